@@ -1,0 +1,1 @@
+"""What a run's stored outputs say about it."""

@@ -1,0 +1,71 @@
+"""Every error that a user may meet.
+
+    MoolaError
+    ├── SpecError        a setting is wrong or unknown
+    ├── DataError        a file of bars or labelled windows cannot be used
+    ├── DeviceError      the asked-for processor is not usable
+    ├── CheckpointError  weights do not fit
+    ├── StoreError       the artifacts folder cannot be read or written
+    └── RunError         a run does not exist or is in the wrong state
+
+Each says what is wrong, where, and how to mend it. Bad input ends a command with status 2, any other failure with 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MoolaError(Exception):
+    """An error for a user's eyes: `what` happened, `where`, and how to `mend` it."""
+
+    exit_status = 1
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+        self.what, self.where, self.mend = what, where, mend
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" {self.mend}" if self.mend else ""
+        return f"{place}{self.what}{advice}"
+
+    def __reduce__(self) -> tuple:
+        # Exceptions cross process borders; the default would lose the keyword arguments.
+        return (_rebuild, (type(self), self.what, self.where, self.mend))
+
+
+class SpecError(MoolaError):
+    exit_status = 2
+
+
+class DataError(MoolaError):
+    exit_status = 2
+
+
+class DeviceError(MoolaError):
+    exit_status = 2
+
+
+class CheckpointError(MoolaError):
+    exit_status = 2
+
+
+class StoreError(MoolaError):
+    pass
+
+
+class RunError(MoolaError):
+    exit_status = 2
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence that names the known word closest to `name`, or lists what is known when nothing is close."""
+    words = list(known)
+    close = difflib.get_close_matches(name, words, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(words)}."
+
+
+def _rebuild(kind: type[MoolaError], what: str, where: str, mend: str) -> MoolaError:
+    return kind(what, where=where, mend=mend)

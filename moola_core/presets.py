@@ -1,0 +1,73 @@
+"""Named starting points for specs; each says what it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from moola_core.errors import SpecError, nearest
+from moola_core.specs import Finetune, build
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings that differ from the defaults, and the sentence that explains them."""
+
+    name: str
+    summary: str
+    values: dict[str, Any]
+
+    def finetune(self) -> Finetune:
+        return build(Finetune, {**self.values, "preset": self.name}, where=f"preset {self.name}")
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "recommended",
+            "What measurement shows to be best on small data.",
+            {
+                "model": {"layers": 1, "hidden": 64, "dropout": 0.4, "pooling": "mean"},
+                "loss": {"weighting": "uncertainty"},
+                "training": {"epochs": 80, "patience": 20, "learning_rate": 2e-3, "repeats": 5, "weight_decay": 1e-2},
+            },
+        ),
+        Preset(
+            "quick",
+            "A small model in a minute or two: for a first look and for trying things.",
+            {
+                "model": {"layers": 1, "hidden": 32, "dropout": 0.3, "pooling": "mean"},
+                "loss": {"weighting": "uncertainty"},
+                "training": {"epochs": 30, "patience": 10, "learning_rate": 5e-3, "repeats": 2},
+            },
+        ),
+        Preset(
+            "stones",
+            "The plan's settings: 2×128, heavy dropout, uncertainty weighting, PCGrad at −0.1.",
+            {
+                "model": {"layers": 2, "hidden": 128, "dropout": 0.65},
+                "loss": {"weighting": "uncertainty", "pcgrad": True, "pcgrad_threshold": -0.1},
+                "training": {"epochs": 60, "patience": 15, "learning_rate": 3e-4, "repeats": 1},
+            },
+        ),
+        Preset(
+            "october",
+            "The run that failed, faults included; for comparison only.",
+            {
+                "model": {"layers": 2, "hidden": 128, "dropout": 0.65, "trunk_width": 64},
+                "features": {"standardise": False},
+                "loss": {"weighting": "uncertainty", "pcgrad": True, "pcgrad_threshold": -0.3},
+                "training": {"epochs": 20, "patience": 5, "learning_rate": 3e-4, "jitter_std": 0.03, "repeats": 1},
+                "faults": {"extra_output": 1, "shuffled_folds": True, "test_fold_selection": True},
+            },
+        ),
+    )
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset called `name`. Raises SpecError that names the nearest one."""
+    if name not in PRESETS:
+        raise SpecError(f"unknown preset {name!r}.", mend=nearest(name, PRESETS))
+    return PRESETS[name]
