@@ -1,0 +1,43 @@
+# The two commands: `make app` and `make test`. TORCH=system keeps the torch that the host's Python already has.
+PYTHON ?= python3
+TORCH ?= pinned
+PORT ?= 8501
+BIN := .venv/bin
+
+.PHONY: app test check browser clean
+
+app: .venv/app-$(TORCH)
+	@$(BIN)/python -m moola_core doctor --host --port $(PORT)
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: .venv/test-$(TORCH)
+	$(BIN)/pytest -n 2 --dist loadgroup -p no:cacheprovider $(PYTEST)
+
+check: .venv/test-$(TORCH)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests/test_architecture.py -p no:cacheprovider
+
+# What the browser tests need (Debian and Ubuntu).
+browser:
+	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium)
+
+.venv/constraints-pinned.txt: constraints.txt
+	$(PYTHON) -m venv .venv
+	cp constraints.txt $@
+
+.venv/constraints-system.txt: constraints.txt
+	$(PYTHON) -m venv --system-site-packages .venv
+	grep -v '^torch==' constraints.txt > $@
+
+.venv/app-%: .venv/constraints-%.txt pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c $< -e .
+	touch $@
+
+.venv/test-%: .venv/constraints-%.txt pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c $< -e '.[test,aeon]'
+	touch $@ .venv/app-$*
+
+clean:
+	rm -rf .venv
