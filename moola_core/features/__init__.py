@@ -1,1 +1,1 @@
-"""features."""
+"""Bars to per-bar columns to windows."""
