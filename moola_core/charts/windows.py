@@ -1,0 +1,188 @@
+"""Candles of a window with its swings and pointers, and the feature strips under them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import plotly.graph_objects as go
+
+from moola_core.charts.theme import Palette, faded, figure, palette
+from moola_core.features.catalog import feature
+
+STRIP_PIXELS = 19
+PRICE_NAMES = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True)
+class Swing:
+    """A confirmed swing: `kind` "high" or "low", its `bar` and `price`, and the bar at which it was confirmed."""
+
+    kind: str
+    bar: int
+    price: float
+    confirmed_at: int
+
+
+@dataclass(frozen=True)
+class View:
+    """What is drawn of one window of K bars.
+
+    prices [K, 4]; times: K texts in the exchange's zone, empty when unknown; true and predicted: (start, end) in bars,
+    one predicted pair a repeat; features [K, F] with their `names`, none for candles alone.
+    """
+
+    prices: np.ndarray
+    times: Sequence[str] = ()
+    swings: Sequence[Swing] = ()
+    true: tuple[float, float] | None = None
+    predicted: Sequence[tuple[float, float]] = field(default=())
+    features: np.ndarray | None = None
+    names: Sequence[str] = ()
+
+
+def candles(view: View, appearance: str = "light", height: int = 360) -> go.Figure:
+    """The window's candles over its feature strips; shaded: the true pointer, and the predicted one of each repeat."""
+    colours = palette(appearance)
+    strips = len(view.names) if view.features is not None else 0
+    chart = figure(appearance, height + strips * STRIP_PIXELS + (24 if strips else 0))
+    chart.add_trace(_bars(view, colours))
+    _shade(chart, view, colours)
+    _mark_swings(chart, view, colours)
+    share = height / chart.layout.height if strips else 1.0
+    chart.update_yaxes(domain=[1 - share + 0.03 if strips else 0, 1], side="right", tickformat=",.2f")
+    if strips:
+        _strip(chart, view, colours, share)
+    _time_axis(chart, view, bool(strips))
+    return chart
+
+
+def _bars(view: View, colours: Palette) -> go.Candlestick:
+    opened, high, low, close = view.prices.T
+    count = len(view.prices)
+    names = [f"bar {i} · {view.times[i]}" if len(view.times) else f"bar {i}" for i in range(count)]
+    body = np.abs(close - opened)
+    return go.Candlestick(
+        x=np.arange(count),
+        open=opened,
+        high=high,
+        low=low,
+        close=close,
+        name="price",
+        showlegend=False,
+        increasing={"line": {"color": colours.up, "width": 1.2}, "fillcolor": colours.paper},
+        decreasing={"line": {"color": colours.down, "width": 1.2}, "fillcolor": colours.down},
+        text=[f"{name}<br>body {size:,.2f}" for name, size in zip(names, body, strict=True)],
+        hoverinfo="text+y",
+    )
+
+
+def _shade(chart: go.Figure, view: View, colours: Palette) -> None:
+    if view.true is not None:
+        _band(chart, view.true, colours.true, 0.20)
+        _legend(chart, "true expansion", faded(colours.true, 0.45), colours.true)
+    for pair in view.predicted:
+        # Repeats lie over each other: where they agree the shade is deep.
+        _band(chart, pair, colours.predicted, 0.22 / np.sqrt(len(view.predicted)), dash="dot")
+    if view.predicted:
+        each = " (a band a repeat)" if len(view.predicted) > 1 else ""
+        _legend(chart, f"predicted expansion{each}", faded(colours.predicted, 0.45), colours.predicted)
+
+
+def _band(chart: go.Figure, pair: tuple[float, float], colour: str, alpha: float, dash: str = "solid") -> None:
+    chart.add_shape(
+        type="rect",
+        x0=pair[0] - 0.5,
+        x1=pair[1] + 0.5,
+        y0=0,
+        y1=1,
+        yref="y domain",
+        layer="below",
+        fillcolor=faded(colour, alpha),
+        line={"color": colour, "width": 1, "dash": dash},
+    )
+
+
+def _legend(chart: go.Figure, name: str, fill: str, line: str) -> None:
+    marker = {"symbol": "square", "size": 12, "color": fill, "line": {"color": line, "width": 1}}
+    chart.add_trace(go.Scatter(x=[None], y=[None], mode="markers", name=name, marker=marker, hoverinfo="skip"))
+
+
+def _mark_swings(chart: go.Figure, view: View, colours: Palette) -> None:
+    reach = float(np.ptp(view.prices)) or 1.0
+    for kind, symbol, step in (("high", "triangle-down", 1), ("low", "triangle-up", -1)):
+        marks = [swing for swing in view.swings if swing.kind == kind]
+        chart.add_trace(
+            go.Scatter(
+                x=[swing.bar for swing in marks],
+                y=[swing.price + step * 0.025 * reach for swing in marks],
+                mode="markers",
+                name=f"swing {kind}",
+                marker={"symbol": symbol, "size": 9, "color": colours.ink},
+                customdata=[(swing.price, swing.confirmed_at) for swing in marks],
+                hovertemplate=f"swing {kind} %{{customdata[0]:,.2f}}, bar %{{x}}<br>"
+                "confirmed at bar %{customdata[1]}<extra></extra>",
+            )
+        )
+
+
+def _strip(chart: go.Figure, view: View, colours: Palette, share: float) -> None:
+    values = np.asarray(view.features, dtype=float).T
+    low, middle, high = colours.diverging
+    rows = list(view.names)
+    units = [feature(name).unit or "" for name in rows]
+    chart.add_trace(
+        go.Heatmap(
+            x=np.arange(values.shape[1]),
+            y=rows,
+            z=_relative(values, rows),
+            zmin=-1,
+            zmax=1,
+            colorscale=[[0, low], [0.5, middle], [1, high]],
+            showscale=False,
+            yaxis="y2",
+            ygap=2,
+            customdata=np.dstack([values, np.repeat(np.array(units, dtype=object)[:, None], values.shape[1], axis=1)]),
+            hovertemplate="%{y} %{customdata[0]:.3f} %{customdata[1]}<br>bar %{x}<extra></extra>",
+            name="features",
+        )
+    )
+    chart.update_layout(
+        yaxis2={
+            "domain": [0, 1 - share],
+            "autorange": "reversed",
+            "side": "right",
+            "tickfont": {"size": 11},
+            "anchor": "x",
+        }
+    )
+
+
+def _relative(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Values [F, K] as shares of their bounds in [-1, 1]: signed features about 0, the others about their middle."""
+    shares = np.empty_like(values)
+    for i, name in enumerate(names):
+        known = feature(name)
+        if known.low is None or known.high is None:
+            reach = float(np.nanmax(np.abs(values[i]), initial=0.0)) or 1.0
+            shares[i] = values[i] / reach
+        elif known.low < 0:
+            shares[i] = values[i] / max(abs(known.low), abs(known.high))
+        else:
+            shares[i] = 2 * (values[i] - known.low) / (known.high - known.low) - 1
+    return shares
+
+
+def _time_axis(chart: go.Figure, view: View, strips: bool) -> None:
+    count = len(view.prices)
+    bars = np.arange(0, count, max(1, round(count / 7 / 5) * 5))
+    labels = [f"{view.times[i][-5:]}<br>bar {i}" if len(view.times) else f"bar {i}" for i in bars]
+    chart.update_xaxes(
+        tickvals=bars,
+        ticktext=labels,
+        range=[-1, count],
+        rangeslider={"visible": False},
+        anchor="y2" if strips else "y",
+        showgrid=True,
+    )
