@@ -1,1 +1,1 @@
-"""market."""
+"""Bars and labelled windows: schemas, loaders, checks, and the demo market."""

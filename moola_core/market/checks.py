@@ -1,0 +1,66 @@
+"""What a file of bars or windows was found to be: problems that refuse it, warnings that do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from moola_core.errors import DataError
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A broken rule: how often (`count`), the `first` rows or windows that break it, and how to mend it."""
+
+    rule: str
+    count: int
+    first: tuple[str, ...]
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.rule} ({self.count}: {', '.join(self.first)}{', …' if self.count > len(self.first) else ''})."
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found in a file. `rows` counts what was kept."""
+
+    kind: Literal["bars", "windows"]
+    rows: int
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def problem(rule: str, bad: np.ndarray, names: np.ndarray, mend: str = "") -> list[Problem]:
+    """The rule as a problem if any of `bad` [n] is true; `names` [n] say which rows they are."""
+    rows = np.flatnonzero(bad)
+    return [Problem(rule, len(rows), tuple(str(names[i]) for i in rows[:SHOWN]), mend)] if len(rows) else []
+
+
+def price_faults(ohlc: np.ndarray) -> dict[str, np.ndarray]:
+    """Each price rule and which bars of `ohlc` [..., 4] break it, as a bool array [...]."""
+    finite = np.isfinite(ohlc).all(-1)
+    with np.errstate(invalid="ignore"):
+        o, h, low, c = (ohlc[..., i] for i in range(4))
+        return {
+            "a price is missing or infinite": ~finite,
+            "a price is not positive": finite & (ohlc <= 0).any(-1),
+            "high is below the body": finite & (h < np.maximum(o, c)),
+            "low is above the body": finite & (low > np.minimum(o, c)),
+        }
+
+
+def refuse(report: Report, where: str) -> None:
+    """Raise DataError when the report holds problems; each is named with its first rows and its mend."""
+    if report.ok:
+        return
+    mends = dict.fromkeys(found.mend for found in report.problems if found.mend)
+    raise DataError(" ".join(str(found) for found in report.problems), where=where, mend=" ".join(mends))

@@ -1,0 +1,37 @@
+"""How a file is to be read: asked once, saved beside it as `<name>.moola.json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from moola_core.errors import DataError, StoreError
+from moola_core.specs import Reading, build
+
+
+def sidecar_path(path: str | Path) -> Path:
+    """Where the reading of the file at `path` is saved."""
+    path = Path(path)
+    return path.with_name(f"{path.name}.moola.json")
+
+
+def load_reading(path: str | Path) -> Reading:
+    """The reading saved beside the file, or the defaults."""
+    sidecar = sidecar_path(path)
+    if not sidecar.is_file():
+        return Reading()
+    try:
+        values = json.loads(sidecar.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"the saved settings cannot be read: {error}.", where=str(sidecar), mend="Delete the file.") from None
+    return build(Reading, values, str(sidecar))
+
+
+def save_reading(path: str | Path, reading: Reading) -> Path:
+    """Save the reading beside the file and return where."""
+    sidecar = sidecar_path(path)
+    try:
+        sidecar.write_text(reading.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise StoreError(f"the settings cannot be saved: {error.strerror}.", where=str(sidecar), mend="Make the folder writable.") from None
+    return sidecar

@@ -1,0 +1,133 @@
+"""Files to pandas tables, with our column names and UTC times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+
+from moola_core.errors import DataError
+from moola_core.specs import Reading
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "time": ("timestamp", "datetime", "date", "time", "ts_event", "ts", "date_time", "open_time", "index", "__index_level_0__"),
+    "open": ("open", "o", "op"),
+    "high": ("high", "h", "hi"),
+    "low": ("low", "l", "lo"),
+    "close": ("close", "c", "cl", "last"),
+    "volume": ("volume", "vol", "v", "qty"),
+    "contract": ("contract", "symbol", "instrument", "instrument_id", "ticker"),
+    "window_id": ("window_id", "id", "sample_id"),
+    "label": ("label", "class", "pattern"),
+    "expansion_start": ("expansion_start", "exp_start"),
+    "expansion_end": ("expansion_end", "exp_end"),
+    "features": ("features", "ohlc", "bars"),
+    "grade": ("grade", "quality"),
+    "start_time": ("start_time", "window_start", "start"),
+    "end_time": ("end_time", "window_end", "end"),
+    "source": ("source", "batch"),
+}
+SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".csv", ".csv.gz", ".csv.zst", ".csv.gzip", ".json")
+_EPOCH_UNITS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (0.0, "s"))
+
+
+def suffix(path: Path) -> str:
+    """The file's known ending, or an empty string."""
+    name = path.name.lower()
+    return next((end for end in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(end)), "")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """The file as a DataFrame, untouched. Raises DataError that names the file and what can be read."""
+    path = Path(path)
+    if not path.is_file():
+        raise DataError("no such file.", where=str(path), mend="Check the path.")
+    end = suffix(path)
+    try:
+        if end in (".parquet", ".pq"):
+            return pq.read_table(path).to_pandas()
+        if end in (".feather", ".arrow"):
+            return pyarrow.feather.read_table(path).to_pandas()
+        if end.startswith(".csv"):
+            return pd.read_csv(path, compression={".csv.gz": "gzip", ".csv.gzip": "gzip", ".csv.zst": "zstd"}.get(end))
+    except (OSError, ValueError, pa.ArrowException, EOFError, pd.errors.ParserError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"cannot be read: {reason}.", where=str(path), mend="Export the file again.") from None
+    raise DataError("unknown kind of file.", where=str(path), mend=f"Known endings: {', '.join(SUFFIXES)}.")
+
+
+def rename(table: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """`table` under our column names: the reading's map first, then the usual names in any case."""
+    table = table.reset_index() if isinstance(table.index, pd.DatetimeIndex) else table
+    given = {theirs: ours for ours, theirs in reading.column_map.items()}
+    taken = set(given.values())
+    found = {column: given[column] for column in table.columns if column in given}
+    lowered = {str(column).strip().lower(): column for column in table.columns}
+    for ours, names in ALIASES.items():
+        theirs = next((lowered[name] for name in names if name in lowered and lowered[name] not in found), None)
+        if ours not in taken and theirs is not None:
+            found[theirs] = ours
+    if table.index.name is None and "time" not in found.values() and "index" in lowered:
+        found[lowered["index"]] = "time"
+    return table[list(found)].rename(columns=found)
+
+
+def require(table: pd.DataFrame, columns: tuple[str, ...], where: str, have: list[str]) -> None:
+    """Raise DataError when `table` lacks one of `columns`; `have` are the file's own column names."""
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(
+            f"no column for {', '.join(missing)}; the file has {', '.join(map(str, have)) or 'none'}.",
+            where=where,
+            mend=f"Map it, for example --column {missing[0]}=<name in the file>.",
+        )
+
+
+def utc_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarray, list[str]]:
+    """Times as datetime64[ns] in UTC, and what had to be assumed.
+
+    Numbers are epoch seconds, milliseconds, microseconds or nanoseconds by their size; text may carry offsets; a naive
+    time is in `tz` (UTC is assumed, and said).
+    """
+    warnings: list[str] = []
+    if pd.api.types.is_numeric_dtype(values):
+        size = float(np.nanmedian(np.abs(values.to_numpy(float)))) if len(values) else 0.0
+        unit = next(unit for floor, unit in _EPOCH_UNITS if size >= floor)
+        parsed = pd.Series(pd.to_datetime(values, unit=unit, utc=True, errors="coerce"))
+    else:
+        parsed, warnings = _parse_text(values, tz, where)
+    if parsed.isna().any():
+        rows = np.flatnonzero(parsed.isna().to_numpy())[:5]
+        raise DataError(
+            f"{int(parsed.isna().sum())} times cannot be read, first in rows {', '.join(map(str, rows))}.",
+            where=where,
+            mend="Write times as ISO 8601 or as epoch numbers.",
+        )
+    return parsed.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ns]"), warnings
+
+
+def _parse_text(values: pd.Series, tz: str | None, where: str) -> tuple[pd.Series, list[str]]:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        parsed = values
+    else:
+        try:
+            parsed = pd.Series(pd.to_datetime(values, errors="coerce", format="ISO8601"))
+            if parsed.isna().all():
+                parsed = pd.Series(pd.to_datetime(values, errors="coerce"))
+        except ValueError:  # offsets that differ from row to row (summer time)
+            parsed = pd.Series(pd.to_datetime(values, errors="coerce", utc=True))
+    if getattr(parsed.dt, "tz", None) is not None:
+        return parsed, []
+    zone = tz or "UTC"
+    warnings = [] if tz else ["Times carry no time zone; UTC is assumed. Say otherwise with --tz."]
+    try:
+        # The hour that a clock shows twice in autumn is read in order; the one it skips in spring moves forward.
+        return parsed.dt.tz_localize(zone, ambiguous="infer", nonexistent="shift_forward"), warnings
+    except (KeyError, ValueError) as error:
+        if "ambiguous" in str(error).lower() or "dst" in str(error).lower():
+            return parsed.dt.tz_localize(zone, ambiguous=False, nonexistent="shift_forward"), warnings
+        raise DataError(f"unknown time zone {zone!r}.", where=where, mend="Use a name such as America/New_York.") from None

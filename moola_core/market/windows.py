@@ -1,0 +1,251 @@
+"""Labelled windows: K consecutive bars each, with a class and, where known, the pointer of the expansion inside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from moola_core.errors import DataError
+from moola_core.market import labels, tables
+from moola_core.market.bars import Bars
+from moola_core.market.checks import Problem, Report, price_faults, problem, refuse
+from moola_core.market.settings import load_reading
+from moola_core.specs import Reading
+
+SHORTEST, LONGEST = 10, 500
+NO_TIME = np.datetime64("NaT", "ns")
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """n labelled windows of K bars.
+
+    window_id, label, grade, source, instrument [n] str ('' where unknown); start, end [n] float64 pointers in bars, 0-based and
+    inclusive (nan: none); prices [n, K, 4] float64; start_time [n] datetime64[ns] UTC (NaT: unknown); position [n] bar
+    number of the first bar in the bars they were located in (-1: not located); spans_gap [n] bool; interval_s.
+    """
+
+    window_id: np.ndarray
+    label: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    prices: np.ndarray
+    grade: np.ndarray
+    start_time: np.ndarray
+    source: np.ndarray
+    instrument: np.ndarray
+    position: np.ndarray
+    spans_gap: np.ndarray
+    interval_s: float
+    report: Report
+    path: str = ""
+
+    def __len__(self) -> int:
+        return len(self.window_id)
+
+    @property
+    def bars(self) -> int:
+        """K, the window length."""
+        return self.prices.shape[1]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(sorted(set(self.label)))
+
+    @property
+    def has_pointer(self) -> np.ndarray:
+        return np.isfinite(self.start) & np.isfinite(self.end)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of what training reads: ids, labels, pointers and prices."""
+        digest = hashlib.sha256("\n".join([*map(str, self.window_id), *map(str, self.label)]).encode())
+        for values in (self.start, self.end, self.prices):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
+
+    def select(self, rows: np.ndarray) -> Windows:
+        """The windows at `rows` (a mask or bar of indices), in that order."""
+        arrays = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray) and value.ndim}
+        return replace(self, **arrays)
+
+    def trainable(self, grades_left_out: Sequence[str] = ("D",)) -> tuple[Windows, int]:
+        """The windows that take part in training, and how many were left out by their grade."""
+        kept = ~np.isin(self.grade.astype(str), list(grades_left_out))
+        return self.select(kept), int((~kept).sum())
+
+
+def load_windows(path: str | Path, reading: Reading | None = None, bars: Bars | None = None) -> Windows:
+    """Labelled windows of a file.
+
+    With a `features` column the prices are in the file; otherwise (a CSV, Parquet or Label Studio JSON of times and
+    labels) the windows are cut from `bars`. Given bars, windows with prices are located in them.
+    Raises DataError that names the file, the rule and the first windows.
+    """
+    reading = reading or load_reading(path)
+    where = str(path)
+    table = labels.read_labels(path, reading)
+    if "features" in table:
+        return _from_prices(table, reading, where, bars)
+    if bars is None:
+        raise DataError("it holds times and labels but no prices.", where=where, mend="Name the bars to cut the windows from (--bars FILE).")
+    cut, warnings = labels.cut(table, bars, reading, where)
+    return _from_prices(cut, reading, where, bars, warnings)
+
+
+def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Sequence) -> Windows:
+    """Windows from arrays: prices [n, K, 4], label [n], and optionally the columns of a file of windows.
+
+    expansion_start and expansion_end [n] in bars, window_id, grade, start_time, source, instrument [n]. Checked as a file is.
+    """
+    prices = np.asarray(prices, float)
+    if prices.ndim != 3 or prices.shape[2] != 4:
+        raise DataError(f"prices have shape {prices.shape}.", where="arrays", mend="Give [windows, bars, 4] of open, high, low, close.")
+    table = pd.DataFrame({"label": list(label), **{name: list(values) for name, values in columns.items()}})
+    table["features"] = list(prices)
+    return _from_prices(table, Reading(tz="UTC"), "arrays", None)
+
+
+def _from_prices(table: pd.DataFrame, reading: Reading, where: str, bars: Bars | None, warnings: list[str] | None = None) -> Windows:
+    tables.require(table, ("label", "features"), where, [str(column) for column in table.columns])
+    if not len(table):
+        raise DataError("no windows in it.", where=where, mend="Export the file again.")
+    notes = list(warnings or [])
+    ids = _texts(table, "window_id") if "window_id" in table else np.array([f"w{i:04d}" for i in range(len(table))], object)
+    parts = [_matrix(values) for values in table["features"]]
+    length = reading.window_bars or _commonest([len(part) for part in parts])
+    if not SHORTEST <= length <= LONGEST:
+        raise DataError(f"windows of {length} bars.", where=where, mend=f"A window has {SHORTEST} to {LONGEST} bars.")
+    fits = np.array([part.shape == (length, 4) for part in parts])
+    prices = np.stack([part if good else np.full((length, 4), np.nan) for part, good in zip(parts, fits, strict=True)])
+    label = _labels(table["label"], reading.class_map)
+    start, end = _pointer(table, "expansion_start"), _pointer(table, "expansion_end")
+    start, end = np.where(np.isfinite(end), start, np.nan), np.where(np.isfinite(start), end, np.nan)
+    faults = _faults(ids, label, start, end, prices, fits)
+    bad = np.any([rows for rows, _ in faults.values()], axis=0)
+    kept = ~bad if reading.repair == "drop" else np.ones(len(ids), bool)
+    if reading.repair == "drop" and bad.any():
+        notes.append(f"Dropped {int(bad.sum())} bad windows: " + "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any()) + ".")
+    elif bad.any():
+        refuse(Report("windows", len(ids), tuple(p for rule, (rows, mend) in faults.items() for p in problem(rule, rows, ids, mend))), where)
+    times, time_notes = _times(table, reading, where)
+    text = {name: _texts(table, name) for name in ("grade", "source")} | {"instrument": _texts(table, "contract")}
+    interval_s = bars.interval_s if bars else _interval(table)
+    report = Report("windows", int(kept.sum()), (), tuple(notes + time_notes))
+    none = np.full(len(ids), -1, np.int64)
+    loaded = Windows(ids, label, start, end, prices, text["grade"], times, text["source"], text["instrument"], none, none > 0, interval_s, report, where).select(kept)
+    if len(loaded.classes) < 2:
+        raise DataError(f"only one class, {loaded.classes[0] if len(loaded) else 'none'}.", where=where, mend="Two or more classes are needed.")
+    return locate(loaded, bars) if bars is not None else loaded
+
+
+def _faults(ids: np.ndarray, label: np.ndarray, start: np.ndarray, end: np.ndarray, prices: np.ndarray, fits: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
+    """Each rule of a window: which windows break it, and how to mend it."""
+    length = prices.shape[1]
+    with np.errstate(invalid="ignore"):
+        outside = (start < 0) | (end > length - 1)
+        reversed_ = end < start
+    unit = "Pointers are bar numbers from 0 to the window length less 1."
+    rules = {
+        f"a window has not {length} bars of four prices": (~fits, "Cut all windows to one length, or say it with --window-bars."),
+        "a window has no label": (np.array([not text for text in label]), "Label it or remove it."),
+        "the same window_id occurs twice": (pd.Series(ids).duplicated(keep=False).to_numpy(), "Give each window its own id."),
+        "a pointer lies outside the window": (outside, unit),
+        "a pointer ends before it starts": (reversed_, unit),
+    }
+    mend = "Mend these windows, or read with --repair drop."
+    return rules | {f"in a window, {rule}": (rows.any(-1) & fits, mend) for rule, rows in price_faults(prices).items()}
+
+
+def _matrix(values: object) -> np.ndarray:
+    """One window's nested lists as [bars, columns]; anything else becomes an empty array, which no length fits."""
+    try:
+        return np.array([np.asarray(row, float) for row in values])  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        return np.empty((0, 4))
+
+
+def _commonest(lengths: list[int]) -> int:
+    values, counts = np.unique(lengths, return_counts=True)
+    return int(values[counts.argmax()])
+
+
+def _texts(table: pd.DataFrame, name: str) -> np.ndarray:
+    if name not in table:
+        return np.full(len(table), "", object)
+    return np.array(["" if pd.isna(value) else str(value) for value in table[name]], object)
+
+
+def _labels(values: pd.Series, class_map: dict[str, str]) -> np.ndarray:
+    texts = ["" if pd.isna(value) else str(value).strip() for value in values]
+    return np.array([class_map.get(text, text) for text in texts], object)
+
+
+def _pointer(table: pd.DataFrame, name: str) -> np.ndarray:
+    if name not in table:
+        return np.full(len(table), np.nan)
+    return pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan)
+
+
+def _times(table: pd.DataFrame, reading: Reading, where: str) -> tuple[np.ndarray, list[str]]:
+    times = np.full(len(table), NO_TIME)
+    if "start_time" not in table or table["start_time"].isna().all():
+        return times, []
+    known = table["start_time"].notna().to_numpy()
+    times[known], notes = tables.utc_times(table["start_time"][known].reset_index(drop=True), reading.tz, where)
+    return times, notes
+
+
+def _interval(table: pd.DataFrame) -> float:
+    return float(table["interval_s"].iloc[0]) if "interval_s" in table else 60.0
+
+
+def locate(windows: Windows, bars: Bars) -> Windows:
+    """The windows with `position` and, where it was unknown, `start_time` filled from `bars`.
+
+    A window is found by the differences of its prices, so bars that were back-adjusted by a constant match too. Windows that
+    are not found keep position -1 and are named in a warning; those that span a gap or a roll are marked.
+    """
+    from moola_core.market.matching import find  # kept apart: the matching is of its own kind
+
+    position = find(windows.prices, bars.ohlc)
+    found = position >= 0
+    start_time = windows.start_time.copy()
+    fill = found & np.isnat(start_time)
+    start_time[fill] = bars.time[position[fill]]
+    spans = np.zeros(len(windows), bool)
+    for edge in bars.breaks:
+        spans |= found & (position < edge) & (edge < position + windows.bars)
+    notes = list(windows.report.warnings)
+    if not found.all():
+        names = ", ".join(map(str, windows.window_id[~found][:5]))
+        notes.append(f"{int((~found).sum())} windows were not found in the bars, first {names}.")
+    if spans.any():
+        notes.append(f"{int(spans.sum())} windows span a gap or a roll; they stay, marked.")
+    report = replace(windows.report, warnings=tuple(notes))
+    return replace(windows, position=position, start_time=start_time, spans_gap=spans, interval_s=bars.interval_s, report=report)
+
+
+def bar_spans(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """Which windows share bars: series [n] and first bar [n] within it.
+
+    Two windows share bars when they are of one series and their first bars lie closer than K. Known from positions in
+    bars, else from start times, else from equal prices.
+    """
+    if len(windows) and (windows.position >= 0).all():
+        return np.zeros(len(windows), np.int64), windows.position.astype(np.int64)
+    if len(windows) and not np.isnat(windows.start_time).any():
+        _, series = np.unique(windows.instrument.astype(str), return_inverse=True)
+        return series.astype(np.int64), (windows.start_time.astype(np.int64) / 1e9 / windows.interval_s).round().astype(np.int64)
+    from moola_core.market.matching import overlaps
+
+    return overlaps(windows.prices)
+
+
+__all__ = ["Problem", "Windows", "bar_spans", "load_windows", "locate", "windows_from_arrays"]
