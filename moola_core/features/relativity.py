@@ -81,7 +81,9 @@ def _fill(ohlc, out, length_bars):
         out[i, 11] = _clip((1.0 - range_z / 3.0) * (1.0 - abs(body)) * (since_high + since_low) / 2.0, 0.0, 3.0)
 
 
-def relativity(ohlc: np.ndarray, length_bars: int, restarts: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
+def relativity(
+    ohlc: np.ndarray, length_bars: int, restarts: np.ndarray | None = None, out: np.ndarray | None = None
+) -> np.ndarray:
     """The columns of `FEATURES` for each bar.
 
     ohlc: [n, 4] float64 prices; length_bars: the divisor of the bar counts; restarts: bar numbers at which state starts

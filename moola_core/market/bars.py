@@ -99,12 +99,21 @@ def _clean(table: pd.DataFrame, reading: Reading, where: str) -> Bars:
     faults = {**price_faults(ohlc), **_order_faults(time)}
     bad = np.any(list(faults.values()), axis=0)
     if reading.repair == "drop" and bad.any():
-        warnings.append(f"Dropped {int(bad.sum())} bad rows: " + "; ".join(f"{rule} {int(rows.sum())}" for rule, rows in faults.items() if rows.any()) + ".")
+        warnings.append(
+            f"Dropped {int(bad.sum())} bad rows: "
+            + "; ".join(f"{rule} {int(rows.sum())}" for rule, rows in faults.items() if rows.any())
+            + "."
+        )
         table, time, ohlc = table[~bad].reset_index(drop=True), time[~bad], ohlc[~bad]
     else:
         names = np.array([f"row {i} at {str(moment)[:19]}" for i, moment in enumerate(time)]) if bad.any() else time
         mend = "Mend the rows, or read with --repair drop."
-        refuse(Report("bars", len(time), tuple(p for rule, rows in faults.items() for p in problem(rule, rows, names, mend))), where)
+        refuse(
+            Report(
+                "bars", len(time), tuple(p for rule, rows in faults.items() for p in problem(rule, rows, names, mend))
+            ),
+            where,
+        )
     if len(time) < 2:
         raise DataError("fewer than two usable bars.", where=where, mend="Export the file again.")
     contract = table["contract"].astype(str).to_numpy(object) if "contract" in table else None
@@ -135,14 +144,18 @@ def _warnings(time: np.ndarray, ohlc: np.ndarray, gaps: tuple[Gap, ...], contrac
     lines = []
     if gaps:
         largest = max(gaps, key=lambda gap: gap.missing)
-        lines.append(f"{len(gaps)} gaps; the longest, {largest.missing} bars, follows {str(time[largest.after])[:16]} UTC.")
+        lines.append(
+            f"{len(gaps)} gaps; the longest, {largest.missing} bars, follows {str(time[largest.after])[:16]} UTC."
+        )
     if contract is None:
         jump = np.abs(ohlc[1:, 0] - ohlc[:-1, 3])
         typical = float(np.median(ohlc[:, 1] - ohlc[:, 2]))
         rows = np.flatnonzero(jump > JUMP_RANGES * typical) + 1 if typical > 0 else np.empty(0, int)
         if len(rows):
             first = ", ".join(str(time[i])[:16] for i in rows[:SHOWN])
-            lines.append(f"{len(rows)} jumps of more than {JUMP_RANGES:g} median ranges (a contract roll?), first at {first} UTC.")
+            lines.append(
+                f"{len(rows)} jumps of more than {JUMP_RANGES:g} median ranges (a contract roll?), first at {first} UTC."
+            )
     return lines
 
 

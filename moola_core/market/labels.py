@@ -44,7 +44,11 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[
     first = first if anchor == "start_time" else first - length + 1
     matched = on_bar & (first >= 0) & (first + length <= len(bars))
     if not matched.any():
-        raise DataError("no row matches the bars.", where=where, mend="Check the time zone (--tz) and that the bars cover these times.")
+        raise DataError(
+            "no row matches the bars.",
+            where=where,
+            mend="Check the time zone (--tz) and that the bars cover these times.",
+        )
     if not matched.all():
         rows = np.flatnonzero(~matched)
         listed = ", ".join(f"row {i} ({str(moments[i])[:16]})" for i in rows[:10])
@@ -76,12 +80,18 @@ def _label_studio(path: Path) -> pd.DataFrame:
     try:
         tasks = json.loads(path.read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"cannot be read as JSON: {error}.", where=str(path), mend="Export it from Label Studio as JSON.") from None
+        raise DataError(
+            f"cannot be read as JSON: {error}.", where=str(path), mend="Export it from Label Studio as JSON."
+        ) from None
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise DataError("not a list of tasks.", where=str(path), mend="Export it from Label Studio as JSON.")
     rows = [row for i, task in enumerate(tasks) if (row := _task(task, i)) is not None]
     if not rows:
-        raise DataError("no annotated task with a start_time in its data.", where=str(path), mend="Give each task data.start_time and a choice.")
+        raise DataError(
+            "no annotated task with a start_time in its data.",
+            where=str(path),
+            mend="Give each task data.start_time and a choice.",
+        )
     return pd.DataFrame(rows)
 
 
@@ -91,7 +101,12 @@ def _task(task: dict[str, Any], number: int) -> dict[str, Any] | None:
     annotations = [item for item in task.get("annotations") or [] if not item.get("was_cancelled")]
     if not annotations or not isinstance(data, dict):
         return None
-    row = {"window_id": str(data.get("window_id", task.get("id", number))), "label": None, "expansion_start": None, "expansion_end": None}
+    row = {
+        "window_id": str(data.get("window_id", task.get("id", number))),
+        "label": None,
+        "expansion_start": None,
+        "expansion_end": None,
+    }
     row |= {name: data[name] for name in ("start_time", "end_time", "grade", "source") if name in data}
     for result in annotations[-1].get("result") or []:
         value = result.get("value") or {}

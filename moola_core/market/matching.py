@@ -43,14 +43,21 @@ def overlaps(prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ordered = keys.ravel()[order]
     same = np.flatnonzero(ordered[1:] == ordered[:-1])
     width = keys.shape[1]
-    links = {(int(a // width), int(b // width), int(a % width - b % width)) for a, b in zip(order[same], order[same + 1], strict=True)}
+    links = {
+        (int(a // width), int(b // width), int(a % width - b % width))
+        for a, b in zip(order[same], order[same + 1], strict=True)
+    }
     return _place(n, [link for link in links if link[0] != link[1] and _agree(prices, *link)])
 
 
 def _agree(prices: np.ndarray, a: int, b: int, shift: int) -> bool:
     """Whether windows a and b have equal bars wherever they overlap when b starts `shift` bars after a."""
     length = prices.shape[1]
-    left, right = (prices[a, shift:], prices[b, : length - shift]) if shift >= 0 else (prices[a, : length + shift], prices[b, -shift:])
+    left, right = (
+        (prices[a, shift:], prices[b, : length - shift])
+        if shift >= 0
+        else (prices[a, : length + shift], prices[b, -shift:])
+    )
     return np.array_equal(left, right)
 
 

@@ -23,7 +23,9 @@ def load_reading(path: str | Path) -> Reading:
     try:
         values = json.loads(sidecar.read_text())
     except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"the saved settings cannot be read: {error}.", where=str(sidecar), mend="Delete the file.") from None
+        raise DataError(
+            f"the saved settings cannot be read: {error}.", where=str(sidecar), mend="Delete the file."
+        ) from None
     return build(Reading, values, str(sidecar))
 
 
@@ -33,5 +35,7 @@ def save_reading(path: str | Path, reading: Reading) -> Path:
     try:
         sidecar.write_text(reading.model_dump_json(indent=2) + "\n")
     except OSError as error:
-        raise StoreError(f"the settings cannot be saved: {error.strerror}.", where=str(sidecar), mend="Make the folder writable.") from None
+        raise StoreError(
+            f"the settings cannot be saved: {error.strerror}.", where=str(sidecar), mend="Make the folder writable."
+        ) from None
     return sidecar

@@ -14,7 +14,18 @@ from moola_core.errors import DataError
 from moola_core.specs import Reading
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "time": ("timestamp", "datetime", "date", "time", "ts_event", "ts", "date_time", "open_time", "index", "__index_level_0__"),
+    "time": (
+        "timestamp",
+        "datetime",
+        "date",
+        "time",
+        "ts_event",
+        "ts",
+        "date_time",
+        "open_time",
+        "index",
+        "__index_level_0__",
+    ),
     "open": ("open", "o", "op"),
     "high": ("high", "h", "hi"),
     "low": ("low", "l", "lo"),
@@ -130,4 +141,6 @@ def _parse_text(values: pd.Series, tz: str | None, where: str) -> tuple[pd.Serie
     except (KeyError, ValueError) as error:
         if "ambiguous" in str(error).lower() or "dst" in str(error).lower():
             return parsed.dt.tz_localize(zone, ambiguous=False, nonexistent="shift_forward"), warnings
-        raise DataError(f"unknown time zone {zone!r}.", where=where, mend="Use a name such as America/New_York.") from None
+        raise DataError(
+            f"unknown time zone {zone!r}.", where=where, mend="Use a name such as America/New_York."
+        ) from None

@@ -72,7 +72,9 @@ class Windows:
 
     def select(self, rows: np.ndarray) -> Windows:
         """The windows at `rows` (a mask or bar of indices), in that order."""
-        arrays = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray) and value.ndim}
+        arrays = {
+            name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray) and value.ndim
+        }
         return replace(self, **arrays)
 
     def trainable(self, grades_left_out: Sequence[str] = ("D",)) -> tuple[Windows, int]:
@@ -94,7 +96,11 @@ def load_windows(path: str | Path, reading: Reading | None = None, bars: Bars | 
     if "features" in table:
         return _from_prices(table, reading, where, bars)
     if bars is None:
-        raise DataError("it holds times and labels but no prices.", where=where, mend="Name the bars to cut the windows from (--bars FILE).")
+        raise DataError(
+            "it holds times and labels but no prices.",
+            where=where,
+            mend="Name the bars to cut the windows from (--bars FILE).",
+        )
     cut, warnings = labels.cut(table, bars, reading, where)
     return _from_prices(cut, reading, where, bars, warnings)
 
@@ -106,18 +112,28 @@ def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Seq
     """
     prices = np.asarray(prices, float)
     if prices.ndim != 3 or prices.shape[2] != 4:
-        raise DataError(f"prices have shape {prices.shape}.", where="arrays", mend="Give [windows, bars, 4] of open, high, low, close.")
+        raise DataError(
+            f"prices have shape {prices.shape}.",
+            where="arrays",
+            mend="Give [windows, bars, 4] of open, high, low, close.",
+        )
     table = pd.DataFrame({"label": list(label), **{name: list(values) for name, values in columns.items()}})
     table["features"] = list(prices)
     return _from_prices(table, Reading(tz="UTC"), "arrays", None)
 
 
-def _from_prices(table: pd.DataFrame, reading: Reading, where: str, bars: Bars | None, warnings: list[str] | None = None) -> Windows:
+def _from_prices(
+    table: pd.DataFrame, reading: Reading, where: str, bars: Bars | None, warnings: list[str] | None = None
+) -> Windows:
     tables.require(table, ("label", "features"), where, [str(column) for column in table.columns])
     if not len(table):
         raise DataError("no windows in it.", where=where, mend="Export the file again.")
     notes = list(warnings or [])
-    ids = _texts(table, "window_id") if "window_id" in table else np.array([f"w{i:04d}" for i in range(len(table))], object)
+    ids = (
+        _texts(table, "window_id")
+        if "window_id" in table
+        else np.array([f"w{i:04d}" for i in range(len(table))], object)
+    )
     parts = [_matrix(values) for values in table["features"]]
     length = reading.window_bars or _commonest([len(part) for part in parts])
     if not SHORTEST <= length <= LONGEST:
@@ -131,21 +147,53 @@ def _from_prices(table: pd.DataFrame, reading: Reading, where: str, bars: Bars |
     bad = np.any([rows for rows, _ in faults.values()], axis=0)
     kept = ~bad if reading.repair == "drop" else np.ones(len(ids), bool)
     if reading.repair == "drop" and bad.any():
-        notes.append(f"Dropped {int(bad.sum())} bad windows: " + "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any()) + ".")
+        notes.append(
+            f"Dropped {int(bad.sum())} bad windows: "
+            + "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any())
+            + "."
+        )
     elif bad.any():
-        refuse(Report("windows", len(ids), tuple(p for rule, (rows, mend) in faults.items() for p in problem(rule, rows, ids, mend))), where)
+        refuse(
+            Report(
+                "windows",
+                len(ids),
+                tuple(p for rule, (rows, mend) in faults.items() for p in problem(rule, rows, ids, mend)),
+            ),
+            where,
+        )
     times, time_notes = _times(table, reading, where)
     text = {name: _texts(table, name) for name in ("grade", "source")} | {"instrument": _texts(table, "contract")}
     interval_s = bars.interval_s if bars else _interval(table)
     report = Report("windows", int(kept.sum()), (), tuple(notes + time_notes))
     none = np.full(len(ids), -1, np.int64)
-    loaded = Windows(ids, label, start, end, prices, text["grade"], times, text["source"], text["instrument"], none, none > 0, interval_s, report, where).select(kept)
+    loaded = Windows(
+        ids,
+        label,
+        start,
+        end,
+        prices,
+        text["grade"],
+        times,
+        text["source"],
+        text["instrument"],
+        none,
+        none > 0,
+        interval_s,
+        report,
+        where,
+    ).select(kept)
     if len(loaded.classes) < 2:
-        raise DataError(f"only one class, {loaded.classes[0] if len(loaded) else 'none'}.", where=where, mend="Two or more classes are needed.")
+        raise DataError(
+            f"only one class, {loaded.classes[0] if len(loaded) else 'none'}.",
+            where=where,
+            mend="Two or more classes are needed.",
+        )
     return locate(loaded, bars) if bars is not None else loaded
 
 
-def _faults(ids: np.ndarray, label: np.ndarray, start: np.ndarray, end: np.ndarray, prices: np.ndarray, fits: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
+def _faults(
+    ids: np.ndarray, label: np.ndarray, start: np.ndarray, end: np.ndarray, prices: np.ndarray, fits: np.ndarray
+) -> dict[str, tuple[np.ndarray, str]]:
     """Each rule of a window: which windows break it, and how to mend it."""
     length = prices.shape[1]
     with np.errstate(invalid="ignore"):
@@ -153,9 +201,15 @@ def _faults(ids: np.ndarray, label: np.ndarray, start: np.ndarray, end: np.ndarr
         reversed_ = end < start
     unit = "Pointers are bar numbers from 0 to the window length less 1."
     rules = {
-        f"a window has not {length} bars of four prices": (~fits, "Cut all windows to one length, or say it with --window-bars."),
+        f"a window has not {length} bars of four prices": (
+            ~fits,
+            "Cut all windows to one length, or say it with --window-bars.",
+        ),
         "a window has no label": (np.array([not text for text in label]), "Label it or remove it."),
-        "the same window_id occurs twice": (pd.Series(ids).duplicated(keep=False).to_numpy(), "Give each window its own id."),
+        "the same window_id occurs twice": (
+            pd.Series(ids).duplicated(keep=False).to_numpy(),
+            "Give each window its own id.",
+        ),
         "a pointer lies outside the window": (outside, unit),
         "a pointer ends before it starts": (reversed_, unit),
     }
@@ -229,7 +283,9 @@ def locate(windows: Windows, bars: Bars) -> Windows:
     if spans.any():
         notes.append(f"{int(spans.sum())} windows span a gap or a roll; they stay, marked.")
     report = replace(windows.report, warnings=tuple(notes))
-    return replace(windows, position=position, start_time=start_time, spans_gap=spans, interval_s=bars.interval_s, report=report)
+    return replace(
+        windows, position=position, start_time=start_time, spans_gap=spans, interval_s=bars.interval_s, report=report
+    )
 
 
 def bar_spans(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
@@ -242,7 +298,9 @@ def bar_spans(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(len(windows), np.int64), windows.position.astype(np.int64)
     if len(windows) and not np.isnat(windows.start_time).any():
         _, series = np.unique(windows.instrument.astype(str), return_inverse=True)
-        return series.astype(np.int64), (windows.start_time.astype(np.int64) / 1e9 / windows.interval_s).round().astype(np.int64)
+        return series.astype(np.int64), (windows.start_time.astype(np.int64) / 1e9 / windows.interval_s).round().astype(
+            np.int64
+        )
     from moola_core.market.matching import overlaps
 
     return overlaps(windows.prices)

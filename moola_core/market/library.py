@@ -1,0 +1,110 @@
+"""What lies in the data folder: files recognised by their headers alone, and windows paired with their bars."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+
+from moola_core.errors import MoolaError
+from moola_core.market import tables
+from moola_core.market.settings import load_reading
+
+Kind = Literal["bars", "windows", "labels", "unknown"]
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file, what it seems to hold, and why it was taken for that. rows is None where only reading it would tell."""
+
+    path: Path
+    kind: Kind
+    rows: int | None
+    size_bytes: int
+    modified_ns: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled windows, with the bars of the same folder where there are any; or bars alone."""
+
+    name: str
+    windows: Path | None
+    bars: Path | None
+
+
+def find_files(folder: str | Path) -> list[DataFile]:
+    """Every table under `folder`, at any depth, sorted by path. Hidden files and saved settings are passed over."""
+    folder = Path(folder)
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and tables.suffix(path))
+    shown = (path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    return [recognise(path) for path in shown if not path.name.endswith(".moola.json")]
+
+
+def recognise(path: str | Path) -> DataFile:
+    """What the file at `path` seems to hold, from its header."""
+    path = Path(path)
+    stat = path.stat()
+    try:
+        columns, rows = _header(path)
+        kind, why = _kind(columns, path)
+    except (OSError, ValueError, pa.ArrowException, MoolaError, pd.errors.ParserError) as error:
+        kind, why, rows = "unknown", f"cannot be read: {str(error).splitlines()[0]}", None
+    return DataFile(path, kind, rows, stat.st_size, stat.st_mtime_ns, why)
+
+
+def datasets(folder: str | Path) -> list[Dataset]:
+    """Windows files, each with the bars of its own folder (the largest), then bars that belong to no windows."""
+    folder = Path(folder)
+    files = find_files(folder)
+    bars = [file for file in files if file.kind == "bars"]
+    found, used = [], set()
+    for file in files:
+        if file.kind not in ("windows", "labels"):
+            continue
+        beside = [candidate for candidate in bars if candidate.path.parent == file.path.parent]
+        own = max(beside, key=lambda candidate: candidate.size_bytes).path if beside else None
+        used.add(own)
+        found.append(Dataset(_name(file.path, folder), file.path, own))
+    return found + [Dataset(_name(file.path, folder), None, file.path) for file in bars if file.path not in used]
+
+
+def _name(path: Path, folder: Path) -> str:
+    relative = path.relative_to(folder)
+    return str(relative.parent) if relative.stem.split(".")[0] == "windows" and relative.parent.name else str(relative)
+
+
+def _header(path: Path) -> tuple[list[str], int | None]:
+    end = tables.suffix(path)
+    if end in (".parquet", ".pq"):
+        meta = pq.ParquetFile(path)
+        return list(meta.schema_arrow.names), meta.metadata.num_rows
+    if end in (".feather", ".arrow"):
+        table = pyarrow.feather.read_table(path, memory_map=True)
+        return list(table.column_names), table.num_rows
+    if end == ".json":
+        first = json.loads(path.read_text())
+        return (["label", "start_time"] if isinstance(first, list) else []), len(first) if isinstance(
+            first, list
+        ) else None
+    compression = {".csv.gz": "gzip", ".csv.gzip": "gzip", ".csv.zst": "zstd"}.get(end)
+    return list(pd.read_csv(path, nrows=0, compression=compression).columns), None
+
+
+def _kind(columns: list[str], path: Path) -> tuple[Kind, str]:
+    reading = load_reading(path)
+    ours = set(tables.rename(pd.DataFrame(columns=columns), reading).columns)
+    if {"label", "features"} <= ours:
+        return "windows", "has labels and the windows' prices"
+    if "label" in ours and ours & {"start_time", "end_time", "time"}:
+        return "labels", "has labels and times; needs bars to cut windows from"
+    if {"open", "high", "low", "close"} <= ours:
+        return "bars", "has open, high, low and close"
+    return "unknown", f"its columns are {', '.join(map(str, columns[:8])) or 'none'}"
