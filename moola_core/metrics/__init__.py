@@ -1,1 +1,1 @@
-"""metrics."""
+"""Plain functions of arrays: what a set of predictions is worth."""

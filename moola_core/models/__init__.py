@@ -1,1 +1,1 @@
-"""models."""
+"""The networks: encoder, heads, and their weights on disk."""
