@@ -1,0 +1,33 @@
+"""The navigation frame: `streamlit run app.py`. What each page shows is in pages/, how in moola_core/ui and charts."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.errors import MoolaError
+from moola_core.ui import first_start, picker, widgets
+from moola_core.ui.places import MARK
+
+# A page_icon of Streamlit's own would be fetched from outside; ours is a local file.
+st.set_page_config(page_title="moola", page_icon=str(MARK), layout="wide")
+st.logo(str(MARK), size="large")
+
+page = st.navigation(
+    {
+        "Data": [
+            st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+            st.Page("pages/windows.py", title="Windows", icon=":material/candlestick_chart:"),
+        ],
+        "Work": [
+            st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),
+            st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:"),
+        ],
+        "Answers": [st.Page("pages/results.py", title="Results", icon=":material/fact_check:")],
+    }
+)
+try:
+    first_start.prepare()
+    picker.pick()
+    page.run()
+except MoolaError as error:
+    widgets.explain(error)

@@ -1,0 +1,111 @@
+"""What to do next, from what the store and the data hold: one sentence of fact, one of advice, and the button for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moola_core.diagnostics.results import Evaluation
+from moola_core.runs.record import Record
+from moola_core.targets import judge
+
+
+@dataclass(frozen=True)
+class Advice:
+    """`fact` is what was seen, `step` what to do; the button `label` opens `page` with `values` set."""
+
+    fact: str
+    step: str
+    label: str
+    page: str
+    values: tuple[tuple[str, str], ...] = ()
+
+
+def next_step(record: Record | None, evaluation: Evaluation | None, pinned: bool) -> Advice:
+    """The one thing to do next about the latest run of a dataset whose windows can be read."""
+    if record is None:
+        return Advice(
+            "No run on this dataset yet.",
+            "Start with the quick preset: a small model, cross-validated, in a minute or two.",
+            "Set up a quick run",
+            "launch",
+            (("preset", "quick"),),
+        )
+    if record.state in ("queued", "running"):
+        return Advice("A run is being computed.", "Watch its progress and its curves.", "Follow it", "runs")
+    if record.state in ("failed", "lost"):
+        why = f" It said: {record.error}" if record.error else ""
+        return Advice(
+            f"The latest run {'failed' if record.state == 'failed' else 'was lost with its process'}.{why}",
+            "Read the end of its log, then launch it again.",
+            "Read the log",
+            "runs",
+        )
+    if evaluation is None:
+        return Advice("The latest run has no result.", "Launch it again.", "Set up a run", "launch")
+    return _of_result(record, evaluation, pinned)
+
+
+def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
+    constant = sum(share.constant for share in evaluation.fold_shares)
+    if constant:
+        return Advice(
+            f"In {constant} of {len(evaluation.fold_shares)} folds the latest run answered one class for every window.",
+            "Its averages hide that. Look at the shares of each fold before any other figure.",
+            "See the folds",
+            "results",
+        )
+    accuracy = _mean(evaluation, "accuracy")
+    majority = evaluation.majority.get("accuracy", 0.0)
+    if accuracy is not None and accuracy <= majority:
+        return Advice(
+            f"Accuracy {accuracy:.3f} is no better than always answering the commonest class ({majority:.3f}).",
+            "Try the recommended preset, which standardises the features and trains longer."
+            if record.preset != "recommended"
+            else "Look at the wrong windows: are the labels what you meant?",
+            "Set up a recommended run" if record.preset != "recommended" else "See the wrong windows",
+            "launch" if record.preset != "recommended" else "windows",
+            (("preset", "recommended"),) if record.preset != "recommended" else (("outcome", "wrong"),),
+        )
+    if record.preset == "quick":
+        return Advice(
+            "The quick run beats the commonest class.",
+            "Launch the recommended preset: a larger model and five repeats, so that the spread can be judged.",
+            "Set up a recommended run",
+            "launch",
+            (("preset", "recommended"),),
+        )
+    if not pinned:
+        return Advice(
+            "There is a result, and no baseline to hold later runs against.",
+            "Pin the run that you trust as the baseline.",
+            "Choose a run to pin",
+            "runs",
+        )
+    return _of_targets(evaluation)
+
+
+def _of_targets(evaluation: Evaluation) -> Advice:
+    missed = [row for row in judge(evaluation.metrics) if row.met is False]
+    if not missed:
+        return Advice("Every target is met.", "See in which windows the model is still wrong.", "See the wrong windows",
+                      "windows", (("outcome", "wrong"),))
+    worst = max(missed, key=lambda row: row.gap_percent or 0.0)
+    if worst.target.metric in ("center_mae_frac", "hit_at_3"):
+        return Advice(
+            f"{len(missed)} targets are missed; furthest off is: {worst.target.title.lower()}.",
+            "Look at the windows with the largest pointer error.",
+            "See these windows",
+            "windows",
+            (("order", "error"),),
+        )
+    return Advice(
+        f"{len(missed)} targets are missed; furthest off is: {worst.target.title.lower()}.",
+        "Look at the windows that the model finds least likely to be what they are labelled.",
+        "See these windows",
+        "windows",
+        (("order", "unsure"),),
+    )
+
+
+def _mean(evaluation: Evaluation, name: str) -> float | None:
+    return (evaluation.metrics.get(name) or {}).get("mean")

@@ -1,0 +1,136 @@
+"""A run's answers to each window, joined to the windows; filters and orders over them. Plain tables, no widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from moola_core.market.windows import Windows
+
+ORDERS = {
+    "file": "file order",
+    "unsure": "least probability of the true class first",
+    "error": "largest pointer error first",
+}
+OUTCOMES = {"right": "right", "wrong": "wrong", "unseen": "not predicted"}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which windows to show; empty fields select all.
+
+    true, grade: class and grade of the window; said: a class that the run answered in at least one of the chosen repeats;
+    outcome: right (in every chosen repeat), wrong (in at least one), unseen (no answer); error: least center error in bars.
+    """
+
+    true: str = ""
+    grade: str = ""
+    said: str = ""
+    outcome: str = ""
+    error: int = 0
+
+
+def join(windows: Windows, predictions: pd.DataFrame | None, repeat: int | None = None) -> pd.DataFrame:
+    """One row a window, in the windows' order, over one repeat or (None) all of them.
+
+    Columns: window_id, label, grade, repeats (answers counted), said (tuple of the answered classes), right (in how many
+    repeats), p_true (mean probability of the label, nan without answers), error (mean center error in bars, or nan).
+    """
+    table = pd.DataFrame({"window_id": windows.window_id, "label": windows.label, "grade": windows.grade})
+    chosen = _chosen(predictions, repeat)
+    if chosen is None or chosen.empty:
+        return table.assign(repeats=0, said=[()] * len(table), right=0, p_true=np.nan, error=np.nan)
+    rows = _judge(chosen).groupby("window_id").agg(
+        repeats=("right", "size"), said=("predicted", lambda values: tuple(values)), right=("right", "sum"),
+        p_true=("p_true", "mean"), error=("error", "mean"),
+    )
+    table = table.join(rows, on="window_id")
+    table["repeats"] = table["repeats"].fillna(0).astype(int)
+    table["right"] = table["right"].fillna(0).astype(int)
+    table["said"] = [value if isinstance(value, tuple) else () for value in table["said"]]
+    return table
+
+
+def select(table: pd.DataFrame, chosen: Filter) -> np.ndarray:
+    """Row numbers of the joined `table` that pass the filter."""
+    keep = np.ones(len(table), bool)
+    if chosen.true:
+        keep &= (table["label"] == chosen.true).to_numpy()
+    if chosen.grade:
+        keep &= (table["grade"] == chosen.grade).to_numpy()
+    if chosen.said:
+        keep &= np.array([chosen.said in said for said in table["said"]], bool)
+    if chosen.outcome:
+        keep &= _outcome(table, chosen.outcome)
+    if chosen.error:
+        keep &= (table["error"] >= chosen.error).to_numpy()
+    return np.flatnonzero(keep)
+
+
+def order(table: pd.DataFrame, rows: np.ndarray, by: str) -> np.ndarray:
+    """`rows` in the order called `by` (a key of ORDERS); windows without the value come last."""
+    if by == "unsure":
+        return rows[np.argsort(table["p_true"].to_numpy()[rows], kind="stable")]
+    if by == "error":
+        return rows[np.argsort(-table["error"].to_numpy()[rows], kind="stable")]
+    return rows
+
+
+def of_window(predictions: pd.DataFrame | None, window_id: str, repeat: int | None) -> pd.DataFrame:
+    """The prediction rows of one window, over one repeat or all."""
+    chosen = _chosen(predictions, repeat)
+    if chosen is None:
+        return pd.DataFrame()
+    return chosen[chosen["window_id"].astype(str) == str(window_id)]
+
+
+def pointers(rows: pd.DataFrame) -> list[tuple[float, float]]:
+    """The predicted (start, end) of each row that has them, in bars."""
+    if rows.empty or "start_pred" not in rows:
+        return []
+    pairs = rows[["start_pred", "end_pred"]].dropna().to_numpy(float)
+    return [(float(start), float(end)) for start, end in pairs]
+
+
+def repeats(predictions: pd.DataFrame | None) -> list[int]:
+    return [] if predictions is None else sorted(int(value) for value in predictions["repeat"].unique())
+
+
+def outcome(row: pd.Series) -> str:
+    """right, wrong or unseen, as the filter of that name understands it."""
+    if not row["repeats"]:
+        return "unseen"
+    return "right" if row["right"] == row["repeats"] else "wrong"
+
+
+def _outcome(table: pd.DataFrame, wanted: str) -> np.ndarray:
+    seen, all_right = table["repeats"].to_numpy() > 0, (table["right"] == table["repeats"]).to_numpy()
+    return {"right": seen & all_right, "wrong": seen & ~all_right, "unseen": ~seen}[wanted]
+
+
+def _chosen(predictions: pd.DataFrame | None, repeat: int | None) -> pd.DataFrame | None:
+    if predictions is None or repeat is None:
+        return predictions
+    return predictions[predictions["repeat"] == repeat]
+
+
+def _judge(rows: pd.DataFrame) -> pd.DataFrame:
+    label, predicted = rows["label"].astype(str), rows["predicted"].astype(str)
+    judged = pd.DataFrame({"window_id": rows["window_id"], "predicted": predicted, "right": label == predicted})
+    judged["p_true"] = _p_true(rows, label)
+    judged["error"] = np.nan
+    if "start_pred" in rows:
+        middle = [(rows[f"start_{side}"] + rows[f"end_{side}"]).astype(float) / 2 for side in ("pred", "true")]
+        judged["error"] = (middle[0] - middle[1]).abs()
+    return judged
+
+
+def _p_true(rows: pd.DataFrame, label: pd.Series) -> np.ndarray:
+    classes: Sequence[str] = [str(name)[2:] for name in rows if str(name).startswith("p_")]
+    place = {name: i for i, name in enumerate(classes)}
+    columns = np.array([place.get(name, -1) for name in label])
+    values = rows[[f"p_{name}" for name in classes]].to_numpy(float)
+    return np.where(columns >= 0, values[np.arange(len(rows)), columns], np.nan)

@@ -1,0 +1,46 @@
+"""The first start: a demo market and a quick run on it, so that no page is empty."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from moola_core.launch.local import LocalLauncher
+from moola_core.market.demo import make_demo, write_demo
+from moola_core.presets import preset
+from moola_core.runs.store import Store
+from moola_core.specs import change
+from moola_core.ui.places import data_folder, store_folder
+
+
+def prepare() -> None:
+    """Once a server: with an empty store, make the demo market and start a demo run. MOOLA_DEMO=off leaves it out."""
+    if os.environ.get("MOOLA_DEMO", "on").lower() not in ("off", "0", "no"):
+        _prepare(str(data_folder()), str(store_folder()))
+
+
+def demo_files(data: Path) -> tuple[Path, Path]:
+    """Windows and bars of the demo market in the data folder, made if they are missing."""
+    folder = data / "demo"
+    windows, bars = folder / "windows.parquet", folder / "bars.parquet"
+    if not (windows.is_file() and bars.is_file()):
+        write_demo(folder, make_demo())
+    return windows, bars
+
+
+def start_demo_run(data: Path, store: Path) -> str:
+    """Start a `quick` run on the demo market and return its id."""
+    windows, bars = demo_files(data)
+    spec = change(preset("quick").finetune(), {"data.windows": str(windows), "data.bars": str(bars)})
+    note = "Started by itself, so that there is something to look at."
+    return LocalLauncher(Store(store)).submit(spec, name="Demo run", note=note, tags=("demo",))
+
+
+# A cached resource is made once a server and under a lock: two tabs do not start two runs.
+@st.cache_resource(show_spinner="First start: making a demo market and a demo run")
+def _prepare(data: str, store: str) -> str | None:
+    if Store(store).runs(include_archived=True):
+        return None
+    return start_demo_run(Path(data), Path(store))

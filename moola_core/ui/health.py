@@ -1,0 +1,58 @@
+"""Is the data sound? Large figures of windows and bars, and what their checks found."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from moola_core.market.bars import Bars
+from moola_core.market.library import Dataset
+from moola_core.market.windows import Windows
+from moola_core.specs import Data
+from moola_core.ui import loaders
+from moola_core.ui.widgets import figures, literal
+
+
+def data_health(dataset: Dataset) -> None:
+    """Figures and findings of the dataset. Raises DataError when a file is refused."""
+    bars = loaders.bars_of(dataset.bars) if dataset.bars else None
+    windows = loaders.windows_of(dataset.windows, dataset.bars) if dataset.windows else None
+    zone = loaders.reading_of(dataset.bars or dataset.windows).exchange_tz
+    figures((_of_windows(windows) if windows is not None else {}) | (_of_bars(bars, zone) if bars is not None else {}))
+    notes = [*(windows.report.warnings if windows is not None else ()), *(bars.report.warnings if bars is not None else ())]
+    if windows is None:
+        st.info("Bars alone: to train, put labelled windows beside them.", icon=":material/label_off:")
+    if not notes:
+        st.markdown(":green-badge[:material/check: sound] Every check passed.")
+    for note in notes:
+        st.markdown(f":orange-badge[:material/info: note] {literal(note)}")
+
+
+def _of_windows(windows: Windows) -> dict[str, tuple[str, str]]:
+    kept, left_out = windows.trainable(Data().grades_left_out)
+    counts = Counter(kept.label)
+    shares = " · ".join(f"{count} {name}" for name, count in counts.most_common())
+    answer = {"Windows to train on": (f"{len(kept):,}", shares)}
+    if left_out:
+        answer["Left out"] = (f"{left_out:,}", "grade " + ", ".join(Data().grades_left_out))
+    answer["Window length"] = (f"{windows.bars} bars", f"{int(kept.has_pointer.sum())} with an expansion")
+    if (windows.position >= 0).any():
+        answer["Found in the bars"] = (f"{int((windows.position >= 0).sum()):,}", f"of {len(windows):,} windows")
+    return answer
+
+
+def _of_bars(bars: Bars, zone: str) -> dict[str, tuple[str, str]]:
+    first, last = (day(time, zone) for time in (bars.time[0], bars.time[-1]))
+    holes = f"{len(bars.gaps)} gaps" if bars.gaps else "no gaps"
+    return {
+        "Bars": (f"{len(bars):,}", f"of {bars.interval_s / 60:g} min, {holes}"),
+        "From": (first, f"to {last}"),
+    }
+
+
+def day(time: np.datetime64, zone: str) -> str:
+    """The date in the exchange's zone."""
+    return pd.Timestamp(time, tz="UTC").tz_convert(zone).strftime("%d %b %Y")

@@ -1,0 +1,157 @@
+"""Everything the pages read, cached by path, time of change and size, so that a changed file is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline
+from moola_core.market.bars import Bars, load_bars
+from moola_core.market.library import Dataset, datasets
+from moola_core.market.settings import load_reading, sidecar_path
+from moola_core.market.windows import Windows, load_windows
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run, Store
+from moola_core.specs import Reading
+from moola_core.ui.places import data_folder, store_folder
+
+Stamp = tuple[str, int, int]
+EPOCH_KEYS = ("repeat", "fold", "epoch", "split")
+EPOCH_VALUES = ("loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "lr")
+
+
+def stamp(path: str | Path) -> Stamp:
+    """Path, time of change and size: equal stamps mean equal content. (path, 0, 0) when there is no file."""
+    path = Path(path)
+    if not path.is_file():
+        return str(path), 0, 0
+    status = path.stat()
+    return str(path), status.st_mtime_ns, status.st_size
+
+
+def store() -> Store:
+    """The store of runs that the environment names."""
+    return Store(store_folder())
+
+
+def found_datasets() -> list[Dataset]:
+    """The datasets in the data folder; its files are looked at again when one of them changed."""
+    folder = data_folder()
+    if not folder.is_dir():
+        return []
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _datasets(str(folder), tuple(stamp(path) for path in files))
+
+
+def reading_of(path: str | Path) -> Reading:
+    """The reading saved beside the file, or the defaults."""
+    return load_reading(path)
+
+
+def bars_of(path: str | Path) -> Bars:
+    """The bars in the file. Raises DataError."""
+    return _bars(stamp(path), stamp(sidecar_path(path)))
+
+
+def windows_of(path: str | Path, bars: str | Path | None = None) -> Windows:
+    """The windows in the file, located in the bars if a file of them is given. Raises DataError."""
+    beside = (stamp(bars), stamp(sidecar_path(bars))) if bars else None
+    return _windows(stamp(path), stamp(sidecar_path(path)), beside)
+
+
+def records(include_archived: bool = False) -> list[Record]:
+    """The records of the store's cross-validated runs, newest first."""
+    return store().runs(kind="finetune", include_archived=include_archived)
+
+
+def predictions(run: Run) -> pd.DataFrame | None:
+    """Out-of-fold predictions of a run; None before there are any."""
+    path = run.folder / "predictions.parquet"
+    return _frame(stamp(path)) if path.is_file() else None
+
+
+def steps(run: Run) -> dict[str, np.ndarray]:
+    """Columns of the run's steps; none before there are any."""
+    path = run.folder / "steps.parquet"
+    return _columns(stamp(path)) if path.is_file() else {}
+
+
+def evaluation(run: Run) -> Evaluation | None:
+    """What the run's predictions were found to be worth; None before it was evaluated."""
+    path = run.folder / "results" / "evaluation.json"
+    return _evaluation(stamp(path), run.id) if path.is_file() else None
+
+
+def epochs(run: Run) -> dict[str, np.ndarray]:
+    """Columns of the run's epoch events: repeat, fold, epoch, split, losses and σ; empty before the first epoch."""
+    path = run.folder / "events.jsonl"
+    return _epochs(stamp(path), run.id) if path.is_file() else {}
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _datasets(folder: str, files: tuple[Stamp, ...]) -> list[Dataset]:
+    return datasets(Path(folder))
+
+
+@st.cache_resource(max_entries=3, show_spinner="Reading the bars")
+def _bars(source: Stamp, reading: Stamp) -> Bars:
+    return load_bars(source[0])
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the windows")
+def _windows(source: Stamp, reading: Stamp, beside: tuple[Stamp, Stamp] | None) -> Windows:
+    return load_windows(source[0], bars=_bars(*beside) if beside else None)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _frame(source: Stamp) -> pd.DataFrame:
+    return pd.read_parquet(source[0])
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _columns(source: Stamp) -> dict[str, np.ndarray]:
+    table = pd.read_parquet(source[0])
+    return {str(name): table[name].to_numpy() for name in table}
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _evaluation(source: Stamp, run_id: str) -> Evaluation:
+    return to_evaluation(store().open(run_id).result("evaluation"))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _epochs(source: Stamp, run_id: str) -> dict[str, np.ndarray]:
+    events = [event for event in store().open(run_id).events() if event["type"] == "epoch"]
+    columns: dict[str, np.ndarray] = {key: np.array([event.get(key) for event in events]) for key in EPOCH_KEYS}
+    for name in EPOCH_VALUES:
+        values = [event.get("values", {}).get(name) for event in events]
+        columns[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
+    return columns
+
+
+def to_evaluation(stored: Mapping[str, Any]) -> Evaluation:
+    """The Evaluation that was stored as plain JSON."""
+    classes = tuple(stored["classes"])
+    return Evaluation(
+        classes=classes,
+        windows=stored["windows"],
+        metrics=stored["metrics"],
+        by_repeat=tuple(stored["by_repeat"]),
+        majority=stored["majority"],
+        confusions=tuple(Confusion(row["repeat"], classes, np.array(row["counts"])) for row in stored["confusions"]),
+        fold_shares=_each(FoldShare, stored["fold_shares"], shares=tuple),
+        pointer_baseline=PointerBaseline(**stored["pointer_baseline"]) if stored["pointer_baseline"] else None,
+    )
+
+
+def _each(kind: type, rows: list[dict], **convert: Callable) -> tuple:
+    return tuple(kind(**{name: convert.get(name, _same)(value) for name, value in row.items()}) for row in rows)
+
+
+def _same(value: Any) -> Any:
+    return value

@@ -1,0 +1,116 @@
+"""The sidebar of every page: which dataset, which of its runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from moola_core.market.library import Dataset
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run
+from moola_core.ui import loaders, state
+from moola_core.ui.widgets import ACTIVE, STATES, title_of
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The chosen dataset (None without data), its runs newest first, and the chosen run (None without runs)."""
+
+    dataset: Dataset | None
+    records: tuple[Record, ...]
+    record: Record | None
+
+    @property
+    def run(self) -> Run | None:
+        """The chosen run, opened."""
+        return loaders.store().open(self.record.run_id) if self.record else None
+
+    @property
+    def latest(self) -> Record | None:
+        """The newest run of the dataset."""
+        return self.records[0] if self.records else None
+
+    @property
+    def baseline(self) -> Record | None:
+        """The newest pinned run of the dataset."""
+        return next((record for record in self.records if record.pinned), None)
+
+
+def current() -> Picked:
+    """What is chosen in the sidebar."""
+    return st.session_state["picked"]
+
+
+def pick() -> None:
+    """Draw both pickers in the sidebar; what is chosen is then `current` and in the URL."""
+    with st.sidebar:
+        dataset = _pick_dataset()
+        records = tuple(record for record in loaders.records() if dataset and belongs(record, dataset))
+        record = _pick_run(records)
+        _active(records)
+    state.publish((state.DATASET, state.RUN))
+    st.session_state["picked"] = Picked(dataset, records, record)
+
+
+def belongs(record: Record, dataset: Dataset) -> bool:
+    """Whether the run was trained on the windows of the dataset."""
+    windows = windows_path(record.run_id)
+    return bool(windows) and dataset.windows is not None and Path(windows).resolve() == dataset.windows.resolve()
+
+
+def dataset_of(run_id: str) -> str | None:
+    """The name of the dataset on which the run was trained; None when its file is not in the data folder."""
+    windows = windows_path(run_id)
+    return next(
+        (
+            dataset.name
+            for dataset in loaders.found_datasets()
+            if windows and dataset.windows is not None and Path(windows).resolve() == dataset.windows.resolve()
+        ),
+        None,
+    )
+
+
+@st.cache_data(max_entries=5000, show_spinner=False)
+def _windows_path(run_id: str, folder: str) -> str:
+    return loaders.store().open(run_id).spec.data.windows
+
+
+def windows_path(run_id: str) -> str:
+    """The file of windows that the run's spec names; a spec never changes, so it is read once."""
+    return _windows_path(run_id, str(loaders.store_folder().resolve()))
+
+
+def _pick_dataset() -> Dataset | None:
+    found = {dataset.name: dataset for dataset in loaders.found_datasets()}
+    if not found:
+        st.selectbox("Dataset", [], index=None, placeholder="No data yet", disabled=True, key="no_dataset")
+        return None
+    state.choose(state.DATASET, list(found), next(iter(found)))
+    name = st.selectbox("Dataset", list(found), index=None, key=state.DATASET)
+    return found[name or next(iter(found))]
+
+
+def _pick_run(records: tuple[Record, ...]) -> Record | None:
+    by_id = {record.run_id: record for record in records}
+    if not by_id:
+        st.selectbox("Run", [], index=None, placeholder="No run yet", disabled=True, key="no_run")
+        return None
+    newest = next((record.run_id for record in records if record.state == "done"), records[0].run_id)
+    state.choose(state.RUN, list(by_id), newest)
+    chosen = st.selectbox("Run", list(by_id), index=None, key=state.RUN, format_func=lambda key: _line(by_id[key]))
+    return by_id[chosen or newest]
+
+
+def _line(record: Record) -> str:
+    pin = "★ " if record.pinned else ""
+    return f"{pin}{title_of(record)}" + ("" if record.state == "done" else f" · {record.state}")
+
+
+def _active(records: tuple[Record, ...]) -> None:
+    count = sum(record.state in ACTIVE for record in records)
+    if count:
+        icon = STATES["running"][1]
+        st.caption(f":blue[:material/{icon}: {count} run{'s' if count > 1 else ''} active]")

@@ -1,0 +1,25 @@
+"""Where the app finds data and runs: the folders `data` and `artifacts`, or those that the environment names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MARK = Path(__file__).with_name("mark.svg")
+
+
+def data_folder() -> Path:
+    """The folder of bars and labelled windows: MOOLA_DATA, or `data`."""
+    return Path(os.environ.get("MOOLA_DATA") or "data")
+
+
+def store_folder() -> Path:
+    """The folder of runs: MOOLA_STORE, or `artifacts`."""
+    return Path(os.environ.get("MOOLA_STORE") or "artifacts")
+
+
+def shown(path: str | Path) -> str:
+    """The path as a user would type it: relative to where the app runs, if it lies below."""
+    path = Path(path).resolve()
+    here = Path.cwd().resolve()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,67 @@
+"""A run as it goes on: progress, time left, curves; polled from the files, so a refresh or a second tab loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from moola_core.charts import curves
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run
+from moola_core.ui import loaders, widgets
+from moola_core.ui.widgets import ACTIVE, badge, duration
+
+EVERY = "1s"
+
+
+def follow(run: Run, draw: Callable[[Run, Record], None]) -> None:
+    """Call `draw` now and, while the run is active, every second; when it ends the whole page is drawn again."""
+    active = run.record.state in ACTIVE
+
+    @st.fragment(run_every=EVERY if active else None)
+    def polled() -> None:
+        fresh = loaders.store().open(run.id)
+        record = fresh.record
+        if active and record.state not in ACTIVE:
+            st.rerun(scope="app")
+        draw(fresh, record)
+
+    polled()
+
+
+def bar(run: Run, record: Record) -> None:
+    """State, share done and time left of an active run."""
+    done, total = int(record.progress.get("done") or 0), int(record.progress.get("total") or 0)
+    share = done / total if total else 0.0
+    text = f"{done} of {total} fits" if total else ("waiting for its process" if record.state == "queued" else "starting")
+    left = seconds_left(record)
+    st.markdown(f"{badge(record.state)} **{record.name or record.preset or run.id}**")
+    st.progress(min(share, 1.0), text=text + (f", about {duration(left)} left" if left is not None else ""))
+
+
+def seconds_left(record: Record) -> float | None:
+    """Time to the end at the pace so far; None before the first fit has ended."""
+    done, total = record.progress.get("done") or 0, record.progress.get("total") or 0
+    if not (done and total and record.started):
+        return None
+    started = datetime.fromisoformat(str(record.started))
+    started = started if started.tzinfo else started.replace(tzinfo=UTC)
+    return (datetime.now(UTC) - started).total_seconds() * (total - done) / done
+
+
+def live_curves(run: Run) -> None:
+    """Loss and σ by epoch, as far as the run has come."""
+    epochs = loaders.epochs(run)
+    if not len(epochs.get("epoch", ())):
+        st.caption("The curves appear with the first epoch.")
+        return
+    appearance = widgets.appearance()
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Loss**")
+        widgets.chart(curves.losses(epochs, "loss", appearance), f"live_loss_{run.id}", "Loss by epoch, training and inner split")
+    with right:
+        st.markdown("**σ of the tasks**")
+        widgets.chart(curves.sigmas(epochs, appearance), f"live_sigma_{run.id}", "σ of class and pointer task by epoch")

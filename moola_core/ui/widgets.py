@@ -1,0 +1,107 @@
+"""Pieces that several pages show: charts, badges, empty states, tables of targets, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from moola_core.errors import MoolaError
+from moola_core.runs.record import Record
+
+STATES = {
+    "queued": ("gray", "hourglass_empty"),
+    "running": ("blue", "sync"),
+    "done": ("green", "check"),
+    "failed": ("red", "error"),
+    "cancelled": ("orange", "block"),
+    "lost": ("red", "link_off"),
+}
+ACTIVE = ("queued", "running")
+
+
+def appearance() -> str:
+    """ "dark" or "light", as the browser shows the app."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def chart(figure: go.Figure, key: str, alt: str, **options: Any) -> Any:
+    """The figure in the app's own template, without the mode bar; `alt` says in words what it shows."""
+    config = {"displayModeBar": False, "scrollZoom": False}
+    return st.plotly_chart(figure, key=key, alt=alt, theme=None, config=config, **options)
+
+
+def badge(state: str) -> str:
+    """A run's state as markdown."""
+    colour, icon = STATES.get(state, ("gray", "help"))
+    return f":{colour}-badge[:material/{icon}: {state}]"
+
+
+def title_of(record: Record) -> str:
+    """What a run is called: its name, or its preset, with the time at which it was made."""
+    return f"{record.name or record.preset or 'run'} · {moment(record.created)}"
+
+
+def moment(text: str | None) -> str:
+    """A stored UTC time as `22 Nov 14:05` in the server's zone; empty when there is none."""
+    if not text:
+        return ""
+    time = datetime.fromisoformat(str(text))
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time.astimezone().strftime("%d %b %H:%M")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as `45 s`, `3 min 10 s` or `2 h 05 min`."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(count: float) -> str:
+    """Bytes as `310 kB`, `4.2 MB` or `1.1 GB`."""
+    for unit, divisor in (("GB", 1e9), ("MB", 1e6)):
+        if count >= divisor:
+            return f"{count / divisor:.1f} {unit}"
+    return f"{max(1, round(count / 1e3))} kB"
+
+
+def empty(title: str, body: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:
+    """An empty state: what is missing, what to do, and the buttons that do it."""
+    with st.container(border=True, key="empty"):
+        st.markdown(f"**{title}**")
+        st.markdown(body)
+        with st.container(horizontal=True):
+            for i, (label, action) in enumerate(actions):
+                if st.button(label, type="primary" if i == 0 else "secondary", key=f"empty_{i}"):
+                    action()
+
+
+def explain(error: MoolaError) -> None:
+    """A user's error: what, where, and how to mend it."""
+    where = f"`{error.where}`  \n" if error.where else ""
+    st.error(f"{where}{literal(error.what)}", icon=":material/error:")
+    if error.mend:
+        st.caption(f"To mend it: {literal(error.mend)}")
+
+
+def literal(text: str) -> str:
+    """Text whose signs markdown would take for its own."""
+    for sign in ("\\", "$", "*", "_", "[", "]", "`", "~", "<", ":"):
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
+def figures(values: dict[str, tuple[str, str]]) -> None:
+    """A row of large figures that wraps: title to (value, the note under it)."""
+    with st.container(horizontal=True, gap="small"):
+        for name, (value, note) in values.items():
+            st.metric(name, value, delta=note or None, delta_color="off", delta_arrow="off", border=True, width=190)

@@ -1,0 +1,96 @@
+"""The Windows page's controls: filters, order, and stepping from window to window, by button or arrow key."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from moola_core.market.windows import Windows
+from moola_core.ui import answers, state
+
+ALL = "all"
+NO_FILTER = {state.TRUE: "", state.GRADE: "", state.SAID: "", state.OUTCOME: "", state.ERROR: 0}
+DEFAULTS = NO_FILTER | {state.ORDER: "file", state.REPEAT: ALL}
+FAR_BARS = 60
+
+
+def repeat_picker(predictions: pd.DataFrame | None) -> int | None:
+    """Which repeat's answers to show; None for all of them."""
+    known = answers.repeats(predictions)
+    if len(known) < 2:
+        return known[0] if known else None
+    options = [ALL, *(str(value) for value in known)]
+    state.choose(state.REPEAT, options, ALL)
+    name = st.selectbox("Answers of", options, key=state.REPEAT, format_func=_repeat_name, width=150)
+    return None if name == ALL else int(name)
+
+
+def filters(windows: Windows, has_answers: bool) -> answers.Filter:
+    """Draw the filters and return what they select."""
+    true = _one_of(state.TRUE, "Class", windows.classes)
+    grades = sorted({str(grade) for grade in windows.grade} - {""})
+    grade = _one_of(state.GRADE, "Grade", grades) if grades else ""
+    if not has_answers:
+        return answers.Filter(true=true, grade=grade)
+    outcome = _one_of(state.OUTCOME, "Answer is", tuple(answers.OUTCOMES), answers.OUTCOMES)
+    said = _one_of(state.SAID, "Answered", windows.classes)
+    state.choose_number(state.ERROR, 0, FAR_BARS, 0)
+    error = st.number_input("Center off by, bars", 0, FAR_BARS, key=state.ERROR, persist_state="session", width=150)
+    return answers.Filter(true=true, grade=grade, said=said, outcome=outcome, error=int(error or 0))
+
+
+def order_picker(has_answers: bool) -> str:
+    """Draw the choice of order and return it."""
+    if not has_answers:
+        return "file"
+    state.choose(state.ORDER, list(answers.ORDERS), "file")
+    return st.selectbox(
+        "Order", list(answers.ORDERS), key=state.ORDER, format_func=answers.ORDERS.get, persist_state="session", width=250
+    )
+
+
+def step(table: pd.DataFrame, rows: np.ndarray) -> int:
+    """Draw previous, next and the choice of window; return the row number of the chosen one."""
+    ids = [str(table["window_id"].iat[row]) for row in rows]
+    state.choose(state.WINDOW, ids, ids[0])
+    place = ids.index(st.session_state[state.WINDOW])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        # The arrow keys; Streamlit leaves them to a text field that has the cursor.
+        st.button("Previous", icon=":material/arrow_back:", shortcut="Left", on_click=_go, args=(ids, place - 1), key="previous")
+        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", on_click=_go, args=(ids, place + 1), key="next")
+        named = {name: _line(table.iloc[row]) for name, row in zip(ids, rows, strict=True)}
+        st.selectbox(
+            f"Window {place + 1} of {len(ids)}", ids, key=state.WINDOW, format_func=named.get, persist_state="session"
+        )
+    return int(rows[place])
+
+
+def clear_filters() -> None:
+    """Drop every filter; for a button's on_click."""
+    st.session_state.update(NO_FILTER)
+
+
+def _go(ids: list[str], place: int) -> None:
+    st.session_state[state.WINDOW] = ids[place % len(ids)]
+
+
+def _one_of(key: str, title: str, options: tuple[str, ...] | list[str], names: dict[str, str] | None = None) -> str:
+    state.choose(key, ["", *options], "")
+    return st.selectbox(
+        title,
+        ["", *options],
+        key=key,
+        format_func=lambda value: (names or {}).get(value, value) or "any",
+        persist_state="session",
+        width=150,
+    )
+
+
+def _line(row: pd.Series) -> str:
+    mark = {"right": "✓", "wrong": "✗", "unseen": ""}[answers.outcome(row)]
+    return " · ".join(part for part in (str(row["window_id"]), str(row["label"]), mark) if part)
+
+
+def _repeat_name(value: str) -> str:
+    return "all repeats" if value == ALL else f"repeat {int(value) + 1}"

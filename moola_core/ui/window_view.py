@@ -1,0 +1,106 @@
+"""One window as it is shown: its candles, swings, features and pointers, and the facts beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from moola_core.charts.windows import Swing, View
+from moola_core.features.catalog import names
+from moola_core.market.library import Dataset
+from moola_core.market.windows import Windows
+from moola_core.ui import answers, loaders
+from moola_core.ui.widgets import literal
+
+FEATURES = names(("relativity",))
+
+
+def view(windows: Windows, row: int, dataset: Dataset, predicted: pd.DataFrame, strips: bool) -> View:
+    """What the chart of window number `row` draws."""
+    prices = windows.prices[row]
+    known = bool(windows.has_pointer[row])
+    return View(
+        prices=prices,
+        times=times(windows, row, dataset),
+        swings=_swings(prices),
+        true=(float(windows.start[row]), float(windows.end[row])) if known else None,
+        predicted=answers.pointers(predicted),
+        features=_features(prices) if strips else None,
+        names=FEATURES if strips else (),
+    )
+
+
+def times(windows: Windows, row: int, dataset: Dataset) -> list[str]:
+    """The K bars' times in the exchange's zone; empty when they are unknown."""
+    zone = loaders.reading_of(dataset.bars or dataset.windows).exchange_tz
+    first = int(windows.position[row])
+    if dataset.bars and first >= 0:
+        stamps = loaders.bars_of(dataset.bars).time[first : first + windows.bars]
+    elif np.isnat(windows.start_time[row]):
+        return []
+    else:
+        step = np.timedelta64(round(windows.interval_s * 1e9), "ns")
+        stamps = windows.start_time[row] + np.arange(windows.bars) * step
+    return list(pd.DatetimeIndex(stamps, tz="UTC").tz_convert(zone).strftime("%a %d %b %Y %H:%M"))
+
+
+def facts(windows: Windows, row: int, judged: pd.Series, predicted: pd.DataFrame) -> None:
+    """Label, answer, probabilities and pointers of the window, as text."""
+    right = answers.outcome(judged)
+    grade = f" :gray-badge[grade {literal(str(judged['grade']))}]" if judged["grade"] else ""
+    st.markdown(f"**{literal(str(judged['label']))}**{grade}")
+    if right == "unseen":
+        st.caption("No prediction for this window in the chosen run.")
+    else:
+        count = f"in {judged['right']} of {judged['repeats']} repeats" if judged["repeats"] > 1 else ""
+        colour, icon, word = ("green", "check", "right") if right == "right" else ("orange", "close", "wrong")
+        st.markdown(f":{colour}-badge[:material/{icon}: {word}] " + (f"right {count}" if count else ""))
+        _probabilities(predicted, str(judged["label"]))
+    _pointer_table(windows, row, predicted)
+    if windows.spans_gap[row]:
+        st.caption(":orange[:material/warning:] The window spans a gap or a roll.")
+
+
+def _probabilities(predicted: pd.DataFrame, label: str) -> None:
+    classes = [str(name)[2:] for name in predicted if str(name).startswith("p_")]
+    for name in classes:
+        values = predicted[f"p_{name}"].to_numpy(float)
+        span = f" ({values.min():.2f} to {values.max():.2f})" if len(values) > 1 else ""
+        mark = " ← label" if name == label else ""
+        st.progress(float(np.clip(values.mean(), 0, 1)), text=f"{name} {values.mean():.2f}{span}{mark}")
+
+
+def _pointer_table(windows: Windows, row: int, predicted: pd.DataFrame) -> None:
+    pairs = answers.pointers(predicted)
+    start, end = windows.start[row], windows.end[row]
+    if not (np.isfinite(start) or pairs):
+        st.caption("The window has no expansion pointer.")
+        return
+    guess = np.mean(pairs, axis=0) if pairs else (np.nan, np.nan)
+    rows = {"start": (start, guess[0]), "end": (end, guess[1]), "center": ((start + end) / 2, sum(guess) / 2)}
+    lines = ["| bars | true | predicted | off |", "|:--|--:|--:|--:|"]
+    for name, (true, said) in rows.items():
+        lines.append(f"| {name} | {_number(true)} | {_number(said)} | {_number(said - true, '+.1f')} |")
+    st.markdown("\n".join(lines))
+
+
+def _number(value: float, form: str = ".1f") -> str:
+    return f"{value:{form}}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def _swings(prices: np.ndarray) -> list[Swing]:
+    # Imported where it is used: the kernels bring numba, which no other page needs.
+    from moola_core.features.zigzag import swings
+
+    found = swings(prices)
+    return [
+        Swing("high" if high else "low", int(bar), float(price), int(confirmed))
+        for high, bar, price, confirmed in zip(*(getattr(found, name) for name in found.__dataclass_fields__), strict=True)
+    ]
+
+
+def _features(prices: np.ndarray) -> np.ndarray:
+    from moola_core.features.relativity import relativity
+
+    return relativity(prices, len(prices))

@@ -1,0 +1,56 @@
+"""Overview: what to do next, how far each target is, whether the data is sound."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.errors import MoolaError
+from moola_core.ui import advice, first_start, loaders, picker, progress, reading, state, targets_table, widgets
+from moola_core.ui.health import data_health
+from moola_core.ui.places import data_folder, shown
+
+picked = picker.current()
+st.title("Overview")
+if picked.dataset is None:
+    widgets.empty(
+        "No data yet",
+        f"Put bars and labelled windows (Parquet, Feather or CSV) anywhere under `{shown(data_folder())}`, or make the demo "
+        "market to look around.",
+        [("Make the demo market", lambda: (first_start.demo_files(data_folder()), st.rerun())), ("Look again", st.rerun)],
+    )
+    st.stop()
+
+
+def result_of(record):
+    return loaders.evaluation(loaders.store().open(record.run_id)) if record else None
+
+
+latest = result_of(picked.latest)
+with st.container(border=True, key="next"):
+    step = advice.next_step(picked.latest, latest, picked.baseline is not None)
+    st.markdown(f"**Next** · {widgets.literal(step.fact)}  \n{step.step}")
+    if picked.latest and picked.latest.state in widgets.ACTIVE:
+        progress.follow(loaders.store().open(picked.latest.run_id), progress.bar)
+    if st.button(step.label, type="primary", icon=":material/arrow_forward:"):
+        state.open_page(step.page, **dict(step.values))
+
+st.subheader("Targets")
+finished = picked.latest if latest else next((record for record in picked.records if record.state == "done"), None)
+shown_result, baseline = latest or result_of(finished), result_of(picked.baseline)
+if shown_result is None:
+    st.caption("The actual figures appear when the first run is done.")
+else:
+    pinned = f"; baseline: {widgets.title_of(picked.baseline)}" if picked.baseline else "; no baseline pinned"
+    st.caption(f"Latest run: {widgets.title_of(finished)}{pinned}")
+targets_table.targets_table(shown_result, baseline)
+
+with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+    st.subheader("Data")
+    if st.button("Read a new file", icon=":material/upload_file:", width="content"):
+        reading.open_dialog()
+places = " and ".join(f"`{shown(path)}`" for path in (picked.dataset.windows, picked.dataset.bars) if path)
+st.caption(f"From {places}")
+try:
+    data_health(picked.dataset)
+except MoolaError as error:
+    widgets.explain(error)

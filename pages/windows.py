@@ -1,0 +1,57 @@
+"""Windows: one labelled window at a time, with what the chosen run said of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.charts.windows import candles
+from moola_core.errors import MoolaError
+from moola_core.ui import answers, loaders, picker, state, widgets, window_picker, window_view
+from moola_core.ui.places import data_folder, shown
+
+picked = picker.current()
+st.title("Windows")
+if picked.dataset is None or picked.dataset.windows is None:
+    widgets.empty(
+        "No labelled windows here",
+        f"Put a file of labelled windows under `{shown(data_folder())}`; the Overview says what it may look like.",
+        [("Go to the Overview", lambda: state.open_page("overview"))],
+    )
+    st.stop()
+try:
+    windows = loaders.windows_of(picked.dataset.windows, picked.dataset.bars)
+except MoolaError as error:
+    widgets.explain(error)
+    st.stop()
+
+run = picked.run
+predictions = loaders.predictions(run) if run else None
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    chosen = window_picker.filters(windows, predictions is not None)
+    repeat = window_picker.repeat_picker(predictions)
+    order = window_picker.order_picker(predictions is not None)
+table = answers.join(windows, predictions, repeat)
+rows = answers.order(table, answers.select(table, chosen), order)
+if not len(rows):
+    widgets.empty("No window passes these filters", "Drop them to see all windows again.")
+    st.button("Drop the filters", on_click=window_picker.clear_filters)
+    state.publish(state.WINDOW_KEYS, window_picker.DEFAULTS)
+    st.stop()
+
+row = window_picker.step(table, rows)
+state.publish(state.WINDOW_KEYS, window_picker.DEFAULTS)
+predicted = answers.of_window(predictions, table["window_id"].iat[row], repeat)
+left, right = st.columns([3.4, 1])
+with right:
+    strips = st.toggle("Feature strips", value=True, key="strips", persist_state="session")
+    window_view.facts(windows, row, table.iloc[row], predicted)
+with left:
+    shown_window = window_view.view(windows, row, picked.dataset, predicted, strips)
+    if shown_window.times:
+        zone = loaders.reading_of(picked.dataset.bars or picked.dataset.windows).exchange_tz
+        st.caption(f"{shown_window.times[0]} to {shown_window.times[-1][-5:]}, {zone.replace('_', ' ')}")
+    label = f"Candles of window {table['window_id'].iat[row]}, labelled {table['label'].iat[row]}"
+    widgets.chart(candles(shown_window, widgets.appearance()), "candles", label)
+    st.caption("Step with the ← and → keys. Feature state starts at the window's first bar.")
+if run is not None and predictions is None:
+    st.caption("The chosen run has no predictions yet; they appear when it is done.")
