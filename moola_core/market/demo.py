@@ -139,7 +139,7 @@ def _choose(
         start = episode.expansion - shift
         in_session = start // SESSION_BARS == (start + WINDOW_BARS - 1) // SESSION_BARS
         if (
-            0 <= start
+            start >= 0
             and start + WINDOW_BARS <= bars
             and in_session
             and shift + episode.end - episode.expansion >= END_RANGE[0]

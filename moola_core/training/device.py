@@ -1,0 +1,63 @@
+"""Which processor trains, and in which arithmetic."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from moola_core.errors import DeviceError
+from moola_core.specs import Training
+
+
+@dataclass(frozen=True)
+class Device:
+    """kind: cpu or cuda; name: the processor's own; precision: float32 or bf16 (autocast)."""
+
+    kind: str
+    name: str
+    precision: str
+
+
+def resolve_device(training: Training) -> Device:
+    """The processor that `training` asks for.
+
+    Raises DeviceError when cuda is asked for and not usable, and when auto finds a card that torch cannot use: training
+    on the CPU beside an idle card is never what was wanted.
+    """
+    usable = torch.cuda.is_available()
+    card = _card()
+    if training.device == "cuda" and not usable:
+        raise DeviceError("CUDA is not usable here.", where="training.device", mend=_mend(card))
+    if training.device == "auto" and card and not usable:
+        raise DeviceError(
+            f"a card is present ({card}) but torch cannot use it.", where="training.device", mend=_mend(card)
+        )
+    if training.device == "cpu" or not usable:
+        return Device("cpu", "cpu", "float32")
+    precision = "bf16" if training.precision in ("auto", "bf16") else "float32"
+    return Device("cuda", torch.cuda.get_device_name(), precision)
+
+
+def _card() -> str:
+    """The name and driver of an NVIDIA card, if the host has one."""
+    if shutil.which("nvidia-smi"):
+        query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        try:
+            answer = subprocess.run(query, capture_output=True, text=True, timeout=20)
+        except subprocess.TimeoutExpired:
+            return "nvidia-smi does not answer"
+        if answer.returncode == 0 and answer.stdout.strip():
+            name, _, driver = answer.stdout.strip().splitlines()[0].partition(",")
+            return f"{name.strip()}, driver {driver.strip()}"
+    return "NVIDIA device" if Path("/dev/nvidia0").exists() else ""
+
+
+def _mend(card: str) -> str:
+    wheel = f"torch {torch.__version__} built for CUDA {torch.version.cuda or 'none (a CPU wheel)'}"
+    if not card:
+        return f"No NVIDIA card was found; this is {wheel}. Set training.device=cpu."
+    return f"This is {wheel}: install a wheel that fits the driver, or `make app TORCH=system`, or set training.device=cpu."

@@ -1,0 +1,132 @@
+"""Cross-validation that keeps windows which share bars together.
+
+Windows that share bars are chained; long chains are cut into runs of consecutive windows. Chains and runs are the groups of a
+stratified group k-fold. Training windows that share a bar with test or inner windows are purged.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from moola_core.errors import DataError
+from moola_core.specs import Faults, Training
+from moola_core.training import seeds
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers of the windows by their role in one fit."""
+
+    repeat: int
+    fold: int
+    train: np.ndarray
+    inner: np.ndarray
+    test: np.ndarray
+    purged: np.ndarray
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each window lies: its series [n], first bar [n], and the window length in bars."""
+
+    series: np.ndarray
+    first: np.ndarray
+    window_bars: int
+
+    def near(self, rows: np.ndarray, others: np.ndarray, embargo_bars: int) -> np.ndarray:
+        """Which of `rows` share a bar with any of `others`, or lie within the embargo of one: bool [len(rows)]."""
+        same = self.series[rows][:, None] == self.series[others][None, :]
+        apart = np.abs(self.first[rows][:, None] - self.first[others][None, :])
+        return (same & (apart < self.window_bars + embargo_bars)).any(1)
+
+
+def overlap_groups(places: Places, folds: int, embargo_bars: int = 0) -> np.ndarray:
+    """The group [n] of each window: its chain, or its run of a chain that is longer than n / (2 · folds) windows."""
+    n = len(places.series)
+    order = np.lexsort((places.first, places.series))
+    group, groups = np.empty(n, np.int64), 0
+    for chain in _chains(places, order, embargo_bars):
+        size = len(chain) if len(chain) <= n / (2 * folds) else -(-n // (4 * folds))
+        for start in range(0, len(chain), size):
+            group[chain[start : start + size]] = groups
+            groups += 1
+    return group
+
+
+def _chains(places: Places, order: np.ndarray, embargo_bars: int) -> list[np.ndarray]:
+    """Runs of `order` in which each window starts no later than the furthest end so far plus the embargo."""
+    series, first = places.series[order], places.first[order]
+    reach = first + places.window_bars - 1 + embargo_bars  # starts are sorted, so the last end is the furthest
+    cuts = np.flatnonzero((series[1:] != series[:-1]) | (first[1:] > reach[:-1])) + 1
+    return np.split(order, cuts)
+
+
+def make_folds(label: np.ndarray, places: Places, training: Training, faults: Faults) -> tuple[Fold, ...]:
+    """The folds of every repeat, from labels [n], places and seed alone.
+
+    Raises DataError when a class occurs less often than there are folds, or when too few groups are left to divide.
+    """
+    values, counts = np.unique(label.astype(str), return_counts=True)
+    rare = [f"{name} ({count})" for name, count in zip(values, counts, strict=True) if count < training.folds]
+    if rare:
+        raise DataError(
+            f"{', '.join(rare)} occurs less often than there are folds ({training.folds}).",
+            where="training.folds",
+            mend="Label more such windows, merge the class with another, or ask for fewer folds.",
+        )
+    group = (
+        np.arange(len(label))
+        if faults.shuffled_folds
+        else overlap_groups(places, training.folds, training.embargo_bars)
+    )
+    if len(np.unique(group)) < training.folds:
+        raise DataError(
+            f"only {len(np.unique(group))} groups of windows that share no bars.",
+            where="training.folds",
+            mend="Ask for fewer folds.",
+        )
+    found = []
+    for repeat in range(training.repeats):
+        for fold, (rest, test) in enumerate(_split(label, group, training.folds, (training.seed, repeat, 0))):
+            found.append(
+                _roles(Fold(repeat, fold, rest, rest[:0], test, rest[:0]), label, group, places, (training, faults))
+            )
+    return tuple(found)
+
+
+def _split(
+    label: np.ndarray, group: np.ndarray, folds: int, key: tuple[int, int, int]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    random_state = int(seeds.stream(*key, seeds.FOLDS).generate_state(1)[0])
+    plain = len(np.unique(group)) == len(group)
+    kind = StratifiedKFold if plain else StratifiedGroupKFold
+    with warnings.catch_warnings():  # a class rarer than an inner split's parts is said by sklearn, and harmless there
+        warnings.simplefilter("ignore", UserWarning)
+        splitter = kind(folds, shuffle=True, random_state=random_state)
+        return list(splitter.split(np.zeros(len(label)), label.astype(str), group))
+
+
+def _roles(fold: Fold, label: np.ndarray, group: np.ndarray, places: Places, how: tuple[Training, Faults]) -> Fold:
+    """Purge, and divide the rest into training and inner windows."""
+    training, faults = how
+    if faults.test_fold_selection:
+        return Fold(fold.repeat, fold.fold, fold.train, fold.test, fold.test, fold.purged)
+    rest, purged = fold.train, np.zeros(len(fold.train), bool)
+    if not faults.shuffled_folds:
+        purged = places.near(rest, fold.test, training.embargo_bars)
+    kept = rest[~purged]
+    parts = max(2, min(round(1 / training.inner_frac), len(np.unique(group[kept]))))
+    train, inner = _split(label[kept], group[kept], parts, (training.seed, fold.repeat, fold.fold + 1))[0]
+    train, inner = kept[train], kept[inner]
+    close = np.zeros(len(train), bool) if faults.shuffled_folds else places.near(train, inner, training.embargo_bars)
+    if len(np.unique(label[train[~close]].astype(str))) < len(np.unique(label.astype(str))):
+        raise DataError(
+            f"fold {fold.fold} has no training window of some class left.",
+            where="training.folds",
+            mend="Ask for fewer folds.",
+        )
+    return Fold(fold.repeat, fold.fold, train[~close], inner, fold.test, np.r_[rest[purged], train[close]])

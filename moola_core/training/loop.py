@@ -1,0 +1,227 @@
+"""The one epoch loop: steps over the training windows, measurements on the inner ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moola_core.metrics import classification, pointers, probability
+from moola_core.models.multitask import MultiTask, Outputs
+from moola_core.specs import Finetune
+from moola_core.training import seeds
+from moola_core.training.device import Device
+from moola_core.training.folds import Fold
+from moola_core.training.gradients import Conflict, Projection, split_backward
+from moola_core.training.inputs import Inputs
+from moola_core.training.objectives import Uncertainty, class_loss, make_weighting, pointer_loss
+
+STEP_COLUMNS = (
+    "loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "norm_class", "norm_pointer", "cosine", "conflict", "projected",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """The windows on the device: standardised x [n, K, F], class numbers [n], pointers [n, 2] with nan where unknown."""
+
+    x: Tensor
+    target: Tensor
+    pointer: Tensor
+
+
+class Loop:
+    """One fit: network, weighting, optimiser and random streams, all from the spec's seed and the fold."""
+
+    def __init__(self, spec: Finetune, inputs: Inputs, fold: Fold, device: Device) -> None:
+        self.spec, self.inputs, self.fold, self.device = spec, inputs, fold, device
+        self.key = (spec.training.seed, fold.repeat, fold.fold)
+        torch.manual_seed(seeds.torch_seed(*self.key, seeds.WEIGHTS))
+        outputs = len(inputs.classes) + spec.faults.extra_output
+        self.model = MultiTask(inputs.x.shape[2], outputs, spec.model).to(device.kind)
+        self.weighting = make_weighting(spec.loss).to(device.kind)
+        torch.manual_seed(seeds.torch_seed(*self.key, seeds.DROPOUT))
+        self.order = seeds.generator(*self.key, seeds.ORDER)
+        self.noise = torch.Generator(device.kind).manual_seed(seeds.torch_seed(*self.key, seeds.AUGMENTATION))
+        self.mean, self.std = self._scale()
+        self.data = self._tensors()
+        self.active = torch.tensor(
+            [spec.model.tasks != "pointers", spec.model.tasks != "class"], device=device.kind
+        ).float()
+        self.optimizer = self._optimizer()
+        self.projection = Projection(spec.loss.pcgrad, spec.loss.pcgrad_threshold, spec.faults.accumulated_gradients)
+        self.constant_pointer_loss = self._constant_pointer_loss()
+
+    def _scale(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation [F] of the training windows; 0 and 1 where the spec does not standardise."""
+        width = self.inputs.x.shape[2]
+        if not self.spec.features.standardise:
+            return np.zeros(width, np.float32), np.ones(width, np.float32)
+        rows = self.inputs.x[self.fold.train].reshape(-1, width).astype(np.float64)
+        std = rows.std(0)
+        return rows.mean(0).astype(np.float32), np.where(std > 1e-8, std, 1.0).astype(np.float32)
+
+    def _tensors(self) -> Tensors:
+        target = self.inputs.target.copy()
+        if self.spec.faults.shuffled_labels:
+            rows = self.fold.train
+            target[rows] = seeds.generator(*self.key, seeds.LABELS).permutation(target[rows])
+        kind = self.device.kind
+        x = torch.from_numpy((self.inputs.x - self.mean) / self.std)
+        return Tensors(x.to(kind), torch.from_numpy(target).to(kind), torch.from_numpy(self.inputs.pointer).to(kind))
+
+    def _optimizer(self) -> torch.optim.AdamW:
+        training = self.spec.training
+        groups: list[dict[str, Any]] = [
+            {
+                "params": list(self.model.parameters()),
+                "lr": training.learning_rate,
+                "weight_decay": training.weight_decay,
+            }
+        ]
+        if isinstance(self.weighting, Uncertainty):
+            groups.append(
+                {
+                    "params": list(self.weighting.parameters()),
+                    "lr": self.spec.loss.log_variance_rate,
+                    "weight_decay": 0.0,
+                }
+            )
+        return torch.optim.AdamW(groups, fused=True)
+
+    def _constant_pointer_loss(self) -> float:
+        """The pointer loss on the inner windows of always answering the training windows' median: a unit for the loss."""
+        train = self.inputs.pointer[self.fold.train]
+        if self.active[1] == 0 or np.isnan(train).all():
+            return 1.0
+        inner = torch.from_numpy(self.inputs.pointer[self.fold.inner])
+        constant = torch.from_numpy(np.nanmedian(train, axis=0)).expand_as(inner)
+        return max(float(pointer_loss(constant, inner, self.spec.loss.huber_delta)), 1e-8)
+
+    def losses(self, outputs: Outputs, rows: Tensor) -> Tensor:
+        """Unweighted losses [2] of class and pointer; 0 for a task that is not trained."""
+        zero = self.active.new_zeros(())
+        first = (
+            zero
+            if outputs.logits is None
+            else class_loss(outputs.logits.float(), self.data.target[rows], self.spec.loss.focal_gamma)
+        )
+        second = (
+            zero
+            if outputs.pointer is None
+            else pointer_loss(outputs.pointer.float(), self.data.pointer[rows], self.spec.loss.huber_delta)
+        )
+        return torch.stack([first, second])
+
+    def forward(self, rows: Tensor, noisy: bool) -> Outputs:
+        x = self.data.x[rows]
+        if noisy and self.spec.training.jitter_std > 0:
+            x = x + self.spec.training.jitter_std * torch.randn(x.shape, generator=self.noise, device=x.device)
+        with torch.autocast(self.device.kind, torch.bfloat16, enabled=self.device.precision == "bf16"):
+            return self.model(x)
+
+    def step(self, rows: Tensor, split: bool) -> Tensor:
+        """One optimiser step; returns the row of STEP_COLUMNS, on the device. `split` takes the tasks' gradients apart."""
+        losses = self.losses(self.forward(rows, noisy=True), rows)
+        terms = self.weighting(losses) * self.active
+        self.optimizer.zero_grad(set_to_none=True)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad]
+        conflict: Conflict | None = None
+        if split:
+            conflict = split_backward(terms, parameters, self.model.shared_parameters(), self.projection)
+        else:
+            terms.sum().backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.training.clip_norm)
+        self.optimizer.step()
+        return self._row(terms, losses, conflict)
+
+    def _row(self, terms: Tensor, losses: Tensor, conflict: Conflict | None) -> Tensor:
+        nan = terms.new_full((2,), float("nan"))
+        sigma = (
+            torch.exp(0.5 * self.weighting.log_variance.detach()) if isinstance(self.weighting, Uncertainty) else nan
+        )
+        gradients = (
+            torch.cat([nan, nan, nan[:1]])
+            if conflict is None
+            else torch.cat(
+                [conflict.norms, torch.stack([conflict.cosine, conflict.conflict.float(), conflict.projected.float()])]
+            )
+        )
+        return torch.cat([terms.detach().sum()[None], losses.detach(), sigma, gradients])
+
+    def train_epoch(self, epoch: int) -> np.ndarray:
+        """All training windows once, in this epoch's order; returns the rows of STEP_COLUMNS [steps, columns]."""
+        self.model.train()
+        order = torch.from_numpy(self.order.permutation(self.fold.train)).to(self.device.kind)
+        batches = [batch for batch in order.split(self.spec.training.batch) if len(batch) > 1 or len(order) == 1]
+        both = bool(self.active.all())
+        measured = epoch % self.spec.training.monitor_every == 0
+        rows = [
+            self.step(batch, split=both and (self.projection.on or (measured and i == 0)))
+            for i, batch in enumerate(batches)
+        ]
+        table = torch.stack(rows).cpu().numpy()
+        self.weighting.end_epoch((float(table[:, 1].mean()), float(table[:, 2].mean())))
+        return table
+
+    @torch.no_grad()
+    def predict(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray]:
+        """Class probabilities [m, C], pointers (start, end) in bars [m, 2], and the unweighted losses [2], in eval mode."""
+        self.model.eval()
+        index = torch.from_numpy(rows).to(self.device.kind)
+        outputs = self.forward(index, noisy=False)
+        losses = self.losses(outputs, index).double().cpu().numpy()
+        probabilities = None
+        if outputs.logits is not None:
+            probabilities = torch.softmax(outputs.logits.double(), 1)[:, : len(self.inputs.classes)].cpu().numpy()
+        span = (
+            None
+            if outputs.pointer is None
+            else to_bars(outputs.pointer.double().cpu().numpy(), self.inputs.window_bars)
+        )
+        return probabilities, span, losses
+
+    def score(self, losses: np.ndarray, f1: float | None) -> float:
+        """What the epoch is chosen by; lower is better. Each loss is taken relative to that of a constant answer."""
+        if self.spec.training.monitor == "f1_macro" and f1 is not None:
+            return -f1
+        relative = losses / np.array([np.log(max(len(self.inputs.classes), 2)), self.constant_pointer_loss])
+        return float(relative @ self.active.cpu().numpy())
+
+    def monitoring(
+        self, rows: np.ndarray, predicted: tuple[np.ndarray | None, np.ndarray | None], steps: np.ndarray
+    ) -> dict[str, Any]:
+        """The full set of measurements on the inner windows, with the conflict and projection rates of `steps` so far."""
+        probabilities, span = predicted
+        values: dict[str, Any] = {}
+        if probabilities is not None:
+            classes, true = self.inputs.classes, self.inputs.label[rows].astype(str)
+            answer = np.array(classes)[probabilities.argmax(1)]
+            values |= {
+                "f1_macro": classification.f1_macro(true, answer, classes),
+                "recall": classification.by_class(true, answer, classes)["recall"],
+            }
+            values |= {
+                "ece": probability.ece(probabilities, self.inputs.target[rows]),
+                "aucpr": classification.aucpr(true, probabilities, classes),
+            }
+        if span is not None:
+            found = pointers.summary(
+                self.inputs.start[rows], self.inputs.end[rows], span[:, 0], span[:, 1], self.inputs.window_bars
+            )
+            values |= {name: found.get(name) for name in ("center_mae_bars", "length_mae_bars", "hit_at_3", "hit_at_5")}
+        sigmas = self.weighting.sigmas()
+        measured = steps[~np.isnan(steps[:, -1])]
+        values["sigma_ratio"] = sigmas[1] / sigmas[0] if sigmas else None
+        values["conflict_rate"] = float(measured[:, -2].mean()) if len(measured) else None
+        values["projection_rate"] = float(measured[:, -1].mean()) if len(measured) else None
+        return values
+
+
+def to_bars(pointer: np.ndarray, window_bars: int) -> np.ndarray:
+    """(center, length) fractions [m, 2] → (start, end) bars [m, 2], held inside the window."""
+    center, half = pointer[:, 0] * window_bars, pointer[:, 1] * window_bars / 2
+    return np.clip(np.stack([center - half, center + half], axis=1), 0, window_bars - 1)
