@@ -16,7 +16,10 @@ if picked.dataset is None:
         "No data yet",
         f"Put bars and labelled windows (Parquet, Feather or CSV) anywhere under `{shown(data_folder())}`, or make the demo "
         "market to look around.",
-        [("Make the demo market", lambda: (first_start.demo_files(data_folder()), st.rerun())), ("Look again", st.rerun)],
+        [
+            ("Make the demo market", lambda: (first_start.demo_files(data_folder()), st.rerun())),
+            ("Look again", st.rerun),
+        ],
     )
     st.stop()
 

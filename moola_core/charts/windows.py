@@ -177,7 +177,7 @@ def _relative(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
 def _time_axis(chart: go.Figure, view: View, strips: bool) -> None:
     count = len(view.prices)
     bars = np.arange(0, count, max(1, round(count / 7 / 5) * 5))
-    labels = [f"{view.times[i][-5:]}<br>bar {i}" if len(view.times) else f"bar {i}" for i in bars]
+    labels = [f"{view.times[i][-5:]}<br>bar {i}" if len(view.times) else f"bar {i}" for i in bars.tolist()]
     chart.update_xaxes(
         tickvals=bars,
         ticktext=labels,

@@ -87,8 +87,13 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
 def _of_targets(evaluation: Evaluation) -> Advice:
     missed = [row for row in judge(evaluation.metrics) if row.met is False]
     if not missed:
-        return Advice("Every target is met.", "See in which windows the model is still wrong.", "See the wrong windows",
-                      "windows", (("outcome", "wrong"),))
+        return Advice(
+            "Every target is met.",
+            "See in which windows the model is still wrong.",
+            "See the wrong windows",
+            "windows",
+            (("outcome", "wrong"),),
+        )
     worst = max(missed, key=lambda row: row.gap_percent or 0.0)
     if worst.target.metric in ("center_mae_frac", "hit_at_3"):
         return Advice(

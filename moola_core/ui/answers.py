@@ -43,9 +43,16 @@ def join(windows: Windows, predictions: pd.DataFrame | None, repeat: int | None 
     chosen = _chosen(predictions, repeat)
     if chosen is None or chosen.empty:
         return table.assign(repeats=0, said=[()] * len(table), right=0, p_true=np.nan, error=np.nan)
-    rows = _judge(chosen).groupby("window_id").agg(
-        repeats=("right", "size"), said=("predicted", lambda values: tuple(values)), right=("right", "sum"),
-        p_true=("p_true", "mean"), error=("error", "mean"),
+    rows = (
+        _judge(chosen)
+        .groupby("window_id")
+        .agg(
+            repeats=("right", "size"),
+            said=("predicted", lambda values: tuple(values)),
+            right=("right", "sum"),
+            p_true=("p_true", "mean"),
+            error=("error", "mean"),
+        )
     )
     table = table.join(rows, on="window_id")
     table["repeats"] = table["repeats"].fillna(0).astype(int)

@@ -22,7 +22,10 @@ def data_health(dataset: Dataset) -> None:
     windows = loaders.windows_of(dataset.windows, dataset.bars) if dataset.windows else None
     zone = loaders.reading_of(dataset.bars or dataset.windows).exchange_tz
     figures((_of_windows(windows) if windows is not None else {}) | (_of_bars(bars, zone) if bars is not None else {}))
-    notes = [*(windows.report.warnings if windows is not None else ()), *(bars.report.warnings if bars is not None else ())]
+    notes = [
+        *(windows.report.warnings if windows is not None else ()),
+        *(bars.report.warnings if bars is not None else ()),
+    ]
     if windows is None:
         st.info("Bars alone: to train, put labelled windows beside them.", icon=":material/label_off:")
     if not notes:

@@ -45,6 +45,7 @@ def current() -> Picked:
 
 def pick() -> None:
     """Draw both pickers in the sidebar; what is chosen is then `current` and in the URL."""
+    state.arrive()
     with st.sidebar:
         dataset = _pick_dataset()
         records = tuple(record for record in loaders.records() if dataset and belongs(record, dataset))

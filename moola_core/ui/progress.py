@@ -35,7 +35,9 @@ def bar(run: Run, record: Record) -> None:
     """State, share done and time left of an active run."""
     done, total = int(record.progress.get("done") or 0), int(record.progress.get("total") or 0)
     share = done / total if total else 0.0
-    text = f"{done} of {total} fits" if total else ("waiting for its process" if record.state == "queued" else "starting")
+    text = (
+        f"{done} of {total} fits" if total else ("waiting for its process" if record.state == "queued" else "starting")
+    )
     left = seconds_left(record)
     st.markdown(f"{badge(record.state)} **{record.name or record.preset or run.id}**")
     st.progress(min(share, 1.0), text=text + (f", about {duration(left)} left" if left is not None else ""))
@@ -61,7 +63,9 @@ def live_curves(run: Run) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**Loss**")
-        widgets.chart(curves.losses(epochs, "loss", appearance), f"live_loss_{run.id}", "Loss by epoch, training and inner split")
+        widgets.chart(
+            curves.losses(epochs, "loss", appearance), f"live_loss_{run.id}", "Loss by epoch, training and inner split"
+        )
     with right:
         st.markdown("**σ of the tasks**")
         widgets.chart(curves.sigmas(epochs, appearance), f"live_sigma_{run.id}", "σ of class and pointer task by epoch")

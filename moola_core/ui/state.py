@@ -14,9 +14,9 @@ import streamlit as st
 DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
 TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
-PRESET, SHOWN_RUN = "preset", "shown"
+PRESET = "preset"
+ARRIVING = "arriving"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER)
-FILTERS = (TRUE, SAID, GRADE, OUTCOME, ERROR)
 
 
 def choose(key: str, options: Sequence[Any], default: Any) -> None:
@@ -48,12 +48,20 @@ def publish(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None
 
 def open_page(page: str, **values: Any) -> None:
     """Go to `pages/<page>.py` with the session's keys set to `values`."""
-    st.session_state.update(values)
+    # A widget of this page may own a key and would refuse the change, so the next page's start makes it.
+    st.session_state[ARRIVING] = values
     st.switch_page(f"pages/{page}.py")
 
 
 def open_windows(**filters: Any) -> None:
     """Go to the windows that `filters` select; every other filter is dropped."""
-    for key in WINDOW_KEYS:
-        st.session_state.pop(key, None)
-    open_page("windows", **filters)
+    open_page("windows", **(dict.fromkeys(WINDOW_KEYS) | filters))
+
+
+def arrive() -> None:
+    """Take over what `open_page` was given; before any widget is drawn."""
+    for key, value in st.session_state.pop(ARRIVING, {}).items():
+        if value is None:
+            st.session_state.pop(key, None)
+        else:
+            st.session_state[key] = value

@@ -46,7 +46,12 @@ def order_picker(has_answers: bool) -> str:
         return "file"
     state.choose(state.ORDER, list(answers.ORDERS), "file")
     return st.selectbox(
-        "Order", list(answers.ORDERS), key=state.ORDER, format_func=answers.ORDERS.get, persist_state="session", width=250
+        "Order",
+        list(answers.ORDERS),
+        key=state.ORDER,
+        format_func=answers.ORDERS.get,
+        persist_state="session",
+        width=250,
     )
 
 
@@ -57,8 +62,17 @@ def step(table: pd.DataFrame, rows: np.ndarray) -> int:
     place = ids.index(st.session_state[state.WINDOW])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # The arrow keys; Streamlit leaves them to a text field that has the cursor.
-        st.button("Previous", icon=":material/arrow_back:", shortcut="Left", on_click=_go, args=(ids, place - 1), key="previous")
-        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", on_click=_go, args=(ids, place + 1), key="next")
+        st.button(
+            "Previous",
+            icon=":material/arrow_back:",
+            shortcut="Left",
+            on_click=_go,
+            args=(ids, place - 1),
+            key="previous",
+        )
+        st.button(
+            "Next", icon=":material/arrow_forward:", shortcut="Right", on_click=_go, args=(ids, place + 1), key="next"
+        )
         named = {name: _line(table.iloc[row]) for name, row in zip(ids, rows, strict=True)}
         st.selectbox(
             f"Window {place + 1} of {len(ids)}", ids, key=state.WINDOW, format_func=named.get, persist_state="session"

@@ -96,7 +96,7 @@ def _swings(prices: np.ndarray) -> list[Swing]:
     found = swings(prices)
     return [
         Swing("high" if high else "low", int(bar), float(price), int(confirmed))
-        for high, bar, price, confirmed in zip(*(getattr(found, name) for name in found.__dataclass_fields__), strict=True)
+        for high, bar, price, confirmed in zip(found.high, found.bar, found.price, found.confirmed, strict=True)
     ]
 
 

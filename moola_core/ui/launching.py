@@ -1,0 +1,85 @@
+"""The right-hand side of the Launch page: what was changed, what it takes, the command, and the start."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.launch.estimate import estimate
+from moola_core.launch.local import LocalLauncher
+from moola_core.market.windows import Windows
+from moola_core.specs import Finetune
+from moola_core.ui import loaders, settings_form, state
+from moola_core.ui.command import command
+from moola_core.ui.widgets import duration, figures, literal, size
+
+
+def changes_table(base: Finetune, spec: Finetune) -> None:
+    """Each changed setting: the preset's value, the typed one, and what the setting means."""
+    changes = settings_form.changed(base, spec)
+    if not changes:
+        st.caption("Nothing changed from the preset.")
+        return
+    lines = ["| Changed | Preset | Yours | Meaning |", "|:--|:--|:--|:--|"]
+    for name, (before, after) in changes.items():
+        meaning = literal(str(settings_form.FIELDS[name].description or ""))
+        lines.append(f"| {literal(name)} | {_value(before)} | **{_value(after)}** | {meaning} |")
+    st.markdown("\n".join(lines))
+
+
+def data_problem(spec: Finetune, windows: Windows) -> str:
+    """Why these windows cannot be trained on with this spec; empty when they can."""
+    kept, _ = windows.trainable(spec.data.grades_left_out)
+    counts = {name: int((kept.label == name).sum()) for name in kept.classes}
+    if len(counts) < 2:
+        return "Training needs windows of two or more classes. Leave out fewer grades."
+    rarest = min(counts, key=lambda name: counts[name])
+    if counts[rarest] < spec.training.folds:
+        return f"{rarest} has {counts[rarest]} windows, fewer than the {spec.training.folds} folds. Use fewer folds."
+    return ""
+
+
+def costs(spec: Finetune, windows: Windows) -> None:
+    """Time and disk that the run will take, from measured steps, and its cost at an hourly price."""
+    kept, left_out = windows.trainable(spec.data.grades_left_out)
+    expected = estimate(spec, len(kept), loaders.store())
+    price = st.number_input(
+        "Price of this machine, per hour",
+        0.0,
+        1000.0,
+        0.0,
+        step=0.1,
+        key="price",
+        persist_state="session",
+        help="In your own currency. The cost is the estimated time at this price.",
+    )
+    shown = {
+        "Time": (duration(expected.seconds), f"{spec.training.folds * spec.training.repeats} fits"),
+        "Disk": (size(expected.bytes), f"{len(kept)} windows" + (f", {left_out} left out" if left_out else "")),
+    }
+    if price:
+        shown["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"at {price:g} an hour")
+    figures(shown)
+
+
+def start(base: Finetune, spec: Finetune | None, problem: str) -> None:
+    """Name, note and tags; the equivalent command; the button that starts the run."""
+    name = st.text_input("Name", key="run_name", placeholder="what you will look for later", live="300ms")
+    note = st.text_input("Note", key="run_note", placeholder="why you run it", live="300ms")
+    tags = tuple(st.multiselect("Tags", _known_tags(), accept_new_options=True, key="run_tags", placeholder="none"))
+    if st.button("Start the run", type="primary", icon=":material/play_arrow:", disabled=spec is None or bool(problem)):
+        assert spec is not None
+        run_id = LocalLauncher(loaders.store()).submit(spec, name=name, note=note, tags=tags)
+        state.open_page("runs", **{state.RUN: run_id})
+    if spec is not None:
+        st.caption("The same from the command line:")
+        st.code(command(spec, settings_form.changed(base, spec), name, note, tags), language="bash", wrap_lines=True)
+
+
+def _known_tags() -> list[str]:
+    return sorted({tag for record in loaders.records() for tag in record.tags})
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "none"
+    return literal(", ".join(map(str, value)) or "none" if isinstance(value, tuple) else f"{value}")

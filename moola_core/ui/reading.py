@@ -1,0 +1,215 @@
+"""Read a new file: columns, time zone, class names and session asked once, previewed on candles, saved beside the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import available_timezones
+
+import pandas as pd
+import streamlit as st
+
+from moola_core.charts.windows import View, candles
+from moola_core.errors import MoolaError
+from moola_core.market.bars import load_bars
+from moola_core.market.labels import read_labels
+from moola_core.market.library import DataFile, find_files
+from moola_core.market.settings import load_reading, save_reading, sidecar_path
+from moola_core.market.tables import read_table, rename
+from moola_core.market.windows import load_windows
+from moola_core.specs import Reading, build
+from moola_core.ui import loaders, widgets
+from moola_core.ui.places import data_folder, shown
+
+WANTED = {
+    "bars": ("time", "open", "high", "low", "close", "volume", "contract"),
+    "windows": ("window_id", "label", "features", "expansion_start", "expansion_end", "grade", "start_time"),
+    "labels": ("window_id", "label", "start_time", "end_time", "expansion_start", "expansion_end", "grade"),
+}
+PREVIEW_BARS = 120
+AS_READ = "as in the file"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the file looks like under a reading: a sentence, notes, and a stretch of candles."""
+
+    summary: str
+    notes: tuple[str, ...]
+    view: View
+
+
+@st.dialog("Read a new file", width="large")
+def open_dialog() -> None:
+    """Choose a file of the data folder, say how it is to be read, see it, save."""
+    body()
+
+
+def body() -> None:
+    """What the dialog shows."""
+    files = [file for file in find_files(data_folder()) if data_folder().is_dir()]
+    if not files:
+        st.markdown(
+            f"Put a Parquet, Feather or CSV file under `{shown(data_folder())}` and come back. Nothing is copied."
+        )
+        return
+    fresh = sorted(files, key=lambda file: (sidecar_path(file.path).is_file(), -file.modified_ns))
+    by_name = {shown(file.path): file for file in fresh}
+    name = st.selectbox(
+        "File", list(by_name), key="read_file", help=f"Files under {shown(data_folder())}, new ones first."
+    )
+    file = by_name[name]
+    kinds = {"bars": "Bars", "windows": "Labelled windows with prices", "labels": "Labels cut from bars"}
+    known = list(kinds)
+    kind = st.segmented_control(
+        "It holds",
+        known,
+        default=file.kind if file.kind in known else "bars",
+        format_func=kinds.get,
+        key=f"kind_{name}",
+        required=True,
+    )
+    st.caption(f"{widgets.literal(file.why)}; {widgets.size(file.size_bytes)}")
+    try:
+        reading = _ask(file.path, kind, name)
+        beside = _bars_beside(file, files) if kind == "labels" else None
+        preview = _preview(
+            loaders.stamp(file.path), kind, reading.model_dump_json(), loaders.stamp(beside) if beside else None
+        )
+    except MoolaError as error:
+        widgets.explain(error)
+        return
+    _show(preview)
+    if st.button("Save these settings", type="primary", icon=":material/save:", key="save_reading"):
+        save_reading(file.path, reading)
+        st.toast(f"Saved as {sidecar_path(file.path).name}")
+        st.rerun()
+
+
+def _ask(path: Path, kind: str, name: str) -> Reading:
+    """The settings of the file as the widgets have them."""
+    saved = load_reading(path)
+    columns = _columns(loaders.stamp(path))
+    values = saved.model_dump()
+    if columns:
+        with st.expander("Columns", expanded=bool(_missing(columns, saved, kind))):
+            values["column_map"] = _ask_columns(columns, saved, kind, name)
+    left, right = st.columns(2)
+    with left:
+        zones = ["", *sorted(available_timezones())]
+        tz = st.selectbox(
+            "Time zone of the file",
+            zones,
+            index=zones.index(saved.tz or ""),
+            key=f"tz_{name}",
+            format_func=lambda zone: zone or "UTC, or as the times say",
+            help="Only for times without an offset.",
+        )
+    with right:
+        show = st.selectbox(
+            "Time zone to show", zones[1:], index=zones[1:].index(saved.exchange_tz), key=f"show_{name}"
+        )
+    values |= {"tz": tz or None, "exchange_tz": show}
+    with left:
+        opens = st.text_input("Session opens", saved.session[0], key=f"opens_{name}", help="Exchange time, HH:MM.")
+    with right:
+        closes = st.text_input("Session closes", saved.session[1], key=f"closes_{name}")
+    values["session"] = (opens, closes)
+    drop = st.toggle(
+        "Drop bad rows and say so, instead of refusing the file", saved.repair == "drop", key=f"drop_{name}"
+    )
+    values["repair"] = "drop" if drop else "refuse"
+    if kind != "bars":
+        values["class_map"] = _ask_classes(path, build(Reading, values), name)
+    return build(Reading, values, shown(path))
+
+
+def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> dict[str, str]:
+    """Our column names to the file's, for those that are not found by themselves."""
+    found = _found(columns, saved)
+    mapped = {}
+    places = st.columns(3)
+    for i, ours in enumerate(WANTED[kind]):
+        options = ["", *columns]
+        theirs = found.get(ours, "")
+        with places[i % 3]:
+            chosen = st.selectbox(
+                ours.replace("_", " "),
+                options,
+                index=options.index(theirs) if theirs in options else 0,
+                key=f"column_{name}_{ours}",
+                format_func=lambda value: value or "none",
+            )
+        if chosen and chosen != _found(columns, Reading()).get(ours):
+            mapped[ours] = chosen
+    return mapped
+
+
+def _ask_classes(path: Path, reading: Reading, name: str) -> dict[str, str]:
+    """A name for each label in the file."""
+    plain = reading.model_copy(update={"class_map": {}})
+    table = read_labels(path, plain)
+    labels = sorted({str(value).strip() for value in table["label"].dropna()}) if "label" in table else []
+    mapped = {}
+    places = st.columns(max(1, min(4, len(labels))))
+    for i, label in enumerate(labels[:12]):
+        with places[i % len(places)]:
+            text = st.text_input(f"Class {label}", reading.class_map.get(label, label), key=f"class_{name}_{label}")
+        if text and text != label:
+            mapped[label] = text
+    return mapped
+
+
+def _bars_beside(file: DataFile, files: list[DataFile]) -> Path:
+    """The bars from which labels are cut: the largest file of bars in the same folder."""
+    beside = [other for other in files if other.kind == "bars" and other.path.parent == file.path.parent]
+    if not beside:
+        raise MoolaError(
+            "labels without prices need bars.",
+            where=shown(file.path),
+            mend="Put the file of bars into the same folder.",
+        )
+    return max(beside, key=lambda other: other.size_bytes).path
+
+
+def _show(preview: Preview) -> None:
+    st.markdown(f":green-badge[:material/check: readable] {preview.summary}")
+    for note in preview.notes[:4]:
+        st.caption(widgets.literal(note))
+    widgets.chart(candles(preview.view, widgets.appearance(), 260), "read_preview", "Candles of the file as it is read")
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the file")
+def _preview(source: loaders.Stamp, kind: str, reading_json: str, beside: loaders.Stamp | None) -> Preview:
+    reading = Reading.model_validate_json(reading_json)
+    if kind == "bars":
+        bars = load_bars(source[0], reading)
+        times = pd.DatetimeIndex(bars.time, tz="UTC").tz_convert(reading.exchange_tz)
+        form = "%a %d %b %Y %H:%M"
+        summary = f"{len(bars):,} bars of {bars.interval_s / 60:g} min, {times[0].strftime(form)} to {times[-1].strftime(form)}"
+        view = View(bars.ohlc[:PREVIEW_BARS], list(times[:PREVIEW_BARS].strftime(form)))
+        return Preview(summary, bars.report.warnings, view)
+    windows = load_windows(source[0], reading, load_bars(beside[0]) if beside else None)
+    pair = (float(windows.start[0]), float(windows.end[0])) if windows.has_pointer[0] else None
+    summary = f"{len(windows):,} windows of {windows.bars} bars: {', '.join(windows.classes)}. The first one:"
+    return Preview(summary, windows.report.warnings, View(windows.prices[0], true=pair))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _columns(source: loaders.Stamp) -> list[str]:
+    """The columns of a table; none for a Label Studio export, whose fields are fixed."""
+    return [] if source[0].endswith(".json") else [str(column) for column in read_table(source[0]).columns]
+
+
+def _found(columns: list[str], reading: Reading) -> dict[str, str]:
+    """Our names to the file's, as far as they are recognised."""
+    # A row that holds each column's own name comes back under our names.
+    return {
+        str(ours): str(value)
+        for ours, value in rename(pd.DataFrame([columns], columns=columns), reading).iloc[0].items()
+    }
+
+
+def _missing(columns: list[str], reading: Reading, kind: str) -> list[str]:
+    needed = {"bars": ("open", "high", "low", "close"), "windows": ("label", "features"), "labels": ("label",)}[kind]
+    return [name for name in needed if name not in _found(columns, reading)]

@@ -1,0 +1,201 @@
+"""The parts of the Results page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from moola_core.charts import curves, evaluation
+from moola_core.diagnostics.results import Confusion, Evaluation
+from moola_core.runs.store import Run
+from moola_core.ui import loaders, state, widgets
+
+SUMMARY = {
+    "f1_macro": "Macro F1",
+    "accuracy": "Accuracy",
+    "auroc": "AUROC",
+    "aucpr": "AUCPR",
+    "ece": "ECE",
+    "brier": "Brier",
+}
+PER_CLASS = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
+CELL = "confusion_cell"
+
+
+def metrics(result: Evaluation) -> None:
+    """Every 0-to-1 metric: its mean, a dot a repeat, and the majority class beside it."""
+    repeats = len(result.by_repeat)
+    spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
+    st.caption(
+        f"Pooled out of fold over {result.windows} windows; {spread}. The line marks what always answering the commonest "
+        "class would score."
+    )
+    titles, rows = _rows(result)
+    figure = evaluation.metric_spread(titles, rows, result.majority, "majority class", widgets.appearance())
+    left, right = st.columns([1.6, 1], gap="large")
+    with left:
+        widgets.chart(figure, "metrics", "Metrics: mean and each repeat, with the majority class marked")
+    with right:
+        st.markdown(_table(result, titles, rows))
+
+
+def confusion(result: Evaluation, predictions: pd.DataFrame | None) -> None:
+    """The confusion matrix; a click on a cell opens its windows."""
+    chosen = _choose_confusion(result)
+    if chosen is None:
+        st.caption("No class was predicted: this run trains the pointers alone.")
+        return
+    selected = widgets.chart(
+        evaluation.confusion(chosen, widgets.appearance()),
+        CELL,
+        _in_words(chosen),
+        on_select="rerun",
+        selection_mode="points",
+    )
+    points = selected["selection"]["points"] if selected else []
+    if points:
+        true, said, *_ = points[0]["customdata"]
+        del st.session_state[CELL]
+        open_cell(chosen, str(true), str(said))
+    _cell_buttons(chosen)
+
+
+def open_cell(chosen: Confusion, true: str, said: str) -> None:
+    """Go to the windows of one cell."""
+    repeat = "all" if chosen.repeat is None else str(chosen.repeat)
+    state.open_windows(**{state.TRUE: true, state.SAID: said, state.REPEAT: repeat})
+
+
+def fold_shares(result: Evaluation) -> None:
+    """Which classes each test fold was given, constant folds first of all."""
+    constant = sum(share.constant for share in result.fold_shares)
+    if constant:
+        st.warning(
+            f"{constant} of {len(result.fold_shares)} folds answered one class for every window (⚠). "
+            "The averages above hide that.",
+            icon=":material/warning:",
+        )
+    else:
+        st.caption("Share of each predicted class; no fold answered one class alone.")
+    figure = evaluation.fold_shares(result.fold_shares, result.classes, widgets.appearance())
+    widgets.chart(figure, "folds", "Share of predicted classes in each test fold")
+
+
+def pointers(result: Evaluation) -> None:
+    """Pointer errors in bars beside those of a constant pointer."""
+    if not result.metrics.get("center_mae_bars"):
+        st.caption("This run has no pointer head, or no window has an expansion.")
+        return
+    baseline = result.pointer_baseline
+    st.caption(
+        "The constant pointer is the median of the other folds: a pointer head that does not beat it has learned nothing."
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        figure = evaluation.pointer_errors(result.by_repeat, baseline, widgets.appearance())
+        widgets.chart(figure, "pointer_errors", "Mean pointer errors in bars beside a constant pointer's")
+    with right:
+        reference = {name: getattr(baseline, name) for name in evaluation.HIT_TITLES} if baseline else {}
+        rows = result.by_repeat
+        figure = evaluation.metric_spread(
+            evaluation.HIT_TITLES, rows, reference, "constant pointer", widgets.appearance()
+        )
+        widgets.chart(figure, "hits", "Share of windows whose center is hit, beside a constant pointer's")
+        if st.button("See the windows with the largest error", icon=":material/arrow_forward:"):
+            state.open_windows(order="error")
+
+
+def training(run: Run) -> None:
+    """Losses, σ and gradient conflict over the epochs."""
+    epochs, steps = loaders.epochs(run), loaders.steps(run)
+    if not len(epochs.get("epoch", ())):
+        st.caption("No epochs were recorded.")
+        return
+    look = widgets.appearance()
+    st.caption("A thin line is one fit, the bold one their median.")
+    columns = st.columns(3)
+    for column, name, title in zip(columns, curves.LOSSES, curves.LOSSES.values(), strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            widgets.chart(curves.losses(epochs, name, look), f"curve_{name}", f"{title} by epoch")
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**σ of the tasks**")
+        widgets.chart(curves.sigmas(epochs, look), "curve_sigma", "σ of class and pointer task by epoch")
+    with right:
+        st.markdown("**Gradient conflict**")
+        if len(steps.get("epoch", ())):
+            widgets.chart(
+                curves.conflict(steps, look), "curve_conflict", "Share of steps in conflict, and projected, by epoch"
+            )
+        else:
+            st.caption("No steps were recorded.")
+
+
+def _rows(result: Evaluation) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """Titles of the flat metrics, and each repeat with the metrics of the classes flattened."""
+    titles = {name: title for name, title in SUMMARY.items() if result.metrics.get(name)}
+    rows = []
+    for repeat in result.by_repeat:
+        row = dict(repeat)
+        for name in PER_CLASS:
+            row |= {f"{name} {label}": value for label, value in (repeat.get(name) or {}).items()}
+        rows.append(row)
+    for name, title in PER_CLASS.items():
+        titles |= {f"{name} {label}": f"{title}, {label}" for label in (result.metrics.get(name) or {})}
+    return titles, rows
+
+
+def _table(result: Evaluation, titles: dict[str, str], rows: list[dict[str, Any]]) -> str:
+    lines = ["| Metric | Mean | Spread | Majority |", "|:--|--:|--:|--:|"]
+    for name, title in titles.items():
+        kind, _, label = name.partition(" ")
+        stored = result.metrics[kind] if not label else result.metrics[kind][label]
+        majority = result.majority.get(name)
+        lines.append(
+            f"| {title} | {_number(stored.get('mean'))} | {'± ' + _number(stored.get('std')) if len(rows) > 1 else '–'} "
+            f"| {_number(majority)} |"
+        )
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _choose_confusion(result: Evaluation) -> Confusion | None:
+    known = {"all" if row.repeat is None else str(row.repeat): row for row in result.confusions}
+    if not known:
+        return None
+    if len(result.by_repeat) < 2:
+        return next(iter(known.values()))
+    state.choose("matrix", list(known), next(iter(known)))
+    name = st.selectbox(
+        "Repeat",
+        list(known),
+        key="matrix",
+        format_func=lambda key: "all repeats, added up" if key == "all" else f"repeat {int(key) + 1}",
+        persist_state="session",
+        width=220,
+    )
+    return known[name]
+
+
+def _cell_buttons(chosen: Confusion) -> None:
+    """The same cells as buttons, for the keyboard and for screen readers."""
+    with st.popover("Open windows of a cell", icon=":material/grid_view:"):
+        for i, true in enumerate(chosen.classes):
+            for j, said in enumerate(chosen.classes):
+                if st.button(f"{true} answered {said}: {chosen.counts[i, j]}", key=f"cell_{i}_{j}", type="tertiary"):
+                    open_cell(chosen, true, said)
+
+
+def _in_words(chosen: Confusion) -> str:
+    cells = [
+        f"{true} answered {said}: {chosen.counts[i, j]}"
+        for i, true in enumerate(chosen.classes)
+        for j, said in enumerate(chosen.classes)
+    ]
+    return "Confusion matrix. " + "; ".join(cells)

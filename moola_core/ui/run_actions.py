@@ -1,0 +1,40 @@
+"""Pin, archive and delete: what can be done to a run that exists."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run
+from moola_core.ui import loaders
+from moola_core.ui.widgets import ACTIVE, title_of
+
+
+def actions(run: Run, record: Record) -> None:
+    """The buttons of one run. Pinned runs are baselines; archived ones leave the lists; deleted ones are gone."""
+    with st.container(horizontal=True):
+        pin = "Unpin" if record.pinned else "Pin as baseline"
+        if st.button(
+            pin, icon=":material/keep:", key="pin", help="The Overview shows the newest pinned run as baseline."
+        ):
+            run.update(pinned=not record.pinned)
+            st.rerun()
+        shelf = "Take out of the archive" if record.archived else "Archive"
+        if st.button(
+            shelf, icon=":material/archive:", key="archive", help="Archived runs leave the lists; nothing is lost."
+        ):
+            run.update(archived=not record.archived)
+            st.rerun()
+        if st.button("Delete", icon=":material/delete:", key="delete", disabled=record.state in ACTIVE):
+            _confirm(record)
+
+
+@st.dialog("Delete this run?")
+def _confirm(record: Record) -> None:
+    st.markdown(f"**{title_of(record)}** and its predictions and weights will be gone for good.")
+    with st.container(horizontal=True):
+        if st.button("Delete for good", type="primary", key="delete_now"):
+            loaders.store().delete(record.run_id)
+            st.rerun()
+        if st.button("Keep it", key="keep"):
+            st.rerun()

@@ -1,0 +1,68 @@
+"""One run on the Runs page: its facts, and one of curves, log and settings."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run
+from moola_core.specs import settings
+from moola_core.ui import progress, state
+from moola_core.ui.widgets import ACTIVE, badge, duration, figures, literal, moment
+
+SECTIONS = ("Curves", "Log", "Settings")
+SECTION = "section"
+LOG_BYTES = 40_000
+
+
+def summary(run: Run, record: Record) -> None:
+    """State, device, time; the error of a failed run and what to do about it."""
+    tags = " ".join(f":gray-badge[{literal(tag)}]" for tag in record.tags)
+    st.markdown(f"{badge(record.state)} {literal(record.note)} {tags}")
+    if record.error:
+        st.error(literal(record.error), icon=":material/error:")
+        st.caption("The end of the log says where it happened. Mend the cause and launch it again.")
+    total = int(record.progress.get("total") or 0)
+    figures(
+        {
+            "Took": (
+                duration(record.seconds) if record.seconds else "–",
+                f"ended {moment(record.ended)}" if record.ended else "",
+            ),
+            "Fits": (f"{int(record.progress.get('done') or 0)} of {total}" if total else "–", "folds × repeats"),
+            "Device": (record.device or "–", record.host or ""),
+            "Seed": (str(record.seed), f"preset {record.preset}" if record.preset else ""),
+        }
+    )
+    if record.state == "done" and st.button("See the results", icon=":material/fact_check:", type="primary"):
+        state.open_page("results", **{state.RUN: run.id})
+
+
+def choose_section() -> None:
+    """The choice between curves, log and settings; outside the part that is polled, so that it stays."""
+    state.choose(SECTION, SECTIONS, "Curves")
+    st.segmented_control(
+        "Show", SECTIONS, key=SECTION, required=True, persist_state="session", label_visibility="collapsed"
+    )
+
+
+def section(run: Run, record: Record) -> None:
+    """The chosen one of curves, log and settings."""
+    chosen = st.session_state.get(SECTION, "Curves")
+    if chosen == "Log":
+        text = run.log_text(LOG_BYTES)
+        st.code(text or "Nothing printed yet.", language=None, height=420, wrap_lines=True)
+    elif chosen == "Settings":
+        st.dataframe(
+            [{"setting": name, "value": _text(value)} for name, value in settings(run.spec).items()],
+            hide_index=True,
+            height=420,
+        )
+    else:
+        progress.live_curves(run)
+    if record.state in ACTIVE:
+        st.caption("Updated every second. You may close this page: the run goes on.")
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

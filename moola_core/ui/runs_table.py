@@ -1,0 +1,67 @@
+"""The table of runs; choosing a row makes that run the chosen one everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from moola_core.runs.record import Record
+from moola_core.ui import loaders, picker, state
+from moola_core.ui.widgets import duration
+
+TABLE = "runs_table"
+
+
+def runs_table(records: Sequence[Record]) -> None:
+    """One row a run, newest first."""
+    st.dataframe(
+        pd.DataFrame([_row(record) for record in records]),
+        key=TABLE,
+        hide_index=True,
+        on_select=lambda: _chosen(records),
+        selection_mode="single-row",
+        height=min(38 + 35 * len(records), 318),
+        column_config={
+            "made": st.column_config.DatetimeColumn("Made", format="D MMM HH:mm", width="small"),
+            "f1": st.column_config.NumberColumn("Macro F1", format="%.3f", width="small"),
+            "pinned": st.column_config.TextColumn("", width=20),
+            "state": st.column_config.TextColumn("State", width="small"),
+            "name": "Name",
+            "preset": st.column_config.TextColumn("Preset", width="small"),
+            "dataset": "Dataset",
+            "took": st.column_config.TextColumn("Took", width="small"),
+            "tags": st.column_config.ListColumn("Tags"),
+            "note": "Note",
+        },
+    )
+
+
+def _row(record: Record) -> dict[str, object]:
+    run = loaders.store().open(record.run_id)
+    result = loaders.evaluation(run)
+    return {
+        "pinned": "★" if record.pinned else "",
+        "state": record.state + (" (archived)" if record.archived else ""),
+        "name": record.name or record.run_id,
+        "preset": record.preset,
+        "f1": (result.metrics.get("f1_macro") or {}).get("mean") if result else None,
+        "dataset": picker.dataset_of(record.run_id) or picker.windows_path(record.run_id),
+        "made": datetime.fromisoformat(str(record.created)).astimezone().replace(tzinfo=None),
+        "took": duration(record.seconds) if record.seconds else "",
+        "tags": list(record.tags),
+        "note": record.note,
+    }
+
+
+def _chosen(records: Sequence[Record]) -> None:
+    rows = st.session_state[TABLE]["selection"]["rows"]
+    if not rows:
+        return
+    record = records[rows[0]]
+    dataset = picker.dataset_of(record.run_id)
+    if dataset:
+        st.session_state[state.DATASET] = dataset
+    st.session_state[state.RUN] = record.run_id

@@ -1,0 +1,44 @@
+"""Results: what the chosen run's out-of-fold predictions are worth."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.ui import loaders, picker, result_sections, state, widgets
+
+picked = picker.current()
+st.title("Results")
+if picked.run is None:
+    widgets.empty(
+        "No run on this dataset yet",
+        "Results appear when a run is done: which class it finds, where it points, and how far to trust that.",
+        [("Set up a run", lambda: state.open_page("launch"))],
+    )
+    st.stop()
+run, record = picked.run, picked.run.record
+result = loaders.evaluation(run)
+st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
+if result is None:
+    waiting = record.state in widgets.ACTIVE
+    widgets.empty(
+        "Not done yet" if waiting else "This run left no result",
+        "The results appear by themselves when it is done."
+        if waiting
+        else "Its log says why. Choose another run in the sidebar.",
+        [("Follow it" if waiting else "Read its log", lambda: state.open_page("runs"))],
+    )
+    st.stop()
+
+st.subheader("Metrics")
+result_sections.metrics(result)
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("Confusion")
+    result_sections.confusion(result, loaders.predictions(run))
+with right:
+    st.subheader("What each fold answered")
+    result_sections.fold_shares(result)
+st.subheader("Pointers")
+result_sections.pointers(result)
+st.subheader("Training")
+result_sections.training(run)

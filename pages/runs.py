@@ -1,0 +1,41 @@
+"""Runs: every run, and the chosen one as it goes on: progress, curves, log; pin, archive, delete."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run
+from moola_core.ui import loaders, picker, progress, run_actions, run_details, runs_table, state, widgets
+
+picked = picker.current()
+st.title("Runs")
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    st.caption("Choose a row to see that run here and on every page.")
+    archived = st.toggle("Show archived", key="archived", persist_state="session")
+records = loaders.records(include_archived=archived)
+if not records:
+    widgets.empty(
+        "No runs yet",
+        "A run trains the model on your labelled windows and keeps everything that came out of it.",
+        [("Set up a run", lambda: state.open_page("launch"))],
+    )
+    st.stop()
+runs_table.runs_table(records)
+if picked.run is None:
+    st.caption("No run on the chosen dataset. Choose a row, or another dataset in the sidebar.")
+    st.stop()
+
+
+def details(run: Run, record: Record) -> None:
+    if record.state in widgets.ACTIVE:
+        progress.bar(run, record)
+    run_details.section(run, record)
+
+
+run = picked.run
+st.subheader(widgets.title_of(run.record), divider="gray")
+run_actions.actions(run, run.record)
+run_details.summary(run, run.record)
+run_details.choose_section()
+progress.follow(run, details)
