@@ -111,7 +111,7 @@ def _tell(loop: Loop, emit: Emit, at: dict[str, int], found: tuple[np.ndarray, n
         "loss_pointer": float(table[:, 2].mean()),
     }
     values |= {"sigma_class": sigmas[0], "sigma_pointer": sigmas[1]} if sigmas else {}
-    emit(Event("epoch", **at, split="train", values=values | {"learning_rate": loop.optimizer.param_groups[0]["lr"]}))
+    emit(Event("epoch", **at, split="train", values=values | {"lr": loop.optimizer.param_groups[0]["lr"]}))
     emit(
         Event(
             "epoch",

@@ -1,0 +1,58 @@
+"""Strict JSON: numpy, dataclasses, paths and times at any depth; a number that is not finite becomes null."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def dumps(value: Any, indent: int | None = None) -> str:
+    """`value` as JSON text that every parser accepts. Raises TypeError that names the type it cannot write."""
+    return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def loads(text: str | bytes) -> Any:
+    return json.loads(text)
+
+
+def plain(value: Any) -> Any:
+    """`value` as dicts, lists, texts, numbers, booleans and None."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, np.ndarray):
+        return (
+            [plain(item) for item in value.tolist()] if value.dtype.kind not in "Mm" else [str(item) for item in value]
+        )
+    if isinstance(value, np.datetime64 | datetime | date):
+        return str(value) if isinstance(value, np.datetime64) else value.isoformat()
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return _container(value)
+
+
+def _container(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_key(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool | float | np.floating) or not isinstance(key, str | int | np.integer):
+        raise TypeError(f"{type(key).__name__} cannot be a key in JSON")
+    return str(key)

@@ -1,0 +1,247 @@
+"""The store: one folder a run under `artifacts/runs/`. The folders are the truth; the index only makes listing quick."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from moola_core import specs
+from moola_core.errors import RunError, StoreError
+from moola_core.runs import codec
+from moola_core.runs.files import replacing, write_text
+from moola_core.runs.index import Index
+from moola_core.runs.record import Record, from_dict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_ID = re.compile(r"^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$")
+DEFAULT = "artifacts"
+
+
+def now() -> str:
+    """The time as ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Run:
+    """One run's folder: its spec, record, events, tables and results. Reading needs no torch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def open(run_id: str, store: str | Path = DEFAULT) -> Run:
+        """The run called `run_id` in the store. Raises RunError when there is none."""
+        return Store(store).open(run_id)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {self.record.state})"
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def record(self) -> Record:
+        return from_dict(self._json("run.json") | {"run_id": self.id})
+
+    @property
+    def spec(self) -> Any:
+        """The spec that was asked for."""
+        return specs.parse(self._json("spec.json"), where=str(self.folder / "spec.json"))
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Out-of-fold predictions: repeat, fold, window_id, label, predicted, p_<label>, start_true, end_true, start_pred, end_pred."""
+        return self.table("predictions").to_pandas()
+
+    @property
+    def folds(self) -> pd.DataFrame:
+        """repeat, fold, window_id, role (train, inner, test or purged)."""
+        return self.table("folds").to_pandas()
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """One row a training step: losses, σ, gradient norms, cosine, conflict, projected."""
+        return self.table("steps").to_pandas()
+
+    def table(self, name: str) -> pa.Table:
+        """The Parquet table called `name`. Raises RunError when the run has none (yet)."""
+        path = self.folder / f"{name}.parquet"
+        if not path.is_file():
+            raise RunError(
+                f"has no {name} yet.", where=f"run {self.id}", mend="Wait until it is done, or launch it again."
+            )
+        return pq.read_table(path)
+
+    def result(self, name: str) -> dict[str, Any]:
+        """A stored result as plain values. Raises RunError when it was not computed."""
+        path = self.folder / "results" / f"{name}.json"
+        if not path.is_file():
+            raise RunError(
+                f"has no result {name}.", where=f"run {self.id}", mend="Wait until it is done, or launch it again."
+            )
+        return codec.loads(path.read_text())
+
+    def events(self, after: int = 0) -> list[dict[str, Any]]:
+        """The events from number `after` on. A last line that is being written is left for the next call."""
+        path = self.folder / "events.jsonl"
+        if not path.is_file():
+            return []
+        lines = path.read_text().split("\n")[after:-1]
+        return [codec.loads(line) for line in lines if line]
+
+    def log(self, lines: int = 200) -> str:
+        """The last lines that the process printed."""
+        path = self.folder / "log.txt"
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.is_file() else ""
+
+    def update(self, **changes: Any) -> Record:
+        """Replace fields of the record, atomically."""
+        record = dataclasses.replace(self.record, **changes)
+        write_text(self.folder / "run.json", codec.dumps(record, indent=2) + "\n")
+        return record
+
+    def append_events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Add events, each stamped with the time unless it carries one."""
+        text = "".join(codec.dumps({"time": now(), **event}) + "\n" for event in events)
+        try:
+            with (self.folder / "events.jsonl").open("a") as file:
+                file.write(text)
+        except OSError as error:
+            raise StoreError(
+                f"cannot be written: {error.strerror}.", where=str(file), mend="Check the disk's space and rights."
+            ) from None
+
+    def write_table(self, name: str, columns: Mapping[str, Any]) -> Path:
+        """Replace the Parquet table called `name`, which may hold a folder: columns of equal length."""
+        path = self.folder / f"{name}.parquet"
+        with replacing(path) as draft:
+            pq.write_table(pa.table(dict(columns)), draft)
+        return path
+
+    def write_result(self, name: str, result: Any) -> Path:
+        """Replace the result called `name`: a dataclass or plain values."""
+        path = self.folder / "results" / f"{name}.json"
+        write_text(path, codec.dumps(result, indent=1) + "\n")
+        return path
+
+    def write_replicate(
+        self, repeat: int, fold: int, columns: Mapping[str, Any], weights: Mapping[str, np.ndarray]
+    ) -> None:
+        """Keep a finished fit: its predictions and weights appear together or not at all."""
+        from safetensors.numpy import save_file
+
+        folder = self.folder / "replicates" / f"{repeat:03d}-{fold:02d}"
+        draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        try:
+            draft.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.table(dict(columns)), draft / "predictions.parquet")
+            save_file(
+                {name: np.ascontiguousarray(array) for name, array in weights.items()}, draft / "weights.safetensors"
+            )
+            draft.replace(folder)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise StoreError(
+                f"cannot be written: {error.strerror}.", where=str(folder), mend="Check the disk's space and rights."
+            ) from None
+
+    def replicates(self) -> dict[tuple[int, int], Path]:
+        """Folders of the finished fits by (repeat, fold)."""
+        folder = self.folder / "replicates"
+        found = sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+        return {(int(path.name[:3]), int(path.name[4:])): path for path in found}
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        try:
+            return codec.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{name} cannot be read: {error}.", where=f"run {self.id}", mend="Delete the run or restore the file."
+            ) from None
+
+
+class Store:
+    """All runs under `root`, by id."""
+
+    def __init__(self, root: str | Path = DEFAULT) -> None:
+        self.root = Path(root)
+        self.runs_folder = self.root / "runs"
+
+    def create(
+        self, spec: Any, name: str = "", note: str = "", tags: Sequence[str] = (), parent: str | None = None
+    ) -> Run:
+        """A new queued run. Raises StoreError when the store cannot be written."""
+        moment = datetime.now(UTC)
+        run_id = f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}-{secrets.token_hex(2)}"
+        folder = self.runs_folder / run_id
+        draft = folder.with_name(f".{run_id}.tmp")
+        seed = getattr(getattr(spec, "training", None), "seed", None)
+        preset = getattr(spec, "preset", "")
+        record = Record(
+            run_id,
+            spec.kind,
+            parent=parent,
+            name=name,
+            note=note,
+            tags=tuple(tags),
+            preset=preset,
+            created=now(),
+            seed=seed,
+        )
+        try:
+            draft.mkdir(parents=True)
+            (draft / "spec.json").write_text(spec.model_dump_json(indent=2) + "\n")
+            (draft / "run.json").write_text(codec.dumps(record, indent=2) + "\n")
+            draft.replace(folder)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise StoreError(
+                f"cannot be written: {error.strerror}.", where=str(self.root), mend="Choose another with --store DIR."
+            ) from None
+        return Run(folder)
+
+    def open(self, run_id: str) -> Run:
+        """The run called `run_id`. Raises RunError for a name that is no run id, and when there is no such run."""
+        if not RUN_ID.match(str(run_id)):
+            raise RunError(
+                f"{run_id!r} is not a run id.", mend="Ids look like 20260131-120000-000-1a2b; `moola runs` lists them."
+            )
+        folder = self.runs_folder / run_id
+        if not (folder / "run.json").is_file():
+            raise RunError(
+                f"no run {run_id} in {self.root}.",
+                mend="`moola runs` lists what is there; --store chooses another store.",
+            )
+        return Run(folder)
+
+    def runs(self, kind: str | None = None, include_archived: bool = False) -> list[Record]:
+        """Records, newest first. Runs whose process is proved dead become lost here."""
+        from moola_core.runs.reaper import reap
+
+        records = [reap(Run(self.runs_folder / r.run_id), r) if r.active else r for r in Index(self.root).records()]
+        shown = (record for record in records if include_archived or not record.archived)
+        return [record for record in shown if kind in (None, record.kind)]
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run that is not active. Raises RunError when it is."""
+        run = self.open(run_id)
+        if run.record.active:
+            raise RunError("is still running.", where=f"run {run_id}", mend="Wait until it ends.")
+        grave = run.folder.with_name(f".{run_id}.deleted")
+        run.folder.replace(grave)
+        shutil.rmtree(grave)
