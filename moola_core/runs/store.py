@@ -103,7 +103,7 @@ class Run:
         lines = path.read_text().split("\n")[after:-1]
         return [codec.loads(line) for line in lines if line]
 
-    def log(self, lines: int = 200) -> str:
+    def log_text(self, lines: int = 200) -> str:
         """The last lines that the process printed."""
         path = self.folder / "log.txt"
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.is_file() else ""

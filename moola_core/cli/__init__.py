@@ -1,0 +1,38 @@
+"""The command line: thin commands over the same functions that the app and the notebook use."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from moola_core import __version__
+from moola_core.cli import data, host, runs, train
+from moola_core.errors import MoolaError
+
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands; each module of this package adds its own."""
+    top = argparse.ArgumentParser(prog="moola", description="Did pre-training help or hurt, why, and what to try next.")
+    top.add_argument("--version", action="version", version=f"moola {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for module in (data, train, runs, host):
+        module.add_to(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status: 0, 1 failure, 2 bad input, 130 interrupted."""
+    chosen = parser().parse_args(arguments)
+    try:
+        return chosen.command(chosen) or 0
+    except MoolaError as error:
+        print(f"moola: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("moola: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 0

@@ -1,0 +1,76 @@
+"""doctor --host: what this machine offers."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import platform
+import shutil
+import socket
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from moola_core.cli import options
+
+PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "streamlit", "plotly", "shap")
+
+
+def add_to(commands: Any) -> None:
+    doctor = commands.add_parser("doctor", help="what this host offers: device, CUDA, versions, disk, store")
+    doctor.add_argument("--host", action="store_true", required=True, help="look at this machine")
+    doctor.add_argument(
+        "--port", type=int, default=8501, help="the app's port, for the line that reaches it from elsewhere"
+    )
+    options.add_store(doctor)
+    options.add_json(doctor)
+    doctor.set_defaults(command=look)
+
+
+def look(chosen: argparse.Namespace) -> int:
+    facts = host_facts(Path(chosen.store))
+    facts["reach"] = f"ssh -p PORT -L {chosen.port}:localhost:{chosen.port} {getpass.getuser()}@{socket.gethostname()}"
+    lines = [
+        f"Device: {facts['device']}",
+        f"CUDA: {facts['cuda']}",
+        f"Python {facts['python']}, "
+        + ", ".join(f"{name} {version}" for name, version in facts["versions"].items() if version),
+        f"Free disk: {facts['free_disk_gb']:.0f} GB. Store {facts['store']}: {'writable' if facts['store_writable'] else 'NOT writable'}.",
+        f"From another machine: {facts['reach']}",
+    ]
+    options.show(facts, chosen.json, "\n".join(lines))
+    return 0
+
+
+def host_facts(store: Path) -> dict[str, Any]:
+    """Device, CUDA, versions, cores, free disk, and whether the store can be written."""
+    import torch
+
+    from moola_core.errors import DeviceError
+    from moola_core.specs import Training
+    from moola_core.training.device import resolve_device
+
+    try:
+        found = resolve_device(Training())
+        device = f"{found.name}, {found.precision}"
+    except DeviceError as error:
+        device = str(error)
+    folder = next(path for path in (store.resolve(), *store.resolve().parents) if path.exists())
+    return {
+        "device": device,
+        "cuda": torch.version.cuda or "this torch has none",
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "free_disk_gb": shutil.disk_usage(folder).free / 1e9,
+        "store": str(store),
+        "store_writable": os.access(folder, os.W_OK),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

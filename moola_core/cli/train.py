@@ -1,0 +1,179 @@
+"""finetune, submit, worker."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from moola_core.cli import options
+from moola_core.errors import SpecError
+
+
+def add_to(commands: Any) -> None:
+    finetune = commands.add_parser("finetune", help="a cross-validated run on labelled windows, in the foreground")
+    finetune.add_argument("--windows", required=True, metavar="FILE")
+    finetune.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from")
+    finetune.add_argument("--preset", default="recommended", help="recommended, quick, stones or october")
+    finetune.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
+        help="a setting, such as training.epochs=20 or epochs=20",
+    )
+    _add_names(finetune)
+    options.add_reading(finetune)
+    options.add_store(finetune)
+    options.add_json(finetune)
+    finetune.set_defaults(command=run_finetune)
+
+    submit = commands.add_parser("submit", help="start a run of a spec in the background")
+    submit.add_argument("spec", metavar="SPEC.json")
+    _add_names(submit)
+    options.add_store(submit)
+    options.add_json(submit)
+    submit.set_defaults(command=run_submit)
+
+
+def _add_names(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--name", default="", help="what to call the run")
+    command.add_argument("--note", default="", help="why it is made")
+    command.add_argument("--tag", action="append", default=[], help="a tag; may be given several times")
+
+
+def run_finetune(chosen: argparse.Namespace) -> int:
+    from moola_core.launch import worker
+    from moola_core.presets import preset
+    from moola_core.runs.store import Store
+    from moola_core.specs import change
+
+    spec = preset(chosen.preset).finetune()
+    values = spec.model_dump()
+    values["data"] |= {
+        "windows": str(Path(chosen.windows).resolve()),
+        "windows_reading": options.reading(chosen, chosen.windows).model_dump(),
+    }
+    if chosen.bars:
+        values["data"] |= {
+            "bars": str(Path(chosen.bars).resolve()),
+            "bars_reading": options.reading(chosen, chosen.bars).model_dump(),
+        }
+    spec = change(type(spec).model_validate(values), options.pairs(chosen.changes, "--set"))
+    run = Store(chosen.store).create(spec, chosen.name, chosen.note, chosen.tag)
+    bar = Bar(quiet=not sys.stderr.isatty())
+    try:
+        worker.run(run, bar)
+    finally:
+        bar.close()
+    result = summary(run)
+    options.show(result, chosen.json, _text(result))
+    return 0
+
+
+def run_submit(chosen: argparse.Namespace) -> int:
+    from moola_core.launch.local import LocalLauncher
+    from moola_core.runs.store import Store
+    from moola_core.specs import parse
+
+    try:
+        text = Path(chosen.spec).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"cannot be read: {error}.", where=chosen.spec, mend="Give a JSON file.") from None
+    run_id = LocalLauncher(Store(chosen.store)).submit(parse(text, chosen.spec), chosen.name, chosen.note, chosen.tag)
+    options.show({"run_id": run_id, "state": "queued"}, chosen.json, f"Started run {run_id}.")
+    return 0
+
+
+def summary(run: Any) -> dict[str, Any]:
+    """What `--json` prints of a finished run: state, metrics, targets, and where the predictions are."""
+    from moola_core.targets import judge
+
+    evaluation = run.result("evaluation")
+    targets = {
+        row.target.name: {"target": row.target.text, "actual": row.actual, "met": row.met}
+        for row in judge(evaluation["metrics"])
+    }
+    record = run.record
+    return {
+        "run_id": run.id,
+        "state": record.state,
+        "metrics": evaluation["metrics"],
+        "targets": targets,
+        "majority": evaluation["majority"],
+        "constant_folds": sum(share["constant"] for share in evaluation["fold_shares"]),
+        "predictions": str(run.folder / "predictions.parquet"),
+        "seconds": record.seconds,
+        "trainable_parameters": record.counts.get("trainable_parameters"),
+    }
+
+
+def _text(result: dict[str, Any]) -> str:
+    metrics = result["metrics"]
+    names = (
+        "f1_macro",
+        "accuracy",
+        "majority_accuracy",
+        "recall_min",
+        "auroc",
+        "ece",
+        "center_mae_bars",
+        "hit_at_3",
+        "joint_at_3",
+        "sigma_ratio",
+    )
+    rows = [
+        (name, f"{metrics[name]['mean']:.3f}", f"± {metrics[name]['std']:.3f}", _goal(result["targets"], name))
+        for name in names
+        if _has(metrics, name)
+    ]
+    lines = [
+        f"Run {result['run_id']} is {result['state']}.",
+        "",
+        options.table(rows),
+        "",
+        f"Predictions: {result['predictions']}",
+    ]
+    if result["constant_folds"]:
+        lines.insert(
+            1,
+            f"{result['constant_folds']} folds answered one class for every window: read no average before you have looked at them.",
+        )
+    return "\n".join(lines)
+
+
+def _has(metrics: dict[str, Any], name: str) -> bool:
+    return (metrics.get(name) or {}).get("mean") is not None
+
+
+def _goal(targets: dict[str, Any], name: str) -> str:
+    row = targets.get("recall" if name == "recall_min" else name)
+    return "" if row is None else f"target {row['target']} {'met' if row['met'] else 'missed'}"
+
+
+class Bar:
+    """A progress bar with the time left, on standard error; also tells the inner loss of the last epoch."""
+
+    width = 30
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet, self.started, self.drawn = quiet, time.monotonic(), 0.0
+
+    def __call__(self, event: Any, progress: dict[str, Any]) -> None:
+        if self.quiet or time.monotonic() - self.drawn < 0.1:
+            return
+        self.drawn = time.monotonic()
+        total = progress["total"] or 1
+        share = min(1.0, (progress["done"] + progress.get("epoch", 0) / progress["epochs"]) / total)
+        spent = self.drawn - self.started
+        left = f"about {spent * (1 - share) / share:.0f} s left" if share > 0.02 else "starting"
+        filled = round(self.width * share)
+        text = f"\r{'█' * filled}{'░' * (self.width - filled)} {progress['done']}/{total} fits, epoch {progress.get('epoch', 0)}, {left}   "
+        print(text, end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if not self.quiet and self.drawn:
+            print(file=sys.stderr)

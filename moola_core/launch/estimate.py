@@ -1,0 +1,94 @@
+"""How long a run will take and how much disk it will fill, from measured steps."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from moola_core.features.catalog import names
+from moola_core.runs.store import Store
+from moola_core.specs import Finetune
+
+# Seconds of one step and its share of the measurements, one CPU thread, batch 29 of 105 bars, two fits side by side:
+# (layers, hidden) to seconds, as measured on two cores.
+MEASURED_STEP_S = {(1, 32): 0.029, (1, 64): 0.059, (1, 96): 0.099, (2, 128): 0.42}
+DEFAULT_BARS = 105
+START_S = 6.0
+PCGRAD_COST = 1.6
+USED_EPOCHS = 0.8  # early stopping ends most fits before the last epoch
+BARS_IN_A_STEP = 29 * 105
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Wall-clock `seconds`, `bytes` on disk, how many fits, and where the step time comes from."""
+
+    seconds: float
+    bytes: int
+    fits: int
+    source: str
+
+
+def estimate(spec: Finetune, windows: int, store: Store) -> Estimate:
+    """The estimate for a run on this host: from the newest finished run of the same shape in the store, else from a table.
+
+    windows: how many take part. The window length is that of the spec's reading, or 105.
+    """
+    window_bars = spec.data.windows_reading.window_bars or DEFAULT_BARS
+    fits = spec.training.folds * spec.training.repeats
+    steps = -(-round(windows * (1 - 1 / spec.training.folds) * (1 - spec.training.inner_frac)) // spec.training.batch)
+    side_by_side = min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
+    total = fits * spec.training.epochs * USED_EPOCHS * steps / side_by_side
+    measured = _from_store(spec, window_bars, store)
+    step_s = measured[0] if measured else _from_table(spec, window_bars)
+    source = f"measured in run {measured[1]}" if measured else "a table measured on two CPU cores"
+    weights = fits * 4 * parameters(spec)
+    logs = fits * spec.training.epochs * (400 + 60 * steps)
+    return Estimate(START_S + total * step_s, int(weights + logs + 400 * fits * windows), fits, source)
+
+
+def parameters(spec: Finetune) -> int:
+    """About how many weights a fit keeps: those of the LSTM layers and the trunk."""
+    hidden, inputs, count = spec.model.hidden, len(names(spec.features.columns)), 0
+    for _ in range(spec.model.layers):
+        count += 2 * 4 * hidden * (inputs + hidden + 2)
+        inputs = 2 * hidden
+    return count + 2 * hidden * spec.model.trunk_width
+
+
+def _from_store(spec: Finetune, window_bars: int, store: Store) -> tuple[float, str] | None:
+    """Seconds a step on one process of the newest finished run of the same model, batch and window length on this host."""
+    for record in store.runs(kind=spec.kind):
+        epochs = record.counts.get("epochs_run")
+        if record.state != "done" or not epochs or not record.seconds or record.host != os.uname().nodename:
+            continue
+        run = store.open(record.run_id)
+        other = run.spec
+        if (other.model, other.training.batch, other.loss.pcgrad) != (
+            spec.model,
+            spec.training.batch,
+            spec.loss.pcgrad,
+        ):
+            continue
+        if record.counts.get("window_bars") != window_bars:
+            continue
+        side_by_side = min(other.training.processes or min(2, os.cpu_count() or 1), len(epochs))
+        per_fit = run.table("steps").num_rows / side_by_side
+        return max(record.seconds - START_S, 0.5) / max(per_fit, 1), record.run_id
+    return None
+
+
+def _from_table(spec: Finetune, window_bars: int) -> float:
+    """Interpolated in the logarithm of the recurrent work of a step."""
+    work = np.log([_work(layers, hidden) for layers, hidden in MEASURED_STEP_S])
+    seconds = np.log(list(MEASURED_STEP_S.values()))
+    slope, offset = np.polyfit(work, seconds, 1)
+    scale = spec.training.batch * window_bars / BARS_IN_A_STEP
+    pcgrad = PCGRAD_COST if spec.loss.pcgrad else 1.0
+    return float(np.exp(offset + slope * np.log(_work(spec.model.layers, spec.model.hidden))) * scale * pcgrad)
+
+
+def _work(layers: int, hidden: int) -> int:
+    return layers * hidden * (hidden + 64)
