@@ -1,0 +1,41 @@
+"""Shared set-up: one `--device` option runs the same tests on a CPU or a CUDA card."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", choices=("cpu", "cuda"), help="the processor that training tests use")
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> str:
+    """The processor asked for; without a usable card the CUDA tests skip."""
+    name = request.config.getoption("--device")
+    if name == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no usable CUDA device")
+    return name
+
+
+@pytest.fixture(scope="session")
+def demo():
+    """A small demo market of the helpful world."""
+    from moola_core.market.demo import make_demo
+
+    return make_demo("helpful", bars=20_000, windows=60, seed=3)
+
+
+@pytest.fixture(scope="session")
+def demo_files(demo, tmp_path_factory):
+    """Paths of that demo market's files: bars, windows, truth."""
+    from moola_core.market.demo import write_demo
+
+    return write_demo(tmp_path_factory.mktemp("demo"), demo)

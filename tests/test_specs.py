@@ -1,0 +1,58 @@
+import pytest
+
+from moola_core.errors import SpecError
+from moola_core.presets import PRESETS, preset
+from moola_core.specs import Finetune, build, change, differences, digest, parse, settings
+
+
+def test_a_spec_survives_json():
+    for name in PRESETS:
+        spec = preset(name).finetune()
+        assert parse(spec.model_dump_json()) == spec
+        assert digest(parse(spec.model_dump_json())) == digest(spec)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"training": {"pateince": 3}}, ["training.pateince", "patience"]),
+        ({"trainign": {}}, ["trainign", "training"]),
+        ({"training": {"epochs": 0}}, ["training.epochs=0", "greater than or equal to 1"]),
+        ({"model": {"pooling": "max"}}, ["model.pooling", "attention"]),
+        ({"features": {"state": "continuous"}}, ["data.bars"]),
+        ({"loss": {"pcgrad": True}, "model": {"tasks": "class"}}, ["model.tasks=both"]),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_mend(values, words):
+    with pytest.raises(SpecError) as caught:
+        build(Finetune, values)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_unique_last_names_are_enough_and_others_are_not():
+    spec = preset("quick").finetune()
+    assert change(spec, {"patience": "none"}).training.patience is None
+    assert change(spec, {"model.hidden": "64"}).model.hidden == 64
+    with pytest.raises(SpecError, match="not unique"):
+        change(spec, {"tz": "UTC"})
+    with pytest.raises(SpecError, match="Did you mean dropout"):
+        change(spec, {"dropuot": 0.1})
+
+
+def test_every_setting_has_a_description():
+    assert all(field.description for field in settings(Finetune).values() if field.annotation is not str or field.description)
+
+
+def test_differences_name_what_changed():
+    spec = preset("quick").finetune()
+    assert differences(spec, change(spec, {"epochs": 7})) == {"training.epochs": (spec.training.epochs, 7)}
+
+
+def test_unknown_kinds_and_presets_name_the_nearest():
+    with pytest.raises(SpecError, match="Did you mean finetune"):
+        parse({"kind": "fine-tune"})
+    with pytest.raises(SpecError, match="Did you mean stones"):
+        preset("stone")
+    with pytest.raises(SpecError, match="not JSON"):
+        parse("{")

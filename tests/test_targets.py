@@ -1,0 +1,17 @@
+import pytest
+
+from moola_core.targets import TARGETS, judge
+
+
+def test_gaps_are_zero_exactly_when_targets_are_met():
+    for target in TARGETS:
+        for actual in (0.01, 0.05, 0.3, 0.55, 0.65, 1.5, 3.0):
+            assert target.met(actual) == (target.gap(actual) == 0) or target.gap(actual) == pytest.approx(0)
+
+
+def test_judging_reads_stored_metrics():
+    rows = {row.target.name: row for row in judge({"f1_macro": {"mean": 0.45, "std": 0.0}, "sigma_ratio": {"mean": 4.0, "std": 0.0}})}
+    assert rows["f1_macro"].gap == pytest.approx(0.15)
+    assert rows["f1_macro"].gap_percent == pytest.approx(25)
+    assert rows["sigma_ratio"].gap_percent == pytest.approx(100)
+    assert rows["ece"].actual is None and rows["ece"].met is None
