@@ -32,7 +32,7 @@ latest = result_of(picked.latest)
 with st.container(border=True, key="next"):
     step = advice.next_step(picked.latest, latest, picked.baseline is not None)
     st.markdown(f"**Next** · {widgets.literal(step.fact)}  \n{step.step}")
-    if picked.latest and picked.latest.state in widgets.ACTIVE:
+    if picked.latest and picked.latest.active:
         progress.follow(loaders.store().open(picked.latest.run_id), progress.bar)
     if st.button(step.label, type="primary", icon=":material/arrow_forward:"):
         state.open_page(step.page, **dict(step.values))

@@ -19,7 +19,7 @@ run, record = picked.run, picked.run.record
 result = loaders.evaluation(run)
 st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
 if result is None:
-    waiting = record.state in widgets.ACTIVE
+    waiting = record.active
     widgets.empty(
         "Not done yet" if waiting else "This run left no result",
         "The results appear by themselves when it is done."

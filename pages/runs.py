@@ -12,8 +12,8 @@ picked = picker.current()
 st.title("Runs")
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.caption("Choose a row to see that run here and on every page.")
-    archived = st.toggle("Show archived", key="archived", persist_state="session")
-records = loaders.records(include_archived=archived)
+    st.toggle("Show archived", key=state.ARCHIVED, persist_state="session")
+records = loaders.records(picker.shows_archived())
 if not records:
     widgets.empty(
         "No runs yet",
@@ -28,7 +28,7 @@ if picked.run is None:
 
 
 def details(run: Run, record: Record) -> None:
-    if record.state in widgets.ACTIVE:
+    if record.active:
         progress.bar(run, record)
     run_details.section(run, record)
 

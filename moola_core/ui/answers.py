@@ -47,8 +47,8 @@ def join(windows: Windows, predictions: pd.DataFrame | None, repeat: int | None 
         _judge(chosen)
         .groupby("window_id")
         .agg(
-            repeats=("right", "size"),
-            said=("predicted", lambda values: tuple(values)),
+            repeats=("predicted", "count"),
+            said=("predicted", lambda values: tuple(values.dropna())),
             right=("right", "sum"),
             p_true=("p_true", "mean"),
             error=("error", "mean"),
@@ -125,7 +125,7 @@ def _chosen(predictions: pd.DataFrame | None, repeat: int | None) -> pd.DataFram
 
 
 def _judge(rows: pd.DataFrame) -> pd.DataFrame:
-    label, predicted = rows["label"].astype(str), rows["predicted"].astype(str)
+    label, predicted = rows["label"].astype(str), rows["predicted"]
     judged = pd.DataFrame({"window_id": rows["window_id"], "predicted": predicted, "right": label == predicted})
     judged["p_true"] = _p_true(rows, label)
     judged["error"] = np.nan
@@ -137,6 +137,8 @@ def _judge(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _p_true(rows: pd.DataFrame, label: pd.Series) -> np.ndarray:
     classes: Sequence[str] = [str(name)[2:] for name in rows if str(name).startswith("p_")]
+    if not classes:
+        return np.full(len(rows), np.nan)
     place = {name: i for i, name in enumerate(classes)}
     columns = np.array([place.get(name, -1) for name in label])
     values = rows[[f"p_{name}" for name in classes]].to_numpy(float)

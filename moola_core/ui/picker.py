@@ -11,7 +11,7 @@ from moola_core.market.library import Dataset
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, state
-from moola_core.ui.widgets import ACTIVE, STATES, title_of
+from moola_core.ui.widgets import STATES, title_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def pick() -> None:
     state.arrive()
     with st.sidebar:
         dataset = _pick_dataset()
-        records = tuple(record for record in loaders.records() if dataset and belongs(record, dataset))
+        records = tuple(record for record in loaders.records(shows_archived()) if dataset and belongs(record, dataset))
         record = _pick_run(records)
         _active(records)
     state.publish((state.DATASET, state.RUN))
@@ -84,14 +84,19 @@ def windows_path(run_id: str) -> str:
     return _windows_path(run_id, str(loaders.store_folder().resolve()))
 
 
+def shows_archived() -> bool:
+    """Whether the Runs page was asked to show archived runs too."""
+    return bool(st.session_state.get(state.ARCHIVED, False))
+
+
 def _pick_dataset() -> Dataset | None:
     found = {dataset.name: dataset for dataset in loaders.found_datasets()}
     if not found:
         st.selectbox("Dataset", [], index=None, placeholder="No data yet", disabled=True, key="no_dataset")
         return None
     state.choose(state.DATASET, list(found), next(iter(found)))
-    name = st.selectbox("Dataset", list(found), index=None, key=state.DATASET)
-    return found[name or next(iter(found))]
+    name = st.selectbox("Dataset", list(found), key=state.DATASET)
+    return found[name]
 
 
 def _pick_run(records: tuple[Record, ...]) -> Record | None:
@@ -101,8 +106,8 @@ def _pick_run(records: tuple[Record, ...]) -> Record | None:
         return None
     newest = next((record.run_id for record in records if record.state == "done"), records[0].run_id)
     state.choose(state.RUN, list(by_id), newest)
-    chosen = st.selectbox("Run", list(by_id), index=None, key=state.RUN, format_func=lambda key: _line(by_id[key]))
-    return by_id[chosen or newest]
+    chosen = st.selectbox("Run", list(by_id), key=state.RUN, format_func=lambda key: _line(by_id[key]))
+    return by_id[chosen]
 
 
 def _line(record: Record) -> str:
@@ -111,7 +116,7 @@ def _line(record: Record) -> str:
 
 
 def _active(records: tuple[Record, ...]) -> None:
-    count = sum(record.state in ACTIVE for record in records)
+    count = sum(record.active for record in records)
     if count:
         icon = STATES["running"][1]
         st.caption(f":blue[:material/{icon}: {count} run{'s' if count > 1 else ''} active]")

@@ -11,20 +11,20 @@ from moola_core.charts import curves
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, widgets
-from moola_core.ui.widgets import ACTIVE, badge, duration
+from moola_core.ui.widgets import badge, duration
 
 EVERY = "1s"
 
 
 def follow(run: Run, draw: Callable[[Run, Record], None]) -> None:
     """Call `draw` now and, while the run is active, every second; when it ends the whole page is drawn again."""
-    active = run.record.state in ACTIVE
+    active = run.record.active
 
     @st.fragment(run_every=EVERY if active else None)
     def polled() -> None:
         fresh = loaders.store().open(run.id)
         record = fresh.record
-        if active and record.state not in ACTIVE:
+        if active and not record.active:
             st.rerun(scope="app")
         draw(fresh, record)
 

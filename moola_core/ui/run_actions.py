@@ -7,7 +7,7 @@ import streamlit as st
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import loaders
-from moola_core.ui.widgets import ACTIVE, title_of
+from moola_core.ui.widgets import title_of
 
 
 def actions(run: Run, record: Record) -> None:
@@ -25,7 +25,7 @@ def actions(run: Run, record: Record) -> None:
         ):
             run.update(archived=not record.archived)
             st.rerun()
-        if st.button("Delete", icon=":material/delete:", key="delete", disabled=record.state in ACTIVE):
+        if st.button("Delete", icon=":material/delete:", key="delete", disabled=record.active):
             _confirm(record)
 
 

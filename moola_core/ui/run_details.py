@@ -8,11 +8,11 @@ from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.specs import settings
 from moola_core.ui import progress, state
-from moola_core.ui.widgets import ACTIVE, badge, duration, figures, literal, moment
+from moola_core.ui.widgets import badge, duration, figures, literal, moment
 
 SECTIONS = ("Curves", "Log", "Settings")
 SECTION = "section"
-LOG_BYTES = 40_000
+LOG_LINES = 400
 
 
 def summary(run: Run, record: Record) -> None:
@@ -50,7 +50,7 @@ def section(run: Run, record: Record) -> None:
     """The chosen one of curves, log and settings."""
     chosen = st.session_state.get(SECTION, "Curves")
     if chosen == "Log":
-        text = run.log_text(LOG_BYTES)
+        text = run.log(LOG_LINES)
         st.code(text or "Nothing printed yet.", language=None, height=420, wrap_lines=True)
     elif chosen == "Settings":
         st.dataframe(
@@ -60,7 +60,7 @@ def section(run: Run, record: Record) -> None:
         )
     else:
         progress.live_curves(run)
-    if record.state in ACTIVE:
+    if record.active:
         st.caption("Updated every second. You may close this page: the run goes on.")
 
 

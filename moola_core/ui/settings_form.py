@@ -121,7 +121,7 @@ def _number(text: str) -> Any:
 
 
 def _same(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and a == b or (isinstance(a, int | float) and isinstance(b, int | float) and a == b)
+    return (type(a) is type(b) and a == b) or (isinstance(a, int | float) and isinstance(b, int | float) and a == b)
 
 
 def _problem(base: Finetune, values: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 from moola_core.errors import MoolaError
 from moola_core.runs.record import Record
 
+FIGURE_PIXELS = 184
 STATES = {
     "queued": ("gray", "hourglass_empty"),
     "running": ("blue", "sync"),
@@ -20,7 +21,6 @@ STATES = {
     "cancelled": ("orange", "block"),
     "lost": ("red", "link_off"),
 }
-ACTIVE = ("queued", "running")
 
 
 def appearance() -> str:
@@ -104,4 +104,8 @@ def figures(values: dict[str, tuple[str, str]]) -> None:
     """A row of large figures that wraps: title to (value, the note under it)."""
     with st.container(horizontal=True, gap="small"):
         for name, (value, note) in values.items():
-            st.metric(name, value, delta=note or None, delta_color="off", delta_arrow="off", border=True, width=190)
+            # Not st.metric: its note is cut off where it does not fit.
+            with st.container(border=True, width=FIGURE_PIXELS, height="stretch", gap=None):
+                st.caption(name)
+                st.markdown(f"### {literal(value)}")
+                st.caption(literal(note) or "&nbsp;")
