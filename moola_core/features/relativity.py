@@ -6,6 +6,8 @@ The swing machine is stepped here beside the columns, so that 1.8M bars need one
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numba import njit
 
@@ -24,8 +26,9 @@ def _clip(x, low, high):
 
 
 @njit(cache=True, inline="always")
-def _candle(out, i, o, h, low, c, mean_range):
+def _candle(out, i, bar, mean_range):
     """Columns 0 to 5 of bar i; returns the clipped body and range_z in float64."""
+    o, h, low, c = bar
     span = h - low
     floor = max(span, EPS)
     body = _clip((c - o) / floor, -1.0, 1.0)
@@ -69,7 +72,7 @@ def _fill(ohlc, out, length_bars):
                     trend = -trend
                     extreme = low if up else h
                     candidate, extreme_bar, candidate_bar = extreme, i, i
-        body, range_z = _candle(out, i, o, h, low, c, mean_range)
+        body, range_z = _candle(out, i, (o, h, low, c), mean_range)
         scale = atr if atr != 0.0 else TINY_ATR
         since_high = 0.0 if np.isnan(sh) else _clip((i - sh_bar) / length_bars, 0.0, 3.0)
         since_low = 0.0 if np.isnan(sl) else _clip((i - sl_bar) / length_bars, 0.0, 3.0)
@@ -93,6 +96,6 @@ def relativity(
     ohlc = np.ascontiguousarray(ohlc, dtype=np.float64)
     out = np.empty((len(ohlc), WIDTH), np.float32) if out is None else out
     edges = np.unique(np.r_[0, np.asarray(restarts if restarts is not None else [], np.int64), len(ohlc)])
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges.tolist()):
         _fill(ohlc[first:last], out[first:last], float(length_bars))
     return out

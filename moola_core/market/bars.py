@@ -12,7 +12,7 @@ import pandas as pd
 
 from moola_core.errors import DataError
 from moola_core.market import tables
-from moola_core.market.checks import SHOWN, Problem, Report, price_faults, problem, refuse
+from moola_core.market.checks import SHOWN, Report, price_faults, problem, refuse
 from moola_core.market.settings import load_reading
 from moola_core.specs import Reading
 
@@ -157,6 +157,3 @@ def _warnings(time: np.ndarray, ohlc: np.ndarray, gaps: tuple[Gap, ...], contrac
                 f"{len(rows)} jumps of more than {JUMP_RANGES:g} median ranges (a contract roll?), first at {first} UTC."
             )
     return lines
-
-
-__all__ = ["Bars", "Gap", "Problem", "bars_from_arrays", "load_bars"]

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.market import labels, tables
+from moola_core.market import labels, matching, tables
 from moola_core.market.bars import Bars
-from moola_core.market.checks import Problem, Report, price_faults, problem, refuse
+from moola_core.market.checks import Report, price_faults, problem, refuse
 from moola_core.market.settings import load_reading
 from moola_core.specs import Reading
 
@@ -71,7 +71,7 @@ class Windows:
         return digest.hexdigest()
 
     def select(self, rows: np.ndarray) -> Windows:
-        """The windows at `rows` (a mask or bar of indices), in that order."""
+        """The windows at `rows` (a mask or indices), in that order."""
         arrays = {
             name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray) and value.ndim
         }
@@ -123,78 +123,68 @@ def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Seq
 
 
 def _from_prices(
-    table: pd.DataFrame, reading: Reading, where: str, bars: Bars | None, warnings: list[str] | None = None
+    table: pd.DataFrame, reading: Reading, where: str, bars: Bars | None, warnings: Sequence[str] = ()
 ) -> Windows:
+    """Windows of a table that holds prices: parsed, checked, located."""
     tables.require(table, ("label", "features"), where, [str(column) for column in table.columns])
     if not len(table):
         raise DataError("no windows in it.", where=where, mend="Export the file again.")
-    notes = list(warnings or [])
-    ids = (
-        _texts(table, "window_id")
-        if "window_id" in table
-        else np.array([f"w{i:04d}" for i in range(len(table))], object)
-    )
     parts = [_matrix(values) for values in table["features"]]
     length = reading.window_bars or _commonest([len(part) for part in parts])
     if not SHORTEST <= length <= LONGEST:
         raise DataError(f"windows of {length} bars.", where=where, mend=f"A window has {SHORTEST} to {LONGEST} bars.")
     fits = np.array([part.shape == (length, 4) for part in parts])
-    prices = np.stack([part if good else np.full((length, 4), np.nan) for part, good in zip(parts, fits, strict=True)])
-    label = _labels(table["label"], reading.class_map)
-    start, end = _pointer(table, "expansion_start"), _pointer(table, "expansion_end")
-    start, end = np.where(np.isfinite(end), start, np.nan), np.where(np.isfinite(start), end, np.nan)
-    faults = _faults(ids, label, start, end, prices, fits)
-    bad = np.any([rows for rows, _ in faults.values()], axis=0)
-    kept = ~bad if reading.repair == "drop" else np.ones(len(ids), bool)
-    if reading.repair == "drop" and bad.any():
-        notes.append(
-            f"Dropped {int(bad.sum())} bad windows: "
-            + "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any())
-            + "."
-        )
-    elif bad.any():
-        refuse(
-            Report(
-                "windows",
-                len(ids),
-                tuple(p for rule, (rows, mend) in faults.items() for p in problem(rule, rows, ids, mend)),
-            ),
-            where,
-        )
-    times, time_notes = _times(table, reading, where)
-    text = {name: _texts(table, name) for name in ("grade", "source")} | {"instrument": _texts(table, "contract")}
-    interval_s = bars.interval_s if bars else _interval(table)
-    report = Report("windows", int(kept.sum()), (), tuple(notes + time_notes))
-    none = np.full(len(ids), -1, np.int64)
+    columns = _columns(table, reading)
+    columns["prices"] = np.stack(
+        [part if good else np.full((length, 4), np.nan) for part, good in zip(parts, fits, strict=True)]
+    )
+    columns["start_time"], time_notes = _times(table, reading, where)
+    kept, drop_notes = _keep(columns, fits, reading, where)
+    none = np.full(len(table), -1, np.int64)
+    report = Report("windows", int(kept.sum()), (), (*warnings, *drop_notes, *time_notes))
+    interval_s = bars.interval_s if bars else 60.0
     loaded = Windows(
-        ids,
-        label,
-        start,
-        end,
-        prices,
-        text["grade"],
-        times,
-        text["source"],
-        text["instrument"],
-        none,
-        none > 0,
-        interval_s,
-        report,
-        where,
+        **columns, position=none, spans_gap=none > 0, interval_s=interval_s, report=report, path=where
     ).select(kept)
     if len(loaded.classes) < 2:
-        raise DataError(
-            f"only one class, {loaded.classes[0] if len(loaded) else 'none'}.",
-            where=where,
-            mend="Two or more classes are needed.",
-        )
+        only = loaded.classes[0] if len(loaded) else "none"
+        raise DataError(f"only one class, {only}.", where=where, mend="Two or more classes are needed.")
     return locate(loaded, bars) if bars is not None else loaded
 
 
-def _faults(
-    ids: np.ndarray, label: np.ndarray, start: np.ndarray, end: np.ndarray, prices: np.ndarray, fits: np.ndarray
-) -> dict[str, tuple[np.ndarray, str]]:
+def _columns(table: pd.DataFrame, reading: Reading) -> dict[str, np.ndarray]:
+    """The columns of `Windows` that are read as they stand; half a pointer is none."""
+    start, end = _pointer(table, "expansion_start"), _pointer(table, "expansion_end")
+    numbered = np.array([f"w{i:04d}" for i in range(len(table))], object)
+    return {
+        "window_id": _texts(table, "window_id") if "window_id" in table else numbered,
+        "label": _labels(table["label"], reading.class_map),
+        "start": np.where(np.isfinite(end), start, np.nan),
+        "end": np.where(np.isfinite(start), end, np.nan),
+        "grade": _texts(table, "grade"),
+        "source": _texts(table, "source"),
+        "instrument": _texts(table, "contract"),
+    }
+
+
+def _keep(
+    columns: dict[str, np.ndarray], fits: np.ndarray, reading: Reading, where: str
+) -> tuple[np.ndarray, list[str]]:
+    """Which windows stay, with a note on those dropped; raises DataError for bad ones unless the reading drops them."""
+    ids = columns["window_id"]
+    faults = _faults(columns, fits)
+    bad = np.any([rows for rows, _ in faults.values()], axis=0)
+    if reading.repair == "drop" and bad.any():
+        rules = "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any())
+        return ~bad, [f"Dropped {int(bad.sum())} bad windows: {rules}."]
+    found = tuple(item for rule, (rows, mend) in faults.items() for item in problem(rule, rows, ids, mend))
+    refuse(Report("windows", len(ids), found), where)
+    return ~bad, []
+
+
+def _faults(columns: dict[str, np.ndarray], fits: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
     """Each rule of a window: which windows break it, and how to mend it."""
+    ids, label, start, end, prices = (columns[name] for name in ("window_id", "label", "start", "end", "prices"))
     length = prices.shape[1]
     with np.errstate(invalid="ignore"):
         outside = (start < 0) | (end > length - 1)
@@ -256,19 +246,13 @@ def _times(table: pd.DataFrame, reading: Reading, where: str) -> tuple[np.ndarra
     return times, notes
 
 
-def _interval(table: pd.DataFrame) -> float:
-    return float(table["interval_s"].iloc[0]) if "interval_s" in table else 60.0
-
-
 def locate(windows: Windows, bars: Bars) -> Windows:
     """The windows with `position` and, where it was unknown, `start_time` filled from `bars`.
 
     A window is found by the differences of its prices, so bars that were back-adjusted by a constant match too. Windows that
     are not found keep position -1 and are named in a warning; those that span a gap or a roll are marked.
     """
-    from moola_core.market.matching import find  # kept apart: the matching is of its own kind
-
-    position = find(windows.prices, bars.ohlc)
+    position = matching.find(windows.prices, bars.ohlc)
     found = position >= 0
     start_time = windows.start_time.copy()
     fill = found & np.isnat(start_time)
@@ -301,9 +285,4 @@ def bar_spans(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         return series.astype(np.int64), (windows.start_time.astype(np.int64) / 1e9 / windows.interval_s).round().astype(
             np.int64
         )
-    from moola_core.market.matching import overlaps
-
-    return overlaps(windows.prices)
-
-
-__all__ = ["Problem", "Windows", "bar_spans", "load_windows", "locate", "windows_from_arrays"]
+    return matching.overlaps(windows.prices)

@@ -26,7 +26,9 @@ class Encoder(nn.Module):
 
 
 def _normalisation(name: str, width: int) -> nn.Module:
-    return {"none": nn.Identity, "layer": lambda: nn.LayerNorm(width), "batch": lambda: nn.BatchNorm1d(width)}[name]()
+    if name == "layer":
+        return nn.LayerNorm(width)
+    return nn.BatchNorm1d(width) if name == "batch" else nn.Identity()
 
 
 class Pooling(nn.Module):

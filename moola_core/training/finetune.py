@@ -37,7 +37,7 @@ def fit_replicate(spec: Finetune, inputs: Inputs, fold: Fold, emit: Emit, device
         _one_thread(device),
     ):
         loop = Loop(spec, inputs, fold, device)
-        where = {"repeat": fold.repeat, "fold": fold.fold}
+        where: dict[str, Any] = {"repeat": fold.repeat, "fold": fold.fold}
         emit(
             Event(
                 "replicate_started",
@@ -79,7 +79,7 @@ def fit_replicate(spec: Finetune, inputs: Inputs, fold: Fold, emit: Emit, device
 
 
 def _train(
-    loop: Loop, emit: Emit, where: dict[str, int]
+    loop: Loop, emit: Emit, where: dict[str, Any]
 ) -> tuple[int, int, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """All epochs with early stopping: the chosen epoch, epochs run, per-step columns, and the chosen weights."""
     training = loop.spec.training
@@ -102,7 +102,7 @@ def _train(
     return best_epoch, epoch, _columns(tables, where), weights
 
 
-def _tell(loop: Loop, emit: Emit, at: dict[str, int], found: tuple[np.ndarray, np.ndarray]) -> None:
+def _tell(loop: Loop, emit: Emit, at: dict[str, Any], found: tuple[np.ndarray, np.ndarray]) -> None:
     table, losses = found
     sigmas = loop.weighting.sigmas()
     values: dict[str, Any] = {
@@ -122,7 +122,7 @@ def _tell(loop: Loop, emit: Emit, at: dict[str, int], found: tuple[np.ndarray, n
     )
 
 
-def _columns(tables: list[np.ndarray], where: dict[str, int]) -> dict[str, np.ndarray]:
+def _columns(tables: list[np.ndarray], where: dict[str, Any]) -> dict[str, np.ndarray]:
     table = np.concatenate(tables)
     sizes = [len(part) for part in tables]
     columns: dict[str, np.ndarray] = {name: np.full(len(table), value) for name, value in where.items()}

@@ -51,6 +51,7 @@ class Fixed(Weighting):
 
     def __init__(self, lambda_class: float, lambda_pointer: float) -> None:
         super().__init__()
+        self.weight: Tensor
         self.register_buffer("weight", torch.tensor([lambda_class, lambda_pointer]))
 
     def forward(self, losses: Tensor) -> Tensor:
@@ -63,6 +64,7 @@ class Uncertainty(Weighting):
     def __init__(self) -> None:
         super().__init__()
         self.log_variance = nn.Parameter(torch.zeros(2))
+        self.factor: Tensor
         self.register_buffer("factor", torch.tensor([1.0, 0.5]))
 
     def forward(self, losses: Tensor) -> Tensor:
@@ -80,6 +82,7 @@ class Equal(Weighting):
 
     def __init__(self) -> None:
         super().__init__()
+        self.scale: Tensor
         self.register_buffer("scale", torch.ones(2))
         self.known = False
 
@@ -97,6 +100,7 @@ class DynamicAverage(Weighting):
 
     def __init__(self) -> None:
         super().__init__()
+        self.weight: Tensor
         self.register_buffer("weight", torch.ones(2))
         self.history: list[tuple[float, float]] = []
 

@@ -1,0 +1,161 @@
+"""Who may import whom, and what may be loaded where: read from the sources, and checked in fresh processes."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "moola_core"
+ANYONE = {"errors", "specs", "targets"}
+EVERYTHING = {"*"}
+
+# Of the project, and of the heavy third parties, what each room may import. A longer name wins over a shorter one.
+MAY: dict[str, tuple[set[str], set[str]]] = {
+    "errors": (set(), set()),
+    "specs": (set(), {"pydantic"}),
+    "targets": (set(), {"pydantic"}),
+    "presets": (set(), {"pydantic"}),
+    "market": ({"market"}, {"pandas", "pyarrow"}),
+    "market.demo": ({"market"}, {"pandas", "pyarrow", "numba"}),
+    "metrics": ({"metrics"}, {"sklearn"}),
+    "features": ({"features", "market"}, {"numba"}),
+    "models": ({"models", "features.catalog"}, {"torch"}),
+    "training": ({"training", "models", "features", "market", "metrics"}, {"torch"}),
+    "training.folds": ({"training"}, {"sklearn"}),
+    "runs": ({"runs"}, {"pyarrow", "sqlite3"}),
+    "diagnostics": ({"diagnostics", "metrics", "features", "market", "runs"}, {"scipy", "sklearn", "pandas"}),
+    "diagnostics.results": (set(), set()),
+    "charts": ({"charts", "diagnostics.results", "features.catalog"}, {"plotly"}),
+    "reports": ({"reports", "charts", "diagnostics.results", "runs"}, {"jinja2"}),
+    "launch": ({"launch", "runs", "features.catalog"}, set()),
+    "launch.worker": ({"launch", "runs", "training", "features", "market", "diagnostics", "reports"}, {"pyarrow"}),
+    "ui": (
+        {"ui", "charts", "reports", "launch", "runs", "diagnostics.results", "market", "features", "presets"},
+        {"streamlit", "pandas", "plotly", "pydantic"},
+    ),
+    "pages": (
+        {"ui", "charts", "reports", "launch", "runs", "diagnostics.results", "market", "features", "presets"},
+        {"streamlit", "pandas"},
+    ),
+    "cli": (EVERYTHING, EVERYTHING),
+}
+HEAVY = {
+    "torch",
+    "sklearn",
+    "scipy",
+    "shap",
+    "pandas",
+    "pyarrow",
+    "numba",
+    "plotly",
+    "streamlit",
+    "sqlite3",
+    "jinja2",
+    "ray",
+    "pydantic",
+}
+
+
+def sources() -> list[Path]:
+    return [*sorted(PACKAGE.rglob("*.py")), *sorted((ROOT / "pages").glob("*.py")), ROOT / "app.py"]
+
+
+def place(path: Path) -> str:
+    """The file as a dotted room: features.matrix, pages.overview."""
+    relative = path.relative_to(ROOT).with_suffix("")
+    parts = relative.parts[1:] if relative.parts[0] == "moola_core" else relative.parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return "pages" if parts == ("app",) else ".".join(parts)
+
+
+def rule(name: str) -> tuple[set[str], set[str]]:
+    while name not in MAY and "." in name:
+        name = name.rpartition(".")[0]
+    return MAY[name]
+
+
+def imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    typing_only = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
+    skipped = {id(inner) for node in typing_only for inner in ast.walk(node)}
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(module: str, rooms: set[str]) -> bool:
+    return "*" in rooms or any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+@pytest.mark.parametrize("path", sources(), ids=place)
+def test_the_import_table_holds(path):
+    name = place(path)
+    if name in ("", "__main__"):
+        return
+    project, heavy = rule(name)
+    for module in imports(path):
+        top, _, rest = module.partition(".")
+        if top == "moola_core":
+            assert within(rest, project | ANYONE), f"{name} may not import {module}"
+        elif top in HEAVY:
+            assert within(top, heavy), f"{name} may not import {module}"
+
+
+@pytest.mark.parametrize("path", [*sources(), *sorted((ROOT / "benchmarks").glob("*.py"))], ids=lambda path: path.stem)
+def test_files_and_functions_stay_small(path):
+    text = path.read_text()
+    limit = 120 if path.parent.name == "pages" else 60 if path.name == "app.py" else 350
+    assert text.count("\n") <= limit
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert lines <= 60, f"{node.name} has {lines} lines"
+            names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            assert len([name for name in names if name not in ("self", "cls")]) <= 6, f"{node.name} takes {names}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=place)
+def test_nothing_prints_outside_the_command_line_and_nothing_is_swallowed(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
+            assert place(path).startswith("cli")
+        if isinstance(node, ast.ExceptHandler) and (
+            node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException")
+        ):
+            assert any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+
+
+def page_modules() -> str:
+    """What the pages import, as statements."""
+    lines = {"import moola_core", "import moola_core.runs"}
+    for path in [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import | ast.ImportFrom) and "__future__" not in ast.unparse(node):
+                lines.add(ast.unparse(node))
+    return "; ".join(sorted(lines))
+
+
+@pytest.mark.parametrize(
+    "statements", ["import moola_core; import moola_core.runs", page_modules()], ids=["runs", "pages"]
+)
+def test_the_app_loads_no_torch(statements):
+    check = (
+        f"import sys; {statements}; print([m for m in ('torch', 'shap', 'sklearn', 'scipy.stats') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.strip().splitlines()[-1] == "[]"
