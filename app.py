@@ -6,11 +6,11 @@ import streamlit as st
 
 from moola_core.errors import MoolaError
 from moola_core.ui import first_start, picker, widgets
-from moola_core.ui.places import MARK
+from moola_core.ui.places import LOGO, MARK
 
 # A page_icon of Streamlit's own would be fetched from outside; ours is a local file.
 st.set_page_config(page_title="moola", page_icon=str(MARK), layout="wide")
-st.logo(str(MARK), size="large")
+st.logo(str(LOGO), size="large", icon_image=str(MARK))
 
 page = st.navigation(
     {

@@ -41,4 +41,4 @@ with right:
 st.subheader("Pointers")
 result_sections.pointers(result)
 st.subheader("Training")
-result_sections.training(run)
+result_sections.training(run, result)

@@ -29,29 +29,35 @@ predictions = loaders.predictions(run) if run else None
 with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = window_picker.filters(windows, predictions is not None)
     repeat = window_picker.repeat_picker(predictions)
-    order = window_picker.order_picker(predictions is not None)
 table = answers.join(windows, predictions, repeat)
-rows = answers.order(table, answers.select(table, chosen), order)
+rows = answers.select(table, chosen)
 if not len(rows):
     widgets.empty("No window passes these filters", "Drop them to see all windows again.")
     st.button("Drop the filters", on_click=window_picker.clear_filters)
     state.publish(state.WINDOW_KEYS, window_picker.DEFAULTS)
     st.stop()
 
-row = window_picker.step(table, rows)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    place = st.container(horizontal=True, vertical_alignment="bottom", width="content")
+    order = window_picker.order_picker(predictions is not None)
+    with place:
+        row = window_picker.step(table, answers.order(table, rows, order))
 state.publish(state.WINDOW_KEYS, window_picker.DEFAULTS)
 predicted = answers.of_window(predictions, table["window_id"].iat[row], repeat)
-left, right = st.columns([3.4, 1])
+left, right = st.columns([3, 1], gap="medium")
 with right:
     strips = st.toggle("Feature strips", value=True, key="strips", persist_state="session")
     window_view.facts(windows, row, table.iloc[row], predicted)
 with left:
     shown_window = window_view.view(windows, row, picked.dataset, predicted, strips)
     if shown_window.times:
-        zone = loaders.reading_of(picked.dataset.bars or picked.dataset.windows).exchange_tz
+        zone = loaders.exchange_zone(picked.dataset)
         st.caption(f"{shown_window.times[0]} to {shown_window.times[-1][-5:]}, {zone.replace('_', ' ')}")
     label = f"Candles of window {table['window_id'].iat[row]}, labelled {table['label'].iat[row]}"
     widgets.chart(candles(shown_window, widgets.appearance()), "candles", label)
-    st.caption("Step with the ← and → keys. Feature state starts at the window's first bar.")
+    st.caption(
+        "Step with the ← and → keys. Triangles: confirmed swings. Each strip is shaded up to its largest size in this "
+        "window (blue up, orange down); its state starts at the window's first bar."
+    )
 if run is not None and predictions is None:
     st.caption("The chosen run has no predictions yet; they appear when it is done.")

@@ -23,17 +23,36 @@ class Line:
     colour: int
 
 
-LOSSES = {
-    "loss": "Total loss",
-    "loss_class": "Class loss",
-    "loss_pointer": "Pointer loss",
-}
+def losses(epochs: Columns, column: str, appearance: str = "light", constant: float | None = None) -> go.Figure:
+    """A task's loss by epoch, training and inner split. `epochs` has repeat, fold, epoch, split and the loss columns.
 
-
-def losses(epochs: Columns, column: str = "loss", appearance: str = "light") -> go.Figure:
-    """Training and inner-split loss by epoch. `epochs` has repeat, fold, epoch, split and the loss columns, one row an event."""
+    constant: the loss of a constant answer (ln C for C classes), drawn as a line.
+    """
     lines = (Line(column, "train", "training", 0), Line(column, "inner", "inner split", 1))
-    return _curves(epochs, lines, LOSSES.get(column, column), appearance)
+    chart = _curves(epochs, lines, "loss", appearance)
+    if constant is not None:
+        last = float(np.max(epochs["epoch"], initial=1))
+        chart.add_trace(
+            go.Scatter(
+                x=[0, last],
+                y=[constant, constant],
+                mode="lines",
+                name="constant answer",
+                line={"width": 1.4, "dash": "dot", "color": palette(appearance).muted},
+                hovertemplate=f"always the same answer: {constant:.3f}<extra></extra>",
+            )
+        )
+    return chart
+
+
+def objective(epochs: Columns, appearance: str = "light") -> go.Figure:
+    """What training minimises: the weighted sum of the losses. It has no unit and may be negative."""
+    return _curves(epochs, (Line("loss", "train", "training", 0),), "weighted sum", appearance)
+
+
+def score(epochs: Columns, appearance: str = "light") -> go.Figure:
+    """What the epoch is chosen by on the inner split: each task's loss over that of a constant answer, added up."""
+    return _curves(epochs, (Line("loss", "inner", "inner split", 1),), "losses over a constant's", appearance)
 
 
 def sigmas(epochs: Columns, appearance: str = "light") -> go.Figure:
@@ -45,9 +64,22 @@ def sigmas(epochs: Columns, appearance: str = "light") -> go.Figure:
 def conflict(steps: Columns, appearance: str = "light") -> go.Figure:
     """Share of steps by epoch whose gradients disagree, and of those projected. `steps` has one row a step."""
     rates = _by_epoch(steps, ("conflict", "projected"))
-    lines = (Line("conflict", "", "in conflict (cos < 0)", 0), Line("projected", "", "projected", 1))
-    chart = _curves(rates, lines, "share of steps", appearance)
-    chart.update_yaxes(range=[-0.02, 1.02], tickformat=".0%")
+    colours = palette(appearance)
+    chart = figure(appearance, 300)
+    for name, title, colour in (("conflict", "in conflict (cos < 0)", 0), ("projected", "projected", 1)):
+        chart.add_trace(
+            go.Scatter(
+                x=rates["epoch"],
+                y=rates[name],
+                mode="lines",
+                name=title,
+                line={"width": 2.6, "color": colours.categorical[colour]},
+                customdata=rates["steps"],
+                hovertemplate=f"{title}, epoch %{{x}}: %{{y:.0%}} of %{{customdata}} steps<extra></extra>",
+            )
+        )
+    chart.update_xaxes(title="epoch", rangemode="tozero")
+    chart.update_yaxes(title="share of steps", range=[-0.02, 1.02], tickformat=".0%")
     return chart
 
 
@@ -111,12 +143,10 @@ def _median(rows: Mapping[str, np.ndarray], column: str) -> tuple[np.ndarray, np
 
 
 def _by_epoch(steps: Columns, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Means of the step columns `names` for each (repeat, fold, epoch)."""
-    keys = np.column_stack([np.asarray(steps[key], dtype=float) for key in ("repeat", "fold", "epoch")])
-    unique, place = np.unique(keys, axis=0, return_inverse=True)
-    counts = np.bincount(place.ravel(), minlength=len(unique))
-    means = {
-        name: np.bincount(place.ravel(), np.asarray(steps[name], dtype=float), minlength=len(unique)) / counts
-        for name in names
-    }
-    return {"repeat": unique[:, 0], "fold": unique[:, 1], "epoch": unique[:, 2], **means}
+    """Means of the step columns `names` over all fits' steps of an epoch; steps where they were not measured are left out."""
+    values = np.column_stack([np.asarray(steps[name], dtype=float) for name in names])
+    measured = np.isfinite(values).all(axis=1)
+    epochs, place = np.unique(np.asarray(steps["epoch"])[measured], return_inverse=True)
+    counts = np.bincount(place, minlength=len(epochs))
+    means = {name: np.bincount(place, values[measured, i], len(epochs)) / counts for i, name in enumerate(names)}
+    return {"epoch": epochs, "steps": counts, **means}

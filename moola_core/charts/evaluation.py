@@ -83,8 +83,8 @@ def fold_shares(folds: Sequence[FoldShare], classes: tuple[str, ...], appearance
                 hovertemplate=f"%{{y}}<br>{name} %{{x:.0%}} of %{{customdata}} windows<extra></extra>",
             )
         )
-    chart.update_layout(barmode="stack", bargap=0.25)
-    chart.update_xaxes(range=[0, 1], tickformat=".0%")
+    chart.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal", margin_r=26)
+    chart.update_xaxes(range=[0, 1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
     chart.update_yaxes(autorange="reversed")
     return chart
 
@@ -99,7 +99,7 @@ def metric_spread(
     """A row a metric of 0 to 1: a dot a repeat, the mean as a bar, and a reference (such as the majority class) as a line."""
     colours = palette(appearance)
     rows = list(titles.values())
-    chart = figure(appearance, 76 + 34 * len(rows))
+    chart = figure(appearance, 84 + 26 * max(len(rows), 3))
     values = {title: _column(by_repeat, name) for name, title in titles.items()}
     means = [float(np.mean(values[title])) if values[title] else None for title in rows]
     chart.add_trace(
@@ -107,7 +107,7 @@ def metric_spread(
             y=rows,
             x=means,
             orientation="h",
-            name="mean of repeats",
+            name="mean",
             marker={"color": faded(colours.up, 0.35), "line": {"width": 0}},
             hovertemplate="%{y}: mean %{x:.3f}<extra></extra>",
         )

@@ -119,7 +119,7 @@ def _mark_swings(chart: go.Figure, view: View, colours: Palette) -> None:
                 y=[swing.price + step * 0.025 * reach for swing in marks],
                 mode="markers",
                 name=f"swing {kind}",
-                marker={"symbol": symbol, "size": 9, "color": colours.ink},
+                marker={"symbol": symbol, "size": 6, "color": colours.muted},
                 customdata=[(swing.price, swing.confirmed_at) for swing in marks],
                 hovertemplate=f"swing {kind} %{{customdata[0]:,.2f}}, bar %{{x}}<br>"
                 "confirmed at bar %{customdata[1]}<extra></extra>",
@@ -136,10 +136,10 @@ def _strip(chart: go.Figure, view: View, colours: Palette, share: float) -> None
         go.Heatmap(
             x=np.arange(values.shape[1]),
             y=rows,
-            z=_relative(values, rows),
+            z=_relative(values),
             zmin=-1,
             zmax=1,
-            colorscale=[[0, low], [0.5, middle], [1, high]],
+            colorscale=[[0, high], [0.5, middle], [1, low]],
             showscale=False,
             yaxis="y2",
             ygap=2,
@@ -159,19 +159,13 @@ def _strip(chart: go.Figure, view: View, colours: Palette, share: float) -> None
     )
 
 
-def _relative(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Values [F, K] as shares of their bounds in [-1, 1]: signed features about 0, the others about their middle."""
-    shares = np.empty_like(values)
-    for i, name in enumerate(names):
-        known = feature(name)
-        if known.low is None or known.high is None:
-            reach = float(np.nanmax(np.abs(values[i]), initial=0.0)) or 1.0
-            shares[i] = values[i] / reach
-        elif known.low < 0:
-            shares[i] = values[i] / max(abs(known.low), abs(known.high))
-        else:
-            shares[i] = 2 * (values[i] - known.low) / (known.high - known.low) - 1
-    return shares
+def _relative(values: np.ndarray) -> np.ndarray:
+    """Values [F, K] as shares of their largest size in this window, in [-1, 1]; unsigned features from 0 to 1.
+
+    The bounds would leave bars_since_* and consol_proxy blank: they use a hundredth of theirs.
+    """
+    reach = np.nanmax(np.abs(values), axis=1, keepdims=True, initial=0.0)
+    return values / np.where(reach > 0, reach, 1.0)
 
 
 def _time_axis(chart: go.Figure, view: View, strips: bool) -> None:

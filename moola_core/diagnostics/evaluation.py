@@ -59,7 +59,7 @@ def _measure(group: pd.DataFrame, classes: tuple[str, ...], window_bars: int) ->
         values |= _class_metrics(group, true, answer, classes)
     if "start_pred" in group and group["start_pred"].notna().any():
         span = [group[name].to_numpy(float) for name in ("start_true", "end_true", "start_pred", "end_pred")]
-        values |= pointers.summary(*span, window_bars)
+        values |= pointers.summary(span[0], span[1], span[2], span[3], window_bars)
         known = np.isfinite(span[0]) & np.isfinite(span[1])
         if known.any() and group["predicted"].notna().all():
             values["joint_at_3"] = pointers.joint(right[known], pointers.errors(*span)["center"])
@@ -144,6 +144,5 @@ def _constant_pointer(group: pd.DataFrame) -> PointerBaseline | None:
         spans.append(np.column_stack([own[["start_true", "end_true"]].to_numpy(float), constant]))
     errors = pointers.errors(*np.concatenate(spans).T)
     hits = {f"hit_at_{bars}": float((errors["center"] <= bars).mean()) for bars in pointers.TOLERANCES_BARS}
-    return PointerBaseline(
-        float(errors["center"].mean()), float(errors["length"].mean()), hits["hit_at_3"], hits["hit_at_5"]
-    )
+    means = {f"{name}_mae_bars": float(errors[name].mean()) for name in ("center", "length", "start", "end")}
+    return PointerBaseline(**means, **hits)

@@ -50,6 +50,8 @@ class PointerBaseline:
     length_mae_bars: float
     hit_at_3: float
     hit_at_5: float
+    start_mae_bars: float | None = None
+    end_mae_bars: float | None = None
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ def join(windows: Windows, predictions: pd.DataFrame | None, repeat: int | None 
     table = pd.DataFrame({"window_id": windows.window_id, "label": windows.label, "grade": windows.grade})
     chosen = _chosen(predictions, repeat)
     if chosen is None or chosen.empty:
-        return table.assign(repeats=0, said=[()] * len(table), right=0, p_true=np.nan, error=np.nan)
+        return table.assign(
+            repeats=0, said=pd.Series([()] * len(table), dtype=object), right=0, p_true=np.nan, error=np.nan
+        )
     rows = (
         _judge(chosen)
         .groupby("window_id")

@@ -20,7 +20,7 @@ def data_health(dataset: Dataset) -> None:
     """Figures and findings of the dataset. Raises DataError when a file is refused."""
     bars = loaders.bars_of(dataset.bars) if dataset.bars else None
     windows = loaders.windows_of(dataset.windows, dataset.bars) if dataset.windows else None
-    zone = loaders.reading_of(dataset.bars or dataset.windows).exchange_tz
+    zone = loaders.exchange_zone(dataset)
     figures((_of_windows(windows) if windows is not None else {}) | (_of_bars(bars, zone) if bars is not None else {}))
     notes = [
         *(windows.report.warnings if windows is not None else ()),
@@ -28,6 +28,8 @@ def data_health(dataset: Dataset) -> None:
     ]
     if windows is None:
         st.info("Bars alone: to train, put labelled windows beside them.", icon=":material/label_off:")
+    if windows is not None and bars is not None and (windows.position >= 0).all():
+        st.markdown(f":green-badge[:material/check: found] All {len(windows):,} windows were found in the bars.")
     if not notes:
         st.markdown(":green-badge[:material/check: sound] Every check passed.")
     for note in notes:
@@ -42,8 +44,6 @@ def _of_windows(windows: Windows) -> dict[str, tuple[str, str]]:
     if left_out:
         answer["Left out"] = (f"{left_out:,}", "grade " + ", ".join(Data().grades_left_out))
     answer["Window length"] = (f"{windows.bars} bars", f"{int(kept.has_pointer.sum())} with an expansion")
-    if (windows.position >= 0).any():
-        answer["Found in the bars"] = (f"{int((windows.position >= 0).sum()):,}", f"of {len(windows):,} windows")
     return answer
 
 
@@ -52,7 +52,7 @@ def _of_bars(bars: Bars, zone: str) -> dict[str, tuple[str, str]]:
     holes = f"{len(bars.gaps)} gaps" if bars.gaps else "no gaps"
     return {
         "Bars": (f"{len(bars):,}", f"of {bars.interval_s / 60:g} min, {holes}"),
-        "From": (first, f"to {last}"),
+        "Period": (first, f"to {last}"),
     }
 
 

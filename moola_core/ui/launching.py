@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from moola_core.launch.estimate import estimate
 from moola_core.launch.local import LocalLauncher
+from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
+from moola_core.presets import preset
 from moola_core.specs import Finetune
 from moola_core.ui import loaders, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.widgets import duration, figures, literal, size
+
+
+def base_spec(name: str, dataset: Dataset) -> Finetune:
+    """The preset called `name` on the dataset, its files read as saved beside them."""
+    spec = preset(name).finetune()
+    files = {"windows": dataset.windows, "bars": dataset.bars}
+    data: dict[str, Any] = {kind: str(path) for kind, path in files.items() if path}
+    data |= {f"{kind}_reading": loaders.reading_of(path) for kind, path in files.items() if path}
+    return spec.model_copy(update={"data": spec.data.model_copy(update=data)})
+
+
+def summary(base: Finetune, checked: settings_form.Draft, windows: Windows) -> None:
+    """Is it valid, what was changed, what does it take; then name, command and start."""
+    if checked.spec is None:
+        problem = " ".join(f"{name} {text}".strip() for name, text in checked.errors.items())
+    else:
+        problem = data_problem(checked.spec, windows)
+    if problem:
+        st.error(literal(problem), icon=":material/error:")
+    else:
+        st.markdown(":green-badge[:material/check: valid]")
+    if checked.spec is not None:
+        changes_table(base, checked.spec)
+        if not problem:
+            costs(checked.spec, windows)
+    start(base, checked.spec, problem)
 
 
 def changes_table(base: Finetune, spec: Finetune) -> None:
@@ -53,12 +83,13 @@ def costs(spec: Finetune, windows: Windows) -> None:
         help="In your own currency. The cost is the estimated time at this price.",
     )
     shown = {
-        "Time": (duration(expected.seconds), f"{spec.training.folds * spec.training.repeats} fits"),
+        "Time": (duration(expected.seconds), f"{expected.fits} fits"),
         "Disk": (size(expected.bytes), f"{len(kept)} windows" + (f", {left_out} left out" if left_out else "")),
     }
     if price:
         shown["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"at {price:g} an hour")
     figures(shown)
+    st.caption(f"From {literal(expected.source)}.")
 
 
 def start(base: Finetune, spec: Finetune | None, problem: str) -> None:

@@ -53,6 +53,12 @@ def reading_of(path: str | Path) -> Reading:
     return load_reading(path)
 
 
+def exchange_zone(dataset: Dataset) -> str:
+    """The time zone in which the dataset's times are shown: as saved beside its bars, else beside its windows."""
+    path = dataset.bars or dataset.windows
+    return (reading_of(path) if path else Reading()).exchange_tz
+
+
 def bars_of(path: str | Path) -> Bars:
     """The bars in the file. Raises DataError."""
     return _bars(stamp(path), stamp(sidecar_path(path)))

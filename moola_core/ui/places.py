@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 MARK = Path(__file__).with_name("mark.svg")
+LOGO = Path(__file__).with_name("logo.svg")
 
 
 def data_folder() -> Path:

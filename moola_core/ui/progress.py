@@ -54,18 +54,18 @@ def seconds_left(record: Record) -> float | None:
 
 
 def live_curves(run: Run) -> None:
-    """Loss and σ by epoch, as far as the run has come."""
+    """Losses and σ by epoch, as far as the run has come."""
     epochs = loaders.epochs(run)
     if not len(epochs.get("epoch", ())):
         st.caption("The curves appear with the first epoch.")
         return
     appearance = widgets.appearance()
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**Loss**")
-        widgets.chart(
-            curves.losses(epochs, "loss", appearance), f"live_loss_{run.id}", "Loss by epoch, training and inner split"
-        )
-    with right:
-        st.markdown("**σ of the tasks**")
-        widgets.chart(curves.sigmas(epochs, appearance), f"live_sigma_{run.id}", "σ of class and pointer task by epoch")
+    drawn = {
+        "Class loss": curves.losses(epochs, "loss_class", appearance),
+        "Pointer loss": curves.losses(epochs, "loss_pointer", appearance),
+        "σ of the tasks": curves.sigmas(epochs, appearance),
+    }
+    for column, (title, figure) in zip(st.columns(3), drawn.items(), strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            widgets.chart(figure, f"live_{title}_{run.id}", f"{title} by epoch")

@@ -65,10 +65,11 @@ def body() -> None:
         "It holds",
         known,
         default=file.kind if file.kind in known else "bars",
-        format_func=kinds.get,
+        format_func=lambda kind: kinds[kind],
         key=f"kind_{name}",
         required=True,
     )
+    assert kind is not None  # `required`
     st.caption(f"{widgets.literal(file.why)}; {widgets.size(file.size_bytes)}")
     try:
         reading = _ask(file.path, kind, name)

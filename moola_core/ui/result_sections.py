@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from moola_core.charts import curves, evaluation
@@ -34,11 +36,11 @@ def metrics(result: Evaluation) -> None:
     )
     titles, rows = _rows(result)
     figure = evaluation.metric_spread(titles, rows, result.majority, "majority class", widgets.appearance())
-    left, right = st.columns([1.6, 1], gap="large")
+    left, right = st.columns([1.25, 1], gap="large")
     with left:
         widgets.chart(figure, "metrics", "Metrics: mean and each repeat, with the majority class marked")
     with right:
-        st.markdown(_table(result, titles, rows))
+        st.table(_table(result, titles, rows), border="horizontal", hide_index=True)
 
 
 def confusion(result: Evaluation, predictions: pd.DataFrame | None) -> None:
@@ -107,31 +109,31 @@ def pointers(result: Evaluation) -> None:
             state.open_windows(order="error")
 
 
-def training(run: Run) -> None:
+def training(run: Run, result: Evaluation) -> None:
     """Losses, σ and gradient conflict over the epochs."""
     epochs, steps = loaders.epochs(run), loaders.steps(run)
     if not len(epochs.get("epoch", ())):
         st.caption("No epochs were recorded.")
         return
-    look = widgets.appearance()
     st.caption("A thin line is one fit, the bold one their median.")
-    columns = st.columns(3)
-    for column, name, title in zip(columns, curves.LOSSES, curves.LOSSES.values(), strict=True):
-        with column:
-            st.markdown(f"**{title}**")
-            widgets.chart(curves.losses(epochs, name, look), f"curve_{name}", f"{title} by epoch")
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**σ of the tasks**")
-        widgets.chart(curves.sigmas(epochs, look), "curve_sigma", "σ of class and pointer task by epoch")
-    with right:
-        st.markdown("**Gradient conflict**")
-        if len(steps.get("epoch", ())):
-            widgets.chart(
-                curves.conflict(steps, look), "curve_conflict", "Share of steps in conflict, and projected, by epoch"
-            )
-        else:
-            st.caption("No steps were recorded.")
+    look = widgets.appearance()
+    constant = math.log(len(result.classes)) if len(result.classes) > 1 and run.spec.loss.focal_gamma == 0 else None
+    top, bottom = st.columns(3), st.columns(3)
+    _curve(top[0], "Class loss", curves.losses(epochs, "loss_class", look, constant))
+    _curve(top[1], "Pointer loss", curves.losses(epochs, "loss_pointer", look))
+    _curve(top[2], "What chooses the epoch", curves.score(epochs, look))
+    _curve(bottom[0], "What training minimises", curves.objective(epochs, look))
+    _curve(bottom[1], "σ of the tasks", curves.sigmas(epochs, look))
+    if len(steps.get("epoch", ())):
+        _curve(bottom[2], "Gradient conflict", curves.conflict(steps, look))
+    if not run.spec.loss.pcgrad:
+        bottom[2].caption("PCGrad is off: conflict was measured now and then, nothing was projected.")
+
+
+def _curve(place: Any, title: str, figure: go.Figure) -> None:
+    with place:
+        st.markdown(f"**{title}**")
+        widgets.chart(figure, f"curve_{title}", f"{title} by epoch")
 
 
 def _rows(result: Evaluation) -> tuple[dict[str, str], list[dict[str, Any]]]:
@@ -148,17 +150,14 @@ def _rows(result: Evaluation) -> tuple[dict[str, str], list[dict[str, Any]]]:
     return titles, rows
 
 
-def _table(result: Evaluation, titles: dict[str, str], rows: list[dict[str, Any]]) -> str:
-    lines = ["| Metric | Mean | Spread | Majority |", "|:--|--:|--:|--:|"]
+def _table(result: Evaluation, titles: dict[str, str], rows: list[dict[str, Any]]) -> pd.DataFrame:
+    lines = []
     for name, title in titles.items():
         kind, _, label = name.partition(" ")
-        stored = result.metrics[kind] if not label else result.metrics[kind][label]
-        majority = result.majority.get(name)
-        lines.append(
-            f"| {title} | {_number(stored.get('mean'))} | {'± ' + _number(stored.get('std')) if len(rows) > 1 else '–'} "
-            f"| {_number(majority)} |"
-        )
-    return "\n".join(lines)
+        stored = result.metrics[kind][label] if label else result.metrics[kind]
+        spread = "± " + _number(stored.get("std")) if len(rows) > 1 else "–"
+        lines.append((title, _number(stored.get("mean")), spread, _number(result.majority.get(name))))
+    return pd.DataFrame(lines, columns=["", "Mean", "Spread", "Majority"])
 
 
 def _number(value: float | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from moola_core.runs.record import Record
@@ -50,8 +52,7 @@ def section(run: Run, record: Record) -> None:
     """The chosen one of curves, log and settings."""
     chosen = st.session_state.get(SECTION, "Curves")
     if chosen == "Log":
-        text = run.log(LOG_LINES)
-        st.code(text or "Nothing printed yet.", language=None, height=420, wrap_lines=True)
+        st.code(_log(run) or "Nothing yet.", language=None, height=420, wrap_lines=True)
     elif chosen == "Settings":
         st.dataframe(
             [{"setting": name, "value": _text(value)} for name, value in settings(run.spec).items()],
@@ -62,6 +63,28 @@ def section(run: Run, record: Record) -> None:
         progress.live_curves(run)
     if record.active:
         st.caption("Updated every second. You may close this page: the run goes on.")
+
+
+def _log(run: Run) -> str:
+    """What happened, fit by fit, then what the process printed."""
+    told = [line for event in run.events() if (line := _line(event))]
+    return "\n".join([*told[-LOG_LINES:], run.log_text(LOG_LINES)]).strip()
+
+
+def _line(event: dict[str, Any]) -> str:
+    """One line about an event; empty for those that the curves show."""
+    kind, values = event["type"], event.get("values", {})
+    if kind not in ("replicate_started", "replicate_finished", "log"):
+        return ""
+    fit = f"repeat {event['repeat'] + 1}, fold {event['fold'] + 1}: " if event.get("fold") is not None else ""
+    if kind == "log":
+        return f"{moment(event['time'], seconds=True)}  {fit}{values.get('message', '')}"
+    told = ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in values.items())
+    return f"{moment(event['time'], seconds=True)}  {fit}{'started' if kind == 'replicate_started' else 'done'}, {told}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _text(value: object) -> str:

@@ -74,17 +74,24 @@ def _part(part: str, base: Finetune, grades: list[str]) -> dict[str, Any]:
     typed = {}
     values = settings(base)
     names = [name for name in FIELDS if name.split(".")[0] == part]
-    columns = st.columns(2, gap="medium")
-    for i, name in enumerate(names):
-        with columns[i % 2]:
-            value = _field(name, values[name], base.preset, grades)
-            if not _same(value, values[name]):
-                typed[name] = value
-                problem = check(base, {name: value}).errors.get(name)
-                if problem:
-                    st.markdown(f":red[:material/error: {literal(problem)}]")
-            st.caption(literal(str(FIELDS[name].description or "")))
+    for pair in zip(names[::2], [*names[1::2], *[""] * (len(names) % 2)], strict=True):
+        for column, name in zip(st.columns(2, gap="medium"), pair, strict=True):
+            if name:
+                with column, st.container(gap="xsmall"):
+                    typed |= _told(name, values[name], base, grades)
     return typed
+
+
+def _told(name: str, standard: Any, base: Finetune, grades: list[str]) -> dict[str, Any]:
+    """One setting with its meaning and, where it is wrong, why; returns it if it differs from the base's."""
+    value = _field(name, standard, base.preset, grades)
+    st.caption(literal(str(FIELDS[name].description or "")))
+    if _same(value, standard):
+        return {}
+    problem = check(base, {name: value}).errors.get(name)
+    if problem:
+        st.markdown(f":red[:material/error: {literal(problem)}]")
+    return {name: value}
 
 
 def _field(name: str, value: Any, preset: str, grades: list[str]) -> Any:

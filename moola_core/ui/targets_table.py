@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from moola_core.diagnostics.results import Evaluation
 from moola_core.targets import Judgement, judge
+from moola_core.ui.widgets import literal
 
 
 def targets_table(latest: Evaluation | None, baseline: Evaluation | None) -> None:
     """Target, actual and gap of each; a column pair for the latest run and one for the baseline, where there are any."""
-    columns = [(name, result) for name, result in (("latest", latest), ("baseline", baseline)) if result is not None]
-    head = ["Target", "Wanted"]
-    for name, _ in columns:
-        head += [f"{name.capitalize()} run", "Gap"]
-    judged = [judge(result.metrics) for _, result in columns]
-    lines = ["| " + " | ".join(head) + " |", "|:--|:--|" + ":--|:--|" * len(columns)]
-    for i, row in enumerate(judge({})):
-        wanted = f"{row.target.text} {row.target.unit}".strip().replace("<", "\\<").replace(">", "\\>")
-        cells = [row.target.title, wanted]
-        for (_, result), rows in zip(columns, judged, strict=True):
-            cells += [_actual(rows[i], result), _gap(rows[i])]
-        lines.append("| " + " | ".join(cells) + " |")
-    st.markdown("\n".join(lines))
+    judged = judge({})
+    columns = {
+        "Target": [row.target.title for row in judged],
+        "Wanted": [literal(f"{row.target.text} {row.target.unit}".strip()) for row in judged],
+    }
+    for name, result in (("Latest run", latest), ("Baseline", baseline)):
+        if result is not None:
+            rows = judge(result.metrics)
+            columns[name] = [_actual(row, result) for row in rows]
+            columns[f"{name}: gap"] = [_gap(row) for row in rows]
+    st.table(pd.DataFrame(columns), border="horizontal", hide_index=True)
 
 
 def _actual(row: Judgement, result: Evaluation) -> str:

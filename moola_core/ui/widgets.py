@@ -45,13 +45,13 @@ def title_of(record: Record) -> str:
     return f"{record.name or record.preset or 'run'} · {moment(record.created)}"
 
 
-def moment(text: str | None) -> str:
-    """A stored UTC time as `22 Nov 14:05` in the server's zone; empty when there is none."""
+def moment(text: str | None, seconds: bool = False) -> str:
+    """A stored UTC time as `22 Nov 14:05` in the server's zone, or with seconds `14:05:09`; empty when there is none."""
     if not text:
         return ""
     time = datetime.fromisoformat(str(text))
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return time.astimezone().strftime("%d %b %H:%M")
+    return time.astimezone().strftime("%H:%M:%S" if seconds else "%d %b %H:%M")
 
 
 def duration(seconds: float | None) -> str:
@@ -95,7 +95,7 @@ def explain(error: MoolaError) -> None:
 
 def literal(text: str) -> str:
     """Text whose signs markdown would take for its own."""
-    for sign in ("\\", "$", "*", "_", "[", "]", "`", "~", "<", ":"):
+    for sign in ("\\", "$", "*", "_", "[", "]", "`", "~", "<", ">", ":"):
         text = text.replace(sign, f"\\{sign}")
     return text
 
@@ -104,8 +104,7 @@ def figures(values: dict[str, tuple[str, str]]) -> None:
     """A row of large figures that wraps: title to (value, the note under it)."""
     with st.container(horizontal=True, gap="small"):
         for name, (value, note) in values.items():
-            # Not st.metric: its note is cut off where it does not fit.
             with st.container(border=True, width=FIGURE_PIXELS, height="stretch", gap=None):
-                st.caption(name)
-                st.markdown(f"### {literal(value)}")
-                st.caption(literal(note) or "&nbsp;")
+                # The metric's own note would be cut off where it does not fit.
+                st.metric(name, value)
+                st.caption(literal(note))

@@ -13,6 +13,7 @@ ALL = "all"
 NO_FILTER = {state.TRUE: "", state.GRADE: "", state.SAID: "", state.OUTCOME: "", state.ERROR: 0}
 DEFAULTS = NO_FILTER | {state.ORDER: "file", state.REPEAT: ALL}
 FAR_BARS = 60
+FILTER_PIXELS, WINDOW_PIXELS = 140, 330
 
 
 def repeat_picker(predictions: pd.DataFrame | None) -> int | None:
@@ -22,7 +23,7 @@ def repeat_picker(predictions: pd.DataFrame | None) -> int | None:
         return known[0] if known else None
     options = [ALL, *(str(value) for value in known)]
     state.choose(state.REPEAT, options, ALL)
-    name = st.selectbox("Answers of", options, key=state.REPEAT, format_func=_repeat_name, width=150)
+    name = st.selectbox("Answers of", options, key=state.REPEAT, format_func=_repeat_name, width=FILTER_PIXELS)
     return None if name == ALL else int(name)
 
 
@@ -36,7 +37,9 @@ def filters(windows: Windows, has_answers: bool) -> answers.Filter:
     outcome = _one_of(state.OUTCOME, "Answer is", tuple(answers.OUTCOMES), answers.OUTCOMES)
     said = _one_of(state.SAID, "Answered", windows.classes)
     state.choose_number(state.ERROR, 0, FAR_BARS, 0)
-    error = st.number_input("Center off by, bars", 0, FAR_BARS, key=state.ERROR, persist_state="session", width=150)
+    error = st.number_input(
+        "Center off, bars", 0, FAR_BARS, key=state.ERROR, persist_state="session", width=FILTER_PIXELS
+    )
     return answers.Filter(true=true, grade=grade, said=said, outcome=outcome, error=int(error or 0))
 
 
@@ -49,34 +52,25 @@ def order_picker(has_answers: bool) -> str:
         "Order",
         list(answers.ORDERS),
         key=state.ORDER,
-        format_func=answers.ORDERS.get,
+        format_func=lambda key: answers.ORDERS[key],
         persist_state="session",
-        width=250,
+        width=220,
     )
 
 
 def step(table: pd.DataFrame, rows: np.ndarray) -> int:
     """Draw previous, next and the choice of window; return the row number of the chosen one."""
-    ids = [str(table["window_id"].iat[row]) for row in rows]
+    named = _lines(table, rows)
+    ids = list(named)
     state.choose(state.WINDOW, ids, ids[0])
     place = ids.index(st.session_state[state.WINDOW])
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        # The arrow keys; Streamlit leaves them to a text field that has the cursor.
-        st.button(
-            "Previous",
-            icon=":material/arrow_back:",
-            shortcut="Left",
-            on_click=_go,
-            args=(ids, place - 1),
-            key="previous",
-        )
-        st.button(
-            "Next", icon=":material/arrow_forward:", shortcut="Right", on_click=_go, args=(ids, place + 1), key="next"
-        )
-        named = {name: _line(table.iloc[row]) for name, row in zip(ids, rows, strict=True)}
-        st.selectbox(
-            f"Window {place + 1} of {len(ids)}", ids, key=state.WINDOW, format_func=named.get, persist_state="session"
-        )
+    # The arrow keys; Streamlit leaves them to a text field that has the cursor.
+    st.button("Previous", shortcut="Left", on_click=_go, args=(ids, place - 1), key="previous")
+    st.button("Next", shortcut="Right", on_click=_go, args=(ids, place + 1), key="next")
+    title = f"Window {place + 1} of {len(ids)}"
+    st.selectbox(
+        title, ids, key=state.WINDOW, format_func=lambda key: named[key], persist_state="session", width=WINDOW_PIXELS
+    )
     return int(rows[place])
 
 
@@ -97,13 +91,18 @@ def _one_of(key: str, title: str, options: tuple[str, ...] | list[str], names: d
         key=key,
         format_func=lambda value: (names or {}).get(value, value) or "any",
         persist_state="session",
-        width=150,
+        width=FILTER_PIXELS,
     )
 
 
-def _line(row: pd.Series) -> str:
-    mark = {"right": "✓", "wrong": "✗", "unseen": ""}[answers.outcome(row)]
-    return " · ".join(part for part in (str(row["window_id"]), str(row["label"]), mark) if part)
+def _lines(table: pd.DataFrame, rows: np.ndarray) -> dict[str, str]:
+    """Window id to the line that the picker shows, in the order of `rows`."""
+    chosen = table.iloc[rows]
+    columns = zip(chosen["window_id"], chosen["label"], chosen["repeats"], chosen["right"], strict=True)
+    marks = {True: " · ✓", False: " · ✗"}
+    return {
+        str(name): f"{name} · {label}{marks[right == seen] if seen else ''}" for name, label, seen, right in columns
+    }
 
 
 def _repeat_name(value: str) -> str:

@@ -33,7 +33,7 @@ def view(windows: Windows, row: int, dataset: Dataset, predicted: pd.DataFrame, 
 
 def times(windows: Windows, row: int, dataset: Dataset) -> list[str]:
     """The K bars' times in the exchange's zone; empty when they are unknown."""
-    zone = loaders.reading_of(dataset.bars or dataset.windows).exchange_tz
+    zone = loaders.exchange_zone(dataset)
     first = int(windows.position[row])
     if dataset.bars and first >= 0:
         stamps = loaders.bars_of(dataset.bars).time[first : first + windows.bars]
@@ -49,13 +49,13 @@ def facts(windows: Windows, row: int, judged: pd.Series, predicted: pd.DataFrame
     """Label, answer, probabilities and pointers of the window, as text."""
     right = answers.outcome(judged)
     grade = f" :gray-badge[grade {literal(str(judged['grade']))}]" if judged["grade"] else ""
-    st.markdown(f"**{literal(str(judged['label']))}**{grade}")
+    st.markdown(f"#### {literal(str(judged['label']))}{grade}")
     if right == "unseen":
         st.caption("No prediction for this window in the chosen run.")
     else:
-        count = f"in {judged['right']} of {judged['repeats']} repeats" if judged["repeats"] > 1 else ""
         colour, icon, word = ("green", "check", "right") if right == "right" else ("orange", "close", "wrong")
-        st.markdown(f":{colour}-badge[:material/{icon}: {word}] " + (f"right {count}" if count else ""))
+        count = f" {judged['right']} of {judged['repeats']} repeats right" if judged["repeats"] > 1 else ""
+        st.markdown(f":{colour}-badge[:material/{icon}: {word}]{count}")
         _probabilities(predicted, str(judged["label"]))
     _pointer_table(windows, row, predicted)
     if windows.spans_gap[row]:
@@ -79,10 +79,12 @@ def _pointer_table(windows: Windows, row: int, predicted: pd.DataFrame) -> None:
         return
     guess = np.mean(pairs, axis=0) if pairs else (np.nan, np.nan)
     rows = {"start": (start, guess[0]), "end": (end, guess[1]), "center": ((start + end) / 2, sum(guess) / 2)}
-    lines = ["| bars | true | predicted | off |", "|:--|--:|--:|--:|"]
-    for name, (true, said) in rows.items():
-        lines.append(f"| {name} | {_number(true)} | {_number(said)} | {_number(said - true, '+.1f')} |")
-    st.markdown("\n".join(lines))
+    table = pd.DataFrame(
+        [(_number(true), _number(said), _number(said - true, "+.1f")) for true, said in rows.values()],
+        columns=["true", "said", "off"],
+        index=pd.Index(rows, name="bars"),
+    )
+    st.table(table, border="horizontal")
 
 
 def _number(value: float, form: str = ".1f") -> str:
