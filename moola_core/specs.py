@@ -114,7 +114,7 @@ class Faults(Part):
     extra_output: int = Field(0, ge=0, le=10, description="outputs of the class head beyond the classes")
     shuffled_folds: bool = Field(False, description="plain shuffled folds: windows that share bars are torn apart")
     test_fold_selection: bool = Field(False, description="early stopping and the epoch are chosen on the test fold")
-    shuffled_labels: bool = Field(False, description="training labels are permuted")
+    shuffled_labels: bool = Field(False, description="labels of training and inner windows are permuted")
     accumulated_gradients: bool = Field(False, description="raw gradients are added back to the projected ones")
 
 

@@ -89,14 +89,15 @@ def load_inputs(spec: Finetune, cache: Path) -> tuple[Inputs, dict[str, str], di
     x = window_matrix(windows, spec.features, bars, cache)
     hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
     labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
-    counts = {
+    features = names(spec.features.columns)
+    counts: dict[str, Any] = {
         "windows": len(windows),
         "left_out": left_out,
         "window_bars": windows.bars,
-        "features": list(names(spec.features.columns)),
+        "features": list(features),
     }
     counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    return _inputs(windows, x, tuple(counts["features"])), hashes, counts
+    return _inputs(windows, x, features), hashes, counts
 
 
 def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:

@@ -119,6 +119,12 @@ def _roles(fold: Fold, label: np.ndarray, group: np.ndarray, places: Places, how
     if not faults.shuffled_folds:
         purged = places.near(rest, fold.test, training.embargo_bars)
     kept = rest[~purged]
+    if len(np.unique(group[kept])) < 2:
+        raise DataError(
+            f"fold {fold.fold} has no training windows left: they share bars with the test windows.",
+            where="training.folds",
+            mend="Use windows that overlap less, a smaller embargo, or fewer folds.",
+        )
     parts = max(2, min(round(1 / training.inner_frac), len(np.unique(group[kept]))))
     train, inner = _split(label[kept], group[kept], parts, (training.seed, fold.repeat, fold.fold + 1))[0]
     train, inner = kept[train], kept[inner]

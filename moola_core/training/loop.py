@@ -67,7 +67,9 @@ class Loop:
     def _tensors(self) -> Tensors:
         target = self.inputs.target.copy()
         if self.spec.faults.shuffled_labels:
-            rows = self.fold.train
+            rows = (
+                np.r_[self.fold.train, self.fold.inner] if not self.spec.faults.test_fold_selection else self.fold.train
+            )
             target[rows] = seeds.generator(*self.key, seeds.LABELS).permutation(target[rows])
         kind = self.device.kind
         x = torch.from_numpy((self.inputs.x - self.mean) / self.std)

@@ -1,0 +1,149 @@
+"""Chains, runs, purging, the inner split, and what cannot be divided."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from moola_core.errors import DataError
+from moola_core.specs import Faults, Training
+from moola_core.training.folds import Places, make_folds, overlap_groups
+
+K = 105
+TRAINING = Training(folds=5, repeats=2)
+
+
+def one_chain(n: int = 174, step: int = 40) -> Places:
+    return Places(np.zeros(n, np.int64), np.arange(n, dtype=np.int64) * step, K)
+
+
+def apart(n: int = 60) -> Places:
+    return Places(np.zeros(n, np.int64), np.arange(n, dtype=np.int64) * 1000, K)
+
+
+def labels(n: int, classes: int = 2) -> np.ndarray:
+    names = np.array(["a", "b", "c"], object)[:classes]
+    return np.random.default_rng(1).permutation(names[np.arange(n) % classes])
+
+
+def shares(places: Places, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Bar by bar, slowly: which of `some` share a bar with any of `others`."""
+    taken = {(places.series[o], bar) for o in others for bar in range(places.first[o], places.first[o] + K)}
+    return np.array(
+        [any((places.series[s], b) in taken for b in range(places.first[s], places.first[s] + K)) for s in some], bool
+    )
+
+
+def test_a_long_chain_is_cut_into_runs_of_nine_consecutive_windows():
+    group = overlap_groups(one_chain(), folds=5)
+    assert np.bincount(group).tolist() == [9] * 19 + [3]
+    assert (np.diff(group) >= 0).all()
+
+
+def test_windows_apart_are_each_a_group_and_order_does_not_matter():
+    places = apart(20)
+    mixed = np.random.default_rng(0).permutation(20)
+    assert len(np.unique(overlap_groups(places, 5))) == 20
+    chain = one_chain(40)
+    shuffled = Places(chain.series[mixed], chain.first[mixed], K)
+    assert np.array_equal(
+        overlap_groups(shuffled, 5), overlap_groups(Places(chain.series[:20], chain.first[:20], K), 5)[mixed]
+    )
+
+
+def test_chains_join_at_a_shared_bar_and_part_where_none_is_shared():
+    first = np.array([0, K - 1, 2 * K - 1, 5000, 9000, 9500, 10_000, 10_500, 11_000, 11_500])
+    group = overlap_groups(Places(np.zeros(10, np.int64), first, K), folds=2)
+    assert group[0] == group[1] != group[2]
+    with_embargo = overlap_groups(Places(np.zeros(10, np.int64), first, K), folds=2, embargo_bars=1)
+    assert len(np.unique(with_embargo)) < len(np.unique(group))
+
+
+def test_windows_of_two_instruments_never_share_bars():
+    places = Places(np.arange(30) % 2, np.repeat(np.arange(15) * 1000, 2), K)
+    assert len(np.unique(overlap_groups(places, 5))) == 30
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("places", [one_chain(), apart(174)], ids=["one chain", "apart"])
+def test_every_window_is_tested_once_a_repeat_and_roles_are_disjoint(places, classes):
+    folds = make_folds(labels(174, classes), places, TRAINING, Faults())
+    assert [(f.repeat, f.fold) for f in folds] == [(r, k) for r in range(2) for k in range(5)]
+    for repeat in range(2):
+        tested = np.concatenate([f.test for f in folds if f.repeat == repeat])
+        assert sorted(tested) == list(range(174))
+    for f in folds:
+        assert sorted(np.concatenate([f.train, f.inner, f.test, f.purged])) == list(range(174))
+
+
+def test_training_windows_share_no_bar_with_test_or_inner_windows():
+    places = one_chain()
+    for f in make_folds(labels(174), places, Training(folds=5), Faults()):
+        assert not shares(places, f.train, np.r_[f.test, f.inner]).any()
+        assert not shares(places, f.inner, f.test).any()
+        assert len(f.purged) > 0
+
+
+def test_runs_leave_more_training_windows_than_shuffled_folds_would():
+    places, label = one_chain(), labels(174)
+    kept = [len(f.train) + len(f.inner) for f in make_folds(label, places, Training(folds=5), Faults())]
+    torn = make_folds(label, places, Training(folds=5), Faults(shuffled_folds=True))
+    purged = [(~shares(places, f.train, f.test)).sum() + (~shares(places, f.inner, f.test)).sum() for f in torn]
+    assert np.mean(kept) > np.mean(purged) + 20
+
+
+def test_an_embargo_keeps_bars_free():
+    places = one_chain(step=120)
+    for f in make_folds(labels(174), places, Training(folds=5, embargo_bars=50), Faults()):
+        near = np.abs(places.first[f.train][:, None] - places.first[f.test][None, :]).min()
+        assert near >= K + 50
+
+
+def test_folds_are_stratified_and_the_inner_split_holds_every_class():
+    label = labels(174, 3)
+    for f in make_folds(label, apart(174), Training(folds=5), Faults()):
+        _, counts = np.unique(label[f.test].astype(str), return_counts=True)
+        assert counts.min() >= 11 and counts.max() <= 12
+        assert len(f.inner) == pytest.approx(0.2 * 139, abs=2)
+        assert len(np.unique(label[f.inner].astype(str))) == 3
+
+
+def test_seed_and_repeat_decide_the_folds():
+    label, places = labels(60), apart()
+
+    def tests(training: Training) -> list[list[int]]:
+        return [f.test.tolist() for f in make_folds(label, places, training, Faults())]
+
+    assert tests(TRAINING) == tests(TRAINING)
+    assert tests(TRAINING)[:5] != tests(TRAINING)[5:]
+    assert tests(TRAINING) != tests(TRAINING.model_copy(update={"seed": 18}))
+    assert tests(TRAINING.model_copy(update={"repeats": 1})) == tests(TRAINING)[:5]
+
+
+def test_the_shuffled_folds_fault_tears_chains_apart_and_purges_nothing():
+    places = one_chain()
+    folds = make_folds(labels(174), places, Training(folds=5), Faults(shuffled_folds=True))
+    assert all(shares(places, f.test, f.train).mean() > 0.5 and len(f.purged) == 0 for f in folds)
+
+
+def test_the_test_fold_selection_fault_plants_nothing_else():
+    places, label = one_chain(), labels(174)
+    honest = make_folds(label, places, Training(folds=5), Faults())
+    for f, plain in zip(
+        make_folds(label, places, Training(folds=5), Faults(test_fold_selection=True)), honest, strict=True
+    ):
+        assert np.array_equal(f.inner, f.test)
+        assert np.array_equal(f.test, plain.test)
+        assert not shares(places, f.train, f.test).any()
+
+
+def test_a_class_rarer_than_the_folds_is_refused():
+    label = np.array(["a"] * 56 + ["b"] * 4, object)
+    with pytest.raises(DataError, match=r"b \(4\).*fewer folds"):
+        make_folds(label, apart(), Training(folds=5), Faults())
+
+
+def test_too_few_groups_are_refused():
+    places = Places(np.zeros(12, np.int64), np.zeros(12, np.int64), K)  # all the same bars: everything would be purged
+    with pytest.raises(DataError, match="training.folds"):
+        make_folds(labels(12), places, Training(folds=5), Faults())
