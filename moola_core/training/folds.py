@@ -113,12 +113,12 @@ def _split(
 def _roles(fold: Fold, label: np.ndarray, group: np.ndarray, places: Places, how: tuple[Training, Faults]) -> Fold:
     """Purge, and divide the rest into training and inner windows."""
     training, faults = how
-    if faults.test_fold_selection:
-        return Fold(fold.repeat, fold.fold, fold.train, fold.test, fold.test, fold.purged)
     rest, purged = fold.train, np.zeros(len(fold.train), bool)
     if not faults.shuffled_folds:
         purged = places.near(rest, fold.test, training.embargo_bars)
     kept = rest[~purged]
+    if faults.test_fold_selection:
+        return Fold(fold.repeat, fold.fold, kept, fold.test, fold.test, rest[purged])
     if len(np.unique(group[kept])) < 2:
         raise DataError(
             f"fold {fold.fold} has no training windows left: they share bars with the test windows.",

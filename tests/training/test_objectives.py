@@ -38,7 +38,7 @@ def test_pointer_loss_of_no_known_pointer_is_zero_with_zero_gradient():
     pointer = torch.rand(3, 2, requires_grad=True)
     loss = pointer_loss(pointer, torch.full((3, 2), float("nan")), 0.08)
     loss.backward()
-    assert float(loss) == 0 and (pointer.grad == 0).all()
+    assert loss.item() == 0 and (pointer.grad == 0).all()
 
 
 def test_huber_caps_an_error_of_one():
@@ -51,8 +51,8 @@ def test_uncertainty_terms_are_those_of_the_paper():
     with torch.no_grad():
         weighting.log_variance.copy_(torch.tensor([0.7, -1.3]))
     terms = weighting(torch.tensor([1.1, 0.3]))
-    assert float(terms[0]) == pytest.approx(math.exp(-0.7) * 1.1 + 0.35)
-    assert float(terms[1]) == pytest.approx(0.5 * math.exp(1.3) * 0.3 - 0.65)
+    assert terms[0].item() == pytest.approx(math.exp(-0.7) * 1.1 + 0.35)
+    assert terms[1].item() == pytest.approx(0.5 * math.exp(1.3) * 0.3 - 0.65)
 
 
 def test_uncertainty_settles_where_variance_is_the_loss():
