@@ -10,7 +10,10 @@ def test_gaps_are_zero_exactly_when_targets_are_met():
 
 
 def test_judging_reads_stored_metrics():
-    rows = {row.target.name: row for row in judge({"f1_macro": {"mean": 0.45, "std": 0.0}, "sigma_ratio": {"mean": 4.0, "std": 0.0}})}
+    rows = {
+        row.target.name: row
+        for row in judge({"f1_macro": {"mean": 0.45, "std": 0.0}, "sigma_ratio": {"mean": 4.0, "std": 0.0}})
+    }
     assert rows["f1_macro"].gap == pytest.approx(0.15)
     assert rows["f1_macro"].gap_percent == pytest.approx(25)
     assert rows["sigma_ratio"].gap_percent == pytest.approx(100)

@@ -1,0 +1,145 @@
+import json
+import sqlite3
+
+import numpy as np
+import pytest
+
+from moola_core.errors import RunError, StoreError
+from moola_core.presets import preset
+from moola_core.runs import Run, Store
+from moola_core.runs.reaper import identity
+from moola_core.runs.record import SCHEMA_VERSION, from_dict
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "artifacts")
+
+
+def make(store, **names):
+    return store.create(preset("quick").finetune(), **names)
+
+
+def test_a_new_run_is_queued_and_opens_by_its_id(store):
+    run = make(store, name="first", tags=["a"])
+    again = Run.open(run.id, store.root)
+    assert again.record.state == "queued" and again.record.name == "first" and again.record.tags == ("a",)
+    assert again.spec == preset("quick").finetune() and again.record.preset == "quick"
+
+
+def test_runs_are_listed_newest_first_and_only_changed_ones_are_read_again(store):
+    runs = [make(store, name=str(i)) for i in range(5)]
+    assert [record.run_id for record in store.runs()] == sorted((run.id for run in runs), reverse=True)
+    runs[2].update(state="done", archived=True)
+    assert len(store.runs()) == 4 and len(store.runs(include_archived=True)) == 5
+    runs[3].update(state="done", name="changed")
+    assert {record.name for record in store.runs()} == {"0", "1", "changed", "4"}
+
+
+@pytest.mark.parametrize("damage", ["delete", "garbage", "foreign"])
+def test_the_index_is_rebuilt_from_the_folders(store, damage):
+    run = make(store)
+    store.runs()
+    path = store.root / "index.sqlite"
+    if damage == "delete":
+        path.unlink()
+    elif damage == "garbage":
+        path.write_bytes(b"not a database at all" * 100)
+        for extra in ("-wal", "-shm"):
+            path.with_name(path.name + extra).unlink(missing_ok=True)
+    else:
+        with sqlite3.connect(path) as connection:
+            connection.execute("DELETE FROM records")
+    assert [record.run_id for record in store.runs()] == [run.id]
+
+
+@pytest.mark.parametrize("name", ["../etc", "x", "", "20260101-000000-000-zzzz", "20260101-000000-000-aaaa/../.."])
+def test_names_that_are_no_run_ids_are_refused(store, name):
+    with pytest.raises(RunError, match="not a run id"):
+        store.open(name)
+
+
+def test_records_of_other_schema_versions_open(store):
+    run = make(store)
+    path = run.folder / "run.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({"run_id": run.id, "kind": "finetune", "state": "done", "schema_version": 0}))
+    assert run.record.state == "done" and run.record.tags == ()
+    path.write_text(json.dumps({**values, "schema_version": SCHEMA_VERSION + 1, "invented": 3}))
+    assert store.runs()[0].run_id == run.id
+    assert from_dict({"run_id": "x", "kind": "study", "progress": None}).progress == {}
+
+
+def test_a_torn_record_is_listed_with_its_reason_and_the_others_stay(store):
+    good, bad = make(store), make(store)
+    (bad.folder / "run.json").write_text('{"run_id": "2026')
+    states = {record.run_id: (record.state, record.error) for record in store.runs()}
+    assert states[good.id][0] == "queued"
+    assert states[bad.id][0] == "failed" and "cannot be read" in states[bad.id][1]
+
+
+def test_a_replaced_file_is_whole_or_as_before(store, monkeypatch):
+    from moola_core.runs import files
+
+    run = make(store)
+    before = (run.folder / "run.json").read_text()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        run.update(state="done")
+    assert (run.folder / "run.json").read_text() == before
+    assert not list(run.folder.glob(".*tmp"))
+
+
+def test_events_append_and_a_half_written_line_waits(store):
+    run = make(store)
+    run.append_events([{"type": "epoch", "values": {"loss": np.float32(0.5), "bad": float("nan")}}])
+    run.append_events([{"type": "monitor"}])
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.write('{"type": "ep')
+    events = run.events()
+    assert [event["type"] for event in events] == ["epoch", "monitor"]
+    assert events[0]["values"] == {"loss": 0.5, "bad": None} and events[0]["time"]
+    assert [event["type"] for event in run.events(after=1)] == ["monitor"]
+
+
+def test_tables_results_and_replicates(store):
+    run = make(store)
+    run.write_table("predictions", {"repeat": np.zeros(2, int), "window_id": ["a", "b"]})
+    assert run.predictions["window_id"].tolist() == ["a", "b"]
+    run.write_replicate(0, 3, {"repeat": [0]}, {"w": np.ones((2, 2), np.float32)})
+    assert list(run.replicates()) == [(0, 3)]
+    run.write_result("evaluation", {"a": np.float64(1.5)})
+    assert run.result("evaluation") == {"a": 1.5}
+    for missing in (lambda: run.table("steps"), lambda: run.result("nothing")):
+        with pytest.raises(RunError, match="has no"):
+            missing()
+
+
+def test_a_dead_process_makes_a_run_lost_and_a_live_one_does_not(store):
+    alive, dead, elsewhere, unclaimed = (make(store) for _ in range(4))
+    alive.update(state="running", process=identity())
+    dead.update(state="running", process=identity() | {"started": 1.0})
+    elsewhere.update(state="running", process=identity() | {"host": "another", "started": 1.0})
+    unclaimed.update(created="2020-01-01T00:00:00.000+00:00")
+    states = {record.run_id: record.state for record in store.runs()}
+    assert states == {alive.id: "running", dead.id: "lost", elsewhere.id: "running", unclaimed.id: "lost"}
+    assert dead.record.error and dead.record.ended
+
+
+def test_deleting_takes_the_folder_unless_the_run_is_active(store):
+    run = make(store)
+    with pytest.raises(RunError, match="still running"):
+        store.delete(run.id)
+    run.update(state="done")
+    store.delete(run.id)
+    assert not run.folder.exists() and store.runs() == []
+
+
+def test_an_unwritable_store_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="--store"):
+        make(Store(tmp_path / "file"))
