@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from moola_core.errors import RunError
 from moola_core.models.checkpoint import put_weights, weights_of
 from moola_core.specs import Finetune
 from moola_core.training.device import Device, resolve_device
@@ -162,10 +163,13 @@ def fit_all(
         return
     context = multiprocessing.get_context("spawn")
     events: Any = context.Queue()
+    others = _children()
     with context.Pool(processes, _start, (spec, inputs, device, events, os.getpid())) as pool:
+        workers = _children() - others
         running = [pool.apply_async(_fit, (fold,)) for fold in waiting]
         while running:
             _drain(events, emit)
+            _check(workers)
             ended = [result for result in running if result.ready()]
             running = [result for result in running if result not in ended]
             for result in ended:
@@ -173,6 +177,21 @@ def fit_all(
                 _drain(events, emit)
                 yield replicate
         _drain(events, emit)
+
+
+def _children() -> set[int]:
+    return {child.ident for child in multiprocessing.active_children() if child.ident is not None}
+
+
+def _check(workers: set[int]) -> None:
+    """A pool replaces a process that was killed and forgets its work: waiting for that fit would never end."""
+    lost = workers - _children()
+    if lost:
+        raise RunError(
+            f"a fitting process ended on its own (pid {', '.join(map(str, sorted(lost)))}).",
+            where="training.processes",
+            mend="It was killed, most often for want of memory: set training.processes=1 or use a smaller model.",
+        )
 
 
 def _drain(events: Any, emit: Emit) -> None:

@@ -147,21 +147,3 @@ def test_pcgrad_logs_every_step_and_plain_training_only_samples():
 def test_a_frozen_threshold_never_projects():
     steps = fit(make_inputs(30), make_spec(epochs=3, pcgrad=True, pcgrad_threshold=-1.0), "cpu").steps
     assert steps["projected"].sum() == 0
-
-
-def test_closing_the_iterator_ends_the_processes():
-    import psutil
-
-    inputs, spec = make_inputs(30), make_spec(epochs=40, processes=2, repeats=20)
-    before = set(psutil.Process().children())
-    work = fit_all(spec, inputs, folds_of(inputs, spec), lambda event: None)
-    next(work)
-    mine = [
-        child
-        for child in psutil.Process().children()
-        if child not in before and "spawn_main" in " ".join(child.cmdline())
-    ]
-    assert len(mine) == 2
-    work.close()
-    _, alive = psutil.wait_procs(mine, timeout=10)
-    assert not alive

@@ -1,0 +1,130 @@
+"""The random streams of a fit, and what a step does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from moola_core.training import seeds
+from moola_core.training.device import Device
+from moola_core.training.finetune import fit_replicate
+from moola_core.training.folds import make_folds
+from moola_core.training.loop import Loop, to_bars
+from tests.training.windows import make_inputs, make_spec
+
+CPU = Device("cpu", "cpu", "float32")
+
+
+def fit(inputs, spec, which=0):
+    fold = make_folds(inputs.label, inputs.places, spec.training, spec.faults)[which]
+    return fit_replicate(spec, inputs, fold, lambda event: None, CPU)
+
+
+def loop_of(inputs, spec, which=0):
+    return Loop(spec, inputs, make_folds(inputs.label, inputs.places, spec.training, spec.faults)[which], CPU)
+
+
+def test_streams_of_seed_repeat_fold_and_purpose_all_differ():
+    keys = [(s, r, f, w) for s in (1, 2) for r in range(3) for f in range(3) for w in range(6)]
+    assert len({seeds.torch_seed(*key) for key in keys}) == len(keys)
+
+
+def test_fitting_leaves_the_callers_random_state_and_threads_alone():
+    torch.manual_seed(5)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    fit(make_inputs(30), make_spec(epochs=1, dropout=0.5))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+def test_a_fit_does_not_depend_on_the_callers_random_state():
+    inputs, spec = make_inputs(30), make_spec(epochs=2, dropout=0.5, layers=2, jitter_std=0.1)
+    torch.manual_seed(1)
+    first = fit(inputs, spec)
+    torch.manual_seed(2)
+    np.random.default_rng().standard_normal(3)
+    assert np.array_equal(first.probabilities, fit(inputs, spec).probabilities)
+
+
+def test_dropout_draws_the_same_whether_or_not_jitter_is_drawn():
+    inputs, masks = make_inputs(30), []
+    for jitter in (0.0, 0.1):
+        loop = loop_of(inputs, make_spec(epochs=1, dropout=0.5, jitter_std=jitter))
+        drawn: list[torch.Tensor] = []
+        loop.model.dropout.register_forward_hook(lambda module, given, out, drawn=drawn: drawn.append(out == 0))
+        loop.train_epoch(1)
+        masks.append(torch.cat(drawn))
+    assert masks[0].float().mean() == pytest.approx(0.5, abs=0.1)
+    assert torch.equal(*masks)
+
+
+def test_the_initial_weights_do_not_depend_on_dropout_or_jitter():
+    inputs = make_inputs(30)
+    plain, other = (loop_of(inputs, make_spec(dropout=d, jitter_std=j)) for d, j in ((0.0, 0.0), (0.5, 0.2)))
+    for a, b in zip(plain.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_jitter_is_added_to_the_standardised_inputs_in_training_alone():
+    inputs = make_inputs(30)
+    loop = loop_of(inputs, make_spec(jitter_std=0.25))
+    seen: list[torch.Tensor] = []
+    loop.model.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    rows = torch.from_numpy(loop.fold.train)
+    loop.forward(rows, noisy=True)
+    loop.forward(rows, noisy=False)
+    assert float((seen[0] - loop.data.x[rows]).std()) == pytest.approx(0.25, rel=0.1)
+    assert torch.equal(seen[1], loop.data.x[rows])
+
+
+def test_a_learning_rate_of_zero_changes_nothing():
+    inputs = make_inputs(30)
+    loop = loop_of(inputs, make_spec(learning_rate=0.0))
+    before = [p.detach().clone() for p in loop.model.parameters()]
+    loop.train_epoch(1)
+    assert all(torch.equal(a, b) for a, b in zip(before, loop.model.parameters(), strict=True))
+
+
+def test_sigma_moves_at_its_own_rate():
+    inputs = make_inputs(30)
+    still, moved = (
+        fit(inputs, make_spec(epochs=3, learning_rate=0.0, log_variance_rate=rate)).steps for rate in (0.0, 0.1)
+    )
+    assert (still["sigma_class"] == 1).all() and (still["sigma_pointer"] == 1).all()
+    assert moved["sigma_pointer"][-1] < 0.9
+
+
+def test_shuffled_labels_leave_test_rows_alone_and_keep_their_counts():
+    inputs = make_inputs(40)
+    loop = loop_of(inputs, make_spec(shuffled_labels=True))
+    target, train, test = loop.data.target.numpy(), loop.fold.train, loop.fold.test
+    assert np.array_equal(target[test], inputs.target[test])
+    assert not np.array_equal(target[train], inputs.target[train])
+    assert np.array_equal(np.sort(target), np.sort(inputs.target))
+
+
+def test_every_training_window_is_seen_once_an_epoch_in_a_new_order():
+    inputs = make_inputs(40)
+    loop = loop_of(inputs, make_spec())
+    orders: list[list[int]] = [[], []]
+    for epoch, order in enumerate(orders, start=1):
+        loop.step = lambda rows, split, order=order: order.extend(rows.tolist()) or torch.zeros(10)  # type: ignore[method-assign]
+        loop.train_epoch(epoch)
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(loop.fold.train)
+    assert orders[0] != orders[1]
+
+
+def test_pointers_come_back_in_bars_and_inside_the_window():
+    bars = to_bars(np.array([[0.5, 0.2], [0.02, 0.5], [0.99, 0.9]]), 100)
+    assert bars[0] == pytest.approx([40, 60])
+    assert bars.min() == 0 and bars.max() == 99
+
+
+def test_bf16_trains_on_a_card(device):
+    if device != "cuda":
+        pytest.skip("needs --device cuda")
+    inputs, spec = make_inputs(30), make_spec(epochs=3, device="cuda")
+    fold = make_folds(inputs.label, inputs.places, spec.training, spec.faults)[0]
+    replicate = fit_replicate(spec, inputs, fold, lambda event: None)
+    assert np.isfinite(replicate.probabilities).all() and np.isfinite(replicate.steps["loss"]).all()
