@@ -94,8 +94,7 @@ def _header(path: Path) -> tuple[list[str], int | None]:
         return (["label", "start_time"] if isinstance(first, list) else []), len(first) if isinstance(
             first, list
         ) else None
-    compression = {".csv.gz": "gzip", ".csv.gzip": "gzip", ".csv.zst": "zstd"}.get(end)
-    return list(pd.read_csv(path, nrows=0, compression=compression).columns), None
+    return list(tables.read_csv(path, rows=0).columns), None
 
 
 def _kind(columns: list[str], path: Path) -> tuple[Kind, str]:

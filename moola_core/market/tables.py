@@ -64,11 +64,18 @@ def read_table(path: str | Path) -> pd.DataFrame:
         if end in (".feather", ".arrow"):
             return pyarrow.feather.read_table(path).to_pandas()
         if end.startswith(".csv"):
-            return pd.read_csv(path, compression={".csv.gz": "gzip", ".csv.gzip": "gzip", ".csv.zst": "zstd"}.get(end))
+            return read_csv(path)
     except (OSError, ValueError, pa.ArrowException, EOFError, pd.errors.ParserError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"cannot be read: {reason}.", where=str(path), mend="Export the file again.") from None
     raise DataError("unknown kind of file.", where=str(path), mend=f"Known endings: {', '.join(SUFFIXES)}.")
+
+
+def read_csv(path: Path, rows: int | None = None) -> pd.DataFrame:
+    """A CSV file, plain or compressed as its name says; the first `rows` of it, or all."""
+    compression = {".csv": None, ".csv.zst": "zstd"}.get(suffix(path), "gzip")
+    with pa.input_stream(path, compression=compression) as stream:
+        return pd.read_csv(stream, nrows=rows)
 
 
 def rename(table: pd.DataFrame, reading: Reading) -> pd.DataFrame:

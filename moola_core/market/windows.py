@@ -119,6 +119,7 @@ def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Seq
         )
     table = pd.DataFrame({"label": list(label), **{name: list(values) for name, values in columns.items()}})
     table["features"] = list(prices)
+    table = table.rename(columns={"instrument": "contract"})
     return _from_prices(table, Reading(tz="UTC"), "arrays", None)
 
 

@@ -1,0 +1,30 @@
+import pandas as pd
+
+from moola_core.market.library import datasets, find_files
+from moola_core.market.settings import save_reading
+from moola_core.specs import Reading
+
+
+def test_files_are_recognised_by_their_headers_and_paired_by_folder(demo_files, tmp_path):
+    folder = tmp_path / "data"
+    (folder / "nq").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    for name in ("bars", "windows"):
+        (folder / "nq" / f"{name}.parquet").write_bytes(demo_files[name].read_bytes())
+    pd.DataFrame({"start_time": ["2024-01-01"], "label": ["a"]}).to_csv(folder / "nq" / "more.csv", index=False)
+    pd.DataFrame({"timestamp": [1], "open": [1], "high": [1], "low": [1], "close": [1]}).to_csv(
+        folder / "es.csv", index=False
+    )
+    pd.DataFrame({"x": [1]}).to_csv(folder / "other.csv", index=False)
+    (folder / "broken.parquet").write_bytes(b"no")
+    (folder / ".hidden" / "b.csv").write_text("label,start_time\n")
+    save_reading(folder / "es.csv", Reading(tz="UTC"))
+    kinds = {file.path.name: file.kind for file in find_files(folder)}
+    assert kinds == {
+        "bars.parquet": "bars", "windows.parquet": "windows", "more.csv": "labels",
+        "es.csv": "bars", "other.csv": "unknown", "broken.parquet": "unknown",
+    }  # fmt: skip
+    found = {dataset.name: dataset for dataset in datasets(folder)}
+    assert found["nq"].windows.name == "windows.parquet" and found["nq"].bars.name == "bars.parquet"
+    assert found["nq/more.csv"].bars.name == "bars.parquet"
+    assert found["es.csv"].windows is None
