@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from moola_core.models.checkpoint import put_weights
 from moola_core.training import seeds
 from moola_core.training.device import Device
 from moola_core.training.finetune import fit_replicate
@@ -47,10 +48,10 @@ def test_a_fit_does_not_depend_on_the_callers_random_state():
     assert np.array_equal(first.probabilities, fit(inputs, spec).probabilities)
 
 
-def test_dropout_draws_the_same_whether_or_not_jitter_is_drawn():
+def test_dropout_draws_the_same_whatever_jitter_and_weights_draw():
     inputs, masks = make_inputs(30), []
-    for jitter in (0.0, 0.1):
-        loop = loop_of(inputs, make_spec(epochs=1, dropout=0.5, jitter_std=jitter))
+    for jitter, trunk in ((0.0, 0), (0.1, 7)):
+        loop = loop_of(inputs, make_spec(epochs=1, dropout=0.5, jitter_std=jitter, trunk_width=trunk))
         drawn: list[torch.Tensor] = []
         loop.model.dropout.register_forward_hook(lambda module, given, out, drawn=drawn: drawn.append(out == 0))
         loop.train_epoch(1)
@@ -84,6 +85,14 @@ def test_a_learning_rate_of_zero_changes_nothing():
     before = [p.detach().clone() for p in loop.model.parameters()]
     loop.train_epoch(1)
     assert all(torch.equal(a, b) for a, b in zip(before, loop.model.parameters(), strict=True))
+
+
+def test_the_test_windows_are_predicted_with_the_best_epochs_weights():
+    inputs, spec = make_inputs(40, signal=0.3), make_spec(epochs=20, patience=4, learning_rate=0.05)
+    replicate, loop = fit(inputs, spec), loop_of(inputs, spec)
+    assert replicate.best_epoch < replicate.epochs
+    put_weights(loop.model, {name: w for name, w in replicate.weights.items() if not name.startswith("scale.")})
+    assert np.allclose(loop.predict(replicate.test)[0], replicate.probabilities, atol=1e-6)
 
 
 def test_sigma_moves_at_its_own_rate():
