@@ -1,0 +1,147 @@
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from moola_core.errors import DataError, RunError
+from moola_core.launch import worker
+from moola_core.launch.estimate import estimate
+from moola_core.launch.local import LocalLauncher, start
+from moola_core.presets import preset
+from moola_core.runs import Store
+from moola_core.specs import change
+
+SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
+
+
+def spec_of(demo_files, **changes):
+    values = {"data.windows": str(demo_files["windows"]), "data.bars": str(demo_files["bars"])}
+    return change(preset("quick").finetune(), values | SMALL | changes)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "artifacts")
+
+
+def wait(run, states, seconds=90):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if run.record.state in states:
+            return run.record
+        time.sleep(0.1)
+    raise AssertionError(f"{run.record.state}: {run.log_text()}")
+
+
+def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
+    run = store.create(spec_of(demo_files))
+    heard = []
+    worker.run(run, lambda event, progress: heard.append((event.type, dict(progress))))
+    record = run.record
+    assert record.state == "done" and record.progress["done"] == record.progress["total"] == 3
+    assert {"windows", "bars", "folds"} <= record.data_hashes.keys() and record.versions["torch"] and record.device
+    assert (
+        record.counts["windows"] == 60
+        and record.counts["window_bars"] == 105
+        and record.counts["trainable_parameters"] > 0
+    )
+    predictions = run.predictions
+    columns = ["repeat", "fold", "window_id", "label", "predicted", "p_consolidation", "p_retracement"]
+    assert list(predictions.columns) == [*columns, "start_true", "end_true", "start_pred", "end_pred"]
+    assert sorted(predictions["window_id"]) == sorted(set(predictions["window_id"])) and len(predictions) == 60
+    assert set(run.folds["role"]) >= {"train", "inner", "test"}
+    assert len(run.steps) > 0 and len(run.replicates()) == 3
+    assert run.result("evaluation")["metrics"]["f1_macro"]["mean"] > 0
+    assert {"replicate_started", "epoch", "monitor", "replicate_finished"} <= {event["type"] for event in run.events()}
+    assert heard and not record.warnings
+
+
+def test_the_same_spec_gives_the_same_predictions(store, demo_files):
+    runs = [store.create(spec_of(demo_files)) for _ in range(2)]
+    for run in runs:
+        worker.run(run)
+    first, second = (run.predictions for run in runs)
+    assert first.equals(second)
+    assert runs[0].record.data_hashes == runs[1].record.data_hashes
+
+
+def test_continuous_state_and_the_price_path_train_too(store, demo_files):
+    run = store.create(spec_of(demo_files, state="continuous", **{"features.columns": ("relativity", "price_path")}))
+    worker.run(run)
+    assert len(run.record.counts["features"]) == 16 and run.record.state == "done"
+
+
+def test_bad_data_fails_the_run_with_its_sentence(store, demo_files):
+    run = store.create(spec_of(demo_files, **{"data.windows": "/nowhere/w.parquet"}))
+    with pytest.raises(DataError):
+        worker.run(run)
+    assert run.record.state == "failed" and run.record.error == "/nowhere/w.parquet: no such file. Check the path."
+    assert store.runs()[0].state == "failed"
+    with pytest.raises(RunError, match="failed, not queued"):
+        worker.run(run)
+
+
+def test_an_interrupt_leaves_a_cancelled_run_that_opens(store, demo_files):
+    run = store.create(spec_of(demo_files))
+
+    def interrupt(event, progress):
+        if event.type == "replicate_finished":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        worker.run(run, interrupt)
+    assert run.record.state == "cancelled" and run.record.ended
+    assert store.open(run.id).spec == run.spec
+
+
+def test_a_failing_evaluation_loses_only_itself(store, demo_files, monkeypatch):
+    monkeypatch.setattr(worker, "evaluate_run", lambda run: 1 / 0)
+    run = store.create(spec_of(demo_files))
+    worker.run(run)
+    assert run.record.state == "done" and "could not be computed" in run.record.warnings[0]
+    assert len(run.predictions) == 60
+
+
+def test_the_launcher_starts_a_process_of_its_own_session(store, demo_files):
+    run = store.open(LocalLauncher(store).submit(spec_of(demo_files), name="apart"))
+    record = wait(run, ("running", "done", "failed"))
+    if record.state == "running":
+        assert os.getsid(record.process["pid"]) != os.getsid(0)
+    assert wait(run, ("done", "failed")).state == "done", run.log_text()
+    assert run.result("evaluation")["windows"] == 60
+
+
+def test_a_killed_worker_is_found_to_be_lost(store, demo_files):
+    run = store.create(spec_of(demo_files, epochs=2000, patience="none"))
+    start(run)
+    record = wait(run, ("running", "failed"))
+    assert record.state == "running", run.log_text()
+    os.killpg(record.process["pid"], signal.SIGKILL)
+    until = time.monotonic() + 20
+    while store.runs()[0].state == "running" and time.monotonic() < until:
+        time.sleep(0.2)
+    assert store.runs()[0].state == "lost"
+
+
+def test_estimates_come_from_measured_steps(store, demo_files):
+    spec = spec_of(demo_files)
+    guess = estimate(spec, 60, store)
+    assert guess.fits == 3 and guess.seconds > 0 and "table" in guess.source
+    slower = estimate(change(spec, {"hidden": 128, "layers": 2, "pcgrad": True}), 60, store)
+    assert slower.seconds > guess.seconds
+    run = store.create(spec)
+    worker.run(run)
+    assert run.id in estimate(spec, 60, store).source
+    size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
+    assert 0.1 < size / max(estimate(spec, 60, store).bytes, 1) < 20
+
+
+def test_predictions_of_one_task_alone_are_evaluated(store, demo_files):
+    for tasks, name in (("class", "f1_macro"), ("pointers", "hit_at_3")):
+        run = store.create(spec_of(demo_files, tasks=tasks, epochs=1))
+        worker.run(run)
+        metrics = run.result("evaluation")["metrics"]
+        assert name in metrics and np.isfinite(metrics[name]["mean"])
+        assert ("f1_macro" in metrics) == (tasks == "class")
