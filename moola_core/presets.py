@@ -28,7 +28,8 @@ PRESETS: dict[str, Preset] = {
             "recommended",
             "What measurement shows to be best on small data.",
             {
-                "model": {"layers": 1, "hidden": 64, "dropout": 0.4, "pooling": "mean"},
+                "model": {"layers": 1, "hidden": 64, "dropout": 0.4, "pooling": "attention"},
+                "features": {"columns": ("relativity", "price_path")},
                 "loss": {"weighting": "uncertainty"},
                 "training": {"epochs": 80, "patience": 20, "learning_rate": 2e-3, "repeats": 5, "weight_decay": 1e-2},
             },
