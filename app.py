@@ -5,26 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.ui import first_start, picker, widgets
+from moola_core.ui import first_start, frame, picker, widgets
 from moola_core.ui.places import LOGO, MARK
 
 # A page_icon of Streamlit's own would be fetched from outside; ours is a local file.
 st.set_page_config(page_title="moola", page_icon=str(MARK), layout="wide")
 st.logo(str(LOGO), size="large", icon_image=str(MARK))
 
-page = st.navigation(
-    {
-        "Data": [
-            st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
-            st.Page("pages/windows.py", title="Windows", icon=":material/candlestick_chart:"),
-        ],
-        "Work": [
-            st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),
-            st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:"),
-        ],
-        "Answers": [st.Page("pages/results.py", title="Results", icon=":material/fact_check:")],
-    }
-)
+page = frame.navigation()
 try:
     first_start.prepare()
     picker.pick()

@@ -10,8 +10,10 @@ import streamlit as st
 from moola_core.market.library import Dataset
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
-from moola_core.ui import loaders, state
+from moola_core.ui import frame, loaders, state
 from moola_core.ui.widgets import STATES, title_of
+
+PICKED = "picked"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,14 @@ class Picked:
 
 
 def current() -> Picked:
-    """What is chosen in the sidebar."""
-    return st.session_state["picked"]
+    """What is chosen in the sidebar; for a page's first line."""
+    picked = st.session_state.pop(PICKED, None)
+    if picked is None:
+        # Until st.navigation was called once in a server, Streamlit takes a link to a page for its old kind of pages/ folder
+        # and runs the page without app.py. After this call it does not.
+        frame.navigation()
+        st.rerun()
+    return picked
 
 
 def pick() -> None:
@@ -52,7 +60,7 @@ def pick() -> None:
         record = _pick_run(records)
         _active(records)
     state.publish((state.DATASET, state.RUN))
-    st.session_state["picked"] = Picked(dataset, records, record)
+    st.session_state[PICKED] = Picked(dataset, records, record)
 
 
 def belongs(record: Record, dataset: Dataset) -> bool:

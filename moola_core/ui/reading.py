@@ -212,5 +212,7 @@ def _found(columns: list[str], reading: Reading) -> dict[str, str]:
 
 
 def _missing(columns: list[str], reading: Reading, kind: str) -> list[str]:
-    needed = {"bars": ("open", "high", "low", "close"), "windows": ("label", "features"), "labels": ("label",)}[kind]
+    needed = {"bars": ("time", "open", "high", "low", "close"), "windows": ("label", "features"), "labels": ("label",)}[
+        kind
+    ]
     return [name for name in needed if name not in _found(columns, reading)]

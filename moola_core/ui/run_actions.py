@@ -7,7 +7,7 @@ import streamlit as st
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import loaders
-from moola_core.ui.widgets import title_of
+from moola_core.ui.widgets import literal, title_of
 
 
 def actions(run: Run, record: Record) -> None:
@@ -25,16 +25,8 @@ def actions(run: Run, record: Record) -> None:
         ):
             run.update(archived=not record.archived)
             st.rerun()
-        if st.button("Delete", icon=":material/delete:", key="delete", disabled=record.active):
-            _confirm(record)
-
-
-@st.dialog("Delete this run?")
-def _confirm(record: Record) -> None:
-    st.markdown(f"**{title_of(record)}** and its predictions and weights will be gone for good.")
-    with st.container(horizontal=True):
-        if st.button("Delete for good", type="primary", key="delete_now"):
-            loaders.store().delete(record.run_id)
-            st.rerun()
-        if st.button("Keep it", key="keep"):
-            st.rerun()
+        with st.popover("Delete", icon=":material/delete:", disabled=record.active):
+            st.markdown(f"{literal(title_of(record))} and its predictions and weights will be gone for good.")
+            if st.button("Delete for good", type="primary", key="delete_now", disabled=record.active):
+                loaders.store().delete(record.run_id)
+                st.rerun()

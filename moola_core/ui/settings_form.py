@@ -71,7 +71,7 @@ def form(base: Finetune, grades: list[str]) -> dict[str, Any]:
 
 
 def _part(part: str, base: Finetune, grades: list[str]) -> dict[str, Any]:
-    typed = {}
+    typed: dict[str, Any] = {}
     values = settings(base)
     names = [name for name in FIELDS if name.split(".")[0] == part]
     for pair in zip(names[::2], [*names[1::2], *[""] * (len(names) % 2)], strict=True):

@@ -1,0 +1,23 @@
+"""The navigation over the pages."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+
+def navigation() -> Page:
+    """Draw the menu and return the page that is to run."""
+    return st.navigation(
+        {
+            "Data": [
+                st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+                st.Page("pages/windows.py", title="Windows", icon=":material/candlestick_chart:"),
+            ],
+            "Work": [
+                st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),
+                st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:"),
+            ],
+            "Answers": [st.Page("pages/results.py", title="Results", icon=":material/fact_check:")],
+        }
+    )

@@ -1,0 +1,115 @@
+"""A small dataset and run folders made by hand, for the tests of charts, ui, pages and the app in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from moola_core.diagnostics.evaluation import evaluate
+from moola_core.market.demo import make_demo, write_demo
+from moola_core.presets import preset
+from moola_core.runs.store import Run, Store
+from moola_core.specs import change
+
+CLASSES = ("consolidation", "retracement")
+FOLDS, REPEATS, EPOCHS = 5, 2, 4
+
+
+def make_data(folder: Path) -> Path:
+    """A demo market of 60 trainable windows under `folder`/demo; returns the file of windows."""
+    write_demo(folder / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
+    return folder / "demo" / "windows.parquet"
+
+
+def make_run(root: Path, windows: Path, state: str = "done", name: str = "A run", constant: bool = False) -> Run:
+    """A run folder on the file of windows, in any end state; `constant` answers one class in every window."""
+    files = {"data.windows": str(windows), "data.bars": str(windows.with_name("bars.parquet"))}
+    run = Store(root).create(change(preset("quick").finetune(), files), name=name, note="by hand", tags=("made",))
+    if state == "queued":
+        return run
+    run.update(state="running", started=run.record.created, progress={"done": 3, "total": FOLDS * REPEATS})
+    run.append_events(epoch_events())
+    if state == "failed":
+        run.update(state="failed", error="the card went away: [cuda:0] $lost", ended=run.record.created, seconds=3.0)
+        (run.folder / "log.txt").write_text("Traceback: the card went away\n")
+    if state == "done":
+        _finish(run, windows, constant)
+    return run
+
+
+def _finish(run: Run, windows: Path, constant: bool) -> None:
+    predictions = make_predictions(windows, constant)
+    run.write_table("predictions", {name: predictions[name].to_numpy() for name in predictions})
+    run.write_table("steps", step_columns())
+    run.write_result("evaluation", evaluate(predictions, 105, {0: 0.9, 1: 0.95}))
+    done = FOLDS * REPEATS
+    run.update(
+        state="done", progress={"done": done, "total": done}, ended=run.record.created, seconds=12.0, device="cpu"
+    )
+
+
+def make_predictions(windows: Path, constant: bool = False) -> pd.DataFrame:
+    """Out-of-fold predictions of the windows that are not of grade D, right in about two of three."""
+    table = pd.read_parquet(windows)
+    table = table[table["grade"] != "D"]
+    generator = np.random.default_rng(5)
+    parts = []
+    for repeat in range(REPEATS):
+        truth = (table["label"] == CLASSES[1]).to_numpy(float)
+        p = np.clip(0.5 + 0.25 * (2 * truth - 1) + generator.normal(0, 0.3, len(table)), 0.02, 0.98)
+        p = np.full(len(table), 0.9) if constant else p
+        off = generator.normal(0, 6, len(table))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "repeat": repeat,
+                    "fold": generator.permutation(len(table)) % FOLDS,
+                    "window_id": table["window_id"].astype(str).to_numpy(),
+                    "label": table["label"].to_numpy(),
+                    "predicted": np.where(p > 0.5, CLASSES[1], CLASSES[0]),
+                    "p_consolidation": 1 - p,
+                    "p_retracement": p,
+                    "start_true": table["expansion_start"].to_numpy(float),
+                    "end_true": table["expansion_end"].to_numpy(float),
+                    "start_pred": table["expansion_start"].to_numpy(float) + off,
+                    "end_pred": table["expansion_end"].to_numpy(float) + off,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def epoch_events() -> list[dict]:
+    """What training says of every fit's epochs."""
+    events: list[dict] = []
+    for repeat in range(REPEATS):
+        for fold in range(FOLDS):
+            place = {"repeat": repeat, "fold": fold, "epoch": None, "split": None}
+            events.append({"type": "replicate_started", **place, "values": {"train": 38, "test": 12}})
+            for epoch in range(1, EPOCHS + 1):
+                values = {"loss": 1 / epoch, "loss_class": 0.7 / epoch, "loss_pointer": 0.02 / epoch}
+                sigma = {"sigma_class": 1.0 + 0.01 * epoch, "sigma_pointer": 1.0 - 0.01 * epoch, "lr": 0.005}
+                at = {"repeat": repeat, "fold": fold, "epoch": epoch}
+                events.append({"type": "epoch", **at, "split": "train", "values": values | sigma})
+                events.append({"type": "epoch", **at, "split": "inner", "values": values})
+            events.append({"type": "replicate_finished", **place, "values": {"seconds": 1.25, "best_epoch": 3}})
+    return events
+
+
+def step_columns() -> dict[str, np.ndarray]:
+    """Columns of steps.parquet: conflict measured in every second step."""
+    repeat, fold, epoch, step = (
+        part.ravel()
+        for part in np.meshgrid(range(REPEATS), range(FOLDS), range(1, EPOCHS + 1), range(2), indexing="ij")
+    )
+    conflict = np.where(step == 0, (fold % 2).astype(float), np.nan)
+    return {
+        "repeat": repeat,
+        "fold": fold,
+        "epoch": epoch,
+        "step": step,
+        "conflict": conflict,
+        "projected": np.where(step == 0, 0.0, np.nan),
+    }

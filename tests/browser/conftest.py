@@ -1,0 +1,140 @@
+"""The app as a user has it: a real server and a headless Chromium. Skips, with the install command, where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app_samples import make_data, make_run
+
+PROJECT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+IDLE = """() => {
+    const app = document.querySelector('[data-testid=stApp]');
+    return !!app && app.dataset.testConnectionState === 'CONNECTED' && app.dataset.testScriptState === 'notRunning'
+        && !document.querySelector('[data-testid=stSkeleton],[data-stale=true]');
+}"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(item.path).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.browser)
+            # One server and one browser: all of them in one worker.
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            if CHROMIUM is None:
+                reason = "no Chromium: apt-get install -y --no-install-recommends chromium"
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+class Server:
+    """The app on a free port, with folders of its own."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.data, self.store = folder / "data", folder / "artifacts"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        paths = {"MOOLA_DATA": str(self.data), "MOOLA_STORE": str(self.store)}
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
+        self.log = (folder / "server.log").open("wb")
+        self.process = subprocess.Popen(
+            command, cwd=PROJECT, env=os.environ | paths | environment, stdout=self.log, stderr=subprocess.STDOUT
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=1).read()
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.1)
+        raise TimeoutError("the server did not start")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        self.log.close()
+
+
+class Tab:
+    """A browser tab on a server; `outside` collects requests that leave the machine, `errors` what the console complained of."""
+
+    def __init__(self, page, address: str) -> None:
+        self.page = page
+        self.address, self.outside, self.errors = address, [], []
+        self.page.on("request", self._note)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _note(self, request) -> None:
+        if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
+            self.outside.append(request.url)
+
+    def open(self, path: str = "") -> None:
+        self.page.goto(f"{self.address}/{path}")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has ended and everything is drawn: twice, since just after a click it still reads so."""
+        quiet = 0
+        until = time.monotonic() + 60
+        while quiet < 2:
+            assert time.monotonic() < until, "the page does not come to rest"
+            self.page.wait_for_timeout(150)
+            quiet = quiet + 1 if self.page.evaluate(IDLE) else 0
+
+    def text(self) -> str:
+        return self.page.inner_text("[data-testid=stMain]")
+
+    def wait_for(self, text: str, seconds: float = 20) -> None:
+        self.page.get_by_text(text).first.wait_for(timeout=seconds * 1000)
+        self.settle()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        found = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS.split())
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def open_tab(browser):
+    """open_tab(address, width=1440, scheme="light"): a tab that shares nothing with any other."""
+    opened = []
+
+    def start(address: str, width: int = 1440, scheme: str = "light") -> Tab:
+        context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+        opened.append(context)
+        return Tab(context.new_page(), address)
+
+    yield start
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory) -> Iterator[Server]:
+    """A server with a finished run, and nothing under way."""
+    folder = tmp_path_factory.mktemp("full")
+    make_run(folder / "artifacts", make_data(folder / "data"), name="Browser run")
+    server = Server(folder, MOOLA_DEMO="off")
+    yield server
+    server.stop()

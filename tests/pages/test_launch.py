@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from moola_core.runs.store import Store
+from tests.pages.conftest import button, texts
+
+
+@pytest.fixture
+def started(monkeypatch) -> list:
+    """The runs that were started, with no process behind them."""
+    runs: list = []
+    monkeypatch.setattr("moola_core.launch.local.start", runs.append)
+    return runs
+
+
+def _type(at, name: str, value: str) -> None:
+    next(box for box in at.text_input if box.key == f"set_recommended_{name}").set_value(value).run()
+    assert not at.exception
+
+
+def test_a_changed_setting_is_listed_with_its_meaning_and_in_the_command(show):
+    at = show("launch")
+    _type(at, "training.epochs", "12")
+    assert "training.epochs" in texts(at).replace("\\", "") and "most epochs of one fit" in texts(at)
+    assert "--set training.epochs=12" in at.code[0].value and "--preset recommended" in at.code[0].value
+
+
+def test_a_wrong_setting_is_answered_beside_it_and_nothing_can_be_started(show):
+    at = show("launch")
+    _type(at, "training.epochs", "none")
+    assert "valid integer" in texts(at) and button(at, "Start the run").disabled
+    _type(at, "training.epochs", "5")
+    assert not at.error and not button(at, "Start the run").disabled
+
+
+def test_more_folds_than_windows_of_a_class_are_refused_before_the_start(show, monkeypatch):
+    at = show("launch")
+    _type(at, "training.folds", "20")
+    assert not at.error
+    at.multiselect(key="set_recommended_data.grades_left_out").set_value(["A", "B", "C"]).run()
+    _type(at, "training.folds", "20")
+    assert at.error or "left out" in texts(at)
+
+
+def test_time_disk_and_cost_are_told(show):
+    at = show("launch")
+    at.number_input(key="price").set_value(36.0).run()
+    figures = {metric.label: metric.value for metric in at.metric}
+    assert set(figures) == {"Time", "Disk", "Cost"} and float(figures["Cost"]) > 0
+
+
+def test_starting_makes_the_run_that_was_described_and_shows_it(show, started, store, dataset):
+    at = show("launch")
+    _type(at, "model.dropout", "0.25")
+    at.text_input(key="run_name").set_value("Less dropout").run()
+    at.text_input(key="run_note").set_value("to see").run()
+    button(at, "Start the run").click().run()
+    assert not at.exception
+    (record,) = Store(store).runs()
+    assert (record.name, record.note, record.preset, record.state) == (
+        "Less dropout",
+        "to see",
+        "recommended",
+        "queued",
+    )
+    spec = Store(store).open(record.run_id).spec
+    assert spec.model.dropout == 0.25 and spec.data.windows == str(dataset) and spec.data.bars
+    assert len(started) == 1 and at.title[0].value == "Runs" and at.session_state["run"] == record.run_id

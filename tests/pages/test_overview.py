@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from tests.app_samples import make_run
+from tests.pages.conftest import button, texts
+
+
+def test_targets_stand_beside_the_latest_and_the_pinned_run(show, dataset, store):
+    make_run(store, dataset, name="Old").update(pinned=True)
+    make_run(store, dataset, name="New")
+    at = show("overview")
+    table = at.table[0].value
+    assert list(table.columns) == ["Target", "Wanted", "Latest run", "Latest run: gap", "Baseline", "Baseline: gap"]
+    assert table["Target"].tolist()[0] == "Macro F1" and len(table) == 6
+    assert "Latest run: New" in texts(at) and "baseline: ★" not in texts(at) and "baseline: Old" in texts(at)
+    center = table.iloc[3]
+    assert "close" in center["Latest run"] and "%" in center["Latest run: gap"]
+
+
+def test_data_health_counts_windows_and_bars(show):
+    at = show("overview")
+    figures = {metric.label: metric.value for metric in at.metric}
+    assert figures["Windows to train on"] == "60" and figures["Bars"] == "20,000"
+    assert "windows were found in the bars" in texts(at)
+
+
+def test_constant_folds_are_the_first_thing_said(show, dataset, store):
+    make_run(store, dataset, constant=True)
+    assert "answered one class for every window" in texts(show("overview"))
+
+
+def test_next_leads_to_the_launch_page_with_its_preset(show):
+    at = show("overview")
+    button(at, "Set up a quick run").click().run()
+    assert not at.exception
+    assert at.title[0].value == "Launch" and at.session_state["preset"] == "quick"
+
+
+def test_a_first_start_makes_the_demo_market_and_a_run(monkeypatch, tmp_path):
+    """The files and the spec of the demo run; its process is another test's."""
+    from moola_core.launch import local
+    from moola_core.runs.store import Store
+    from moola_core.ui import first_start
+
+    monkeypatch.setattr(local, "start", lambda run: None)
+    first_start.start_demo_run(tmp_path / "data", tmp_path / "store")
+    (record,) = Store(tmp_path / "store").runs()
+    assert (record.preset, record.tags) == ("quick", ("demo",))
+    assert (tmp_path / "data" / "demo" / "windows.parquet").is_file()

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.app_samples import make_run
+from tests.pages.conftest import button, texts
+
+
+@pytest.fixture
+def run(dataset, store):
+    return make_run(store, dataset)
+
+
+def test_metrics_have_spread_and_the_majority_beside_them(show, run):
+    table = show("results").table[0].value.set_index("")
+    stored = run.result("evaluation")
+    assert table.loc["Macro F1", "Mean"] == f"{stored['metrics']['f1_macro']['mean']:.3f}"
+    assert table.loc["Accuracy", "Spread"] == f"± {stored['metrics']['accuracy']['std']:.3f}"
+    assert table.loc["Accuracy", "Majority"] == f"{stored['majority']['accuracy']:.3f}"
+    assert table.loc["Recall, retracement", "Mean"] == f"{stored['metrics']['recall']['retracement']['mean']:.3f}"
+
+
+@pytest.mark.parametrize("repeat", ["all", "1"])
+def test_a_click_on_a_cell_opens_exactly_its_windows(show, run, repeat):
+    at = show("results")
+    at.session_state["matrix"] = repeat
+    at.run()
+    point = {"customdata": ["consolidation", "retracement", 9]}
+    at.session_state["confusion_cell"] = {"selection": {"points": [point]}}
+    at.run()
+    assert not at.exception and at.title[0].value == "Windows"
+    rows = run.predictions
+    rows = rows[(rows["label"] == "consolidation") & (rows["predicted"] == "retracement")]
+    rows = rows if repeat == "all" else rows[rows["repeat"] == 1]
+    assert f"Window 1 of {rows['window_id'].nunique()}" in [box.label for box in at.selectbox]
+    assert (at.query_params["true"], at.query_params["predicted"]) == ("consolidation", "retracement")
+
+
+def test_the_cells_are_buttons_too(show, run):
+    at = show("results")
+    at.button(key="cell_0_1").click().run()
+    assert not at.exception and at.title[0].value == "Windows"
+
+
+def test_the_squares_hold_the_stored_counts(show, run):
+    specs = [json.loads(chart.proto.spec) for chart in show("results").get("plotly_chart")]
+    cells = next(s["data"][0]["customdata"] for s in specs if s["data"][0].get("marker", {}).get("symbol") == "square")
+    counts = run.result("evaluation")["confusions"][0]["counts"]
+    assert [cell[2] for cell in cells] == [value for row in counts for value in row]
+
+
+def test_constant_folds_are_warned_of(show, dataset, store):
+    make_run(store, dataset, constant=True)
+    at = show("results")
+    assert "10 of 10 folds answered one class" in at.warning[0].value
+
+
+def test_the_windows_with_the_largest_error_are_one_click_away(show, run):
+    at = show("results")
+    button(at, "See the windows with the largest error").click().run()
+    assert at.session_state["order"] == "error" and at.title[0].value == "Windows"
+    assert "Windows" in texts(at)

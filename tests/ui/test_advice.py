@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from moola_core.diagnostics.evaluation import evaluate
+from moola_core.runs import codec
+from moola_core.runs.record import Record
+from moola_core.ui.advice import next_step
+from moola_core.ui.loaders import to_evaluation
+
+DONE = Record("20260101-000000-000-aaaa", "finetune", state="done", preset="stones")
+
+
+def _evaluation(right: float, constant: bool = False):
+    generator = np.random.default_rng(0)
+    label = np.array(["a", "b"] * 50)
+    flip = generator.random(100) > right
+    said = np.where(flip, np.where(label == "a", "b", "a"), label)
+    said = np.full(100, "a") if constant else said
+    p = np.where(said == "a", 0.8, 0.2)
+    rows = pd.DataFrame(
+        {"repeat": 0, "fold": np.arange(100) % 5, "label": label, "predicted": said, "p_a": p, "p_b": 1 - p}
+    )
+    rows = rows.assign(start_true=np.nan, end_true=np.nan, start_pred=np.nan, end_pred=np.nan)
+    return to_evaluation(codec.loads(codec.dumps(evaluate(rows, 105))))
+
+
+def test_without_a_run_it_says_how_to_make_one():
+    step = next_step(None, None, False)
+    assert (step.page, dict(step.values)) == ("launch", {"preset": "quick"})
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_an_active_run_is_followed(state):
+    assert next_step(dataclasses.replace(DONE, state=state), None, False).page == "runs"
+
+
+@pytest.mark.parametrize("state", ["failed", "lost"])
+def test_a_failed_run_points_to_its_log_and_says_why(state):
+    step = next_step(dataclasses.replace(DONE, state=state, error="no space"), None, False)
+    assert step.page == "runs" and "no space" in step.fact
+
+
+def test_constant_folds_come_before_any_average():
+    step = next_step(DONE, _evaluation(0.9, constant=True), True)
+    assert step.page == "results" and "5 of 5 folds" in step.fact
+
+
+def test_no_better_than_the_majority_class_leads_to_the_recommended_preset():
+    step = next_step(DONE, _evaluation(0.4), True)
+    assert dict(step.values) == {"preset": "recommended"}
+    again = next_step(dataclasses.replace(DONE, preset="recommended"), _evaluation(0.4), True)
+    assert dict(again.values) == {"outcome": "wrong"}
+
+
+def test_a_good_run_is_to_be_pinned_and_then_looked_into():
+    assert "pin" in next_step(DONE, _evaluation(0.9), False).step.lower()
+    assert next_step(DONE, _evaluation(0.9), True).page == "windows"

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from moola_core.presets import PRESETS, preset
+from moola_core.specs import Finetune, change, settings
+from moola_core.ui import settings_form
+from moola_core.ui.command import command
+
+
+@pytest.fixture
+def base() -> Finetune:
+    return change(preset("quick").finetune(), {"data.windows": "data/my windows.parquet"})
+
+
+def test_every_setting_that_training_reads_is_in_the_form():
+    shown = set(settings_form.FIELDS)
+    left_out = {name for name in settings(Finetune) if name.startswith("data.")} - {"data.grades_left_out"}
+    assert set(settings(Finetune)) - shown == left_out | {"kind", "preset"}
+    assert all(info.description for info in settings_form.FIELDS.values())
+
+
+def test_what_is_typed_is_checked_by_the_spec(base):
+    checked = settings_form.check(base, {"training.epochs": 0, "model.dropout": "much", "training.folds": 4})
+    assert checked.spec is None and set(checked.errors) == {"training.epochs", "model.dropout"}
+    assert "greater than or equal to 1" in checked.errors["training.epochs"]
+
+
+def test_rules_between_settings_are_told_for_the_whole(base):
+    checked = settings_form.check(base, {"loss.pcgrad": True, "model.tasks": "class"})
+    assert checked.spec is None and "pcgrad needs both tasks" in checked.errors[""]
+
+
+def test_a_valid_draft_is_the_spec(base):
+    checked = settings_form.check(base, {"training.patience": None, "features.columns": ("price_path", "body_pct")})
+    assert checked.spec.training.patience is None
+    assert settings_form.changed(base, checked.spec) == {
+        "training.patience": (10, None),
+        "features.columns": (("relativity",), ("price_path", "body_pct")),
+    }
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_unchanged_has_no_changes(name):
+    start = preset(name).finetune()
+    assert settings_form.changed(start, settings_form.check(start, {}).spec) == {}
+
+
+def test_the_command_says_the_same_as_the_form(base):
+    typed = {
+        "training.patience": None,
+        "features.columns": ("price_path",),
+        "model.dropout": 0.25,
+        "loss.weighting": "dwa",
+    }
+    spec = settings_form.check(base, typed).spec
+    words = shlex.split(command(spec, settings_form.changed(base, spec), "it's mine", "", ("a b",)).replace("\\\n", ""))
+    assert words[:4] == ["moola", "finetune", "--windows", "data/my windows.parquet"]
+    assert words[words.index("--name") + 1] == "it's mine" and words[words.index("--tag") + 1] == "a b"
+    changes = dict(words[i + 1].split("=", 1) for i, word in enumerate(words) if word == "--set")
+    assert json.loads(changes["features.columns"]) == ["price_path"]
+    assert change(base, changes) == spec
