@@ -63,6 +63,9 @@ class Model(Part):
         0, ge=0, le=1024, description="width of a linear layer with ReLU shared by both heads; 0 for none"
     )
     normalisation: Literal["none", "layer", "batch"] = Field("none", description="normalisation after the encoder")
+    pointer: Literal["pooled", "positions"] = Field(
+        "pooled", description="read the expansion from the pooled vector, or as the mean position under a learned weight"
+    )
     tasks: Literal["both", "class", "pointers"] = Field("both", description="which heads are trained")
 
 

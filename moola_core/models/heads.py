@@ -18,11 +18,28 @@ class ClassHead(nn.Module):
 
 
 class PointerHead(nn.Module):
-    """[batch, width] → (center, length) [batch, 2] as fractions of the window, by a sigmoid."""
+    """The pooled vector [batch, width] → (center, length) [batch, 2] as fractions of the window, by a sigmoid."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.linear = nn.Linear(width, 2)
 
-    def forward(self, pooled: Tensor) -> Tensor:
+    def forward(self, pooled: Tensor, sequence: Tensor) -> Tensor:
         return torch.sigmoid(self.linear(pooled))
+
+
+class PositionHead(nn.Module):
+    """Center as the mean position under a softmax over the bars (soft-argmax, Luvizon et al. 2019); length as above.
+
+    A pooled vector has lost where things happened; this head scores each bar of the sequence [batch, K, sequence_width].
+    """
+
+    def __init__(self, width: int, sequence_width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, 1)
+        self.score = nn.Linear(sequence_width, 1)
+
+    def forward(self, pooled: Tensor, sequence: Tensor) -> Tensor:
+        bars = torch.arange(sequence.shape[1], device=sequence.device, dtype=sequence.dtype) / sequence.shape[1]
+        center = torch.softmax(self.score(sequence).squeeze(2), dim=1) @ bars
+        return torch.stack([center, torch.sigmoid(self.linear(pooled).squeeze(1))], dim=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from moola_core.models.encoder import Encoder, Pooling
-from moola_core.models.heads import ClassHead, PointerHead
+from moola_core.models.heads import ClassHead, PointerHead, PositionHead
 from moola_core.specs import Model
 
 
@@ -32,12 +32,13 @@ class MultiTask(nn.Module):
             nn.Sequential(nn.Linear(self.encoder.width, width), nn.ReLU()) if model.trunk_width else nn.Identity()
         )
         self.class_head = ClassHead(width, outputs) if model.tasks != "pointers" else None
-        self.pointer_head = PointerHead(width) if model.tasks != "class" else None
+        self.pointer_head = _pointer_head(width, self.encoder.width, model)
 
     def forward(self, x: Tensor) -> Outputs:
-        shared = self.trunk(self.dropout(self.pooling(self.encoder(x))))
+        sequence = self.encoder(x)
+        shared = self.trunk(self.dropout(self.pooling(sequence)))
         logits = self.class_head(shared) if self.class_head is not None else None
-        pointer = self.pointer_head(shared) if self.pointer_head is not None else None
+        pointer = self.pointer_head(shared, sequence) if self.pointer_head is not None else None
         return Outputs(logits, pointer)
 
     def shared_parameters(self) -> list[nn.Parameter]:
@@ -53,3 +54,9 @@ class MultiTask(nn.Module):
 
     def count_trainable(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+
+def _pointer_head(width: int, sequence_width: int, model: Model) -> nn.Module | None:
+    if model.tasks == "class":
+        return None
+    return PositionHead(width, sequence_width) if model.pointer == "positions" else PointerHead(width)

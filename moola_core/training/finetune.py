@@ -96,6 +96,11 @@ def _train(
         if epoch % training.monitor_every == 0:
             emit(Event("monitor", **where, epoch=epoch, split="inner", values=found))
         score = loop.score(losses, found.get("f1_macro"))
+        if not np.isfinite(losses).all():
+            raise RunError(
+                f"The loss is not a number from epoch {epoch} on (repeat {loop.fold.repeat}, fold {loop.fold.fold}).",
+                mend="Lower training.learning_rate or training.clip_norm.",
+            )
         if score < best - SMALLEST_GAIN:
             best, best_epoch, weights = score, epoch, weights_of(loop.model)
         if training.patience is not None and epoch - max(best_epoch, 1) >= training.patience:
