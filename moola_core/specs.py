@@ -64,7 +64,8 @@ class Model(Part):
     )
     normalisation: Literal["none", "layer", "batch"] = Field("none", description="normalisation after the encoder")
     pointer: Literal["pooled", "positions"] = Field(
-        "pooled", description="read the expansion from the pooled vector, or as the mean position under a learned weight"
+        "pooled",
+        description="read the expansion from the pooled vector, or as the mean position under a learned weight",
     )
     tasks: Literal["both", "class", "pointers"] = Field("both", description="which heads are trained")
 
