@@ -15,6 +15,7 @@ st.logo(str(LOGO), size="large", icon_image=str(MARK))
 page = frame.navigation()
 try:
     first_start.prepare()
+    first_start.warm_kernels()
     picker.pick()
     page.run()
 except MoolaError as error:

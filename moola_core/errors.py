@@ -7,6 +7,7 @@
     ├── CheckpointError  weights do not fit
     ├── StoreError       the artifacts folder cannot be read or written
     └── RunError         a run does not exist or is in the wrong state
+        └── FailedRun    a run ended on an error of the program's own
 
 Each says what is wrong, where, and how to mend it. Bad input ends a command with status 2, any other failure with 1.
 """
@@ -58,6 +59,10 @@ class StoreError(MoolaError):
 
 class RunError(MoolaError):
     exit_status = 2
+
+
+class FailedRun(RunError):
+    exit_status = 1
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ predictions = loaders.predictions(run) if run else None
 with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = window_picker.filters(windows, predictions is not None)
     repeat = window_picker.repeat_picker(predictions)
-table = answers.join(windows, predictions, repeat)
+table = loaders.joined(picked.dataset, run, repeat)
 rows = answers.select(table, chosen)
 if not len(rows):
     widgets.empty("No window passes these filters", "Drop them to see all windows again.")

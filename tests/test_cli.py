@@ -14,6 +14,16 @@ from moola_core.runs import Store
 SMALL = [f"--set={text}" for text in ("epochs=1", "repeats=1", "folds=3", "hidden=4", "processes=1")]
 
 
+BAD_FILES = {
+    "torn.parquet": b"PAR1 and no footer",
+    "list.json": b"3",
+    "latin.csv": b"\xff\xfe\x00bad",
+    "what.xyz": b"",
+    "study.json": b'{"kind": "plan"}',
+    "typo.json": b'{"kind": "finetune", "model": {"hiden": 3}}',
+}
+
+
 def run(capsys, *arguments):
     status = main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
@@ -78,12 +88,70 @@ def test_finetune_prints_one_object_and_keeps_the_run(capsys, demo_files, tmp_pa
         (["demo", "--out", "d", "--world", "lucky"], "Known: helpful"),
         (["submit", "none.json"], "cannot be read"),
         (["check", "none.csv", "--window-bars", "5"], "no such file"),
+        (["demo", "--out", "d", "--seed", "-1"], "is negative"),
+        (["demo", "--out", "d", "--bars", "501", "--windows", "20"], "too few episodes"),
+        (["finetune", "--windows", "test_cli.py", "--set", "folds=many"], "valid integer"),
+        (["finetune", "--windows", "x", "--bars", "y", "--session", "noon"], "18:00-17:00"),
+        (["check", "torn.parquet"], "cannot be read"),
+        (["check", "list.json"], "Label Studio"),
+        (["check", "latin.csv"], "cannot be read"),
+        (["check", "what.xyz"], "Known endings"),
+        (["submit", "torn.parquet"], "not JSON"),
+        (["submit", "study.json"], "unknown kind"),
+        (["submit", "typo.json"], "Did you mean hidden"),
     ],
 )
 def test_bad_input_is_a_sentence_on_standard_error_and_status_2(capsys, tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
+    for name, content in BAD_FILES.items():
+        Path(name).write_bytes(content)
     status, out, err = run(capsys, *arguments)
     assert status == 2 and out == "" and words in err and "Traceback" not in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ('grades_left_out=["A","B","C","D"]', "all 117 windows are of a grade that is left out"),
+        ("embargo_bars=100000", "no training windows left"),
+        ('columns=["open_nrm"]', "Did you mean open_norm"),
+    ],
+)
+def test_settings_that_do_not_suit_the_windows_fail_the_run_with_a_sentence(
+    capsys, demo_files, tmp_path, change, words
+):
+    where = ["--windows", demo_files["windows"], "--store", tmp_path, "--preset", "quick"]
+    status, out, err = run(capsys, "finetune", *where, *SMALL, "--set", change, "--json")
+    record = Store(tmp_path).runs()[0]
+    assert status == 2 and out == "" and words in err and err.count("\n") == 1
+    assert record.state == "failed" and words in record.error
+
+
+def test_a_wrong_path_leaves_no_run_behind(capsys, tmp_path):
+    status, _, err = run(capsys, "finetune", "--windows", tmp_path / "none.parquet", "--store", tmp_path)
+    assert status == 2 and "no such file" in err and Store(tmp_path).runs() == []
+
+
+def test_an_error_of_the_program_is_one_line_and_its_traceback_is_in_the_log(capsys, demo_files, tmp_path, monkeypatch):
+    from moola_core.launch import worker
+
+    monkeypatch.setattr(worker, "make_folds", lambda *_: 1 / 0)
+    where = ["--windows", demo_files["windows"], "--store", tmp_path, "--preset", "quick"]
+    status, out, err = run(capsys, "finetune", *where, *SMALL, "--json")
+    failed = Store(tmp_path).open(Store(tmp_path).runs()[0].run_id)
+    assert status == 1 and out == "" and "ZeroDivisionError" in err and err.count("\n") == 1
+    assert failed.record.state == "failed" and "Traceback" in failed.log_text()
+
+
+def test_a_run_without_evaluation_is_still_printed(capsys, demo_files, tmp_path, monkeypatch):
+    from moola_core.launch import worker
+
+    monkeypatch.setattr(worker, "evaluate_run", lambda _: 1 / 0)
+    where = ["--windows", demo_files["windows"], "--store", tmp_path, "--preset", "quick"]
+    status, out, err = run(capsys, "finetune", *where, *SMALL, "--json")
+    found = json.loads(out)
+    assert status == 0 and found["state"] == "done" and found["metrics"] == {} and Path(found["predictions"]).is_file()
+    assert "could not be computed" in found["warnings"][0] and "could not be computed" in err
 
 
 def test_a_bad_file_is_reported_in_the_json_too(capsys, tmp_path):

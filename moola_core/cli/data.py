@@ -42,6 +42,8 @@ def make_demo(chosen: argparse.Namespace) -> int:
 
     if chosen.bars < 500 or chosen.windows < 20:
         raise DataError("a demo needs at least 500 bars and 20 windows.", where="demo", mend="Ask for more.")
+    if chosen.seed < 0:
+        raise DataError(f"--seed {chosen.seed} is negative.", where="demo", mend="Give 0 or more.")
     made = demo.make_demo(chosen.world, chosen.bars, chosen.windows, chosen.seed)
     paths = demo.write_demo(chosen.out, made)
     kept, left_out = made.windows.trainable()
@@ -71,7 +73,8 @@ def check_file(chosen: argparse.Namespace) -> int:
         facts = _check_bars(chosen, settings) if kind == "bars" else _check_windows(chosen, settings)
     except DataError as error:
         values["problems"] = [{"rule": error.what, "count": 1, "first": [error.where], "mend": error.mend}]
-        options.show(values, chosen.json, "")
+        if chosen.json:
+            options.show(values, True, "")
         raise
     report = facts.pop("report")
     values |= {"rows": report.rows, "ok": report.ok, "warnings": report.warnings, **facts}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from moola_core.errors import SpecError
 from moola_core.specs import Reading, build
 
 STORE = "artifacts"
+SESSION = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
@@ -49,6 +51,8 @@ def reading(chosen: argparse.Namespace, path: str) -> Reading:
     """The settings for the file at `path`: what was saved beside it, changed by the flags; saved again with --save."""
     from moola_core.market.settings import load_reading, save_reading
 
+    if chosen.session and not SESSION.fullmatch(chosen.session):
+        raise SpecError(f"{chosen.session!r} is no session.", where="--session", mend="Write it as 18:00-17:00.")
     saved = load_reading(path).model_dump()
     changes: dict[str, Any] = {
         "tz": chosen.tz,

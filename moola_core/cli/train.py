@@ -1,4 +1,4 @@
-"""finetune, submit, worker."""
+"""finetune, submit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.errors import SpecError
+from moola_core.errors import DataError, SpecError
 
 
 def add_to(commands: Any) -> None:
@@ -46,9 +46,27 @@ def _add_names(command: argparse.ArgumentParser) -> None:
 
 
 def run_finetune(chosen: argparse.Namespace) -> int:
-    from moola_core.launch import worker
-    from moola_core.presets import preset
     from moola_core.runs.store import Store
+
+    spec = _spec(chosen)
+    from moola_core.launch import worker  # loads torch: only once the settings are known to be right
+
+    run = Store(chosen.store).create(spec, chosen.name, chosen.note, chosen.tag)
+    bar = Bar(quiet=not sys.stderr.isatty())
+    try:
+        worker.run(run, bar)
+    finally:
+        bar.close()
+    result = summary(run)
+    options.show(result, chosen.json, _text(result))
+    for warning in result["warnings"]:
+        print(f"note: {warning}", file=sys.stderr)
+    return 0
+
+
+def _spec(chosen: argparse.Namespace) -> Any:
+    """The preset with the files and changes that were asked for. Raises DataError when a file is not there."""
+    from moola_core.presets import preset
     from moola_core.specs import change
 
     spec = preset(chosen.preset).finetune()
@@ -63,15 +81,10 @@ def run_finetune(chosen: argparse.Namespace) -> int:
             "bars_reading": options.reading(chosen, chosen.bars).model_dump(),
         }
     spec = change(type(spec).model_validate(values), options.pairs(chosen.changes, "--set"))
-    run = Store(chosen.store).create(spec, chosen.name, chosen.note, chosen.tag)
-    bar = Bar(quiet=not sys.stderr.isatty())
-    try:
-        worker.run(run, bar)
-    finally:
-        bar.close()
-    result = summary(run)
-    options.show(result, chosen.json, _text(result))
-    return 0
+    for path in filter(None, (spec.data.windows, spec.data.bars)):
+        if not Path(path).is_file():
+            raise DataError("no such file.", where=path, mend="Check the path.")
+    return spec
 
 
 def run_submit(chosen: argparse.Namespace) -> int:
@@ -89,10 +102,17 @@ def run_submit(chosen: argparse.Namespace) -> int:
 
 
 def summary(run: Any) -> dict[str, Any]:
-    """What `--json` prints of a finished run: state, metrics, targets, and where the predictions are."""
+    """What `--json` prints of a finished run: state, metrics, targets, and where the predictions are.
+
+    Metrics and targets are empty when the evaluation failed; the warnings then say why.
+    """
+    from moola_core.errors import RunError
     from moola_core.targets import judge
 
-    evaluation = run.result("evaluation")
+    try:
+        evaluation = run.result("evaluation")
+    except RunError:
+        evaluation = {"metrics": {}, "majority": None, "fold_shares": []}
     targets = {
         row.target.name: {"target": row.target.text, "actual": row.actual, "met": row.met}
         for row in judge(evaluation["metrics"])
@@ -106,6 +126,7 @@ def summary(run: Any) -> dict[str, Any]:
         "majority": evaluation["majority"],
         "constant_folds": sum(share["constant"] for share in evaluation["fold_shares"]),
         "predictions": str(run.folder / "predictions.parquet"),
+        "warnings": record.warnings,
         "seconds": record.seconds,
         "trainable_parameters": record.counts.get("trainable_parameters"),
     }

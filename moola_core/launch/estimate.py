@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moola_core.errors import MoolaError
 from moola_core.features.catalog import names
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune
@@ -64,8 +65,11 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> tuple[float, 
         epochs = record.counts.get("epochs_run")
         if record.state != "done" or not epochs or not record.seconds or record.host != os.uname().nodename:
             continue
-        run = store.open(record.run_id)
-        other = run.spec
+        try:
+            run = store.open(record.run_id)
+            other, rows = run.spec, run.table("steps").num_rows
+        except MoolaError:  # a run of another version, or one that lost a file, measures nothing
+            continue
         if (other.model, other.training.batch, other.loss.pcgrad) != (
             spec.model,
             spec.training.batch,
@@ -75,7 +79,7 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> tuple[float, 
         if record.counts.get("window_bars") != window_bars:
             continue
         side_by_side = min(other.training.processes or min(2, os.cpu_count() or 1), len(epochs))
-        per_fit = run.table("steps").num_rows / side_by_side
+        per_fit = rows / side_by_side
         return max(record.seconds - START_S, 0.5) / max(per_fit, 1), record.run_id
     return None
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from moola_core.diagnostics.evaluation import evaluate_run
-from moola_core.errors import MoolaError, RunError
+from moola_core.errors import DataError, FailedRun, MoolaError, RunError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.market.bars import load_bars
@@ -43,7 +43,7 @@ def run(run: Run, listen: Listen | None = None) -> None:
     """Do what the run's spec asks for and bring its record to an end state.
 
     listen: called with each event and the record's progress, for a progress bar. An error for the user becomes the record's
-    sentence and is raised; any other one is printed with its traceback and raised too.
+    sentence and is raised; any other one goes to log.txt with its traceback and is raised as FailedRun.
     """
     record = run.record
     if record.state != "queued":
@@ -55,7 +55,10 @@ def run(run: Run, listen: Listen | None = None) -> None:
     except BaseException as error:
         state = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
         run.update(state=state, error=_sentence(error), ended=now(), seconds=time.monotonic() - started)
-        raise
+        if isinstance(error, MoolaError | KeyboardInterrupt):
+            raise
+        run.append_log(traceback.format_exc())
+        raise FailedRun(_sentence(error), where=f"run {run.id}", mend=f"See {run.folder / 'log.txt'}.") from error
     run.update(state="done", ended=now(), seconds=time.monotonic() - started)
 
 
@@ -86,6 +89,12 @@ def load_inputs(spec: Finetune, cache: Path) -> tuple[Inputs, dict[str, str], di
     windows, left_out = load_windows(spec.data.windows, spec.data.windows_reading, bars).trainable(
         spec.data.grades_left_out
     )
+    if not len(windows):
+        raise DataError(
+            f"all {left_out} windows are of a grade that is left out.",
+            where=spec.data.windows,
+            mend="Leave out fewer: data.grades_left_out.",
+        )
     x = window_matrix(windows, spec.features, bars, cache)
     hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
     labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
@@ -208,7 +217,7 @@ def _evaluate(run: Run, counts: dict[str, Any]) -> None:
     try:
         run.write_result("evaluation", evaluate_run(run))
     except (MoolaError, ValueError, ArithmeticError, KeyError) as error:
-        traceback.print_exc()
+        run.append_log(traceback.format_exc())
         run.update(warnings=(*run.record.warnings, f"The evaluation could not be computed: {error}"))
 
 
@@ -219,7 +228,7 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "Out of memory. Ask for a smaller model or batch, or for training.processes=1."
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'} (log.txt has the details)."
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}. Its log has the details."
 
 
 def _host() -> dict[str, Any]:

@@ -68,6 +68,11 @@ class Bars:
         return digest.hexdigest()
 
 
+def crosses(edges: np.ndarray, first: np.ndarray, length_bars: int) -> np.ndarray:
+    """Whether each run of `length_bars` bars from `first` [n] holds one of the sorted `edges` after its first bar."""
+    return np.searchsorted(edges, first, "right") < np.searchsorted(edges, first + length_bars, "left")
+
+
 def bars_from_arrays(time: np.ndarray, ohlc: np.ndarray, **columns: np.ndarray | None) -> Bars:
     """Bars from arrays: time [n] datetime64 UTC, ohlc [n, 4], optionally volume and contract [n]. Checked as a file is."""
     table = pd.DataFrame(np.asarray(ohlc, float), columns=list(PRICES))
@@ -94,9 +99,11 @@ def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:
 def _clean(table: pd.DataFrame, reading: Reading, where: str) -> Bars:
     if not len(table):
         raise DataError("no bars in it.", where=where, mend="Export the file again.")
-    time, warnings = tables.utc_times(table["time"], reading.tz, where)
-    ohlc = _numbers(table, where)
-    faults = {**price_faults(ohlc), **_order_faults(time)}
+    time, warnings = tables.parse_times(table["time"], reading.tz, where)
+    if len(time) > 1 and (np.diff(time) < np.timedelta64(0)).all():
+        raise DataError("the bars run from the newest to the oldest.", where=where, mend="Sort the file by time.")
+    ohlc = _numbers(table)
+    faults = {"the time cannot be read": np.isnat(time), **_order_faults(time), **price_faults(ohlc)}
     bad = np.any(list(faults.values()), axis=0)
     if reading.repair == "drop" and bad.any():
         warnings.append(
@@ -124,15 +131,17 @@ def _clean(table: pd.DataFrame, reading: Reading, where: str) -> Bars:
     return Bars(time, ohlc, volume, contract, interval_s, gaps, Report("bars", len(time), (), tuple(warnings)), where)
 
 
-def _numbers(table: pd.DataFrame, where: str) -> np.ndarray:
+def _numbers(table: pd.DataFrame) -> np.ndarray:
     columns = [pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in PRICES]
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 
 def _order_faults(time: np.ndarray) -> dict[str, np.ndarray]:
-    step = np.diff(time).astype(np.int64)
-    seen_later = np.r_[False, np.maximum.accumulate(time)[:-1] > time[1:]]
-    return {"time is out of order": seen_later, "time occurs twice": np.r_[False, step == 0]}
+    latest = np.fmax.accumulate(time)[:-1]  # passes over times that cannot be read
+    return {
+        "time is out of order": np.r_[False, latest > time[1:]],
+        "time occurs twice": np.r_[False, latest == time[1:]],
+    }
 
 
 def _gaps(time: np.ndarray, interval_s: float, max_gap_bars: int) -> tuple[Gap, ...]:

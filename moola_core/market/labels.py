@@ -11,10 +11,11 @@ import pandas as pd
 
 from moola_core.errors import DataError
 from moola_core.market import tables
-from moola_core.market.bars import Bars
+from moola_core.market.bars import Bars, crosses
 from moola_core.specs import Reading
 
 DEFAULT_BARS = 105
+LEAST_EPOCH = 1e8  # larger numbers are times
 
 
 def read_labels(path: str | Path, reading: Reading) -> pd.DataFrame:
@@ -38,11 +39,11 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[
     length = reading.window_bars or DEFAULT_BARS
     anchor = "start_time" if "start_time" in table else "end_time"
     tables.require(table, (anchor,), where, [str(column) for column in table.columns])
-    moments, warnings = tables.utc_times(table[anchor], reading.tz, where)
+    moments, warnings = tables.parse_times(table[anchor], reading.tz, where)
     first = np.searchsorted(bars.time, moments)
     on_bar = (first < len(bars)) & (bars.time[np.minimum(first, len(bars) - 1)] == moments)
     first = first if anchor == "start_time" else first - length + 1
-    matched = on_bar & (first >= 0) & (first + length <= len(bars))
+    matched = on_bar & (first >= 0) & (first + length <= len(bars)) & ~crosses(bars.rolls, first, length)
     if not matched.any():
         raise DataError(
             "no row matches the bars.",
@@ -52,7 +53,7 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[
     if not matched.all():
         rows = np.flatnonzero(~matched)
         listed = ", ".join(f"row {i} ({str(moments[i])[:16]})" for i in rows[:10])
-        warnings.append(f"{len(rows)} rows match no {length} bars and are left out: {listed}.")
+        warnings.append(f"{len(rows)} rows match no {length} bars of one contract and are left out: {listed}.")
     kept = table[matched].reset_index(drop=True)
     starts = first[matched]
     kept["features"] = [bars.ohlc[i : i + length] for i in starts]
@@ -66,7 +67,8 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[
 def _bar_numbers(values: pd.Series, bars: Bars, starts: np.ndarray, reading: Reading, where: str) -> np.ndarray:
     """Pointers as bar numbers of their window, from bar numbers or times."""
     numbers = pd.to_numeric(values, errors="coerce")
-    if numbers.notna().any() or values.isna().all():
+    numbered = numbers.abs().median() < LEAST_EPOCH
+    if numbered or values.isna().all():
         return numbers.to_numpy(float, na_value=np.nan)
     known = values.notna().to_numpy()
     moments, _ = tables.utc_times(values[known].reset_index(drop=True), reading.tz, where)

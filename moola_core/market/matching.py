@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-KEY_BARS = 6
+LONGEST_RUN = 64
 SHARED_BARS = 2
+# Prices are multiples of the tick, so quotients lie on a coarse grid: this keeps them off the rounding edges.
+_OFF_EDGE = 0.363
 _PRIME = np.uint64(1099511628211)
 
 
@@ -15,22 +17,42 @@ def find(prices: np.ndarray, ohlc: np.ndarray) -> np.ndarray:
     Compares differences of prices, so a constant shift of the bars does not matter. The first of several places is taken.
     """
     n, length = prices.shape[:2]
-    if len(ohlc) < length:
-        return np.full(n, -1, np.int64)
-    keys = _rolling(_shape_hash(ohlc), KEY_BARS)[: len(ohlc) - length + 1]
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
     position = np.full(n, -1, np.int64)
-    for i, window in enumerate(prices):
-        key = _rolling(_shape_hash(window[:KEY_BARS]), KEY_BARS)[0]
-        low, high = np.searchsorted(ordered, key, "left"), np.searchsorted(ordered, key, "right")
-        shape = window - window[0, 3]
-        for start in order[low:high]:
-            piece = ohlc[start : start + length]
-            if np.allclose(piece - piece[0, 3], shape, rtol=0, atol=1e-5):
-                position[i] = start
-                break
+    if not n or len(ohlc) < length:
+        return position
+    tick = _tick(prices)
+    run = 1 << (min(length, LONGEST_RUN).bit_length() - 1)
+    keys = _run_hash(_shape_hash(ohlc, tick), run)[: len(ohlc) - length + 1]
+    wanted, which = np.unique(
+        [_run_hash(_shape_hash(window[:run], tick), run)[0] for window in prices], return_inverse=True
+    )
+    place = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
+    starts = np.flatnonzero(wanted[place] == keys)
+    starts = starts[np.argsort(place[starts], kind="stable")]
+    edges = np.searchsorted(place[starts], np.arange(len(wanted) + 1))
+    for i, key in enumerate(which):
+        position[i] = _first_match(prices[i], ohlc, starts[edges[key] : edges[key + 1]], 0.1 * tick)
     return position
+
+
+def _first_match(window: np.ndarray, ohlc: np.ndarray, starts: np.ndarray, tolerance: float) -> int:
+    """The first of `starts` at which the bars have the window's shape [K, 4], or -1."""
+    shape = window - window[0, 3]
+    for row in (len(window) - 1, len(window) // 2):  # flat markets offer many starts: most end here, all at once
+        away = np.abs(ohlc[starts + row] - ohlc[starts, 3:] - shape[row]).max(axis=1, initial=0)
+        starts = starts[away <= tolerance]
+    for start in starts:
+        piece = ohlc[start : start + len(window)]
+        if np.abs(piece - piece[0, 3] - shape).max() <= tolerance:
+            return int(start)
+    return -1
+
+
+def _tick(prices: np.ndarray) -> float:
+    """The smallest difference of prices within a bar that is more than the noise of single precision."""
+    size = np.abs(prices[..., :3] - prices[..., 3:])
+    real = size[size > 1e-6 * np.abs(prices).max()]
+    return float(real.min()) if len(real) else 1.0
 
 
 def overlaps(prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -38,16 +60,41 @@ def overlaps(prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n, length = prices.shape[:2]
     bars = np.ascontiguousarray(prices).reshape(n * length, 4)
     per_bar = _mix(bars.view(np.uint64))
-    keys = np.stack([_rolling(row, SHARED_BARS) for row in per_bar.reshape(n, length)])
+    keys = np.stack([_run_hash(row, SHARED_BARS) for row in per_bar.reshape(n, length)])
     order = np.argsort(keys.ravel(), kind="stable")
     ordered = keys.ravel()[order]
     same = np.flatnonzero(ordered[1:] == ordered[:-1])
-    width = keys.shape[1]
-    links = {
-        (int(a // width), int(b // width), int(a % width - b % width))
-        for a, b in zip(order[same], order[same + 1], strict=True)
-    }
-    return _place(n, [link for link in links if link[0] != link[1] and _agree(prices, *link)])
+    (a, at), (b, also_at) = (np.divmod(order[side], keys.shape[1]) for side in (same, same + 1))
+    links = np.unique(np.stack([a, b, at - also_at], axis=1)[a != b], axis=0)
+    return _place(n, [(a, b, shift) for a, b, shift in links.tolist() if _agree(prices, a, b, shift)])
+
+
+def interval_s(prices: np.ndarray, start_time: np.ndarray) -> float | None:
+    """Seconds between bars, from windows that share bars and know when they start; None when none do."""
+    series, first = overlaps(prices)
+    order = np.lexsort((first, series))
+    bars = np.diff(first[order])
+    seconds = np.diff(start_time[order]).astype("timedelta64[ns]").astype(float) / 1e9
+    told = (np.diff(series[order]) == 0) & (bars > 0) & (seconds > 0)
+    # A break between two starts makes its quotient too large, never too small.
+    return float((seconds[told] / bars[told]).min()) if told.any() else None
+
+
+def along_time(prices: np.ndarray, start_time: np.ndarray, series: np.ndarray, interval_s: float) -> np.ndarray:
+    """First bar [n] of windows by their start times [n], within each `series` [n].
+
+    Time runs on while the market is closed, bars do not: from one window to the next the count of bars is taken from the
+    bars that they share, and from the clock only where they share none.
+    """
+    group, shared = overlaps(prices)
+    order = np.lexsort((start_time, series))
+    clock = np.diff(start_time[order]).astype("timedelta64[ns]").astype(float) / 1e9 / interval_s
+    told = (np.diff(group[order]) == 0) & (np.diff(shared[order]) >= 0)
+    steps = np.where(told, np.diff(shared[order]), clock.round().astype(np.int64))
+    steps[np.diff(series[order]) != 0] = 0
+    first = np.empty(len(order), np.int64)
+    first[order] = np.r_[0, np.cumsum(steps)]
+    return first
 
 
 def _agree(prices: np.ndarray, a: int, b: int, shift: int) -> bool:
@@ -83,9 +130,9 @@ def _place(n: int, links: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.nd
     return series, first
 
 
-def _shape_hash(ohlc: np.ndarray) -> np.ndarray:
-    """A hash of each bar's open, high and low less its close."""
-    shape = np.round((ohlc[:, :3] - ohlc[:, 3:]) * 1e4).astype(np.int64)
+def _shape_hash(ohlc: np.ndarray, tick: float) -> np.ndarray:
+    """A hash of each bar's open, high and low less its close, in ticks."""
+    shape = np.floor((ohlc[:, :3] - ohlc[:, 3:]) / tick + _OFF_EDGE).astype(np.int64)
     return _mix(shape.view(np.uint64))
 
 
@@ -97,9 +144,13 @@ def _mix(values: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _rolling(hashes: np.ndarray, count: int) -> np.ndarray:
-    """Hash of each run of `count` consecutive bars."""
-    runs = np.zeros(len(hashes) - count + 1, np.uint64)
-    for i in range(count):
-        runs = runs * _PRIME + hashes[i : len(hashes) - count + 1 + i]
-    return runs
+def _run_hash(hashes: np.ndarray, count: int) -> np.ndarray:
+    """Hash of each run of `count` (a power of two) consecutive bars."""
+    factor = _PRIME
+    width = 1
+    while width < count:
+        hashes = hashes[:-width] * factor + hashes[width:]
+        with np.errstate(over="ignore"):
+            factor = factor * factor
+        width *= 2
+    return hashes

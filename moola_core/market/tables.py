@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "source": ("source", "batch"),
 }
 SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".csv", ".csv.gz", ".csv.zst", ".csv.gzip", ".json")
+_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
 _EPOCH_UNITS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (0.0, "s"))
 
 
@@ -66,7 +68,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         if end.startswith(".csv"):
             return read_csv(path)
     except (OSError, ValueError, pa.ArrowException, EOFError, pd.errors.ParserError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"cannot be read: {reason}.", where=str(path), mend="Export the file again.") from None
     raise DataError("unknown kind of file.", where=str(path), mend=f"Known endings: {', '.join(SUFFIXES)}.")
 
@@ -81,6 +83,7 @@ def read_csv(path: Path, rows: int | None = None) -> pd.DataFrame:
 def rename(table: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     """`table` under our column names: the reading's map first, then the usual names in any case."""
     table = table.reset_index() if isinstance(table.index, pd.DatetimeIndex) else table
+    table = table if "time" in reading.column_map else _join_clock(table)
     given = {theirs: ours for ours, theirs in reading.column_map.items()}
     taken = set(given.values())
     found = {column: given[column] for column in table.columns if column in given}
@@ -94,6 +97,19 @@ def rename(table: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     return table[list(found)].rename(columns=found)
 
 
+def _join_clock(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` with a column of days and one of clock times made one column, where it has no other times."""
+    lowered = {str(column).strip().lower(): column for column in table.columns}
+    others = set(ALIASES["time"]) - {"date", "time", "index"}
+    if not {"date", "time"} <= lowered.keys() or lowered.keys() & others or not len(table):
+        return table
+    clock = table[lowered["time"]].astype(str).str.strip()
+    if not _CLOCK.fullmatch(clock.iloc[0]):
+        return table
+    whole = table[lowered["date"]].astype(str).str.replace(" 00:00:00", "") + " " + clock
+    return table.drop(columns=lowered["date"]).assign(**{str(lowered["time"]): whole})
+
+
 def require(table: pd.DataFrame, columns: tuple[str, ...], where: str, have: list[str]) -> None:
     """Raise DataError when `table` lacks one of `columns`; `have` are the file's own column names."""
     missing = [column for column in columns if column not in table.columns]
@@ -105,8 +121,8 @@ def require(table: pd.DataFrame, columns: tuple[str, ...], where: str, have: lis
         )
 
 
-def utc_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarray, list[str]]:
-    """Times as datetime64[ns] in UTC, and what had to be assumed.
+def parse_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarray, list[str]]:
+    """Times as datetime64[ns] in UTC (NaT where they cannot be read), and what had to be assumed.
 
     Numbers are epoch seconds, milliseconds, microseconds or nanoseconds by their size; text may carry offsets; a naive
     time is in `tz` (UTC is assumed, and said).
@@ -118,14 +134,20 @@ def utc_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarray
         parsed = pd.Series(pd.to_datetime(values, unit=unit, utc=True, errors="coerce"))
     else:
         parsed, warnings = _parse_text(values, tz, where)
-    if parsed.isna().any():
-        rows = np.flatnonzero(parsed.isna().to_numpy())[:5]
+    return parsed.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ns]"), warnings
+
+
+def utc_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarray, list[str]]:
+    """`parse_times`, but raises DataError that names the first rows whose times cannot be read."""
+    times, warnings = parse_times(values, tz, where)
+    rows = np.flatnonzero(np.isnat(times))
+    if len(rows):
         raise DataError(
-            f"{int(parsed.isna().sum())} times cannot be read, first in rows {', '.join(map(str, rows))}.",
+            f"{len(rows)} times cannot be read, first in rows {', '.join(map(str, rows[:5]))}.",
             where=where,
             mend="Write times as ISO 8601 or as epoch numbers.",
         )
-    return parsed.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ns]"), warnings
+    return times, warnings
 
 
 def _parse_text(values: pd.Series, tz: str | None, where: str) -> tuple[pd.Series, list[str]]:

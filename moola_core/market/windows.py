@@ -13,13 +13,14 @@ import pandas as pd
 
 from moola_core.errors import DataError
 from moola_core.market import labels, matching, tables
-from moola_core.market.bars import Bars
+from moola_core.market.bars import Bars, crosses
 from moola_core.market.checks import Report, price_faults, problem, refuse
 from moola_core.market.settings import load_reading
 from moola_core.specs import Reading
 
 SHORTEST, LONGEST = 10, 500
 NO_TIME = np.datetime64("NaT", "ns")
+MINUTE_S = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,8 @@ class Windows:
 
     window_id, label, grade, source, instrument [n] str ('' where unknown); start, end [n] float64 pointers in bars, 0-based and
     inclusive (nan: none); prices [n, K, 4] float64; start_time [n] datetime64[ns] UTC (NaT: unknown); position [n] bar
-    number of the first bar in the bars they were located in (-1: not located); spans_gap [n] bool; interval_s.
+    number of the first bar in the bars they were located in (-1: not located); spans_gap [n] bool; interval_s: of the
+    bars, or told by windows that share bars, or a minute.
     """
 
     window_id: np.ndarray
@@ -143,14 +145,31 @@ def _from_prices(
     kept, drop_notes = _keep(columns, fits, reading, where)
     none = np.full(len(table), -1, np.int64)
     report = Report("windows", int(kept.sum()), (), (*warnings, *drop_notes, *time_notes))
-    interval_s = bars.interval_s if bars else 60.0
     loaded = Windows(
-        **columns, position=none, spans_gap=none > 0, interval_s=interval_s, report=report, path=where
+        **columns, position=none, spans_gap=none > 0, interval_s=MINUTE_S, report=report, path=where
     ).select(kept)
     if len(loaded.classes) < 2:
         only = loaded.classes[0] if len(loaded) else "none"
         raise DataError(f"only one class, {only}.", where=where, mend="Two or more classes are needed.")
-    return locate(loaded, bars) if bars is not None else loaded
+    if bars is not None:
+        return _of_one_contract(locate(loaded, bars), bars)
+    timed = ~np.isnat(loaded.start_time)
+    told = matching.interval_s(loaded.prices[timed], loaded.start_time[timed])
+    return replace(loaded, interval_s=told or MINUTE_S)
+
+
+def _of_one_contract(windows: Windows, bars: Bars) -> Windows:
+    """The located windows less those that cross a contract roll, which are named in a warning."""
+    crossing = (windows.position >= 0) & crosses(bars.rolls, windows.position, windows.bars)
+    if not crossing.any():
+        return windows
+    names = ", ".join(map(str, windows.window_id[crossing][:5]))
+    note = f"{int(crossing.sum())} windows cross a contract roll and are left out, first {names}."
+    kept = windows.select(~crossing)
+    if len(kept.classes) < 2:
+        raise DataError(f"too few are left: {note}", where=windows.path, mend="Label windows within one contract.")
+    report = replace(kept.report, rows=len(kept), warnings=(*kept.report.warnings, note))
+    return replace(kept, report=report)
 
 
 def _columns(table: pd.DataFrame, reading: Reading) -> dict[str, np.ndarray]:
@@ -258,9 +277,7 @@ def locate(windows: Windows, bars: Bars) -> Windows:
     start_time = windows.start_time.copy()
     fill = found & np.isnat(start_time)
     start_time[fill] = bars.time[position[fill]]
-    spans = np.zeros(len(windows), bool)
-    for edge in bars.breaks:
-        spans |= found & (position < edge) & (edge < position + windows.bars)
+    spans = found & crosses(bars.breaks, position, windows.bars)
     notes = list(windows.report.warnings)
     if not found.all():
         names = ", ".join(map(str, windows.window_id[~found][:5]))
@@ -277,13 +294,12 @@ def bar_spans(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     """Which windows share bars: series [n] and first bar [n] within it.
 
     Two windows share bars when they are of one series and their first bars lie closer than K. Known from positions in
-    bars, else from start times, else from equal prices.
+    bars, else from start times and equal prices, else from equal prices alone.
     """
     if len(windows) and (windows.position >= 0).all():
         return np.zeros(len(windows), np.int64), windows.position.astype(np.int64)
     if len(windows) and not np.isnat(windows.start_time).any():
         _, series = np.unique(windows.instrument.astype(str), return_inverse=True)
-        return series.astype(np.int64), (windows.start_time.astype(np.int64) / 1e9 / windows.interval_s).round().astype(
-            np.int64
-        )
+        first = matching.along_time(windows.prices, windows.start_time, series, windows.interval_s)
+        return series.astype(np.int64), first
     return matching.overlaps(windows.prices)

@@ -21,6 +21,14 @@ def loads(text: str | bytes) -> Any:
     return json.loads(text)
 
 
+def load_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object. Raises ValueError for text that is not JSON, or is JSON of another kind."""
+    value = loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
 def plain(value: Any) -> Any:
     """`value` as dicts, lists, texts, numbers, booleans and None."""
     if value is None or isinstance(value, bool | int | str):

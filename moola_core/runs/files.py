@@ -17,14 +17,19 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
-        with draft.open("rb+") as file:
-            os.fsync(file.fileno())
+        flush(draft)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise StoreError(
             f"cannot be written: {error.strerror or error}.", where=str(path), mend="Check the disk's space and rights."
         ) from None
+
+
+def flush(path: Path) -> None:
+    """Wait until the file's bytes are on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def write_text(path: Path, text: str) -> None:

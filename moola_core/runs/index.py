@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from moola_core.errors import StoreError
 from moola_core.runs import codec
-from moola_core.runs.record import Record, from_dict
+from moola_core.runs.record import RUN_ID, Record, from_dict
 
 _TABLE = "CREATE TABLE IF NOT EXISTS records (run_id TEXT PRIMARY KEY, stamp TEXT NOT NULL, record TEXT NOT NULL)"
+# Busy, or in a folder that may be read but not written: the folders are read without it.
+_OUT_OF_REACH = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 class Index:
@@ -23,63 +23,61 @@ class Index:
 
     def records(self) -> list[Record]:
         """Every record, newest first. A record that cannot be read appears as failed, with the reason."""
-        found = {path.parent.name: (path, _stamp(path)) for path in self._files()}
+        found = self._stamps()
         if not found:
             return []
-        with closing(self._connect()) as connection, connection:
-            known = {
-                run_id: (stamp, text)
-                for run_id, stamp, text in connection.execute("SELECT run_id, stamp, record FROM records")
-            }
-            stale = {
-                run_id: (path, stamp) for run_id, (path, stamp) in found.items() if known.get(run_id, ("",))[0] != stamp
-            }
-            fresh = {run_id: (stamp, _read(path)) for run_id, (path, stamp) in stale.items()}
-            if fresh or known.keys() - found.keys():
-                connection.executemany(
-                    "REPLACE INTO records VALUES (?, ?, ?)", [(run_id, *row) for run_id, row in fresh.items()]
-                )
-                connection.executemany(
-                    "DELETE FROM records WHERE run_id = ?", [(run_id,) for run_id in known.keys() - found.keys()]
-                )
-        texts = {run_id: fresh[run_id][1] if run_id in fresh else known[run_id][1] for run_id in found}
+        texts = self._texts(found)
         return [from_dict(codec.loads(texts[run_id]) | {"run_id": run_id}) for run_id in sorted(texts, reverse=True)]
 
-    def _files(self) -> Iterator[Path]:
+    def _stamps(self) -> dict[str, str]:
+        """What tells that a record's file is still the same, by run id. Folders that are no runs are passed over."""
         folder = self.root / "runs"
-        if folder.is_dir():
-            yield from (
-                path / "run.json"
-                for path in folder.iterdir()
-                if not path.name.startswith(".") and (path / "run.json").is_file()
-            )
+        names = [path.name for path in folder.iterdir() if RUN_ID.fullmatch(path.name)] if folder.is_dir() else []
+        stamps = {name: _stamp(self._file(name)) for name in names}
+        return {name: stamp for name, stamp in stamps.items() if stamp}
 
-    def _connect(self) -> sqlite3.Connection:
+    def _file(self, run_id: str) -> Path:
+        return self.root / "runs" / run_id / "run.json"
+
+    def _texts(self, found: dict[str, str]) -> dict[str, str]:
+        """Each record's JSON text. Nothing in the index is not also in the folders, so a damaged one is thrown away."""
         try:
-            return self._open()
-        except sqlite3.DatabaseError:  # a torn or foreign file: nothing in it is not also in the folders
-            self.path.unlink(missing_ok=True)
-        try:
-            return self._open()
+            return self._synchronise(found, self.path)
         except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"the index cannot be opened: {error}.", where=str(self.path), mend="Make the folder writable."
-            ) from None
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUT_OF_REACH:
+                return self._synchronise(found, ":memory:")
+        for end in ("", "-wal", "-shm"):  # a stale log would be replayed into the new file
+            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+        return self._synchronise(found, self.path)
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=10)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(_TABLE)
-        return connection
+    def _synchronise(self, found: dict[str, str], path: Path | str) -> dict[str, str]:
+        with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(_TABLE)
+            rows = connection.execute("SELECT run_id, stamp, record FROM records").fetchall()
+            kept = {run_id: text for run_id, stamp, text in rows if found.get(run_id) == stamp}
+            fresh = {run_id: _read(self._file(run_id)) for run_id in found.keys() - kept.keys()}
+            gone = {row[0] for row in rows} - found.keys()
+            if fresh or gone:
+                connection.executemany(
+                    "REPLACE INTO records VALUES (?, ?, ?)",
+                    [(run_id, found[run_id], text) for run_id, text in fresh.items()],
+                )
+                connection.executemany("DELETE FROM records WHERE run_id = ?", [(run_id,) for run_id in gone])
+        return kept | fresh
 
 
 def _stamp(path: Path) -> str:
-    status = path.stat()
+    """Empty when there is no such file (any more)."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
     return f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
 
 
 def _read(path: Path) -> str:
     try:
-        return codec.dumps(codec.loads(path.read_text()))
+        return codec.dumps(codec.load_object(path.read_bytes()))
     except (OSError, ValueError) as error:
         return codec.dumps({"kind": "finetune", "state": "failed", "error": f"run.json cannot be read: {error}."})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,14 +18,13 @@ import pyarrow.parquet as pq
 from moola_core import specs
 from moola_core.errors import RunError, StoreError
 from moola_core.runs import codec
-from moola_core.runs.files import replacing, write_text
+from moola_core.runs.files import flush, replacing, write_text
 from moola_core.runs.index import Index
-from moola_core.runs.record import Record, from_dict
+from moola_core.runs.record import RUN_ID, Record, from_dict
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN_ID = re.compile(r"^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$")
 DEFAULT = "artifacts"
 
 
@@ -100,7 +98,7 @@ class Run:
         path = self.folder / "events.jsonl"
         if not path.is_file():
             return []
-        lines = path.read_text().split("\n")[after:-1]
+        lines = path.read_bytes().split(b"\n")[after:-1]  # bytes: the last line may end inside a character
         return [codec.loads(line) for line in lines if line]
 
     def log_text(self, lines: int = 200) -> str:
@@ -117,12 +115,20 @@ class Run:
     def append_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Add events, each stamped with the time unless it carries one."""
         text = "".join(codec.dumps({"time": now(), **event}) + "\n" for event in events)
+        self._append("events.jsonl", text)
+
+    def append_log(self, text: str) -> None:
+        """Add to what the process printed."""
+        self._append("log.txt", text)
+
+    def _append(self, name: str, text: str) -> None:
+        path = self.folder / name
         try:
-            with (self.folder / "events.jsonl").open("a") as file:
+            with path.open("a") as file:
                 file.write(text)
         except OSError as error:
             raise StoreError(
-                f"cannot be written: {error.strerror}.", where=str(file), mend="Check the disk's space and rights."
+                f"cannot be written: {error.strerror}.", where=str(path), mend="Check the disk's space and rights."
             ) from None
 
     def write_table(self, name: str, columns: Mapping[str, Any]) -> Path:
@@ -152,6 +158,8 @@ class Run:
             save_file(
                 {name: np.ascontiguousarray(array) for name, array in weights.items()}, draft / "weights.safetensors"
             )
+            for path in draft.iterdir():
+                flush(path)
             draft.replace(folder)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -168,7 +176,7 @@ class Run:
     def _json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         try:
-            return codec.loads(path.read_text())
+            return codec.load_object(path.read_bytes())
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{name} cannot be read: {error}.", where=f"run {self.id}", mend="Delete the run or restore the file."
@@ -207,6 +215,8 @@ class Store:
             draft.mkdir(parents=True)
             (draft / "spec.json").write_text(spec.model_dump_json(indent=2) + "\n")
             (draft / "run.json").write_text(codec.dumps(record, indent=2) + "\n")
+            for path in draft.iterdir():
+                flush(path)
             draft.replace(folder)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -217,7 +227,7 @@ class Store:
 
     def open(self, run_id: str) -> Run:
         """The run called `run_id`. Raises RunError for a name that is no run id, and when there is no such run."""
-        if not RUN_ID.match(str(run_id)):
+        if not RUN_ID.fullmatch(str(run_id)):
             raise RunError(
                 f"{run_id!r} is not a run id.", mend="Ids look like 20260131-120000-000-1a2b; `moola runs` lists them."
             )

@@ -125,7 +125,8 @@ def _roles(fold: Fold, label: np.ndarray, group: np.ndarray, places: Places, how
             where="training.folds",
             mend="Use windows that overlap less, a smaller embargo, or fewer folds.",
         )
-    parts = max(2, min(round(1 / training.inner_frac), len(np.unique(group[kept]))))
+    most = np.unique(label[kept].astype(str), return_counts=True)[1].max()
+    parts = max(2, min(round(1 / training.inner_frac), len(np.unique(group[kept])), most))
     train, inner = _split(label[kept], group[kept], parts, (training.seed, fold.repeat, fold.fold + 1))[0]
     train, inner = kept[train], kept[inner]
     close = np.zeros(len(train), bool) if faults.shuffled_folds else places.near(train, inner, training.embargo_bars)

@@ -45,21 +45,18 @@ def join(windows: Windows, predictions: pd.DataFrame | None, repeat: int | None 
         return table.assign(
             repeats=0, said=pd.Series([()] * len(table), dtype=object), right=0, p_true=np.nan, error=np.nan
         )
-    rows = (
-        _judge(chosen)
-        .groupby("window_id")
-        .agg(
-            repeats=("predicted", "count"),
-            said=("predicted", lambda values: tuple(values.dropna())),
-            right=("right", "sum"),
-            p_true=("p_true", "mean"),
-            error=("error", "mean"),
-        )
+    judged = _judge(chosen)
+    rows = judged.groupby("window_id").agg(
+        repeats=("predicted", "count"), right=("right", "sum"), p_true=("p_true", "mean"), error=("error", "mean")
     )
+    answered = judged[judged["predicted"].notna()]
+    said: dict[str, tuple[str, ...]] = {}
+    for name, answer in zip(answered["window_id"], answered["predicted"], strict=True):
+        said[name] = (*said.get(name, ()), answer)
     table = table.join(rows, on="window_id")
     table["repeats"] = table["repeats"].fillna(0).astype(int)
     table["right"] = table["right"].fillna(0).astype(int)
-    table["said"] = [value if isinstance(value, tuple) else () for value in table["said"]]
+    table["said"] = [said.get(name, ()) for name in table["window_id"]]
     return table
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from moola_core.launch.local import LocalLauncher
-from moola_core.market.demo import make_demo, write_demo
 from moola_core.presets import preset
 from moola_core.runs.store import Store
 from moola_core.specs import change
 from moola_core.ui.places import data_folder, store_folder
+
+WARM_AFTER_S = 1.0
 
 
 def prepare() -> None:
@@ -26,6 +29,9 @@ def demo_files(data: Path) -> tuple[Path, Path]:
     folder = data / "demo"
     windows, bars = folder / "windows.parquet", folder / "bars.parquet"
     if not (windows.is_file() and bars.is_file()):
+        # Imported where it is used: the market's kernels bring numba, which no first paint needs.
+        from moola_core.market.demo import make_demo, write_demo
+
         write_demo(folder, make_demo())
     return windows, bars
 
@@ -36,6 +42,21 @@ def start_demo_run(data: Path, store: Path) -> str:
     spec = change(preset("quick").finetune(), {"data.windows": str(windows), "data.bars": str(bars)})
     note = "Started by itself, so that there is something to look at."
     return LocalLauncher(Store(store)).submit(spec, name="Demo run", note=note, tags=("demo",))
+
+
+@st.cache_resource(show_spinner=False)
+def warm_kernels() -> None:
+    """Load the feature kernels beside the first pages, so that the first window does not wait seconds for numba."""
+    threading.Timer(WARM_AFTER_S, _load_kernels).start()
+
+
+def _load_kernels() -> None:
+    from moola_core.features.relativity import relativity
+    from moola_core.features.zigzag import swings
+
+    flat = np.ones((12, 4))
+    relativity(flat, 12)
+    swings(flat)
 
 
 # A cached resource is made once a server and under a lock: two tabs do not start two runs.

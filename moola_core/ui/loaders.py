@@ -18,6 +18,7 @@ from moola_core.market.windows import Windows, load_windows
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Reading
+from moola_core.ui import answers
 from moola_core.ui.places import data_folder, store_folder
 
 Stamp = tuple[str, int, int]
@@ -81,6 +82,14 @@ def predictions(run: Run) -> pd.DataFrame | None:
     return _frame(stamp(path)) if path.is_file() else None
 
 
+def joined(dataset: Dataset, run: Run | None, repeat: int | None) -> pd.DataFrame:
+    """The dataset's windows with the run's answers, as `answers.join` gives them."""
+    assert dataset.windows is not None
+    beside = (stamp(dataset.bars), stamp(sidecar_path(dataset.bars))) if dataset.bars else None
+    source = stamp(run.folder / "predictions.parquet") if run else None
+    return _joined(stamp(dataset.windows), stamp(sidecar_path(dataset.windows)), beside, source, repeat)
+
+
 def steps(run: Run) -> dict[str, np.ndarray]:
     """Columns of the run's steps; none before there are any."""
     path = run.folder / "steps.parquet"
@@ -117,6 +126,14 @@ def _windows(source: Stamp, reading: Stamp, beside: tuple[Stamp, Stamp] | None) 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _frame(source: Stamp) -> pd.DataFrame:
     return pd.read_parquet(source[0])
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _joined(
+    source: Stamp, reading: Stamp, beside: tuple[Stamp, Stamp] | None, predicted: Stamp | None, repeat: int | None
+) -> pd.DataFrame:
+    found = _frame(predicted) if predicted and predicted[1] else None
+    return answers.join(_windows(source, reading, beside), found, repeat)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -111,29 +111,34 @@ def pointers(result: Evaluation) -> None:
 
 def training(run: Run, result: Evaluation) -> None:
     """Losses, σ and gradient conflict over the epochs."""
-    epochs, steps = loaders.epochs(run), loaders.steps(run)
-    if not len(epochs.get("epoch", ())):
+    if not len(loaders.epochs(run).get("epoch", ())):
         st.caption("No epochs were recorded.")
         return
     st.caption("A thin line is one fit, the bold one their median.")
-    look = widgets.appearance()
     constant = math.log(len(result.classes)) if len(result.classes) > 1 and run.spec.loss.focal_gamma == 0 else None
-    top, bottom = st.columns(3), st.columns(3)
-    _curve(top[0], "Class loss", curves.losses(epochs, "loss_class", look, constant))
-    _curve(top[1], "Pointer loss", curves.losses(epochs, "loss_pointer", look))
-    _curve(top[2], "What chooses the epoch", curves.score(epochs, look))
-    _curve(bottom[0], "What training minimises", curves.objective(epochs, look))
-    _curve(bottom[1], "σ of the tasks", curves.sigmas(epochs, look))
-    if len(steps.get("epoch", ())):
-        _curve(bottom[2], "Gradient conflict", curves.conflict(steps, look))
+    files = (loaders.stamp(run.folder / "events.jsonl"), loaders.stamp(run.folder / "steps.parquet"))
+    drawn = _curves(run.id, files, widgets.appearance(), constant)
+    for place, (title, figure) in zip((*st.columns(3), *st.columns(3)), drawn.items(), strict=False):
+        with place:
+            st.markdown(f"**{title}**")
+            widgets.chart(figure, f"curve_{title}", f"{title} by epoch")
     if not run.spec.loss.pcgrad:
-        bottom[2].caption("PCGrad is off: conflict was measured now and then, nothing was projected.")
+        st.caption("PCGrad is off: conflict was measured now and then, nothing was projected.")
 
 
-def _curve(place: Any, title: str, figure: go.Figure) -> None:
-    with place:
-        st.markdown(f"**{title}**")
-        widgets.chart(figure, f"curve_{title}", f"{title} by epoch")
+# Six figures take plotly a tenth of a second, and a finished run's never change.
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _curves(run_id: str, files: tuple[loaders.Stamp, ...], look: str, constant: float | None) -> dict[str, go.Figure]:
+    run = loaders.store().open(run_id)
+    epochs, steps = loaders.epochs(run), loaders.steps(run)
+    drawn = {
+        "Class loss": curves.losses(epochs, "loss_class", look, constant),
+        "Pointer loss": curves.losses(epochs, "loss_pointer", look),
+        "What chooses the epoch": curves.score(epochs, look),
+        "What training minimises": curves.objective(epochs, look),
+        "σ of the tasks": curves.sigmas(epochs, look),
+    }
+    return drawn | ({"Gradient conflict": curves.conflict(steps, look)} if len(steps.get("epoch", ())) else {})
 
 
 def _rows(result: Evaluation) -> tuple[dict[str, str], list[dict[str, Any]]]:

@@ -133,6 +133,9 @@ def test_estimates_come_from_measured_steps(store, demo_files):
     assert slower.seconds > guess.seconds
     run = store.create(spec)
     worker.run(run)
+    other = store.create(spec)  # of another version: measures nothing, and is in nobody's way
+    other.update(state="done", counts=run.record.counts, seconds=1.0, host=run.record.host)
+    (other.folder / "spec.json").write_text('{"kind": "finetune", "invented": 1}')
     assert run.id in estimate(spec, 60, store).source
     size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
     assert 0.1 < size / max(estimate(spec, 60, store).bytes, 1) < 20

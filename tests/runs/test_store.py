@@ -1,4 +1,5 @@
 import json
+import shutil
 import sqlite3
 
 import numpy as np
@@ -36,24 +37,44 @@ def test_runs_are_listed_newest_first_and_only_changed_ones_are_read_again(store
     assert {record.name for record in store.runs()} == {"0", "1", "changed", "4"}
 
 
-@pytest.mark.parametrize("damage", ["delete", "garbage", "foreign"])
+@pytest.mark.parametrize("damage", ["delete", "garbage", "torn", "columns", "emptied"])
 def test_the_index_is_rebuilt_from_the_folders(store, damage):
-    run = make(store)
+    ids = sorted((make(store, note="n" * 3000).id for _ in range(4)), reverse=True)
     store.runs()
     path = store.root / "index.sqlite"
     if damage == "delete":
         path.unlink()
     elif damage == "garbage":
         path.write_bytes(b"not a database at all" * 100)
-        for extra in ("-wal", "-shm"):
-            path.with_name(path.name + extra).unlink(missing_ok=True)
+    elif damage == "torn":  # the first page is whole, the records' pages are not
+        path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
     else:
         with sqlite3.connect(path) as connection:
-            connection.execute("DELETE FROM records")
+            connection.execute("DELETE FROM records" if damage == "emptied" else "DROP TABLE records")
+            if damage == "columns":
+                connection.execute("CREATE TABLE records (a, b)")
+    assert [record.run_id for record in store.runs()] == ids
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(run_id) FROM records").fetchone() == (4,)
+
+
+def test_an_index_that_cannot_be_used_is_done_without(store):
+    run = make(store)
+    (store.root / "index.sqlite").mkdir()
     assert [record.run_id for record in store.runs()] == [run.id]
 
 
-@pytest.mark.parametrize("name", ["../etc", "x", "", "20260101-000000-000-zzzz", "20260101-000000-000-aaaa/../.."])
+def test_folders_that_are_no_runs_are_passed_over(store):
+    run = make(store)
+    shutil.copytree(run.folder, run.folder.with_name("copy of a run"))
+    (run.folder.with_name("20260101-000000-000-aaaa")).mkdir()
+    assert [record.run_id for record in store.runs()] == [run.id]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../etc", "x", "", "20260101-000000-000-zzzz", "20260101-000000-000-aaaa\n", "20260101-000000-000-aaaa/../.."],
+)
 def test_names_that_are_no_run_ids_are_refused(store, name):
     with pytest.raises(RunError, match="not a run id"):
         store.open(name)
@@ -70,9 +91,12 @@ def test_records_of_other_schema_versions_open(store):
     assert from_dict({"run_id": "x", "kind": "study", "progress": None}).progress == {}
 
 
-def test_a_torn_record_is_listed_with_its_reason_and_the_others_stay(store):
+@pytest.mark.parametrize("text", [b'{"run_id": "2026', b"[]", b"", b"\xff\xfe"])
+def test_a_torn_record_is_listed_with_its_reason_and_the_others_stay(store, text):
     good, bad = make(store), make(store)
-    (bad.folder / "run.json").write_text('{"run_id": "2026')
+    (bad.folder / "run.json").write_bytes(text)
+    with pytest.raises(RunError, match=r"run\.json cannot be read"):
+        _ = bad.record
     states = {record.run_id: (record.state, record.error) for record in store.runs()}
     assert states[good.id][0] == "queued"
     assert states[bad.id][0] == "failed" and "cannot be read" in states[bad.id][1]
@@ -98,12 +122,36 @@ def test_events_append_and_a_half_written_line_waits(store):
     run = make(store)
     run.append_events([{"type": "epoch", "values": {"loss": np.float32(0.5), "bad": float("nan")}}])
     run.append_events([{"type": "monitor"}])
-    with (run.folder / "events.jsonl").open("a") as file:
-        file.write('{"type": "ep')
+    with (run.folder / "events.jsonl").open("ab") as file:
+        file.write('{"type": "σ'.encode()[:-1])
     events = run.events()
     assert [event["type"] for event in events] == ["epoch", "monitor"]
     assert events[0]["values"] == {"loss": 0.5, "bad": None} and events[0]["time"]
     assert [event["type"] for event in run.events(after=1)] == ["monitor"]
+
+
+def test_events_that_cannot_be_written_say_so(store):
+    run = make(store)
+    (run.folder / "events.jsonl").mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        run.append_events([{"type": "epoch"}])
+
+
+def test_a_fit_that_cannot_be_written_whole_leaves_nothing(store, monkeypatch):
+    from moola_core.runs import store as module
+
+    run = make(store)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "flush", full)
+    with pytest.raises(StoreError, match="No space left"):
+        run.write_replicate(0, 0, {"repeat": [0]}, {"w": np.ones(2, np.float32)})
+    assert run.replicates() == {} and not list((run.folder / "replicates").iterdir())
+    with pytest.raises(StoreError, match="No space left"):
+        make(store)
+    assert [record.run_id for record in store.runs()] == [run.id]
 
 
 def test_tables_results_and_replicates(store):
