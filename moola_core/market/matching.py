@@ -58,6 +58,8 @@ def _tick(prices: np.ndarray) -> float:
 def overlaps(prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Series [n] and first bar [n] of windows [n, K, 4], from runs of equal bars: windows of a series overlap or chain."""
     n, length = prices.shape[:2]
+    if not n:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     bars = np.ascontiguousarray(prices).reshape(n * length, 4)
     per_bar = _mix(bars.view(np.uint64))
     keys = np.stack([_run_hash(row, SHARED_BARS) for row in per_bar.reshape(n, length)])

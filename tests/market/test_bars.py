@@ -131,7 +131,7 @@ def test_gaps_rolls_and_jumps(tmp_path):
         ("a.parquet", b"nonsense", "cannot be read"),
         ("a.csv", b"", "cannot be read"),
         ("a.csv", b"timestamp,open,high,low,close\n", "no bars"),
-        ("a.csv", b"timestamp,open,high,low,close\nyesterday,1,1,1,1\n", "times cannot be read"),
+        ("a.csv", b"timestamp,open,high,low,close\nyesterday,1,1,1,1\n", "time cannot be read"),
         ("a.xlsx", b"x", "unknown kind of file"),
     ],
 )
