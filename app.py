@@ -1,4 +1,4 @@
-"""The navigation frame: `streamlit run app.py`. What each page shows is in pages/, how in moola_core/ui and charts."""
+"""The front door: `streamlit run app.py`. What each page shows is in pages/, how in moola_core/ui and charts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from moola_core.errors import MoolaError
 from moola_core.ui import first_start, frame, picker, widgets
 from moola_core.ui.places import LOGO, MARK
 
-# A page_icon of Streamlit's own would be fetched from outside; ours is a local file.
-st.set_page_config(page_title="moola", page_icon=str(MARK), layout="wide")
-st.logo(str(LOGO), size="large", icon_image=str(MARK))
 
-page = frame.navigation()
-try:
-    first_start.prepare()
-    first_start.warm_kernels()
-    picker.pick()
-    page.run()
-except MoolaError as error:
-    widgets.explain(error)
+def main() -> None:
+    """One run of the script: the menu, the pickers in the sidebar, and the page."""
+    # A page_icon of Streamlit's own would be fetched from outside; ours is a local file.
+    st.set_page_config(page_title="moola", page_icon=str(MARK), layout="wide")
+    st.logo(str(LOGO), size="large", icon_image=str(MARK))
+    page = frame.navigation()
+    try:
+        first_start.prepare()
+        picker.pick()
+        page.run()
+    except MoolaError as error:
+        widgets.explain(error)
+
+
+if __name__ == "__main__":
+    main()
+else:
+    # The server imports this file once, before the first visitor.
+    first_start.load_ahead()
+    app = st.App(__file__)

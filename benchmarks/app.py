@@ -65,9 +65,10 @@ def main() -> None:
             figures = measure(Path(folder), playwright, chromium)
     rows = {
         "first paint": figures["first_paint_s"],
-        "page switch, median": _median(figures, PAGES),
+        "page switch, median": _median(figures, tuple(name for name in PAGES if name not in WITH_CHARTS)),
         "page with charts, median": _median(figures, WITH_CHARTS),
     }
+    print(f"{'all pages, median':<28} {_median(figures, PAGES):6.2f} s")
     for name, value in rows.items():
         print(
             f"{name:<28} {value:6.2f} s   limit {LIMITS_S[name]:.1f} s   {'met' if value <= LIMITS_S[name] else 'MISSED'}"

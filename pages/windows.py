@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.charts.windows import candles
 from moola_core.errors import MoolaError
 from moola_core.ui import answers, loaders, picker, state, widgets, window_picker, window_view
 from moola_core.ui.places import data_folder, shown
@@ -54,7 +53,7 @@ with left:
         zone = loaders.exchange_zone(picked.dataset)
         st.caption(f"{shown_window.times[0]} to {shown_window.times[-1][-5:]}, {zone.replace('_', ' ')}")
     label = f"Candles of window {table['window_id'].iat[row]}, labelled {table['label'].iat[row]}"
-    widgets.chart(candles(shown_window, widgets.appearance()), "candles", label)
+    widgets.chart(window_view.drawn(shown_window, widgets.appearance()), "candles", label)
     st.caption(
         "Step with the ← and → keys. Triangles: confirmed swings. Each strip is shaded up to its largest size in this "
         "window (blue up, orange down); its state starts at the window's first bar."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from pathlib import Path
@@ -15,7 +16,7 @@ from moola_core.runs.store import Store
 from moola_core.specs import change
 from moola_core.ui.places import data_folder, store_folder
 
-WARM_AFTER_S = 1.0
+ROOMS = ("charts.windows", "charts.curves", "charts.evaluation", "ui.launching", "ui.result_sections", "ui.window_view")
 
 
 def prepare() -> None:
@@ -44,10 +45,11 @@ def start_demo_run(data: Path, store: Path) -> str:
     return LocalLauncher(Store(store)).submit(spec, name="Demo run", note=note, tags=("demo",))
 
 
-@st.cache_resource(show_spinner=False)
-def warm_kernels() -> None:
-    """Load the feature kernels beside the first pages, so that the first window does not wait seconds for numba."""
-    threading.Timer(WARM_AFTER_S, _load_kernels).start()
+def load_ahead() -> None:
+    """Load what the pages need before the first visitor: their modules at once, the feature kernels beside."""
+    for room in ROOMS:
+        importlib.import_module(f"moola_core.{room}")
+    threading.Thread(target=_load_kernels, daemon=True).start()
 
 
 def _load_kernels() -> None:

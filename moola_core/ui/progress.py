@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from moola_core.charts import curves
@@ -59,13 +60,18 @@ def live_curves(run: Run) -> None:
     if not len(epochs.get("epoch", ())):
         st.caption("The curves appear with the first epoch.")
         return
-    appearance = widgets.appearance()
-    drawn = {
-        "Class loss": curves.losses(epochs, "loss_class", appearance),
-        "Pointer loss": curves.losses(epochs, "loss_pointer", appearance),
-        "σ of the tasks": curves.sigmas(epochs, appearance),
-    }
+    drawn = _drawn(run.id, loaders.stamp(run.folder / "events.jsonl"), widgets.appearance())
     for column, (title, figure) in zip(st.columns(3), drawn.items(), strict=True):
         with column:
             st.markdown(f"**{title}**")
             widgets.chart(figure, f"live_{title}_{run.id}", f"{title} by epoch")
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _drawn(run_id: str, events: loaders.Stamp, look: str) -> dict[str, go.Figure]:
+    epochs = loaders.epochs(loaders.store().open(run_id))
+    return {
+        "Class loss": curves.losses(epochs, "loss_class", look),
+        "Pointer loss": curves.losses(epochs, "loss_pointer", look),
+        "σ of the tasks": curves.sigmas(epochs, look),
+    }

@@ -29,6 +29,7 @@ FIELDS: dict[str, FieldInfo] = {
     if name.split(".")[0] in PARTS and (not name.startswith("data.") or name == "data.grades_left_out")
 }
 PAUSE = "300ms"
+PART = "settings_part"
 
 
 @dataclass(frozen=True)
@@ -59,57 +60,77 @@ def changed(base: Finetune, spec: Finetune) -> dict[str, tuple[Any, Any]]:
 
 
 def form(base: Finetune, grades: list[str]) -> dict[str, Any]:
-    """Draw every setting, by part, and return those whose value differs from the base's, as typed."""
-    typed: dict[str, Any] = {}
-    tabs = st.tabs(list(PARTS.values()))
-    for part, tab in zip(PARTS, tabs, strict=True):
-        with tab:
-            if part == "faults":
-                st.caption("Switches that plant a fault on purpose, to see whether it is noticed.")
-            typed |= _part(part, base, grades)
-    return typed
+    """Draw the settings of the chosen part; return those of all parts whose value differs from the base's, as typed."""
+    part = st.segmented_control(
+        "Settings", list(PARTS), format_func=lambda name: PARTS[name], key=PART, required=True, default="training",
+        persist_state="session", label_visibility="collapsed",
+    )  # fmt: skip
+    if part == "faults":
+        st.caption("Switches that plant a fault on purpose, to see whether it is noticed.")
+    _draw(part, base, grades)
+    values = settings(base)
+    typed = {name: _typed(name, values[name], base.preset) for name in FIELDS}
+    return {name: value for name, value in typed.items() if not _same(value, values[name])}
 
 
-def _part(part: str, base: Finetune, grades: list[str]) -> dict[str, Any]:
-    typed: dict[str, Any] = {}
+def _draw(part: str, base: Finetune, grades: list[str]) -> None:
     values = settings(base)
     names = [name for name in FIELDS if name.split(".")[0] == part]
     for pair in zip(names[::2], [*names[1::2], *[""] * (len(names) % 2)], strict=True):
         for column, name in zip(st.columns(2, gap="medium"), pair, strict=True):
             if name:
                 with column, st.container(gap="xsmall"):
-                    typed |= _told(name, values[name], base, grades)
-    return typed
+                    _told(name, values[name], base, grades)
 
 
-def _told(name: str, standard: Any, base: Finetune, grades: list[str]) -> dict[str, Any]:
-    """One setting with its meaning and, where it is wrong, why; returns it if it differs from the base's."""
-    value = _field(name, standard, base.preset, grades)
+def _told(name: str, standard: Any, base: Finetune, grades: list[str]) -> None:
+    """One setting with its meaning and, where it is wrong, why."""
+    _field(name, standard, base.preset, grades)
     st.caption(literal(str(FIELDS[name].description or "")))
-    if _same(value, standard):
-        return {}
-    problem = check(base, {name: value}).errors.get(name)
+    value = _typed(name, standard, base.preset)
+    problem = "" if _same(value, standard) else check(base, {name: value}).errors.get(name)
     if problem:
         st.markdown(f":red[:material/error: {literal(problem)}]")
-    return {name: value}
 
 
-def _field(name: str, value: Any, preset: str, grades: list[str]) -> Any:
+def _key(name: str, preset: str) -> str:
+    return f"set_{preset}_{name}"
+
+
+def _field(name: str, value: Any, preset: str, grades: list[str]) -> None:
     kind = FIELDS[name].annotation
     title = name.split(".")[1].replace("_", " ")
-    key = f"set_{preset}_{name}"
+    key = _key(name, preset)
     if get_origin(kind) is Literal:
         options = list(get_args(kind))
-        return st.selectbox(title, options, index=options.index(value), key=key)
-    if kind is bool:
-        return st.toggle(title, value=value, key=key)
+        st.selectbox(title, options, index=options.index(value), key=key, persist_state="session")
+    elif kind is bool:
+        st.toggle(title, value=value, key=key, persist_state="session")
+    elif get_origin(kind) is tuple:
+        options = list(dict.fromkeys([*(grades if name == "data.grades_left_out" else _columns()), *value]))
+        st.multiselect(title, options, default=list(value), key=key, persist_state="session")
+    else:
+        st.text_input(title, value=_text(value), key=key, live=PAUSE, persist_state="session")
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:g}"
+
+
+def _typed(name: str, standard: Any, preset: str) -> Any:
+    """The setting's value as typed, whether or not its part is shown now; the standard one where nothing was typed."""
+    kind = FIELDS[name].annotation
+    key = _key(name, preset)
+    if key not in st.session_state:
+        return standard
+    value = st.session_state[key]
     if get_origin(kind) is tuple:
-        options = grades if name == "data.grades_left_out" else _columns()
-        return tuple(st.multiselect(title, list(dict.fromkeys([*options, *value])), default=list(value), key=key))
-    text = st.text_input(title, value="" if value is None else f"{value:g}", key=key, live=PAUSE)
-    if get_origin(kind) in (UnionType,) and not text.strip():
+        return tuple(value)
+    if get_origin(kind) is Literal or kind is bool:
+        return value
+    if get_origin(kind) is UnionType and not value.strip():
         return None
-    return _number(text)
+    return value if kind is str else _number(value)
 
 
 def _columns() -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
-from moola_core.charts.windows import Swing, View
+from moola_core.charts.windows import Swing, View, candles
 from moola_core.features.catalog import names
 from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
@@ -29,6 +30,13 @@ def view(windows: Windows, row: int, dataset: Dataset, predicted: pd.DataFrame, 
         features=_features(prices) if strips else None,
         names=FEATURES if strips else (),
     )
+
+
+# Stepping back and forth draws the same windows again.
+@st.cache_resource(max_entries=64, show_spinner=False)
+def drawn(view: View, look: str) -> go.Figure:
+    """The window's chart."""
+    return candles(view, look)
 
 
 def times(windows: Windows, row: int, dataset: Dataset) -> list[str]:

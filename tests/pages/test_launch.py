@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from moola_core.runs.store import Store
+from moola_core.ui.settings_form import PART
 from tests.pages.conftest import button, texts
 
 
@@ -15,8 +16,23 @@ def started(monkeypatch) -> list:
 
 
 def _type(at, name: str, value: str) -> None:
+    _open(at, name)
     next(box for box in at.text_input if box.key == f"set_recommended_{name}").set_value(value).run()
     assert not at.exception
+
+
+def _open(at, name: str) -> None:
+    """Show the part of the settings that holds `name`."""
+    next(group for group in at.button_group if group.key == PART).set_value(name.split(".")[0]).run()
+
+
+def test_what_was_typed_in_a_part_stays_when_another_is_shown(show):
+    at = show("launch")
+    _type(at, "training.epochs", "12")
+    _type(at, "model.dropout", "0.25")
+    assert "--set training.epochs=12" in at.code[0].value and "--set model.dropout=0.25" in at.code[0].value
+    _open(at, "training.epochs")
+    assert next(box for box in at.text_input if box.key == "set_recommended_training.epochs").value == "12"
 
 
 def test_a_changed_setting_is_listed_with_its_meaning_and_in_the_command(show):
@@ -38,6 +54,7 @@ def test_more_folds_than_windows_of_a_class_are_refused_before_the_start(show, m
     at = show("launch")
     _type(at, "training.folds", "20")
     assert not at.error
+    _open(at, "data.grades_left_out")
     at.multiselect(key="set_recommended_data.grades_left_out").set_value(["A", "B", "C"]).run()
     _type(at, "training.folds", "20")
     assert at.error or "left out" in texts(at)
