@@ -6,19 +6,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from moola_core.errors import SpecError, nearest
-from moola_core.specs import Finetune, build
+from moola_core.specs import Finetune, Pretrain, build
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings that differ from the defaults, and the sentence that explains them."""
+    """Settings that differ from the defaults, and the sentence that explains them.
+
+    values: of cross-validated runs; pretraining: of pre-training, beside the model and the features; schedule: how a
+    checkpoint is transferred when one is given.
+    """
 
     name: str
     summary: str
     values: dict[str, Any]
+    pretraining: dict[str, Any]
+    schedule: str = "full"
 
     def finetune(self) -> Finetune:
         return build(Finetune, {**self.values, "preset": self.name}, where=f"preset {self.name}")
+
+    def pretrain(self) -> Pretrain:
+        shared: dict[str, Any] = {name: self.values[name] for name in ("model", "features") if name in self.values}
+        return build(Pretrain, {**shared, **self.pretraining, "preset": self.name}, where=f"preset {self.name}")
 
 
 PRESETS: dict[str, Preset] = {
@@ -33,6 +43,7 @@ PRESETS: dict[str, Preset] = {
                 "loss": {"weighting": "uncertainty"},
                 "training": {"epochs": 80, "patience": 20, "learning_rate": 2e-3, "repeats": 5, "weight_decay": 1e-2},
             },
+            {"training": {"epochs": 20, "batch": 256, "learning_rate": 2e-3}},
         ),
         Preset(
             "quick",
@@ -42,6 +53,7 @@ PRESETS: dict[str, Preset] = {
                 "loss": {"weighting": "uncertainty"},
                 "training": {"epochs": 30, "patience": 10, "learning_rate": 5e-3, "repeats": 2},
             },
+            {"training": {"epochs": 10, "batch": 64, "learning_rate": 3e-3}},
         ),
         Preset(
             "stones",
@@ -51,6 +63,8 @@ PRESETS: dict[str, Preset] = {
                 "loss": {"weighting": "uncertainty", "pcgrad": True, "pcgrad_threshold": -0.1},
                 "training": {"epochs": 60, "patience": 15, "learning_rate": 3e-4, "repeats": 1},
             },
+            {"training": {"epochs": 20, "batch": 1024, "learning_rate": 1e-3}},
+            "gradual",
         ),
         Preset(
             "october",
@@ -62,6 +76,13 @@ PRESETS: dict[str, Preset] = {
                 "training": {"epochs": 20, "patience": 5, "learning_rate": 3e-4, "jitter_std": 0.03, "repeats": 1},
                 "faults": {"extra_output": 1, "shuffled_folds": True, "test_fold_selection": True},
             },
+            {
+                "features": {"standardise": False, "state": "continuous"},
+                "objective": {"mask_block_bars": 1},
+                "training": {"epochs": 20, "batch": 1024, "learning_rate": 1e-3, "jitter_std": 0.03},
+                "faults": {"unmasked_input": True},
+            },
+            "frozen",
         ),
     )
 }

@@ -1,4 +1,4 @@
-"""Launch: a preset, changed where you like, checked as you type, and started."""
+"""Launch: what to run, from which preset and encoder, changed where you like, checked as you type, and started."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from moola_core.presets import PRESETS
 from moola_core.ui import launching, loaders, picker, settings_form, state, widgets
 from moola_core.ui.places import data_folder, shown
 
-DEFAULT = "recommended"
+DEFAULTS = {state.KIND: launching.FINETUNE, state.PRESET: "recommended", state.CHECKPOINT: launching.SCRATCH}
 picked = picker.current()
 st.title("Launch")
-if picked.dataset is None or picked.dataset.windows is None:
+if picked.dataset is None or (picked.dataset.windows is None and picked.dataset.bars is None):
     widgets.empty(
         "Nothing to train on yet",
-        f"A run needs labelled windows. Put a file of them under `{shown(data_folder())}` and choose it in the sidebar.",
+        f"A run needs labelled windows or bars. Put a file of them under `{shown(data_folder())}` and choose it in the sidebar.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
     st.stop()
 dataset = picked.dataset
 try:
-    windows = loaders.windows_of(dataset.windows, dataset.bars)
+    windows = loaders.windows_of(dataset.windows, dataset.bars) if dataset.windows else None
+    bars = len(loaders.bars_of(dataset.bars)) if dataset.bars else 0
 except MoolaError as error:
     widgets.explain(error)
     st.stop()
@@ -30,19 +31,33 @@ except MoolaError as error:
 @st.fragment
 def draft() -> None:
     """The form and what follows from it; typing redraws this part alone."""
-    state.choose(state.PRESET, list(PRESETS), DEFAULT)
-    st.segmented_control("Start from", list(PRESETS), key=state.PRESET, required=True, persist_state="session")
-    state.publish((state.PRESET,), {state.PRESET: DEFAULT})
-    base = launching.base_spec(st.session_state[state.PRESET], dataset)
+    kinds = list(launching.TITLES)
+    state.choose(state.KIND, kinds, DEFAULTS[state.KIND] if windows is not None else launching.PRETRAIN)
+    state.choose(state.PRESET, list(PRESETS), DEFAULTS[state.PRESET])
+    with st.container(horizontal=True, gap="large"):
+        st.segmented_control(
+            "What to run", kinds, format_func=lambda name: launching.TITLES[name], key=state.KIND, required=True,
+            persist_state="session",
+        )  # fmt: skip
+        st.segmented_control("Settings from", list(PRESETS), key=state.PRESET, required=True, persist_state="session")
+    kind = st.session_state[state.KIND]
+    checkpoint = launching.choose_checkpoint() if kind == launching.FINETUNE else launching.SCRATCH
+    state.publish(tuple(DEFAULTS), DEFAULTS)
+    try:
+        base = launching.base_spec(kind, st.session_state[state.PRESET], dataset, checkpoint)
+    except MoolaError as error:
+        widgets.explain(error)
+        return
     st.caption(PRESETS[base.preset].summary)
     left, right = st.columns([1.35, 1], gap="large")
     with left:
         st.subheader("Settings")
-        typed = settings_form.form(base, sorted({str(grade) for grade in windows.grade} - {""}))
+        grades = sorted({str(grade) for grade in windows.grade} - {""}) if windows is not None else []
+        typed = settings_form.form(base, grades)
     checked = settings_form.check(base, typed)
     with right:
         st.subheader("This run")
-        launching.summary(base, checked, windows)
+        launching.summary(base, checked, windows, bars)
 
 
 draft()

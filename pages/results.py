@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.ui import loaders, picker, result_sections, state, widgets
+from moola_core.diagnostics.results import Learned
+from moola_core.ui import learned_sections, loaders, picker, result_sections, state, widgets
 
 picked = picker.current()
 st.title("Results")
@@ -16,7 +17,7 @@ if picked.run is None:
     )
     st.stop()
 run, record = picked.run, picked.run.record
-result = loaders.evaluation(run)
+result = loaders.learned(run) if record.kind == "pretrain" else loaders.evaluation(run)
 st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
 if result is None:
     waiting = record.active
@@ -29,6 +30,9 @@ if result is None:
     )
     st.stop()
 
+if isinstance(result, Learned):
+    learned_sections.learned(run, result)
+    st.stop()
 st.subheader("Metrics")
 result_sections.metrics(result)
 left, right = st.columns(2, gap="large")

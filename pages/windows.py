@@ -59,4 +59,9 @@ with left:
         "window (blue up, orange down); its state starts at the window's first bar."
     )
 if run is not None and predictions is None:
-    st.caption("The chosen run has no predictions yet; they appear when it is done.")
+    kind = picked.record.kind if picked.record else ""
+    st.caption(
+        "A pre-training run predicts no labels; choose a fine-tuning run to see predictions."
+        if kind == "pretrain"
+        else "The chosen run has no predictions yet; they appear when it is done."
+    )

@@ -17,7 +17,7 @@ EVERYTHING = {"*"}
 # Of the project, and of the heavy third parties, what each room may import. A longer name wins over a shorter one.
 MAY: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
-    "specs": (set(), {"pydantic"}),
+    "specs": ({"specs"}, {"pydantic"}),
     "targets": (set(), {"pydantic"}),
     "presets": (set(), {"pydantic"}),
     "market": ({"market"}, {"pandas", "pyarrow"}),
@@ -33,7 +33,10 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "charts": ({"charts", "diagnostics.results", "features.catalog"}, {"plotly"}),
     "reports": ({"reports", "charts", "diagnostics.results", "runs"}, {"jinja2"}),
     "launch": ({"launch", "runs", "features.catalog"}, set()),
-    "launch.worker": ({"launch", "runs", "training", "features", "market", "diagnostics", "reports"}, {"pyarrow"}),
+    "launch.worker": (
+        {"launch", "runs", "training", "models", "features", "market", "diagnostics", "reports"},
+        {"pyarrow"},
+    ),
     "ui": (
         {"ui", "charts", "reports", "launch", "runs", "diagnostics.results", "market", "features", "presets"},
         {"streamlit", "pandas", "plotly", "pydantic"},

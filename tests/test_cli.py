@@ -133,9 +133,9 @@ def test_a_wrong_path_leaves_no_run_behind(capsys, tmp_path):
 
 
 def test_an_error_of_the_program_is_one_line_and_its_traceback_is_in_the_log(capsys, demo_files, tmp_path, monkeypatch):
-    from moola_core.launch import worker
+    from moola_core.launch.worker import finetune
 
-    monkeypatch.setattr(worker, "make_folds", lambda *_: 1 / 0)
+    monkeypatch.setattr(finetune, "make_folds", lambda *_: 1 / 0)
     where = ["--windows", demo_files["windows"], "--store", tmp_path, "--preset", "quick"]
     status, out, err = run(capsys, "finetune", *where, *SMALL, "--json")
     failed = Store(tmp_path).open(Store(tmp_path).runs()[0].run_id)
@@ -144,9 +144,9 @@ def test_an_error_of_the_program_is_one_line_and_its_traceback_is_in_the_log(cap
 
 
 def test_a_run_without_evaluation_is_still_printed(capsys, demo_files, tmp_path, monkeypatch):
-    from moola_core.launch import worker
+    from moola_core.launch.worker import finetune
 
-    monkeypatch.setattr(worker, "evaluate_run", lambda _: 1 / 0)
+    monkeypatch.setattr(finetune, "evaluate_run", lambda _: 1 / 0)
     where = ["--windows", demo_files["windows"], "--store", tmp_path, "--preset", "quick"]
     status, out, err = run(capsys, "finetune", *where, *SMALL, "--json")
     found = json.loads(out)

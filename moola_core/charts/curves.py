@@ -45,6 +45,17 @@ def losses(epochs: Columns, column: str, appearance: str = "light", constant: fl
     return chart
 
 
+def pretraining(epochs: Columns, appearance: str = "light") -> go.Figure:
+    """The loss of pre-training by epoch, on training and validation windows."""
+    lines = (Line("loss", "train", "training", 0), Line("loss", "valid", "validation", 1))
+    return _curves(epochs, lines, "loss", appearance)
+
+
+def rate(epochs: Columns, appearance: str = "light") -> go.Figure:
+    """The learning rate of each epoch's last step."""
+    return _curves(epochs, (Line("lr", "train", "learning rate", 0),), "learning rate", appearance)
+
+
 def objective(epochs: Columns, appearance: str = "light") -> go.Figure:
     """What training minimises: the weighted sum of the losses. It has no unit and may be negative."""
     return _curves(epochs, (Line("loss", "train", "training", 0),), "weighted sum", appearance)

@@ -1,4 +1,4 @@
-"""finetune, submit."""
+"""pretrain, finetune, submit."""
 
 from __future__ import annotations
 
@@ -16,20 +16,17 @@ def add_to(commands: Any) -> None:
     finetune = commands.add_parser("finetune", help="a cross-validated run on labelled windows, in the foreground")
     finetune.add_argument("--windows", required=True, metavar="FILE")
     finetune.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from")
-    finetune.add_argument("--preset", default="recommended", help="recommended, quick, stones or october")
-    finetune.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="changes",
-        metavar="KEY=VALUE",
-        help="a setting, such as training.epochs=20 or epochs=20",
-    )
-    _add_names(finetune)
-    options.add_reading(finetune)
-    options.add_store(finetune)
-    options.add_json(finetune)
+    finetune.add_argument("--checkpoint", metavar="RUN_OR_FILE", help="the pre-trained encoder to start from")
+    _add_spec(finetune)
     finetune.set_defaults(command=run_finetune)
+
+    pretrain = commands.add_parser("pretrain", help="pre-train the encoder on unlabelled bars, in the foreground")
+    pretrain.add_argument("--bars", required=True, metavar="FILE")
+    pretrain.add_argument(
+        "--windows", metavar="FILE", help="labelled windows: kept out of pre-training, and used to probe the encoder"
+    )
+    _add_spec(pretrain)
+    pretrain.set_defaults(command=run_pretrain)
 
     submit = commands.add_parser("submit", help="start a run of a spec in the background")
     submit.add_argument("spec", metavar="SPEC.json")
@@ -39,6 +36,22 @@ def add_to(commands: Any) -> None:
     submit.set_defaults(command=run_submit)
 
 
+def _add_spec(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--preset", default="recommended", help="recommended, quick, stones or october")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
+        help="a setting, such as training.epochs=20 or epochs=20",
+    )
+    _add_names(command)
+    options.add_reading(command)
+    options.add_store(command)
+    options.add_json(command)
+
+
 def _add_names(command: argparse.ArgumentParser) -> None:
     command.add_argument("--name", default="", help="what to call the run")
     command.add_argument("--note", default="", help="why it is made")
@@ -46,10 +59,28 @@ def _add_names(command: argparse.ArgumentParser) -> None:
 
 
 def run_finetune(chosen: argparse.Namespace) -> int:
-    from moola_core.runs.store import Store
+    from moola_core.presets import preset
+    from moola_core.runs.checkpoints import start_from
 
-    spec = _spec(chosen)
+    start = preset(chosen.preset)
+    shared = start_from(chosen.checkpoint, start.schedule, chosen.store) if chosen.checkpoint else {}
+    run = _carry_out(chosen, _spec(chosen, start.finetune(), shared))
+    result = summary(run)
+    return _report(chosen, result, _text(result))
+
+
+def run_pretrain(chosen: argparse.Namespace) -> int:
+    from moola_core.presets import preset
+
+    run = _carry_out(chosen, _spec(chosen, preset(chosen.preset).pretrain(), {}))
+    result = pretrain_summary(run)
+    return _report(chosen, result, _pretrain_text(result))
+
+
+def _carry_out(chosen: argparse.Namespace, spec: Any) -> Any:
+    """Run the spec here, with a progress bar where standard error is a terminal."""
     from moola_core.launch import worker  # loads torch: only once the settings are known to be right
+    from moola_core.runs.store import Store
 
     run = Store(chosen.store).create(spec, chosen.name, chosen.note, chosen.tag)
     bar = Bar(quiet=not sys.stderr.isatty())
@@ -57,30 +88,27 @@ def run_finetune(chosen: argparse.Namespace) -> int:
         worker.run(run, bar)
     finally:
         bar.close()
-    result = summary(run)
-    options.show(result, chosen.json, _text(result))
+    return run
+
+
+def _report(chosen: argparse.Namespace, result: dict[str, Any], text: str) -> int:
+    options.show(result, chosen.json, text)
     for warning in result["warnings"]:
         print(f"note: {warning}", file=sys.stderr)
     return 0
 
 
-def _spec(chosen: argparse.Namespace) -> Any:
-    """The preset with the files and changes that were asked for. Raises DataError when a file is not there."""
-    from moola_core.presets import preset
+def _spec(chosen: argparse.Namespace, start: Any, shared: dict[str, Any]) -> Any:
+    """`start` with the files and changes that were asked for. Raises DataError when a file is not there."""
     from moola_core.specs import change
 
-    spec = preset(chosen.preset).finetune()
-    values = spec.model_dump()
-    values["data"] |= {
-        "windows": str(Path(chosen.windows).resolve()),
-        "windows_reading": options.reading(chosen, chosen.windows).model_dump(),
-    }
-    if chosen.bars:
-        values["data"] |= {
-            "bars": str(Path(chosen.bars).resolve()),
-            "bars_reading": options.reading(chosen, chosen.bars).model_dump(),
-        }
-    spec = change(type(spec).model_validate(values), options.pairs(chosen.changes, "--set"))
+    values = start.model_dump()
+    for kind in ("windows", "bars"):
+        path = getattr(chosen, kind)
+        if path:
+            reading = options.reading(chosen, path).model_dump()
+            values["data"] |= {kind: str(Path(path).resolve()), f"{kind}_reading": reading}
+    spec = change(type(start).model_validate(values), shared | options.pairs(chosen.changes, "--set"))
     for path in filter(None, (spec.data.windows, spec.data.bars)):
         if not Path(path).is_file():
             raise DataError("no such file.", where=path, mend="Check the path.")
@@ -130,6 +158,45 @@ def summary(run: Any) -> dict[str, Any]:
         "seconds": record.seconds,
         "trainable_parameters": record.counts.get("trainable_parameters"),
     }
+
+
+def pretrain_summary(run: Any) -> dict[str, Any]:
+    """What `--json` prints of a finished pre-training run."""
+    record, found = run.record, run.result("learned")
+    return {
+        "run_id": record.run_id,
+        "state": record.state,
+        "objective": found["objective"],
+        "masked_mae": found["masked_mae"],
+        "trivial": found["trivial"],
+        "noise_floor": found["noise_floor"],
+        "measures": found["measures"],
+        "probe": found["probe"],
+        "windows": found["counts"],
+        "best_epoch": found["best_epoch"],
+        "checkpoint": str(run.folder / "checkpoints" / "best.safetensors"),
+        "warnings": record.warnings,
+        "seconds": record.seconds,
+    }
+
+
+def _pretrain_text(result: dict[str, Any]) -> str:
+    counts = result["windows"]
+    lines = [f"Run {result['run_id']}: {result['state']} in {result['seconds']:.0f} s."]
+    lines.append(
+        f"{counts['train']} windows to train on, {counts['valid']} to validate, best epoch {result['best_epoch']}."
+    )
+    if result["masked_mae"] is not None:
+        trivial = result["trivial"]
+        lines.append(
+            f"Error at hidden bars {result['masked_mae']:.4f}; feature mean {trivial['feature_mean']:.4f}, "
+            f"last value {trivial['carry_forward']:.4f}, noise floor {result['noise_floor']:.4f}."
+        )
+    lines += [f"{m['name']}: {m['value']:.4f}, without learning {m['trivial']:.4f}." for m in result["measures"]]
+    if result["probe"]:
+        scores = [f"{s['representation']} {s['mean']:.3f} ± {s['std']:.3f}" for s in result["probe"]["scores"]]
+        lines.append(f"AUROC of a linear probe: {', '.join(scores)}.")
+    return "\n".join([*lines, f"Fine-tune from it: --checkpoint {result['run_id']}"])
 
 
 def _text(result: dict[str, Any]) -> str:
@@ -188,11 +255,12 @@ class Bar:
             return
         self.drawn = time.monotonic()
         total = progress["total"] or 1
-        share = min(1.0, (progress["done"] + progress.get("epoch", 0) / progress["epochs"]) / total)
+        begun = 0.0 if "unit" in progress else progress.get("epoch", 0) / progress["epochs"]
+        share = min(1.0, (progress["done"] + begun) / total)
         spent = self.drawn - self.started
         left = f"about {spent * (1 - share) / share:.0f} s left" if share > 0.02 else "starting"
         filled = round(self.width * share)
-        text = f"\r{'█' * filled}{'░' * (self.width - filled)} {progress['done']}/{total} fits, epoch {progress.get('epoch', 0)}, {left}   "
+        text = f"\r{'█' * filled}{'░' * (self.width - filled)} {progress['done']}/{total} {progress.get('unit', 'fits')}, epoch {progress.get('epoch', 0)}, {left}   "
         print(text, end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:

@@ -71,3 +71,79 @@ class Evaluation:
     confusions: tuple[Confusion, ...]
     fold_shares: tuple[FoldShare, ...]
     pointer_baseline: PointerBaseline | None
+
+
+@dataclass(frozen=True)
+class FeatureError:
+    """Mean absolute error at hidden bars of one feature, in its `unit`.
+
+    model: as trained; covered: with the hidden bars surely covered; feature_mean and carry_forward: of the trivial predictors;
+    noise_floor: what noise in the windows leaves to anyone.
+    """
+
+    name: str
+    unit: str
+    model: float
+    covered: float
+    feature_mean: float
+    carry_forward: float
+    noise_floor: float
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A validation window: when it starts (ISO, UTC), `truth` and `guess` [K, F] in the features' units, `hidden` [K] bool."""
+
+    start_time: str
+    truth: np.ndarray
+    guess: np.ndarray
+    hidden: np.ndarray
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure beside what needs no learning; `better` is higher or lower."""
+
+    name: str
+    value: float
+    trivial: float
+    better: str
+
+
+@dataclass(frozen=True)
+class ProbeScore:
+    """Out-of-fold AUROC of a linear probe on one representation: mean and standard deviation over `by_repeat`."""
+
+    representation: str
+    mean: float
+    std: float
+    by_repeat: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How well a linear probe tells the labels from what an encoder makes of `windows` labelled windows."""
+
+    windows: int
+    scores: tuple[ProbeScore, ...]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What pre-training learned, on validation windows.
+
+    features: errors by feature (masked objective only); masked_mae, trivial {feature_mean, carry_forward} and noise_floor are
+    their means over the features; measures: figures of the other objectives; counts: windows by what became of them.
+    """
+
+    objective: str
+    best_epoch: int
+    features: tuple[FeatureError, ...]
+    masked_mae: float | None
+    covered_mae: float | None
+    trivial: dict[str, float]
+    noise_floor: float | None
+    measures: tuple[Measure, ...]
+    examples: tuple[Reconstruction, ...]
+    probe: Probe | None
+    counts: dict[str, int]

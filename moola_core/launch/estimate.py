@@ -10,7 +10,7 @@ import numpy as np
 from moola_core.errors import MoolaError
 from moola_core.features.catalog import names
 from moola_core.runs.store import Store
-from moola_core.specs import Finetune
+from moola_core.specs import Finetune, Model, Pretrain
 
 # Seconds of one step and its share of the measurements, one CPU thread, batch 29 of 105 bars, two fits side by side:
 # (layers, hidden) to seconds, as measured on two cores.
@@ -20,6 +20,7 @@ START_S = 6.0
 PCGRAD_COST = 1.6
 USED_EPOCHS = 0.8  # early stopping ends most fits before the last epoch
 BARS_IN_A_STEP = 29 * 105
+THREADS_GAIN = 1.6  # two threads in one large step, against one
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,29 @@ def estimate(spec: Finetune, windows: int, store: Store) -> Estimate:
     return Estimate(START_S + total * step_s, int(weights + logs + 400 * fits * windows), fits, source)
 
 
-def parameters(spec: Finetune) -> int:
+def estimate_pretraining(spec: Pretrain, bars: int, store: Store) -> Estimate:
+    """The estimate for a pre-training run over so many bars; `fits` is about how many windows it will see in an epoch."""
+    windows = max((bars - spec.sampling.window_bars) // spec.sampling.stride_bars, 1)
+    measured = None
+    for record in store.runs(kind=spec.kind):
+        done = record.counts.get("train", 0) * (record.progress.get("done") or 0)
+        if record.state != "done" or not done or not record.seconds or record.host != os.uname().nodename:
+            continue
+        try:
+            other = store.open(record.run_id).spec
+        except MoolaError:
+            continue
+        if (other.model, other.objective) == (spec.model, spec.objective):
+            measured = max(record.seconds - START_S, 0.5) / done, record.run_id
+            break
+    batch_s = _step_s(spec.model, spec.sampling.window_bars, BARS_IN_A_STEP // DEFAULT_BARS)
+    window_s = measured[0] if measured else batch_s / (BARS_IN_A_STEP // DEFAULT_BARS) / THREADS_GAIN
+    source = f"measured in run {measured[1]}" if measured else "a table measured on two CPU cores"
+    seconds = START_S + windows * spec.training.epochs * window_s
+    return Estimate(seconds, 4 * 4 * parameters(spec), windows, source)
+
+
+def parameters(spec: Finetune | Pretrain) -> int:
     """About how many weights a fit keeps: those of the LSTM layers and the trunk."""
     hidden, inputs, count = spec.model.hidden, len(names(spec.features.columns)), 0
     for _ in range(spec.model.layers):
@@ -85,13 +108,16 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> tuple[float, 
 
 
 def _from_table(spec: Finetune, window_bars: int) -> float:
-    """Interpolated in the logarithm of the recurrent work of a step."""
+    return _step_s(spec.model, window_bars, spec.training.batch) * (PCGRAD_COST if spec.loss.pcgrad else 1.0)
+
+
+def _step_s(model: Model, window_bars: int, batch: int) -> float:
+    """Seconds of one step, interpolated in the logarithm of its recurrent work."""
     work = np.log([_work(layers, hidden) for layers, hidden in MEASURED_STEP_S])
     seconds = np.log(list(MEASURED_STEP_S.values()))
     slope, offset = np.polyfit(work, seconds, 1)
-    scale = spec.training.batch * window_bars / BARS_IN_A_STEP
-    pcgrad = PCGRAD_COST if spec.loss.pcgrad else 1.0
-    return float(np.exp(offset + slope * np.log(_work(spec.model.layers, spec.model.hidden))) * scale * pcgrad)
+    scale = batch * window_bars / BARS_IN_A_STEP
+    return float(np.exp(offset + slope * np.log(_work(model.layers, model.hidden))) * scale)
 
 
 def _work(layers: int, hidden: int) -> int:

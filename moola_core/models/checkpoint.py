@@ -1,14 +1,18 @@
-"""Weights on disk: safetensors with a description beside them. Nothing is unpickled."""
+"""Weights on disk: safetensors with a description beside them, and the predecessor's files. No code in a file is run."""
 
 from __future__ import annotations
 
+import _codecs
 import json
+import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy._core.multiarray import scalar
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from torch import nn
@@ -55,3 +59,114 @@ def describe(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"its description cannot be read: {error}.", where=str(path), mend="Keep the .json beside the weights."
         ) from None
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """An encoder to start from: its weights by name, the scale [F] of its inputs, and their names where the file has them."""
+
+    weights: dict[str, np.ndarray]
+    mean: np.ndarray
+    std: np.ndarray
+    features: tuple[str, ...] | None
+    source: str
+
+    def check_features(self, features: tuple[str, ...]) -> None:
+        """Raise CheckpointError that lists the differences when the encoder was made for other columns."""
+        width = len(self.mean)
+        if self.features is not None and self.features != features:
+            gone, new = sorted(set(self.features) - set(features)), sorted(set(features) - set(self.features))
+            lines = [f"it has {', '.join(gone)}"] * bool(gone) + [f"the run has {', '.join(new)}"] * bool(new)
+            raise CheckpointError(
+                f"it was trained on other features: {'; '.join(lines) or 'the same ones in another order'}.",
+                where=self.source,
+                mend=f"Set features.columns to {list(self.features)}.",
+            )
+        if width != len(features):
+            raise CheckpointError(
+                f"it reads {width} features, the run has {len(features)}.",
+                where=self.source,
+                mend="Set features.columns to the ones it was trained on; the predecessor's are relativity.",
+            )
+
+
+# What the predecessor's files hold besides tensors: numpy's numbers, under the names of numpy 1 and 2.
+_NUMPY_NUMBERS: list[Any] = [
+    np.dtype,
+    np.dtypes.Float64DType,
+    np.dtypes.Float32DType,
+    np.dtypes.Int64DType,
+    scalar,
+    (scalar, "numpy.core.multiarray.scalar"),
+    _codecs.encode,
+]
+
+
+def load_pretrained(path: str | Path) -> Pretrained:
+    """The encoder in a file of ours (.safetensors) or of the predecessor's (.pt, .pth).
+
+    Raises CheckpointError when the file cannot be read, would run code, or holds no encoder.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError("no such checkpoint.", where=str(path), mend="Give a run's id or a file.")
+    if path.suffix == ".safetensors":
+        return _ours(path)
+    return _predecessors(path)
+
+
+def _ours(path: Path) -> Pretrained:
+    arrays = load_weights(path)
+    weights = _encoder_of(arrays, path)
+    width = weights["lstm.weight_ih_l0"].shape[1]
+    names = describe(path).get("features") if path.with_suffix(".json").is_file() else None
+    return Pretrained(
+        weights,
+        arrays.get("scale.mean", np.zeros(width, np.float32)),
+        arrays.get("scale.std", np.ones(width, np.float32)),
+        tuple(names) if names else None,
+        str(path),
+    )
+
+
+def _predecessors(path: Path) -> Pretrained:
+    """Their encoder is the LSTM itself, its inputs as they are."""
+    try:
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = next((line for line in str(error).splitlines() if "GLOBAL" in line or "global" in line), str(error))
+        raise CheckpointError(
+            f"refused, for reading it could run code: {reason.strip()[:200]}",
+            where=str(path),
+            mend="Save its weights alone, as safetensors or with torch.save(model.state_dict()).",
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"cannot be read: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}.",
+            where=str(path),
+            mend="Give a file that torch.save or safetensors wrote.",
+        ) from None
+    state = content.get("model_state_dict", content) if isinstance(content, dict) else {}
+    arrays = {str(name): value.float().numpy() for name, value in state.items() if isinstance(value, torch.Tensor)}
+    renamed = {
+        name.replace("encoder.", "encoder.lstm.", 1)
+        if name.startswith(("encoder.weight_", "encoder.bias_"))
+        else name: a
+        for name, a in arrays.items()
+    }
+    weights = _encoder_of(renamed, path)
+    width = weights["lstm.weight_ih_l0"].shape[1]
+    return Pretrained(weights, np.zeros(width, np.float32), np.ones(width, np.float32), None, str(path))
+
+
+def _encoder_of(arrays: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
+    weights = {name.removeprefix("encoder."): array for name, array in arrays.items() if name.startswith("encoder.")}
+    if "lstm.weight_ih_l0" not in weights:
+        found = ", ".join(sorted(arrays)[:6]) or "no tensors"
+        raise CheckpointError(
+            f"encoder.weight_ih_l0 is missing; it holds {found}.",
+            where=str(path),
+            mend="Give a pre-trained BiLSTM encoder.",
+        )
+    return weights

@@ -46,3 +46,10 @@ class Pooling(nn.Module):
             return (torch.softmax(self.score(sequence), dim=1) * sequence).sum(1)
         half = sequence.shape[2] // 2
         return torch.cat([sequence[:, -1, :half], sequence[:, 0, half:]], dim=1)
+
+
+@torch.no_grad()
+def represent(encoder: Encoder, x: Tensor, batch: int = 256) -> Tensor:
+    """Mean over the positions of what a frozen encoder makes of x [n, K, F]: [n, 2 · hidden], in eval mode."""
+    encoder.eval()
+    return torch.cat([encoder(part).mean(1) for part in x.split(batch)])

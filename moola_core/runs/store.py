@@ -52,6 +52,11 @@ class Run:
         return self.folder.name
 
     @property
+    def store_root(self) -> Path:
+        """The folder of the store that holds the run."""
+        return self.folder.parent.parent
+
+    @property
     def record(self) -> Record:
         return from_dict(self._json("run.json") | {"run_id": self.id})
 
@@ -166,6 +171,16 @@ class Run:
             raise StoreError(
                 f"cannot be written: {error.strerror}.", where=str(folder), mend="Check the disk's space and rights."
             ) from None
+
+    def write_checkpoint(self, name: str, weights: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> Path:
+        """Replace checkpoints/NAME.safetensors and the description beside it; the description is there first."""
+        from safetensors.numpy import save_file
+
+        path = self.folder / "checkpoints" / f"{name}.safetensors"
+        write_text(path.with_suffix(".json"), codec.dumps(description, indent=1) + "\n")
+        with replacing(path) as draft:
+            save_file({key: np.ascontiguousarray(array) for key, array in weights.items()}, draft)
+        return path
 
     def replicates(self) -> dict[tuple[int, int], Path]:
         """Folders of the finished fits by (repeat, fold)."""

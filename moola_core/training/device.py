@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from moola_core.errors import DeviceError
-from moola_core.specs import Training
+from moola_core.specs import Pretraining, Training
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Device:
     precision: str
 
 
-def resolve_device(training: Training) -> Device:
+def resolve_device(training: Training | Pretraining) -> Device:
     """The processor that `training` asks for.
 
     Raises DeviceError when cuda is asked for and not usable, and when auto finds a card that torch cannot use: training

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from moola_core.errors import RunError
-from moola_core.models.checkpoint import put_weights, weights_of
+from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
 from moola_core.training.device import Device, resolve_device
 from moola_core.training.events import Emit, Event
@@ -26,9 +26,17 @@ from moola_core.training.loop import STEP_COLUMNS, Loop
 SMALLEST_GAIN = 1e-6
 
 
-def fit_replicate(spec: Finetune, inputs: Inputs, fold: Fold, emit: Emit, device: Device | None = None) -> Replicate:
+def fit_replicate(
+    spec: Finetune,
+    inputs: Inputs,
+    fold: Fold,
+    emit: Emit,
+    device: Device | None = None,
+    start: Pretrained | None = None,
+) -> Replicate:
     """One fit: train, choose the epoch on the inner windows, predict the test windows once.
 
+    start: the encoder that spec.transfer begins with.
     The same spec, inputs and fold give the same bits on a CPU, whatever else runs.
     """
     started = time.perf_counter()
@@ -37,21 +45,13 @@ def fit_replicate(spec: Finetune, inputs: Inputs, fold: Fold, emit: Emit, device
         torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.kind == "cuda" else []),
         _one_thread(device),
     ):
-        loop = Loop(spec, inputs, fold, device)
+        loop = Loop(spec, inputs, fold, device, start)
         where: dict[str, Any] = {"repeat": fold.repeat, "fold": fold.fold}
         emit(
             Event(
                 "replicate_started",
                 **where,
                 values={role: len(getattr(fold, role)) for role in ("train", "inner", "test", "purged")},
-            )
-        )
-        emit(
-            Event(
-                "trainable",
-                **where,
-                epoch=1,
-                values={"parameters": loop.model.count_trainable(), "names": loop.model.trainable()},
             )
         )
         best_epoch, epochs, steps, weights = _train(loop, emit, where)
@@ -87,6 +87,8 @@ def _train(
     best, best_epoch, weights = float("inf"), 0, weights_of(loop.model)
     tables: list[np.ndarray] = []
     for epoch in range(1, training.epochs + 1):
+        if loop.begin_epoch(epoch):
+            _tell_phase(loop, emit, where | {"epoch": epoch})
         table = loop.train_epoch(epoch)
         tables.append(table)
         probabilities, span, losses = loop.predict(loop.fold.inner)
@@ -103,9 +105,24 @@ def _train(
             )
         if score < best - SMALLEST_GAIN:
             best, best_epoch, weights = score, epoch, weights_of(loop.model)
-        if training.patience is not None and epoch - max(best_epoch, 1) >= training.patience:
+        # What is still to be unfrozen gets its turn: patience counts from the last change on.
+        since = max(best_epoch, loop.unfreezing.last_change)
+        stop = epoch == training.epochs or (training.patience is not None and epoch - since >= training.patience)
+        if loop.unfreezing.ends(epoch, stop):
+            changed = loop.unfreezing.changed()
+            emit(Event("changed", **where, epoch=epoch, values={"names": changed, "count": len(changed)}))
+        if stop:
             break
     return best_epoch, epoch, _columns(tables, where), weights
+
+
+def _tell_phase(loop: Loop, emit: Emit, at: dict[str, Any]) -> None:
+    values = {
+        "parameters": loop.model.count_trainable(),
+        "names": loop.unfreezing.trainable(),
+        "rates": loop.unfreezing.phase.rates,
+    }
+    emit(Event("trainable", **at, values=values))
 
 
 def _tell(loop: Loop, emit: Emit, at: dict[str, Any], found: tuple[np.ndarray, np.ndarray]) -> None:
@@ -117,7 +134,7 @@ def _tell(loop: Loop, emit: Emit, at: dict[str, Any], found: tuple[np.ndarray, n
         "loss_pointer": float(table[:, 2].mean()),
     }
     values |= {"sigma_class": sigmas[0], "sigma_pointer": sigmas[1]} if sigmas else {}
-    emit(Event("epoch", **at, split="train", values=values | {"lr": loop.optimizer.param_groups[0]["lr"]}))
+    emit(Event("epoch", **at, split="train", values=values | {"lr": max(loop.unfreezing.phase.rates.values())}))
     emit(
         Event(
             "epoch",
@@ -152,7 +169,12 @@ class _one_thread:
 
 
 def fit_all(
-    spec: Finetune, inputs: Inputs, folds: Sequence[Fold], emit: Emit, done: frozenset[tuple[int, int]] = frozenset()
+    spec: Finetune,
+    inputs: Inputs,
+    folds: Sequence[Fold],
+    emit: Emit,
+    done: frozenset[tuple[int, int]] = frozenset(),
+    start: Pretrained | None = None,
 ) -> Iterator[Replicate]:
     """Every fold that is not in `done` as (repeat, fold), yielded as each ends.
 
@@ -164,12 +186,12 @@ def fit_all(
     processes = min(spec.training.processes or min(2, os.cpu_count() or 1), len(waiting))
     if device.kind == "cuda" or processes <= 1:
         for fold in waiting:
-            yield fit_replicate(spec, inputs, fold, emit, device)
+            yield fit_replicate(spec, inputs, fold, emit, device, start)
         return
     context = multiprocessing.get_context("spawn")
     events: Any = context.Queue()
     others = _children()
-    with context.Pool(processes, _start, (spec, inputs, device, events, os.getpid())) as pool:
+    with context.Pool(processes, _start, ((spec, inputs, device, start), events, os.getpid())) as pool:
         workers = _children() - others
         running = [pool.apply_async(_fit, (fold,)) for fold in waiting]
         while running:
@@ -213,11 +235,11 @@ def _drain(events: Any, emit: Emit) -> None:
 _work: dict[str, Any] = {}
 
 
-def _start(spec: Finetune, inputs: Inputs, device: Device, events: Any, parent: int) -> None:
+def _start(work: tuple[Finetune, Inputs, Device, Pretrained | None], events: Any, parent: int) -> None:
     """Set up a fitting process: interrupts are its parent's business, and it ends when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _work.update(spec=spec, inputs=inputs, device=device, emit=events.put)
+    _work.update(work=work, emit=events.put)
 
 
 def _end_with(parent: int) -> None:
@@ -227,4 +249,5 @@ def _end_with(parent: int) -> None:
 
 
 def _fit(fold: Fold) -> Replicate:
-    return fit_replicate(_work["spec"], _work["inputs"], fold, _work["emit"], _work["device"])
+    spec, inputs, device, start = _work["work"]
+    return fit_replicate(spec, inputs, fold, _work["emit"], device, start)

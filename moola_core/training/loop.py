@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from moola_core.metrics import classification, pointers, probability
+from moola_core.models.checkpoint import Pretrained, put_weights
 from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.specs import Finetune
 from moola_core.training import seeds
@@ -18,6 +19,7 @@ from moola_core.training.folds import Fold
 from moola_core.training.gradients import Conflict, Projection, split_backward
 from moola_core.training.inputs import Inputs
 from moola_core.training.objectives import Uncertainty, class_loss, make_weighting, pointer_loss
+from moola_core.training.schedule import LAST, LOWER, Unfreezing
 
 STEP_COLUMNS = (
     "loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "norm_class", "norm_pointer", "cosine", "conflict", "projected",
@@ -36,12 +38,20 @@ class Tensors:
 class Loop:
     """One fit: network, weighting, optimiser and random streams, all from the spec's seed and the fold."""
 
-    def __init__(self, spec: Finetune, inputs: Inputs, fold: Fold, device: Device) -> None:
+    def __init__(
+        self, spec: Finetune, inputs: Inputs, fold: Fold, device: Device, start: Pretrained | None = None
+    ) -> None:
         self.spec, self.inputs, self.fold, self.device = spec, inputs, fold, device
+        self.start = start if spec.transfer.schedule != "none" else None
         self.key = (spec.training.seed, fold.repeat, fold.fold)
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.WEIGHTS))
         outputs = len(inputs.classes) + spec.faults.extra_output
         self.model = MultiTask(inputs.x.shape[2], outputs, spec.model).to(device.kind)
+        if self.start is not None:
+            self.start.check_features(inputs.features)
+            put_weights(self.model.encoder, self.start.weights, self.start.source)
+        self.unfreezing = Unfreezing(spec, self.model)
+        self.anchor = [parameter.detach().clone() for parameter in self.model.encoder.parameters()]
         self.weighting = make_weighting(spec.loss).to(device.kind)
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.DROPOUT))
         self.order = seeds.generator(*self.key, seeds.ORDER)
@@ -56,7 +66,12 @@ class Loop:
         self.constant_pointer_loss = self._constant_pointer_loss()
 
     def _scale(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation [F] of the training windows; 0 and 1 where the spec does not standardise."""
+        """Mean and standard deviation [F] of the training windows; 0 and 1 where the spec does not standardise.
+
+        A pre-trained encoder goes on with the scale that it was trained with.
+        """
+        if self.start is not None:
+            return self.start.mean, self.start.std
         width = self.inputs.x.shape[2]
         if not self.spec.features.standardise:
             return np.zeros(width, np.float32), np.ones(width, np.float32)
@@ -77,12 +92,16 @@ class Loop:
 
     def _optimizer(self) -> torch.optim.AdamW:
         training = self.spec.training
+        anchored = {LOWER, LAST} if self.spec.transfer.l2_sp > 0 else set()
         groups: list[dict[str, Any]] = [
             {
-                "params": list(self.model.parameters()),
+                "params": list(parameters.values()),
                 "lr": training.learning_rate,
-                "weight_decay": training.weight_decay,
+                "weight_decay": 0.0 if part in anchored else training.weight_decay,
+                "part": part,
             }
+            for part, parameters in self.unfreezing.parts.items()
+            if parameters
         ]
         if isinstance(self.weighting, Uncertainty):
             groups.append(
@@ -136,9 +155,25 @@ class Loop:
             conflict = split_backward(terms, parameters, self.model.shared_parameters(), self.projection)
         else:
             terms.sum().backward()
+        if self.start is not None and self.spec.transfer.l2_sp > 0:
+            self._pull()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.training.clip_norm)
         self.optimizer.step()
         return self._row(terms, losses, conflict)
+
+    def _pull(self) -> None:
+        """Add the gradient of l2_sp / 2 · ‖w − w₀‖², w₀ the pre-trained encoder (Li, Grandvalet and Davoine 2018)."""
+        for parameter, origin in zip(self.model.encoder.parameters(), self.anchor, strict=True):
+            if parameter.grad is not None:
+                parameter.grad.add_(parameter.detach() - origin, alpha=self.spec.transfer.l2_sp)
+
+    def begin_epoch(self, epoch: int) -> bool:
+        """Put the schedule's phase in force; whether one begins with this epoch."""
+        begun = self.unfreezing.begins(epoch)
+        for group in self.optimizer.param_groups:
+            if "part" in group:
+                group["lr"] = self.unfreezing.phase.rates.get(group["part"], 0.0)
+        return begun
 
     def _row(self, terms: Tensor, losses: Tensor, conflict: Conflict | None) -> Tensor:
         nan = terms.new_full((2,), float("nan"))
@@ -157,6 +192,8 @@ class Loop:
     def train_epoch(self, epoch: int) -> np.ndarray:
         """All training windows once, in this epoch's order; returns the rows of STEP_COLUMNS [steps, columns]."""
         self.model.train()
+        if self.unfreezing.phase.encoder_frozen and not self.spec.faults.frozen_dropout:
+            self.model.encoder.eval()
         order = torch.from_numpy(self.order.permutation(self.fold.train)).to(self.device.kind)
         batches = [batch for batch in order.split(self.spec.training.batch) if len(batch) > 1 or len(order) == 1]
         both = bool(self.active.all())

@@ -6,17 +6,21 @@ import json
 import shlex
 from typing import Any
 
-from moola_core.specs import Finetune
+from moola_core.runs.record import RUN_ID
 from moola_core.ui.places import shown
 
 
 def command(
-    spec: Finetune, changes: dict[str, tuple[Any, Any]], name: str = "", note: str = "", tags: tuple[str, ...] = ()
+    spec: Any, changes: dict[str, tuple[Any, Any]], name: str = "", note: str = "", tags: tuple[str, ...] = ()
 ) -> str:
-    """`moola finetune …` with the preset, each changed setting, and the run's name, note and tags, over several lines."""
-    parts = [f"moola finetune --windows {shlex.quote(shown(spec.data.windows))}"]
-    if spec.data.bars:
-        parts.append(f"--bars {shlex.quote(shown(spec.data.bars))}")
+    """`moola finetune …` or `moola pretrain …` with the preset, each changed setting, and the run's name, note and tags, over several lines."""
+    files = [(flag, path) for flag, path in (("--windows", spec.data.windows), ("--bars", spec.data.bars)) if path]
+    files = files if spec.kind == "finetune" else files[::-1]
+    parts = [f"moola {spec.kind}", *(f"{flag} {shlex.quote(shown(path))}" for flag, path in files)]
+    parts = [" ".join(parts[:2]), *parts[2:]]
+    checkpoint = spec.transfer.checkpoint if spec.kind == "finetune" else ""
+    if checkpoint:
+        parts.append(f"--checkpoint {shlex.quote(checkpoint if RUN_ID.fullmatch(checkpoint) else shown(checkpoint))}")
     parts.append(f"--preset {spec.preset}")
     parts += [f"--set {shlex.quote(f'{setting}={_value(value)}')}" for setting, (_, value) in changes.items()]
     parts += [f"{flag} {shlex.quote(value)}" for flag, value in (("--name", name), ("--note", note)) if value]

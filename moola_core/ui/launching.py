@@ -6,27 +6,58 @@ from typing import Any
 
 import streamlit as st
 
-from moola_core.launch.estimate import estimate
+from moola_core.launch.estimate import estimate, estimate_pretraining
 from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
 from moola_core.presets import preset
-from moola_core.specs import Finetune
+from moola_core.runs.checkpoints import find, settings_of, start_from
+from moola_core.specs import change
 from moola_core.ui import loaders, settings_form, state
 from moola_core.ui.command import command
-from moola_core.ui.widgets import duration, figures, literal, size
+from moola_core.ui.places import data_folder, shown, store_folder
+from moola_core.ui.widgets import duration, figures, literal, size, title_of
+
+FINETUNE, PRETRAIN = "finetune", "pretrain"
+TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on the bars"}
+SCRATCH = ""
 
 
-def base_spec(name: str, dataset: Dataset) -> Finetune:
-    """The preset called `name` on the dataset, its files read as saved beside them."""
-    spec = preset(name).finetune()
+def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH) -> Any:
+    """The preset called `name` on the dataset, its files read as saved beside them, from a checkpoint if one is given."""
+    start = preset(name)
+    spec: Any = start.finetune() if kind == FINETUNE else start.pretrain()
     files = {"windows": dataset.windows, "bars": dataset.bars}
-    data: dict[str, Any] = {kind: str(path) for kind, path in files.items() if path}
-    data |= {f"{kind}_reading": loaders.reading_of(path) for kind, path in files.items() if path}
-    return spec.model_copy(update={"data": spec.data.model_copy(update=data)})
+    data: dict[str, Any] = {part: str(path) for part, path in files.items() if path}
+    data |= {f"{part}_reading": loaders.reading_of(path) for part, path in files.items() if path}
+    spec = spec.model_copy(update={"data": spec.data.model_copy(update=data)})
+    if kind == FINETUNE and checkpoint:
+        spec = change(spec, start_from(checkpoint, start.schedule, store_folder()))
+    return spec
 
 
-def summary(base: Finetune, checked: settings_form.Draft, windows: Windows) -> None:
+def choose_checkpoint() -> str:
+    """The encoder to start from, among those of pre-training runs and the files in data and artifacts."""
+    found = {c.reference: c for c in find(data_folder(), store_folder())}
+    state.choose(state.CHECKPOINT, [SCRATCH, *found], SCRATCH)
+
+    def title(reference: str) -> str:
+        if reference == SCRATCH:
+            return "random weights (from scratch)"
+        record = found[reference].run
+        return f"pre-trained: {title_of(record)}" if record else shown(reference)
+
+    chosen = st.selectbox(
+        "Encoder", [SCRATCH, *found], key=state.CHECKPOINT, format_func=title, persist_state="session"
+    )
+    if chosen and found[chosen].run is None and not settings_of(chosen, store_folder()):
+        st.caption(
+            "A file without description: set the model's layers, hidden units and features to those of its encoder."
+        )
+    return str(chosen)
+
+
+def summary(base: Any, checked: settings_form.Draft, windows: Windows | None, bars: int) -> None:
     """Is it valid, what was changed, what does it take; then name, command and start."""
     if checked.spec is None:
         problem = " ".join(f"{name} {text}".strip() for name, text in checked.errors.items())
@@ -39,11 +70,11 @@ def summary(base: Finetune, checked: settings_form.Draft, windows: Windows) -> N
     if checked.spec is not None:
         changes_table(base, checked.spec)
         if not problem:
-            costs(checked.spec, windows)
+            costs(checked.spec, windows, bars)
     start(base, checked.spec, problem)
 
 
-def changes_table(base: Finetune, spec: Finetune) -> None:
+def changes_table(base: Any, spec: Any) -> None:
     """Each changed setting: the preset's value, the typed one, and what the setting means."""
     changes = settings_form.changed(base, spec)
     if not changes:
@@ -51,13 +82,17 @@ def changes_table(base: Finetune, spec: Finetune) -> None:
         return
     lines = ["| Changed | Preset | Yours | Meaning |", "|:--|:--|:--|:--|"]
     for name, (before, after) in changes.items():
-        meaning = literal(str(settings_form.FIELDS[name].description or ""))
+        meaning = literal(str(settings_form.fields(base.kind)[name].description or ""))
         lines.append(f"| {literal(name)} | {_value(before)} | **{_value(after)}** | {meaning} |")
     st.markdown("\n".join(lines))
 
 
-def data_problem(spec: Finetune, windows: Windows) -> str:
-    """Why these windows cannot be trained on with this spec; empty when they can."""
+def data_problem(spec: Any, windows: Windows | None) -> str:
+    """Why this data cannot be trained on with this spec; empty when it can."""
+    if spec.kind == PRETRAIN:
+        return "" if spec.data.bars else "Pre-training needs bars. Choose a dataset that has them."
+    if windows is None:
+        return "Fine-tuning needs labelled windows. Choose a dataset that has them."
     kept, _ = windows.trainable(spec.data.grades_left_out)
     counts = {name: int((kept.label == name).sum()) for name in kept.classes}
     if len(counts) < 2:
@@ -68,10 +103,17 @@ def data_problem(spec: Finetune, windows: Windows) -> str:
     return ""
 
 
-def costs(spec: Finetune, windows: Windows) -> None:
+def costs(spec: Any, windows: Windows | None, bars: int) -> None:
     """Time and disk that the run will take, from measured steps, and its cost at an hourly price."""
-    kept, left_out = windows.trainable(spec.data.grades_left_out)
-    expected = estimate(spec, len(kept), loaders.store())
+    if spec.kind == PRETRAIN:
+        expected = estimate_pretraining(spec, bars, loaders.store())
+        fits, sizes = f"{spec.training.epochs} epochs", f"about {expected.fits} windows"
+    else:
+        assert windows is not None
+        kept, left_out = windows.trainable(spec.data.grades_left_out)
+        expected = estimate(spec, len(kept), loaders.store())
+        fits = f"{expected.fits} fits"
+        sizes = f"{len(kept)} windows" + (f", {left_out} left out" if left_out else "")
     price = st.number_input(
         "Price of this machine, per hour",
         0.0,
@@ -82,17 +124,17 @@ def costs(spec: Finetune, windows: Windows) -> None:
         persist_state="session",
         help="In your own currency. The cost is the estimated time at this price.",
     )
-    shown = {
-        "Time": (duration(expected.seconds), f"{expected.fits} fits"),
-        "Disk": (size(expected.bytes), f"{len(kept)} windows" + (f", {left_out} left out" if left_out else "")),
+    told = {
+        "Time": (duration(expected.seconds), fits),
+        "Disk": (size(expected.bytes), sizes),
     }
     if price:
-        shown["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"at {price:g} an hour")
-    figures(shown)
+        told["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"at {price:g} an hour")
+    figures(told)
     st.caption(f"From {literal(expected.source)}.")
 
 
-def start(base: Finetune, spec: Finetune | None, problem: str) -> None:
+def start(base: Any, spec: Any, problem: str) -> None:
     """Name, note and tags; the equivalent command; the button that starts the run."""
     name = st.text_input("Name", key="run_name", placeholder="what you will look for later", live="300ms")
     note = st.text_input("Note", key="run_note", placeholder="why you run it", live="300ms")

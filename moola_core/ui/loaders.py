@@ -10,7 +10,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline
+from moola_core.diagnostics.results import (
+    Confusion,
+    Evaluation,
+    FeatureError,
+    FoldShare,
+    Learned,
+    Measure,
+    PointerBaseline,
+    Probe,
+    ProbeScore,
+    Reconstruction,
+)
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
@@ -22,6 +33,7 @@ from moola_core.ui import answers
 from moola_core.ui.places import data_folder, store_folder
 
 Stamp = tuple[str, int, int]
+TRAINED = ("finetune", "pretrain")
 EPOCH_KEYS = ("repeat", "fold", "epoch", "split")
 EPOCH_VALUES = ("loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "lr")
 
@@ -72,8 +84,8 @@ def windows_of(path: str | Path, bars: str | Path | None = None) -> Windows:
 
 
 def records(include_archived: bool = False) -> list[Record]:
-    """The records of the store's cross-validated runs, newest first."""
-    return store().runs(kind="finetune", include_archived=include_archived)
+    """The records of the store's runs of the kinds that train, newest first."""
+    return [record for record in store().runs(include_archived=include_archived) if record.kind in TRAINED]
 
 
 def predictions(run: Run) -> pd.DataFrame | None:
@@ -100,6 +112,12 @@ def evaluation(run: Run) -> Evaluation | None:
     """What the run's predictions were found to be worth; None before it was evaluated."""
     path = run.folder / "results" / "evaluation.json"
     return _evaluation(stamp(path), run.id) if path.is_file() else None
+
+
+def learned(run: Run) -> Learned | None:
+    """What a pre-training run learned; None before it is done."""
+    path = run.folder / "results" / "learned.json"
+    return _learned(stamp(path), run.id) if path.is_file() else None
 
 
 def epochs(run: Run) -> dict[str, np.ndarray]:
@@ -148,6 +166,11 @@ def _evaluation(source: Stamp, run_id: str) -> Evaluation:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
+def _learned(source: Stamp, run_id: str) -> Learned:
+    return to_learned(store().open(run_id).result("learned"))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _epochs(source: Stamp, run_id: str) -> dict[str, np.ndarray]:
     events = [event for event in store().open(run_id).events() if event["type"] == "epoch"]
     columns: dict[str, np.ndarray] = {key: np.array([event.get(key) for event in events]) for key in EPOCH_KEYS}
@@ -169,6 +192,21 @@ def to_evaluation(stored: Mapping[str, Any]) -> Evaluation:
         confusions=tuple(Confusion(row["repeat"], classes, np.array(row["counts"])) for row in stored["confusions"]),
         fold_shares=_each(FoldShare, stored["fold_shares"], shares=tuple),
         pointer_baseline=PointerBaseline(**stored["pointer_baseline"]) if stored["pointer_baseline"] else None,
+    )
+
+
+def to_learned(stored: Mapping[str, Any]) -> Learned:
+    """The Learned that was stored as plain JSON."""
+    probe = stored["probe"]
+    scores = _each(ProbeScore, probe["scores"], by_repeat=tuple) if probe else ()
+    return Learned(
+        **{
+            **stored,
+            "features": _each(FeatureError, stored["features"]),
+            "measures": _each(Measure, stored["measures"]),
+            "examples": _each(Reconstruction, stored["examples"], truth=np.array, guess=np.array, hidden=np.array),
+            "probe": Probe(probe["windows"], scores) if probe else None,
+        }
     )
 
 

@@ -30,14 +30,19 @@ class Picked:
         return loaders.store().open(self.record.run_id) if self.record else None
 
     @property
+    def judged(self) -> tuple[Record, ...]:
+        """The cross-validated runs of the dataset, newest first."""
+        return tuple(record for record in self.records if record.kind == "finetune")
+
+    @property
     def latest(self) -> Record | None:
-        """The newest run of the dataset."""
-        return self.records[0] if self.records else None
+        """The newest cross-validated run of the dataset."""
+        return self.judged[0] if self.judged else None
 
     @property
     def baseline(self) -> Record | None:
         """The newest pinned run of the dataset."""
-        return next((record for record in self.records if record.pinned), None)
+        return next((record for record in self.judged if record.pinned), None)
 
 
 def current() -> Picked:
@@ -64,32 +69,27 @@ def pick() -> None:
 
 
 def belongs(record: Record, dataset: Dataset) -> bool:
-    """Whether the run was trained on the windows of the dataset."""
-    windows = windows_path(record.run_id)
-    return bool(windows) and dataset.windows is not None and Path(windows).resolve() == dataset.windows.resolve()
+    """Whether the run was trained on the windows of the dataset, or pre-trained on its bars."""
+    windows, bars = data_paths(record.run_id)
+    ours, theirs = (dataset.bars, bars) if record.kind == "pretrain" else (dataset.windows, windows)
+    return bool(theirs) and ours is not None and Path(theirs).resolve() == ours.resolve()
 
 
 def dataset_of(run_id: str) -> str | None:
     """The name of the dataset on which the run was trained; None when its file is not in the data folder."""
-    windows = windows_path(run_id)
-    return next(
-        (
-            dataset.name
-            for dataset in loaders.found_datasets()
-            if windows and dataset.windows is not None and Path(windows).resolve() == dataset.windows.resolve()
-        ),
-        None,
-    )
+    record = loaders.store().open(run_id).record
+    return next((dataset.name for dataset in loaders.found_datasets() if belongs(record, dataset)), None)
 
 
 @st.cache_data(max_entries=5000, show_spinner=False)
-def _windows_path(run_id: str, folder: str) -> str:
-    return loaders.store().open(run_id).spec.data.windows
+def _data_paths(run_id: str, folder: str) -> tuple[str, str]:
+    data = loaders.store().open(run_id).spec.data
+    return data.windows, data.bars or ""
 
 
-def windows_path(run_id: str) -> str:
-    """The file of windows that the run's spec names; a spec never changes, so it is read once."""
-    return _windows_path(run_id, str(loaders.store_folder().resolve()))
+def data_paths(run_id: str) -> tuple[str, str]:
+    """The files of windows and bars that the run's spec names; a spec never changes, so it is read once."""
+    return _data_paths(run_id, str(loaders.store_folder().resolve()))
 
 
 def shows_archived() -> bool:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from moola_core.charts import curves
-from moola_core.runs.record import Record
+from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import badge, duration
@@ -18,14 +18,14 @@ EVERY = "1s"
 
 
 def follow(run: Run, draw: Callable[[Run, Record], None]) -> None:
-    """Call `draw` now and, while the run is active, every second; when it ends the whole page is drawn again."""
-    active = run.record.active
+    """Call `draw` now and, while the run is active, every second; when its state changes the whole page is drawn again."""
+    state = run.record.state
 
-    @st.fragment(run_every=EVERY if active else None)
+    @st.fragment(run_every=EVERY if state in ACTIVE else None)
     def polled() -> None:
         fresh = loaders.store().open(run.id)
         record = fresh.record
-        if active and not record.active:
+        if record.state != state:
             st.rerun(scope="app")
         draw(fresh, record)
 
@@ -37,7 +37,9 @@ def bar(run: Run, record: Record) -> None:
     done, total = int(record.progress.get("done") or 0), int(record.progress.get("total") or 0)
     share = done / total if total else 0.0
     text = (
-        f"{done} of {total} fits" if total else ("waiting for its process" if record.state == "queued" else "starting")
+        f"{done} of {total} {record.progress.get('unit', 'fits')}"
+        if total
+        else ("waiting for its process" if record.state == "queued" else "starting")
     )
     left = seconds_left(record)
     st.markdown(f"{badge(record.state)} **{record.name or record.preset or run.id}**")
@@ -55,13 +57,13 @@ def seconds_left(record: Record) -> float | None:
 
 
 def live_curves(run: Run) -> None:
-    """Losses and σ by epoch, as far as the run has come."""
+    """Losses and σ (or the learning rate) by epoch, as far as the run has come."""
     epochs = loaders.epochs(run)
     if not len(epochs.get("epoch", ())):
         st.caption("The curves appear with the first epoch.")
         return
     drawn = _drawn(run.id, loaders.stamp(run.folder / "events.jsonl"), widgets.appearance())
-    for column, (title, figure) in zip(st.columns(3), drawn.items(), strict=True):
+    for column, (title, figure) in zip(st.columns(3), drawn.items(), strict=False):
         with column:
             st.markdown(f"**{title}**")
             widgets.chart(figure, f"live_{title}_{run.id}", f"{title} by epoch")
@@ -69,7 +71,10 @@ def live_curves(run: Run) -> None:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _drawn(run_id: str, events: loaders.Stamp, look: str) -> dict[str, go.Figure]:
-    epochs = loaders.epochs(loaders.store().open(run_id))
+    run = loaders.store().open(run_id)
+    epochs = loaders.epochs(run)
+    if run.record.kind == "pretrain":
+        return {"Loss": curves.pretraining(epochs, look), "Learning rate": curves.rate(epochs, look)}
     return {
         "Class loss": curves.losses(epochs, "loss_class", look),
         "Pointer loss": curves.losses(epochs, "loss_pointer", look),

@@ -21,6 +21,8 @@ def summary(run: Run, record: Record) -> None:
     """State, device, time; the error of a failed run and what to do about it."""
     tags = " ".join(f":gray-badge[{literal(tag)}]" for tag in record.tags)
     st.markdown(f"{badge(record.state)} {literal(record.note)} {tags}")
+    for warning in record.warnings:
+        st.caption(f":orange[:material/warning:] {literal(warning)}")
     if record.error:
         st.error(literal(record.error), icon=":material/error:")
         st.caption("The end of the log says where it happened. Mend the cause and launch it again.")
@@ -31,13 +33,26 @@ def summary(run: Run, record: Record) -> None:
                 duration(record.seconds) if record.seconds else "–",
                 f"ended {moment(record.ended)}" if record.ended else "",
             ),
-            "Fits": (f"{int(record.progress.get('done') or 0)} of {total}" if total else "–", "folds × repeats"),
+            _unit(record): (
+                f"{int(record.progress.get('done') or 0)} of {total}" if total else "–",
+                _unit_note(record),
+            ),
             "Device": (record.device or "–", record.host or ""),
             "Seed": (str(record.seed), f"preset {record.preset}" if record.preset else ""),
         }
     )
     if record.state == "done" and st.button("See the results", icon=":material/fact_check:", type="primary"):
         state.open_page("results", **{state.RUN: run.id})
+
+
+def _unit(record: Record) -> str:
+    return "Epochs" if record.kind == "pretrain" else "Fits"
+
+
+def _unit_note(record: Record) -> str:
+    if record.kind != "pretrain":
+        return "folds × repeats"
+    return f"{record.counts['train']} windows each" if "train" in record.counts else ""
 
 
 def choose_section() -> None:
@@ -74,11 +89,14 @@ def _log(run: Run) -> str:
 def _line(event: dict[str, Any]) -> str:
     """One line about an event; empty for those that the curves show."""
     kind, values = event["type"], event.get("values", {})
-    if kind not in ("replicate_started", "replicate_finished", "log"):
+    if kind not in ("replicate_started", "replicate_finished", "trainable", "log"):
         return ""
     fit = f"repeat {event['repeat'] + 1}, fold {event['fold'] + 1}: " if event.get("fold") is not None else ""
     if kind == "log":
         return f"{moment(event['time'], seconds=True)}  {fit}{values.get('message', '')}"
+    if kind == "trainable":
+        rates = ", ".join(f"{part} at {rate:g}" for part, rate in values.get("rates", {}).items())
+        return f"{moment(event['time'], seconds=True)}  {fit}{values['parameters']:,} parameters train from epoch {event['epoch']}: {rates}"
     told = ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in values.items())
     return f"{moment(event['time'], seconds=True)}  {fit}{'started' if kind == 'replicate_started' else 'done'}, {told}"
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from moola_core.runs.record import Record
 from moola_core.ui import loaders, picker, state
-from moola_core.ui.widgets import duration
+from moola_core.ui.widgets import KIND_TITLES, duration
 
 TABLE = "runs_table"
 
@@ -30,6 +30,7 @@ def runs_table(records: Sequence[Record]) -> None:
             "pinned": st.column_config.TextColumn("", width=20),
             "state": st.column_config.TextColumn("State", width="small"),
             "name": "Name",
+            "kind": st.column_config.TextColumn("Kind", width="small"),
             "preset": st.column_config.TextColumn("Preset", width="small"),
             "dataset": "Dataset",
             "took": st.column_config.TextColumn("Took", width="small"),
@@ -46,9 +47,10 @@ def _row(record: Record) -> dict[str, object]:
         "pinned": "★" if record.pinned else "",
         "state": record.state + (" (archived)" if record.archived else ""),
         "name": record.name or record.run_id,
+        "kind": KIND_TITLES.get(record.kind, record.kind),
         "preset": record.preset,
         "f1": (result.metrics.get("f1_macro") or {}).get("mean") if result else None,
-        "dataset": picker.dataset_of(record.run_id) or picker.windows_path(record.run_id),
+        "dataset": picker.dataset_of(record.run_id) or next(filter(None, picker.data_paths(record.run_id)), ""),
         "made": datetime.fromisoformat(str(record.created)).astimezone().replace(tzinfo=None),
         "took": duration(record.seconds) if record.seconds else "",
         "tags": list(record.tags),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,36 +12,46 @@ from pydantic.fields import FieldInfo
 
 from moola_core.errors import SpecError
 from moola_core.features.catalog import FEATURES, PRICE_PATH
-from moola_core.specs import Finetune, change, differences, settings
+from moola_core.specs import KINDS, change, differences, settings
 from moola_core.ui.widgets import literal
 
 PARTS = {
     "training": "Training",
+    "objective": "Objective",
+    "sampling": "Sampling",
     "model": "Model",
+    "transfer": "Transfer",
     "loss": "Loss",
     "features": "Features",
     "data": "Data",
     "faults": "Faults",
 }
-FIELDS: dict[str, FieldInfo] = {
-    name: info
-    for name, info in settings(Finetune).items()
-    # The picker chooses the files and the dialog on the Overview how they are read.
-    if name.split(".")[0] in PARTS and (not name.startswith("data.") or name == "data.grades_left_out")
-}
 PAUSE = "300ms"
 PART = "settings_part"
+
+
+@cache
+def fields(kind: str) -> dict[str, FieldInfo]:
+    """The settings of the form by name. Files are chosen by the pickers, and on the Overview how they are read."""
+    chosen_elsewhere = {"transfer.checkpoint"}
+    return {
+        name: info
+        for name, info in settings(KINDS[kind]).items()
+        if name.split(".")[0] in PARTS
+        and (not name.startswith("data.") or name == "data.grades_left_out")
+        and name not in chosen_elsewhere
+    }
 
 
 @dataclass(frozen=True)
 class Draft:
     """A spec as far as it is typed: `spec` is None while something is wrong; `errors` by setting, "" for the whole."""
 
-    spec: Finetune | None
+    spec: Any
     errors: dict[str, str]
 
 
-def check(base: Finetune, typed: dict[str, Any]) -> Draft:
+def check(base: Any, typed: dict[str, Any]) -> Draft:
     """The base with what was typed, or what is wrong with each setting and with all together."""
     errors = {}
     for name, value in typed.items():
@@ -54,53 +65,59 @@ def check(base: Finetune, typed: dict[str, Any]) -> Draft:
     return Draft(None, {"": problem}) if problem else Draft(change(base, typed), {})
 
 
-def changed(base: Finetune, spec: Finetune) -> dict[str, tuple[Any, Any]]:
+def changed(base: Any, spec: Any) -> dict[str, tuple[Any, Any]]:
     """The settings of the form in which `spec` differs from the preset: name to (preset's, typed)."""
-    return {name: pair for name, pair in differences(base, spec).items() if name in FIELDS}
+    return {name: pair for name, pair in differences(base, spec).items() if name in fields(base.kind)}
 
 
-def form(base: Finetune, grades: list[str]) -> dict[str, Any]:
+def form(base: Any, grades: list[str]) -> dict[str, Any]:
     """Draw the settings of the chosen part; return those of all parts whose value differs from the base's, as typed."""
-    part = st.segmented_control(
-        "Settings", list(PARTS), format_func=lambda name: PARTS[name], key=PART, required=True, default="training",
-        persist_state="session", label_visibility="collapsed",
+    known = fields(base.kind)
+    parts = [part for part in PARTS if any(name.startswith(f"{part}.") for name in known)]
+    if st.session_state.get(PART) not in parts:
+        st.session_state[PART] = "training"
+    st.segmented_control(
+        "Settings", parts, format_func=lambda name: PARTS[name], key=PART, required=True, persist_state="session",
+        label_visibility="collapsed",
     )  # fmt: skip
+    part = st.session_state[PART]
     if part == "faults":
         st.caption("Switches that plant a fault on purpose, to see whether it is noticed.")
     _draw(part, base, grades)
     values = settings(base)
-    typed = {name: _typed(name, values[name], base.preset) for name in FIELDS}
+    typed = {name: _typed(base, name, values[name]) for name in known}
     return {name: value for name, value in typed.items() if not _same(value, values[name])}
 
 
-def _draw(part: str, base: Finetune, grades: list[str]) -> None:
+def _draw(part: str, base: Any, grades: list[str]) -> None:
     values = settings(base)
-    names = [name for name in FIELDS if name.split(".")[0] == part]
+    names = [name for name in fields(base.kind) if name.split(".")[0] == part]
     for pair in zip(names[::2], [*names[1::2], *[""] * (len(names) % 2)], strict=True):
         for column, name in zip(st.columns(2, gap="medium"), pair, strict=True):
             if name:
                 with column, st.container(gap="xsmall"):
-                    _told(name, values[name], base, grades)
+                    _told(base, name, values[name], grades)
 
 
-def _told(name: str, standard: Any, base: Finetune, grades: list[str]) -> None:
+def _told(base: Any, name: str, standard: Any, grades: list[str]) -> None:
     """One setting with its meaning and, where it is wrong, why."""
-    _field(name, standard, base.preset, grades)
-    st.caption(literal(str(FIELDS[name].description or "")))
-    value = _typed(name, standard, base.preset)
+    _field(base, name, standard, grades)
+    st.caption(literal(str(fields(base.kind)[name].description or "")))
+    value = _typed(base, name, standard)
     problem = "" if _same(value, standard) else check(base, {name: value}).errors.get(name)
     if problem:
         st.markdown(f":red[:material/error: {literal(problem)}]")
 
 
-def _key(name: str, preset: str) -> str:
-    return f"set_{preset}_{name}"
+def _key(base: Any, name: str) -> str:
+    """Each preset has its own copy of what was typed."""
+    return f"set_{base.kind}_{base.preset}_{name}"
 
 
-def _field(name: str, value: Any, preset: str, grades: list[str]) -> None:
-    kind = FIELDS[name].annotation
+def _field(base: Any, name: str, value: Any, grades: list[str]) -> None:
+    kind = fields(base.kind)[name].annotation
     title = name.split(".")[1].replace("_", " ")
-    key = _key(name, preset)
+    key = _key(base, name)
     if get_origin(kind) is Literal:
         options = list(get_args(kind))
         st.selectbox(title, options, index=options.index(value), key=key, persist_state="session")
@@ -117,10 +134,10 @@ def _text(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else f"{value:g}"
 
 
-def _typed(name: str, standard: Any, preset: str) -> Any:
+def _typed(base: Any, name: str, standard: Any) -> Any:
     """The setting's value as typed, whether or not its part is shown now; the standard one where nothing was typed."""
-    kind = FIELDS[name].annotation
-    key = _key(name, preset)
+    kind = fields(base.kind)[name].annotation
+    key = _key(base, name)
     if key not in st.session_state:
         return standard
     value = st.session_state[key]
@@ -152,7 +169,7 @@ def _same(a: Any, b: Any) -> bool:
     return (type(a) is type(b) and a == b) or (isinstance(a, int | float) and isinstance(b, int | float) and a == b)
 
 
-def _problem(base: Finetune, values: dict[str, Any]) -> str:
+def _problem(base: Any, values: dict[str, Any]) -> str:
     try:
         change(base, values)
     except SpecError as error:

@@ -13,6 +13,7 @@ from moola_core.errors import MoolaError
 from moola_core.runs.record import Record
 
 FIGURE_PIXELS = 184
+KIND_TITLES = {"finetune": "fine-tuning", "pretrain": "pre-training"}
 STATES = {
     "queued": ("gray", "hourglass_empty"),
     "running": ("blue", "sync"),

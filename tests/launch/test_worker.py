@@ -97,7 +97,7 @@ def test_an_interrupt_leaves_a_cancelled_run_that_opens(store, demo_files):
 
 
 def test_a_failing_evaluation_loses_only_itself(store, demo_files, monkeypatch):
-    monkeypatch.setattr(worker, "evaluate_run", lambda run: 1 / 0)
+    monkeypatch.setattr(worker.finetune, "evaluate_run", lambda run: 1 / 0)
     run = store.create(spec_of(demo_files))
     worker.run(run)
     assert run.record.state == "done" and "could not be computed" in run.record.warnings[0]

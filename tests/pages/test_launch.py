@@ -17,7 +17,7 @@ def started(monkeypatch) -> list:
 
 def _type(at, name: str, value: str) -> None:
     _open(at, name)
-    next(box for box in at.text_input if box.key == f"set_recommended_{name}").set_value(value).run()
+    next(box for box in at.text_input if box.key == f"set_finetune_recommended_{name}").set_value(value).run()
     assert not at.exception
 
 
@@ -32,7 +32,7 @@ def test_what_was_typed_in_a_part_stays_when_another_is_shown(show):
     _type(at, "model.dropout", "0.25")
     assert "--set training.epochs=12" in at.code[0].value and "--set model.dropout=0.25" in at.code[0].value
     _open(at, "training.epochs")
-    assert next(box for box in at.text_input if box.key == "set_recommended_training.epochs").value == "12"
+    assert next(box for box in at.text_input if box.key == "set_finetune_recommended_training.epochs").value == "12"
 
 
 def test_a_changed_setting_is_listed_with_its_meaning_and_in_the_command(show):
@@ -55,7 +55,7 @@ def test_more_folds_than_windows_of_a_class_are_refused_before_the_start(show, m
     _type(at, "training.folds", "20")
     assert not at.error
     _open(at, "data.grades_left_out")
-    at.multiselect(key="set_recommended_data.grades_left_out").set_value(["A", "B", "C"]).run()
+    at.multiselect(key="set_finetune_recommended_data.grades_left_out").set_value(["A", "B", "C"]).run()
     _type(at, "training.folds", "20")
     assert at.error or "left out" in texts(at)
 

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from moola_core.presets import PRESETS, preset
-from moola_core.specs import Finetune, change, settings
+from moola_core.specs import Finetune, Pretrain, change, settings
 from moola_core.ui import settings_form
 from moola_core.ui.command import command
 
@@ -16,11 +16,13 @@ def base() -> Finetune:
     return change(preset("quick").finetune(), {"data.windows": "data/my windows.parquet"})
 
 
-def test_every_setting_that_training_reads_is_in_the_form():
-    shown = set(settings_form.FIELDS)
-    left_out = {name for name in settings(Finetune) if name.startswith("data.")} - {"data.grades_left_out"}
-    assert set(settings(Finetune)) - shown == left_out | {"kind", "preset"}
-    assert all(info.description for info in settings_form.FIELDS.values())
+@pytest.mark.parametrize("kind", [Finetune, Pretrain])
+def test_every_setting_that_training_reads_is_in_the_form(kind):
+    name = kind.model_fields["kind"].default
+    left_out = {name for name in settings(kind) if name.startswith("data.")} - {"data.grades_left_out"}
+    chosen_above = {"kind", "preset", "transfer.checkpoint"} & set(settings(kind))
+    assert set(settings(kind)) - set(settings_form.fields(name)) == left_out | chosen_above
+    assert all(info.description for info in settings_form.fields(name).values())
 
 
 def test_what_is_typed_is_checked_by_the_spec(base):

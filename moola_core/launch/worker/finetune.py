@@ -1,71 +1,41 @@
-"""The worker: joins data, features and training to a run's folder.
-
-python -m moola_core.launch.worker RUN_FOLDER
-"""
+"""A cross-validated run: folds, fits, predictions, and what they are worth."""
 
 from __future__ import annotations
 
-import platform
-import signal
-import subprocess
-import sys
-import time
+import hashlib
 import traceback
-from collections.abc import Callable, Sequence
-from importlib import metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from moola_core.diagnostics.evaluation import evaluate_run
-from moola_core.errors import DataError, FailedRun, MoolaError, RunError
+from moola_core.errors import DataError, MoolaError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
+from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
-from moola_core.runs.reaper import identity
-from moola_core.runs.store import Run, now
+from moola_core.models.checkpoint import Pretrained, load_pretrained
+from moola_core.runs.checkpoints import resolve
+from moola_core.runs.store import Run
 from moola_core.specs import Finetune
 from moola_core.training.device import resolve_device
-from moola_core.training.events import Event
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
 
-PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "scipy", "pydantic", "safetensors")
-PROJECT = Path(__file__).resolve().parents[2]
 
-Listen = Callable[[Event, Any], None]
-
-
-def run(run: Run, listen: Listen | None = None) -> None:
-    """Do what the run's spec asks for and bring its record to an end state.
-
-    listen: called with each event and the record's progress, for a progress bar. An error for the user becomes the record's
-    sentence and is raised; any other one goes to log.txt with its traceback and is raised as FailedRun.
-    """
-    record = run.record
-    if record.state != "queued":
-        raise RunError(f"is {record.state}, not queued.", where=f"run {run.id}", mend="Launch it again.")
-    started = time.monotonic()
-    run.update(state="running", started=now(), process=identity(), **_host())
-    try:
-        _finetune(run, listen)
-    except BaseException as error:
-        state = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
-        run.update(state=state, error=_sentence(error), ended=now(), seconds=time.monotonic() - started)
-        if isinstance(error, MoolaError | KeyboardInterrupt):
-            raise
-        run.append_log(traceback.format_exc())
-        raise FailedRun(_sentence(error), where=f"run {run.id}", mend=f"See {run.folder / 'log.txt'}.") from error
-    run.update(state="done", ended=now(), seconds=time.monotonic() - started)
-
-
-def _finetune(run: Run, listen: Listen | None) -> None:
+def work(run: Run, listen: Listen | None) -> None:
+    """Cross-validate as the spec says."""
     spec = run.spec
     device = resolve_device(spec.training)
-    inputs, hashes, counts = load_inputs(spec, run.folder.parent.parent / "cache")
+    start = _start(spec, run)
+    inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
+    hashes |= {"checkpoint": _hash(Path(start.source))} if start else {}
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
     table = run.write_table("folds", fold_columns(folds, inputs))
     hashes["folds"] = _hash(table)
@@ -74,13 +44,20 @@ def _finetune(run: Run, listen: Listen | None) -> None:
     run.update(device=f"{device.name} {device.precision}", data_hashes=hashes, counts=counts, progress=progress)
     relay = Relay(run, progress, listen)
     replicates = []
-    for replicate in fit_all(spec, inputs, folds, relay, frozenset(done)):
+    for replicate in fit_all(spec, inputs, folds, relay, frozenset(done), start):
         run.write_replicate(replicate.repeat, replicate.fold, prediction_columns(replicate, inputs), replicate.weights)
         replicates.append(replicate)
         relay.finished()
     relay.flush()
     _gather(run, replicates, inputs)
-    _evaluate(run, counts)
+    _evaluate(run)
+
+
+def _start(spec: Finetune, run: Run) -> Pretrained | None:
+    """The encoder that the fits begin with; None from scratch."""
+    if spec.transfer.schedule == "none":
+        return None
+    return load_pretrained(resolve(spec.transfer.checkpoint, run.store_root))
 
 
 def load_inputs(spec: Finetune, cache: Path) -> tuple[Inputs, dict[str, str], dict[str, Any]]:
@@ -148,42 +125,8 @@ def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:
     }
 
 
-class Relay:
-    """Events on their way to the run's folder: written in handfuls, with the record's progress brought up to date."""
-
-    every_s = 0.5
-
-    def __init__(self, run: Run, progress: dict[str, Any], listen: Listen | None) -> None:
-        self.run, self.progress, self.listen = run, progress, listen
-        self.waiting: list[Event] = []
-        self.written = time.monotonic()
-
-    def __call__(self, event: Event) -> None:
-        self.waiting.append(event)
-        if event.epoch is not None:
-            self.progress["epoch"] = event.epoch
-        if self.listen:
-            self.listen(event, self.progress)
-        if time.monotonic() - self.written > self.every_s:
-            self.flush()
-
-    def finished(self) -> None:
-        """One more fit is kept."""
-        self.progress["done"] += 1
-        self.flush()
-
-    def flush(self) -> None:
-        if self.waiting:
-            self.run.append_events([vars(event) for event in self.waiting])
-        self.waiting, self.written = [], time.monotonic()
-        self.run.update(progress=dict(self.progress))
-
-
 def _gather(run: Run, replicates: list[Replicate], inputs: Inputs) -> None:
     """One table of all predictions, one of all steps, and the σ ratio of each repeat."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     tables = [pq.read_table(folder / "predictions.parquet") for folder in run.replicates().values()]
     whole = pa.concat_tables(tables, promote_options="permissive")
     run.write_table("predictions", {name: whole[name] for name in whole.column_names})
@@ -212,7 +155,7 @@ def _gather(run: Run, replicates: list[Replicate], inputs: Inputs) -> None:
     run.update(counts=counts)
 
 
-def _evaluate(run: Run, counts: dict[str, Any]) -> None:
+def _evaluate(run: Run) -> None:
     """Store what the predictions are worth; when that fails the fits are still kept, and the record says so."""
     try:
         run.write_result("evaluation", evaluate_run(run))
@@ -221,56 +164,5 @@ def _evaluate(run: Run, counts: dict[str, Any]) -> None:
         run.update(warnings=(*run.record.warnings, f"The evaluation could not be computed: {error}"))
 
 
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "Cancelled."
-    if isinstance(error, MoolaError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "Out of memory. Ask for a smaller model or batch, or for training.processes=1."
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}. Its log has the details."
-
-
-def _host() -> dict[str, Any]:
-    versions = {name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()}
-    commit, dirty = _commit()
-    return {"host": platform.node(), "versions": versions, "commit": commit, "dirty": dirty}
-
-
-def _commit() -> tuple[str, bool]:
-    """The project's commit and whether files differ from it; empty outside a checkout."""
-    if not (PROJECT / ".git").exists():
-        return "", False
-    asked = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain"]]
-    try:
-        answers = [
-            subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=10).stdout.strip()
-            for command in asked
-        ]
-    except (OSError, subprocess.TimeoutExpired):
-        return "", False
-    return answers[0], bool(answers[1])
-
-
 def _hash(path: Path) -> str:
-    import hashlib
-
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def main(arguments: list[str]) -> int:
-    """Run the folder named on the command line; the exit status is the error's."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    folder = Path(arguments[0])
-    try:
-        run(Run(folder))
-    except MoolaError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_status
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

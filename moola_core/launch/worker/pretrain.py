@@ -1,0 +1,203 @@
+"""A pre-training run: windows of the bars, epochs, checkpoints, and what was learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moola_core.diagnostics import results
+from moola_core.diagnostics.transfer import aggregate, linear_probe
+from moola_core.errors import DataError, MoolaError
+from moola_core.features.catalog import FEATURES, feature
+from moola_core.features.matrix import bar_matrix, window_matrix
+from moola_core.launch.worker.relay import Listen, Relay
+from moola_core.market.bars import Bars, load_bars
+from moola_core.market.windows import Windows, bar_spans, load_windows
+from moola_core.models.checkpoint import describe, load_weights, put_weights
+from moola_core.runs.store import Run
+from moola_core.specs import Faults, Pretrain, Training
+from moola_core.training.bar_windows import BarWindows
+from moola_core.training.device import resolve_device
+from moola_core.training.folds import Places, make_folds
+from moola_core.training.learned import masked_error, measures, representations
+from moola_core.training.pretrain import Pretrainer, Snapshot, pretrain
+from moola_core.training.sampling import Sample, nearness, sample
+
+PROBE_REPEATS = 5
+MOMENT = "moment|"
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What pre-training reads: bars, their windows on the device, the chosen first bars, and labelled windows if given."""
+
+    bars: Bars
+    windows: BarWindows
+    sample: Sample
+    labelled: Windows | None
+    notes: tuple[str, ...]
+
+
+def work(run: Run, listen: Listen | None) -> None:
+    """Pre-train as the spec says, from the last finished epoch if there is one."""
+    spec = run.spec
+    device = resolve_device(spec.training)
+    material = load_material(spec, run.store_root / "cache", device.kind)
+    hashes = {"bars": material.bars.content_hash}
+    if material.labelled is not None:
+        hashes["windows"] = material.labelled.content_hash
+    counts: dict[str, Any] = dict(material.sample.counts)
+    counts |= {"window_bars": spec.sampling.window_bars, "features": list(material.windows.features)}
+    progress = {"done": 0, "total": spec.training.epochs, "epochs": spec.training.epochs, "unit": "epochs"}
+    run.update(
+        device=f"{device.name} {device.precision}",
+        data_hashes=hashes,
+        counts=counts,
+        progress=progress,
+        warnings=(*run.record.warnings, *material.notes),
+    )
+    relay = Relay(run, progress, listen)
+    trainer = Pretrainer(spec, material.windows, material.sample, device, relay)
+    start = last_snapshot(run)
+    progress["done"] = start.epoch if start else 0
+    snapshot = start
+    for snapshot in pretrain(trainer, start):
+        keep(run, spec, material, snapshot)
+        relay.finished()
+    relay.flush()
+    assert snapshot is not None
+    put_weights(trainer.network, snapshot.best_weights)
+    counts["parameters"] = sum(parameter.numel() for parameter in trainer.network.parameters())
+    run.update(counts=counts | {"best_epoch": snapshot.best_epoch})
+    run.write_result("learned", learned(trainer, material, snapshot.best_epoch))
+
+
+def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
+    """Everything that the spec's data gives, on the device. Raises DataError."""
+    if not spec.data.bars:
+        raise DataError("pre-training needs bars.", where="data.bars", mend="Give a file of bars.")
+    bars = load_bars(spec.data.bars, spec.data.bars_reading)
+    labelled, notes = None, []
+    position = np.empty(0, np.int64)
+    if spec.data.windows:
+        labelled = load_windows(spec.data.windows, spec.data.windows_reading, bars)
+        position = np.sort(labelled.position[labelled.position >= 0])
+        if not len(position):
+            notes.append("None of the labelled windows lies in these bars: none is left out of pre-training.")
+        elif not spec.sampling.exclude_labelled:
+            notes.append("Pre-training saw the bars of the labelled windows, without their labels.")
+    wanted = {column.name for column in FEATURES} & set(_names(spec))
+    continuous = spec.features.state == "continuous" and wanted
+    matrix = bar_matrix(bars, spec.sampling.window_bars, cache) if continuous else None
+    windows = BarWindows(bars, matrix, spec.features, spec.sampling.window_bars, device)
+    if spec.sampling.keep == "similar" and not len(position):
+        raise DataError(
+            "none of the labelled windows lies in these bars, so none can be similar to them.",
+            where="sampling.keep",
+            mend="Give the bars that they were cut from, or keep all or active.",
+        )
+    chosen = sample(bars, spec, position, nearness(windows, position) if len(position) else None)
+    windows.fit_scale(chosen.train)
+    return Material(bars, windows, chosen, labelled, tuple(notes))
+
+
+def _names(spec: Pretrain) -> tuple[str, ...]:
+    from moola_core.features.catalog import names
+
+    return names(spec.features.columns)
+
+
+def keep(run: Run, spec: Pretrain, material: Material, snapshot: Snapshot) -> None:
+    """Write the best weights and the last epoch's, the latter with all that is needed to go on."""
+    scale = {
+        "scale.mean": material.windows.mean.cpu().numpy(),
+        "scale.std": material.windows.std.cpu().numpy(),
+    }
+    description = {
+        "kind": "pretrain",
+        "run_id": run.id,
+        "features": list(material.windows.features),
+        "spec": spec.model_dump(mode="json"),
+        "best_epoch": snapshot.best_epoch,
+        "best_loss": snapshot.best_loss,
+    }
+    if snapshot.best_epoch == snapshot.epoch:
+        run.write_checkpoint("best", snapshot.best_weights | scale, description | {"epoch": snapshot.epoch})
+    moments = {f"{MOMENT}{name}": value for name, value in snapshot.moments.items()}
+    run.write_checkpoint("last", snapshot.weights | scale | moments, description | {"epoch": snapshot.epoch})
+
+
+def last_snapshot(run: Run) -> Snapshot | None:
+    """Where an interrupted run stopped; None when it has finished no epoch."""
+    folder = run.folder / "checkpoints"
+    if not ((folder / "last.safetensors").is_file() and (folder / "best.safetensors").is_file()):
+        return None
+    arrays, said = load_weights(folder / "last.safetensors"), describe(folder / "last.safetensors")
+    best = load_weights(folder / "best.safetensors")
+    moments = {name.removeprefix(MOMENT): value for name, value in arrays.items() if name.startswith(MOMENT)}
+    weights, best = (
+        {name: value for name, value in part.items() if not name.startswith((MOMENT, "scale."))}
+        for part in (arrays, best)
+    )
+    return Snapshot(said["epoch"], weights, moments, said["best_epoch"], said["best_loss"], best)
+
+
+def learned(trainer: Pretrainer, material: Material, best_epoch: int) -> results.Learned:
+    """The network's errors beside those of the trivial predictors, example windows, and the probe on labelled windows."""
+    masked = trainer.spec.objective.name == "masked"
+    errors = masked_error(trainer) if masked else None
+    rows: tuple[results.FeatureError, ...] = ()
+    examples: tuple[results.Reconstruction, ...] = ()
+    if errors is not None:
+        columns = (errors.model, errors.covered, errors.feature_mean, errors.carry_forward, errors.noise_floor)
+        rows = tuple(
+            results.FeatureError(name, feature(name).unit, *(float(column[i]) for column in columns))
+            for i, name in enumerate(material.windows.features)
+        )
+        examples = tuple(
+            results.Reconstruction(str(material.bars.time[first])[:19], truth, guess, hidden)
+            for first, truth, guess, hidden in errors.examples
+        )
+
+    def mean(name: str) -> float | None:
+        return float(np.mean([getattr(row, name) for row in rows])) if rows else None
+
+    trivial = {name: value for name in ("feature_mean", "carry_forward") if (value := mean(name)) is not None}
+    figures = tuple(results.Measure(m.name, m.value, m.trivial, m.better) for m in measures(trainer))
+    probe = probe_labelled(trainer, material)
+    return results.Learned(
+        trainer.spec.objective.name, best_epoch, rows, mean("model"), mean("covered"), trivial, mean("noise_floor"),
+        figures, examples, probe, material.sample.counts,
+    )  # fmt: skip
+
+
+def probe_labelled(trainer: Pretrainer, material: Material) -> results.Probe | None:
+    """What a linear probe reads of the labelled windows: from the pre-trained encoder, a random one, and the raw features.
+
+    None without labelled windows of the same length, and when their folds cannot be made.
+    """
+    spec, labelled = trainer.spec, material.labelled
+    if labelled is None:
+        return None
+    windows, _ = labelled.trainable(spec.data.grades_left_out)
+    if not len(windows) or windows.bars != spec.sampling.window_bars:
+        return None
+    located = bool((windows.position >= 0).all())
+    state = "continuous" if spec.features.state == "continuous" and located else "restarted"
+    x = window_matrix(windows, spec.features.model_copy(update={"state": state}), material.bars)
+    series, first = bar_spans(windows)
+    try:
+        folds = make_folds(
+            windows.label,
+            Places(series, first, windows.bars),
+            Training(repeats=PROBE_REPEATS, seed=spec.training.seed),
+            Faults(),
+        )
+    except MoolaError:
+        return None
+    found = representations(trainer, x) | {"raw features": aggregate(x)}
+    splits = [(fold.repeat, np.r_[fold.train, fold.inner], fold.test) for fold in folds]
+    return linear_probe(found, windows.label, splits)

@@ -1,0 +1,43 @@
+"""Events on their way from training to the run's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from moola_core.runs.store import Run
+from moola_core.training.events import Event
+
+Listen = Callable[[Event, Any], None]
+
+
+class Relay:
+    """Events on their way to the run's folder: written in handfuls, with the record's progress brought up to date."""
+
+    every_s = 0.5
+
+    def __init__(self, run: Run, progress: dict[str, Any], listen: Listen | None) -> None:
+        self.run, self.progress, self.listen = run, progress, listen
+        self.waiting: list[Event] = []
+        self.written = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        self.waiting.append(event)
+        if event.epoch is not None:
+            self.progress["epoch"] = event.epoch
+        if self.listen:
+            self.listen(event, self.progress)
+        if time.monotonic() - self.written > self.every_s:
+            self.flush()
+
+    def finished(self) -> None:
+        """One more fit is kept."""
+        self.progress["done"] += 1
+        self.flush()
+
+    def flush(self) -> None:
+        if self.waiting:
+            self.run.append_events([vars(event) for event in self.waiting])
+        self.waiting, self.written = [], time.monotonic()
+        self.run.update(progress=dict(self.progress))

@@ -1,0 +1,39 @@
+"""What is asked for: frozen, validated, JSON-serialisable descriptions of data, features, models and runs.
+
+Small parts compose the specs of runs. A part rejects unknown keys and names the nearest known one. Field descriptions
+are what the launch page shows beside each setting.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moola_core.errors import SpecError, nearest
+from moola_core.specs.data import Data, Features, Reading
+from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
+from moola_core.specs.model import Model
+from moola_core.specs.part import Part, build, change, differences, digest, settings
+from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
+
+__all__ = [
+    "KINDS", "Data", "Faults", "Features", "Finetune", "Loss", "Model", "Objective", "Part", "Pretrain", "PretrainFaults",
+    "Pretraining", "Reading", "Sampling", "Training", "Transfer", "build", "change", "differences", "digest", "parse", "settings",
+]  # fmt: skip
+
+KINDS: dict[str, type[Part]] = {"finetune": Finetune, "pretrain": Pretrain}
+
+
+def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:
+    """A spec of any kind from a dict or JSON text with a `kind` key."""
+    if isinstance(values, str):
+        try:
+            values = json.loads(values)
+        except json.JSONDecodeError as error:
+            raise SpecError(f"not JSON: {error}.", where=where, mend="Give a JSON object with a kind.") from None
+    if not isinstance(values, dict):
+        raise SpecError("a spec is a JSON object.", where=where, mend='For example {"kind": "finetune"}.')
+    name = str(values.get("kind", ""))
+    if name not in KINDS:
+        raise SpecError(f"unknown kind {name!r}.", where=where, mend=nearest(name, KINDS))
+    return build(KINDS[name], values, where)

@@ -1,0 +1,120 @@
+"""Cross-validated fits to labelled windows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from moola_core.specs.data import Data, Features
+from moola_core.specs.model import Model
+from moola_core.specs.part import Part
+
+
+class Loss(Part):
+    weighting: Literal["uncertainty", "fixed", "equal", "dwa"] = Field(
+        "uncertainty",
+        description="how the two losses are added: learned, fixed λ, divided by the first epoch's, or by their rate of fall",
+    )
+    lambda_class: float = Field(1.0, ge=0, description="weight of the class loss when fixed")
+    lambda_pointer: float = Field(1.0, ge=0, description="weight of the pointer loss when fixed")
+    focal_gamma: float = Field(0.0, ge=0, le=5, description="focal loss exponent; 0 is plain cross-entropy")
+    huber_delta: float = Field(
+        0.08, gt=0, le=1, description="where the pointer loss turns linear, fraction of the window"
+    )
+    log_variance_rate: float = Field(1e-3, ge=0, le=1, description="learning rate of log σ²")
+    pcgrad: bool = Field(False, description="project conflicting gradients off each other")
+    pcgrad_threshold: float = Field(
+        0.0, ge=-1, le=1, description="project when the cosine is below this; 0 is the paper's"
+    )
+
+
+class Training(Part):
+    epochs: int = Field(60, ge=1, le=2000, description="most epochs of one fit")
+    batch: int = Field(29, ge=1, le=4096, description="windows in a step")
+    learning_rate: float = Field(3e-4, ge=0, le=1, description="AdamW learning rate")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW weight decay")
+    clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
+    patience: int | None = Field(15, ge=1, description="epochs without improvement before stopping; empty for never")
+    monitor: Literal["loss", "f1_macro"] = Field("loss", description="what the inner split chooses the epoch by")
+    jitter_std: float = Field(
+        0.0, ge=0, le=10, description="noise added to the network's inputs in training, in their units"
+    )
+    folds: int = Field(5, ge=2, le=20, description="outer folds")
+    repeats: int = Field(
+        1, ge=1, le=200, description="repeats of the cross-validation, each with new folds and weights"
+    )
+    inner_frac: float = Field(0.2, gt=0, lt=0.5, description="share of the training folds kept for early stopping")
+    embargo_bars: int = Field(0, ge=0, le=100000, description="bars kept free between training and test windows")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of every random stream")
+    monitor_every: int = Field(5, ge=1, description="epochs between full measurements on the inner split")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="processor that trains")
+    precision: Literal["auto", "float32", "bf16"] = Field("auto", description="arithmetic; auto is bf16 on CUDA")
+    processes: int = Field(0, ge=0, le=64, description="fits at a time on CPU; 0 uses two where there are two cores")
+
+
+class Transfer(Part):
+    checkpoint: str = Field(
+        "", description="pre-trained encoder: a run's id, or a file; empty starts from random weights"
+    )
+    schedule: Literal["none", "frozen", "gradual", "full"] = Field(
+        "none",
+        description="none ignores the checkpoint; frozen never trains the encoder; gradual unfreezes it from the top; full trains it at a lower rate",
+    )
+    last_layer_epoch: int = Field(11, ge=1, description="gradual: the encoder's last layer trains from this epoch on")
+    all_epoch: int = Field(21, ge=1, description="gradual: everything trains from this epoch on")
+    last_layer_rate: float = Field(
+        1e-4, ge=0, le=1, description="gradual: learning rate of the last layer until everything trains"
+    )
+    all_rate: float = Field(
+        1e-5, ge=0, le=1, description="gradual: learning rate once everything trains, heads included"
+    )
+    encoder_rate_frac: float = Field(
+        0.1, ge=0, le=1, description="full: the encoder's learning rate as a share of the heads'"
+    )
+    l2_sp: float = Field(
+        0.0, ge=0, description="pull of the encoder towards its pre-trained weights (L2-SP), in place of weight decay"
+    )
+
+
+class Faults(Part):
+    """Switches that only plant a fault, for testing the tool and for the runs that it was built to explain."""
+
+    extra_output: int = Field(0, ge=0, le=10, description="outputs of the class head beyond the classes")
+    shuffled_folds: bool = Field(False, description="plain shuffled folds: windows that share bars are torn apart")
+    test_fold_selection: bool = Field(False, description="early stopping and the epoch are chosen on the test fold")
+    shuffled_labels: bool = Field(False, description="labels of training and inner windows are permuted")
+    accumulated_gradients: bool = Field(False, description="raw gradients are added back to the projected ones")
+    frozen_dropout: bool = Field(False, description="a frozen encoder stays in training mode: its dropout goes on")
+
+
+class Finetune(Part):
+    """A cross-validated fit of the model to labelled windows."""
+
+    kind: Literal["finetune"] = "finetune"
+    preset: str = Field("", description="the preset that the settings started from")
+    data: Data = Data()
+    features: Features = Features()
+    model: Model = Model()
+    transfer: Transfer = Transfer()
+    loss: Loss = Loss()
+    training: Training = Training()
+    faults: Faults = Faults()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Finetune:
+        if self.features.state == "continuous" and not self.data.bars:
+            raise ValueError("features.state=continuous needs data.bars; give a file of bars or use restarted")
+        if self.loss.pcgrad and self.model.tasks != "both":
+            raise ValueError("loss.pcgrad needs both tasks; set model.tasks=both or loss.pcgrad=false")
+        transfer, epochs = self.transfer, self.training.epochs
+        if transfer.schedule != "none" and not transfer.checkpoint:
+            raise ValueError(
+                f"transfer.schedule={transfer.schedule} needs transfer.checkpoint; give a run or a file, or use none"
+            )
+        if transfer.schedule == "gradual" and not transfer.last_layer_epoch < transfer.all_epoch <= epochs:
+            raise ValueError(
+                f"the gradual schedule needs last_layer_epoch ({transfer.last_layer_epoch}) before all_epoch "
+                f"({transfer.all_epoch}), and that within training.epochs ({epochs})"
+            )
+        return self

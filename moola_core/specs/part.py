@@ -1,0 +1,104 @@
+"""Parts: frozen, validated, JSON-serialisable pieces of a spec; reading, changing and comparing them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from moola_core.errors import SpecError, nearest
+
+
+class Part(BaseModel):
+    """A frozen piece of a spec."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def build(kind: type[Part], values: dict[str, Any], where: str = "") -> Any:
+    """Make a part from plain values. Raises SpecError that names each wrong field, its rule and the nearest known name."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise SpecError(_explain(kind, error), where=where) from None
+
+
+def settings(spec: Part | type[Part], prefix: str = "") -> dict[str, Any]:
+    """Every leaf setting by its dotted name: values of a spec, or the `FieldInfo` of a type of spec."""
+    kind = spec if isinstance(spec, type) else type(spec)
+    leaves: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Part):
+            leaves |= settings(inner if isinstance(spec, type) else getattr(spec, name), f"{prefix}{name}.")
+        else:
+            leaves[f"{prefix}{name}"] = field if isinstance(spec, type) else getattr(spec, name)
+    return leaves
+
+
+def change(spec: Any, changes: dict[str, Any]) -> Any:
+    """A copy of `spec` with settings changed, each by its dotted name or, where it is unique, its last name.
+
+    Values given as text (from `--set`) are read as JSON where that works, and as text otherwise.
+    """
+    values = spec.model_dump()
+    for name, value in changes.items():
+        *path, last = _full_name(name, type(spec)).split(".")
+        place = values
+        for step in path:
+            place = place[step]
+        place[last] = _read(value) if isinstance(value, str) else value
+    return build(type(spec), values)
+
+
+def differences(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
+    """The settings in which two specs of a kind differ: name to both values."""
+    left, right = settings(a), settings(b)
+    return {name: (left.get(name), right.get(name)) for name in left | right if left.get(name) != right.get(name)}
+
+
+def digest(part: Part) -> str:
+    """A short hash of a part's content: equal parts have equal digests."""
+    return hashlib.sha256(json.dumps(part.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _full_name(name: str, kind: type[Part]) -> str:
+    known = settings(kind)
+    if name in known:
+        return name
+    matches = [full for full in known if full.rsplit(".", 1)[-1] == name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise SpecError(f"setting {name} is not unique.", mend=f"Use one of {', '.join(matches)}.")
+    short = [full.rsplit(".", 1)[-1] for full in known]
+    raise SpecError(
+        f"unknown setting {name}.", mend=nearest(name, [*known, *short] if "." not in name else list(known))
+    )
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return {"none": None, "true": True, "false": False}.get(text.lower(), text)
+
+
+def _explain(kind: type[Part], error: ValidationError) -> str:
+    known = settings(kind)
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(step) for step in problem["loc"]) or "spec"
+        if problem["type"] == "extra_forbidden":
+            parent = name.rpartition(".")[0]
+            siblings = {
+                full[len(parent) + 1 if parent else 0 :].split(".")[0] for full in known if full.startswith(parent)
+            }
+            lines.append(f"unknown setting {name}. {nearest(name.rpartition('.')[2], sorted(siblings))}")
+        elif problem["type"] == "value_error":
+            lines.append(problem["msg"].removeprefix("Value error, ") + ".")
+        else:
+            lines.append(f"{name}={problem['input']!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}.")
+    return " ".join(lines)

@@ -1,0 +1,92 @@
+"""Pre-training on unlabelled bars."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from moola_core.specs.data import Data, Features
+from moola_core.specs.model import Model
+from moola_core.specs.part import Part
+
+
+class Objective(Part):
+    name: Literal["masked", "contrastive", "supervised"] = Field(
+        "masked", description="reconstruct masked bars, tell windows apart, or say which barrier the next bars touch"
+    )
+    mask_frac: float = Field(0.15, gt=0, lt=1, description="masked: share of a window's bars that are hidden")
+    mask_block_bars: int = Field(
+        5, ge=1, le=100, description="masked: longest run of hidden bars; 1 hides bars one by one"
+    )
+    huber_delta: float = Field(1.0, gt=0, description="masked: where the loss turns linear, standard deviations")
+    temperature: float = Field(0.2, gt=0, le=10, description="contrastive: temperature of NT-Xent")
+    view_noise: float = Field(0.1, ge=0, le=2, description="contrastive: noise on prices, in the window's mean range")
+    view_warp: float = Field(0.2, ge=0, le=1, description="contrastive: slow change of the size of moves, as a share")
+    view_shift_bars: int = Field(
+        8, ge=0, le=100, description="contrastive: the two views start at most so many bars apart"
+    )
+    projection_width: int = Field(64, ge=2, le=1024, description="contrastive: width of the projected vectors")
+    barrier_ranges: float = Field(
+        3.0, gt=0, le=100, description="supervised: distance of both barriers from the last close, in mean ranges"
+    )
+    horizon_bars: int = Field(
+        30, ge=1, le=1000, description="supervised: how many bars may pass before a barrier is touched"
+    )
+
+
+class Sampling(Part):
+    window_bars: int = Field(105, ge=10, le=500, description="window length in bars")
+    stride_bars: int = Field(52, ge=1, le=5000, description="bars from one window's start to the next")
+    valid_frac: float = Field(0.1, gt=0, lt=0.9, description="share of the time, at its end, kept for validation")
+    exclude_labelled: bool = Field(True, description="leave out windows that share bars with labelled ones")
+    keep: Literal["all", "active", "similar"] = Field(
+        "all", description="all windows, the most active ones, or those most like the labelled ones"
+    )
+    keep_frac: float = Field(0.5, gt=0, le=1, description="share of windows kept when active or similar")
+
+
+class Pretraining(Part):
+    epochs: int = Field(20, ge=1, le=2000, description="times over all windows")
+    batch: int = Field(1024, ge=2, le=65536, description="windows in a step")
+    learning_rate: float = Field(1e-3, ge=0, le=1, description="largest AdamW learning rate")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW weight decay")
+    warmup_frac: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises to its largest")
+    clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
+    jitter_std: float = Field(0.0, ge=0, le=10, description="noise added to the windows, in the features' units")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of every random stream")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="processor that trains")
+    precision: Literal["auto", "float32", "bf16"] = Field("auto", description="arithmetic; auto is bf16 on CUDA")
+
+
+class PretrainFaults(Part):
+    """Switches that only plant a fault in pre-training."""
+
+    unmasked_input: bool = Field(False, description="hidden bars stay visible in the input: the target is seen")
+
+
+class Pretrain(Part):
+    """Self-supervised training of the encoder on unlabelled bars."""
+
+    kind: Literal["pretrain"] = "pretrain"
+    preset: str = Field("", description="the preset that the settings started from")
+    data: Data = Data()
+    features: Features = Features()
+    model: Model = Model()
+    objective: Objective = Objective()
+    sampling: Sampling = Sampling()
+    training: Pretraining = Pretraining()
+    faults: PretrainFaults = PretrainFaults()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Pretrain:
+        if self.sampling.keep == "similar" and not self.data.windows:
+            raise ValueError("sampling.keep=similar needs data.windows; give labelled windows, or keep all or active")
+        if self.faults.unmasked_input and self.objective.name != "masked":
+            raise ValueError("faults.unmasked_input needs objective.name=masked")
+        if self.objective.name == "contrastive" and self.features.state != "restarted":
+            raise ValueError(
+                "objective.name=contrastive makes its views of prices and so starts the state at each window; "
+                "set features.state=restarted"
+            )
+        return self

@@ -1,0 +1,142 @@
+"""Which windows of the bars pre-training sees: at a stride, whole, away from the labelled ones, and split in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from moola_core.errors import DataError
+from moola_core.market.bars import Bars, crosses
+from moola_core.specs import Pretrain
+from moola_core.training.bar_windows import BarWindows
+
+LEAST_WINDOWS = 100
+NEAREST = 5
+SEASON_WINDOWS = 277  # about ten sessions of 1-minute bars at stride 52
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """First bars of the windows to train on [a] and to validate on [b], and what was left out, counted by reason."""
+
+    train: np.ndarray
+    valid: np.ndarray
+    counts: dict[str, int]
+
+
+def sample(
+    bars: Bars, spec: Pretrain, labelled: np.ndarray, nearness: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Sample:
+    """The windows that the spec asks for.
+
+    labelled: first bars of the labelled windows in these bars; nearness: first bars [n] → how near each window lies to the
+    labelled ones [n], larger is nearer (for sampling.keep "similar").
+    Training and validation windows share no bar, the bars that their targets are made from included. Raises DataError when
+    fewer than 100 windows are left.
+    """
+    sampling = spec.sampling
+    length, reach = sampling.window_bars, reach_bars(spec)
+    first = np.arange(0, max(len(bars) - reach + 1, 0), sampling.stride_bars)
+    counts = {"in_bars": len(first)}
+    broken = crosses(bars.breaks, first, reach)
+    first, counts["over_gaps"] = first[~broken], int(broken.sum())
+    counts["labelled"] = 0
+    if sampling.exclude_labelled and len(labelled):
+        shared = _shares_bars(first, np.sort(labelled), length, reach)
+        first, counts["labelled"] = first[~shared], int(shared.sum())
+    cut = first[min(round(len(first) * (1 - sampling.valid_frac)), len(first) - 1)] if len(first) else 0
+    valid = first[first >= cut]
+    train = first[first + reach <= cut]
+    counts["between"] = len(first) - len(train) - len(valid)
+    if sampling.keep != "all":
+        worth = activity(bars, length) if sampling.keep == "active" else nearness
+        assert worth is not None
+        kept = [_best(part, worth(part), sampling.keep_frac) for part in (train, valid)]
+        counts[f"not_{sampling.keep}"] = len(train) + len(valid) - len(kept[0]) - len(kept[1])
+        train, valid = kept
+    if len(train) + len(valid) < LEAST_WINDOWS or not len(train) or not len(valid):
+        raise DataError(_too_few(len(train) + len(valid), counts), where="sampling", mend=_mend(counts))
+    return Sample(train, valid, counts | {"train": len(train), "valid": len(valid)})
+
+
+def reach_bars(spec: Pretrain) -> int:
+    """Bars from a window's first on that its inputs or its target are made from."""
+    extra = {"supervised": spec.objective.horizon_bars, "contrastive": spec.objective.view_shift_bars}
+    return spec.sampling.window_bars + extra.get(spec.objective.name, 0)
+
+
+def _shares_bars(first: np.ndarray, labelled: np.ndarray, length: int, reach: int) -> np.ndarray:
+    """Whether a labelled window [start, start + length) overlaps [first, first + reach)."""
+    return np.searchsorted(labelled, first - length, "right") < np.searchsorted(labelled, first + reach, "left")
+
+
+def activity(bars: Bars, length_bars: int) -> Callable[[np.ndarray], np.ndarray]:
+    """First bars [n] → mean range of each window over that of its season (the 277 windows around it).
+
+    Against its own season, or the filter would choose years instead of hours.
+    """
+    total = np.r_[0.0, np.cumsum(bars.ohlc[:, 1] - bars.ohlc[:, 2])]
+
+    def worth(first: np.ndarray) -> np.ndarray:
+        mean_range = (total[first + length_bars] - total[first]) / length_bars
+        half = SEASON_WINDOWS // 2
+        edges = np.arange(len(first))
+        running = np.r_[0.0, np.cumsum(mean_range)]
+        low, high = np.maximum(edges - half, 0), np.minimum(edges + half + 1, len(first))
+        season = (running[high] - running[low]) / np.maximum(high - low, 1)
+        return mean_range / np.maximum(season, 1e-12)
+
+    return worth
+
+
+def _best(first: np.ndarray, worth: np.ndarray, share: float) -> np.ndarray:
+    """The `share` of windows of the largest worth, in time order."""
+    keep = max(1, round(len(first) * share)) if len(first) else 0
+    return first[np.sort(np.argsort(-worth, kind="stable")[:keep])]
+
+
+def _too_few(left: int, counts: dict[str, int]) -> str:
+    gone = [f"{count} {_REASONS[name]}" for name, count in counts.items() if name in _REASONS and count]
+    return (
+        f"only {left} of {counts['in_bars']} windows are left for pre-training, fewer than {LEAST_WINDOWS}"
+        + (f": {', '.join(gone)}" if gone else "")
+        + "."
+    )
+
+
+_REASONS = {
+    "over_gaps": "span a gap or a roll",
+    "labelled": "share bars with labelled windows (sampling.exclude_labelled)",
+    "between": "lie across the split of training and validation",
+    "not_active": "are not active enough (sampling.keep)",
+    "not_similar": "are not similar enough (sampling.keep)",
+}
+
+
+def _mend(counts: dict[str, int]) -> str:
+    if counts["labelled"]:
+        return "Set sampling.exclude_labelled=false (pre-training then sees these bars, without labels), or give more bars."
+    return "Give more bars, or a smaller sampling.stride_bars."
+
+
+def nearness(windows: BarWindows, labelled: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """First bars [n] → minus the mean distance of each window to its 5 nearest labelled ones.
+
+    Windows are compared by the mean and standard deviation of each feature, every one of these 2 F numbers scaled to 1.
+    """
+
+    def worth(first: np.ndarray) -> np.ndarray:
+        ours, theirs = _described(windows, first), _described(windows, labelled)
+        scale = ours.std(0, keepdim=True).clamp(min=1e-8)
+        apart = torch.cdist(ours / scale, theirs / scale)
+        return -apart.topk(min(NEAREST, len(labelled)), dim=1, largest=False).values.mean(1).cpu().numpy()
+
+    return worth
+
+
+def _described(windows: BarWindows, first: np.ndarray) -> torch.Tensor:
+    parts = [windows.raw(part) for part in np.array_split(first, -(-len(first) // 1024)) if len(part)]
+    return torch.cat([torch.cat([x.mean(1), x.std(1)], dim=1) for x in parts])
