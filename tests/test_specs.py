@@ -56,3 +56,10 @@ def test_unknown_kinds_and_presets_name_the_nearest():
         preset("stone")
     with pytest.raises(SpecError, match="not JSON"):
         parse("{")
+
+
+def test_none_is_a_word_where_a_setting_knows_it_and_empty_where_it_may_be():
+    spec = change(Finetune(), {"normalisation": "none", "patience": "none"})
+    assert spec.model.normalisation == "none" and spec.training.patience is None
+    with pytest.raises(SpecError, match="epochs"):
+        change(spec, {"epochs": "none"})

@@ -89,6 +89,17 @@ class Pretrained:
                 mend="Set features.columns to the ones it was trained on; the predecessor's are relativity.",
             )
 
+    def check_size(self, layers: int, hidden: int) -> None:
+        """Raise CheckpointError when the encoder is of another size."""
+        width = self.weights["lstm.weight_hh_l0"].shape[1]
+        depth = sum(name.startswith("lstm.weight_hh_l") and not name.endswith("_reverse") for name in self.weights)
+        if (depth, width) != (layers, hidden):
+            raise CheckpointError(
+                f"its encoder is {depth}×{width}, the run's is {layers}×{hidden}.",
+                where=self.source,
+                mend=f"Set model.layers={depth} and model.hidden={width}.",
+            )
+
 
 # What the predecessor's files hold besides tensors: numpy's numbers, under the names of numpy 1 and 2.
 _NUMPY_NUMBERS: list[Any] = [

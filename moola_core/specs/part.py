@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -43,13 +43,14 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
 
     Values given as text (from `--set`) are read as JSON where that works, and as text otherwise.
     """
-    values = spec.model_dump()
+    values, known = spec.model_dump(), settings(type(spec))
     for name, value in changes.items():
-        *path, last = _full_name(name, type(spec)).split(".")
+        full = _full_name(name, type(spec))
+        *path, last = full.split(".")
         place = values
         for step in path:
             place = place[step]
-        place[last] = _read(value) if isinstance(value, str) else value
+        place[last] = _read(value, known[full].annotation) if isinstance(value, str) else value
     return build(type(spec), values)
 
 
@@ -79,11 +80,14 @@ def _full_name(name: str, kind: type[Part]) -> str:
     )
 
 
-def _read(text: str) -> Any:
+def _read(text: str, kind: Any) -> Any:
+    """`text` as JSON where it is; none, true and false in any case, none only where the setting may be empty."""
+    if text.lower() == "none":
+        return None if type(None) in get_args(kind) else text
     try:
         return json.loads(text)
     except json.JSONDecodeError:
-        return {"none": None, "true": True, "false": False}.get(text.lower(), text)
+        return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def _explain(kind: type[Part], error: ValidationError) -> str:

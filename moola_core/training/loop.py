@@ -49,6 +49,7 @@ class Loop:
         self.model = MultiTask(inputs.x.shape[2], outputs, spec.model).to(device.kind)
         if self.start is not None:
             self.start.check_features(inputs.features)
+            self.start.check_size(spec.model.layers, spec.model.hidden)
             put_weights(self.model.encoder, self.start.weights, self.start.source)
         self.unfreezing = Unfreezing(spec, self.model)
         self.anchor = [parameter.detach().clone() for parameter in self.model.encoder.parameters()]

@@ -85,6 +85,11 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
     if spec.data.windows:
         labelled = load_windows(spec.data.windows, spec.data.windows_reading, bars)
         position = np.sort(labelled.position[labelled.position >= 0])
+        if labelled.bars != spec.sampling.window_bars:
+            notes.append(
+                f"Labelled windows have {labelled.bars} bars, pre-training windows {spec.sampling.window_bars}: the encoder is "
+                f"not probed. Set sampling.window_bars={labelled.bars} to compare them."
+            )
         if not len(position):
             notes.append("None of the labelled windows lies in these bars: none is left out of pre-training.")
         elif not spec.sampling.exclude_labelled:
