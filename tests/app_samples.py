@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core.diagnostics.evaluation import evaluate
+from moola_core.diagnostics.results import FeatureError, Learned, Probe, ProbeScore, Reconstruction
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
@@ -48,6 +49,44 @@ def _finish(run: Run, windows: Path, constant: bool) -> None:
     run.update(
         state="done", progress={"done": done, "total": done}, ended=run.record.created, seconds=12.0, device="cpu"
     )
+
+
+def make_learned() -> Learned:
+    """What a pre-training run of two features left."""
+    rows = tuple(FeatureError(name, "ATR", 0.2, 0.2, 0.4, 0.5, 0.0) for name in ("close_norm", "range_z"))
+    generator = np.random.default_rng(3)
+    truth, guess = generator.normal(size=(2, 12, 2))
+    hidden = (np.arange(12) >= 5) & (np.arange(12) < 10)
+    probe = Probe(
+        60, (ProbeScore("pre-trained", 0.7, 0.1, (0.6, 0.8)), ProbeScore("random weights", 0.6, 0.1, (0.5, 0.7)))
+    )
+    counts = {"in_bars": 300, "over_gaps": 20, "labelled": 60, "between": 2, "train": 200, "valid": 18}
+    examples = (Reconstruction("2024-01-02T10:00:00", truth, guess, hidden),)
+    trivial = {"feature_mean": 0.4, "carry_forward": 0.5}
+    return Learned("masked", 3, rows, 0.2, 0.2, trivial, 0.0, (), examples, probe, counts)
+
+
+def make_pretraining(root: Path, windows: Path, result: Learned | None = None) -> Run:
+    """A finished pre-training run on the bars beside the file of windows."""
+    files = {"data.bars": str(windows.with_name("bars.parquet")), "data.windows": str(windows)}
+    run = Store(root).create(change(preset("quick").pretrain(), files), name="Pre-trained")
+    for epoch in range(1, EPOCHS + 1):
+        for split in ("train", "valid"):
+            run.append_events(
+                [{"type": "epoch", "epoch": epoch, "split": split, "values": {"loss": 1 / epoch, "lr": 1e-3}}]
+            )
+    run.write_checkpoint(
+        "best",
+        {"encoder.w": np.zeros(2, np.float32)},
+        {"features": ["open_norm"], "spec": run.spec.model_dump(mode="json")},
+    )
+    found = result or make_learned()
+    run.write_result("learned", found)
+    run.update(
+        state="done", seconds=9.0, counts=dict(found.counts), progress={"done": 10, "total": 10, "unit": "epochs"}, device="cpu",
+        started=run.record.created, ended=run.record.created,
+    )  # fmt: skip
+    return run
 
 
 def make_predictions(windows: Path, constant: bool = False) -> pd.DataFrame:

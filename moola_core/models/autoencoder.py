@@ -21,12 +21,14 @@ class MaskedAutoencoder(nn.Module):
         self.token = nn.Parameter(torch.zeros(inputs))
         self.decoder = nn.Linear(self.encoder.width, inputs)
 
-    def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
+    def forward(self, x: Tensor, hidden: Tensor, wanted: Tensor | None = None) -> Tensor:
         """x [batch, K, F] and hidden [batch, K] bool → what every bar is thought to be [batch, K, F].
 
-        The input at a hidden bar is replaced before anything reads it: the answer cannot depend on it.
+        wanted [batch, K] bool: decode only these bars, in order, to [bars, F]. The input at a hidden bar is replaced before
+        anything reads it: the answer cannot depend on it.
         """
-        return self.decoder(self.encoder(torch.where(hidden[:, :, None], self.token, x)))
+        sequence = self.encoder(torch.where(hidden[:, :, None], self.token, x))
+        return self.decoder(sequence if wanted is None else sequence[wanted])
 
 
 def draw_hidden(shape: tuple[int, int], share: float, block_bars: int, draw: torch.Generator) -> Tensor:

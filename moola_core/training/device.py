@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -40,6 +41,21 @@ def resolve_device(training: Training | Pretraining) -> Device:
         return Device("cpu", "cpu", "float32")
     precision = "bf16" if training.precision in ("auto", "bf16") else "float32"
     return Device("cuda", torch.cuda.get_device_name(), precision)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that a step frees, for the next step to use.
+
+    glibc hands large blocks back at once, and the next step faults the same pages in again: that was measured to be up to
+    half of a step's time on a CPU. Elsewhere this does nothing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_MMAP_THRESHOLD, 2**30)
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def _card() -> str:

@@ -17,7 +17,7 @@ import torch
 from moola_core.errors import RunError
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
-from moola_core.training.device import Device, resolve_device
+from moola_core.training.device import Device, keep_freed_memory, resolve_device
 from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs, Replicate
@@ -239,6 +239,7 @@ def _start(work: tuple[Finetune, Inputs, Device, Pretrained | None], events: Any
     """Set up a fitting process: interrupts are its parent's business, and it ends when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    keep_freed_memory()
     _work.update(work=work, emit=events.put)
 
 

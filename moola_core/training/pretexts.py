@@ -51,15 +51,16 @@ class Masked:
         hidden = draw_hidden(shape, self.objective.mask_frac, self.objective.mask_block_bars, draw)
         return {"x": x, "hidden": hidden, "counted": hidden & self.windows.valid(first)}
 
-    def reconstruct(self, batch: dict[str, Tensor]) -> Tensor:
-        """What the network makes of the batch, its hidden bars covered unless the fault is planted."""
+    def reconstruct(self, batch: dict[str, Tensor], wanted: Tensor | None = None) -> Tensor:
+        """What the network makes of the batch (at the `wanted` bars), hidden bars covered unless the fault is planted."""
         covered = torch.zeros_like(batch["hidden"]) if self.faults.unmasked_input else batch["hidden"]
-        return self.network(batch["x"], covered)
+        return self.network(batch["x"], covered, wanted)
 
     def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        guess = self.reconstruct(batch).float()
-        each = functional.huber_loss(guess, batch["x"], reduction="none", delta=self.objective.huber_delta).mean(2)
-        return (each * batch["counted"]).sum(), batch["counted"].sum()
+        counted = batch["counted"]
+        guess, truth = self.reconstruct(batch, counted).float(), batch["x"][counted]
+        total = functional.huber_loss(guess, truth, reduction="sum", delta=self.objective.huber_delta)
+        return total / truth.shape[1], counted.sum()
 
 
 class TwoViews:

@@ -16,6 +16,7 @@ from moola_core.launch.worker import finetune, pretrain
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.reaper import identity
 from moola_core.runs.store import Run, now
+from moola_core.training.device import keep_freed_memory
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "scipy", "pydantic", "safetensors")
 PROJECT = Path(__file__).resolve().parents[3]
@@ -31,6 +32,7 @@ def run(run: Run, listen: Listen | None = None) -> None:
     record = run.record
     if record.state != "queued":
         raise RunError(f"is {record.state}, not queued.", where=f"run {run.id}", mend="Launch it again.")
+    keep_freed_memory()
     started = time.monotonic()
     run.update(state="running", started=now(), process=identity(), **_host())
     try:

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from moola_core.errors import DataError
+from moola_core.launch import worker
+from moola_core.launch.estimate import estimate_pretraining
+from moola_core.launch.worker.pretrain import last_snapshot
+from moola_core.presets import PRESETS, preset
+from moola_core.runs import Store
+from moola_core.runs.checkpoints import find, settings_of, start_from
+from moola_core.specs import change
+
+SMALL = {"epochs": 3, "hidden": 4, "batch": 64, "sampling.window_bars": 105, "stride_bars": 40}
+FINETUNE = {"epochs": 2, "repeats": 1, "folds": 3, "processes": 1}
+
+
+def spec_of(demo_files, **changes):
+    values = {"data.bars": str(demo_files["bars"]), "data.windows": str(demo_files["windows"])}
+    return change(preset("quick").pretrain(), values | SMALL | {"exclude_labelled": False} | changes)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "artifacts")
+
+
+def test_a_pretraining_run_leaves_weights_result_and_a_way_on(store, demo_files):
+    run = store.create(spec_of(demo_files))
+    heard = []
+    worker.run(run, lambda event, progress: heard.append(progress["done"]))
+    record, found = run.record, run.result("learned")
+    assert record.state == "done" and record.progress["done"] == record.progress["total"] == 3
+    assert {"bars", "windows"} <= record.data_hashes.keys() and record.counts["train"] > 100
+    assert any("saw the bars of the labelled windows" in warning for warning in record.warnings)
+    assert found["masked_mae"] == pytest.approx(np.mean([row["model"] for row in found["features"]]))
+    assert found["masked_mae"] == pytest.approx(found["covered_mae"]) and len(found["examples"]) == 6
+    assert [score["representation"] for score in found["probe"]["scores"]] == [
+        "pre-trained",
+        "random weights",
+        "raw features",
+    ]
+    assert {event["split"] for event in run.events() if event["type"] == "epoch"} == {"train", "valid"}
+    description = json.loads((run.folder / "checkpoints" / "best.json").read_text())
+    assert description["features"][0] == "open_norm" and description["spec"]["model"]["hidden"] == 4
+
+    assert [checkpoint.reference for checkpoint in find(store.root / "none", store.root)] == [run.id]
+    shared = start_from(run.id, "frozen", store.root)
+    assert shared["model.hidden"] == 4 and shared["transfer.schedule"] == "frozen"
+    base = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | FINETUNE)
+    tuned = store.create(change(base, shared))
+    worker.run(tuned)
+    encoder = load_file(run.folder / "checkpoints" / "best.safetensors")
+    kept = load_file(tuned.replicates()[(0, 0)] / "weights.safetensors")
+    assert all(np.array_equal(kept[name], value) for name, value in encoder.items() if name.startswith("encoder."))
+    assert "checkpoint" in tuned.record.data_hashes and tuned.record.counts["trainable_parameters"] < 50
+    assert estimate_pretraining(run.spec, 20_000, store).source == f"measured in run {run.id}"
+
+
+def test_an_interrupted_run_goes_on_from_its_last_epoch(store, demo_files):
+    whole = store.create(spec_of(demo_files))
+    worker.run(whole)
+    run = store.create(spec_of(demo_files))
+
+    def interrupt(event, progress):
+        if event.type == "epoch" and event.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        worker.run(run, interrupt)
+    assert run.record.state == "cancelled" and last_snapshot(run).epoch == 2
+    run.update(state="queued")
+    worker.run(run)
+    for name in ("best", "last"):
+        a, b = (load_file(r.folder / "checkpoints" / f"{name}.safetensors") for r in (whole, run))
+        assert a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
+    assert run.result("learned")["masked_mae"] == whole.result("learned")["masked_mae"]
+
+
+def test_labelled_windows_are_kept_out_by_default_and_similar_ones_chosen(store, demo_files):
+    run = store.create(
+        spec_of(demo_files, exclude_labelled=True, stride_bars=20, epochs=1, keep="similar", keep_frac=0.9)
+    )
+    worker.run(run)
+    counts = run.record.counts
+    assert counts["labelled"] > 0 and counts["not_similar"] > 0 and not run.record.warnings
+
+
+def test_what_cannot_be_pretrained_says_why(store, demo_files):
+    run = store.create(spec_of(demo_files, **{"data.bars": None}))
+    with pytest.raises(DataError, match="needs bars"):
+        worker.run(run)
+    run = store.create(spec_of(demo_files, stride_bars=500))
+    with pytest.raises(DataError, match="fewer than 100"):
+        worker.run(run)
+    assert "fewer than 100" in run.record.error
+
+
+def test_windows_of_another_length_are_not_probed(store, demo_files):
+    run = store.create(spec_of(demo_files, epochs=1, **{"sampling.window_bars": 60}))
+    worker.run(run)
+    assert run.result("learned")["probe"] is None and "sampling.window_bars=105" in run.record.warnings[0]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_pretrains_what_it_finetunes(name):
+    spec, tuned = preset(name).pretrain(), preset(name).finetune()
+    assert spec.model == tuned.model and spec.features.columns == tuned.features.columns
+
+
+def test_a_file_without_description_shares_no_settings(tmp_path):
+    (tmp_path / "old.pt").write_bytes(b"x")
+    assert settings_of(str(tmp_path / "old.pt"), tmp_path) == {}
+    assert [found.run for found in find(tmp_path, tmp_path / "store")] == [None]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from moola_core.diagnostics.results import Measure
+from moola_core.runs.store import Store
+from tests.app_samples import make_learned, make_pretraining, make_run
+from tests.pages.conftest import button, texts
+
+
+def test_a_pretraining_run_says_what_it_learned_and_leads_on(show, store, dataset):
+    run = make_pretraining(store, dataset)
+    at = show("results", run=run.id)
+    assert "It learned something" in texts(at) and "50% below that of the feature mean" in texts(at)
+    assert len(at.get("plotly_chart")) == 3 and "60 sharing bars with labelled windows" in texts(at)
+    button(at, "Fine-tune from this run").click().run()
+    assert at.title[0].value == "Launch" and at.session_state["checkpoint"] == run.id
+    assert f"--checkpoint {run.id}" in at.code[0].value
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"masked_mae": 0.02, "covered_mae": 0.6}, "The target was visible"),
+        ({"masked_mae": 0.45, "covered_mae": 0.45}, "It learned nothing"),
+        (
+            {"masked_mae": None, "covered_mae": None, "features": (), "trivial": {}, "examples": (), "probe": None,
+             "noise_floor": None, "measures": (Measure("log loss", 1.2, 1.1, "lower"),)},
+            "It learned little",
+        ),
+    ],
+)  # fmt: skip
+def test_a_bad_pretraining_is_called_what_it_is(show, store, dataset, changes, words):
+    run = make_pretraining(store, dataset, dataclasses.replace(make_learned(), **changes))
+    assert words in texts(show("results", run=run.id))
+
+
+def test_all_pages_take_a_pretraining_run(show, store, dataset):
+    make_run(store, dataset)
+    run = make_pretraining(store, dataset)
+    assert "predicts no labels" in texts(show("windows", run=run.id))
+    at = show("runs", run=run.id)
+    assert {"Epochs", "Took"} <= {metric.label for metric in at.metric} and len(at.get("plotly_chart")) == 2
+    assert "Macro F1" in str(show("overview", run=run.id).markdown) or not show("overview", run=run.id).exception
+
+
+def test_pretraining_is_launched_from_the_app(show, store, dataset, monkeypatch):
+    started: list = []
+    monkeypatch.setattr("moola_core.launch.local.start", started.append)
+    at = show("launch", kind="pretrain", preset="quick")
+    assert at.code[0].value.startswith("moola pretrain --bars") and "--windows" in at.code[0].value
+    next(group for group in at.button_group if group.key == "settings_part").set_value("sampling").run()
+    next(box for box in at.text_input if box.key.endswith("sampling.stride_bars")).set_value("26").run()
+    assert "--set sampling.stride_bars=26" in at.code[0].value
+    button(at, "Start the run").click().run()
+    (record,) = Store(store).runs()
+    assert record.kind == "pretrain" and len(started) == 1
+    assert Store(store).open(record.run_id).spec.sampling.stride_bars == 26
