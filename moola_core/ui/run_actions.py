@@ -14,7 +14,7 @@ def actions(run: Run, record: Record) -> None:
     """The buttons of one run. Pinned runs are baselines; archived ones leave the lists; deleted ones are gone."""
     with st.container(horizontal=True):
         pin = "Unpin" if record.pinned else "Pin as baseline"
-        if st.button(
+        if record.kind == "finetune" and st.button(
             pin, icon=":material/keep:", key="pin", help="The Overview shows the newest pinned run as baseline."
         ):
             run.update(pinned=not record.pinned)
