@@ -28,7 +28,9 @@ class MaskedAutoencoder(nn.Module):
         anything reads it: the answer cannot depend on it.
         """
         sequence = self.encoder(torch.where(hidden[:, :, None], self.token, x))
-        return self.decoder(sequence if wanted is None else sequence[wanted])
+        if wanted is None:
+            return self.decoder(sequence)
+        return self.decoder(sequence.flatten(0, 1).index_select(0, wanted.flatten().nonzero().squeeze(1)))
 
 
 def draw_hidden(shape: tuple[int, int], share: float, block_bars: int, draw: torch.Generator) -> Tensor:

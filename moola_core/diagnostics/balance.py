@@ -1,0 +1,86 @@
+"""Balance: what each task's loss, σ and gradients were during training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from moola_core.diagnostics.results import Balance, TaskBalance
+from moola_core.errors import DataError
+from moola_core.runs.store import Run
+from moola_core.targets import TARGETS
+
+TASKS = ("class", "pointer")
+SIGMA_TARGET = next(target for target in TARGETS if target.name == "sigma_ratio")
+COSINE_EDGES = np.linspace(-1, 1, 21)
+
+
+def balance(run: Run) -> Balance:
+    """The balance of a fine-tuning run's two tasks. Raises DataError when it trained one task alone."""
+    spec, counts = run.spec, run.record.counts
+    if spec.model.tasks != "both":
+        raise DataError("only one task was trained.", where="balance", mend="Train both: model.tasks=both.")
+    epochs = _epochs(run)
+    steps = run.steps
+    tasks = tuple(_task(name, epochs, steps) for name in TASKS)
+    measured = steps[steps["cosine"].notna()]
+    ratios = [task.sigma_end for task in tasks]
+    ratio = ratios[1] / ratios[0] if ratios[0] and ratios[1] else None
+    expected = _expected_ratio(tasks) if spec.loss.weighting == "uncertainty" else None
+    norms = measured[measured["norm_class"] > 0]
+    gradient_ratio = float((norms["norm_pointer"] / norms["norm_class"]).median()) if len(norms) else None
+    return Balance(
+        spec.loss.weighting, tasks, ratio, (SIGMA_TARGET.low or 0.0, SIGMA_TARGET.high or np.inf), expected, gradient_ratio, COSINE_EDGES,
+        np.histogram(measured["cosine"], COSINE_EDGES)[0], len(measured), len(steps), _mean(measured, "conflict"),
+        _mean(measured, "projected"), spec.loss.pcgrad, spec.loss.pcgrad_threshold, int(counts.get("shared_parameters", 0)),
+    )  # fmt: skip
+
+
+def _epochs(run: Run) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = [
+        {"split": event["split"], "epoch": event["epoch"], **event["values"]}
+        for event in run.events()
+        if event["type"] == "epoch"
+    ]
+    if not rows:
+        raise DataError("no epoch was recorded.", where=f"run {run.id}", mend="Wait until the run is done.")
+    return pd.DataFrame(rows)
+
+
+def _task(name: str, epochs: pd.DataFrame, steps: pd.DataFrame) -> TaskBalance:
+    """A task's losses and σ, medians over the fits of the first and the last epochs."""
+    train, inner = (epochs[epochs["split"] == split] for split in ("train", "inner"))
+    column, sigma = f"loss_{name}", f"sigma_{name}"
+    has_sigma = sigma in train and train[sigma].notna().any()
+    return TaskBalance(
+        name,
+        _at(train, column, first=True),
+        _at(train, column, first=False),
+        _at(inner, column, first=False),
+        float(steps[sigma].iloc[0]) if has_sigma else None,
+        _at(train, sigma, first=False) if has_sigma else None,
+        _median(steps[f"norm_{name}"]),
+    )
+
+
+def _at(rows: pd.DataFrame, column: str, first: bool) -> float:
+    """The median over fits of the first epoch, or over the last quarter of the epochs."""
+    chosen = rows[rows["epoch"] == rows["epoch"].min()] if first else rows[rows["epoch"] >= 0.75 * rows["epoch"].max()]
+    return float(chosen[column].median())
+
+
+def _expected_ratio(tasks: Sequence[TaskBalance]) -> float:
+    """σ pointer / σ class at the optimum: σ² = L for the Gaussian pointer, 2 L for the cross-entropy (Kendall et al. 2018)."""
+    return float(np.sqrt(tasks[1].loss_end / max(2 * tasks[0].loss_end, 1e-12)))
+
+
+def _median(values: pd.Series) -> float | None:
+    known = values.dropna()
+    return float(known.median()) if len(known) else None
+
+
+def _mean(rows: pd.DataFrame, name: str) -> float | None:
+    return float(rows[name].mean()) if len(rows) else None

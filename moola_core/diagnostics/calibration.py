@@ -1,0 +1,194 @@
+"""Calibration: do windows that are said to be right with probability p turn out right so often."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binom
+
+from moola_core.diagnostics.recalibration import METHODS, cross_fitted
+from moola_core.diagnostics.results import Calibration, CalibrationError, Recalibrated, ReliabilityBin
+from moola_core.errors import DataError
+from moola_core.metrics import probability
+
+BINS = 10
+DRAWS = 2000
+FOLD_BINS = 15
+
+
+def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 0, draws: int = DRAWS) -> Calibration:
+    """Calibration of one repeat (the first unless said otherwise) of a table of predictions.
+
+    Raises DataError when the table holds no class probabilities.
+    """
+    names = [str(name) for name in predictions if str(name).startswith("p_")]
+    repeat = int(predictions["repeat"].min()) if repeat is None else repeat
+    rows = predictions[predictions["repeat"] == repeat]
+    if not names or rows[names].isna().to_numpy().any() or not len(rows):
+        raise DataError(
+            "there are no class probabilities.", where="calibration", mend="Train the class: model.tasks=both or class."
+        )
+    classes = tuple(name[2:] for name in names)
+    p = rows[names].to_numpy(float)
+    p = p / p.sum(1, keepdims=True)  # a planted extra output takes its share
+    target = np.array([classes.index(label) for label in rows["label"].astype(str)])
+    fold = rows["fold"].to_numpy()
+    rng = np.random.default_rng(seed)
+    errors, p_value = _errors(p, target, fold, classes, (rng, draws))
+    return Calibration(
+        repeat, classes, len(rows), reliability(p, target), errors, p_value, brier_parts(p, target), spiegelhalter(p, target),
+        _recalibrated(p, target, fold),
+    )  # fmt: skip
+
+
+def reliability(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
+    """The top-label reliability diagram; bars that hold an honest bin's accuracy with probability 0.95 (Bröcker and Smith 2007)."""
+    confidence, right = p.max(1), p.argmax(1) == target
+    place = _equal_width(confidence, bins)
+    found = []
+    for i in range(bins):
+        inside = place == i
+        count = int(inside.sum())
+        if count:
+            mean = float(confidence[inside].mean())
+            low, high = binom.ppf([0.025, 0.975], count, mean) / count
+            found.append(
+                ReliabilityBin(
+                    i / bins, (i + 1) / bins, count, mean, float(right[inside].mean()), float(low), float(high)
+                )
+            )
+    return tuple(found)
+
+
+def brier_parts(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> dict[str, float]:
+    """Brier = reliability − resolution + uncertainty + within, summed over classes (Murphy 1973; Stephenson et al. 2008)."""
+    truth = np.eye(p.shape[1])[target]
+    parts = dict.fromkeys(("reliability", "resolution", "uncertainty"), 0.0)
+    for column, outcome in zip(p.T, truth.T, strict=True):
+        place = _equal_width(column, bins)
+        count = np.bincount(place, minlength=bins)
+        used = count > 0
+        said = np.bincount(place, column, bins)[used] / count[used]
+        came = np.bincount(place, outcome, bins)[used] / count[used]
+        weight = count[used] / len(column)
+        parts["reliability"] += float(weight @ (said - came) ** 2)
+        parts["resolution"] += float(weight @ (came - outcome.mean()) ** 2)
+        parts["uncertainty"] += float(outcome.mean() * (1 - outcome.mean()))
+    score = probability.brier(p, target)
+    within = score - parts["reliability"] + parts["resolution"] - parts["uncertainty"]
+    return {"brier": score, **parts, "within": within}
+
+
+def spiegelhalter(p: np.ndarray, target: np.ndarray) -> float:
+    """Spiegelhalter's z (1986) of the Brier score, for two classes or more: standard normal when the probabilities are honest."""
+    squares = (p**2).sum(1)
+    score = 1 + squares - 2 * p[np.arange(len(p)), target]
+    variance = 4 * ((p**3).sum(1) - squares**2)
+    total = float(np.sqrt(variance.sum()))
+    return float((score - (1 - squares)).sum() / total) if total > 0 else 0.0
+
+
+def _errors(
+    p: np.ndarray, target: np.ndarray, fold: np.ndarray, classes: tuple[str, ...], how: tuple[np.random.Generator, int]
+) -> tuple[tuple[CalibrationError, ...], float]:
+    """Every convention's ECE with interval and null band; the p-value of the first."""
+    rng, draws = how
+    honest = (rng.random((draws, len(p), 1)) > p.cumsum(1)[None, :, :-1]).sum(
+        2
+    )  # outcomes drawn from the probabilities
+    again = rng.integers(0, len(p), (draws, len(p)))
+    last = len(classes) - 1
+    confidence, answer = p.max(1), p.argmax(1)
+    width, mass = _equal_width(confidence, BINS), _equal_mass(confidence, BINS)
+    folds = np.unique(fold)
+    # value said, outcome drawn or true → whether it came, bin of each row, group in which bins are averaged
+    conventions = {
+        "top-label, 10 equal bins, pooled": (confidence, answer, width, None),
+        "top-label, 10 bins of equal mass, pooled": (confidence, answer, mass, None),
+        f"P({classes[last]}), 10 equal bins, pooled": (p[:, last], last, _equal_width(p[:, last], BINS), None),
+        "top-label, 10 equal bins, mean of folds": (confidence, answer, width, fold),
+        f"P({classes[last]}), 15 equal bins, mean of folds": (
+            p[:, last],
+            last,
+            _equal_width(p[:, last], FOLD_BINS),
+            fold,
+        ),
+    }
+    found: list[CalibrationError] = []
+    p_value = 1.0
+    for name, (said, event, place, group) in conventions.items():
+        parts = [np.arange(len(p))] if group is None else [np.flatnonzero(fold == i) for i in folds]
+        value = _gap(said, (target == event)[None], place, parts)[0]
+        null = _gap(said, honest == event, place, parts)
+        resampled = _resampled(said, target == event, place, group, again)
+        low, high = np.quantile(resampled, [0.025, 0.975])
+        if not found:
+            p_value = float((1 + (null >= value - 1e-12).sum()) / (1 + draws))
+        found.append(
+            CalibrationError(
+                name, float(value), float(low), float(high), float(np.median(null)), float(np.quantile(null, 0.95))
+            )
+        )
+    return tuple(found), p_value
+
+
+def _gap(said: np.ndarray, came: np.ndarray, place: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
+    """ECE [d] of d sets of outcomes came [d, n], averaged over `parts` (row numbers)."""
+    total = np.zeros(len(came))
+    for rows in parts:
+        bins = np.eye(place.max() + 1)[place[rows]]
+        total += np.abs((came[:, rows] - said[rows]) @ bins).sum(1) / len(rows)
+    return total / len(parts)
+
+
+def _resampled(
+    said: np.ndarray, came: np.ndarray, place: np.ndarray, group: np.ndarray | None, again: np.ndarray
+) -> np.ndarray:
+    """ECE [d] of windows drawn with replacement: again [d, n] row numbers."""
+    bins, groups = (
+        int(place.max()) + 1,
+        np.zeros(len(said), int) if group is None else np.unique(group, return_inverse=True)[1],
+    )
+    cells = groups * bins + place
+    count = int(cells.max()) + 1
+    key = cells[again] + count * np.arange(len(again))[:, None]
+    gap = np.bincount(key.ravel(), (came - said)[again].ravel(), len(again) * count).reshape(len(again), count)
+    size = np.bincount(
+        (groups[again] + (groups.max() + 1) * np.arange(len(again))[:, None]).ravel(),
+        minlength=len(again) * (groups.max() + 1),
+    )
+    size = size.reshape(len(again), -1)
+    owner = np.arange(count) // bins
+    return np.stack([np.abs(gap[:, owner == g]).sum(1) / np.maximum(size[:, g], 1) for g in range(size.shape[1])]).mean(
+        0
+    )
+
+
+def _equal_width(values: np.ndarray, bins: int) -> np.ndarray:
+    """Bin number [n] of values in [0, 1]; bins are (low, high], as in metrics.probability."""
+    return np.clip(np.ceil(values * bins).astype(int) - 1, 0, bins - 1)
+
+
+def _equal_mass(values: np.ndarray, bins: int) -> np.ndarray:
+    rank = np.argsort(np.argsort(values, kind="stable"), kind="stable")
+    return rank * bins // len(values)
+
+
+def _recalibrated(p: np.ndarray, target: np.ndarray, fold: np.ndarray) -> tuple[Recalibrated, ...]:
+    rows = [_measure("as it is", p, target, None)]
+    for method in METHODS:
+        changed, parameter = cross_fitted(method, p, target, fold)
+        rows.append(_measure(method, changed, target, parameter))
+    return tuple(rows)
+
+
+def _measure(method: str, p: np.ndarray, target: np.ndarray, parameter: float | None) -> Recalibrated:
+    accuracy = float((p.argmax(1) == target).mean())
+    return Recalibrated(
+        method,
+        probability.ece(p, target),
+        probability.log_loss(p, target),
+        probability.brier(p, target),
+        accuracy,
+        parameter,
+    )

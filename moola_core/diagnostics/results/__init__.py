@@ -1,0 +1,40 @@
+"""Every result that a diagnostic computes: frozen, plain, storable as strict JSON.
+
+Pages and charts read these and nothing else of the diagnostics, so these modules import numpy alone.
+"""
+
+from __future__ import annotations
+
+from moola_core.diagnostics.results.calibration import Calibration, CalibrationError, Recalibrated, ReliabilityBin
+from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
+from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
+from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
+from moola_core.diagnostics.results.pretraining import FeatureError, Learned, Measure, Probe, ProbeScore, Reconstruction
+from moola_core.diagnostics.results.training import Balance, TaskBalance
+
+__all__ = [
+    "Balance",
+    "Calibration",
+    "CalibrationError",
+    "ColumnFact",
+    "Confusion",
+    "Errors",
+    "Evaluation",
+    "Expectation",
+    "FeatureError",
+    "FeatureLabel",
+    "FeatureReport",
+    "FoldShare",
+    "Learned",
+    "Measure",
+    "PointerBaseline",
+    "Probe",
+    "ProbeScore",
+    "Recalibrated",
+    "Reconstruction",
+    "ReliabilityBin",
+    "Slice",
+    "Spread",
+    "Suspect",
+    "TaskBalance",
+]

@@ -1,0 +1,65 @@
+"""How honest the probabilities are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """One bin of top-label confidence: its edges, `count` windows, mean `confidence`, their `accuracy`.
+
+    low, high: where the accuracy of such a bin lies with probability 0.95 when the probabilities are honest.
+    """
+
+    left: float
+    right: float
+    count: int
+    confidence: float
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CalibrationError:
+    """An ECE by one convention: its `value`, the bootstrap interval over windows, and its median and 95th percentile when honest."""
+
+    convention: str
+    value: float
+    low: float
+    high: float
+    null_median: float
+    null_95: float
+
+
+@dataclass(frozen=True)
+class Recalibrated:
+    """What a cross-fitted recalibration would give: `parameter` is the temperature where it is one."""
+
+    method: str
+    ece: float
+    log_loss: float
+    brier: float
+    accuracy: float
+    parameter: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How honest the out-of-fold probabilities of one repeat are.
+
+    errors: by convention, the first is the one to read; p_value: share of honest models with an ECE at least as large;
+    brier = reliability − resolution + uncertainty (+ within), by 10 bins of each class's probability, summed over classes;
+    spiegelhalter_z: of the Brier score, beyond ±1.96 is not honest; recalibrated: the first row is the run as it is.
+    """
+
+    repeat: int
+    classes: tuple[str, ...]
+    windows: int
+    bins: tuple[ReliabilityBin, ...]
+    errors: tuple[CalibrationError, ...]
+    p_value: float
+    brier: dict[str, float]
+    spiegelhalter_z: float
+    recalibrated: tuple[Recalibrated, ...]

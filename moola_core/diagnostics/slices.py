@@ -1,0 +1,128 @@
+"""Where a run is wrong: metrics by slice, confident errors, labels worth a second look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from moola_core.diagnostics.results import Errors, Slice, Suspect
+from moola_core.market.windows import Windows
+from moola_core.metrics import classification
+
+LISTED = 12
+LEAST_AUC = 0.65
+THIRDS = ("low", "middle", "high")
+DRAWS = 1000
+
+
+def errors(predictions: pd.DataFrame, windows: Windows, exchange_tz: str = "America/New_York", seed: int = 0) -> Errors:
+    """Slices and suspects of a run's out-of-fold predictions on its windows (matched by window_id)."""
+    rows = predictions.merge(describe(windows, exchange_tz), on="window_id", how="left")
+    classes = tuple(str(name)[2:] for name in predictions if str(name).startswith("p_"))
+    rng = np.random.default_rng(seed)
+    found = tuple(
+        _slice(by, str(value), part, classes, rng)
+        for by in ("grade", "hour", "volatility", "expansion", "source")
+        for value, part in _parts(rows, by)
+    )
+    if not classes:
+        return Errors(found, (), (), "The class was not trained, so no label can be doubted.")
+    means = _means(predictions, classes)
+    wrong = means[means["answer"] != means["label"]].sort_values("p_answer", ascending=False)
+    doubted, note = _second_look(means, classes)
+    return Errors(found, _suspects(wrong), _suspects(doubted), note)
+
+
+def describe(windows: Windows, exchange_tz: str) -> pd.DataFrame:
+    """What the windows are sliced by: grade, source, hour of the exchange's day, thirds of volatility and expansion length."""
+    mean_range = (windows.prices[:, :, 1] - windows.prices[:, :, 2]).mean(1)
+    times = pd.DatetimeIndex(windows.start_time).tz_localize("UTC").tz_convert(exchange_tz)
+    hour = np.where(np.isnat(windows.start_time), "", [f"{h:02.0f}:00" if h == h else "" for h in times.hour])
+    return pd.DataFrame(
+        {
+            "window_id": windows.window_id.astype(str),
+            "grade": windows.grade.astype(str),
+            "source": windows.source.astype(str),
+            "hour": hour,
+            "volatility": _thirds(mean_range),
+            "expansion": _thirds(windows.end - windows.start + 1),
+        }
+    )
+
+
+def _thirds(values: np.ndarray) -> np.ndarray:
+    known = np.isfinite(values)
+    found = np.full(len(values), "", object)
+    if known.sum() >= len(THIRDS) and np.ptp(values[known]) > 0:
+        edges = np.quantile(values[known], [1 / 3, 2 / 3])
+        found[known] = np.array(THIRDS, object)[np.searchsorted(edges, values[known], "left")]
+    return found
+
+
+def _parts(rows: pd.DataFrame, by: str) -> Iterator[tuple[object, pd.DataFrame]]:
+    """The parts of `rows` by a column in which more than one value occurs."""
+    known = rows[rows[by].notna() & (rows[by] != "")]
+    if known[by].nunique() > 1:
+        order = {name: i for i, name in enumerate(THIRDS)}
+        yield from sorted(known.groupby(by), key=lambda pair: (order.get(str(pair[0]), 0), str(pair[0])))
+
+
+def _slice(by: str, value: str, part: pd.DataFrame, classes: tuple[str, ...], rng: np.random.Generator) -> Slice:
+    n = int(part["window_id"].nunique())
+    accuracy = low = high = f1 = None
+    if classes and part["predicted"].notna().all():
+        right = part["predicted"].astype(str) == part["label"].astype(str)
+        accuracy = float(right.mean())
+        interval = binomtest(round(accuracy * n), n).proportion_ci(method="wilson")
+        low, high = float(interval.low), float(interval.high)
+        groups = [group for _, group in part.groupby("repeat")]
+        f1 = float(
+            np.mean(
+                [classification.f1_macro(g["label"].astype(str), g["predicted"].astype(str), classes) for g in groups]
+            )
+        )
+    off = ((part["start_pred"] + part["end_pred"] - part["start_true"] - part["end_true"]) / 2).abs()
+    by_window = off.groupby(part["window_id"]).mean().dropna().to_numpy()
+    if not len(by_window):
+        return Slice(by, value, n, accuracy, low, high, f1, None, None, None)
+    again = by_window[rng.integers(0, len(by_window), (DRAWS, len(by_window)))].mean(1)
+    center_low, center_high = np.quantile(again, [0.025, 0.975])
+    return Slice(by, value, n, accuracy, low, high, f1, float(by_window.mean()), float(center_low), float(center_high))
+
+
+def _means(predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+    """One row a window: label, probabilities averaged over the repeats, the answer, and its and the label's probability."""
+    names = [f"p_{name}" for name in classes]
+    means = predictions.groupby("window_id").agg({"label": "first", **dict.fromkeys(names, "mean")}).reset_index()
+    p = means[names].to_numpy(float)
+    place = np.array([classes.index(str(label)) for label in means["label"]])
+    means["answer"] = np.array(classes)[p.argmax(1)]
+    means["p_answer"], means["p_label"] = p.max(1), p[np.arange(len(p)), place]
+    return means
+
+
+def _second_look(means: pd.DataFrame, classes: tuple[str, ...]) -> tuple[pd.DataFrame, str]:
+    """Windows whose other class is as probable as it is on average for windows that bear it (Northcutt et al. 2021)."""
+    p = means[[f"p_{name}" for name in classes]].to_numpy(float)
+    label = means["label"].astype(str).to_numpy()
+    auc = classification.auroc(label, p, classes)
+    if auc is None or not auc >= LEAST_AUC:
+        shown = "unknown" if auc is None else f"{auc:.2f}"
+        return means.iloc[:0], (
+            f"The out-of-fold AUROC is {shown}, below {LEAST_AUC}: where the models can hardly tell the classes, their doubts "
+            "say nothing about the labels."
+        )
+    usual = np.array([p[label == name, i].mean() for i, name in enumerate(classes)])
+    doubted = (means["answer"].to_numpy() != label) & (p.max(1) >= usual[p.argmax(1)])
+    found = means[doubted].sort_values("p_label")
+    return found, "" if len(found) else "No label is contradicted as surely as other windows are told."
+
+
+def _suspects(rows: pd.DataFrame) -> tuple[Suspect, ...]:
+    return tuple(
+        Suspect(str(row.window_id), str(row.label), str(row.answer), float(row.p_answer), float(row.p_label))
+        for row in rows.head(LISTED).itertuples()
+    )

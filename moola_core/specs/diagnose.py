@@ -1,0 +1,25 @@
+"""One diagnostic, of windows and bars alone or of a run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from moola_core.specs.data import Data, Features
+from moola_core.specs.part import Part
+
+Diagnostic = Literal["features", "calibration", "balance", "slices"]
+
+
+class Diagnose(Part):
+    """Computes one diagnostic; `run` is the id of the run that it is about, empty for windows and bars alone."""
+
+    kind: Literal["diagnose"] = "diagnose"
+    name: Diagnostic = Field("features", description="which diagnostic")
+    run: str = Field("", description="the run that it is about")
+    data: Data = Data()
+    features: Features = Features()
+    permutations: int = Field(5000, ge=99, le=1_000_000, description="permutations of the features' p-values")
+    repeat: int = Field(0, ge=0, description="the repeat whose calibration is shown")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of permutations and resampling")

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.calibration import _TemperatureScaling
+from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
+
+from moola_core.diagnostics.calibration import _errors, brier_parts, calibrate, reliability, spiegelhalter
+from moola_core.diagnostics.recalibration import METHODS, cross_fitted, temperature
+from moola_core.errors import DataError
+from moola_core.metrics import probability
+
+
+def honest(n: int = 174, classes: int = 2, seed: int = 0, sharpness: float = 1.2):
+    """Probabilities and outcomes drawn from them."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, sharpness, (n, classes))
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    return p, (rng.random((n, 1)) > p.cumsum(1)[:, :-1]).sum(1)
+
+
+def table(p: np.ndarray, target: np.ndarray, folds: int = 5) -> pd.DataFrame:
+    names = [f"c{i}" for i in range(p.shape[1])]
+    columns = {f"p_{name}": p[:, i] for i, name in enumerate(names)}
+    label = np.array(names)[target]
+    return pd.DataFrame({"repeat": 0, "fold": np.arange(len(p)) % folds, "label": label, **columns})
+
+
+def overconfident(p: np.ndarray, t: float = 0.3) -> np.ndarray:
+    sharp = p ** (1 / t)
+    return sharp / sharp.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_first_convention_is_torchmetrics(classes):
+    p, target = honest(classes=classes)
+    found = calibrate(table(p, target), draws=50)
+    theirs = multiclass_calibration_error(torch.tensor(p), torch.tensor(target), classes, n_bins=10, norm="l1")
+    assert found.errors[0].value == pytest.approx(float(theirs), abs=1e-6)
+    assert found.errors[0].value == pytest.approx(probability.ece(p, target))
+    assert sum(part.count for part in found.bins) == found.windows == 174
+
+
+def test_the_class_convention_is_torchmetrics_binary_error():
+    p, target = honest()
+    theirs = binary_calibration_error(torch.tensor(p[:, 1]), torch.tensor(target), n_bins=10, norm="l1")
+    found = {error.convention: error for error in calibrate(table(p, target), draws=50).errors}
+    assert found["P(c1), 10 equal bins, pooled"].value == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_fold_means_are_means_of_the_folds():
+    p, target = honest()
+    slow = np.mean([probability.ece(p[i::5], target[i::5]) for i in range(5)])
+    found = {error.convention: error for error in calibrate(table(p, target), draws=50).errors}
+    assert found["top-label, 10 equal bins, mean of folds"].value == pytest.approx(slow)
+
+
+def test_the_null_band_covers_at_its_rate():
+    beyond = []
+    for seed in range(200):
+        p, target = honest(seed=seed)
+        errors, p_value = _errors(p, target, np.arange(174) % 5, ("a", "b"), (np.random.default_rng(seed), 200))
+        beyond.append((errors[0].value > errors[0].null_95, p_value < 0.05, abs(spiegelhalter(p, target)) > 1.96))
+    assert (np.mean(beyond, axis=0) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)).all()
+    assert np.mean(beyond, axis=0)[2] > 0.01
+
+
+def test_overconfidence_is_found_and_mended_by_a_temperature():
+    p, target = honest(400)
+    found = calibrate(table(overconfident(p), target), draws=300)
+    assert found.p_value < 0.01 and found.spiegelhalter_z > 3 and found.errors[0].low > found.errors[0].null_median
+    rows = {row.method: row for row in found.recalibrated}
+    assert set(rows) == {"as it is", *METHODS} and rows["temperature"].parameter == pytest.approx(1 / 0.3, rel=0.3)
+    assert rows["temperature"].ece < 0.5 * rows["as it is"].ece
+    assert rows["temperature"].accuracy == rows["as it is"].accuracy
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_temperature_is_scikit_learns(classes):
+    p, target = honest(300, classes)
+    _, ours = temperature(overconfident(p, 0.6), target)
+    theirs = _TemperatureScaling().fit(np.log(overconfident(p, 0.6)), target)
+    assert 1 / ours == pytest.approx(float(theirs.beta_), rel=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_fold_s_map_never_sees_the_fold(method):
+    p, target = honest(120, 3)
+    fold = np.arange(120) % 4
+    before, _ = cross_fitted(method, p, target, fold)
+    flipped = np.where(fold == 2, (target + 1) % 3, target)
+    after, _ = cross_fitted(method, p, flipped, fold)
+    assert np.allclose(before[fold == 2], after[fold == 2]) and not np.allclose(before[fold == 1], after[fold == 1])
+    assert np.allclose(before.sum(1), 1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_brier_parts_add_up(classes):
+    p, target = honest(classes=classes)
+    parts = brier_parts(p, target)
+    assert parts["brier"] == pytest.approx(probability.brier(p, target))
+    assert parts["brier"] == pytest.approx(
+        parts["reliability"] - parts["resolution"] + parts["uncertainty"] + parts["within"]
+    )
+    binned = np.round(p * 2) / 2  # with few values said there is nothing within a bin
+    whole = brier_parts(np.column_stack([1 - binned[:, 1], binned[:, 1]]) if classes == 2 else p, target)
+    assert classes == 3 or abs(whole["within"]) < 1e-9
+
+
+def test_spiegelhalter_s_z_of_two_classes_is_the_textbook_s():
+    p, target = honest()
+    q = p[:, 1]
+    slow = ((target - q) * (1 - 2 * q)).sum() / np.sqrt(((1 - 2 * q) ** 2 * q * (1 - q)).sum())
+    assert spiegelhalter(p, target) == pytest.approx(slow)
+
+
+def test_consistency_bars_hold_an_honest_bin():
+    inside = [low <= accuracy <= high for seed in range(60) for part in reliability(*honest(seed=seed))
+              for low, accuracy, high in [(part.low, part.accuracy, part.high)]]  # fmt: skip
+    assert np.mean(inside) > 0.93
+
+
+def test_constant_answers_and_a_planted_extra_output_are_taken():
+    p = np.tile([0.55, 0.35], (60, 1))  # a third output took the rest
+    found = calibrate(table(p, np.arange(60) % 2), draws=50)
+    assert len(found.bins) == 1 and found.bins[0].confidence == pytest.approx(0.55 / 0.9)
+    assert all(np.isfinite(row.log_loss) for row in found.recalibrated)
+
+
+def test_without_probabilities_it_says_why():
+    rows = table(*honest()).assign(p_c0=np.nan)
+    with pytest.raises(DataError, match="no class probabilities"):
+        calibrate(rows)
