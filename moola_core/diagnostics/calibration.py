@@ -7,13 +7,26 @@ import pandas as pd
 from scipy.stats import binom
 
 from moola_core.diagnostics.recalibration import METHODS, cross_fitted
-from moola_core.diagnostics.results import Calibration, CalibrationError, Recalibrated, ReliabilityBin
+from moola_core.diagnostics.results import (
+    Calibration,
+    CalibrationError,
+    CalibrationReport,
+    Recalibrated,
+    ReliabilityBin,
+)
 from moola_core.errors import DataError
 from moola_core.metrics import probability
 
 BINS = 10
 DRAWS = 2000
+MOST_REPEATS = 10
 FOLD_BINS = 15
+
+
+def calibrations(predictions: pd.DataFrame, seed: int = 0) -> CalibrationReport:
+    """Calibration of each repeat (the first 10). Raises DataError when the table holds no class probabilities."""
+    repeats = sorted(int(repeat) for repeat in predictions["repeat"].unique())[:MOST_REPEATS]
+    return CalibrationReport(tuple(calibrate(predictions, repeat, seed) for repeat in repeats))
 
 
 def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 0, draws: int = DRAWS) -> Calibration:

@@ -11,17 +11,18 @@ from typing import Any
 
 from moola_core.errors import SpecError, nearest
 from moola_core.specs.data import Data, Features, Reading
+from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
 from moola_core.specs.model import Model
 from moola_core.specs.part import Part, build, change, differences, digest, settings
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
 
 __all__ = [
-    "KINDS", "Data", "Faults", "Features", "Finetune", "Loss", "Model", "Objective", "Part", "Pretrain", "PretrainFaults",
+    "KINDS", "Data", "Diagnose", "Faults", "Features", "Finetune", "Loss", "Model", "Objective", "Part", "Pretrain", "PretrainFaults",
     "Pretraining", "Reading", "Sampling", "Training", "Transfer", "build", "change", "differences", "digest", "parse", "settings",
 ]  # fmt: skip
 
-KINDS: dict[str, type[Part]] = {"finetune": Finetune, "pretrain": Pretrain}
+KINDS: dict[str, type[Part]] = {"finetune": Finetune, "pretrain": Pretrain, "diagnose": Diagnose}
 
 
 def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:

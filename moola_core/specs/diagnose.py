@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from moola_core.specs.data import Data, Features
 from moola_core.specs.part import Part
 
-Diagnostic = Literal["features", "calibration", "balance", "slices"]
+Diagnostic = Literal["features", "calibration", "balance", "errors"]
 
 
 class Diagnose(Part):
@@ -21,5 +21,12 @@ class Diagnose(Part):
     data: Data = Data()
     features: Features = Features()
     permutations: int = Field(5000, ge=99, le=1_000_000, description="permutations of the features' p-values")
-    repeat: int = Field(0, ge=0, description="the repeat whose calibration is shown")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of permutations and resampling")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Diagnose:
+        if self.name != "features" and not self.run:
+            raise ValueError(f"name={self.name} needs run; give the id of a finished run")
+        if self.name == "features" and not self.data.windows:
+            raise ValueError("name=features needs data.windows; give labelled windows")
+        return self

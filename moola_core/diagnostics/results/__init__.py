@@ -5,7 +5,13 @@ Pages and charts read these and nothing else of the diagnostics, so these module
 
 from __future__ import annotations
 
-from moola_core.diagnostics.results.calibration import Calibration, CalibrationError, Recalibrated, ReliabilityBin
+from moola_core.diagnostics.results.calibration import (
+    Calibration,
+    CalibrationError,
+    CalibrationReport,
+    Recalibrated,
+    ReliabilityBin,
+)
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
@@ -16,6 +22,7 @@ __all__ = [
     "Balance",
     "Calibration",
     "CalibrationError",
+    "CalibrationReport",
     "ColumnFact",
     "Confusion",
     "Errors",

@@ -63,3 +63,10 @@ class Calibration:
     brier: dict[str, float]
     spiegelhalter_z: float
     recalibrated: tuple[Recalibrated, ...]
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """Calibration of each repeat of the cross-validation; repeats are not pooled, for they hold the same windows."""
+
+    repeats: tuple[Calibration, ...]

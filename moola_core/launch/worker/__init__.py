@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
-from moola_core.launch.worker import finetune, pretrain
+from moola_core.launch.worker import diagnose, finetune, pretrain
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.reaper import identity
 from moola_core.runs.store import Run, now
@@ -20,7 +20,11 @@ from moola_core.training.device import keep_freed_memory
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "scipy", "pydantic", "safetensors")
 PROJECT = Path(__file__).resolve().parents[3]
-JOBS: dict[str, Callable[[Run, Listen | None], None]] = {"finetune": finetune.work, "pretrain": pretrain.work}
+JOBS: dict[str, Callable[[Run, Listen | None], None]] = {
+    "finetune": finetune.work,
+    "pretrain": pretrain.work,
+    "diagnose": diagnose.work,
+}
 
 
 def run(run: Run, listen: Listen | None = None) -> None:

@@ -16,6 +16,7 @@ from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import DataError, MoolaError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
+from moola_core.launch.worker import diagnose
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
@@ -34,7 +35,7 @@ def work(run: Run, listen: Listen | None) -> None:
     spec = run.spec
     device = resolve_device(spec.training)
     start = _start(spec, run)
-    inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
+    windows, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
     hashes |= {"checkpoint": _hash(Path(start.source))} if start else {}
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
     table = run.write_table("folds", fold_columns(folds, inputs))
@@ -51,6 +52,7 @@ def work(run: Run, listen: Listen | None) -> None:
     relay.flush()
     _gather(run, replicates, inputs)
     _evaluate(run)
+    diagnose.store_all(run, windows)
 
 
 def _start(spec: Finetune, run: Run) -> Pretrained | None:
@@ -60,8 +62,8 @@ def _start(spec: Finetune, run: Run) -> Pretrained | None:
     return load_pretrained(resolve(spec.transfer.checkpoint, run.store_root))
 
 
-def load_inputs(spec: Finetune, cache: Path) -> tuple[Inputs, dict[str, str], dict[str, Any]]:
-    """What training reads of the spec's data, the hashes of that data, and what was counted on the way."""
+def load_inputs(spec: Finetune, cache: Path) -> tuple[Windows, Inputs, dict[str, str], dict[str, Any]]:
+    """The windows that take part, what training reads of them, the hashes of the data, and what was counted on the way."""
     bars = load_bars(spec.data.bars, spec.data.bars_reading) if spec.data.bars else None
     windows, left_out = load_windows(spec.data.windows, spec.data.windows_reading, bars).trainable(
         spec.data.grades_left_out
@@ -83,7 +85,7 @@ def load_inputs(spec: Finetune, cache: Path) -> tuple[Inputs, dict[str, str], di
         "features": list(features),
     }
     counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    return _inputs(windows, x, features), hashes, counts
+    return windows, _inputs(windows, x, features), hashes, counts
 
 
 def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:

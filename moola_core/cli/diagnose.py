@@ -1,0 +1,102 @@
+"""diagnose."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, get_args
+
+from moola_core.cli import options
+from moola_core.errors import SpecError, nearest
+from moola_core.specs.diagnose import Diagnose, Diagnostic
+
+NAMES = get_args(Diagnostic)
+
+
+def add_to(commands: Any) -> None:
+    command = commands.add_parser("diagnose", help="one diagnostic: of a run, or of windows alone (features)")
+    command.add_argument("name", metavar="NAME", help=", ".join(NAMES))
+    command.add_argument("--windows", metavar="FILE", help="labelled windows (features)")
+    command.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from (features)")
+    command.add_argument("--run", metavar="RUN", default="", help="the finished run that it is about")
+    command.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE", help="a setting")
+    options.add_reading(command)
+    options.add_store(command)
+    options.add_json(command)
+    command.set_defaults(command=run_diagnose)
+
+
+def run_diagnose(chosen: argparse.Namespace) -> int:
+    from moola_core.runs.store import Store
+    from moola_core.specs import build, change
+
+    if chosen.name not in NAMES:
+        raise SpecError(f"unknown diagnostic {chosen.name!r}.", mend=nearest(chosen.name, NAMES))
+    data: dict[str, Any] = {}
+    for kind in ("windows", "bars"):
+        path = getattr(chosen, kind)
+        if path:
+            reading = options.reading(chosen, path).model_dump()
+            data |= {kind: str(Path(path).resolve()), f"{kind}_reading": reading}
+    spec = build(Diagnose, {"name": chosen.name, "run": chosen.run, "data": data})
+    spec = change(spec, options.pairs(chosen.changes, "--set"))
+    from moola_core.launch import worker
+
+    run = Store(chosen.store).create(spec, parent=chosen.run or None)
+    worker.run(run)
+    found = run.result(chosen.name)
+    options.show({"run_id": run.id, **found}, chosen.json, TEXTS[chosen.name](found))
+    return 0
+
+
+def _features(found: dict[str, Any]) -> str:
+    lines = [f"{found['windows']} windows in {found['groups']} groups; {found['permutations']} permutations."]
+    lines.append(f"{'feature':<16} {'aggregate':<17} {'class':<15} {'r':>7} {'AUC':>6} {'p':>7} {'q':>7}")
+    for row in sorted(found["table"], key=lambda row: (row["p"], -abs(row["r"])))[:15]:
+        flag = " *" if abs(row["r"]) > 0.15 else ""
+        lines.append(
+            f"{row['feature']:<16} {row['aggregate']:<17} {row['positive']:<15} {row['r']:7.3f} {row['auc']:6.3f} "
+            f"{row['p']:7.4f} {row['q']:7.4f}{flag}"
+        )
+    lines.append("* |r| above 0.15: the researcher's rule. Read q beside it: below 0.05 it holds against all rows.")
+    lines += [f"{row['text']}: {_judged(row)}" for row in found["expectations"]]
+    lines += [f"{row['feature']}: {row['remark']}" for row in found["columns"] if row["remark"]]
+    return "\n".join(lines)
+
+
+def _judged(row: dict[str, Any]) -> str:
+    return "cannot be judged" if row["met"] is None else f"{'yes' if row['met'] else 'no'} (r = {row['actual']:.3f})"
+
+
+def _calibration(found: dict[str, Any]) -> str:
+    lines = []
+    for one in found["repeats"]:
+        error = one["errors"][0]
+        lines.append(
+            f"Repeat {one['repeat'] + 1}: ECE {error['value']:.3f} [{error['low']:.3f}, {error['high']:.3f}], honest models reach "
+            f"{error['null_median']:.3f} (95%: {error['null_95']:.3f}), p = {one['p_value']:.3f}, z = {one['spiegelhalter_z']:.2f}."
+        )
+    return "\n".join(lines)
+
+
+def _balance(found: dict[str, Any]) -> str:
+    ratio, norms = found["sigma_ratio"], found["gradient_ratio"]
+    told = [f"σ pointer / σ class {ratio:.2f}"] if ratio is not None else []
+    told += [f"the losses imply {found['sigma_expected']:.2f}"] if found["sigma_expected"] is not None else []
+    told += [f"pointer gradients {norms:.2f} times the class's"] if norms is not None else []
+    told += [f"{found['shared_parameters']:,} shared parameters"]
+    return "; ".join(told) + "."
+
+
+def _errors(found: dict[str, Any]) -> str:
+    lines = [f"{'by':<11} {'value':<12} {'n':>4} {'accuracy':>9} {'center off':>11}"]
+    for row in found["slices"]:
+        accuracy, center = (
+            "–" if row[name] is None else f"{row[name]:.3f}" for name in ("accuracy", "center_mae_bars")
+        )
+        lines.append(f"{row['by']:<11} {row['value']:<12} {row['n']:4} {accuracy:>9} {center:>11}")
+    doubted = [f"{row['window_id']} ({row['label']}, the models say {row['answer']})" for row in found["second_look"]]
+    return "\n".join([*lines, "Worth a second look: " + (", ".join(doubted) or found["second_look_note"])])
+
+
+TEXTS = {"features": _features, "calibration": _calibration, "balance": _balance, "errors": _errors}
