@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import Learned
-from moola_core.ui import learned_sections, loaders, picker, result_sections, state, widgets
+from moola_core.ui import diagnostic_sections, learned_sections, loaders, picker, result_sections, state, widgets
 
 picked = picker.current()
 st.title("Results")
@@ -32,6 +32,19 @@ if result is None:
 
 if isinstance(result, Learned):
     learned_sections.learned(run, result)
+    st.stop()
+SECTIONS = ("Metrics", "Calibration", "Balance", "Errors")
+state.choose(state.SECTION, SECTIONS, SECTIONS[0])
+section = st.segmented_control(
+    "Show", SECTIONS, key=state.SECTION, required=True, persist_state="session", label_visibility="collapsed"
+)
+state.publish((state.SECTION,), {state.SECTION: SECTIONS[0]})
+if section != SECTIONS[0]:
+    {
+        "Calibration": lambda: diagnostic_sections.calibration(run),
+        "Balance": lambda: diagnostic_sections.balance(run),
+        "Errors": lambda: diagnostic_sections.errors(run, result),
+    }[section]()
     st.stop()
 st.subheader("Metrics")
 result_sections.metrics(result)

@@ -7,7 +7,8 @@ import json
 import math
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -64,3 +65,31 @@ def _key(key: Any) -> str:
     if isinstance(key, bool | float | np.floating) or not isinstance(key, str | int | np.integer):
         raise TypeError(f"{type(key).__name__} cannot be a key in JSON")
     return str(key)
+
+
+def restore(kind: Any, value: Any) -> Any:
+    """The dataclass `kind` from the plain values that it was written as; fields that a newer version added stay unknown.
+
+    Arrays are made of lists (null is nan), tuples of lists; a field that is missing is None.
+    """
+    options = [option for option in get_args(kind) if option is not type(None)] if _optional(kind) else [kind]
+    kind = options[0]
+    if value is None:
+        return np.array([]) if kind is np.ndarray else None
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        return kind(
+            **{field.name: restore(hints[field.name], value.get(field.name)) for field in dataclasses.fields(kind)}
+        )
+    if kind is np.ndarray:
+        array = np.array(value)
+        return array.astype(float) if array.dtype == object else array
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)
+        each = [inner[0]] * len(value) if len(inner) == 2 and inner[1] is Ellipsis else inner
+        return tuple(restore(item, part) for item, part in zip(each, value, strict=True))
+    return value
+
+
+def _optional(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType) and type(None) in get_args(kind)

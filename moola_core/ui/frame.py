@@ -13,6 +13,7 @@ def navigation() -> Page:
             "Data": [
                 st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
                 st.Page("pages/windows.py", title="Windows", icon=":material/candlestick_chart:"),
+                st.Page("pages/features.py", title="Features", icon=":material/query_stats:"),
             ],
             "Work": [
                 st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),

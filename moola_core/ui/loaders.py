@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +9,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import (
-    Confusion,
-    Evaluation,
-    FeatureError,
-    FoldShare,
-    Learned,
-    Measure,
-    PointerBaseline,
-    Probe,
-    ProbeScore,
-    Reconstruction,
-)
+from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, Evaluation, FeatureReport, Learned
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
 from moola_core.market.windows import Windows, load_windows
+from moola_core.runs.codec import restore
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Reading
@@ -34,6 +23,12 @@ from moola_core.ui.places import data_folder, store_folder
 
 Stamp = tuple[str, int, int]
 TRAINED = ("finetune", "pretrain")
+DIAGNOSTICS: dict[str, type] = {
+    "features": FeatureReport,
+    "calibration": CalibrationReport,
+    "balance": Balance,
+    "errors": Errors,
+}
 EPOCH_KEYS = ("repeat", "fold", "epoch", "split")
 EPOCH_VALUES = ("loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "lr")
 
@@ -120,6 +115,31 @@ def learned(run: Run) -> Learned | None:
     return _learned(stamp(path), run.id) if path.is_file() else None
 
 
+def diagnostic(run: Run, name: str) -> Any:
+    """A diagnostic of the run; the sentence that says why there is none, where it could not be computed."""
+    path = run.folder / "results" / f"{name}.json"
+    if not path.is_file():
+        return (
+            "It was not computed for this run. Launch it again, or ask for it: `moola diagnose "
+            + f"{name} --run {run.id}`."
+        )
+    return _diagnostic(stamp(path), run.id, name)
+
+
+def feature_run(dataset: Dataset) -> Run | None:
+    """The newest run that holds, or is computing, the features of the dataset beside its labels."""
+    for record in store().runs("diagnose"):
+        run = store().open(record.run_id)
+        spec = run.spec
+        if (
+            spec.name == "features"
+            and dataset.windows
+            and Path(spec.data.windows).resolve() == dataset.windows.resolve()
+        ):
+            return run
+    return None
+
+
 def epochs(run: Run) -> dict[str, np.ndarray]:
     """Columns of the run's epoch events: repeat, fold, epoch, split, losses and σ; empty before the first epoch."""
     path = run.folder / "events.jsonl"
@@ -162,12 +182,18 @@ def _columns(source: Stamp) -> dict[str, np.ndarray]:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _evaluation(source: Stamp, run_id: str) -> Evaluation:
-    return to_evaluation(store().open(run_id).result("evaluation"))
+    return restore(Evaluation, store().open(run_id).result("evaluation"))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _learned(source: Stamp, run_id: str) -> Learned:
-    return to_learned(store().open(run_id).result("learned"))
+    return restore(Learned, store().open(run_id).result("learned"))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _diagnostic(source: Stamp, run_id: str, name: str) -> Any:
+    stored = store().open(run_id).result(name)
+    return stored["why_not"] if "why_not" in stored else restore(DIAGNOSTICS[name], stored)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -178,41 +204,3 @@ def _epochs(source: Stamp, run_id: str) -> dict[str, np.ndarray]:
         values = [event.get("values", {}).get(name) for event in events]
         columns[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
     return columns
-
-
-def to_evaluation(stored: Mapping[str, Any]) -> Evaluation:
-    """The Evaluation that was stored as plain JSON."""
-    classes = tuple(stored["classes"])
-    return Evaluation(
-        classes=classes,
-        windows=stored["windows"],
-        metrics=stored["metrics"],
-        by_repeat=tuple(stored["by_repeat"]),
-        majority=stored["majority"],
-        confusions=tuple(Confusion(row["repeat"], classes, np.array(row["counts"])) for row in stored["confusions"]),
-        fold_shares=_each(FoldShare, stored["fold_shares"], shares=tuple),
-        pointer_baseline=PointerBaseline(**stored["pointer_baseline"]) if stored["pointer_baseline"] else None,
-    )
-
-
-def to_learned(stored: Mapping[str, Any]) -> Learned:
-    """The Learned that was stored as plain JSON."""
-    probe = stored["probe"]
-    scores = _each(ProbeScore, probe["scores"], by_repeat=tuple) if probe else ()
-    return Learned(
-        **{
-            **stored,
-            "features": _each(FeatureError, stored["features"]),
-            "measures": _each(Measure, stored["measures"]),
-            "examples": _each(Reconstruction, stored["examples"], truth=np.array, guess=np.array, hidden=np.array),
-            "probe": Probe(probe["windows"], scores) if probe else None,
-        }
-    )
-
-
-def _each(kind: type, rows: list[dict], **convert: Callable) -> tuple:
-    return tuple(kind(**{name: convert.get(name, _same)(value) for name, value in row.items()}) for row in rows)
-
-
-def _same(value: Any) -> Any:
-    return value

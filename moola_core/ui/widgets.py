@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -92,6 +93,17 @@ def explain(error: MoolaError) -> None:
     st.error(f"{where}{literal(error.what)}", icon=":material/error:")
     if error.mend:
         st.caption(f"To mend it: {literal(error.mend)}")
+
+
+def probability(value: float) -> str:
+    """A p-value as it is read: never 0."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def table(frame: pd.DataFrame, key: str) -> None:
+    """A table of figures that can be sorted, searched and downloaded."""
+    numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in frame if frame[name].dtype == float}
+    st.dataframe(frame, key=key, column_config=numbers, height=min(38 + 35 * len(frame), 470))
 
 
 def literal(text: str) -> str:

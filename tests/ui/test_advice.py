@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from moola_core.diagnostics.evaluation import evaluate
+from moola_core.diagnostics.results import Evaluation
 from moola_core.runs import codec
 from moola_core.runs.record import Record
 from moola_core.ui.advice import next_step
-from moola_core.ui.loaders import to_evaluation
 
 DONE = Record("20260101-000000-000-aaaa", "finetune", state="done", preset="stones")
 
@@ -26,7 +26,7 @@ def _evaluation(right: float, constant: bool = False):
         {"repeat": 0, "fold": np.arange(100) % 5, "label": label, "predicted": said, "p_a": p, "p_b": 1 - p}
     )
     rows = rows.assign(start_true=np.nan, end_true=np.nan, start_pred=np.nan, end_pred=np.nan)
-    return to_evaluation(codec.loads(codec.dumps(evaluate(rows, 105))))
+    return codec.restore(Evaluation, codec.loads(codec.dumps(evaluate(rows, 105))))
 
 
 def test_without_a_run_it_says_how_to_make_one():

@@ -1,0 +1,113 @@
+"""Calibration drawn: reliability, conventions with their null bands, the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from moola_core.charts.theme import faded, figure, palette
+from moola_core.diagnostics.results import Calibration, CalibrationError
+
+
+def reliability(found: Calibration, appearance: str = "light") -> go.Figure:
+    """Accuracy against confidence, bin by bin; grey bars: where an honest bin lies with probability 0.95; below: counts."""
+    colours = palette(appearance)
+    chart = figure(appearance, 420)
+    middle = [(part.left + part.right) / 2 for part in found.bins]
+    span = [part.high - part.low for part in found.bins]
+    width = 0.8 / 10
+    chart.add_trace(
+        go.Bar(
+            x=middle, y=span, base=[part.low for part in found.bins], width=width, name="honest, 95%",
+            marker={"color": faded(colours.muted, 0.28)}, hoverinfo="skip",
+        )
+    )  # fmt: skip
+    chart.add_trace(
+        go.Scatter(
+            x=[part.confidence for part in found.bins], y=[part.accuracy for part in found.bins], mode="lines+markers",
+            name="this run", line={"color": colours.categorical[0], "width": 2}, marker={"size": 9},
+            customdata=[part.count for part in found.bins],
+            hovertemplate="said %{x:.2f}, right %{y:.2f}<br>%{customdata} windows<extra></extra>",
+        )
+    )  # fmt: skip
+    low = 1 / len(found.classes)
+    chart.add_trace(
+        go.Scatter(
+            x=[low, 1],
+            y=[low, 1],
+            mode="lines",
+            name="perfect",
+            line={"color": colours.muted, "dash": "dot"},
+            hoverinfo="skip",
+        )
+    )
+    chart.add_trace(
+        go.Bar(
+            x=middle, y=[part.count for part in found.bins], width=width, yaxis="y2", showlegend=False,
+            marker={"color": faded(colours.categorical[0], 0.5)}, hovertemplate="%{y} windows<extra></extra>",
+        )
+    )  # fmt: skip
+    chart.update_layout(
+        yaxis={"domain": [0.27, 1], "range": [0, 1.04], "title": {"text": "share right"}},
+        yaxis2={"domain": [0, 0.19], "title": {"text": "windows"}, "nticks": 3, "anchor": "x"},
+        barmode="overlay",
+    )
+    chart.update_xaxes(title="probability of the answer", range=[min(low, 0.45) - 0.02, 1.02], anchor="y2")
+    return chart
+
+
+def conventions(errors: Sequence[CalibrationError], appearance: str = "light") -> go.Figure:
+    """Each convention's ECE with its bootstrap interval, over the band of honest models (up to their 95th percentile)."""
+    colours = palette(appearance)
+    chart = figure(appearance, 90 + 46 * len(errors))
+    names = [error.convention for error in errors]
+    chart.add_trace(
+        go.Bar(
+            x=[error.null_95 for error in errors], y=names, orientation="h", name="honest models, 95%",
+            marker={"color": faded(colours.muted, 0.28)}, hovertemplate="honest: up to %{x:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    chart.add_trace(
+        go.Scatter(
+            x=[error.value for error in errors], y=names, mode="markers", name="this run, 95% interval",
+            marker={"size": 10, "color": colours.categorical[0]},
+            error_x={
+                "type": "data", "symmetric": False, "array": [error.high - error.value for error in errors],
+                "arrayminus": [error.value - error.low for error in errors], "color": colours.categorical[0],
+            },
+            hovertemplate="%{x:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    chart.update_yaxes(autorange="reversed")
+    chart.update_xaxes(title="calibration error", rangemode="tozero")
+    return chart
+
+
+def threshold(p: np.ndarray, positive: np.ndarray, chosen: float, name: str, appearance: str = "light") -> go.Figure:
+    """Precision and recall of `name` when it is answered from a probability p [n] of `chosen` on; positive [n] bool."""
+    colours = palette(appearance)
+    chart = figure(appearance, 320)
+    cuts = np.linspace(0.02, 0.98, 97)
+    for title, values, colour in zip(
+        ("precision", "recall"), zip(*(precision_recall(p, positive, cut) for cut in cuts), strict=True),
+        colours.categorical, strict=False,
+    ):  # fmt: skip
+        chart.add_trace(
+            go.Scatter(
+                x=cuts, y=values, mode="lines", name=title, line={"width": 2.4, "color": colour},
+                hovertemplate=f"{title} %{{y:.2f}} from %{{x:.2f}} on<extra></extra>",
+            )
+        )  # fmt: skip
+    chart.add_vline(x=chosen, line={"color": colours.bad, "width": 2, "dash": "dot"})
+    chart.update_xaxes(title=f"answer {name} from this probability on", range=[0, 1])
+    chart.update_yaxes(range=[0, 1.04])
+    return chart
+
+
+def precision_recall(p: np.ndarray, positive: np.ndarray, cut: float) -> tuple[float | None, float | None]:
+    """Precision and recall at a threshold; None where nothing is answered, or nothing is to be found."""
+    said = p >= cut
+    right = float((said & positive).sum())
+    return (right / said.sum() if said.any() else None), (right / positive.sum() if positive.any() else None)
