@@ -7,9 +7,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from moola_core.diagnostics.calibration import calibrations
+from moola_core.diagnostics.correlation import feature_report, with_expectations
 from moola_core.diagnostics.evaluation import evaluate
-from moola_core.diagnostics.results import FeatureError, Learned, Probe, ProbeScore, Reconstruction
+from moola_core.diagnostics.results import (
+    Balance,
+    FeatureError,
+    FeatureReport,
+    Learned,
+    Probe,
+    ProbeScore,
+    Reconstruction,
+    TaskBalance,
+)
+from moola_core.diagnostics.slices import errors
 from moola_core.market.demo import make_demo, write_demo
+from moola_core.market.windows import load_windows
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
 from moola_core.specs import change
@@ -45,10 +58,49 @@ def _finish(run: Run, windows: Path, constant: bool) -> None:
     run.write_table("predictions", {name: predictions[name].to_numpy() for name in predictions})
     run.write_table("steps", step_columns())
     run.write_result("evaluation", evaluate(predictions, 105, {0: 0.9, 1: 0.95}))
+    run.write_result("calibration", calibrations(predictions))
+    run.write_result("errors", errors(predictions, load_windows(windows)))
+    run.write_result("balance", make_balance() if not constant else {"why_not": "only one task was trained."})
     done = FOLDS * REPEATS
     run.update(
         state="done", progress={"done": done, "total": done}, ended=run.record.created, seconds=12.0, device="cpu"
     )
+
+
+def make_balance() -> Balance:
+    """A balance in which the pointer is starved."""
+    tasks = (
+        TaskBalance("class", 0.7, 0.3, 0.6, 1.0, 0.98, 0.8),
+        TaskBalance("pointer", 0.02, 0.005, 0.005, 1.0, 0.95, 0.004),
+    )
+    counts = np.arange(20)
+    return Balance(
+        "uncertainty",
+        tasks,
+        0.97,
+        (0.5, 2.0),
+        0.12,
+        0.005,
+        np.linspace(-1, 1, 21),
+        counts,
+        190,
+        400,
+        0.5,
+        0.0,
+        False,
+        0.0,
+        11776,
+    )
+
+
+def make_features(windows: Path) -> FeatureReport:
+    """Three features beside the labels of the file of windows."""
+    table = load_windows(windows).trainable(("D",))[0]
+    x = np.random.default_rng(4).normal(size=(len(table), 20, 3)).astype(np.float32)
+    x[:, :, 2] = 0.0
+    x[:, :, 0] += (table.label == CLASSES[0])[:, None]
+    names = ("consol_proxy", "range_z", "body_pct")
+    return with_expectations(feature_report(x, table.label, table.start, names, np.arange(len(table)), (200, 0)))
 
 
 def make_learned() -> Learned:

@@ -29,7 +29,12 @@ def slices(rows: Sequence[Slice], overall: float | None, appearance: str = "ligh
         )
     )  # fmt: skip
     if overall is not None:
-        chart.add_vline(x=overall, line={"color": colours.muted, "dash": "dot"}, annotation_text="all windows", annotation_position="bottom left")
+        chart.add_vline(
+            x=overall,
+            line={"color": colours.muted, "dash": "dot"},
+            annotation_text="all windows",
+            annotation_position="bottom left",
+        )
     chart.update_yaxes(autorange="reversed", type="category")
     chart.update_xaxes(title="accuracy, 95% interval", range=[0, 1])
     return chart

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from moola_core.cli import main
+from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, FeatureReport
+from moola_core.errors import SpecError
+from moola_core.launch import worker
+from moola_core.launch.worker import diagnose
+from moola_core.presets import preset
+from moola_core.runs import Store
+from moola_core.runs.codec import restore
+from moola_core.specs import Diagnose, build, change
+
+SMALL = {"epochs": 5, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1}
+
+
+def finished(store, files, **changes):
+    spec = change(preset("quick").finetune(), {"data.windows": str(files["windows"])} | SMALL | changes)
+    run = store.create(spec)
+    worker.run(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(demo_files, tmp_path_factory):
+    return finished(Store(tmp_path_factory.mktemp("store")), demo_files)
+
+
+def test_every_diagnostic_is_kept_beside_a_run_and_comes_back(run):
+    for name, kind in (("calibration", CalibrationReport), ("balance", Balance), ("errors", Errors)):
+        found = restore(kind, run.result(name))
+        assert isinstance(found, kind)
+    assert restore(CalibrationReport, run.result("calibration")).repeats[0].windows == 60
+    kept = restore(Balance, run.result("balance"))
+    assert kept.cosines.sum() == kept.measured > 0 and kept.sigma_ratio == pytest.approx(1, abs=0.1)
+    assert kept.tasks[0].loss_end < 1.5 and kept.shared_parameters > 0
+
+
+@pytest.mark.parametrize("name", ["calibration", "balance", "errors"])
+def test_a_diagnostic_can_be_asked_for_again(capsys, run, name):
+    status = main(["diagnose", name, "--run", run.id, "--store", str(run.store_root), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert status == 0 and {key: found[key] for key in found if key != "run_id"} == run.result(name)
+    assert Store(run.store_root).open(found["run_id"]).record.parent == run.id
+    assert main(["diagnose", name, "--run", run.id, "--store", str(run.store_root)]) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_features_need_no_run(capsys, demo_files, tmp_path):
+    files = ["--windows", str(demo_files["windows"]), "--bars", str(demo_files["bars"])]
+    status = main(["diagnose", "features", *files, "--set", "permutations=200", "--store", str(tmp_path), "--json"])
+    found = restore(FeatureReport, json.loads(capsys.readouterr().out))
+    assert status == 0 and found.windows == 60 and len(found.table) == 36 and len(found.expectations) == 2
+    assert found.course_mean.shape == (2, 12, 105)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"tasks": "class"}, "only one task was trained"), ({"tasks": "pointers"}, "only one task was trained")],
+)
+def test_what_cannot_be_computed_is_a_sentence_and_the_run_is_done(demo_files, tmp_path, changes, words):
+    run = finished(Store(tmp_path), demo_files, **changes)
+    assert run.record.state == "done" and words in run.result("balance")["why_not"]
+    if changes["tasks"] == "pointers":
+        assert "no class probabilities" in run.result("calibration")["why_not"]
+        assert run.result("errors")["second_look_note"]
+
+
+def test_an_unexpected_error_loses_only_its_diagnostic(demo_files, tmp_path, monkeypatch):
+    monkeypatch.setitem(diagnose.OF_RUN, "calibration", lambda run, windows: 1 / 0)
+    run = finished(Store(tmp_path), demo_files)
+    assert run.record.state == "done" and "calibration could not be computed" in run.record.warnings[0]
+    assert "why_not" in run.result("calibration") and "cosines" in run.result("balance")
+
+
+def test_wrong_requests_say_what_is_missing(capsys, demo_files, tmp_path):
+    with pytest.raises(SpecError, match="needs run"):
+        build(Diagnose, {"name": "balance"})
+    assert main(["diagnose", "feature", "--store", str(tmp_path)]) == 2
+    assert "Did you mean features" in capsys.readouterr().err
+    assert main(["diagnose", "features", "--store", str(tmp_path)]) == 2
+    assert "data.windows" in capsys.readouterr().err

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from moola_core.runs.store import Store
+from moola_core.specs import Data, Diagnose
+from tests.app_samples import make_features, make_run
+from tests.pages.conftest import button, texts
+
+
+@pytest.mark.parametrize(
+    ("section", "charts", "words"),
+    [
+        ("Calibration", 3, "Recalibrated on other folds"),
+        ("Balance", 1, "The pointer is starved"),
+        ("Errors", 1, "Most confident errors"),
+    ],
+)
+def test_every_diagnostic_of_a_run_draws_data(show, store, dataset, section, charts, words):
+    run = make_run(store, dataset)
+    at = show("results", run=run.id, show=section)
+    assert len(at.get("plotly_chart")) == charts and words in texts(at)
+
+
+def test_constant_folds_and_what_could_not_be_computed_are_said(show, store, dataset):
+    run = make_run(store, dataset, constant=True)
+    assert "only one task was trained" in texts(show("results", run=run.id, show="Balance"))
+    assert len(show("results", run=run.id, show="Calibration").get("plotly_chart")) == 3
+    assert "say nothing about the labels" in texts(show("results", run=run.id, show="Errors"))
+
+
+def test_a_run_of_before_says_how_to_get_the_diagnostic(show, store, dataset):
+    run = make_run(store, dataset)
+    (run.folder / "results" / "calibration.json").unlink()
+    assert f"moola diagnose calibration --run {run.id}" in texts(
+        show("results", run=run.id, show="Calibration")
+    ).replace("\\", "")
+
+
+def test_a_confident_error_opens_its_window(show, store, dataset):
+    run = make_run(store, dataset)
+    at = show("results", run=run.id, show="Errors")
+    item = next(item for item in at.button if ", answered " in item.label)
+    item.click().run()
+    assert at.title[0].value == "Windows" and at.session_state["window"] == item.label.split(":")[0]
+
+
+def test_features_are_computed_at_a_click_and_then_shown(show, store, dataset, monkeypatch):
+    started: list = []
+    monkeypatch.setattr("moola_core.launch.local.start", started.append)
+    at = show("features")
+    button(at, "Compare features with labels").click().run()
+    (record,) = Store(store).runs()
+    assert record.kind == "diagnose" and len(started) == 1 and "comparing features" in texts(at)
+    run = Store(store).open(record.run_id)
+    run.write_result("features", make_features(dataset))
+    run.update(state="done")
+    at = show("features")
+    assert len(at.get("plotly_chart")) == 4 and "hold against all 9 tests" in texts(at)
+    assert "constant" in texts(at) and "r = " in texts(at)
+
+
+def test_features_that_failed_say_why(show, store, dataset):
+    run = Store(store).create(Diagnose(data=Data(windows=str(dataset))))
+    run.update(state="failed", error="windows.parquet: only one class.")
+    assert "only one class" in texts(show("features")).replace("\\", "")
+    assert "No labelled windows" in texts(show("features", data=False))
