@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.diagnostics.results import FeatureReport
+from moola_core.diagnostics.results import FeatureReport, Shift
 from moola_core.launch.local import LocalLauncher
 from moola_core.specs import Data, Diagnose
-from moola_core.ui import feature_sections, loaders, picker, progress, state, widgets
+from moola_core.ui import feature_sections, loaders, picker, progress, shift_sections, state, widgets
 
 picked = picker.current()
 st.title("Features")
@@ -21,33 +21,44 @@ if picked.dataset is None or picked.dataset.windows is None:
 dataset = picked.dataset
 
 
+TITLES = {"features": "Features and labels", "shift": "Shift"}
+WHAT = {
+    "features": "Correlations, permutation tests and distributions of the 12 features, in a few seconds.",
+    "shift": "Labelled windows beside the other bars and the grades left out, in half a minute.",
+}
+RESULTS: dict[str, type] = {"features": FeatureReport, "shift": Shift}
+
+
 def compute() -> None:
     files = {"windows": dataset.windows, "bars": dataset.bars}
     data = {kind: str(path) for kind, path in files.items() if path}
     readings = {f"{kind}_reading": loaders.reading_of(path) for kind, path in files.items() if path}
-    LocalLauncher(loaders.store()).submit(Diagnose(data=Data(**data, **readings)))
+    LocalLauncher(loaders.store()).submit(Diagnose(name=name, data=Data(**data, **readings)))
     st.rerun()
 
 
-run = loaders.feature_run(dataset)
+state.choose(state.VIEW, list(TITLES), "features")
+name = st.segmented_control(
+    "View", list(TITLES), format_func=lambda key: TITLES[key], key=state.VIEW, required=True, label_visibility="collapsed",
+    persist_state="session",
+)  # fmt: skip
+state.publish((state.VIEW,), {state.VIEW: "features"})
+run = loaders.diagnosed(dataset, name)
 if run is None:
-    widgets.empty(
-        "Not computed yet",
-        "Correlations, permutation tests and distributions of the 12 features, in a few seconds. No run is needed.",
-        [("Compare features with labels", compute)],
-    )
+    widgets.empty("Not computed yet", f"{WHAT[name]} No run is needed.", [("Compute it", compute)])
     st.stop()
 if run.record.active:
-    progress.follow(
-        run, lambda run, record: st.markdown(f"{widgets.badge(record.state)} comparing features with labels")
-    )
+    progress.follow(run, lambda run, record: st.markdown(f"{widgets.badge(record.state)} {WHAT[name]}"))
     st.stop()
-report = loaders.diagnostic(run, "features") if run.record.state == "done" else run.record.error
-if not isinstance(report, FeatureReport):
-    widgets.empty("This could not be computed", widgets.literal(str(report)), [("Try again", compute)])
+found = loaders.diagnostic(run, name) if run.record.state == "done" else run.record.error
+if not isinstance(found, RESULTS[name]):
+    widgets.empty("This could not be computed", widgets.literal(str(found)), [("Try again", compute)])
     st.stop()
-feature_sections.table(report)
-feature_sections.expectations(report)
-feature_sections.shapes(report)
+if isinstance(found, Shift):
+    shift_sections.shift(found)
+else:
+    feature_sections.table(found)
+    feature_sections.expectations(found)
+    feature_sections.shapes(found)
 if st.button("Compute again", icon=":material/refresh:"):
     compute()

@@ -18,8 +18,10 @@ from moola_core.diagnostics.results import (
     Probe,
     ProbeScore,
     Reconstruction,
+    Shift,
     TaskBalance,
 )
+from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
@@ -101,6 +103,15 @@ def make_features(windows: Path) -> FeatureReport:
     x[:, :, 0] += (table.label == CLASSES[0])[:, None]
     names = ("consol_proxy", "range_z", "body_pct")
     return with_expectations(feature_report(x, table.label, table.start, names, np.arange(len(table)), (200, 0)))
+
+
+def make_shift() -> Shift:
+    """Labelled windows that can be told from the other bars by one feature."""
+    generator = np.random.default_rng(6)
+    labelled, others = generator.normal(size=(60, 30, 2)), generator.normal(size=(100, 30, 2))
+    labelled[:, :, 0] += 0.6
+    names = np.array([f"demo_{i:04d}" for i in range(60)])
+    return shift(labelled, names, np.arange(60), ("consol_proxy", "range_z"), {"bars": others, "left_out": others[:40]})
 
 
 def make_learned() -> Learned:

@@ -14,10 +14,10 @@ NAMES = get_args(Diagnostic)
 
 
 def add_to(commands: Any) -> None:
-    command = commands.add_parser("diagnose", help="one diagnostic: of a run, or of windows alone (features)")
+    command = commands.add_parser("diagnose", help="one diagnostic: of a run, or of windows alone (features, shift)")
     command.add_argument("name", metavar="NAME", help=", ".join(NAMES))
-    command.add_argument("--windows", metavar="FILE", help="labelled windows (features)")
-    command.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from (features)")
+    command.add_argument("--windows", metavar="FILE", help="labelled windows (features, shift)")
+    command.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from (features, shift)")
     command.add_argument("--run", metavar="RUN", default="", help="the finished run that it is about")
     command.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE", help="a setting")
     options.add_reading(command)
@@ -99,4 +99,21 @@ def _errors(found: dict[str, Any]) -> str:
     return "\n".join([*lines, "Worth a second look: " + (", ".join(doubted) or found["second_look_note"])])
 
 
-TEXTS = {"features": _features, "calibration": _calibration, "balance": _balance, "errors": _errors}
+def _shift(found: dict[str, Any]) -> str:
+    lines = [", ".join(f"{count} {name}" for name, count in found["counts"].items()) + " windows."]
+    domain = found["domain"]
+    if domain:
+        lines.append(
+            f"Told from the other bars with AUROC {domain['auc']:.2f} (no difference: {domain['null_low']:.2f} to {domain['null_high']:.2f})."
+        )
+    for title, rows in (("the other bars", found["bars"]), ("the grades left out", found["left_out"])):
+        if rows:
+            worst = sorted(rows, key=lambda row: -row["ks"])[:4]
+            lines.append(
+                f"Furthest from {title}: "
+                + ", ".join(f"{r['feature']} (KS {r['ks']:.2f}, PSI {r['psi']:.2f})" for r in worst)
+            )
+    return "\n".join(lines)
+
+
+TEXTS = {"features": _features, "shift": _shift, "calibration": _calibration, "balance": _balance, "errors": _errors}

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from moola_core.specs.data import Data, Features
 from moola_core.specs.part import Part
 
-Diagnostic = Literal["features", "calibration", "balance", "errors"]
+Diagnostic = Literal["features", "shift", "calibration", "balance", "errors"]
 
 
 class Diagnose(Part):
@@ -25,8 +25,9 @@ class Diagnose(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Diagnose:
-        if self.name != "features" and not self.run:
+        of_windows = self.name in ("features", "shift")
+        if not of_windows and not self.run:
             raise ValueError(f"name={self.name} needs run; give the id of a finished run")
-        if self.name == "features" and not self.data.windows:
-            raise ValueError("name=features needs data.windows; give labelled windows")
+        if of_windows and not self.data.windows:
+            raise ValueError(f"name={self.name} needs data.windows; give labelled windows")
         return self

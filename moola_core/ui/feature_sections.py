@@ -39,7 +39,7 @@ def table(report: FeatureReport) -> None:
     flagged, found = sum(abs(row.r) > charts.FLAG_R for row in rows), sum(row.q < 0.05 for row in rows)
     st.markdown(
         f"{flagged} of {len(rows)} features pass the rule |r| > 0.15; **{found} hold against all {len(report.table)} tests** (q < 0.05). "
-        "With twelve features of no use, one or more pass the rule nearly every second time."
+        "Features of no use pass the rule in a quarter to a half of such tables."
     )
     if aggregate == "before_expansion":
         st.caption("This aggregate reads the pointer, which belongs to the label: it explains, but no model has it.")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, Evaluation, FeatureReport, Learned
+from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, Evaluation, FeatureReport, Learned, Shift
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
@@ -25,6 +25,7 @@ Stamp = tuple[str, int, int]
 TRAINED = ("finetune", "pretrain")
 DIAGNOSTICS: dict[str, type] = {
     "features": FeatureReport,
+    "shift": Shift,
     "calibration": CalibrationReport,
     "balance": Balance,
     "errors": Errors,
@@ -126,16 +127,12 @@ def diagnostic(run: Run, name: str) -> Any:
     return _diagnostic(stamp(path), run.id, name)
 
 
-def feature_run(dataset: Dataset) -> Run | None:
-    """The newest run that holds, or is computing, the features of the dataset beside its labels."""
+def diagnosed(dataset: Dataset, name: str) -> Run | None:
+    """The newest run that holds, or is computing, the diagnostic `name` of the dataset."""
     for record in store().runs("diagnose"):
         run = store().open(record.run_id)
         spec = run.spec
-        if (
-            spec.name == "features"
-            and dataset.windows
-            and Path(spec.data.windows).resolve() == dataset.windows.resolve()
-        ):
+        if spec.name == name and dataset.windows and Path(spec.data.windows).resolve() == dataset.windows.resolve():
             return run
     return None
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from moola_core.cli import main
-from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, FeatureReport
+from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, FeatureReport, Shift
 from moola_core.errors import SpecError
 from moola_core.launch import worker
 from moola_core.launch.worker import diagnose
@@ -83,3 +83,13 @@ def test_wrong_requests_say_what_is_missing(capsys, demo_files, tmp_path):
     assert "Did you mean features" in capsys.readouterr().err
     assert main(["diagnose", "features", "--store", str(tmp_path)]) == 2
     assert "data.windows" in capsys.readouterr().err
+
+
+def test_shift_compares_with_bars_that_share_none_with_labelled_windows(capsys, demo_files, tmp_path):
+    files = ["--windows", str(demo_files["windows"]), "--bars", str(demo_files["bars"]), "--store", str(tmp_path)]
+    assert main(["diagnose", "shift", *files, "--json"]) == 0
+    found = restore(Shift, json.loads(capsys.readouterr().out))
+    assert found.counts["labelled"] == 60 and found.counts["left_out"] > 20 and len(found.left_out) == 12
+    assert (found.domain is None) == (found.counts["bars"] < 20)
+    assert main(["diagnose", "shift", "--windows", str(demo_files["windows"]), "--store", str(tmp_path)]) == 0
+    assert "Furthest from the grades left out" in capsys.readouterr().out

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from moola_core.runs.store import Store
 from moola_core.specs import Data, Diagnose
-from tests.app_samples import make_features, make_run
+from tests.app_samples import make_features, make_run, make_shift
 from tests.pages.conftest import button, texts
 
 
@@ -49,9 +51,9 @@ def test_features_are_computed_at_a_click_and_then_shown(show, store, dataset, m
     started: list = []
     monkeypatch.setattr("moola_core.launch.local.start", started.append)
     at = show("features")
-    button(at, "Compare features with labels").click().run()
+    button(at, "Compute it").click().run()
     (record,) = Store(store).runs()
-    assert record.kind == "diagnose" and len(started) == 1 and "comparing features" in texts(at)
+    assert record.kind == "diagnose" and len(started) == 1 and "permutation tests" in texts(at)
     run = Store(store).open(record.run_id)
     run.write_result("features", make_features(dataset))
     run.update(state="done")
@@ -65,3 +67,21 @@ def test_features_that_failed_say_why(show, store, dataset):
     run.update(state="failed", error="windows.parquet: only one class.")
     assert "only one class" in texts(show("features")).replace("\\", "")
     assert "No labelled windows" in texts(show("features", data=False))
+
+
+def test_shift_is_shown_with_its_foreign_windows(show, store, dataset):
+    run = Store(store).create(Diagnose(name="shift", data=Data(windows=str(dataset))))
+    run.write_result("shift", make_shift())
+    run.update(state="done")
+    at = show("features", view="shift")
+    assert len(at.get("plotly_chart")) == 2 and "Pre-training sees other bars" in texts(at)
+    item = next(item for item in at.button if "told with" in item.label)
+    item.click().run()
+    assert at.title[0].value == "Windows"
+
+
+def test_shift_without_bars_says_so(show, store, dataset):
+    run = Store(store).create(Diagnose(name="shift", data=Data(windows=str(dataset))))
+    run.write_result("shift", dataclasses.replace(make_shift(), domain=None, bars=()))
+    run.update(state="done")
+    assert "too few bars away" in texts(show("features", view="shift"))

@@ -16,6 +16,7 @@ from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
 from moola_core.diagnostics.results.pretraining import FeatureError, Learned, Measure, Probe, ProbeScore, Reconstruction
+from moola_core.diagnostics.results.shift import Domain, FeatureShift, Foreign, Shift
 from moola_core.diagnostics.results.training import Balance, TaskBalance
 
 __all__ = [
@@ -25,13 +26,16 @@ __all__ = [
     "CalibrationReport",
     "ColumnFact",
     "Confusion",
+    "Domain",
     "Errors",
     "Evaluation",
     "Expectation",
     "FeatureError",
     "FeatureLabel",
     "FeatureReport",
+    "FeatureShift",
     "FoldShare",
+    "Foreign",
     "Learned",
     "Measure",
     "PointerBaseline",
@@ -40,6 +44,7 @@ __all__ = [
     "Recalibrated",
     "Reconstruction",
     "ReliabilityBin",
+    "Shift",
     "Slice",
     "Spread",
     "Suspect",

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from moola_core.diagnostics.balance import balance
 from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import feature_report, with_expectations
+from moola_core.diagnostics.results import FeatureReport, Shift
+from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
 from moola_core.errors import DataError, RunError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.launch.worker.relay import Listen
-from moola_core.market.bars import load_bars
+from moola_core.market.bars import Bars, crosses, load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
+from moola_core.training.bar_windows import BarWindows
 from moola_core.training.folds import Places, overlap_groups
 
 FOLDS = 5  # what the groups of windows that share bars are cut for
+MOST_OTHERS = 2000
 
 OF_RUN: dict[str, Callable[[Run, Windows], Any]] = {
     "calibration": lambda run, windows: calibrations(run.predictions),
@@ -45,10 +52,10 @@ def store_all(run: Run, windows: Windows) -> None:
 def work(run: Run, listen: Listen | None) -> None:
     """Compute what the spec names and write it into the run's own folder."""
     spec = run.spec
-    if spec.name == "features":
-        windows, report = features(spec)
-        run.update(data_hashes={"windows": windows.content_hash}, counts={"windows": len(windows)})
-        run.write_result("features", report)
+    if spec.name in OF_WINDOWS:
+        material = load_material(spec)
+        run.update(data_hashes={"windows": material.kept.content_hash}, counts={"windows": len(material.kept)})
+        run.write_result(spec.name, OF_WINDOWS[spec.name](spec, material))
         return
     about = Store(run.store_root).open(spec.run)
     if about.record.state != "done":
@@ -63,14 +70,69 @@ def windows_of(run: Run) -> Windows:
     return load_windows(data.windows, data.windows_reading, bars).trainable(data.grades_left_out)[0]
 
 
-def features(spec: Diagnose) -> tuple[Windows, Any]:
-    """Features beside the labels of the windows that take part in training."""
+@dataclass(frozen=True, eq=False)
+class Material:
+    """The windows that take part in training, all windows, the bars if given, and what a model reads of the former [n, K, F]."""
+
+    kept: Windows
+    every: Windows
+    bars: Bars | None
+    x: np.ndarray
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Windows that share bars [n], as the folds keep them together."""
+        series, first = bar_spans(self.kept)
+        return overlap_groups(Places(series, first, self.kept.bars), FOLDS)
+
+
+def load_material(spec: Diagnose) -> Material:
+    """What the spec's data gives. Raises DataError."""
     data = spec.data
     bars = load_bars(data.bars, data.bars_reading) if data.bars else None
-    windows, _ = load_windows(data.windows, data.windows_reading, bars).trainable(data.grades_left_out)
-    x = window_matrix(windows, spec.features, bars)
-    series, first = bar_spans(windows)
-    groups = overlap_groups(Places(series, first, windows.bars), FOLDS)
+    every = load_windows(data.windows, data.windows_reading, bars)
+    kept, left_out = every.trainable(data.grades_left_out)
+    if not len(kept):
+        raise DataError(
+            f"all {left_out} windows are of a grade that is left out.", where=data.windows, mend="Leave out fewer."
+        )
+    return Material(kept, every, bars, window_matrix(kept, spec.features, bars))
+
+
+def features(spec: Diagnose, material: Material) -> FeatureReport:
+    """Features beside the labels."""
+    kept, columns = material.kept, names(spec.features.columns)
+    how = (spec.permutations, spec.seed)
+    return with_expectations(feature_report(material.x, kept.label, kept.start, columns, material.groups, how))
+
+
+def shifted(spec: Diagnose, material: Material) -> Shift:
+    """Labelled windows beside windows of the same bars that share none with them, and beside those of grades left out."""
+    kept, every, bars = material.kept, material.every, material.bars
+    others: dict[str, np.ndarray] = {}
+    out = every.select(~np.isin(every.window_id.astype(str), kept.window_id.astype(str)))
+    if len(out):
+        others["left_out"] = window_matrix(out, spec.features, bars)
+    if bars is not None:
+        first = _elsewhere(bars, every)
+        features = BarWindows(bars, None, spec.features.model_copy(update={"state": "restarted"}), kept.bars)
+        others["bars"] = features.raw(first).numpy() if len(first) else material.x[:0]
     columns = names(spec.features.columns)
-    report = feature_report(x, windows.label, windows.start, columns, groups, (spec.permutations, spec.seed))
-    return windows, with_expectations(report)
+    return shift(material.x, kept.window_id, material.groups, columns, others, spec.seed)
+
+
+def _elsewhere(bars: Bars, every: Windows) -> np.ndarray:
+    """First bars of whole windows that share no bar with any labelled one: at most 2,000, evenly spaced."""
+    length = every.bars
+    first = np.arange(0, max(len(bars) - length + 1, 0), length // 2)
+    first = first[~crosses(bars.breaks, first, length)]
+    located = np.sort(every.position[every.position >= 0])
+    if len(located):
+        near = np.searchsorted(located, first - length, "right") < np.searchsorted(located, first + length, "left")
+        first = first[~near]
+    return (
+        first[np.linspace(0, len(first) - 1, min(len(first), MOST_OTHERS)).round().astype(int)] if len(first) else first
+    )
+
+
+OF_WINDOWS: dict[str, Callable[[Diagnose, Material], Any]] = {"features": features, "shift": shifted}

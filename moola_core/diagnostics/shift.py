@@ -1,0 +1,117 @@
+"""Shift: are the labelled windows like the bars that pre-training sees, and like the windows that were left out?"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import ks_2samp
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from moola_core.diagnostics.results import Domain, FeatureShift, Foreign, Shift
+
+FIRST_BARS = 15
+DRAWS, NULL_DRAWS, FOLDS = 500, 40, 5
+DOMAIN_C = 0.05
+LEAST = 20
+LISTED = 10
+
+
+def shift(
+    x: np.ndarray,
+    window_id: np.ndarray,
+    group: np.ndarray,
+    features: tuple[str, ...],
+    others: dict[str, np.ndarray],
+    seed: int = 0,
+) -> Shift:
+    """Labelled windows x [n, K, F], with groups [n] of those that share bars, against others["bars"] and others["left_out"]
+    [m, K, F] (either may be missing or too few: below 20)."""
+    rng = np.random.default_rng(seed)
+    used = {name: values for name, values in others.items() if len(values) >= LEAST}
+    tables = {name: _table(x, values, features, rng) for name, values in used.items()}
+    domain = _domain(x, window_id.astype(str), group, features, used["bars"], seed) if "bars" in used else None
+    counts = {"labelled": len(x), **{name: len(values) for name, values in others.items()}}
+    return Shift(counts, tables.get("bars", ()), tables.get("left_out", ()), domain, first_bars(x, features))
+
+
+def first_bars(x: np.ndarray, features: tuple[str, ...]) -> dict[str, float]:
+    """Mean of each feature in the first 15 bars less that in the rest, over its standard deviation in the rest."""
+    first, rest = x[:, :FIRST_BARS].astype(float), x[:, FIRST_BARS:].astype(float)
+    scale = rest.std((0, 1))
+    off = (first.mean((0, 1)) - rest.mean((0, 1))) / np.where(scale > 1e-12, scale, np.inf)
+    return dict(zip(features, off.tolist(), strict=True))
+
+
+def population_stability(values: np.ndarray, others: np.ndarray, bins: int = 10) -> float:
+    """PSI of `values` against `others`: Σ (a − b) ln(a / b) over bins of equal mass of the others (Siddiqi 2006)."""
+    edges = np.unique(np.quantile(others, np.linspace(0, 1, bins + 1)[1:-1]))
+    shares = [
+        (np.bincount(np.searchsorted(edges, part, "right"), minlength=len(edges) + 1) + 0.5)
+        / (len(part) + 0.5 * (len(edges) + 1))
+        for part in (values, others)
+    ]
+    return float(((shares[0] - shares[1]) * np.log(shares[0] / shares[1])).sum())
+
+
+def _table(
+    x: np.ndarray, others: np.ndarray, features: tuple[str, ...], rng: np.random.Generator
+) -> tuple[FeatureShift, ...]:
+    ours, theirs = x.mean(1).astype(float), others.mean(1).astype(float)
+    rows = []
+    for i, name in enumerate(features):
+        a, b = ours[:, i], theirs[:, i]
+        found = ks_2samp(a, b)
+        again = [_ks(rng.choice(a, len(a)), np.sort(rng.choice(b, len(b)))) for _ in range(DRAWS)]
+        low, high = np.quantile(again, [0.025, 0.975])
+        rows.append(
+            FeatureShift(
+                name, float(found.statistic), float(low), float(high), float(found.pvalue), population_stability(a, b),
+                float(a.mean()), float(b.mean()),
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
+def _ks(a: np.ndarray, b: np.ndarray) -> float:
+    """The Kolmogorov–Smirnov distance of a from sorted b."""
+    a = np.sort(a)
+    every = np.r_[a, b]
+    return float(
+        np.abs(np.searchsorted(a, every, "right") / len(a) - np.searchsorted(b, every, "right") / len(b)).max()
+    )
+
+
+def _domain(
+    x: np.ndarray, window_id: np.ndarray, group: np.ndarray, features: tuple[str, ...], others: np.ndarray, seed: int
+) -> Domain:
+    """Logistic regression on means and deviations; windows that share bars stay in one fold."""
+    described = np.concatenate([np.concatenate([part.mean(1), part.std(1)], axis=1) for part in (x, others)]).astype(
+        float
+    )
+    labelled = np.arange(len(described)) < len(x)
+    groups = np.r_[group, group.max() + 1 + np.arange(len(others))]
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=DOMAIN_C, max_iter=1000, class_weight="balanced"))
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+
+    def predicted(y: np.ndarray) -> np.ndarray:
+        return cross_val_predict(model, described, y, groups=groups, cv=folds, method="predict_proba")[:, 1]
+
+    said = predicted(labelled)
+    rng = np.random.default_rng(seed)
+    null = []
+    for _ in range(NULL_DRAWS):
+        shuffled = rng.permutation(labelled)
+        null.append(roc_auc_score(shuffled, predicted(shuffled)))
+    low, high = np.quantile(null, [0.025, 0.975])
+    weights = model.fit(described, labelled)[-1].coef_[0]
+    names = [f"{how} of {name}" for how in ("mean", "deviation") for name in features]
+    order = np.argsort(-np.abs(weights))[:LISTED]
+    first = np.argsort(-said[: len(x)])[:LISTED]
+    return Domain(
+        float(roc_auc_score(labelled, said)), float(low), float(high), NULL_DRAWS,
+        tuple((names[i], float(weights[i])) for i in order),
+        tuple(Foreign(str(window_id[i]), float(said[i])) for i in first),
+    )  # fmt: skip
