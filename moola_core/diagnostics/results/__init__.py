@@ -5,6 +5,7 @@ Pages and charts read these and nothing else of the diagnostics, so these module
 
 from __future__ import annotations
 
+from moola_core.diagnostics.results.attribution import Attribution, Rank
 from moola_core.diagnostics.results.calibration import (
     Calibration,
     CalibrationError,
@@ -20,6 +21,7 @@ from moola_core.diagnostics.results.shift import Domain, FeatureShift, Foreign, 
 from moola_core.diagnostics.results.training import Balance, TaskBalance
 
 __all__ = [
+    "Attribution",
     "Balance",
     "Calibration",
     "CalibrationError",
@@ -41,6 +43,7 @@ __all__ = [
     "PointerBaseline",
     "Probe",
     "ProbeScore",
+    "Rank",
     "Recalibrated",
     "Reconstruction",
     "ReliabilityBin",

@@ -1,0 +1,39 @@
+"""What each feature contributes to what the models answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One group's mean absolute contribution to an output, over all windows and for each fold; rank from 1."""
+
+    group: str
+    output: str
+    mean: float
+    by_fold: tuple[float, ...]
+    rank: int
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Exact grouped Shapley values of the out-of-fold models of one repeat.
+
+    groups [G]: features, or price_path as one; outputs [O]: `logit of A over B` (or of each class over the others), center and
+    length in bars; values [n, G, O]; empty, full [n, O]: the output with every feature at its mean course, and as it is, so that
+    empty + Σ values = full; level [n, G]: each window's standardised mean of the group (0 for price_path), the beeswarm's colour.
+    """
+
+    repeat: int
+    window_id: tuple[str, ...]
+    groups: tuple[str, ...]
+    outputs: tuple[str, ...]
+    values: np.ndarray
+    empty: np.ndarray
+    full: np.ndarray
+    level: np.ndarray
+    ranking: tuple[Rank, ...]
+    additivity_error: float

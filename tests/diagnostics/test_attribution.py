@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shap
+import torch
+
+from moola_core.diagnostics.attribution import answers, attribute, grouped, output_names, shapley
+from moola_core.features.matrix import window_matrix
+from moola_core.launch import worker
+from moola_core.market.windows import load_windows
+from moola_core.models.multitask import MultiTask
+from moola_core.presets import preset
+from moola_core.runs import Store
+from moola_core.specs import Model, change
+
+
+def network(features: int = 5, classes: int = 2, **changes) -> MultiTask:
+    torch.manual_seed(3)
+    return MultiTask(features, classes, Model(hidden=4, **changes)).eval()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_values_are_those_of_shap_s_exact_explainer(classes):
+    model = network(5, classes)
+    answer = answers(model, classes, 12)
+    rng = np.random.default_rng(0)
+    x, base = rng.normal(size=(2, 12, 5)).astype(np.float32)
+    found, empty, full = shapley(answer, x, base, [[i] for i in range(5)])
+
+    def masked(rows: np.ndarray) -> np.ndarray:
+        made = np.where(rows[:, None, :].astype(bool), x, base)
+        with torch.no_grad():
+            return answer(torch.from_numpy(made.astype(np.float32))).double().numpy()
+
+    explainer = shap.ExactExplainer(masked, shap.maskers.Independent(np.zeros((1, 5))))
+    theirs = explainer(np.ones((1, 5))).values[0]
+    assert found == pytest.approx(theirs.reshape(found.shape), abs=1e-6)
+    assert empty + found.sum(0) == pytest.approx(full, abs=1e-6)
+
+
+def test_grouped_columns_share_one_value_and_unused_ones_have_none():
+    def answer(x: torch.Tensor) -> torch.Tensor:
+        return (x[:, :, 0] * x[:, :, 1] + x[:, :, 2]).mean(1, keepdim=True)
+
+    x, base = np.random.default_rng(1).normal(size=(2, 7, 4)).astype(np.float32)
+    found, _, _ = shapley(answer, x, base, [[0, 1], [2], [3]])
+    assert found[0, 0] == pytest.approx((x[:, 0] * x[:, 1] - base[:, 0] * base[:, 1]).mean(), abs=1e-6)
+    assert found[1, 0] == pytest.approx((x[:, 2] - base[:, 2]).mean(), abs=1e-6) and found[2, 0] == 0
+
+
+def test_the_price_path_is_one_group_and_outputs_are_named():
+    assert grouped(("range_z", "path_open", "path_close")) == {"range_z": [0], "price_path": [1, 2]}
+    assert output_names(network(), ("a", "b")) == ("logit of b over a", "center, bars", "length, bars")
+    assert output_names(network(5, 3, tasks="class"), ("a", "b", "c"))[0] == "logit of a over the others"
+    assert output_names(network(tasks="pointers"), ("a", "b")) == ("center, bars", "length, bars")
+
+
+def test_a_run_is_explained_by_the_models_that_did_not_see_the_window(demo_files, tmp_path):
+    small = {
+        "epochs": 3,
+        "repeats": 1,
+        "folds": 3,
+        "hidden": 4,
+        "processes": 1,
+        "columns": ("range_z", "body_pct", "price_path"),
+    }
+    spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | small)
+    run = Store(tmp_path).create(spec)
+    worker.run(run)
+    windows, _ = load_windows(demo_files["windows"]).trainable(("D",))
+    told: list = []
+    found = attribute(
+        run, windows, window_matrix(windows, spec.features), tell=lambda done, total: told.append((done, total))
+    )
+    assert found.groups == ("range_z", "body_pct", "price_path") and found.values.shape == (60, 3, 3)
+    assert found.additivity_error < 1e-5 and told[-1] == (60, 60)
+    rows = run.predictions.set_index("window_id").loc[list(found.window_id)]
+    odds = np.log(rows["p_retracement"] / rows["p_consolidation"])
+    assert found.full[:, 0] == pytest.approx(odds.to_numpy(), abs=1e-4)
+    center = (rows["start_pred"] + rows["end_pred"]) / 2
+    inside = (rows["start_pred"] > 0) & (rows["end_pred"] < 104)
+    assert found.full[inside.to_numpy(), 1] == pytest.approx(center[inside].to_numpy(), abs=1e-3)
+    first = [row for row in found.ranking if row.output == found.outputs[0]]
+    assert sorted(row.rank for row in first) == [1, 2, 3] and len(first[0].by_fold) == 3
