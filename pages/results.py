@@ -5,7 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import Learned
-from moola_core.ui import diagnostic_sections, learned_sections, loaders, picker, result_sections, state, widgets
+from moola_core.ui import (
+    attribution_section,
+    diagnostic_sections,
+    learned_sections,
+    loaders,
+    picker,
+    result_sections,
+    state,
+    widgets,
+)
 
 picked = picker.current()
 st.title("Results")
@@ -33,7 +42,7 @@ if result is None:
 if isinstance(result, Learned):
     learned_sections.learned(run, result)
     st.stop()
-SECTIONS = ("Metrics", "Calibration", "Balance", "Errors")
+SECTIONS = ("Metrics", "Calibration", "Balance", "Attribution", "Errors")
 state.choose(state.SECTION, SECTIONS, SECTIONS[0])
 section = st.segmented_control(
     "Show", SECTIONS, key=state.SECTION, required=True, persist_state="session", label_visibility="collapsed"
@@ -43,6 +52,7 @@ if section != SECTIONS[0]:
     {
         "Calibration": lambda: diagnostic_sections.calibration(run),
         "Balance": lambda: diagnostic_sections.balance(run),
+        "Attribution": lambda: attribution_section.attribution(run, picked.dataset),
         "Errors": lambda: diagnostic_sections.errors(run, result),
     }[section]()
     st.stop()

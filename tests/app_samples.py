@@ -11,12 +11,14 @@ from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import feature_report, with_expectations
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import (
+    Attribution,
     Balance,
     FeatureError,
     FeatureReport,
     Learned,
     Probe,
     ProbeScore,
+    Rank,
     Reconstruction,
     Shift,
     TaskBalance,
@@ -103,6 +105,21 @@ def make_features(windows: Path) -> FeatureReport:
     x[:, :, 0] += (table.label == CLASSES[0])[:, None]
     names = ("consol_proxy", "range_z", "body_pct")
     return with_expectations(feature_report(x, table.label, table.start, names, np.arange(len(table)), (200, 0)))
+
+
+def make_attribution() -> Attribution:
+    """Two features' contributions to two outputs in 30 windows."""
+    values = np.random.default_rng(8).normal(size=(30, 2, 2)) * [[1.0], [0.3]]
+    names, outputs = ("consol_proxy", "range_z"), ("logit of retracement over consolidation", "center, bars")
+    sizes = np.abs(values).mean(0)
+    ranking = tuple(
+        Rank(name, output, float(sizes[i, k]), (float(sizes[i, k]) * 0.9, float(sizes[i, k]) * 1.1), i + 1)
+        for k, output in enumerate(outputs)
+        for i, name in enumerate(names)
+    )
+    ids = tuple(f"demo_{i:04d}" for i in range(30))
+    level = np.random.default_rng(9).normal(size=(30, 2))
+    return Attribution(0, ids, names, outputs, values, np.zeros((30, 2)), values.sum(1), level, ranking, 1e-7)
 
 
 def make_shift() -> Shift:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
 from moola_core.cli import options
+from moola_core.cli.train import Bar
 from moola_core.errors import SpecError, nearest
 from moola_core.specs.diagnose import Diagnose, Diagnostic
 
@@ -43,7 +45,11 @@ def run_diagnose(chosen: argparse.Namespace) -> int:
     from moola_core.launch import worker
 
     run = Store(chosen.store).create(spec, parent=chosen.run or None)
-    worker.run(run)
+    bar = Bar(quiet=not sys.stderr.isatty())
+    try:
+        worker.run(run, bar)
+    finally:
+        bar.close()
     found = run.result(chosen.name)
     options.show({"run_id": run.id, **found}, chosen.json, TEXTS[chosen.name](found))
     return 0
@@ -116,4 +122,21 @@ def _shift(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-TEXTS = {"features": _features, "shift": _shift, "calibration": _calibration, "balance": _balance, "errors": _errors}
+def _attribution(found: dict[str, Any]) -> str:
+    lines = [
+        f"{len(found['window_id'])} windows, repeat {found['repeat'] + 1}; additivity error {found['additivity_error']:.1e}."
+    ]
+    for output in found["outputs"]:
+        rows = sorted((row for row in found["ranking"] if row["output"] == output), key=lambda row: row["rank"])
+        lines.append(f"{output}: " + ", ".join(f"{row['group']} {row['mean']:.3f}" for row in rows))
+    return "\n".join(lines)
+
+
+TEXTS = {
+    "attribution": _attribution,
+    "features": _features,
+    "shift": _shift,
+    "calibration": _calibration,
+    "balance": _balance,
+    "errors": _errors,
+}

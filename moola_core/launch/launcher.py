@@ -9,6 +9,8 @@ from typing import Any, Protocol
 class Launcher(Protocol):
     """Starts runs somewhere and returns at once."""
 
-    def submit(self, spec: Any, name: str = "", note: str = "", tags: Sequence[str] = ()) -> str:
+    def submit(
+        self, spec: Any, name: str = "", note: str = "", tags: Sequence[str] = (), parent: str | None = None
+    ) -> str:
         """Start a run of `spec` and return its id."""
         ...

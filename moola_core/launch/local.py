@@ -22,8 +22,10 @@ class LocalLauncher:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def submit(self, spec: Any, name: str = "", note: str = "", tags: Sequence[str] = ()) -> str:
-        run = self.store.create(spec, name, note, tags)
+    def submit(
+        self, spec: Any, name: str = "", note: str = "", tags: Sequence[str] = (), parent: str | None = None
+    ) -> str:
+        run = self.store.create(spec, name, note, tags, parent)
         start(run)
         return run.id
 

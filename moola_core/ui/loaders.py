@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, Evaluation, FeatureReport, Learned, Shift
+from moola_core.diagnostics.results import (
+    Attribution,
+    Balance,
+    CalibrationReport,
+    Errors,
+    Evaluation,
+    FeatureReport,
+    Learned,
+    Shift,
+)
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
@@ -26,6 +35,7 @@ TRAINED = ("finetune", "pretrain")
 DIAGNOSTICS: dict[str, type] = {
     "features": FeatureReport,
     "shift": Shift,
+    "attribution": Attribution,
     "calibration": CalibrationReport,
     "balance": Balance,
     "errors": Errors,
@@ -134,6 +144,15 @@ def diagnosed(dataset: Dataset, name: str) -> Run | None:
         spec = run.spec
         if spec.name == name and dataset.windows and Path(spec.data.windows).resolve() == dataset.windows.resolve():
             return run
+    return None
+
+
+def diagnosed_run(run: Run, name: str) -> Run | None:
+    """The newest child of the run that holds, or is computing, the diagnostic `name`."""
+    for record in store().runs("diagnose"):
+        child = store().open(record.run_id)
+        if record.parent == run.id and child.spec.name == name:
+            return child
     return None
 
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moola_core.charts import balance, calibration, correlation, slices
+from moola_core.charts import attribution, balance, calibration, correlation, slices
 from moola_core.diagnostics.calibration import calibrate
 from moola_core.diagnostics.correlation import feature_report
 from moola_core.diagnostics.results import Balance, Slice, TaskBalance
+from tests.app_samples import make_attribution
 from tests.diagnostics.test_calibration import honest, table
 
 
@@ -72,3 +73,14 @@ def test_features_are_drawn_by_class():
     chart = correlation.course(report, "range_z")
     assert np.allclose(chart.data[1].y, x[label == "a"].mean(0)[:, 1], atol=1e-6)
     assert np.allclose(np.diag(correlation.among(report).data[0].z), 1)
+
+
+def test_attribution_is_drawn_from_its_values():
+    found = make_attribution()
+    output = found.outputs[0]
+    chart = attribution.ranking(found, output)
+    assert list(chart.data[0].y) == ["consol_proxy", "range_z"] and len(chart.data[1].x) == 4
+    swarm = attribution.beeswarm(found, output)
+    assert np.array_equal(swarm.data[0].x, found.values[:, 0, 0]) and np.abs(np.asarray(swarm.data[0].y)).max() <= 0.5
+    fall = attribution.waterfall(found, found.window_id[3], output).data[0]
+    assert sum(fall.x) == pytest.approx(found.full[3, 0]) and fall.y[-1] == "answer"

@@ -6,7 +6,7 @@ import pytest
 
 from moola_core.runs.store import Store
 from moola_core.specs import Data, Diagnose
-from tests.app_samples import make_features, make_run, make_shift
+from tests.app_samples import make_attribution, make_features, make_run, make_shift
 from tests.pages.conftest import button, texts
 
 
@@ -85,3 +85,20 @@ def test_shift_without_bars_says_so(show, store, dataset):
     run.write_result("shift", dataclasses.replace(make_shift(), domain=None, bars=()))
     run.update(state="done")
     assert "too few bars away" in texts(show("features", view="shift"))
+
+
+def test_attribution_is_computed_at_a_click_and_then_shown(show, store, dataset, monkeypatch):
+    started: list = []
+    monkeypatch.setattr("moola_core.launch.local.start", started.append)
+    run = make_run(store, dataset)
+    at = show("results", run=run.id, show="Attribution")
+    button(at, "Compute it").click().run()
+    record = next(record for record in Store(store).runs() if record.kind == "diagnose")
+    assert record.parent == run.id and len(started) == 1
+    child = Store(store).open(record.run_id)
+    child.write_result("attribution", make_attribution())
+    child.update(state="done")
+    at = show("results", run=run.id, show="Attribution")
+    assert len(at.get("plotly_chart")) == 3 and "consol_proxy was expected high" in texts(at).replace("\\", "")
+    child.update(state="failed", error="a file is gone.")
+    assert "a file is gone" in texts(show("results", run=run.id, show="Attribution")).replace("\\", "")

@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from moola_core.diagnostics.attribution import attribute
 from moola_core.diagnostics.balance import balance
 from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import feature_report, with_expectations
-from moola_core.diagnostics.results import FeatureReport, Shift
+from moola_core.diagnostics.results import Attribution, FeatureReport, Shift
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
 from moola_core.errors import DataError, RunError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
-from moola_core.launch.worker.relay import Listen
+from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.runs.store import Run, Store
@@ -60,7 +61,28 @@ def work(run: Run, listen: Listen | None) -> None:
     about = Store(run.store_root).open(spec.run)
     if about.record.state != "done":
         raise RunError(f"is {about.record.state}.", where=f"run {about.id}", mend="Diagnose a run that is done.")
+    if spec.name == "attribution":
+        run.write_result("attribution", explain(run, about, listen))
+        return
     run.write_result(spec.name, OF_RUN[spec.name](about, windows_of(about)))
+
+
+def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
+    """Attribution of the run `about`, its progress told in the record of `run`."""
+    spec = about.spec
+    bars = load_bars(spec.data.bars, spec.data.bars_reading) if spec.data.bars else None
+    windows = windows_of(about)
+    x = window_matrix(windows, spec.features, bars, run.store_root / "cache")
+    progress: dict[str, Any] = {"done": 0, "total": len(windows), "epochs": 1, "unit": "windows"}
+    relay = Relay(run, progress, listen)
+
+    def tell(done: int, total: int) -> None:
+        progress.update(done=done, total=total)
+        relay.beat()
+
+    found = attribute(about, windows, x, run.spec.repeat, tell)
+    relay.flush()
+    return found
 
 
 def windows_of(run: Run) -> Windows:

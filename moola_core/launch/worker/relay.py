@@ -28,6 +28,10 @@ class Relay:
             self.progress["epoch"] = event.epoch
         if self.listen:
             self.listen(event, self.progress)
+        self.beat()
+
+    def beat(self) -> None:
+        """Write what waits and the progress, if the last time was long enough ago."""
         if time.monotonic() - self.written > self.every_s:
             self.flush()
 

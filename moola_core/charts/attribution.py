@@ -1,0 +1,93 @@
+"""Attribution drawn: the ranking, every window's values, one window's sum."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from moola_core.charts.theme import faded, figure, palette
+from moola_core.diagnostics.results import Attribution
+
+
+def ranking(found: Attribution, output: str, appearance: str = "light") -> go.Figure:
+    """Mean absolute contribution of each feature to one output, a point a fold."""
+    colours = palette(appearance)
+    rows = sorted((row for row in found.ranking if row.output == output), key=lambda row: row.rank)
+    chart = figure(appearance, 100 + 26 * len(rows))
+    chart.add_trace(
+        go.Bar(
+            x=[row.mean for row in rows], y=[row.group for row in rows], orientation="h", name="all windows",
+            marker={"color": faded(colours.categorical[0], 0.45)}, hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    points = [(value, row.group) for row in rows for value in row.by_fold]
+    chart.add_trace(
+        go.Scatter(
+            x=[value for value, _ in points], y=[group for _, group in points], mode="markers", name="one fold",
+            marker={"size": 6, "color": colours.categorical[0]}, hovertemplate="%{x:.3f}<extra>one fold</extra>",
+        )
+    )  # fmt: skip
+    chart.update_yaxes(autorange="reversed")
+    chart.update_xaxes(title=f"mean size of the contribution to {output}")
+    return chart
+
+
+def beeswarm(found: Attribution, output: str, appearance: str = "light") -> go.Figure:
+    """Every window's contribution of each feature; coloured by the feature's mean in that window."""
+    low, middle, high = palette(appearance).diverging
+    place = found.outputs.index(output)
+    order = [row.group for row in sorted((r for r in found.ranking if r.output == output), key=lambda r: r.rank)]
+    chart = figure(appearance, 110 + 34 * len(order))
+    for i, group in enumerate(order):
+        at = found.groups.index(group)
+        values, level = found.values[:, at, place], found.level[:, at]
+        chart.add_trace(
+            go.Scatter(
+                x=values, y=i + _spread(values), mode="markers", showlegend=False, customdata=found.window_id,
+                marker={
+                    "size": 5, "color": np.clip(level, -1, 1), "cmin": -1, "cmax": 1,
+                    "colorscale": [[0, high], [0.5, middle], [1, low]], "line": {"width": 0.4, "color": palette(appearance).muted},
+                },
+                hovertemplate=f"{group}, %{{customdata}}: %{{x:.3f}}<extra></extra>",
+            )
+        )  # fmt: skip
+    chart.add_vline(x=0, line={"color": palette(appearance).muted, "width": 1})
+    chart.update_yaxes(autorange="reversed", tickvals=list(range(len(order))), ticktext=order)
+    chart.update_xaxes(title=f"contribution to {output}")
+    return chart
+
+
+def _spread(values: np.ndarray, bins: int = 40) -> np.ndarray:
+    """Small offsets [n] that keep equal values apart, alternately above and below."""
+    if not len(values) or np.ptp(values) == 0:
+        return np.linspace(-0.3, 0.3, len(values))
+    place = ((values - values.min()) / np.ptp(values) * (bins - 1)).round().astype(int)
+    offset = np.zeros(len(values))
+    most = np.bincount(place).max()
+    for number in np.unique(place):
+        rows = np.flatnonzero(place == number)
+        steps = (np.arange(len(rows)) + 1) // 2 * np.where(np.arange(len(rows)) % 2, 1, -1)
+        offset[rows] = 0.8 * steps / max(most, 2)
+    return offset
+
+
+def waterfall(found: Attribution, window_id: str, output: str, appearance: str = "light") -> go.Figure:
+    """One window: from the answer without any feature to the answer, feature by feature, the largest first."""
+    colours = palette(appearance)
+    row, place = found.window_id.index(window_id), found.outputs.index(output)
+    values = found.values[row, :, place]
+    order = np.argsort(-np.abs(values))
+    names = ["mean course", *(found.groups[i] for i in order), "answer"]
+    chart = figure(appearance, 110 + 26 * len(names))
+    chart.add_trace(
+        go.Waterfall(
+            orientation="h", y=names, x=[found.empty[row, place], *values[order], 0],
+            measure=["absolute", *["relative"] * len(values), "total"],
+            increasing={"marker": {"color": colours.categorical[0]}}, decreasing={"marker": {"color": colours.bad}},
+            totals={"marker": {"color": colours.muted}}, connector={"line": {"color": colours.grid}},
+            hovertemplate="%{y}: %{delta:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    chart.update_yaxes(autorange="reversed")
+    chart.update_xaxes(title=output)
+    return chart

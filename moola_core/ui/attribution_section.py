@@ -1,0 +1,83 @@
+"""Attribution of a run, as a part of the Results page; it is computed when it is asked for."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.charts import attribution as charts
+from moola_core.diagnostics.results import Attribution, FeatureReport
+from moola_core.launch.local import LocalLauncher
+from moola_core.market.library import Dataset
+from moola_core.runs.store import Run
+from moola_core.specs import Diagnose
+from moola_core.ui import loaders, progress, state, widgets
+from moola_core.ui.widgets import literal
+
+EXPECTED = "consol_proxy"
+HIGH_RANK = 4
+
+
+def attribution(run: Run, dataset: Dataset | None) -> None:
+    """What each feature contributes to the answers of the models that did not see the window."""
+    child = loaders.diagnosed_run(run, "attribution")
+    if child is None:
+        widgets.empty(
+            "Not computed yet",
+            "Exact Shapley values of every window of the first repeat, by the model that did not train on it. About a minute for the "
+            "quick preset, more for larger models.",
+            [("Compute it", lambda: _start(run))],
+        )
+        return
+    if child.record.active:
+        progress.follow(child, progress.bar)
+        return
+    found = loaders.diagnostic(child, "attribution") if child.record.state == "done" else child.record.error
+    if not isinstance(found, Attribution):
+        widgets.empty("This could not be computed", literal(str(found)), [("Try again", lambda: _start(run))])
+        return
+    look = widgets.appearance()
+    output = st.segmented_control(
+        "Output", found.outputs, key="output", default=found.outputs[0], required=True, label_visibility="collapsed"
+    )
+    st.markdown(_sentence(found, output, dataset))
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Ranking")
+        st.caption("Where the points of neighbouring features mix, their order is luck.")
+        widgets.chart(charts.ranking(found, output, look), "ranking", f"Contribution of each feature to {output}")
+    with right:
+        st.subheader("Every window")
+        st.caption("Right: pushes the output up. Blue: the feature is high in that window, orange: low.")
+        widgets.chart(charts.beeswarm(found, output, look), "beeswarm", f"Contributions to {output} in every window")
+    st.subheader("One window")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        window = st.selectbox("Window", found.window_id, key="explained", width=260)
+        if st.button("See its candles", icon=":material/candlestick_chart:"):
+            state.open_windows(window=window)
+    widgets.chart(
+        charts.waterfall(found, window, output, look), "waterfall", f"From the mean course to the answer for {window}"
+    )
+
+
+def _sentence(found: Attribution, output: str, dataset: Dataset | None) -> str:
+    """The expected rank judged, and the ranking compared with that of the correlations."""
+    ranks = {row.group: row.rank for row in found.ranking if row.output == output}
+    told = []
+    if EXPECTED in ranks:
+        high = ranks[EXPECTED] <= HIGH_RANK
+        told.append(
+            f"{EXPECTED} was expected high: it is number {ranks[EXPECTED]} of {len(ranks)}, {'as expected' if high else 'not as expected'}."
+        )
+    child = loaders.diagnosed(dataset, "features") if dataset else None
+    report = loaders.diagnostic(child, "features") if child and child.record.state == "done" else None
+    if isinstance(report, FeatureReport):
+        size = {row.feature: abs(row.r) for row in report.table if row.aggregate == "window"}
+        ours = sorted((name for name in ranks if name in size), key=lambda name: ranks[name])[:3]
+        theirs = sorted((name for name in size if name in ranks), key=lambda name: -size[name])[:3]
+        told.append(f"First three here: {', '.join(ours)}; by correlation with the label: {', '.join(theirs)}.")
+    return literal(" ".join(told))
+
+
+def _start(run: Run) -> None:
+    LocalLauncher(loaders.store()).submit(Diagnose(name="attribution", run=run.id), parent=run.id)
+    st.rerun()
