@@ -41,6 +41,7 @@ def beeswarm(found: Attribution, output: str, appearance: str = "light") -> go.F
     for i, group in enumerate(order):
         at = found.groups.index(group)
         values, level = found.values[:, at, place], found.level[:, at]
+        level = (level - level.mean()) / (2 * level.std() or 1.0)
         chart.add_trace(
             go.Scatter(
                 x=values, y=i + _spread(values), mode="markers", showlegend=False, customdata=found.window_id,
