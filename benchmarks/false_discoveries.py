@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from moola_core.diagnostics.correlation import FLAG_R, label_table
+from moola_core.diagnostics.correlation import label_table
 from moola_core.features.catalog import FEATURES
 from moola_core.features.matrix import window_matrix
 from moola_core.market.demo import make_demo
 from moola_core.market.windows import bar_spans
 from moola_core.specs import Features
+from moola_core.targets import NOTABLE_R
 from moola_core.training.folds import Places, overlap_groups
 
 LIMIT = 0.91
@@ -45,7 +46,7 @@ def main() -> None:
         rows = label_table(x, label, windows.start, names, groups, (given.permutations, seed))
         smallest.append(min(row.q for row in rows))
         clean += smallest[-1] >= 0.05
-        flagged += any(abs(row.r) > FLAG_R for row in rows if row.aggregate == "window")
+        flagged += any(abs(row.r) > NOTABLE_R for row in rows if row.aggregate == "window")
     print(
         f"{len(windows)} windows in {len(np.unique(groups))} groups, {len(rows)} tests, {given.permutations} permutations"
     )

@@ -45,6 +45,8 @@ class Judgement:
     gap_percent: float | None
 
 
+NOTABLE_R = 0.15  # the researcher's rule for a feature's correlation with a label
+
 TARGETS: tuple[Target, ...] = (
     Target("f1_macro", "Macro F1", "f1_macro", 0.60, None, ""),
     Target("recall", "Recall of the weakest class", "recall_min", 0.40, None, ""),

@@ -30,10 +30,7 @@ RESULTS: dict[str, type] = {"features": FeatureReport, "shift": Shift}
 
 
 def compute() -> None:
-    files = {"windows": dataset.windows, "bars": dataset.bars}
-    data = {kind: str(path) for kind, path in files.items() if path}
-    readings = {f"{kind}_reading": loaders.reading_of(path) for kind, path in files.items() if path}
-    LocalLauncher(loaders.store()).submit(Diagnose(name=name, data=Data(**data, **readings)))
+    LocalLauncher(loaders.store()).submit(Diagnose(name=name, data=Data(**loaders.data_of(dataset))))
     st.rerun()
 
 

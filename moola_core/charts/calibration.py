@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.theme import faded, figure, palette
+from moola_core.charts.theme import faded, figure, interval, palette
 from moola_core.diagnostics.results import Calibration, CalibrationError
 
 
@@ -73,10 +73,7 @@ def conventions(errors: Sequence[CalibrationError], appearance: str = "light") -
         go.Scatter(
             x=[error.value for error in errors], y=names, mode="markers", name="this run, 95% interval",
             marker={"size": 10, "color": colours.categorical[0]},
-            error_x={
-                "type": "data", "symmetric": False, "array": [error.high - error.value for error in errors],
-                "arrayminus": [error.value - error.low for error in errors], "color": colours.categorical[0],
-            },
+            error_x=interval([(error.value, error.low, error.high) for error in errors], colours.categorical[0]),
             hovertemplate="%{x:.3f}<extra></extra>",
         )
     )  # fmt: skip

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.theme import class_colours, faded, figure, palette
+from moola_core.charts.theme import class_colours, faded, figure, interval, palette
 from moola_core.diagnostics.results import FeatureLabel, FeatureReport
-
-FLAG_R = 0.15
+from moola_core.targets import NOTABLE_R
 
 
 def correlations(rows: Sequence[FeatureLabel], appearance: str = "light") -> go.Figure:
@@ -24,15 +23,12 @@ def correlations(rows: Sequence[FeatureLabel], appearance: str = "light") -> go.
                 "size": 11, "symbol": ["circle" if row.q < 0.05 else "circle-open" for row in rows],
                 "color": colours.categorical[0], "line": {"width": 2},
             },
-            error_x={
-                "type": "data", "symmetric": False, "array": [row.r_high - row.r for row in rows],
-                "arrayminus": [row.r - row.r_low for row in rows], "color": faded(colours.categorical[0], 0.5),
-            },
+            error_x=interval([(row.r, row.r_low, row.r_high) for row in rows], faded(colours.categorical[0], 0.5)),
             customdata=[(row.q, row.auc, row.n) for row in rows],
             hovertemplate="%{y}: r %{x:.3f}, q %{customdata[0]:.3f}<br>AUC %{customdata[1]:.3f}, n %{customdata[2]}<extra></extra>",
         )
     )  # fmt: skip
-    for edge in (-FLAG_R, FLAG_R):
+    for edge in (-NOTABLE_R, NOTABLE_R):
         chart.add_vline(x=edge, line={"color": colours.muted, "dash": "dot", "width": 1})
     chart.add_vline(x=0, line={"color": colours.grid, "width": 1})
     positive = rows[0].positive if rows else ""

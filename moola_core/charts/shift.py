@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from moola_core.charts.theme import faded, figure, palette
+from moola_core.charts.theme import faded, figure, interval, palette
 from moola_core.diagnostics.results import FeatureShift
 
 
@@ -18,10 +18,7 @@ def distances(rows: Sequence[FeatureShift], appearance: str = "light") -> go.Fig
         go.Scatter(
             x=[row.ks for row in rows], y=[row.feature for row in rows], mode="markers", showlegend=False,
             marker={"size": 10, "color": colours.categorical[0]},
-            error_x={
-                "type": "data", "symmetric": False, "color": faded(colours.categorical[0], 0.5),
-                "array": [max(row.high - row.ks, 0) for row in rows], "arrayminus": [max(row.ks - row.low, 0) for row in rows],
-            },
+            error_x=interval([(row.ks, row.low, row.high) for row in rows], faded(colours.categorical[0], 0.5)),
             customdata=[(row.psi, row.mean, row.other_mean) for row in rows],
             hovertemplate="%{y}: KS %{x:.2f}, PSI %{customdata[0]:.2f}<br>mean %{customdata[1]:.3f} against %{customdata[2]:.3f}<extra></extra>",
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from moola_core.charts.theme import figure, palette
+from moola_core.charts.theme import figure, interval, palette
 from moola_core.diagnostics.results import Slice
 
 
@@ -20,11 +20,7 @@ def slices(rows: Sequence[Slice], overall: float | None, appearance: str = "ligh
         go.Scatter(
             x=[row.accuracy for row in known], y=names, mode="markers", showlegend=False,
             marker={"size": 10, "color": colours.categorical[0]},
-            error_x={
-                "type": "data", "symmetric": False, "color": colours.categorical[0],
-                "array": [(row.high or 0) - (row.accuracy or 0) for row in known],
-                "arrayminus": [(row.accuracy or 0) - (row.low or 0) for row in known],
-            },
+            error_x=interval([(row.accuracy or 0, row.low or 0, row.high or 0) for row in known], colours.categorical[0]),
             hovertemplate="%{y}: %{x:.2f}<extra></extra>",
         )
     )  # fmt: skip

@@ -5,8 +5,10 @@ The colours are Okabe and Ito's (2008), told apart with any kind of colour visio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -69,6 +71,17 @@ def palette(appearance: str) -> Palette:
 def figure(appearance: str, height: int) -> go.Figure:
     """An empty figure of `height` pixels in the appearance's template."""
     return go.Figure(layout=go.Layout(template=_template(appearance), height=height))
+
+
+def interval(rows: Sequence[tuple[float, float, float]], colour: str) -> dict[str, Any]:
+    """Error bars along x from (value, low, high); an end on the wrong side of its value is drawn at the value."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(high - value, 0.0) for value, _, high in rows],
+        "arrayminus": [max(value - low, 0.0) for value, low, _ in rows],
+        "color": colour,
+    }
 
 
 def class_colours(classes: tuple[str, ...], appearance: str) -> dict[str, str]:

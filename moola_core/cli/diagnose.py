@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any, get_args
 
 from moola_core.cli import options
 from moola_core.cli.train import Bar
 from moola_core.errors import SpecError, nearest
 from moola_core.specs.diagnose import Diagnose, Diagnostic
+from moola_core.targets import NOTABLE_R
 
 NAMES = get_args(Diagnostic)
 
@@ -34,13 +34,7 @@ def run_diagnose(chosen: argparse.Namespace) -> int:
 
     if chosen.name not in NAMES:
         raise SpecError(f"unknown diagnostic {chosen.name!r}.", mend=nearest(chosen.name, NAMES))
-    data: dict[str, Any] = {}
-    for kind in ("windows", "bars"):
-        path = getattr(chosen, kind)
-        if path:
-            reading = options.reading(chosen, path).model_dump()
-            data |= {kind: str(Path(path).resolve()), f"{kind}_reading": reading}
-    spec = build(Diagnose, {"name": chosen.name, "run": chosen.run, "data": data})
+    spec = build(Diagnose, {"name": chosen.name, "run": chosen.run, "data": options.data(chosen)})
     spec = change(spec, options.pairs(chosen.changes, "--set"))
     from moola_core.launch import worker
 
@@ -59,7 +53,7 @@ def _features(found: dict[str, Any]) -> str:
     lines = [f"{found['windows']} windows in {found['groups']} groups; {found['permutations']} permutations."]
     lines.append(f"{'feature':<16} {'aggregate':<17} {'class':<15} {'r':>7} {'AUC':>6} {'p':>7} {'q':>7}")
     for row in sorted(found["table"], key=lambda row: (row["p"], -abs(row["r"])))[:15]:
-        flag = " *" if abs(row["r"]) > 0.15 else ""
+        flag = " *" if abs(row["r"]) > NOTABLE_R else ""
         lines.append(
             f"{row['feature']:<16} {row['aggregate']:<17} {row['positive']:<15} {row['r']:7.3f} {row['auc']:6.3f} "
             f"{row['p']:7.4f} {row['q']:7.4f}{flag}"

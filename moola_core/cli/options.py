@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from moola_core.errors import SpecError
@@ -45,6 +46,16 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     group.add_argument("--max-gap", type=int, help="a longer hole between bars is a gap, in bars")
     group.add_argument("--repair", choices=("refuse", "drop"), help="refuse bad rows (default) or drop and report them")
     group.add_argument("--save", action="store_true", help="save these settings beside the files")
+
+
+def data(chosen: argparse.Namespace) -> dict[str, Any]:
+    """The windows and bars that were asked for and how they are read, as values of a spec's data."""
+    found: dict[str, Any] = {}
+    for kind in ("windows", "bars"):
+        path = getattr(chosen, kind)
+        if path:
+            found |= {kind: str(Path(path).resolve()), f"{kind}_reading": reading(chosen, path).model_dump()}
+    return found
 
 
 def reading(chosen: argparse.Namespace, path: str) -> Reading:

@@ -103,11 +103,7 @@ def _spec(chosen: argparse.Namespace, start: Any, shared: dict[str, Any]) -> Any
     from moola_core.specs import change
 
     values = start.model_dump()
-    for kind in ("windows", "bars"):
-        path = getattr(chosen, kind)
-        if path:
-            reading = options.reading(chosen, path).model_dump()
-            values["data"] |= {kind: str(Path(path).resolve()), f"{kind}_reading": reading}
+    values["data"] |= options.data(chosen)
     spec = change(type(start).model_validate(values), shared | options.pairs(chosen.changes, "--set"))
     for path in filter(None, (spec.data.windows, spec.data.bars)):
         if not Path(path).is_file():

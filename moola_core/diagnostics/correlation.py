@@ -12,7 +12,6 @@ from moola_core.diagnostics.results import ColumnFact, Expectation, FeatureLabel
 
 LAST_BARS = 20
 PERMUTATIONS = 5000
-FLAG_R = 0.15
 AGGREGATES = ("window", "last", "before_expansion")
 # What the researcher expects: feature, class, least r. Where the class does not occur it cannot be judged.
 EXPECTED = (("consol_proxy", "consolidation", 0.2), ("expansion_proxy", "retracement", 0.0))

@@ -73,6 +73,11 @@ def crosses(edges: np.ndarray, first: np.ndarray, length_bars: int) -> np.ndarra
     return np.searchsorted(edges, first, "right") < np.searchsorted(edges, first + length_bars, "left")
 
 
+def shares_bars(first: np.ndarray, reach_bars: int, others: np.ndarray, length_bars: int) -> np.ndarray:
+    """Whether [first, first + reach_bars) [n] shares a bar with a window of `length_bars` at any of the sorted `others`."""
+    return np.searchsorted(others, first - length_bars, "right") < np.searchsorted(others, first + reach_bars, "left")
+
+
 def bars_from_arrays(time: np.ndarray, ohlc: np.ndarray, **columns: np.ndarray | None) -> Bars:
     """Bars from arrays: time [n] datetime64 UTC, ohlc [n, 4], optionally volume and contract [n]. Checked as a file is."""
     table = pd.DataFrame(np.asarray(ohlc, float), columns=list(PRICES))

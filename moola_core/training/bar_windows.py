@@ -17,6 +17,11 @@ SCALE_WINDOWS = 4096
 RELATIVITY = tuple(feature.name for feature in FEATURES)
 
 
+def evenly(first: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the windows at `first` [n], evenly spaced."""
+    return first[np.linspace(0, len(first) - 1, min(len(first), most)).round().astype(int)] if len(first) else first
+
+
 class BarWindows:
     """What a network reads of the window at each first bar: `take` gives standardised features, `valid` their usable bars.
 
@@ -43,8 +48,7 @@ class BarWindows:
         """Take mean and standard deviation of each feature from (at most 4,096 evenly spaced of) the windows at `first`."""
         if not self.standardise:
             return
-        chosen = first[np.linspace(0, len(first) - 1, min(len(first), SCALE_WINDOWS)).round().astype(int)]
-        rows = self.raw(chosen).reshape(-1, len(self.features)).double()
+        rows = self.raw(evenly(first, SCALE_WINDOWS)).reshape(-1, len(self.features)).double()
         std = rows.std(0, correction=0)
         self.mean, self.std = rows.mean(0).float(), torch.where(std > 1e-8, std, torch.ones_like(std)).float()
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from moola_core.errors import DataError
-from moola_core.market.bars import Bars, crosses
+from moola_core.market.bars import Bars, crosses, shares_bars
 from moola_core.specs import Pretrain
 from moola_core.training.bar_windows import BarWindows
 
@@ -45,7 +45,7 @@ def sample(
     first, counts["over_gaps"] = first[~broken], int(broken.sum())
     counts["labelled"] = 0
     if sampling.exclude_labelled and len(labelled):
-        shared = _shares_bars(first, np.sort(labelled), length, reach)
+        shared = shares_bars(first, reach, np.sort(labelled), length)
         first, counts["labelled"] = first[~shared], int(shared.sum())
     cut = first[min(round(len(first) * (1 - sampling.valid_frac)), len(first) - 1)] if len(first) else 0
     valid = first[first >= cut]
@@ -66,11 +66,6 @@ def reach_bars(spec: Pretrain) -> int:
     """Bars from a window's first on that its inputs or its target are made from."""
     extra = {"supervised": spec.objective.horizon_bars, "contrastive": spec.objective.view_shift_bars}
     return spec.sampling.window_bars + extra.get(spec.objective.name, 0)
-
-
-def _shares_bars(first: np.ndarray, labelled: np.ndarray, length: int, reach: int) -> np.ndarray:
-    """Whether a labelled window [start, start + length) overlaps [first, first + reach)."""
-    return np.searchsorted(labelled, first - length, "right") < np.searchsorted(labelled, first + reach, "left")
 
 
 def activity(bars: Bars, length_bars: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -28,19 +28,15 @@ class Phase:
 
 
 def phases(spec: Finetune) -> tuple[Phase, ...]:
-    """The phases of the spec's schedule, the first from epoch 1 on."""
+    """The phases of the spec's schedule, the first from epoch 1 on; of two that begin together the later one holds."""
     transfer, rate = spec.transfer, spec.training.learning_rate
     if transfer.schedule == "frozen":
         return (Phase(1, {REST: rate}),)
     if transfer.schedule == "gradual":
-        return tuple(
-            phase
-            for phase in (
-                Phase(1, {REST: rate}),
-                Phase(transfer.last_layer_epoch, {REST: rate, LAST: transfer.last_layer_rate}),
-                Phase(transfer.all_epoch, dict.fromkeys((REST, LAST, LOWER), transfer.all_rate)),
-            )
-            if phase.first_epoch > 1 or LAST in phase.rates or transfer.last_layer_epoch > 1
+        return (
+            Phase(1, {REST: rate}),
+            Phase(transfer.last_layer_epoch, {REST: rate, LAST: transfer.last_layer_rate}),
+            Phase(transfer.all_epoch, dict.fromkeys((REST, LAST, LOWER), transfer.all_rate)),
         )
     encoder = rate * (transfer.encoder_rate_frac if transfer.schedule == "full" else 1.0)
     return (Phase(1, {LOWER: encoder, LAST: encoder, REST: rate}),)

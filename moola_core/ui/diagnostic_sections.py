@@ -10,7 +10,7 @@ from moola_core.charts import calibration as calibration_charts
 from moola_core.charts import slices as slice_charts
 from moola_core.diagnostics.results import Balance, Calibration, CalibrationReport, Errors, Evaluation, Suspect
 from moola_core.runs.store import Run
-from moola_core.ui import loaders, state, widgets
+from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import figures, literal, probability
 
 SLICE_TITLES = {
@@ -220,7 +220,8 @@ def _suspects(rows: tuple[Suspect, ...], note: str, key: str) -> None:
     if not rows:
         st.caption(literal(note))
         return
-    for row in rows[:6]:
-        text = f"{row.window_id}: {row.label}, answered {row.answer} with {row.p_answer:.2f}"
-        if st.button(text, key=f"{key}_{row.window_id}", type="tertiary", icon=":material/candlestick_chart:"):
-            state.open_windows(window=row.window_id)
+    texts = {
+        row.window_id: f"{row.window_id}: {row.label}, answered {row.answer} with {row.p_answer:.2f}"
+        for row in rows[:6]
+    }
+    widgets.window_links(texts, key)

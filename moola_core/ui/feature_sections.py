@@ -7,6 +7,7 @@ import streamlit as st
 
 from moola_core.charts import correlation as charts
 from moola_core.diagnostics.results import FeatureReport
+from moola_core.targets import NOTABLE_R
 from moola_core.ui import widgets
 from moola_core.ui.widgets import literal
 
@@ -36,7 +37,7 @@ def table(report: FeatureReport) -> None:
         )
         positive = st.selectbox("Class", positives, key="positive", width=220) if len(positives) > 1 else positives[0]
     rows = [row for row in report.table if row.aggregate == aggregate and row.positive == positive]
-    flagged, found = sum(abs(row.r) > charts.FLAG_R for row in rows), sum(row.q < 0.05 for row in rows)
+    flagged, found = sum(abs(row.r) > NOTABLE_R for row in rows), sum(row.q < 0.05 for row in rows)
     st.markdown(
         f"{flagged} of {len(rows)} features pass the rule |r| > 0.15; **{found} hold against all {len(report.table)} tests** (q < 0.05). "
         "Features of no use pass the rule in a quarter to a half of such tables."
@@ -52,7 +53,7 @@ def table(report: FeatureReport) -> None:
         )
     with right:
         shown = pd.DataFrame([{title: getattr(row, name) for name, title in SHOWN.items()} for row in rows])
-        shown.insert(1, "> 0.15", ["●" if abs(row.r) > charts.FLAG_R else "" for row in rows])
+        shown.insert(1, "> 0.15", ["●" if abs(row.r) > NOTABLE_R else "" for row in rows])
         widgets.table(shown.set_index("feature"), "feature_table")
         st.caption(
             f"p by exchanging {report.groups} groups of windows that share bars, {report.permutations:,} times; q by Benjamini and Hochberg. "

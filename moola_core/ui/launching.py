@@ -27,10 +27,7 @@ def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH)
     """The preset called `name` on the dataset, its files read as saved beside them, from a checkpoint if one is given."""
     start = preset(name)
     spec: Any = start.finetune() if kind == FINETUNE else start.pretrain()
-    files = {"windows": dataset.windows, "bars": dataset.bars}
-    data: dict[str, Any] = {part: str(path) for part, path in files.items() if path}
-    data |= {f"{part}_reading": loaders.reading_of(path) for part, path in files.items() if path}
-    spec = spec.model_copy(update={"data": spec.data.model_copy(update=data)})
+    spec = spec.model_copy(update={"data": spec.data.model_copy(update=loaders.data_of(dataset))})
     if kind == FINETUNE and checkpoint:
         spec = change(spec, start_from(checkpoint, start.schedule, store_folder()))
     return spec

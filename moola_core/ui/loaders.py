@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,13 @@ def exchange_zone(dataset: Dataset) -> str:
     return (reading_of(path) if path else Reading()).exchange_tz
 
 
+def data_of(dataset: Dataset) -> dict[str, Any]:
+    """The dataset's files, read as saved beside them, as values of a spec's data."""
+    files = {"windows": dataset.windows, "bars": dataset.bars}
+    found: dict[str, Any] = {kind: str(path) for kind, path in files.items() if path}
+    return found | {f"{kind}_reading": reading_of(path) for kind, path in files.items() if path}
+
+
 def bars_of(path: str | Path) -> Bars:
     """The bars in the file. Raises DataError."""
     return _bars(stamp(path), stamp(sidecar_path(path)))
@@ -139,21 +147,25 @@ def diagnostic(run: Run, name: str) -> Any:
 
 def diagnosed(dataset: Dataset, name: str) -> Run | None:
     """The newest run that holds, or is computing, the diagnostic `name` of the dataset."""
-    for record in store().runs("diagnose"):
-        run = store().open(record.run_id)
-        spec = run.spec
-        if spec.name == name and dataset.windows and Path(spec.data.windows).resolve() == dataset.windows.resolve():
-            return run
-    return None
+    return next(
+        (run for run in _diagnoses(name) if dataset.windows and _same_file(run.spec.data.windows, dataset.windows)),
+        None,
+    )
 
 
 def diagnosed_run(run: Run, name: str) -> Run | None:
     """The newest child of the run that holds, or is computing, the diagnostic `name`."""
-    for record in store().runs("diagnose"):
-        child = store().open(record.run_id)
-        if record.parent == run.id and child.spec.name == name:
-            return child
-    return None
+    return next((child for child in _diagnoses(name) if child.spec.run == run.id), None)
+
+
+def _diagnoses(name: str) -> Iterator[Run]:
+    """The runs that compute the diagnostic, newest first."""
+    runs = (store().open(record.run_id) for record in store().runs("diagnose"))
+    return (run for run in runs if run.spec.name == name)
+
+
+def _same_file(path: str, other: Path) -> bool:
+    return Path(path).resolve() == other.resolve()
 
 
 def epochs(run: Run) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from moola_core.charts import shift as charts
 from moola_core.diagnostics.results import Domain, FeatureShift, Shift
-from moola_core.ui import state, widgets
+from moola_core.ui import widgets
 from moola_core.ui.widgets import figures, literal
 
 
@@ -57,10 +57,8 @@ def _domain(domain: Domain, counts: dict[str, int]) -> None:
         widgets.table(pd.DataFrame(domain.drivers, columns=["number", "weight"]).set_index("number"), "drivers")
     with right:
         st.caption("The most foreign labelled windows. Open one to see why.")
-        for row in domain.foreign[:6]:
-            text = f"{row.window_id}: told with {row.probability:.2f}"
-            if st.button(text, key=f"foreign_{row.window_id}", type="tertiary", icon=":material/candlestick_chart:"):
-                state.open_windows(window=row.window_id)
+        texts = {row.window_id: f"{row.window_id}: told with {row.probability:.2f}" for row in domain.foreign[:6]}
+        widgets.window_links(texts, "foreign")
 
 
 def _table(rows: tuple[FeatureShift, ...]) -> None:

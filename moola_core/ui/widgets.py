@@ -12,6 +12,7 @@ import streamlit as st
 
 from moola_core.errors import MoolaError
 from moola_core.runs.record import Record
+from moola_core.ui import state
 
 FIGURE_PIXELS = 184
 KIND_TITLES = {"finetune": "fine-tuning", "pretrain": "pre-training"}
@@ -93,6 +94,13 @@ def explain(error: MoolaError) -> None:
     st.error(f"{where}{literal(error.what)}", icon=":material/error:")
     if error.mend:
         st.caption(f"To mend it: {literal(error.mend)}")
+
+
+def window_links(texts: dict[str, str], key: str) -> None:
+    """A button a window, by its id, that opens it."""
+    for window_id, text in texts.items():
+        if st.button(text, key=f"{key}_{window_id}", type="tertiary", icon=":material/candlestick_chart:"):
+            state.open_windows(window=window_id)
 
 
 def probability(value: float) -> str:

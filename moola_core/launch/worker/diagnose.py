@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,13 @@ from moola_core.diagnostics.slices import errors
 from moola_core.errors import DataError, RunError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
+from moola_core.launch.worker.labelled import Labelled, load_labelled
 from moola_core.launch.worker.relay import Listen, Relay
-from moola_core.market.bars import Bars, crosses, load_bars
-from moola_core.market.windows import Windows, bar_spans, load_windows
+from moola_core.market.bars import Bars, crosses, shares_bars
+from moola_core.market.windows import Windows, bar_spans
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
-from moola_core.training.bar_windows import BarWindows
+from moola_core.training.bar_windows import BarWindows, evenly
 from moola_core.training.folds import Places, overlap_groups
 
 FOLDS = 5  # what the groups of windows that share bars are cut for
@@ -54,7 +54,7 @@ def work(run: Run, listen: Listen | None) -> None:
     """Compute what the spec names and write it into the run's own folder."""
     spec = run.spec
     if spec.name in OF_WINDOWS:
-        material = load_material(spec)
+        material = load_labelled(spec.data, spec.features)
         run.update(data_hashes={"windows": material.kept.content_hash}, counts={"windows": len(material.kept)})
         run.write_result(spec.name, OF_WINDOWS[spec.name](spec, material))
         return
@@ -64,71 +64,38 @@ def work(run: Run, listen: Listen | None) -> None:
     if spec.name == "attribution":
         run.write_result("attribution", explain(run, about, listen))
         return
-    run.write_result(spec.name, OF_RUN[spec.name](about, windows_of(about)))
+    run.write_result(spec.name, OF_RUN[spec.name](about, load_labelled(about.spec.data, about.spec.features).kept))
 
 
 def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
     """Attribution of the run `about`, its progress told in the record of `run`."""
-    spec = about.spec
-    bars = load_bars(spec.data.bars, spec.data.bars_reading) if spec.data.bars else None
-    windows = windows_of(about)
-    x = window_matrix(windows, spec.features, bars, run.store_root / "cache")
-    progress: dict[str, Any] = {"done": 0, "total": len(windows), "epochs": 1, "unit": "windows"}
+    material = load_labelled(about.spec.data, about.spec.features, run.store_root / "cache")
+    progress: dict[str, Any] = {"done": 0, "total": len(material.kept), "epochs": 1, "unit": "windows"}
     relay = Relay(run, progress, listen)
 
     def tell(done: int, total: int) -> None:
         progress.update(done=done, total=total)
         relay.beat()
 
-    found = attribute(about, windows, x, run.spec.repeat, tell)
+    found = attribute(about, material.kept, material.x, run.spec.repeat, tell)
     relay.flush()
     return found
 
 
-def windows_of(run: Run) -> Windows:
-    """The windows that took part in a cross-validated run."""
-    data = run.spec.data
-    bars = load_bars(data.bars, data.bars_reading) if data.bars else None
-    return load_windows(data.windows, data.windows_reading, bars).trainable(data.grades_left_out)[0]
+def groups_of(windows: Windows) -> np.ndarray:
+    """Windows that share bars [n], as the folds keep them together."""
+    series, first = bar_spans(windows)
+    return overlap_groups(Places(series, first, windows.bars), FOLDS)
 
 
-@dataclass(frozen=True, eq=False)
-class Material:
-    """The windows that take part in training, all windows, the bars if given, and what a model reads of the former [n, K, F]."""
-
-    kept: Windows
-    every: Windows
-    bars: Bars | None
-    x: np.ndarray
-
-    @property
-    def groups(self) -> np.ndarray:
-        """Windows that share bars [n], as the folds keep them together."""
-        series, first = bar_spans(self.kept)
-        return overlap_groups(Places(series, first, self.kept.bars), FOLDS)
-
-
-def load_material(spec: Diagnose) -> Material:
-    """What the spec's data gives. Raises DataError."""
-    data = spec.data
-    bars = load_bars(data.bars, data.bars_reading) if data.bars else None
-    every = load_windows(data.windows, data.windows_reading, bars)
-    kept, left_out = every.trainable(data.grades_left_out)
-    if not len(kept):
-        raise DataError(
-            f"all {left_out} windows are of a grade that is left out.", where=data.windows, mend="Leave out fewer."
-        )
-    return Material(kept, every, bars, window_matrix(kept, spec.features, bars))
-
-
-def features(spec: Diagnose, material: Material) -> FeatureReport:
+def features(spec: Diagnose, material: Labelled) -> FeatureReport:
     """Features beside the labels."""
     kept, columns = material.kept, names(spec.features.columns)
     how = (spec.permutations, spec.seed)
-    return with_expectations(feature_report(material.x, kept.label, kept.start, columns, material.groups, how))
+    return with_expectations(feature_report(material.x, kept.label, kept.start, columns, groups_of(kept), how))
 
 
-def shifted(spec: Diagnose, material: Material) -> Shift:
+def shifted(spec: Diagnose, material: Labelled) -> Shift:
     """Labelled windows beside windows of the same bars that share none with them, and beside those of grades left out."""
     kept, every, bars = material.kept, material.every, material.bars
     others: dict[str, np.ndarray] = {}
@@ -140,7 +107,7 @@ def shifted(spec: Diagnose, material: Material) -> Shift:
         features = BarWindows(bars, None, spec.features.model_copy(update={"state": "restarted"}), kept.bars)
         others["bars"] = features.raw(first).numpy() if len(first) else material.x[:0]
     columns = names(spec.features.columns)
-    return shift(material.x, kept.window_id, material.groups, columns, others, spec.seed)
+    return shift(material.x, kept.window_id, groups_of(kept), columns, others, spec.seed)
 
 
 def _elsewhere(bars: Bars, every: Windows) -> np.ndarray:
@@ -149,12 +116,7 @@ def _elsewhere(bars: Bars, every: Windows) -> np.ndarray:
     first = np.arange(0, max(len(bars) - length + 1, 0), length // 2)
     first = first[~crosses(bars.breaks, first, length)]
     located = np.sort(every.position[every.position >= 0])
-    if len(located):
-        near = np.searchsorted(located, first - length, "right") < np.searchsorted(located, first + length, "left")
-        first = first[~near]
-    return (
-        first[np.linspace(0, len(first) - 1, min(len(first), MOST_OTHERS)).round().astype(int)] if len(first) else first
-    )
+    return evenly(first[~shares_bars(first, length, located, length)], MOST_OTHERS)
 
 
-OF_WINDOWS: dict[str, Callable[[Diagnose, Material], Any]] = {"features": features, "shift": shifted}
+OF_WINDOWS: dict[str, Callable[[Diagnose, Labelled], Any]] = {"features": features, "shift": shifted}

@@ -13,13 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moola_core.diagnostics.evaluation import evaluate_run
-from moola_core.errors import DataError, MoolaError
+from moola_core.errors import MoolaError
 from moola_core.features.catalog import names
-from moola_core.features.matrix import window_matrix
 from moola_core.launch.worker import diagnose
+from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import Listen, Relay
-from moola_core.market.bars import load_bars
-from moola_core.market.windows import Windows, bar_spans, load_windows
+from moola_core.market.windows import Windows, bar_spans
 from moola_core.models.checkpoint import Pretrained, load_pretrained
 from moola_core.runs.checkpoints import resolve
 from moola_core.runs.store import Run
@@ -64,28 +63,19 @@ def _start(spec: Finetune, run: Run) -> Pretrained | None:
 
 def load_inputs(spec: Finetune, cache: Path) -> tuple[Windows, Inputs, dict[str, str], dict[str, Any]]:
     """The windows that take part, what training reads of them, the hashes of the data, and what was counted on the way."""
-    bars = load_bars(spec.data.bars, spec.data.bars_reading) if spec.data.bars else None
-    windows, left_out = load_windows(spec.data.windows, spec.data.windows_reading, bars).trainable(
-        spec.data.grades_left_out
-    )
-    if not len(windows):
-        raise DataError(
-            f"all {left_out} windows are of a grade that is left out.",
-            where=spec.data.windows,
-            mend="Leave out fewer: data.grades_left_out.",
-        )
-    x = window_matrix(windows, spec.features, bars, cache)
+    found = load_labelled(spec.data, spec.features, cache)
+    windows, bars = found.kept, found.bars
     hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
     labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
     features = names(spec.features.columns)
     counts: dict[str, Any] = {
         "windows": len(windows),
-        "left_out": left_out,
+        "left_out": len(found.every) - len(windows),
         "window_bars": windows.bars,
         "features": list(features),
     }
     counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    return windows, _inputs(windows, x, features), hashes, counts
+    return windows, _inputs(windows, found.x, features), hashes, counts
 
 
 def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:

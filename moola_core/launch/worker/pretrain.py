@@ -11,7 +11,7 @@ import numpy as np
 from moola_core.diagnostics import results
 from moola_core.diagnostics.transfer import aggregate, linear_probe
 from moola_core.errors import DataError, MoolaError
-from moola_core.features.catalog import FEATURES, feature
+from moola_core.features.catalog import FEATURES, feature, names
 from moola_core.features.matrix import bar_matrix, window_matrix
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, load_bars
@@ -94,7 +94,7 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
             notes.append("None of the labelled windows lies in these bars: none is left out of pre-training.")
         elif not spec.sampling.exclude_labelled:
             notes.append("Pre-training saw the bars of the labelled windows, without their labels.")
-    wanted = {column.name for column in FEATURES} & set(_names(spec))
+    wanted = {column.name for column in FEATURES} & set(names(spec.features.columns))
     continuous = spec.features.state == "continuous" and wanted
     matrix = bar_matrix(bars, spec.sampling.window_bars, cache) if continuous else None
     windows = BarWindows(bars, matrix, spec.features, spec.sampling.window_bars, device)
@@ -107,12 +107,6 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
     chosen = sample(bars, spec, position, nearness(windows, position) if len(position) else None)
     windows.fit_scale(chosen.train)
     return Material(bars, windows, chosen, labelled, tuple(notes))
-
-
-def _names(spec: Pretrain) -> tuple[str, ...]:
-    from moola_core.features.catalog import names
-
-    return names(spec.features.columns)
 
 
 def keep(run: Run, spec: Pretrain, material: Material, snapshot: Snapshot) -> None:
