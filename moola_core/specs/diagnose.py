@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from moola_core.specs.data import Data, Features
 from moola_core.specs.part import Part
 
-Diagnostic = Literal["features", "shift", "calibration", "balance", "errors", "attribution"]
+Diagnostic = Literal["features", "shift", "calibration", "balance", "errors", "transfer", "attribution"]
 
 
 class Diagnose(Part):
@@ -21,7 +21,7 @@ class Diagnose(Part):
     data: Data = Data()
     features: Features = Features()
     permutations: int = Field(5000, ge=99, le=1_000_000, description="permutations of the features' p-values")
-    repeat: int = Field(0, ge=0, description="the repeat whose models are explained (attribution)")
+    repeats: int = Field(1, ge=1, description="repeats whose models are explained (attribution)")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of permutations and resampling")
 
     @model_validator(mode="after")

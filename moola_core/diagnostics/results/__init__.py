@@ -16,9 +16,11 @@ from moola_core.diagnostics.results.calibration import (
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
+from moola_core.diagnostics.results.predictions import Expansion, Predicted
 from moola_core.diagnostics.results.pretraining import FeatureError, Learned, Measure, Probe, ProbeScore, Reconstruction
 from moola_core.diagnostics.results.shift import Domain, FeatureShift, Foreign, Shift
 from moola_core.diagnostics.results.training import Balance, TaskBalance
+from moola_core.diagnostics.results.transfer import LayerChange, Transferred
 
 __all__ = [
     "Attribution",
@@ -31,6 +33,7 @@ __all__ = [
     "Domain",
     "Errors",
     "Evaluation",
+    "Expansion",
     "Expectation",
     "FeatureError",
     "FeatureLabel",
@@ -38,9 +41,11 @@ __all__ = [
     "FeatureShift",
     "FoldShare",
     "Foreign",
+    "LayerChange",
     "Learned",
     "Measure",
     "PointerBaseline",
+    "Predicted",
     "Probe",
     "ProbeScore",
     "Rank",
@@ -52,4 +57,5 @@ __all__ = [
     "Spread",
     "Suspect",
     "TaskBalance",
+    "Transferred",
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
-from moola_core.launch.worker import diagnose, finetune, pretrain
+from moola_core.launch.worker import diagnose, finetune, predict, pretrain
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.reaper import identity
 from moola_core.runs.store import Run, now
@@ -24,6 +24,7 @@ JOBS: dict[str, Callable[[Run, Listen | None], None]] = {
     "finetune": finetune.work,
     "pretrain": pretrain.work,
     "diagnose": diagnose.work,
+    "predict": predict.work,
 }
 
 

@@ -16,11 +16,9 @@ from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import MoolaError
 from moola_core.features.catalog import names
 from moola_core.launch.worker import diagnose
-from moola_core.launch.worker.labelled import load_labelled
+from moola_core.launch.worker.labelled import Labelled, load_labelled, start_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.windows import Windows, bar_spans
-from moola_core.models.checkpoint import Pretrained, load_pretrained
-from moola_core.runs.checkpoints import resolve
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
 from moola_core.training.device import resolve_device
@@ -33,8 +31,8 @@ def work(run: Run, listen: Listen | None) -> None:
     """Cross-validate as the spec says."""
     spec = run.spec
     device = resolve_device(spec.training)
-    start = _start(spec, run)
-    windows, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
+    start = start_of(run)
+    material, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
     hashes |= {"checkpoint": _hash(Path(start.source))} if start else {}
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
     table = run.write_table("folds", fold_columns(folds, inputs))
@@ -51,18 +49,11 @@ def work(run: Run, listen: Listen | None) -> None:
     relay.flush()
     _gather(run, replicates, inputs)
     _evaluate(run)
-    diagnose.store_all(run, windows)
+    diagnose.store_all(run, material)
 
 
-def _start(spec: Finetune, run: Run) -> Pretrained | None:
-    """The encoder that the fits begin with; None from scratch."""
-    if spec.transfer.schedule == "none":
-        return None
-    return load_pretrained(resolve(spec.transfer.checkpoint, run.store_root))
-
-
-def load_inputs(spec: Finetune, cache: Path) -> tuple[Windows, Inputs, dict[str, str], dict[str, Any]]:
-    """The windows that take part, what training reads of them, the hashes of the data, and what was counted on the way."""
+def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], dict[str, Any]]:
+    """The labelled windows, what training reads of them, the hashes of the data, and what was counted on the way."""
     found = load_labelled(spec.data, spec.features, cache)
     windows, bars = found.kept, found.bars
     hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
@@ -75,7 +66,7 @@ def load_inputs(spec: Finetune, cache: Path) -> tuple[Windows, Inputs, dict[str,
         "features": list(features),
     }
     counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    return windows, _inputs(windows, found.x, features), hashes, counts
+    return found, _inputs(windows, found.x, features), hashes, counts
 
 
 def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:

@@ -1,4 +1,4 @@
-"""The labelled windows that a spec names, ready to be trained on or looked at."""
+"""What a spec names: the labelled windows, ready to be trained on or looked at, and the encoder that a run begins with."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from moola_core.errors import DataError
 from moola_core.features.matrix import window_matrix
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, load_windows
+from moola_core.models.checkpoint import Pretrained, load_pretrained
+from moola_core.runs.checkpoints import resolve
+from moola_core.runs.store import Run
 from moola_core.specs import Data, Features
 
 
@@ -36,3 +39,9 @@ def load_labelled(data: Data, features: Features, cache: Path | None = None) -> 
             mend="Leave out fewer: data.grades_left_out.",
         )
     return Labelled(kept, every, bars, window_matrix(kept, features, bars, cache))
+
+
+def start_of(run: Run) -> Pretrained | None:
+    """The encoder that the run's fits begin with; None from scratch."""
+    transfer = run.spec.transfer
+    return None if transfer.schedule == "none" else load_pretrained(resolve(transfer.checkpoint, run.store_root))
