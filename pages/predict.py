@@ -25,7 +25,9 @@ if not children:
     st.stop()
 child = children[0]
 if len(children) > 1:
-    child = st.selectbox("Shown", children, key="predicted", format_func=predict_sections.title, width=420)
+    titles = widgets.distinct({one.id: predict_sections.title(one) for one in children})
+    chosen = st.selectbox("Shown", list(titles), key="predicted", format_func=titles.__getitem__, width=420)
+    child = loaders.store().open(chosen)
 if child.record.active:
     progress.follow(child, progress.bar)
     st.stop()

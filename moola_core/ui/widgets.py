@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -73,6 +74,12 @@ def badge(state: str) -> str:
 def title_of(record: Record) -> str:
     """What a run is called: its name, or its preset, with the time at which it was made."""
     return f"{record.name or record.preset or 'run'} · {moment(record.created)}"
+
+
+def distinct(texts: dict[str, str]) -> dict[str, str]:
+    """Texts by run id, the id's end added where two are the same: a picker's answer comes back as its text alone."""
+    count = Counter(texts.values())
+    return {key: text if count[text] == 1 else f"{text} · {key[-4:]}" for key, text in texts.items()}
 
 
 def moment(text: str | None, seconds: bool = False) -> str:
