@@ -37,7 +37,7 @@ def slices(rows: Sequence[Slice], overall: float | None, appearance: str = "ligh
             x=overall,
             line={"color": colours.muted, "dash": "dot"},
             annotation_text="all windows",
-            annotation_position="bottom left",
+            annotation_position="top",
         )
     chart.update_yaxes(autorange="reversed", type="category")
     chart.update_xaxes(title="accuracy, 95% interval", range=[0, 1])

@@ -11,10 +11,11 @@ STARVED = 0.1  # share of the other task's gradient below which a task is starve
 
 @dataclass(frozen=True)
 class Verdict:
-    """The `headline` to be set in bold, and the `rest`; either may be empty."""
+    """The `headline` to be set in bold, and the `rest`; either may be empty. learned: whether something was."""
 
     headline: str
     rest: str = ""
+    learned: bool = False
 
 
 def of_learned(result: Learned) -> Verdict:
@@ -30,12 +31,14 @@ def of_learned(result: Learned) -> Verdict:
         if result.masked_mae < best:
             share = 1 - result.masked_mae / mean
             return Verdict(
-                "It learned something.", f"Its error at hidden bars is {share:.0%} below that of the feature mean."
+                "It learned something.",
+                f"Its error at hidden bars is {share:.0%} below that of the feature mean.",
+                True,
             )
         return Verdict("It learned nothing that the feature mean or the last visible bar does not know.")
     better = [m for m in result.measures if (m.value < m.trivial) == (m.better == "lower")]
     if len(better) == len(result.measures):
-        return Verdict("It learned something.", "Every figure below is better than without learning.")
+        return Verdict("It learned something.", "Every figure below is better than without learning.", True)
     return Verdict("It learned little.", "Not every figure below is better than without learning.")
 
 
