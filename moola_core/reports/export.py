@@ -33,6 +33,12 @@ def export(
     out = Path(out).resolve()
     if out.is_dir():
         raise ReportError("is a folder.", where=str(out), mend="Name a file in it.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(
+            f"cannot be written: {error.strerror}.", where=str(out), mend="Choose another place."
+        ) from None
     asked = {"folder": str(run.folder.resolve()), "format": format, "out": str(out), "sections": list(sections)}
     answer = _ask(asked, timeout_s)
     return [Path(path) for path in answer["files"]]

@@ -59,7 +59,15 @@ class Result(Stored):
     """A stored result: its values, or the sentence that says why there are none."""
 
     def __init__(self, run: Run, name: str) -> None:
-        super().__init__(run, f"results/{name}.json", run.result(name))
+        try:
+            values = run.result(name)
+        except ValueError as error:
+            raise RunError(
+                f"results/{name}.json cannot be read: {error}.",
+                where=f"run {run.id}",
+                mend="Launch it again, or restore the file.",
+            ) from None
+        super().__init__(run, f"results/{name}.json", values)
         self.name = name
 
     @property

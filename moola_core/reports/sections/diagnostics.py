@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -69,18 +70,19 @@ def errors(material: Material) -> list[Block] | str:
     blocks: list[Block] = [
         Text("A slice whose interval misses the dotted line differs from the rest. Among twenty slices, one does by chance.")
     ]  # fmt: skip
-    kinds = list(dict.fromkeys(row.by for row in found.slices))
+    count = Counter(row.by for row in found.slices)
+    kinds = sorted(count, key=lambda kind: count[kind] > HALF_ROWS)  # narrow charts first, side by side
     for kind in kinds:
         drawn = [row for row in result.drawn.slices if row.by == kind]
         draw = partial(slice_charts.slices, drawn, overall)
-        blocks.append(Chart(f"by_{kind}", slice_charts.TITLES.get(kind, kind), draw, half=len(drawn) <= HALF_ROWS))
+        blocks.append(Chart(f"by_{kind}", slice_charts.TITLES.get(kind, kind), draw, half=count[kind] <= HALF_ROWS))
     names = ("accuracy", "low", "high", "f1_macro", "center_mae_bars", "center_low", "center_high")
     rows: tuple[Row, ...] = tuple(
         (slice_charts.TITLES.get(row.by, row.by), row.value, result.number("slices", i, "n", form="d"),
          *(result.number("slices", i, name, form=".1f" if name.startswith("center") else ".3f") for name in names))
         for i, row in enumerate(found.slices)
     )  # fmt: skip
-    columns = ("By", "Slice", "n", "Accuracy", "from", "to", "Macro F1", "Center off, bars", "from", "to")
+    columns = ("By", "Slice", "n", "Accuracy", "from", "to", "Macro F1", "Center off, bars", "center from", "center to")
     blocks.append(Table("", columns, rows))
     blocks += _suspects(result, "confident", "Most confident errors", "No window was answered wrongly.")
     blocks += _suspects(result, "second_look", "Labels worth a second look", found.second_look_note)

@@ -51,8 +51,9 @@ def _figures(result: Result, found: Learned) -> Figures:
             Figure("Masked error", result.number("masked_mae", form=".4f"), "mean over the features"),
             Figure("Feature mean", result.number("trivial", "feature_mean", form=".4f"), "always answering it"),
             Figure("Last visible bar", result.number("trivial", "carry_forward", form=".4f"), "carried forward"),
-            Figure("Noise floor", result.number("noise_floor", form=".4f"), "what noise leaves to anyone"),
         ]
+    if found.noise_floor:
+        told.append(Figure("Noise floor", result.number("noise_floor", form=".4f"), "what noise leaves to anyone"))
     for i, measure in enumerate(found.measures):
         trivial = result.number("measures", i, "trivial").shown
         told.append(
