@@ -38,9 +38,7 @@ def windows(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def full_run(tmp_path_factory, windows) -> Run:
     """A fine-tuning run with its own diagnostics, and attribution, features and shift in runs about it."""
-    run = make_run(tmp_path_factory.mktemp("store"), windows, name="Everything")
-    with_diagnoses(run, windows)
-    return run
+    return make_full(tmp_path_factory.mktemp("store"), windows)
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +49,19 @@ def pretrained(tmp_path_factory, windows) -> Run:
 @pytest.fixture(scope="session")
 def hostile_run(tmp_path_factory, windows) -> Run:
     """The same with classes, window ids, name, note and tags that are HTML and Markdown."""
-    run = make_run(tmp_path_factory.mktemp("store"), windows, name=f"{WINDOW} & co")
+    return make_hostile(tmp_path_factory.mktemp("store"), windows)
+
+
+def make_full(root: Path, windows: Path) -> Run:
+    """A run under `root` with every diagnostic."""
+    run = make_run(root, windows, name="Everything")
+    with_diagnoses(run, windows)
+    return run
+
+
+def make_hostile(root: Path, windows: Path) -> Run:
+    """The same whose texts are HTML and Markdown."""
+    run = make_run(root, windows, name=f"{WINDOW} & co")
     rows = make_predictions(windows).replace({"label": HOSTILE, "predicted": HOSTILE})
     rows = rows.rename(columns={f"p_{name}": f"p_{text}" for name, text in HOSTILE.items()})
     run.write_result("evaluation", evaluate(rows, 105, {0: 0.9, 1: 0.95}))
