@@ -13,6 +13,7 @@ from moola_core.diagnostics.results.calibration import (
     Recalibrated,
     ReliabilityBin,
 )
+from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, Verdict
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
@@ -23,13 +24,16 @@ from moola_core.diagnostics.results.training import Balance, TaskBalance
 from moola_core.diagnostics.results.transfer import LayerChange, Transferred
 
 __all__ = [
+    "ArmFacts",
     "Attribution",
     "Balance",
     "Calibration",
     "CalibrationError",
     "CalibrationReport",
     "ColumnFact",
+    "Comparison",
     "Confusion",
+    "Difference",
     "Domain",
     "Errors",
     "Evaluation",
@@ -41,6 +45,7 @@ __all__ = [
     "FeatureShift",
     "FoldShare",
     "Foreign",
+    "Gain",
     "LayerChange",
     "Learned",
     "Measure",
@@ -58,4 +63,5 @@ __all__ = [
     "Suspect",
     "TaskBalance",
     "Transferred",
+    "Verdict",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 from moola_core.errors import FailedRun, MoolaError, RunError
 from moola_core.launch.worker import diagnose, finetune, predict, pretrain
 from moola_core.launch.worker.relay import Listen
-from moola_core.runs.reaper import identity
+from moola_core.runs.reaper import identity, reap
 from moola_core.runs.store import Run, now
 from moola_core.training.device import keep_freed_memory
 
@@ -36,7 +36,7 @@ def run(run: Run, listen: Listen | None = None) -> None:
     """
     record = run.record
     if record.state != "queued":
-        raise RunError(f"is {record.state}, not queued.", where=f"run {run.id}", mend="Launch it again.")
+        raise RunError(f"is {record.state}, not queued.", where=f"run {run.id}", mend="Launch it again, or resume it.")
     keep_freed_memory()
     started = time.monotonic()
     run.update(state="running", started=now(), process=identity(), **_host())
@@ -50,6 +50,19 @@ def run(run: Run, listen: Listen | None = None) -> None:
         run.append_log(traceback.format_exc())
         raise FailedRun(_sentence(error), where=f"run {run.id}", mend=f"See {run.folder / 'log.txt'}.") from error
     run.update(state="done", ended=now(), seconds=time.monotonic() - started)
+
+
+def resume(interrupted: Run, listen: Listen | None = None) -> None:
+    """Go on with a run that was interrupted: what is finished stays, and the end is that of an uninterrupted run.
+
+    Raises RunError for a run that is done or whose process still runs.
+    """
+    record = reap(interrupted, interrupted.record)
+    if record.state in ("running", "done"):
+        mend = "Wait until it ends." if record.active else "There is nothing left to do."
+        raise RunError(f"is {record.state}.", where=f"run {interrupted.id}", mend=mend)
+    interrupted.update(state="queued", error="", ended="", process={})
+    run(interrupted, listen)
 
 
 def _sentence(error: BaseException) -> str:
