@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from moola_core.diagnostics.results import Verdict
+from moola_core.diagnostics.results import ArmFacts, Verdict
 from moola_core.metrics.probability import BINS
 
 DRAWS, LEVEL, MARGIN, POWER = 4000, 0.95, 0.02, 0.80
@@ -69,35 +69,48 @@ def measure(answers: Answers, weight: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _repeat(answers: Answers, weight: np.ndarray, s: int) -> dict[str, np.ndarray]:
-    """The metrics [D] of repeat s under weights [D, n]."""
+    """The metrics [D] of repeat s under weights [D, n]. All sums over windows are one product with the weights."""
+    columns = _columns(answers, s)
+    sums = dict(zip(columns, _split(weight @ np.concatenate(list(columns.values()), axis=1), columns), strict=True))
     found: dict[str, np.ndarray] = {}
-    right = np.ones(len(answers.target), bool)
-    if answers.probability is not None and answers.predicted is not None:
-        said, true = answers.predicted[s], answers.target
-        right = said == true
-        f1 = []
-        for c, name in enumerate(answers.classes):
-            hit, own, claimed = (weight @ flag.astype(float) for flag in (right & (true == c), true == c, said == c))
-            f1.append(_ratio(2 * hit, own + claimed))
-            found[f"f1 {name}"], found[f"recall {name}"] = f1[-1], _ratio(hit, own)
-        found = {"f1_macro": np.mean(f1, axis=0)} | found
-        found["ece"] = _ece(answers.probability[s], right, weight)
-    if answers.center_error is not None:
-        error = answers.center_error[s]
-        known = np.isfinite(error)
-        mass = weight @ known.astype(float)
-        found["center_mae_bars"] = _ratio(weight @ np.where(known, error, 0.0), mass)
-        if answers.probability is not None:
-            joint = known & right & (np.where(known, error, np.inf) <= JOINT_BARS)
-            found["joint_at_3"] = _ratio(weight @ joint.astype(float), mass)
+    if "hit" in sums:
+        f1 = _ratio(2 * sums["hit"], sums["own"] + sums["claimed"])
+        recall = _ratio(sums["hit"], sums["own"])
+        found["f1_macro"] = f1.mean(1)
+        found |= {f"f1 {name}": f1[:, c] for c, name in enumerate(answers.classes)}
+        found |= {f"recall {name}": recall[:, c] for c, name in enumerate(answers.classes)}
+        found["ece"] = _ratio(np.abs(sums["gap"]).sum(1), weight.sum(1))
+    if "known" in sums:
+        found["center_mae_bars"] = _ratio(sums["error"], sums["known"])[:, 0]
+    if "joint" in sums:
+        found["joint_at_3"] = _ratio(sums["joint"], sums["known"])[:, 0]
     return found
 
 
-def _ece(probability: np.ndarray, right: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    confidence = probability.max(1)
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    member = np.eye(BINS)[place] * (right - confidence)[:, None]
-    return _ratio(np.abs(weight @ member).sum(1), weight.sum(1))
+def _columns(answers: Answers, s: int) -> dict[str, np.ndarray]:
+    """What the metrics of repeat s sum over windows, each [n, m]."""
+    columns: dict[str, np.ndarray] = {}
+    right = np.ones(len(answers.target), bool)
+    if answers.probability is not None and answers.predicted is not None:
+        every = np.arange(len(answers.classes))
+        right = answers.predicted[s] == answers.target
+        own, claimed = answers.target[:, None] == every, answers.predicted[s][:, None] == every
+        columns |= {"hit": own & claimed, "own": own, "claimed": claimed}
+        confidence = answers.probability[s].max(1)
+        place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+        columns["gap"] = np.eye(BINS)[place] * (right - confidence)[:, None]
+    if answers.center_error is not None:
+        error = answers.center_error[s]
+        known = np.isfinite(error)
+        columns |= {"known": known[:, None], "error": np.where(known, error, 0.0)[:, None]}
+        if answers.probability is not None:
+            near = np.where(known, error, np.inf) <= JOINT_BARS
+            columns["joint"] = (known & right & near)[:, None]
+    return {name: values.astype(float) for name, values in columns.items()}
+
+
+def _split(sums: np.ndarray, columns: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    return np.split(sums, np.cumsum([part.shape[1] for part in columns.values()])[:-1], axis=1)
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -237,3 +250,36 @@ def _needed(found: Draws, z: float, size: tuple[int, int]) -> tuple[int | None, 
         int(np.ceil(labels)) if labels < most * size[0] else None,
         int(np.ceil(repeats)) if size[1] > 1 and repeats < most * size[1] else None,
     )
+
+
+def sentence(
+    verdicts: Sequence[Verdict], arms: Sequence[ArmFacts], against: str, beaten_by: Sequence[str], why_not: str
+) -> str:
+    """The answer in words, for macro F1 (center error, where no class is predicted)."""
+    if why_not:
+        return why_not
+    told = []
+    score = {arm.name: arm.metrics.get("f1_macro") for arm in arms}
+    networks = {arm.name for arm in arms if arm.model == "network"}
+    if beaten_by:
+        best = max((score[name] or 0.0) for name in networks)
+        told.append(
+            f"A simple model beats every network: {beaten_by[0]} reaches {score[beaten_by[0]]:.3f}, the best network {best:.3f}."
+        )
+    metric = "f1_macro" if any(v.metric == "f1_macro" for v in verdicts) else "center_mae_bars"
+    told += [_told(v) for v in verdicts if v.metric == metric and v.against == against and v.arm in networks]
+    return " ".join(told)
+
+
+def _told(v: Verdict) -> str:
+    span = f"{v.delta:+.3f} ({v.low:+.3f} to {v.high:+.3f})"
+    if v.verdict == "equivalent":
+        return f"{v.arm} is as good as {v.against}: {span}, within ±{v.margin:g}."
+    if v.verdict != "undecided":
+        sure = v.p_helps if v.verdict == "helps" else v.p_hurts
+        return f"{v.arm} {v.verdict}: {span}, probability {min(sure, 0.999):.3f}."
+    ways = [f"{v.labels_needed} labels"] * (v.labels_needed is not None) + [f"{v.repeats_needed} repeats"] * (
+        v.repeats_needed is not None
+    )
+    settle = f" If it stays so, {' or '.join(ways)} would settle it." if ways else ""
+    return f"{v.arm} is undecided: {span}; this design finds differences from {v.resolvable:.2f} on.{settle}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
-from moola_core.launch.worker import diagnose, finetune, predict, pretrain
+from moola_core.launch.worker import compare, diagnose, finetune, predict, pretrain, study
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.reaper import identity, reap
 from moola_core.runs.store import Run, now
@@ -25,6 +25,8 @@ JOBS: dict[str, Callable[[Run, Listen | None], None]] = {
     "pretrain": pretrain.work,
     "diagnose": diagnose.work,
     "predict": predict.work,
+    "compare": compare.work,
+    "study": lambda run, listen: study.work(run, listen, carry_out),
 }
 
 
@@ -50,6 +52,11 @@ def run(run: Run, listen: Listen | None = None) -> None:
         run.append_log(traceback.format_exc())
         raise FailedRun(_sentence(error), where=f"run {run.id}", mend=f"See {run.folder / 'log.txt'}.") from error
     run.update(state="done", ended=now(), seconds=time.monotonic() - started)
+
+
+def carry_out(child: Run, listen: Listen | None = None) -> None:
+    """Begin a run that is queued, or go on with one that was interrupted."""
+    (run if child.record.state == "queued" else resume)(child, listen)
 
 
 def resume(interrupted: Run, listen: Listen | None = None) -> None:
