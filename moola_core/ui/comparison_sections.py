@@ -7,6 +7,7 @@ import streamlit as st
 
 from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Verdict
+from moola_core.errors import RunError
 from moola_core.market.library import Dataset
 from moola_core.targets import judge
 from moola_core.ui import loaders, widgets
@@ -130,10 +131,14 @@ def curves(found: Comparison) -> None:
     """Inner loss by epoch of every network."""
     epochs = {}
     for arm in found.arms:
-        if arm.model == "network":
+        if arm.model != "network":
+            continue
+        try:
             columns = loaders.epochs(loaders.store().open(arm.run_id))
-            if len(columns.get("epoch", ())):
-                epochs[arm.name] = columns
+        except RunError:  # it was deleted since
+            continue
+        if len(columns.get("epoch", ())):
+            epochs[arm.name] = columns
     if epochs:
         st.subheader("Learning curves")
         st.caption(
