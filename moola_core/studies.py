@@ -83,12 +83,11 @@ def _arms(*named: tuple[str, dict[str, Any]]) -> Callable[[Finetune, str], tuple
 
 
 def _objectives(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
-    named = {"masked": "masked", "contrastive": "contrastive", "supervised": "outcome"}
     return (
         Arm(name="none", changes={"transfer.schedule": "none", "transfer.checkpoint": ""}),
         *(
-            Arm(name=title, changes={"transfer.schedule": "full"}, pretraining={"objective.name": objective})
-            for title, objective in named.items()
+            Arm(name=name, changes={"transfer.schedule": "full"}, pretraining={"objective.name": name})
+            for name in ("masked", "contrastive", "supervised")
         ),
     )
 

@@ -43,7 +43,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "reports": ({"reports", "charts", "diagnostics.results", "runs"}, {"jinja2"}),
     "launch": ({"launch", "runs", "features.catalog"}, set()),
     "launch.worker": (
-        {"launch", "runs", "training", "models", "features", "market", "diagnostics", "reports"},
+        {"launch", "runs", "training", "models", "features", "market", "diagnostics", "reports", "studies"},
         {"pyarrow"},
     ),
     "ui": (

@@ -96,9 +96,9 @@ class Finetune(Part):
 
     kind: Literal["finetune"] = "finetune"
     preset: str = Field("", description="the preset that the settings started from")
-    reference: Literal["none", "majority", "logistic", "extra_trees", "minirocket"] = Field(
+    reference: Literal["none", "majority", "logistic", "extra_trees", "minirocket", "imported"] = Field(
         "none",
-        description="a simple model in place of the network, on the same folds: the commonest class and the median pointer, logistic regression on aggregates, extra trees on every bar, MiniRocket with ridge",
+        description="a simple model in place of the network, on the same folds: the commonest class and the median pointer, logistic regression on aggregates, extra trees on every bar, MiniRocket with ridge; imported: answers that were made elsewhere",
     )
     data: Data = Data()
     features: Features = Features()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,14 +10,19 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from moola_core import studies
-from moola_core.errors import RunError, SpecError
+from moola_core.errors import DataError, RunError, SpecError
 from moola_core.launch import worker
+from moola_core.launch.worker import plan
+from moola_core.launch.worker.imported import import_predictions
+from moola_core.market.windows import load_windows
 from moola_core.runs import Store
-from moola_core.specs import Arm, Compare, Study, change, parse
+from moola_core.specs import Arm, Compare, Data, Finetune, Plan, Study, change, parse
 from moola_core.training.reference import NAMES
+from tests.app_samples import make_comparison
 
 SMALL = {"epochs": 3, "repeats": 2, "folds": 3, "hidden": 4, "processes": 1}
 
@@ -193,3 +199,68 @@ def test_every_named_study_can_be_asked_for(demo_files, name):
     spec = studies.study(name, "quick", data)
     assert parse(spec.model_dump_json()) == spec and spec.against == spec.arms[0].name
     assert {"majority class", "logistic on aggregates"} <= {arm.name for arm in spec.arms}
+
+
+def test_a_plan_runs_its_phases_and_keeps_each_decision(store, demo_files):
+    changes = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1}
+    run = store.create(Plan(preset="quick", data=Data(windows=str(demo_files["windows"])), changes=changes))
+    asked: list = []
+
+    def pretend(child, listen):
+        asked.append(child.record.name)
+        arms = [arm.name for arm in child.spec.arms]
+        found = make_comparison()
+        renamed = tuple(dataclasses.replace(arm, name=name) for arm, name in zip(found.arms, arms, strict=False))
+        verdicts = tuple(dataclasses.replace(row, arm=arms[1], against=arms[0]) for row in found.verdicts)
+        made = dataclasses.replace(found, arms=renamed, verdicts=verdicts, against=arms[0])
+        child.write_result("comparison", made)
+        child.update(state="done")
+
+    plan.work(run, None, pretend)
+    found = run.result("plan")
+    by_name = {row["study"]: row for row in found["decisions"]}
+    assert by_name["transfer"]["branch"] == "skipped" and "no bars" in by_name["transfer"]["reason"]
+    assert by_name["features"]["branch"] == "ran" and "plan: features" in asked
+    assert len(found["gates"]) == 5 and "contradict" not in found["contradiction"] and found["decisions"][0]["when"]
+    plan.work(run, None, pretend)
+    assert len(asked) == len(set(asked)), "a plan that goes on makes no study twice"
+
+
+def test_imported_predictions_are_a_run_like_any_other(store, demo_files, tmp_path):
+    base = base_of(demo_files, epochs=1)
+    ours = finish(store, base)
+    path = tmp_path / "theirs.csv"
+    ours.predictions[
+        ["repeat", "fold", "window_id", "p_consolidation", "p_retracement", "start_pred", "end_pred"]
+    ].to_csv(path)
+    spec = Finetune(reference="imported", data=base.data)
+    run = import_predictions(store, path, spec)
+    assert run.record.state == "done" and "needs the weights" not in run.record.error and "imported" in run.record.tags
+    for name in ("f1_macro", "auroc", "ece", "center_mae_bars"):
+        assert run.result("evaluation")["metrics"][name]["mean"] == pytest.approx(
+            ours.result("evaluation")["metrics"][name]["mean"]
+        )
+    assert run.result("calibration")["repeats"] and "no transfer" in run.result("transfer")["why_not"]
+    found = finish(store, Compare(runs=(ours.id, run.id))).result("comparison")
+    assert {row["verdict"] for row in found["verdicts"]} == {"equivalent"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda t: t.drop(columns="fold"), "no column fold"),
+        (lambda t: t.assign(p_consolidation=t["p_consolidation"] + 0.5), "sum 1"),
+        (lambda t: t.assign(window_id="nobody"), "no window that takes part"),
+        (lambda t: t.iloc[1:], "of 60 windows"),
+        (lambda t: t.assign(window_id=t["window_id"].iloc[0]), "twice"),
+    ],
+)
+def test_predictions_that_cannot_be_imported_say_why(store, demo_files, tmp_path, spoil, words):
+    windows = load_windows(demo_files["windows"]).trainable()[0]
+    n = np.arange(len(windows))
+    table = pd.DataFrame({"window_id": windows.window_id, "fold": n % 5, "p_consolidation": 0.4, "p_retracement": 0.6})
+    spoil(table).to_parquet(tmp_path / "bad.parquet")
+    spec = Finetune(reference="imported", data=Data(windows=str(demo_files["windows"])))
+    with pytest.raises(DataError, match=words):
+        import_predictions(store, tmp_path / "bad.parquet", spec)
+    assert store.runs() == []

@@ -17,6 +17,7 @@ from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Diff
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
+from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
 from moola_core.diagnostics.results.predictions import Expansion, Predicted
 from moola_core.diagnostics.results.pretraining import FeatureError, Learned, Measure, Probe, ProbeScore, Reconstruction
 from moola_core.diagnostics.results.shift import Domain, FeatureShift, Foreign, Shift
@@ -33,6 +34,7 @@ __all__ = [
     "ColumnFact",
     "Comparison",
     "Confusion",
+    "Decision",
     "Difference",
     "Domain",
     "Errors",
@@ -46,9 +48,11 @@ __all__ = [
     "FoldShare",
     "Foreign",
     "Gain",
+    "Gate",
     "LayerChange",
     "Learned",
     "Measure",
+    "PlanReport",
     "PointerBaseline",
     "Predicted",
     "Probe",

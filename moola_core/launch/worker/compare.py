@@ -18,6 +18,8 @@ from moola_core.specs import settings
 if TYPE_CHECKING:
     import pandas as pd
 
+# Answers from elsewhere stand beside the networks.
+NETWORKS = ("none", "imported")
 SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.processes")
 
 
@@ -48,7 +50,7 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
     """The comparison of finished runs by name; how: margin and seed."""
     tables = {arm: run.predictions for arm, run in runs.items()}
     common = sorted(set.intersection(*(set(table["window_id"].astype(str)) for table in tables.values())))
-    why_not = _why_not(runs, common)
+    why_not = _why_not(runs, tables, common)
     arms = tuple(_facts(arm, run, tables[arm], common) for arm, run in runs.items())
     verdicts: tuple[Verdict, ...] = ()
     gains: dict[str, tuple[Gain, ...]] = {}
@@ -64,11 +66,16 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
     )  # fmt: skip
 
 
-def _why_not(runs: Mapping[str, Run], common: list[str]) -> str:
-    hashes = {arm: run.record.data_hashes for arm, run in runs.items()}
-    if len({one.get("windows") for one in hashes.values()}) > 1:
+def _divided(table: pd.DataFrame) -> str:
+    """What says in which fold of which repeat each window was tested."""
+    rows = table.sort_values(["repeat", "window_id"])[["repeat", "fold", "window_id"]]
+    return rows.astype(str).to_csv(index=False)
+
+
+def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]) -> str:
+    if len({run.record.data_hashes.get("windows") for run in runs.values()}) > 1:
         return f"The runs are about different windows; side by side on the {len(common)} that they share, without a verdict."
-    if len({one.get("folds") for one in hashes.values()}) > 1:
+    if len({_divided(table) for table in tables.values()}) > 1:
         return "The runs were divided into different folds; side by side, without a verdict. Give them the same folds, repeats and seed."
     if any("group" not in run.folds for run in runs.values()):
         return "A run is of a version that did not keep which windows share bars; launch it again for a verdict."
@@ -114,8 +121,11 @@ def _beaten(arms: tuple[ArmFacts, ...]) -> tuple[str, ...]:
 def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFacts:
     record, spec = run.record, run.spec
     shown = evaluate(table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"]))
-    network = spec.reference == "none"
-    median = {key: float(np.median(record.counts[key])) if network else None for key in ("best_epochs", "epochs_run")}
+    network = spec.reference in NETWORKS
+    median = {
+        key: float(np.median(record.counts[key])) if record.counts[key] and network else None
+        for key in ("best_epochs", "epochs_run")
+    }
     metrics: dict[str, Any] = {
         key: {part: value.mean for part, value in spread.items()} if isinstance(spread, dict) else spread.mean
         for key, spread in shown.metrics.items()

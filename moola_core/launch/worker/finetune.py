@@ -51,7 +51,7 @@ def work(run: Run, listen: Listen | None) -> None:
         relay.finished()
     relay.flush()
     gather(run)
-    _evaluate(run)
+    evaluate_into(run)
     diagnose.store_all(run, material)
 
 
@@ -165,7 +165,7 @@ def gather(run: Run) -> None:
     )
 
 
-def _evaluate(run: Run) -> None:
+def evaluate_into(run: Run) -> None:
     """Store what the predictions are worth; when that fails the fits are still kept, and the record says so."""
     try:
         run.write_result("evaluation", evaluate_run(run))
