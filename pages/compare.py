@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.diagnostics.results import Comparison
-from moola_core.ui import comparison_sections, loaders, picker, progress, state, study_form, widgets
+from moola_core.diagnostics.results import Comparison, PlanReport
+from moola_core.ui import comparison_sections, loaders, picker, plan_section, progress, state, study_form, widgets
 
 picked = picker.current()
 st.title("Compare")
@@ -36,13 +36,18 @@ if run.record.active:
     st.stop()
 for warning in run.record.warnings:
     st.caption(f":orange[:material/warning:] {widgets.literal(warning)}")
-result = loaders.diagnostic(run, "comparison") if run.record.state == "done" else run.record.error
+kind = "plan" if run.record.kind == "plan" else "comparison"
+result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error
+if isinstance(result, PlanReport):
+    plan_section.plan(result)
+    st.stop()
 if not isinstance(result, Comparison):
     widgets.empty("This comparison left no result", widgets.literal(str(result)))
     st.stop()
 comparison_sections.answer(result)
 comparison_sections.arms(result)
 comparison_sections.verdicts(result)
+comparison_sections.labels(result)
 comparison_sections.gains(result, dataset)
 comparison_sections.curves(result)
 comparison_sections.differences(result)

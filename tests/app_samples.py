@@ -20,6 +20,7 @@ from moola_core.diagnostics.results import (
     FeatureError,
     FeatureReport,
     Gain,
+    LabelCurve,
     LayerChange,
     Learned,
     Predicted,
@@ -302,5 +303,5 @@ def make_comparison() -> Comparison:
     return Comparison(
         "transfer", "from scratch", 60, 60, 2, arms, verdicts, differs, dict.fromkeys(words, gains),
         "A simple model beats every network: logistic on aggregates reaches 0.750, the best network 0.660.",
-        ("logistic on aggregates",), "",
+        ("logistic on aggregates",), "", LabelCurve((35, 70, 139), ((0.4, 0.5), (0.5, 0.6), (0.6, 0.7)), ((139, 0.65, 0.6, 0.7), (278, 0.7, 0.6, 0.8))),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from moola_core.charts.theme import faded, figure, interval, palette
-from moola_core.diagnostics.results import ArmFacts, Verdict
+from moola_core.diagnostics.results import ArmFacts, LabelCurve, Verdict
 
 ICONS = {"helps": "helps", "hurts": "hurts", "equivalent": "as good", "undecided": "undecided"}
 
@@ -68,6 +68,36 @@ def arms(rows: Sequence[ArmFacts], appearance: str = "light") -> go.Figure:
         )  # fmt: skip
     chart.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=[row.name for row in shown])
     chart.update_xaxes(title="macro F1, pooled out of fold", range=[0, 1])
+    return chart
+
+
+def labels(found: LabelCurve, appearance: str = "light") -> go.Figure:
+    """Macro F1 by number of labels, and the line beyond what was measured with its band."""
+    colours = palette(appearance)
+    chart = figure(appearance, 340)
+    points = [(count, score) for count, row in zip(found.labels, found.scores, strict=True) for score in row]
+    ahead = found.ahead
+    at = [row[0] for row in ahead]
+    chart.add_trace(
+        go.Scatter(
+            x=at + at[::-1], y=[row[3] for row in ahead] + [row[2] for row in ahead[::-1]], fill="toself", line={"width": 0},
+            fillcolor=faded(colours.categorical[1], 0.2), name="95% of the draws", hoverinfo="skip",
+        )
+    )  # fmt: skip
+    chart.add_trace(
+        go.Scatter(
+            x=at, y=[row[1] for row in ahead], mode="lines+markers", name="if it goes on so",
+            line={"color": colours.categorical[1], "dash": "dash"}, hovertemplate="%{x} labels: %{y:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    chart.add_trace(
+        go.Scatter(
+            x=[count for count, _ in points], y=[score for _, score in points], mode="markers", name="one repeat",
+            marker={"size": 8, "color": colours.categorical[0]}, hovertemplate="%{x} labels: %{y:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    chart.update_xaxes(title="labelled windows to train on")
+    chart.update_yaxes(title="macro F1")
     return chart
 
 

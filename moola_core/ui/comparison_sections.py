@@ -117,6 +117,19 @@ def _gap(row) -> str:
     )
 
 
+def labels(found: Comparison) -> None:
+    """What more labels would buy."""
+    if found.label_curve is None:
+        return
+    st.subheader("What would more labels buy?")
+    now, then = found.label_curve.ahead[0], found.label_curve.ahead[-1]
+    st.caption(
+        f"From {now[0]} to {then[0]} labels macro F1 would go from {now[1]:.2f} to {then[1]:.2f} ({then[2]:.2f} to {then[3]:.2f}) if the error goes "
+        "on falling with the square root of the labels. The band leaves out how wrong that may be."
+    )
+    widgets.chart(charts.labels(found.label_curve, widgets.appearance()), "labels", "Macro F1 by number of labels")
+
+
 def differences(found: Comparison) -> None:
     """Settings and facts in which the networks differ."""
     if not found.differences:

@@ -19,6 +19,7 @@ from moola_core.diagnostics.results import (
     Evaluation,
     FeatureReport,
     Learned,
+    PlanReport,
     Predicted,
     Shift,
     Transferred,
@@ -47,6 +48,7 @@ DIAGNOSTICS: dict[str, type] = {
     "transfer": Transferred,
     "predicted": Predicted,
     "comparison": Comparison,
+    "plan": PlanReport,
 }
 EPOCH_KEYS = ("repeat", "fold", "epoch", "split")
 EPOCH_VALUES = ("loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "lr")
@@ -176,12 +178,14 @@ def table(run: Run, name: str) -> pd.DataFrame:
 
 
 def comparisons(dataset: Dataset) -> list[Run]:
-    """The studies and comparisons of the dataset's windows, newest first."""
+    """The studies, plans and comparisons of the dataset's windows, newest first."""
     found = []
     for record in store().runs():
         run = store().open(record.run_id)
         if record.kind == "study":
             windows = run.spec.base.data.windows
+        elif record.kind == "plan":
+            windows = run.spec.data.windows
         elif record.kind == "compare":
             windows = _windows_of_run(run.spec.runs[0])
         else:

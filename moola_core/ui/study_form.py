@@ -11,7 +11,7 @@ from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.presets import PRESETS
 from moola_core.runs.record import Record
-from moola_core.specs import Compare, Study, digest
+from moola_core.specs import Compare, Plan, Study, digest
 from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import duration, literal
 
@@ -44,9 +44,16 @@ def new_study(dataset: Dataset) -> None:
     st.caption(
         f"Arms: {literal(', '.join(arm.name for arm in spec.arms))}. {spec.base.training.repeats} repeats of {spec.base.training.folds} folds, about {duration(seconds)}."
     )
-    if st.button("Start the study", type="primary", icon=":material/play_arrow:"):
-        LocalLauncher(loaders.store()).submit(spec, name=spec.name)
-        st.rerun()
+    launcher = LocalLauncher(loaders.store())
+    with st.container(horizontal=True):
+        if st.button("Start the study", type="primary", icon=":material/play_arrow:"):
+            launcher.submit(spec, name=spec.name)
+            st.rerun()
+        whole = "All named studies in their order; what one shows decides about the next."
+        if st.button("Run the whole plan", icon=":material/account_tree:", help=whole):
+            asked = Plan(preset=start, data=spec.base.data, changes=changes)
+            launcher.submit(asked, name="plan")
+            st.rerun()
 
 
 def study_seconds(spec: Study, dataset: Dataset) -> float:

@@ -13,7 +13,7 @@ from moola_core.diagnostics.results.calibration import (
     Recalibrated,
     ReliabilityBin,
 )
-from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, Verdict
+from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
@@ -49,6 +49,7 @@ __all__ = [
     "Foreign",
     "Gain",
     "Gate",
+    "LabelCurve",
     "LayerChange",
     "Learned",
     "Measure",

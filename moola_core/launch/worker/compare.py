@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moola_core.diagnostics.comparison import Answers, compare, read_answers, sentence
+from moola_core.diagnostics.comparison import Answers, compare, label_curve, read_answers, sentence
 from moola_core.diagnostics.evaluation import evaluate
-from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, Verdict
+from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
 from moola_core.errors import RunError
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
@@ -63,7 +63,19 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
         name, against, max(len(table["window_id"].unique()) for table in tables.values()), len(common),
         min(int(table["repeat"].nunique()) for table in tables.values()), arms, verdicts, _differences(runs), gains,
         sentence(verdicts, arms, against, beaten, why_not), beaten, why_not,
+        _label_curve(runs, arms),
     )  # fmt: skip
+
+
+def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...]) -> LabelCurve | None:
+    """None unless at least three networks were trained on different shares of the labels."""
+    scores = {}
+    for arm in arms:
+        spec = runs[arm.name].spec
+        if spec.reference == "none" and arm.f1_by_repeat:
+            used = runs[arm.name].record.counts["windows"] * (1 - 1 / spec.training.folds)
+            scores[round(used * spec.training.label_frac)] = arm.f1_by_repeat
+    return label_curve(scores) if len(scores) >= 3 else None
 
 
 def _divided(table: pd.DataFrame) -> str:
