@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.ui import advice, first_start, loaders, picker, progress, reading, state, targets_table, widgets
+from moola_core.reports import advice
+from moola_core.ui import first_start, loaders, picker, progress, reading, state, targets_table, widgets
 from moola_core.ui.health import data_health
 from moola_core.ui.places import data_folder, shown
 

@@ -9,9 +9,10 @@ from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Verdict
 from moola_core.errors import RunError
 from moola_core.market.library import Dataset
+from moola_core.reports.wording import probability
 from moola_core.targets import judge
 from moola_core.ui import loaders, widgets
-from moola_core.ui.widgets import literal, probability
+from moola_core.ui.widgets import literal
 
 TITLES = {
     "f1_macro": "Macro F1", "ece": "ECE", "center_mae_bars": "Center error, bars", "joint_at_3": "Class right and center within 3 bars",

@@ -11,12 +11,13 @@ from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
 from moola_core.presets import preset
+from moola_core.reports.wording import duration, size
 from moola_core.runs.checkpoints import find, settings_of, start_from
 from moola_core.specs import change
 from moola_core.ui import loaders, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, shown, store_folder
-from moola_core.ui.widgets import distinct, duration, figures, literal, size, title_of
+from moola_core.ui.widgets import distinct, figures, literal, title_of
 
 FINETUNE, PRETRAIN = "finetune", "pretrain"
 TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on the bars"}

@@ -10,26 +10,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import (
-    Attribution,
-    Balance,
-    CalibrationReport,
-    Comparison,
-    Errors,
-    Evaluation,
-    FeatureReport,
-    Learned,
-    PlanReport,
-    Predicted,
-    Shift,
-    Transferred,
-)
+from moola_core.diagnostics.results import RESULTS, Evaluation, Learned
 from moola_core.errors import MoolaError
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
 from moola_core.market.windows import Windows, load_windows
 from moola_core.runs.codec import restore
+from moola_core.runs.epochs import epoch_columns
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Reading
@@ -38,20 +26,6 @@ from moola_core.ui.places import data_folder, store_folder
 
 Stamp = tuple[str, int, int]
 TRAINED = ("finetune", "pretrain")
-DIAGNOSTICS: dict[str, type] = {
-    "features": FeatureReport,
-    "shift": Shift,
-    "attribution": Attribution,
-    "calibration": CalibrationReport,
-    "balance": Balance,
-    "errors": Errors,
-    "transfer": Transferred,
-    "predicted": Predicted,
-    "comparison": Comparison,
-    "plan": PlanReport,
-}
-EPOCH_KEYS = ("repeat", "fold", "epoch", "split")
-EPOCH_VALUES = ("loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "lr")
 
 
 def stamp(path: str | Path) -> Stamp:
@@ -265,14 +239,9 @@ def _learned(source: Stamp, run_id: str) -> Learned:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _diagnostic(source: Stamp, run_id: str, name: str) -> Any:
     stored = store().open(run_id).result(name)
-    return stored["why_not"] if "why_not" in stored else restore(DIAGNOSTICS[name], stored)
+    return stored["why_not"] if "why_not" in stored else restore(RESULTS[name], stored)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _epochs(source: Stamp, run_id: str) -> dict[str, np.ndarray]:
-    events = [event for event in store().open(run_id).events() if event["type"] == "epoch"]
-    columns: dict[str, np.ndarray] = {key: np.array([event.get(key) for event in events]) for key in EPOCH_KEYS}
-    for name in EPOCH_VALUES:
-        values = [event.get("values", {}).get(name) for event in events]
-        columns[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
-    return columns
+    return epoch_columns(store().open(run_id))

@@ -8,9 +8,9 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
+from moola_core.reports.wording import KIND_TITLES, duration
 from moola_core.runs.record import Record
 from moola_core.ui import loaders, picker, state
-from moola_core.ui.widgets import KIND_TITLES, duration
 
 TABLE = "runs_table"
 

@@ -10,10 +10,11 @@ from moola_core.launch.estimate import estimate, estimate_pretraining
 from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.presets import PRESETS
+from moola_core.reports.wording import duration
 from moola_core.runs.record import Record
 from moola_core.specs import Compare, Plan, Study, digest
 from moola_core.ui import loaders, widgets
-from moola_core.ui.widgets import duration, literal
+from moola_core.ui.widgets import literal
 
 SIMPLE_S = 6.0  # a simple model takes about so long for all its fits
 

@@ -24,7 +24,24 @@ from moola_core.diagnostics.results.shift import Domain, FeatureShift, Foreign, 
 from moola_core.diagnostics.results.training import Balance, TaskBalance
 from moola_core.diagnostics.results.transfer import LayerChange, Transferred
 
+# Every result that a run may hold, by the name under which it is stored.
+RESULTS: dict[str, type] = {
+    "attribution": Attribution,
+    "balance": Balance,
+    "calibration": CalibrationReport,
+    "comparison": Comparison,
+    "errors": Errors,
+    "evaluation": Evaluation,
+    "features": FeatureReport,
+    "learned": Learned,
+    "plan": PlanReport,
+    "predicted": Predicted,
+    "shift": Shift,
+    "transfer": Transferred,
+}
+
 __all__ = [
+    "RESULTS",
     "ArmFacts",
     "Attribution",
     "Balance",
