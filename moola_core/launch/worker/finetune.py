@@ -27,6 +27,7 @@ from moola_core.training.device import resolve_device
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
+from moola_core.training.planting import plant
 
 
 def work(run: Run, listen: Listen | None) -> None:
@@ -75,7 +76,7 @@ def load_inputs(spec: Finetune, cache: Path) -> tuple[Windows, Inputs, dict[str,
         "features": list(features),
     }
     counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    return windows, _inputs(windows, found.x, features), hashes, counts
+    return windows, plant(_inputs(windows, found.x, features), spec), hashes, counts
 
 
 def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:
