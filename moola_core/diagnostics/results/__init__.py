@@ -13,6 +13,7 @@ from moola_core.diagnostics.results.calibration import (
     Recalibrated,
     ReliabilityBin,
 )
+from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
@@ -28,6 +29,7 @@ __all__ = [
     "CalibrationReport",
     "ColumnFact",
     "Confusion",
+    "Diagnosis",
     "Domain",
     "Errors",
     "Evaluation",
@@ -36,10 +38,12 @@ __all__ = [
     "FeatureLabel",
     "FeatureReport",
     "FeatureShift",
+    "Finding",
     "FoldShare",
     "Foreign",
     "Learned",
     "Measure",
+    "NotJudged",
     "PointerBaseline",
     "Probe",
     "ProbeScore",
