@@ -18,7 +18,9 @@ def main() -> None:
     try:
         first_start.prepare()
         picker.pick()
+        widgets.begin_page()
         page.run()
+        widgets.chart_data()
     except MoolaError as error:
         widgets.explain(error)
 

@@ -13,6 +13,7 @@ from moola_core.ui import (
     picker,
     result_sections,
     state,
+    transfer_section,
     widgets,
 )
 
@@ -41,31 +42,18 @@ if result is None:
 
 if isinstance(result, Learned):
     learned_sections.learned(run, result)
-    st.stop()
-SECTIONS = ("Metrics", "Calibration", "Balance", "Attribution", "Errors")
-state.choose(state.SECTION, SECTIONS, SECTIONS[0])
-section = st.segmented_control(
-    "Show", SECTIONS, key=state.SECTION, required=True, persist_state="session", label_visibility="collapsed"
-)
-state.publish((state.SECTION,), {state.SECTION: SECTIONS[0]})
-if section != SECTIONS[0]:
-    {
+else:
+    sections = {
+        "Metrics": lambda: result_sections.results(run, result),
         "Calibration": lambda: diagnostic_sections.calibration(run),
         "Balance": lambda: diagnostic_sections.balance(run),
+        "Transfer": lambda: transfer_section.transfer(run),
         "Attribution": lambda: attribution_section.attribution(run, picked.dataset),
         "Errors": lambda: diagnostic_sections.errors(run, result),
-    }[section]()
-    st.stop()
-st.subheader("Metrics")
-result_sections.metrics(result)
-left, right = st.columns(2, gap="large")
-with left:
-    st.subheader("Confusion")
-    result_sections.confusion(result, loaders.predictions(run))
-with right:
-    st.subheader("What each fold answered")
-    result_sections.fold_shares(result)
-st.subheader("Pointers")
-result_sections.pointers(result)
-st.subheader("Training")
-result_sections.training(run, result)
+    }
+    state.choose(state.SECTION, list(sections), "Metrics")
+    section = st.segmented_control(
+        "Show", list(sections), key=state.SECTION, required=True, persist_state="session", label_visibility="collapsed"
+    )
+    state.publish((state.SECTION,), {state.SECTION: "Metrics"})
+    sections[section]()

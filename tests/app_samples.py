@@ -13,15 +13,19 @@ from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import (
     Attribution,
     Balance,
+    Expansion,
     FeatureError,
     FeatureReport,
+    LayerChange,
     Learned,
+    Predicted,
     Probe,
     ProbeScore,
     Rank,
     Reconstruction,
     Shift,
     TaskBalance,
+    Transferred,
 )
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
@@ -29,7 +33,7 @@ from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
-from moola_core.specs import change
+from moola_core.specs import Data, Predict, change
 
 CLASSES = ("consolidation", "retracement")
 FOLDS, REPEATS, EPOCHS = 5, 2, 4
@@ -64,11 +68,42 @@ def _finish(run: Run, windows: Path, constant: bool) -> None:
     run.write_result("evaluation", evaluate(predictions, 105, {0: 0.9, 1: 0.95}))
     run.write_result("calibration", calibrations(predictions))
     run.write_result("errors", errors(predictions, load_windows(windows)))
+    run.write_result("transfer", make_transfer() if not constant else {"why_not": "no transfer to look at."})
     run.write_result("balance", make_balance() if not constant else {"why_not": "only one task was trained."})
     done = FOLDS * REPEATS
     run.update(
         state="done", progress={"done": done, "total": done}, ended=run.record.created, seconds=12.0, device="cpu"
     )
+
+
+def make_transfer() -> Transferred:
+    """An encoder that a probe reads better than random weights, changed more in its second layer."""
+    names = {"pre-trained": 0.8, "random weights": 0.6, "raw features": 0.7, "fine-tuned": 0.82}
+    scores = tuple(ProbeScore(name, value, 0.01, (value - 0.01, value + 0.01)) for name, value in names.items())
+    layers = (LayerChange(1, 0.97, 0.95, 0.99, 0.6, 0.02), LayerChange(2, 0.90, 0.85, 0.95, 0.5, 0.05))
+    return Transferred("20260101-000000-000-0000", "full", Probe(60, scores), {"pre-trained": -0.6}, layers)
+
+
+def make_predicted(run: Run, bars: Path | None = None) -> Run:
+    """What the run's models said: of the bars every 20 of them, in two expansions, or of its own windows."""
+    data = Data(bars=str(bars)) if bars else Data(windows=run.spec.data.windows)
+    child = Store(run.store_root).create(Predict(run=run.id, data=data, stride=20), parent=run.id)
+    generator, n = np.random.default_rng(11), 60
+    likely = generator.uniform(0.5, 1, n)
+    answer = np.array(CLASSES)[np.arange(n) % 2]
+    p = {f"p_{name}": np.where(answer == name, likely, 1 - likely) for name in CLASSES}
+    named = {"first_bar": np.arange(n) * 20} if bars else {"window_id": [f"w{i}" for i in range(n)]}
+    pointers = {"start_pred": np.full(n, 40.0), "end_pred": np.full(n, 60.0), "foreign": np.arange(n) % 5 == 0}
+    child.write_table("predicted", {**named, **p, "predicted": answer, "agreement": likely, **pointers})
+    found = tuple(
+        Expansion(a, a + 20, "2026-01-05T10:00:00", "2026-01-05T10:20:00", name, 0.8, 0.7)
+        for a, name in zip((200, 700), CLASSES, strict=True)
+    )
+    counts = dict.fromkeys(CLASSES, n // 2)
+    result = Predicted(CLASSES, n, 10, 105, counts, 0.8, 12, 5, bars is not None, 20, 1.0, found if bars else ())
+    child.write_result("predicted", result)
+    child.update(state="done")
+    return child
 
 
 def make_balance() -> Balance:
@@ -119,7 +154,10 @@ def make_attribution() -> Attribution:
     )
     ids = tuple(f"demo_{i:04d}" for i in range(30))
     level = np.random.default_rng(9).normal(size=(30, 2))
-    return Attribution(0, ids, names, outputs, values, np.zeros((30, 2)), values.sum(1), level, ranking, 1e-7)
+    course = np.random.default_rng(10).uniform(size=(2, 105, 2))
+    return Attribution(
+        1, ids, names, outputs, values, np.zeros((30, 2)), values.sum(1), level, ranking, 1e-7, names, course
+    )
 
 
 def make_shift() -> Shift:

@@ -29,7 +29,13 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "training.folds": ({"training"}, {"sklearn"}),
     "runs": ({"runs"}, {"pyarrow", "sqlite3"}),
     "diagnostics": ({"diagnostics", "metrics", "features", "market", "runs"}, {"scipy", "sklearn", "pandas"}),
-    "diagnostics.attribution": ({"diagnostics", "metrics", "features", "market", "models", "runs"}, {"torch"}),
+    **{
+        f"diagnostics.{name}": (
+            {"diagnostics", "metrics", "features", "market", "models", "runs"},
+            {"torch", "shap", "scipy", "sklearn", "pandas"},
+        )
+        for name in ("attribution", "fitted", "predict", "transfer")
+    },
     "diagnostics.results": ({"diagnostics.results"}, set()),
     "charts": ({"charts", "diagnostics.results", "features.catalog"}, {"plotly"}),
     "reports": ({"reports", "charts", "diagnostics.results", "runs"}, {"jinja2"}),

@@ -10,7 +10,7 @@ from moola_core.diagnostics.results import Attribution
 
 
 def ranking(found: Attribution, output: str, appearance: str = "light") -> go.Figure:
-    """Mean absolute contribution of each feature to one output, a point a fold."""
+    """Mean absolute contribution of each feature to one output, a point a fit (fold of a repeat)."""
     colours = palette(appearance)
     rows = sorted((row for row in found.ranking if row.output == output), key=lambda row: row.rank)
     chart = figure(appearance, 100 + 26 * len(rows))
@@ -20,11 +20,11 @@ def ranking(found: Attribution, output: str, appearance: str = "light") -> go.Fi
             marker={"color": faded(colours.categorical[0], 0.45)}, hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         )
     )  # fmt: skip
-    points = [(value, row.group) for row in rows for value in row.by_fold]
+    points = [(value, row.group) for row in rows for value in row.by_fit]
     chart.add_trace(
         go.Scatter(
-            x=[value for value, _ in points], y=[group for _, group in points], mode="markers", name="one fold",
-            marker={"size": 6, "color": colours.categorical[0]}, hovertemplate="%{x:.3f}<extra>one fold</extra>",
+            x=[value for value, _ in points], y=[group for _, group in points], mode="markers", name="one fit",
+            marker={"size": 6, "color": colours.categorical[0]}, hovertemplate="%{x:.3f}<extra>one fit</extra>",
         )
     )  # fmt: skip
     chart.update_yaxes(autorange="reversed")
@@ -70,6 +70,25 @@ def _spread(values: np.ndarray, bins: int = 40) -> np.ndarray:
         steps = (np.arange(len(rows)) + 1) // 2 * np.where(np.arange(len(rows)) % 2, 1, -1)
         offset[rows] = 0.8 * steps / max(most, 2)
     return offset
+
+
+def course(found: Attribution, output: str, appearance: str = "light") -> go.Figure:
+    """Where in the window each feature counts: mean absolute expected gradient by feature and bar."""
+    colours = palette(appearance)
+    values = found.course[found.outputs.index(output)].T
+    order = np.argsort(-values.sum(1))
+    chart = figure(appearance, 120 + 22 * len(order))
+    chart.add_trace(
+        go.Heatmap(
+            x=np.arange(values.shape[1]), y=[found.features[i] for i in order], z=values[order], zmin=0,
+            colorscale=[[0, colours.diverging[1]], [1, colours.categorical[0]]], ygap=2, name=output,
+            colorbar={"thickness": 10, "outlinewidth": 0, "tickfont": {"color": colours.muted}},
+            hovertemplate="%{y}, bar %{x}: %{z:.4f}<extra></extra>",
+        )
+    )  # fmt: skip
+    chart.update_yaxes(autorange="reversed")
+    chart.update_xaxes(title="bar of the window")
+    return chart
 
 
 def waterfall(found: Attribution, window_id: str, output: str, appearance: str = "light") -> go.Figure:

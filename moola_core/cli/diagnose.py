@@ -12,7 +12,7 @@ from moola_core.errors import SpecError, nearest
 from moola_core.specs.diagnose import Diagnose, Diagnostic
 from moola_core.targets import NOTABLE_R
 
-NAMES = get_args(Diagnostic)
+NAMES = tuple(name for name in get_args(Diagnostic) if name != "doctor")  # that one has a command of its own
 
 
 def add_to(commands: Any) -> None:
@@ -116,9 +116,21 @@ def _shift(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _transfer(found: dict[str, Any]) -> str:
+    scores = [f"{s['representation']} {s['mean']:.3f} ± {s['std']:.3f}" for s in found["probe"]["scores"]]
+    lines = [f"AUROC of a linear probe: {', '.join(scores)}."]
+    lines.append("LogME: " + ", ".join(f"{name} {value:.3f}" for name, value in found["logme"].items()) + ".")
+    lines += [
+        f"Layer {row['layer']}: CKA with the pre-trained {row['cka']:.3f} [{row['low']:.3f}, {row['high']:.3f}] "
+        f"(random weights {row['random']:.3f}), weights moved by {row['moved']:.1%}."
+        for row in found["layers"]
+    ]
+    return "\n".join(lines)
+
+
 def _attribution(found: dict[str, Any]) -> str:
     lines = [
-        f"{len(found['window_id'])} windows, repeat {found['repeat'] + 1}; additivity error {found['additivity_error']:.1e}."
+        f"{len(found['window_id'])} answers of {found['repeats']} repeats explained; additivity error {found['additivity_error']:.1e}."
     ]
     for output in found["outputs"]:
         rows = sorted((row for row in found["ranking"] if row["output"] == output), key=lambda row: row["rank"])
@@ -133,4 +145,5 @@ TEXTS = {
     "calibration": _calibration,
     "balance": _balance,
     "errors": _errors,
+    "transfer": _transfer,
 }

@@ -2,81 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from moola_core.diagnostics.fitted import classes_of, load_fitted
 from moola_core.diagnostics.results import Attribution, Rank
 from moola_core.errors import DataError
 from moola_core.features.catalog import PRICE_PATH
 from moola_core.market.windows import Windows
-from moola_core.models.checkpoint import load_weights, put_weights
 from moola_core.models.multitask import MultiTask
 from moola_core.runs.store import Run
 
 MOST_GROUPS = 14
 PATH = "price_path"
-BATCH = 256  # measured fastest
+BATCH = 128  # measured fastest on one thread
+CHUNK = 6  # windows in a job: progress is told after each
+REFERENCES, SAMPLES = 50, 25  # training windows, and draws a window, of the expected gradients
 
 Answer = Callable[[Tensor], Tensor]
+Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
-    """A replicate's network in eval mode with the scale [F] of its inputs."""
+class Job:
+    """Windows of one test fold: their rows, what the model reads of them [m, K, F], the mean course [K, F] and some training
+    windows [r, K, F]."""
 
-    model: MultiTask
-    mean: np.ndarray
-    std: np.ndarray
+    folder: Path
+    repeat: int
+    fold: int
+    rows: np.ndarray
+    x: np.ndarray
+    base: np.ndarray
+    references: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """What a job found: Shapley values [m, G, O], outputs without and with all features [m, O], absolute gradients [K, F, O]."""
+
+    repeat: int
+    fold: int
+    rows: np.ndarray
+    values: np.ndarray
+    empty: np.ndarray
+    full: np.ndarray
+    gradients: np.ndarray
 
 
 def attribute(
-    run: Run, windows: Windows, x: np.ndarray, repeat: int = 0, tell: Callable[[int, int], None] | None = None
+    run: Run,
+    windows: Windows,
+    x: np.ndarray,
+    repeats: int = 1,
+    tell: Callable[[int, int], None] | None = None,
+    each: Map = map,
 ) -> Attribution:
-    """Shapley values of each window by the model that did not train on it.
+    """Shapley values of each window by the model that did not train on it, and expected gradients over time.
 
-    x [n, K, F]: what the models read of `windows`, in raw units; tell: called with windows done and in all. A left-out feature takes its
-    mean course over the fold's training windows. Raises DataError when the features make more than 14 groups.
+    x [n, K, F]: what the models read of `windows`, in raw units; repeats: of how many repeats the models are asked; tell: called with
+    windows done and in all; each: a `map` that may work in several processes. A left-out feature takes its mean course over the
+    fold's training windows. Raises DataError when the features make more than 14 groups.
     """
-    predictions = run.predictions
-    rows = predictions[predictions["repeat"] == repeat]
-    names = tuple(run.record.counts["features"])
-    groups = grouped(names)
+    groups = grouped(run.record.counts["features"])
     if len(groups) > MOST_GROUPS:
         raise DataError(
             f"{len(groups)} groups of features are too many to be exact.",
             where="attribution",
             mend="Use fewer columns.",
         )
-    place = {name: i for i, name in enumerate(windows.window_id.astype(str))}
-    classes = tuple(str(name)[2:] for name in rows if str(name).startswith("p_"))
-    parts, order, done = [], [], 0
-    for fold, part in rows.groupby("fold", sort=True):
-        fitted = load_fitted(run, repeat, int(fold), x.shape[2], len(classes))
-        test = np.array([place[name] for name in part["window_id"].astype(str)])
-        scaled = (x - fitted.mean) / fitted.std
-        base = np.delete(scaled, test, axis=0).mean(0)
-        answer = answers(fitted.model, len(classes), windows.bars)
-        for i in test:
-            parts.append(shapley(answer, scaled[i], base, list(groups.values())))
-            done += 1
-            if tell:
-                tell(done, len(rows))
-        order.append((int(fold), test, scaled[test].mean(1)))
-    index = np.concatenate([test for _, test, _ in order])
-    values, empty, full = (np.stack([part[k] for part in parts]) for k in range(3))
-    level = np.concatenate([mean for _, _, mean in order])
-    level = np.stack([level[:, at[0]] if len(at) == 1 else np.zeros(len(level)) for at in groups.values()], axis=1)
-    folds = np.concatenate([np.full(len(test), fold) for fold, test, _ in order])
-    outputs = output_names(fitted.model, classes)
+    jobs = _jobs(run, windows, x, repeats)
+    total, parts = sum(len(job.rows) for job in jobs), []
+    for part in each(explain, jobs):
+        parts.append(part)
+        if tell:
+            tell(sum(len(p.rows) for p in parts), total)
+    parts.sort(key=lambda part: (part.repeat, part.fold, int(part.rows[0])))
+    index = np.concatenate([part.rows for part in parts])
+    values, empty, full = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "empty", "full")
+    )
+    fits = np.concatenate([[f"{part.repeat}-{part.fold}"] * len(part.rows) for part in parts])
+    outputs = output_names(load_fitted(run, parts[0].repeat, parts[0].fold).model, classes_of(run))
+    course = sum(part.gradients for part in parts) / total
     return Attribution(
-        repeat, tuple(windows.window_id.astype(str)[index].tolist()), tuple(groups), outputs, values, empty, full, level,
-        _ranking(values, folds, tuple(groups), outputs), float(np.abs(empty + values.sum(1) - full).max()),
+        len({part.repeat for part in parts}), tuple(windows.window_id.astype(str)[index].tolist()), tuple(groups), outputs,
+        values, empty, full, _level(x, index, groups), _ranking(values, fits, tuple(groups), outputs),
+        float(np.abs(empty + values.sum(1) - full).max()), tuple(run.record.counts["features"]), np.moveaxis(course, 2, 0),
     )  # fmt: skip
+
+
+def _jobs(run: Run, windows: Windows, x: np.ndarray, repeats: int) -> list[Job]:
+    place = {name: i for i, name in enumerate(windows.window_id.astype(str))}
+    predictions, jobs = run.predictions, []
+    for (repeat, fold), part in predictions[predictions["repeat"] < repeats].groupby(["repeat", "fold"], sort=True):
+        test = np.array([place[name] for name in part["window_id"].astype(str)])
+        others = np.delete(x, test, axis=0)
+        some = others[np.linspace(0, len(others) - 1, min(REFERENCES, len(others))).astype(int)]
+        jobs += [
+            Job(run.folder, int(repeat), int(fold), rows, x[rows], others.mean(0), some)
+            for rows in np.array_split(test, -(-len(test) // CHUNK))
+        ]
+    return jobs
+
+
+def explain(job: Job) -> Explained:
+    """Shapley values and expected gradients of a job's windows."""
+    run = Run(job.folder)
+    fitted = load_fitted(run, job.repeat, job.fold)
+    groups = list(grouped(run.record.counts["features"]).values())
+    answer = answers(fitted.model, len(run.record.counts["labels"]), job.x.shape[1])
+    scaled, base = fitted.scaled(job.x), fitted.scaled(job.base)
+    found = [shapley(answer, one.numpy(), base.numpy(), groups) for one in scaled]
+    values, empty, full = (np.stack([part[k] for part in found]) for k in range(3))
+    gradients = expected_gradients(answer, scaled, fitted.scaled(job.references), job.repeat)
+    return Explained(job.repeat, job.fold, job.rows, values, empty, full, np.abs(gradients).sum(0))
+
+
+def expected_gradients(answer: Answer, x: Tensor, references: Tensor, seed: int) -> np.ndarray:
+    """Contribution [m, K, F, O] of each feature at each bar: gradients along the way from random references (Erion et al. 2021)."""
+    import shap
+
+    explainer = shap.GradientExplainer(_Module(answer), references, batch_size=BATCH)
+    with torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradients in eval mode
+        found = np.asarray(explainer.shap_values(x, nsamples=SAMPLES, rseed=seed))
+    return found if found.ndim == 4 else found[..., None]
+
+
+class _Module(nn.Module):
+    """An answer as the module that shap wants."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.answer(x)
 
 
 def grouped(names: Sequence[str]) -> dict[str, list[int]]:
@@ -86,16 +154,6 @@ def grouped(names: Sequence[str]) -> dict[str, list[int]]:
     for i, name in enumerate(names):
         found.setdefault(PATH if name in path else name, []).append(i)
     return found
-
-
-def load_fitted(run: Run, repeat: int, fold: int, inputs: int, classes: int) -> Fitted:
-    """The network that a finished fit kept."""
-    spec = run.spec
-    weights = load_weights(run.replicates()[(repeat, fold)] / "weights.safetensors")
-    mean, std = weights.pop("scale.mean"), weights.pop("scale.std")
-    model = MultiTask(inputs, classes + spec.faults.extra_output, spec.model)
-    put_weights(model, weights, f"run {run.id}, repeat {repeat}, fold {fold}")
-    return Fitted(model.eval(), mean, std)
 
 
 def output_names(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,17 +214,25 @@ def shapley(
     return found, value[0], value[-1]
 
 
+def _level(x: np.ndarray, index: np.ndarray, groups: dict[str, list[int]]) -> np.ndarray:
+    """Each window's mean of each feature [n, G] in standard deviations over the windows; 0 for the price path."""
+    mean = x.mean(1)
+    std = mean.std(0)
+    scaled = (mean - mean.mean(0)) / np.where(std > 0, std, 1.0)
+    return np.stack([scaled[index, at[0]] if len(at) == 1 else np.zeros(len(index)) for at in groups.values()], axis=1)
+
+
 def _ranking(
-    values: np.ndarray, folds: np.ndarray, groups: tuple[str, ...], outputs: tuple[str, ...]
+    values: np.ndarray, fits: np.ndarray, groups: tuple[str, ...], outputs: tuple[str, ...]
 ) -> tuple[Rank, ...]:
     size = np.abs(values)
     rows = []
     for k, output in enumerate(outputs):
         mean = size[:, :, k].mean(0)
         rank = np.argsort(np.argsort(-mean, kind="stable"), kind="stable") + 1
-        each = [size[folds == fold, :, k].mean(0) for fold in np.unique(folds)]
+        by_fit = [size[fits == fit, :, k].mean(0) for fit in np.unique(fits)]
         rows += [
-            Rank(name, output, float(mean[i]), tuple(float(part[i]) for part in each), int(rank[i]))
+            Rank(name, output, float(mean[i]), tuple(float(part[i]) for part in by_fit), int(rank[i]))
             for i, name in enumerate(groups)
         ]
     return tuple(rows)

@@ -1,4 +1,4 @@
-"""Why transfer helps or hurts: what a linear probe can read from the encoder."""
+"""Why transfer helps or hurts: what can be read from the encoder before and after, and how far fine-tuning changed it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moola_core.diagnostics.results import Probe, ProbeScore
+from moola_core.diagnostics.fitted import Fitted, load_fitted
+from moola_core.diagnostics.results import LayerChange, Probe, ProbeScore, Transferred
+from moola_core.errors import DataError
+from moola_core.market.windows import Windows
+from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
+from moola_core.models.encoder import Encoder, by_layer, represent
+from moola_core.runs.store import Run
 
 PROBE_C = 0.01
+EVIDENCE_ROUNDS = 100
 
 # (repeat, training rows, test rows) of each fold
 Split = tuple[int, np.ndarray, np.ndarray]
+# One array [n, D], or one for each fold
+Representation = np.ndarray | Sequence[np.ndarray]
 
 
-def linear_probe(representations: Mapping[str, np.ndarray], label: np.ndarray, folds: Sequence[Split]) -> Probe:
-    """A standardised logistic regression (C = 0.01) on each representation [n, D], all on the same folds (Alain and Bengio 2016).
+def linear_probe(representations: Mapping[str, Representation], label: np.ndarray, folds: Sequence[Split]) -> Probe:
+    """A standardised logistic regression (C = 0.01) on each representation, all on the same folds (Alain and Bengio 2016).
 
     AUROC is pooled out of fold for each repeat; above two classes it is the mean of each against the rest.
     """
@@ -33,16 +43,19 @@ def aggregate(x: np.ndarray) -> np.ndarray:
     return np.concatenate([x.mean(1), x.std(1)], axis=1)
 
 
-def _score(name: str, x: np.ndarray, label: np.ndarray, folds: Sequence[Split]) -> ProbeScore:
+def _score(name: str, x: Representation, label: np.ndarray, folds: Sequence[Split]) -> ProbeScore:
     classes = np.unique(label)
     scores = []
     for repeat in sorted({fold[0] for fold in folds}):
         probability = np.full((len(label), len(classes)), np.nan)
-        for _, train, test in (fold for fold in folds if fold[0] == repeat):
+        for i, (of, train, test) in enumerate(folds):
+            if of != repeat:
+                continue
+            seen = x if isinstance(x, np.ndarray) else x[i]
             model = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_C, max_iter=2000))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                probability[test] = model.fit(x[train], label[train]).predict_proba(x[test])
+                probability[test] = model.fit(seen[train], label[train]).predict_proba(seen[test])
         known = ~np.isnan(probability[:, 0])
         truth = label[known]
         if len(classes) == 2:
@@ -51,3 +64,133 @@ def _score(name: str, x: np.ndarray, label: np.ndarray, folds: Sequence[Split]) 
             scores.append(float(roc_auc_score(truth, probability[known], multi_class="ovr", labels=classes)))
     std = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
     return ProbeScore(name, float(np.mean(scores)), std, tuple(scores))
+
+
+def logme(x: np.ndarray, label: np.ndarray) -> float:
+    """Log of the maximum evidence of a Bayesian linear model of each class on x [n, D], a window, averaged (You et al. 2021).
+
+    Higher is better; columns are standardised first, so that scales do not count.
+    """
+    std = x.std(0)
+    f = ((x - x.mean(0)) / np.where(std > 0, std, 1.0)).astype(float)
+    u, s, _ = np.linalg.svd(f, full_matrices=False)
+    return float(np.mean([_evidence(u, s**2, (label == name).astype(float)) for name in np.unique(label)]))
+
+
+def _evidence(u: np.ndarray, sigma: np.ndarray, y: np.ndarray) -> float:
+    """Maximum over α and β of log N(y; 0, I/β + F Fᵀ/α) / n, by MacKay's fixed point on the eigenvalues of F Fᵀ."""
+    n = len(y)
+    along = (u.T @ y) ** 2
+    beyond = max(float(y @ y - along.sum()), 0.0)
+    alpha = beta = 1.0
+    for _ in range(EVIDENCE_ROUNDS):
+        ratio = alpha / beta
+        gamma = (sigma / (sigma + ratio)).sum()
+        weights = (sigma * along / (sigma + ratio) ** 2).sum()
+        residual = (along * (ratio / (sigma + ratio)) ** 2).sum() + beyond
+        before = ratio
+        alpha, beta = gamma / max(weights, 1e-12), (n - gamma) / max(residual, 1e-12)
+        if abs(alpha / beta - before) <= 1e-9 * before:
+            break
+    variance = 1 / beta + sigma / alpha
+    rest = n - len(sigma)
+    quadratic = (along / variance).sum() + beta * beyond
+    return float(-0.5 * (n * np.log(2 * np.pi) + np.log(variance).sum() - rest * np.log(beta) + quadratic) / n)
+
+
+def debiased_cka(x: np.ndarray, y: np.ndarray) -> float:
+    """Linear centred kernel alignment of x [n, D] and y [n, E] with unbiased HSIC (Song et al. 2012; Nguyen et al. 2021).
+
+    1: the same up to rotation and scale; 0 on average: unrelated. nan below four rows or where a side is constant.
+    """
+    if len(x) < 4:
+        return float("nan")
+    k, m = x.astype(float) @ x.T.astype(float), y.astype(float) @ y.T.astype(float)
+    scale = _hsic(k, k) * _hsic(m, m)
+    return float(_hsic(k, m) / np.sqrt(scale)) if scale > 0 else float("nan")
+
+
+def _hsic(k: np.ndarray, m: np.ndarray) -> float:
+    n = len(k)
+    k, m = k.copy(), m.copy()
+    np.fill_diagonal(k, 0)
+    np.fill_diagonal(m, 0)
+    cross = k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (k.sum(0) @ m.sum(0))
+    return float(((k * m).sum() + cross) / (n * (n - 3)))
+
+
+def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | None) -> Transferred:
+    """The encoder that the run began with beside one of random weights and what its fits made of it.
+
+    x [n, K, F]: what the models read of `windows`, in raw units. Raises DataError for a run that began with no encoder.
+    """
+    spec = run.spec
+    if start is None:
+        raise DataError(
+            "This run started from random weights: there is no transfer to look at.",
+            where=f"run {run.id}",
+            mend="Pre-train, then launch a run from that checkpoint.",
+        )
+    untouched = Fitted(_network(spec, len(start.mean), start.weights), start.mean, start.std)
+    torch.manual_seed(spec.training.seed)
+    random = Fitted(_network(spec, len(start.mean), None), start.mean, start.std)
+    splits, tuned = _splits(run, windows), []
+    fits = sorted(run.replicates())
+    for repeat, fold in fits:
+        fitted = load_fitted(run, repeat, fold)
+        tuned.append(Fitted(fitted.model.encoder, fitted.mean, fitted.std))
+    fixed = {"pre-trained": _seen(untouched, x), "random weights": _seen(random, x), "raw features": aggregate(x)}
+    probe = linear_probe(
+        fixed | {"fine-tuned": [_seen(one, x) for one in tuned]}, windows.label, [splits[fit] for fit in fits]
+    )
+    scores = {name: logme(array, windows.label.astype(str)) for name, array in fixed.items()}
+    first = [one for (repeat, _), one in zip(fits, tuned, strict=True) if repeat == fits[0][0]]
+    return Transferred(
+        spec.transfer.checkpoint, spec.transfer.schedule, probe, scores, _layers(untouched, random, first, x)
+    )
+
+
+def _network(spec, width: int, weights: Mapping[str, np.ndarray] | None) -> Encoder:
+    encoder = Encoder(width, spec.model)
+    if weights is not None:
+        put_weights(encoder, weights)
+    return encoder.eval()
+
+
+def _seen(fitted: Fitted, x: np.ndarray) -> np.ndarray:
+    return represent(fitted.model, fitted.scaled(x)).numpy()
+
+
+def _splits(run: Run, windows: Windows) -> dict[tuple[int, int], Split]:
+    """The rows of each fit: what it trained on, the inner windows with it, and its test fold."""
+    place = {name: i for i, name in enumerate(windows.window_id.astype(str))}
+    found = {}
+    for (repeat, fold), part in run.folds.groupby(["repeat", "fold"], sort=True):
+        rows = {role: [place[name] for name in ids.astype(str)] for role, ids in part.groupby("role")["window_id"]}
+        train = np.array(rows.get("train", []) + rows.get("inner", []), int)
+        found[int(repeat), int(fold)] = (int(repeat), np.unique(train), np.array(rows["test"], int))
+    return found
+
+
+def _layers(start: Fitted, random: Fitted, tuned: Sequence[Fitted], x: np.ndarray) -> tuple[LayerChange, ...]:
+    before, chance = (by_layer(one.model, one.scaled(x)) for one in (start, random))
+    after = [by_layer(one.model, one.scaled(x)) for one in tuned]
+    rows = []
+    for i in range(len(before)):
+        values = [debiased_cka(before[i].numpy(), one[i].numpy()) for one in after]
+        moved = [_moved(start.model, one.model, i) for one in tuned]
+        rows.append(
+            LayerChange(
+                i + 1, float(np.mean(values)), float(min(values)), float(max(values)),
+                debiased_cka(before[i].numpy(), chance[i].numpy()), float(np.mean(moved)),
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
+def _moved(start: Encoder, tuned: Encoder, layer: int) -> float:
+    """How far a layer's weights went, as a share of their size."""
+    own, theirs = weights_of(start), weights_of(tuned)
+    names = [name for name in own if name.endswith((f"_l{layer}", f"_l{layer}_reverse"))]
+    gone = sum(float(((theirs[name] - own[name]) ** 2).sum()) for name in names)
+    return float(np.sqrt(gone / sum(float((own[name] ** 2).sum()) for name in names)))

@@ -15,11 +15,12 @@ from moola_core.market.bars import Bars, crosses
 from moola_core.specs import Reading
 
 DEFAULT_BARS = 105
+UNLABELLED = "unlabelled"
 LEAST_EPOCH = 1e8  # larger numbers are times
 
 
-def read_labels(path: str | Path, reading: Reading) -> pd.DataFrame:
-    """The file's rows under our column names: one row a window."""
+def read_labels(path: str | Path, reading: Reading, labelled: bool = True) -> pd.DataFrame:
+    """The file's rows under our column names: one row a window. Without a label column all are `unlabelled`, where that is allowed."""
     path = Path(path)
     if tables.suffix(path) == ".json":
         return _label_studio(path)
@@ -27,6 +28,8 @@ def read_labels(path: str | Path, reading: Reading) -> pd.DataFrame:
     table = tables.rename(raw, reading)
     if "start_time" not in table and "time" in table:
         table = table.rename(columns={"time": "start_time"})
+    if not labelled and "label" not in table:
+        return table.assign(label=UNLABELLED)
     tables.require(table, ("label",), str(path), [str(column) for column in raw.columns])
     return table
 

@@ -85,8 +85,10 @@ class Windows:
         return self.select(kept), int((~kept).sum())
 
 
-def load_windows(path: str | Path, reading: Reading | None = None, bars: Bars | None = None) -> Windows:
-    """Labelled windows of a file.
+def load_windows(
+    path: str | Path, reading: Reading | None = None, bars: Bars | None = None, labelled: bool = True
+) -> Windows:
+    """Labelled windows of a file; with labelled=False the label column may be missing, and one class is enough.
 
     With a `features` column the prices are in the file; otherwise (a CSV, Parquet or Label Studio JSON of times and
     labels) the windows are cut from `bars`. Given bars, windows with prices are located in them.
@@ -94,9 +96,9 @@ def load_windows(path: str | Path, reading: Reading | None = None, bars: Bars | 
     """
     reading = reading or load_reading(path)
     where = str(path)
-    table = labels.read_labels(path, reading)
+    table = labels.read_labels(path, reading, labelled)
     if "features" in table:
-        return _from_prices(table, reading, where, bars)
+        return _from_prices(table, reading, where, bars, least_classes=2 if labelled else 1)
     if bars is None:
         raise DataError(
             "it holds times and labels but no prices.",
@@ -104,7 +106,7 @@ def load_windows(path: str | Path, reading: Reading | None = None, bars: Bars | 
             mend="Name the bars to cut the windows from (--bars FILE).",
         )
     cut, warnings = labels.cut(table, bars, reading, where)
-    return _from_prices(cut, reading, where, bars, warnings)
+    return _from_prices(cut, reading, where, bars, warnings, 2 if labelled else 1)
 
 
 def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Sequence) -> Windows:
@@ -126,7 +128,12 @@ def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Seq
 
 
 def _from_prices(
-    table: pd.DataFrame, reading: Reading, where: str, bars: Bars | None, warnings: Sequence[str] = ()
+    table: pd.DataFrame,
+    reading: Reading,
+    where: str,
+    bars: Bars | None,
+    warnings: Sequence[str] = (),
+    least_classes: int = 2,
 ) -> Windows:
     """Windows of a table that holds prices: parsed, checked, located."""
     tables.require(table, ("label", "features"), where, [str(column) for column in table.columns])
@@ -148,17 +155,17 @@ def _from_prices(
     loaded = Windows(
         **columns, position=none, spans_gap=none > 0, interval_s=MINUTE_S, report=report, path=where
     ).select(kept)
-    if len(loaded.classes) < 2:
+    if len(loaded.classes) < least_classes:
         only = loaded.classes[0] if len(loaded) else "none"
         raise DataError(f"only one class, {only}.", where=where, mend="Two or more classes are needed.")
     if bars is not None:
-        return _of_one_contract(locate(loaded, bars), bars)
+        return _of_one_contract(locate(loaded, bars), bars, least_classes)
     timed = ~np.isnat(loaded.start_time)
     told = matching.interval_s(loaded.prices[timed], loaded.start_time[timed])
     return replace(loaded, interval_s=told or MINUTE_S)
 
 
-def _of_one_contract(windows: Windows, bars: Bars) -> Windows:
+def _of_one_contract(windows: Windows, bars: Bars, least_classes: int) -> Windows:
     """The located windows less those that cross a contract roll, which are named in a warning."""
     crossing = (windows.position >= 0) & crosses(bars.rolls, windows.position, windows.bars)
     if not crossing.any():
@@ -166,7 +173,7 @@ def _of_one_contract(windows: Windows, bars: Bars) -> Windows:
     names = ", ".join(map(str, windows.window_id[crossing][:5]))
     note = f"{int(crossing.sum())} windows cross a contract roll and are left out, first {names}."
     kept = windows.select(~crossing)
-    if len(kept.classes) < 2:
+    if len(kept.classes) < least_classes:
         raise DataError(f"too few are left: {note}", where=windows.path, mend="Label windows within one contract.")
     report = replace(kept.report, rows=len(kept), warnings=(*kept.report.warnings, note))
     return replace(kept, report=report)

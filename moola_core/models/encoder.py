@@ -53,3 +53,16 @@ def represent(encoder: Encoder, x: Tensor, batch: int = 256) -> Tensor:
     """Mean over the positions of what a frozen encoder makes of x [n, K, F]: [n, 2 · hidden], in eval mode."""
     encoder.eval()
     return torch.cat([encoder(part).mean(1) for part in x.split(batch)])
+
+
+@torch.no_grad()
+def by_layer(encoder: Encoder, x: Tensor, batch: int = 256) -> list[Tensor]:
+    """Mean over the positions of each LSTM layer's output on x [n, K, F]: a tensor [n, 2 · hidden] a layer, in eval mode."""
+    found, sequence, state = [], x, encoder.lstm.state_dict()
+    for layer in range(encoder.lstm.num_layers):
+        width = x.shape[2] if layer == 0 else encoder.width
+        single = nn.LSTM(width, encoder.width // 2, batch_first=True, bidirectional=True).to(x.device)
+        single.load_state_dict({name: state[name.replace("_l0", f"_l{layer}")] for name in single.state_dict()})
+        sequence = torch.cat([single(part)[0] for part in sequence.split(batch)])
+        found.append(sequence.mean(1))
+    return found

@@ -15,14 +15,15 @@ from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
 from moola_core.specs.model import Model
 from moola_core.specs.part import Part, build, change, differences, digest, settings
+from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
 
 __all__ = [
-    "KINDS", "Data", "Diagnose", "Faults", "Features", "Finetune", "Loss", "Model", "Objective", "Part", "Pretrain", "PretrainFaults",
+    "KINDS", "Data", "Diagnose", "Faults", "Features", "Finetune", "Loss", "Model", "Objective", "Part", "Predict", "Pretrain", "PretrainFaults",
     "Pretraining", "Reading", "Sampling", "Training", "Transfer", "build", "change", "differences", "digest", "parse", "settings",
 ]  # fmt: skip
 
-KINDS: dict[str, type[Part]] = {"finetune": Finetune, "pretrain": Pretrain, "diagnose": Diagnose}
+KINDS: dict[str, type[Part]] = {"finetune": Finetune, "pretrain": Pretrain, "diagnose": Diagnose, "predict": Predict}
 
 
 def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:

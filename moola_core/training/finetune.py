@@ -5,8 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,11 +15,12 @@ import torch
 from moola_core.errors import RunError
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
-from moola_core.training.device import Device, keep_freed_memory, resolve_device
+from moola_core.training.device import Device, resolve_device
 from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import STEP_COLUMNS, Loop
+from moola_core.training.processes import settle
 
 SMALLEST_GAIN = 1e-6
 
@@ -240,17 +239,8 @@ _work: dict[str, Any] = {}
 
 
 def _start(work: tuple[Finetune, Inputs, Device, Pretrained | None], events: Any, parent: int) -> None:
-    """Set up a fitting process: interrupts are its parent's business, and it ends when the parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    keep_freed_memory()
+    settle(parent)
     _work.update(work=work, emit=events.put)
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def _fit(fold: Fold) -> Replicate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from moola_core.charts import attribution as charts
@@ -10,7 +11,7 @@ from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose
-from moola_core.ui import loaders, progress, state, widgets
+from moola_core.ui import answers, loaders, progress, state, widgets, window_view
 from moola_core.ui.widgets import literal
 
 EXPECTED = "consol_proxy"
@@ -49,14 +50,38 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
         st.subheader("Every window")
         st.caption("Right: pushes the output up. Blue: the feature is high in that window, orange: low.")
         widgets.chart(charts.beeswarm(found, output, look), "beeswarm", f"Contributions to {output} in every window")
-    st.subheader("One window")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        window = st.selectbox("Window", found.window_id, key="explained", width=260)
-        if st.button("See its candles", icon=":material/candlestick_chart:"):
-            state.open_windows(window=window)
-    widgets.chart(
-        charts.waterfall(found, window, output, look), "waterfall", f"From the mean course to the answer for {window}"
+    st.subheader("Where in the window")
+    st.caption(
+        "Mean size of each feature's contribution at each bar, by expected gradients. Dark: the answer hangs on it."
     )
+    widgets.chart(charts.course(found, output, look), "course", f"Contribution of each feature at each bar to {output}")
+    st.subheader("One window")
+    _one_window(run, found, output, dataset)
+
+
+def _one_window(run: Run, found: Attribution, output: str, dataset: Dataset | None) -> None:
+    """The sum that leads to one window's answer, beside its candles."""
+    look = widgets.appearance()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        window = st.selectbox("Window", sorted(set(found.window_id)), key="explained", width=260)
+        if st.button("Open it", icon=":material/candlestick_chart:"):
+            state.open_windows(window=window)
+    left, right = st.columns(2, gap="large")
+    with left:
+        widgets.chart(
+            charts.waterfall(found, window, output, look),
+            "waterfall",
+            f"From the mean course to the answer for {window}",
+        )
+    if dataset is None or dataset.windows is None:
+        return
+    windows = loaders.windows_of(dataset.windows, dataset.bars)
+    rows = np.flatnonzero(windows.window_id.astype(str) == window)
+    if len(rows):
+        predicted = answers.of_window(loaders.predictions(run), window, 0)
+        shown = window_view.view(windows, int(rows[0]), dataset, predicted, strips=True)
+        with right:
+            widgets.chart(window_view.drawn(shown, look), "explained_candles", f"Candles and features of {window}")
 
 
 def _sentence(found: Attribution, output: str, dataset: Dataset | None) -> str:

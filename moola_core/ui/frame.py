@@ -19,6 +19,9 @@ def navigation() -> Page:
                 st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),
                 st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:"),
             ],
-            "Answers": [st.Page("pages/results.py", title="Results", icon=":material/fact_check:")],
+            "Answers": [
+                st.Page("pages/results.py", title="Results", icon=":material/fact_check:"),
+                st.Page("pages/predict.py", title="Predict", icon=":material/online_prediction:"),
+            ],
         }
     )

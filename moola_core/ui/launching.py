@@ -16,7 +16,7 @@ from moola_core.specs import change
 from moola_core.ui import loaders, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, shown, store_folder
-from moola_core.ui.widgets import duration, figures, literal, size, title_of
+from moola_core.ui.widgets import distinct, duration, figures, literal, size, title_of
 
 FINETUNE, PRETRAIN = "finetune", "pretrain"
 TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on the bars"}
@@ -38,14 +38,12 @@ def choose_checkpoint() -> str:
     found = {c.reference: c for c in find(data_folder(), store_folder())}
     state.choose(state.CHECKPOINT, [SCRATCH, *found], SCRATCH)
 
-    def title(reference: str) -> str:
-        if reference == SCRATCH:
-            return "random weights (from scratch)"
-        record = found[reference].run
-        return f"pre-trained: {title_of(record)}" if record else shown(reference)
-
+    titles = {SCRATCH: "random weights (from scratch)"} | {
+        name: f"pre-trained: {title_of(one.run)}" if one.run else shown(name) for name, one in found.items()
+    }
+    titles = distinct(titles)
     chosen = st.selectbox(
-        "Encoder", [SCRATCH, *found], key=state.CHECKPOINT, format_func=title, persist_state="session"
+        "Encoder", list(titles), key=state.CHECKPOINT, format_func=titles.__getitem__, persist_state="session"
     )
     if chosen and found[chosen].run is None and not settings_of(chosen, store_folder()):
         st.caption(

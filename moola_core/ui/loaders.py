@@ -18,7 +18,9 @@ from moola_core.diagnostics.results import (
     Evaluation,
     FeatureReport,
     Learned,
+    Predicted,
     Shift,
+    Transferred,
 )
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
@@ -40,6 +42,8 @@ DIAGNOSTICS: dict[str, type] = {
     "calibration": CalibrationReport,
     "balance": Balance,
     "errors": Errors,
+    "transfer": Transferred,
+    "predicted": Predicted,
 }
 EPOCH_KEYS = ("repeat", "fold", "epoch", "split")
 EPOCH_VALUES = ("loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "lr")
@@ -156,6 +160,16 @@ def diagnosed(dataset: Dataset, name: str) -> Run | None:
 def diagnosed_run(run: Run, name: str) -> Run | None:
     """The newest child of the run that holds, or is computing, the diagnostic `name`."""
     return next((child for child in _diagnoses(name) if child.spec.run == run.id), None)
+
+
+def predictions_by(run: Run) -> list[Run]:
+    """The runs in which the models of `run` were asked, newest first."""
+    return [store().open(record.run_id) for record in store().runs("predict") if record.parent == run.id]
+
+
+def table(run: Run, name: str) -> pd.DataFrame:
+    """The run's Parquet table called `name`."""
+    return _frame(stamp(run.folder / f"{name}.parquet"))
 
 
 def _diagnoses(name: str) -> Iterator[Run]:

@@ -11,7 +11,7 @@ from moola_core.market.library import Dataset
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import frame, loaders, state
-from moola_core.ui.widgets import STATES, title_of
+from moola_core.ui.widgets import STATES, distinct, title_of
 
 PICKED = "picked"
 
@@ -114,7 +114,8 @@ def _pick_run(records: tuple[Record, ...]) -> Record | None:
         return None
     newest = next((record.run_id for record in records if record.state == "done"), records[0].run_id)
     state.choose(state.RUN, list(by_id), newest)
-    chosen = st.selectbox("Run", list(by_id), key=state.RUN, format_func=lambda key: _line(by_id[key]))
+    lines = distinct({key: _line(record) for key, record in by_id.items()})
+    chosen = st.selectbox("Run", list(by_id), key=state.RUN, format_func=lines.__getitem__)
     return by_id[chosen]
 
 

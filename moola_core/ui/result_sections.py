@@ -26,6 +26,23 @@ PER_CLASS = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
 CELL = "confusion_cell"
 
 
+def results(run: Run, result: Evaluation) -> None:
+    """Everything that the predictions are worth, and how the training went."""
+    st.subheader("Metrics")
+    metrics(result)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Confusion")
+        confusion(result, loaders.predictions(run))
+    with right:
+        st.subheader("What each fold answered")
+        fold_shares(result)
+    st.subheader("Pointers")
+    pointers(result)
+    st.subheader("Training")
+    training(run, result)
+
+
 def metrics(result: Evaluation) -> None:
     """Every 0-to-1 metric: its mean, a dot a repeat, and the majority class beside it."""
     repeats = len(result.by_repeat)

@@ -16,7 +16,7 @@ WINDOW, REPEAT = "window", "repeat"
 TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
 KIND, PRESET, CHECKPOINT, ARCHIVED = "kind", "preset", "checkpoint", "archived"
 SECTION, VIEW = "show", "view"
-ARRIVING = "arriving"
+ARRIVING, DRAWN = "arriving", "drawn"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER)
 
 

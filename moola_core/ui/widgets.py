@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from moola_core.charts.data import to_csv
 from moola_core.errors import MoolaError
 from moola_core.runs.record import Record
 from moola_core.ui import state
@@ -33,8 +37,32 @@ def appearance() -> str:
 
 def chart(figure: go.Figure, key: str, alt: str, **options: Any) -> Any:
     """The figure in the app's own template, without the mode bar; `alt` says in words what it shows."""
+    st.session_state.setdefault(state.DRAWN, {})[key] = figure
     config = {"displayModeBar": False, "scrollZoom": False}
     return st.plotly_chart(figure, key=key, alt=alt, theme=None, config=config, **options)
+
+
+def begin_page() -> None:
+    """Forget the charts of the page before."""
+    st.session_state[state.DRAWN] = {}
+
+
+def chart_data() -> None:
+    """The button that downloads the numbers behind every chart that the page has drawn."""
+    drawn = st.session_state.get(state.DRAWN)
+    if drawn:
+        st.download_button(
+            "Data of the charts", lambda: _zip(drawn), "charts.zip", "application/zip", key="chart_data",
+            on_click="ignore", type="tertiary", icon=":material/download:", help="One CSV a chart.",
+        )  # fmt: skip
+
+
+def _zip(charts: dict[str, go.Figure]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, figure in charts.items():
+            archive.writestr(f"{name}.csv", to_csv(figure))
+    return packed.getvalue()
 
 
 def badge(state: str) -> str:
@@ -46,6 +74,12 @@ def badge(state: str) -> str:
 def title_of(record: Record) -> str:
     """What a run is called: its name, or its preset, with the time at which it was made."""
     return f"{record.name or record.preset or 'run'} · {moment(record.created)}"
+
+
+def distinct(texts: dict[str, str]) -> dict[str, str]:
+    """Texts by run id, the id's end added where two are the same: a picker's answer comes back as its text alone."""
+    count = Counter(texts.values())
+    return {key: text if count[text] == 1 else f"{text} · {key[-4:]}" for key, text in texts.items()}
 
 
 def moment(text: str | None, seconds: bool = False) -> str:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import csv
+import io
+
 import numpy as np
 import pytest
 
-from moola_core.charts import attribution, balance, calibration, correlation, slices
+from moola_core.charts import attribution, balance, calibration, correlation, slices, transfer
+from moola_core.charts.data import to_csv
 from moola_core.diagnostics.calibration import calibrate
 from moola_core.diagnostics.correlation import feature_report
 from moola_core.diagnostics.results import Balance, Slice, TaskBalance
-from tests.app_samples import make_attribution
+from tests.app_samples import make_attribution, make_transfer
 from tests.diagnostics.test_calibration import honest, table
 
 
@@ -84,3 +88,22 @@ def test_attribution_is_drawn_from_its_values():
     assert np.array_equal(swarm.data[0].x, found.values[:, 0, 0]) and np.abs(np.asarray(swarm.data[0].y)).max() <= 0.5
     fall = attribution.waterfall(found, found.window_id[3], output).data[0]
     assert sum(fall.x) == pytest.approx(found.full[3, 0]) and fall.y[-1] == "answer"
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_layers_and_the_course_of_attribution_are_drawn(look):
+    found = make_transfer()
+    chart = transfer.layers(found.layers, look)
+    assert list(chart.data[0].x) == [row.cka for row in found.layers] and chart.data[0].error_x.array[0] > 0
+    told = make_attribution()
+    heat = attribution.course(told, told.outputs[1], look).data[0]
+    assert heat.z.shape == (2, 105) and heat.z.sum() == pytest.approx(told.course[1].sum())
+
+
+def test_a_figure_s_numbers_are_all_in_its_csv():
+    found = make_transfer()
+    rows = list(csv.DictReader(io.StringIO(to_csv(transfer.layers(found.layers)))))
+    assert [float(row["x"]) for row in rows if row["trace"] == "random weights"] == [row.random for row in found.layers]
+    told = make_attribution()
+    cells = list(csv.DictReader(io.StringIO(to_csv(attribution.course(told, told.outputs[0])))))
+    assert len(cells) == 210 and sum(float(cell["z"]) for cell in cells) == pytest.approx(told.course[0].sum())

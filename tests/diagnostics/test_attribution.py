@@ -5,7 +5,7 @@ import pytest
 import shap
 import torch
 
-from moola_core.diagnostics.attribution import answers, attribute, grouped, output_names, shapley
+from moola_core.diagnostics.attribution import answers, attribute, expected_gradients, grouped, output_names, shapley
 from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
 from moola_core.market.windows import load_windows
@@ -13,6 +13,7 @@ from moola_core.models.multitask import MultiTask
 from moola_core.presets import preset
 from moola_core.runs import Store
 from moola_core.specs import Model, change
+from moola_core.training import processes
 
 
 def network(features: int = 5, classes: int = 2, **changes) -> MultiTask:
@@ -82,4 +83,33 @@ def test_a_run_is_explained_by_the_models_that_did_not_see_the_window(demo_files
     inside = (rows["start_pred"] > 0) & (rows["end_pred"] < 104)
     assert found.full[inside.to_numpy(), 1] == pytest.approx(center[inside].to_numpy(), abs=1e-3)
     first = [row for row in found.ranking if row.output == found.outputs[0]]
-    assert sorted(row.rank for row in first) == [1, 2, 3] and len(first[0].by_fold) == 3
+    assert sorted(row.rank for row in first) == [1, 2, 3] and len(first[0].by_fit) == 3
+    assert found.course.shape == (3, 105, 6) and list(found.features) == run.record.counts["features"]
+
+
+def test_expected_gradients_add_up_and_lie_where_the_answer_looks():
+    def answer(x: torch.Tensor) -> torch.Tensor:
+        return (3 * x[:, 4, 1] + x[:, 5, 0] ** 2)[:, None]
+
+    rng = torch.Generator().manual_seed(0)
+    x, references = torch.randn(6, 9, 2, generator=rng), torch.randn(40, 9, 2, generator=rng)
+    found = expected_gradients(answer, x, references, 0)
+    elsewhere = np.ones((9, 2), bool)
+    elsewhere[4, 1] = elsewhere[5, 0] = False
+    assert found.shape == (6, 9, 2, 1) and np.allclose(found[:, elsewhere], 0)
+    exact = 3 * (x[:, 4, 1] - references[:, 4, 1].mean())
+    assert found[:, 4, 1, 0] == pytest.approx(exact.numpy(), abs=2.0)
+    assert np.corrcoef(found[:, 4, 1, 0], exact.numpy())[0, 1] > 0.95
+
+
+def test_several_repeats_are_explained_in_other_processes_with_the_same_values(demo_files, tmp_path):
+    small = {"epochs": 1, "repeats": 2, "folds": 2, "hidden": 4, "processes": 1, "columns": ("range_z", "body_pct")}
+    spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | small)
+    run = Store(tmp_path).create(spec)
+    worker.run(run)
+    windows, _ = load_windows(demo_files["windows"]).trainable(("D",))
+    x = window_matrix(windows, spec.features)
+    here, there = attribute(run, windows, x, 2), attribute(run, windows, x, 2, each=processes.each)
+    assert here.repeats == 2 and len(here.window_id) == 120 and here.window_id == there.window_id
+    assert np.allclose(here.values, there.values, atol=1e-7) and np.allclose(here.course, there.course, atol=1e-7)
+    assert len(here.ranking[0].by_fit) == 4

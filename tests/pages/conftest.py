@@ -32,7 +32,7 @@ class WarmPages(PagesManager):
 
 @pytest.fixture
 def show(monkeypatch, dataset, store, tmp_path) -> Callable[..., AppTest]:
-    """Open a page of the app: show("windows", data=False) has an empty data folder; query is the URL's."""
+    """Open a page of the app: show("windows", data=False) has an empty data folder, data=PATH that one; query is the URL's."""
     monkeypatch.chdir(PROJECT)
     # AppTest starts each run as a server's very first one, in which Streamlit runs a page without app.py. A server's later
     # runs are tested here; its first one in tests/browser.
@@ -42,8 +42,9 @@ def show(monkeypatch, dataset, store, tmp_path) -> Callable[..., AppTest]:
     monkeypatch.setenv("MOOLA_STORE", str(store))
     monkeypatch.setenv("STREAMLIT_CLIENT_SHOW_ERROR_DETAILS", "full")
 
-    def open_page(page: str, data: bool = True, **query: str) -> AppTest:
-        monkeypatch.setenv("MOOLA_DATA", str(dataset.parents[1] if data else tmp_path / "nothing"))
+    def open_page(page: str, data: bool | Path = True, **query: str) -> AppTest:
+        folder = data if isinstance(data, Path) else dataset.parents[1] if data else tmp_path / "nothing"
+        monkeypatch.setenv("MOOLA_DATA", str(folder))
         at = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
         for name, value in query.items():
             at.query_params[name] = value

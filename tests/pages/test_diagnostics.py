@@ -16,6 +16,7 @@ from tests.pages.conftest import button, texts
         ("Calibration", 3, "Recalibrated on other folds"),
         ("Balance", 1, "The pointer is starved"),
         ("Errors", 1, "Most confident errors"),
+        ("Transfer", 2, "easier to read"),
     ],
 )
 def test_every_diagnostic_of_a_run_draws_data(show, store, dataset, section, charts, words):
@@ -99,6 +100,6 @@ def test_attribution_is_computed_at_a_click_and_then_shown(show, store, dataset,
     child.write_result("attribution", make_attribution())
     child.update(state="done")
     at = show("results", run=run.id, show="Attribution")
-    assert len(at.get("plotly_chart")) == 3 and "consol_proxy was expected high" in texts(at).replace("\\", "")
+    assert len(at.get("plotly_chart")) == 5 and "consol_proxy was expected high" in texts(at).replace("\\", "")
     child.update(state="failed", error="a file is gone.")
     assert "a file is gone" in texts(show("results", run=run.id, show="Attribution")).replace("\\", "")

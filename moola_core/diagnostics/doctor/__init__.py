@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers its checks
@@ -22,6 +23,7 @@ from moola_core.diagnostics.doctor.check import (
     Case,
     Check,
     load_registered,
+    mend,
     register,
 )
 from moola_core.diagnostics.results import Diagnosis, Finding, NotJudged
@@ -49,6 +51,9 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
         if finding is None:
             passed.append(check.id)
         else:
+            if finding.spec is None and case.kind == "reported" and case.spec is not None:
+                # No run to change one setting of: what settles a report is an honest run on the same windows.
+                finding = dataclasses.replace(finding, spec=mend(case, {}))
             found.append(finding)
             after[check.id] = check.after
     return Diagnosis(case.about, case.kind, in_order(found, after), tuple(not_judged), tuple(passed))
@@ -56,8 +61,6 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
 
 def in_order(found: list[Finding], after: dict[str, tuple[str, ...]]) -> tuple[Finding, ...]:
     """Findings that nothing else explains first, the more severe before the less; each told which others explain it."""
-    import dataclasses
-
     ids = [finding.check for finding in found]
     causes = {name: tuple(cause for cause in after[name] if cause in ids) for name in ids}
 

@@ -32,7 +32,7 @@ class FeatureWithoutScale(Check):
     def judge(self, case: Case) -> Finding | None:
         std = {name: value for name, value in case["feature_std"].items() if value > DEAD}
         small = {name: value for name, value in std.items() if value < SMALLEST_STD}
-        if not small or case.get("standardised"):
+        if not small:
             return None
         told = ", ".join(f"{name} {value:.4f}" for name, value in sorted(small.items(), key=lambda item: item[1]))
         return self.finding(
@@ -54,10 +54,8 @@ class DrownedByJitter(Check):
     shows = "features"
 
     def judge(self, case: Case) -> Finding | None:
-        jitter = case["jitter_std"]
-        if jitter == 0:
-            return None
-        ratios = {name: jitter / value for name, value in case["feature_std"].items() if value > DEAD}
+        ratios = case["jitter_over_std"]
+        jitter = case.get("jitter_std") or case.get("pretrain_jitter_std")
         drowned = {name: ratio for name, ratio in ratios.items() if ratio > 1}
         if not drowned:
             return None

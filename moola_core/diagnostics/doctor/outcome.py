@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, ask, mend, register
-from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.doctor.optimisation import LONG
+from moola_core.diagnostics.results import Finding
 from moola_core.specs import Faults
 
 CAUSES = (

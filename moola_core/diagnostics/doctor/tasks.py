@@ -92,7 +92,7 @@ class PcgradIdle(Check):
     """Conflicts are seen and left alone."""
 
     id, title = "pcgrad_idle", "PCGrad threshold: conflicts are not projected"
-    after = ("pcgrad_nothing_shared", "constant_folds")
+    after = ("pcgrad_nothing_shared",)
     shows = "balance"
 
     def judge(self, case: Case) -> Finding | None:

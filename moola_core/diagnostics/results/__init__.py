@@ -17,9 +17,11 @@ from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
+from moola_core.diagnostics.results.predictions import Expansion, Predicted
 from moola_core.diagnostics.results.pretraining import FeatureError, Learned, Measure, Probe, ProbeScore, Reconstruction
 from moola_core.diagnostics.results.shift import Domain, FeatureShift, Foreign, Shift
 from moola_core.diagnostics.results.training import Balance, TaskBalance
+from moola_core.diagnostics.results.transfer import LayerChange, Transferred
 
 __all__ = [
     "Attribution",
@@ -33,6 +35,7 @@ __all__ = [
     "Domain",
     "Errors",
     "Evaluation",
+    "Expansion",
     "Expectation",
     "FeatureError",
     "FeatureLabel",
@@ -41,10 +44,12 @@ __all__ = [
     "Finding",
     "FoldShare",
     "Foreign",
+    "LayerChange",
     "Learned",
     "Measure",
     "NotJudged",
     "PointerBaseline",
+    "Predicted",
     "Probe",
     "ProbeScore",
     "Rank",
@@ -56,4 +61,5 @@ __all__ = [
     "Spread",
     "Suspect",
     "TaskBalance",
+    "Transferred",
 ]

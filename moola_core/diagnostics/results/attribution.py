@@ -9,25 +9,26 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Rank:
-    """One group's mean absolute contribution to an output, over all windows and for each fold; rank from 1."""
+    """One group's mean absolute contribution to an output, over all windows and for each fit (fold of a repeat); rank from 1."""
 
     group: str
     output: str
     mean: float
-    by_fold: tuple[float, ...]
+    by_fit: tuple[float, ...]
     rank: int
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Exact grouped Shapley values of the out-of-fold models of one repeat.
+    """Exact grouped Shapley values of the out-of-fold models of the first `repeats` repeats, one row a window and repeat.
 
     groups [G]: features, or price_path as one; outputs [O]: `logit of A over B` (or of each class over the others), center and
     length in bars; values [n, G, O]; empty, full [n, O]: the output with every feature at its mean course, and as it is, so that
-    empty + Σ values = full; level [n, G]: each window's standardised mean of the group (0 for price_path), the beeswarm's colour.
+    empty + Σ values = full; level [n, G]: each window's standardised mean of the group (0 for price_path), the beeswarm's colour;
+    course [O, K, F]: mean absolute expected gradient of each feature of `features` [F] at each bar.
     """
 
-    repeat: int
+    repeats: int
     window_id: tuple[str, ...]
     groups: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -37,3 +38,5 @@ class Attribution:
     level: np.ndarray
     ranking: tuple[Rank, ...]
     additivity_error: float
+    features: tuple[str, ...]
+    course: np.ndarray

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
-from moola_core.launch.worker import diagnose, finetune, pretrain
+from moola_core.launch.worker import diagnose, doctor, finetune, predict, pretrain
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.reaper import identity
 from moola_core.runs.store import Run, now
@@ -24,6 +24,7 @@ JOBS: dict[str, Callable[[Run, Listen | None], None]] = {
     "finetune": finetune.work,
     "pretrain": pretrain.work,
     "diagnose": diagnose.work,
+    "predict": predict.work,
 }
 
 
@@ -41,6 +42,8 @@ def run(run: Run, listen: Listen | None = None) -> None:
     run.update(state="running", started=now(), process=identity(), **_host())
     try:
         JOBS[record.kind](run, listen)
+        if record.kind in doctor.KINDS:
+            doctor.store(run)
     except BaseException as error:
         state = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
         run.update(state=state, error=_sentence(error), ended=now(), seconds=time.monotonic() - started)

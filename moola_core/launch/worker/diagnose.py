@@ -15,33 +15,37 @@ from moola_core.diagnostics.correlation import feature_report, with_expectations
 from moola_core.diagnostics.results import Attribution, FeatureReport, Shift
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
+from moola_core.diagnostics.transfer import transferred
 from moola_core.errors import DataError, RunError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
-from moola_core.launch.worker.labelled import Labelled, load_labelled
+from moola_core.launch.worker import doctor
+from moola_core.launch.worker.labelled import Labelled, load_labelled, start_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, shares_bars
 from moola_core.market.windows import Windows, bar_spans
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
+from moola_core.training import processes
 from moola_core.training.bar_windows import BarWindows, evenly
 from moola_core.training.folds import Places, overlap_groups
 
 FOLDS = 5  # what the groups of windows that share bars are cut for
 MOST_OTHERS = 2000
 
-OF_RUN: dict[str, Callable[[Run, Windows], Any]] = {
-    "calibration": lambda run, windows: calibrations(run.predictions),
-    "balance": lambda run, windows: balance(run),
-    "errors": lambda run, windows: errors(run.predictions, windows, run.spec.data.windows_reading.exchange_tz),
+OF_RUN: dict[str, Callable[[Run, Labelled], Any]] = {
+    "calibration": lambda run, material: calibrations(run.predictions),
+    "balance": lambda run, material: balance(run),
+    "errors": lambda run, material: errors(run.predictions, material.kept, run.spec.data.windows_reading.exchange_tz),
+    "transfer": lambda run, material: transferred(run, material.kept, material.x, start_of(run)),
 }
 
 
-def store_all(run: Run, windows: Windows) -> None:
+def store_all(run: Run, material: Labelled) -> None:
     """Write every diagnostic of a cross-validated run; one that cannot be computed is written as the sentence that says why."""
     for name, compute in OF_RUN.items():
         try:
-            run.write_result(name, compute(run, windows))
+            run.write_result(name, compute(run, material))
         except DataError as error:
             run.write_result(name, {"why_not": str(error)})
         except (ValueError, ArithmeticError, KeyError) as error:
@@ -58,13 +62,19 @@ def work(run: Run, listen: Listen | None) -> None:
         run.update(data_hashes={"windows": material.kept.content_hash}, counts={"windows": len(material.kept)})
         run.write_result(spec.name, OF_WINDOWS[spec.name](spec, material))
         return
+    if spec.name == "doctor" and not spec.run:
+        run.write_result("doctor", doctor.asked(spec, run.store_root))
+        return
     about = Store(run.store_root).open(spec.run)
     if about.record.state != "done":
         raise RunError(f"is {about.record.state}.", where=f"run {about.id}", mend="Diagnose a run that is done.")
     if spec.name == "attribution":
         run.write_result("attribution", explain(run, about, listen))
         return
-    run.write_result(spec.name, OF_RUN[spec.name](about, load_labelled(about.spec.data, about.spec.features).kept))
+    if spec.name == "doctor":
+        run.write_result("doctor", doctor.examined(about))
+        return
+    run.write_result(spec.name, OF_RUN[spec.name](about, load_labelled(about.spec.data, about.spec.features)))
 
 
 def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
@@ -77,7 +87,7 @@ def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
         progress.update(done=done, total=total)
         relay.beat()
 
-    found = attribute(about, material.kept, material.x, run.spec.repeat, tell)
+    found = attribute(about, material.kept, material.x, run.spec.repeats, tell, processes.each)
     relay.flush()
     return found
 

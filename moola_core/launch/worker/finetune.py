@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +13,22 @@ import pyarrow.parquet as pq
 
 from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import MoolaError
-from moola_core.features.catalog import names
 from moola_core.launch.worker import diagnose
-from moola_core.launch.worker.labelled import load_labelled
+from moola_core.launch.worker.labelled import fold_columns, load_inputs, start_of
 from moola_core.launch.worker.relay import Listen, Relay
-from moola_core.market.windows import Windows, bar_spans
-from moola_core.models.checkpoint import Pretrained, load_pretrained
-from moola_core.runs.checkpoints import resolve
 from moola_core.runs.store import Run
-from moola_core.specs import Finetune
 from moola_core.training.device import resolve_device
 from moola_core.training.finetune import fit_all
-from moola_core.training.folds import Fold, make_folds
+from moola_core.training.folds import make_folds
 from moola_core.training.inputs import Inputs, Replicate
-from moola_core.training.planting import plant
 
 
 def work(run: Run, listen: Listen | None) -> None:
     """Cross-validate as the spec says."""
     spec = run.spec
     device = resolve_device(spec.training)
-    start = _start(spec, run)
-    windows, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
+    start = start_of(run)
+    material, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
     hashes |= {"checkpoint": _hash(Path(start.source))} if start else {}
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
     table = run.write_table("folds", fold_columns(folds, inputs))
@@ -52,48 +45,7 @@ def work(run: Run, listen: Listen | None) -> None:
     relay.flush()
     _gather(run, replicates, inputs)
     _evaluate(run)
-    diagnose.store_all(run, windows)
-
-
-def _start(spec: Finetune, run: Run) -> Pretrained | None:
-    """The encoder that the fits begin with; None from scratch."""
-    if spec.transfer.schedule == "none":
-        return None
-    return load_pretrained(resolve(spec.transfer.checkpoint, run.store_root))
-
-
-def load_inputs(spec: Finetune, cache: Path) -> tuple[Windows, Inputs, dict[str, str], dict[str, Any]]:
-    """The windows that take part, what training reads of them, the hashes of the data, and what was counted on the way."""
-    found = load_labelled(spec.data, spec.features, cache)
-    windows, bars = found.kept, found.bars
-    hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
-    labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
-    features = names(spec.features.columns)
-    counts: dict[str, Any] = {
-        "windows": len(windows),
-        "left_out": len(found.every) - len(windows),
-        "window_bars": windows.bars,
-        "features": list(features),
-    }
-    counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    return windows, plant(_inputs(windows, found.x, features), spec), hashes, counts
-
-
-def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:
-    series, first = bar_spans(windows)
-    return Inputs(x, windows.label, windows.start, windows.end, windows.window_id, series, first, features)
-
-
-def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]:
-    """The columns of folds.parquet."""
-    rows = [
-        (fold.repeat, fold.fold, i, role)
-        for fold in folds
-        for role in ("train", "inner", "test", "purged")
-        for i in getattr(fold, role)
-    ]
-    repeat, number, index, role = (np.array(column) for column in zip(*rows, strict=True))
-    return {"repeat": repeat, "fold": number, "window_id": inputs.window_id[index].astype(str), "role": role}
+    diagnose.store_all(run, material)
 
 
 def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""Predictions over a stretch of bars: candles, the expansions, and what each window said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from moola_core.charts.theme import class_colours, faded, figure, palette
+from moola_core.diagnostics.results import Expansion
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Bars [first, first + n) with the windows whose predicted centers lie in them.
+
+    prices [n, 4]; times: n texts; center [m]: bar of each window's predicted center; probability [m] of its answer; label [m];
+    foreign [m] bool.
+    """
+
+    first: int
+    prices: np.ndarray
+    times: Sequence[str]
+    center: np.ndarray
+    probability: np.ndarray
+    label: np.ndarray
+    foreign: np.ndarray
+    expansions: Sequence[Expansion]
+
+
+def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") -> go.Figure:
+    """Candles over a point a window: where it sees the center of the expansion, and how probable its answer is."""
+    colours, of_class = palette(appearance), class_colours(classes, appearance)
+    chart = figure(appearance, 520)
+    bars = view.first + np.arange(len(view.prices))
+    opened, high, low, close = view.prices.T
+    chart.add_trace(
+        go.Candlestick(
+            x=bars, open=opened, high=high, low=low, close=close, name="price", showlegend=False, text=list(view.times),
+            increasing={"line": {"color": colours.up, "width": 1}, "fillcolor": colours.paper},
+            decreasing={"line": {"color": colours.down, "width": 1}, "fillcolor": colours.down}, hoverinfo="text+y",
+        )
+    )  # fmt: skip
+    for found in view.expansions:
+        chart.add_shape(
+            type="rect", x0=found.first - 0.5, x1=found.last + 0.5, y0=0, y1=1, yref="y domain", layer="below",
+            fillcolor=faded(of_class[found.label], 0.10 + 0.20 * found.probability),
+            line={"color": of_class[found.label], "width": 1},
+        )  # fmt: skip
+    for name in classes:
+        own = view.label == name
+        chart.add_trace(
+            go.Scatter(
+                x=view.center[own], y=view.probability[own], yaxis="y2", mode="markers", name=name,
+                marker={
+                    "size": 7, "color": of_class[name],
+                    "symbol": np.where(view.foreign[own], "x-thin-open", "circle").tolist(),
+                },
+                hovertemplate=f"{name} %{{y:.2f}}<br>center at bar %{{x:.0f}}<extra></extra>",
+            )
+        )  # fmt: skip
+    step = max(1, len(bars) // 8)
+    chart.update_xaxes(
+        range=[bars[0] - 1, bars[-1] + 1], rangeslider={"visible": False}, anchor="y2", tickvals=bars[::step],
+        ticktext=[text.replace(" ", "<br>", 1) for text in list(view.times)[::step]],
+    )  # fmt: skip
+    chart.update_layout(
+        yaxis={"domain": [0.30, 1], "side": "right", "tickformat": ",.2f"},
+        yaxis2={"domain": [0, 0.25], "side": "right", "anchor": "x", "range": [0.3, 1.05], "title": "probability"},
+    )
+    return chart

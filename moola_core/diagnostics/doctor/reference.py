@@ -1,0 +1,96 @@
+"""A linear model on the same folds: what the windows give without a network, beside what a run's model made of them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from moola_core.diagnostics.doctor.reading import Seen
+from moola_core.metrics import classification
+
+LINEAR_C = 0.01
+MOST_REPEATS = 3
+DRAWS = 400
+
+
+def aggregated(x: np.ndarray) -> np.ndarray:
+    """Mean and deviation of each feature over a window's bars: [n, K, F] → [n, 2 F]."""
+    return np.concatenate([x.mean(1), x.std(1)], axis=1)
+
+
+def linear(folds: pd.DataFrame, seen: Seen) -> np.ndarray:
+    """Probabilities [n, C] of a standardised logistic regression, out of fold, averaged over (at most 3) repeats; nan where none."""
+    place = {name: i for i, name in enumerate(seen.window_id.astype(str))}
+    label = seen.label.astype(str)
+    classes = np.unique(label)
+    described = aggregated(seen.x)
+    total, count = np.zeros((len(label), len(classes))), np.zeros(len(label))
+    for _, part in folds[folds["repeat"] < MOST_REPEATS].groupby(["repeat", "fold"], sort=True):
+        rows = {
+            role: np.array([place[name] for name in ids.astype(str)]) for role, ids in part.groupby("role")["window_id"]
+        }
+        test = rows["test"]
+        train = np.unique(np.r_[rows["train"], rows.get("inner", np.array([], int))].astype(int))
+        train = train[~np.isin(train, test)]
+        if len(np.unique(label[train])) < len(classes):
+            continue
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=LINEAR_C, max_iter=2000))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            total[test] += model.fit(described[train], label[train]).predict_proba(described[test])
+        count[test] += 1
+    return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
+
+
+def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen, seed: int = 0) -> dict[str, Any]:
+    """AUROC of the run and of the linear model, with 95% bootstrap intervals over windows of the run's, the model's and their difference.
+
+    Probabilities are averaged over the repeats first.
+    """
+    label = seen.label.astype(str)
+    classes = tuple(str(name) for name in np.unique(label))
+    names = [f"p_{name}" for name in classes]
+    means = predictions.groupby("window_id")[names].mean().reindex(seen.window_id.astype(str)).to_numpy(float)
+    simple = linear(folds, seen)
+    known = np.isfinite(means).all(1) & np.isfinite(simple).all(1)
+    y, ours, theirs = label[known], means[known], simple[known]
+    rng = np.random.default_rng(seed)
+    draws = []
+    for rows in rng.integers(0, len(y), (DRAWS, len(y))):
+        if len(np.unique(y[rows])) == len(classes):
+            pair = [_auroc(y[rows], p[rows], classes) for p in (ours, theirs)]
+            draws.append((pair[0], pair[1], pair[0] - pair[1]))
+    low, high = np.quantile(np.array(draws), [0.025, 0.975], axis=0)
+    return {
+        "auroc": _auroc(y, ours, classes),
+        "auroc_low": float(low[0]),
+        "reference_auroc": _auroc(y, theirs, classes),
+        "reference_auroc_low": float(low[1]),
+        "reference_gap_low": float(low[2]),
+        "reference_gap_high": float(high[2]),
+        **_sureness(y, ours, np.array(classes)),
+    }
+
+
+def _auroc(label: np.ndarray, p: np.ndarray, classes: tuple[str, ...]) -> float:
+    """The AUROC of windows among which every class occurs."""
+    found = classification.auroc(label, p, classes)
+    assert found is not None
+    return found
+
+
+def _sureness(label: np.ndarray, p: np.ndarray, classes: np.ndarray) -> dict[str, float]:
+    """Share of errors among the third of the windows that the model is surest of (with Wilson's lower bound), and among the others."""
+    wrong = classes[p.argmax(1)] != label
+    order = np.argsort(-p.max(1), kind="stable")
+    sure, rest = np.array_split(wrong[order], [len(order) // 3])
+    low = binomtest(int(sure.sum()), len(sure)).proportion_ci(method="wilson").low
+    return {"surest_error": float(sure.mean()), "surest_error_low": float(low), "other_error": float(rest.mean())}

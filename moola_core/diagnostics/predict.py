@@ -1,0 +1,128 @@
+"""A run's networks as an ensemble on windows that need no label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.covariance import LedoitWolf
+from sklearn.model_selection import GroupKFold
+
+from moola_core.diagnostics.fitted import classes_of, load_fitted
+from moola_core.diagnostics.transfer import aggregate
+from moola_core.runs.store import Run
+
+BATCH = 128  # measured fastest on one thread
+FAMILIAR_SHARE = 0.99
+LEAST_SUPPORT = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Windows x [m, K, F] in raw units, from row `first` of all, to be asked of the run in `folder`."""
+
+    folder: Path
+    first: int
+    x: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What every fit said of a job's windows: probabilities [fits, m, C] and pointers (center, length) [fits, m, 2] as fractions,
+    None for a task that was not trained."""
+
+    first: int
+    probabilities: np.ndarray | None
+    pointers: np.ndarray | None
+
+
+@torch.inference_mode()
+def ask(job: Job) -> Said:
+    """Every fit of the run on the job's windows."""
+    run = Run(job.folder)
+    classes = len(classes_of(run))
+    probabilities, pointers = [], []
+    for repeat, fold in sorted(run.replicates()):
+        fitted = load_fitted(run, repeat, fold)
+        found = [fitted.model(part) for part in fitted.scaled(job.x).split(BATCH)]
+        if found[0].logits is not None:
+            logits = torch.cat([part.logits for part in found]).double()
+            probabilities.append(torch.softmax(logits, 1)[:, :classes].numpy())
+        if found[0].pointer is not None:
+            pointers.append(torch.cat([part.pointer for part in found]).double().numpy())
+    return Said(job.first, np.stack(probabilities) if probabilities else None, np.stack(pointers) if pointers else None)
+
+
+def combine(said: Said, classes: tuple[str, ...], window_bars: int) -> dict[str, np.ndarray]:
+    """One row a window: mean probabilities, the answer, how many fits agree, the median pointer in bars and its spread."""
+    columns: dict[str, np.ndarray] = {}
+    if said.probabilities is not None:
+        mean = said.probabilities.mean(0)
+        answer = mean.argmax(1)
+        columns |= {f"p_{name}": mean[:, i] for i, name in enumerate(classes)}
+        columns["predicted"] = np.array(classes)[answer]
+        columns["agreement"] = (said.probabilities.argmax(2) == answer).mean(0)
+        columns["p_std"] = said.probabilities.std(0)[np.arange(len(answer)), answer]
+    if said.pointers is not None:
+        center, half = said.pointers[:, :, 0] * window_bars, said.pointers[:, :, 1] * window_bars / 2
+        middle, reach = np.median(center, 0), np.median(half, 0)
+        columns["start_pred"] = np.clip(middle - reach, 0, window_bars - 1)
+        columns["end_pred"] = np.clip(middle + reach, 0, window_bars - 1)
+        columns["center_std"] = center.std(0)
+    return columns
+
+
+class Familiar:
+    """How far windows lie from the training windows: Mahalanobis distance of means and deviations (Lee et al. 2018), with a
+    shrunk covariance (Ledoit and Wolf 2004)."""
+
+    def __init__(self, x: np.ndarray, group: np.ndarray) -> None:
+        """x [n, K, F]: the training windows; group [n]: those that share bars. `threshold` is what 99% of held-out groups keep."""
+        described = aggregate(x).astype(float)
+        self.mean, self.std = described.mean(0), np.maximum(described.std(0), 1e-9)
+        scaled = (described - self.mean) / self.std
+        held_out = np.empty(len(scaled))
+        for train, test in GroupKFold(min(5, len(np.unique(group)))).split(scaled, groups=group):
+            held_out[test] = _distance(LedoitWolf().fit(scaled[train]), scaled[test])
+        self.threshold = float(np.quantile(held_out, FAMILIAR_SHARE))
+        self.shape = LedoitWolf().fit(scaled)
+
+    def distance(self, x: np.ndarray) -> np.ndarray:
+        """Distance [m] of windows x [m, K, F]; beyond `threshold` they are foreign."""
+        return _distance(self.shape, (aggregate(x).astype(float) - self.mean) / self.std)
+
+
+def _distance(shape: LedoitWolf, rows: np.ndarray) -> np.ndarray:
+    return np.sqrt(shape.mahalanobis(rows))
+
+
+def stretches(
+    first: np.ndarray, span: np.ndarray, probability: np.ndarray, window_bars: int, bars: int
+) -> list[tuple[int, int, int, float, float]]:
+    """Where at least half of the covering windows see the expansion: (first bar, last bar, class, probability, support).
+
+    first [m]: bar of each window's start; span [m, 2]: start and end within it; probability [m, C].
+    """
+    begin = first + np.round(span[:, 0]).astype(int)
+    end = first + np.round(span[:, 1]).astype(int)
+    votes, cover = _count(begin, end, bars), _count(first, first + window_bars - 1, bars)
+    share = np.divide(votes, cover, out=np.zeros(bars), where=cover > 0)
+    inside = np.diff(np.r_[0, (share >= LEAST_SUPPORT).astype(int), 0])
+    found = []
+    for a, b in zip(np.flatnonzero(inside == 1), np.flatnonzero(inside == -1) - 1, strict=True):
+        middle = (a + b) // 2
+        voters = (begin <= middle) & (middle <= end)
+        mean = probability[voters].mean(0)
+        label = int(mean.argmax())
+        found.append((int(a), int(b), label, float(mean[label]), float(share[middle])))
+    return found
+
+
+def _count(begin: np.ndarray, end: np.ndarray, bars: int) -> np.ndarray:
+    """How many of the inclusive intervals cover each bar [bars]."""
+    change = np.zeros(bars + 1)
+    np.add.at(change, begin, 1)
+    np.add.at(change, np.minimum(end + 1, bars), -1)
+    return np.cumsum(change)[:-1]

@@ -1,0 +1,46 @@
+"""What a run's models say of new windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """A stretch of bars in which at least half of the windows that cover it see the expansion.
+
+    first, last: bar numbers, inclusive; label: the likeliest class of those windows, with its mean probability and the share of
+    the covering windows that agree on the middle bar (`support`); start_time, end_time: ISO, UTC.
+    """
+
+    first: int
+    last: int
+    start_time: str
+    end_time: str
+    label: str
+    probability: float
+    support: float
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the ensemble of `fits` networks said of `windows` windows; the rows are in predicted.parquet.
+
+    counts: windows by predicted class; agreement: mean share of the fits that answer as the ensemble does; foreign: windows that
+    lie further from the training windows than 99% of those lie from each other (None where that could not be judged);
+    training: windows that share bars with those the fits were trained on; over_bars: whether the windows were cut from bars at
+    `stride`; expansions: in the order of time, over bars only.
+    """
+
+    classes: tuple[str, ...]
+    windows: int
+    fits: int
+    window_bars: int
+    counts: dict[str, int]
+    agreement: float | None
+    foreign: int | None
+    training: int
+    over_bars: bool
+    stride: int
+    seconds: float
+    expansions: tuple[Expansion, ...]

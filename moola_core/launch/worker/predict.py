@@ -1,0 +1,154 @@
+"""A run's models on new windows: the rows in predicted.parquet, the summary in results/predicted.json."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from moola_core.diagnostics.fitted import classes_of
+from moola_core.diagnostics.predict import Familiar, Job, ask, combine, stretches
+from moola_core.diagnostics.results import Expansion, Predicted
+from moola_core.errors import DataError, RunError
+from moola_core.features.matrix import bar_matrix, window_matrix
+from moola_core.launch.worker.diagnose import groups_of
+from moola_core.launch.worker.labelled import load_labelled
+from moola_core.launch.worker.relay import Listen, Relay
+from moola_core.market.bars import Bars, crosses, load_bars, shares_bars
+from moola_core.market.windows import Windows, load_windows
+from moola_core.runs.store import Run, Store
+from moola_core.specs import Predict
+from moola_core.training import processes
+from moola_core.training.bar_windows import BarWindows
+
+CHUNK = 1000
+FEW = 1500  # starting processes takes longer than asking so few windows
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The windows to ask about: what the models read of them, their first bars where they lie in bars, and the table's first columns."""
+
+    x: np.ndarray
+    first: np.ndarray
+    bars: Bars | None
+    columns: dict[str, Any]
+
+
+def work(run: Run, listen: Listen | None) -> None:
+    """Ask the models as the spec says."""
+    spec, started = run.spec, time.monotonic()
+    about = Store(run.store_root).open(spec.run)
+    if about.record.kind != "finetune" or about.record.state != "done":
+        raise RunError(
+            f"is a {about.record.kind} run that is {about.record.state}.",
+            where=f"run {about.id}",
+            mend="Give a fine-tuning run that is done.",
+        )
+    asked = of_windows(run, about) if spec.data.windows else of_bars(run, about)
+    columns = ensemble(run, about, asked.x, listen)
+    familiar, training = _familiar(run, about, asked)
+    if familiar is not None:
+        distance = familiar.distance(asked.x)
+        columns |= {"distance": distance, "foreign": distance > familiar.threshold}
+    run.write_table("predicted", asked.columns | columns)
+    run.write_result("predicted", _summary(about, spec, asked, columns, (training, time.monotonic() - started)))
+
+
+def of_windows(run: Run, about: Run) -> Asked:
+    """The windows of a file, labelled or not."""
+    data, features = run.spec.data, about.spec.features
+    bars = load_bars(data.bars, data.bars_reading) if data.bars else None
+    windows = load_windows(data.windows, data.windows_reading, bars, labelled=False)
+    _check_length(windows.bars, about, data.windows)
+    columns = {"window_id": windows.window_id.astype(str), "label": windows.label.astype(str)}
+    columns["start_time"] = windows.start_time
+    x = window_matrix(windows, features, bars, run.store_root / "cache")
+    return Asked(x, windows.position, bars, columns)
+
+
+def of_bars(run: Run, about: Run) -> Asked:
+    """Windows of the bars at the spec's stride; none spans a gap or a roll."""
+    data, features = run.spec.data, about.spec.features
+    bars, length = load_bars(data.bars, data.bars_reading), about.record.counts["window_bars"]
+    first = np.arange(0, len(bars) - length + 1, run.spec.stride)
+    first = first[~crosses(bars.breaks, first, length)]
+    if not len(first):
+        raise DataError(
+            f"no {length} bars in a row without a gap.", where=data.bars, mend="Give more bars, or a larger max_gap."
+        )
+    matrix = bar_matrix(bars, length, run.store_root / "cache") if features.state == "continuous" else None
+    x = BarWindows(bars, matrix, features, length).raw(first).numpy()
+    return Asked(x, first, bars, {"first_bar": first, "start_time": bars.time[first]})
+
+
+def _check_length(length: int, about: Run, where: str) -> None:
+    wanted = about.record.counts["window_bars"]
+    if length != wanted:
+        raise DataError(
+            f"windows of {length} bars; the run's have {wanted}.", where=where, mend="Cut them to the same length."
+        )
+
+
+def ensemble(run: Run, about: Run, x: np.ndarray, listen: Listen | None) -> dict[str, np.ndarray]:
+    """The combined answers to windows x [n, K, F], with progress in the record of `run`."""
+    classes, length = classes_of(about), x.shape[1]
+    jobs = [Job(about.folder, i, x[i : i + CHUNK]) for i in range(0, len(x), CHUNK)]
+    progress: dict[str, Any] = {"done": 0, "total": len(x), "epochs": 1, "unit": "windows"}
+    relay, parts = Relay(run, progress, listen), []
+    for part in processes.each(ask, jobs, 1 if len(x) < FEW else 2):
+        parts.append((part.first, combine(part, classes, length)))
+        progress["done"] = min(progress["done"] + CHUNK, len(x))
+        relay.beat()
+    relay.flush()
+    ordered = [columns for _, columns in sorted(parts, key=lambda part: part[0])]
+    return {name: np.concatenate([columns[name] for columns in ordered]) for name in ordered[0]}
+
+
+def _familiar(run: Run, about: Run, asked: Asked) -> tuple[Familiar | None, int]:
+    """The judge of foreign windows, and how many of the asked windows share bars with the run's own; a warning without its data."""
+    try:
+        material = load_labelled(about.spec.data, about.spec.features, run.store_root / "cache")
+    except DataError as error:
+        run.update(warnings=(*run.record.warnings, f"Foreign windows could not be told: {error}"))
+        return None, 0
+    return Familiar(material.x, groups_of(material.kept)), _shared(about, material.kept, asked)
+
+
+def _shared(about: Run, kept: Windows, asked: Asked) -> int:
+    if asked.bars is None:
+        known = set(kept.window_id.astype(str))
+        return sum(name in known for name in asked.columns["window_id"])
+    spec = about.spec.data
+    located = load_windows(spec.windows, spec.windows_reading, asked.bars).position
+    inside = asked.first[asked.first >= 0]
+    return int(shares_bars(inside, kept.bars, np.sort(located[located >= 0]), kept.bars).sum())
+
+
+def _summary(
+    about: Run, spec: Predict, asked: Asked, columns: dict[str, np.ndarray], measured: tuple[int, float]
+) -> Predicted:
+    classes, over_bars = classes_of(about), not spec.data.windows
+    said = columns.get("predicted")
+    counts = {} if said is None else {name: int((said == name).sum()) for name in classes}
+    return Predicted(
+        classes, len(asked.x), len(about.replicates()), asked.x.shape[1], counts,
+        float(columns["agreement"].mean()) if "agreement" in columns else None,
+        int(columns["foreign"].sum()) if "foreign" in columns else None,
+        measured[0], over_bars, spec.stride, measured[1],
+        _expansions(asked, columns, classes) if over_bars else (),
+    )  # fmt: skip
+
+
+def _expansions(asked: Asked, columns: dict[str, np.ndarray], classes: tuple[str, ...]) -> tuple[Expansion, ...]:
+    if "start_pred" not in columns or "predicted" not in columns or asked.bars is None:
+        return ()
+    span = np.stack([columns["start_pred"], columns["end_pred"]], axis=1)
+    probability = np.stack([columns[f"p_{name}"] for name in classes], axis=1)
+    times = asked.bars.time
+    return tuple(
+        Expansion(a, b, str(times[a])[:19], str(times[b])[:19], classes[label], likely, support)
+        for a, b, label, likely, support in stretches(asked.first, span, probability, asked.x.shape[1], len(asked.bars))
+    )

@@ -1,0 +1,25 @@
+"""What a run's models say of new windows, or of bars at a stride."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from moola_core.specs.data import Data
+from moola_core.specs.part import Part
+
+
+class Predict(Part):
+    """Asks the models of `run`: for each window of data.windows, or without one for windows of data.bars at a stride."""
+
+    kind: Literal["predict"] = "predict"
+    run: str = Field(description="the finished run whose models are asked")
+    data: Data = Data()
+    stride: int = Field(5, ge=1, le=10_000, description="bars from one window to the next, over bars")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Predict:
+        if not (self.data.windows or self.data.bars):
+            raise ValueError("predicting needs data.windows or data.bars; give a file of windows or of bars")
+        return self

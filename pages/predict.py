@@ -1,0 +1,45 @@
+"""Predict: what the chosen run's models say of new windows, or of bars at a stride."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.diagnostics.results import Predicted
+from moola_core.ui import loaders, picker, predict_sections, progress, state, widgets
+
+picked = picker.current()
+st.title("Predict")
+run = picked.run
+if run is None or run.record.kind != "finetune" or run.record.state != "done":
+    widgets.empty(
+        "No finished fine-tuning run is chosen",
+        "Choose one in the sidebar. All of its fits then answer together, on data that needs no labels.",
+        [("Set up a run", lambda: state.open_page("launch"))],
+    )
+    st.stop()
+st.caption(f"{widgets.badge(run.record.state)} {widgets.literal(widgets.title_of(run.record))}")
+predict_sections.ask(run, [found for found in loaders.found_datasets() if found.bars or found.windows])
+children = loaders.predictions_by(run)
+if not children:
+    st.caption("Nothing was predicted yet. 100,000 bars at a stride of 5 take half a minute with the quick preset.")
+    st.stop()
+child = children[0]
+if len(children) > 1:
+    titles = widgets.distinct({one.id: predict_sections.title(one) for one in children})
+    chosen = st.selectbox("Shown", list(titles), key="predicted", format_func=titles.__getitem__, width=420)
+    child = loaders.store().open(chosen)
+if child.record.active:
+    progress.follow(child, progress.bar)
+    st.stop()
+found = loaders.diagnostic(child, "predicted") if child.record.state == "done" else child.record.error
+if not isinstance(found, Predicted):
+    widgets.empty("This could not be predicted", widgets.literal(str(found)))
+    st.stop()
+predict_sections.summary(found)
+for warning in child.record.warnings:
+    st.caption(f":orange[:material/warning:] {widgets.literal(warning)}")
+if found.over_bars:
+    predict_sections.walk(child, found)
+else:
+    predict_sections.windows(child)
+predict_sections.download(child)

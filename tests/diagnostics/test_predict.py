@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from moola_core.diagnostics.predict import Familiar, Said, combine, stretches
+
+
+def test_fits_are_combined_by_mean_probability_and_median_pointer():
+    probabilities = np.array([[[0.9, 0.1]], [[0.6, 0.4]], [[0.2, 0.8]]])
+    pointers = np.array([[[0.5, 0.2]], [[0.6, 0.2]], [[0.9, 0.4]]])
+    found = combine(Said(0, probabilities, pointers), ("a", "b"), 100)
+    assert found["p_a"][0] == pytest.approx(1.7 / 3) and found["predicted"][0] == "a"
+    assert found["agreement"][0] == pytest.approx(2 / 3)
+    assert (found["start_pred"][0], found["end_pred"][0]) == pytest.approx((50, 70))
+    assert found["center_std"][0] == pytest.approx(np.std([50, 60, 90]))
+    assert "predicted" not in combine(Said(0, None, pointers), ("a", "b"), 100)
+    assert set(combine(Said(0, probabilities, None), ("a", "b"), 100)) == {
+        "p_a",
+        "p_b",
+        "predicted",
+        "agreement",
+        "p_std",
+    }
+
+
+def test_foreign_windows_are_told_and_familiar_ones_seldom():
+    rng = np.random.default_rng(0)
+    train, more = rng.normal(size=(300, 40, 4)), rng.normal(size=(400, 40, 4))
+    judge = Familiar(train, np.arange(300))
+    assert (judge.distance(more) > judge.threshold).mean() < 0.04
+    assert (judge.distance(more + 1) > judge.threshold).mean() > 0.95
+
+
+def slow_stretches(first, span, probability, window_bars, bars):
+    begin, end = first + np.round(span[:, 0]), first + np.round(span[:, 1])
+    share = []
+    for bar in range(bars):
+        cover = [i for i in range(len(first)) if first[i] <= bar < first[i] + window_bars]
+        share.append(np.mean([begin[i] <= bar <= end[i] for i in cover]) if cover else 0.0)
+    found, bar = [], 0
+    while bar < bars:
+        if share[bar] < 0.5:
+            bar += 1
+            continue
+        last = bar
+        while last + 1 < bars and share[last + 1] >= 0.5:
+            last += 1
+        middle = (bar + last) // 2
+        mean = np.mean([probability[i] for i in range(len(first)) if begin[i] <= middle <= end[i]], axis=0)
+        found.append((bar, last, int(mean.argmax()), float(mean.max()), float(share[middle])))
+        bar = last + 1
+    return found
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stretches_are_those_of_a_slow_count(seed):
+    rng = np.random.default_rng(seed)
+    first = np.arange(0, 200, 7)
+    events = [60, 140]
+    center = np.array([next((e for e in events if f <= e < f + 40), f + rng.integers(40)) for f in first]) - first
+    span = np.stack([np.clip(center - 5, 0, 39), np.clip(center + 5, 0, 39)], axis=1).astype(float)
+    probability = rng.dirichlet([1, 1], len(first))
+    fast, slow = (function(first, span, probability, 40, 240) for function in (stretches, slow_stretches))
+    assert len(fast) >= 2 and [row[:3] for row in fast] == [row[:3] for row in slow]
+    assert np.allclose([row[3:] for row in fast], [row[3:] for row in slow])

@@ -1,0 +1,89 @@
+"""Every diagnostic of runs that were really made draws data: the demo's, three classes, constant folds, no pre-training."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from moola_core.launch import worker
+from moola_core.presets import preset
+from moola_core.runs.checkpoints import start_from
+from moola_core.runs.store import Run, Store
+from moola_core.specs import Data, Diagnose, Predict, change
+from tests.pages.conftest import texts
+
+SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
+SECTIONS = {"Metrics": 4, "Calibration": 3, "Balance": 1, "Transfer": 2, "Attribution": 5, "Errors": 1}
+
+
+def done(store, spec, parent=None) -> Run:
+    run = Store(store).create(spec, parent=parent)
+    worker.run(run)
+    return run
+
+
+def finetuned(store, dataset, **changes) -> Run:
+    files = {"data.windows": str(dataset), "data.bars": str(dataset.with_name("bars.parquet"))}
+    return done(store, change(preset("quick").finetune(), files | SMALL | changes))
+
+
+def points(at) -> list[int]:
+    """How many numbers each chart on the page draws."""
+    found = []
+    for chart in at.get("plotly_chart"):
+        traces = json.loads(chart.proto.spec)["data"]
+        found.append(sum(len(trace.get(axis) or ()) for trace in traces for axis in ("x", "y", "z", "close")))
+    return found
+
+
+@pytest.fixture
+def data(dataset):
+    return Data(windows=str(dataset), bars=str(dataset.with_name("bars.parquet")))
+
+
+def test_every_diagnostic_of_a_demo_run_draws_data(show, store, dataset, data):
+    small = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 60, "exclude_labelled": False}
+    files = {"data.windows": data.windows, "data.bars": data.bars}
+    encoder = done(store, change(preset("quick").pretrain(), files | small))
+    run = finetuned(store, dataset, **start_from(encoder.id, "full", store))
+    for name in ("features", "shift"):
+        done(store, Diagnose(name=name, data=data, permutations=99))
+    done(store, Diagnose(name="attribution", run=run.id), parent=run.id)
+    done(store, Predict(run=run.id, data=Data(bars=data.bars), stride=100), parent=run.id)
+    drawn = {section: points(show("results", run=run.id, show=section)) for section in SECTIONS}
+    drawn |= {view: points(show("features", view=view)) for view in ("features", "shift")}
+    drawn["pre-training"] = points(show("results", run=encoder.id))
+    drawn["predict"] = points(show("predict", run=run.id))
+    for name, counts in drawn.items():
+        assert counts and min(counts) > 0, f"{name} draws {counts}"
+    assert all(len(drawn[name]) >= least for name, least in SECTIONS.items())
+
+
+def test_three_classes_without_pretraining(show, store, dataset, tmp_path):
+    own = tmp_path / "own" / "three.parquet"
+    own.parent.mkdir()
+    frame = pd.read_parquet(dataset)
+    frame.loc[frame.index % 3 == 0, "label"] = "reversal"
+    frame.to_parquet(own)
+    run = finetuned(store, own, **{"data.bars": None})
+    done(store, Diagnose(name="attribution", run=run.id), parent=run.id)
+    done(store, Diagnose(name="features", data=run.spec.data, permutations=99))
+    for section in ("Metrics", "Calibration", "Balance", "Attribution", "Errors"):
+        assert min(points(show("results", own.parent, run=run.id, show=section))) > 0, section
+    assert "started from random weights" in texts(show("results", own.parent, run=run.id, show="Transfer"))
+    assert min(points(show("features", own.parent))) > 0 and not show("overview", own.parent, run=run.id).exception
+
+
+def test_constant_folds_and_one_task_go_on(show, store, dataset):
+    constant = finetuned(store, dataset, learning_rate=0.0)
+    for section in ("Metrics", "Calibration", "Balance", "Errors"):
+        assert not show("results", run=constant.id, show=section).exception
+    pointers = finetuned(store, dataset, tasks="pointers")
+    pages = {
+        name: show("results", run=pointers.id, show=name) for name in ("Metrics", "Calibration", "Balance", "Errors")
+    }
+    assert all(not page.exception for page in pages.values())
+    assert "No calibration" in texts(pages["Calibration"])
+    assert not show("predict", run=pointers.id).exception
