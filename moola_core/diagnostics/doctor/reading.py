@@ -95,13 +95,13 @@ def of_windows(spec: Finetune, seen: Seen) -> dict[str, Any]:
     return facts | of_inputs(seen.x, seen.features, seen.scale, spec.training.jitter_std) | dict(seen.more)
 
 
-def of_folds(folds: pd.DataFrame, seen: Seen) -> dict[str, Any]:
+def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: Seen) -> dict[str, Any]:
     """How the folds (repeat, fold, window_id, role) divide the windows: what is chosen on test windows, what shares bars with them."""
     place = {name: i for i, name in enumerate(seen.window_id.astype(str))}
     length = seen.x.shape[1]
     inner = chosen = tests = 0
     shared: list[str] = []
-    for _, part in folds.groupby(["repeat", "fold"], sort=True):
+    for _, part in pd.DataFrame(folds).groupby(["repeat", "fold"], sort=True):
         rows = {
             role: np.array([place[name] for name in ids.astype(str)]) for role, ids in part.groupby("role")["window_id"]
         }

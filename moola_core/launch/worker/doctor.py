@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from moola_core.diagnostics.doctor import Case, examine, of_runs, reading
 from moola_core.diagnostics.doctor.reported import plain, reported_case
@@ -71,7 +70,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     seen = _seen(spec, material, inputs, root)
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
     facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
-    facts |= reading.of_folds(pd.DataFrame(fold_columns(folds, inputs)), seen)
+    facts |= reading.of_folds(fold_columns(folds, inputs), seen)
     facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch))
     return examine(Case("finetune", facts, spec, planned=True))
 
