@@ -68,7 +68,8 @@ def _diagnosis(chosen: argparse.Namespace) -> Any:
 
 
 def _of_figures(chosen: argparse.Namespace) -> Any:
-    from moola_core.diagnostics.doctor.reported import EXAMPLE, load
+    from moola_core.diagnostics.doctor.reported import load
+    from moola_core.diagnostics.results.doctor import EXAMPLE
 
     figures = load(EXAMPLE if chosen.example else chosen.about)
     from moola_core.launch.worker import doctor

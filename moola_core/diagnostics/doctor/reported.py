@@ -1,6 +1,6 @@
 """Figures from a report with no run behind them: plain ones, and the predecessor's two forms.
 
-Plain figures are one JSON object with names of NAMES; what is not given cannot be judged. The predecessor's
+Plain figures are one JSON object with names of FIGURES; what is not given cannot be judged. The predecessor's
 `training_results.json` is a pre-training (`test_metrics`, `config`, `windowed_config`), its `cv_summary.json` a cross-validation
 (`avg_metrics`, `fold_results`, `config`; means over folds, the best epoch of each test fold, the center's error in bars).
 """
@@ -14,42 +14,12 @@ from typing import Any
 import numpy as np
 
 from moola_core.diagnostics.doctor.check import Case
+from moola_core.diagnostics.results.doctor import FIGURES
 from moola_core.errors import DataError, nearest
 from moola_core.runs import codec
 from moola_core.specs import Finetune
 from moola_core.targets import TARGETS
 
-EXAMPLE = Path(__file__).with_name("october.json")
-NAMES: dict[str, str] = {
-    "n_windows": "labelled windows",
-    "class_counts": "windows of each class, a list or an object",
-    "window_bars": "window length in bars",
-    "folds": "folds of the cross-validation",
-    "accuracy": "accuracy",
-    "f1": "F1 of each class, in the order of class_counts",
-    "recall": "recall of each class, in the same order",
-    "loss_class": "class loss, nats",
-    "loss_pointer": "pointer loss",
-    "ece": "calibration error",
-    "ece_bins": "bins of the calibration error",
-    "ece_convention": "mean of folds or pooled",
-    "center_mae_bars": "error of the center in bars",
-    "center_target_frac": "its target as a fraction of the window",
-    "masked_mae": "pre-training error at hidden bars",
-    "feature_mean_mae": "the same error of always answering the feature mean",
-    "pretrain_jitter_std": "noise that was added in pre-training",
-    "conflict_rate": "share of steps with conflicting gradients",
-    "projection_rate": "share of steps that were projected",
-    "pcgrad_threshold": "cosine below which gradients are projected",
-    "patience": "epochs without gain before stopping",
-    "epochs": "most epochs",
-    "batch": "windows in a step",
-    "trainable_parameters": "parameters that train",
-    "outputs": "outputs of the class head",
-    "trunk_width": "width of the shared trunk",
-    "encoder": "frozen encoder as {inputs, layers, hidden}",
-    "encoder_parameters_believed": "parameters that the encoder was believed to have",
-}
 SIGMAS = 2  # learned weights of the two losses, counted among the trainable parameters
 POINTER_OUTPUTS = 2
 TOLERANCE = 0.03  # between reported and constant-fold figures
@@ -70,19 +40,19 @@ def load(path: str | Path) -> dict[str, Any]:
 
 
 def plain(found: dict[str, Any]) -> dict[str, Any]:
-    """The figures under the names of NAMES. Raises DataError that names an unknown one."""
+    """The figures under the names of FIGURES. Raises DataError that names an unknown one."""
     if "test_metrics" in found and "windowed_config" in found:
         return _of_training_results(found)
     if "avg_metrics" in found:
         return _of_cv_summary(found)
-    unknown = [name for name in found if name not in NAMES and name != "about"]
+    unknown = [name for name in found if name not in FIGURES and name != "about"]
     if unknown or not found:
         word = unknown[0] if unknown else "nothing"
-        raise DataError(f"{word} is no figure that the doctor reads.", mend=nearest(word, NAMES))
+        raise DataError(f"{word} is no figure that the doctor reads.", mend=nearest(word, FIGURES))
     wrong = [name for name, value in found.items() if not _fits(name, value)]
     if wrong:
         raise DataError(
-            f"{wrong[0]}={found[wrong[0]]!r} cannot be.", mend=f"It is {NAMES[wrong[0]]}: give a number of that kind."
+            f"{wrong[0]}={found[wrong[0]]!r} cannot be.", mend=f"It is {FIGURES[wrong[0]]}: give a number of that kind."
         )
     return found
 
@@ -143,7 +113,7 @@ def _of_cv_summary(found: dict[str, Any]) -> dict[str, Any]:
 
 def reported_case(figures: dict[str, Any], about: str = "", spec: Finetune | None = None) -> Case:
     """The facts that the figures give, each with the arithmetic that leads to it; spec: what mends start from."""
-    facts: dict[str, Any] = {name: figures.get(name) for name in NAMES}
+    facts: dict[str, Any] = {name: figures.get(name) for name in FIGURES}
     counts = facts["class_counts"]
     counts = list(counts.values()) if isinstance(counts, dict) else counts
     n = facts["n_windows"] or (sum(counts) if counts else None)

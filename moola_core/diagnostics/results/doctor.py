@@ -3,7 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+# The figures of the run that failed, as reported: the first example.
+EXAMPLE = Path(__file__).parents[1] / "doctor" / "october.json"
+
+# What the doctor reads of a report with no run behind it.
+FIGURES: dict[str, str] = {
+    "n_windows": "labelled windows",
+    "class_counts": "windows of each class, a list or an object",
+    "window_bars": "window length in bars",
+    "folds": "folds of the cross-validation",
+    "accuracy": "accuracy",
+    "f1": "F1 of each class, in the order of class_counts",
+    "recall": "recall of each class, in the same order",
+    "loss_class": "class loss, nats",
+    "loss_pointer": "pointer loss",
+    "ece": "calibration error",
+    "ece_bins": "bins of the calibration error",
+    "ece_convention": "mean of folds or pooled",
+    "center_mae_bars": "error of the center in bars",
+    "center_target_frac": "its target as a fraction of the window",
+    "masked_mae": "pre-training error at hidden bars",
+    "feature_mean_mae": "the same error of always answering the feature mean",
+    "pretrain_jitter_std": "noise that was added in pre-training",
+    "conflict_rate": "share of steps with conflicting gradients",
+    "projection_rate": "share of steps that were projected",
+    "pcgrad_threshold": "cosine below which gradients are projected",
+    "patience": "epochs without gain before stopping",
+    "epochs": "most epochs",
+    "batch": "windows in a step",
+    "trainable_parameters": "parameters that train",
+    "outputs": "outputs of the class head",
+    "trunk_width": "width of the shared trunk",
+    "encoder": "frozen encoder as {inputs, layers, hidden}",
+    "encoder_parameters_believed": "parameters that the encoder was believed to have",
+}
 
 
 @dataclass(frozen=True)
