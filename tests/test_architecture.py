@@ -27,6 +27,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "models": ({"models", "features.catalog"}, {"torch"}),
     "training": ({"training", "models", "features", "market", "metrics"}, {"torch"}),
     "training.folds": ({"training"}, {"sklearn"}),
+    "training.reference": ({"training"}, {"sklearn"}),
     "runs": ({"runs"}, {"pyarrow", "sqlite3"}),
     "diagnostics": ({"diagnostics", "metrics", "features", "market", "runs"}, {"scipy", "sklearn", "pandas"}),
     **{

@@ -44,6 +44,9 @@ class Training(Part):
     repeats: int = Field(
         1, ge=1, le=200, description="repeats of the cross-validation, each with new folds and weights"
     )
+    label_frac: float = Field(
+        1.0, gt=0, le=1, description="share of the training windows that is used, to see what more labels would buy"
+    )
     inner_frac: float = Field(0.2, gt=0, lt=0.5, description="share of the training folds kept for early stopping")
     embargo_bars: int = Field(0, ge=0, le=100000, description="bars kept free between training and test windows")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of every random stream")
@@ -99,6 +102,10 @@ class Finetune(Part):
 
     kind: Literal["finetune"] = "finetune"
     preset: str = Field("", description="the preset that the settings started from")
+    reference: Literal["none", "majority", "logistic", "extra_trees", "minirocket"] = Field(
+        "none",
+        description="a simple model in place of the network, on the same folds: the commonest class and the median pointer, logistic regression on aggregates, extra trees on every bar, MiniRocket with ridge",
+    )
     data: Data = Data()
     features: Features = Features()
     model: Model = Model()

@@ -17,7 +17,7 @@ from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
 from moola_core.training.device import Device, resolve_device
 from moola_core.training.events import Emit, Event
-from moola_core.training.folds import Fold
+from moola_core.training.folds import Fold, thin
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import STEP_COLUMNS, Loop
 from moola_core.training.processes import settle
@@ -44,6 +44,7 @@ def fit_replicate(
         torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.kind == "cuda" else []),
         _one_thread(device),
     ):
+        fold = thin(fold, inputs.label, spec.training)
         loop = Loop(spec, inputs, fold, device, start)
         where: dict[str, Any] = {"repeat": fold.repeat, "fold": fold.fold}
         emit(

@@ -10,7 +10,15 @@ import pandas as pd
 from moola_core.diagnostics.doctor.reading import Seen, of_folds, of_spec, of_windows
 from moola_core.diagnostics.doctor.reference import beside
 from moola_core.errors import RunError
-from moola_core.runs.store import Run
+from moola_core.runs.store import Run, Store
+from moola_core.specs import settings
+
+SIZES = {
+    "layers": "model.layers",
+    "hidden": "model.hidden",
+    "epochs": "training.epochs",
+    "patience": "training.patience",
+}
 
 
 def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
@@ -35,6 +43,40 @@ def pretrained(run: Run, more: dict[str, Any]) -> dict[str, Any]:
     facts |= {name: learned.get(name) for name in ("masked_mae", "covered_mae", "trivial", "noise_floor", "measures")}
     facts["noise_floor"] = facts["noise_floor"] or None
     return facts | _probe(learned.get("probe"), "pre-trained")
+
+
+def compared(run: Run) -> dict[str, Any]:
+    """What the arms of a study, or of a comparison, are; and what it said of them."""
+    found, store = run.result("comparison"), Store(run.store_root)
+    networks = [row for row in found["arms"] if row["model"] == "network"]
+    every = {row["name"]: settings(store.open(row["run_id"]).spec) for row in networks}
+    arms = [
+        {"name": row["name"], "trainable_parameters": row["trainable_parameters"]}
+        | {title: every[row["name"]][name] for title, name in SIZES.items()}
+        for row in networks
+    ]
+    differing = {
+        name
+        for one in every.values()
+        for name, value in one.items()
+        if any(other.get(name) != value for other in every.values())
+    }
+    return {
+        "n_windows": found["common"],
+        "arms": arms,
+        "compared": _meant(differing),
+        "verdicts": found["verdicts"] or None,
+        "reference_arms": [row["name"] for row in found["arms"] if row["model"] != "network"] or None,
+    }
+
+
+def _meant(differing: set[str]) -> list[str]:
+    """The sizes that a study means to vary: those of the one thing in which its arms differ."""
+    if differing and all(name.startswith("model.") for name in differing):
+        return ["layers", "hidden", "trainable_parameters"]
+    if differing and differing <= {"training.patience", "training.epochs"}:
+        return ["patience", "epochs"]
+    return []
 
 
 def _result(run: Run, name: str) -> dict[str, Any]:

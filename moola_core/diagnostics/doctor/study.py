@@ -6,16 +6,16 @@ from typing import Any
 
 from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, register
 from moola_core.diagnostics.results import Finding
+from moola_core.specs import Study
 
-SAME = ("trainable_parameters", "layers", "hidden", "epochs", "patience", "folds_hash", "windows_hash")
+SAME = ("layers", "hidden", "epochs", "patience", "trainable_parameters")
+SETTINGS = ("model.layers", "model.hidden", "training.epochs", "training.patience")
 TITLES = {
     "trainable_parameters": "trainable parameters",
     "layers": "encoder layers",
     "hidden": "encoder width",
     "epochs": "epochs",
     "patience": "patience",
-    "folds_hash": "folds",
-    "windows_hash": "windows",
 }
 
 
@@ -23,7 +23,7 @@ TITLES = {
 class ArmsDiffer(Check):
     """The arms differ in more than what the study compares.
 
-    Reads `arms`, a list of {"name", and any of trainable_parameters, layers, hidden, epochs, patience, folds_hash, windows_hash},
+    Reads `arms`, a list of {"name", and any of trainable_parameters, layers, hidden, epochs, patience},
     and `compared`, the names among these that the study means to vary.
     """
 
@@ -46,10 +46,25 @@ class ArmsDiffer(Check):
             for name, row in unequal.items()
         )  # fmt: skip
         return self.finding(
-            HARMS, f"Beside what is compared, the arms differ in {told}.", {"unequal": unequal},
+            NOTE if set(unequal) == {"trainable_parameters"} else HARMS,
+            f"Beside what is compared, the arms differ in {told}.",
+            {"unequal": unequal},
             "A verdict then says which bundle is better, not why. Give every arm the same encoder, epochs and early stopping but for the one "
             "thing that is compared.",
-        )  # fmt: skip
+            self._equal(case),
+        )
+
+    def _equal(self, case: Case) -> dict[str, Any] | None:
+        """The study with the base's sizes and lengths in every arm."""
+        if not isinstance(case.spec, Study):
+            return None
+        plain = tuple(
+            arm.model_copy(
+                update={"changes": {name: value for name, value in arm.changes.items() if name not in SETTINGS}}
+            )
+            for arm in case.spec.arms
+        )
+        return case.spec.model_copy(update={"arms": plain}).model_dump(mode="json") if plain != case.spec.arms else None
 
 
 @register

@@ -13,6 +13,7 @@ from moola_core.diagnostics.results.calibration import (
     Recalibrated,
     ReliabilityBin,
 )
+from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, Verdict
 from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
@@ -24,14 +25,17 @@ from moola_core.diagnostics.results.training import Balance, TaskBalance
 from moola_core.diagnostics.results.transfer import LayerChange, Transferred
 
 __all__ = [
+    "ArmFacts",
     "Attribution",
     "Balance",
     "Calibration",
     "CalibrationError",
     "CalibrationReport",
     "ColumnFact",
+    "Comparison",
     "Confusion",
     "Diagnosis",
+    "Difference",
     "Domain",
     "Errors",
     "Evaluation",
@@ -44,6 +48,7 @@ __all__ = [
     "Finding",
     "FoldShare",
     "Foreign",
+    "Gain",
     "LayerChange",
     "Learned",
     "Measure",
@@ -62,4 +67,5 @@ __all__ = [
     "Suspect",
     "TaskBalance",
     "Transferred",
+    "Verdict",
 ]

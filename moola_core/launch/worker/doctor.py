@@ -28,7 +28,7 @@ from moola_core.training.bar_windows import WARMUP_BARS, BarWindows, evenly
 from moola_core.training.folds import Places, make_folds, overlap_groups
 from moola_core.training.inputs import Inputs
 
-KINDS = ("finetune", "pretrain")
+KINDS = ("finetune", "pretrain", "study", "compare")
 MOST_OTHERS = 600
 FOLDS = 5
 
@@ -43,11 +43,20 @@ def store(run: Run) -> None:
         run.update(warnings=(*run.record.warnings, f"The doctor could not look at this run: {error}"))
 
 
+def looks_at(run: Run) -> bool:
+    """Whether the doctor has anything to say of such a run: simple models that stand in for a network have no training to judge."""
+    return run.record.kind in KINDS and getattr(run.spec, "reference", "none") == "none"
+
+
 def examined(run: Run) -> Diagnosis:
     """What the doctor finds in a trained run."""
     spec = run.spec
-    if spec.kind not in KINDS:
-        raise RunError(f"is a {spec.kind} run.", where=f"run {run.id}", mend="Give a fine-tuning or pre-training run.")
+    if not looks_at(run):
+        raise RunError(
+            "is no run of a network.", where=f"run {run.id}", mend="Give a fine-tuning, pre-training or study run."
+        )
+    if spec.kind in ("study", "compare"):
+        return examine(Case("study", of_runs.compared(run), spec, about=run.id))
     if spec.kind == "pretrain":
         facts = of_runs.pretrained(run, _of_bars(spec, run.store_root / "cache"))
     else:
