@@ -9,7 +9,7 @@ from moola_core.diagnostics.results import Finding
 
 ARRIVED, STUCK = 0.25, 0.005  # share of the way to the expected σ ratio, in logarithms
 LEAST_WAY = 0.2
-IDLE = 0.25  # projections over conflicts
+IDLE = 0.5  # projections over conflicts
 LEAST_CONFLICT = 0.1
 UNAPPLIED = 0.01
 STARVED, THIN = 0.002, 0.02  # gradient norm of one task over the other's
