@@ -47,6 +47,7 @@ def test_a_linear_model_finds_what_a_model_at_chance_has_lost():
     predictions = pd.DataFrame({"window_id": seen.window_id, "p_a": 1 - p, "p_b": p})
     found = beside(predictions, make_folds(), seen)
     assert found["reference_auroc"] > 0.9 and found["reference_gap_high"] < -0.2
+    assert found["trees_auroc"] > 0.9 and found["trees_gap_high"] < -0.2
     assert found["auroc"] == pytest.approx(roc_auc_score(seen.label == "b", p))
     assert found["auroc_low"] < 0.5 < found["reference_auroc_low"]
 

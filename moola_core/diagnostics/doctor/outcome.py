@@ -16,13 +16,13 @@ CAUSES = (
 SIGNAL_AUROC = 0.55  # the reference's lower bound above which the windows surely hold something
 BOASTING = 3.5  # fitted temperature beyond which honesty is a fault, not a habit of small data
 LEAST_AUC = 0.75  # below it a model's doubts say little about labels
-EVEN_ERRORS = 0.6  # errors among the surest third over errors among the rest; noise makes them alike
+EVEN_ERRORS = 0.85  # errors among the surest third over errors among the rest; noise makes them alike
 SUREST_ERRORS = 0.04
 
 
 def signal(case: Case) -> bool:
     """Whether a simple model reads something in these windows; taken for granted where that is not known."""
-    low = case.get("reference_auroc_low")
+    low = case.get("trees_auroc_low")
     return low is None or low > SIGNAL_AUROC
 
 
@@ -81,7 +81,7 @@ class LossAtChance(Check):
             "label_entropy": entropy,
             "auroc": auroc,
             "auroc_low": low,
-            "reference_auroc": case.get("reference_auroc"),
+            "trees_auroc": case.get("trees_auroc"),
         }
         told = f"Log loss {loss:.3f}; answering the classes' shares gives {entropy:.3f}"
         if outputs and outputs > case["n_classes"]:
@@ -89,18 +89,16 @@ class LossAtChance(Check):
             told += f", and {outputs} equal outputs ln {outputs} = {math.log(outputs):.3f} ({loss / math.log(outputs):.0%} of it)"
         if auroc is not None and low is not None:
             told += f". AUROC {auroc:.2f}, 95% from {low:.2f}"
-        lost = case.get("reference_gap_high")
+        lost = case.get("trees_gap_high")
         if lost is not None and lost < 0:
-            told += (
-                f"; a linear model on the same folds reaches {case['reference_auroc']:.2f}, at least {-lost:.2f} more"
-            )
+            told += f"; extra trees on the same folds reach {case['trees_auroc']:.2f}, at least {-lost:.2f} more"
         told += "."
         harms = lost < 0 if lost is not None else True
         return self.finding(
             HARMS if harms else NOTE, told, evidence,
             "The model tells the classes no better than their shares do."
             + (" The windows hold more than it has learned: mend what comes before this in the list, or start from the recommended settings."
-               if harms else " A linear model finds hardly more here, so this may be all that these labels give."),
+               if harms else " A simple model finds hardly more here, so this may be all that these labels give."),
             mend(case, {"faults.shuffled_labels": False}) if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels else afresh(case),
         )  # fmt: skip
 
@@ -125,9 +123,7 @@ class ConstantFolds(Check):
         grave = len(constant) >= len(folds) / 2 or (signal(case) and len(constant) > len(folds) / 5)
         told = f"In {len(constant)} of {len(folds)} folds one class is the answer for every window."
         if not grave and not signal(case):
-            told += (
-                " A linear model finds nothing in these windows either, and a constant is then the likeliest answer."
-            )
+            told += " A simple model finds next to nothing in these windows either, and a constant is then the likeliest answer."
         return self.finding(
             BLOCKS if grave else NOTE, told, {"constant_folds": len(constant), "folds": len(folds), "largest_shares": folds},
             "Means over such folds look like a weak model and are none: look at each fold's answers, mend what comes before this in the "

@@ -9,6 +9,7 @@ NARROW = 0.05  # trainable share of all parameters
 NOISY = 0.05
 FAR_AUC = 0.95
 BELOW = 0.03  # AUROC by which a probe of the encoder may lie below one of random weights by chance
+LOST = 0.05  # and below one of the raw features, where nothing else is read
 
 
 def started(case: Case) -> None:
@@ -33,15 +34,17 @@ class FrozenBottleneck(Check):
         used, random = case["probe_encoder"], case["probe_random"]
         frozen = case.get("schedule") == "frozen"
         narrow = frozen and share is not None and share < NARROW
-        below = used < random - BELOW
-        if not below and not narrow:
-            return None
         raw = case.get("probe_raw")
+        below = used < random - BELOW
+        lost = frozen and (below or (raw is not None and used < raw - LOST))
+        if not below and not narrow and not lost:
+            return None
         told = f"A linear probe reads AUROC {used:.3f} from the encoder, {random:.3f} from the same one with random weights"
         told += f", {raw:.3f} from the raw features" if raw is not None else ""
         told += f"; {share:.1%} of the parameters train" if share is not None else ""
         return self.finding(
-            HARMS if below and (frozen or case.kind == "pretrain") else NOTE, f"{told}.",
+            HARMS if lost else NOTE,
+            f"{told}.",
             {"probe_encoder": used, "probe_random": random, "probe_raw": raw, "trainable_share": share},
             "What the encoder does not pass on, no head can learn. Train the encoder too (full, at a lower rate), or start from another.",
             mend(case, {"transfer.schedule": "full", "faults.noise_encoder": False}) if case.kind == "finetune" else None,
