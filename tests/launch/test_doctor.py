@@ -15,7 +15,7 @@ from moola_core.launch.worker import doctor
 from moola_core.presets import preset
 from moola_core.runs import Store
 from moola_core.runs.codec import restore
-from moola_core.specs import Diagnose, build, change, parse
+from moola_core.specs import Compare, Diagnose, build, change, parse
 
 SMALL = {"epochs": 4, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1}
 FAULTS = {
@@ -181,3 +181,17 @@ def test_wrong_requests_end_with_a_sentence(arguments, capsys, tmp_path):
 def test_the_spec_asks_for_one_thing():
     with pytest.raises(SpecError, match="needs run"):
         build(Diagnose, {"name": "doctor"})
+
+
+def test_arms_of_unequal_size_are_named_in_a_comparison(store, demo_files):
+    small, large = run_of(store, demo_files), run_of(store, demo_files, hidden=8, dropout=0.1)
+    longer = run_of(store, demo_files, epochs=6, weight_decay=0.1)
+
+    def looked_at(*runs):
+        run = store.create(build(Compare, {"runs": [one.id for one in runs]}))
+        worker.run(run)
+        return {finding.check: finding for finding in restore(Diagnosis, run.result("doctor")).findings}
+
+    assert "arms_differ" not in looked_at(small, large), "size is what is compared"
+    found = looked_at(small, longer)["arms_differ"]
+    assert found.severity == "harms" and "epochs" in found.summary and "underpowered" in looked_at(small, large)
