@@ -14,6 +14,7 @@ from moola_core.diagnostics.results import (
     Attribution,
     Balance,
     CalibrationReport,
+    Comparison,
     Diagnosis,
     Errors,
     Evaluation,
@@ -23,6 +24,7 @@ from moola_core.diagnostics.results import (
     Shift,
     Transferred,
 )
+from moola_core.errors import MoolaError
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
@@ -46,6 +48,7 @@ DIAGNOSTICS: dict[str, type] = {
     "doctor": Diagnosis,
     "transfer": Transferred,
     "predicted": Predicted,
+    "comparison": Comparison,
 }
 EPOCH_KEYS = ("repeat", "fold", "epoch", "split")
 EPOCH_VALUES = ("loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "lr")
@@ -190,6 +193,29 @@ def asked_doctor(of: str) -> Run | None:
 
 def _topic(spec: Any) -> str:
     return "run" if spec.run else "figures" if spec.figures else "planned"
+
+
+def comparisons(dataset: Dataset) -> list[Run]:
+    """The studies and comparisons of the dataset's windows, newest first."""
+    found = []
+    for record in store().runs():
+        run = store().open(record.run_id)
+        if record.kind == "study":
+            windows = run.spec.base.data.windows
+        elif record.kind == "compare":
+            windows = _windows_of_run(run.spec.runs[0])
+        else:
+            continue
+        if windows and dataset.windows and _same_file(windows, dataset.windows):
+            found.append(run)
+    return found
+
+
+def _windows_of_run(run_id: str) -> str:
+    try:
+        return store().open(run_id).spec.data.windows
+    except MoolaError:  # it was deleted since
+        return ""
 
 
 def _diagnoses(name: str) -> Iterator[Run]:

@@ -79,7 +79,7 @@ class Gain:
 class Comparison:
     """Arms on the same folds, each beside `against`.
 
-    verdicts: empty, with the reason in `why_not`, where the runs share no folds; common: windows that all arms predicted; gains: by
+    verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
     arm, the largest first; sentence: the answer in words; beaten_by: simple models whose macro F1 is above every network's.
     """
 
@@ -94,4 +94,4 @@ class Comparison:
     gains: dict[str, tuple[Gain, ...]]
     sentence: str
     beaten_by: tuple[str, ...]
-    why_not: str
+    no_verdict: str

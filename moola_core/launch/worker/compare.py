@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from moola_core.diagnostics.comparison import Answers, compare, read_answers, sentence
 from moola_core.diagnostics.evaluation import evaluate
@@ -15,6 +14,9 @@ from moola_core.errors import RunError
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.processes")
 
