@@ -89,6 +89,12 @@ class Faults(Part):
     shuffled_labels: bool = Field(False, description="labels of training and inner windows are permuted")
     accumulated_gradients: bool = Field(False, description="raw gradients are added back to the projected ones")
     frozen_dropout: bool = Field(False, description="a frozen encoder stays in training mode: its dropout goes on")
+    noise_encoder: bool = Field(False, description="the pre-trained encoder's weights are replaced by noise")
+    nothing_unfrozen: bool = Field(False, description="the encoder stays frozen, whatever the schedule says")
+    temperature: float = Field(1.0, gt=0, le=10, description="logits are divided by it in prediction; below 1 boasts")
+    flipped_labels: float = Field(0.0, ge=0, le=0.5, description="share of the windows whose label is another class")
+    shuffled_bars: bool = Field(False, description="the bars of each window come in random order")
+    single_position: bool = Field(False, description="the last feature is filled at the last bar only")
 
 
 class Finetune(Part):

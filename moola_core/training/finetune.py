@@ -54,11 +54,14 @@ def fit_replicate(
                 values={role: len(getattr(fold, role)) for role in ("train", "inner", "test", "purged")},
             )
         )
+        before = weights_of(loop.model)
         best_epoch, epochs, steps, weights = _train(loop, emit, where)
+        moved = loop.unfreezing.moved(before)
         put_weights(loop.model, weights)
         probabilities, span, _ = loop.predict(fold.test)
     seconds = time.perf_counter() - started
-    emit(Event("replicate_finished", **where, values={"seconds": seconds, "best_epoch": best_epoch, "epochs": epochs}))
+    values = {"seconds": seconds, "best_epoch": best_epoch, "epochs": epochs, "moved": moved}
+    emit(Event("replicate_finished", **where, values=values))
     sigmas = loop.weighting.sigmas() if spec.model.tasks == "both" else None
     return Replicate(
         fold.repeat,
@@ -121,6 +124,7 @@ def _tell_phase(loop: Loop, emit: Emit, at: dict[str, Any]) -> None:
         "parameters": loop.model.count_trainable(),
         "names": loop.unfreezing.trainable(),
         "rates": loop.unfreezing.phase.rates,
+        "encoder_noise": loop.encoder_noise(),
     }
     emit(Event("trainable", **at, values=values))
 

@@ -14,6 +14,7 @@ from moola_core.diagnostics.results.calibration import (
     ReliabilityBin,
 )
 from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
+from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
@@ -30,6 +31,7 @@ RESULTS: dict[str, type] = {
     "balance": Balance,
     "calibration": CalibrationReport,
     "comparison": Comparison,
+    "doctor": Diagnosis,
     "errors": Errors,
     "evaluation": Evaluation,
     "features": FeatureReport,
@@ -52,6 +54,7 @@ __all__ = [
     "Comparison",
     "Confusion",
     "Decision",
+    "Diagnosis",
     "Difference",
     "Domain",
     "Errors",
@@ -62,6 +65,7 @@ __all__ = [
     "FeatureLabel",
     "FeatureReport",
     "FeatureShift",
+    "Finding",
     "FoldShare",
     "Foreign",
     "Gain",
@@ -70,6 +74,7 @@ __all__ = [
     "LayerChange",
     "Learned",
     "Measure",
+    "NotJudged",
     "PlanReport",
     "PointerBaseline",
     "Predicted",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
-from moola_core.launch.worker import compare, diagnose, finetune, plan, predict, pretrain, study
+from moola_core.launch.worker import compare, diagnose, doctor, finetune, plan, predict, pretrain, study
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.reaper import identity, reap
 from moola_core.runs.store import Run, now
@@ -45,6 +45,8 @@ def run(run: Run, listen: Listen | None = None) -> None:
     run.update(state="running", started=now(), process=identity(), **_host())
     try:
         JOBS[record.kind](run, listen)
+        if doctor.looks_at(run):
+            doctor.store(run)
     except BaseException as error:
         state = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
         run.update(state=state, error=_sentence(error), ended=now(), seconds=time.monotonic() - started)
