@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from moola_core.errors import CheckpointError
 from moola_core.models.checkpoint import load_weights, put_weights
 from moola_core.models.multitask import MultiTask
 from moola_core.runs.store import Run
@@ -37,6 +38,10 @@ def classes_of(run: Run) -> tuple[str, ...]:
 def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask]:
     """The network that a finished fit kept. Raises CheckpointError when its weights do not fit the run's spec."""
     spec, counts = run.spec, run.record.counts
+    if spec.reference != "none":
+        raise CheckpointError(
+            f"its {spec.reference} model keeps no weights.", where=f"run {run.id}", mend="Choose a run of the network."
+        )
     weights = load_weights(run.replicates()[(repeat, fold)] / "weights.safetensors")
     mean, std = weights.pop("scale.mean"), weights.pop("scale.std")
     model = MultiTask(len(counts["features"]), len(counts["labels"]) + spec.faults.extra_output, spec.model)

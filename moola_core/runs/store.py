@@ -150,19 +150,26 @@ class Run:
         return path
 
     def write_replicate(
-        self, repeat: int, fold: int, columns: Mapping[str, Any], weights: Mapping[str, np.ndarray]
+        self,
+        repeat: int,
+        fold: int,
+        tables: Mapping[str, Mapping[str, Any]],
+        weights: Mapping[str, np.ndarray],
+        facts: Mapping[str, Any],
     ) -> None:
-        """Keep a finished fit: its predictions and weights appear together or not at all."""
+        """Keep a finished fit: its tables, weights and facts appear together or not at all. A fit without weights keeps none."""
         from safetensors.numpy import save_file
 
         folder = self.folder / "replicates" / f"{repeat:03d}-{fold:02d}"
         draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         try:
             draft.mkdir(parents=True, exist_ok=True)
-            pq.write_table(pa.table(dict(columns)), draft / "predictions.parquet")
-            save_file(
-                {name: np.ascontiguousarray(array) for name, array in weights.items()}, draft / "weights.safetensors"
-            )
+            for name, columns in tables.items():
+                pq.write_table(pa.table(dict(columns)), draft / f"{name}.parquet")
+            (draft / "fit.json").write_text(codec.dumps(facts) + "\n")
+            if weights:
+                arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+                save_file(arrays, draft / "weights.safetensors")
             for path in draft.iterdir():
                 flush(path)
             draft.replace(folder)

@@ -10,20 +10,31 @@ import json
 from typing import Any
 
 from moola_core.errors import SpecError, nearest
+from moola_core.specs.compare import Compare
 from moola_core.specs.data import Data, Features, Reading
 from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
 from moola_core.specs.model import Model
 from moola_core.specs.part import Part, build, change, differences, digest, settings
+from moola_core.specs.plan import Plan
 from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
+from moola_core.specs.study import Arm, Study
 
 __all__ = [
-    "KINDS", "Data", "Diagnose", "Faults", "Features", "Finetune", "Loss", "Model", "Objective", "Part", "Predict", "Pretrain", "PretrainFaults",
-    "Pretraining", "Reading", "Sampling", "Training", "Transfer", "build", "change", "differences", "digest", "parse", "settings",
+    "KINDS", "Arm", "Compare", "Data", "Diagnose", "Faults", "Features", "Finetune", "Loss", "Model", "Objective", "Part", "Plan", "Predict", "Pretrain", "PretrainFaults",
+    "Pretraining", "Reading", "Sampling", "Study", "Training", "Transfer", "build", "change", "differences", "digest", "parse", "settings",
 ]  # fmt: skip
 
-KINDS: dict[str, type[Part]] = {"finetune": Finetune, "pretrain": Pretrain, "diagnose": Diagnose, "predict": Predict}
+KINDS: dict[str, type[Part]] = {
+    "finetune": Finetune,
+    "pretrain": Pretrain,
+    "diagnose": Diagnose,
+    "predict": Predict,
+    "study": Study,
+    "compare": Compare,
+    "plan": Plan,
+}
 
 
 def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:

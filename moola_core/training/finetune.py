@@ -17,7 +17,7 @@ from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
 from moola_core.training.device import Device, resolve_device
 from moola_core.training.events import Emit, Event
-from moola_core.training.folds import Fold
+from moola_core.training.folds import Fold, thin
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import STEP_COLUMNS, Loop
 from moola_core.training.processes import settle
@@ -44,6 +44,7 @@ def fit_replicate(
         torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.kind == "cuda" else []),
         _one_thread(device),
     ):
+        fold = thin(fold, inputs.label, spec.training)
         loop = Loop(spec, inputs, fold, device, start)
         where: dict[str, Any] = {"repeat": fold.repeat, "fold": fold.fold}
         emit(
@@ -53,11 +54,14 @@ def fit_replicate(
                 values={role: len(getattr(fold, role)) for role in ("train", "inner", "test", "purged")},
             )
         )
+        before = weights_of(loop.model)
         best_epoch, epochs, steps, weights = _train(loop, emit, where)
+        moved = loop.unfreezing.moved(before)
         put_weights(loop.model, weights)
         probabilities, span, _ = loop.predict(fold.test)
     seconds = time.perf_counter() - started
-    emit(Event("replicate_finished", **where, values={"seconds": seconds, "best_epoch": best_epoch, "epochs": epochs}))
+    values = {"seconds": seconds, "best_epoch": best_epoch, "epochs": epochs, "moved": moved}
+    emit(Event("replicate_finished", **where, values=values))
     sigmas = loop.weighting.sigmas() if spec.model.tasks == "both" else None
     return Replicate(
         fold.repeat,
@@ -120,6 +124,7 @@ def _tell_phase(loop: Loop, emit: Emit, at: dict[str, Any]) -> None:
         "parameters": loop.model.count_trainable(),
         "names": loop.unfreezing.trainable(),
         "rates": loop.unfreezing.phase.rates,
+        "encoder_noise": loop.encoder_noise(),
     }
     emit(Event("trainable", **at, values=values))
 

@@ -7,7 +7,7 @@ stratified group k-fold. Training windows that share a bar with test or inner wi
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -96,6 +96,20 @@ def make_folds(label: np.ndarray, places: Places, training: Training, faults: Fa
                 _roles(Fold(repeat, fold, rest, rest[:0], test, rest[:0]), label, group, places, (training, faults))
             )
     return tuple(found)
+
+
+def thin(fold: Fold, label: np.ndarray, training: Training) -> Fold:
+    """The fold with `training.label_frac` of its training and inner windows of each class; smaller shares lie in larger ones."""
+    if training.label_frac == 1.0:
+        return fold
+    order = seeds.generator(training.seed, fold.repeat, fold.fold, seeds.LABELS).permutation(len(label))
+
+    def kept(rows: np.ndarray) -> np.ndarray:
+        drawn = rows[np.argsort(np.argsort(order)[rows])]
+        parts = [drawn[label[drawn] == name] for name in np.unique(label[rows])]
+        return np.sort(np.concatenate([part[: max(1, round(training.label_frac * len(part)))] for part in parts]))
+
+    return replace(fold, train=kept(fold.train), inner=kept(fold.inner))
 
 
 def _split(

@@ -13,7 +13,7 @@ from moola_core.metrics import classification, pointers, probability
 from moola_core.models.checkpoint import Pretrained, put_weights
 from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.specs import Finetune
-from moola_core.training import seeds
+from moola_core.training import planting, seeds
 from moola_core.training.device import Device
 from moola_core.training.folds import Fold
 from moola_core.training.gradients import Conflict, Projection, split_backward
@@ -23,7 +23,9 @@ from moola_core.training.schedule import LAST, LOWER, Unfreezing
 
 STEP_COLUMNS = (
     "loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "norm_class", "norm_pointer", "cosine", "conflict", "projected",
+    "unapplied",
 )  # fmt: skip
+NOISE_WINDOWS = 64
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Loop:
             self.start.check_features(inputs.features)
             self.start.check_size(spec.model.layers, spec.model.hidden)
             put_weights(self.model.encoder, self.start.weights, self.start.source)
+            if spec.faults.noise_encoder:
+                planting.scramble(self.model.encoder, spec.training.seed)
         self.unfreezing = Unfreezing(spec, self.model)
         self.anchor = [parameter.detach().clone() for parameter in self.model.encoder.parameters()]
         self.weighting = make_weighting(spec.loss).to(device.kind)
@@ -182,19 +186,21 @@ class Loop:
             torch.exp(0.5 * self.weighting.log_variance.detach()) if isinstance(self.weighting, Uncertainty) else nan
         )
         gradients = (
-            torch.cat([nan, nan, nan[:1]])
+            torch.cat([nan, nan, nan])
             if conflict is None
             else torch.cat(
-                [conflict.norms, torch.stack([conflict.cosine, conflict.conflict.float(), conflict.projected.float()])]
+                [
+                    conflict.norms,
+                    torch.stack([conflict.cosine, conflict.conflict.float(), conflict.projected.float()]),
+                    conflict.unapplied[None],
+                ]
             )
         )
         return torch.cat([terms.detach().sum()[None], losses.detach(), sigma, gradients])
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """All training windows once, in this epoch's order; returns the rows of STEP_COLUMNS [steps, columns]."""
-        self.model.train()
-        if self.unfreezing.phase.encoder_frozen and not self.spec.faults.frozen_dropout:
-            self.model.encoder.eval()
+        self._training_mode()
         order = torch.from_numpy(self.order.permutation(self.fold.train)).to(self.device.kind)
         batches = [batch for batch in order.split(self.spec.training.batch) if len(batch) > 1 or len(order) == 1]
         both = bool(self.active.all())
@@ -207,6 +213,27 @@ class Loop:
         self.weighting.end_epoch((float(table[:, 1].mean()), float(table[:, 2].mean())))
         return table
 
+    def _training_mode(self) -> None:
+        self.model.train()
+        if self.unfreezing.phase.encoder_frozen and not self.spec.faults.frozen_dropout:
+            self.model.encoder.eval()
+
+    @torch.no_grad()
+    def encoder_noise(self) -> float | None:
+        """How much the frozen encoder's answers to the same windows differ, beside how much the windows differ; None if it trains.
+
+        Root mean square of the difference of two passes over √2, over the standard deviation over (at most 64) windows.
+        """
+        if not self.unfreezing.phase.encoder_frozen:
+            return None
+        self._training_mode()
+        x = self.data.x[torch.from_numpy(self.fold.train[:NOISE_WINDOWS]).to(self.device.kind)]
+        # Its own random state: measuring must not change what is trained.
+        with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.device.kind == "cuda" else []):
+            first, second = (self.model.encoder(x).float().mean(1) for _ in range(2))
+        spread = (first - first.mean(0)).square().mean().sqrt()
+        return float((first - second).square().mean().sqrt() / 2**0.5 / spread.clamp(min=1e-12))
+
     @torch.no_grad()
     def predict(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray]:
         """Class probabilities [m, C], pointers (start, end) in bars [m, 2], and the unweighted losses [2], in eval mode."""
@@ -216,7 +243,8 @@ class Loop:
         losses = self.losses(outputs, index).double().cpu().numpy()
         probabilities = None
         if outputs.logits is not None:
-            probabilities = torch.softmax(outputs.logits.double(), 1)[:, : len(self.inputs.classes)].cpu().numpy()
+            logits = outputs.logits.double() / self.spec.faults.temperature
+            probabilities = torch.softmax(logits, 1)[:, : len(self.inputs.classes)].cpu().numpy()
         span = (
             None
             if outputs.pointer is None
@@ -254,10 +282,11 @@ class Loop:
             )
             values |= {name: found.get(name) for name in ("center_mae_bars", "length_mae_bars", "hit_at_3", "hit_at_5")}
         sigmas = self.weighting.sigmas()
-        measured = steps[~np.isnan(steps[:, -1])]
+        conflict, projected = (steps[:, STEP_COLUMNS.index(name)] for name in ("conflict", "projected"))
+        measured = ~np.isnan(conflict)
         values["sigma_ratio"] = sigmas[1] / sigmas[0] if sigmas else None
-        values["conflict_rate"] = float(measured[:, -2].mean()) if len(measured) else None
-        values["projection_rate"] = float(measured[:, -1].mean()) if len(measured) else None
+        values["conflict_rate"] = float(conflict[measured].mean()) if measured.any() else None
+        values["projection_rate"] = float(projected[measured].mean()) if measured.any() else None
         return values
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import RESULTS, Evaluation, Learned
+from moola_core.diagnostics.results import RESULTS, Diagnosis, Evaluation, Learned
+from moola_core.errors import MoolaError
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
@@ -148,6 +149,49 @@ def predictions_by(run: Run) -> list[Run]:
 def table(run: Run, name: str) -> pd.DataFrame:
     """The run's Parquet table called `name`."""
     return _frame(stamp(run.folder / f"{name}.parquet"))
+
+
+def diagnosis(run: Run) -> Diagnosis | None:
+    """What the doctor found in the run when it ended, or when it was asked again since; None when it was not asked."""
+    for one in (run, diagnosed_run(run, "doctor")):
+        found = diagnostic(one, "doctor") if one is not None and one.record.state == "done" else None
+        if isinstance(found, Diagnosis):
+            return found
+    return None
+
+
+def asked_doctor(of: str) -> Run | None:
+    """The newest run that asks the doctor about reported `figures`, or about what is `planned`."""
+    return next((run for run in _diagnoses("doctor") if _topic(run.spec) == of), None)
+
+
+def _topic(spec: Any) -> str:
+    return "run" if spec.run else "figures" if spec.figures else "planned"
+
+
+def comparisons(dataset: Dataset) -> list[Run]:
+    """The studies, plans and comparisons of the dataset's windows, newest first."""
+    found = []
+    for record in store().runs():
+        run = store().open(record.run_id)
+        if record.kind == "study":
+            windows = run.spec.base.data.windows
+        elif record.kind == "plan":
+            windows = run.spec.data.windows
+        elif record.kind == "compare":
+            windows = _windows_of_run(run.spec.runs[0])
+        else:
+            continue
+        if windows and dataset.windows and _same_file(windows, dataset.windows):
+            found.append(run)
+    return found
+
+
+def _windows_of_run(run_id: str) -> str:
+    try:
+        return store().open(run_id).spec.data.windows
+    except MoolaError:  # it was deleted since
+        return ""
 
 
 def _diagnoses(name: str) -> Iterator[Run]:

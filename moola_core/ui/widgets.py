@@ -110,11 +110,12 @@ def explain(error: MoolaError) -> None:
         st.caption(f"To mend it: {literal(error.mend)}")
 
 
-def window_links(texts: dict[str, str], key: str) -> None:
-    """A button a window, by its id, that opens it."""
+def window_links(texts: dict[str, str], key: str, run_id: str | None = None) -> None:
+    """A button a window, by its id, that opens it, with the answers of the run `run_id` where one is given."""
+    also = {state.RUN: run_id} if run_id else {}
     for window_id, text in texts.items():
         if st.button(text, key=f"{key}_{window_id}", type="tertiary", icon=":material/candlestick_chart:"):
-            state.open_windows(window=window_id)
+            state.open_windows(window=window_id, **also)
 
 
 def table(frame: pd.DataFrame, key: str) -> None:

@@ -147,7 +147,7 @@ def test_a_fit_that_cannot_be_written_whole_leaves_nothing(store, monkeypatch):
 
     monkeypatch.setattr(module, "flush", full)
     with pytest.raises(StoreError, match="No space left"):
-        run.write_replicate(0, 0, {"repeat": [0]}, {"w": np.ones(2, np.float32)})
+        run.write_replicate(0, 0, {"predictions": {"repeat": [0]}}, {"w": np.ones(2, np.float32)}, {})
     assert run.replicates() == {} and not list((run.folder / "replicates").iterdir())
     with pytest.raises(StoreError, match="No space left"):
         make(store)
@@ -158,7 +158,7 @@ def test_tables_results_and_replicates(store):
     run = make(store)
     run.write_table("predictions", {"repeat": np.zeros(2, int), "window_id": ["a", "b"]})
     assert run.predictions["window_id"].tolist() == ["a", "b"]
-    run.write_replicate(0, 3, {"repeat": [0]}, {"w": np.ones((2, 2), np.float32)})
+    run.write_replicate(0, 3, {"predictions": {"repeat": [0]}}, {"w": np.ones((2, 2), np.float32)}, {"epochs": 4})
     assert list(run.replicates()) == [(0, 3)]
     run.write_result("evaluation", {"a": np.float64(1.5)})
     assert run.result("evaluation") == {"a": 1.5}

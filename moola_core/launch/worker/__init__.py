@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
-from moola_core.launch.worker import diagnose, finetune, predict, pretrain
+from moola_core.launch.worker import compare, diagnose, doctor, finetune, plan, predict, pretrain, study
 from moola_core.launch.worker.relay import Listen
-from moola_core.runs.reaper import identity
+from moola_core.runs.reaper import identity, reap
 from moola_core.runs.store import Run, now
 from moola_core.training.device import keep_freed_memory
 
@@ -25,6 +25,9 @@ JOBS: dict[str, Callable[[Run, Listen | None], None]] = {
     "pretrain": pretrain.work,
     "diagnose": diagnose.work,
     "predict": predict.work,
+    "compare": compare.work,
+    "plan": lambda run, listen: plan.work(run, listen, carry_out),
+    "study": lambda run, listen: study.work(run, listen, carry_out),
 }
 
 
@@ -36,12 +39,14 @@ def run(run: Run, listen: Listen | None = None) -> None:
     """
     record = run.record
     if record.state != "queued":
-        raise RunError(f"is {record.state}, not queued.", where=f"run {run.id}", mend="Launch it again.")
+        raise RunError(f"is {record.state}, not queued.", where=f"run {run.id}", mend="Launch it again, or resume it.")
     keep_freed_memory()
     started = time.monotonic()
     run.update(state="running", started=now(), process=identity(), **_host())
     try:
         JOBS[record.kind](run, listen)
+        if doctor.looks_at(run):
+            doctor.store(run)
     except BaseException as error:
         state = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
         run.update(state=state, error=_sentence(error), ended=now(), seconds=time.monotonic() - started)
@@ -50,6 +55,24 @@ def run(run: Run, listen: Listen | None = None) -> None:
         run.append_log(traceback.format_exc())
         raise FailedRun(_sentence(error), where=f"run {run.id}", mend=f"See {run.folder / 'log.txt'}.") from error
     run.update(state="done", ended=now(), seconds=time.monotonic() - started)
+
+
+def carry_out(child: Run, listen: Listen | None = None) -> None:
+    """Begin a run that is queued, or go on with one that was interrupted."""
+    (run if child.record.state == "queued" else resume)(child, listen)
+
+
+def resume(interrupted: Run, listen: Listen | None = None) -> None:
+    """Go on with a run that was interrupted: what is finished stays, and the end is that of an uninterrupted run.
+
+    Raises RunError for a run that is done or whose process still runs.
+    """
+    record = reap(interrupted, interrupted.record)
+    if record.state in ("running", "done"):
+        mend = "Wait until it ends." if record.active else "There is nothing left to do."
+        raise RunError(f"is {record.state}.", where=f"run {interrupted.id}", mend=mend)
+    interrupted.update(state="queued", error="", ended="", process={})
+    run(interrupted, listen)
 
 
 def _sentence(error: BaseException) -> str:

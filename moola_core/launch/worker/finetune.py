@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ import pyarrow.parquet as pq
 
 from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import MoolaError
-from moola_core.features.catalog import names
 from moola_core.launch.worker import diagnose
-from moola_core.launch.worker.labelled import Labelled, load_labelled, start_of
+from moola_core.launch.worker.labelled import fold_columns, load_inputs, start_of
 from moola_core.launch.worker.relay import Listen, Relay
-from moola_core.market.windows import Windows, bar_spans
+from moola_core.models.checkpoint import Pretrained
+from moola_core.runs import codec
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
 from moola_core.training.device import resolve_device
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
+from moola_core.training.reference import fit_reference
 
 
 def work(run: Run, listen: Listen | None) -> None:
@@ -37,53 +38,36 @@ def work(run: Run, listen: Listen | None) -> None:
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
     table = run.write_table("folds", fold_columns(folds, inputs))
     hashes["folds"] = _hash(table)
-    done = run.replicates()
+    done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
     run.update(device=f"{device.name} {device.precision}", data_hashes=hashes, counts=counts, progress=progress)
     relay = Relay(run, progress, listen)
-    replicates = []
-    for replicate in fit_all(spec, inputs, folds, relay, frozenset(done), start):
-        run.write_replicate(replicate.repeat, replicate.fold, prediction_columns(replicate, inputs), replicate.weights)
-        replicates.append(replicate)
+    for replicate in _fits(spec, inputs, folds, relay, frozenset(done), start):
+        tables = {"predictions": prediction_columns(replicate, inputs)}
+        tables |= {"steps": replicate.steps} if replicate.steps else {}
+        run.write_replicate(replicate.repeat, replicate.fold, tables, replicate.weights, facts_of(replicate))
         relay.finished()
     relay.flush()
-    _gather(run, replicates, inputs)
-    _evaluate(run)
+    gather(run)
+    evaluate_into(run)
     diagnose.store_all(run, material)
 
 
-def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], dict[str, Any]]:
-    """The labelled windows, what training reads of them, the hashes of the data, and what was counted on the way."""
-    found = load_labelled(spec.data, spec.features, cache)
-    windows, bars = found.kept, found.bars
-    hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
-    labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
-    features = names(spec.features.columns)
-    counts: dict[str, Any] = {
-        "windows": len(windows),
-        "left_out": len(found.every) - len(windows),
-        "window_bars": windows.bars,
-        "features": list(features),
-    }
-    counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    return found, _inputs(windows, found.x, features), hashes, counts
-
-
-def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:
-    series, first = bar_spans(windows)
-    return Inputs(x, windows.label, windows.start, windows.end, windows.window_id, series, first, features)
-
-
-def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]:
-    """The columns of folds.parquet."""
-    rows = [
-        (fold.repeat, fold.fold, i, role)
-        for fold in folds
-        for role in ("train", "inner", "test", "purged")
-        for i in getattr(fold, role)
-    ]
-    repeat, number, index, role = (np.array(column) for column in zip(*rows, strict=True))
-    return {"repeat": repeat, "fold": number, "window_id": inputs.window_id[index].astype(str), "role": role}
+def _fits(
+    spec: Finetune,
+    inputs: Inputs,
+    folds: Sequence[Fold],
+    relay: Relay,
+    done: frozenset[tuple[int, int]],
+    start: Pretrained | None,
+) -> Iterator[Replicate]:
+    """The fits that are still to be made, of the network or of the simple model that stands in for it."""
+    if spec.reference == "none":
+        yield from fit_all(spec, inputs, folds, relay, done, start)
+        return
+    for fold in folds:
+        if (fold.repeat, fold.fold) not in done:
+            yield fit_reference(spec, inputs, fold)
 
 
 def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:
@@ -108,37 +92,37 @@ def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _gather(run: Run, replicates: list[Replicate], inputs: Inputs) -> None:
-    """One table of all predictions, one of all steps, and the σ ratio of each repeat."""
-    tables = [pq.read_table(folder / "predictions.parquet") for folder in run.replicates().values()]
-    whole = pa.concat_tables(tables, promote_options="permissive")
-    run.write_table("predictions", {name: whole[name] for name in whole.column_names})
-    ordered = sorted(replicates, key=lambda replicate: (replicate.repeat, replicate.fold))
-    if ordered:
-        run.write_table(
-            "steps",
-            {name: np.concatenate([replicate.steps[name] for replicate in ordered]) for name in ordered[0].steps},
-        )
+def facts_of(replicate: Replicate) -> dict[str, Any]:
+    """What a fit tells beside its predictions: the chosen epoch, how many it ran, sizes, σ, seconds."""
+    names = ("best_epoch", "epochs", "sigma_ratio", "trainable_parameters", "shared_parameters", "seconds", "device")
+    return {name: getattr(replicate, name) for name in names}
+
+
+def gather(run: Run) -> None:
+    """One table of all predictions, one of all steps, and what the fits tell, from the fits' own folders in their order."""
+    folders = run.replicates()
+    for name in ("predictions", "steps"):
+        found = [folder / f"{name}.parquet" for folder in folders.values()]
+        tables = [pq.read_table(path) for path in found if path.is_file()]
+        if tables:
+            whole = pa.concat_tables(tables, promote_options="permissive")
+            run.write_table(name, {column: whole[column] for column in whole.column_names})
+    facts = {fit: codec.load_object((folder / "fit.json").read_bytes()) for fit, folder in folders.items()}
     ratios: dict[int, list[float]] = {}
-    for replicate in ordered:
-        if replicate.sigma_ratio is not None:
-            ratios.setdefault(replicate.repeat, []).append(replicate.sigma_ratio)
-    counts = run.record.counts | {
-        "sigma_ratios": {str(repeat): float(np.mean(values)) for repeat, values in ratios.items()}
-    }
-    if ordered:
-        counts |= {
-            "trainable_parameters": ordered[0].trainable_parameters,
-            "shared_parameters": ordered[0].shared_parameters,
-        }
-        counts |= {
-            "best_epochs": [replicate.best_epoch for replicate in ordered],
-            "epochs_run": [replicate.epochs for replicate in ordered],
-        }
-    run.update(counts=counts)
+    for (repeat, _), one in facts.items():
+        if one["sigma_ratio"] is not None:
+            ratios.setdefault(repeat, []).append(one["sigma_ratio"])
+    first = next(iter(facts.values()))
+    run.update(
+        counts=run.record.counts
+        | {"sigma_ratios": {str(repeat): float(np.mean(values)) for repeat, values in ratios.items()}}
+        | {name: first[name] for name in ("trainable_parameters", "shared_parameters")}
+        | {"best_epochs": [one["best_epoch"] for one in facts.values()]}
+        | {"epochs_run": [one["epochs"] for one in facts.values()]}
+    )
 
 
-def _evaluate(run: Run) -> None:
+def evaluate_into(run: Run) -> None:
     """Store what the predictions are worth; when that fails the fits are still kept, and the record says so."""
     try:
         run.write_result("evaluation", evaluate_run(run))

@@ -1,0 +1,232 @@
+"""study, compare, rerun, import-predictions."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from moola_core.cli import options
+from moola_core.cli.train import Bar
+from moola_core.errors import RunError, SpecError
+
+SHOWN = ("f1_macro", "ece", "center_mae_bars", "joint_at_3")
+
+
+def add_to(commands: Any) -> None:
+    study = commands.add_parser(
+        "study", help="arms on the same folds: their runs, simple models beside them, and the verdict"
+    )
+    study.add_argument("name", metavar="NAME", help="a named study, or FILE.json with one of your own")
+    study.add_argument("--windows", metavar="FILE", help="labelled windows")
+    study.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from; needed to pre-train")
+    study.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE", help="an encoder that is there already")
+    study.add_argument(
+        "--preset", default="recommended", help="settings that all arms start from (default: recommended)"
+    )
+    study.add_argument(
+        "--set", action="append", default=[], dest="changes", metavar="KEY=VALUE",
+        help="a setting of all arms; pretrain.KEY=VALUE for the pre-training",
+    )  # fmt: skip
+    study.add_argument("--resume", metavar="STUDY", default="", help="go on with an interrupted study")
+    options.add_reading(study)
+    options.add_store(study)
+    options.add_json(study)
+    study.set_defaults(command=run_study)
+
+    plan = commands.add_parser(
+        "plan", help="all named studies in the order of the phases, with every decision's reason"
+    )
+    plan.add_argument("--windows", metavar="FILE")
+    plan.add_argument("--bars", metavar="FILE")
+    plan.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE")
+    plan.add_argument("--preset", default="recommended")
+    plan.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
+    plan.add_argument("--resume", metavar="PLAN", default="")
+    options.add_reading(plan)
+    options.add_store(plan)
+    options.add_json(plan)
+    plan.set_defaults(command=run_plan)
+
+    compare = commands.add_parser(
+        "compare", help="finished runs beside the first of them; a verdict where they share folds"
+    )
+    compare.add_argument("runs", nargs="+", metavar="RUN")
+    options.add_store(compare)
+    options.add_json(compare)
+    compare.set_defaults(command=run_compare)
+
+    rerun = commands.add_parser("rerun", help="the same spec again, and the largest difference in probability")
+    rerun.add_argument("run", metavar="RUN")
+    rerun.add_argument("--windows", metavar="FILE", help="where the windows lie now")
+    options.add_store(rerun)
+    options.add_json(rerun)
+    rerun.set_defaults(command=run_again)
+
+    imported = commands.add_parser("import-predictions", help="a run made of anyone's out-of-fold predictions")
+    imported.add_argument(
+        "file", metavar="FILE", help="Parquet or CSV: window_id, fold, p_<class>; repeat, start_pred, end_pred"
+    )
+    imported.add_argument("--windows", metavar="FILE", required=True, help="the labelled windows")
+    imported.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from")
+    imported.add_argument("--name", default="")
+    options.add_reading(imported)
+    options.add_store(imported)
+    options.add_json(imported)
+    imported.set_defaults(command=run_import)
+
+
+def run_plan(chosen: argparse.Namespace) -> int:
+    from moola_core.runs.store import Store
+    from moola_core.specs import Plan, build
+
+    store = Store(chosen.store)
+    if not (chosen.windows or chosen.resume):
+        raise SpecError("a plan needs labelled windows.", where="plan", mend="Give --windows FILE.")
+    values = {"preset": chosen.preset, "data": options.data(chosen), "checkpoint": chosen.checkpoint}
+    values["changes"] = options.pairs(chosen.changes, "--set")
+    run = store.open(chosen.resume) if chosen.resume else store.create(build(Plan, values), name="plan")
+    _carry_out(run, resume=bool(chosen.resume))
+    found = run.result("plan")
+    lines = [_decided(row) for row in found["decisions"]]
+    lines += [f"gate {gate['threshold']:.2f} ({gate['source']}): {gate['says']}" for gate in found["gates"]]
+    options.show({"plan_id": run.id, **found}, chosen.json, "\n".join([*lines, found["contradiction"]]))
+    return 0
+
+
+def _decided(row: dict[str, Any]) -> str:
+    further = f" From here on: {row['adopts']}." if row["adopts"] else ""
+    return f"{row['study']}: {row['branch']}. {row['verdict'] or row['reason']}{further}"
+
+
+def _carry_out(run: Any, resume: bool) -> None:
+    """Do or go on with the run here, with a progress bar where standard error is a terminal."""
+    from moola_core.launch import worker
+
+    bar = Bar(quiet=not sys.stderr.isatty())
+    try:
+        (worker.resume if resume else worker.run)(run, bar)
+    finally:
+        bar.close()
+
+
+def run_import(chosen: argparse.Namespace) -> int:
+    from moola_core.cli.train import summary
+    from moola_core.launch.worker.imported import import_predictions
+    from moola_core.runs.store import Store
+    from moola_core.specs import Finetune, build
+
+    if not Path(chosen.file).is_file():
+        raise SpecError("no such file.", where=chosen.file, mend="Check the path.")
+    spec = build(Finetune, {"reference": "imported", "data": options.data(chosen)})
+    run = import_predictions(Store(chosen.store), chosen.file, spec, chosen.name)
+    result = summary(run)
+    score = result["metrics"]["f1_macro"]["mean"]
+    options.show(
+        result,
+        chosen.json,
+        f"Run {run.id} of {len(run.predictions)} answers: macro F1 {score:.3f}. {run.record.warnings[0]}",
+    )
+    return 0
+
+
+def run_study(chosen: argparse.Namespace) -> int:
+    from moola_core.runs.store import Store
+
+    store = Store(chosen.store)
+    run = store.open(chosen.resume) if chosen.resume else store.create(_spec(chosen), name=chosen.name)
+    _carry_out(run, resume=bool(chosen.resume))
+    return _show(chosen, run)
+
+
+def _spec(chosen: argparse.Namespace) -> Any:
+    from moola_core import studies
+    from moola_core.specs import Study, parse
+
+    path = Path(chosen.name)
+    if path.suffix == ".json":
+        if not path.is_file():
+            raise SpecError("no such file.", where=chosen.name, mend="Give a JSON file with a study.")
+        spec = parse(path.read_text(), chosen.name)
+        if not isinstance(spec, Study):
+            raise SpecError(
+                f"its kind is {spec.kind}, not study.", where=chosen.name, mend='Give {"kind": "study", …}.'
+            )
+        return spec
+    if not chosen.windows:
+        raise SpecError("a named study needs labelled windows.", where="study", mend="Give --windows FILE.")
+    for file in filter(None, (chosen.windows, chosen.bars)):
+        if not Path(file).is_file():
+            raise SpecError("no such file.", where=file, mend="Check the path.")
+    changes = options.pairs(chosen.changes, "--set")
+    return studies.study(chosen.name, chosen.preset, options.data(chosen), changes, chosen.checkpoint)
+
+
+def run_compare(chosen: argparse.Namespace) -> int:
+    from moola_core.launch import worker
+    from moola_core.runs.store import Store
+    from moola_core.specs import Compare, build
+
+    store = Store(chosen.store)
+    for run_id in chosen.runs:
+        store.open(run_id)
+    if len(chosen.runs) < 2:
+        raise RunError("one run cannot be compared with itself.", mend="Name two or more.")
+    run = store.create(build(Compare, {"runs": tuple(chosen.runs)}), parent=chosen.runs[0])
+    worker.run(run)
+    return _show(chosen, run)
+
+
+def run_again(chosen: argparse.Namespace) -> int:
+    from moola_core.runs.store import Store
+    from moola_core.specs import change
+
+    store = Store(chosen.store)
+    old = store.open(chosen.run)
+    if old.record.kind != "finetune" or old.record.state != "done":
+        raise RunError(
+            f"is a {old.record.kind} run that is {old.record.state}.",
+            where=f"run {old.id}",
+            mend="Name a finished fine-tuning run.",
+        )
+    moved = {"data.windows": str(Path(chosen.windows).resolve())} if chosen.windows else {}
+    run = store.create(change(old.spec, moved), name=f"again: {old.record.name or old.id}", parent=old.id)
+    _carry_out(run, resume=False)
+    keys = ["repeat", "window_id"]
+    both = old.predictions.merge(run.predictions, on=keys, suffixes=("", "_again"))
+    names = [name for name in old.predictions if str(name).startswith("p_") or name in ("start_pred", "end_pred")]
+    gaps = {name: float((both[name] - both[f"{name}_again"]).abs().max()) for name in names}
+    largest = max((value for name, value in gaps.items() if name.startswith("p_")), default=0.0)
+    result = {"run_id": run.id, "of": old.id, "answers": len(both), "largest_difference": largest, "differences": gaps}
+    text = f"{len(both)} answers of run {run.id} beside those of {old.id}: largest difference in probability {largest:.2g}."
+    options.show(result, chosen.json, text)
+    return 0
+
+
+def _show(chosen: argparse.Namespace, run: Any) -> int:
+    found = run.result("comparison")
+    values = {"study_id": run.id, **found, "seconds": run.record.seconds, "warnings": run.record.warnings}
+    options.show(values, chosen.json, _text(found))
+    for warning in run.record.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    return 0
+
+
+def _text(found: dict[str, Any]) -> str:
+    rows = [
+        (
+            arm["name"],
+            *(f"{arm['metrics'][name]:.3f}" if arm["metrics"].get(name) is not None else "–" for name in SHOWN),
+        )
+        for arm in found["arms"]
+    ]
+    lines = [options.table([("arm", *SHOWN), *rows]), "", found["sentence"]]
+    for v in found["verdicts"]:
+        if v["metric"] == "f1_macro":
+            strict = "" if v["strict_p"] is None else f", strict p {v['strict_p']:.3f}"
+            lines.append(
+                f"  {v['arm']} against {v['against']}: {v['verdict']}, {v['delta']:+.3f} [{v['low']:+.3f}, {v['high']:+.3f}], "
+                f"p helps {v['p_helps']:.3f}, p hurts {v['p_hurts']:.3f}{strict}"
+            )
+    return "\n".join(lines)

@@ -1,0 +1,112 @@
+"""Arms compared: verdicts with their probabilities, and what else differs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Arm `arm` less arm `against` in one metric.
+
+    delta: mean over repeats of the difference, pooled out of fold; low, high: its interval at confidence `level` (Holm over the arms of
+    this metric); verdict: helps, hurts, equivalent or undecided; p_helps, p_hurts: share of the draws on either side of no
+    difference; p: two-sided, as drawn, p_holm: over the arms; strict_p, strict_low, strict_high: Nadeau and Bengio's corrected t over folds;
+    resolvable: the smallest true difference that this design finds four times in five; labels_needed, repeats_needed: how many windows
+    or repeats would settle the difference as it stands (None: not by these alone, or settled); better: higher or lower.
+    """
+
+    arm: str
+    against: str
+    metric: str
+    better: str
+    delta: float
+    low: float
+    high: float
+    level: float
+    verdict: str
+    p_helps: float
+    p_hurts: float
+    p: float
+    p_holm: float
+    strict_p: float | None
+    strict_low: float | None
+    strict_high: float | None
+    resolvable: float
+    margin: float
+    labels_needed: int | None
+    repeats_needed: int | None
+
+
+@dataclass(frozen=True)
+class ArmFacts:
+    """One arm: its run, what it is (network, or the simple model's name), metrics {name: mean over repeats, or by class},
+    macro F1 of each repeat, and what the verdict supposes to be equal."""
+
+    name: str
+    run_id: str
+    model: str
+    metrics: dict[str, Any]
+    f1_by_repeat: tuple[float, ...]
+    trainable_parameters: int | None
+    best_epoch: float | None
+    epochs: float | None
+    patience: int | None
+    seconds: float | None
+    state: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A setting or fact in which arms differ: value by arm's name."""
+
+    name: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """One window: mean over repeats of an arm's probability of the true class less the other's, and their center errors in bars."""
+
+    window_id: str
+    label: str
+    gain: float
+    center_gain_bars: float | None
+
+
+@dataclass(frozen=True)
+class LabelCurve:
+    """Macro F1 by number of labelled windows, and what more would buy.
+
+    labels [m]; scores [m, S] by repeat; ahead: (labels, mean, low, high) from the line a − b/√labels fitted to each draw of the
+    repeats, beyond what was measured: 95% of the draws, which leave out how wrong the line may be.
+    """
+
+    labels: tuple[int, ...]
+    scores: tuple[tuple[float, ...], ...]
+    ahead: tuple[tuple[int, float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Arms on the same folds, each beside `against`.
+
+    verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
+    arm, the largest first; sentence: the answer in words; beaten_by: simple models whose macro F1 is above every network's; label_curve: where the arms
+    differ in the share of labels alone.
+    """
+
+    name: str
+    against: str
+    windows: int
+    common: int
+    repeats: int
+    arms: tuple[ArmFacts, ...]
+    verdicts: tuple[Verdict, ...]
+    differences: tuple[Difference, ...]
+    gains: dict[str, tuple[Gain, ...]]
+    sentence: str
+    beaten_by: tuple[str, ...]
+    no_verdict: str
+    label_curve: LabelCurve | None

@@ -1,0 +1,191 @@
+"""Finished runs beside each other: what differs, the verdicts, and where the gains are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moola_core.diagnostics.comparison import Answers, compare, label_curve, read_answers, sentence
+from moola_core.diagnostics.evaluation import evaluate
+from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
+from moola_core.errors import RunError
+from moola_core.launch.worker.relay import Listen
+from moola_core.runs.store import Run, Store
+from moola_core.specs import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Answers from elsewhere stand beside the networks.
+NETWORKS = ("none", "imported")
+SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.processes")
+
+
+def work(run: Run, listen: Listen | None) -> None:
+    """Compare the runs that the spec names."""
+    spec, store = run.spec, Store(run.store_root)
+    found: dict[str, Run] = {}
+    for run_id in dict.fromkeys(spec.runs):
+        one = store.open(run_id)
+        if one.record.kind != "finetune" or one.record.state != "done":
+            raise RunError(
+                f"is a {one.record.kind} run that is {one.record.state}.",
+                where=f"run {run_id}",
+                mend="Compare cross-validated runs that are done.",
+            )
+        found[_name(one, found)] = one
+    if len(found) < 2:
+        raise RunError("one run cannot be compared with itself.", mend="Name two.")
+    run.write_result("comparison", build("comparison", found, next(iter(found)), (spec.margin, spec.seed)))
+
+
+def _name(run: Run, taken: Mapping[str, Run]) -> str:
+    name = run.record.name or run.record.preset or "run"
+    return f"{name} {run.id[-4:]}" if name in taken else name
+
+
+def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, int]) -> Comparison:
+    """The comparison of finished runs by name; how: margin and seed."""
+    tables = {arm: run.predictions for arm, run in runs.items()}
+    common = sorted(set.intersection(*(set(table["window_id"].astype(str)) for table in tables.values())))
+    why_not = _why_not(runs, tables, common)
+    arms = tuple(_facts(arm, run, tables[arm], common) for arm, run in runs.items())
+    verdicts: tuple[Verdict, ...] = ()
+    gains: dict[str, tuple[Gain, ...]] = {}
+    if not why_not:
+        answers = _answers(runs, tables, common)
+        verdicts = _verdicts(answers, arms, against, how)
+        gains = {arm: _gains(one, answers[against], common) for arm, one in answers.items() if arm != against}
+    beaten = _beaten(arms)
+    return Comparison(
+        name, against, max(len(table["window_id"].unique()) for table in tables.values()), len(common),
+        min(int(table["repeat"].nunique()) for table in tables.values()), arms, verdicts, _differences(runs), gains,
+        sentence(verdicts, arms, against, beaten, why_not), beaten, why_not,
+        _label_curve(runs, arms),
+    )  # fmt: skip
+
+
+def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...]) -> LabelCurve | None:
+    """None unless at least three networks were trained on different shares of the labels."""
+    scores = {}
+    for arm in arms:
+        spec = runs[arm.name].spec
+        if spec.reference == "none" and arm.f1_by_repeat:
+            used = runs[arm.name].record.counts["windows"] * (1 - 1 / spec.training.folds)
+            scores[round(used * spec.training.label_frac)] = arm.f1_by_repeat
+    return label_curve(scores) if len(scores) >= 3 else None
+
+
+def _divided(table: pd.DataFrame) -> str:
+    """What says in which fold of which repeat each window was tested."""
+    rows = table.sort_values(["repeat", "window_id"])[["repeat", "fold", "window_id"]]
+    return rows.astype(str).to_csv(index=False)
+
+
+def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]) -> str:
+    if len({run.record.data_hashes.get("windows") for run in runs.values()}) > 1:
+        return f"The runs are about different windows; side by side on the {len(common)} that they share, without a verdict."
+    if len({_divided(table) for table in tables.values()}) > 1:
+        return "The runs were divided into different folds; side by side, without a verdict. Give them the same folds, repeats and seed."
+    if any("group" not in run.folds for run in runs.values()):
+        return "A run is of a version that did not keep which windows share bars; launch it again for a verdict."
+    return ""
+
+
+def _answers(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]) -> dict[str, Answers]:
+    folds = next(iter(runs.values())).folds
+    group = dict(zip(folds["window_id"].astype(str), folds["group"].astype(int), strict=True))
+    return {arm: read_answers(table, group, common) for arm, table in tables.items()}
+
+
+def _verdicts(
+    answers: Mapping[str, Answers], arms: tuple[ArmFacts, ...], against: str, how: tuple[float, int]
+) -> tuple[Verdict, ...]:
+    """Networks and simple models are two families of comparisons; the best of each meet in a third."""
+    simple = [arm.name for arm in arms if arm.model != "network" and arm.name != against]
+    verdicts: tuple[Verdict, ...] = ()
+    for names in ([name for name in answers if name not in simple and name != against], simple):
+        if names:
+            verdicts += compare({name: answers[name] for name in (against, *names)}, against, *how)
+    best = {kind: _best([arm for arm in arms if (arm.model == "network") == kind]) for kind in (True, False)}
+    if best[True] and best[False] and best[True] != against:
+        pair = {name: answers[name] for name in (best[True], best[False])}
+        verdicts += compare(pair, best[True], *how)
+    return verdicts
+
+
+def _best(arms: list[ArmFacts]) -> str:
+    scored = [arm for arm in arms if arm.f1_by_repeat]
+    return max(scored, key=lambda arm: float(np.mean(arm.f1_by_repeat))).name if scored else ""
+
+
+def _beaten(arms: tuple[ArmFacts, ...]) -> tuple[str, ...]:
+    """The simple models whose macro F1 is above every network's, the best first."""
+    score = {arm.name: float(np.mean(arm.f1_by_repeat)) for arm in arms if arm.f1_by_repeat}
+    networks = [score[arm.name] for arm in arms if arm.model == "network" and arm.name in score]
+    simple = [arm.name for arm in arms if arm.model != "network" and arm.name in score]
+    above = [name for name in simple if networks and score[name] > max(networks)]
+    return tuple(sorted(above, key=lambda name: -score[name]))
+
+
+def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFacts:
+    record, spec = run.record, run.spec
+    shown = evaluate(table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"]))
+    network = spec.reference in NETWORKS
+    median = {
+        key: float(np.median(record.counts[key])) if record.counts[key] and network else None
+        for key in ("best_epochs", "epochs_run")
+    }
+    metrics: dict[str, Any] = {
+        key: {part: value.mean for part, value in spread.items()} if isinstance(spread, dict) else spread.mean
+        for key, spread in shown.metrics.items()
+    }
+    scores = tuple(float(row["f1_macro"]) for row in shown.by_repeat if row.get("f1_macro") is not None)
+    return ArmFacts(
+        name, run.id, "network" if network else spec.reference, metrics, scores,
+        record.counts["trainable_parameters"] if network else None, median["best_epochs"], median["epochs_run"],
+        spec.training.patience if network else None, record.seconds, record.state,
+    )  # fmt: skip
+
+
+def _differences(runs: Mapping[str, Run]) -> tuple[Difference, ...]:
+    """Settings and facts in which the networks differ."""
+    networks = {arm: run for arm, run in runs.items() if run.spec.reference == "none"}
+    every = {arm: settings(run.spec) for arm, run in networks.items()}
+    for arm, run in networks.items():
+        counts = run.record.counts
+        every[arm] |= {
+            "trainable parameters": counts["trainable_parameters"],
+            "shared parameters": counts["shared_parameters"],
+            "median best epoch": float(np.median(counts["best_epochs"])),
+            "median epochs": float(np.median(counts["epochs_run"])),
+        }
+    names = dict.fromkeys(name for one in every.values() for name in one if not name.startswith(SAME))
+    found = [Difference(name, {arm: _shown(one.get(name)) for arm, one in every.items()}) for name in names]
+    return tuple(row for row in found if len(set(row.values.values())) > 1)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _gains(arm: Answers, against: Answers, common: list[str]) -> tuple[Gain, ...]:
+    """Window by window, the largest gain in the probability of the true class first; by the pointers where there are no classes."""
+    n = np.arange(len(common))
+    p, center = np.zeros(len(common)), None
+    if arm.probability is not None and against.probability is not None:
+        p = (arm.probability[:, n, arm.target] - against.probability[:, n, against.target]).mean(0)
+    if arm.center_error is not None and against.center_error is not None:
+        center = (against.center_error - arm.center_error).mean(0)
+    rows = [
+        Gain(
+            common[i], arm.classes[arm.target[i]], float(p[i]),
+            None if center is None or not np.isfinite(center[i]) else float(center[i]),
+        )
+        for i in n
+    ]  # fmt: skip
+    return tuple(sorted(rows, key=lambda row: (-row.gain, -(row.center_gain_bars or 0.0))))

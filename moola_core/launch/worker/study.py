@@ -1,0 +1,61 @@
+"""A study: its pre-trainings, its arms one after another, each an ordinary run, and their comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from moola_core.errors import MoolaError, RunError
+from moola_core.launch.worker import compare
+from moola_core.launch.worker.relay import Listen
+from moola_core.runs.store import Run, Store
+from moola_core.specs import Arm, Part, Pretrain, Study, digest
+
+CarryOut = Callable[[Run, Listen | None], None]
+
+
+def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
+    """Make every run of the study that is not made yet, then compare them. carry_out: begins a run, or goes on with one."""
+    spec: Study = run.spec
+    made = Children(run, listen, carry_out, spec.name)
+    run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
+    arms: dict[str, Run] = {}
+    for i, arm in enumerate(spec.arms):
+        try:
+            checkpoint = made.encoder(spec.pretraining_of(arm.name)) if arm.pretraining is not None else ""
+            arms[arm.name] = made.get(f"arm {arm.name}", spec.spec_of(arm.name, checkpoint), f"{spec.name}: {arm.name}")
+        except MoolaError as error:
+            _give_up(run, spec, arm, error)
+        run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
+    found = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed))
+    run.write_result("comparison", found)
+
+
+def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
+    """A study can do without an arm, but not without the one that all are compared with."""
+    if arm.name == spec.against or (isinstance(error, RunError) and "is running" in error.what):
+        raise error
+    run.update(warnings=(*run.record.warnings, f"{arm.name} is left out: {error}"))
+
+
+class Children:
+    """The runs of a study or a plan by what they are for; the record keeps their ids, so that an interrupted study finds them again."""
+
+    def __init__(self, run: Run, listen: Listen | None, carry_out: CarryOut, title: str) -> None:
+        self.run, self.listen, self.carry_out, self.title = run, listen, carry_out, title
+        self.store = Store(run.store_root)
+
+    def encoder(self, spec: Pretrain | None) -> str:
+        """The run that pre-trains as `spec` says; arms with the same one share it."""
+        assert spec is not None
+        return self.get(f"encoder {digest(spec)[:12]}", spec, f"{self.title}: encoder").id
+
+    def get(self, what: str, spec: Part, name: str) -> Run:
+        known = self.run.record.counts.get("children", {})
+        if what in known:
+            child = self.store.open(known[what])
+        else:
+            child = self.store.create(spec, name=name, parent=self.run.id)
+            self.run.update(counts=self.run.record.counts | {"children": known | {what: child.id}})
+        if child.record.state != "done":
+            self.carry_out(child, self.listen)
+        return child

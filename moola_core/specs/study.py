@@ -1,0 +1,82 @@
+"""Several arms on the same folds and seeds, and what is compared with what."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from moola_core.specs.finetune import Finetune
+from moola_core.specs.part import Part, change
+from moola_core.specs.pretrain import Pretrain
+
+
+class Arm(Part):
+    """One configuration: what it changes of the study's base, and of its pre-training where it has one."""
+
+    name: str = Field(min_length=1, max_length=60, description="what the arm is called")
+    changes: dict[str, Any] = Field({}, description="settings of the base that this arm changes")
+    pretraining: dict[str, Any] | None = Field(
+        None,
+        description="settings of the pre-training that this arm changes; none starts from no encoder of the study's",
+    )
+
+
+class Study(Part):
+    """Arms that share folds, seeds and everything but what is compared."""
+
+    kind: Literal["study"] = "study"
+    name: str = Field("own", min_length=1, max_length=60, description="what the study is called")
+    question: str = Field("", description="what it answers")
+    base: Finetune = Field(description="what all arms share")
+    pretrain: Pretrain | None = Field(None, description="what all pre-trainings share")
+    arms: tuple[Arm, ...] = Field(min_length=2, description="what is compared")
+    against: str = Field(description="the arm that the others are compared with")
+    margin: float = Field(0.02, gt=0, le=0.5, description="differences within this count as equivalent")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of the verdicts' draws")
+
+    @field_validator("arms")
+    @classmethod
+    def _names_differ(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+        names = [arm.name for arm in arms]
+        if len(set(names)) < len(names):
+            raise ValueError("two arms have the same name; give each its own")
+        return arms
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        if self.against not in [arm.name for arm in self.arms]:
+            raise ValueError(
+                f"against={self.against} is no arm; it is one of {', '.join(arm.name for arm in self.arms)}"
+            )
+        if any(arm.pretraining is not None for arm in self.arms) and self.pretrain is None:
+            raise ValueError("an arm has pretraining but the study has no pretrain; give it, or a checkpoint")
+        for arm in self.arms:
+            shared = set(arm.changes) & {
+                "training.folds",
+                "training.repeats",
+                "training.seed",
+                "folds",
+                "repeats",
+                "seed",
+            }
+            if shared:
+                raise ValueError(f"arm {arm.name} changes {', '.join(sorted(shared))}; arms share folds and seeds")
+            self.spec_of(arm.name, "encoder")
+            self.pretraining_of(arm.name)
+        return self
+
+    def spec_of(self, name: str, checkpoint: str = "") -> Finetune:
+        """The run of the arm called `name`, from the encoder `checkpoint` where the study pre-trains one for it."""
+        arm = next(arm for arm in self.arms if arm.name == name)
+        changes = dict(arm.changes)
+        if arm.pretraining is not None:
+            changes["transfer.checkpoint"] = checkpoint
+        return change(self.base, changes)
+
+    def pretraining_of(self, name: str) -> Pretrain | None:
+        """The pre-training of the arm called `name`; None where it has none."""
+        arm = next(arm for arm in self.arms if arm.name == name)
+        if arm.pretraining is None or self.pretrain is None:
+            return None
+        return change(self.pretrain, arm.pretraining)

@@ -1,0 +1,178 @@
+"""The named studies: which arms answer which question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from moola_core.errors import SpecError, nearest
+from moola_core.presets import preset
+from moola_core.specs import Arm, Finetune, Pretrain, Study, change
+
+SCRATCH = "from scratch"
+REPEATS = 5
+PROXIES = ("consol_proxy", "expansion_proxy")
+SHARES = (0.25, 0.5, 0.75, 1.0)
+
+
+def study(
+    name: str, start: str, data: Mapping[str, Any], changes: Mapping[str, Any] | None = None, checkpoint: str = ""
+) -> Study:
+    """The study called `name`, its base the preset `start` on `data` with `changes`; checkpoint: an encoder that is there already.
+
+    At least 5 repeats, unless `changes` says otherwise. Raises SpecError for an unknown name, and where a study that pre-trains has no
+    bars.
+    """
+    if name not in NAMED:
+        raise SpecError(f"unknown study {name!r}.", mend=nearest(name, NAMED))
+    origin = preset(start)
+    base = origin.finetune()
+    base = change(base, {"training.repeats": max(base.training.repeats, REPEATS)})
+    values, changes = base.model_dump(), dict(changes or {})
+    values["data"] |= dict(data)
+    base = change(Finetune.model_validate(values), {k: v for k, v in changes.items() if not k.startswith("pretrain.")})
+    pretraining = origin.pretrain().model_dump()
+    pretraining["data"] |= dict(data)
+    pretraining["features"] = base.features.model_dump()
+    pretraining["model"] |= {key: getattr(base.model, key) for key in ("layers", "hidden", "normalisation")}
+    own: dict[str, Any] = {k.removeprefix("pretrain."): v for k, v in changes.items() if k.startswith("pretrain.")}
+    pretrain = change(Pretrain.model_validate(pretraining), own) if base.data.bars else None
+    question, build = NAMED[name]
+    if name in PRETRAINED and pretrain is None and not checkpoint:
+        raise SpecError(f"the study {name} pre-trains, which needs bars.", where="data.bars", mend="Give --bars FILE.")
+    arms = build(base, checkpoint)
+    return Study(
+        name=name,
+        question=question,
+        base=base,
+        pretrain=pretrain,
+        arms=(*arms, *references(base)),
+        against=arms[0].name,
+    )
+
+
+def references(base: Finetune) -> tuple[Arm, ...]:
+    """What any network must beat, on the same folds. MiniRocket takes part where its package is installed."""
+    path = {"features.columns": ["price_path"]}
+    found = [
+        Arm(name="majority class", changes={"reference": "majority"}),
+        Arm(name="logistic on aggregates", changes={"reference": "logistic"}),
+        Arm(name="extra trees on prices", changes={"reference": "extra_trees"} | path),
+    ]
+    if find_spec("aeon") is not None:
+        found.append(Arm(name="MiniRocket on prices", changes={"reference": "minirocket"} | path))
+    return tuple(found)
+
+
+def _transfer(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
+    given = {"transfer.checkpoint": checkpoint} if checkpoint else {}
+    own: dict[str, Any] | None = None if checkpoint else {}
+    epochs = base.training.epochs
+    late = {"transfer.last_layer_epoch": max(2, epochs // 5), "transfer.all_epoch": max(3, 2 * epochs // 5)}
+    return (
+        Arm(name=SCRATCH, changes={"transfer.schedule": "none", "transfer.checkpoint": ""}),
+        Arm(name="frozen", changes=given | {"transfer.schedule": "frozen"}, pretraining=own),
+        Arm(name="gradual", changes=given | late | {"transfer.schedule": "gradual"}, pretraining=own),
+        Arm(name="full", changes=given | {"transfer.schedule": "full"}, pretraining=own),
+    )
+
+
+def _arms(*named: tuple[str, dict[str, Any]]) -> Callable[[Finetune, str], tuple[Arm, ...]]:
+    return lambda base, checkpoint: tuple(Arm(name=name, changes=changes) for name, changes in named)
+
+
+def _objectives(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
+    return (
+        Arm(name="none", changes={"transfer.schedule": "none", "transfer.checkpoint": ""}),
+        *(
+            Arm(name=name, changes={"transfer.schedule": "full"}, pretraining={"objective.name": name})
+            for name in ("masked", "contrastive", "supervised")
+        ),
+    )
+
+
+def _pretraining_data(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
+    return tuple(
+        Arm(name=keep, changes={"transfer.schedule": "full"}, pretraining={"sampling.keep": keep})
+        for keep in ("all", "active", "similar")
+    )
+
+
+def _features(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
+    from moola_core.features.catalog import FEATURES
+
+    columns = {
+        "12 features": ["relativity"],
+        "price path": ["price_path"],
+        "both": ["relativity", "price_path"],
+        "12 without the proxies": [f.name for f in FEATURES if f.name not in PROXIES],
+    }
+    network = [Arm(name=name, changes={"features.columns": chosen}) for name, chosen in columns.items()]
+    simple = [
+        Arm(name=f"logistic on {name}", changes={"features.columns": chosen, "reference": "logistic"})
+        for name, chosen in columns.items()
+        if name != "12 features"
+    ]
+    return (*network, *simple)
+
+
+def _labels(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
+    return tuple(
+        Arm(name=f"{share:.0%} of the labels", changes={"training.label_frac": share}) for share in reversed(SHARES)
+    )
+
+
+def _lambda(value: float) -> dict[str, Any]:
+    return {"loss.weighting": "fixed", "loss.lambda_class": 1.0, "loss.lambda_pointer": value}
+
+
+def _pcgrad(threshold: float | None) -> dict[str, Any]:
+    return {"loss.pcgrad": False} if threshold is None else {"loss.pcgrad": True, "loss.pcgrad_threshold": threshold}
+
+
+NAMED: dict[str, tuple[str, Callable[[Finetune, str], tuple[Arm, ...]]]] = {
+    "transfer": ("Does pre-training help or hurt, and which schedule?", _transfer),
+    "losses": (
+        "Is the balance of the two losses wrong?",
+        _arms(
+            ("uncertainty", {"loss.weighting": "uncertainty"}), ("λ pointer 0.5", _lambda(0.5)),
+            ("λ pointer 0.7", _lambda(0.7)), ("λ pointer 1.0", _lambda(1.0)),
+            ("equal after scaling", {"loss.weighting": "equal"}),
+        ),
+    ),
+    "gradients": (
+        "Is PCGrad needed?",
+        _arms(
+            ("PCGrad off", _pcgrad(None)), ("PCGrad at −0.3", _pcgrad(-0.3)), ("PCGrad at −0.1", _pcgrad(-0.1)),
+            ("PCGrad at 0", _pcgrad(0.0)),
+        ),
+    ),
+    "patience": (
+        "Does training stop too early?",
+        _arms(*((f"patience {p}", {"training.patience": p}) for p in (5, 10, 15)), ("no early stopping", {"training.patience": None})),
+    ),
+    "architectures": (
+        "Is the model too large or too small?",
+        _arms(
+            ("1×96, dropout 0.5", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.5}),
+            ("1×96, dropout 0.6", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.6}),
+            ("1×96, dropout 0.7", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.7}),
+            ("2×128, dropout 0.5", {"model.layers": 2, "model.hidden": 128, "model.dropout": 0.5}),
+            ("1×96, layer normalisation", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.5, "model.normalisation": "layer"}),
+            ("1×96, batch normalisation", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.5, "model.normalisation": "batch"}),
+        ),
+    ),
+    "tasks": (
+        "Do the two tasks help each other?",
+        _arms(
+            ("both", {"model.tasks": "both"}), ("class only", {"model.tasks": "class", "loss.pcgrad": False}),
+            ("pointers only", {"model.tasks": "pointers", "loss.pcgrad": False}),
+        ),
+    ),
+    "features": ("Are the 12 features any good?", _features),
+    "objectives": ("Which pre-training task serves the labels?", _objectives),
+    "pretraining-data": ("Which bars should pre-training see?", _pretraining_data),
+    "labels": ("What would more labels buy?", _labels),
+}  # fmt: skip
+PRETRAINED = ("transfer", "objectives", "pretraining-data")

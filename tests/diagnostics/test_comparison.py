@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score, recall_score
+
+from moola_core.diagnostics.comparison import (
+    Answers,
+    compare,
+    draw_differences,
+    label_curve,
+    measure,
+    read_answers,
+    strict_reading,
+)
+from moola_core.metrics import pointers, probability
+
+CLASSES = ("a", "b")
+
+
+def arm(skill: float, seed: int, n: int = 120, repeats: int = 4, shared: np.ndarray | None = None) -> Answers:
+    """Answers that are right with a probability that grows with `skill`; `shared` [n] is what the arms have in common."""
+    rng = np.random.default_rng(seed)
+    target = np.arange(n) % 2
+    common = np.random.default_rng(99).normal(size=n) if shared is None else shared
+    latent = skill + 0.7 * common + 0.7 * rng.normal(size=(repeats, n))
+    own = 1 / (1 + np.exp(-latent))
+    p = np.where((target == 1)[None, :, None], np.stack([1 - own, own], 2), np.stack([own, 1 - own], 2))
+    fold = np.stack([np.random.default_rng(s).permutation(n) % 5 for s in range(repeats)])
+    error = np.abs(rng.normal(size=(repeats, n))) * 5
+    return Answers(CLASSES, target, p, error, np.arange(n), fold)
+
+
+def table(answers: Answers) -> pd.DataFrame:
+    rows = []
+    for s in range(answers.fold.shape[0]):
+        for i, true in enumerate(answers.target):
+            p = answers.probability[s, i]
+            rows.append((s, int(answers.fold[s, i]), f"w{i}", CLASSES[true], CLASSES[p.argmax()], *p, 40.0, 60.0, 40 + answers.center_error[s, i], 60 + answers.center_error[s, i]))  # fmt: skip
+    names = ["repeat", "fold", "window_id", "label", "predicted", "p_a", "p_b", "start_true", "end_true", "start_pred", "end_pred"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_metrics_with_weights_of_one_are_those_of_sklearn():
+    one = arm(0.4, 1)
+    found = measure(one, np.ones((1, 120)))
+    for s in range(4):
+        said = one.probability[s].argmax(1)
+        assert found["f1_macro"][0, s] == pytest.approx(f1_score(one.target, said, average="macro"))
+        assert found["recall b"][0, s] == pytest.approx(recall_score(one.target, said, pos_label=1))
+        assert found["ece"][0, s] == pytest.approx(probability.ece(one.probability[s], one.target))
+        assert found["center_mae_bars"][0, s] == pytest.approx(one.center_error[s].mean())
+        assert found["joint_at_3"][0, s] == pytest.approx(pointers.joint(said == one.target, one.center_error[s]))
+
+
+def test_whole_weights_are_repeated_windows():
+    one = arm(0.4, 2)
+    weight = np.random.default_rng(0).integers(0, 4, 120)
+    again = np.repeat(np.arange(120), weight)
+    found = measure(one, weight[None].astype(float))
+    said = one.probability[1].argmax(1)
+    assert found["f1_macro"][0, 1] == pytest.approx(f1_score(one.target[again], said[again], average="macro"))
+
+
+def test_a_better_arm_helps_a_worse_one_hurts_and_the_same_is_equivalent_or_undecided():
+    arms = {"base": arm(0.2, 1), "better": arm(1.2, 2), "worse": arm(-0.8, 3), "same": arm(0.2, 1)}
+    found = {(v.arm, v.metric): v for v in compare(arms, "base", draws=1000)}
+    assert found["better", "f1_macro"].verdict == "helps" and found["better", "f1_macro"].p_helps > 0.99
+    assert found["worse", "f1_macro"].verdict == "hurts" and found["worse", "recall a"].p_hurts > 0.9
+    same = found["same", "f1_macro"]
+    assert same.verdict == "equivalent" and same.delta == same.low == same.high == 0
+    ranked = sorted((v for v in found.values() if v.metric == "f1_macro"), key=lambda v: v.p)
+    assert [round(v.level, 4) for v in ranked] == [round(1 - 0.05 / left, 4) for left in (3, 2, 1)]
+    assert all(a.p_holm <= b.p_holm for a, b in pairwise(ranked))
+
+
+def test_lower_is_better_for_errors():
+    base, near = arm(0.4, 1), arm(0.4, 2)
+    near.center_error[:] = base.center_error * 0.3
+    found = {v.metric: v for v in compare({"base": base, "near": near}, "base", draws=1000)}
+    assert found["center_mae_bars"].verdict == "helps" and found["center_mae_bars"].delta < 0
+    assert found["center_mae_bars"].better == "lower" and found["center_mae_bars"].p_helps > 0.99
+
+
+def test_draws_are_those_of_a_slow_bootstrap():
+    a, b = arm(0.6, 4), arm(0.2, 5)
+    a.group[:] = b.group[:] = np.arange(120) // 3
+    fast = draw_differences(a, b, 3, 3000)["f1_macro"]
+    rng, slow = np.random.default_rng(8), []
+    for _ in range(400):
+        rows = np.concatenate([np.flatnonzero(a.group == g) for g in rng.integers(0, 40, 40)])
+        repeats = rng.integers(0, 4, 4)
+        gaps = [
+            f1_score(a.target[rows], a.probability[s][rows].argmax(1), average="macro")
+            - f1_score(b.target[rows], b.probability[s][rows].argmax(1), average="macro")
+            for s in repeats
+        ]
+        slow.append(np.mean(gaps))
+    assert fast.both.std() == pytest.approx(np.std(slow), rel=0.12)
+    assert fast.both.mean() == pytest.approx(np.mean(slow), abs=0.02)
+
+
+def test_the_strict_reading_is_nadeau_and_bengio_s():
+    folds = np.random.default_rng(1).normal(0.05, 0.1, 20)
+    p, low, high = strict_reading(folds, 4)
+    value = folds.mean() / np.sqrt(folds.var(ddof=1) * (1 / 20 + 1 / 4))
+    assert (low + high) / 2 == pytest.approx(folds.mean()) and 0 < p < 1
+    assert (p < 0.05) == (low > 0 or high < 0) and value == pytest.approx(
+        folds.mean() / ((high - low) / 2 / 2.0930), rel=1e-3
+    )
+    assert strict_reading(np.zeros(20), 4) == (None, None, None)
+
+
+def test_undecided_says_what_would_settle_it():
+    found = {
+        v.metric: v for v in compare({"base": arm(0.3, 1, 60, 3), "other": arm(0.45, 2, 60, 3)}, "base", draws=1000)
+    }
+    one = found["f1_macro"]
+    assert one.verdict == "undecided" and one.resolvable > abs(one.delta)
+    assert one.labels_needed is None or one.labels_needed > 60
+
+
+def test_answers_are_read_from_predictions_in_the_order_asked():
+    one = arm(0.5, 7, 20, 2)
+    names = [f"w{i}" for i in reversed(range(20))]
+    read = read_answers(table(one).sample(frac=1, random_state=0), {f"w{i}": i // 2 for i in range(20)}, names)
+    assert np.allclose(read.probability, one.probability[:, ::-1]) and np.allclose(
+        read.center_error, one.center_error[:, ::-1]
+    )
+    assert (read.target == one.target[::-1]).all() and (read.fold == one.fold[:, ::-1]).all()
+    assert len(np.unique(read.group)) == 10
+
+
+def test_more_labels_are_extrapolated_along_the_square_root():
+    truth = {count: 0.8 - 2 / np.sqrt(count) for count in (35, 70, 105, 139)}
+    found = label_curve({count: [value - 0.01, value + 0.01] for count, value in truth.items()})
+    assert found.labels == (35, 70, 105, 139) and found.ahead[-1][0] == 556
+    assert found.ahead[-1][1] == pytest.approx(0.8 - 2 / np.sqrt(556), abs=1e-6)
+    assert found.ahead[-1][2] <= found.ahead[-1][1] <= found.ahead[-1][3]
