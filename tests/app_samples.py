@@ -293,7 +293,7 @@ def make_comparison() -> Comparison:
     verdicts = tuple(
         Verdict(
             name, "from scratch", metric, better, scores[name] - 0.52, scores[name] - 0.56, scores[name] - 0.48, 0.95, word,
-            0.9, 0.1, 0.04, 0.05, 0.2, -0.1, 0.3, 0.11, 0.02, 400, 12,
+            0.9, 0.1, 0.04, 0.05, 0.2, -0.1, 0.3, 0.11, 0.02, 400 if word == "undecided" else None, None,
         )
         for metric, better in (("f1_macro", "higher"), ("ece", "lower"), ("recall consolidation", "higher"))
         for name, word in words.items()

@@ -72,9 +72,8 @@ def _title(metric: str) -> str:
 
 
 def _row(row: Verdict) -> dict[str, object]:
-    needed = [f"{row.labels_needed:,} labels"] * bool(row.labels_needed) + [f"{row.repeats_needed} repeats"] * bool(
-        row.repeats_needed
-    )
+    needed = [f"{row.labels_needed:,} labels"] if row.labels_needed else []
+    needed += [f"{row.repeats_needed} repeats"] if row.repeats_needed else []
     return {
         "arm": row.arm, "against": row.against, "verdict": row.verdict, "difference": row.delta, "from": row.low, "to": row.high,
         "p helps": row.p_helps, "p hurts": row.p_hurts, "p (Holm)": probability(row.p_holm),

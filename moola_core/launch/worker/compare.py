@@ -132,7 +132,8 @@ def _beaten(arms: tuple[ArmFacts, ...]) -> tuple[str, ...]:
 
 def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFacts:
     record, spec = run.record, run.spec
-    shown = evaluate(table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"]))
+    ratios = {int(repeat): ratio for repeat, ratio in (record.counts.get("sigma_ratios") or {}).items()}
+    shown = evaluate(table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"]), ratios)
     network = spec.reference in NETWORKS
     median = {
         key: float(np.median(record.counts[key])) if record.counts[key] and network else None
