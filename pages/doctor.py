@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import Diagnosis
-from moola_core.launch.local import LocalLauncher
 from moola_core.presets import preset
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose
@@ -23,7 +22,7 @@ state.publish((state.VIEW,), {state.VIEW: "run"})
 
 
 def ask(run: Run) -> None:
-    LocalLauncher(loaders.store()).submit(Diagnose(name="doctor", run=run.id), parent=run.id)
+    loaders.launcher().submit(Diagnose(name="doctor", run=run.id), parent=run.id)
     st.rerun()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import FeatureReport, Shift
-from moola_core.launch.local import LocalLauncher
 from moola_core.specs import Data, Diagnose
 from moola_core.ui import feature_sections, loaders, picker, progress, shift_sections, state, widgets
 
@@ -30,7 +29,7 @@ RESULTS: dict[str, type] = {"features": FeatureReport, "shift": Shift}
 
 
 def compute() -> None:
-    LocalLauncher(loaders.store()).submit(Diagnose(name=name, data=Data(**loaders.data_of(dataset))))
+    loaders.launcher().submit(Diagnose(name=name, data=Data(**loaders.data_of(dataset))))
     st.rerun()
 
 

@@ -1,4 +1,4 @@
-"""Runs: every run, and the chosen one as it goes on: progress, curves, log; pin, archive, delete."""
+"""Runs: every run, and the chosen one as it goes on: progress, curves, log; cancel, resume, pin, archive, delete."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if not records:
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()
+run_actions.queue()
 runs_table.runs_table(records)
 if picked.run is None:
     st.caption("No run on the chosen dataset. Choose a row, or another dataset in the sidebar.")

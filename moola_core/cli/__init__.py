@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from moola_core import __version__
-from moola_core.cli import data, diagnose, doctor, predict, report, runs, study, train
+from moola_core.cli import data, diagnose, doctor, pack, predict, queue, report, runs, study, train
 from moola_core.errors import MoolaError
 
 INTERRUPTED = 130
@@ -18,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="moola", description="Did pre-training help or hurt, why, and what to try next.")
     top.add_argument("--version", action="version", version=f"moola {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (data, train, study, diagnose, predict, report, runs, doctor):
+    for module in (data, train, study, diagnose, predict, report, runs, queue, pack, doctor):
         module.add_to(commands)
     return top
 
@@ -26,6 +28,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status: 0, 1 failure, 2 bad input, 130 interrupted."""
     chosen = parser().parse_args(arguments)
+    if getattr(chosen, "mirror", None):
+        os.environ["MOOLA_MIRROR"] = str(Path(chosen.mirror).resolve())  # the processes of the runs inherit it
     try:
         return chosen.command(chosen) or 0
     except MoolaError as error:

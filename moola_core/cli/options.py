@@ -25,6 +25,17 @@ def add_store(command: argparse.ArgumentParser) -> None:
     command.add_argument("--store", metavar="DIR", default=STORE, help="the artifacts folder (default: artifacts)")
 
 
+def add_mirror(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--mirror", metavar="DIR", help="copy each completed step there; it opens as a store")
+
+
+def add_names(command: argparse.ArgumentParser) -> None:
+    """What a run is called, and why it is made."""
+    command.add_argument("--name", default="", help="what to call the run")
+    command.add_argument("--note", default="", help="why it is made")
+    command.add_argument("--tag", action="append", default=[], help="a tag; may be given several times")
+
+
 def add_reading(command: argparse.ArgumentParser) -> None:
     """How the files are to be understood; what is not given comes from the settings saved beside each file."""
     group = command.add_argument_group("reading the files")

@@ -1,4 +1,4 @@
-"""pretrain, finetune, submit."""
+"""pretrain, finetune."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.errors import DataError, SpecError
+from moola_core.errors import DataError
 
 
 def add_to(commands: Any) -> None:
@@ -28,13 +28,6 @@ def add_to(commands: Any) -> None:
     _add_spec(pretrain)
     pretrain.set_defaults(command=run_pretrain)
 
-    submit = commands.add_parser("submit", help="start a run of a spec in the background")
-    submit.add_argument("spec", metavar="SPEC.json")
-    _add_names(submit)
-    options.add_store(submit)
-    options.add_json(submit)
-    submit.set_defaults(command=run_submit)
-
 
 def _add_spec(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preset", default="recommended", help="recommended, quick, stones or october")
@@ -46,16 +39,11 @@ def _add_spec(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="a setting, such as training.epochs=20 or epochs=20",
     )
-    _add_names(command)
+    options.add_names(command)
     options.add_reading(command)
+    options.add_mirror(command)
     options.add_store(command)
     options.add_json(command)
-
-
-def _add_names(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--name", default="", help="what to call the run")
-    command.add_argument("--note", default="", help="why it is made")
-    command.add_argument("--tag", action="append", default=[], help="a tag; may be given several times")
 
 
 def run_finetune(chosen: argparse.Namespace) -> int:
@@ -109,20 +97,6 @@ def _spec(chosen: argparse.Namespace, start: Any, shared: dict[str, Any]) -> Any
         if not Path(path).is_file():
             raise DataError("no such file.", where=path, mend="Check the path.")
     return spec
-
-
-def run_submit(chosen: argparse.Namespace) -> int:
-    from moola_core.launch.local import LocalLauncher
-    from moola_core.runs.store import Store
-    from moola_core.specs import parse
-
-    try:
-        text = Path(chosen.spec).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"cannot be read: {error}.", where=chosen.spec, mend="Give a JSON file.") from None
-    run_id = LocalLauncher(Store(chosen.store)).submit(parse(text, chosen.spec), chosen.name, chosen.note, chosen.tag)
-    options.show({"run_id": run_id, "state": "queued"}, chosen.json, f"Started run {run_id}.")
-    return 0
 
 
 def summary(run: Any) -> dict[str, Any]:

@@ -1,54 +1,171 @@
-"""Runs on this machine: each in a process and session of its own, so that it outlives the app."""
+"""Runs on this machine: put into the store's queue, for the device's worker to begin. They outlive the app."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from moola_core.errors import StoreError
-from moola_core.runs.store import Run, Store
+from moola_core.errors import RunError, StoreError
+from moola_core.launch import devices
+from moola_core.launch.confinement import confine
+from moola_core.launch.device_worker import PROJECT
+from moola_core.runs import cancelling
+from moola_core.runs.queue import Queue
+from moola_core.runs.reaper import alive, reap
+from moola_core.runs.record import RESUMABLE, Record
+from moola_core.runs.store import Run, Store, now
 
-PROJECT = Path(__file__).resolve().parents[2]
+IDLE_S = 60.0
 
 
 class LocalLauncher:
-    """Starts `python -m moola_core.launch.worker FOLDER` for each run; what it prints goes to the run's log.txt."""
+    """Queues runs of a store, cancels them and lets them go on; a worker is started where none is.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    folders: specs may name only files in these and in the store; without them any file, as on the command line.
+    """
+
+    def __init__(self, store: Store, folders: Sequence[Path] | None = None) -> None:
+        self.store, self.folders = store, folders
 
     def submit(
-        self, spec: Any, name: str = "", note: str = "", tags: Sequence[str] = (), parent: str | None = None
+        self,
+        spec: Any,
+        name: str = "",
+        note: str = "",
+        tags: Sequence[str] = (),
+        parent: str | None = None,
+        priority: int = 0,
     ) -> str:
-        run = self.store.create(spec, name, note, tags, parent)
+        """Queue a run of `spec` and return its id at once. Of the runs that wait, those of the highest priority begin first.
+
+        Raises SpecError when it names a file that it may not, and StoreError.
+        """
+        if self.folders is not None:
+            confine(spec, [*self.folders, self.store.root])
+        run = self.store.create(spec, name, note, tags, parent, _place(spec, priority))
         start(run)
         return run.id
 
+    def cancel(self, run_id: str) -> None:
+        """End the run: at once if it waits, else its worker gives it ten seconds. Returns without waiting for that.
+
+        Raises RunError for a run that has ended, and for one that is part of a study.
+        """
+        run = self.store.open(run_id)
+        record = reap(run, run.record)
+        if not record.active:
+            raise RunError(f"is {record.state}.", where=f"run {run_id}", mend="There is nothing to cancel.")
+        if self._part_of(record):
+            raise RunError(
+                f"is part of study {record.parent}.", where=f"run {run_id}", mend="Cancel the study; it can be resumed."
+            )
+        cancelling.ask(run)
+        if not record.queue:
+            _interrupt(record)
+        elif Queue(self.store.root).withdraw(run_id):
+            run.claim(("queued",), state="cancelled", error="Cancelled before it began.", ended=now())
+        else:
+            ensure_worker(self.store.root, record.process.get("worker", ""))
+
+    def resume(self, run_id: str, priority: int = 0) -> None:
+        """Queue a run that failed, was cancelled or lost, to go on where it stopped. Raises RunError for any other."""
+        run = self.store.open(run_id)
+        reap(run, run.record)
+        claim(run, process={}, queue=_place(run.spec, priority))
+        start(run)
+
+    def _part_of(self, record: Record) -> bool:
+        """Whether the run is carried out by its parent's process."""
+        if not record.parent or record.queue:
+            return False
+        try:
+            parent = self.store.open(record.parent).record
+        except RunError:
+            return False
+        return parent.active and parent.process.get("pid") == record.process.get("pid")
+
+
+def claim(run: Run, process: dict[str, Any], queue: dict[str, Any]) -> Record:
+    """Make an interrupted run one that is to begin, here or in the queue. Raises RunError when there is nothing to resume."""
+    found, record = run.record, None
+    if found.state in RESUMABLE:
+        cancelling.withdraw(run)
+        record = run.claim(RESUMABLE, state="queued", error="", ended="", process=process, queue=queue)
+        found = run.record
+    if record is None:
+        mend = "Wait until it ends." if found.active else "There is nothing left to do."
+        raise RunError(f"is {found.state}.", where=f"run {run.id}", mend=mend)
+    return record
+
 
 def start(run: Run) -> None:
-    """Start the worker of a queued run and return at once. Raises StoreError when no process can be started."""
-    command = [sys.executable, "-m", "moola_core.launch.worker", str(run.folder.resolve())]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    """Put a run into the queue and see that a worker is there to take it."""
+    Queue(run.store_root).add(run.record)
+    ensure_worker(run.store_root)
+
+
+def ensure_worker(root: Path, device: str = "") -> None:
+    """Start the device's worker, in a session of its own, unless there is one. Raises StoreError when that is impossible."""
+    device = devices.check(device)
+    lock = devices.Lock(root, device)
+    if lock.held():
+        return
+    command = [sys.executable, "-m", "moola_core", "worker", "--store", str(root.resolve()), "--device", device]
+    environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), environment.get("PYTHONPATH", "")]))
     try:
-        with (run.folder / "log.txt").open("ab") as log:
+        lock.path.parent.mkdir(parents=True, exist_ok=True)
+        with lock.path.with_suffix(".log").open("ab") as log:
             process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment,
-            )
+                [*command, "--idle", str(IDLE_S)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True, env=environment,
+            )  # fmt: skip
     except OSError as error:
-        run.update(state="failed", error=f"No process could be started: {error.strerror}.")
         raise StoreError(
-            f"no process could be started: {error.strerror}.", where=str(run.folder), mend="Free memory and disk."
+            f"no process could be started: {error.strerror}.", where=str(root), mend="Free memory and disk."
         ) from None
     # Wait for it somewhere, or the ended process would stay a zombie of this one.
     threading.Thread(target=process.wait, daemon=True).start()
+
+
+def look_after(root: Path) -> None:
+    """Start a worker if runs wait and none is there: after a start of the host, or when one was killed.
+
+    Asked for by every page, so it looks at most every few seconds; a worker that cannot live is not started again and again.
+    """
+    if time.monotonic() - _looked.get(str(root), -LOOK_S) < LOOK_S:
+        return
+    _looked[str(root)] = time.monotonic()
+    queue = Queue(root)
+    if not queue.path.is_file():
+        return
+    with suppress(StoreError):  # a store that can only be read has nothing to begin
+        paused = queue.paused
+        for device in {entry.worker for entry in queue.entries() if entry.worker or not paused}:
+            ensure_worker(root, device)
+
+
+LOOK_S = 5.0
+_looked: dict[str, float] = {}
+
+
+def _place(spec: Any, priority: int) -> dict[str, Any]:
+    training = getattr(getattr(spec, "base", spec), "training", None)
+    return {"priority": priority, "needs": getattr(training, "device", "auto")}
+
+
+def _interrupt(record: Record) -> None:
+    """TERM to a run in the foreground: it ends as with Ctrl-C."""
+    if record.process.get("host") != os.uname().nodename or not alive(record.process):
+        raise RunError(
+            f"runs on {record.process.get('host')}.", where=f"run {record.run_id}", mend="Cancel it on that host."
+        )
+    os.kill(int(record.process["pid"]), signal.SIGTERM)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy._core.multiarray import scalar
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 from torch import nn
 
@@ -52,10 +52,12 @@ def load_weights(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """The description saved beside a safetensors file: feature names, classes, spec."""
+    """The description saved in a safetensors file, or beside it by older versions: feature names, classes, spec."""
     try:
-        return json.loads(Path(path).with_suffix(".json").read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        with safe_open(path, "np") as file:
+            inside = (file.metadata() or {}).get("description")
+        return json.loads(inside or Path(path).with_suffix(".json").read_text())
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(
             f"its description cannot be read: {error}.", where=str(path), mend="Keep the .json beside the weights."
         ) from None

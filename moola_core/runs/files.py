@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from moola_core.errors import StoreError
@@ -24,6 +25,26 @@ def replacing(path: Path) -> Iterator[Path]:
         raise StoreError(
             f"cannot be written: {error.strerror or error}.", where=str(path), mend="Check the disk's space and rights."
         ) from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One at a time inside, of all processes and threads that ask for the same folder. It ends with its holder's process.
+
+    Do not nest: the second would wait for the first. Raises StoreError when the folder is not there.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StoreError(
+            f"cannot be opened: {error.strerror}.", where=str(folder), mend="Check that it is there, and its rights."
+        ) from None
+    try:
+        with suppress(OSError):  # a file system without locks: there the rename alone keeps the file whole
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def flush(path: Path) -> None:

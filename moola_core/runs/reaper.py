@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,19 @@ if TYPE_CHECKING:
     from moola_core.runs.store import Run
 
 UNCLAIMED_S = 60
+HEARTBEAT = "heartbeat"
+SILENT_S = 600
 
 
 def identity(pid: int | None = None) -> dict[str, Any]:
-    """A process as pid, start time and boot: together they never name another process."""
+    """A process as pid, start time and boot: together they never name another process. Raises psutil.NoSuchProcess.
+
+    ticks: its start in clock ticks since boot. The start time is counted back from the wall clock, so a clock that is set
+    moves it; the ticks stay (None where the system does not tell).
+    """
     pid = pid or os.getpid()
-    return {"pid": pid, "started": psutil.Process(pid).create_time(), "boot": boot(), "host": os.uname().nodename}
+    started = psutil.Process(pid).create_time()
+    return {"pid": pid, "started": started, "ticks": _ticks(pid), "boot": boot(), "host": os.uname().nodename}
 
 
 def boot() -> str:
@@ -35,24 +43,55 @@ def alive(process: dict[str, Any]) -> bool:
     if process.get("boot") != boot():
         return False
     try:
-        found = psutil.Process(int(process["pid"]))
-        return abs(found.create_time() - process["started"]) < 1 and found.status() != psutil.STATUS_ZOMBIE
+        pid = int(process["pid"])
+        found = psutil.Process(pid)
+        if found.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if process.get("ticks") is not None:
+            return process["ticks"] == _ticks(pid)
+        return abs(found.create_time() - process["started"]) < 1
     except (psutil.NoSuchProcess, KeyError):
         return False
 
 
+def _ticks(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat; the second one is a name in brackets, which may hold anything."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
 def reap(run: Run, record: Record) -> Record:
-    """The record, marked lost if the run's process is dead, or if nobody claimed the run within a minute of its start."""
+    """The record, marked lost if the run's process is dead.
+
+    A run that stands in the queue waits for as long as it takes. One of another host is given up after ten minutes without a
+    heartbeat, one of an older version that nobody has claimed after one.
+    """
+    if record.waits:
+        return record
     if record.process:
-        dead = not alive(record.process)
+        dead = not alive(record.process) or _silent(run, record)
     else:
         age = (datetime.now(UTC) - datetime.fromisoformat(record.created)).total_seconds() if record.created else 0
         dead = age > UNCLAIMED_S
-    fresh = run.record if dead else record  # it may have ended since the index was read
-    if not dead or not fresh.active:
+    if not dead:
+        return record
+    fresh = run.record  # it may have ended, or gone on, since the record was read
+    if not fresh.active or fresh.process != record.process:
         return fresh
-    return run.update(
-        state="lost",
-        error="Its process ended without a result.",
-        ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
-    )
+    return give_up(run, "Its process ended without a result.") or run.record
+
+
+def give_up(run: Run, why: str, states: tuple[str, ...] = ("queued", "running")) -> Record | None:
+    """Mark the run lost unless it has come to an end by itself."""
+    ended = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return run.claim(states, state="lost", error=f"{why} It can be resumed.", ended=ended)
+
+
+def _silent(run: Run, record: Record) -> bool:
+    """Whether a run of another host has given no sign of life for long."""
+    if record.process.get("host") in (None, os.uname().nodename):
+        return False
+    signs = [path.stat().st_mtime for name in (HEARTBEAT, "run.json") if (path := run.folder / name).is_file()]
+    return bool(signs) and time.time() - max(signs) > SILENT_S

@@ -11,7 +11,8 @@ from typing import Any
 SCHEMA_VERSION = 1
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{4}")
 ACTIVE = ("queued", "running")
-STATES = (*ACTIVE, "done", "failed", "cancelled", "lost")
+RESUMABLE = ("failed", "cancelled", "lost")
+STATES = (*ACTIVE, "done", *RESUMABLE)
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Record:
 
     state: queued, running, done, failed, cancelled or lost; created, started, ended: ISO 8601 in UTC; progress: `done` and
     `total` replicates and the last `epoch`; process: `pid`, its `started` time and the host's `boot`; data_hashes: windows,
-    folds, bars; error: a sentence for the user; warnings: what was lost without ending the run.
+    folds, bars; error: a sentence for the user; warnings: what was lost without ending the run; queue: `priority` and the
+    processor that it `needs`, empty for a run in the foreground.
     """
 
     run_id: str
@@ -48,12 +50,18 @@ class Record:
     error: str = ""
     warnings: tuple[str, ...] = ()
     process: dict[str, Any] = field(default_factory=dict)
+    queue: dict[str, Any] = field(default_factory=dict)
     pinned: bool = False
     archived: bool = False
 
     @property
     def active(self) -> bool:
         return self.state in ACTIVE
+
+    @property
+    def waits(self) -> bool:
+        """Whether it stands in the queue, or has just been taken from it."""
+        return self.state == "queued" and bool(self.queue)
 
 
 def from_dict(values: Mapping[str, Any]) -> Record:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +18,16 @@ import pyarrow.parquet as pq
 from moola_core import specs
 from moola_core.errors import RunError, StoreError
 from moola_core.runs import codec
-from moola_core.runs.files import flush, replacing, write_text
+from moola_core.runs.files import flush, locked, replacing, write_text
 from moola_core.runs.index import Index
+from moola_core.runs.reaper import identity, reap
 from moola_core.runs.record import RUN_ID, Record, from_dict
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = "artifacts"
+PLACES = "places.json"
 
 
 def now() -> str:
@@ -62,8 +64,18 @@ class Run:
 
     @property
     def spec(self) -> Any:
-        """The spec that was asked for."""
-        return specs.parse(self._json("spec.json"), where=str(self.folder / "spec.json"))
+        """The spec that was asked for, with its files where they lie now."""
+        values, places = self._json("spec.json"), self.places
+        return specs.parse(_moved(values, places) if places else values, where=str(self.folder / "spec.json"))
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where files that the spec names lie on this machine, if the run came from another; empty when as named."""
+        return self._json(PLACES) if (self.folder / PLACES).is_file() else {}
+
+    def write_places(self, places: Mapping[str, str]) -> None:
+        """Add to the places of files that the spec names; the spec itself never changes."""
+        write_text(self.folder / PLACES, codec.dumps(self.places | dict(places), indent=1) + "\n")
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -104,7 +116,13 @@ class Run:
         if not path.is_file():
             return []
         lines = path.read_bytes().split(b"\n")[after:-1]  # bytes: the last line may end inside a character
-        return [codec.loads(line) for line in lines if line]
+        return [event for line in lines if (event := _event(line)) is not None]
+
+    def keep_events(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Drop the events that are not wanted: those of work that an interruption took back."""
+        path = self.folder / "events.jsonl"
+        if path.is_file():
+            write_text(path, "".join(codec.dumps(event) + "\n" for event in self.events() if wanted(event)))
 
     def log_text(self, lines: int = 200) -> str:
         """The last lines that the process printed."""
@@ -113,7 +131,17 @@ class Run:
 
     def update(self, **changes: Any) -> Record:
         """Replace fields of the record, atomically."""
-        record = dataclasses.replace(self.record, **changes)
+        with locked(self.folder):
+            return self._change(self.record, changes)
+
+    def claim(self, states: Sequence[str], **changes: Any) -> Record | None:
+        """Replace fields of the record if its state is one of `states`; None when another process has changed it before."""
+        with locked(self.folder):
+            record = self.record
+            return self._change(record, changes) if record.state in states else None
+
+    def _change(self, record: Record, changes: Mapping[str, Any]) -> Record:
+        record = dataclasses.replace(record, **changes)
         write_text(self.folder / "run.json", codec.dumps(record, indent=2) + "\n")
         return record
 
@@ -129,12 +157,19 @@ class Run:
     def _append(self, name: str, text: str) -> None:
         path = self.folder / name
         try:
-            with path.open("a") as file:
-                file.write(text)
+            with path.open("ab+") as file:
+                # A line that was cut off in the middle stays alone, so that it spoils no other.
+                cut = file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+                file.write(("\n" if cut else "").encode() + text.encode())
         except OSError as error:
             raise StoreError(
                 f"cannot be written: {error.strerror}.", where=str(path), mend="Check the disk's space and rights."
             ) from None
+
+    def sweep(self) -> None:
+        """Remove the drafts that a killed process left half written."""
+        for path in [*self.folder.rglob(".*.tmp")]:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
     def write_table(self, name: str, columns: Mapping[str, Any]) -> Path:
         """Replace the Parquet table called `name`, which may hold a folder: columns of equal length."""
@@ -186,7 +221,9 @@ class Run:
         path = self.folder / "checkpoints" / f"{name}.safetensors"
         write_text(path.with_suffix(".json"), codec.dumps(description, indent=1) + "\n")
         with replacing(path) as draft:
-            save_file({key: np.ascontiguousarray(array) for key, array in weights.items()}, draft)
+            # In the file itself too: between the two replacements the one beside it belongs to other weights.
+            arrays = {key: np.ascontiguousarray(array) for key, array in weights.items()}
+            save_file(arrays, draft, {"description": codec.dumps(description)})
         return path
 
     def replicates(self) -> dict[tuple[int, int], Path]:
@@ -205,6 +242,23 @@ class Run:
             ) from None
 
 
+def _moved(value: Any, places: Mapping[str, str]) -> Any:
+    """Plain values with the texts that name a file replaced by its place."""
+    if isinstance(value, dict):
+        return {key: _moved(inner, places) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_moved(inner, places) for inner in value]
+    return places.get(value, value) if isinstance(value, str) else value
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """The event of a line; None for one that was cut off when its writer was killed or the disk was full."""
+    try:
+        return codec.load_object(line)
+    except ValueError:
+        return None
+
+
 class Store:
     """All runs under `root`, by id."""
 
@@ -213,9 +267,18 @@ class Store:
         self.runs_folder = self.root / "runs"
 
     def create(
-        self, spec: Any, name: str = "", note: str = "", tags: Sequence[str] = (), parent: str | None = None
+        self,
+        spec: Any,
+        name: str = "",
+        note: str = "",
+        tags: Sequence[str] = (),
+        parent: str | None = None,
+        queue: Mapping[str, Any] | None = None,
     ) -> Run:
-        """A new queued run. Raises StoreError when the store cannot be written."""
+        """A new run that is to begin. Without `queue` it is this process that will: if it dies before that, the run is lost.
+
+        Raises StoreError when the store cannot be written.
+        """
         moment = datetime.now(UTC)
         run_id = f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}-{secrets.token_hex(2)}"
         folder = self.runs_folder / run_id
@@ -232,6 +295,8 @@ class Store:
             preset=preset,
             created=now(),
             seed=seed,
+            process={} if queue else identity(),
+            queue=dict(queue or {}),
         )
         try:
             draft.mkdir(parents=True)
@@ -263,8 +328,6 @@ class Store:
 
     def runs(self, kind: str | None = None, include_archived: bool = False) -> list[Record]:
         """Records, newest first. Runs whose process is proved dead become lost here."""
-        from moola_core.runs.reaper import reap
-
         records = [reap(Run(self.runs_folder / r.run_id), r) if r.active else r for r in Index(self.root).records()]
         shown = (record for record in records if include_archived or not record.archived)
         return [record for record in shown if kind in (None, record.kind)]

@@ -7,7 +7,6 @@ import streamlit as st
 
 from moola_core.charts import attribution as charts
 from moola_core.diagnostics.results import Attribution, FeatureReport
-from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose
@@ -104,5 +103,5 @@ def _sentence(found: Attribution, output: str, dataset: Dataset | None) -> str:
 
 
 def _start(run: Run) -> None:
-    LocalLauncher(loaders.store()).submit(Diagnose(name="attribution", run=run.id), parent=run.id)
+    loaders.launcher().submit(Diagnose(name="attribution", run=run.id), parent=run.id)
     st.rerun()

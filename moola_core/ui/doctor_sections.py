@@ -11,7 +11,6 @@ import streamlit as st
 
 from moola_core.diagnostics.results import Diagnosis, Finding
 from moola_core.diagnostics.results.doctor import EXAMPLE, FIGURES
-from moola_core.launch.local import LocalLauncher
 from moola_core.runs import codec
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, differences, parse
@@ -145,9 +144,7 @@ def _mend(finding: Finding, run: Run | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Launch this", key=f"launch_{finding.check}", icon=":material/play_arrow:"):
             parent = run.id if run is not None and spec.kind == "diagnose" else None
-            made = LocalLauncher(loaders.store()).submit(
-                spec, f"mend: {finding.title}", finding.summary, ("doctor",), parent
-            )
+            made = loaders.launcher().submit(spec, f"mend: {finding.title}", finding.summary, ("doctor",), parent)
             if spec.kind == "diagnose":
                 page, values = PLACES.get(spec.name, ("results", {}))
                 state.open_page(page, **(values | {state.RUN: spec.run}))
@@ -185,7 +182,7 @@ def figures_form(planned: dict[str, Any]) -> None:
     if not figures:
         st.error("Give at least one figure.", icon=":material/error:")
         return
-    LocalLauncher(loaders.store()).submit(Diagnose(name="doctor", figures=figures, planned=planned))
+    loaders.launcher().submit(Diagnose(name="doctor", figures=figures, planned=planned))
     st.rerun()
 
 

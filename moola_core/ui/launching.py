@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 
 from moola_core.launch.estimate import estimate, estimate_pretraining
-from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
 from moola_core.presets import preset
@@ -137,7 +136,7 @@ def start(base: Any, spec: Any, problem: str) -> None:
     tags = tuple(st.multiselect("Tags", _known_tags(), accept_new_options=True, key="run_tags", placeholder="none"))
     if st.button("Start the run", type="primary", icon=":material/play_arrow:", disabled=spec is None or bool(problem)):
         assert spec is not None
-        run_id = LocalLauncher(loaders.store()).submit(spec, name=name, note=note, tags=tags)
+        run_id = loaders.launcher().submit(spec, name=name, note=note, tags=tags)
         state.open_page("runs", **{state.RUN: run_id})
     if st.button(
         "Check before launch",
@@ -146,7 +145,7 @@ def start(base: Any, spec: Any, problem: str) -> None:
         help="The doctor looks at settings and data; nothing is trained.",
     ):
         assert spec is not None
-        LocalLauncher(loaders.store()).submit(Diagnose(name="doctor", planned=spec.model_dump(mode="json")))
+        loaders.launcher().submit(Diagnose(name="doctor", planned=spec.model_dump(mode="json")))
         state.open_page("doctor", **{state.VIEW: "planned"})
     if spec is not None:
         st.caption("The same from the command line:")

@@ -12,6 +12,7 @@ import streamlit as st
 
 from moola_core.diagnostics.results import RESULTS, Diagnosis, Evaluation, Learned
 from moola_core.errors import MoolaError
+from moola_core.launch.local import LocalLauncher
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
@@ -40,6 +41,11 @@ def stamp(path: str | Path) -> Stamp:
 def store() -> Store:
     """The store of runs that the environment names."""
     return Store(store_folder())
+
+
+def launcher() -> LocalLauncher:
+    """What queues, cancels and resumes runs; a visitor's spec may name files of the data folder and the store alone."""
+    return LocalLauncher(store(), [data_folder()])
 
 
 def found_datasets() -> list[Dataset]:

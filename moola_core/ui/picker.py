@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from moola_core.launch.local import look_after
 from moola_core.market.library import Dataset
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
@@ -61,6 +62,7 @@ def current() -> Picked:
 
 def pick() -> None:
     """Draw both pickers in the sidebar; what is chosen is then `current` and in the URL."""
+    look_after(loaders.store_folder())
     state.arrive()
     with st.sidebar:
         dataset = _pick_dataset()

@@ -10,7 +10,6 @@ import streamlit as st
 
 from moola_core.charts.predictions import Stretch, stretch
 from moola_core.diagnostics.results import Expansion, Predicted
-from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Predict
@@ -40,7 +39,7 @@ def ask(run: Run, datasets: list[Dataset]) -> None:
             if kind == "bars":
                 values = {name: value for name, value in values.items() if name.startswith("bars")}
             spec = Predict(run=run.id, data=Data(**values), stride=int(stride))
-            LocalLauncher(loaders.store()).submit(spec, parent=run.id)
+            loaders.launcher().submit(spec, parent=run.id)
             st.rerun()
 
 

@@ -40,7 +40,7 @@ def bar(run: Run, record: Record) -> None:
     text = (
         f"{done} of {total} {record.progress.get('unit', 'fits')}"
         if total
-        else ("waiting for its process" if record.state == "queued" else "starting")
+        else ("waiting in the queue" if record.state == "queued" else "starting")
     )
     left = seconds_left(record)
     st.markdown(f"{badge(record.state)} **{record.name or record.preset or run.id}**")

@@ -26,7 +26,11 @@ def summary(run: Run, record: Record) -> None:
         st.caption(f":orange[:material/warning:] {literal(warning)}")
     if record.error:
         st.error(literal(record.error), icon=":material/error:")
-        st.caption("The end of the log says where it happened. Mend the cause and launch it again.")
+        st.caption(
+            "The end of the log says where it happened. Mend the cause and resume it, or launch it again."
+            if record.state == "failed"
+            else "What is finished stays. Resume it when you like."
+        )
     total = int(record.progress.get("total") or 0)
     figures(
         {

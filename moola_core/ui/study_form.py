@@ -7,7 +7,6 @@ import streamlit as st
 from moola_core import studies
 from moola_core.errors import MoolaError
 from moola_core.launch.estimate import estimate, estimate_pretraining
-from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.presets import PRESETS
 from moola_core.reports.wording import duration
@@ -45,7 +44,7 @@ def new_study(dataset: Dataset) -> None:
     st.caption(
         f"Arms: {literal(', '.join(arm.name for arm in spec.arms))}. {spec.base.training.repeats} repeats of {spec.base.training.folds} folds, about {duration(seconds)}."
     )
-    launcher = LocalLauncher(loaders.store())
+    launcher = loaders.launcher()
     with st.container(horizontal=True):
         if st.button("Start the study", type="primary", icon=":material/play_arrow:"):
             launcher.submit(spec, name=spec.name)
@@ -86,5 +85,5 @@ def new_comparison(records: tuple[Record, ...]) -> None:
             "Runs, the baseline first", list(titles), format_func=titles.__getitem__, key="compared", width=640
         )
         if st.button("Compare them", icon=":material/compare_arrows:", disabled=len(chosen) < 2):
-            LocalLauncher(loaders.store()).submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0])
+            loaders.launcher().submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0])
             st.rerun()

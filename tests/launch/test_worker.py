@@ -5,12 +5,12 @@ import time
 import numpy as np
 import pytest
 
-from moola_core.errors import DataError, RunError
+from moola_core.errors import DataError, RunError, StoreError
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate
-from moola_core.launch.local import LocalLauncher, start
+from moola_core.launch.local import LocalLauncher
 from moola_core.presets import preset
-from moola_core.runs import Store
+from moola_core.runs import Store, cancelling, files
 from moola_core.specs import change
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
@@ -26,7 +26,7 @@ def store(tmp_path):
     return Store(tmp_path / "artifacts")
 
 
-def wait(run, states, seconds=90):
+def wait(run, states, seconds=200):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if run.record.state in states:
@@ -96,6 +96,38 @@ def test_an_interrupt_leaves_a_cancelled_run_that_opens(store, demo_files):
     assert store.open(run.id).spec == run.spec
 
 
+@pytest.mark.parametrize(("wished", "state"), [(False, "lost"), (True, "cancelled")])
+def test_a_term_that_nobody_asked_for_leaves_a_lost_run(store, demo_files, wished, state):
+    run = store.create(spec_of(demo_files))
+
+    def end(event, progress):
+        if wished:
+            cancelling.ask(run)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        worker.run(run, end)
+    assert run.record.state == state and run.record.ended and signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_full_disk_is_the_sentence_of_the_run_that_it_ends(store, demo_files, monkeypatch):
+    """As on a real one: nothing can be written until something is taken away."""
+    run = store.create(spec_of(demo_files))
+    flush, room = files.flush, run.folder / ".room"
+
+    def full(path):
+        if room.exists() and "replicates" in str(path):
+            raise OSError(28, "No space left on device")
+        flush(path)
+
+    monkeypatch.setattr("moola_core.runs.store.flush", full)
+    with pytest.raises(StoreError):
+        worker.run(run)
+    assert run.record.state == "failed" and "No space left on device" in run.record.error
+    assert not room.exists() and store.runs()[0].state == "failed"
+
+
 def test_a_failing_evaluation_loses_only_itself(store, demo_files, monkeypatch):
     monkeypatch.setattr(worker.finetune, "evaluate_run", lambda run: 1 / 0)
     run = store.create(spec_of(demo_files))
@@ -114,8 +146,7 @@ def test_the_launcher_starts_a_process_of_its_own_session(store, demo_files):
 
 
 def test_a_killed_worker_is_found_to_be_lost(store, demo_files):
-    run = store.create(spec_of(demo_files, epochs=2000, patience="none"))
-    start(run)
+    run = store.open(LocalLauncher(store).submit(spec_of(demo_files, epochs=2000, patience="none")))
     record = wait(run, ("running", "failed"))
     assert record.state == "running", run.log_text()
     os.killpg(record.process["pid"], signal.SIGKILL)

@@ -1,6 +1,12 @@
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +16,8 @@ from moola_core.presets import preset
 from moola_core.runs import Run, Store
 from moola_core.runs.reaper import identity
 from moola_core.runs.record import SCHEMA_VERSION, from_dict
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -130,6 +138,26 @@ def test_events_append_and_a_half_written_line_waits(store):
     assert [event["type"] for event in run.events(after=1)] == ["monitor"]
 
 
+def test_a_line_that_was_cut_off_spoils_no_other(store):
+    run = make(store)
+    run.append_events([{"type": "epoch", "repeat": 0, "fold": 0}])
+    with (run.folder / "events.jsonl").open("ab") as file:
+        file.write(b'{"type": "ep')
+    run.append_events([{"type": "monitor", "repeat": 0, "fold": 1}])
+    assert [event["type"] for event in run.events()] == ["epoch", "monitor"]
+    run.keep_events(lambda event: event["fold"] == 1)
+    assert [event["type"] for event in run.events()] == ["monitor"]
+    assert (run.folder / "events.jsonl").read_bytes().count(b"\n") == 1
+
+
+def test_drafts_of_a_killed_process_are_swept_away(store):
+    run = make(store)
+    (run.folder / "replicates" / ".000-00.1.tmp").mkdir(parents=True)
+    (run.folder / ".run.json.1.tmp").write_text("{")
+    run.sweep()
+    assert sorted(path.name for path in run.folder.rglob("*")) == ["replicates", "run.json", "spec.json"]
+
+
 def test_events_that_cannot_be_written_say_so(store):
     run = make(store)
     (run.folder / "events.jsonl").mkdir()
@@ -168,14 +196,59 @@ def test_tables_results_and_replicates(store):
 
 
 def test_a_dead_process_makes_a_run_lost_and_a_live_one_does_not(store):
-    alive, dead, elsewhere, unclaimed = (make(store) for _ in range(4))
+    alive, dead, reused, elsewhere, unclaimed = (make(store) for _ in range(5))
+    queued = store.create(preset("quick").finetune(), queue={"priority": 0})
     alive.update(state="running", process=identity())
-    dead.update(state="running", process=identity() | {"started": 1.0})
+    dead.update(state="running", process=identity() | {"pid": 2**22 + 1})
+    reused.update(state="running", process=identity() | {"started": 1.0, "ticks": 1})
     elsewhere.update(state="running", process=identity() | {"host": "another", "started": 1.0})
-    unclaimed.update(created="2020-01-01T00:00:00.000+00:00")
+    for run in (unclaimed, queued):  # of an older version; and one that may wait for as long as it takes
+        run.update(created="2020-01-01T00:00:00.000+00:00", process={})
     states = {record.run_id: record.state for record in store.runs()}
-    assert states == {alive.id: "running", dead.id: "lost", elsewhere.id: "running", unclaimed.id: "lost"}
+    assert states == {
+        alive.id: "running", dead.id: "lost", reused.id: "lost", elsewhere.id: "running", unclaimed.id: "lost",
+        queued.id: "queued",
+    }  # fmt: skip
     assert dead.record.error and dead.record.ended
+
+
+def test_a_clock_that_is_set_makes_no_live_run_lost(store):
+    """The start time of a process is counted back from the wall clock, and moves with it."""
+    run = make(store)
+    run.update(state="running", process=identity() | {"started": identity()["started"] + 86400})
+    assert store.runs()[0].state == "running"
+
+
+def test_a_run_of_another_host_is_given_up_when_it_is_silent_for_long(store):
+    run = make(store)
+    run.update(state="running", process=identity() | {"host": "another"})
+    (run.folder / "heartbeat").touch()
+    long_ago = time.time() - 3600
+    os.utime(run.folder / "run.json", (long_ago, long_ago))
+    assert store.runs()[0].state == "running"
+    os.utime(run.folder / "heartbeat", (long_ago, long_ago))
+    assert store.runs()[0].state == "lost"
+
+
+def test_a_run_whose_maker_died_before_it_began_is_lost(store):
+    code = "import sys; from moola_core.runs import Store; from moola_core.presets import preset; Store(sys.argv[1]).create(preset('quick').finetune())"
+    subprocess.run([sys.executable, "-c", code, str(store.root)], check=True, cwd=ROOT)
+    assert store.runs()[0].state == "lost"
+
+
+def test_only_one_process_claims_a_run(store):
+    run = make(store)
+    with ThreadPoolExecutor(8) as pool:
+        claimed = list(pool.map(lambda i: run.claim(("queued",), state="running", name=str(i)), range(16)))
+    assert sum(record is not None for record in claimed) == 1
+    assert run.record.name == next(record.name for record in claimed if record)
+
+
+def test_changes_from_many_threads_are_all_kept(store):
+    run = make(store)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: run.update(**({"pinned": True} if i == 7 else {"progress": {"done": i}})), range(40)))
+    assert run.record.pinned and run.record.progress
 
 
 def test_deleting_takes_the_folder_unless_the_run_is_active(store):

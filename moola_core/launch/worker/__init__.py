@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import signal
 import subprocess
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
+from moola_core.launch.local import claim
 from moola_core.launch.worker import compare, diagnose, doctor, finetune, plan, predict, pretrain, study
+from moola_core.launch.worker.heartbeat import beating
 from moola_core.launch.worker.relay import Listen
+from moola_core.launch.worker.room import Room
+from moola_core.runs import mirror
+from moola_core.runs.cancelling import asked
 from moola_core.runs.reaper import identity, reap
 from moola_core.runs.store import Run, now
 from moola_core.training.device import keep_freed_memory
@@ -31,30 +40,70 @@ JOBS: dict[str, Callable[[Run, Listen | None], None]] = {
 }
 
 
+class Terminated(KeyboardInterrupt):
+    """A TERM from outside."""
+
+
 def run(run: Run, listen: Listen | None = None) -> None:
     """Do what the run's spec asks for and bring its record to an end state.
 
     listen: called with each event and the record's progress, for a progress bar. An error for the user becomes the record's
-    sentence and is raised; any other one goes to log.txt with its traceback and is raised as FailedRun.
+    sentence and is raised; any other one goes to log.txt with its traceback and is raised as FailedRun. Interrupted (Ctrl-C, or
+    a TERM that somebody asked for) it is cancelled; by any other TERM it is lost.
     """
-    record = run.record
-    if record.state != "queued":
-        raise RunError(f"is {record.state}, not queued.", where=f"run {run.id}", mend="Launch it again, or resume it.")
+    process = identity() | ({"worker": os.environ["MOOLA_WORKER"]} if os.environ.get("MOOLA_WORKER") else {})
+    record = run.claim(("queued",), state="running", started=now(), process=process, **_host())
+    if record is None:
+        raise RunError(
+            f"is {run.record.state}, not queued.", where=f"run {run.id}", mend="Launch it again, or resume it."
+        )
     keep_freed_memory()
     started = time.monotonic()
-    run.update(state="running", started=now(), process=identity(), **_host())
+    with Room(run) as room, beating(run), _told_to_end():
+        try:
+            run.sweep()
+            mirror.step(run)
+            JOBS[record.kind](run, listen)
+            if doctor.looks_at(run):
+                doctor.store(run)
+            run.update(state="done", ended=now(), seconds=time.monotonic() - started)
+            mirror.step(run)
+        except BaseException as error:
+            room.make()
+            state, sentence = _end(run, error)
+            run.update(state=state, error=sentence, ended=now(), seconds=time.monotonic() - started)
+            mirror.step(run)
+            if isinstance(error, MoolaError | KeyboardInterrupt):
+                raise
+            run.append_log(traceback.format_exc())
+            raise FailedRun(_sentence(error), where=f"run {run.id}", mend=f"See {run.folder / 'log.txt'}.") from error
+
+
+def _end(run: Run, error: BaseException) -> tuple[str, str]:
+    """The state and the sentence with which the run ends."""
+    if asked(run):
+        return "cancelled", "Cancelled."
+    if isinstance(error, Terminated):
+        return "lost", "Its process was told to end by the system. It can be resumed."
+    return "cancelled" if isinstance(error, KeyboardInterrupt) else "failed", _sentence(error)
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Inside, the first TERM raises Terminated; later ones do not disturb what is written then."""
+
+    def tell(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, tell)
     try:
-        JOBS[record.kind](run, listen)
-        if doctor.looks_at(run):
-            doctor.store(run)
-    except BaseException as error:
-        state = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
-        run.update(state=state, error=_sentence(error), ended=now(), seconds=time.monotonic() - started)
-        if isinstance(error, MoolaError | KeyboardInterrupt):
-            raise
-        run.append_log(traceback.format_exc())
-        raise FailedRun(_sentence(error), where=f"run {run.id}", mend=f"See {run.folder / 'log.txt'}.") from error
-    run.update(state="done", ended=now(), seconds=time.monotonic() - started)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def carry_out(child: Run, listen: Listen | None = None) -> None:
@@ -67,11 +116,8 @@ def resume(interrupted: Run, listen: Listen | None = None) -> None:
 
     Raises RunError for a run that is done or whose process still runs.
     """
-    record = reap(interrupted, interrupted.record)
-    if record.state in ("running", "done"):
-        mend = "Wait until it ends." if record.active else "There is nothing left to do."
-        raise RunError(f"is {record.state}.", where=f"run {interrupted.id}", mend=mend)
-    interrupted.update(state="queued", error="", ended="", process={})
+    reap(interrupted, interrupted.record)
+    claim(interrupted, process=identity(), queue={})
     run(interrupted, listen)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from moola_core.runs.store import Run
 
 def main(arguments: list[str]) -> int:
     """Run the folder named on the command line; the exit status is the error's."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(arguments[0])
     try:
         run(Run(folder))

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moola_core.diagnostics.evaluation import evaluate_run
-from moola_core.errors import MoolaError
+from moola_core.errors import DataError, MoolaError
 from moola_core.launch.worker import diagnose
-from moola_core.launch.worker.labelled import fold_columns, load_inputs, start_of
+from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, start_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
@@ -35,12 +35,13 @@ def work(run: Run, listen: Listen | None) -> None:
     start = start_of(run)
     material, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
     hashes |= {"checkpoint": _hash(Path(start.source))} if start else {}
+    check_unchanged(run, hashes)
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
-    table = run.write_table("folds", fold_columns(folds, inputs))
-    hashes["folds"] = _hash(table)
+    hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
     run.update(device=f"{device.name} {device.precision}", data_hashes=hashes, counts=counts, progress=progress)
+    run.keep_events(lambda event: event.get("fold") is None or (event["repeat"], event["fold"]) in done)
     relay = Relay(run, progress, listen)
     for replicate in _fits(spec, inputs, folds, relay, frozenset(done), start):
         tables = {"predictions": prediction_columns(replicate, inputs)}
@@ -68,6 +69,21 @@ def _fits(
     for fold in folds:
         if (fold.repeat, fold.fold) not in done:
             yield fit_reference(spec, inputs, fold)
+
+
+def _keep_folds(run: Run, columns: dict[str, np.ndarray]) -> Path:
+    """folds.parquet, which an interrupted run has already. Raises DataError when this host would divide the windows otherwise."""
+    path = run.folder / "folds.parquet"
+    if not path.is_file():
+        return run.write_table("folds", columns)
+    kept = run.folds
+    if any(not np.array_equal(kept[name].to_numpy(), column) for name, column in columns.items() if name in kept):
+        raise DataError(
+            "this host divides the windows into other folds than the run began with.",
+            where=f"run {run.id}",
+            mend="Resume it with the versions of numpy and scikit-learn that its record names, or launch a new run.",
+        )
+    return path
 
 
 def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:

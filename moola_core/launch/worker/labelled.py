@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,18 @@ def load_labelled(data: Data, features: Features, cache: Path | None = None) -> 
             mend="Leave out fewer: data.grades_left_out.",
         )
     return Labelled(kept, every, bars, window_matrix(kept, features, bars, cache))
+
+
+def check_unchanged(run: Run, hashes: Mapping[str, str]) -> None:
+    """Raise DataError when an interrupted run would go on with other data than it began with."""
+    before = run.record.data_hashes
+    changed = [name for name, value in hashes.items() if before.get(name, value) != value]
+    if changed:
+        raise DataError(
+            f"the {' and '.join(changed)} are not those that the run began with.",
+            where=f"run {run.id}",
+            mend="Put the old files back and resume it, or launch a new run.",
+        )
 
 
 def start_of(run: Run) -> Pretrained | None:

@@ -13,6 +13,7 @@ from moola_core.diagnostics.transfer import aggregate, linear_probe
 from moola_core.errors import DataError, MoolaError
 from moola_core.features.catalog import FEATURES, feature, names
 from moola_core.features.matrix import bar_matrix, window_matrix
+from moola_core.launch.worker.labelled import check_unchanged
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
@@ -49,6 +50,7 @@ def work(run: Run, listen: Listen | None) -> None:
     hashes = {"bars": material.bars.content_hash}
     if material.labelled is not None:
         hashes["windows"] = material.labelled.content_hash
+    check_unchanged(run, hashes)
     counts: dict[str, Any] = dict(material.sample.counts)
     counts |= {"window_bars": spec.sampling.window_bars, "features": list(material.windows.features)}
     progress = {"done": 0, "total": spec.training.epochs, "epochs": spec.training.epochs, "unit": "epochs"}
@@ -63,6 +65,7 @@ def work(run: Run, listen: Listen | None) -> None:
     trainer = Pretrainer(spec, material.windows, material.sample, device, relay)
     start = last_snapshot(run)
     progress["done"] = start.epoch if start else 0
+    run.keep_events(lambda event: (event.get("epoch") or 0) <= progress["done"])
     snapshot = start
     for snapshot in pretrain(trainer, start):
         keep(run, spec, material, snapshot)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from moola_core.runs import mirror
 from moola_core.runs.store import Run
 from moola_core.training.events import Event
 
@@ -39,6 +40,7 @@ class Relay:
         """One more fit is kept."""
         self.progress["done"] += 1
         self.flush()
+        mirror.step(self.run)
 
     def flush(self) -> None:
         if self.waiting:

@@ -1,0 +1,51 @@
+"""pack, unpack."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from moola_core.cli import options
+
+
+def add_to(commands: Any) -> None:
+    pack = commands.add_parser("pack", help="runs and studies, and all that they need, in one file")
+    pack.add_argument("runs", nargs="+", metavar="RUN")
+    pack.add_argument("--out", required=True, metavar="FILE")
+    pack.add_argument("--no-data", action="store_true", help="leave out the files of bars and windows")
+    options.add_store(pack)
+    options.add_json(pack)
+    pack.set_defaults(command=run_pack)
+
+    unpack = commands.add_parser("unpack", help="add the runs of a packed file to the store")
+    unpack.add_argument("file", metavar="FILE")
+    unpack.add_argument("--data", default="data", metavar="DIR", help="where its data files go (default: data)")
+    options.add_store(unpack)
+    options.add_json(unpack)
+    unpack.set_defaults(command=run_unpack)
+
+
+def run_pack(chosen: argparse.Namespace) -> int:
+    from moola_core.runs.pack import pack
+    from moola_core.runs.store import Store
+
+    made = pack(Store(chosen.store), chosen.runs, Path(chosen.out), not chosen.no_data)
+    text = f"{len(made.runs)} runs, {made.files} files and {made.bytes / 1e6:.1f} MB in {chosen.out}."
+    options.show(made, chosen.json, text)
+    for name in made.missing:
+        print(f"note: {name} is not there, and was left out.", file=sys.stderr)
+    return 0
+
+
+def run_unpack(chosen: argparse.Namespace) -> int:
+    from moola_core.runs.pack import unpack
+    from moola_core.runs.store import Store
+
+    made = unpack(Path(chosen.file), Store(chosen.store), Path(chosen.data))
+    text = f"{len(made.added)} runs added to {chosen.store}, {len(made.there)} were there already."
+    if made.data:
+        text += f" {len(made.data)} data files in {chosen.data}/unpacked."
+    options.show(made, chosen.json, text)
+    return 0

@@ -1,0 +1,101 @@
+"""The devices of this host, and that each has one worker at most: a lock on a file, which ends with the worker's process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from moola_core.errors import SpecError, StoreError
+from moola_core.runs import codec
+from moola_core.runs.reaper import identity
+
+CARDS = Path("/proc/driver/nvidia/gpus")
+DEVICE = re.compile(r"cpu|cuda:\d{1,2}")
+TRIES_S = 2.0
+
+
+def default_device() -> str:
+    """The first card where the host has one, else the processor; known without loading torch."""
+    return "cuda:0" if (CARDS.is_dir() and any(CARDS.iterdir())) or Path("/dev/nvidia0").exists() else "cpu"
+
+
+def check(device: str) -> str:
+    """The device's name, or the default one's when empty. Raises SpecError for a name that is none."""
+    name = device or default_device()
+    if not DEVICE.fullmatch(name):
+        raise SpecError(f"{device!r} is no device.", where="--device", mend="It is cpu, cuda:0, cuda:1, ….")
+    return name
+
+
+def can_do(device: str) -> tuple[str, ...]:
+    """What a run may need (training.device) for this device's worker to begin it.
+
+    Beside a card the processor's worker leaves alone what may use the card.
+    """
+    return ("cpu",) if device == "cpu" and default_device() != "cpu" else ("auto", "cpu", "cuda")
+
+
+def environment(device: str) -> dict[str, str]:
+    """What tells a process to use this device alone."""
+    if device == "cpu":
+        return {"CUDA_VISIBLE_DEVICES": ""} if default_device() != "cpu" else {}
+    number = int(device.partition(":")[2])
+    given = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return {"CUDA_VISIBLE_DEVICES": given[number] if number < len(given) else str(number)}
+
+
+class Lock:
+    """The right to be the worker of a device in a store."""
+
+    def __init__(self, root: Path, device: str) -> None:
+        self.path = root / "workers" / f"{device.replace(':', '-')}.lock"
+        self.descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take it; False when another process holds it. One that only looks holds it for an instant, so this tries for a while."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError(
+                f"cannot be written: {error.strerror}.", where=str(self.path), mend="Choose another with --store DIR."
+            ) from None
+        until = time.monotonic() + TRIES_S
+        while not _lock(descriptor, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                os.close(descriptor)
+                return False
+            time.sleep(0.02)
+        self.descriptor = descriptor
+        with suppress(OSError):  # for people who look; the lock itself is the kernel's
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, codec.dumps(identity()).encode(), 0)
+        return True
+
+    def release(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+    def held(self) -> bool:
+        """Whether some process is the device's worker now."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            return not _lock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,82 @@
+"""What a run cannot be opened or resumed without: other runs that its spec names, and files outside of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from moola_core.errors import MoolaError, RunError
+from moola_core.runs import codec
+from moola_core.runs.record import RUN_ID
+from moola_core.runs.store import Run, Store
+
+FILES = ("windows", "bars", "checkpoint")
+RESULTS = ("diagnose", "predict", "report")
+
+
+def needs(run: Run) -> set[str]:
+    """Ids of the runs that this one rests on: those that its spec names, its parent, and a study's arms."""
+    found = {text for _, text in _texts(_spec(run)) if RUN_ID.fullmatch(text)}
+    record = run.record
+    children = record.counts.get("children") or {}
+    return found | set(children.values()) | ({record.parent} if record.parent else set())
+
+
+def files(run: Run, kinds: tuple[str, ...] = FILES) -> list[str]:
+    """The files of these kinds that the run's spec names, as it names them."""
+    named = (text for key, text in _texts(_spec(run)) if key.rpartition(".")[2] in kinds and text)
+    return sorted({text for text in named if not RUN_ID.fullmatch(text)})
+
+
+def together(store: Store, run_ids: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The runs with all that they need and the diagnostics and predictions made of them; and needed ids that are not there.
+
+    Raises RunError when one of `run_ids` is not there.
+    """
+    for run_id in run_ids:
+        store.open(run_id)
+    waiting, found, missing = list(run_ids), set[str](), set[str]()
+    made = [(r.parent, r.run_id) for r in store.runs(include_archived=True) if r.kind in RESULTS and r.parent]
+    while waiting:
+        run_id = waiting.pop()
+        if run_id in found or run_id in missing:
+            continue
+        try:
+            run = store.open(run_id)
+            rests_on = needs(run)
+        except MoolaError:
+            missing.add(run_id)
+            continue
+        found.add(run_id)
+        waiting += [*rests_on, *(child for parent, child in made if parent == run_id)]
+    return sorted(found), sorted(missing)
+
+
+def move(run: Run, places: dict[str, str]) -> None:
+    """Say where files that the run's spec names lie now; the spec stays as it was. Raises RunError for a file that is not there."""
+    for place in places.values():
+        if not Path(place).is_file():
+            raise RunError("no such file.", where=place, mend="Check the path.")
+    run.write_places(places)
+
+
+def _spec(run: Run) -> dict[str, Any]:
+    try:
+        return codec.load_object((run.folder / "spec.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"spec.json cannot be read: {error}.", where=f"run {run.id}", mend="Delete the run or restore the file."
+        ) from None
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in nested plain values, with the key under which it stands."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, key)

@@ -1,0 +1,27 @@
+"""The wish that a run be cancelled: a file in its folder, so that a TERM that nobody asked for is told from one that was."""
+
+from __future__ import annotations
+
+from moola_core.runs.files import write_text
+from moola_core.runs.record import RUN_ID
+from moola_core.runs.store import Run, now
+
+WISH = "cancel"
+
+
+def ask(run: Run) -> None:
+    """Ask for the run to be cancelled; whoever watches it ends it."""
+    write_text(run.folder / WISH, now() + "\n")
+
+
+def asked(run: Run) -> bool:
+    """Whether the run, or the study that it belongs to, is to be cancelled."""
+    if (run.folder / WISH).is_file():
+        return True
+    parent = run.record.parent or ""
+    return bool(RUN_ID.fullmatch(parent)) and (run.folder.with_name(parent) / WISH).is_file()
+
+
+def withdraw(run: Run) -> None:
+    """Forget the wish: the run goes on."""
+    (run.folder / WISH).unlink(missing_ok=True)

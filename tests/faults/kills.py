@@ -1,0 +1,220 @@
+"""A store whose trainers, workers and submitters are killed at random moments, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file
+
+from moola_core.launch.devices import Lock, default_device
+from moola_core.launch.local import LocalLauncher, ensure_worker
+from moola_core.runs import codec
+from moola_core.runs.queue import Queue
+from moola_core.runs.reaper import alive
+from moola_core.runs.record import RESUMABLE
+from moola_core.runs.store import Run, Store
+
+ROOT = Path(__file__).parents[2]
+MARK = "MOOLA_FAULTS"
+# What the app does when a visitor starts a run; it says which one once that is certain.
+SUBMIT = """
+import sys
+from pathlib import Path
+from moola_core import specs
+from moola_core.launch.local import LocalLauncher
+from moola_core.runs.store import Store
+launcher = LocalLauncher(Store(sys.argv[1]))
+spec = specs.parse(Path(sys.argv[2]).read_text())
+print("ready", flush=True)
+while True:
+    print(launcher.submit(spec, name="killed"), flush=True)
+    if sys.argv[3] == "once":
+        break
+"""
+
+
+class Site:
+    """A store under fire. `acknowledged`: the runs whose submitter was told that they are queued."""
+
+    def __init__(self, folder: Path, spec: Any, seed: int) -> None:
+        self.store = Store(folder / "artifacts")
+        self.folder, self.spec = folder, folder / "spec.json"
+        self.spec.write_text(spec.model_dump_json())
+        self.rng = np.random.default_rng(seed)
+        self.counts: Counter[str] = Counter()
+        self.acknowledged: list[str] = []
+        self.beside = 0
+        self.mark = uuid.uuid4().hex
+        os.environ[MARK] = self.mark
+
+    def submit(self) -> str:
+        run_id = LocalLauncher(self.store).submit(codec_spec(self.spec), name="kept")
+        self.acknowledged.append(run_id)
+        return run_id
+
+    def kill_submitter(self, most_s: float = 0.5) -> None:
+        """Kill a process that submits one run after another, at a random moment once it has begun to."""
+        command = [sys.executable, "-c", SUBMIT, str(self.store.root), str(self.spec), "on"]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        time.sleep(self.rng.uniform(0, most_s))
+        process.kill()
+        told, _ = process.communicate()
+        lines = told.split("\n")[:-1]  # without its end, a line was cut off
+        self.acknowledged += lines
+        self.counts["submitter"] += 1
+
+    def kill_worker(self) -> bool:
+        """Kill the device's worker, if there is one, and start another as the app does."""
+        lock = Lock(self.store.root, default_device())
+        if not lock.held():
+            ensure_worker(self.store.root)
+            return False
+        try:
+            process = codec.load_object(lock.path.read_bytes())
+        except ValueError:  # it has the lock and has not yet said who it is
+            return False
+        if not alive(process):
+            return False
+        psutil.Process(process["pid"]).kill()
+        self.counts["worker"] += 1
+        ensure_worker(self.store.root)
+        return True
+
+    def kill_trainer(self) -> bool:
+        """Kill the process of the run that is under way, whether or not it has claimed it."""
+        found = self.trainers()
+        running = [r for r in self.store.runs() if r.state == "running" and alive(r.process)]
+        self.beside = max(self.beside, len(running))
+        if not found:
+            return False
+        victim = found[int(self.rng.integers(len(found)))]
+        try:
+            victim.kill()
+        except psutil.NoSuchProcess:
+            return False
+        self.counts["trainer"] += 1
+        return True
+
+    def trainers(self) -> list[psutil.Process]:
+        return [p for p in self.processes() if "moola_core.launch.worker" in _command(p)]
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes that this store's submitting has brought about."""
+        return [p for p in psutil.process_iter() if p.pid != os.getpid() and _environment(p).get(MARK) == self.mark]
+
+    def thin_out(self, keep: int) -> None:
+        """Cancel waiting runs beyond `keep`: they were only there to be begun."""
+        waiting = [entry.run_id for entry in Queue(self.store.root).entries() if not entry.worker]
+        for run_id in waiting[keep:]:
+            LocalLauncher(self.store).cancel(run_id)
+
+    def settle(self, seconds: float) -> list[str]:
+        """Resume what was lost until every run has ended well; those that have not in time. Then wait until no process is left."""
+        launcher, until = LocalLauncher(self.store), time.monotonic() + seconds
+        while True:
+            records = self.store.runs()
+            for record in records:
+                if record.state in RESUMABLE and record.error != "Cancelled before it began.":
+                    launcher.resume(record.run_id)
+            open_ = [r.run_id for r in records if r.state != "done" and r.error != "Cancelled before it began."]
+            if not open_ or time.monotonic() > until:
+                break
+            ensure_worker(self.store.root)
+            time.sleep(0.5)
+        return open_
+
+    def orphans(self, seconds: float) -> list[str]:
+        """Processes that are left when nothing is to be done and the workers have had time to leave."""
+        wait_for(lambda: not self.processes(), seconds)
+        return [f"{p.pid} {_command(p)[:120]}" for p in self.processes()]
+
+    def lost(self) -> list[str]:
+        """Runs that a submitter was promised and that are not in the store."""
+        return sorted(set(self.acknowledged) - {r.run_id for r in self.store.runs(include_archived=True)})
+
+    def torn(self) -> list[str]:
+        """Files of any run that cannot be read to their end."""
+        return [text for run in self.store.runs_folder.iterdir() for text in torn_files(Run(run))]
+
+
+def torn_files(run: Run) -> list[str]:
+    readers: dict[str, Callable[[Path], Any]] = {
+        ".json": lambda path: codec.loads(path.read_bytes()),
+        ".jsonl": lambda path: [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]] and None,
+        ".parquet": pq.read_table,
+        ".safetensors": load_file,
+    }
+    found = []
+    for path in run.folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(run.folder.parent).parts)
+        if path.suffix in readers and path.is_file() and not hidden:
+            try:
+                readers[path.suffix](path)
+            except Exception as error:  # noqa: BLE001 - whatever comes is what is counted
+                found.append(f"{path}: {error}")
+    return found
+
+
+def codec_spec(path: Path) -> Any:
+    from moola_core import specs
+
+    return specs.parse(path.read_text())
+
+
+def wait_for(ready: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def answers(run: Run) -> Any:
+    return run.predictions.sort_values(["repeat", "window_id"], ignore_index=True)
+
+
+def fire(site: Site, kills: Sequence[str], pause_s: float, keep: int = 2) -> None:
+    """One kill after another, `kills` saying of whom, each after a random pause of at most `pause_s`."""
+    for victim in kills:
+        done = False
+        until = time.monotonic() + 600
+        while not done and time.monotonic() < until:
+            if len(Queue(site.store.root).entries()) < keep:
+                site.submit()
+            time.sleep(site.rng.uniform(0, pause_s))
+            if victim == "submitter":
+                site.kill_submitter()
+                done = True
+            else:
+                done = site.kill_worker() if victim == "worker" else site.kill_trainer()
+            if not done:
+                ensure_worker(site.store.root)
+        site.thin_out(keep)
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ() if process.status() != psutil.STATUS_ZOMBIE else {}
+    except psutil.Error:
+        return {}
