@@ -137,7 +137,7 @@ def _say_where(run: Any, given: dict[str, str | None]) -> None:
     """Keep where the run's files lie on this machine."""
     from moola_core.runs.bonds import files, move
 
-    places = {}
+    places: dict[str, str] = {}
     for kind, path in given.items():
         named = files(run, (kind,)) if path else []
         if path and not named:

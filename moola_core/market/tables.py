@@ -130,7 +130,7 @@ def parse_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarr
     warnings: list[str] = []
     if pd.api.types.is_numeric_dtype(values):
         size = float(np.nanmedian(np.abs(values.to_numpy(float)))) if len(values) else 0.0
-        unit = next(unit for floor, unit in _EPOCH_UNITS if size >= floor)
+        unit = next((unit for floor, unit in _EPOCH_UNITS if size >= floor), "s")  # not a number in any row
         parsed = pd.Series(pd.to_datetime(values, unit=unit, utc=True, errors="coerce"))
     else:
         parsed, warnings = _parse_text(values, tz, where)
@@ -158,8 +158,8 @@ def _parse_text(values: pd.Series, tz: str | None, where: str) -> tuple[pd.Serie
             parsed = pd.Series(pd.to_datetime(values, errors="coerce", format="ISO8601"))
             if parsed.isna().all():
                 parsed = pd.Series(pd.to_datetime(values, errors="coerce"))
-        except ValueError:  # offsets that differ from row to row (summer time)
-            parsed = pd.Series(pd.to_datetime(values, errors="coerce", utc=True))
+        except (ValueError, TypeError, OverflowError):  # offsets that differ from row to row (summer time), or no times
+            parsed = pd.Series(pd.to_datetime(values.astype(str), errors="coerce", utc=True))
     if getattr(parsed.dt, "tz", None) is not None:
         return parsed, []
     zone = tz or "UTC"

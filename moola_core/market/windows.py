@@ -250,7 +250,9 @@ def _commonest(lengths: list[int]) -> int:
 def _texts(table: pd.DataFrame, name: str) -> np.ndarray:
     if name not in table:
         return np.full(len(table), "", object)
-    return np.array(["" if pd.isna(value) else str(value) for value in table[name]], object)
+    return np.array(
+        ["" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value) for value in table[name]], object
+    )
 
 
 def _labels(values: pd.Series, class_map: dict[str, str]) -> np.ndarray:

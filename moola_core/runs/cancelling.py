@@ -15,11 +15,18 @@ def ask(run: Run) -> None:
 
 
 def asked(run: Run) -> bool:
-    """Whether the run, or the study that it belongs to, is to be cancelled."""
-    if (run.folder / WISH).is_file():
-        return True
-    parent = run.record.parent or ""
-    return bool(RUN_ID.fullmatch(parent)) and (run.folder.with_name(parent) / WISH).is_file()
+    """Whether the run, or the study or plan that it is part of, is to be cancelled."""
+    record, process = run.record, run.record.process
+    while not (run.folder / WISH).is_file():
+        if not RUN_ID.fullmatch(record.parent or ""):
+            return False
+        run = Run(run.folder.with_name(str(record.parent)))
+        if not run.folder.is_dir():
+            return False
+        record = run.record
+        if record.process != process:  # made of that run, not a part of it
+            return False
+    return True
 
 
 def withdraw(run: Run) -> None:

@@ -78,6 +78,8 @@ def _stamp(path: Path) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return codec.dumps(codec.load_object(path.read_bytes()))
+        text = codec.dumps(codec.load_object(path.read_bytes()))
+        text.encode()  # half a character pair, which JSON can hold and SQLite cannot
+        return text
     except (OSError, ValueError) as error:
         return codec.dumps({"kind": "finetune", "state": "failed", "error": f"run.json cannot be read: {error}."})

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,8 @@ VERSION = 1
 CHUNK = 1 << 20
 PART = re.compile(r"[^/\\\x00]{1,255}")
 SIDECARS = (".moola.json",)
+# What reading a spoilt ZIP file raises: a bit of it may also ask for encryption, or for a way of packing that is unknown.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError)
 FORMED = (".parquet", ".safetensors", ".gz", ".zst", ".zip")  # squeezed already: not worth another try
 
 
@@ -97,8 +100,8 @@ def unpack(file: Path, store: Store, data: Path) -> Unpacked:
                 else:
                     _take_run(archive, manifest, run_id, (store, places))
                     added.append(run_id)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise _damaged(file, str(error)) from None
+    except DAMAGED as error:
+        raise _damaged(file, str(error).rstrip(".")) from None
     except OSError as error:
         raise StoreError(
             f"cannot be unpacked: {error.strerror or error}.", where=str(file), mend="Check the path, space and rights."

@@ -25,6 +25,7 @@ _VERSION = 1
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 _ADD = "INSERT OR IGNORE INTO entries (run_id, priority, needs, worker) VALUES (?, ?, ?, ?)"
 BUSY_S = 30
+HIGHEST = 1_000_000
 Answer = TypeVar("Answer")
 
 
@@ -187,7 +188,9 @@ class Queue:
 
 def _row(record: Record) -> tuple[str, int, str, str]:
     worker = record.process.get("worker", "") if record.state == "running" else ""
-    return record.run_id, int(record.queue.get("priority", 0)), str(record.queue.get("needs", "auto")), str(worker)
+    priority = record.queue.get("priority", 0)
+    whole = max(-HIGHEST, min(HIGHEST, priority)) if isinstance(priority, int) else 0
+    return record.run_id, whole, str(record.queue.get("needs", "auto")), str(worker)
 
 
 def _paused(connection: sqlite3.Connection) -> bool:

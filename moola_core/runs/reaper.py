@@ -50,7 +50,7 @@ def alive(process: dict[str, Any]) -> bool:
         if process.get("ticks") is not None:
             return process["ticks"] == _ticks(pid)
         return abs(found.create_time() - process["started"]) < 1
-    except (psutil.NoSuchProcess, KeyError):
+    except (psutil.NoSuchProcess, KeyError, TypeError, ValueError, OverflowError):
         return False
 
 
@@ -70,12 +70,10 @@ def reap(run: Run, record: Record) -> Record:
     """
     if record.waits:
         return record
-    if record.process:
-        dead = not alive(record.process) or _silent(run, record)
-    else:
-        age = (datetime.now(UTC) - datetime.fromisoformat(record.created)).total_seconds() if record.created else 0
-        dead = age > UNCLAIMED_S
-    if not dead:
+    claimed = bool(record.process)
+    if claimed and alive(record.process) and not _silent(run, record):
+        return record
+    if not claimed and _age_s(record) <= UNCLAIMED_S:
         return record
     fresh = run.record  # it may have ended, or gone on, since the record was read
     if not fresh.active or fresh.process != record.process:
@@ -87,6 +85,13 @@ def give_up(run: Run, why: str, states: tuple[str, ...] = ("queued", "running"))
     """Mark the run lost unless it has come to an end by itself."""
     ended = datetime.now(UTC).isoformat(timespec="milliseconds")
     return run.claim(states, state="lost", error=f"{why} It can be resumed.", ended=ended)
+
+
+def _age_s(record: Record) -> float:
+    if not record.created:
+        return 0.0
+    created = datetime.fromisoformat(record.created)
+    return (datetime.now(UTC) - (created if created.tzinfo else created.replace(tzinfo=UTC))).total_seconds()
 
 
 def _silent(run: Run, record: Record) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -22,7 +23,7 @@ class Record:
     state: queued, running, done, failed, cancelled or lost; created, started, ended: ISO 8601 in UTC; progress: `done` and
     `total` replicates and the last `epoch`; process: `pid`, its `started` time and the host's `boot`; data_hashes: windows,
     folds, bars; error: a sentence for the user; warnings: what was lost without ending the run; queue: `priority` and the
-    processor that it `needs`, empty for a run in the foreground.
+    processor that it `needs`, empty for a run in the foreground; data: the files of `windows` and `bars`, where they lie now.
     """
 
     run_id: str
@@ -49,6 +50,7 @@ class Record:
     seed: int | None = None
     error: str = ""
     warnings: tuple[str, ...] = ()
+    data: dict[str, str] = field(default_factory=dict)
     process: dict[str, Any] = field(default_factory=dict)
     queue: dict[str, Any] = field(default_factory=dict)
     pinned: bool = False
@@ -64,10 +66,53 @@ class Record:
         return self.state == "queued" and bool(self.queue)
 
 
+OPTIONAL = {"parent": str, "seconds": float, "seed": int}
+TIMES = ("created", "started", "ended")
+
+
 def from_dict(values: Mapping[str, Any]) -> Record:
-    """A record of any schema version."""
-    known = {item.name for item in dataclasses.fields(Record)}
-    kept = {name: value for name, value in values.items() if name in known and value is not None}
-    for name in ("tags", "warnings"):
-        kept[name] = tuple(kept.get(name, ()))
-    return Record(**{"run_id": "", "kind": "finetune", **kept})
+    """A record of any schema version. What is not of its field's kind, as in a damaged file, is dropped too."""
+    kept = {name: _as(value, kind) for name, kind in _KINDS.items() if (value := values.get(name)) is not None}
+    kept = {name: value for name, value in kept.items() if value is not None}
+    for name in TIMES:
+        if not _is_time(kept.get(name, "")):
+            del kept[name]
+    run_id = kept.setdefault("run_id", "")
+    if "created" not in kept and RUN_ID.fullmatch(run_id):  # the id begins with it
+        kept["created"] = (
+            f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T{run_id[9:11]}:{run_id[11:13]}:{run_id[13:15]}+00:00"
+        )
+        if not _is_time(kept["created"]):
+            kept["created"] = "1970-01-01T00:00:00+00:00"
+    if kept.get("state", "queued") not in STATES:
+        kept |= {"state": "failed", "error": f"Its state is unknown: {kept['state']}."}
+    return Record(**{"kind": "finetune", **kept})
+
+
+def _as(value: Any, kind: type) -> Any:
+    if kind is tuple:
+        return tuple(str(item) for item in value) if isinstance(value, list | tuple) else None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) else None
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return text == "" or datetime.fromisoformat(text) is not None
+    except ValueError:
+        return False
+
+
+def _kind(item: dataclasses.Field) -> type:
+    if item.default is None:
+        return OPTIONAL[item.name]
+    return type(item.default_factory() if item.default_factory is not dataclasses.MISSING else item.default)
+
+
+_KINDS = {
+    item.name: str
+    if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+    else _kind(item)
+    for item in dataclasses.fields(Record)
+}

@@ -20,6 +20,7 @@ from moola_core.errors import RunError, StoreError
 from moola_core.runs import codec
 from moola_core.runs.files import flush, locked, replacing, write_text
 from moola_core.runs.index import Index
+from moola_core.runs.places import data_of, moved
 from moola_core.runs.reaper import identity, reap
 from moola_core.runs.record import RUN_ID, Record, from_dict
 
@@ -66,7 +67,7 @@ class Run:
     def spec(self) -> Any:
         """The spec that was asked for, with its files where they lie now."""
         values, places = self._json("spec.json"), self.places
-        return specs.parse(_moved(values, places) if places else values, where=str(self.folder / "spec.json"))
+        return specs.parse(moved(values, places) if places else values, where=str(self.folder / "spec.json"))
 
     @property
     def places(self) -> dict[str, str]:
@@ -76,6 +77,7 @@ class Run:
     def write_places(self, places: Mapping[str, str]) -> None:
         """Add to the places of files that the spec names; the spec itself never changes."""
         write_text(self.folder / PLACES, codec.dumps(self.places | dict(places), indent=1) + "\n")
+        self.update(data=data_of(moved(self._json("spec.json"), self.places)))
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -242,15 +244,6 @@ class Run:
             ) from None
 
 
-def _moved(value: Any, places: Mapping[str, str]) -> Any:
-    """Plain values with the texts that name a file replaced by its place."""
-    if isinstance(value, dict):
-        return {key: _moved(inner, places) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_moved(inner, places) for inner in value]
-    return places.get(value, value) if isinstance(value, str) else value
-
-
 def _event(line: bytes) -> dict[str, Any] | None:
     """The event of a line; None for one that was cut off when its writer was killed or the disk was full."""
     try:
@@ -295,6 +288,7 @@ class Store:
             preset=preset,
             created=now(),
             seed=seed,
+            data=data_of(spec.model_dump(mode="json")),
             process={} if queue else identity(),
             queue=dict(queue or {}),
         )

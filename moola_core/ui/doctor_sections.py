@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ import streamlit as st
 from moola_core.diagnostics.results import Diagnosis, Finding
 from moola_core.diagnostics.results.doctor import EXAMPLE, FIGURES
 from moola_core.runs import codec
+from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, differences, parse
 from moola_core.ui import loaders, state, widgets
@@ -40,8 +42,19 @@ def badge(run: Run) -> str:
     found = loaders.diagnosis(run)
     if found is None:
         return ""
-    counts = Counter(finding.severity for finding in found.findings)
-    worst = next((name for name in SEVERITIES if counts[name]), None)
+    return _in_words(Counter(finding.severity for finding in found.findings))
+
+
+def badge_of(record: Record) -> str:
+    """The same from the run's record, for tables of many runs; from its findings where it is of an older version."""
+    if "doctor" in record.counts:
+        return _in_words(record.counts["doctor"])
+    run = loaders.store().open(record.run_id)
+    return badge(run) if (run.folder / "results" / "doctor.json").is_file() else ""
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    worst = next((name for name in SEVERITIES if counts.get(name)), None)
     return "healthy" if worst is None else f"{counts[worst]} {worst}"
 
 

@@ -117,6 +117,14 @@ def evaluation(run: Run) -> Evaluation | None:
     return _evaluation(stamp(path), run.id) if path.is_file() else None
 
 
+def f1_macro(record: Record) -> float | None:
+    """The run's macro F1 over all repeats, from its record; from its evaluation where the record is of an older version."""
+    if record.state != "done" or "f1_macro" in record.counts:
+        return record.counts.get("f1_macro")
+    found = evaluation(store().open(record.run_id))
+    return (found.metrics.get("f1_macro") or {}).get("mean") if found else None
+
+
 def learned(run: Run) -> Learned | None:
     """What a pre-training run learned; None before it is done."""
     path = run.folder / "results" / "learned.json"

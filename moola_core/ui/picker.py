@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 
 import streamlit as st
 
@@ -75,26 +77,38 @@ def pick() -> None:
 
 def belongs(record: Record, dataset: Dataset) -> bool:
     """Whether the run was trained on the windows of the dataset, or pre-trained on its bars."""
-    windows, bars = data_paths(record.run_id)
-    ours, theirs = (dataset.bars, bars) if record.kind == "pretrain" else (dataset.windows, windows)
-    return bool(theirs) and ours is not None and Path(theirs).resolve() == ours.resolve()
+    ours, theirs = dataset.bars if record.kind == "pretrain" else dataset.windows, trained_on(record)
+    return bool(theirs) and ours is not None and _real(theirs) == _real(str(ours))
 
 
-def dataset_of(run_id: str) -> str | None:
-    """The name of the dataset on which the run was trained; None when its file is not in the data folder."""
-    record = loaders.store().open(run_id).record
-    return next((dataset.name for dataset in loaders.found_datasets() if belongs(record, dataset)), None)
+def datasets_of(records: Sequence[Record]) -> dict[str, str]:
+    """The names of the datasets on which runs were trained, by run id; without those whose file is not in the data folder."""
+    files: dict[tuple[bool, str], str] = {}
+    for dataset in loaders.found_datasets():
+        for bars, path in ((False, dataset.windows), (True, dataset.bars)):
+            if path is not None:
+                files.setdefault((bars, _real(str(path))), dataset.name)
+    found = {r.run_id: files.get((r.kind == "pretrain", _real(trained_on(r)))) for r in records if trained_on(r)}
+    return {run_id: name for run_id, name in found.items() if name}
+
+
+def trained_on(record: Record) -> str:
+    """The file of windows that the run was trained on, or of bars that it was pre-trained on; empty without."""
+    data = record.data or _data_of(record.run_id, str(loaders.store_folder().resolve()))
+    return data.get("bars" if record.kind == "pretrain" else "windows", "")
+
+
+@lru_cache(maxsize=1024)
+def _real(path: str) -> str:
+    """The path with its links followed; runs share few, and asking the disk for each would be slow."""
+    return os.path.realpath(path)
 
 
 @st.cache_data(max_entries=5000, show_spinner=False)
-def _data_paths(run_id: str, folder: str) -> tuple[str, str]:
+def _data_of(run_id: str, folder: str) -> dict[str, str]:
+    """The files of a run whose record is of an older version and does not name them."""
     data = loaders.store().open(run_id).spec.data
-    return data.windows, data.bars or ""
-
-
-def data_paths(run_id: str) -> tuple[str, str]:
-    """The files of windows and bars that the run's spec names; a spec never changes, so it is read once."""
-    return _data_paths(run_id, str(loaders.store_folder().resolve()))
+    return {"windows": data.windows, "bars": data.bars or ""}
 
 
 def shows_archived() -> bool:

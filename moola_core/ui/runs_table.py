@@ -17,8 +17,9 @@ TABLE = "runs_table"
 
 def runs_table(records: Sequence[Record]) -> None:
     """One row a run, newest first."""
+    names = picker.datasets_of(records)
     st.dataframe(
-        pd.DataFrame([_row(record) for record in records]),
+        pd.DataFrame([_row(record, names.get(record.run_id) or picker.trained_on(record)) for record in records]),
         key=TABLE,
         hide_index=True,
         on_select=lambda: _chosen(records),
@@ -41,18 +42,16 @@ def runs_table(records: Sequence[Record]) -> None:
     )
 
 
-def _row(record: Record) -> dict[str, object]:
-    run = loaders.store().open(record.run_id)
-    result = loaders.evaluation(run)
+def _row(record: Record, dataset: str) -> dict[str, object]:
     return {
         "pinned": "★" if record.pinned else "",
         "state": record.state + (" (archived)" if record.archived else ""),
         "name": record.name or record.run_id,
         "kind": KIND_TITLES.get(record.kind, record.kind),
         "preset": record.preset,
-        "f1": (result.metrics.get("f1_macro") or {}).get("mean") if result else None,
-        "doctor": doctor_sections.badge(run),
-        "dataset": picker.dataset_of(record.run_id) or next(filter(None, picker.data_paths(record.run_id)), ""),
+        "f1": loaders.f1_macro(record) if record.kind == "finetune" else None,
+        "doctor": doctor_sections.badge_of(record),
+        "dataset": dataset,
         "made": datetime.fromisoformat(str(record.created)).astimezone().replace(tzinfo=None),
         "took": duration(record.seconds) if record.seconds else "",
         "tags": list(record.tags),
@@ -65,7 +64,7 @@ def _chosen(records: Sequence[Record]) -> None:
     if not rows:
         return
     record = records[rows[0]]
-    dataset = picker.dataset_of(record.run_id)
+    dataset = picker.datasets_of([record]).get(record.run_id)
     if dataset:
         st.session_state[state.DATASET] = dataset
     st.session_state[state.RUN] = record.run_id

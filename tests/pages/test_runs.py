@@ -1,6 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from moola_core.launch.local import LocalLauncher
+from moola_core.presets import preset
+from moola_core.runs.queue import Queue
+from moola_core.runs.reaper import identity
 from moola_core.runs.store import Store
+from moola_core.specs import change
 from tests.app_samples import make_run
 from tests.pages.conftest import button, texts
 
@@ -51,3 +60,54 @@ def test_log_and_settings(show, dataset, store):
 def test_a_run_whose_process_died_is_lost(show, dataset, store):
     make_run(store, dataset, "running").update(process={"pid": 2**22 + 1, "started": 1.0, "boot": "another"})
     assert "lost" in texts(show("runs"))
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list:
+    """The workers that were asked for, with no process behind them."""
+    devices: list = []
+    monkeypatch.setattr("moola_core.launch.local.ensure_worker", lambda root, device="": devices.append(device))
+    return devices
+
+
+def queued(store, dataset, name: str):
+    spec = change(preset("quick").finetune(), {"data.windows": str(dataset)})
+    return Store(store).open(LocalLauncher(Store(store)).submit(spec, name=name))
+
+
+def test_a_waiting_run_is_cancelled_and_resumed(show, dataset, store, asked):
+    run = queued(store, dataset, "waits")
+    at = show("runs")
+    assert "1 run in the queue" in texts(at) and "waiting in the queue" in str(at.get("progress")[0].proto.text)
+    at.button(key="cancel_now").click().run()
+    assert run.record.state == "cancelled" and not at.exception and "Resume it when you like" in texts(at)
+    at.button(key="resume").click().run()
+    assert run.record.state == "queued" and not at.exception and asked
+    assert [entry.run_id for entry in Queue(Path(store)).entries()] == [run.id]
+
+
+def test_the_queue_is_paused_and_goes_on(show, dataset, store, asked):
+    queued(store, dataset, "waits")
+    at = show("runs")
+    at.button(key="pause").click().run()
+    assert Queue(Path(store)).paused and "Paused" in texts(at)
+    at.button(key="pause").click().run()
+    assert not Queue(Path(store)).paused and not at.exception
+
+
+def test_a_part_of_a_study_says_what_to_cancel(show, dataset, store, asked):
+    whole = make_run(store, dataset, "running", name="study")
+    part = make_run(store, dataset, "running", name="part")
+    for run in (whole, part):
+        run.update(process=identity(), parent=None if run is whole else whole.id)
+    at = show("runs", run=part.id)
+    at.button(key="cancel_now").click().run()
+    assert "is part of study" in texts(at) and part.record.state == "running" and not at.exception
+
+
+def test_a_worker_is_asked_for_again_where_runs_wait(show, dataset, store, asked, monkeypatch):
+    queued(store, dataset, "waits")
+    asked.clear()
+    monkeypatch.setattr("moola_core.launch.local.LOOK_S", 0.0)
+    show("runs")
+    assert asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ FOLDS = 5
 def store(run: Run) -> None:
     """Write what the doctor finds in a run that has just been trained; a failure is a warning and loses nothing else."""
     try:
-        run.write_result("doctor", examined(run))
+        found = examined(run)
+        run.write_result("doctor", found)
+        counts = Counter(finding.severity for finding in found.findings)
+        run.update(counts=run.record.counts | {"doctor": dict(counts)})
     except (MoolaError, ValueError, ArithmeticError, KeyError, TypeError) as error:
         run.append_log(traceback.format_exc())
         run.write_result("doctor", {"why_not": f"It could not be computed: {error}"})

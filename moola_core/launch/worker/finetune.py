@@ -141,7 +141,10 @@ def gather(run: Run) -> None:
 def evaluate_into(run: Run) -> None:
     """Store what the predictions are worth; when that fails the fits are still kept, and the record says so."""
     try:
-        run.write_result("evaluation", evaluate_run(run))
+        found = evaluate_run(run)
+        run.write_result("evaluation", found)
+        score = found.metrics.get("f1_macro")
+        run.update(counts=run.record.counts | {"f1_macro": getattr(score, "mean", None)})
     except (MoolaError, ValueError, ArithmeticError, KeyError) as error:
         run.append_log(traceback.format_exc())
         run.update(warnings=(*run.record.warnings, f"The evaluation could not be computed: {error}"))
