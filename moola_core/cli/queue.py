@@ -109,10 +109,8 @@ def show_queue(chosen: argparse.Namespace) -> int:
     if chosen.go and entries:
         ensure_worker(store.root)
     rows = [("run", "priority", "name", "where")]
-    rows += [
-        (entry.run_id, str(entry.priority), store.open(entry.run_id).record.name, entry.worker or "waits")
-        for entry in entries
-    ]
+    names = {record.run_id: record.name for record in store.runs(include_archived=True)}
+    rows += [(e.run_id, str(e.priority), names.get(e.run_id, ""), e.worker or "waits") for e in entries]
     text = options.table(rows) if entries else "Nothing runs and nothing waits."
     note = "\nPaused: no further run begins. `moola queue --go` goes on." if paused else ""
     options.show({"paused": paused, "entries": entries}, chosen.json, text + note)

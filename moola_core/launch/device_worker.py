@@ -115,11 +115,12 @@ class DeviceWorker:
             os.environ | devices.environment(self.device) | {"PYTHONUNBUFFERED": "1", "MOOLA_WORKER": self.device}
         )
         settings["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), settings.get("PYTHONPATH", "")]))
+        folder = str(run.record.queue.get("folder", ""))
         try:
             with (run.folder / "log.txt").open("ab") as log:
                 child = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                    env=settings,
+                    env=settings, cwd=folder if Path(folder).is_dir() else None,
                 )  # fmt: skip
             return child, identity(child.pid)
         except OSError as error:

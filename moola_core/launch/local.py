@@ -78,8 +78,8 @@ class LocalLauncher:
     def resume(self, run_id: str, priority: int = 0) -> None:
         """Queue a run that failed, was cancelled or lost, to go on where it stopped. Raises RunError for any other."""
         run = self.store.open(run_id)
-        reap(run, run.record)
-        claim(run, process={}, queue=_place(run.spec, priority))
+        record = reap(run, run.record)
+        claim(run, process={}, queue=_place(run.spec, priority, str(record.queue.get("folder", ""))))
         start(run)
 
     def _part_of(self, record: Record) -> bool:
@@ -157,9 +157,11 @@ LOOK_S = 5.0
 _looked: dict[str, float] = {}
 
 
-def _place(spec: Any, priority: int) -> dict[str, Any]:
+def _place(spec: Any, priority: int, folder: str = "") -> dict[str, Any]:
+    """What a record says of the queue. folder: where the relative paths of its spec begin; here when empty."""
     training = getattr(getattr(spec, "base", spec), "training", None)
-    return {"priority": priority, "needs": getattr(training, "device", "auto")}
+    needs = getattr(training, "device", "auto")
+    return {"priority": priority, "needs": needs, "folder": folder or str(Path.cwd())}
 
 
 def _interrupt(record: Record) -> None:

@@ -256,7 +256,7 @@ def _texts(table: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def _labels(values: pd.Series, class_map: dict[str, str]) -> np.ndarray:
-    texts = ["" if pd.isna(value) else str(value).strip() for value in values]
+    texts = ["" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value).strip() for value in values]
     return np.array([class_map.get(text, text) for text in texts], object)
 
 

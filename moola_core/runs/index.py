@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -32,7 +33,10 @@ class Index:
     def _stamps(self) -> dict[str, str]:
         """What tells that a record's file is still the same, by run id. Folders that are no runs are passed over."""
         folder = self.root / "runs"
-        names = [path.name for path in folder.iterdir() if RUN_ID.fullmatch(path.name)] if folder.is_dir() else []
+        if not folder.is_dir():
+            return {}
+        with os.scandir(folder) as entries:  # a link could lead out of the store
+            names = [e.name for e in entries if RUN_ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
         stamps = {name: _stamp(self._file(name)) for name in names}
         return {name: stamp for name, stamp in stamps.items() if stamp}
 

@@ -70,8 +70,9 @@ def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True
                 run = store.open(run_id)
                 for path in files_of(run):
                     _put(archive, path, f"runs/{run_id}/{path.relative_to(run.folder).as_posix()}", contents)
+                folder = Path(str(run.record.queue.get("folder", "")))
                 for name in bonds.files(run) if with_data else ():
-                    _put_data(archive, name, run.places.get(name, name), contents)
+                    _put_data(archive, name, folder / run.places.get(name, name), contents)
             manifest = {"version": VERSION, "runs": found, **vars(contents)}
             archive.writestr(MANIFEST, codec.dumps(manifest, indent=1))
     except FileNotFoundError as error:
@@ -116,9 +117,8 @@ def _put(archive: zipfile.ZipFile, path: Path, name: str, contents: _Contents) -
         contents.files[name] = _copy(source, target)
 
 
-def _put_data(archive: zipfile.ZipFile, named: str, place: str, contents: _Contents) -> None:
+def _put_data(archive: zipfile.ZipFile, named: str, path: Path, contents: _Contents) -> None:
     """A file that a spec names, with the settings or the description beside it; once, however many runs name it."""
-    path = Path(place)
     if named in contents.data or named in contents.missing:
         return
     if not path.is_file():

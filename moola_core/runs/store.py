@@ -313,6 +313,8 @@ class Store:
                 f"{run_id!r} is not a run id.", mend="Ids look like 20260131-120000-000-1a2b; `moola runs` lists them."
             )
         folder = self.runs_folder / run_id
+        if folder.is_symlink():
+            raise RunError("is a link out of the store.", where=f"run {run_id}", mend="Move the folder itself there.")
         if not (folder / "run.json").is_file():
             raise RunError(
                 f"no run {run_id} in {self.root}.",
@@ -330,7 +332,7 @@ class Store:
         """Remove a run that is not active. Raises RunError when it is."""
         run = self.open(run_id)
         if run.record.active:
-            raise RunError("is still running.", where=f"run {run_id}", mend="Wait until it ends.")
+            raise RunError("is still running.", where=f"run {run_id}", mend="Cancel it, or wait until it ends.")
         grave = run.folder.with_name(f".{run_id}.deleted")
         run.folder.replace(grave)
         shutil.rmtree(grave)

@@ -23,6 +23,8 @@ def main(folder: str) -> None:
     worker = {"worker": os.environ["MOOLA_WORKER"]}
     assert run.claim(("queued",), state="running", process=identity() | worker) is not None
     note(run, "begins")
+    if what == "tells its folder":
+        note(run, str(Path.cwd()))
     if what == "deaf":  # and so is the process that it starts
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         child = subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE)

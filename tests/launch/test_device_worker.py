@@ -78,6 +78,17 @@ def test_runs_begin_one_after_another_in_order_and_an_idle_worker_leaves(store, 
     assert diary(store) == wanted and {r.state for r in store.runs()} == {"done"}
 
 
+def test_a_run_begins_in_the_folder_where_it_was_submitted(store, work, tmp_path, monkeypatch):
+    """The relative paths of its spec begin there, wherever its worker was started."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    run = submit(store, "tells its folder")
+    monkeypatch.chdir(tmp_path)
+    work()
+    until(lambda: run.record.state == "done")
+    assert (run.id, str(tmp_path / "project")) in diary(store)
+
+
 def test_a_device_has_one_worker(store, work):
     work()
     until(Lock(store.root, "cpu").held)

@@ -88,6 +88,38 @@ def test_names_that_are_no_run_ids_are_refused(store, name):
         store.open(name)
 
 
+def test_a_link_out_of_the_store_is_no_run(store, tmp_path):
+    run = make(store)
+    outside = tmp_path / "outside"
+    run.folder.replace(outside)
+    run.folder.symlink_to(outside)
+    assert store.runs() == []
+    for act in (store.open, store.delete):
+        with pytest.raises(RunError, match="is a link out of the store"):
+            act(run.id)
+    assert (outside / "run.json").is_file()
+
+
+def test_what_is_not_of_its_fields_kind_is_dropped(store):
+    run = make(store, name="kept")
+    path = run.folder / "run.json"
+    junk = {
+        "tags": True,
+        "seconds": "long",
+        "created": "yesterday",
+        "progress": [],
+        "pinned": 1,
+        "queue": "no",
+        "seed": 1.5,
+    }
+    path.write_text(json.dumps(json.loads(path.read_text()) | junk))
+    (record,) = store.runs()
+    assert (record.name, record.tags, record.seconds, record.progress, record.pinned) == ("kept", (), None, {}, False)
+    assert record.created[:10].replace("-", "") == run.id[:8]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "dancing", "note": "\ud83d"}))
+    assert store.runs()[0].state == "failed" and run.record.state == "failed"
+
+
 def test_records_of_other_schema_versions_open(store):
     run = make(store)
     path = run.folder / "run.json"

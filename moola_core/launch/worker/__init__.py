@@ -71,7 +71,8 @@ def run(run: Run, listen: Listen | None = None) -> None:
         except BaseException as error:
             room.make()
             state, sentence = _end(run, error)
-            run.update(state=state, error=sentence, ended=now(), seconds=time.monotonic() - started)
+            # Not if it is done: then it was only its copying that was interrupted.
+            run.claim(("running",), state=state, error=sentence, ended=now(), seconds=time.monotonic() - started)
             mirror.step(run)
             if isinstance(error, MoolaError | KeyboardInterrupt):
                 raise

@@ -1,0 +1,82 @@
+"""Runs that outlive the browser and the app that started them."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from moola_core.launch import local
+from moola_core.runs.store import Store
+from tests.app_samples import make_data
+from tests.browser.conftest import Server
+
+FEW = {"epochs": "3", "folds": "2", "repeats": "1", "patience": "none"}
+
+
+def start(tab, name: str, **settings: str) -> None:
+    """Fill in the Launch page and start the run."""
+    tab.open("launch?preset=quick")
+    for label, value in (FEW | settings).items():
+        tab.page.get_by_label(label, exact=True).fill(value)
+        tab.settle()
+    tab.page.get_by_label("Name", exact=True).fill(name)
+    tab.wait_for(f"--name {name}")
+    tab.page.get_by_role("button", name="Start the run").click()
+    tab.page.get_by_role("heading", name="Runs").wait_for(timeout=60_000)
+    tab.settle()
+
+
+def states(server) -> dict[str, str]:
+    return {record.name: record.state for record in Store(server.store).runs()}
+
+
+def until(ready, seconds: float = 200) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.3)
+
+
+@pytest.mark.timeout(900)
+def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab):
+    make_data(tmp_path / "data")
+    server = Server(tmp_path, MOOLA_DEMO="off")
+    tab = open_tab(server.address)
+    for name, settings in (("watched", {}), ("unwanted", {"epochs": "2000"}), ("third", {})):
+        start(tab, name, **settings)
+    tab.open("runs")
+    assert "third" in tab.text()
+    until(lambda: states(server)["unwanted"] == "running")
+    assert states(server) == {"watched": "done", "unwanted": "running", "third": "queued"}
+    unwanted = next(r for r in Store(server.store).runs() if r.name == "unwanted")
+    tab.open(f"runs?run={unwanted.run_id}")
+    tab.page.get_by_role("button", name="Cancel").first.click()
+    tab.page.get_by_role("button", name="Cancel the run").click()
+    tab.page.context.close()
+    server.process.kill()
+    server.process.wait()
+    until(lambda: states(server)["unwanted"] == "cancelled")
+    again = Server(tmp_path, MOOLA_DEMO="off")
+    try:
+        until(lambda: states(again)["third"] == "done")
+        tab = open_tab(again.address)
+        third = next(r for r in Store(again.store).runs() if r.name == "third")
+        tab.open(f"results?run={third.run_id}")
+        assert "Results" in tab.text() and "third" in tab.page.inner_text("[data-testid=stSidebar]")
+        assert tab.errors == [] and tab.outside == []
+    finally:
+        again.stop()
+        _end_worker(again)
+
+
+def _end_worker(server) -> None:
+    """The worker would stay for its idle time: end it with the test."""
+    from moola_core.launch.devices import Lock, default_device
+    from moola_core.runs import codec
+
+    lock = Lock(server.store, default_device())
+    if lock.held():
+        os.kill(codec.load_object(lock.path.read_bytes())["pid"], 15)
+        until(lambda: not lock.held(), local.IDLE_S + 60)
