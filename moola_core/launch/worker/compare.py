@@ -16,7 +16,7 @@ from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
 
-SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.processes")
+SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.engine", "training.processes")
 
 
 def work(run: Run, listen: Listen | None) -> None:
