@@ -6,6 +6,7 @@
     ├── DeviceError      the asked-for processor is not usable
     ├── CheckpointError  weights do not fit
     ├── StoreError       the artifacts folder cannot be read or written
+    ├── ReportError      a report cannot be made or written
     └── RunError         a run does not exist or is in the wrong state
         └── FailedRun    a run ended on an error of the program's own
 
@@ -54,6 +55,10 @@ class CheckpointError(MoolaError):
 
 
 class StoreError(MoolaError):
+    pass
+
+
+class ReportError(MoolaError):
     pass
 
 

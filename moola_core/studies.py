@@ -54,7 +54,7 @@ def study(
 
 def references(base: Finetune) -> tuple[Arm, ...]:
     """What any network must beat, on the same folds. MiniRocket takes part where its package is installed."""
-    path = {"features.columns": ("price_path",)}
+    path = {"features.columns": ["price_path"]}
     found = [
         Arm(name="majority class", changes={"reference": "majority"}),
         Arm(name="logistic on aggregates", changes={"reference": "logistic"}),
@@ -67,7 +67,7 @@ def references(base: Finetune) -> tuple[Arm, ...]:
 
 def _transfer(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
     given = {"transfer.checkpoint": checkpoint} if checkpoint else {}
-    own = None if checkpoint else {}
+    own: dict[str, Any] | None = None if checkpoint else {}
     epochs = base.training.epochs
     late = {"transfer.last_layer_epoch": max(2, epochs // 5), "transfer.all_epoch": max(3, 2 * epochs // 5)}
     return (
@@ -83,12 +83,11 @@ def _arms(*named: tuple[str, dict[str, Any]]) -> Callable[[Finetune, str], tuple
 
 
 def _objectives(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
-    named = {"masked": "masked", "contrastive": "contrastive", "supervised": "outcome"}
     return (
         Arm(name="none", changes={"transfer.schedule": "none", "transfer.checkpoint": ""}),
         *(
-            Arm(name=title, changes={"transfer.schedule": "full"}, pretraining={"objective.name": objective})
-            for title, objective in named.items()
+            Arm(name=name, changes={"transfer.schedule": "full"}, pretraining={"objective.name": name})
+            for name in ("masked", "contrastive", "supervised")
         ),
     )
 
@@ -104,10 +103,10 @@ def _features(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
     from moola_core.features.catalog import FEATURES
 
     columns = {
-        "12 features": ("relativity",),
-        "price path": ("price_path",),
-        "both": ("relativity", "price_path"),
-        "12 without the proxies": tuple(f.name for f in FEATURES if f.name not in PROXIES),
+        "12 features": ["relativity"],
+        "price path": ["price_path"],
+        "both": ["relativity", "price_path"],
+        "12 without the proxies": [f.name for f in FEATURES if f.name not in PROXIES],
     }
     network = [Arm(name=name, changes={"features.columns": chosen}) for name, chosen in columns.items()]
     simple = [

@@ -5,7 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.ui import advice, first_start, loaders, picker, progress, reading, state, targets_table, widgets
+from moola_core.reports import advice
+from moola_core.ui import (
+    doctor_sections,
+    first_start,
+    loaders,
+    picker,
+    progress,
+    reading,
+    state,
+    targets_table,
+    widgets,
+)
 from moola_core.ui.health import data_health
 from moola_core.ui.places import data_folder, shown
 
@@ -45,6 +56,7 @@ if shown_result is None:
 else:
     pinned = f"; baseline: {widgets.title_of(picked.baseline)}" if picked.baseline else "; no baseline pinned"
     st.caption(f"Latest run: {widgets.title_of(finished)}{pinned}")
+    doctor_sections.badge_line(loaders.store().open(finished.run_id))
 targets_table.targets_table(shown_result, baseline)
 
 with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):

@@ -28,7 +28,7 @@ def ranking(found: Attribution, output: str, appearance: str = "light") -> go.Fi
         )
     )  # fmt: skip
     chart.update_yaxes(autorange="reversed")
-    chart.update_xaxes(title=f"mean size of the contribution to {output}")
+    chart.update_xaxes(title="mean size of the contribution")
     return chart
 
 

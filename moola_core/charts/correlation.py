@@ -11,6 +11,12 @@ from moola_core.charts.theme import class_colours, faded, figure, interval, pale
 from moola_core.diagnostics.results import FeatureLabel, FeatureReport
 from moola_core.targets import NOTABLE_R
 
+AGGREGATE_TITLES = {
+    "window": "the whole window",
+    "last": "its last 20 bars",
+    "before_expansion": "the 20 bars before the expansion",
+}
+
 
 def correlations(rows: Sequence[FeatureLabel], appearance: str = "light") -> go.Figure:
     """r of each row with its interval; filled where q < 0.05; the dotted lines are the researcher's ±0.15."""

@@ -9,8 +9,17 @@ import numpy as np
 import plotly.graph_objects as go
 
 from moola_core.charts.theme import class_colours, faded, figure, palette
-from moola_core.diagnostics.results import Confusion, FoldShare, PointerBaseline
+from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline
 
+METRIC_TITLES = {
+    "f1_macro": "Macro F1",
+    "accuracy": "Accuracy",
+    "auroc": "AUROC",
+    "aucpr": "AUCPR",
+    "ece": "ECE",
+    "brier": "Brier",
+}
+CLASS_TITLES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
 POINTER_TITLES = {
     "center_mae_bars": "Center",
     "length_mae_bars": "Length",
@@ -87,6 +96,20 @@ def fold_shares(folds: Sequence[FoldShare], classes: tuple[str, ...], appearance
     chart.update_xaxes(range=[0, 1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
     chart.update_yaxes(autorange="reversed")
     return chart
+
+
+def metric_rows(result: Evaluation) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """Titles of the 0-to-1 metrics by name, and each repeat's values by name; `NAME CLASS` where a metric is of one class."""
+    titles = {name: title for name, title in METRIC_TITLES.items() if result.metrics.get(name)}
+    rows = []
+    for repeat in result.by_repeat:
+        row = dict(repeat)
+        for name in CLASS_TITLES:
+            row |= {f"{name} {label}": value for label, value in (repeat.get(name) or {}).items()}
+        rows.append(row)
+    for name, title in CLASS_TITLES.items():
+        titles |= {f"{name} {label}": f"{title}, {label}" for label in (result.metrics.get(name) or {})}
+    return titles, rows
 
 
 def metric_spread(

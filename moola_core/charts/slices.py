@@ -9,6 +9,14 @@ import plotly.graph_objects as go
 from moola_core.charts.theme import figure, interval, palette
 from moola_core.diagnostics.results import Slice
 
+TITLES = {
+    "grade": "Grade",
+    "hour": "Hour of the day",
+    "volatility": "Volatility",
+    "expansion": "Expansion length",
+    "source": "Source",
+}
+
 
 def slices(rows: Sequence[Slice], overall: float | None, appearance: str = "light") -> go.Figure:
     """Accuracy of each slice with its 95% interval, beside that of all windows."""
@@ -29,7 +37,7 @@ def slices(rows: Sequence[Slice], overall: float | None, appearance: str = "ligh
             x=overall,
             line={"color": colours.muted, "dash": "dot"},
             annotation_text="all windows",
-            annotation_position="bottom left",
+            annotation_position="top",
         )
     chart.update_yaxes(autorange="reversed", type="category")
     chart.update_xaxes(title="accuracy, 95% interval", range=[0, 1])

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from moola_core import __version__
-from moola_core.cli import data, diagnose, host, predict, runs, study, train
+from moola_core.cli import data, diagnose, doctor, predict, report, runs, study, train
 from moola_core.errors import MoolaError
 
 INTERRUPTED = 130
@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="moola", description="Did pre-training help or hurt, why, and what to try next.")
     top.add_argument("--version", action="version", version=f"moola {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (data, train, study, diagnose, predict, runs, host):
+    for module in (data, train, study, diagnose, predict, report, runs, doctor):
         module.add_to(commands)
     return top
 

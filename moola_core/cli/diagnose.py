@@ -12,7 +12,7 @@ from moola_core.errors import SpecError, nearest
 from moola_core.specs.diagnose import Diagnose, Diagnostic
 from moola_core.targets import NOTABLE_R
 
-NAMES = get_args(Diagnostic)
+NAMES = tuple(name for name in get_args(Diagnostic) if name != "doctor")  # that one has a command of its own
 
 
 def add_to(commands: Any) -> None:

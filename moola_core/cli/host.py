@@ -17,15 +17,12 @@ from moola_core.cli import options
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "streamlit", "plotly", "shap")
 
 
-def add_to(commands: Any) -> None:
-    doctor = commands.add_parser("doctor", help="what this host offers: device, CUDA, versions, disk, store")
-    doctor.add_argument("--host", action="store_true", required=True, help="look at this machine")
-    doctor.add_argument(
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """The flags of `doctor` that ask about this machine."""
+    command.add_argument("--host", action="store_true", help="look at this machine")
+    command.add_argument(
         "--port", type=int, default=8501, help="the app's port, for the line that reaches it from elsewhere"
     )
-    options.add_store(doctor)
-    options.add_json(doctor)
-    doctor.set_defaults(command=look)
 
 
 def look(chosen: argparse.Namespace) -> int:

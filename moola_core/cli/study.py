@@ -1,4 +1,4 @@
-"""study, compare, rerun."""
+"""study, compare, rerun, import-predictions."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ def add_to(commands: Any) -> None:
     options.add_json(study)
     study.set_defaults(command=run_study)
 
+    plan = commands.add_parser(
+        "plan", help="all named studies in the order of the phases, with every decision's reason"
+    )
+    plan.add_argument("--windows", metavar="FILE")
+    plan.add_argument("--bars", metavar="FILE")
+    plan.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE")
+    plan.add_argument("--preset", default="recommended")
+    plan.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
+    plan.add_argument("--resume", metavar="PLAN", default="")
+    options.add_reading(plan)
+    options.add_store(plan)
+    options.add_json(plan)
+    plan.set_defaults(command=run_plan)
+
     compare = commands.add_parser(
         "compare", help="finished runs beside the first of them; a verdict where they share folds"
     )
@@ -50,19 +64,79 @@ def add_to(commands: Any) -> None:
     options.add_json(rerun)
     rerun.set_defaults(command=run_again)
 
+    imported = commands.add_parser("import-predictions", help="a run made of anyone's out-of-fold predictions")
+    imported.add_argument(
+        "file", metavar="FILE", help="Parquet or CSV: window_id, fold, p_<class>; repeat, start_pred, end_pred"
+    )
+    imported.add_argument("--windows", metavar="FILE", required=True, help="the labelled windows")
+    imported.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from")
+    imported.add_argument("--name", default="")
+    options.add_reading(imported)
+    options.add_store(imported)
+    options.add_json(imported)
+    imported.set_defaults(command=run_import)
+
+
+def run_plan(chosen: argparse.Namespace) -> int:
+    from moola_core.runs.store import Store
+    from moola_core.specs import Plan, build
+
+    store = Store(chosen.store)
+    if not (chosen.windows or chosen.resume):
+        raise SpecError("a plan needs labelled windows.", where="plan", mend="Give --windows FILE.")
+    values = {"preset": chosen.preset, "data": options.data(chosen), "checkpoint": chosen.checkpoint}
+    values["changes"] = options.pairs(chosen.changes, "--set")
+    run = store.open(chosen.resume) if chosen.resume else store.create(build(Plan, values), name="plan")
+    _carry_out(run, resume=bool(chosen.resume))
+    found = run.result("plan")
+    lines = [_decided(row) for row in found["decisions"]]
+    lines += [f"gate {gate['threshold']:.2f} ({gate['source']}): {gate['says']}" for gate in found["gates"]]
+    options.show({"plan_id": run.id, **found}, chosen.json, "\n".join([*lines, found["contradiction"]]))
+    return 0
+
+
+def _decided(row: dict[str, Any]) -> str:
+    further = f" From here on: {row['adopts']}." if row["adopts"] else ""
+    return f"{row['study']}: {row['branch']}. {row['verdict'] or row['reason']}{further}"
+
+
+def _carry_out(run: Any, resume: bool) -> None:
+    """Do or go on with the run here, with a progress bar where standard error is a terminal."""
+    from moola_core.launch import worker
+
+    bar = Bar(quiet=not sys.stderr.isatty())
+    try:
+        (worker.resume if resume else worker.run)(run, bar)
+    finally:
+        bar.close()
+
+
+def run_import(chosen: argparse.Namespace) -> int:
+    from moola_core.cli.train import summary
+    from moola_core.launch.worker.imported import import_predictions
+    from moola_core.runs.store import Store
+    from moola_core.specs import Finetune, build
+
+    if not Path(chosen.file).is_file():
+        raise SpecError("no such file.", where=chosen.file, mend="Check the path.")
+    spec = build(Finetune, {"reference": "imported", "data": options.data(chosen)})
+    run = import_predictions(Store(chosen.store), chosen.file, spec, chosen.name)
+    result = summary(run)
+    score = result["metrics"]["f1_macro"]["mean"]
+    options.show(
+        result,
+        chosen.json,
+        f"Run {run.id} of {len(run.predictions)} answers: macro F1 {score:.3f}. {run.record.warnings[0]}",
+    )
+    return 0
+
 
 def run_study(chosen: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
 
     store = Store(chosen.store)
     run = store.open(chosen.resume) if chosen.resume else store.create(_spec(chosen), name=chosen.name)
-    from moola_core.launch import worker
-
-    bar = Bar(quiet=not sys.stderr.isatty())
-    try:
-        (worker.resume if chosen.resume else worker.run)(run, bar)
-    finally:
-        bar.close()
+    _carry_out(run, resume=bool(chosen.resume))
     return _show(chosen, run)
 
 
@@ -105,7 +179,6 @@ def run_compare(chosen: argparse.Namespace) -> int:
 
 
 def run_again(chosen: argparse.Namespace) -> int:
-    from moola_core.launch import worker
     from moola_core.runs.store import Store
     from moola_core.specs import change
 
@@ -119,11 +192,7 @@ def run_again(chosen: argparse.Namespace) -> int:
         )
     moved = {"data.windows": str(Path(chosen.windows).resolve())} if chosen.windows else {}
     run = store.create(change(old.spec, moved), name=f"again: {old.record.name or old.id}", parent=old.id)
-    bar = Bar(quiet=not sys.stderr.isatty())
-    try:
-        worker.run(run, bar)
-    finally:
-        bar.close()
+    _carry_out(run, resume=False)
     keys = ["repeat", "window_id"]
     both = old.predictions.merge(run.predictions, on=keys, suffixes=("", "_again"))
     names = [name for name in old.predictions if str(name).startswith("p_") or name in ("start_pred", "end_pred")]

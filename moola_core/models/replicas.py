@@ -120,13 +120,13 @@ class Replicas:
         rows that batch normalisation counts; without it the running statistics are used, as in eval mode.
         """
         *between, last = dropped or (None,)
-        sequence = self._encoder(x, between, statistics)
+        sequence = self.encode(x, between, statistics)
         pooled = self._pooling(sequence)
         shared = self._trunk(pooled if last is None else pooled * last)
         return Outputs(self._class_head(shared), self._pointer_head(shared, sequence))
 
-    def _encoder(self, x: Tensor, between: Dropped, statistics: Tensor | None) -> Tensor:
-        """[R, K, B, F] → [R, K, B, 2 · hidden]."""
+    def encode(self, x: Tensor, between: Dropped, statistics: Tensor | None) -> Tensor:
+        """[R, K, B, F] → [R, K, B, 2 · hidden]; between: dropout's factors between the layers."""
         for layer in range(self.model.layers):
             x = self._layer(x, layer)
             if layer < len(between):

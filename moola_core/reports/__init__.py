@@ -1,1 +1,1 @@
-"""reports."""
+"""Reports: what a run's stored results say, as one file that travels."""

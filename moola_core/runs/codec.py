@@ -88,6 +88,8 @@ def restore(kind: Any, value: Any) -> Any:
         inner = get_args(kind)
         each = [inner[0]] * len(value) if len(inner) == 2 and inner[1] is Ellipsis else inner
         return tuple(restore(item, part) for item, part in zip(each, value, strict=True))
+    if get_origin(kind) is dict:
+        return {key: restore(get_args(kind)[1], part) for key, part in value.items()}
     return value
 
 

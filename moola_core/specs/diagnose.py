@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from moola_core.specs.data import Data, Features
 from moola_core.specs.part import Part
 
-Diagnostic = Literal["features", "shift", "calibration", "balance", "errors", "transfer", "attribution"]
+Diagnostic = Literal["features", "shift", "calibration", "balance", "errors", "transfer", "attribution", "doctor"]
 
 
 class Diagnose(Part):
@@ -22,12 +22,21 @@ class Diagnose(Part):
     features: Features = Features()
     permutations: int = Field(5000, ge=99, le=1_000_000, description="permutations of the features' p-values")
     repeats: int = Field(1, ge=1, description="repeats whose models are explained (attribution)")
+    figures: dict[str, Any] = Field(
+        {}, description="reported figures that are judged, with no run behind them (doctor)"
+    )
+    planned: dict[str, Any] = Field(
+        {},
+        description="the spec that is judged before it is launched, or that mends of reported figures start from (doctor)",
+    )
     seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of permutations and resampling")
 
     @model_validator(mode="after")
     def _consistent(self) -> Diagnose:
         of_windows = self.name in ("features", "shift")
-        if not of_windows and not self.run:
+        if self.name == "doctor" and bool(self.run) == bool(self.figures or self.planned):
+            raise ValueError("name=doctor needs run, or else figures or planned")
+        if not of_windows and not self.run and self.name != "doctor":
             raise ValueError(f"name={self.name} needs run; give the id of a finished run")
         if of_windows and not self.data.windows:
             raise ValueError(f"name={self.name} needs data.windows; give labelled windows")

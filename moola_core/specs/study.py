@@ -63,6 +63,7 @@ class Study(Part):
             if shared:
                 raise ValueError(f"arm {arm.name} changes {', '.join(sorted(shared))}; arms share folds and seeds")
             self.spec_of(arm.name, "encoder")
+            self.pretraining_of(arm.name)
         return self
 
     def spec_of(self, name: str, checkpoint: str = "") -> Finetune:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,6 +84,16 @@ class Batch:
     def dropped(self, resting: bool) -> list[Tensor]:
         """Factors of dropout; those before the heads alone when the encoder rests."""
         return [mask / self.kept for mask in (self.masks[-1:] if resting else self.masks)]
+
+    def between(self, width: int, times: int) -> Iterator[list[Tensor]]:
+        """Factors between the layers for so many windows, as the next passes would draw them; the streams stay where they are."""
+        streams = [torch.Generator(g.device).set_state(g.get_state()) for g in self.dropout]
+        for _ in range(times):
+            found = [mask.new_zeros(*mask.shape[:2], width, mask.shape[3]) for mask in self.masks[:-1]]
+            for r, stream in enumerate(streams):
+                for mask in found:
+                    mask[r].bernoulli_(self.kept, generator=stream)
+            yield [mask / self.kept for mask in found]
 
     def clear(self) -> None:
         """No rows: a step then changes nothing."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from moola_core.errors import RunError
+from moola_core.models.checkpoint import weights_of
 from moola_core.training.device import Device
 from moola_core.training.events import Emit, Event
 from moola_core.training.inputs import Replicate
@@ -23,21 +24,25 @@ class Course:
         self.loop, self.emit = loop, emit
         self.where: dict[str, Any] = {"repeat": loop.fold.repeat, "fold": loop.fold.fold}
         self.best, self.best_epoch, self.epochs, self.stopped = float("inf"), 0, 0, False
+        self.before, self.moved = weights_of(loop.model), 0.0
         self.tables: list[np.ndarray] = []
         sizes = {role: len(getattr(loop.fold, role)) for role in ("train", "inner", "test", "purged")}
         emit(Event("replicate_started", **self.where, values=sizes))
 
-    def begin(self, epoch: int) -> bool:
-        """Put the schedule's phase in force; whether one begins with this epoch."""
-        begun = self.loop.begin_epoch(epoch)
-        if begun:
-            values = {
-                "parameters": self.loop.model.count_trainable(),
-                "names": self.loop.unfreezing.trainable(),
-                "rates": self.loop.unfreezing.phase.rates,
-            }
-            self.emit(Event("trainable", **self.where, epoch=epoch, values=values))
-        return begun
+    def begin(self, epoch: int) -> None:
+        """Put the schedule's phase in force, and tell of one that begins."""
+        if self.loop.begin_epoch(epoch):
+            self.tell_phase(epoch, self.loop.encoder_noise())
+
+    def tell_phase(self, epoch: int, encoder_noise: float | None) -> None:
+        """Say what trains from this epoch on."""
+        values = {
+            "parameters": self.loop.model.count_trainable(),
+            "names": self.loop.unfreezing.trainable(),
+            "rates": self.loop.unfreezing.phase.rates,
+            "encoder_noise": encoder_noise,
+        }
+        self.emit(Event("trainable", **self.where, epoch=epoch, values=values))
 
     def measure(self, epoch: int, table: np.ndarray, predicted: Predicted) -> bool:
         """Take notice of an epoch's steps [steps, columns] and of what was predicted of the inner windows.
@@ -77,6 +82,7 @@ class Course:
     def tell_changed(self) -> None:
         """Say which weights the phase changed. Raises RunError when a frozen one is among them."""
         changed = self.loop.unfreezing.changed()
+        self.moved = self.loop.unfreezing.moved(self.before)
         values = {"names": changed, "count": len(changed)}
         self.emit(Event("changed", **self.where, epoch=self.epochs, values=values))
 
@@ -99,7 +105,7 @@ class Course:
     def finish(self, predicted: Predicted, weights: dict[str, np.ndarray], seconds: float, device: Device) -> Replicate:
         """The fit's outcome: what the chosen epoch's `weights` predicted of the test windows."""
         loop, (probabilities, span, _) = self.loop, predicted
-        values = {"seconds": seconds, "best_epoch": self.best_epoch, "epochs": self.epochs}
+        values = {"seconds": seconds, "best_epoch": self.best_epoch, "epochs": self.epochs, "moved": self.moved}
         self.emit(Event("replicate_finished", **self.where, values=values))
         sigmas = loop.weighting.sigmas() if loop.spec.model.tasks == "both" else None
         return Replicate(

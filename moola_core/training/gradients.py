@@ -13,13 +13,15 @@ from torch import Tensor, nn
 class Conflict:
     """One step's gradients on the shared parameters, as tensors that stay on the device.
 
-    norms [2] (class, pointer), cosine, conflict (cosine < 0), projected (cosine < threshold and projection is on).
+    norms [2] (class, pointer), cosine, conflict (cosine < 0), projected (cosine < threshold and projection is on), unapplied:
+    how far the gradient that the optimiser is given lies from the projected one, as a share of the latter's norm.
     """
 
     norms: Tensor
     cosine: Tensor
     conflict: Tensor
     projected: Tensor
+    unapplied: Tensor
 
 
 def project(first: Tensor, second: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,7 +50,7 @@ def split_backward(
         parameter.grad = torch.stack(known).sum(0) if known else None
     if not shared:
         zero = terms.new_zeros(())
-        return Conflict(terms.new_zeros(2), zero, zero < 0, zero < 0)
+        return Conflict(terms.new_zeros(2), zero, zero < 0, zero < 0, zero)
     place = {id(parameter): i for i, parameter in enumerate(parameters)}
     flats = [torch.cat([_flat(gradients[place[id(p)]], p) for p in shared]) for gradients in each]
     clear, other, cosine = project(flats[0], flats[1], how.threshold if how.on else -2.0)
@@ -57,7 +59,10 @@ def split_backward(
         for parameter, piece in zip(shared, total.split([p.numel() for p in shared]), strict=True):
             parameter.grad = piece.view_as(parameter)
     projected = (cosine < how.threshold) if how.on else torch.zeros_like(cosine, dtype=torch.bool)
-    return Conflict(torch.stack([flat.norm() for flat in flats]), cosine, cosine < 0, projected)
+    applied = torch.cat([_flat(parameter.grad, parameter) for parameter in shared])
+    wanted = clear + other
+    unapplied = (applied - wanted).norm() / wanted.norm().clamp(min=1e-30)
+    return Conflict(torch.stack([flat.norm() for flat in flats]), cosine, cosine < 0, projected, unapplied)
 
 
 @dataclass(frozen=True)

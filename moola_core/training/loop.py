@@ -14,7 +14,7 @@ from moola_core.metrics import classification, pointers, probability
 from moola_core.models.checkpoint import Pretrained, put_weights
 from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.specs import Finetune
-from moola_core.training import seeds
+from moola_core.training import planting, seeds
 from moola_core.training.device import Device
 from moola_core.training.folds import Fold
 from moola_core.training.gradients import Conflict, Projection, split_backward
@@ -24,7 +24,9 @@ from moola_core.training.schedule import LAST, LOWER, Unfreezing
 
 STEP_COLUMNS = (
     "loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "norm_class", "norm_pointer", "cosine", "conflict", "projected",
+    "unapplied",
 )  # fmt: skip
+NOISE_WINDOWS = 64
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Loop:
             self.start.check_features(inputs.features)
             self.start.check_size(spec.model.layers, spec.model.hidden)
             put_weights(self.model.encoder, self.start.weights, self.start.source)
+            if spec.faults.noise_encoder:
+                planting.scramble(self.model.encoder, spec.training.seed)
         self.unfreezing = Unfreezing(spec, self.model)
         self.anchor = [parameter.detach().clone() for parameter in self.model.encoder.parameters()]
         self.weighting = make_weighting(spec.loss).to(device.kind)
@@ -189,10 +193,14 @@ class Loop:
             torch.exp(0.5 * self.weighting.log_variance.detach()) if isinstance(self.weighting, Uncertainty) else nan
         )
         gradients = (
-            torch.cat([nan, nan, nan[:1]])
+            torch.cat([nan, nan, nan])
             if conflict is None
             else torch.cat(
-                [conflict.norms, torch.stack([conflict.cosine, conflict.conflict.float(), conflict.projected.float()])]
+                [
+                    conflict.norms,
+                    torch.stack([conflict.cosine, conflict.conflict.float(), conflict.projected.float()]),
+                    conflict.unapplied[None],
+                ]
             )
         )
         return torch.cat([terms.detach().sum()[None], losses.detach(), sigma, gradients])
@@ -214,13 +222,28 @@ class Loop:
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """All training windows once; returns the rows of STEP_COLUMNS [steps, columns]."""
-        self.model.train()
-        if self.encoder_rests:
-            self.model.encoder.eval()
+        self._training_mode()
         rows = [self.step(batch, self.splits(epoch, i)) for i, batch in enumerate(self.batches())]
         table = torch.stack(rows).cpu().numpy()
         self.end_epoch(table)
         return table
+
+    def _training_mode(self) -> None:
+        self.model.train()
+        if self.encoder_rests:
+            self.model.encoder.eval()
+
+    @torch.no_grad()
+    def encoder_noise(self) -> float | None:
+        """How much the frozen encoder's answers to the same windows differ, beside how much the windows differ; None if it trains."""
+        if not self.unfreezing.phase.encoder_frozen:
+            return None
+        self._training_mode()
+        x = self.data.x[torch.from_numpy(self.fold.train[:NOISE_WINDOWS]).to(self.device.kind)]
+        # Its own random state: measuring must not change what is trained.
+        with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.device.kind == "cuda" else []):
+            first, second = (self.model.encoder(x).float().mean(1) for _ in range(2))
+        return noise_share(first, second)
 
     def end_epoch(self, table: np.ndarray) -> None:
         """Tell the weighting an epoch's mean losses."""
@@ -239,7 +262,8 @@ class Loop:
         """Class probabilities [m, C] and pointers (start, end) in bars [m, 2] of the network's outputs."""
         probabilities, span = None, None
         if outputs.logits is not None:
-            probabilities = torch.softmax(outputs.logits.double(), 1)[:, : len(self.inputs.classes)].cpu().numpy()
+            logits = outputs.logits.double() / self.spec.faults.temperature
+            probabilities = torch.softmax(logits, 1)[:, : len(self.inputs.classes)].cpu().numpy()
         if outputs.pointer is not None:
             span = to_bars(outputs.pointer.double().cpu().numpy(), self.inputs.window_bars)
         return probabilities, span
@@ -274,11 +298,19 @@ class Loop:
             )
             values |= {name: found.get(name) for name in ("center_mae_bars", "length_mae_bars", "hit_at_3", "hit_at_5")}
         sigmas = self.weighting.sigmas()
-        measured = steps[~np.isnan(steps[:, -1])]
+        conflict, projected = (steps[:, STEP_COLUMNS.index(name)] for name in ("conflict", "projected"))
+        measured = ~np.isnan(conflict)
         values["sigma_ratio"] = sigmas[1] / sigmas[0] if sigmas else None
-        values["conflict_rate"] = float(measured[:, -2].mean()) if len(measured) else None
-        values["projection_rate"] = float(measured[:, -1].mean()) if len(measured) else None
+        values["conflict_rate"] = float(conflict[measured].mean()) if measured.any() else None
+        values["projection_rate"] = float(projected[measured].mean()) if measured.any() else None
         return values
+
+
+def noise_share(first: Tensor, second: Tensor) -> float:
+    """Of two passes [m, width] over the same windows: root mean square of their difference over √2, over the standard deviation over
+    the windows."""
+    spread = (first - first.mean(0)).square().mean().sqrt()
+    return float((first - second).square().mean().sqrt() / 2**0.5 / spread.clamp(min=1e-12))
 
 
 def to_bars(pointer: np.ndarray, window_bars: int) -> np.ndarray:

@@ -30,7 +30,7 @@ from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold, thin
 from moola_core.training.gradients import project
 from moola_core.training.inputs import Inputs, Replicate
-from moola_core.training.loop import STEP_COLUMNS, Loop
+from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, noise_share
 from moola_core.training.objectives import Uncertainty, class_loss, pointer_loss
 from moola_core.training.schedule import LAST, LOWER
 from moola_core.training.stacked import LOG_VARIANCE, WEIGHTING, RowAdamW, Stacked, unstacked
@@ -96,9 +96,11 @@ class Group:
         seconds, began = [0.0] * len(courses), time.perf_counter()
         for epoch in range(1, self.spec.training.epochs + 1):
             on = [r for r, course in enumerate(courses) if not course.stopped]
-            begun = [courses[r].begin(epoch) for r in on]
+            begun = [self.loops[r].begin_epoch(epoch) for r in on]
             if any(begun):
                 self.prepare(emit)
+                for r, noise in zip(on, self.encoder_noise(on), strict=True):
+                    courses[r].tell_phase(epoch, noise)
             tables, predicted = self.train_epoch(epoch, on), self.predict_inner()
             better = torch.zeros(len(courses), dtype=torch.bool)
             for r in on:
@@ -133,7 +135,7 @@ class Group:
         self._take_multipliers()
         pool = torch.cuda.graph_pool_handle() if self.device.kind == "cuda" else None
         self.steps = {split: Captured(partial(self.step, split), pool) for split in self._variants()}
-        self.inner = self._rows([loop.fold.inner for loop in self.loops])
+        self.inner = self.rows_of([loop.fold.inner for loop in self.loops])
         self.ask = Captured(partial(self.predict, self.network, self.windows, self.inner), pool)
         failure = next((one.failure for one in (*self.steps.values(), self.ask) if one.failure), "")
         if failure and not self.failure and emit:
@@ -146,7 +148,19 @@ class Group:
             return {False}
         return {True} if self.spec.loss.pcgrad else {True, False}
 
-    def _rows(self, rows: Sequence[np.ndarray]) -> Rows:
+    @torch.no_grad()
+    def encoder_noise(self, on: Sequence[int]) -> list[float | None]:
+        """Loop.encoder_noise of some fits, with the draws that they would make next."""
+        if not self.loops[0].unfreezing.phase.encoder_frozen:
+            return [None] * len(on)
+        rows = self.rows_of([loop.fold.train[:NOISE_WINDOWS] for loop in self.loops])
+        x, counted = self.windows.scaled(rows).transpose(1, 2), None if self.loops[0].encoder_rests else rows.present
+        draws = self.batch.between(rows.present.shape[1], 0 if counted is None else 2)
+        first, second = (self.network.encode(x, next(draws, []), counted).mean(1) for _ in range(2))
+        sizes = [len(self.loops[r].fold.train[:NOISE_WINDOWS]) for r in on]
+        return [noise_share(first[r, :size], second[r, :size]) for r, size in zip(on, sizes, strict=True)]
+
+    def rows_of(self, rows: Sequence[np.ndarray]) -> Rows:
         return Rows.of([torch.from_numpy(own) for own in rows], max(map(len, rows)), self.device.kind)
 
     def train_epoch(self, epoch: int, on: Sequence[int]) -> dict[int, np.ndarray]:
@@ -220,7 +234,7 @@ class Group:
         return functional_call(self.weighting, {"log_variance": self.stacked.views[LOG_VARIANCE]}, (losses,))
 
     def _gradients(self, terms: Tensor, split: bool) -> tuple[Tensor, Tensor]:
-        """Gradients [R, columns that train], and what was measured of the two tasks' [R, 5]: norms, cosine, conflict, projected."""
+        """Gradients [R, columns that train], and what was measured of the two tasks' [R, 6], as in Conflict."""
         weights = [self.stacked.views[name] for name in self.names]
 
         def flat(total: Tensor, again: bool) -> Tensor:
@@ -228,19 +242,21 @@ class Group:
             return torch.cat([gradient.flatten(1) for gradient in found], dim=1)
 
         if not split:
-            return flat(terms.sum(), False), terms.new_full((len(terms), 5), torch.nan)
+            return flat(terms.sum(), False), terms.new_full((len(terms), 6), torch.nan)
         each = [flat(terms[:, task].sum(), task == 0) for task in (0, 1)]
         total = each[0] + each[1]
         shared = sum(self.stacked.shapes[name].numel() for name in self.names if name.startswith(SHARED))
         if not shared:
-            return total, terms.new_zeros(len(terms), 5)
+            return total, terms.new_zeros(len(terms), 6)
         how = self.loops[0].projection
         both = [one[:, :shared] for one in each]
         clear, other, cosine = project(both[0], both[1], how.threshold if how.on else -2.0)
+        wanted = clear + other
         if how.on:
-            total[:, :shared] = clear + other + (both[0] + both[1] if how.accumulated else 0.0)
+            total[:, :shared] = wanted + (both[0] + both[1] if how.accumulated else 0.0)
+        unapplied = (total[:, :shared] - wanted).norm(dim=1) / wanted.norm(dim=1).clamp(min=1e-30)
         projected = cosine < how.threshold if how.on else torch.zeros_like(cosine)
-        columns = [*(one.norm(dim=1) for one in both), cosine, (cosine < 0).float(), projected.float()]
+        columns = [*(one.norm(dim=1) for one in both), cosine, (cosine < 0).float(), projected.float(), unapplied]
         return total, torch.stack(columns, dim=1)
 
     def _update(self, flat: Tensor) -> None:
@@ -295,7 +311,7 @@ class Group:
         windows.select(torch.tensor(stopped, device=self.device.kind))
         tests = [self.loops[r].fold.test for r in stopped]
         network = Replicas(self.spec.model, weights, self.network.low)
-        found = self.predict(network, windows, self._rows(tests))
+        found = self.predict(network, windows, self.rows_of(tests))
         predicted = self._read(found, [self.loops[r] for r in stopped], [len(test) for test in tests])
         for place, r in enumerate(stopped):
             own = unstacked(weights, place, self.loops[r].model)

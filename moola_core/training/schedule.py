@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,13 @@ class Phase:
 
 def phases(spec: Finetune) -> tuple[Phase, ...]:
     """The phases of the spec's schedule, the first from epoch 1 on; of two that begin together the later one holds."""
+    found = _phases(spec)
+    if spec.faults.nothing_unfrozen:
+        return tuple(Phase(phase.first_epoch, {REST: phase.rates[REST]}) for phase in found)
+    return found
+
+
+def _phases(spec: Finetune) -> tuple[Phase, ...]:
     transfer, rate = spec.transfer, spec.training.learning_rate
     if transfer.schedule == "frozen":
         return (Phase(1, {REST: rate}),)
@@ -104,6 +112,15 @@ class Unfreezing:
                 mend="Report this: it is a fault.",
             )
         return moved
+
+    def moved(self, before: Mapping[str, np.ndarray]) -> float:
+        """How far the weights that train now have come from `before`: root mean square of the change over that of `before`."""
+        now, names = self._weights(), self.trainable()
+        change, size = (
+            sum(float(np.square(part).sum()) for part in parts)
+            for parts in ((now[name] - before[name] for name in names), (before[name] for name in names))
+        )
+        return float(np.sqrt(change / max(size, 1e-30)))
 
     def _weights(self) -> dict[str, np.ndarray]:
         return {name: parameter.detach().cpu().numpy().copy() for name, parameter in self.model.named_parameters()}

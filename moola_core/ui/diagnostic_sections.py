@@ -9,17 +9,11 @@ from moola_core.charts import balance as balance_charts
 from moola_core.charts import calibration as calibration_charts
 from moola_core.charts import slices as slice_charts
 from moola_core.diagnostics.results import Balance, Calibration, CalibrationReport, Errors, Evaluation, Suspect
+from moola_core.reports.verdicts import of_balance
+from moola_core.reports.wording import probability
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, widgets
-from moola_core.ui.widgets import figures, literal, probability
-
-SLICE_TITLES = {
-    "grade": "Grade",
-    "hour": "Hour of the day",
-    "volatility": "Volatility",
-    "expansion": "Expansion length",
-    "source": "Source",
-}
+from moola_core.ui.widgets import figures, literal
 
 
 def calibration(run: Run) -> None:
@@ -129,7 +123,7 @@ def balance(run: Run) -> None:
     )
     told["Shared parameters"] = (f"{found.shared_parameters:,}", "trained by both tasks")
     figures(told)
-    st.markdown(_balance_sentence(found))
+    st.markdown(widgets.verdict(of_balance(found)))
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Losses and σ")
@@ -155,19 +149,6 @@ def balance(run: Run) -> None:
             st.caption("No parameters are shared, so there is no cosine.")
 
 
-def _balance_sentence(found: Balance) -> str:
-    if not found.shared_parameters:
-        return "The tasks share no trained parameter: neither σ nor PCGrad can change what one does to the other."
-    if found.gradient_ratio is not None and found.gradient_ratio < 0.1:
-        return (
-            f"**The pointer is starved.** Its gradient is {found.gradient_ratio:.1%} of the class's where both train the same parameters. "
-            "Try `loss.weighting=equal`, or a fixed `loss.lambda_pointer` of 10 or more."
-        )
-    if found.gradient_ratio is not None and found.gradient_ratio > 10:
-        return f"**The class is starved.** The pointer's gradient is {found.gradient_ratio:.0f} times as large on the shared parameters."
-    return "Neither task is starved on the shared parameters."
-
-
 def errors(run: Run, result: Evaluation) -> None:
     """Where the run is wrong."""
     found = loaders.diagnostic(run, "errors")
@@ -183,7 +164,7 @@ def errors(run: Run, result: Evaluation) -> None:
         by = st.segmented_control(
             "By",
             kinds,
-            format_func=lambda name: SLICE_TITLES[name],
+            format_func=lambda name: slice_charts.TITLES[name],
             key="slice_by",
             default=kinds[0],
             required=True,

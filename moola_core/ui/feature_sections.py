@@ -11,11 +11,6 @@ from moola_core.targets import NOTABLE_R
 from moola_core.ui import widgets
 from moola_core.ui.widgets import literal
 
-AGGREGATE_TITLES = {
-    "window": "the whole window",
-    "last": "its last 20 bars",
-    "before_expansion": "the 20 bars before the expansion",
-}
 SHOWN = {
     "feature": "feature", "r": "r", "r_low": "from", "r_high": "to", "auc": "AUC", "auc_middle": "AUC, middle", "p": "p", "q": "q",
     "sign_stability": "same sign", "std": "std", "n": "n",
@@ -29,8 +24,8 @@ def table(report: FeatureReport) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         aggregate = st.segmented_control(
             "Mean over",
-            list(AGGREGATE_TITLES),
-            format_func=lambda name: AGGREGATE_TITLES[name],
+            list(charts.AGGREGATE_TITLES),
+            format_func=lambda name: charts.AGGREGATE_TITLES[name],
             key="aggregate",
             default="window",
             required=True,

@@ -21,7 +21,10 @@ def navigation() -> Page:
             ],
             "Answers": [
                 st.Page("pages/results.py", title="Results", icon=":material/fact_check:"),
+                st.Page("pages/doctor.py", title="Doctor", icon=":material/stethoscope:"),
+                st.Page("pages/compare.py", title="Compare", icon=":material/balance:"),
                 st.Page("pages/predict.py", title="Predict", icon=":material/online_prediction:"),
+                st.Page("pages/report.py", title="Report", icon=":material/description:"),
             ],
         }
     )

@@ -11,12 +11,13 @@ from moola_core.launch.local import LocalLauncher
 from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
 from moola_core.presets import preset
+from moola_core.reports.wording import duration, size
 from moola_core.runs.checkpoints import find, settings_of, start_from
-from moola_core.specs import change
+from moola_core.specs import Diagnose, change
 from moola_core.ui import loaders, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, shown, store_folder
-from moola_core.ui.widgets import distinct, duration, figures, literal, size, title_of
+from moola_core.ui.widgets import distinct, figures, literal, title_of
 
 FINETUNE, PRETRAIN = "finetune", "pretrain"
 TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on the bars"}
@@ -138,6 +139,15 @@ def start(base: Any, spec: Any, problem: str) -> None:
         assert spec is not None
         run_id = LocalLauncher(loaders.store()).submit(spec, name=name, note=note, tags=tags)
         state.open_page("runs", **{state.RUN: run_id})
+    if st.button(
+        "Check before launch",
+        icon=":material/stethoscope:",
+        disabled=spec is None or bool(problem),
+        help="The doctor looks at settings and data; nothing is trained.",
+    ):
+        assert spec is not None
+        LocalLauncher(loaders.store()).submit(Diagnose(name="doctor", planned=spec.model_dump(mode="json")))
+        state.open_page("doctor", **{state.VIEW: "planned"})
     if spec is not None:
         st.caption("The same from the command line:")
         st.code(command(spec, settings_form.changed(base, spec), name, note, tags), language="bash", wrap_lines=True)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from moola_core.charts import learned as charts
 from moola_core.diagnostics.results import Learned
+from moola_core.reports.verdicts import of_learned
 from moola_core.runs.store import Run
 from moola_core.ui import state, widgets
 from moola_core.ui.widgets import figures
@@ -15,7 +16,7 @@ SHOWN = ("close_norm", "range_z", "dist_prev_SH")
 
 def learned(run: Run, result: Learned) -> None:
     """What was learned in a sentence, then errors, a reconstruction, the probe, and the way on."""
-    st.markdown(_verdict(result))
+    st.markdown(widgets.verdict(of_learned(result)))
     if st.button("Fine-tune from this run", type="primary", icon=":material/arrow_forward:"):
         state.open_page("launch", **{state.KIND: "finetune", state.CHECKPOINT: run.id})
     _figures(result)
@@ -38,24 +39,6 @@ def learned(run: Run, result: Learned) -> None:
             "only as far as its bar is longer than that of random weights. Chance scores 0.44 to 0.56."
         )
         widgets.chart(charts.probe(result.probe, look), "probe", "AUROC of a linear probe")
-
-
-def _verdict(result: Learned) -> str:
-    if result.masked_mae is not None:
-        mean, best = result.trivial["feature_mean"], min(result.trivial.values())
-        if result.covered_mae is not None and result.covered_mae > 1.5 * result.masked_mae:
-            return (
-                f"**The target was visible.** With the hidden bars covered the error is {result.covered_mae:.3f}, "
-                f"not {result.masked_mae:.3f}: the network copied its input."
-            )
-        if result.masked_mae < best:
-            share = 1 - result.masked_mae / mean
-            return f"**It learned something.** Its error at hidden bars is {share:.0%} below that of the feature mean."
-        return "**It learned nothing that the feature mean or the last visible bar does not know.**"
-    better = [m for m in result.measures if (m.value < m.trivial) == (m.better == "lower")]
-    if len(better) == len(result.measures):
-        return "**It learned something.** Every figure below is better than without learning."
-    return "**It learned little.** Not every figure below is better than without learning."
 
 
 def _figures(result: Learned) -> None:

@@ -10,23 +10,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import (
-    Attribution,
-    Balance,
-    CalibrationReport,
-    Errors,
-    Evaluation,
-    FeatureReport,
-    Learned,
-    Predicted,
-    Shift,
-    Transferred,
-)
+from moola_core.diagnostics.results import RESULTS, Diagnosis, Evaluation, Learned
+from moola_core.errors import MoolaError
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
 from moola_core.market.windows import Windows, load_windows
 from moola_core.runs.codec import restore
+from moola_core.runs.epochs import epoch_columns
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Reading
@@ -35,18 +26,6 @@ from moola_core.ui.places import data_folder, store_folder
 
 Stamp = tuple[str, int, int]
 TRAINED = ("finetune", "pretrain")
-DIAGNOSTICS: dict[str, type] = {
-    "features": FeatureReport,
-    "shift": Shift,
-    "attribution": Attribution,
-    "calibration": CalibrationReport,
-    "balance": Balance,
-    "errors": Errors,
-    "transfer": Transferred,
-    "predicted": Predicted,
-}
-EPOCH_KEYS = ("repeat", "fold", "epoch", "split")
-EPOCH_VALUES = ("loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "lr")
 
 
 def stamp(path: str | Path) -> Stamp:
@@ -172,6 +151,49 @@ def table(run: Run, name: str) -> pd.DataFrame:
     return _frame(stamp(run.folder / f"{name}.parquet"))
 
 
+def diagnosis(run: Run) -> Diagnosis | None:
+    """What the doctor found in the run when it ended, or when it was asked again since; None when it was not asked."""
+    for one in (run, diagnosed_run(run, "doctor")):
+        found = diagnostic(one, "doctor") if one is not None and one.record.state == "done" else None
+        if isinstance(found, Diagnosis):
+            return found
+    return None
+
+
+def asked_doctor(of: str) -> Run | None:
+    """The newest run that asks the doctor about reported `figures`, or about what is `planned`."""
+    return next((run for run in _diagnoses("doctor") if _topic(run.spec) == of), None)
+
+
+def _topic(spec: Any) -> str:
+    return "run" if spec.run else "figures" if spec.figures else "planned"
+
+
+def comparisons(dataset: Dataset) -> list[Run]:
+    """The studies, plans and comparisons of the dataset's windows, newest first."""
+    found = []
+    for record in store().runs():
+        run = store().open(record.run_id)
+        if record.kind == "study":
+            windows = run.spec.base.data.windows
+        elif record.kind == "plan":
+            windows = run.spec.data.windows
+        elif record.kind == "compare":
+            windows = _windows_of_run(run.spec.runs[0])
+        else:
+            continue
+        if windows and dataset.windows and _same_file(windows, dataset.windows):
+            found.append(run)
+    return found
+
+
+def _windows_of_run(run_id: str) -> str:
+    try:
+        return store().open(run_id).spec.data.windows
+    except MoolaError:  # it was deleted since
+        return ""
+
+
 def _diagnoses(name: str) -> Iterator[Run]:
     """The runs that compute the diagnostic, newest first."""
     runs = (store().open(record.run_id) for record in store().runs("diagnose"))
@@ -235,14 +257,9 @@ def _learned(source: Stamp, run_id: str) -> Learned:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _diagnostic(source: Stamp, run_id: str, name: str) -> Any:
     stored = store().open(run_id).result(name)
-    return stored["why_not"] if "why_not" in stored else restore(DIAGNOSTICS[name], stored)
+    return stored["why_not"] if "why_not" in stored else restore(RESULTS[name], stored)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _epochs(source: Stamp, run_id: str) -> dict[str, np.ndarray]:
-    events = [event for event in store().open(run_id).events() if event["type"] == "epoch"]
-    columns: dict[str, np.ndarray] = {key: np.array([event.get(key) for event in events]) for key in EPOCH_KEYS}
-    for name in EPOCH_VALUES:
-        values = [event.get("values", {}).get(name) for event in events]
-        columns[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
-    return columns
+    return epoch_columns(store().open(run_id))

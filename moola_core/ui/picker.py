@@ -11,6 +11,7 @@ from moola_core.market.library import Dataset
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import frame, loaders, state
+from moola_core.ui.places import MARK
 from moola_core.ui.widgets import STATES, distinct, title_of
 
 PICKED = "picked"
@@ -51,6 +52,8 @@ def current() -> Picked:
     if picked is None:
         # Until st.navigation was called once in a server, Streamlit takes a link to a page for its old kind of pages/ folder
         # and runs the page without app.py. After this call it does not.
+        # Without a page_icon of ours the menu would make the browser fetch the page's own from outside.
+        st.set_page_config(page_icon=str(MARK))
         frame.navigation()
         st.rerun()
     return picked

@@ -17,6 +17,7 @@ from moola_core.market.library import DataFile, find_files
 from moola_core.market.settings import load_reading, save_reading, sidecar_path
 from moola_core.market.tables import read_table, rename
 from moola_core.market.windows import load_windows
+from moola_core.reports.wording import size
 from moola_core.specs import Reading, build
 from moola_core.ui import loaders, widgets
 from moola_core.ui.places import data_folder, shown
@@ -70,7 +71,7 @@ def body() -> None:
         required=True,
     )
     assert kind is not None  # `required`
-    st.caption(f"{widgets.literal(file.why)}; {widgets.size(file.size_bytes)}")
+    st.caption(f"{widgets.literal(file.why)}; {size(file.size_bytes)}")
     try:
         reading = _ask(file.path, kind, name)
         beside = _bars_beside(file, files) if kind == "labels" else None

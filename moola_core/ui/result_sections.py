@@ -14,15 +14,6 @@ from moola_core.diagnostics.results import Confusion, Evaluation
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, state, widgets
 
-SUMMARY = {
-    "f1_macro": "Macro F1",
-    "accuracy": "Accuracy",
-    "auroc": "AUROC",
-    "aucpr": "AUCPR",
-    "ece": "ECE",
-    "brier": "Brier",
-}
-PER_CLASS = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
 CELL = "confusion_cell"
 
 
@@ -51,7 +42,7 @@ def metrics(result: Evaluation) -> None:
         f"Pooled out of fold over {result.windows} windows; {spread}. The line marks what always answering the commonest "
         "class would score."
     )
-    titles, rows = _rows(result)
+    titles, rows = evaluation.metric_rows(result)
     figure = evaluation.metric_spread(titles, rows, result.majority, "majority class", widgets.appearance())
     left, right = st.columns([1.25, 1], gap="large")
     with left:
@@ -156,20 +147,6 @@ def _curves(run_id: str, files: tuple[loaders.Stamp, ...], look: str, constant: 
         "σ of the tasks": curves.sigmas(epochs, look),
     }
     return drawn | ({"Gradient conflict": curves.conflict(steps, look)} if len(steps.get("epoch", ())) else {})
-
-
-def _rows(result: Evaluation) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """Titles of the flat metrics, and each repeat with the metrics of the classes flattened."""
-    titles = {name: title for name, title in SUMMARY.items() if result.metrics.get(name)}
-    rows = []
-    for repeat in result.by_repeat:
-        row = dict(repeat)
-        for name in PER_CLASS:
-            row |= {f"{name} {label}": value for label, value in (repeat.get(name) or {}).items()}
-        rows.append(row)
-    for name, title in PER_CLASS.items():
-        titles |= {f"{name} {label}": f"{title}, {label}" for label in (result.metrics.get(name) or {})}
-    return titles, rows
 
 
 def _table(result: Evaluation, titles: dict[str, str], rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -6,11 +6,12 @@ from typing import Any
 
 import streamlit as st
 
+from moola_core.reports.wording import duration
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.specs import settings
-from moola_core.ui import progress, state
-from moola_core.ui.widgets import badge, duration, figures, literal, moment
+from moola_core.ui import doctor_sections, progress, state
+from moola_core.ui.widgets import badge, figures, literal, moment
 
 SECTIONS = ("Curves", "Log", "Settings")
 SECTION = "section"
@@ -41,6 +42,7 @@ def summary(run: Run, record: Record) -> None:
             "Seed": (str(record.seed), f"preset {record.preset}" if record.preset else ""),
         }
     )
+    doctor_sections.badge_line(run)
     if record.state == "done" and st.button("See the results", icon=":material/fact_check:", type="primary"):
         state.open_page("results", **{state.RUN: run.id})
 

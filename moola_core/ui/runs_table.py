@@ -8,9 +8,9 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
+from moola_core.reports.wording import KIND_TITLES, duration
 from moola_core.runs.record import Record
-from moola_core.ui import loaders, picker, state
-from moola_core.ui.widgets import KIND_TITLES, duration
+from moola_core.ui import doctor_sections, loaders, picker, state
 
 TABLE = "runs_table"
 
@@ -33,6 +33,7 @@ def runs_table(records: Sequence[Record]) -> None:
             "kind": st.column_config.TextColumn("Kind", width="small"),
             "preset": st.column_config.TextColumn("Preset", width="small"),
             "dataset": "Dataset",
+            "doctor": st.column_config.TextColumn("Doctor", width="small"),
             "took": st.column_config.TextColumn("Took", width="small"),
             "tags": st.column_config.ListColumn("Tags"),
             "note": "Note",
@@ -50,6 +51,7 @@ def _row(record: Record) -> dict[str, object]:
         "kind": KIND_TITLES.get(record.kind, record.kind),
         "preset": record.preset,
         "f1": (result.metrics.get("f1_macro") or {}).get("mean") if result else None,
+        "doctor": doctor_sections.badge(run),
         "dataset": picker.dataset_of(record.run_id) or next(filter(None, picker.data_paths(record.run_id)), ""),
         "made": datetime.fromisoformat(str(record.created)).astimezone().replace(tzinfo=None),
         "took": duration(record.seconds) if record.seconds else "",

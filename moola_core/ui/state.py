@@ -15,7 +15,7 @@ DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
 TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
 KIND, PRESET, CHECKPOINT, ARCHIVED = "kind", "preset", "checkpoint", "archived"
-SECTION, VIEW = "show", "view"
+SECTION, VIEW, STUDY = "show", "view", "study"
 ARRIVING, DRAWN = "arriving", "drawn"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER)
 

@@ -7,6 +7,7 @@ import streamlit as st
 from moola_core.charts import learned as learned_charts
 from moola_core.charts import transfer as charts
 from moola_core.diagnostics.results import Transferred
+from moola_core.reports.verdicts import of_transfer
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import literal
@@ -19,7 +20,7 @@ def transfer(run: Run) -> None:
         widgets.empty("No transfer to look at", literal(found))
         return
     look = widgets.appearance()
-    st.markdown(_sentence(found))
+    st.markdown(widgets.verdict(of_transfer(found)))
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("What a linear probe reads")
@@ -39,15 +40,3 @@ def transfer(run: Run) -> None:
         widgets.chart(charts.layers(found.layers, look), "layers", "Similarity of each layer before and after")
         moved = ", ".join(f"layer {row.layer} by {row.moved:.1%}" for row in found.layers)
         st.caption(f"Weights moved: {moved} of their size.")
-
-
-def _sentence(found: Transferred) -> str:
-    scores = {score.representation: score for score in found.probe.scores}
-    before, random = scores["pre-trained"], scores["random weights"]
-    gap = before.mean - random.mean
-    spread = max(before.std, random.std, 0.01)
-    if gap > 2 * spread:
-        return "**Pre-training made the labels easier to read** than random weights leave them."
-    if gap < -2 * spread:
-        return "**Pre-training made the labels harder to read** than random weights leave them. Do not freeze this encoder."
-    return "**A probe reads about as much** from the pre-trained encoder as from random weights."

@@ -15,11 +15,11 @@ import streamlit as st
 
 from moola_core.charts.data import to_csv
 from moola_core.errors import MoolaError
+from moola_core.reports.verdicts import Verdict
 from moola_core.runs.record import Record
 from moola_core.ui import state
 
 FIGURE_PIXELS = 184
-KIND_TITLES = {"finetune": "fine-tuning", "pretrain": "pre-training"}
 STATES = {
     "queued": ("gray", "hourglass_empty"),
     "running": ("blue", "sync"),
@@ -91,26 +91,6 @@ def moment(text: str | None, seconds: bool = False) -> str:
     return time.astimezone().strftime("%H:%M:%S" if seconds else "%d %b %H:%M")
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds as `45 s`, `3 min 10 s` or `2 h 05 min`."""
-    if seconds is None:
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def size(count: float) -> str:
-    """Bytes as `310 kB`, `4.2 MB` or `1.1 GB`."""
-    for unit, divisor in (("GB", 1e9), ("MB", 1e6)):
-        if count >= divisor:
-            return f"{count / divisor:.1f} {unit}"
-    return f"{max(1, round(count / 1e3))} kB"
-
-
 def empty(title: str, body: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:
     """An empty state: what is missing, what to do, and the buttons that do it."""
     with st.container(border=True, key="empty"):
@@ -130,16 +110,12 @@ def explain(error: MoolaError) -> None:
         st.caption(f"To mend it: {literal(error.mend)}")
 
 
-def window_links(texts: dict[str, str], key: str) -> None:
-    """A button a window, by its id, that opens it."""
+def window_links(texts: dict[str, str], key: str, run_id: str | None = None) -> None:
+    """A button a window, by its id, that opens it, with the answers of the run `run_id` where one is given."""
+    also = {state.RUN: run_id} if run_id else {}
     for window_id, text in texts.items():
         if st.button(text, key=f"{key}_{window_id}", type="tertiary", icon=":material/candlestick_chart:"):
-            state.open_windows(window=window_id)
-
-
-def probability(value: float) -> str:
-    """A p-value as it is read: never 0."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+            state.open_windows(window=window_id, **also)
 
 
 def table(frame: pd.DataFrame, key: str) -> None:
@@ -153,6 +129,12 @@ def literal(text: str) -> str:
     for sign in ("\\", "$", "*", "_", "[", "]", "`", "~", "<", ">", ":"):
         text = text.replace(sign, f"\\{sign}")
     return text
+
+
+def verdict(found: Verdict) -> str:
+    """A verdict as markdown."""
+    headline = f"**{found.headline}**" if found.headline else ""
+    return f"{headline} {found.rest}".strip()
 
 
 def figures(values: dict[str, tuple[str, str]]) -> None:

@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, recall_score
 
-from moola_core.diagnostics.comparison import Answers, compare, draw_differences, measure, read_answers, strict_reading
+from moola_core.diagnostics.comparison import (
+    Answers,
+    compare,
+    draw_differences,
+    label_curve,
+    measure,
+    read_answers,
+    strict_reading,
+)
 from moola_core.metrics import pointers, probability
 
 CLASSES = ("a", "b")
@@ -124,3 +132,11 @@ def test_answers_are_read_from_predictions_in_the_order_asked():
     )
     assert (read.target == one.target[::-1]).all() and (read.fold == one.fold[:, ::-1]).all()
     assert len(np.unique(read.group)) == 10
+
+
+def test_more_labels_are_extrapolated_along_the_square_root():
+    truth = {count: 0.8 - 2 / np.sqrt(count) for count in (35, 70, 105, 139)}
+    found = label_curve({count: [value - 0.01, value + 0.01] for count, value in truth.items()})
+    assert found.labels == (35, 70, 105, 139) and found.ahead[-1][0] == 556
+    assert found.ahead[-1][1] == pytest.approx(0.8 - 2 / np.sqrt(556), abs=1e-6)
+    assert found.ahead[-1][2] <= found.ahead[-1][1] <= found.ahead[-1][3]

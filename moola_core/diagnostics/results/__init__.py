@@ -13,17 +13,37 @@ from moola_core.diagnostics.results.calibration import (
     Recalibrated,
     ReliabilityBin,
 )
-from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, Verdict
+from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
+from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
+from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
 from moola_core.diagnostics.results.predictions import Expansion, Predicted
 from moola_core.diagnostics.results.pretraining import FeatureError, Learned, Measure, Probe, ProbeScore, Reconstruction
 from moola_core.diagnostics.results.shift import Domain, FeatureShift, Foreign, Shift
 from moola_core.diagnostics.results.training import Balance, TaskBalance
 from moola_core.diagnostics.results.transfer import LayerChange, Transferred
 
+# Every result that a run may hold, by the name under which it is stored.
+RESULTS: dict[str, type] = {
+    "attribution": Attribution,
+    "balance": Balance,
+    "calibration": CalibrationReport,
+    "comparison": Comparison,
+    "doctor": Diagnosis,
+    "errors": Errors,
+    "evaluation": Evaluation,
+    "features": FeatureReport,
+    "learned": Learned,
+    "plan": PlanReport,
+    "predicted": Predicted,
+    "shift": Shift,
+    "transfer": Transferred,
+}
+
 __all__ = [
+    "RESULTS",
     "ArmFacts",
     "Attribution",
     "Balance",
@@ -33,6 +53,8 @@ __all__ = [
     "ColumnFact",
     "Comparison",
     "Confusion",
+    "Decision",
+    "Diagnosis",
     "Difference",
     "Domain",
     "Errors",
@@ -43,12 +65,17 @@ __all__ = [
     "FeatureLabel",
     "FeatureReport",
     "FeatureShift",
+    "Finding",
     "FoldShare",
     "Foreign",
     "Gain",
+    "Gate",
+    "LabelCurve",
     "LayerChange",
     "Learned",
     "Measure",
+    "NotJudged",
+    "PlanReport",
     "PointerBaseline",
     "Predicted",
     "Probe",

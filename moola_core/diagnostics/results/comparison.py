@@ -76,11 +76,25 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class LabelCurve:
+    """Macro F1 by number of labelled windows, and what more would buy.
+
+    labels [m]; scores [m, S] by repeat; ahead: (labels, mean, low, high) from the line a − b/√labels fitted to each draw of the
+    repeats, beyond what was measured: 95% of the draws, which leave out how wrong the line may be.
+    """
+
+    labels: tuple[int, ...]
+    scores: tuple[tuple[float, ...], ...]
+    ahead: tuple[tuple[int, float, float, float], ...]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Arms on the same folds, each beside `against`.
 
-    verdicts: empty, with the reason in `why_not`, where the runs share no folds; common: windows that all arms predicted; gains: by
-    arm, the largest first; sentence: the answer in words; beaten_by: simple models whose macro F1 is above every network's.
+    verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
+    arm, the largest first; sentence: the answer in words; beaten_by: simple models whose macro F1 is above every network's; label_curve: where the arms
+    differ in the share of labels alone.
     """
 
     name: str
@@ -94,4 +108,5 @@ class Comparison:
     gains: dict[str, tuple[Gain, ...]]
     sentence: str
     beaten_by: tuple[str, ...]
-    why_not: str
+    no_verdict: str
+    label_curve: LabelCurve | None

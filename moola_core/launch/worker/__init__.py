@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
-from moola_core.launch.worker import compare, diagnose, finetune, predict, pretrain, study
+from moola_core.launch.worker import compare, diagnose, doctor, finetune, plan, predict, pretrain, study
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.reaper import identity, reap
 from moola_core.runs.store import Run, now
@@ -26,6 +26,7 @@ JOBS: dict[str, Callable[[Run, Listen | None], None]] = {
     "diagnose": diagnose.work,
     "predict": predict.work,
     "compare": compare.work,
+    "plan": lambda run, listen: plan.work(run, listen, carry_out),
     "study": lambda run, listen: study.work(run, listen, carry_out),
 }
 
@@ -44,6 +45,8 @@ def run(run: Run, listen: Listen | None = None) -> None:
     run.update(state="running", started=now(), process=identity(), **_host())
     try:
         JOBS[record.kind](run, listen)
+        if doctor.looks_at(run):
+            doctor.store(run)
     except BaseException as error:
         state = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
         run.update(state=state, error=_sentence(error), ended=now(), seconds=time.monotonic() - started)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from moola_core.diagnostics.comparison import Answers, compare, read_answers, sentence
+from moola_core.diagnostics.comparison import Answers, compare, label_curve, read_answers, sentence
 from moola_core.diagnostics.evaluation import evaluate
-from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, Verdict
+from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
 from moola_core.errors import RunError
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Answers from elsewhere stand beside the networks.
+NETWORKS = ("none", "imported")
 SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.engine", "training.processes")
 
 
@@ -46,7 +50,7 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
     """The comparison of finished runs by name; how: margin and seed."""
     tables = {arm: run.predictions for arm, run in runs.items()}
     common = sorted(set.intersection(*(set(table["window_id"].astype(str)) for table in tables.values())))
-    why_not = _why_not(runs, common)
+    why_not = _why_not(runs, tables, common)
     arms = tuple(_facts(arm, run, tables[arm], common) for arm, run in runs.items())
     verdicts: tuple[Verdict, ...] = ()
     gains: dict[str, tuple[Gain, ...]] = {}
@@ -59,14 +63,31 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
         name, against, max(len(table["window_id"].unique()) for table in tables.values()), len(common),
         min(int(table["repeat"].nunique()) for table in tables.values()), arms, verdicts, _differences(runs), gains,
         sentence(verdicts, arms, against, beaten, why_not), beaten, why_not,
+        _label_curve(runs, arms),
     )  # fmt: skip
 
 
-def _why_not(runs: Mapping[str, Run], common: list[str]) -> str:
-    hashes = {arm: run.record.data_hashes for arm, run in runs.items()}
-    if len({one.get("windows") for one in hashes.values()}) > 1:
+def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...]) -> LabelCurve | None:
+    """None unless at least three networks were trained on different shares of the labels."""
+    scores = {}
+    for arm in arms:
+        spec = runs[arm.name].spec
+        if spec.reference == "none" and arm.f1_by_repeat:
+            used = runs[arm.name].record.counts["windows"] * (1 - 1 / spec.training.folds)
+            scores[round(used * spec.training.label_frac)] = arm.f1_by_repeat
+    return label_curve(scores) if len(scores) >= 3 else None
+
+
+def _divided(table: pd.DataFrame) -> str:
+    """What says in which fold of which repeat each window was tested."""
+    rows = table.sort_values(["repeat", "window_id"])[["repeat", "fold", "window_id"]]
+    return rows.astype(str).to_csv(index=False)
+
+
+def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]) -> str:
+    if len({run.record.data_hashes.get("windows") for run in runs.values()}) > 1:
         return f"The runs are about different windows; side by side on the {len(common)} that they share, without a verdict."
-    if len({one.get("folds") for one in hashes.values()}) > 1:
+    if len({_divided(table) for table in tables.values()}) > 1:
         return "The runs were divided into different folds; side by side, without a verdict. Give them the same folds, repeats and seed."
     if any("group" not in run.folds for run in runs.values()):
         return "A run is of a version that did not keep which windows share bars; launch it again for a verdict."
@@ -111,9 +132,13 @@ def _beaten(arms: tuple[ArmFacts, ...]) -> tuple[str, ...]:
 
 def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFacts:
     record, spec = run.record, run.spec
-    shown = evaluate(table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"]))
-    network = spec.reference == "none"
-    median = {key: float(np.median(record.counts[key])) if network else None for key in ("best_epochs", "epochs_run")}
+    ratios = {int(repeat): ratio for repeat, ratio in (record.counts.get("sigma_ratios") or {}).items()}
+    shown = evaluate(table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"]), ratios)
+    network = spec.reference in NETWORKS
+    median = {
+        key: float(np.median(record.counts[key])) if record.counts[key] and network else None
+        for key in ("best_epochs", "epochs_run")
+    }
     metrics: dict[str, Any] = {
         key: {part: value.mean for part, value in spread.items()} if isinstance(spread, dict) else spread.mean
         for key, spread in shown.metrics.items()

@@ -19,6 +19,7 @@ from moola_core.diagnostics.transfer import transferred
 from moola_core.errors import DataError, RunError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
+from moola_core.launch.worker import doctor
 from moola_core.launch.worker.labelled import Labelled, load_labelled, start_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, shares_bars
@@ -61,11 +62,17 @@ def work(run: Run, listen: Listen | None) -> None:
         run.update(data_hashes={"windows": material.kept.content_hash}, counts={"windows": len(material.kept)})
         run.write_result(spec.name, OF_WINDOWS[spec.name](spec, material))
         return
+    if spec.name == "doctor" and not spec.run:
+        run.write_result("doctor", doctor.asked(spec, run.store_root))
+        return
     about = Store(run.store_root).open(spec.run)
     if about.record.state != "done":
         raise RunError(f"is {about.record.state}.", where=f"run {about.id}", mend="Diagnose a run that is done.")
     if spec.name == "attribution":
         run.write_result("attribution", explain(run, about, listen))
+        return
+    if spec.name == "doctor":
+        run.write_result("doctor", doctor.examined(about))
         return
     run.write_result(spec.name, OF_RUN[spec.name](about, load_labelled(about.spec.data, about.spec.features)))
 

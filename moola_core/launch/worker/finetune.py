@@ -14,11 +14,9 @@ import pyarrow.parquet as pq
 
 from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import MoolaError
-from moola_core.features.catalog import names
 from moola_core.launch.worker import diagnose
-from moola_core.launch.worker.labelled import Labelled, load_labelled, start_of
+from moola_core.launch.worker.labelled import fold_columns, load_inputs, start_of
 from moola_core.launch.worker.relay import Listen, Relay
-from moola_core.market.windows import Windows, bar_spans
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
 from moola_core.runs.store import Run
@@ -26,7 +24,7 @@ from moola_core.specs import Finetune
 from moola_core.training.device import resolve_device
 from moola_core.training.engine import choose_engine
 from moola_core.training.finetune import fit_all
-from moola_core.training.folds import Fold, make_folds, overlap_groups
+from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.reference import fit_reference
 
@@ -55,7 +53,7 @@ def work(run: Run, listen: Listen | None) -> None:
         relay.finished()
     relay.flush()
     gather(run)
-    _evaluate(run)
+    evaluate_into(run)
     diagnose.store_all(run, material)
 
 
@@ -74,47 +72,6 @@ def _fits(
     for fold in folds:
         if (fold.repeat, fold.fold) not in done:
             yield fit_reference(spec, inputs, fold)
-
-
-def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], dict[str, Any]]:
-    """The labelled windows, what training reads of them, the hashes of the data, and what was counted on the way."""
-    found = load_labelled(spec.data, spec.features, cache)
-    windows, bars = found.kept, found.bars
-    hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
-    labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
-    features = names(spec.features.columns)
-    counts: dict[str, Any] = {
-        "windows": len(windows),
-        "left_out": len(found.every) - len(windows),
-        "window_bars": windows.bars,
-        "features": list(features),
-    }
-    counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    return found, _inputs(windows, found.x, features), hashes, counts
-
-
-def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:
-    series, first = bar_spans(windows)
-    return Inputs(x, windows.label, windows.start, windows.end, windows.window_id, series, first, features)
-
-
-def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]:
-    """The columns of folds.parquet; group: windows that share bars, for comparisons."""
-    rows = [
-        (fold.repeat, fold.fold, i, role)
-        for fold in folds
-        for role in ("train", "inner", "test", "purged")
-        for i in getattr(fold, role)
-    ]
-    repeat, number, index, role = (np.array(column) for column in zip(*rows, strict=True))
-    group = overlap_groups(inputs.places, len({fold.fold for fold in folds}))
-    return {
-        "repeat": repeat,
-        "fold": number,
-        "window_id": inputs.window_id[index].astype(str),
-        "role": role,
-        "group": group[index],
-    }
 
 
 def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:
@@ -169,7 +126,7 @@ def gather(run: Run) -> None:
     )
 
 
-def _evaluate(run: Run) -> None:
+def evaluate_into(run: Run) -> None:
     """Store what the predictions are worth; when that fails the fits are still kept, and the record says so."""
     try:
         run.write_result("evaluation", evaluate_run(run))

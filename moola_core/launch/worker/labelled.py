@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from moola_core.errors import DataError
+from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.market.bars import Bars, load_bars
-from moola_core.market.windows import Windows, load_windows
+from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import Pretrained, load_pretrained
 from moola_core.runs.checkpoints import resolve
 from moola_core.runs.store import Run
-from moola_core.specs import Data, Features
+from moola_core.specs import Data, Features, Finetune
+from moola_core.training.folds import Fold, overlap_groups
+from moola_core.training.inputs import Inputs
+from moola_core.training.planting import plant
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,5 +50,52 @@ def load_labelled(data: Data, features: Features, cache: Path | None = None) -> 
 
 def start_of(run: Run) -> Pretrained | None:
     """The encoder that the run's fits begin with; None from scratch."""
-    transfer = run.spec.transfer
-    return None if transfer.schedule == "none" else load_pretrained(resolve(transfer.checkpoint, run.store_root))
+    return encoder_of(run.spec, run.store_root)
+
+
+def encoder_of(spec: Finetune, root: Path) -> Pretrained | None:
+    """The encoder that fits of the spec begin with, in the store at `root`; None from scratch."""
+    transfer = spec.transfer
+    return None if transfer.schedule == "none" else load_pretrained(resolve(transfer.checkpoint, root))
+
+
+def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], dict[str, Any]]:
+    """The labelled windows, what training reads of them, the hashes of the data, and what was counted on the way."""
+    found = load_labelled(spec.data, spec.features, cache)
+    windows, bars = found.kept, found.bars
+    hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
+    labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
+    features = names(spec.features.columns)
+    counts: dict[str, Any] = {
+        "windows": len(windows),
+        "left_out": len(found.every) - len(windows),
+        "window_bars": windows.bars,
+        "features": list(features),
+    }
+    counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
+    inputs = plant(_inputs(windows, found.x, features), spec)
+    return dataclasses.replace(found, x=inputs.x), inputs, hashes, counts
+
+
+def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:
+    series, first = bar_spans(windows)
+    return Inputs(x, windows.label, windows.start, windows.end, windows.window_id, series, first, features)
+
+
+def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]:
+    """The columns of folds.parquet; group: windows that share bars, for comparisons."""
+    rows = [
+        (fold.repeat, fold.fold, i, role)
+        for fold in folds
+        for role in ("train", "inner", "test", "purged")
+        for i in getattr(fold, role)
+    ]
+    repeat, number, index, role = (np.array(column) for column in zip(*rows, strict=True))
+    group = overlap_groups(inputs.places, len({fold.fold for fold in folds}))
+    return {
+        "repeat": repeat,
+        "fold": number,
+        "window_id": inputs.window_id[index].astype(str),
+        "role": role,
+        "group": group[index],
+    }

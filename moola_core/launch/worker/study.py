@@ -16,7 +16,7 @@ CarryOut = Callable[[Run, Listen | None], None]
 def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
     """Make every run of the study that is not made yet, then compare them. carry_out: begins a run, or goes on with one."""
     spec: Study = run.spec
-    made = _Children(run, listen, carry_out)
+    made = Children(run, listen, carry_out, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
     for i, arm in enumerate(spec.arms):
@@ -37,17 +37,17 @@ def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
     run.update(warnings=(*run.record.warnings, f"{arm.name} is left out: {error}"))
 
 
-class _Children:
-    """The runs of a study by what they are for; the record keeps their ids, so that an interrupted study finds them again."""
+class Children:
+    """The runs of a study or a plan by what they are for; the record keeps their ids, so that an interrupted study finds them again."""
 
-    def __init__(self, run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
-        self.run, self.listen, self.carry_out = run, listen, carry_out
+    def __init__(self, run: Run, listen: Listen | None, carry_out: CarryOut, title: str) -> None:
+        self.run, self.listen, self.carry_out, self.title = run, listen, carry_out, title
         self.store = Store(run.store_root)
 
     def encoder(self, spec: Pretrain | None) -> str:
         """The run that pre-trains as `spec` says; arms with the same one share it."""
         assert spec is not None
-        return self.get(f"encoder {digest(spec)[:12]}", spec, f"{self.run.spec.name}: encoder").id
+        return self.get(f"encoder {digest(spec)[:12]}", spec, f"{self.title}: encoder").id
 
     def get(self, what: str, spec: Part, name: str) -> Run:
         known = self.run.record.counts.get("children", {})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moola_core.diagnostics.results import Evaluation
+from moola_core.diagnostics.results import Evaluation, Learned
+from moola_core.reports.verdicts import of_learned
 from moola_core.runs.record import Record
 from moola_core.targets import judge
 
@@ -30,19 +31,50 @@ def next_step(record: Record | None, evaluation: Evaluation | None, pinned: bool
             "launch",
             (("preset", "quick"),),
         )
-    if record.state in ("queued", "running"):
-        return Advice("A run is being computed.", "Watch its progress and its curves.", "Follow it", "runs")
-    if record.state in ("failed", "lost"):
-        why = f" It said: {record.error}" if record.error else ""
-        return Advice(
-            f"The latest run {'failed' if record.state == 'failed' else 'was lost with its process'}.{why}",
-            "Read the end of its log, then launch it again.",
-            "Read the log",
-            "runs",
-        )
+    if record.state != "done":
+        return _of_state(record)
     if evaluation is None:
         return Advice("The latest run has no result.", "Launch it again.", "Set up a run", "launch")
     return _of_result(record, evaluation, pinned)
+
+
+def after_pretraining(record: Record, learned: Learned | None) -> Advice:
+    """The one thing to do next about a pre-training run."""
+    if record.state != "done":
+        return _of_state(record)
+    if learned is None:
+        return Advice("The run has no result.", "Launch it again.", "Set up a run", "launch", (("kind", "pretrain"),))
+    if of_learned(learned).learned:
+        return Advice(
+            "There is an encoder to fine-tune.",
+            "Fine-tune from this run, and hold it against the same run from scratch.",
+            "Fine-tune from this run",
+            "launch",
+            (("kind", "finetune"), ("checkpoint", record.run_id)),
+        )
+    return Advice(
+        "An encoder that learned nothing cannot help.",
+        "Pre-train longer, on more bars, or with another objective before you fine-tune from it.",
+        "Set up a run",
+        "launch",
+        (("kind", "pretrain"),),
+    )
+
+
+def _of_state(record: Record) -> Advice:
+    if record.active:
+        return Advice("A run is being computed.", "Watch its progress and its curves.", "Follow it", "runs")
+    if record.state == "cancelled":
+        return Advice(
+            "The latest run was cancelled.", "Launch it again when you want its answer.", "Set up a run", "launch"
+        )
+    why = f" It said: {record.error}" if record.error else ""
+    return Advice(
+        f"The latest run {'failed' if record.state == 'failed' else 'was lost with its process'}.{why}",
+        "Read the end of its log, then launch it again.",
+        "Read the log",
+        "runs",
+    )
 
 
 def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:

@@ -1,0 +1,151 @@
+"""Do studies of the demo worlds decide, and with the right sign?
+
+The true difference of an arm from scratch is measured first: 20 draws of 174 windows to train on, 2,000 others to test on, the same for
+each arm, from one encoder pre-trained on other bars of that world. Then studies of 174 windows each, with an encoder of their own, are
+judged as the app judges them, and their verdicts are held against the truth.
+
+    python benchmarks/worlds.py [--draws 20] [--studies 4] [--store DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from moola_core import studies
+from moola_core.features.catalog import names
+from moola_core.features.matrix import window_matrix
+from moola_core.launch import worker
+from moola_core.market.demo import WORLDS, make_demo, write_demo
+from moola_core.market.windows import Windows, bar_spans
+from moola_core.metrics.classification import f1_macro
+from moola_core.models.checkpoint import load_pretrained
+from moola_core.runs.checkpoints import path_of
+from moola_core.runs.store import Store
+from moola_core.specs import Study
+from moola_core.training.finetune import fit_all
+from moola_core.training.folds import Fold
+from moola_core.training.inputs import Inputs
+
+TRAIN, TEST, BARS = 174, 2000, 100_000
+ARMS = ("from scratch", "frozen", "full")
+PRETRAINING = {"pretrain.training.epochs": 20, "pretrain.sampling.stride_bars": 26}
+NOTABLE = 0.05
+TRUTH_SEED, FIRST_STUDY_SEED = 1000, 2000
+RESULT = Path(__file__).parent / "results" / "worlds.json"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Where runs are kept, how many draws and studies."""
+
+    store: Store
+    draws: int
+    studies: int
+
+
+def transfer_study(folder: Path, world: str, seed: int) -> Study:
+    """The transfer study of a demo market written under the folder, less the arms that are not asked about."""
+    files = write_demo(folder / f"{world}-{seed}", make_demo(world, BARS, TRAIN, seed))
+    data = {"windows": str(files["windows"]), "bars": str(files["bars"])}
+    spec = studies.study("transfer", "quick", data, PRETRAINING)
+    return spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in ARMS)})
+
+
+def inputs_of(windows: Windows, spec: Study) -> Inputs:
+    series, first = bar_spans(windows)
+    x, columns = window_matrix(windows, spec.base.features), names(spec.base.features.columns)
+    return Inputs(x, windows.label, windows.start, windows.end, windows.window_id, series, first, columns)
+
+
+def truth(given: Given, world: str) -> dict[str, list[float]]:
+    """Macro F1 on the test windows of every arm and draw."""
+    spec = transfer_study(given.store.root, world, TRUTH_SEED)
+    encoder = given.store.create(spec.pretraining_of("full"))
+    worker.run(encoder)
+    start = load_pretrained(path_of(encoder.id, given.store.root))
+    count = TRAIN * given.draws + TEST
+    windows = make_demo(world, 330 * count, count, TRUTH_SEED + 1).windows.trainable()[0]
+    inputs = inputs_of(windows, spec)
+    order = np.random.default_rng(0).permutation(len(windows))
+    test, folds = np.sort(order[:TEST]), []
+    for draw in range(given.draws):
+        rows = order[TEST + draw * TRAIN : TEST + (draw + 1) * TRAIN]
+        train, inner = train_test_split(
+            rows, test_size=0.2, stratify=windows.label[rows].astype(str), random_state=draw
+        )
+        folds.append(Fold(draw, 0, np.sort(train), np.sort(inner), test, rows[:0]))
+    found = {}
+    for arm in ARMS:
+        own = spec.spec_of(arm, encoder.id)
+        fits = fit_all(own, inputs, folds, lambda event: None, start=None if arm == ARMS[0] else start)
+        score = {fit.repeat: score_of(fit.probabilities, inputs, test) for fit in fits}
+        found[arm] = [score[draw] for draw in range(given.draws)]
+    return found
+
+
+def score_of(probabilities: Any, inputs: Inputs, test: np.ndarray) -> float:
+    answer = np.array(inputs.classes)[probabilities.argmax(1)]
+    return f1_macro(inputs.label[test].astype(str), answer, inputs.classes)
+
+
+def verdicts(given: Given, world: str, seed: int) -> dict[str, dict[str, Any]]:
+    """The macro F1 verdicts of one study by arm."""
+    run = given.store.create(transfer_study(given.store.root, world, seed), name=f"{world} {seed}")
+    worker.run(run)
+    return {row["arm"]: row for row in run.result("comparison")["verdicts"] if row["metric"] == "f1_macro"}
+
+
+def main() -> None:
+    """Print a line a world, arm and study, and write them with host and counts."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--draws", type=int, default=20)
+    arguments.add_argument("--studies", type=int, default=4, help="studies of each world")
+    arguments.add_argument("--store", help="keep the runs here")
+    asked = arguments.parse_args()
+    store = Store(asked.store or tempfile.mkdtemp(prefix="moola-worlds-"))
+    given = Given(store, asked.draws, asked.studies)
+    truths, rows = {}, []
+    for world in WORLDS:
+        scores = truth(given, world)
+        base = np.array(scores[ARMS[0]])
+        truths[world] = {arm: float((np.array(scores[arm]) - base).mean()) for arm in ARMS[1:]}
+        errors = {arm: float((np.array(scores[arm]) - base).std(ddof=1) / np.sqrt(len(base))) for arm in ARMS[1:]}
+        print(
+            f"{world}: from scratch {base.mean():.3f}; "
+            + ", ".join(f"{arm} {truths[world][arm]:+.3f} ± {errors[arm]:.3f}" for arm in ARMS[1:]),
+            flush=True,
+        )
+    for world in WORLDS:
+        for i in range(asked.studies):
+            for arm, row in verdicts(given, world, FIRST_STUDY_SEED + i).items():
+                true = truths[world][arm]
+                right = (row["verdict"] == "helps") == (true > 0) if row["verdict"] in ("helps", "hurts") else None
+                rows.append({"world": world, "study": i, "arm": arm, "truth": true, "delta": row["delta"], "low": row["low"], "high": row["high"], "verdict": row["verdict"], "right_sign": right})  # fmt: skip
+                print(
+                    f"{world} {i} {arm}: {row['verdict']} {row['delta']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], true {true:+.3f}",
+                    flush=True,
+                )
+    notable = [row for row in rows if abs(row["truth"]) >= NOTABLE]
+    counts = {
+        "notable": len(notable),
+        "decided": sum(row["verdict"] in ("helps", "hurts") for row in notable),
+        "wrong_sign": sum(row["right_sign"] is False for row in rows),
+        "studies": len(WORLDS) * asked.studies,
+    }
+    print(counts)
+    host = {"python": platform.python_version(), "cores": os.cpu_count()}
+    RESULT.write_text(json.dumps({"host": host, "truth": truths, "rows": rows, "counts": counts}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Figures as JSON for a page, and text as plotly is to show it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from moola_core.charts.theme import palette
+
+
+def literal(value: Any) -> Any:
+    """Plain values whose texts, keys too, plotly shows as they are: it would read <b> and <a href> in a label as its own marks."""
+    if isinstance(value, str):
+        return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if isinstance(value, dict):
+        return {literal(key): literal(item) for key, item in value.items()}
+    return [literal(item) for item in value] if isinstance(value, list) else value
+
+
+def script() -> str:
+    """The source of plotly.js, 5 MB."""
+    return get_plotlyjs()
+
+
+def specification(chart: go.Figure, appearance: str = "light") -> dict[str, Any]:
+    """The figure's data and layout as plain values, on paper of the appearance's colour."""
+    found = json.loads(chart.to_json())
+    paper = palette(appearance).paper
+    found["layout"] |= {"paper_bgcolor": paper, "plot_bgcolor": paper, "autosize": True}
+    return found

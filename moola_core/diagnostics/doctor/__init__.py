@@ -1,0 +1,71 @@
+"""The run doctor: what went wrong, with its evidence, and the run that would settle or mend it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers its checks
+    figures,
+    folds,
+    inputs,
+    optimisation,
+    outcome,
+    pretraining,
+    study,
+    tasks,
+    transferring,
+)
+from moola_core.diagnostics.doctor.check import (
+    CHECKS,
+    SEVERITIES,
+    CannotJudge,
+    Case,
+    Check,
+    load_registered,
+    mend,
+    register,
+)
+from moola_core.diagnostics.results import Diagnosis, Finding, NotJudged
+
+__all__ = ["CHECKS", "CannotJudge", "Case", "Check", "examine", "register"]
+
+
+def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
+    """All checks that apply to the case (or `checks`): findings with causes before symptoms, and what could not be judged."""
+    if checks is None:
+        load_registered()
+        checks = CHECKS.values()
+    found: list[Finding] = []
+    not_judged: list[NotJudged] = []
+    passed: list[str] = []
+    after: dict[str, tuple[str, ...]] = {}
+    for check in checks:
+        if case.kind not in check.kinds:
+            continue
+        try:
+            finding = check.judge(case)
+        except CannotJudge as why:
+            not_judged.append(NotJudged(check.id, str(why)))
+            continue
+        if finding is None:
+            passed.append(check.id)
+        else:
+            if finding.spec is None and case.kind == "reported" and case.spec is not None:
+                # No run to change one setting of: what settles a report is an honest run on the same windows.
+                finding = dataclasses.replace(finding, spec=mend(case, {}))
+            found.append(finding)
+            after[check.id] = check.after
+    return Diagnosis(case.about, case.kind, in_order(found, after), tuple(not_judged), tuple(passed))
+
+
+def in_order(found: list[Finding], after: dict[str, tuple[str, ...]]) -> tuple[Finding, ...]:
+    """Findings that nothing else explains first, the more severe before the less; each told which others explain it."""
+    ids = [finding.check for finding in found]
+    causes = {name: tuple(cause for cause in after[name] if cause in ids) for name in ids}
+
+    def depth(name: str, seen: tuple[str, ...] = ()) -> int:
+        return max((1 + depth(cause, (*seen, name)) for cause in causes[name] if cause not in seen), default=0)
+
+    told = [dataclasses.replace(finding, explained_by=causes[finding.check]) for finding in found]
+    return tuple(sorted(told, key=lambda finding: (depth(finding.check), SEVERITIES.index(finding.severity))))

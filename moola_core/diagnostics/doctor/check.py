@@ -1,0 +1,106 @@
+"""What a check is, what it reads, and the registry of all checks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, ClassVar
+
+from moola_core.diagnostics.results import Finding
+from moola_core.errors import SpecError
+from moola_core.specs import Diagnose, change
+
+BLOCKS, HARMS, NOTE = "blocks", "harms", "note"
+SEVERITIES = (BLOCKS, HARMS, NOTE)
+ENTRY_POINTS = "moola.checks"
+
+
+class CannotJudge(Exception):
+    """A check that says why it has nothing to say."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the doctor reads: facts by name, and the spec that they came from (None where there is none to launch again).
+
+    kind: finetune, pretrain, study or reported; about: the run's id or the file; planned: nothing has been run yet. A fact that is
+    not known is missing or None.
+    """
+
+    kind: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    spec: Any | None = None
+    about: str = ""
+    planned: bool = False
+
+    def __getitem__(self, name: str) -> Any:
+        """The fact. Raises CannotJudge when it is not known."""
+        found = self.facts.get(name)
+        if found is None:
+            words = name.replace("_", " ")
+            if self.planned:
+                raise CannotJudge(f"The {words} is known once the run is done.")
+            raise CannotJudge(f"{'The report' if self.kind == 'reported' else 'The run'} does not hold the {words}.")
+        return found
+
+    def get(self, name: str) -> Any | None:
+        return self.facts.get(name)
+
+
+class Check(ABC):
+    """One rule of the doctor.
+
+    id, title; kinds of case that it applies to; after: checks whose findings explain this one's; spoils: what not to read while
+    the finding stands; shows: the diagnostic that draws the evidence.
+    """
+
+    id: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    kinds: ClassVar[tuple[str, ...]] = ("finetune", "reported")
+    after: ClassVar[tuple[str, ...]] = ()
+    spoils: ClassVar[tuple[str, ...]] = ()
+    shows: ClassVar[str] = ""
+
+    @abstractmethod
+    def judge(self, case: Case) -> Finding | None:
+        """The finding, or None when there is nothing to find. Raises CannotJudge when the facts do not suffice."""
+
+    def finding(
+        self, severity: str, summary: str, evidence: dict[str, Any], advice: str, spec: dict[str, Any] | None = None
+    ) -> Finding:
+        """A finding of this check."""
+        return Finding(self.id, self.title, severity, summary, evidence, advice, spec, self.shows, (), self.spoils)
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def register(kind: type[Check]) -> type[Check]:
+    """Add a check to the doctor's; for use as a decorator. Raises SpecError for a check without id or with one that is taken."""
+    if not kind.id or kind.id in CHECKS:
+        raise SpecError(f"a check called {kind.id!r} cannot be registered.", mend="Give it an id of its own.")
+    CHECKS[kind.id] = kind()
+    return kind
+
+
+def load_registered() -> None:
+    """Import the checks that installed packages offer under the entry point group `moola.checks`."""
+    for point in metadata.entry_points(group=ENTRY_POINTS):
+        point.load()
+
+
+def mend(case: Case, changes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The case's spec with the changes, as plain values; None where there is no data to run it on."""
+    spec = case.spec
+    if spec is None or not (spec.data.windows if spec.kind == "finetune" else spec.data.bars):
+        return None
+    return change(spec, dict(changes)).model_dump(mode="json")
+
+
+def ask(case: Case, name: str) -> dict[str, Any] | None:
+    """The spec of the diagnostic `name` of the case's run; None where there is no run."""
+    if case.planned or case.kind not in ("finetune", "pretrain") or not case.about:
+        return None
+    return Diagnose.model_validate({"name": name, "run": case.about}).model_dump(mode="json")

@@ -1,0 +1,99 @@
+"""Checks of the cross-validation: what was chosen on what, and which windows share bars."""
+
+from __future__ import annotations
+
+import math
+
+from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, mend, register
+from moola_core.diagnostics.results import Finding
+
+WIDEST = 0.12  # of the half-width of an accuracy's interval: more cannot tell 0.45 from 0.55
+SETTLES_AT_174 = 0.17  # the smallest difference in macro F1 that one seed on 174 windows resolves (methods)
+
+
+@register
+class SelectionOnTest(Check):
+    """The epoch is chosen on the very windows that are then reported."""
+
+    id, title = "selection_on_test", "Choice on the test fold"
+    kinds = ("finetune",)
+    spoils = ("macro F1", "accuracy", "recalls", "comparisons with other runs")
+
+    def judge(self, case: Case) -> Finding | None:
+        share = case["inner_in_test_share"]
+        if share == 0:
+            return None
+        evidence = {"inner_in_test_share": share}
+        told = f"{share:.0%} of the windows on which the epoch is chosen are test windows of the same fit."
+        chosen, later = case.get("loss_at_chosen_epoch"), case.get("loss_at_other_epochs")
+        if chosen is not None and later is not None:
+            evidence |= {"loss_at_chosen_epoch": chosen, "loss_at_other_epochs": later, "optimism": later - chosen}
+            told += (
+                f" There the loss is {chosen:.3f} at the chosen epochs and {later:.3f} on average over the last quarter: up to "
+                f"{later - chosen:.3f} of it is choice."
+            )
+        return self.finding(
+            HARMS, told, evidence,
+            "The reported figures are the best of many looks at the test windows: a coin flip on 35 windows looks like F1 0.65 this "
+            "way. Choose the epoch on an inner split of the training folds and predict the test fold once.",
+            mend(case, {"faults.test_fold_selection": False}),
+        )  # fmt: skip
+
+
+@register
+class OverlappingFolds(Check):
+    """Test windows share bars with windows that were trained on."""
+
+    id, title = "overlapping_folds", "Overlapping folds"
+    kinds = ("finetune",)
+    spoils = ("macro F1", "accuracy", "comparisons with other runs")
+
+    def judge(self, case: Case) -> Finding | None:
+        share, minded = case["shared_bars_share"], case["folds_mind_bars"]
+        if minded and share == 0:
+            return None
+        windows = list(case.get("shared_bars_windows") or [])
+        evidence = {"shared_bars_share": share, "folds_mind_bars": minded, "windows": windows[:20]}
+        if share == 0:
+            told = "The folds are shuffled window by window, whatever bars they share. In these windows none happen to be shared (0%)."
+        else:
+            told = f"{share:.0%} of the test windows share bars with windows that the same fit was trained on or chosen by."
+        return self.finding(
+            HARMS if share else NOTE, told, evidence,
+            "A model that remembers the shared bars looks better than it is. Keep windows that share bars in one fold, and purge "
+            "training windows that touch the test fold.",
+            mend(case, {"faults.shuffled_folds": False}),
+        )  # fmt: skip
+
+
+@register
+class Underpowered(Check):
+    """Too few windows for any difference of interest to show."""
+
+    id, title = "underpowered", "Too few windows to tell"
+    kinds = ("finetune", "study")
+    spoils = ("comparisons with other runs",)
+
+    def judge(self, case: Case) -> Finding | None:
+        n = case["n_windows"]
+        half = 1.96 * math.sqrt(0.25 / n)
+        verdicts = case.get("verdicts") or []
+        open_ones = [row for row in verdicts if row.get("verdict") == "undecided"]
+        if half <= WIDEST and not open_ones:
+            return None
+        resolvable = SETTLES_AT_174 * math.sqrt(174 / n)
+        evidence = {"n_windows": n, "accuracy_half_width": half, "resolvable_f1": resolvable}
+        told = f"With {n} windows an accuracy of one half is known to ±{half:.2f}, 1.96·√(0.25/{n})"
+        if open_ones:
+            worst = max(open_ones, key=lambda row: row["resolvable"] - abs(row["delta"]))
+            evidence |= {"delta": worst["delta"], "resolvable": worst["resolvable"], "undecided": len(open_ones)}
+            told += (
+                f"; the study saw a difference of {worst['delta']:+.3f} and resolves {worst['resolvable']:.2f} at best"
+            )
+        else:
+            told += f", and two runs of one seed must differ by about {resolvable:.2f} in macro F1 to be told apart"
+        return self.finding(
+            HARMS if half > WIDEST else NOTE, f"{told}.", evidence,
+            "Repeats take away the noise of seeds, not that of windows. Label more windows; until then read intervals, not means.",
+            mend(case, {"training.repeats": 10}) if case.kind == "finetune" else None,
+        )  # fmt: skip

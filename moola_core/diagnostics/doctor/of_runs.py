@@ -1,0 +1,195 @@
+"""What a finished run's folder says: facts of its predictions, steps, events and results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from moola_core.diagnostics.doctor.reading import Seen, of_folds, of_spec, of_windows
+from moola_core.diagnostics.doctor.reference import beside
+from moola_core.errors import RunError
+from moola_core.runs.store import Run, Store
+from moola_core.specs import settings
+
+SIZES = {
+    "layers": "model.layers",
+    "hidden": "model.hidden",
+    "epochs": "training.epochs",
+    "patience": "training.patience",
+}
+
+
+def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
+    """Everything that the checks may ask of a cross-validated run."""
+    spec, counts, events = run.spec, run.record.counts, run.events()
+    facts = of_spec(spec) | of_windows(spec, seen) | of_folds(run.folds, seen)
+    facts |= {
+        name: counts.get(name) for name in ("trainable_parameters", "shared_parameters", "best_epochs", "epochs_run")
+    }
+    facts |= _told(events) | _steps(run) | _balance(run) | _transfer(run)
+    if facts["inner_in_test_share"] > 0:
+        facts |= _choice(events)
+    if spec.model.tasks != "pointers":
+        facts |= _answers(run) | beside(run.predictions, run.folds, seen)
+    return facts
+
+
+def pretrained(run: Run, more: dict[str, Any]) -> dict[str, Any]:
+    """Everything that the checks may ask of a pre-training run; more: facts of its windows."""
+    learned = run.result("learned")
+    facts = of_spec(run.spec) | more
+    facts |= {name: learned.get(name) for name in ("masked_mae", "covered_mae", "trivial", "noise_floor", "measures")}
+    facts["noise_floor"] = facts["noise_floor"] or None
+    return facts | _probe(learned.get("probe"), "pre-trained")
+
+
+def compared(run: Run) -> dict[str, Any]:
+    """What the arms of a study, or of a comparison, are; and what it said of them."""
+    found, store = run.result("comparison"), Store(run.store_root)
+    networks = [row for row in found["arms"] if row["model"] == "network"]
+    every = {row["name"]: settings(store.open(row["run_id"]).spec) for row in networks}
+    arms = [
+        {"name": row["name"], "trainable_parameters": row["trainable_parameters"]}
+        | {title: every[row["name"]][name] for title, name in SIZES.items()}
+        for row in networks
+    ]
+    differing = {
+        name
+        for one in every.values()
+        for name, value in one.items()
+        if any(other.get(name) != value for other in every.values())
+    }
+    return {
+        "n_windows": found["common"],
+        "arms": arms,
+        "compared": _meant(differing),
+        "verdicts": found["verdicts"] or None,
+        "reference_arms": [row["name"] for row in found["arms"] if row["model"] != "network"] or None,
+    }
+
+
+def _meant(differing: set[str]) -> list[str]:
+    """The sizes that a study means to vary: those of the one thing in which its arms differ."""
+    if differing and all(name.startswith("model.") for name in differing):
+        return ["layers", "hidden", "trainable_parameters"]
+    if differing and differing <= {"training.patience", "training.epochs"}:
+        return ["patience", "epochs"]
+    return []
+
+
+def _result(run: Run, name: str) -> dict[str, Any]:
+    """A stored diagnostic; empty where it could not be computed."""
+    try:
+        found = run.result(name)
+    except RunError:
+        return {}
+    return {} if "why_not" in found else found
+
+
+def _answers(run: Run) -> dict[str, Any]:
+    found, facts = _result(run, "evaluation"), {}
+    metrics = found.get("metrics") or {}
+    for name in ("accuracy", "log_loss", "f1_macro"):
+        facts[name] = (metrics.get(name) or {}).get("mean")
+    shares = found.get("fold_shares") or []
+    facts["fold_largest_share"] = [max(row["shares"]) for row in shares] or None
+    repeats = _result(run, "calibration").get("repeats") or []
+    if repeats:
+        facts["ece"] = float(np.median([row["errors"][0]["value"] for row in repeats]))
+        facts["ece_null_95"] = float(np.median([row["errors"][0]["null_95"] for row in repeats]))
+        facts["ece_p"] = float(np.median([row["p_value"] for row in repeats]))
+        heats = [one["parameter"] for row in repeats for one in row["recalibrated"] if one["method"] == "temperature"]
+        facts["fitted_temperature"] = float(np.median(heats)) if heats else None
+    doubted = _result(run, "errors").get("second_look") or []
+    return facts | {"doubted_windows": [row["window_id"] for row in doubted]}
+
+
+def _told(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """What training said: how far weights moved, the class loss at first and last, what was unfrozen, the frozen encoder's noise."""
+    moved = [e["values"].get("moved") for e in events if e["type"] == "replicate_finished"]
+    known = [value for value in moved if value is not None]
+    train = pd.DataFrame(
+        [
+            {"repeat": e["repeat"], "fold": e["fold"], "epoch": e["epoch"], "loss": e["values"]["loss_class"]}
+            for e in events
+            if e["type"] == "epoch" and e["split"] == "train"
+        ]
+    )
+    facts: dict[str, Any] = {"moved": float(np.median(known)) if known else None}
+    if len(train):
+        by_fit = train.sort_values("epoch").groupby(["repeat", "fold"])["loss"]
+        facts |= {"train_loss_first": float(by_fit.first().median()), "train_loss_last": float(by_fit.last().median())}
+    changed = {name for e in events if e["type"] == "changed" for name in e["values"]["names"]}
+    noise = [e["values"].get("encoder_noise") for e in events if e["type"] == "trainable"]
+    noise = [value for value in noise if value is not None]
+    return facts | {
+        "encoder_changed": sum(name.startswith("encoder.") for name in changed) if changed else None,
+        "encoder_noise": float(np.median(noise)) if noise else None,
+    }
+
+
+def _choice(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """The inner loss at the chosen epochs, and on average over the last quarter of the epochs, which nobody chose."""
+    best = {(e["repeat"], e["fold"]): e["values"]["best_epoch"] for e in events if e["type"] == "replicate_finished"}
+    inner = [e for e in events if e["type"] == "epoch" and e["split"] == "inner"]
+    last = max((e["epoch"] for e in inner), default=0)
+    chosen = [e["values"]["loss_class"] for e in inner if best.get((e["repeat"], e["fold"])) == e["epoch"]]
+    later = [e["values"]["loss_class"] for e in inner if e["epoch"] > 0.75 * last]
+    if not chosen or not later:
+        return {}
+    return {"loss_at_chosen_epoch": float(np.mean(chosen)), "loss_at_other_epochs": float(np.mean(later))}
+
+
+def _steps(run: Run) -> dict[str, Any]:
+    try:
+        steps = run.steps
+    except RunError:
+        return {}
+    fits = steps[["repeat", "fold"]].drop_duplicates() if "repeat" in steps else steps.iloc[:1]
+    facts: dict[str, Any] = {"steps_per_fit": round(len(steps) / max(len(fits), 1))}
+    projected = steps[steps["projected"] == 1] if "projected" in steps else steps.iloc[:0]
+    if "unapplied" in steps and len(projected):
+        facts["unapplied"] = float(projected["unapplied"].median())
+    return facts
+
+
+def _balance(run: Run) -> dict[str, Any]:
+    found = _result(run, "balance")
+    if not found:
+        return {}
+    facts = {name: found[name] for name in ("conflict_rate", "projection_rate", "gradient_ratio", "sigma_target")}
+    facts |= {"sigma_expected_ratio": found["sigma_expected"], "sigma_end_ratio": found["sigma_ratio"]}
+    first = [task["sigma_start"] for task in found["tasks"]]
+    facts["sigma_start_ratio"] = first[1] / first[0] if all(first) else None
+    return facts
+
+
+def _transfer(run: Run) -> dict[str, Any]:
+    """What a linear probe reads of the encoder as the fits left it (a frozen one is as they used it), and of others."""
+    found = _result(run, "transfer")
+    if not found:
+        return {}
+    used = "fine-tuned" if found["schedule"] == "frozen" else "pre-trained"
+    facts = _probe(found["probe"], used)
+    total = _parameters(run)
+    trainable = run.record.counts.get("trainable_parameters")
+    return facts | {"trainable_share": trainable / total if total and trainable else None}
+
+
+def _probe(probe: dict[str, Any] | None, used: str) -> dict[str, Any]:
+    scores = {row["representation"]: row["mean"] for row in (probe or {}).get("scores", [])}
+    names = {"probe_encoder": used, "probe_random": "random weights", "probe_raw": "raw features"}
+    return {fact: scores.get(name) for fact, name in names.items()}
+
+
+def _parameters(run: Run) -> int | None:
+    """How many numbers the network of the first fit holds."""
+    from safetensors.numpy import load_file
+
+    fits = run.replicates()
+    if not fits:
+        return None
+    weights = load_file(fits[min(fits)] / "weights.safetensors")
+    return sum(array.size for name, array in weights.items() if not name.startswith("scale."))

@@ -1,0 +1,92 @@
+"""Checks of how training went: how long, how far, when it stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, mend, register
+from moola_core.diagnostics.results import Finding
+
+LEAST_PATIENCE = 8
+LEAST_MOVE = 0.03  # root mean square change of the weights over their size
+LEAST_FALL = 0.02  # share of the class loss's first value
+LONG_EPOCHS, LONG_PATIENCE, FAST_RATE = 80, 20, 2e-3
+LONG = {"training.epochs": LONG_EPOCHS, "training.patience": LONG_PATIENCE, "training.learning_rate": FAST_RATE}
+
+
+@register
+class TooLittleTraining(Check):
+    """The weights are where they started."""
+
+    id, title = "too_little_training", "Too little training"
+    kinds = ("finetune",)
+
+    def judge(self, case: Case) -> Finding | None:
+        moved, first, last = case["moved"], case["train_loss_first"], case["train_loss_last"]
+        fall = (first - last) / max(abs(first), 1e-12)
+        if moved >= LEAST_MOVE or fall >= LEAST_FALL:
+            return None
+        return self.finding(
+            HARMS,
+            f"The weights moved by {moved:.2%} of their size, and the training loss of the class went from {first:.3f} to {last:.3f} "
+            f"({fall:+.1%} of its fall).",
+            {"moved": moved, "train_loss_first": first, "train_loss_last": last, "learning_rate": case.get("learning_rate")},
+            "This is the network as it was drawn at random. Raise the learning rate, or train for more steps.",
+            mend(case, {"training.learning_rate": FAST_RATE, "training.epochs": LONG_EPOCHS, "training.patience": LONG_PATIENCE}),
+        )  # fmt: skip
+
+
+@register
+class StoppedTooEarly(Check):
+    """Training ended while it still had something to learn."""
+
+    id, title = "stopped_too_early", "Stopped too early"
+    after = ("too_little_training",)
+
+    def judge(self, case: Case) -> Finding | None:
+        if case.kind == "reported" or case.planned:
+            return self._by_patience(case)
+        epochs, patience = case["epochs"], case.get("patience")
+        best, run = np.array(case["best_epochs"]), np.array(case["epochs_run"])
+        evidence = {"best_epochs": best.tolist(), "epochs_run": run.tolist(), "patience": patience, "epochs": epochs}
+        late, cut = float((best >= epochs - 1).mean()), float((run < epochs).mean())
+        if late >= 0.5:
+            told = f"{late:.0%} of the fits were at their best in one of the last two of {epochs} epochs: they were still getting better."
+        elif cut >= 0.5 and patience is not None and patience < LEAST_PATIENCE:
+            told = (
+                f"{cut:.0%} of the fits were stopped after {patience} epochs without gain, at epoch {np.median(run):.0f} of {epochs} in the "
+                f"median; their best was epoch {np.median(best):.0f}."
+            )
+        else:
+            return None
+        return self.finding(HARMS, told, evidence, self._advice(case, patience), self._mend(case, late >= 0.5))
+
+    def _by_patience(self, case: Case) -> Finding | None:
+        patience, epochs = case["patience"], case.get("epochs")
+        if patience >= LEAST_PATIENCE:
+            return None
+        steps = case.get("steps_per_epoch")
+        told = f"Training stops after {patience} epochs without gain" + (f" of {epochs}" if epochs else "")
+        told += f", {patience * steps:.0f} steps" if steps else ""
+        evidence = {"patience": patience, "epochs": epochs, "steps_per_epoch": steps}
+        return self.finding(
+            NOTE if case.planned else HARMS, f"{told}.", evidence, self._advice(case, patience), self._mend(case, False)
+        )
+
+    def _advice(self, case: Case, patience: int | None) -> str:
+        return (
+            "A loss on a few dozen inner windows wanders by more than an epoch gains, so a short patience stops on noise. Wait "
+            f"{LONG_PATIENCE} epochs, and allow enough of them for the loss to turn."
+        )
+
+    def _mend(self, case: Case, unfinished: bool) -> dict | None:
+        if case.spec is None or case.spec.kind != "finetune":
+            return None
+        training = case.spec.training
+        changes = {
+            "training.epochs": max(LONG_EPOCHS, 3 * training.epochs),
+            "training.patience": max(LONG_PATIENCE, training.patience or 0),
+        }
+        if unfinished and training.learning_rate < FAST_RATE:
+            changes["training.learning_rate"] = FAST_RATE
+        return mend(case, changes)

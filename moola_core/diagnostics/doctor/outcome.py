@@ -1,0 +1,246 @@
+"""Checks of the answers: head, loss, constant folds, the majority class, simple models, honesty, doubtful labels."""
+
+from __future__ import annotations
+
+import math
+
+from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, ask, mend, register
+from moola_core.diagnostics.doctor.optimisation import LONG
+from moola_core.diagnostics.results import Finding
+from moola_core.specs import Faults
+
+CAUSES = (
+    "head_too_wide", "feature_without_scale", "drowned_by_jitter", "too_little_training", "order_lost", "frozen_bottleneck",
+    "target_visible", "label_noise", "stopped_too_early", "frozen_dropout",
+)  # fmt: skip
+SIGNAL_AUROC = 0.55  # the reference's lower bound above which the windows surely hold something
+BOASTING = 3.5  # fitted temperature beyond which honesty is a fault, not a habit of small data
+LEAST_AUC = 0.75  # below it a model's doubts say little about labels
+EVEN_ERRORS = 0.85  # errors among the surest third over errors among the rest; noise makes them alike
+SUREST_ERRORS = 0.04
+
+
+def signal(case: Case) -> bool:
+    """Whether a simple model reads something in these windows; taken for granted where that is not known."""
+    low = case.get("trees_auroc_low")
+    return low is None or low > SIGNAL_AUROC
+
+
+def afresh(case: Case) -> dict | None:
+    """The same network without planted faults, standardised and trained for long: when no single setting is at fault."""
+    changes = {f"faults.{name}": value for name, value in Faults().model_dump().items()}
+    changes |= {"features.standardise": True, "training.jitter_std": 0.0, **LONG}
+    return mend(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
+
+
+@register
+class HeadTooWide(Check):
+    """More outputs than classes."""
+
+    id, title = "head_too_wide", "Head wider than the labels"
+    spoils = ("log loss", "ECE")
+
+    def judge(self, case: Case) -> Finding | None:
+        outputs, classes = case["outputs"], case["n_classes"]
+        if outputs <= classes:
+            return None
+        evidence = {
+            "outputs": outputs,
+            "classes": classes,
+            "chance_loss": math.log(outputs),
+            "right_chance_loss": math.log(classes),
+        }
+        told = f"{outputs} outputs for {classes} classes: chance is ln {outputs} = {math.log(outputs):.3f}, not ln {classes} = {math.log(classes):.3f}."
+        counted = case.get("outputs_from_parameters")
+        if counted:
+            evidence |= counted
+            told = f"{counted['arithmetic']} {told}"
+        return self.finding(
+            HARMS, told, evidence,
+            "The extra output takes probability from every window and never comes true. Take the number of outputs from the labels.",
+            mend(case, {"faults.extra_output": 0}),
+        )  # fmt: skip
+
+
+@register
+class LossAtChance(Check):
+    """The class loss is no better than answering the classes' shares."""
+
+    id, title = "loss_at_chance", "Loss at chance"
+    after = CAUSES
+    shows = "evaluation"
+
+    def judge(self, case: Case) -> Finding | None:
+        loss, entropy = case["log_loss"], case["label_entropy"]
+        auroc, low = case.get("auroc"), case.get("auroc_low")
+        if loss < entropy - 0.01 or (low is not None and low > 0.5):
+            return None
+        outputs = case.get("outputs") or case.get("n_classes")
+        evidence = {
+            "log_loss": loss,
+            "label_entropy": entropy,
+            "auroc": auroc,
+            "auroc_low": low,
+            "trees_auroc": case.get("trees_auroc"),
+        }
+        told = f"Log loss {loss:.3f}; answering the classes' shares gives {entropy:.3f}"
+        if outputs and outputs > case["n_classes"]:
+            evidence |= {"chance_loss": math.log(outputs)}
+            told += f", and {outputs} equal outputs ln {outputs} = {math.log(outputs):.3f} ({loss / math.log(outputs):.0%} of it)"
+        if auroc is not None and low is not None:
+            told += f". AUROC {auroc:.2f}, 95% from {low:.2f}"
+        lost = case.get("trees_gap_high")
+        if lost is not None and lost < 0:
+            told += f"; extra trees on the same folds reach {case['trees_auroc']:.2f}, at least {-lost:.2f} more"
+        told += "."
+        harms = lost < 0 if lost is not None else True
+        return self.finding(
+            HARMS if harms else NOTE, told, evidence,
+            "The model tells the classes no better than their shares do."
+            + (" The windows hold more than it has learned: mend what comes before this in the list, or start from the recommended settings."
+               if harms else " A simple model finds hardly more here, so this may be all that these labels give."),
+            mend(case, {"faults.shuffled_labels": False}) if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels else afresh(case),
+        )  # fmt: skip
+
+
+@register
+class ConstantFolds(Check):
+    """Folds in which every window got the same answer."""
+
+    id, title = "constant_folds", "Constant folds"
+    after = (*CAUSES, "loss_at_chance")
+    spoils = ("ECE", "macro F1", "conflict rates", "comparisons with other runs")
+    shows = "evaluation"
+
+    def judge(self, case: Case) -> Finding | None:
+        reported = case.get("constant_by_arithmetic")
+        if reported is not None:
+            return self._reported(reported)
+        folds = case["fold_largest_share"]
+        constant = [share for share in folds if share >= 1.0]
+        if not constant:
+            return None
+        grave = len(constant) >= len(folds) / 2 or (signal(case) and len(constant) > len(folds) / 5)
+        told = f"In {len(constant)} of {len(folds)} folds one class is the answer for every window."
+        if not grave and not signal(case):
+            told += " A simple model finds next to nothing in these windows either, and a constant is then the likeliest answer."
+        return self.finding(
+            BLOCKS if grave else NOTE, told, {"constant_folds": len(constant), "folds": len(folds), "largest_shares": folds},
+            "Means over such folds look like a weak model and are none: look at each fold's answers, mend what comes before this in the "
+            "list, and read neither ECE nor gradients nor differences between runs until no fold is constant.",
+            afresh(case),
+        )  # fmt: skip
+
+    def _reported(self, reported: dict) -> Finding | None:
+        if not reported["constant"]:
+            return None
+        return self.finding(
+            BLOCKS, reported["arithmetic"], {key: value for key, value in reported.items() if key != "arithmetic"},
+            "Such a table is what a model gives that answers one class a fold. Ask for the shares of each fold's answers before reading "
+            "any average.",
+        )  # fmt: skip
+
+
+@register
+class WorseThanMajority(Check):
+    """Accuracy does not beat the commonest class."""
+
+    id, title = "worse_than_majority", "No better than the majority class"
+    after = (*CAUSES, "constant_folds", "loss_at_chance")
+    shows = "evaluation"
+
+    def judge(self, case: Case) -> Finding | None:
+        accuracy, majority = case["accuracy"], case["majority_accuracy"]
+        if accuracy > majority:
+            return None
+        n = case.get("n_windows")
+        half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / n) if n else None
+        grave = signal(case) or (half is not None and accuracy + half < majority)
+        told = f"Accuracy {accuracy:.3f}" + (f" ± {half:.3f}" if half is not None else "")
+        return self.finding(
+            HARMS if grave else NOTE, f"{told}; always answering the commonest class gives {majority:.3f}.",
+            {"accuracy": accuracy, "half_width": half, "majority_accuracy": majority, "n_windows": n},
+            "A model that does not beat a constant has learned nothing that can be used, whatever its other figures say.",
+            afresh(case),
+        )  # fmt: skip
+
+
+@register
+class SimpleModel(Check):
+    """A linear model on window means does as well."""
+
+    id, title = "simple_model", "A simple model does as well"
+    kinds = ("finetune",)
+    after = (*CAUSES, "constant_folds", "loss_at_chance")
+    shows = "evaluation"
+
+    def judge(self, case: Case) -> Finding | None:
+        model, reference = case["auroc"], case["reference_auroc"]
+        low, high = case["reference_gap_low"], case["reference_gap_high"]
+        if model > reference and high > 0:
+            return None
+        worse = high < 0
+        return self.finding(
+            HARMS if worse else NOTE,
+            f"AUROC {model:.3f}; a linear model on each feature's mean and deviation, on the same folds, has {reference:.3f}: difference "
+            f"{model - reference:+.3f}, 95% from {low:+.3f} to {high:+.3f}.",
+            {"auroc": model, "reference_auroc": reference, "gap_low": low, "gap_high": high},
+            "The sequence model loses what two numbers a feature hold. Mend what comes before this in the list; if nothing does, use the "
+            "simple model." if worse else "The sequence adds nothing that shows here. Prefer the simple model until a study says otherwise.",
+            afresh(case),
+        )  # fmt: skip
+
+
+@register
+class Miscalibrated(Check):
+    """Stated probabilities do not come true."""
+
+    id, title = "miscalibrated", "Miscalibrated"
+    kinds = ("finetune",)
+    after = ("head_too_wide", "constant_folds")
+    shows = "calibration"
+
+    def judge(self, case: Case) -> Finding | None:
+        ece, null, p = case["ece"], case["ece_null_95"], case["ece_p"]
+        if p >= 0.05 or ece <= null:
+            return None
+        heat = case.get("fitted_temperature")
+        grave = heat is not None and heat > BOASTING
+        told = f"ECE {ece:.3f}, where 95% of honest models of this size stay below {null:.3f} (p = {max(p, 0.001):.3f})"
+        told += f"; dividing the logits by {heat:.1f} would mend it" if heat is not None else ""
+        planted = case.spec is not None and case.spec.faults.temperature != 1.0
+        return self.finding(
+            HARMS if grave else NOTE, f"{told}.", {"ece": ece, "null_95": null, "p": p, "fitted_temperature": heat},
+            "Do not use the probabilities as they are. A temperature fitted on other folds mends most of it without touching an answer; "
+            "the Calibration section shows how much.",
+            mend(case, {"faults.temperature": 1.0}) if planted else ask(case, "calibration"),
+        )  # fmt: skip
+
+
+@register
+class LabelNoise(Check):
+    """Labels that the models contradict where they are surest."""
+
+    id, title = "label_noise", "Doubtful labels"
+    kinds = ("finetune",)
+    shows = "errors"
+
+    def judge(self, case: Case) -> Finding | None:
+        auroc = case["auroc"]
+        if auroc < LEAST_AUC:
+            raise CannotJudge(
+                f"The out-of-fold AUROC is {auroc:.2f}, below {LEAST_AUC}: such a model's doubts say little about labels."
+            )
+        sure, low, rest = case["surest_error"], case["surest_error_low"], case["other_error"]
+        ratio = sure / max(rest, 1e-9)
+        if low < SUREST_ERRORS or ratio < EVEN_ERRORS:
+            return None
+        planted = case.spec is not None and case.spec.faults.flipped_labels > 0
+        return self.finding(
+            HARMS,
+            f"Of the third of the windows that the models are surest of, {sure:.0%} bear another label (at least {low:.0%}), against {rest:.0%} "
+            "of the others: doubts of the model would grow less with sureness, wrong labels do not.",
+            {"surest_error": sure, "surest_error_low": low, "other_error": rest, "windows": list(case.get("doubted_windows") or [])},
+            "Look at these windows again; relabel or grade down those that are wrong. No setting makes up for wrong labels.",
+            mend(case, {"faults.flipped_labels": 0.0}) if planted else ask(case, "errors"),
+        )  # fmt: skip

@@ -1,0 +1,75 @@
+"""Checks of pre-training: was the answer in the input, was anything learned."""
+
+from __future__ import annotations
+
+from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.results import Finding
+
+UNDER_FLOOR = 0.95
+EXPOSED = 1.1  # error with the hidden bars surely covered over the error as trained
+NO_BETTER = 0.995  # of the best trivial predictor
+
+
+@register
+class TargetVisible(Check):
+    """The network could read what it was asked for."""
+
+    id, title = "target_visible", "Target visible in the input"
+    kinds = ("pretrain", "reported")
+    spoils = ("the masked error",)
+    shows = "learned"
+
+    def judge(self, case: Case) -> Finding | None:
+        error, floor, covered = case["masked_mae"], case.get("noise_floor"), case.get("covered_mae")
+        if floor is None and covered is None:
+            raise CannotJudge("Neither the noise in the input nor the error with covered bars is known.")
+        under = floor is not None and error < UNDER_FLOOR * floor
+        exposed = covered is not None and covered > EXPOSED * error
+        if not under and not exposed:
+            return None
+        told = []
+        if under:
+            noise = case.get("pretrain_jitter_std")
+            how = f" = {noise:g}·√(2/π)" if noise else ""
+            told.append(
+                f"The error {error:.5g} lies below {floor:.4f}{how}, which noise in the target leaves to anyone who does not see it"
+            )
+        if exposed:
+            told.append(
+                f"the error at hidden bars is {error:.4f} as trained and {covered:.4f} once they are surely covered"
+            )
+        return self.finding(
+            BLOCKS, "; ".join(told) + ".", {"masked_mae": error, "noise_floor": floor, "covered_mae": covered},
+            "The hidden bars were still in the input, so the network learned to copy. Replace them before the encoder, and compare the "
+            "error with that of the feature mean.",
+            mend(case, {"faults.unmasked_input": False}) if case.kind == "pretrain" else None,
+        )  # fmt: skip
+
+
+@register
+class LearnedNothing(Check):
+    """Pre-training does no better than what needs no learning."""
+
+    id, title = "learned_nothing", "Pre-training learned nothing"
+    kinds = ("pretrain", "reported")
+    after = ("target_visible",)
+    shows = "learned"
+
+    def judge(self, case: Case) -> Finding | None:
+        error, trivial, name = self._figures(case)
+        if error < NO_BETTER * trivial:
+            return None
+        return self.finding(
+            HARMS, f"{name} {error:.4f}; without learning {trivial:.4f}.", {"error": error, "trivial": trivial, "measure": name},
+            "The encoder holds what it held at random. Raise the learning rate or the epochs, or take more bars; then look at the "
+            "error again.",
+            mend(case, {"training.learning_rate": 2e-3, "training.epochs": 20, "training.batch": 64}) if case.kind == "pretrain" else None,
+        )  # fmt: skip
+
+    def _figures(self, case: Case) -> tuple[float, float, str]:
+        """The error, the trivial one, and what they measure; both such that lower is better."""
+        if case.get("masked_mae") is not None:
+            error = case.get("covered_mae") or case["masked_mae"]
+            return error, min(case["trivial"].values()), "Error at hidden bars"
+        row = case["measures"][0]
+        return row["value"], row["trivial"], row["name"]

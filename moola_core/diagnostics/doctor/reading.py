@@ -1,0 +1,126 @@
+"""What can be known before a run: facts of its spec, of its windows and of its folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from moola_core.diagnostics.correlation import column_facts
+from moola_core.specs import Finetune, Pretrain
+
+DEAD = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The windows that a run reads.
+
+    x [n, K, F] in raw units; features [F] names; label, window_id [n]; series, first [n]: which windows share bars; scale [F]: what
+    x is divided by before the network reads it; more: facts that were found out about them elsewhere.
+    """
+
+    x: np.ndarray
+    features: tuple[str, ...]
+    label: np.ndarray
+    window_id: np.ndarray
+    series: np.ndarray
+    first: np.ndarray
+    scale: np.ndarray
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def of_spec(spec: Finetune | Pretrain) -> dict[str, Any]:
+    """What the spec alone says."""
+    if isinstance(spec, Pretrain):
+        return {"pretrain_jitter_std": spec.training.jitter_std, "learning_rate": spec.training.learning_rate}
+    training, loss = spec.training, spec.loss
+    return {
+        "tasks": spec.model.tasks,
+        "weighting": loss.weighting,
+        "log_variance_rate": loss.log_variance_rate,
+        "pcgrad": loss.pcgrad,
+        "pcgrad_threshold": loss.pcgrad_threshold,
+        "patience": training.patience,
+        "epochs": training.epochs,
+        "learning_rate": training.learning_rate,
+        "schedule": spec.transfer.schedule,
+        "state": spec.features.state,
+        "folds_mind_bars": not spec.faults.shuffled_folds,
+    }
+
+
+def of_inputs(
+    x: np.ndarray, features: tuple[str, ...], scale: np.ndarray, jitter: np.ndarray | float
+) -> dict[str, Any]:
+    """What the columns of x [n, K, F] are: spread as the network reads it, where they vary, order; jitter in the network's units."""
+    read = x.reshape(-1, x.shape[2]).astype(float).std(0) / scale
+    noise = np.broadcast_to(np.asarray(jitter, float), read.shape)
+    return {
+        "feature_std": _named(features, read),
+        "jitter_over_std": {
+            name: float(noise[i] / read[i]) for i, name in enumerate(features) if read[i] > DEAD and noise[i] > 0
+        },
+        "varying_positions": {
+            fact.feature: fact.varying_positions for fact in column_facts(x, features) if fact.std > DEAD
+        },
+        "next_bar_correlation": next_bar_correlation(x, features),
+    }
+
+
+def next_bar_correlation(x: np.ndarray, features: tuple[str, ...]) -> dict[str, float]:
+    """Correlation of each feature with itself one bar before, within windows [n, K, F]; constant columns are left out."""
+    centred = x.astype(float) - x.mean(1, keepdims=True)
+    size = np.square(centred).sum((0, 1))
+    lagged = (centred[:, 1:] * centred[:, :-1]).sum((0, 1))
+    return {name: float(lagged[i] / size[i]) for i, name in enumerate(features) if size[i] > DEAD}
+
+
+def of_windows(spec: Finetune, seen: Seen) -> dict[str, Any]:
+    """What the labelled windows are."""
+    shares = np.unique(seen.label.astype(str), return_counts=True)[1] / len(seen.label)
+    classes = len(shares)
+    facts = {
+        "n_windows": len(seen.label),
+        "n_classes": classes,
+        "outputs": classes + spec.faults.extra_output,
+        "majority_accuracy": float(shares.max()),
+        "label_entropy": float(-(shares * np.log(shares)).sum()),
+        "window_bars": seen.x.shape[1],
+        "jitter_std": spec.training.jitter_std,
+    }
+    return facts | of_inputs(seen.x, seen.features, seen.scale, spec.training.jitter_std) | dict(seen.more)
+
+
+def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: Seen) -> dict[str, Any]:
+    """How the folds (repeat, fold, window_id, role) divide the windows: what is chosen on test windows, what shares bars with them."""
+    place = {name: i for i, name in enumerate(seen.window_id.astype(str))}
+    length = seen.x.shape[1]
+    inner = chosen = tests = 0
+    shared: list[str] = []
+    for _, part in pd.DataFrame(folds).groupby(["repeat", "fold"], sort=True):
+        rows = {
+            role: np.array([place[name] for name in ids.astype(str)]) for role, ids in part.groupby("role")["window_id"]
+        }
+        test = rows["test"]
+        inner += len(rows.get("inner", ()))
+        chosen += int(np.isin(rows.get("inner", np.array([], int)), test).sum())
+        used = np.r_[rows["train"], rows.get("inner", np.array([], int))].astype(int)
+        used = used[~np.isin(used, test)]
+        near = (seen.series[test][:, None] == seen.series[used][None]) & (
+            np.abs(seen.first[test][:, None] - seen.first[used][None]) < length
+        )
+        tests += len(test)
+        shared += seen.window_id[test[near.any(1)]].astype(str).tolist()
+    return {
+        "inner_in_test_share": chosen / max(inner, 1),
+        "shared_bars_share": len(shared) / max(tests, 1),
+        "shared_bars_windows": sorted(set(shared)),
+    }
+
+
+def _named(features: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(features, values, strict=True)}

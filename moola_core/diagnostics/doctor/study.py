@@ -1,0 +1,91 @@
+"""Checks of a study: are its arms the same model but for what is compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, register
+from moola_core.diagnostics.results import Finding
+from moola_core.specs import Study
+
+SAME = ("layers", "hidden", "epochs", "patience", "trainable_parameters")
+SETTINGS = ("model.layers", "model.hidden", "training.epochs", "training.patience")
+TITLES = {
+    "trainable_parameters": "trainable parameters",
+    "layers": "encoder layers",
+    "hidden": "encoder width",
+    "epochs": "epochs",
+    "patience": "patience",
+}
+
+
+@register
+class ArmsDiffer(Check):
+    """The arms differ in more than what the study compares.
+
+    Reads `arms`, a list of {"name", and any of trainable_parameters, layers, hidden, epochs, patience},
+    and `compared`, the names among these that the study means to vary.
+    """
+
+    id, title = "arms_differ", "Arms differ"
+    kinds = ("study",)
+    spoils = ("verdicts",)
+
+    def judge(self, case: Case) -> Finding | None:
+        arms: list[dict[str, Any]] = list(case["arms"])
+        compared = set(case.get("compared") or ())
+        unequal = {
+            name: {arm["name"]: arm.get(name) for arm in arms}
+            for name in SAME
+            if name not in compared and len({str(arm.get(name)) for arm in arms}) > 1
+        }
+        if not unequal:
+            return None
+        told = "; ".join(
+            f"{TITLES[name]} " + ", ".join(f"{arm} {value if isinstance(value, str) else f'{value:,}' if value is not None else 'none'}" for arm, value in row.items())
+            for name, row in unequal.items()
+        )  # fmt: skip
+        return self.finding(
+            NOTE if set(unequal) == {"trainable_parameters"} else HARMS,
+            f"Beside what is compared, the arms differ in {told}.",
+            {"unequal": unequal},
+            "A verdict then says which bundle is better, not why. Give every arm the same encoder, epochs and early stopping but for the one "
+            "thing that is compared.",
+            self._equal(case),
+        )
+
+    def _equal(self, case: Case) -> dict[str, Any] | None:
+        """The study with the base's sizes and lengths in every arm."""
+        if not isinstance(case.spec, Study):
+            return None
+        plain = tuple(
+            arm.model_copy(
+                update={"changes": {name: value for name, value in arm.changes.items() if name not in SETTINGS}}
+            )
+            for arm in case.spec.arms
+        )
+        return case.spec.model_copy(update={"arms": plain}).model_dump(mode="json") if plain != case.spec.arms else None
+
+
+@register
+class SimpleArm(Check):
+    """A reference arm of the study does as well as the model.
+
+    Reads `verdicts` as a study gives them, and `reference_arms`, the names of its simple models.
+    """
+
+    id, title = "simple_arm", "A simple arm does as well"
+    kinds = ("study",)
+
+    def judge(self, case: Case) -> Finding | None:
+        names = set(case["reference_arms"])
+        rows = [row for row in case["verdicts"] if row["against"] in names and row["verdict"] != "helps"]
+        if not rows:
+            return None
+        worst = min(rows, key=lambda row: row["delta"])
+        return self.finding(
+            HARMS if worst["verdict"] == "hurts" else NOTE,
+            f"{worst['arm']} against {worst['against']}: {worst['metric']} {worst['delta']:+.3f}, 95% from {worst['low']:+.3f} to {worst['high']:+.3f}.",
+            {"rows": rows},
+            "What a simple model reaches on the same folds is what the features give for nothing. Use it until the difference is clear.",
+        )  # fmt: skip

@@ -1,0 +1,186 @@
+"""Checks of how the two tasks share the training: σ, PCGrad, gradients."""
+
+from __future__ import annotations
+
+import math
+
+from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.results import Finding
+
+ARRIVED, STUCK = 0.25, 0.005  # share of the way to the expected σ ratio, in logarithms
+LEAST_WAY = 0.2
+IDLE = 0.5  # projections over conflicts
+LEAST_CONFLICT = 0.1
+UNAPPLIED = 0.01
+STARVED, THIN = 0.002, 0.02  # gradient norm of one task over the other's
+
+
+def shares(case: Case) -> None:
+    """Raise CannotJudge unless both tasks are trained."""
+    if case.get("tasks") not in (None, "both"):
+        raise CannotJudge("One task was trained alone.")
+
+
+@register
+class SigmaNeverMoved(Check):
+    """Uncertainty weighting was asked for, and σ stayed where it started."""
+
+    id, title = "sigma_never_moved", "σ never moved"
+    kinds = ("finetune",)
+    after = ("too_little_training", "stopped_too_early")
+    shows = "balance"
+
+    def judge(self, case: Case) -> Finding | None:
+        shares(case)
+        if case["weighting"] != "uncertainty":
+            raise CannotJudge("The weights of the tasks are not learned.")
+        start, end, expected = case["sigma_start_ratio"], case["sigma_end_ratio"], case["sigma_expected_ratio"]
+        way = math.log(expected / start)
+        if abs(way) < LEAST_WAY:
+            raise CannotJudge("The losses imply the σ that it starts from.")
+        done = math.log(end / start) / way
+        if done >= ARRIVED:
+            return None
+        steps, rate = case["steps_per_fit"], case["log_variance_rate"]
+        evidence = {
+            "start": start, "end": end, "expected": expected, "share_of_the_way": done, "steps_per_fit": steps, "log_variance_rate": rate,
+        }  # fmt: skip
+        return self.finding(
+            HARMS if done < STUCK else NOTE,
+            f"σ pointer / σ class went from {start:.2f} to {end:.2f}; the losses imply {expected:.2f}, so it made {done:.1%} of the way. "
+            f"Adam moves log σ² by at most {rate:g} a step, {rate * steps:.2g} in {steps} steps, and {2 * abs(way):.1f} was needed.",
+            evidence,
+            "The weighting was never on: this run had fixed weights of 1 and ½. Raise loss.log_variance_rate so that σ arrives, or say "
+            "what the weights are to be.",
+            mend(case, {"loss.log_variance_rate": self._rate(way, steps)}),
+        )  # fmt: skip
+
+    @staticmethod
+    def _rate(way: float, steps: int) -> float:
+        """A rate at which σ arrives in a third of the steps, to one digit."""
+        wanted = min(1.0, 2 * abs(way) / max(steps / 3, 1))
+        return max(0.02, float(f"{wanted:.0e}"))
+
+
+@register
+class SigmaFollowsLoss(Check):
+    """σ arrived where the sizes of the losses put it, which says nothing of which task is harder."""
+
+    id, title = "sigma_follows_loss", "σ follows the size of the losses"
+    kinds = ("finetune",)
+    shows = "balance"
+
+    def judge(self, case: Case) -> Finding | None:
+        shares(case)
+        if case["weighting"] != "uncertainty":
+            raise CannotJudge("The weights of the tasks are not learned.")
+        end, expected = case["sigma_end_ratio"], case["sigma_expected_ratio"]
+        low, high = case["sigma_target"]
+        if low <= end <= high or abs(math.log(end / expected)) > 1.0:
+            return None
+        return self.finding(
+            NOTE, f"σ pointer / σ class is {end:.2f}, outside [{low:g}, {high:g}]; the losses alone imply {expected:.2f}.",
+            {"end": end, "expected": expected, "low": low, "high": high},
+            "At its optimum σ² is the loss (twice the cross-entropy), so the ratio tells units, not difficulty. Read errors in bars "
+            "beside it; to weigh the tasks alike use equal weighting.",
+            mend(case, {"loss.weighting": "equal"}),
+        )  # fmt: skip
+
+
+@register
+class PcgradIdle(Check):
+    """Conflicts are seen and left alone."""
+
+    id, title = "pcgrad_idle", "PCGrad threshold: conflicts are not projected"
+    after = ("pcgrad_nothing_shared",)
+    shows = "balance"
+
+    def judge(self, case: Case) -> Finding | None:
+        if not case["pcgrad"]:
+            raise CannotJudge("PCGrad is off.")
+        conflict, projected, threshold = case["conflict_rate"], case["projection_rate"], case.get("pcgrad_threshold")
+        if conflict < LEAST_CONFLICT or projected >= IDLE * conflict:
+            return None
+        below = (
+            f" It projects below a cosine of {threshold:g}; the paper's threshold is 0."
+            if threshold is not None
+            else ""
+        )
+        return self.finding(
+            HARMS, f"{conflict:.0%} of the steps conflict and {projected:.1%} are projected: {1 - projected / conflict:.0%} of the conflicts are left.{below}",
+            {"conflict_rate": conflict, "projection_rate": projected, "pcgrad_threshold": threshold},
+            "PCGrad as it is set does next to nothing, so nothing can be said for or against it. Project every conflict, threshold 0, or "
+            "switch it off.",
+            mend(case, {"loss.pcgrad_threshold": 0.0}),
+        )  # fmt: skip
+
+
+@register
+class PcgradNothingShared(Check):
+    """There is no parameter whose gradients could conflict."""
+
+    id, title = "pcgrad_nothing_shared", "PCGrad with nothing shared"
+    kinds = ("finetune",)
+    after = ("nothing_unfrozen",)
+    spoils = ("conflict rates",)
+    shows = "balance"
+
+    def judge(self, case: Case) -> Finding | None:
+        if not case["pcgrad"]:
+            raise CannotJudge("PCGrad is off.")
+        if case["shared_parameters"] > 0:
+            return None
+        return self.finding(
+            HARMS, "0 trainable parameters are shared by the two tasks, so every cosine is 0 by definition.", {"shared_parameters": 0},
+            "With a frozen encoder, no trunk and separate heads the tasks cannot conflict. Switch PCGrad off, or let the encoder train.",
+            mend(case, {"loss.pcgrad": False}),
+        )  # fmt: skip
+
+
+@register
+class ProjectionNotApplied(Check):
+    """The optimiser is given something else than the projected gradients."""
+
+    id, title = "projection_not_applied", "Projected gradients are not applied"
+    kinds = ("finetune",)
+    spoils = ("projection rates",)
+
+    def judge(self, case: Case) -> Finding | None:
+        if not case["pcgrad"]:
+            raise CannotJudge("PCGrad is off.")
+        off = case["unapplied"]
+        if off <= UNAPPLIED:
+            return None
+        return self.finding(
+            BLOCKS, f"On the shared parameters the gradient that is applied differs from the projected one by {off:.0%} of its size (median).",
+            {"unapplied": off},
+            "The projection is computed and then lost, as when gradients are accumulated on top of it. Clear the gradients before "
+            "writing the projected ones.",
+            mend(case, {"faults.accumulated_gradients": False}),
+        )  # fmt: skip
+
+
+@register
+class TaskStarved(Check):
+    """One task's gradients are negligible on the parameters that both train."""
+
+    id, title = "task_starved", "One task is starved"
+    kinds = ("finetune",)
+    after = ("sigma_never_moved", "nothing_unfrozen")
+    shows = "balance"
+
+    def judge(self, case: Case) -> Finding | None:
+        shares(case)
+        ratio = case["gradient_ratio"]
+        small = min(ratio, 1 / max(ratio, 1e-12))
+        if small >= THIN:
+            return None
+        starved = "pointer" if ratio < 1 else "class"
+        return self.finding(
+            HARMS if small < STARVED else NOTE,
+            f"On the shared parameters the {starved} task's gradient is {small:.2g} of the other's (median of the norms).",
+            {"gradient_ratio": ratio, "starved": starved},
+            f"The shared weights are trained for one task; the {starved} head lives on what that leaves. Weigh the losses by their first "
+            "epoch (equal), or learn the weights at a rate that arrives.",
+            mend(case, {"loss.weighting": "equal"}),
+        )  # fmt: skip

@@ -1,0 +1,161 @@
+"""Checks of transfer: what was frozen, what was left on, what never trained, what was read differently before."""
+
+from __future__ import annotations
+
+from moola_core.diagnostics.doctor.check import HARMS, NOTE, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.results import Finding
+
+NARROW = 0.05  # trainable share of all parameters
+NOISY = 0.05
+FAR_AUC = 0.95
+BELOW = 0.03  # AUROC by which a probe of the encoder may lie below one of random weights by chance
+LOST = 0.05  # and below one of the raw features, where nothing else is read
+
+
+def started(case: Case) -> None:
+    """Raise CannotJudge unless the case starts from a pre-trained encoder."""
+    if case.kind == "finetune" and case.get("schedule") in (None, "none"):
+        raise CannotJudge("There is no pre-trained encoder.")
+
+
+@register
+class FrozenBottleneck(Check):
+    """Everything has to pass a frozen encoder that holds less than a random one would."""
+
+    id, title = "frozen_bottleneck", "Frozen bottleneck"
+    kinds = ("finetune", "pretrain", "reported")
+    after = ("target_visible", "learned_nothing")
+
+    def judge(self, case: Case) -> Finding | None:
+        started(case)
+        share = case.get("trainable_share")
+        if case.kind == "reported":
+            return self._reported(case, case["trainable_share"])
+        used, random = case["probe_encoder"], case["probe_random"]
+        frozen = case.get("schedule") == "frozen"
+        narrow = frozen and share is not None and share < NARROW
+        raw = case.get("probe_raw")
+        below = used < random - BELOW
+        lost = frozen and (below or (raw is not None and used < raw - LOST))
+        if not below and not narrow and not lost:
+            return None
+        told = f"A linear probe reads AUROC {used:.3f} from the encoder, {random:.3f} from the same one with random weights"
+        told += f", {raw:.3f} from the raw features" if raw is not None else ""
+        told += f"; {share:.1%} of the parameters train" if share is not None else ""
+        return self.finding(
+            HARMS if lost else NOTE,
+            f"{told}.",
+            {"probe_encoder": used, "probe_random": random, "probe_raw": raw, "trainable_share": share},
+            "What the encoder does not pass on, no head can learn. Train the encoder too (full, at a lower rate), or start from another.",
+            mend(case, {"transfer.schedule": "full", "faults.noise_encoder": False}) if case.kind == "finetune" else None,
+        )  # fmt: skip
+
+    def _reported(self, case: Case, share: float) -> Finding | None:
+        if share >= NARROW:
+            return None
+        encoder, heads = case["encoder_parameters"], case["trainable_parameters"]
+        told = f"The frozen encoder has {encoder:,} parameters ({encoder / (encoder + heads):.0%}); {heads:,} train ({share:.0%})."
+        believed = case.get("encoder_parameters_believed")
+        evidence = {"encoder_parameters": encoder, "trainable_parameters": heads, "trainable_share": share}
+        if believed:
+            evidence |= {"encoder_parameters_believed": believed}
+            told += f" Believed were {believed:,} ({believed / (believed + heads):.0%})."
+        told += f" {case.get('encoder_arithmetic') or ''}"
+        return self.finding(
+            HARMS, told.strip(), evidence,
+            "Nearly the whole network is what pre-training left. Probe it beside random weights before building on it, and let it train.",
+        )  # fmt: skip
+
+
+@register
+class FrozenDropout(Check):
+    """A frozen encoder gives other answers to the same window each time."""
+
+    id, title = "frozen_dropout", "Dropout left on in a frozen encoder"
+    kinds = ("finetune",)
+
+    def judge(self, case: Case) -> Finding | None:
+        started(case)
+        noise = case["encoder_noise"]
+        if noise <= NOISY:
+            return None
+        return self.finding(
+            HARMS, f"In training the frozen encoder's answers to the same windows differ by {noise:.0%} of what windows differ by.",
+            {"encoder_noise": noise},
+            "Dropout in weights that cannot adapt to it is noise alone. Put a frozen encoder in evaluation mode.",
+            mend(case, {"faults.frozen_dropout": False}),
+        )  # fmt: skip
+
+
+@register
+class NothingUnfrozen(Check):
+    """The schedule says that the encoder trains, and none of its weights changed."""
+
+    id, title = "nothing_unfrozen", "Nothing was unfrozen"
+    kinds = ("finetune",)
+
+    def judge(self, case: Case) -> Finding | None:
+        started(case)
+        if case["schedule"] == "frozen":
+            raise CannotJudge("The schedule keeps the encoder frozen.")
+        changed = case["encoder_changed"]
+        if changed > 0:
+            return None
+        return self.finding(
+            HARMS, f"The schedule is {case['schedule']}, and 0 of the encoder's tensors changed in any phase.",
+            {"encoder_changed": changed, "schedule": case["schedule"]},
+            "The names that were to be unfrozen match nothing, or their learning rate is 0. Compare the schedule with the parameters' "
+            "names; the run's events list what changed.",
+            mend(case, {"faults.nothing_unfrozen": False, "transfer.schedule": "full"}),
+        )  # fmt: skip
+
+
+@register
+class StateMismatch(Check):
+    """Pre-training and fine-tuning compute the features' state differently."""
+
+    id, title = "state_mismatch", "State mismatch"
+    kinds = ("finetune",)
+
+    def judge(self, case: Case) -> Finding | None:
+        started(case)
+        before, now = case["pretrained_state"], case["state"]
+        if before == now:
+            return None
+        gap = case.get("state_gap")
+        told = f"Pre-training read features of {before} state, this run of {now} state."
+        if gap is not None:
+            told += f" In the first 15 bars they differ by {gap:.2f} standard deviations on average."
+        bars = case.spec is not None and case.spec.data.bars
+        possible = before == "restarted" or bars
+        return self.finding(
+            HARMS, told, {"pretrained_state": before, "state": now, "state_gap": gap},
+            "The encoder meets the start of every window as something that it has never seen. Use the same state on both sides"
+            + ("." if possible else "; continuous state needs the bars (data.bars)."),
+            mend(case, {"features.state": before}) if possible else None,
+        )  # fmt: skip
+
+
+@register
+class DomainShift(Check):
+    """The bars of pre-training are not like the labelled windows."""
+
+    id, title = "domain_shift", "Domain shift"
+    kinds = ("finetune", "pretrain")
+    shows = "shift"
+
+    def judge(self, case: Case) -> Finding | None:
+        started(case)
+        auc, null = case["domain_auc"], case["domain_auc_null_high"]
+        if auc <= null:
+            return None
+        drivers = list(case.get("domain_drivers") or [])[:4]
+        return self.finding(
+            HARMS if auc > FAR_AUC else NOTE,
+            f"Labelled windows are told from those of pre-training with AUROC {auc:.2f}; without a difference it stays below {null:.2f}. It goes "
+            f"by {', '.join(drivers) or 'many features'}.",
+            {"domain_auc": auc, "null_high": null, "drivers": drivers},
+            "Curated windows always differ somewhat. This much means that pre-training saw another market: use bars of the same "
+            "instrument, or keep the windows most like the labelled ones (sampling.keep=similar).",
+            mend(case, {"sampling.keep": "similar"}) if case.kind == "pretrain" and case.get("labelled_located") else None,
+        )  # fmt: skip

@@ -1,0 +1,86 @@
+"""What the doctor found in a run, in reported figures, or in what is planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# The figures of the run that failed, as reported: the first example.
+EXAMPLE = Path(__file__).parents[1] / "doctor" / "october.json"
+
+# What the doctor reads of a report with no run behind it.
+FIGURES: dict[str, str] = {
+    "n_windows": "labelled windows",
+    "class_counts": "windows of each class, a list or an object",
+    "window_bars": "window length in bars",
+    "folds": "folds of the cross-validation",
+    "accuracy": "accuracy",
+    "f1": "F1 of each class, in the order of class_counts",
+    "recall": "recall of each class, in the same order",
+    "loss_class": "class loss, nats",
+    "loss_pointer": "pointer loss",
+    "ece": "calibration error",
+    "ece_bins": "bins of the calibration error",
+    "ece_convention": "mean of folds or pooled",
+    "center_mae_bars": "error of the center in bars",
+    "center_target_frac": "its target as a fraction of the window",
+    "masked_mae": "pre-training error at hidden bars",
+    "feature_mean_mae": "the same error of always answering the feature mean",
+    "pretrain_jitter_std": "noise that was added in pre-training",
+    "conflict_rate": "share of steps with conflicting gradients",
+    "projection_rate": "share of steps that were projected",
+    "pcgrad_threshold": "cosine below which gradients are projected",
+    "patience": "epochs without gain before stopping",
+    "epochs": "most epochs",
+    "batch": "windows in a step",
+    "trainable_parameters": "parameters that train",
+    "outputs": "outputs of the class head",
+    "trunk_width": "width of the shared trunk",
+    "encoder": "frozen encoder as {inputs, layers, hidden}",
+    "encoder_parameters_believed": "parameters that the encoder was believed to have",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that went wrong.
+
+    severity: blocks (nothing else can be read), harms (the result is worse or not what it says) or note; summary: the numbers
+    with their uncertainty; evidence: numbers, names and window ids; shows: the diagnostic that draws them, empty for none;
+    spec: the run that would mend or settle it, ready to launch, None where there is no data to launch it on; explained_by: checks
+    whose findings explain this one; spoils: what not to read while it stands.
+    """
+
+    check: str
+    title: str
+    severity: str
+    summary: str
+    evidence: dict[str, Any]
+    advice: str
+    spec: dict[str, Any] | None
+    shows: str
+    explained_by: tuple[str, ...]
+    spoils: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NotJudged:
+    """A check that could not say anything, and why."""
+
+    check: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Findings, causes before symptoms; what could not be judged; and the checks that found nothing.
+
+    about: a run's id, a file of figures, or empty for what is planned; kind: finetune, pretrain, study or reported.
+    """
+
+    about: str
+    kind: str
+    findings: tuple[Finding, ...]
+    not_judged: tuple[NotJudged, ...]
+    passed: tuple[str, ...]

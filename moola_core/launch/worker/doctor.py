@@ -1,0 +1,170 @@
+"""The doctor at work: brings together what it reads of a run, of figures, or of a spec that is only planned."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moola_core.diagnostics.doctor import Case, examine, of_runs, reading
+from moola_core.diagnostics.doctor.reported import plain, reported_case
+from moola_core.diagnostics.results import Diagnosis
+from moola_core.diagnostics.shift import LEAST, told_apart
+from moola_core.errors import MoolaError, RunError
+from moola_core.features.catalog import FEATURES, names
+from moola_core.features.matrix import window_matrix
+from moola_core.launch.worker.labelled import Labelled, encoder_of, fold_columns, load_inputs
+from moola_core.launch.worker.pretrain import load_material
+from moola_core.market.bars import load_bars
+from moola_core.market.windows import Windows, bar_spans, load_windows
+from moola_core.models.checkpoint import Pretrained
+from moola_core.runs import codec
+from moola_core.runs.checkpoints import resolve
+from moola_core.runs.store import Run
+from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
+from moola_core.training.bar_windows import WARMUP_BARS, BarWindows, evenly
+from moola_core.training.folds import Places, make_folds, overlap_groups
+from moola_core.training.inputs import Inputs
+
+KINDS = ("finetune", "pretrain", "study", "compare")
+MOST_OTHERS = 600
+FOLDS = 5
+
+
+def store(run: Run) -> None:
+    """Write what the doctor finds in a run that has just been trained; a failure is a warning and loses nothing else."""
+    try:
+        run.write_result("doctor", examined(run))
+    except (MoolaError, ValueError, ArithmeticError, KeyError, TypeError) as error:
+        run.append_log(traceback.format_exc())
+        run.write_result("doctor", {"why_not": f"It could not be computed: {error}"})
+        run.update(warnings=(*run.record.warnings, f"The doctor could not look at this run: {error}"))
+
+
+def looks_at(run: Run) -> bool:
+    """Whether the doctor has anything to say of such a run: simple models that stand in for a network have no training to judge."""
+    return run.record.kind in KINDS and getattr(run.spec, "reference", "none") == "none"
+
+
+def examined(run: Run) -> Diagnosis:
+    """What the doctor finds in a trained run."""
+    spec = run.spec
+    if not looks_at(run):
+        raise RunError(
+            "is no run of a network.", where=f"run {run.id}", mend="Give a fine-tuning, pre-training or study run."
+        )
+    if spec.kind in ("study", "compare"):
+        return examine(Case("study", of_runs.compared(run), spec, about=run.id))
+    if spec.kind == "pretrain":
+        facts = of_runs.pretrained(run, _of_bars(spec, run.store_root / "cache"))
+    else:
+        material, inputs, _, _ = load_inputs(spec, run.store_root / "cache")
+        facts = of_runs.finetuned(run, _seen(spec, material, inputs, run.store_root))
+    return examine(Case(spec.kind, facts, spec, about=run.id))
+
+
+def asked(spec: Diagnose, root: Path) -> Diagnosis:
+    """What the doctor finds in reported figures, or in a spec before it is launched."""
+    ahead = parse(spec.planned) if spec.planned else None
+    return of_figures(spec.figures, ahead) if spec.figures else planned(ahead, root)
+
+
+def planned(spec: Any, root: Path) -> Diagnosis:
+    """What the spec and its data alone show."""
+    if isinstance(spec, Pretrain):
+        return examine(Case("pretrain", reading.of_spec(spec) | _of_bars(spec, root / "cache"), spec, planned=True))
+    material, inputs, _, _ = load_inputs(spec, root / "cache")
+    seen = _seen(spec, material, inputs, root)
+    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
+    facts |= reading.of_folds(fold_columns(folds, inputs), seen)
+    facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch))
+    return examine(Case("finetune", facts, spec, planned=True))
+
+
+def of_figures(figures: dict[str, Any], ahead: Finetune | None = None, about: str = "") -> Diagnosis:
+    """What reported figures show; ahead: the spec, on the windows that they are about, that mends start from."""
+    figures = plain(figures)
+    if ahead is None:
+        return examine(reported_case(figures, about))
+    data = ahead.data
+    windows, _ = load_windows(data.windows, data.windows_reading).trainable(data.grades_left_out)
+    labels, counts = np.unique(windows.label.astype(str), return_counts=True)
+    known = {"class_counts": dict(zip(labels.tolist(), counts.tolist(), strict=True)), "window_bars": windows.bars}
+    return examine(reported_case(known | {"n_windows": len(windows)} | figures, about, ahead))
+
+
+def _seen(spec: Finetune, material: Labelled, inputs: Inputs, root: Path) -> reading.Seen:
+    """The windows as the network reads them, and how they stand to what its encoder was trained on."""
+    start = encoder_of(spec, root)
+    width = inputs.x.shape[2]
+    if start is not None:
+        scale = np.asarray(start.std, float)
+    else:
+        std = inputs.x.reshape(-1, width).astype(float).std(0)
+        scale = np.where(std > reading.DEAD, std, 1.0) if spec.features.standardise else np.ones(width)
+    more = _transferred(spec, material, inputs, start, root) if start is not None else {}
+    return reading.Seen(
+        inputs.x, inputs.features, inputs.label, inputs.window_id, inputs.series, inputs.first, scale, more
+    )
+
+
+def _transferred(spec: Finetune, material: Labelled, inputs: Inputs, start: Pretrained, root: Path) -> dict[str, Any]:
+    """The state and the bars of pre-training beside the run's own; nothing for a file without a description."""
+    path = resolve(spec.transfer.checkpoint, root).with_suffix(".json")
+    if not path.is_file():
+        return {}
+    before = parse(codec.load_object(path.read_bytes())["spec"])
+    facts: dict[str, Any] = {"pretrained_state": before.features.state}
+    if before.features.state != spec.features.state and material.bars is not None:
+        facts["state_gap"] = _state_gap(spec.features, material, np.asarray(start.std, float))
+    if before.data.bars and Path(before.data.bars).is_file():
+        bars = load_bars(before.data.bars, before.data.bars_reading)
+        windows = BarWindows(bars, None, spec.features.model_copy(update={"state": "restarted"}), inputs.window_bars)
+        first = np.arange(0, max(len(bars) - inputs.window_bars + 1, 0), inputs.window_bars)
+        facts |= _domain(material.kept, inputs.features, windows, first)
+    return facts
+
+
+def _state_gap(features: Features, material: Labelled, std: np.ndarray) -> float | None:
+    """Mean distance, in standard deviations, of the two states' features in the first 15 bars; None where windows are not located."""
+    located = material.kept.select(material.kept.position >= 0)
+    columns = names(features.columns)
+    if not len(located) or not {feature.name for feature in FEATURES} & set(columns):
+        return None
+    both = [
+        window_matrix(located, features.model_copy(update={"state": state}), material.bars)
+        for state in ("restarted", "continuous")
+    ]
+    return float(np.abs((both[0] - both[1])[:, :WARMUP_BARS] / std).mean())
+
+
+def _domain(labelled: Windows, columns: tuple[str, ...], windows: BarWindows, first: np.ndarray) -> dict[str, Any]:
+    """How well labelled windows are told from (at most 600 of) those at the bars `first`, all of restarted state."""
+    first = evenly(first, MOST_OTHERS)
+    if len(first) < LEAST or len(labelled) < LEAST:
+        return {}
+    x = window_matrix(labelled, Features(columns=columns))
+    series, place = bar_spans(labelled)
+    group = overlap_groups(Places(series, place, labelled.bars), FOLDS)
+    auc, null_high, drivers = told_apart(x, group, columns, windows.raw(first).cpu().numpy())
+    return {"domain_auc": auc, "domain_auc_null_high": null_high, "domain_drivers": list(drivers)}
+
+
+def _of_bars(spec: Pretrain, cache: Path) -> dict[str, Any]:
+    """What pre-training reads: its columns, its jitter, and how the labelled windows stand to it."""
+    material = load_material(spec, cache)
+    columns, first = material.windows.features, evenly(material.sample.train, MOST_OTHERS)
+    x = material.windows.raw(first).numpy()
+    scale = material.windows.std.numpy().astype(float)
+    facts = reading.of_inputs(x, columns, scale, spec.training.jitter_std / scale)
+    facts["jitter_std"] = spec.training.jitter_std
+    labelled = material.labelled
+    if labelled is None or labelled.bars != spec.sampling.window_bars:
+        return facts
+    kept, _ = labelled.trainable(spec.data.grades_left_out)
+    restarted = BarWindows(material.bars, None, spec.features.model_copy(update={"state": "restarted"}), kept.bars)
+    facts["labelled_located"] = bool((kept.position >= 0).any())
+    return facts | _domain(kept, columns, restarted, material.sample.train)

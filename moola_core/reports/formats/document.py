@@ -1,0 +1,58 @@
+"""A report as JSON, of the schema that docs/report.schema.json publishes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moola_core.charts.markup import specification
+from moola_core.reports.blocks import Block, Cell, Figures, Number, Report, Table, Text
+from moola_core.reports.material import Material
+from moola_core.runs import codec
+
+SCHEMA = "moola-report-1"
+
+
+def render(report: Report, material: Material) -> str:
+    """The report with every number as it is stored, the charts as plotly figures, and the records and specs it was made from."""
+    document = {
+        "schema": SCHEMA,
+        "run_id": report.run_id,
+        "kind": report.kind,
+        "title": report.title,
+        "made": report.made,
+        "version": report.version,
+        "facts": [{"title": name, "value": _cell(value)} for name, value in report.facts],
+        "sections": [
+            {"name": section.name, "title": section.title, "blocks": [_block(block) for block in section.blocks]}
+            for section in report.sections
+        ],
+        "absent": [{"title": title, "why": why} for title, why in report.absent],
+        "runs": [
+            {"record": codec.plain(run.record), "spec": run.spec.model_dump(mode="json")} for run in material.runs()
+        ],
+    }
+    return codec.dumps(document, indent=1) + "\n"
+
+
+def _block(block: Block) -> dict[str, Any]:
+    if isinstance(block, Text):
+        return {"type": "text", "strong": block.strong, "text": block.text, "warning": block.warning}
+    if isinstance(block, Figures):
+        items = [{"title": one.title, "value": _cell(one.number), "note": one.note} for one in block.items]
+        return {"type": "figures", "items": items}
+    if isinstance(block, Table):
+        return {
+            "type": "table",
+            "title": block.title,
+            "columns": list(block.columns),
+            "rows": [[_cell(cell) for cell in row] for row in block.rows],
+            "note": block.note,
+        }
+    figure = specification(block.draw("light"))
+    return {"type": "chart", "name": block.name, "title": block.title, "note": block.note, "figure": figure}
+
+
+def _cell(cell: Cell) -> Any:
+    if isinstance(cell, Number):
+        return {"value": cell.value, "shown": cell.shown, "source": cell.source}
+    return cell

@@ -1,0 +1,68 @@
+"""A report as one HTML file that holds everything it needs and asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from moola_core.charts.markup import script, specification
+from moola_core.reports.blocks import Chart, Figures, Number, Report, Table, Text, charts
+from moola_core.reports.wording import KIND_TITLES
+
+FOLDER = Path(__file__).parent
+
+
+def render(report: Report) -> str:
+    """The report's HTML. Every text goes through autoescape; what a browser may run are the two scripts named by their hash."""
+    figures = {
+        key(section.name, chart): specification(chart.draw("light"))
+        for section in report.sections
+        for chart in charts(section)
+    }
+    return page("report.html.j2", "draw.js", report=report, figures=figures)
+
+
+def key(section: str, chart: Chart) -> str:
+    """The chart's name in the whole report."""
+    return f"{section}-{chart.name}"
+
+
+def page(template: str, drawing: str, **values: Any) -> str:
+    """A page of `figures` that plotly.js and the script `drawing` draw; any other script is refused by the page itself."""
+    scripts = (script(), _text(drawing))
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"script-src {' '.join(_digest(text) for text in scripts)}"
+    )
+    return (
+        _templates().get_template(template).render(policy=policy, scripts=scripts, style=_text("report.css"), **values)
+    )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _text(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def _templates() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    kinds = {"text": Text, "figures": Figures, "table": Table, "chart": Chart, "number": Number}
+    found.tests |= {name: lambda value, kind=kind: isinstance(value, kind) for name, kind in kinds.items()}
+    found.filters |= {"kind_title": lambda kind: KIND_TITLES.get(kind, kind)}
+    found.globals["key"] = key
+    return found

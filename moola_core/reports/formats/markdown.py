@@ -1,0 +1,76 @@
+"""A report as Markdown with a PNG a chart beside it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from moola_core.charts.markup import specification
+from moola_core.reports.blocks import Block, Cell, Chart, Figures, Number, Report, Table, Text, charts
+from moola_core.reports.formats import chromium
+from moola_core.reports.formats.html import key, page
+from moola_core.reports.wording import KIND_TITLES
+
+WIDTH, HALF_WIDTH = 718, 440  # pixels at which charts are drawn
+SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-!|~:@$])")
+
+
+def render(report: Report, folder: str) -> str:
+    """The report's Markdown; the pictures lie in `folder`, a path relative to the text."""
+    lines = [f"# {literal(report.title)}", "", f"Report of a {KIND_TITLES.get(report.kind, report.kind)} run.", ""]
+    lines += ["| | |", "|---|---|", *(f"| {literal(name)} | {_cell(value)} |" for name, value in report.facts), ""]
+    for section in report.sections:
+        lines += [f"## {literal(section.title)}", ""]
+        for block in section.blocks:
+            name = f"{quote(folder)}/{key(section.name, block)}.png" if isinstance(block, Chart) else ""
+            lines += [*_lines(block, name), ""]
+    if report.absent:
+        lines += ["## Not in this report", ""]
+        lines += [line for title, why in report.absent for line in (f"**{literal(title)}.** {literal(why)}", "")]
+    lines.append(f"Made {report.made[:16].replace('T', ' ')} UTC by moola {report.version} from run {report.run_id}.")
+    return "\n".join(lines) + "\n"
+
+
+def pictures(report: Report) -> dict[str, bytes]:
+    """A PNG of each chart, by file name."""
+    drawn = {}
+    for section in report.sections:
+        for chart in charts(section):
+            width = HALF_WIDTH if chart.half else WIDTH
+            drawn[key(section.name, chart)] = {**specification(chart.draw("light")), "width": width}
+    if not drawn:
+        return {}
+    return {
+        f"{name}.png": data
+        for name, data in chromium.pictures(page("pictures.html.j2", "pictures.js", figures=drawn)).items()
+    }
+
+
+def literal(text: str) -> str:
+    """Text that Markdown shows as it is: no mark, no link, no HTML, on one line."""
+    text = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return SIGNS.sub(r"\\\1", " ".join(text.split()))
+
+
+def _lines(block: Block, picture: str) -> list[str]:
+    if isinstance(block, Text):
+        strong = f"**{literal(block.strong)}** " if block.strong else ""
+        return [f"{'> ' if block.warning else ''}{strong}{literal(block.text)}".rstrip()]
+    if isinstance(block, Figures):
+        rows = [f"| {literal(one.title)} | {_cell(one.number)} | {literal(one.note)} |" for one in block.items]
+        return ["| | | |", "|---|---|---|", *rows]
+    if isinstance(block, Table):
+        return _table(block)
+    lines = [f"### {literal(block.title)}", "", f"![{literal(block.title)}]({picture})"]
+    return [*lines, "", literal(block.note)] if block.note else lines
+
+
+def _table(table: Table) -> list[str]:
+    lines = [f"### {literal(table.title)}", ""] if table.title else []
+    lines += [f"| {' | '.join(map(literal, table.columns))} |", f"|{'---|' * len(table.columns)}"]
+    lines += [f"| {' | '.join(map(_cell, row))} |" for row in table.rows]
+    return [*lines, "", literal(table.note)] if table.note else lines
+
+
+def _cell(cell: Cell) -> str:
+    return literal(cell.shown if isinstance(cell, Number) else cell)

@@ -1,0 +1,157 @@
+"""What a report is made from: a run's record, spec and stored results, and those of the runs that are about it."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from moola_core.charts.markup import literal
+from moola_core.diagnostics.results import RESULTS
+from moola_core.errors import RunError
+from moola_core.reports.blocks import Number
+from moola_core.reports.wording import probability
+from moola_core.runs import codec
+from moola_core.runs.epochs import epoch_columns
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run, Store
+
+OF_WINDOWS = ("features", "shift")  # belong to labelled windows, not to a run
+ABSENT = "–"
+
+
+class Stored:
+    """A JSON file of a run's folder, and its numbers with the place at which they are stored."""
+
+    def __init__(self, run: Run, file: str, values: dict[str, Any]) -> None:
+        self.run, self.file, self.values = run, file, values
+
+    def get(self, *path: str | int) -> Any:
+        """The value at the path; None where there is none."""
+        found: Any = self.values
+        for step in path:
+            if isinstance(found, dict):
+                found = found.get(str(step))
+            elif isinstance(found, list) and isinstance(step, int) and step < len(found):
+                found = found[step]
+            else:
+                return None
+        return found
+
+    def number(self, *path: str | int, form: str = ".3f") -> Number:
+        """The number at the path, read in the format `form`; a dash where there is none."""
+        value = self.get(*path)
+        if value is None or isinstance(value, str | dict | list) or not math.isfinite(value):
+            return Number(None, ABSENT)
+        # JSON pointers (RFC 6901) write ~ and / of a key so.
+        place = "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        return Number(value, format(value, form), f"{self.run.id}/{self.file}#/{place}")
+
+    def chance(self, *path: str | int) -> Number:
+        """The p-value at the path, read as such: never 0."""
+        found = self.number(*path)
+        return found if found.value is None else Number(found.value, probability(found.value), found.source)
+
+
+class Result(Stored):
+    """A stored result: its values, or the sentence that says why there are none."""
+
+    def __init__(self, run: Run, name: str) -> None:
+        try:
+            values = run.result(name)
+        except ValueError as error:
+            raise RunError(
+                f"results/{name}.json cannot be read: {error}.",
+                where=f"run {run.id}",
+                mend="Launch it again, or restore the file.",
+            ) from None
+        super().__init__(run, f"results/{name}.json", values)
+        self.name = name
+
+    @property
+    def why_not(self) -> str:
+        return str(self.values.get("why_not", ""))
+
+    @cached_property
+    def found(self) -> Any:
+        """The result as its dataclass."""
+        return codec.restore(RESULTS[self.name], self.values)
+
+    @cached_property
+    def drawn(self) -> Any:
+        """The same with texts that plotly shows as they are; for charts alone."""
+        return codec.restore(RESULTS[self.name], literal(self.values))
+
+
+class Material:
+    """Everything that a report of `run` may show. Raises RunError while the run is active."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.record, self.spec = run, run.record, run.spec
+        if self.record.active:
+            raise RunError(f"is {self.record.state}.", where=f"run {run.id}", mend="Report it when it has ended.")
+        self._results: dict[str, Result | None] = {}
+
+    @cached_property
+    def stored_record(self) -> Stored:
+        return Stored(self.run, "run.json", codec.plain(self.record))
+
+    @cached_property
+    def epochs(self) -> dict[str, np.ndarray]:
+        return epoch_columns(self.run)
+
+    @cached_property
+    def steps(self) -> dict[str, np.ndarray]:
+        """Columns of the steps; empty where none were kept."""
+        if not (self.run.folder / "steps.parquet").is_file():
+            return {}
+        table = self.run.steps
+        return {str(name): table[name].to_numpy() for name in table}
+
+    @cached_property
+    def baseline(self) -> bool:
+        """Whether a run on the same windows, this or another, is pinned as the baseline."""
+        ours = self.record.data_hashes.get("windows")
+        return any(
+            record.pinned and record.data_hashes.get("windows") == ours for record in self._store.runs("finetune")
+        )
+
+    def result(self, name: str) -> Result | None:
+        """The result called `name`, of the run itself or of the newest finished run that is about it; None where there is none."""
+        if name not in self._results:
+            holder = self.run if self._holds(self.run, name) else self._diagnosed(name)
+            self._results[name] = Result(holder, name) if holder else None
+        return self._results[name]
+
+    def runs(self) -> list[Run]:
+        """The run, then the others whose results were asked for and found."""
+        others = {result.run.id: result.run for result in self._results.values() if result}
+        others.pop(self.run.id, None)
+        return [self.run, *others.values()]
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store(self.run.store_root)
+
+    @cached_property
+    def _diagnoses(self) -> list[tuple[Record, Run]]:
+        records = self._store.runs("diagnose")
+        return [(record, self._store.open(record.run_id)) for record in records if record.state == "done"]
+
+    def _diagnosed(self, name: str) -> Run | None:
+        for record, run in self._diagnoses:
+            if not self._holds(run, name):
+                continue
+            if name in OF_WINDOWS:
+                ours = self.record.data_hashes.get("windows")
+                if ours and record.data_hashes.get("windows") == ours:
+                    return run
+            elif record.parent == self.run.id:
+                return run
+        return None
+
+    @staticmethod
+    def _holds(run: Run, name: str) -> bool:
+        return (run.folder / "results" / f"{name}.json").is_file()

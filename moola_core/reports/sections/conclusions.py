@@ -1,0 +1,105 @@
+"""What the run decides: verdicts, targets, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from moola_core.diagnostics.results import Calibration, Evaluation
+from moola_core.reports import advice, verdicts
+from moola_core.reports.blocks import Block, Cell, Number, Table, Text
+from moola_core.reports.material import ABSENT, Material
+from moola_core.targets import Judgement, judge
+
+
+def decisions(material: Material) -> list[Block]:
+    """A sentence or two for each thing that the stored results settle, the researcher's own note, and the next step."""
+    record = material.record
+    said: list[Block] = []
+    if record.error:
+        said.append(Text(record.error, f"The run is {record.state}.", warning=True))
+    said += [Text(warning, "Lost on the way.", warning=True) for warning in record.warnings]
+    learned, result = material.result("learned"), material.result("evaluation")
+    if learned:
+        said.append(_text(verdicts.of_learned(learned.found)))
+        step = advice.after_pretraining(record, learned.found)
+    else:
+        evaluation = result.found if result else None
+        said += list(_judged(material, evaluation)) if evaluation else []
+        absent = advice.after_pretraining(record, None) if record.kind == "pretrain" else None
+        step = absent or advice.next_step(record, evaluation, material.baseline)
+    if record.pinned:
+        said.append(Text("Later runs are held against it.", "This run is pinned as the baseline."))
+    if record.note:
+        said.append(Text(record.note, "Note."))
+    return [*said, Text(f"{step.fact} {step.step}", "Next.")]
+
+
+def _judged(material: Material, evaluation: Evaluation) -> Iterator[Text]:
+    rows = [row for row in judge(evaluation.metrics) if row.met is not None]
+    missed = [row.target.title for row in rows if not row.met]
+    rest = f"Missed: {', '.join(missed)}." if missed else ""
+    yield Text(rest, f"{len(rows) - len(missed)} of {len(rows)} targets are met.")
+    constant = sum(share.constant for share in evaluation.fold_shares)
+    if constant:
+        folds = len(evaluation.fold_shares)
+        yield Text("Averages hide that.", f"{constant} of {folds} folds answered one class alone.", warning=True)
+    yield from _beside_majority(evaluation)
+    calibration = material.result("calibration")
+    if calibration and not calibration.why_not:
+        yield _honest(calibration.found.repeats[0])
+    for name, verdict in (("balance", verdicts.of_balance), ("transfer", verdicts.of_transfer)):
+        found = material.result(name)
+        if found and not found.why_not:
+            yield _text(verdict(found.found))
+
+
+def _beside_majority(evaluation: Evaluation) -> Iterator[Text]:
+    accuracy, majority = (evaluation.metrics.get("accuracy") or {}).get("mean"), evaluation.majority.get("accuracy")
+    if accuracy is None or majority is None:
+        return
+    better = accuracy > majority
+    yield Text(
+        f"Accuracy {accuracy:.3f}, and {majority:.3f} for always answering it.",
+        f"It is {'better' if better else 'no better'} than the commonest class.",
+    )
+
+
+def _honest(found: Calibration) -> Text:
+    """Whether the calibration error lies within what honest probabilities of this many windows show."""
+    error = found.errors[0]
+    honest = error.value <= error.null_95
+    return Text(
+        f"Calibration error {error.value:.3f}; honest ones stay below {error.null_95:.3f} in 95 of 100 such runs.",
+        "The probabilities may be taken as they are." if honest else "The probabilities are not honest.",
+    )
+
+
+def _text(verdict: verdicts.Verdict) -> Text:
+    return Text(verdict.rest.replace("`", ""), verdict.headline)
+
+
+def targets(material: Material) -> list[Block] | str:
+    """Each target with what was reached, the gap in its own unit and in percent of the bound."""
+    result = material.result("evaluation")
+    if not result:
+        return "The run left no evaluation."
+    rows, met = [], []
+    for row in judge(result.values["metrics"]):
+        stored = result.number("metrics", row.target.metric, "mean")
+        spread = result.number("metrics", row.target.metric, "std")
+        wanted = f"{row.target.text} {row.target.unit}".strip()
+        rows.append((row.target.title, wanted, stored, spread, *_gap(row)))
+        met.append(row.met)
+    columns = ("Target", "Wanted", "Actual", "Spread", "Gap", "Gap, %", "Met")
+    note = "Actual: mean over the repeats, each pooled out of fold; spread: their standard deviation."
+    return [Table("", columns, tuple(rows), note, tuple(met))]
+
+
+def _gap(row: Judgement) -> tuple[Cell, Cell, str]:
+    if row.gap is None or row.gap_percent is None:
+        return ABSENT, ABSENT, ABSENT
+    return (
+        Number(row.gap, f"{row.gap:.3f}"),
+        Number(row.gap_percent, f"{row.gap_percent:.0f}%"),
+        "yes" if row.met else "no",
+    )

@@ -1,0 +1,160 @@
+"""Calibration, errors, balance and transfer, as the run stored them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from moola_core.charts import balance as balance_charts
+from moola_core.charts import calibration as calibration_charts
+from moola_core.charts import slices as slice_charts
+from moola_core.charts import transfer as transfer_charts
+from moola_core.reports import verdicts
+from moola_core.reports.blocks import Block, Cell, Chart, Figure, Figures, Number, Row, Table, Text
+from moola_core.reports.material import Material, Result
+from moola_core.reports.sections.pretraining import probed
+
+MOST_SUSPECTS = 10
+HALF_ROWS = 8  # a chart of more rows takes the whole width
+
+
+def of_run(material: Material, name: str) -> Result | str:
+    """The diagnostic of the run; why there is none, or how to have it."""
+    result = material.result(name)
+    if result is None:
+        return f"It was not computed. Ask for it: moola diagnose {name} --run {material.run.id}."
+    return result.why_not or result
+
+
+def calibration(material: Material) -> list[Block] | str:
+    """How honest the probabilities are: the first repeat in full, the others in a row each."""
+    result = of_run(material, "calibration")
+    if isinstance(result, str):
+        return result
+    drawn = result.drawn.repeats[0]
+    rows: tuple[Row, ...] = tuple(
+        (
+            str(one.repeat + 1),
+            *(result.number("repeats", i, "errors", 0, name) for name in ("value", "low", "high", "null_median", "null_95")),
+            result.chance("repeats", i, "p_value"),
+            result.number("repeats", i, "spiegelhalter_z", form=".2f"),
+            *(result.number("repeats", i, "brier", name) for name in ("brier", "reliability", "resolution")),
+        )
+        for i, one in enumerate(result.found.repeats)
+    )  # fmt: skip
+    columns = ("Repeat", "ECE", "from", "to", "Honest: median", "95%", "p", "z", "Brier", "reliability", "resolution")
+    mended: tuple[Row, ...] = tuple(
+        (row.method, *(result.number("repeats", 0, "recalibrated", i, name) for name in ("ece", "log_loss", "brier", "accuracy", "parameter")))
+        for i, row in enumerate(result.found.repeats[0].recalibrated)
+    )  # fmt: skip
+    return [
+        Chart("reliability", "What is said, and what comes true", partial(calibration_charts.reliability, drawn),
+              "Repeat 1. Points inside the grey bars are what an honest model of this size shows."),
+        Chart("conventions", "By other conventions", partial(calibration_charts.conventions, drawn.errors),
+              "Each convention has its own noise: a point inside its grey bar says nothing."),
+        Table("Each repeat", columns, rows, f"ECE: {result.found.repeats[0].errors[0].convention}, with its 95% interval. z within ±1.96 is honest."),
+        Table("Recalibrated on other folds", ("Method", "ECE", "Log loss", "Brier", "Accuracy", "Temperature"), mended,
+              "Each fold by a map fitted on the others. Take the first that lowers both ECE and log loss."),
+    ]  # fmt: skip
+
+
+def errors(material: Material) -> list[Block] | str:
+    """Where the run is wrong: slices, the most confident errors, labels worth a second look."""
+    result = of_run(material, "errors")
+    if isinstance(result, str):
+        return result
+    evaluation = material.result("evaluation")
+    overall = (evaluation.get("metrics", "accuracy", "mean")) if evaluation else None
+    found = result.found
+    blocks: list[Block] = [
+        Text("A slice whose interval misses the dotted line differs from the rest. Among twenty slices, one does by chance.")
+    ]  # fmt: skip
+    count = Counter(row.by for row in found.slices)
+    kinds = sorted(count, key=lambda kind: count[kind] > HALF_ROWS)  # narrow charts first, side by side
+    for kind in kinds:
+        drawn = [row for row in result.drawn.slices if row.by == kind]
+        draw = partial(slice_charts.slices, drawn, overall)
+        blocks.append(Chart(f"by_{kind}", slice_charts.TITLES.get(kind, kind), draw, half=count[kind] <= HALF_ROWS))
+    names = ("accuracy", "low", "high", "f1_macro", "center_mae_bars", "center_low", "center_high")
+    rows: tuple[Row, ...] = tuple(
+        (slice_charts.TITLES.get(row.by, row.by), row.value, result.number("slices", i, "n", form="d"),
+         *(result.number("slices", i, name, form=".1f" if name.startswith("center") else ".3f") for name in names))
+        for i, row in enumerate(found.slices)
+    )  # fmt: skip
+    columns = ("By", "Slice", "n", "Accuracy", "from", "to", "Macro F1", "Center off, bars", "center from", "center to")
+    blocks.append(Table("", columns, rows))
+    blocks += _suspects(result, "confident", "Most confident errors", "No window was answered wrongly.")
+    blocks += _suspects(result, "second_look", "Labels worth a second look", found.second_look_note)
+    return blocks
+
+
+def _suspects(result: Result, name: str, title: str, note: str) -> Sequence[Block]:
+    found = getattr(result.found, name)[:MOST_SUSPECTS]
+    if not found:
+        return [Text(note, f"{title}.")]
+    rows: tuple[Row, ...] = tuple(
+        (row.window_id, row.label, row.answer, result.number(name, i, "p_answer"), result.number(name, i, "p_label"))
+        for i, row in enumerate(found)
+    )
+    return [Table(title, ("Window", "Label", "Answer", "p of the answer", "p of the label"), rows)]
+
+
+def balance(material: Material) -> list[Block] | str:
+    """What each task weighed in training."""
+    result = of_run(material, "balance")
+    if isinstance(result, str):
+        return result
+    found, verdict = result.found, verdicts.of_balance(result.found)
+    low, high = found.sigma_target
+    told = [
+        Figure("σ pointer / σ class", result.number("sigma_ratio", form=".2f"), f"target {low:g} to {high:g}"),
+        Figure("The losses imply", result.number("sigma_expected", form=".2f"), "where σ would settle in time"),
+        Figure("Pointer gradient", result.number("gradient_ratio"), "times the class's, shared parameters"),
+        Figure("Conflicts", result.number("conflict_rate", form=".0%"), f"of {found.measured:,} measured steps"),
+        Figure("Projected", result.number("projection_rate", form=".0%"), f"PCGrad at {found.pcgrad_threshold:g}" if found.pcgrad else "PCGrad is off"),
+        Figure("Shared parameters", result.number("shared_parameters", form=",d"), "trained by both tasks"),
+    ]  # fmt: skip
+    names = ("loss_start", "loss_end", "inner_end", "sigma_start", "sigma_end", "gradient_norm")
+    rows: tuple[Row, ...] = tuple(
+        (task.task, *(result.number("tasks", i, name, form=".4f") for name in names))
+        for i, task in enumerate(found.tasks)
+    )
+    columns = ("Task", "Loss, first epoch", "Loss, end", "Inner, end", "σ, start", "σ, end", "Gradient norm")
+    blocks: list[Block] = [
+        Text(verdict.rest.replace("`", ""), verdict.headline),
+        Figures(tuple(item for item in told if not _empty(item.number))),
+        Table(
+            "", columns, rows, "A small pointer loss is not a silenced task: read the errors in bars under Pointers."
+        ),
+    ]
+    if found.measured:
+        draw = partial(balance_charts.cosines, found)
+        note = "Left of 0 a step for one task is a step back for the other. Around 0 they do not meet."
+        blocks.append(Chart("cosines", "Do the tasks pull apart?", draw, note))
+    return blocks
+
+
+def _empty(cell: Cell) -> bool:
+    return isinstance(cell, Number) and cell.value is None
+
+
+def transfer(material: Material) -> list[Block] | str:
+    """What a linear probe reads before and after fine-tuning, and how far each layer changed."""
+    result = of_run(material, "transfer")
+    if isinstance(result, str):
+        return result
+    found, verdict = result.found, verdicts.of_transfer(result.found)
+    layers: tuple[Row, ...] = tuple(
+        (str(row.layer), *(result.number("layers", i, name) for name in ("cka", "low", "high", "random")), result.number("layers", i, "moved", form=".1%"))
+        for i, row in enumerate(found.layers)
+    )  # fmt: skip
+    logme = tuple((name, result.number("logme", name)) for name in found.logme)
+    return [
+        Text(verdict.rest, verdict.headline),
+        *probed(result, "probe"),
+        Chart("layers", "How far fine-tuning changed the encoder", partial(transfer_charts.layers, found.layers),
+              "At the cross nothing is left but what any encoder shares. Bars span the folds."),
+        Table("", ("Layer", "CKA", "from", "to", "Random weights", "Weights moved"), layers),
+        Table("LogME, a second opinion without folds", ("Representation", "LogME"), logme, "Higher is better."),
+    ]  # fmt: skip

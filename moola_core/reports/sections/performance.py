@@ -1,0 +1,134 @@
+"""What the predictions are worth, and how the training went."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from moola_core.charts import curves
+from moola_core.charts import evaluation as charts
+from moola_core.reports.blocks import Block, Cell, Chart, Number, Row, Table, Text
+from moola_core.reports.material import ABSENT, Material, Result
+
+NO_RESULT = "The run left no evaluation."
+POINTER_ROWS = {
+    **{name: f"{title} error, bars" for name, title in charts.POINTER_TITLES.items()},
+    **charts.HIT_TITLES,
+    "iou": "Overlap with the true expansion (IoU)",
+    "joint_at_3": "Class right and center within 3 bars",
+}
+
+
+def metrics(material: Material) -> list[Block] | str:
+    """Every metric of 0 to 1: mean, spread, the majority class beside it."""
+    result = material.result("evaluation")
+    if not result:
+        return NO_RESULT
+    found, repeats = result.found, len(result.found.by_repeat)
+    titles, _ = charts.metric_rows(found)
+    rows = []
+    for name, title in titles.items():
+        kind, _, label = name.partition(" ")
+        path = ("metrics", kind, label) if label else ("metrics", kind)
+        rows.append(
+            (title, result.number(*path, "mean"), _spread(result, path, repeats), result.number("majority", name))
+        )
+    spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
+    columns = ("Metric", "Mean", "Spread", "Commonest class")
+    note = f"Pooled out of fold over {found.windows} windows; {spread}."
+    drawn = result.drawn
+    return [
+        Chart("metrics", "Mean and each repeat", lambda look: charts.metric_spread(*charts.metric_rows(drawn), drawn.majority, "commonest class", look)),
+        Table("", columns, tuple(rows), note),
+    ]  # fmt: skip
+
+
+def _spread(result: Result, path: tuple[str, ...], repeats: int) -> Cell:
+    found = result.number(*path, "std")
+    return Number(found.value, f"± {found.shown}", found.source) if repeats > 1 and found.source else ABSENT
+
+
+def confusion(material: Material) -> list[Block] | str:
+    """The counts of true and predicted classes, all repeats added up where that is stored."""
+    result = material.result("evaluation")
+    if not result:
+        return NO_RESULT
+    if not result.found.confusions:
+        return "No class was predicted: this run trains the pointers alone."
+    chosen = result.found.confusions[0]
+    rows: tuple[Row, ...] = tuple(
+        (str(true), *(result.number("confusions", 0, "counts", i, j, form=",d") for j in range(len(chosen.classes))))
+        for i, true in enumerate(chosen.classes)
+    )
+    columns = ("True class", *(f"answered {name}" for name in chosen.classes))
+    which = "All repeats, added up." if chosen.repeat is None else f"Repeat {chosen.repeat + 1}."
+    return [
+        Chart("confusion", "True and predicted class", partial(charts.confusion, result.drawn.confusions[0])),
+        Table("", columns, rows, f"{which} Counts of windows."),
+    ]
+
+
+def folds(material: Material) -> list[Block] | str:
+    """Which classes each test fold was given; folds of one class alone first of all."""
+    result = material.result("evaluation")
+    if not result or not result.found.fold_shares:
+        return NO_RESULT if not result else "No class was predicted."
+    found = result.found
+    constant = sum(share.constant for share in found.fold_shares)
+    said = (
+        Text("They are marked. Averages over folds hide that.", f"{constant} of {len(found.fold_shares)} folds answered one class.", warning=True)
+        if constant
+        else Text("No fold answered one class alone.")
+    )  # fmt: skip
+    drawn = result.drawn
+    draw = partial(charts.fold_shares, drawn.fold_shares, drawn.classes)
+    return [said, Chart("folds", "Share of each predicted class", draw)]
+
+
+def pointers(material: Material) -> list[Block] | str:
+    """Pointer errors in bars and hits, beside those of a constant pointer."""
+    result = material.result("evaluation")
+    if not result:
+        return NO_RESULT
+    if not result.get("metrics", "center_mae_bars"):
+        return "The run has no pointer head, or no window has an expansion."
+    drawn, baseline = result.drawn, result.found.pointer_baseline
+    repeats = len(drawn.by_repeat)
+    rows = tuple(
+        (title, result.number("metrics", name, "mean"), _spread(result, ("metrics", name), repeats), result.number("pointer_baseline", name))
+        for name, title in POINTER_ROWS.items()
+        if result.get("metrics", name)
+    )  # fmt: skip
+    reference = {name: getattr(baseline, name) for name in charts.HIT_TITLES} if baseline else {}
+    note = "The constant pointer is the median of the other folds: a head that does not beat it has learned nothing."
+    return [
+        Chart("errors", "Mean error, bars", partial(charts.pointer_errors, drawn.by_repeat, drawn.pointer_baseline)),
+        Chart("hits", "Center hit", partial(charts.metric_spread, charts.HIT_TITLES, drawn.by_repeat, reference, "constant pointer")),
+        Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, note),
+    ]  # fmt: skip
+
+
+def training(material: Material) -> list[Block] | str:
+    """Losses, σ and gradient conflict over the epochs."""
+    epochs = material.epochs
+    if not len(epochs["epoch"]):
+        return "No epochs were recorded."
+    if material.record.kind == "pretrain":
+        return [
+            Chart("loss", "Loss", partial(curves.pretraining, epochs), half=True),
+            Chart("rate", "Learning rate", partial(curves.rate, epochs), half=True),
+        ]
+    result, loss = material.result("evaluation"), material.spec.loss
+    classes = len(result.found.classes) if result else 0
+    constant = math.log(classes) if classes > 1 and loss.focal_gamma == 0 else None
+    drawn = [
+        Chart("class_loss", "Class loss", lambda look: curves.losses(epochs, "loss_class", look, constant), half=True),
+        Chart("pointer_loss", "Pointer loss", lambda look: curves.losses(epochs, "loss_pointer", look), half=True),
+        Chart("choice", "What chooses the epoch", partial(curves.score, epochs), half=True),
+        Chart("objective", "What training minimises", partial(curves.objective, epochs), half=True),
+        Chart("sigmas", "σ of the tasks", partial(curves.sigmas, epochs), half=True),
+    ]
+    if len(material.steps.get("epoch", ())):
+        drawn.append(Chart("conflict", "Gradient conflict", partial(curves.conflict, material.steps), half=True))
+    said = "" if loss.pcgrad else " PCGrad is off: conflict was measured now and then, nothing was projected."
+    return [Text(f"A thin line is one fit, the bold one their median.{said}"), *drawn]

@@ -1,0 +1,89 @@
+"""What a pre-training run learned."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from moola_core.charts import learned as charts
+from moola_core.diagnostics.results import Learned
+from moola_core.reports.blocks import Block, Chart, Figure, Figures, Table, Text
+from moola_core.reports.material import Material, Result
+
+SHOWN = 3
+LEFT_OUT = {
+    "over_gaps": "over gaps", "labelled": "sharing bars with labelled windows", "between": "across the split",
+    "not_active": "not active", "not_similar": "not similar",
+}  # fmt: skip
+
+
+def learned(material: Material) -> list[Block] | str:
+    """Errors at hidden bars beside those of predictors that learn nothing, feature by feature, and a window rebuilt."""
+    result = material.result("learned")
+    if not result:
+        return "The run left no result."
+    found, drawn = result.found, result.drawn
+    blocks: list[Block] = [_figures(result, found)]
+    gone = [f"{found.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if found.counts.get(name)]
+    blocks += [Text(f"Left out: {', '.join(gone)}.")] if gone else []
+    if found.features:
+        rows = tuple(
+            (row.name, row.unit, *(result.number("features", i, name, form=".4f") for name in ("model", "feature_mean", "carry_forward", "noise_floor")))
+            for i, row in enumerate(found.features)
+        )  # fmt: skip
+        columns = ("Feature", "Unit", "Error", "Feature mean", "Last bar", "Noise floor")
+        note = "Left of the dotted line: better than always answering the feature's mean."
+        blocks.append(Chart("errors", "Error at hidden bars", partial(charts.errors, drawn.features), note))
+        blocks.append(Table("", columns, rows))
+    if found.examples:
+        names = [row.name for row in drawn.features]
+        draw = partial(charts.reconstruction, drawn.examples[0], names, names[:SHOWN])
+        blocks.append(Chart("rebuilt", f"The window of {found.examples[0].start_time} UTC, rebuilt", draw))
+    return blocks
+
+
+def _figures(result: Result, found: Learned) -> Figures:
+    told = [
+        Figure("Windows", result.number("counts", "train", form=",d"), "to train on"),
+        Figure("To validate", result.number("counts", "valid", form=",d"), "windows"),
+    ]
+    if found.masked_mae is not None:
+        told += [
+            Figure("Masked error", result.number("masked_mae", form=".4f"), "mean over the features"),
+            Figure("Feature mean", result.number("trivial", "feature_mean", form=".4f"), "always answering it"),
+            Figure("Last visible bar", result.number("trivial", "carry_forward", form=".4f"), "carried forward"),
+        ]
+    if found.noise_floor:
+        told.append(Figure("Noise floor", result.number("noise_floor", form=".4f"), "what noise leaves to anyone"))
+    for i, measure in enumerate(found.measures):
+        trivial = result.number("measures", i, "trivial").shown
+        told.append(
+            Figure(measure.name.capitalize(), result.number("measures", i, "value"), f"without learning {trivial}")
+        )
+    told.append(Figure("Best epoch", result.number("best_epoch", form="d"), "lowest validation loss"))
+    return Figures(tuple(told))
+
+
+def probe(material: Material) -> list[Block] | str:
+    """A linear probe on the encoder, on one of random weights, and on the raw features."""
+    result = material.result("learned")
+    if not result or not result.found.probe:
+        return "It needs labelled windows: give them to the pre-training run."
+    return probed(result, "probe")
+
+
+def probed(result: Result, *path: str) -> list[Block]:
+    """The probe at the path of the result, drawn and as a table."""
+    scores = result.get(*path, "scores")
+    rows = tuple(
+        (row["representation"], result.number(*path, "scores", i, "mean"), result.number(*path, "scores", i, "std"))
+        for i, row in enumerate(scores)
+    )
+    note = (
+        f"A linear probe on {result.get(*path, 'windows')} labelled windows, cross-validated: AUROC, mean and standard "
+        "deviation over the repeats. Chance scores 0.44 to 0.56."
+    )
+    draw = partial(charts.probe, result.drawn.probe)
+    return [
+        Chart("probe", "What a linear probe reads", draw),
+        Table("", ("Representation", "AUROC", "Spread"), rows, note),
+    ]

@@ -1,0 +1,30 @@
+"""How figures are read out, on pages and in reports alike."""
+
+from __future__ import annotations
+
+KIND_TITLES = {"finetune": "fine-tuning", "pretrain": "pre-training"}
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as `45 s`, `3 min 10 s` or `2 h 05 min`."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(count: float) -> str:
+    """Bytes as `310 kB`, `4.2 MB` or `1.1 GB`."""
+    for unit, divisor in (("GB", 1e9), ("MB", 1e6)):
+        if count >= divisor:
+            return f"{count / divisor:.1f} {unit}"
+    return f"{max(1, round(count / 1e3))} kB"
+
+
+def probability(value: float) -> str:
+    """A p-value as it is read: never 0."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

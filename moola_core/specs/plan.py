@@ -1,0 +1,21 @@
+"""The whole plan of experiments: studies in the order of its phases."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from moola_core.specs.data import Data
+from moola_core.specs.part import Part
+
+
+class Plan(Part):
+    """Runs the named studies one after another; what one shows decides which of the next are worth running, and from what."""
+
+    kind: Literal["plan"] = "plan"
+    preset: str = Field("recommended", description="the preset that the settings start from")
+    data: Data = Field(description="labelled windows, and the bars for pre-training")
+    changes: dict[str, Any] = Field({}, description="settings of all studies; pretrain.KEY for pre-training")
+    checkpoint: str = Field("", description="an encoder that is there already; empty pre-trains in the plan")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of the verdicts' draws")

@@ -1,0 +1,212 @@
+"""Findings of the doctor, evidence beside each; the form for reported figures; the badge of a run."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from moola_core.diagnostics.results import Diagnosis, Finding
+from moola_core.diagnostics.results.doctor import EXAMPLE, FIGURES
+from moola_core.launch.local import LocalLauncher
+from moola_core.runs import codec
+from moola_core.runs.store import Run
+from moola_core.specs import Diagnose, differences, parse
+from moola_core.ui import loaders, state, widgets
+from moola_core.ui.widgets import literal
+
+SEVERITIES = {
+    "blocks": ("red", "block", "nothing else can be read until it is mended"),
+    "harms": ("orange", "error", "the result is worse, or not what it says"),
+    "note": ("blue", "info", "good to know"),
+}
+PLACES = {
+    "evaluation": ("results", {state.SECTION: "Metrics"}),
+    "calibration": ("results", {state.SECTION: "Calibration"}),
+    "balance": ("results", {state.SECTION: "Balance"}),
+    "errors": ("results", {state.SECTION: "Errors"}),
+    "learned": ("results", {}),
+    "features": ("features", {state.VIEW: "features"}),
+    "shift": ("features", {state.VIEW: "shift"}),
+}
+ENCODER = ("inputs", "layers", "hidden")
+FIGURE = "figure_"
+
+
+def badge(run: Run) -> str:
+    """The worst that the doctor found in the run and how many such findings, as plain words; empty when it was not asked."""
+    found = loaders.diagnosis(run)
+    if found is None:
+        return ""
+    counts = Counter(finding.severity for finding in found.findings)
+    worst = next((name for name in SEVERITIES if counts[name]), None)
+    return "healthy" if worst is None else f"{counts[worst]} {worst}"
+
+
+def badge_line(run: Run) -> None:
+    """The badge with a way to the findings."""
+    text = badge(run)
+    if not text:
+        return
+    colour, icon, _ = SEVERITIES.get(text.split(" ")[-1], ("green", "check", ""))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":{colour}-badge[:material/{icon}: doctor: {text}]", width="content")
+        if text != "healthy" and st.button(
+            "See why", key=f"doctor_{run.id}", type="tertiary", icon=":material/stethoscope:"
+        ):
+            state.open_page("doctor", **{state.RUN: run.id, state.VIEW: "run"})
+
+
+def diagnosis(found: Diagnosis, run: Run | None = None) -> None:
+    """All findings, causes before symptoms, then what could not be judged."""
+    spoilt = sorted({name for finding in found.findings for name in finding.spoils})
+    if not found.findings:
+        st.markdown(f":green-badge[:material/check: healthy] {len(found.passed)} checks found nothing.")
+    if spoilt:
+        st.warning(
+            f"Do not read yet: {', '.join(spoilt)}. The findings below say why.", icon=":material/visibility_off:"
+        )
+    titles = {finding.check: finding.title for finding in found.findings}
+    for finding in found.findings:
+        _finding(finding, titles, run)
+    with st.expander(f"{len(found.passed)} checks found nothing, {len(found.not_judged)} could not judge"):
+        st.markdown(f"Passed: {', '.join(name.replace('_', ' ') for name in found.passed) or 'none'}.")
+        for row in found.not_judged:
+            st.markdown(f"- **{row.check.replace('_', ' ')}**: {literal(row.why)}")
+
+
+def _finding(finding: Finding, titles: dict[str, str], run: Run | None) -> None:
+    colour, icon, meaning = SEVERITIES[finding.severity]
+    with st.container(border=True, key=f"finding_{finding.check}"):
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            st.markdown(
+                f":{colour}-badge[:material/{icon}: {finding.severity}] **{literal(finding.title)}**", help=meaning
+            )
+            st.markdown(literal(finding.summary))
+            if finding.explained_by:
+                st.caption(f"Look first at: {', '.join(literal(titles[name]) for name in finding.explained_by)}.")
+            st.markdown(literal(finding.advice))
+        with right:
+            _evidence(finding, run)
+        _mend(finding, run)
+        with st.expander("Why do you say so?"):
+            _why(finding)
+
+
+def _evidence(finding: Finding, run: Run | None) -> None:
+    """The numbers, and the windows or the diagnostic that show them."""
+    rows = _rows(finding.evidence)
+    if rows:
+        st.dataframe(
+            pd.DataFrame(rows, columns=["evidence", "value"]), hide_index=True, key=f"evidence_{finding.check}"
+        )
+    windows = [str(name) for name in finding.evidence.get("windows") or []][:3]
+    widgets.window_links({name: name for name in windows}, f"window_{finding.check}")
+    if finding.shows in PLACES and run is not None:
+        page, values = PLACES[finding.shows]
+        if st.button("See it drawn", key=f"shows_{finding.check}", type="tertiary", icon=":material/query_stats:"):
+            state.open_page(page, **(values | {state.RUN: run.id}))
+
+
+def _rows(evidence: dict[str, Any]) -> list[tuple[str, str]]:
+    """Evidence as names and texts; nested numbers each get a row, lists one."""
+    rows = []
+    for name, value in evidence.items():
+        title = name.replace("_", " ")
+        if isinstance(value, dict):
+            rows += [(f"{title}, {key}", _text(part)) for key, part in value.items()]
+        elif name != "windows" and value is not None:
+            rows.append((title, _text(value)))
+    return rows
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(part) for part in value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _mend(finding: Finding, run: Run | None) -> None:
+    """The run that mends or settles it: what it changes, and the button that starts it."""
+    if finding.spec is None:
+        return
+    spec = parse(finding.spec)
+    changes = differences(run.spec, spec) if run is not None and run.spec.kind == spec.kind else {}
+    told = "; ".join(
+        f"{literal(name)} {literal(str(before))} → **{literal(str(after))}**"
+        for name, (before, after) in changes.items()
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Launch this", key=f"launch_{finding.check}", icon=":material/play_arrow:"):
+            parent = run.id if run is not None and spec.kind == "diagnose" else None
+            made = LocalLauncher(loaders.store()).submit(
+                spec, f"mend: {finding.title}", finding.summary, ("doctor",), parent
+            )
+            if spec.kind == "diagnose":
+                page, values = PLACES.get(spec.name, ("results", {}))
+                state.open_page(page, **(values | {state.RUN: spec.run}))
+            state.open_page("runs", **{state.RUN: made})
+        st.caption(told or f"A {spec.kind} run on the same data.")
+
+
+def _why(finding: Finding) -> None:
+    """The whole evidence as it is stored, and what the check stands on."""
+    st.json(finding.evidence)
+    st.caption(f"Check `{finding.check}`. `docs/methods.md` gives the rule, its thresholds and its source.")
+
+
+def figures_form(planned: dict[str, Any]) -> None:
+    """Figures of a report with no run behind it: typed, from a file, or the example's. planned: the spec that mends start from."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        loaded = st.file_uploader("A JSON file of figures, the predecessor's too", type=["json"], key="figures_file")
+        if st.button("Fill in the example", icon=":material/history:"):
+            for name, value in codec.loads(EXAMPLE.read_text()).items():
+                st.session_state[f"{FIGURE}{name}"] = typed(value)
+    with st.form("figures"):
+        columns = st.columns(3)
+        texts = {
+            name: columns[i % 3].text_input(meaning, key=f"{FIGURE}{name}", placeholder="not given")
+            for i, (name, meaning) in enumerate(FIGURES.items())
+        }
+        asked = st.form_submit_button("Judge these figures", type="primary", icon=":material/stethoscope:")
+    if not asked:
+        return
+    try:
+        figures = codec.load_object(loaded.getvalue()) if loaded is not None else figures_of(texts)
+    except ValueError as error:
+        st.error(f"These figures cannot be read: {literal(str(error))}.", icon=":material/error:")
+        return
+    if not figures:
+        st.error("Give at least one figure.", icon=":material/error:")
+        return
+    LocalLauncher(loaders.store()).submit(Diagnose(name="doctor", figures=figures, planned=planned))
+    st.rerun()
+
+
+def typed(value: Any) -> str:
+    """A figure as it is typed into the form."""
+    parts = list(value.values()) if isinstance(value, dict) else value
+    return ", ".join(str(part) for part in parts) if isinstance(parts, list) else str(parts)
+
+
+def figures_of(texts: dict[str, str]) -> dict[str, Any]:
+    """What was typed, as figures: numbers, lists where there are commas, words. Raises ValueError for a number that is none."""
+    found: dict[str, Any] = {}
+    for name, text in texts.items():
+        text = text.strip()
+        if not text:
+            continue
+        if name == "ece_convention":
+            found[name] = text
+        elif name == "encoder" or "," in text:
+            parts = [json.loads(part) for part in text.split(",")]
+            found[name] = dict(zip(ENCODER, parts, strict=True)) if name == "encoder" else parts
+        else:
+            found[name] = json.loads(text)
+    return found

@@ -1,0 +1,37 @@
+"""A plan's decisions and gates, as a part of the Compare page."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from moola_core.diagnostics.results import Decision, PlanReport
+from moola_core.ui import state, widgets
+from moola_core.ui.widgets import literal, moment
+
+MARKS = {"ran": ":green-badge[ran]", "skipped": ":gray-badge[skipped]", "failed": ":red-badge[failed]"}
+
+
+def plan(found: PlanReport) -> None:
+    """Every step in its order, then what the researcher's thresholds say of the baseline."""
+    for row in found.decisions:
+        _decision(row)
+    st.subheader("Gates")
+    st.caption(literal(found.contradiction))
+    rows = [
+        {"threshold": row.threshold, "from the": row.source, "baseline": row.value, "says": row.says}
+        for row in found.gates
+    ]
+    widgets.table(pd.DataFrame(rows).set_index("threshold"), "gates")
+
+
+def _decision(row: Decision) -> None:
+    with st.container(border=True):
+        st.markdown(f"**{literal(row.study)}** {MARKS.get(row.branch, row.branch)} {literal(row.reason)}")
+        if row.verdict:
+            st.markdown(literal(row.verdict))
+        if row.adopts:
+            st.caption(f"The studies after it start from {literal(row.adopts)}.")
+        st.caption(f"{row.who}, {moment(row.when)}")
+        if row.run_id and st.button("See the study", key=f"study_{row.study}", icon=":material/balance:"):
+            state.open_page("compare", **{state.STUDY: row.run_id})

@@ -1,0 +1,90 @@
+"""Starting a study or a comparison from the Compare page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core import studies
+from moola_core.errors import MoolaError
+from moola_core.launch.estimate import estimate, estimate_pretraining
+from moola_core.launch.local import LocalLauncher
+from moola_core.market.library import Dataset
+from moola_core.presets import PRESETS
+from moola_core.reports.wording import duration
+from moola_core.runs.record import Record
+from moola_core.specs import Compare, Plan, Study, digest
+from moola_core.ui import loaders, widgets
+from moola_core.ui.widgets import literal
+
+SIMPLE_S = 6.0  # a simple model takes about so long for all its fits
+
+
+def new_study(dataset: Dataset) -> None:
+    """Choose a named study and a preset; what it compares and how long it takes are said before it starts."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox(
+            "Study",
+            list(studies.NAMED),
+            format_func=lambda key: f"{key}: {studies.NAMED[key][0]}",
+            key="study_name",
+            width=520,
+        )
+        start = st.selectbox(
+            "Settings from", [key for key in PRESETS if key != "october"], index=1, key="study_preset", width=200
+        )
+        unlabelled = st.toggle(
+            "Pre-train on labelled bars too", key="study_all_bars", help="For bars that are mostly labelled."
+        )
+    try:
+        changes = {"pretrain.sampling.exclude_labelled": not unlabelled} if dataset.bars else {}
+        spec = studies.study(name, start, loaders.data_of(dataset), changes)
+        seconds = study_seconds(spec, dataset)
+    except MoolaError as error:
+        widgets.explain(error)
+        return
+    st.caption(
+        f"Arms: {literal(', '.join(arm.name for arm in spec.arms))}. {spec.base.training.repeats} repeats of {spec.base.training.folds} folds, about {duration(seconds)}."
+    )
+    launcher = LocalLauncher(loaders.store())
+    with st.container(horizontal=True):
+        if st.button("Start the study", type="primary", icon=":material/play_arrow:"):
+            launcher.submit(spec, name=spec.name)
+            st.rerun()
+        whole = "All named studies in their order; what one shows decides about the next."
+        if st.button("Run the whole plan", icon=":material/account_tree:", help=whole):
+            asked = Plan(preset=start, data=spec.base.data, changes=changes)
+            launcher.submit(asked, name="plan")
+            st.rerun()
+
+
+def study_seconds(spec: Study, dataset: Dataset) -> float:
+    """About how long all runs of the study take on this host."""
+    store, total = loaders.store(), 0.0
+    windows = (
+        len(loaders.windows_of(dataset.windows, dataset.bars).trainable(spec.base.data.grades_left_out)[0])
+        if dataset.windows
+        else 0
+    )
+    encoders = {}
+    for arm in spec.arms:
+        pretraining = spec.pretraining_of(arm.name)
+        if pretraining is not None and dataset.bars:
+            encoders[digest(pretraining)] = estimate_pretraining(
+                pretraining, len(loaders.bars_of(dataset.bars)), store
+            ).seconds
+        run = spec.spec_of(arm.name, "encoder")
+        total += SIMPLE_S if run.reference != "none" else estimate(run, windows, store).seconds
+    return total + sum(encoders.values())
+
+
+def new_comparison(records: tuple[Record, ...]) -> None:
+    """Choose finished runs; the first is what the others are compared with."""
+    done = {record.run_id: record for record in records if record.state == "done"}
+    titles = widgets.distinct({run_id: widgets.title_of(record) for run_id, record in done.items()})
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.multiselect(
+            "Runs, the baseline first", list(titles), format_func=titles.__getitem__, key="compared", width=640
+        )
+        if st.button("Compare them", icon=":material/compare_arrows:", disabled=len(chosen) < 2):
+            LocalLauncher(loaders.store()).submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0])
+            st.rerun()

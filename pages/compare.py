@@ -1,0 +1,53 @@
+"""Compare: studies and chosen runs, with a verdict."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.diagnostics.results import Comparison, PlanReport
+from moola_core.ui import comparison_sections, loaders, picker, plan_section, progress, state, study_form, widgets
+
+picked = picker.current()
+st.title("Compare")
+if picked.dataset is None or picked.dataset.windows is None:
+    widgets.empty(
+        "No labelled windows here",
+        "A comparison needs labelled windows. Choose a dataset that has them in the sidebar.",
+        [("Go to the Overview", lambda: state.open_page("overview"))],
+    )
+    st.stop()
+dataset = picked.dataset
+found = loaders.comparisons(dataset)
+with st.expander("New study", icon=":material/science:", expanded=not found):
+    study_form.new_study(dataset)
+with st.expander("Compare runs that are done", icon=":material/compare_arrows:"):
+    study_form.new_comparison(picked.judged)
+if not found:
+    st.caption("Nothing was compared yet. The transfer study answers whether pre-training helps or hurts.")
+    st.stop()
+titles = widgets.distinct({run.id: widgets.title_of(run.record) for run in found})
+state.choose(state.STUDY, list(titles), next(iter(titles)))
+chosen = st.selectbox("Shown", list(titles), key=state.STUDY, format_func=titles.__getitem__, width=420)
+state.publish((state.STUDY,))
+run = loaders.store().open(chosen)
+if run.record.active:
+    progress.follow(run, progress.bar)
+    st.caption("Each arm is an ordinary run: it appears on the Runs page as it goes on.")
+    st.stop()
+for warning in run.record.warnings:
+    st.caption(f":orange[:material/warning:] {widgets.literal(warning)}")
+kind = "plan" if run.record.kind == "plan" else "comparison"
+result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error
+if isinstance(result, PlanReport):
+    plan_section.plan(result)
+    st.stop()
+if not isinstance(result, Comparison):
+    widgets.empty("This comparison left no result", widgets.literal(str(result)))
+    st.stop()
+comparison_sections.answer(result)
+comparison_sections.arms(result)
+comparison_sections.verdicts(result)
+comparison_sections.labels(result)
+comparison_sections.gains(result, dataset)
+comparison_sections.curves(result)
+comparison_sections.differences(result)

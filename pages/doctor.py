@@ -1,0 +1,95 @@
+"""Doctor: what went wrong in a run, in reported figures, or in what is about to be launched; and the run that mends it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.diagnostics.results import Diagnosis
+from moola_core.launch.local import LocalLauncher
+from moola_core.presets import preset
+from moola_core.runs.store import Run
+from moola_core.specs import Diagnose
+from moola_core.ui import doctor_sections, launching, loaders, picker, progress, state, widgets
+
+VIEWS = {"run": "This run", "planned": "Before a launch", "figures": "Reported figures"}
+picked = picker.current()
+st.title("Doctor")
+state.choose(state.VIEW, list(VIEWS), "run")
+view = st.segmented_control(
+    "View", list(VIEWS), format_func=lambda key: VIEWS[key], key=state.VIEW, required=True, label_visibility="collapsed",
+    persist_state="session",
+)  # fmt: skip
+state.publish((state.VIEW,), {state.VIEW: "run"})
+
+
+def ask(run: Run) -> None:
+    LocalLauncher(loaders.store()).submit(Diagnose(name="doctor", run=run.id), parent=run.id)
+    st.rerun()
+
+
+def answer(asked: Run, about: Run | None = None) -> None:
+    """The findings of a run that asks the doctor, its progress, or why it failed."""
+    if asked.record.active:
+        progress.follow(asked, lambda run, record: st.markdown(f"{widgets.badge(record.state)} The doctor is looking."))
+        return
+    found = loaders.diagnostic(asked, "doctor") if asked.record.state == "done" else asked.record.error
+    if isinstance(found, Diagnosis):
+        doctor_sections.diagnosis(found, about)
+    else:
+        st.error(widgets.literal(str(found)), icon=":material/error:")
+
+
+if view == "figures":
+    st.caption("Figures of a report with no run behind it. What is not given cannot be judged.")
+    planned = {}
+    if picked.dataset is not None and picked.dataset.windows is not None:
+        planned = launching.base_spec(launching.FINETUNE, preset("recommended").name, picked.dataset).model_dump(
+            mode="json"
+        )
+    doctor_sections.figures_form(planned)
+    asked = loaders.asked_doctor("figures")
+    if asked is not None:
+        answer(asked)
+    st.stop()
+if view == "planned":
+    asked = loaders.asked_doctor("planned")
+    if asked is None:
+        widgets.empty(
+            "Nothing was checked before a launch yet",
+            "Set up a run and choose *Check before launch*: what the settings and the data alone show.",
+            [("Set up a run", lambda: state.open_page("launch"))],
+        )
+        st.stop()
+    answer(asked)
+    st.stop()
+if picked.run is None:
+    widgets.empty(
+        "No run on this dataset yet",
+        "The doctor looks at every run when it ends. Reported figures can be judged without one.",
+        [("Set up a run", lambda: state.open_page("launch"))],
+    )
+    st.stop()
+run, record = picked.run, picked.run.record
+st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
+if record.state != "done":
+    widgets.empty(
+        "Not done yet" if record.active else "This run did not end well",
+        "The doctor looks at it when it is done."
+        if record.active
+        else widgets.literal(record.error) or "Its log says why.",
+        [("Follow it" if record.active else "Read its log", lambda: state.open_page("runs"))],
+    )
+    st.stop()
+asked = loaders.diagnosed_run(run, "doctor")
+found = loaders.diagnosis(run)
+if asked is not None:
+    answer(asked, run)
+elif found is not None:
+    doctor_sections.diagnosis(found, run)
+else:
+    widgets.empty(
+        "The doctor has not looked at this run", "It takes some seconds.", [("Ask the doctor", lambda: ask(run))]
+    )
+    st.stop()
+if st.button("Ask again", icon=":material/refresh:", help="With the checks as they are now."):
+    ask(run)

@@ -1,0 +1,30 @@
+"""Report: what the chosen run's results say, as a file that travels."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.ui import picker, report_sections, state, widgets
+
+picked = picker.current()
+st.title("Report")
+if picked.run is None:
+    widgets.empty(
+        "No run on this dataset yet",
+        "A report says what was asked, on what data, what came out, and what to do next.",
+        [("Set up a run", lambda: state.open_page("launch"))],
+    )
+    st.stop()
+run, record = picked.run, picked.run.record
+st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
+if record.active:
+    widgets.empty(
+        "Not done yet",
+        "A report can be made when the run has ended.",
+        [("Follow it", lambda: state.open_page("runs"))],
+    )
+    st.stop()
+st.caption("HTML opens anywhere without a network. PDF, Markdown and ZIP need Chromium on this host.")
+sections = report_sections.choose_sections(run)
+report_sections.make_file(run, sections)
+report_sections.preview(run, sections)

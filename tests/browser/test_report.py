@@ -1,0 +1,159 @@
+"""Reports as their readers have them: opened from disk, printed, unpacked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import struct
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+
+from moola_core.reports.export import export
+from moola_core.runs.store import Run
+from tests.app_samples import make_data, make_pretraining
+from tests.browser.conftest import Server
+from tests.reports.conftest import HOSTILE, WINDOW, make_full, make_hostile
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[str, Run]:
+    windows = make_data(tmp_path_factory.mktemp("report") / "data")
+    root = windows.parents[2] / "artifacts"
+    return {
+        "full": make_full(root, windows),
+        "hostile": make_hostile(root, windows),
+        "pretrained": make_pretraining(root, windows),
+    }
+
+
+class Reader:
+    """A page opened from disk; what it asked for, what it complained of, which dialogs it opened."""
+
+    def __init__(self, context, path) -> None:
+        self.page, self.requests, self.errors = context.new_page(), [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda line: self.errors.append(line.text))
+        self.page.on("dialog", lambda dialog: (self.errors.append(dialog.message), dialog.dismiss()))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('[data-figure]')].every(place => place.querySelector('.main-svg'))"
+        )
+
+    def fetched(self) -> list[str]:
+        """What was asked for besides the file itself; blob: and data: never leave the page."""
+        return [url for url in self.requests[1:] if not url.startswith(("data:", "blob:"))]
+
+
+@pytest.fixture
+def read(browser) -> Iterator:
+    opened = []
+
+    def start(path, width: int = 1280) -> Reader:
+        opened.append(browser.new_context(viewport={"width": width, "height": 900}))
+        return Reader(opened[-1], path)
+
+    yield start
+    for context in opened:
+        context.close()
+
+
+@pytest.mark.parametrize("name", ["full", "hostile", "pretrained"])
+def test_html_opens_from_disk_asks_for_nothing_and_draws_every_chart(runs, read, tmp_path, name):
+    (out,) = export(runs[name], "html", tmp_path / "report.html")
+    reader = read(out)
+    assert reader.requests[0] == out.as_uri() and reader.fetched() == [] and reader.errors == []
+    drawn = reader.page.locator("[data-figure] .main-svg").count()
+    assert drawn >= reader.page.locator("[data-figure]").count() >= (4 if name == "pretrained" else 20)
+    wide = reader.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide[0] <= wide[1]
+
+
+def test_texts_from_data_are_shown_and_never_run(runs, read, tmp_path):
+    (out,) = export(runs["hostile"], "html", tmp_path / "report.html")
+    reader = read(out)
+    page = reader.page
+    assert page.locator("h1").inner_text() == f"{WINDOW} & co"
+    labels = page.locator("[data-figure=confusion-confusion] .xtick text").all_text_contents()
+    assert sorted(labels) == sorted(HOSTILE.values())
+    assert page.locator("main a, main img").count() == 0
+    pictures = page.evaluate("[...document.querySelectorAll('svg image')].map(image => image.href.baseVal)")
+    assert all(source.startswith("data:image/png") for source in pictures)  # a heatmap's own
+    assert page.locator("script").count() == 3 and reader.errors == [] and reader.fetched() == []
+    # Were a text to become a script after all, the page would refuse it.
+    page.evaluate("""() => {
+        const script = document.createElement('script');
+        script.textContent = 'window.ran = true';
+        document.body.append(script);
+    }""")
+    assert page.evaluate("window.ran") is None and "Content Security Policy" in reader.errors[0]
+
+
+def test_a_phone_reads_it_without_scrolling_sideways(runs, read, tmp_path):
+    (out,) = export(runs["full"], "html", tmp_path / "report.html")
+    assert read(out, width=390).page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_pdf_is_printed_on_pages_and_links_nowhere_outside(runs, tmp_path):
+    (out,) = export(runs["full"], "pdf", tmp_path / "a report.pdf")
+    data = out.read_bytes()
+    assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
+    assert 10 <= len(re.findall(rb"/Type /Page\b(?!s)", data)) <= 40
+    assert b"http" not in b"".join(re.findall(rb"/URI \([^)]*\)", data))
+
+
+def test_markdown_has_a_picture_for_each_chart(runs, tmp_path):
+    out, *pictures = export(
+        runs["full"], "md", tmp_path / "my report.md", ["targets", "metrics", "pointers", "training"]
+    )
+    named = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", out.read_text())
+    assert len(named) == len(pictures) == 9
+    assert [tmp_path / name.replace("%20", " ") for name in named] == sorted(
+        pictures, key=lambda path: named.index(f"my%20report_files/{path.name}")
+    )
+    for path in pictures:
+        data = path.read_bytes()
+        assert data.startswith(b"\x89PNG") and len(data) > 5000
+        width, height = struct.unpack(">II", data[16:24])
+        assert width in (2 * 718, 2 * 440) and height > 200
+
+
+def test_zip_has_everything_with_true_hashes_and_every_source(runs, tmp_path):
+    (out,) = export(runs["full"], "zip", tmp_path / "report.zip")
+    with zipfile.ZipFile(out) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(content.pop("manifest.json"))
+    assert manifest["files"] == {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in content.items()
+    }
+    assert {"report.html", "report.pdf", "report.md", "report.json"} <= content.keys()
+    assert f"runs/{runs['full'].id}/predictions.parquet" in content
+    report = json.loads(content["report.json"])
+    charts = [f"{s['name']}-{b['name']}" for s in report["sections"] for b in s["blocks"] if b["type"] == "chart"]
+    assert {f"charts/{name}.csv" for name in charts} | {f"report_files/{name}.png" for name in charts} <= content.keys()
+    sources = re.findall(r'"source": "([^"#]+)#/', content["report.json"].decode())
+    assert len(sources) > 250 and {f"runs/{source}" for source in sources} <= content.keys()
+
+
+def test_the_page_previews_makes_and_downloads_a_report_that_opens(runs, open_tab, read, tmp_path):
+    server = Server(runs["full"].folder.parents[2], MOOLA_DEMO="off")
+    try:
+        tab = open_tab(server.address)
+        tab.open(f"report?run={runs['full'].id}")
+        tab.wait_for("What it says, and what next")
+        tab.page.get_by_role("button", name="Make the file").click()
+        link = tab.page.get_by_role("button", name="Download")
+        link.wait_for(timeout=60_000)
+        tab.settle()
+        with tab.page.expect_download() as download:
+            link.click()
+        out = tmp_path / download.value.suggested_filename
+        download.value.save_as(out)
+        assert out.name == f"{runs['full'].id}.html" and tab.outside == [] and tab.errors == []
+    finally:
+        server.stop()
+    reader = read(out)
+    assert reader.page.locator("h1").inner_text() == "Everything" and reader.fetched() == []

@@ -1,0 +1,182 @@
+"""The doctor's registry and order, and each check on facts that do and do not warrant it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
+from moola_core.diagnostics.doctor.check import SEVERITIES
+from moola_core.errors import SpecError
+from moola_core.presets import preset
+from moola_core.specs import change, parse
+
+SPEC = change(
+    preset("quick").finetune(),
+    {"data.windows": "windows.parquet", "transfer.checkpoint": "here.pt", "transfer.schedule": "full"},
+)
+LABELS = {"n_classes": 2, "n_windows": 174, "majority_accuracy": 0.534, "label_entropy": 0.6908}
+NO_SIGNAL = {
+    "reference_auroc": 0.52,
+    "reference_auroc_low": 0.44,
+    "reference_gap_low": -0.1,
+    "reference_gap_high": 0.1,
+    "trees_auroc": 0.53,
+    "trees_auroc_low": 0.45,
+    "trees_gap_high": 0.1,
+}
+SIGNAL = {
+    "reference_auroc": 0.75,
+    "reference_auroc_low": 0.67,
+    "reference_gap_low": -0.1,
+    "reference_gap_high": 0.1,
+    "trees_auroc": 0.78,
+    "trees_auroc_low": 0.7,
+    "trees_gap_high": -0.1,
+}
+
+# check: facts that it finds something in, changes after which it finds nothing
+RULES: dict[str, tuple[dict, dict]] = {
+    "selection_on_test": ({"inner_in_test_share": 1.0}, {"inner_in_test_share": 0.0}),
+    "overlapping_folds": ({"shared_bars_share": 0.3, "folds_mind_bars": False}, {"shared_bars_share": 0.0, "folds_mind_bars": True}),
+    "underpowered": ({"n_windows": 60}, {"n_windows": 174}),
+    "feature_without_scale": ({"feature_std": {"a": 0.004, "b": 1.0}}, {"feature_std": {"a": 0.9, "b": 1.0}}),
+    "drowned_by_jitter": ({"jitter_std": 0.03, "jitter_over_std": {"a": 8.0}}, {"jitter_over_std": {"a": 0.1}}),
+    "single_position": ({"varying_positions": {"a": 0.01, "b": 1.0}}, {"varying_positions": {"a": 1.0, "b": 1.0}}),
+    "order_lost": ({"next_bar_correlation": {"bars_since_SH": 0.01}}, {"next_bar_correlation": {"bars_since_SH": 0.9}}),
+    "head_too_wide": ({"outputs": 3, "n_classes": 2}, {"outputs": 2}),
+    "loss_at_chance": (LABELS | {"log_loss": 0.7, "auroc": 0.5, "auroc_low": 0.4}, {"log_loss": 0.6}),
+    "constant_folds": ({"fold_largest_share": [1.0, 1.0, 0.6, 1.0]}, {"fold_largest_share": [0.9, 0.8, 0.6, 0.7]}),
+    "worse_than_majority": (LABELS | {"accuracy": 0.5}, {"accuracy": 0.7}),
+    "simple_model": (SIGNAL | {"auroc": 0.5, "reference_gap_high": -0.05}, {"auroc": 0.8, "reference_gap_high": 0.1}),
+    "miscalibrated": ({"ece": 0.3, "ece_null_95": 0.08, "ece_p": 0.0005, "fitted_temperature": 6.0}, {"ece": 0.05, "ece_p": 0.5}),
+    "label_noise": ({"auroc": 0.85, "surest_error": 0.15, "surest_error_low": 0.08, "other_error": 0.16}, {"surest_error": 0.02, "surest_error_low": 0.0}),
+    "too_little_training": ({"moved": 0.001, "train_loss_first": 0.7, "train_loss_last": 0.699}, {"moved": 0.8, "train_loss_last": 0.3}),
+    "stopped_too_early": ({"epochs": 30, "patience": 2, "best_epochs": [3, 4], "epochs_run": [5, 6]}, {"patience": 15}),
+    "sigma_never_moved": (
+        {"weighting": "uncertainty", "sigma_start_ratio": 1.0, "sigma_end_ratio": 0.97, "sigma_expected_ratio": 0.09, "steps_per_fit": 30, "log_variance_rate": 1e-3},
+        {"sigma_end_ratio": 0.1},
+    ),
+    "sigma_follows_loss": ({"weighting": "uncertainty", "sigma_end_ratio": 0.1, "sigma_expected_ratio": 0.09, "sigma_target": [0.5, 2.0]}, {"sigma_end_ratio": 0.8}),
+    "pcgrad_idle": ({"pcgrad": True, "conflict_rate": 0.63, "projection_rate": 0.03, "pcgrad_threshold": -0.3}, {"projection_rate": 0.63}),
+    "pcgrad_nothing_shared": ({"pcgrad": True, "shared_parameters": 0}, {"shared_parameters": 100}),
+    "projection_not_applied": ({"pcgrad": True, "unapplied": 1.2}, {"unapplied": 1e-7}),
+    "task_starved": ({"gradient_ratio": 1e-4}, {"gradient_ratio": 0.5}),
+    "frozen_bottleneck": (
+        {"schedule": "frozen", "probe_encoder": 0.5, "probe_random": 0.65, "probe_raw": 0.7, "trainable_share": 0.3},
+        {"probe_encoder": 0.72},
+    ),
+    "frozen_dropout": ({"schedule": "frozen", "encoder_noise": 0.4}, {"encoder_noise": 0.0}),
+    "nothing_unfrozen": ({"schedule": "gradual", "encoder_changed": 0}, {"encoder_changed": 8}),
+    "state_mismatch": ({"schedule": "full", "pretrained_state": "restarted", "state": "continuous", "state_gap": 0.4}, {"state": "restarted"}),
+    "domain_shift": ({"schedule": "full", "domain_auc": 0.98, "domain_auc_null_high": 0.55}, {"domain_auc": 0.5}),
+    "target_visible": ({"masked_mae": 0.01, "noise_floor": 0.0239}, {"masked_mae": 0.1}),
+    "learned_nothing": ({"masked_mae": 0.4, "trivial": {"feature_mean": 0.39, "carry_forward": 0.5}}, {"masked_mae": 0.2}),
+    "units": ({"center_mae_bars": 10, "center_target_frac": 0.02, "window_bars": 105}, {"center_mae_bars": 2.0}),
+    "calibration_noise": ({"ece": 0.179, "ece_honest_median": 0.17, "ece_honest_95": 0.22, "ece_convention": "mean"}, {"ece": 0.4}),
+    "arms_differ": (
+        {"arms": [{"name": "a", "trainable_parameters": 100}, {"name": "b", "trainable_parameters": 900}]},
+        {"arms": [{"name": "a", "trainable_parameters": 100}, {"name": "b", "trainable_parameters": 100}]},
+    ),
+    "simple_arm": (
+        {"reference_arms": ["linear"], "verdicts": [{"arm": "m", "against": "linear", "metric": "f1_macro", "delta": -0.01, "low": -0.1, "high": 0.1, "verdict": "undecided"}]},
+        {"verdicts": [{"arm": "m", "against": "linear", "metric": "f1_macro", "delta": 0.2, "low": 0.1, "high": 0.3, "verdict": "helps"}]},
+    ),
+}  # fmt: skip
+
+
+def case_of(check: str, facts: dict) -> Case:
+    kind = CHECKS[check].kinds[0]
+    return Case(kind, facts, SPEC if kind == "finetune" else None, about="20260101-000000-000-abcd")
+
+
+def found(check: str, facts: dict):
+    return examine(case_of(check, facts), [CHECKS[check]])
+
+
+def test_every_check_has_a_rule_here():
+    assert set(RULES) == set(CHECKS)
+
+
+@pytest.mark.parametrize("check", RULES)
+def test_a_check_finds_what_it_is_for_and_nothing_else(check):
+    facts, healthy = RULES[check]
+    (finding,) = found(check, facts).findings
+    assert finding.severity in SEVERITIES and finding.summary.endswith(".") and finding.advice.endswith(".")
+    assert finding.evidence and any(character.isdigit() for character in finding.summary + str(finding.evidence))
+    if finding.spec is not None:
+        assert parse(finding.spec).kind in ("finetune", "pretrain", "diagnose")
+    after = found(check, facts | healthy)
+    assert not after.findings and after.passed == (check,)
+
+
+@pytest.mark.parametrize("check", RULES)
+def test_without_facts_a_check_says_why_it_cannot_judge(check):
+    nothing = examine(case_of(check, {}), [CHECKS[check]])
+    assert not nothing.findings and not nothing.passed
+    assert nothing.not_judged[0].check == check and nothing.not_judged[0].why.endswith(".")
+
+
+def test_mends_of_single_settings_change_only_these():
+    spec = change(SPEC, {"faults.extra_output": 1, "faults.shuffled_folds": True, "standardise": False})
+    facts = RULES["head_too_wide"][0] | RULES["overlapping_folds"][0] | RULES["feature_without_scale"][0]
+    findings = {f.check: f for f in examine(Case("finetune", facts, spec)).findings}
+    assert parse(findings["head_too_wide"].spec) == change(spec, {"faults.extra_output": 0})
+    assert parse(findings["overlapping_folds"].spec) == change(spec, {"faults.shuffled_folds": False})
+    assert parse(findings["feature_without_scale"].spec) == change(spec, {"standardise": True})
+
+
+def test_causes_come_before_symptoms_and_are_named():
+    facts = {"outputs": 3, "fold_largest_share": [1.0] * 5, "log_loss": 1.05, "accuracy": 0.5} | LABELS
+    findings = examine(Case("finetune", facts, SPEC)).findings
+    order = [finding.check for finding in findings]
+    assert order == ["head_too_wide", "loss_at_chance", "constant_folds", "worse_than_majority"]
+    assert findings[2].explained_by == ("head_too_wide", "loss_at_chance") and "ECE" in findings[2].spoils
+    assert f"{math.log(3):.3f}" in findings[1].summary
+
+
+def test_what_weak_data_explains_is_a_note():
+    weak = LABELS | NO_SIGNAL | {"log_loss": 0.7, "auroc": 0.5, "auroc_low": 0.42, "accuracy": 0.52}
+    weak |= {"fold_largest_share": [1.0, 0.8, 0.7, 0.9, 0.6]}
+    severities = {f.check: f.severity for f in examine(Case("finetune", weak, SPEC)).findings}
+    assert severities == {
+        "loss_at_chance": "note", "constant_folds": "note", "worse_than_majority": "note", "simple_model": "note",
+    }  # fmt: skip
+    strong = weak | SIGNAL | {"reference_gap_high": -0.1, "fold_largest_share": [1.0, 1.0, 0.8, 0.7, 0.9]}
+    assert all(f.severity != "note" for f in examine(Case("finetune", strong, SPEC)).findings)
+
+
+def test_the_rate_that_mends_sigma_gets_it_there():
+    facts = RULES["sigma_never_moved"][0]
+    (finding,) = found("sigma_never_moved", facts).findings
+    rate = parse(finding.spec).loss.log_variance_rate
+    assert rate * facts["steps_per_fit"] >= 2 * abs(math.log(0.09)), "Adam moves log σ² by the rate a step"
+    assert "1.3%" in finding.summary  # ln 0.97 / ln 0.09
+
+
+def test_a_user_can_register_a_check_and_only_once():
+    class Odd(Check):
+        id, title, kinds = "odd_windows", "An odd number of windows", ("finetune",)
+
+        def judge(self, case):
+            return (
+                self.finding("note", f"{case['n_windows']} windows.", {}, "None needed.")
+                if case["n_windows"] % 2
+                else None
+            )
+
+    try:
+        register(Odd)
+        assert [f.check for f in examine(Case("finetune", {"n_windows": 175})).findings] == ["odd_windows"]
+        with pytest.raises(SpecError, match="odd_windows"):
+            register(Odd)
+    finally:
+        CHECKS.pop("odd_windows")
+
+
+def test_a_missing_fact_is_said_in_words():
+    with pytest.raises(CannotJudge, match="The run does not hold the shared parameters"):
+        Case("finetune")["shared_parameters"]
+    with pytest.raises(CannotJudge, match="once the run is done"):
+        Case("finetune", planned=True)["log_loss"]

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import dataclasses
+
+from moola_core.diagnostics.plan import PHASES, adopt, gates, skip
+from moola_core.studies import NAMED
+from tests.app_samples import make_comparison
+
+
+def judged(**words):
+    """A comparison in which the named networks have these verdicts."""
+    found = make_comparison()
+    rows = tuple(
+        dataclasses.replace(row, verdict=words.get(row.arm.replace(" ", "_"), "undecided")) for row in found.verdicts
+    )
+    return dataclasses.replace(found, verdicts=rows)
+
+
+def test_the_phases_are_the_named_studies():
+    assert sorted(PHASES) == sorted(NAMED)
+
+
+def test_gates_say_what_the_baseline_means_and_contradict_each_other():
+    said = {gate.threshold: gate.says for gate in gates(0.355)}
+    assert (
+        said[0.30].startswith("not below")
+        and said[0.40] == "unfreeze the encoder"
+        and said[0.50].startswith("not above")
+    )
+    assert {gate.threshold: gate.says for gate in gates(0.55)}[0.50].startswith("negative transfer")
+    assert all(gate.says.startswith("not") for gate in gates(None))
+
+
+def test_what_a_verdict_makes_pointless_is_skipped_with_its_reason():
+    assert skip("transfer", {}, bars=False) == "there are no bars to pre-train on" and not skip(
+        "transfer", {}, bars=True
+    )
+    assert not skip("pretraining-data", {"objectives": judged(full="helps")}, True)
+    assert "no pre-training task helped" in skip("pretraining-data", {"objectives": judged()}, True)
+    tasks = make_comparison()
+    only = dataclasses.replace(tasks.verdicts[0], arm="class only", verdict="equivalent", metric="f1_macro")
+    arms = (*tasks.arms, dataclasses.replace(tasks.arms[0], name="class only"))
+    same = dataclasses.replace(tasks, verdicts=(only,), arms=arms)
+    assert "not in each other's way" in skip("gradients", {"tasks": same}, True)
+    assert not skip(
+        "gradients", {"tasks": dataclasses.replace(same, verdicts=(dataclasses.replace(only, verdict="helps"),))}, True
+    )
+    late = tuple(dataclasses.replace(arm, best_epoch=18.0, epochs=20.0, patience=10) for arm in tasks.arms)
+    assert "ran to their last epoch" in skip("patience", {"transfer": dataclasses.replace(tasks, arms=late)}, True)
+
+
+def test_only_a_network_that_helps_is_taken_over():
+    assert adopt("transfer", judged(full="helps", logistic_on_aggregates="helps")) == "full"
+    assert adopt("transfer", judged(frozen="hurts")) == "" and adopt("labels", judged(full="helps")) == ""

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from moola_core.diagnostics.doctor.reading import Seen, next_bar_correlation, of_folds
+from moola_core.diagnostics.doctor.reference import aurocs, beside
+
+
+def test_auroc_of_repeated_windows_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    label = np.array(["a", "b", "c"])[rng.integers(0, 3, 60)]
+    p = np.round(rng.dirichlet([1, 1, 1], 60), 1)  # with ties
+    counts = rng.multinomial(60, np.full(60, 1 / 60), 5)
+    for row, value in zip(counts, aurocs(label, p, ("a", "b", "c"), counts), strict=True):
+        again = np.repeat(np.arange(60), row)
+        each = [roc_auc_score(label[again] == name, p[again, i]) for i, name in enumerate("abc")]
+        assert value == pytest.approx(np.mean(each), abs=1e-12)
+    assert np.isnan(aurocs(label, p, ("a", "b", "c"), (label == "a")[None].astype(int)))[0]
+
+
+def make_seen(n: int = 90, signal: float = 1.0, apart: int = 50) -> Seen:
+    rng = np.random.default_rng(1)
+    label = np.array(["a", "b"])[np.arange(n) % 2]
+    x = rng.normal(0, 1, (n, 20, 2)) + signal * 0.4 * (np.arange(n) % 2)[:, None, None]
+    ids = np.array([f"w{i}" for i in range(n)])
+    return Seen(x, ("f", "g"), label, ids, np.zeros(n, int), np.arange(n) * apart, np.ones(2))
+
+
+def make_folds(n: int = 90, inner_is_test: bool = False) -> pd.DataFrame:
+    rows = []
+    for fold in range(5):
+        for i in range(n):
+            role = "test" if i % 5 == fold else "inner" if (i // 5) % 4 == 0 and not inner_is_test else "train"
+            rows.append((0, fold, f"w{i}", role))
+            if role == "test" and inner_is_test:
+                rows.append((0, fold, f"w{i}", "inner"))
+    return pd.DataFrame(rows, columns=["repeat", "fold", "window_id", "role"])
+
+
+def test_a_linear_model_finds_what_a_model_at_chance_has_lost():
+    seen = make_seen()
+    rng = np.random.default_rng(2)
+    p = rng.uniform(0.4, 0.6, 90)
+    predictions = pd.DataFrame({"window_id": seen.window_id, "p_a": 1 - p, "p_b": p})
+    found = beside(predictions, make_folds(), seen)
+    assert found["reference_auroc"] > 0.9 and found["reference_gap_high"] < -0.2
+    assert found["trees_auroc"] > 0.9 and found["trees_gap_high"] < -0.2
+    assert found["auroc"] == pytest.approx(roc_auc_score(seen.label == "b", p))
+    assert found["auroc_low"] < 0.5 < found["reference_auroc_low"]
+
+
+def test_wrong_labels_show_among_the_surest_and_a_models_own_doubts_do_not():
+    seen = make_seen(300)
+    rng = np.random.default_rng(3)
+    score = 2.5 * (np.arange(300) % 2 - 0.5) + rng.normal(0, 1, 300)
+    p = 1 / (1 + np.exp(-3 * score))
+    table = pd.DataFrame({"window_id": seen.window_id, "p_a": 1 - p, "p_b": p})
+    own = beside(table, make_folds(300), seen)
+    flipped = seen.label.copy()
+    wrong = rng.choice(300, 45, replace=False)
+    flipped[wrong] = np.where(flipped[wrong] == "a", "b", "a")
+    noisy = beside(
+        table,
+        make_folds(300),
+        Seen(seen.x, seen.features, flipped, seen.window_id, seen.series, seen.first, seen.scale),
+    )
+    assert own["surest_error"] < 0.03 < own["other_error"]
+    assert noisy["surest_error"] > 0.08 and noisy["surest_error_low"] < noisy["surest_error"]
+
+
+def test_shared_bars_and_choice_on_the_test_fold_are_counted():
+    apart, near = make_seen(apart=20), make_seen(apart=10)
+    assert of_folds(make_folds(), apart)["shared_bars_share"] == 0
+    found = of_folds(make_folds(), near)
+    assert found["shared_bars_share"] == 1 and len(found["shared_bars_windows"]) == 90
+    assert of_folds(make_folds(), apart)["inner_in_test_share"] == 0
+    assert of_folds(make_folds(inner_is_test=True), apart)["inner_in_test_share"] == 1
+
+
+def test_order_shows_in_the_correlation_with_the_bar_before():
+    rng = np.random.default_rng(4)
+    walk = np.cumsum(rng.normal(size=(40, 50, 1)), axis=1)
+    shuffled = rng.permuted(walk, axis=1)
+    assert next_bar_correlation(walk, ("a",))["a"] > 0.7
+    assert abs(next_bar_correlation(shuffled, ("a",))["a"]) < 0.1
+    assert next_bar_correlation(np.ones((3, 5, 1)), ("a",)) == {}

@@ -1,0 +1,197 @@
+"""The doctor on real small runs, on plans and on figures, through the worker and the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from moola_core.cli import main
+from moola_core.diagnostics.results import Diagnosis
+from moola_core.diagnostics.results.doctor import EXAMPLE
+from moola_core.errors import SpecError
+from moola_core.launch import worker
+from moola_core.launch.worker import doctor
+from moola_core.presets import preset
+from moola_core.runs import Store
+from moola_core.runs.codec import restore
+from moola_core.specs import Compare, Diagnose, build, change, parse
+
+SMALL = {"epochs": 4, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1}
+FAULTS = {
+    "extra_output": 1, "shuffled_folds": True, "test_fold_selection": True, "single_position": True, "pcgrad": True,
+    "accumulated_gradients": True, "standardise": False, "jitter_std": 0.03,
+}  # fmt: skip
+PRE = {"epochs": 1, "stride_bars": 50, "hidden": 4, "batch": 64, "exclude_labelled": False}
+
+
+def run_of(store, files, **changes):
+    spec = change(preset("quick").finetune(), {"data.windows": str(files["windows"])} | SMALL | changes)
+    run = store.create(spec)
+    worker.run(run)
+    return run
+
+
+def checks(diagnosis: Diagnosis) -> set[str]:
+    return {finding.check for finding in diagnosis.findings}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def faulty(store, demo_files):
+    return run_of(store, demo_files, **FAULTS)
+
+
+@pytest.fixture(scope="module")
+def pretrained(store, demo_files):
+    files = {"data.bars": str(demo_files["bars"]), "data.windows": str(demo_files["windows"])}
+    run = store.create(change(preset("quick").pretrain(), files | PRE | {"learning_rate": 0.0}))
+    worker.run(run)
+    return run
+
+
+def test_every_run_ends_with_the_doctors_findings(faulty):
+    found = restore(Diagnosis, faulty.result("doctor"))
+    planted = {
+        "head_too_wide",
+        "selection_on_test",
+        "overlapping_folds",
+        "single_position",
+        "feature_without_scale",
+        "drowned_by_jitter",
+    }
+    assert planted <= checks(found) and found.about == faulty.id and found.kind == "finetune"
+    assert all(finding.spec is None or parse(finding.spec) for finding in found.findings)
+    assert "projection_not_applied" in checks(found) or "projection_not_applied" in {
+        row.check for row in found.not_judged
+    }
+
+
+def test_a_mend_makes_its_finding_go(faulty, store):
+    found = restore(Diagnosis, faulty.result("doctor"))
+    mends = {finding.check: finding.spec for finding in found.findings}
+    for check in ("selection_on_test", "drowned_by_jitter"):
+        run = store.create(parse(mends[check]))
+        worker.run(run)
+        assert check not in checks(restore(Diagnosis, run.result("doctor")))
+
+
+def test_a_run_without_faults_has_none_of_the_planted_findings(store, demo_files):
+    found = restore(Diagnosis, run_of(store, demo_files).result("doctor"))
+    spared = {
+        "selection_on_test",
+        "head_too_wide",
+        "single_position",
+        "order_lost",
+        "feature_without_scale",
+        "projection_not_applied",
+    }
+    assert not spared & checks(found) and spared - {"projection_not_applied"} <= set(found.passed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"), [({"shuffled_bars": True}, "order_lost"), ({"learning_rate": 1e-6}, "too_little_training")]
+)
+def test_faults_of_data_and_training_are_seen(store, demo_files, changes, check):
+    assert check in checks(restore(Diagnosis, run_of(store, demo_files, **changes).result("doctor")))
+
+
+def test_a_pretraining_run_that_learned_nothing_is_named(pretrained):
+    found = restore(Diagnosis, pretrained.result("doctor"))
+    assert "learned_nothing" in checks(found) and "target_visible" in found.passed and found.kind == "pretrain"
+    judged = {*checks(found), *found.passed}
+    assert {"domain_shift", "feature_without_scale"} <= judged
+
+
+def test_transfer_is_looked_at_with_what_it_started_from(store, demo_files, pretrained):
+    changes = {
+        "transfer.checkpoint": pretrained.id, "transfer.schedule": "full", "nothing_unfrozen": True, "data.bars": str(demo_files["bars"]),
+        "features.state": "continuous", "layers": 1,
+    }  # fmt: skip
+    found = restore(Diagnosis, run_of(store, demo_files, **changes).result("doctor"))
+    by_check = {finding.check: finding for finding in found.findings}
+    assert {"nothing_unfrozen", "state_mismatch"} <= set(by_check)
+    assert by_check["state_mismatch"].evidence["state_gap"] > 0
+
+
+def test_a_failure_of_the_doctor_loses_nothing_else(store, demo_files, monkeypatch):
+    monkeypatch.setattr(doctor, "examined", lambda run: 1 / 0)
+    run = run_of(store, demo_files)
+    assert run.record.state == "done" and "doctor" in run.record.warnings[-1] and "why_not" in run.result("doctor")
+
+
+def test_a_plan_is_judged_on_spec_and_data_alone(store, demo_files, tmp_path, capsys):
+    spec = change(preset("october").finetune(), {"data.windows": str(demo_files["windows"])})
+    run = store.create(build(Diagnose, {"name": "doctor", "planned": spec.model_dump(mode="json")}))
+    worker.run(run)
+    found = restore(Diagnosis, run.result("doctor"))
+    assert {"head_too_wide", "selection_on_test", "drowned_by_jitter", "stopped_too_early"} <= checks(found)
+    assert any("once the run is done" in row.why for row in found.not_judged)
+    path = tmp_path / "plan.json"
+    path.write_text(spec.model_dump_json())
+    assert main(["doctor", "--spec", str(path), "--store", str(tmp_path), "--json"]) == 0
+    assert {row["check"] for row in json.loads(capsys.readouterr().out)["findings"]} == checks(found)
+
+
+def test_the_command_prints_findings_of_a_run_and_what_was_not_judged(faulty, capsys):
+    arguments = ["doctor", faulty.id, "--store", str(faulty.store_root)]
+    assert main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    keys = {"check", "severity", "summary", "evidence", "advice", "spec"}
+    assert found["findings"] and all(keys <= set(row) for row in found["findings"])
+    assert all({"check", "why"} <= set(row) for row in found["not_judged"])
+    assert main(arguments) == 0
+    assert "--launch head_too_wide" in capsys.readouterr().out
+
+
+def test_the_command_launches_a_mend(faulty, capsys, monkeypatch):
+    started: list = []
+    monkeypatch.setattr("moola_core.launch.local.start", started.append)
+    arguments = ["doctor", faulty.id, "--store", str(faulty.store_root), "--launch"]
+    assert main([*arguments, "head_too_wide", "--json"]) == 0
+    run_id = json.loads(capsys.readouterr().out)["run_id"]
+    spec = Store(faulty.store_root).open(run_id).spec
+    assert spec.faults.extra_output == 0 and spec.faults.shuffled_folds and len(started) == 1
+    assert main([*arguments, "head_to_wide"]) == 2
+    assert "head_too_wide" in capsys.readouterr().err
+
+
+def test_figures_of_a_file_and_of_the_example(capsys, tmp_path, demo_files):
+    assert main(["doctor", "--example", "--json"]) == 0
+    example = json.loads(capsys.readouterr().out)
+    assert main(["doctor", str(EXAMPLE), "--windows", str(demo_files["windows"]), "--json"]) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert [row["check"] for row in example["findings"]] == [row["check"] for row in given["findings"]]
+    assert all(row["spec"]["data"]["windows"] for row in given["findings"])
+    (tmp_path / "wrong.json").write_text('{"acuracy": 1}')
+    assert main(["doctor", str(tmp_path / "wrong.json")]) == 2
+    assert "Did you mean accuracy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--host", "--example"], ["gone.json"], ["20200101-000000-000-abcd"]])
+def test_wrong_requests_end_with_a_sentence(arguments, capsys, tmp_path):
+    assert main(["doctor", *arguments, "--store", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("moola: ")
+
+
+def test_the_spec_asks_for_one_thing():
+    with pytest.raises(SpecError, match="needs run"):
+        build(Diagnose, {"name": "doctor"})
+
+
+def test_arms_of_unequal_size_are_named_in_a_comparison(store, demo_files):
+    small, large = run_of(store, demo_files), run_of(store, demo_files, hidden=8, dropout=0.1)
+    longer = run_of(store, demo_files, epochs=6, weight_decay=0.1)
+
+    def looked_at(*runs):
+        run = store.create(build(Compare, {"runs": [one.id for one in runs]}))
+        worker.run(run)
+        return {finding.check: finding for finding in restore(Diagnosis, run.result("doctor")).findings}
+
+    assert "arms_differ" not in looked_at(small, large), "size is what is compared"
+    found = looked_at(small, longer)["arms_differ"]
+    assert found.severity == "harms" and "epochs" in found.summary and "underpowered" in looked_at(small, large)

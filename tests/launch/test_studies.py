@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from moola_core import studies
+from moola_core.errors import DataError, RunError, SpecError
+from moola_core.launch import worker
+from moola_core.launch.worker import plan
+from moola_core.launch.worker.imported import import_predictions
+from moola_core.market.windows import load_windows
+from moola_core.runs import Store
+from moola_core.specs import Arm, Compare, Data, Finetune, Plan, Study, change, parse
+from moola_core.training.reference import NAMES
+from tests.app_samples import make_comparison
+
+SMALL = {"epochs": 3, "repeats": 2, "folds": 3, "hidden": 4, "processes": 1}
+
+
+def base_of(demo_files, **changes):
+    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
+    return studies.study("gradients", "quick", data, SMALL | changes).base
+
+
+def small_study(demo_files, **changes) -> Study:
+    base = base_of(demo_files, **changes)
+    arms = (
+        Arm(name="as it is"),
+        Arm(name="no training", changes={"training.learning_rate": 0.0}),
+        Arm(name="majority class", changes={"reference": "majority"}),
+        Arm(name="logistic", changes={"reference": "logistic"}),
+    )
+    return Study(name="own", base=base, arms=arms, against="as it is")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "artifacts")
+
+
+def finish(store, spec, **named):
+    run = store.create(spec, **named)
+    worker.run(run)
+    return run
+
+
+def test_a_study_makes_ordinary_runs_on_the_same_folds_and_judges_them(store, demo_files):
+    run = finish(store, small_study(demo_files))
+    found, children = run.result("comparison"), [r for r in store.runs("finetune") if r.parent == run.id]
+    assert len(children) == 4 and {r.state for r in children} == {"done"}
+    assert len({r.data_hashes["folds"] for r in children}) == 1
+    assert {v["arm"] for v in found["verdicts"] if v["metric"] == "f1_macro"} >= {"no training", "majority class"}
+    assert found["sentence"] and not found["no_verdict"] and run.record.progress["done"] == 4
+    rates = next(row for row in found["differences"] if row["name"] == "training.learning_rate")
+    assert rates["values"]["no training"] == "0.0"
+    majority = next(arm for arm in found["arms"] if arm["name"] == "majority class")
+    assert majority["model"] == "majority" and majority["metrics"]["recall"]["consolidation"] in (0.0, 1.0)
+    gains = found["gains"]["logistic"]
+    assert len(gains) == 60 and gains[0]["gain"] >= gains[-1]["gain"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_reference_model_answers_every_window(store, demo_files, name):
+    run = finish(store, change(base_of(demo_files, repeats=1), {"reference": name, "columns": ("price_path",)}))
+    table = run.predictions
+    assert len(table) == 60 and table["predicted"].notna().all() and table["start_pred"].notna().all()
+    assert np.allclose(table["p_consolidation"] + table["p_retracement"], 1)
+    assert (table["end_pred"] >= table["start_pred"]).all() and run.result("evaluation")["windows"] == 60
+    assert "no weights" in _why(store, run)
+
+
+def _why(store, run) -> str:
+    from moola_core.specs import Data, Predict
+
+    child = store.create(Predict(run=run.id, data=Data(windows=run.spec.data.windows)))
+    with pytest.raises(Exception, match="no weights") as error:
+        worker.run(child)
+    return str(error.value)
+
+
+def test_transfer_pretrains_once_for_all_its_arms(store, demo_files):
+    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
+    own = {
+        "pretrain.training.epochs": 1,
+        "pretrain.sampling.stride_bars": 60,
+        "pretrain.sampling.exclude_labelled": False,
+    }
+    spec = studies.study("transfer", "quick", data, SMALL | own | {"repeats": 1})
+    spec = spec.model_copy(update={"arms": tuple(a for a in spec.arms if a.name in ("from scratch", "frozen", "full"))})
+    run = finish(store, spec)
+    encoders = store.runs("pretrain")
+    assert len(encoders) == 1 and encoders[0].parent == run.id
+    used = {store.open(r.run_id).spec.transfer.checkpoint for r in store.runs("finetune")}
+    assert used == {"", encoders[0].run_id}
+    names = {row["name"] for row in run.result("comparison")["differences"]}
+    assert {"transfer.schedule", "trainable parameters"} <= names
+
+
+def test_an_arm_that_fails_is_left_out_but_the_baseline_must_not(store, demo_files):
+    spec = small_study(demo_files)
+    broken = Arm(
+        name="broken",
+        changes={
+            "training.learning_rate": 1.0,
+            "training.clip_norm": 1e9,
+            "features.standardise": False,
+            "data.bars": "gone.parquet",
+        },
+    )
+    run = finish(store, spec.model_copy(update={"arms": (*spec.arms[:1], broken, *spec.arms[2:])}))
+    assert "broken is left out" in run.record.warnings[0] and len(run.result("comparison")["arms"]) == 3
+    with pytest.raises(Exception, match=r"gone\.parquet"):
+        finish(store, spec.model_copy(update={"base": change(spec.base, {"data.bars": "gone.parquet"})}))
+
+
+def test_a_killed_study_goes_on_where_it_was_and_comes_to_the_same_verdict(store, demo_files, tmp_path):
+    spec = small_study(demo_files, epochs=6)
+    whole = finish(store, spec)
+    run = store.create(spec)
+    script = "import sys; from moola_core.runs.store import Run; from moola_core.launch import worker; from pathlib import Path; worker.run(Run(Path(sys.argv[1])))"
+    process = subprocess.Popen([sys.executable, "-c", script, str(run.folder)], start_new_session=True)
+    kept: dict = {}
+    while process.poll() is None:
+        children = run.record.counts.get("children", {})
+        if children:
+            child = store.open(next(iter(children.values())))
+            if len(child.replicates()) >= 2:
+                kept = hashes(child)
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        time.sleep(0.02)
+    assert len(kept) >= 2
+    assert next(r.state for r in store.runs("study") if r.run_id == run.id) == "lost"
+    worker.resume(run)
+    again = hashes(child)
+    assert all(again[name] == digest for name, digest in kept.items()) and len(again) == 12
+    verdicts = [json.dumps(one.result("comparison")["verdicts"]) for one in (run, whole)]
+    assert verdicts[0] == verdicts[1]
+
+
+def hashes(run) -> dict[str, str]:
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in run.replicates().values()
+        for path in (folder / "predictions.parquet", folder / "weights.safetensors")
+    }
+
+
+def test_runs_on_other_folds_or_windows_are_shown_without_a_verdict(store, demo_files):
+    base = base_of(demo_files, epochs=1, repeats=1)
+    first, other = (finish(store, change(base, {"seed": seed})) for seed in (1, 2))
+    run = finish(store, Compare(runs=(first.id, other.id)))
+    found = run.result("comparison")
+    assert found["verdicts"] == [] and "different folds" in found["no_verdict"] and len(found["arms"]) == 2
+    with pytest.raises(RunError, match="cannot be compared with itself"):
+        finish(store, Compare(runs=(first.id, first.id)))
+
+
+def test_fewer_labels_leave_the_test_folds_as_they_are(store, demo_files):
+    base = base_of(demo_files, epochs=1, repeats=1)
+    whole, half = (finish(store, change(base, {"label_frac": share})) for share in (1.0, 0.5))
+    assert whole.record.data_hashes["folds"] == half.record.data_hashes["folds"]
+    told = [
+        next(e for e in run.events() if e["type"] == "replicate_started")["values"]["train"] for run in (whole, half)
+    ]
+    assert told[1] == pytest.approx(told[0] / 2, abs=2)
+
+
+def test_studies_say_what_is_wrong_with_them(demo_files):
+    data = {"windows": str(demo_files["windows"])}
+    with pytest.raises(SpecError, match="pre-trains, which needs bars"):
+        studies.study("transfer", "quick", data)
+    with pytest.raises(SpecError, match="unknown study 'gradint'"):
+        studies.study("gradint", "quick", data)
+    good = studies.study("tasks", "quick", data).model_dump(mode="json")
+    for wrong, words in (
+        ({"against": "nobody"}, "is no arm"),
+        ({"arms": [good["arms"][0]] * 2, "against": good["arms"][0]["name"]}, "same name"),
+        ({"arms": [good["arms"][0], {"name": "x", "changes": {"training.seed": 3}}]}, "share folds and seeds"),
+        ({"arms": [good["arms"][0], {"name": "x", "changes": {"loss.lamda": 3}}]}, "lambda"),
+    ):
+        with pytest.raises(SpecError, match=words):
+            parse(good | wrong)
+
+
+@pytest.mark.parametrize("name", list(studies.NAMED))
+def test_every_named_study_can_be_asked_for(demo_files, name):
+    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
+    spec = studies.study(name, "quick", data)
+    assert parse(spec.model_dump_json()) == spec and spec.against == spec.arms[0].name
+    assert {"majority class", "logistic on aggregates"} <= {arm.name for arm in spec.arms}
+
+
+def test_a_plan_runs_its_phases_and_keeps_each_decision(store, demo_files):
+    changes = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1}
+    run = store.create(Plan(preset="quick", data=Data(windows=str(demo_files["windows"])), changes=changes))
+    asked: list = []
+
+    def pretend(child, listen):
+        asked.append(child.record.name)
+        arms = [arm.name for arm in child.spec.arms]
+        found = make_comparison()
+        renamed = tuple(dataclasses.replace(arm, name=name) for arm, name in zip(found.arms, arms, strict=False))
+        verdicts = tuple(dataclasses.replace(row, arm=arms[1], against=arms[0]) for row in found.verdicts)
+        made = dataclasses.replace(found, arms=renamed, verdicts=verdicts, against=arms[0])
+        child.write_result("comparison", made)
+        child.update(state="done")
+
+    plan.work(run, None, pretend)
+    found = run.result("plan")
+    by_name = {row["study"]: row for row in found["decisions"]}
+    assert by_name["transfer"]["branch"] == "skipped" and "no bars" in by_name["transfer"]["reason"]
+    assert by_name["features"]["branch"] == "ran" and "plan: features" in asked
+    assert len(found["gates"]) == 5 and "contradict" not in found["contradiction"] and found["decisions"][0]["when"]
+    plan.work(run, None, pretend)
+    assert len(asked) == len(set(asked)), "a plan that goes on makes no study twice"
+
+
+def test_imported_predictions_are_a_run_like_any_other(store, demo_files, tmp_path):
+    base = base_of(demo_files, epochs=1)
+    ours = finish(store, base)
+    path = tmp_path / "theirs.csv"
+    ours.predictions[
+        ["repeat", "fold", "window_id", "p_consolidation", "p_retracement", "start_pred", "end_pred"]
+    ].to_csv(path)
+    spec = Finetune(reference="imported", data=base.data)
+    run = import_predictions(store, path, spec)
+    assert run.record.state == "done" and "needs the weights" not in run.record.error and "imported" in run.record.tags
+    for name in ("f1_macro", "auroc", "ece", "center_mae_bars"):
+        assert run.result("evaluation")["metrics"][name]["mean"] == pytest.approx(
+            ours.result("evaluation")["metrics"][name]["mean"]
+        )
+    assert run.result("calibration")["repeats"] and "no transfer" in run.result("transfer")["why_not"]
+    found = finish(store, Compare(runs=(ours.id, run.id))).result("comparison")
+    assert {row["verdict"] for row in found["verdicts"]} == {"equivalent"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda t: t.drop(columns="fold"), "no column fold"),
+        (lambda t: t.assign(p_consolidation=t["p_consolidation"] + 0.5), "sum 1"),
+        (lambda t: t.assign(window_id="nobody"), "no window that takes part"),
+        (lambda t: t.iloc[1:], "of 60 windows"),
+        (lambda t: t.assign(window_id=t["window_id"].iloc[0]), "twice"),
+    ],
+)
+def test_predictions_that_cannot_be_imported_say_why(store, demo_files, tmp_path, spoil, words):
+    windows = load_windows(demo_files["windows"]).trainable()[0]
+    n = np.arange(len(windows))
+    table = pd.DataFrame({"window_id": windows.window_id, "fold": n % 5, "p_consolidation": 0.4, "p_retracement": 0.6})
+    spoil(table).to_parquet(tmp_path / "bad.parquet")
+    spec = Finetune(reference="imported", data=Data(windows=str(demo_files["windows"])))
+    with pytest.raises(DataError, match=words):
+        import_predictions(store, tmp_path / "bad.parquet", spec)
+    assert store.runs() == []

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from moola_core import studies
+from moola_core.diagnostics.plan import CONTRADICTION, gates
+from moola_core.diagnostics.results import Decision, PlanReport
+from moola_core.runs.store import Store
+from moola_core.specs import Data, Plan
+from tests.app_samples import make_comparison, make_run
+from tests.pages.conftest import button, texts
+
+
+def study(store, dataset, state: str = "done"):
+    files = {"windows": str(dataset), "bars": str(dataset.with_name("bars.parquet"))}
+    run = Store(store).create(studies.study("transfer", "quick", files), name="transfer")
+    if state == "done":
+        run.write_result("comparison", make_comparison())
+    run.update(state=state, error="" if state == "done" else "the bars are gone.")
+    return run
+
+
+def test_an_empty_page_offers_a_study_and_starts_it(show, store, dataset, monkeypatch):
+    started: list = []
+    monkeypatch.setattr("moola_core.launch.local.start", started.append)
+    assert "No labelled windows here" in texts(show("compare", data=False))
+    at = show("compare")
+    assert "Nothing was compared yet" in texts(at) and "from scratch, frozen, gradual, full" in texts(at)
+    button(at, "Start the study").click().run()
+    (record,) = Store(store).runs()
+    assert record.kind == "study" and len(started) == 1
+    spec = Store(store).open(record.run_id).spec
+    assert spec.base.data.windows == str(dataset) and spec.base.training.repeats == 5
+
+
+def test_a_study_says_its_verdict_and_draws_it(show, store, dataset):
+    study(store, dataset)
+    at = show("compare")
+    assert any("A simple model beats every network" in item.value for item in at.error)
+    assert "negative transfer" in texts(at) and "coin flip" in texts(at)
+    assert len(at.get("plotly_chart")) == 3 and "finds differences from 0.11" in texts(at)
+    assert len(at.dataframe) == 2  # verdicts, and what differs
+    at.selectbox(key="compared_metric").set_value("ece").run()
+    assert not at.exception
+    assert len([item for item in at.button if "better" in item.label]) == 10
+
+
+def test_a_gain_opens_its_window(show, store, dataset):
+    make_run(store, dataset)
+    study(store, dataset)
+    at = show("compare")
+    next(item for item in at.button if "better" in item.label).click().run()
+    assert at.title[0].value == "Windows"
+
+
+def test_failed_and_chosen_runs(show, store, dataset, monkeypatch):
+    monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
+    study(store, dataset, "failed")
+    assert "the bars are gone" in texts(show("compare")).replace("\\", "")
+    first, second = make_run(store, dataset, name="one"), make_run(store, dataset, name="two")
+    at = show("compare")
+    at.multiselect(key="compared").set_value([first.id, second.id]).run()
+    button(at, "Compare them").click().run()
+    record = next(record for record in Store(store).runs() if record.kind == "compare")
+    assert Store(store).open(record.run_id).spec.runs == (first.id, second.id)
+
+
+def test_a_plan_shows_its_decisions_and_gates(show, store, dataset):
+    run = Store(store).create(Plan(preset="quick", data=Data(windows=str(dataset))), name="plan")
+    steps = (
+        Decision(
+            "features",
+            "ran",
+            "Are the 12 features any good?",
+            "both helps.",
+            "both",
+            "20260101-000000-000-0000",
+            "rule of the plan",
+            "2026-01-01T00:00:00+00:00",
+        ),
+        Decision(
+            "transfer",
+            "skipped",
+            "there are no bars to pre-train on",
+            "",
+            "",
+            "",
+            "rule of the plan",
+            "2026-01-01T00:00:00+00:00",
+        ),
+    )
+    run.write_result("plan", PlanReport(steps, gates(0.355), CONTRADICTION))
+    run.update(state="done")
+    at = show("compare")
+    assert "start from both" in texts(at) and "no bars to pre-train on" in texts(at) and len(at.dataframe) == 1
+
+
+def test_the_whole_plan_starts_at_a_click(show, store, dataset, monkeypatch):
+    monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
+    button(show("compare"), "Run the whole plan").click().run()
+    assert [record.kind for record in Store(store).runs()] == ["plan"]

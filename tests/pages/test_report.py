@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from moola_core.reports.sections import names
+from tests.app_samples import make_pretraining, make_run
+from tests.pages.conftest import button, texts
+from tests.reports.conftest import make_full, make_hostile
+
+
+def test_without_data_or_runs_it_leads_to_a_run(show):
+    assert "No run on this dataset yet" in texts(show("report", data=False))
+    at = show("report")
+    button(at, "Set up a run").click().run()
+    assert at.title[0].value == "Launch"
+
+
+@pytest.mark.parametrize("make", [make_full, make_hostile])
+def test_every_section_is_previewed(show, dataset, store, make):
+    run = make(store, dataset)
+    at = show("report")
+    for name in names("finetune"):
+        at.session_state["preview"] = name
+        at.run()
+        assert not at.exception and not at.error, name
+        assert at.get("plotly_chart") or at.table or at.markdown
+    assert at.query_params["preview"] == "data"
+    shown = {row[0]: row[1] for row in at.table[1].value.to_numpy()}
+    assert shown["windows"] == run.record.data_hashes["windows"]
+
+
+def test_the_preview_shows_the_stored_figures(show, dataset, store):
+    run = make_run(store, dataset)
+    at = show("report")
+    at.session_state["preview"] = "targets"
+    at.run()
+    table = at.table[0].value.set_index("Target")
+    assert table.loc["Macro F1", "Actual"] == f"{run.result('evaluation')['metrics']['f1_macro']['mean']:.3f}"
+    at.session_state["preview"] = "attribution"
+    at.run()
+    assert "moola diagnose attribution" in texts(at)
+
+
+def test_a_file_is_made_of_the_chosen_sections(show, dataset, store):
+    run = make_pretraining(store, dataset)
+    at = show("report", run=run.id)
+    at.session_state["sections_pretrain"] = ["learned", "probe"]
+    at.session_state["report_format"] = "json"
+    at.run()
+    button(at, "Make the file").click().run()
+    assert not at.error
+    wanted, data = at.session_state["report_made"]
+    assert wanted == (run.id, "json", ("learned", "probe"))
+    assert [section["name"] for section in json.loads(data)["sections"]] == ["learned", "probe"]
+
+
+def test_a_missing_chromium_is_explained(show, dataset, store, monkeypatch, tmp_path):
+    make_run(store, dataset)
+    at = show("report")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    at.session_state["report_format"] = "pdf"
+    at.run()
+    button(at, "Make the file").click().run()
+    assert "no Chromium is installed" in at.error[0].value and "apt-get" in texts(at)
+    assert "report_made" not in at.session_state
+
+
+def test_a_failed_run_has_a_report_and_an_active_one_has_none(show, dataset, store, monkeypatch):
+    make_run(store, dataset, "failed")
+    assert "the card went away" in "\n".join(box.value for box in show("report").warning)
+    monkeypatch.setattr("moola_core.runs.reaper.alive", lambda process: True)
+    running = make_run(store, dataset, "running")
+    running.update(process={"pid": 1})
+    assert "Not done yet" in texts(show("report", run=running.id))
