@@ -1,12 +1,13 @@
 """Fits per second of both engines, and how far they are from bare recurrent steps and from what the arithmetic allows.
 
-    python benchmarks/replicas.py [--steps 2] [--replicas 1 5 10 25 50 100]
+    python benchmarks/replicas.py [--steps 5] [--replicas 1 5 10 25 50 100]
 
 Each row times training steps at batch 29 of 105 bars, dropout and uncertainty weighting on, and counts a fit as 60 epochs of 4 such steps.
 sequential: the loop's own step, one fit after another in this process. replicas: one step of all R. nn.LSTM: forward and backward of
 the bare network, R times one after another and, on CUDA, on R streams. bound: the matrix products alone at the speed that one large product of
-the same type reaches here. CPU rows are always measured, on one thread; CUDA rows when a device is there. Sequential steps of R
-fits are R times one, so they are measured once.
+the same type reaches here. CPU rows are always measured, on one thread and in its processor time, so that a busy host changes little; CUDA
+rows, in wall time, when a device is there. Sequential steps of R fits are R times one, and more replicas than are trained at a time come
+in turns, so each is measured once.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ RESULT = Path(__file__).parent / "results" / "replicas.json"
 def main() -> None:
     """Print a table of fits per second, and write it with host and versions."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--steps", type=int, default=2, help="steps timed in each row")
+    arguments.add_argument("--steps", type=int, default=5, help="steps timed in each row")
     arguments.add_argument("--replicas", type=int, nargs="+", default=COUNTS)
     given = arguments.parse_args()
     torch.set_num_threads(1)
@@ -63,11 +64,12 @@ def measure(kind: str, shape: tuple[int, int], given: argparse.Namespace) -> lis
     alone = timed(sequential_step(spec, inputs, device), device, given.steps)
     bare = timed(bare_step(spec, device, 1), device, given.steps)
     flop_s = product_speed(device)
-    rows = []
+    rows, seconds = [], {}
     for count in given.replicas:
-        # A group holds at most so many at a time; more of them are trained in turns.
         together = min(count, MOST_AT_A_TIME[kind])
-        batched = timed(replica_step(spec, inputs, device, together), device, given.steps) * count / together
+        if together not in seconds:
+            seconds[together] = timed(replica_step(spec, inputs, device, together), device, given.steps)
+        batched = seconds[together] * count / together
         streams = timed(bare_step(spec, device, count), device, given.steps) if kind == "cuda" else None
         bound = flop_s / step_flop(shape)
         found = {
@@ -183,14 +185,15 @@ def product_speed(device: Device) -> float:
 
 
 def timed(step: Callable[[], Any], device: Device, steps: int) -> float:
-    """Median seconds of a step after one to warm up, the device's work included."""
+    """Median seconds of a step after one to warm up: this process's on a CPU, wall time with the device's work on CUDA."""
+    clock = time.process_time if device.kind == "cpu" else time.perf_counter
     seconds = []
     for _ in range(steps + 1):
-        started = time.perf_counter()
+        started = clock()
         step()
         if device.kind == "cuda":
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(clock() - started)
     return statistics.median(seconds[1:])
 
 

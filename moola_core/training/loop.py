@@ -284,10 +284,8 @@ class Loop:
         if probabilities is not None:
             classes, true = self.inputs.classes, self.inputs.label[rows].astype(str)
             answer = np.array(classes)[probabilities.argmax(1)]
-            values |= {
-                "f1_macro": classification.f1_macro(true, answer, classes),
-                "recall": classification.by_class(true, answer, classes)["recall"],
-            }
+            rates = classification.by_class(true, answer, classes)
+            values |= {"f1_macro": float(np.mean(list(rates["f1"].values()))), "recall": rates["recall"]}
             values |= {
                 "ece": probability.ece(probabilities, self.inputs.target[rows]),
                 "aucpr": classification.aucpr(true, probabilities, classes),
