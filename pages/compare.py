@@ -5,7 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import Comparison, PlanReport
-from moola_core.ui import comparison_sections, loaders, picker, plan_section, progress, state, study_form, widgets
+from moola_core.ui import (
+    comparison_sections,
+    doctor_sections,
+    loaders,
+    picker,
+    plan_section,
+    progress,
+    state,
+    study_form,
+    widgets,
+)
 
 picked = picker.current()
 st.title("Compare")
@@ -51,3 +61,7 @@ comparison_sections.labels(result)
 comparison_sections.gains(result, dataset)
 comparison_sections.curves(result)
 comparison_sections.differences(result)
+findings = loaders.diagnosis(run)
+if findings is not None and findings.findings:
+    st.subheader("What the doctor says of it")
+    doctor_sections.diagnosis(findings)

@@ -19,7 +19,7 @@ BAD_FILES = {
     "list.json": b"3",
     "latin.csv": b"\xff\xfe\x00bad",
     "what.xyz": b"",
-    "study.json": b'{"kind": "plan"}',
+    "study.json": b'{"kind": "journey"}',
     "typo.json": b'{"kind": "finetune", "model": {"hiden": 3}}',
 }
 

@@ -52,7 +52,7 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
         widgets.chart(charts.beeswarm(found, output, look), "beeswarm", f"Contributions to {output} in every window")
     st.subheader("Where in the window")
     st.caption(
-        "Mean size of each feature's contribution at each bar, by expected gradients. Dark: the answer hangs on it."
+        "Mean size of each feature's contribution at each bar, by expected gradients. Where the colour is strong, the answer hangs on it."
     )
     widgets.chart(charts.course(found, output, look), "course", f"Contribution of each feature at each bar to {output}")
     st.subheader("One window")
