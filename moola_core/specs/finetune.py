@@ -53,6 +53,10 @@ class Training(Part):
     monitor_every: int = Field(5, ge=1, description="epochs between full measurements on the inner split")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="processor that trains")
     precision: Literal["auto", "float32", "bf16"] = Field("auto", description="arithmetic; auto is bf16 on CUDA")
+    engine: Literal["auto", "sequential", "replicas"] = Field(
+        "auto",
+        description="fits one after another, or all at once as replicas; auto is replicas on CUDA and sequential on CPU",
+    )
     processes: int = Field(0, ge=0, le=64, description="fits at a time on CPU; 0 uses two where there are two cores")
 
 

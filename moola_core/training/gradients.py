@@ -27,14 +27,16 @@ class Conflict:
 def project(first: Tensor, second: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
     """PCGrad (Yu et al. 2020) for two tasks: each flat gradient off the other where their cosine is below `threshold`.
 
-    A threshold of 0 is the paper's. Returns both gradients and the cosine (0 when either gradient is 0).
+    Gradients [..., P], each row for itself. A threshold of 0 is the paper's. Returns both gradients and the cosine [...] (0
+    when either gradient is 0).
     """
-    dot, squares = first @ second, torch.stack([first @ first, second @ second])
-    product = squares.prod().sqrt()
+    dot = torch.linalg.vecdot(first, second)
+    own, others = torch.linalg.vecdot(first, first), torch.linalg.vecdot(second, second)
+    product = (own * others).sqrt()
     cosine = torch.where(product > 0, dot / product.clamp(min=1e-30), torch.zeros_like(dot))
     amount = torch.where((cosine < threshold) & (product > 0), dot, torch.zeros_like(dot))
-    clear = first - amount / squares[1].clamp(min=1e-30) * second
-    other = second - amount / squares[0].clamp(min=1e-30) * first
+    clear = first - (amount / others.clamp(min=1e-30))[..., None] * second
+    other = second - (amount / own.clamp(min=1e-30))[..., None] * first
     return clear, other, cosine
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,6 @@ class Loop:
         self.order = seeds.generator(*self.key, seeds.ORDER)
         self.noise = torch.Generator(device.kind).manual_seed(seeds.torch_seed(*self.key, seeds.AUGMENTATION))
         self.mean, self.std = self._scale()
-        self.data = self._tensors()
         self.active = torch.tensor(
             [spec.model.tasks != "pointers", spec.model.tasks != "class"], device=device.kind
         ).float()
@@ -84,16 +84,23 @@ class Loop:
         std = rows.std(0)
         return rows.mean(0).astype(np.float32), np.where(std > 1e-8, std, 1.0).astype(np.float32)
 
-    def _tensors(self) -> Tensors:
+    def targets(self) -> np.ndarray:
+        """Class numbers [n] that this fit is told; permuted among training and inner windows where that fault is planted."""
         target = self.inputs.target.copy()
         if self.spec.faults.shuffled_labels:
             rows = (
                 np.r_[self.fold.train, self.fold.inner] if not self.spec.faults.test_fold_selection else self.fold.train
             )
             target[rows] = seeds.generator(*self.key, seeds.LABELS).permutation(target[rows])
+        return target
+
+    @cached_property
+    def data(self) -> Tensors:
+        """The windows as this fit reads them; made when first asked for, since replicas share one copy of their own."""
         kind = self.device.kind
         x = torch.from_numpy((self.inputs.x - self.mean) / self.std)
-        return Tensors(x.to(kind), torch.from_numpy(target).to(kind), torch.from_numpy(self.inputs.pointer).to(kind))
+        target, pointer = torch.from_numpy(self.targets()), torch.from_numpy(self.inputs.pointer)
+        return Tensors(x.to(kind), target.to(kind), pointer.to(kind))
 
     def _optimizer(self) -> torch.optim.AdamW:
         training = self.spec.training
@@ -198,32 +205,37 @@ class Loop:
         )
         return torch.cat([terms.detach().sum()[None], losses.detach(), sigma, gradients])
 
-    def train_epoch(self, epoch: int) -> np.ndarray:
-        """All training windows once, in this epoch's order; returns the rows of STEP_COLUMNS [steps, columns]."""
-        self._training_mode()
+    @property
+    def encoder_rests(self) -> bool:
+        """Whether the encoder is in eval mode while the rest trains."""
+        return self.unfreezing.phase.encoder_frozen and not self.spec.faults.frozen_dropout
+
+    def batches(self) -> list[Tensor]:
+        """All training windows once, in this epoch's order; a last batch of one window is left out."""
         order = torch.from_numpy(self.order.permutation(self.fold.train)).to(self.device.kind)
-        batches = [batch for batch in order.split(self.spec.training.batch) if len(batch) > 1 or len(order) == 1]
-        both = bool(self.active.all())
-        measured = epoch % self.spec.training.monitor_every == 0
-        rows = [
-            self.step(batch, split=both and (self.projection.on or (measured and i == 0)))
-            for i, batch in enumerate(batches)
-        ]
+        return [batch for batch in order.split(self.spec.training.batch) if len(batch) > 1 or len(order) == 1]
+
+    def splits(self, epoch: int, step: int) -> bool:
+        """Whether a step of an epoch takes the tasks' gradients apart: always to project, else now and then to measure."""
+        measured = epoch % self.spec.training.monitor_every == 0 and step == 0
+        return self.spec.model.tasks == "both" and (self.projection.on or measured)
+
+    def train_epoch(self, epoch: int) -> np.ndarray:
+        """All training windows once; returns the rows of STEP_COLUMNS [steps, columns]."""
+        self._training_mode()
+        rows = [self.step(batch, self.splits(epoch, i)) for i, batch in enumerate(self.batches())]
         table = torch.stack(rows).cpu().numpy()
-        self.weighting.end_epoch((float(table[:, 1].mean()), float(table[:, 2].mean())))
+        self.end_epoch(table)
         return table
 
     def _training_mode(self) -> None:
         self.model.train()
-        if self.unfreezing.phase.encoder_frozen and not self.spec.faults.frozen_dropout:
+        if self.encoder_rests:
             self.model.encoder.eval()
 
     @torch.no_grad()
     def encoder_noise(self) -> float | None:
-        """How much the frozen encoder's answers to the same windows differ, beside how much the windows differ; None if it trains.
-
-        Root mean square of the difference of two passes over √2, over the standard deviation over (at most 64) windows.
-        """
+        """How much the frozen encoder's answers to the same windows differ, beside how much the windows differ; None if it trains."""
         if not self.unfreezing.phase.encoder_frozen:
             return None
         self._training_mode()
@@ -231,8 +243,11 @@ class Loop:
         # Its own random state: measuring must not change what is trained.
         with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.device.kind == "cuda" else []):
             first, second = (self.model.encoder(x).float().mean(1) for _ in range(2))
-        spread = (first - first.mean(0)).square().mean().sqrt()
-        return float((first - second).square().mean().sqrt() / 2**0.5 / spread.clamp(min=1e-12))
+        return noise_share(first, second)
+
+    def end_epoch(self, table: np.ndarray) -> None:
+        """Tell the weighting an epoch's mean losses."""
+        self.weighting.end_epoch((float(table[:, 1].mean()), float(table[:, 2].mean())))
 
     @torch.no_grad()
     def predict(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray]:
@@ -241,16 +256,17 @@ class Loop:
         index = torch.from_numpy(rows).to(self.device.kind)
         outputs = self.forward(index, noisy=False)
         losses = self.losses(outputs, index).double().cpu().numpy()
-        probabilities = None
+        return *self.answers(outputs), losses
+
+    def answers(self, outputs: Outputs) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Class probabilities [m, C] and pointers (start, end) in bars [m, 2] of the network's outputs."""
+        probabilities, span = None, None
         if outputs.logits is not None:
             logits = outputs.logits.double() / self.spec.faults.temperature
             probabilities = torch.softmax(logits, 1)[:, : len(self.inputs.classes)].cpu().numpy()
-        span = (
-            None
-            if outputs.pointer is None
-            else to_bars(outputs.pointer.double().cpu().numpy(), self.inputs.window_bars)
-        )
-        return probabilities, span, losses
+        if outputs.pointer is not None:
+            span = to_bars(outputs.pointer.double().cpu().numpy(), self.inputs.window_bars)
+        return probabilities, span
 
     def score(self, losses: np.ndarray, f1: float | None) -> float:
         """What the epoch is chosen by; lower is better. Each loss is taken relative to that of a constant answer."""
@@ -268,10 +284,8 @@ class Loop:
         if probabilities is not None:
             classes, true = self.inputs.classes, self.inputs.label[rows].astype(str)
             answer = np.array(classes)[probabilities.argmax(1)]
-            values |= {
-                "f1_macro": classification.f1_macro(true, answer, classes),
-                "recall": classification.by_class(true, answer, classes)["recall"],
-            }
+            rates = classification.by_class(true, answer, classes)
+            values |= {"f1_macro": float(np.mean(list(rates["f1"].values()))), "recall": rates["recall"]}
             values |= {
                 "ece": probability.ece(probabilities, self.inputs.target[rows]),
                 "aucpr": classification.aucpr(true, probabilities, classes),
@@ -288,6 +302,13 @@ class Loop:
         values["conflict_rate"] = float(conflict[measured].mean()) if measured.any() else None
         values["projection_rate"] = float(projected[measured].mean()) if measured.any() else None
         return values
+
+
+def noise_share(first: Tensor, second: Tensor) -> float:
+    """Of two passes [m, width] over the same windows: root mean square of their difference over √2, over the standard deviation over
+    the windows."""
+    spread = (first - first.mean(0)).square().mean().sqrt()
+    return float((first - second).square().mean().sqrt() / 2**0.5 / spread.clamp(min=1e-12))
 
 
 def to_bars(pointer: np.ndarray, window_bars: int) -> np.ndarray:

@@ -67,6 +67,17 @@ def test_the_same_spec_gives_the_same_predictions(store, demo_files):
     assert runs[0].record.data_hashes == runs[1].record.data_hashes
 
 
+def test_the_record_says_which_engine_was_used_and_why(store, demo_files):
+    runs = [store.create(spec_of(demo_files, engine=engine, device="cpu")) for engine in ("auto", "replicas")]
+    for run in runs:
+        worker.run(run)
+    counts = [run.record.counts for run in runs]
+    assert [one["engine"] for one in counts] == ["sequential", "replicas"]
+    assert "CPU" in counts[0]["engine_why"] and "training.engine=replicas" in counts[1]["engine_why"]
+    tables = [run.predictions.sort_values("window_id") for run in runs]
+    assert np.allclose(*(table["p_retracement"] for table in tables), atol=1e-4)
+
+
 def test_continuous_state_and_the_price_path_train_too(store, demo_files):
     run = store.create(spec_of(demo_files, state="continuous", **{"features.columns": ("relativity", "price_path")}))
     worker.run(run)

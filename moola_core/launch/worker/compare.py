@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Answers from elsewhere stand beside the networks.
 NETWORKS = ("none", "imported")
-SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.processes")
+SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.engine", "training.processes")
 
 
 def work(run: Run, listen: Listen | None) -> None:

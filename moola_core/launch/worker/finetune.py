@@ -22,6 +22,7 @@ from moola_core.runs import codec
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
 from moola_core.training.device import resolve_device
+from moola_core.training.engine import choose_engine
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
@@ -42,6 +43,9 @@ def work(run: Run, listen: Listen | None) -> None:
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
     run.update(device=f"{device.name} {device.precision}", data_hashes=hashes, counts=counts, progress=progress)
     run.keep_events(lambda event: event.get("fold") is None or (event["repeat"], event["fold"]) in done)
+    if spec.reference == "none":
+        engine = choose_engine(spec, device, len(folds) - len(done))
+        run.update(counts=counts | {"engine": engine.name, "engine_why": engine.why})
     relay = Relay(run, progress, listen)
     for replicate in _fits(spec, inputs, folds, relay, frozenset(done), start):
         tables = {"predictions": prediction_columns(replicate, inputs)}

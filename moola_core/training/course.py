@@ -1,0 +1,135 @@
+"""The course of one fit, whichever engine trains it: what is told of each epoch, which is the best, and when to stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from moola_core.errors import RunError
+from moola_core.models.checkpoint import weights_of
+from moola_core.training.device import Device
+from moola_core.training.events import Emit, Event
+from moola_core.training.inputs import Replicate
+from moola_core.training.loop import STEP_COLUMNS, Loop
+
+SMALLEST_GAIN = 1e-6
+Predicted = tuple[np.ndarray | None, np.ndarray | None, np.ndarray]
+
+
+class Course:
+    """Epochs are begun, measured and ended in turn; `best_epoch` counts from 1, and `stopped` says that no more are wanted."""
+
+    def __init__(self, loop: Loop, emit: Emit) -> None:
+        self.loop, self.emit = loop, emit
+        self.where: dict[str, Any] = {"repeat": loop.fold.repeat, "fold": loop.fold.fold}
+        self.best, self.best_epoch, self.epochs, self.stopped = float("inf"), 0, 0, False
+        self.before, self.moved = weights_of(loop.model), 0.0
+        self.tables: list[np.ndarray] = []
+        sizes = {role: len(getattr(loop.fold, role)) for role in ("train", "inner", "test", "purged")}
+        emit(Event("replicate_started", **self.where, values=sizes))
+
+    def begin(self, epoch: int) -> None:
+        """Put the schedule's phase in force, and tell of one that begins."""
+        if self.loop.begin_epoch(epoch):
+            self.tell_phase(epoch, self.loop.encoder_noise())
+
+    def tell_phase(self, epoch: int, encoder_noise: float | None) -> None:
+        """Say what trains from this epoch on."""
+        values = {
+            "parameters": self.loop.model.count_trainable(),
+            "names": self.loop.unfreezing.trainable(),
+            "rates": self.loop.unfreezing.phase.rates,
+            "encoder_noise": encoder_noise,
+        }
+        self.emit(Event("trainable", **self.where, epoch=epoch, values=values))
+
+    def measure(self, epoch: int, table: np.ndarray, predicted: Predicted) -> bool:
+        """Take notice of an epoch's steps [steps, columns] and of what was predicted of the inner windows.
+
+        Returns whether it is the best so far. Raises RunError when a loss is not a number.
+        """
+        loop, training = self.loop, self.loop.spec.training
+        self.epochs = epoch
+        self.tables.append(table)
+        *answers, losses = predicted
+        full = epoch % training.monitor_every == 0
+        found: dict[str, Any] = {}
+        if full or training.monitor == "f1_macro":
+            found = loop.monitoring(loop.fold.inner, (answers[0], answers[1]), np.concatenate(self.tables))
+        self._tell(epoch, table, losses)
+        if full:
+            self.emit(Event("monitor", **self.where, epoch=epoch, split="inner", values=found))
+        score = loop.score(losses, found.get("f1_macro"))
+        if not np.isfinite(losses).all():
+            raise RunError(
+                f"The loss is not a number from epoch {epoch} on (repeat {loop.fold.repeat}, fold {loop.fold.fold}).",
+                mend="Lower training.learning_rate or training.clip_norm.",
+            )
+        better = score < self.best - SMALLEST_GAIN
+        if better:
+            self.best, self.best_epoch = score, epoch
+        # What is still to be unfrozen gets its turn: patience counts from the last change on.
+        since = max(self.best_epoch, loop.unfreezing.last_change)
+        waited = training.patience is not None and epoch - since >= training.patience
+        self.stopped = epoch == training.epochs or waited
+        return better
+
+    def ends_phase(self) -> bool:
+        """Whether the phase in force ended with the epoch that was measured; `loop.model` must then hold its weights."""
+        return self.loop.unfreezing.ends(self.epochs, self.stopped)
+
+    def tell_changed(self) -> None:
+        """Say which weights the phase changed. Raises RunError when a frozen one is among them."""
+        changed = self.loop.unfreezing.changed()
+        self.moved = self.loop.unfreezing.moved(self.before)
+        values = {"names": changed, "count": len(changed)}
+        self.emit(Event("changed", **self.where, epoch=self.epochs, values=values))
+
+    def _tell(self, epoch: int, table: np.ndarray, losses: np.ndarray) -> None:
+        loop, at = self.loop, self.where | {"epoch": epoch}
+        sigmas = loop.weighting.sigmas()
+        means = table[:, :3].mean(0).tolist()
+        values: dict[str, Any] = dict(zip(("loss", "loss_class", "loss_pointer"), means, strict=True))
+        values |= {"sigma_class": sigmas[0], "sigma_pointer": sigmas[1]} if sigmas else {}
+        self.emit(
+            Event("epoch", **at, split="train", values=values | {"lr": max(loop.unfreezing.phase.rates.values())})
+        )
+        values = {
+            "loss": loop.score(losses, None),
+            "loss_class": float(losses[0]),
+            "loss_pointer": float(losses[1]),
+        }
+        self.emit(Event("epoch", **at, split="inner", values=values))
+
+    def finish(self, predicted: Predicted, weights: dict[str, np.ndarray], seconds: float, device: Device) -> Replicate:
+        """The fit's outcome: what the chosen epoch's `weights` predicted of the test windows."""
+        loop, (probabilities, span, _) = self.loop, predicted
+        values = {"seconds": seconds, "best_epoch": self.best_epoch, "epochs": self.epochs, "moved": self.moved}
+        self.emit(Event("replicate_finished", **self.where, values=values))
+        sigmas = loop.weighting.sigmas() if loop.spec.model.tasks == "both" else None
+        return Replicate(
+            loop.fold.repeat,
+            loop.fold.fold,
+            loop.fold.test,
+            probabilities,
+            None if span is None else span[:, 0],
+            None if span is None else span[:, 1],
+            self.best_epoch,
+            self.epochs,
+            weights | {"scale.mean": loop.mean, "scale.std": loop.std},
+            self._columns(),
+            sigmas[1] / sigmas[0] if sigmas else None,
+            loop.model.count_trainable(),
+            sum(parameter.numel() for parameter in loop.model.shared_parameters()),
+            seconds,
+            device.name,
+        )
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        table = np.concatenate(self.tables)
+        sizes = [len(part) for part in self.tables]
+        columns: dict[str, np.ndarray] = {name: np.full(len(table), value) for name, value in self.where.items()}
+        columns["epoch"] = np.repeat(np.arange(1, len(self.tables) + 1), sizes)
+        columns["step"] = np.arange(len(table))
+        return columns | {name: table[:, i] for i, name in enumerate(STEP_COLUMNS)}

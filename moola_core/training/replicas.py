@@ -1,0 +1,329 @@
+"""Fits of many replicates at once: the sequential path's steps with a leading replica dimension.
+
+Thousands of tiny steps leave a GPU almost idle when they run one after another. Here one step serves all replicates, each with its own
+rows, dropout, noise, best weights and stopping point; a replicate that has stopped changes no more.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from moola_core.models.checkpoint import Pretrained
+from moola_core.models.multitask import Outputs
+from moola_core.models.replicas import Replicas
+from moola_core.specs import Finetune
+from moola_core.training.batches import Batch, Rows, Windows
+from moola_core.training.capture import Captured
+from moola_core.training.course import Course, Predicted
+from moola_core.training.device import Device
+from moola_core.training.events import Emit, Event
+from moola_core.training.folds import Fold, thin
+from moola_core.training.gradients import project
+from moola_core.training.inputs import Inputs, Replicate
+from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, noise_share
+from moola_core.training.objectives import Uncertainty, class_loss, pointer_loss
+from moola_core.training.schedule import LAST, LOWER
+from moola_core.training.stacked import LOG_VARIANCE, WEIGHTING, RowAdamW, Stacked, unstacked
+
+MOST_AT_A_TIME = {"cpu": 10, "cuda": 100}  # memory grows with them; on CUDA fewer are tried when it does not suffice
+SHARED = ("encoder.", "pooling.", "trunk.")
+
+
+def fit_replicas(
+    spec: Finetune,
+    inputs: Inputs,
+    folds: Sequence[Fold],
+    emit: Emit,
+    device: Device,
+    start: Pretrained | None = None,
+) -> Iterator[Replicate]:
+    """All folds, as many at a time as memory allows, yielded as each stops."""
+    waiting, most = list(folds), MOST_AT_A_TIME[device.kind]
+    while waiting:
+        tried, ended = waiting[:most], set()
+        try:
+            for replicate in Group(spec, inputs, tried, device, start).fit(emit):
+                ended.add((replicate.repeat, replicate.fold))
+                yield replicate
+            short = False
+        except torch.OutOfMemoryError:
+            if len(tried) == 1:
+                raise
+            short = True
+        if short:  # outside the handler, whose traceback keeps the group alive
+            gc.collect()
+            torch.cuda.empty_cache()
+            most = max(1, len(tried) // 2)
+            emit(Event("log", values={"message": f"Out of GPU memory: {most} fits at a time from here on."}))
+        waiting = [fold for fold in waiting if (fold.repeat, fold.fold) not in ended]
+
+
+class Group:
+    """Replicates that are trained at once. All state is on the device; the loops keep each one's settings and streams."""
+
+    def __init__(
+        self, spec: Finetune, inputs: Inputs, folds: Sequence[Fold], device: Device, start: Pretrained | None = None
+    ) -> None:
+        self.spec, self.device = spec, device
+        cpu = replace(device, kind="cpu", precision="float32")
+        with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.kind == "cuda" else []):
+            self.loops = [Loop(spec, inputs, thin(fold, inputs.label, spec.training), cpu, start) for fold in folds]
+        self.windows, self.stacked = Windows(inputs, self.loops, device.kind), Stacked(self.loops, device.kind)
+        self.optimizer, self.batch = RowAdamW(self.stacked), Batch(self.loops, device.kind)
+        self.anchor = self.stacked.matrix.clone() if self._pulls else None
+        self.weighting = copy.deepcopy(self.loops[0].weighting).to(device.kind)
+        self.multiplier = torch.ones(len(folds), 2, device=device.kind)
+        self.active = self.loops[0].active.to(device.kind)
+        self.failure = ""
+
+    @property
+    def _pulls(self) -> bool:
+        return self.loops[0].start is not None and self.spec.transfer.l2_sp > 0
+
+    def fit(self, emit: Emit) -> Iterator[Replicate]:
+        """Train all to their end, yielded as each stops."""
+        courses = [Course(loop, emit) for loop in self.loops]
+        seconds, began = [0.0] * len(courses), time.perf_counter()
+        for epoch in range(1, self.spec.training.epochs + 1):
+            on = [r for r, course in enumerate(courses) if not course.stopped]
+            begun = [self.loops[r].begin_epoch(epoch) for r in on]
+            if any(begun):
+                self.prepare(emit)
+                for r, noise in zip(on, self.encoder_noise(on), strict=True):
+                    courses[r].tell_phase(epoch, noise)
+            tables, predicted = self.train_epoch(epoch, on), self.predict_inner()
+            better = torch.zeros(len(courses), dtype=torch.bool)
+            for r in on:
+                better[r] = courses[r].measure(epoch, tables[r], predicted[r])
+            self.stacked.keep(better.to(self.device.kind))
+            self._end_phases([r for r in on if courses[r].ends_phase()], courses)
+            now = time.perf_counter()
+            for r in on:
+                seconds[r] += (now - began) / len(on)
+            began = now
+            stopped = [r for r in on if courses[r].stopped]
+            if stopped:
+                yield from self._finish(stopped, courses, seconds)
+            left = [r for r in on if not courses[r].stopped]
+            if not left:
+                return
+            if len(left) <= len(courses) // 2:
+                courses, seconds = [courses[r] for r in left], [seconds[r] for r in left]
+                self.select(left)
+                self.prepare(emit)
+
+    def prepare(self, emit: Emit | None = None) -> None:
+        """Make ready for the schedule's phase that is in force: which weights train, and the steps as graphs."""
+        phase = self.loops[0].unfreezing.phase
+        self.trained = [part for part in self.stacked.columns if part in phase.rates or part == WEIGHTING]
+        self.names = self.stacked.train(self.trained)
+        groups = self.loops[0].optimizer.param_groups
+        self.rates = {group.get("part", WEIGHTING): (group["lr"], group["weight_decay"]) for group in groups}
+        low = torch.bfloat16 if self.device.precision == "bf16" else None
+        self.network = Replicas(self.spec.model, self.stacked.views | self.stacked.buffers, low)
+        self.batch.clear()
+        self._take_multipliers()
+        pool = torch.cuda.graph_pool_handle() if self.device.kind == "cuda" else None
+        self.steps = {split: Captured(partial(self.step, split), pool) for split in self._variants()}
+        self.inner = self.rows_of([loop.fold.inner for loop in self.loops])
+        self.ask = Captured(partial(self.predict, self.network, self.windows, self.inner), pool)
+        failure = next((one.failure for one in (*self.steps.values(), self.ask) if one.failure), "")
+        if failure and not self.failure and emit:
+            emit(Event("log", values={"message": f"Steps run without a CUDA graph, which is slower: {failure}"}))
+        self.failure = self.failure or failure
+
+    def _variants(self) -> set[bool]:
+        """Which kinds of steps there are: with the tasks' gradients taken apart, and without."""
+        if self.spec.model.tasks != "both":
+            return {False}
+        return {True} if self.spec.loss.pcgrad else {True, False}
+
+    @torch.no_grad()
+    def encoder_noise(self, on: Sequence[int]) -> list[float | None]:
+        """Loop.encoder_noise of some fits, with the draws that they would make next."""
+        if not self.loops[0].unfreezing.phase.encoder_frozen:
+            return [None] * len(on)
+        rows = self.rows_of([loop.fold.train[:NOISE_WINDOWS] for loop in self.loops])
+        x, counted = self.windows.scaled(rows).transpose(1, 2), None if self.loops[0].encoder_rests else rows.present
+        draws = self.batch.between(rows.present.shape[1], 0 if counted is None else 2)
+        first, second = (self.network.encode(x, next(draws, []), counted).mean(1) for _ in range(2))
+        sizes = [len(self.loops[r].fold.train[:NOISE_WINDOWS]) for r in on]
+        return [noise_share(first[r, :size], second[r, :size]) for r, size in zip(on, sizes, strict=True)]
+
+    def rows_of(self, rows: Sequence[np.ndarray]) -> Rows:
+        return Rows.of([torch.from_numpy(own) for own in rows], max(map(len, rows)), self.device.kind)
+
+    def train_epoch(self, epoch: int, on: Sequence[int]) -> dict[int, np.ndarray]:
+        """One epoch of the fits that go on: rows of STEP_COLUMNS [steps, columns] of each."""
+        resting = self.loops[0].encoder_rests
+        every = [self.loops[r].batches() if r in on else [] for r in range(len(self.loops))]
+        count = max(map(len, every))
+        nothing = torch.zeros(0, dtype=torch.long)
+        by_step = [[own[i] if i < len(own) else nothing for own in every] for i in range(count)]
+        rows = [Rows.of(own, self.batch.width, self.device.kind) for own in by_step]
+        live = torch.tensor([[[float(len(own) > 0)] for own in step] for step in by_step]).to(self.device.kind)
+        table = torch.empty(count, len(every), len(STEP_COLUMNS), device=self.device.kind)
+        for i in range(count):
+            self.batch.fill(rows[i], live[i], [len(own) for own in by_step[i]], resting)
+            table[i] = self.steps[self.loops[0].splits(epoch, i)]()[0]
+        found = table.cpu().numpy()
+        tables = {r: found[: len(every[r]), r].copy() for r in on}
+        self._tell_weightings(tables)
+        return tables
+
+    def _tell_weightings(self, tables: dict[int, np.ndarray]) -> None:
+        """Keep each loop's weighting abreast, and take over what it makes of an epoch's losses."""
+        learned = self.stacked.views[LOG_VARIANCE].detach().cpu() if WEIGHTING in self.stacked.columns else None
+        for r, table in tables.items():
+            weighting = self.loops[r].weighting
+            if isinstance(weighting, Uncertainty) and learned is not None:
+                weighting.log_variance.data.copy_(learned[r])
+            self.loops[r].end_epoch(table)
+        self._take_multipliers()
+
+    def _take_multipliers(self) -> None:
+        if WEIGHTING not in self.stacked.columns:
+            self.multiplier.copy_(torch.stack([loop.weighting(torch.ones(2)) for loop in self.loops]))
+
+    def step(self, split: bool) -> list[Tensor]:
+        """One optimiser step of every fit that is live in the batch: the rows of STEP_COLUMNS [R, columns].
+
+        It asks the host for nothing, so that it can be captured. `split` takes the tasks' gradients apart.
+        """
+        batch, training = self.batch, self.spec.training
+        x = self.windows.scaled(batch.rows)
+        if batch.noise is not None:
+            x = x + training.jitter_std * batch.noise
+        resting = self.loops[0].encoder_rests
+        counted = None if resting else batch.rows.present
+        outputs = self.network.forward(x.transpose(1, 2), batch.dropped(resting), counted)
+        losses = self.losses(self.windows, outputs, batch.rows)
+        terms = self._weighted(losses) * self.active
+        flat, measured = self._gradients(terms, split)
+        with torch.no_grad():
+            self._update(flat)
+            sigma = terms.new_full((len(terms), 2), torch.nan)
+            if WEIGHTING in self.stacked.columns:
+                sigma = torch.exp(0.5 * self.stacked.views[LOG_VARIANCE].detach())
+            return [torch.cat([terms.detach().sum(1, keepdim=True), losses.detach(), sigma, measured], dim=1)]
+
+    def losses(self, windows: Windows, outputs: Outputs, rows: Rows) -> Tensor:
+        """Unweighted losses [R, 2] of class and pointer; 0 for a task that is not trained."""
+        (target, pointer), loss = windows.answers(rows), self.spec.loss
+        zero = rows.present.new_zeros(len(rows.present))
+        first = second = zero
+        if outputs.logits is not None:
+            first = class_loss(outputs.logits, target, loss.focal_gamma, rows.present)
+        if outputs.pointer is not None:
+            second = pointer_loss(outputs.pointer, pointer, loss.huber_delta)
+        return torch.stack([first, second], dim=1)
+
+    def _weighted(self, losses: Tensor) -> Tensor:
+        if WEIGHTING not in self.stacked.columns:
+            return losses * self.multiplier
+        return functional_call(self.weighting, {"log_variance": self.stacked.views[LOG_VARIANCE]}, (losses,))
+
+    def _gradients(self, terms: Tensor, split: bool) -> tuple[Tensor, Tensor]:
+        """Gradients [R, columns that train], and what was measured of the two tasks' [R, 6], as in Conflict."""
+        weights = [self.stacked.views[name] for name in self.names]
+
+        def flat(total: Tensor, again: bool) -> Tensor:
+            found = torch.autograd.grad(total, weights, retain_graph=again, allow_unused=True, materialize_grads=True)
+            return torch.cat([gradient.flatten(1) for gradient in found], dim=1)
+
+        if not split:
+            return flat(terms.sum(), False), terms.new_full((len(terms), 6), torch.nan)
+        each = [flat(terms[:, task].sum(), task == 0) for task in (0, 1)]
+        total = each[0] + each[1]
+        shared = sum(self.stacked.shapes[name].numel() for name in self.names if name.startswith(SHARED))
+        if not shared:
+            return total, terms.new_zeros(len(terms), 6)
+        how = self.loops[0].projection
+        both = [one[:, :shared] for one in each]
+        clear, other, cosine = project(both[0], both[1], how.threshold if how.on else -2.0)
+        wanted = clear + other
+        if how.on:
+            total[:, :shared] = wanted + (both[0] + both[1] if how.accumulated else 0.0)
+        unapplied = (total[:, :shared] - wanted).norm(dim=1) / wanted.norm(dim=1).clamp(min=1e-30)
+        projected = cosine < how.threshold if how.on else torch.zeros_like(cosine)
+        columns = [*(one.norm(dim=1) for one in both), cosine, (cosine < 0).float(), projected.float(), unapplied]
+        return total, torch.stack(columns, dim=1)
+
+    def _update(self, flat: Tensor) -> None:
+        """Pull towards the pre-trained encoder, clip each fit's gradient, and step."""
+        pieces, at = {}, 0
+        for part in self.trained:
+            columns = self.stacked.columns[part]
+            pieces[part], at = flat[:, at : at + columns.stop - columns.start], at + columns.stop - columns.start
+            if self.anchor is not None and part in (LOWER, LAST):
+                moved = self.stacked.matrix[:, columns] - self.anchor[:, columns]
+                pieces[part].add_(moved, alpha=self.spec.transfer.l2_sp)
+        network = flat if WEIGHTING not in pieces else flat[:, : -pieces[WEIGHTING].shape[1]]
+        norm = network.norm(dim=1, keepdim=True)
+        network.mul_((self.spec.training.clip_norm / (norm + 1e-6)).clamp(max=1))
+        for part, piece in pieces.items():
+            self.optimizer.update(self.stacked, part, piece, self.rates[part], self.batch.live)
+
+    @torch.no_grad()
+    def predict(self, network: Replicas, windows: Windows, rows: Rows) -> list[Tensor]:
+        """In eval mode: the unweighted losses [R, 2], then logits [R, m, outputs] and pointers [R, m, 2] of the tasks trained."""
+        outputs = network.forward(windows.scaled(rows).transpose(1, 2))
+        return [self.losses(windows, outputs, rows), *(t for t in (outputs.logits, outputs.pointer) if t is not None)]
+
+    def predict_inner(self) -> list[Predicted]:
+        """What each fit says of its inner windows, as Loop.predict gives it."""
+        return self._read(self.ask(), self.loops, [len(loop.fold.inner) for loop in self.loops])
+
+    def _read(self, found: Sequence[Tensor], loops: Sequence[Loop], sizes: Sequence[int]) -> list[Predicted]:
+        losses, *rest = (tensor.cpu() for tensor in found)
+        logits = rest.pop(0) if self.spec.model.tasks != "pointers" else None
+        pointer = rest.pop(0) if self.spec.model.tasks != "class" else None
+        answers = []
+        for r, (loop, size) in enumerate(zip(loops, sizes, strict=True)):
+            own = Outputs(*(None if part is None else part[r, :size] for part in (logits, pointer)))
+            answers.append((*loop.answers(own), losses[r].double().numpy()))
+        return answers
+
+    def _end_phases(self, ended: Sequence[int], courses: Sequence[Course]) -> None:
+        """Where a phase ends, prove that it changed what it names and nothing else."""
+        if ended:
+            present = self.stacked.chosen(ended, best=False)
+            for place, r in enumerate(ended):
+                own = unstacked(present, place, self.loops[r].model)
+                self.loops[r].model.load_state_dict({name: torch.from_numpy(w) for name, w in own.items()})
+                courses[r].tell_changed()
+
+    def _finish(
+        self, stopped: Sequence[int], courses: Sequence[Course], seconds: Sequence[float]
+    ) -> Iterator[Replicate]:
+        """Predict the test windows with the best weights of the fits that have stopped."""
+        weights, windows = self.stacked.chosen(stopped), copy.copy(self.windows)
+        windows.select(torch.tensor(stopped, device=self.device.kind))
+        tests = [self.loops[r].fold.test for r in stopped]
+        network = Replicas(self.spec.model, weights, self.network.low)
+        found = self.predict(network, windows, self.rows_of(tests))
+        predicted = self._read(found, [self.loops[r] for r in stopped], [len(test) for test in tests])
+        for place, r in enumerate(stopped):
+            own = unstacked(weights, place, self.loops[r].model)
+            yield courses[r].finish(predicted[place], own, seconds[r], self.device)
+
+    def select(self, left: Sequence[int]) -> None:
+        """Go on with some of the fits alone; `prepare` must follow."""
+        rows = torch.tensor(left, device=self.device.kind)
+        self.steps, self.loops = {}, [self.loops[r] for r in left]
+        for part in (self.windows, self.stacked, self.optimizer):
+            part.select(rows)
+        self.anchor = None if self.anchor is None else self.anchor[rows]
+        before, self.batch = self.batch, Batch(self.loops, self.device.kind)
+        self.batch.dropout, self.batch.jitter = ([own[r] for r in left] for own in (before.dropout, before.jitter))
+        self.multiplier = self.multiplier[rows]
