@@ -205,7 +205,7 @@ class Run:
                 pq.write_table(pa.table(dict(columns)), draft / f"{name}.parquet")
             (draft / "fit.json").write_text(codec.dumps(facts) + "\n")
             if weights:
-                arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+                arrays = {name: np.require(array, requirements="C") for name, array in weights.items()}
                 save_file(arrays, draft / "weights.safetensors")
             for path in draft.iterdir():
                 flush(path)
@@ -224,7 +224,7 @@ class Run:
         write_text(path.with_suffix(".json"), codec.dumps(description, indent=1) + "\n")
         with replacing(path) as draft:
             # In the file itself too: between the two replacements the one beside it belongs to other weights.
-            arrays = {key: np.ascontiguousarray(array) for key, array in weights.items()}
+            arrays = {key: np.require(array, requirements="C") for key, array in weights.items()}
             save_file(arrays, draft, {"description": codec.dumps(description)})
         return path
 
