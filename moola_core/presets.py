@@ -49,11 +49,20 @@ PRESETS: dict[str, Preset] = {
             "quick",
             "A small model in a minute or two: for a first look and for trying things.",
             {
-                "model": {"layers": 1, "hidden": 32, "dropout": 0.3, "pooling": "mean"},
-                "loss": {"weighting": "uncertainty"},
+                "model": {
+                    "layers": 1,
+                    "hidden": 32,
+                    "dropout": 0.3,
+                    "pooling": "mean",
+                    "normalisation": "batch",
+                },
+                "loss": {"weighting": "uncertainty", "log_variance_rate": 0.05},
                 "training": {"epochs": 30, "patience": 10, "learning_rate": 5e-3, "repeats": 2},
             },
-            {"training": {"epochs": 10, "batch": 64, "learning_rate": 3e-3}},
+            {
+                "objective": {"name": "contrastive"},
+                "training": {"epochs": 10, "batch": 64, "learning_rate": 3e-3},
+            },
         ),
         Preset(
             "stones",
