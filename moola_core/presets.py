@@ -38,12 +38,21 @@ PRESETS: dict[str, Preset] = {
             "recommended",
             "What measurement shows to be best on small data.",
             {
-                "model": {"layers": 1, "hidden": 64, "dropout": 0.4, "pooling": "attention"},
+                "model": {
+                    "layers": 1,
+                    "hidden": 64,
+                    "dropout": 0.4,
+                    "pooling": "attention",
+                    "normalisation": "batch",
+                },
                 "features": {"columns": ("relativity", "price_path")},
-                "loss": {"weighting": "uncertainty"},
+                "loss": {"weighting": "uncertainty", "log_variance_rate": 0.05},
                 "training": {"epochs": 80, "patience": 20, "learning_rate": 2e-3, "repeats": 5, "weight_decay": 1e-2},
             },
-            {"training": {"epochs": 20, "batch": 256, "learning_rate": 2e-3}},
+            {
+                "objective": {"name": "contrastive"},
+                "training": {"epochs": 20, "batch": 256, "learning_rate": 2e-3},
+            },
         ),
         Preset(
             "quick",
