@@ -45,7 +45,6 @@ CASES: tuple[tuple[World, str], ...] = (
     ("neutral", "contrastive"),
     ("harmful", "masked"),
 )
-PRETRAINING = {"pretrain.training.epochs": 20, "pretrain.sampling.stride_bars": 26}
 NOTABLE = 0.05
 TRUTH_SEED, FIRST_STUDY_SEED = 1000, 2000
 RESULT = Path(__file__).parent / "results" / "worlds.json"
@@ -65,7 +64,7 @@ def transfer_study(folder: Path, case: tuple[World, str], seed: int) -> Study:
     world, objective = case
     files = write_demo(folder / f"{world}-{seed}", make_demo(world, BARS, TRAIN, seed))
     data = {"windows": str(files["windows"]), "bars": str(files["bars"])}
-    spec = studies.study("transfer", "quick", data, PRETRAINING | {"pretrain.objective.name": objective})
+    spec = studies.study("transfer", "quick", data, {"pretrain.objective.name": objective})
     return spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in ARMS)})
 
 

@@ -70,7 +70,8 @@ PRESETS: dict[str, Preset] = {
             },
             {
                 "objective": {"name": "contrastive"},
-                "training": {"epochs": 10, "batch": 64, "learning_rate": 3e-3},
+                "sampling": {"stride_bars": 26},
+                "training": {"epochs": 20, "batch": 64, "learning_rate": 3e-3},
             },
         ),
         Preset(
