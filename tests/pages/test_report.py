@@ -52,7 +52,7 @@ def test_a_file_is_made_of_the_chosen_sections(show, dataset, store):
     button(at, "Make the file").click().run()
     assert not at.error
     wanted, data = at.session_state["report_made"]
-    assert wanted == (run.id, "json", ("learned", "probe"))
+    assert wanted == (run.id, "json", ("learned", "probe"), "")
     assert [section["name"] for section in json.loads(data)["sections"]] == ["learned", "probe"]
 
 
