@@ -15,7 +15,14 @@ from moola_core.runs import Store
 from moola_core.runs.checkpoints import find, settings_of, start_from
 from moola_core.specs import change
 
-SMALL = {"epochs": 3, "hidden": 4, "batch": 64, "sampling.window_bars": 105, "stride_bars": 40}
+SMALL = {
+    "epochs": 3,
+    "hidden": 4,
+    "batch": 64,
+    "sampling.window_bars": 105,
+    "stride_bars": 40,
+    "objective.name": "masked",
+}
 FINETUNE = {"epochs": 2, "repeats": 1, "folds": 3, "processes": 1}
 
 
