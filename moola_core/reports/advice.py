@@ -72,7 +72,8 @@ def after_comparison(record: Record, found: Comparison | None) -> Advice:
         return Advice(found.no_verdict, "Compare runs of the same windows and folds.", "Go to Compare", "compare")
     if found.beaten_by:
         return Advice(
-            comparing.BEATEN, f"{comparing.BEATEN_ADVICE} See what the doctor found in {found.against}.",
+            f"{found.beaten_by[0]} is the best so far.",
+            f"Use it until a network beats it. See what the doctor found in {found.against}.",
             "Ask the doctor", "doctor",
         )  # fmt: skip
     rows = [row for _, row in comparing.in_order(found, "f1_macro")]

@@ -129,8 +129,9 @@ def known(material: Material) -> tuple[str, ...]:
             mend=f"Its kinds are: {', '.join(kind for kind in (own, *DOCTOR) if kind in ALL)}.",
         )
     found = names(material.kind)
-    about_figures = bool(getattr(material.spec, "figures", {}))
-    return tuple(name for name in found if name != "figures" or about_figures)
+    # Of figures alone nothing else was asked; of a run no figures were given.
+    left_out = "asked" if getattr(material.spec, "figures", {}) else "figures"
+    return tuple(name for name in found if name != left_out)
 
 
 def _examined(material: Material) -> str:

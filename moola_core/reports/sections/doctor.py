@@ -12,6 +12,7 @@ from moola_core.diagnostics.results.doctor import FIGURES
 from moola_core.reports.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text
 from moola_core.reports.material import ABSENT, Material, Result, Stored
 from moola_core.reports.sections import comparison, diagnostics, features, performance, pretraining
+from moola_core.reports.wording import REPORT_OF
 from moola_core.specs import Part, differences, parse
 
 SEVERITIES = {
@@ -160,7 +161,7 @@ def _mend(material: Material, result: Result, finding: Finding) -> list[Block]:
     told = ((name, _setting(now), _setting(then)) for name, (now, then) in changed.items())
     rows: tuple[Row, ...] = tuple(row for row in told if row[1] != row[2])
     title = (
-        f"Run it: a {spec.kind} run on the same data"
+        f"Run it: {REPORT_OF[spec.kind]} on the same data"
         if spec.kind != "diagnose"
         else f"Run it: the diagnostic {spec.name}"
     )
