@@ -17,6 +17,7 @@ from moola_core.targets import judge
 
 MAIN = "f1_macro"
 LISTED = 5
+HALF_NAME = 24  # letters of an arm's name beside a chart of half the width
 COLUMNS = 4  # arms in one table of differences: more would not fit a page
 NO_RESULT = "The comparison left no result."
 REACHED = {"f1_macro": "Macro F1", "accuracy": "Accuracy", "ece": "ECE", "center_mae_bars": "Center, bars", "joint_at_3": "Joint, 3 bars"}  # fmt: skip
@@ -149,12 +150,13 @@ def metrics(material: Material) -> list[Block] | str:
     names = [name for name in comparing.metrics(found) if name != MAIN]
     if not names:
         return found.no_verdict or "Nothing else was compared."
+    half = max(len(arm.name) for arm in found.arms) <= HALF_NAME
     blocks: list[Block] = []
     rows: list[Row] = []
     for k, name in enumerate(names):
         pairs = comparing.in_order(found, name)
         drawn = partial(charts.forest, [row for _, row in pairs])
-        blocks.append(Chart(f"forest_{k}", comparing.title(name), drawn, half=True))
+        blocks.append(Chart(f"forest_{k}", comparing.title(name), drawn, half=half))
         rows += [
             (comparing.title(name), row.arm, row.verdict, *(result.number("verdicts", i, part, form="+.3f") for part in ("delta", "low", "high")),
              _chance(result, i, "p_holm"), _chance(result, i, "strict_p"))
