@@ -33,7 +33,7 @@ from moola_core.specs import Study, build, change
 
 RESULT = Path(__file__).parent / "results" / "doctor.json"
 TUNING, COUNTED = (1, 2, 3), (101, 102, 103)
-HEALTHY_RUNS = 6  # of each kind in HEALTHY
+HEALTHY_RUNS = 5  # of each kind in HEALTHY
 CLARITY = {"usual": 1.0, "weak": 0.5, "clear": 3.0}  # how strongly the demo's patterns show
 BARS, WINDOWS = 60_000, 174
 
@@ -43,7 +43,8 @@ BASE = {"training.repeats": 1, **COLUMNS}
 # From a checkpoint of the same market, two layers so that dropout shows.
 FROM = {"transfer.schedule": "full", "model.layers": 2}
 FROZEN = FROM | {"transfer.schedule": "frozen"}
-PRE = {"model.layers": 2, "objective.name": "masked", **COLUMNS}
+# Long enough to do better than the last bar on two months of bars.
+PRE = {"model.layers": 2, "objective.name": "masked", "training.epochs": 40, **COLUMNS}
 
 # What follows from not learning, whatever the reason.
 SYMPTOMS = ("loss_at_chance", "constant_folds", "worse_than_majority", "simple_model")
@@ -103,7 +104,7 @@ FAULTS: dict[str, Fault] = {
     "nothing unfrozen": Fault(("nothing_unfrozen",), FROM | {"faults.nothing_unfrozen": True}, (*SLOW, "frozen_bottleneck"), start={}),
     "other state": Fault(("state_mismatch",), FROM, (), start={"features.state": "continuous"}),
     "target visible": Fault(
-        ("target_visible",), PRE | {"faults.unmasked_input": True}, ("frozen_bottleneck",), kind="pretrain"
+        ("target_visible",), PRE | {"faults.unmasked_input": True}, ("frozen_bottleneck", "learned_nothing"), kind="pretrain"
     ),
     "pre-training rate 0": Fault(
         ("learned_nothing",), PRE | {"training.learning_rate": 0.0}, ("frozen_bottleneck",), kind="pretrain"
