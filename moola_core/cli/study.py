@@ -35,7 +35,11 @@ def add_to(commands: Any) -> None:
     options.add_store(study)
     options.add_json(study)
     study.set_defaults(command=run_study)
+    _add_plan(commands)
+    _add_comparisons(commands)
 
+
+def _add_plan(commands: Any) -> None:
     plan = commands.add_parser(
         "plan", help="all named studies in the order of the phases, with every decision's reason"
     )
@@ -50,6 +54,9 @@ def add_to(commands: Any) -> None:
     options.add_json(plan)
     plan.set_defaults(command=run_plan)
 
+
+def _add_comparisons(commands: Any) -> None:
+    """What sets finished runs, or answers that were made elsewhere, side by side."""
     compare = commands.add_parser(
         "compare", help="finished runs beside the first of them; a verdict where they share folds"
     )
