@@ -7,7 +7,6 @@ import json
 import re
 import struct
 import zipfile
-from collections.abc import Iterator
 
 import jsonschema
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from moola_core.reports.export import export
 from moola_core.runs.store import Run
 from tests.app_samples import make_data, make_pretraining
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, download_report
 from tests.reports.conftest import HOSTILE, WINDOW, make_full, make_hostile, make_study
 from tests.reports.test_formats import SCHEMA
 
@@ -41,38 +40,6 @@ CUT_OFF = """() => [...document.querySelectorAll('.plot')].filter(plot => {
         return box.width && (box.right > place.right + 1 || box.left < place.left - 1 || box.bottom > place.bottom + 1);
     });
 }).map(plot => plot.dataset.figure)"""
-
-
-class Reader:
-    """A page opened from disk; what it asked for, what it complained of, which dialogs it opened."""
-
-    def __init__(self, context, path) -> None:
-        self.page, self.requests, self.errors = context.new_page(), [], []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda line: self.errors.append(line.text))
-        self.page.on("dialog", lambda dialog: (self.errors.append(dialog.message), dialog.dismiss()))
-        self.page.goto(path.as_uri())
-        self.page.wait_for_function(
-            "[...document.querySelectorAll('[data-figure]')].every(place => place.querySelector('.main-svg'))"
-        )
-
-    def fetched(self) -> list[str]:
-        """What was asked for besides the file itself; blob: and data: never leave the page."""
-        return [url for url in self.requests[1:] if not url.startswith(("data:", "blob:"))]
-
-
-@pytest.fixture
-def read(browser) -> Iterator:
-    opened = []
-
-    def start(path, width: int = 1280) -> Reader:
-        opened.append(browser.new_context(viewport={"width": width, "height": 900}))
-        return Reader(opened[-1], path)
-
-    yield start
-    for context in opened:
-        context.close()
 
 
 @pytest.mark.parametrize(
@@ -188,14 +155,7 @@ def test_the_page_previews_makes_and_downloads_a_report_that_opens(runs, open_ta
         tab = open_tab(server.address)
         tab.open(f"report?run={runs['full'].id}")
         tab.wait_for("What it says, and what next")
-        tab.page.get_by_role("button", name="Make the file").click()
-        link = tab.page.get_by_role("button", name="Download")
-        link.wait_for(timeout=60_000)
-        tab.settle()
-        with tab.page.expect_download() as download:
-            link.click()
-        out = tmp_path / download.value.suggested_filename
-        download.value.save_as(out)
+        out = download_report(tab, tmp_path)
         assert out.name == f"{runs['full'].id}.html" and tab.outside == [] and tab.errors == []
     finally:
         server.stop()
