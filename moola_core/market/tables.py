@@ -45,6 +45,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".csv", ".csv.gz", ".csv.zst", ".csv.gzip", ".json")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
+_NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 _EPOCH_UNITS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (0.0, "s"))
 
 
@@ -131,6 +132,9 @@ def parse_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarr
     if pd.api.types.is_numeric_dtype(values):
         size = float(np.nanmedian(np.abs(values.to_numpy(float)))) if len(values) else 0.0
         unit = next((unit for floor, unit in _EPOCH_UNITS if size >= floor), "s")  # not a number in any row
+        fits = values.abs() <= np.iinfo(np.int64).max // _NANOSECONDS[unit]
+        if not fits.all():  # pandas ends on what is beyond all times, asked to coerce or not
+            values = (values.convert_dtypes() if pd.api.types.is_integer_dtype(values) else values).where(fits)
         parsed = pd.Series(pd.to_datetime(values, unit=unit, utc=True, errors="coerce"))
     else:
         parsed, warnings = _parse_text(values, tz, where)

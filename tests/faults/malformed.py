@@ -66,7 +66,9 @@ class Judge:
 
 
 def state(folder: Path) -> list[tuple[str, int, int]]:
-    return sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file())
+    """Every file but the index of the records, which may be made anew whenever they are read."""
+    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("index.sqlite"))
+    return sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files)
 
 
 class Samples:
