@@ -36,7 +36,7 @@ browser:
 	touch $@
 
 .venv/test-%: .venv/constraints-%.txt pyproject.toml
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c $< -e '.[test,aeon]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c $< -e '.[test,aeon,ray]'
 	touch $@ .venv/app-$*
 
 clean:

@@ -29,25 +29,22 @@ from moola_core.launch import worker
 from moola_core.market import demo
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
-from moola_core.specs import change
+from moola_core.specs import Study, build, change
 
 RESULT = Path(__file__).parent / "results" / "doctor.json"
 TUNING, COUNTED = (1, 2, 3), (101, 102, 103)
-HEALTHY_RUNS = 10  # of each kind in HEALTHY
+HEALTHY_RUNS = 5  # of each kind in HEALTHY
 CLARITY = {"usual": 1.0, "weak": 0.5, "clear": 3.0}  # how strongly the demo's patterns show
 BARS, WINDOWS = 60_000, 174
 
-# σ arrives at this rate; at the presets' it does not, which is true of them and would be found in every run.
-COLUMNS = {
-    "features.columns": ("relativity", "price_path")
-}  # with the prices the quick network is not itself near chance
-BASE = {"training.repeats": 1, "loss.log_variance_rate": 0.05, **COLUMNS}
-FROM = {
-    "transfer.schedule": "full",
-    "model.layers": 2,
-}  # from a checkpoint of the same market, two layers so that dropout shows
+# With the prices the quick network is not itself near chance.
+COLUMNS = {"features.columns": ("relativity", "price_path")}
+BASE = {"training.repeats": 1, **COLUMNS}
+# From a checkpoint of the same market, two layers so that dropout shows.
+FROM = {"transfer.schedule": "full", "model.layers": 2}
 FROZEN = FROM | {"transfer.schedule": "frozen"}
-PRE = {"model.layers": 2, "training.epochs": 10, **COLUMNS}
+# Long enough to do better than the last bar on two months of bars.
+PRE = {"model.layers": 2, "objective.name": "masked", "training.epochs": 40, **COLUMNS}
 
 # What follows from not learning, whatever the reason.
 SYMPTOMS = ("loss_at_chance", "constant_folds", "worse_than_majority", "simple_model")
@@ -57,7 +54,7 @@ SLOW = (*SYMPTOMS, "stopped_too_early", "too_little_training", "sigma_never_move
 @dataclass(frozen=True)
 class Fault:
     """checks: what must be found; changes: what plants it; allowed: its consequences; market: clarity, world, windows; start:
-    settings of the pre-training that the run begins with; kind: what is run."""
+    settings of the pre-training that the run begins with; kind: what is run; arms: of a study, the changes of each."""
 
     checks: tuple[str, ...]
     changes: dict[str, Any]
@@ -65,6 +62,7 @@ class Fault:
     market: dict[str, Any] = field(default_factory=dict)
     start: dict[str, Any] | None = None
     kind: str = "finetune"
+    arms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 FAULTS: dict[str, Fault] = {
@@ -106,13 +104,17 @@ FAULTS: dict[str, Fault] = {
     "nothing unfrozen": Fault(("nothing_unfrozen",), FROM | {"faults.nothing_unfrozen": True}, (*SLOW, "frozen_bottleneck"), start={}),
     "other state": Fault(("state_mismatch",), FROM, (), start={"features.state": "continuous"}),
     "target visible": Fault(
-        ("target_visible",), PRE | {"faults.unmasked_input": True}, ("frozen_bottleneck",), kind="pretrain"
+        ("target_visible",), PRE | {"faults.unmasked_input": True}, ("frozen_bottleneck", "learned_nothing"), kind="pretrain"
     ),
     "pre-training rate 0": Fault(
         ("learned_nothing",), PRE | {"training.learning_rate": 0.0}, ("frozen_bottleneck",), kind="pretrain"
     ),
     "another market": Fault(
         ("domain_shift",), PRE, ("frozen_bottleneck", "learned_nothing"), {"bars": "harmful"}, kind="pretrain"
+    ),
+    "unequal arms": Fault(
+        ("arms_differ",), {}, ("underpowered",), kind="study",
+        arms={"plain": {}, "PCGrad, shorter": {"loss.pcgrad": True, "training.epochs": 12}},
     ),
 }  # fmt: skip
 TOGETHER: dict[str, tuple[str, ...]] = {
@@ -128,6 +130,7 @@ HEALTHY: dict[str, Fault] = {
     "healthy, weak signal": Fault((), {}, market={"clarity": "weak"}),
     "healthy, pre-trained": Fault((), FROM, start={}),
     "healthy pre-training": Fault((), PRE, kind="pretrain"),
+    "healthy study": Fault((), {}, kind="study", arms={"plain": {}, "PCGrad": {"loss.pcgrad": True}}),
 }
 
 
@@ -204,6 +207,11 @@ def carry_out(folder: Path, store: Store, trial: Trial) -> dict[str, Any]:
             start = made(store, before, f"start {trial.seed} {json.dumps(trial.fault.start)}")
             changes["transfer.checkpoint"] = start.id
         spec = change(preset("quick").finetune(), changes)
+        if trial.fault.arms:
+            arms = [{"name": arm, "changes": own} for arm, own in trial.fault.arms.items()]
+            spec = build(
+                Study, {"name": trial.name, "base": spec.model_dump(), "arms": arms, "against": arms[0]["name"]}
+            )
     found = made(store, spec, name).result("doctor")
     return {
         "name": trial.name,

@@ -1,10 +1,11 @@
 """Do studies of the demo worlds decide, and with the right sign?
 
-The true difference of an arm from scratch is measured first: 20 draws of 174 windows to train on, 2,000 others to test on, the same for
-each arm, from one encoder pre-trained on other bars of that world. Then studies of 174 windows each, with an encoder of their own, are
-judged as the app judges them, and their verdicts are held against the truth.
+A case is a demo world and what the encoder is pre-trained to do on its bars; the rest is the preset `quick`. The true difference of an arm
+from scratch is measured first: 20 draws of 174 windows to train on, 2,000 others to test on, the same for each arm, from one encoder
+pre-trained on other bars of that world. Then studies of 174 windows each, with an encoder of their own, are judged as the app judges them,
+and their verdicts are held against the truth.
 
-    python benchmarks/worlds.py [--draws 20] [--studies 4] [--store DIR]
+    python benchmarks/worlds.py [--draws 20] [--studies 3] [--store DIR]
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from moola_core import studies
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
-from moola_core.market.demo import WORLDS, make_demo, write_demo
+from moola_core.market.demo import World, make_demo, write_demo
 from moola_core.market.windows import Windows, bar_spans
 from moola_core.metrics.classification import f1_macro
 from moola_core.models.checkpoint import load_pretrained
@@ -38,7 +39,12 @@ from moola_core.training.inputs import Inputs
 
 TRAIN, TEST, BARS = 174, 2000, 100_000
 ARMS = ("from scratch", "frozen", "full")
-PRETRAINING = {"pretrain.training.epochs": 20, "pretrain.sampling.stride_bars": 26}
+CASES: tuple[tuple[World, str], ...] = (
+    ("helpful", "contrastive"),
+    ("helpful", "masked"),
+    ("neutral", "contrastive"),
+    ("harmful", "masked"),
+)
 NOTABLE = 0.05
 TRUTH_SEED, FIRST_STUDY_SEED = 1000, 2000
 RESULT = Path(__file__).parent / "results" / "worlds.json"
@@ -53,11 +59,12 @@ class Given:
     studies: int
 
 
-def transfer_study(folder: Path, world: str, seed: int) -> Study:
+def transfer_study(folder: Path, case: tuple[World, str], seed: int) -> Study:
     """The transfer study of a demo market written under the folder, less the arms that are not asked about."""
+    world, objective = case
     files = write_demo(folder / f"{world}-{seed}", make_demo(world, BARS, TRAIN, seed))
     data = {"windows": str(files["windows"]), "bars": str(files["bars"])}
-    spec = studies.study("transfer", "quick", data, PRETRAINING)
+    spec = studies.study("transfer", "quick", data, {"pretrain.objective.name": objective})
     return spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in ARMS)})
 
 
@@ -67,14 +74,14 @@ def inputs_of(windows: Windows, spec: Study) -> Inputs:
     return Inputs(x, windows.label, windows.start, windows.end, windows.window_id, series, first, columns)
 
 
-def truth(given: Given, world: str) -> dict[str, list[float]]:
+def truth(given: Given, case: tuple[World, str]) -> dict[str, list[float]]:
     """Macro F1 on the test windows of every arm and draw."""
-    spec = transfer_study(given.store.root, world, TRUTH_SEED)
+    spec = transfer_study(given.store.root, case, TRUTH_SEED)
     encoder = given.store.create(spec.pretraining_of("full"))
     worker.run(encoder)
     start = load_pretrained(path_of(encoder.id, given.store.root))
     count = TRAIN * given.draws + TEST
-    windows = make_demo(world, 330 * count, count, TRUTH_SEED + 1).windows.trainable()[0]
+    windows = make_demo(case[0], 330 * count, count, TRUTH_SEED + 1).windows.trainable()[0]
     inputs = inputs_of(windows, spec)
     order = np.random.default_rng(0).permutation(len(windows))
     test, folds = np.sort(order[:TEST]), []
@@ -98,53 +105,73 @@ def score_of(probabilities: Any, inputs: Inputs, test: np.ndarray) -> float:
     return f1_macro(inputs.label[test].astype(str), answer, inputs.classes)
 
 
-def verdicts(given: Given, world: str, seed: int) -> dict[str, dict[str, Any]]:
+def verdicts(given: Given, case: tuple[World, str], seed: int) -> dict[str, dict[str, Any]]:
     """The macro F1 verdicts of one study by arm."""
-    run = given.store.create(transfer_study(given.store.root, world, seed), name=f"{world} {seed}")
+    run = given.store.create(transfer_study(given.store.root, case, seed), name=f"{' '.join(case)} {seed}")
     worker.run(run)
     return {row["arm"]: row for row in run.result("comparison")["verdicts"] if row["metric"] == "f1_macro"}
 
 
+def measure(given: Given, case: tuple[World, str]) -> dict[str, dict[str, float]]:
+    """The mean difference of each arm from scratch over the draws, and its standard error; printed."""
+    scores = truth(given, case)
+    base = np.array(scores[ARMS[0]])
+    gains = {arm: np.array(scores[arm]) - base for arm in ARMS[1:]}
+    found = {
+        arm: {"mean": float(gain.mean()), "error": float(gain.std(ddof=1) / np.sqrt(len(gain)))}
+        for arm, gain in gains.items()
+    }
+    told = ", ".join(f"{arm} {row['mean']:+.3f} ± {row['error']:.3f}" for arm, row in found.items())
+    print(f"{' '.join(case)}: from scratch {base.mean():.3f}; {told}", flush=True)
+    return found
+
+
+def judged(given: Given, case: tuple[World, str], number: int, truths: dict[str, dict[str, float]]) -> list[dict]:
+    """The verdicts of one study beside the truth; printed."""
+    rows = []
+    for arm, row in verdicts(given, case, FIRST_STUDY_SEED + number).items():
+        true, verdict = truths[arm]["mean"], row["verdict"]
+        wrong = verdict in ("helps", "hurts") and (verdict == "helps") != (true > 0)
+        told = {key: row[key] for key in ("delta", "low", "high", "verdict")}
+        rows.append({"case": " ".join(case), "study": number, "arm": arm, "truth": true, **told, "wrong_sign": wrong})
+        interval = f"{row['delta']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+        print(f"{' '.join(case)} {number} {arm}: {verdict} {interval}, true {true:+.3f}", flush=True)
+    return rows
+
+
+def counted(rows: list[dict]) -> dict[str, int]:
+    """What is held to a limit: of the arms that differ by NOTABLE at least half decided; no study with a wrong sign."""
+    notable = [row for row in rows if abs(row["truth"]) >= NOTABLE]
+    return {
+        "notable_up": sum(row["truth"] > 0 for row in notable),
+        "notable_down": sum(row["truth"] < 0 for row in notable),
+        "decided": sum(row["verdict"] in ("helps", "hurts") for row in notable),
+        "studies": len({(row["case"], row["study"]) for row in rows}),
+        "studies_with_a_wrong_sign": len({(row["case"], row["study"]) for row in rows if row["wrong_sign"]}),
+    }
+
+
 def main() -> None:
-    """Print a line a world, arm and study, and write them with host and counts."""
+    """Print a line a case, arm and study, and write them with host and counts."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--draws", type=int, default=20)
-    arguments.add_argument("--studies", type=int, default=4, help="studies of each world")
+    arguments.add_argument("--studies", type=int, default=3, help="studies of each case")
     arguments.add_argument("--store", help="keep the runs here")
     asked = arguments.parse_args()
-    store = Store(asked.store or tempfile.mkdtemp(prefix="moola-worlds-"))
-    given = Given(store, asked.draws, asked.studies)
-    truths, rows = {}, []
-    for world in WORLDS:
-        scores = truth(given, world)
-        base = np.array(scores[ARMS[0]])
-        truths[world] = {arm: float((np.array(scores[arm]) - base).mean()) for arm in ARMS[1:]}
-        errors = {arm: float((np.array(scores[arm]) - base).std(ddof=1) / np.sqrt(len(base))) for arm in ARMS[1:]}
-        print(
-            f"{world}: from scratch {base.mean():.3f}; "
-            + ", ".join(f"{arm} {truths[world][arm]:+.3f} ± {errors[arm]:.3f}" for arm in ARMS[1:]),
-            flush=True,
-        )
-    for world in WORLDS:
-        for i in range(asked.studies):
-            for arm, row in verdicts(given, world, FIRST_STUDY_SEED + i).items():
-                true = truths[world][arm]
-                right = (row["verdict"] == "helps") == (true > 0) if row["verdict"] in ("helps", "hurts") else None
-                rows.append({"world": world, "study": i, "arm": arm, "truth": true, "delta": row["delta"], "low": row["low"], "high": row["high"], "verdict": row["verdict"], "right_sign": right})  # fmt: skip
-                print(
-                    f"{world} {i} {arm}: {row['verdict']} {row['delta']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], true {true:+.3f}",
-                    flush=True,
-                )
-    notable = [row for row in rows if abs(row["truth"]) >= NOTABLE]
-    counts = {
-        "notable": len(notable),
-        "decided": sum(row["verdict"] in ("helps", "hurts") for row in notable),
-        "wrong_sign": sum(row["right_sign"] is False for row in rows),
-        "studies": len(WORLDS) * asked.studies,
-    }
+    given = Given(Store(asked.store or tempfile.mkdtemp(prefix="moola-worlds-")), asked.draws, asked.studies)
+    truths = {case: measure(given, case) for case in CASES}
+    rows = [
+        row for case in CASES for number in range(asked.studies) for row in judged(given, case, number, truths[case])
+    ]
+    counts = counted(rows)
     print(counts)
-    host = {"python": platform.python_version(), "cores": os.cpu_count()}
-    RESULT.write_text(json.dumps({"host": host, "truth": truths, "rows": rows, "counts": counts}, indent=1) + "\n")
+    found = {
+        "host": {"python": platform.python_version(), "cores": os.cpu_count()},
+        "truth": {" ".join(case): gains for case, gains in truths.items()},
+        "rows": rows,
+        "counts": counts,
+    }
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -38,22 +38,41 @@ PRESETS: dict[str, Preset] = {
             "recommended",
             "What measurement shows to be best on small data.",
             {
-                "model": {"layers": 1, "hidden": 64, "dropout": 0.4, "pooling": "attention"},
+                "model": {
+                    "layers": 1,
+                    "hidden": 64,
+                    "dropout": 0.4,
+                    "pooling": "attention",
+                    "normalisation": "batch",
+                },
                 "features": {"columns": ("relativity", "price_path")},
-                "loss": {"weighting": "uncertainty"},
+                "loss": {"weighting": "uncertainty", "log_variance_rate": 0.05},
                 "training": {"epochs": 80, "patience": 20, "learning_rate": 2e-3, "repeats": 5, "weight_decay": 1e-2},
             },
-            {"training": {"epochs": 20, "batch": 256, "learning_rate": 2e-3}},
+            {
+                "objective": {"name": "contrastive"},
+                "training": {"epochs": 20, "batch": 256, "learning_rate": 2e-3},
+            },
         ),
         Preset(
             "quick",
             "A small model in a minute or two: for a first look and for trying things.",
             {
-                "model": {"layers": 1, "hidden": 32, "dropout": 0.3, "pooling": "mean"},
-                "loss": {"weighting": "uncertainty"},
+                "model": {
+                    "layers": 1,
+                    "hidden": 32,
+                    "dropout": 0.3,
+                    "pooling": "mean",
+                    "normalisation": "batch",
+                },
+                "loss": {"weighting": "uncertainty", "log_variance_rate": 0.05},
                 "training": {"epochs": 30, "patience": 10, "learning_rate": 5e-3, "repeats": 2},
             },
-            {"training": {"epochs": 10, "batch": 64, "learning_rate": 3e-3}},
+            {
+                "objective": {"name": "contrastive"},
+                "sampling": {"stride_bars": 26},
+                "training": {"epochs": 20, "batch": 64, "learning_rate": 3e-3},
+            },
         ),
         Preset(
             "stones",

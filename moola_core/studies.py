@@ -127,6 +127,11 @@ def _lambda(value: float) -> dict[str, Any]:
     return {"loss.weighting": "fixed", "loss.lambda_class": 1.0, "loss.lambda_pointer": value}
 
 
+def _network(layers: int, hidden: int, normalisation: str = "none", dropout: float = 0.5) -> dict[str, Any]:
+    sizes = {"model.layers": layers, "model.hidden": hidden, "model.dropout": dropout}
+    return sizes | {"model.normalisation": normalisation}
+
+
 def _pcgrad(threshold: float | None) -> dict[str, Any]:
     return {"loss.pcgrad": False} if threshold is None else {"loss.pcgrad": True, "loss.pcgrad_threshold": threshold}
 
@@ -155,12 +160,9 @@ NAMED: dict[str, tuple[str, Callable[[Finetune, str], tuple[Arm, ...]]]] = {
     "architectures": (
         "Is the model too large or too small?",
         _arms(
-            ("1×96, dropout 0.5", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.5}),
-            ("1×96, dropout 0.6", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.6}),
-            ("1×96, dropout 0.7", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.7}),
-            ("2×128, dropout 0.5", {"model.layers": 2, "model.hidden": 128, "model.dropout": 0.5}),
-            ("1×96, layer normalisation", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.5, "model.normalisation": "layer"}),
-            ("1×96, batch normalisation", {"model.layers": 1, "model.hidden": 96, "model.dropout": 0.5, "model.normalisation": "batch"}),
+            ("1×96, dropout 0.5", _network(1, 96)), ("1×96, dropout 0.6", _network(1, 96, dropout=0.6)),
+            ("1×96, dropout 0.7", _network(1, 96, dropout=0.7)), ("2×128, dropout 0.5", _network(2, 128)),
+            ("1×96, layer normalisation", _network(1, 96, "layer")), ("1×96, batch normalisation", _network(1, 96, "batch")),
         ),
     ),
     "tasks": (

@@ -12,6 +12,7 @@ from moola_core.ui import (
     picker,
     plan_section,
     progress,
+    report_sections,
     state,
     study_form,
     widgets,
@@ -50,6 +51,7 @@ kind = "plan" if run.record.kind == "plan" else "comparison"
 result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error
 if isinstance(result, PlanReport):
     plan_section.plan(result)
+    report_sections.offer(run)
     st.stop()
 if not isinstance(result, Comparison):
     widgets.empty("This comparison left no result", widgets.literal(str(result)))
@@ -65,3 +67,4 @@ findings = loaders.diagnosis(run)
 if findings is not None and findings.findings:
     st.subheader("What the doctor says of it")
     doctor_sections.diagnosis(findings)
+report_sections.offer(run)

@@ -8,7 +8,7 @@ from moola_core.diagnostics.results import Diagnosis
 from moola_core.presets import preset
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose
-from moola_core.ui import doctor_sections, launching, loaders, picker, progress, state, widgets
+from moola_core.ui import doctor_sections, launching, loaders, picker, progress, report_sections, state, widgets
 
 VIEWS = {"run": "This run", "planned": "Before a launch", "figures": "Reported figures"}
 picked = picker.current()
@@ -34,6 +34,7 @@ def answer(asked: Run, about: Run | None = None) -> None:
     found = loaders.diagnostic(asked, "doctor") if asked.record.state == "done" else asked.record.error
     if isinstance(found, Diagnosis):
         doctor_sections.diagnosis(found, about)
+        report_sections.offer(about or asked, "doctor")
     else:
         st.error(widgets.literal(str(found)), icon=":material/error:")
 
@@ -85,6 +86,7 @@ if asked is not None:
     answer(asked, run)
 elif found is not None:
     doctor_sections.diagnosis(found, run)
+    report_sections.offer(run, "doctor")
 else:
     widgets.empty(
         "The doctor has not looked at this run", "It takes some seconds.", [("Ask the doctor", lambda: ask(run))]

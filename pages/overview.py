@@ -42,7 +42,7 @@ def result_of(record):
 latest = result_of(picked.latest)
 with st.container(border=True, key="next"):
     step = advice.next_step(picked.latest, latest, picked.baseline is not None)
-    st.markdown(f"**Next** · {widgets.literal(step.fact)}  \n{step.step}")
+    st.markdown(f"**Next** · {widgets.literal(step.fact)}  \n{widgets.literal(step.step)}")
     if picked.latest and picked.latest.active:
         progress.follow(loaders.store().open(picked.latest.run_id), progress.bar)
     if st.button(step.label, type="primary", icon=":material/arrow_forward:"):
@@ -54,8 +54,12 @@ shown_result, baseline = latest or result_of(finished), result_of(picked.baselin
 if shown_result is None:
     st.caption("The actual figures appear when the first run is done.")
 else:
-    pinned = f"; baseline: {widgets.title_of(picked.baseline)}" if picked.baseline else "; no baseline pinned"
-    st.caption(f"Latest run: {widgets.title_of(finished)}{pinned}")
+    pinned = (
+        f"; baseline: {widgets.literal(widgets.title_of(picked.baseline))}"
+        if picked.baseline
+        else "; no baseline pinned"
+    )
+    st.caption(f"Latest run: {widgets.literal(widgets.title_of(finished))}{pinned}")
     doctor_sections.badge_line(loaders.store().open(finished.run_id))
 targets_table.targets_table(shown_result, baseline)
 
@@ -63,7 +67,9 @@ with st.container(horizontal=True, vertical_alignment="bottom", horizontal_align
     st.subheader("Data")
     if st.button("Read a new file", icon=":material/upload_file:", width="content"):
         reading.open_dialog()
-places = " and ".join(f"`{shown(path)}`" for path in (picked.dataset.windows, picked.dataset.bars) if path)
+places = " and ".join(
+    f"*{widgets.literal(shown(path))}*" for path in (picked.dataset.windows, picked.dataset.bars) if path
+)
 st.caption(f"From {places}")
 try:
     data_health(picked.dataset)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from moola_core.ui import picker, report_sections, state, widgets
 
+KINDS = {"": "The run", "doctor": "What the doctor found"}
 picked = picker.current()
 st.title("Report")
 if picked.run is None:
@@ -25,6 +26,9 @@ if record.active:
     )
     st.stop()
 st.caption("HTML opens anywhere without a network. PDF, Markdown and ZIP need Chromium on this host.")
-sections = report_sections.choose_sections(run)
-report_sections.make_file(run, sections)
-report_sections.preview(run, sections)
+kind = st.segmented_control(
+    "Report of", list(KINDS), format_func=KINDS.__getitem__, default="", required=True, key="report_kind"
+)
+sections = report_sections.choose_sections(run, kind)
+report_sections.make_file(run, sections, kind)
+report_sections.preview(run, sections, kind)

@@ -42,6 +42,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "charts": ({"charts", "diagnostics.results", "features.catalog"}, {"plotly"}),
     "reports": ({"reports", "charts", "diagnostics.results", "runs"}, {"jinja2"}),
     "launch": ({"launch", "runs", "features.catalog"}, set()),
+    "launch.ray_jobs": ({"launch", "runs"}, {"ray"}),
     "launch.worker": (
         {"launch", "runs", "training", "models", "features", "market", "diagnostics", "reports", "studies"},
         {"pyarrow"},

@@ -26,7 +26,7 @@ def say(tmp_path, monkeypatch, capsys):
     return command
 
 
-def test_queue_pause_first_cancel_and_resume(say, tmp_path):
+def test_queue_pause_first_cancel_and_resume(say, tmp_path, capsys):
     spec = str(tmp_path / "spec.json")
     ids = [say("submit", spec, "--name", name)[1]["run_id"] for name in "abc"]
     assert [e["run_id"] for e in say("queue")[1]["entries"]] == ids
@@ -41,6 +41,7 @@ def test_queue_pause_first_cancel_and_resume(say, tmp_path):
     status, made, _ = say("pack", ids[0], "--out", str(out), "--no-data")
     assert status == 0 and made["runs"] == [ids[0]] and out.is_file()
     assert main(["unpack", str(out), "--store", str(tmp_path / "other"), "--data", str(tmp_path / "data")]) == 0
+    assert "added to" in capsys.readouterr().out
     assert Store(tmp_path / "other").open(ids[0]).record.state == "lost"
     assert say("pack", "20260101-000000-000-aaaa", "--out", str(out))[0] == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from moola_core.charts.markup import literal
 from moola_core.charts.theme import faded, figure, palette
 from moola_core.diagnostics.results import Attribution
 
@@ -44,7 +45,7 @@ def beeswarm(found: Attribution, output: str, appearance: str = "light") -> go.F
         level = (level - level.mean()) / (2 * level.std() or 1.0)
         chart.add_trace(
             go.Scatter(
-                x=values, y=i + _spread(values), mode="markers", showlegend=False, customdata=found.window_id,
+                x=values, y=i + _spread(values), mode="markers", showlegend=False, customdata=literal(found.window_id),
                 marker={
                     "size": 5, "color": np.clip(level, -1, 1), "cmin": -1, "cmax": 1,
                     "colorscale": [[0, high], [0.5, middle], [1, low]], "line": {"width": 0.4, "color": palette(appearance).muted},
@@ -54,7 +55,7 @@ def beeswarm(found: Attribution, output: str, appearance: str = "light") -> go.F
         )  # fmt: skip
     chart.add_vline(x=0, line={"color": palette(appearance).muted, "width": 1})
     chart.update_yaxes(autorange="reversed", tickvals=list(range(len(order))), ticktext=order)
-    chart.update_xaxes(title=f"contribution to {output}")
+    chart.update_xaxes(title=f"contribution to {literal(output)}")
     return chart
 
 
@@ -81,7 +82,7 @@ def course(found: Attribution, output: str, appearance: str = "light") -> go.Fig
     chart.add_trace(
         go.Heatmap(
             x=np.arange(values.shape[1]), y=[found.features[i] for i in order], z=values[order], zmin=0,
-            colorscale=[[0, colours.diverging[1]], [1, colours.categorical[0]]], ygap=2, name=output,
+            colorscale=[[0, colours.diverging[1]], [1, colours.categorical[0]]], ygap=2, name=literal(output),
             colorbar={"thickness": 10, "outlinewidth": 0, "tickfont": {"color": colours.muted}},
             hovertemplate="%{y}, bar %{x}: %{z:.4f}<extra></extra>",
         )
@@ -109,5 +110,5 @@ def waterfall(found: Attribution, window_id: str, output: str, appearance: str =
         )
     )  # fmt: skip
     chart.update_yaxes(autorange="reversed")
-    chart.update_xaxes(title=output)
+    chart.update_xaxes(title=literal(output))
     return chart

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from moola_core.charts.markup import literal
 from moola_core.charts.theme import faded, figure, interval, palette
 from moola_core.diagnostics.results import Calibration, CalibrationError
 
@@ -62,7 +63,7 @@ def conventions(errors: Sequence[CalibrationError], appearance: str = "light") -
     """Each convention's ECE with its bootstrap interval, over the band of honest models (up to their 95th percentile)."""
     colours = palette(appearance)
     chart = figure(appearance, 90 + 46 * len(errors))
-    names = [error.convention for error in errors]
+    names = [literal(error.convention) for error in errors]
     chart.add_trace(
         go.Bar(
             x=[error.null_95 for error in errors], y=names, orientation="h", name="honest models, 95%",
@@ -98,7 +99,7 @@ def threshold(p: np.ndarray, positive: np.ndarray, chosen: float, name: str, app
             )
         )  # fmt: skip
     chart.add_vline(x=chosen, line={"color": colours.bad, "width": 2, "dash": "dot"})
-    chart.update_xaxes(title=f"answer {name} from this probability on", range=[0, 1])
+    chart.update_xaxes(title=f"answer {literal(name)} from this probability on", range=[0, 1])
     chart.update_yaxes(range=[0, 1.04])
     return chart
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from moola_core.charts.markup import literal
 from moola_core.charts.theme import faded, figure, interval, palette
 from moola_core.diagnostics.results import ArmFacts, LabelCurve, Verdict
 
@@ -26,7 +27,7 @@ def forest(verdicts: Sequence[Verdict], appearance: str = "light") -> go.Figure:
         if rows:
             chart.add_trace(
                 go.Scatter(
-                    x=[row.delta for row in rows], y=[row.arm for row in rows], mode="markers", name=ICONS[word],
+                    x=[row.delta for row in rows], y=[literal(row.arm) for row in rows], mode="markers", name=ICONS[word],
                     error_x=interval([(row.delta, row.low, row.high) for row in rows], colour),
                     marker={"size": 11, "color": colour},
                     customdata=[(row.low, row.high, row.p_helps, row.p_hurts) for row in rows],
@@ -35,11 +36,14 @@ def forest(verdicts: Sequence[Verdict], appearance: str = "light") -> go.Figure:
                 )
             )  # fmt: skip
     chart.update_yaxes(
-        autorange="reversed", categoryorder="array", categoryarray=[row.arm for row in verdicts], type="category"
+        autorange="reversed",
+        categoryorder="array",
+        categoryarray=[literal(row.arm) for row in verdicts],
+        type="category",
     )
-    good = "right" if not verdicts or verdicts[0].better == "higher" else "left"
-    against = verdicts[0].against if verdicts else ""
-    chart.update_xaxes(title=f"difference from {against}; better is to the {good}")
+    # Short, so that it fits a chart of half a page's width; what is taken away is said beside the chart.
+    higher = not verdicts or verdicts[0].better == "higher"
+    chart.update_xaxes(title="difference, better →" if higher else "← better, difference")
     return chart
 
 
@@ -55,18 +59,18 @@ def arms(rows: Sequence[ArmFacts], appearance: str = "light") -> go.Figure:
         own = [row for row in shown if (row.model != "network") == simple]
         chart.add_trace(
             go.Bar(
-                x=[float(np.mean(row.f1_by_repeat)) for row in own], y=[row.name for row in own], orientation="h", name=title,
+                x=[float(np.mean(row.f1_by_repeat)) for row in own], y=[literal(row.name) for row in own], orientation="h", name=title,
                 marker={"color": faded(colour, 0.4)}, hovertemplate="%{y}: %{x:.3f}<extra></extra>",
             )
         )  # fmt: skip
-        points = [(value, row.name) for row in own for value in row.f1_by_repeat]
+        points = [(value, literal(row.name)) for row in own for value in row.f1_by_repeat]
         chart.add_trace(
             go.Scatter(
                 x=[value for value, _ in points], y=[name for _, name in points], mode="markers", showlegend=False,
                 marker={"size": 6, "color": colour}, hovertemplate="%{x:.3f}<extra>one repeat</extra>",
             )
         )  # fmt: skip
-    chart.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=[row.name for row in shown])
+    chart.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=[literal(row.name) for row in shown])
     chart.update_xaxes(title="macro F1, pooled out of fold", range=[0, 1])
     return chart
 
@@ -108,7 +112,8 @@ def learning(epochs: Mapping[str, Mapping[str, np.ndarray]], appearance: str = "
     """
     colours = palette(appearance).categorical
     chart = figure(appearance, 360)
-    for i, (name, columns) in enumerate(epochs.items()):
+    for i, (arm, columns) in enumerate(epochs.items()):
+        name = literal(arm)
         inner = columns["split"] == "inner"
         at, loss = columns["epoch"][inner].astype(int), columns["loss"][inner].astype(float)
         steps = np.unique(at)

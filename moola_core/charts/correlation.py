@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from moola_core.charts.markup import literal
 from moola_core.charts.theme import class_colours, faded, figure, interval, palette
 from moola_core.diagnostics.results import FeatureLabel, FeatureReport
 from moola_core.targets import NOTABLE_R
@@ -39,7 +40,7 @@ def correlations(rows: Sequence[FeatureLabel], appearance: str = "light") -> go.
     chart.add_vline(x=0, line={"color": colours.grid, "width": 1})
     positive = rows[0].positive if rows else ""
     chart.update_yaxes(autorange="reversed")
-    chart.update_xaxes(title=f"r with {positive}, 95% interval", range=[-0.6, 0.6])
+    chart.update_xaxes(title=f"r with {literal(positive)}, 95% interval", range=[-0.6, 0.6])
     return chart
 
 
@@ -51,7 +52,7 @@ def distribution(report: FeatureReport, feature: str, appearance: str = "light")
         values = report.distributions[feature][name]
         chart.add_trace(
             go.Violin(
-                x=values, name=name, line={"color": colours[name]}, meanline={"visible": True}, points="all", pointpos=0, jitter=0.6,
+                x=values, name=literal(name), line={"color": colours[name]}, meanline={"visible": True}, points="all", pointpos=0, jitter=0.6,
                 marker={"size": 4, "opacity": 0.5}, orientation="h", side="both", hovertemplate="%{x:.3f}<extra></extra>",
             )
         )  # fmt: skip
@@ -76,8 +77,8 @@ def course(report: FeatureReport, feature: str, appearance: str = "light") -> go
         )  # fmt: skip
         chart.add_trace(
             go.Scatter(
-                x=bars, y=mean, mode="lines", name=name, line={"color": colours[name], "width": 2.2},
-                hovertemplate=f"{name}, bar %{{x}}: %{{y:.3f}}<extra></extra>",
+                x=bars, y=mean, mode="lines", name=literal(name), line={"color": colours[name], "width": 2.2},
+                hovertemplate=f"{literal(name)}, bar %{{x}}: %{{y:.3f}}<extra></extra>",
             )
         )  # fmt: skip
     chart.update_xaxes(title="bar of the window")

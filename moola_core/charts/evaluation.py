@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from moola_core.charts.markup import literal
 from moola_core.charts.theme import class_colours, faded, figure, palette
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline
 
@@ -30,11 +31,11 @@ HIT_TITLES = {"hit_at_3": "Center within 3 bars", "hit_at_5": "Center within 5 b
 
 
 def confusion(counts: Confusion, appearance: str = "light") -> go.Figure:
-    """Squares that can be clicked, one a cell; each point's customdata is (true class, predicted class, count).
+    """Squares that can be clicked, one a cell; each point's customdata is (place of the true class, of the predicted one, count).
 
     A heatmap's clicks never reach the page, a scatter's do, so the cells are scatter squares.
     """
-    colours, classes = palette(appearance), counts.classes
+    colours, classes, shown = palette(appearance), counts.classes, literal(counts.classes)
     cells = [(i, j) for i in range(len(classes)) for j in range(len(classes))]
     totals = counts.counts.sum(axis=1)
     shares = [counts.counts[i, j] / totals[i] if totals[i] else 0.0 for i, j in cells]
@@ -42,8 +43,8 @@ def confusion(counts: Confusion, appearance: str = "light") -> go.Figure:
     chart = figure(appearance, 90 + len(classes) * (side + 12))
     chart.add_trace(
         go.Scatter(
-            x=[classes[j] for _, j in cells],
-            y=[classes[i] for i, _ in cells],
+            x=[shown[j] for _, j in cells],
+            y=[shown[i] for i, _ in cells],
             mode="markers+text",
             marker={
                 "symbol": "square",
@@ -60,8 +61,8 @@ def confusion(counts: Confusion, appearance: str = "light") -> go.Figure:
                 for (i, j), share in zip(cells, shares, strict=True)
             ],
             textfont={"size": 15, "color": colours.ink},
-            customdata=[(classes[i], classes[j], int(counts.counts[i, j])) for i, j in cells],
-            hovertemplate="true %{customdata[0]}<br>predicted %{customdata[1]}<br>%{customdata[2]} predictions"
+            customdata=[(i, j, int(counts.counts[i, j])) for i, j in cells],
+            hovertemplate="true %{y}<br>predicted %{x}<br>%{customdata[2]} predictions"
             "<br>click to open these windows<extra></extra>",
             # A click must not grey the other cells.
             unselected={"marker": {"opacity": 1}, "textfont": {"color": colours.ink}},
@@ -85,11 +86,11 @@ def fold_shares(folds: Sequence[FoldShare], classes: tuple[str, ...], appearance
             go.Bar(
                 y=rows,
                 x=shares,
-                name=name,
+                name=literal(name),
                 orientation="h",
                 marker={"color": colours[name], "line": {"width": 0}},
                 customdata=[fold.windows for fold in folds],
-                hovertemplate=f"%{{y}}<br>{name} %{{x:.0%}} of %{{customdata}} windows<extra></extra>",
+                hovertemplate=f"%{{y}}<br>{literal(name)} %{{x:.0%}} of %{{customdata}} windows<extra></extra>",
             )
         )
     chart.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal", margin_r=26)
@@ -121,6 +122,7 @@ def metric_spread(
 ) -> go.Figure:
     """A row a metric of 0 to 1: a dot a repeat, the mean as a bar, and a reference (such as the majority class) as a line."""
     colours = palette(appearance)
+    titles = {name: literal(title) for name, title in titles.items()}
     rows = list(titles.values())
     chart = figure(appearance, 84 + 26 * max(len(rows), 3))
     values = {title: _column(by_repeat, name) for name, title in titles.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
@@ -17,7 +18,12 @@ def literal(value: Any) -> Any:
         return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     if isinstance(value, dict):
         return {literal(key): literal(item) for key, item in value.items()}
-    return [literal(item) for item in value] if isinstance(value, list) else value
+    return [literal(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def plain(text: str) -> str:
+    """The text that `literal` was given, for files that no plotly reads."""
+    return html.unescape(text)
 
 
 def script() -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from moola_core.charts.markup import literal
 from moola_core.charts.theme import class_colours, faded, figure, palette
 from moola_core.diagnostics.results import Expansion
 
@@ -53,12 +54,12 @@ def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") 
         own = view.label == name
         chart.add_trace(
             go.Scatter(
-                x=view.center[own], y=view.probability[own], yaxis="y2", mode="markers", name=name,
+                x=view.center[own], y=view.probability[own], yaxis="y2", mode="markers", name=literal(name),
                 marker={
                     "size": 7, "color": of_class[name],
                     "symbol": np.where(view.foreign[own], "x-thin-open", "circle").tolist(),
                 },
-                hovertemplate=f"{name} %{{y:.2f}}<br>center at bar %{{x:.0f}}<extra></extra>",
+                hovertemplate=f"{literal(name)} %{{y:.2f}}<br>center at bar %{{x:.0f}}<extra></extra>",
             )
         )  # fmt: skip
     step = max(1, len(bars) // 8)

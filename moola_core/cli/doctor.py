@@ -49,6 +49,8 @@ def run_doctor(chosen: argparse.Namespace) -> int:
 
 def _diagnosis(chosen: argparse.Namespace) -> Any:
     """Looked at anew, so that the findings are those of the checks as they are now."""
+    from moola_core.diagnostics.results import Diagnosis
+    from moola_core.runs.codec import restore
     from moola_core.runs.record import RUN_ID
     from moola_core.runs.store import Store
 
@@ -56,6 +58,10 @@ def _diagnosis(chosen: argparse.Namespace) -> Any:
         run = Store(chosen.store).open(chosen.about)
         if run.record.state != "done":
             raise SpecError(f"is {run.record.state}.", where=f"run {run.id}", mend="Ask about a run that is done.")
+        if run.record.kind == "diagnose" and run.spec.name == "doctor":
+            return restore(
+                Diagnosis, run.result("doctor")
+            )  # the doctor was asked before, for one about reported figures
         from moola_core.launch.worker import doctor
 
         return doctor.examined(run)
@@ -68,17 +74,27 @@ def _diagnosis(chosen: argparse.Namespace) -> Any:
 
 
 def _of_figures(chosen: argparse.Namespace) -> Any:
-    from moola_core.diagnostics.doctor.reported import load
     from moola_core.diagnostics.results.doctor import EXAMPLE
-
-    figures = load(EXAMPLE if chosen.example else chosen.about)
     from moola_core.launch.worker import doctor
+
+    about = "example" if chosen.example else chosen.about
+    given, ahead = figures(
+        argparse.Namespace(**(vars(chosen) | {"about": EXAMPLE if chosen.example else chosen.about}))
+    )
+    return doctor.of_figures(given, ahead, about)
+
+
+def figures(chosen: argparse.Namespace) -> tuple[dict[str, Any], Any | None]:
+    """The reported figures of the file `about`, and the spec that mends start from where the windows that they are about are given."""
+    from moola_core.diagnostics.doctor.reported import load
     from moola_core.presets import preset
 
+    given = load(chosen.about)
+    if not chosen.windows:
+        return given, None
     ahead = preset("recommended").finetune()
-    data = options.data(argparse.Namespace(**(vars(chosen) | {"bars": None}))) if chosen.windows else {}
-    ahead = ahead.model_validate(ahead.model_dump() | {"data": ahead.data.model_dump() | data})
-    return doctor.of_figures(figures, ahead if chosen.windows else None, "example" if chosen.example else chosen.about)
+    data = options.data(argparse.Namespace(**(vars(chosen) | {"bars": None})))
+    return given, ahead.model_validate(ahead.model_dump() | {"data": ahead.data.model_dump() | data})
 
 
 def _read(path: str) -> str:

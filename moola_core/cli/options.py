@@ -29,6 +29,12 @@ def add_mirror(command: argparse.ArgumentParser) -> None:
     command.add_argument("--mirror", metavar="DIR", help="copy each completed step there; it opens as a store")
 
 
+def add_ray(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--ray", metavar="ADDRESS", default="", help="send it to this Ray cluster, such as http://127.0.0.1:8265"
+    )
+
+
 def add_names(command: argparse.ArgumentParser) -> None:
     """What a run is called, and why it is made."""
     command.add_argument("--name", default="", help="what to call the run")

@@ -20,6 +20,7 @@ def add_to(commands: Any) -> None:
     submit.add_argument("spec", metavar="SPEC.json")
     options.add_names(submit)
     _add_priority(submit)
+    options.add_ray(submit)
     _finish(submit, run_submit)
 
     worker = commands.add_parser("worker", help="carry out the queue's runs on one device, in the foreground")
@@ -40,12 +41,18 @@ def add_to(commands: Any) -> None:
     cancel.add_argument("run", metavar="RUN")
     _finish(cancel, run_cancel)
 
+    job = commands.add_parser("job", help="what a Ray cluster says of a run that was sent to it, and its last lines")
+    job.add_argument("run", metavar="RUN")
+    job.add_argument("--lines", type=int, default=20, help="how many lines of its log (default: 20)")
+    _finish(job, show_job)
+
     resume = commands.add_parser("resume", help="let an interrupted run go on where it stopped")
     resume.add_argument("run", metavar="RUN")
     resume.add_argument("--foreground", action="store_true", help="here, with a progress bar, instead of in the queue")
     for kind in ("windows", "bars"):
         resume.add_argument(f"--{kind}", metavar="FILE", help=f"where the {kind} lie now")
     _add_priority(resume)
+    options.add_ray(resume)
     options.add_mirror(resume)
     _finish(resume, run_resume)
 
@@ -70,9 +77,13 @@ def run_submit(chosen: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot be read: {error}.", where=chosen.spec, mend="Give a JSON file.") from None
     spec = parse(text, chosen.spec)
-    run_id = LocalLauncher(Store(chosen.store)).submit(
-        spec, chosen.name, chosen.note, chosen.tag, priority=chosen.priority
-    )
+    store, names = Store(chosen.store), (chosen.name, chosen.note, chosen.tag)
+    if chosen.ray:
+        from moola_core.launch.ray_jobs import RayLauncher
+
+        run_id = RayLauncher(store, chosen.ray).submit(spec, *names)
+    else:
+        run_id = LocalLauncher(store).submit(spec, *names, priority=chosen.priority)
     options.show({"run_id": run_id, "state": "queued"}, chosen.json, f"Queued run {run_id}. `moola runs` shows it.")
     return 0
 
@@ -117,6 +128,22 @@ def show_queue(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def show_job(chosen: argparse.Namespace) -> int:
+    from moola_core.launch.ray_jobs import RayLauncher
+    from moola_core.runs.store import Store
+
+    store = Store(chosen.store)
+    address = store.open(chosen.run).record.queue.get("cluster", "")
+    if not address:
+        raise RunError(
+            "was not sent to a cluster.", where=f"run {chosen.run}", mend="`moola queue` shows what runs here."
+        )
+    launcher = RayLauncher(store, address)
+    told = {"run_id": chosen.run, "job": launcher.status(chosen.run), "log": launcher.log(chosen.run, chosen.lines)}
+    options.show(told, chosen.json, f"{told['job']}\n{told['log']}".rstrip())
+    return 0
+
+
 def run_cancel(chosen: argparse.Namespace) -> int:
     from moola_core.launch.local import LocalLauncher
     from moola_core.runs.store import Store
@@ -152,8 +179,13 @@ def run_resume(chosen: argparse.Namespace) -> int:
     store = Store(chosen.store)
     run = store.open(chosen.run)
     _say_where(run, {"windows": chosen.windows, "bars": chosen.bars})
-    if not chosen.foreground:
+    if chosen.ray:
+        from moola_core.launch.ray_jobs import RayLauncher
+
+        RayLauncher(store, chosen.ray).resume(run.id)
+    elif not chosen.foreground:
         LocalLauncher(store).resume(run.id, chosen.priority)
+    if chosen.ray or not chosen.foreground:
         options.show({"run_id": run.id, "state": "queued"}, chosen.json, f"Run {run.id} is queued to go on.")
         return 0
     from moola_core.cli.train import Bar

@@ -1,38 +1,70 @@
-"""report."""
+"""report: of a run, of a study, or of what the doctor found."""
 
 from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
-from moola_core.cli import options
+from moola_core.cli import doctor, options
 from moola_core.reports.formats import FORMATS, TIMEOUT_S
 
 
 def add_to(commands: Any) -> None:
-    command = commands.add_parser("report", help="a run's report as one file")
-    command.add_argument("run", metavar="RUN", help="a run that has ended")
+    command = commands.add_parser("report", help="a report of a run, a study, or what the doctor found, as one file")
+    command.add_argument(
+        "about", metavar="RUN|FILE.json", help="a run that has ended, or reported figures that the doctor is to judge"
+    )
+    command.add_argument(
+        "--kind", default="", choices=("", "doctor"), metavar="K", help="doctor: what the doctor found in the run"
+    )
     command.add_argument("--format", required=True, metavar="F", help=", ".join(FORMATS))
     command.add_argument("--out", required=True, metavar="FILE", help="where to; Markdown's pictures go beside it")
     command.add_argument("--sections", default="", metavar="A,B", help="only these sections (default: all)")
     command.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help=f"default: {TIMEOUT_S:g} s")
+    command.add_argument("--windows", metavar="FILE", help="the labelled windows that reported figures are about")
+    options.add_reading(command)
     options.add_store(command)
     options.add_json(command)
     command.set_defaults(command=run_report)
 
 
 def run_report(chosen: argparse.Namespace) -> int:
-    from moola_core.reports.export import export
+    from moola_core.reports.export import check, export
     from moola_core.reports.wording import size
-    from moola_core.runs.store import Store
 
-    run = Store(chosen.store).open(chosen.run)
+    check(chosen.format, chosen.out)  # before the doctor is asked
+    run = _subject(chosen)
     sections = [name.strip() for name in chosen.sections.split(",") if name.strip()]
     started = time.monotonic()
-    files = export(run, chosen.format, chosen.out, sections, chosen.timeout)
+    files = export(run, chosen.format, chosen.out, sections, chosen.timeout, chosen.kind)
     count = files[0].stat().st_size
     told = {"run_id": run.id, "format": chosen.format, "out": str(files[0]), "files": [str(path) for path in files], "bytes": count, "seconds": time.monotonic() - started}  # fmt: skip
     beside = f", and {len(files) - 1} pictures in {files[1].parent}" if len(files) > 1 else ""
     options.show(told, chosen.json, f"{files[0]}, {size(count)}{beside}.")
     return 0
+
+
+def _subject(chosen: argparse.Namespace) -> Any:
+    """The run to report. The doctor is asked first where it has to be: about reported figures, or a run that it has not seen."""
+    from moola_core.reports.material import Material
+    from moola_core.runs.store import Store
+    from moola_core.specs import Diagnose
+
+    store = Store(chosen.store)
+    if Path(chosen.about).suffix == ".json":
+        figures, ahead = doctor.figures(chosen)
+        planned = ahead.model_dump(mode="json") if ahead else {}
+        return _asked(store.create(Diagnose(name="doctor", figures=figures, planned=planned), Path(chosen.about).stem))
+    run = store.open(chosen.about)
+    if chosen.kind and run.record.state == "done" and Material(run, chosen.kind).result("doctor") is None:
+        _asked(store.create(Diagnose(name="doctor", run=run.id), parent=run.id))
+    return run
+
+
+def _asked(run: Any) -> Any:
+    from moola_core.launch import worker
+
+    worker.run(run)
+    return run

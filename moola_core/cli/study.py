@@ -30,11 +30,16 @@ def add_to(commands: Any) -> None:
         help="a setting of all arms; pretrain.KEY=VALUE for the pre-training",
     )  # fmt: skip
     study.add_argument("--resume", metavar="STUDY", default="", help="go on with an interrupted study")
+    options.add_ray(study)
     options.add_reading(study)
     options.add_store(study)
     options.add_json(study)
     study.set_defaults(command=run_study)
+    _add_plan(commands)
+    _add_comparisons(commands)
 
+
+def _add_plan(commands: Any) -> None:
     plan = commands.add_parser(
         "plan", help="all named studies in the order of the phases, with every decision's reason"
     )
@@ -49,6 +54,9 @@ def add_to(commands: Any) -> None:
     options.add_json(plan)
     plan.set_defaults(command=run_plan)
 
+
+def _add_comparisons(commands: Any) -> None:
+    """What sets finished runs, or answers that were made elsewhere, side by side."""
     compare = commands.add_parser(
         "compare", help="finished runs beside the first of them; a verdict where they share folds"
     )
@@ -135,9 +143,24 @@ def run_study(chosen: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
 
     store = Store(chosen.store)
+    if chosen.ray:
+        return _send(chosen, store)
     run = store.open(chosen.resume) if chosen.resume else store.create(_spec(chosen), name=chosen.name)
     _carry_out(run, resume=bool(chosen.resume))
     return _show(chosen, run)
+
+
+def _send(chosen: argparse.Namespace, store: Any) -> int:
+    """Let a cluster carry it out, its runs side by side, and return at once."""
+    from moola_core.launch.ray_jobs import RayLauncher
+
+    launcher = RayLauncher(store, chosen.ray)
+    run_id = chosen.resume or launcher.submit(_spec(chosen), chosen.name)
+    if chosen.resume:
+        launcher.resume(run_id)
+    told = {"run_id": run_id, "state": "queued"}
+    options.show(told, chosen.json, f"Study {run_id} is sent. `moola job {run_id}` and the app's Compare page show it.")
+    return 0
 
 
 def _spec(chosen: argparse.Namespace) -> Any:

@@ -67,6 +67,11 @@ class LocalLauncher:
             raise RunError(
                 f"is part of study {record.parent}.", where=f"run {run_id}", mend="Cancel the study; it can be resumed."
             )
+        if record.queue.get("cluster"):
+            from moola_core.launch.ray_jobs import RayLauncher
+
+            RayLauncher(self.store, record.queue["cluster"]).cancel(run_id)
+            return
         cancelling.ask(run)
         if not record.queue:
             _interrupt(record)

@@ -41,11 +41,19 @@ class Dataset:
 
 
 def find_files(folder: str | Path) -> list[DataFile]:
-    """Every table under `folder`, at any depth, sorted by path. Hidden files and saved settings are passed over."""
+    """Every table under `folder`, at any depth, sorted by path. Hidden files and saved settings are passed over; a link that
+    leads out of the folder is not followed."""
     folder = Path(folder)
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and tables.suffix(path))
     shown = (path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-    return [recognise(path) for path in shown if not path.name.endswith(".moola.json")]
+    root = folder.resolve()
+    tables_found = [path for path in shown if not path.name.endswith(".moola.json")]
+    return [recognise(path) if path.resolve().is_relative_to(root) else _elsewhere(path) for path in tables_found]
+
+
+def _elsewhere(path: Path) -> DataFile:
+    stat = path.lstat()
+    return DataFile(path, "unknown", None, stat.st_size, stat.st_mtime_ns, "a link that leads out of the data folder: copy the file, or set MOOLA_DATA to its folder")  # fmt: skip
 
 
 def recognise(path: str | Path) -> DataFile:

@@ -154,7 +154,7 @@ def _predecessors(path: Path) -> Pretrained:
             where=str(path),
             mend="Save its weights alone, as safetensors or with torch.save(model.state_dict()).",
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # noqa: BLE001 - on spoilt bytes torch's unpickler raises whatever it runs into
         raise CheckpointError(
             f"cannot be read: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}.",
             where=str(path),

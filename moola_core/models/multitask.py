@@ -56,7 +56,7 @@ class MultiTask(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
 
-def _pointer_head(width: int, sequence_width: int, model: Model) -> nn.Module | None:
+def _pointer_head(width: int, sequence_width: int, model: Model) -> PointerHead | PositionHead | None:
     if model.tasks == "class":
         return None
     return PositionHead(width, sequence_width) if model.pointer == "positions" else PointerHead(width)

@@ -32,7 +32,7 @@ def write(asked: dict[str, Any]) -> list[Path]:
     out, format = Path(asked["out"]), asked["format"]
     if format in ("pdf", "md", "zip"):
         chromium.find()  # before the work, not after it
-    material = Material(Run(Path(asked["folder"])))
+    material = Material(Run(Path(asked["folder"])), asked["kind"])
     report = assemble(material, asked["sections"])
     files = content(report, material, format, out.stem)
     for name, data in files.items():

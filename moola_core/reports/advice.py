@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moola_core.diagnostics.results import Evaluation, Learned
+from moola_core.diagnostics.results import Comparison, Evaluation, Learned, PlanReport
+from moola_core.reports import comparing
 from moola_core.reports.verdicts import of_learned
 from moola_core.runs.record import Record
 from moola_core.targets import judge
@@ -59,6 +60,56 @@ def after_pretraining(record: Record, learned: Learned | None) -> Advice:
         "launch",
         (("kind", "pretrain"),),
     )
+
+
+def after_comparison(record: Record, found: Comparison | None) -> Advice:
+    """The one thing to do next about a study or a comparison."""
+    if record.state != "done":
+        return _of_state(record)
+    if found is None:
+        return Advice("The comparison left no result.", "Start it again.", "Go to Compare", "compare")
+    if found.no_verdict:
+        return Advice(found.no_verdict, "Compare runs of the same windows and folds.", "Go to Compare", "compare")
+    if found.beaten_by:
+        return Advice(
+            f"{found.beaten_by[0]} is the best so far.",
+            f"Use it until a network beats it. See what the doctor found in {found.against}.",
+            "Ask the doctor", "doctor",
+        )  # fmt: skip
+    rows = [row for _, row in comparing.in_order(found, "f1_macro")]
+    networks = {arm.name for arm in comparing.networks(found)}
+    rows = [row for row in rows if row.arm in networks]
+    helping = sorted((row for row in rows if row.verdict == "helps"), key=lambda row: -row.delta)
+    if helping:
+        return Advice(f"{helping[0].arm} helps.", "Pin its run as the baseline, and start the next runs from its settings.", "Choose a run to pin", "runs")  # fmt: skip
+    open_ = [row for row in rows if row.verdict == "undecided"]
+    if open_:
+        needed = next((text for row in open_ if (text := comparing.settles(row))), "")
+        step = (
+            f"{needed} would settle it."
+            if needed
+            else "More of the same would not settle it: compare something that differs more."
+        )
+        return Advice(f"{open_[0].arm} is undecided.", step, "Set up a study", "compare")
+    return Advice("No arm helps.", f"Keep {found.against}.", "See its run", "runs")
+
+
+def after_plan(record: Record, found: PlanReport | None) -> Advice:
+    """The one thing to do next about a plan."""
+    if record.state != "done":
+        return _of_state(record)
+    failed = [row for row in found.decisions if row.branch == "failed"] if found else []
+    if failed:
+        return Advice(f"{failed[0].study} failed: {failed[0].reason}", f"Mend that, then: moola plan --resume {record.run_id}.", "Read the log", "runs")  # fmt: skip
+    adopted = [row.adopts for row in found.decisions if row.adopts] if found else []
+    if adopted:
+        return Advice(
+            f"The plan took over: {', '.join(adopted)}.",
+            "Start the next runs from these settings.",
+            "Set up a run",
+            "launch",
+        )
+    return Advice("The plan changed nothing.", "Keep the settings that it started from.", "Set up a run", "launch")
 
 
 def _of_state(record: Record) -> Advice:

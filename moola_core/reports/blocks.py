@@ -29,11 +29,12 @@ Row = tuple[Cell, ...]
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `strong` is set in bold before it. warning: what must not be read past."""
+    """A paragraph; `title` heads it, `strong` is set in bold before it. warning: what must not be read past."""
 
     text: str
     strong: str = ""
     warning: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,15 @@ class Chart:
     half: bool = False
 
 
-Block = Text | Figures | Table | Chart
+@dataclass(frozen=True)
+class Command:
+    """A line for a terminal, with what it does as its `title`."""
+
+    title: str
+    line: str
+
+
+Block = Text | Figures | Table | Chart | Command
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A run's report: `facts` head it; `absent` says of each section that is not there why."""
+    """A report of the run `run_id`; kind: what it is of, as in `wording.KIND_TITLES`. `facts` head it; `absent` says of each section that is not there why."""
 
     run_id: str
     kind: str
@@ -101,3 +110,16 @@ class Report:
 def charts(section: Section) -> list[Chart]:
     """The section's charts, in order."""
     return [block for block in section.blocks if isinstance(block, Chart)]
+
+
+def lines(section: Section) -> list[tuple[Block, ...]]:
+    """The section's blocks as they stand under each other: each alone, but two charts of half the width side by side."""
+    found: list[tuple[Block, ...]] = []
+    for block in section.blocks:
+        half = isinstance(block, Chart) and block.half
+        before = found[-1] if found else ()
+        if half and len(before) == 1 and isinstance(before[0], Chart) and before[0].half:
+            found[-1] = (before[0], block)
+        else:
+            found.append((block,))
+    return found

@@ -21,27 +21,40 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def export(
-    run: Run, format: str, out: str | Path, sections: Sequence[str] = (), timeout_s: float = TIMEOUT_S
+    run: Run, format: str, out: str | Path, sections: Sequence[str] = (), timeout_s: float = TIMEOUT_S, kind: str = ""
 ) -> list[Path]:
     """Write the report of `run` to the file `out` and return the files written: `out`, and beside Markdown its pictures.
 
-    sections: names from `sections.names`, all by default. Raises SpecError for an unknown format or section, RunError while the
+    sections: names from `sections.names`, all by default; kind: "doctor" for what the doctor found in the run, by default the run's
+    own. Raises SpecError for an unknown format, kind or section, RunError while the
     run is active, ReportError when Chromium is missing where the format needs it, or when it takes longer than `timeout_s`.
     """
-    if format not in FORMATS:
-        raise SpecError(f"unknown format {format!r}.", mend=nearest(format, FORMATS))
-    out = Path(out).resolve()
-    if out.is_dir():
-        raise ReportError("is a folder.", where=str(out), mend="Name a file in it.")
+    out = check(format, out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ReportError(
             f"cannot be written: {error.strerror}.", where=str(out), mend="Choose another place."
         ) from None
-    asked = {"folder": str(run.folder.resolve()), "format": format, "out": str(out), "sections": list(sections)}
+    asked = {
+        "folder": str(run.folder.resolve()),
+        "format": format,
+        "out": str(out),
+        "sections": list(sections),
+        "kind": kind,
+    }
     answer = _ask(asked, timeout_s)
     return [Path(path) for path in answer["files"]]
+
+
+def check(format: str, out: str | Path) -> Path:
+    """The whole path of the file. Raises SpecError for an unknown format, ReportError where a folder lies in its place."""
+    if format not in FORMATS:
+        raise SpecError(f"unknown format {format!r}.", mend=nearest(format, FORMATS))
+    out = Path(out).resolve()
+    if out.is_dir():
+        raise ReportError("is a folder.", where=str(out), mend="Name a file in it.")
+    return out
 
 
 def _ask(asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from moola_core.charts.markup import literal
 from moola_core.diagnostics.results import RESULTS
 from moola_core.errors import RunError
 from moola_core.reports.blocks import Number
@@ -59,15 +58,7 @@ class Result(Stored):
     """A stored result: its values, or the sentence that says why there are none."""
 
     def __init__(self, run: Run, name: str) -> None:
-        try:
-            values = run.result(name)
-        except ValueError as error:
-            raise RunError(
-                f"results/{name}.json cannot be read: {error}.",
-                where=f"run {run.id}",
-                mend="Launch it again, or restore the file.",
-            ) from None
-        super().__init__(run, f"results/{name}.json", values)
+        super().__init__(run, f"results/{name}.json", run.result(name))
         self.name = name
 
     @property
@@ -79,20 +70,26 @@ class Result(Stored):
         """The result as its dataclass."""
         return codec.restore(RESULTS[self.name], self.values)
 
-    @cached_property
-    def drawn(self) -> Any:
-        """The same with texts that plotly shows as they are; for charts alone."""
-        return codec.restore(RESULTS[self.name], literal(self.values))
-
 
 class Material:
-    """Everything that a report of `run` may show. Raises RunError while the run is active."""
+    """Everything that a report of `run` may show.
 
-    def __init__(self, run: Run) -> None:
+    kind: what the report is of, a key of `wording.REPORT_OF`; by default the run's own kind. `doctor` is what the doctor found in
+    the run, also the kind of a run that asked it; of one that asked about another run, the report is about that one. Raises
+    RunError while the run is active.
+    """
+
+    def __init__(self, run: Run, kind: str = "") -> None:
+        self.asked = run if _asks_the_doctor(run) else None
+        if self.asked is not None:
+            kind = kind or "doctor"
+            run = Store(run.store_root).open(run.spec.run) if run.spec.run and run.record.state == "done" else run
         self.run, self.record, self.spec = run, run.record, run.spec
+        self.kind = kind or self.record.kind
         if self.record.active:
             raise RunError(f"is {self.record.state}.", where=f"run {run.id}", mend="Report it when it has ended.")
         self._results: dict[str, Result | None] = {}
+        self._others: dict[str, Run] = {}
 
     @cached_property
     def stored_record(self) -> Stored:
@@ -121,15 +118,26 @@ class Material:
     def result(self, name: str) -> Result | None:
         """The result called `name`, of the run itself or of the newest finished run that is about it; None where there is none."""
         if name not in self._results:
-            holder = self.run if self._holds(self.run, name) else self._diagnosed(name)
+            holder = self.run if self._holds(self.run, name) else None
+            if holder is None or name == "doctor":
+                # The doctor may have been asked again since, with the checks as they are now.
+                holder = self._answered(name) or self._diagnosed(name) or holder
             self._results[name] = Result(holder, name) if holder else None
         return self._results[name]
 
     def runs(self) -> list[Run]:
         """The run, then the others whose results were asked for and found."""
-        others = {result.run.id: result.run for result in self._results.values() if result}
+        others = {result.run.id: result.run for result in self._results.values() if result} | self._others
         others.pop(self.run.id, None)
         return [self.run, *others.values()]
+
+    def other(self, run_id: str) -> Run | None:
+        """Another run of the same store, such as a study's arm; None where it was deleted since."""
+        try:
+            self._others[run_id] = self._store.open(run_id)
+        except RunError:
+            return None
+        return self._others[run_id]
 
     @cached_property
     def _store(self) -> Store:
@@ -139,6 +147,10 @@ class Material:
     def _diagnoses(self) -> list[tuple[Record, Run]]:
         records = self._store.runs("diagnose")
         return [(record, self._store.open(record.run_id)) for record in records if record.state == "done"]
+
+    def _answered(self, name: str) -> Run | None:
+        """The run that asked the doctor and that the report was asked of, if this is what it asked."""
+        return self.asked if self.asked is not None and self._holds(self.asked, name) else None
 
     def _diagnosed(self, name: str) -> Run | None:
         for record, run in self._diagnoses:
@@ -155,3 +167,7 @@ class Material:
     @staticmethod
     def _holds(run: Run, name: str) -> bool:
         return (run.folder / "results" / f"{name}.json").is_file()
+
+
+def _asks_the_doctor(run: Run) -> bool:
+    return run.record.kind == "diagnose" and run.spec.name == "doctor"

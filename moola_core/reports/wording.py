@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 KIND_TITLES = {"finetune": "fine-tuning", "pretrain": "pre-training"}
+# What the reports of each kind are of.
+REPORT_OF = {
+    "finetune": "a fine-tuning run",
+    "pretrain": "a pre-training run",
+    "study": "a study",
+    "compare": "a comparison of runs",
+    "plan": "a plan of studies",
+    "doctor": "what the doctor found",
+}
 
 
 def duration(seconds: float | None) -> str:

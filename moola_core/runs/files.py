@@ -21,7 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
         flush(draft)
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder cannot be made, neither can the draft be taken away
+            draft.unlink(missing_ok=True)
         raise StoreError(
             f"cannot be written: {error.strerror or error}.", where=str(path), mend="Check the disk's space and rights."
         ) from None

@@ -107,7 +107,7 @@ class Queue:
 
     def catch_up(self) -> None:
         """Add the runs whose folders say that they wait and that are not here: their submitter was killed in between."""
-        waiting = [record for record in Index(self.root).records() if record.waits]
+        waiting = [record for record in Index(self.root).records() if record.waits and _here(record)]
         if waiting:
             rows = [_row(record) for record in reversed(waiting)]
             self._do(lambda connection: connection.executemany(_ADD, rows))
@@ -181,9 +181,14 @@ class Queue:
             connection.execute(f"DROP TABLE IF EXISTS {name}")
         for table in _TABLES:
             connection.execute(table)
-        known = [r for r in Index(self.root).records() if r.waits or (r.state == "running" and r.queue)]
+        known = [record for record in Index(self.root).records() if record.active and _here(record)]
         connection.executemany(_ADD, [_row(record) for record in reversed(known)])
         connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _here(record: Record) -> bool:
+    """Whether the run is this store's queue's to begin, not that of a process in the foreground or of a cluster."""
+    return bool(record.queue) and not record.queue.get("cluster")
 
 
 def _row(record: Record) -> tuple[str, int, str, str]:

@@ -23,7 +23,7 @@ class Record:
     state: queued, running, done, failed, cancelled or lost; created, started, ended: ISO 8601 in UTC; progress: `done` and
     `total` replicates and the last `epoch`; process: `pid`, its `started` time and the host's `boot`; data_hashes: windows,
     folds, bars; error: a sentence for the user; warnings: what was lost without ending the run; queue: `priority` and the
-    processor that it `needs` and the `folder` where relative paths begin, empty for a run in the foreground; data: the files of `windows` and `bars`, where they lie now.
+    processor that it `needs` and the `folder` where relative paths begin, or the `cluster` and its `job`; empty for a run in the foreground; data: the files of `windows` and `bars`, where they lie now.
     """
 
     run_id: str

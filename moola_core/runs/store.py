@@ -95,22 +95,27 @@ class Run:
         return self.table("steps").to_pandas()
 
     def table(self, name: str) -> pa.Table:
-        """The Parquet table called `name`. Raises RunError when the run has none (yet)."""
+        """The Parquet table called `name`. Raises RunError when the run has none (yet), or its file is torn."""
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise RunError(
                 f"has no {name} yet.", where=f"run {self.id}", mend="Wait until it is done, or launch it again."
             )
-        return pq.read_table(path)
+        try:
+            return pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise RunError(
+                f"{name}.parquet cannot be read: {error}.", where=f"run {self.id}", mend="Restore the file from a copy."
+            ) from None
 
     def result(self, name: str) -> dict[str, Any]:
-        """A stored result as plain values. Raises RunError when it was not computed."""
+        """A stored result as plain values. Raises RunError when it was not computed, or its file is torn."""
         path = self.folder / "results" / f"{name}.json"
         if not path.is_file():
             raise RunError(
                 f"has no result {name}.", where=f"run {self.id}", mend="Wait until it is done, or launch it again."
             )
-        return codec.loads(path.read_text())
+        return self._json(f"results/{name}.json")
 
     def events(self, after: int = 0) -> list[dict[str, Any]]:
         """The events from number `after` on. A last line that is being written is left for the next call."""
@@ -205,7 +210,7 @@ class Run:
                 pq.write_table(pa.table(dict(columns)), draft / f"{name}.parquet")
             (draft / "fit.json").write_text(codec.dumps(facts) + "\n")
             if weights:
-                arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+                arrays = {name: np.require(array, requirements="C") for name, array in weights.items()}
                 save_file(arrays, draft / "weights.safetensors")
             for path in draft.iterdir():
                 flush(path)
@@ -224,7 +229,7 @@ class Run:
         write_text(path.with_suffix(".json"), codec.dumps(description, indent=1) + "\n")
         with replacing(path) as draft:
             # In the file itself too: between the two replacements the one beside it belongs to other weights.
-            arrays = {key: np.ascontiguousarray(array) for key, array in weights.items()}
+            arrays = {key: np.require(array, requirements="C") for key, array in weights.items()}
             save_file(arrays, draft, {"description": codec.dumps(description)})
         return path
 
@@ -240,7 +245,9 @@ class Run:
             return codec.load_object(path.read_bytes())
         except (OSError, ValueError) as error:
             raise RunError(
-                f"{name} cannot be read: {error}.", where=f"run {self.id}", mend="Delete the run or restore the file."
+                f"{name} cannot be read: {error}.",
+                where=f"run {self.id}",
+                mend="Launch the run again, or restore the file.",
             ) from None
 
 

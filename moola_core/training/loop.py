@@ -49,6 +49,9 @@ class Loop:
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.WEIGHTS))
         outputs = len(inputs.classes) + spec.faults.extra_output
         self.model = MultiTask(inputs.x.shape[2], outputs, spec.model).to(device.kind)
+        usual = self._usual_pointer()
+        if self.model.pointer_head is not None and usual is not None:
+            self.model.pointer_head.begin_at(*usual)
         if self.start is not None:
             self.start.check_features(inputs.features)
             self.start.check_size(spec.model.layers, spec.model.hidden)
@@ -124,13 +127,18 @@ class Loop:
             )
         return torch.optim.AdamW(groups, fused=True)
 
+    def _usual_pointer(self) -> list[float] | None:
+        """The training windows' median center and length; None where none of them has a pointer."""
+        train = self.inputs.pointer[self.fold.train]
+        return None if np.isnan(train).all() else [float(value) for value in np.nanmedian(train, axis=0)]
+
     def _constant_pointer_loss(self) -> float:
         """The pointer loss on the inner windows of always answering the training windows' median: a unit for the loss."""
-        train = self.inputs.pointer[self.fold.train]
-        if self.active[1] == 0 or np.isnan(train).all():
+        usual = self._usual_pointer()
+        if self.active[1] == 0 or usual is None:
             return 1.0
         inner = torch.from_numpy(self.inputs.pointer[self.fold.inner])
-        constant = torch.from_numpy(np.nanmedian(train, axis=0)).expand_as(inner)
+        constant = torch.tensor(usual, dtype=inner.dtype).expand_as(inner)
         return max(float(pointer_loss(constant, inner, self.spec.loss.huber_delta)), 1e-8)
 
     def losses(self, outputs: Outputs, rows: Tensor) -> Tensor:

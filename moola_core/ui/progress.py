@@ -13,7 +13,7 @@ from moola_core.reports.wording import duration
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, widgets
-from moola_core.ui.widgets import badge
+from moola_core.ui.widgets import badge, literal
 
 EVERY = "1s"
 
@@ -43,7 +43,7 @@ def bar(run: Run, record: Record) -> None:
         else ("waiting in the queue" if record.state == "queued" else "starting")
     )
     left = seconds_left(record)
-    st.markdown(f"{badge(record.state)} **{record.name or record.preset or run.id}**")
+    st.markdown(f"{badge(record.state)} **{literal(record.name or record.preset or run.id)}**")
     st.progress(min(share, 1.0), text=text + (f", about {duration(left)} left" if left is not None else ""))
 
 

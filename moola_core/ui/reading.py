@@ -175,7 +175,7 @@ def _bars_beside(file: DataFile, files: list[DataFile]) -> Path:
 
 
 def _show(preview: Preview) -> None:
-    st.markdown(f":green-badge[:material/check: readable] {preview.summary}")
+    st.markdown(f":green-badge[:material/check: readable] {widgets.literal(preview.summary)}")
     for note in preview.notes[:4]:
         st.caption(widgets.literal(note))
     widgets.chart(candles(preview.view, widgets.appearance(), 260), "read_preview", "Candles of the file as it is read")

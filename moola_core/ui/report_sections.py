@@ -12,10 +12,11 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.reports.blocks import Block, Cell, Chart, Figures, Number, Section, Table, Text
+from moola_core.reports.blocks import Block, Cell, Chart, Command, Figures, Number, Section, Table, Text, lines
 from moola_core.reports.export import export
 from moola_core.reports.formats import FORMATS
-from moola_core.reports.sections import SECTIONS, build, names
+from moola_core.reports.material import Material
+from moola_core.reports.sections import SECTIONS, build, known
 from moola_core.reports.wording import size
 from moola_core.runs.store import Run
 from moola_core.ui import state, widgets
@@ -27,39 +28,46 @@ TITLES = {maker.name: maker.title for maker in SECTIONS}
 ENDINGS = {"md": "md.zip"}
 
 
-def choose_sections(run: Run) -> list[str]:
-    """The sections that the file is to have; all at first."""
-    known = list(names(run.record.kind))
+def offer(run: Run, kind: str = "") -> None:
+    """A report of the run as a file, on another page than its own."""
+    with st.popover("Report as a file", icon=":material/description:"):
+        make_file(run, choose_sections(run, kind), kind)
+
+
+def choose_sections(run: Run, kind: str = "") -> list[str]:
+    """The sections that the file is to have; all at first. kind: as in `export`."""
+    material = Material(run, kind)
+    may = list(known(material))
     chosen = st.pills(
-        "Sections of the file", known, selection_mode="multi", default=known, key=f"sections_{run.record.kind}",
+        "Sections of the file", may, selection_mode="multi", default=may, key=f"sections_{material.kind}",
         format_func=TITLES.__getitem__,
     )  # fmt: skip
-    return [name for name in known if name in chosen]
+    return [name for name in may if name in chosen]
 
 
-def make_file(run: Run, sections: Sequence[str]) -> None:
+def make_file(run: Run, sections: Sequence[str], kind: str = "") -> None:
     """Choose a format, make the file, download it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         format = st.selectbox("Format", list(FORMATS), format_func=FORMATS.__getitem__, key="report_format", width=160)
-        wanted = (run.id, format, tuple(sections))
+        wanted = (run.id, format, tuple(sections), kind)
         if st.button("Make the file", icon=":material/description:", type="primary", disabled=not sections):
             with st.spinner("Making the file"):
                 _make(run, wanted)
         made = st.session_state.get(MADE)
         if made and made[0] == wanted:
-            name = f"{run.id}.{ENDINGS.get(format, format)}"
+            name = f"{kind + '-' if kind else ''}{run.id}.{ENDINGS.get(format, format)}"
             label = f"Download {name} ({size(len(made[1]))})"
             st.download_button(label, made[1], name, key="report_file", on_click="ignore", icon=":material/download:")
     if not sections:
         st.caption("Choose at least one section.")
 
 
-def _make(run: Run, wanted: tuple[str, str, tuple[str, ...]]) -> None:
-    _, format, sections = wanted
+def _make(run: Run, wanted: tuple[str, str, tuple[str, ...], str]) -> None:
+    _, format, sections, kind = wanted
     st.session_state.pop(MADE, None)
     try:
         with tempfile.TemporaryDirectory(prefix="moola-") as folder:
-            files = export(run, format, Path(folder) / f"report.{format}", sections)
+            files = export(run, format, Path(folder) / f"report.{format}", sections, kind=kind)
             st.session_state[MADE] = (wanted, files[0].read_bytes() if len(files) == 1 else _zip(files, Path(folder)))
     except MoolaError as error:
         widgets.explain(error)
@@ -73,14 +81,14 @@ def _zip(files: Sequence[Path], folder: Path) -> bytes:
     return packed.getvalue()
 
 
-def preview(run: Run, sections: Sequence[str]) -> None:
+def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:
     """One of the sections as the file will have it, or why it will not."""
     if not sections:
         return
     state.choose(PREVIEW, list(sections), sections[0])
     name = st.selectbox("Preview", list(sections), key=PREVIEW, format_func=TITLES.__getitem__, width=320)
     state.publish((PREVIEW,), {PREVIEW: sections[0]})
-    report = build(run, [name])
+    report = build(run, [name], kind)
     for section in report.sections:
         st.subheader(section.title)
         _draw(section)
@@ -90,26 +98,19 @@ def preview(run: Run, sections: Sequence[str]) -> None:
 
 def _draw(section: Section) -> None:
     """The section's blocks; charts of half the width two in a line."""
-    halves: list[Chart] = []
-    for block in section.blocks:
-        if isinstance(block, Chart) and block.half:
-            halves.append(block)
-            continue
-        _side_by_side(section, halves)
-        halves = []
-        _block(section, block)
-    _side_by_side(section, halves)
-
-
-def _side_by_side(section: Section, charts: Sequence[Chart]) -> None:
-    for i in range(0, len(charts), 2):
-        for place, chart in zip(st.columns(2, gap="large"), charts[i : i + 2], strict=False):
-            with place:
-                _block(section, chart)
+    for line in lines(section):
+        if isinstance(line[0], Chart) and line[0].half:
+            for place, chart in zip(st.columns(2, gap="large"), line, strict=False):
+                with place:
+                    _block(section, chart)
+        else:
+            _block(section, line[0])
 
 
 def _block(section: Section, block: Block) -> None:
     if isinstance(block, Text):
+        if block.title:
+            st.markdown(f"##### {literal(block.title)}")
         text = f"**{literal(block.strong)}** {literal(block.text)}" if block.strong else literal(block.text)
         if block.warning:
             st.warning(text, icon=":material/warning:")
@@ -125,6 +126,9 @@ def _block(section: Section, block: Block) -> None:
             pd.DataFrame(rows, columns=[literal(name) for name in block.columns]), border="horizontal", hide_index=True
         )
         _note(block.note)
+    elif isinstance(block, Command):
+        st.caption(literal(block.title))
+        st.code(block.line, language="bash", wrap_lines=True)
     else:
         st.markdown(f"**{literal(block.title)}**")
         widgets.chart(block.draw(widgets.appearance()), f"{section.name}-{block.name}", block.title)

@@ -13,6 +13,7 @@ from moola_core.charts import curves, evaluation
 from moola_core.diagnostics.results import Confusion, Evaluation
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, state, widgets
+from moola_core.ui.widgets import literal
 
 CELL = "confusion_cell"
 
@@ -68,7 +69,7 @@ def confusion(result: Evaluation, predictions: pd.DataFrame | None) -> None:
     if points:
         true, said, *_ = points[0]["customdata"]
         del st.session_state[CELL]
-        open_cell(chosen, str(true), str(said))
+        open_cell(chosen, chosen.classes[int(true)], chosen.classes[int(said)])
     _cell_buttons(chosen)
 
 
@@ -155,7 +156,7 @@ def _table(result: Evaluation, titles: dict[str, str], rows: list[dict[str, Any]
         kind, _, label = name.partition(" ")
         stored = result.metrics[kind][label] if label else result.metrics[kind]
         spread = "± " + _number(stored.get("std")) if len(rows) > 1 else "–"
-        lines.append((title, _number(stored.get("mean")), spread, _number(result.majority.get(name))))
+        lines.append((literal(title), _number(stored.get("mean")), spread, _number(result.majority.get(name))))
     return pd.DataFrame(lines, columns=["", "Mean", "Spread", "Majority"])
 
 
@@ -186,7 +187,9 @@ def _cell_buttons(chosen: Confusion) -> None:
     with st.popover("Open windows of a cell", icon=":material/grid_view:"):
         for i, true in enumerate(chosen.classes):
             for j, said in enumerate(chosen.classes):
-                if st.button(f"{true} answered {said}: {chosen.counts[i, j]}", key=f"cell_{i}_{j}", type="tertiary"):
+                if st.button(
+                    literal(f"{true} answered {said}: {chosen.counts[i, j]}"), key=f"cell_{i}_{j}", type="tertiary"
+                ):
                     open_cell(chosen, true, said)
 
 

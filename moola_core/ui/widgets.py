@@ -104,7 +104,7 @@ def empty(title: str, body: str, actions: Sequence[tuple[str, Callable[[], Any]]
 
 def explain(error: MoolaError) -> None:
     """A user's error: what, where, and how to mend it."""
-    where = f"`{error.where}`  \n" if error.where else ""
+    where = f"{literal(error.where)}  \n" if error.where else ""
     st.error(f"{where}{literal(error.what)}", icon=":material/error:")
     if error.mend:
         st.caption(f"To mend it: {literal(error.mend)}")
@@ -114,7 +114,7 @@ def window_links(texts: dict[str, str], key: str, run_id: str | None = None) -> 
     """A button a window, by its id, that opens it, with the answers of the run `run_id` where one is given."""
     also = {state.RUN: run_id} if run_id else {}
     for window_id, text in texts.items():
-        if st.button(text, key=f"{key}_{window_id}", type="tertiary", icon=":material/candlestick_chart:"):
+        if st.button(literal(text), key=f"{key}_{window_id}", type="tertiary", icon=":material/candlestick_chart:"):
             state.open_windows(window=window_id, **also)
 
 

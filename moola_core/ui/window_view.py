@@ -76,7 +76,7 @@ def _probabilities(predicted: pd.DataFrame, label: str) -> None:
         values = predicted[f"p_{name}"].to_numpy(float)
         span = f" ({values.min():.2f} to {values.max():.2f})" if len(values) > 1 else ""
         mark = " ← label" if name == label else ""
-        st.progress(float(np.clip(values.mean(), 0, 1)), text=f"{name} {values.mean():.2f}{span}{mark}")
+        st.progress(float(np.clip(values.mean(), 0, 1)), text=f"{literal(name)} {values.mean():.2f}{span}{mark}")
 
 
 def _pointer_table(windows: Windows, row: int, predicted: pd.DataFrame) -> None:

@@ -105,6 +105,38 @@ class Tab:
         self.settle()
 
 
+class Reader:
+    """A page opened from disk; what it asked for, what it complained of, which dialogs it opened."""
+
+    def __init__(self, context, path) -> None:
+        self.page, self.requests, self.errors = context.new_page(), [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda line: self.errors.append(line.text))
+        self.page.on("dialog", lambda dialog: (self.errors.append(dialog.message), dialog.dismiss()))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('[data-figure]')].every(place => place.querySelector('.main-svg'))"
+        )
+
+    def fetched(self) -> list[str]:
+        """What was asked for besides the file itself; blob: and data: never leave the page."""
+        return [url for url in self.requests[1:] if not url.startswith(("data:", "blob:"))]
+
+
+def download_report(tab: Tab, folder: Path) -> Path:
+    """Make the file on the Report page that is open, and download it into the folder."""
+    tab.page.get_by_role("button", name="Make the file").click()
+    link = tab.page.get_by_role("button", name="Download")
+    link.wait_for(timeout=90_000)
+    tab.settle()
+    with tab.page.expect_download() as download:
+        link.click()
+    out = folder / download.value.suggested_filename
+    download.value.save_as(out)
+    return out
+
+
 @pytest.fixture(scope="session")
 def browser():
     from playwright.sync_api import sync_playwright
@@ -124,6 +156,19 @@ def open_tab(browser):
         context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
         opened.append(context)
         return Tab(context.new_page(), address)
+
+    yield start
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def read(browser) -> Iterator:
+    opened = []
+
+    def start(path, width: int = 1280) -> Reader:
+        opened.append(browser.new_context(viewport={"width": width, "height": 900}))
+        return Reader(opened[-1], path)
 
     yield start
     for context in opened:

@@ -7,15 +7,16 @@ import json
 import re
 import struct
 import zipfile
-from collections.abc import Iterator
 
+import jsonschema
 import pytest
 
 from moola_core.reports.export import export
 from moola_core.runs.store import Run
 from tests.app_samples import make_data, make_pretraining
-from tests.browser.conftest import Server
-from tests.reports.conftest import HOSTILE, WINDOW, make_full, make_hostile
+from tests.browser.conftest import Server, download_report
+from tests.reports.conftest import HOSTILE, WINDOW, make_full, make_hostile, make_study
+from tests.reports.test_formats import SCHEMA
 
 
 @pytest.fixture(scope="module")
@@ -26,48 +27,37 @@ def runs(tmp_path_factory) -> dict[str, Run]:
         "full": make_full(root, windows),
         "hostile": make_hostile(root, windows),
         "pretrained": make_pretraining(root, windows),
+        "study": make_study(root, windows),
+        "hostile study": make_study(root, windows, hostile=True),
     }
 
 
-class Reader:
-    """A page opened from disk; what it asked for, what it complained of, which dialogs it opened."""
-
-    def __init__(self, context, path) -> None:
-        self.page, self.requests, self.errors = context.new_page(), [], []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda line: self.errors.append(line.text))
-        self.page.on("dialog", lambda dialog: (self.errors.append(dialog.message), dialog.dismiss()))
-        self.page.goto(path.as_uri())
-        self.page.wait_for_function(
-            "[...document.querySelectorAll('[data-figure]')].every(place => place.querySelector('.main-svg'))"
-        )
-
-    def fetched(self) -> list[str]:
-        """What was asked for besides the file itself; blob: and data: never leave the page."""
-        return [url for url in self.requests[1:] if not url.startswith(("data:", "blob:"))]
+# Charts of which a text reaches out of its place.
+CUT_OFF = """() => [...document.querySelectorAll('.plot')].filter(plot => {
+    const place = plot.getBoundingClientRect();
+    return [...plot.querySelectorAll('text')].some(text => {
+        const box = text.getBoundingClientRect();
+        return box.width && (box.right > place.right + 1 || box.left < place.left - 1 || box.bottom > place.bottom + 1);
+    });
+}).map(plot => plot.dataset.figure)"""
 
 
-@pytest.fixture
-def read(browser) -> Iterator:
-    opened = []
-
-    def start(path, width: int = 1280) -> Reader:
-        opened.append(browser.new_context(viewport={"width": width, "height": 900}))
-        return Reader(opened[-1], path)
-
-    yield start
-    for context in opened:
-        context.close()
-
-
-@pytest.mark.parametrize("name", ["full", "hostile", "pretrained"])
-def test_html_opens_from_disk_asks_for_nothing_and_draws_every_chart(runs, read, tmp_path, name):
-    (out,) = export(runs[name], "html", tmp_path / "report.html")
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, "") for name in ("full", "hostile", "pretrained", "study", "hostile study")] + [("full", "doctor")],
+)
+def test_html_opens_from_disk_asks_for_nothing_and_draws_every_chart(runs, read, tmp_path, name, kind):
+    (out,) = export(runs[name], "html", tmp_path / "report.html", kind=kind)
     reader = read(out)
     assert reader.requests[0] == out.as_uri() and reader.fetched() == [] and reader.errors == []
     drawn = reader.page.locator("[data-figure] .main-svg").count()
-    assert drawn >= reader.page.locator("[data-figure]").count() >= (4 if name == "pretrained" else 20)
+    assert (
+        drawn
+        >= reader.page.locator("[data-figure]").count()
+        >= (2 if kind else 4 if name in ("pretrained", "study", "hostile study") else 20)
+    )
+    if "hostile" not in name:  # its labels are longer than any chart
+        assert reader.page.evaluate(CUT_OFF) == []
     wide = reader.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide[0] <= wide[1]
 
@@ -138,20 +128,34 @@ def test_zip_has_everything_with_true_hashes_and_every_source(runs, tmp_path):
     assert len(sources) > 250 and {f"runs/{source}" for source in sources} <= content.keys()
 
 
+@pytest.mark.parametrize(("name", "kind", "pages"), [("study", "", (4, 14)), ("full", "doctor", (3, 12))])
+def test_studies_and_findings_come_in_every_format(runs, tmp_path, name, kind, pages):
+    run = runs[name]
+    (out,) = export(run, "zip", tmp_path / "report.zip", kind=kind)
+    with zipfile.ZipFile(out) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    listed = json.loads(content.pop("manifest.json"))["files"]
+    assert {name: row["sha256"] for name, row in listed.items()} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in content.items()
+    }
+    jsonschema.validate(json.loads(content["report.json"]), SCHEMA)
+    sources = re.findall(r'"source": "([^"#]+)#/', content["report.json"].decode())
+    assert sources and {f"runs/{source}" for source in sources} <= content.keys()
+    named = set(re.findall(r"\]\((report_files/[^)]+)\)", content["report.md"].decode()))
+    assert named == {name for name in content if name.startswith("report_files/")} and len(named) > 1
+    if kind:
+        assert f"moola doctor {run.id} --launch" in content["report.md"].decode()
+    assert pages[0] <= len(re.findall(rb"/Type /Page\b(?!s)", content["report.pdf"])) <= pages[1]
+    assert len({name for name in content if name.endswith("/spec.json")}) == (1 if kind else 3)
+
+
 def test_the_page_previews_makes_and_downloads_a_report_that_opens(runs, open_tab, read, tmp_path):
     server = Server(runs["full"].folder.parents[2], MOOLA_DEMO="off")
     try:
         tab = open_tab(server.address)
         tab.open(f"report?run={runs['full'].id}")
         tab.wait_for("What it says, and what next")
-        tab.page.get_by_role("button", name="Make the file").click()
-        link = tab.page.get_by_role("button", name="Download")
-        link.wait_for(timeout=60_000)
-        tab.settle()
-        with tab.page.expect_download() as download:
-            link.click()
-        out = tmp_path / download.value.suggested_filename
-        download.value.save_as(out)
+        out = download_report(tab, tmp_path)
         assert out.name == f"{runs['full'].id}.html" and tab.outside == [] and tab.errors == []
     finally:
         server.stop()

@@ -10,7 +10,7 @@ import pytest
 from moola_core.launch import local
 from moola_core.runs.store import Store
 from tests.app_samples import make_data
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, download_report
 
 FEW = {"epochs": "3", "folds": "2", "repeats": "1", "patience": "none"}
 
@@ -40,7 +40,7 @@ def until(ready, seconds: float = 200) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab):
+def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab, read):
     make_data(tmp_path / "data")
     server = Server(tmp_path, MOOLA_DEMO="off")
     tab = open_tab(server.address)
@@ -48,6 +48,9 @@ def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab):
         start(tab, name, **settings)
     tab.open("runs")
     assert "third" in tab.text()
+    watched = next(r for r in Store(server.store).runs() if r.name == "watched")
+    tab.open(f"runs?run={watched.run_id}")
+    tab.page.get_by_role("button", name="See the results").wait_for(timeout=200_000)
     until(lambda: states(server)["unwanted"] == "running")
     assert states(server) == {"watched": "done", "unwanted": "running", "third": "queued"}
     unwanted = next(r for r in Store(server.store).runs() if r.name == "unwanted")
@@ -64,7 +67,16 @@ def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab):
         tab = open_tab(again.address)
         third = next(r for r in Store(again.store).runs() if r.name == "third")
         tab.open(f"results?run={third.run_id}")
-        assert "Results" in tab.text() and "third" in tab.page.inner_text("[data-testid=stSidebar]")
+        tab.page.get_by_role("heading", name="Results").wait_for(timeout=60_000)
+        tab.settle()
+        assert "done third" in tab.text()
+        tab.open(f"doctor?run={third.run_id}")
+        tab.page.get_by_role("button", name="Ask again").wait_for(timeout=60_000)
+        assert "done third" in tab.text()
+        tab.open(f"report?run={third.run_id}")
+        tab.wait_for("What it says, and what next", 60)
+        report = read(download_report(tab, tmp_path))
+        assert report.page.locator("h1").inner_text() == "third" and report.fetched() == [] and report.errors == []
         assert tab.errors == [] and tab.outside == []
     finally:
         again.stop()

@@ -12,7 +12,7 @@ def test_each_cell_of_the_confusion_is_a_point_that_says_which_windows_it_holds(
     counts = np.array([[5, 1, 0], [2, 7, 3], [0, 0, 0]])
     trace = evaluation.confusion(Confusion(None, ("a", "b", "c"), counts)).data[0]
     cells = {(true, said): int(count) for true, said, count in trace.customdata}
-    assert cells[("b", "c")] == 3 and cells[("a", "b")] == 1 and len(cells) == 9
+    assert cells[(1, 2)] == 3 and cells[(0, 1)] == 1 and len(cells) == 9
     assert [trace.y[5], trace.x[5]] == ["b", "c"]  # rows are true classes, columns predicted ones
 
 

@@ -49,7 +49,8 @@ def faulty(store, demo_files):
 @pytest.fixture(scope="module")
 def pretrained(store, demo_files):
     files = {"data.bars": str(demo_files["bars"]), "data.windows": str(demo_files["windows"])}
-    run = store.create(change(preset("quick").pretrain(), files | PRE | {"learning_rate": 0.0}))
+    changes = files | PRE | {"learning_rate": 0.0, "objective.name": "masked"}
+    run = store.create(change(preset("quick").pretrain(), changes))
     worker.run(run)
     return run
 

@@ -15,7 +15,14 @@ from moola_core.runs import Store
 from moola_core.runs.checkpoints import find, settings_of, start_from
 from moola_core.specs import change
 
-SMALL = {"epochs": 3, "hidden": 4, "batch": 64, "sampling.window_bars": 105, "stride_bars": 40}
+SMALL = {
+    "epochs": 3,
+    "hidden": 4,
+    "batch": 64,
+    "sampling.window_bars": 105,
+    "stride_bars": 40,
+    "objective.name": "masked",
+}
 FINETUNE = {"epochs": 2, "repeats": 1, "folds": 3, "processes": 1}
 
 
@@ -116,3 +123,17 @@ def test_a_file_without_description_shares_no_settings(tmp_path):
     (tmp_path / "old.pt").write_bytes(b"x")
     assert settings_of(str(tmp_path / "old.pt"), tmp_path) == {}
     assert [found.run for found in find(tmp_path, tmp_path / "store")] == [None]
+
+
+@pytest.mark.parametrize("name", ["layer", "batch"])
+def test_a_normalised_encoder_is_fine_tuned_with_its_statistics(store, demo_files, name):
+    run = store.create(spec_of(demo_files, normalisation=name, epochs=1))
+    worker.run(run)
+    base = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | FINETUNE | {"epochs": 1})
+    tuned = store.create(change(base, start_from(run.id, "full", store.root)))
+    worker.run(tuned)
+    assert tuned.record.state == "done" and tuned.spec.model.normalisation == name
+    encoder = load_file(run.folder / "checkpoints" / "best.safetensors")
+    kept = load_file(tuned.replicates()[(0, 0)] / "weights.safetensors")
+    assert {key for key in encoder if "normalisation" in key} <= kept.keys()
+    assert all(kept[key].shape == encoder[key].shape for key in encoder if key.startswith("encoder."))

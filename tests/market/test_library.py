@@ -28,3 +28,11 @@ def test_files_are_recognised_by_their_headers_and_paired_by_folder(demo_files, 
     assert found["nq"].windows.name == "windows.parquet" and found["nq"].bars.name == "bars.parquet"
     assert found["nq/more.csv"].bars.name == "bars.parquet"
     assert found["es.csv"].windows is None
+
+
+def test_a_link_out_of_the_folder_is_not_read(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "bars.csv").write_text("timestamp,open,high,low,close\n2024-01-02 10:00,1,2,1,2\n")
+    (tmp_path / "data" / "bars.csv").symlink_to(tmp_path / "bars.csv")
+    (file,) = find_files(tmp_path / "data")
+    assert file.kind == "unknown" and "leads out of the data folder" in file.why and datasets(tmp_path / "data") == []

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from moola_core.errors import CheckpointError
 from moola_core.models.checkpoint import describe, load_weights, put_weights, weights_of
 from moola_core.models.encoder import Encoder, Pooling
+from moola_core.models.heads import PointerHead, PositionHead
 from moola_core.models.multitask import MultiTask
 from moola_core.specs import Model
 
@@ -122,3 +123,13 @@ def test_an_unreadable_file_of_weights_is_named(tmp_path, text):
         load_weights(path)
     with pytest.raises(CheckpointError, match="description"):
         describe(path)
+
+
+@pytest.mark.parametrize(("head", "center"), [(PointerHead(6), 0.4), (PositionHead(6, 6), None)])
+def test_a_pointer_begins_at_the_constant_answer(head, center):
+    head.begin_at(0.4, 0.08)
+    start = head(torch.zeros(2, 6), torch.zeros(2, 10, 6))
+    assert start[:, 1].tolist() == pytest.approx([0.08, 0.08])
+    assert center is None or start[:, 0].tolist() == pytest.approx([center, center])
+    head.begin_at(0.0, 1.0)
+    assert torch.isfinite(head.linear.bias).all()

@@ -7,7 +7,7 @@ import pytest
 from moola_core.reports.sections import names
 from tests.app_samples import make_pretraining, make_run
 from tests.pages.conftest import button, texts
-from tests.reports.conftest import make_full, make_hostile
+from tests.reports.conftest import make_full, make_hostile, make_study
 
 
 def test_without_data_or_runs_it_leads_to_a_run(show):
@@ -52,7 +52,7 @@ def test_a_file_is_made_of_the_chosen_sections(show, dataset, store):
     button(at, "Make the file").click().run()
     assert not at.error
     wanted, data = at.session_state["report_made"]
-    assert wanted == (run.id, "json", ("learned", "probe"))
+    assert wanted == (run.id, "json", ("learned", "probe"), "")
     assert [section["name"] for section in json.loads(data)["sections"]] == ["learned", "probe"]
 
 
@@ -74,3 +74,28 @@ def test_a_failed_run_has_a_report_and_an_active_one_has_none(show, dataset, sto
     running = make_run(store, dataset, "running")
     running.update(process={"pid": 1})
     assert "Not done yet" in texts(show("report", run=running.id))
+
+
+def test_what_the_doctor_found_is_another_report_of_the_same_run(show, dataset, store):
+    run = make_full(store, dataset)
+    at = show("report", run=run.id)
+    at.session_state["report_kind"] = "doctor"
+    at.session_state["sections_doctor"] = ["findings"]
+    at.session_state["report_format"] = "json"
+    at.run()
+    assert not at.exception and any(f"moola doctor {run.id} --launch" in code.value for code in at.code)
+    button(at, "Make the file").click().run()
+    wanted, data = at.session_state["report_made"]
+    assert wanted == (run.id, "json", ("findings",), "doctor") and json.loads(data)["kind"] == "doctor"
+
+
+@pytest.mark.parametrize("page", ["doctor", "compare"])
+def test_the_doctors_page_and_the_compare_page_offer_their_report(show, dataset, store, page):
+    run = make_full(store, dataset) if page == "doctor" else make_study(store, dataset)
+    at = show(page, run=run.id) if page == "doctor" else show(page)
+    at.session_state["report_format"] = "json"
+    at.run()
+    button(at, "Make the file").click().run()
+    assert not at.error or page == "compare"  # a simple model wins there
+    found = json.loads(at.session_state["report_made"][1])
+    assert (found["run_id"], found["kind"]) == (run.id, "doctor" if page == "doctor" else "study")

@@ -27,7 +27,7 @@ def test_a_click_on_a_cell_opens_exactly_its_windows(show, run, repeat):
     at = show("results")
     at.session_state["matrix"] = repeat
     at.run()
-    point = {"customdata": ["consolidation", "retracement", 9]}
+    point = {"customdata": [0, 1, 9]}
     at.session_state["confusion_cell"] = {"selection": {"points": [point]}}
     at.run()
     assert not at.exception and at.title[0].value == "Windows"

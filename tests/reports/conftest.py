@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from moola_core import studies
+from moola_core.diagnostics import plan as rules
 from moola_core.diagnostics.calibration import calibrations
+from moola_core.diagnostics.doctor import Case, examine
+from moola_core.diagnostics.doctor.reported import load, reported_case
 from moola_core.diagnostics.evaluation import evaluate
-from moola_core.diagnostics.results import Errors, FeatureReport, Slice, Suspect
+from moola_core.diagnostics.results import Comparison, Decision, Errors, FeatureReport, PlanReport, Slice, Suspect
+from moola_core.diagnostics.results.doctor import EXAMPLE
 from moola_core.runs import codec
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Data, Diagnose
+from moola_core.specs import Compare, Data, Diagnose, Plan
 from tests.app_samples import (
     make_attribution,
     make_balance,
+    make_comparison,
     make_data,
     make_features,
     make_predictions,
@@ -32,6 +39,12 @@ HOSTILE = {
     "retracement": "</script><img src=https://evil.example/x onerror=alert(1)>|`[a](javascript:alert(2))`",
 }
 WINDOW = "<script>alert('window')</script>"
+# What the doctor reads of a run in which almost everything went wrong.
+FACTS = {
+    "outputs": 3, "n_classes": 2, "n_windows": 60, "fold_largest_share": [1.0] * 5, "shared_bars_share": 0.2, "folds_mind_bars": False,
+    "shared_bars_windows": ["demo_0001"], "label_entropy": 0.69, "log_loss": 1.05, "accuracy": 0.5, "majority_accuracy": 0.53,
+    "ece": 0.2, "ece_null_95": 0.1, "ece_p": 0.001, "gradient_ratio": 0.01,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +73,7 @@ def make_full(root: Path, windows: Path) -> Run:
     """A run under `root` with every diagnostic."""
     run = make_run(root, windows, name="Everything")
     with_diagnoses(run, windows)
+    run.write_result("doctor", examine(Case("finetune", FACTS, run.spec, run.id)))
     return run
 
 
@@ -76,6 +90,14 @@ def make_hostile(root: Path, windows: Path) -> Run:
     run.write_result("balance", make_balance())
     run.write_result("transfer", make_transfer())
     run.write_table("steps", step_columns())
+    found = examine(Case("finetune", FACTS, run.spec, run.id))
+    first = dataclasses.replace(
+        found.findings[0],
+        title=WINDOW,
+        summary=f"{true} {WINDOW}",
+        evidence={"windows": [WINDOW] * 30, true: {"a": said}},
+    )
+    run.write_result("doctor", dataclasses.replace(found, findings=(first, *found.findings[1:])))
     run.update(state="done", seconds=12.0, note=f"{WINDOW} noted", tags=(true,), error="", warnings=(f"lost {WINDOW}",))
     with_diagnoses(run, windows)
     return run
@@ -104,3 +126,70 @@ def with_diagnoses(run: Run, windows: Path) -> None:
         child = Store(run.store_root).create(spec, parent=spec.run or None)
         child.write_result(name, result)
         child.update(state="done", data_hashes={} if name == "attribution" else {"windows": "ab" * 32})
+
+
+@pytest.fixture(scope="session")
+def study_run(tmp_path_factory, windows) -> Run:
+    """A transfer study: two of its networks' runs are in the store, the others were deleted since."""
+    return make_study(tmp_path_factory.mktemp("store"), windows)
+
+
+@pytest.fixture(scope="session")
+def hostile_study(tmp_path_factory, windows) -> Run:
+    """The same with an arm, window ids, classes and a question that are HTML and Markdown."""
+    return make_study(tmp_path_factory.mktemp("store"), windows, hostile=True)
+
+
+@pytest.fixture(scope="session")
+def figures_run(tmp_path_factory) -> Run:
+    """The doctor asked about the figures of the run that failed."""
+    figures = load(EXAMPLE)
+    run = Store(tmp_path_factory.mktemp("store")).create(Diagnose(name="doctor", figures=figures))
+    run.write_result("doctor", examine(reported_case(figures)))
+    run.update(state="done")
+    return run
+
+
+@pytest.fixture(scope="session")
+def plan_run(study_run, windows) -> Run:
+    """A plan whose first study is `study_run`; the next was skipped, the last one failed."""
+    run = Store(study_run.store_root).create(Plan(data=Data(windows=str(windows))), name="plan")
+    when = "2026-01-31T12:00:00.000+00:00"
+    decisions = (
+        Decision("transfer", "ran", "Does it help?", "full helps: +0.140.", "full", study_run.id, "rule of the plan", when),
+        Decision("losses", "skipped", "It needs bars.", "", "", "", "rule of the plan", when),
+        Decision("labels", "failed", "the bars are gone.", "", "", "", "rule of the plan", when),
+    )  # fmt: skip
+    run.write_result("plan", PlanReport(decisions, rules.gates(0.52), rules.CONTRADICTION))
+    run.update(state="done")
+    return run
+
+
+def make_study(root: Path, windows: Path, hostile: bool = False) -> Run:
+    """A transfer study under `root`, done."""
+    store, found = Store(root), make_comparison()
+    arms = [make_run(root, windows, name=arm.name).id for arm in found.arms[:2]]
+    named = [dataclasses.replace(arm, run_id=run_id) for arm, run_id in zip(found.arms, arms, strict=False)]
+    found = dataclasses.replace(found, arms=(*named, *found.arms[2:]))
+    files = {"windows": str(windows), "bars": str(windows.with_name("bars.parquet"))}
+    spec = studies.study("transfer", "quick", files)
+    if hostile:
+        texts = {"full": HOSTILE["retracement"], "demo_0000": WINDOW, **HOSTILE}
+        text = codec.dumps(found)
+        for name, other in texts.items():
+            text = text.replace(json.dumps(name), json.dumps(other))
+        found = codec.restore(Comparison, json.loads(text))
+        spec = spec.model_copy(update={"question": f"Is {WINDOW} so?"})
+    run = store.create(spec, name="transfer")
+    run.write_result("comparison", found)
+    run.update(state="done", seconds=12.0)
+    return run
+
+
+def make_chosen(study: Run) -> Run:
+    """The two runs that the study's store holds, beside each other."""
+    ids = [arm["run_id"] for arm in study.result("comparison")["arms"][:2]]
+    run = Store(study.store_root).create(Compare(runs=tuple(ids)))
+    run.write_result("comparison", study.result("comparison"))
+    run.update(state="done")
+    return run

@@ -8,9 +8,10 @@ import pytest
 
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import Evaluation
-from moola_core.reports.advice import next_step
+from moola_core.reports.advice import after_comparison, next_step
 from moola_core.runs import codec
 from moola_core.runs.record import Record
+from tests.app_samples import make_comparison
 
 DONE = Record("20260101-000000-000-aaaa", "finetune", state="done", preset="stones")
 
@@ -60,3 +61,34 @@ def test_no_better_than_the_majority_class_leads_to_the_recommended_preset():
 def test_a_good_run_is_to_be_pinned_and_then_looked_into():
     assert "pin" in next_step(DONE, _evaluation(0.9), False).step.lower()
     assert next_step(DONE, _evaluation(0.9), True).page == "windows"
+
+
+def _compared(beaten=(), **words):
+    """The sample study with other verdicts in macro F1, networks alone."""
+    found = make_comparison()
+    rows = [
+        dataclasses.replace(row, verdict=words[row.arm])
+        for row in found.verdicts
+        if row.metric == "f1_macro" and row.arm in words
+    ]
+    return dataclasses.replace(found, verdicts=tuple(rows), beaten_by=tuple(beaten))
+
+
+@pytest.mark.parametrize(
+    ("found", "fact", "step"),
+    [
+        (
+            _compared(["logistic on aggregates"], full="helps"),
+            "logistic on aggregates is the best so far",
+            "from scratch",
+        ),
+        (_compared(full="helps", frozen="helps", gradual="undecided"), "full helps", "Pin its run"),
+        (_compared(full="hurts", gradual="undecided"), "gradual is undecided", "400 labels would settle it"),
+        (_compared(full="undecided"), "full is undecided", "would not settle it"),
+        (_compared(full="hurts", frozen="equivalent"), "No arm helps", "Keep from scratch"),
+        (None, "left no result", "again"),
+    ],
+)
+def test_a_study_leads_to_one_next_step(found, fact, step):
+    said = after_comparison(dataclasses.replace(DONE, kind="study"), found)
+    assert fact in said.fact and step in said.step and said.page in ("doctor", "runs", "compare")

@@ -96,7 +96,9 @@ def test_markdown_tables_hold_target_actual_and_gap(full_run):
     assert "| Target | Wanted | Actual | Spread | Gap | Gap, % | Met |" in text and "**Next.**" in text
 
 
-@pytest.mark.parametrize("name", ["full_run", "pretrained", "hostile_run"])
+@pytest.mark.parametrize(
+    "name", ["full_run", "pretrained", "hostile_run", "study_run", "hostile_study", "figures_run", "plan_run"]
+)
 def test_json_keeps_to_the_published_schema(request, name):
     material = Material(request.getfixturevalue(name))
     report = assemble(material)
@@ -104,7 +106,7 @@ def test_json_keeps_to_the_published_schema(request, name):
     jsonschema.validate(found, SCHEMA)
     assert [section["name"] for section in found["sections"]] == [section.name for section in report.sections]
     assert found["runs"][0]["record"]["run_id"] == material.run.id
-    if name != "pretrained":
+    if name in ("full_run", "hostile_run"):
         assert len(found["runs"]) == 4  # attribution, features and shift are of other runs
 
 

@@ -296,3 +296,29 @@ def test_an_unwritable_store_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="--store"):
         make(Store(tmp_path / "file"))
+
+
+def test_a_file_where_a_folder_should_be_is_a_sentence(tmp_path):
+    from moola_core.runs.files import write_text
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/run\.json: cannot be written: Not a directory|File exists"):
+        write_text(tmp_path / "file" / "run.json", "{}")
+    assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.parametrize("text", ["", '{"metrics": {"f1', "[1, 2]", "\x00\x00", "\xff"])
+def test_a_torn_result_says_which_file_and_how_to_mend_it(store, text):
+    run = make(store)
+    run.write_result("evaluation", {"classes": []})
+    (run.folder / "results" / "evaluation.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RunError, match=rf"run {run.id}: results/evaluation\.json cannot be read.*[Rr]estore"):
+        run.result("evaluation")
+
+
+def test_a_torn_table_says_which_file_and_how_to_mend_it(store):
+    run = make(store)
+    path = run.write_table("predictions", {"p": [0.1, 0.2]})
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(RunError, match=rf"run {run.id}: predictions\.parquet cannot be read.*[Rr]estore"):
+        _ = run.predictions

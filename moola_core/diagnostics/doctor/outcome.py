@@ -14,7 +14,7 @@ CAUSES = (
     "target_visible", "label_noise", "stopped_too_early", "frozen_dropout",
 )  # fmt: skip
 SIGNAL_AUROC = 0.55  # the reference's lower bound above which the windows surely hold something
-BOASTING = 3.5  # fitted temperature beyond which honesty is a fault, not a habit of small data
+BOASTING = 4.5  # fitted temperature beyond which honesty is a fault, not a habit of small data
 LEAST_AUC = 0.75  # below it a model's doubts say little about labels
 EVEN_ERRORS = 0.85  # errors among the surest third over errors among the rest; noise makes them alike
 SUREST_ERRORS = 0.04
@@ -226,10 +226,10 @@ class LabelNoise(Check):
     shows = "errors"
 
     def judge(self, case: Case) -> Finding | None:
-        auroc = case["auroc"]
+        auroc = case["surest_auroc"]
         if auroc < LEAST_AUC:
             raise CannotJudge(
-                f"The out-of-fold AUROC is {auroc:.2f}, below {LEAST_AUC}: such a model's doubts say little about labels."
+                f"The best out-of-fold AUROC, simple models included, is {auroc:.2f}, below {LEAST_AUC}: such doubts say little about labels."
             )
         sure, low, rest = case["surest_error"], case["surest_error_low"], case["other_error"]
         ratio = sure / max(rest, 1e-9)
@@ -238,7 +238,7 @@ class LabelNoise(Check):
         planted = case.spec is not None and case.spec.faults.flipped_labels > 0
         return self.finding(
             HARMS,
-            f"Of the third of the windows that the models are surest of, {sure:.0%} bear another label (at least {low:.0%}), against {rest:.0%} "
+            f"Of the third of the windows that the best of the run and two simple models is surest of, {sure:.0%} bear another label (at least {low:.0%}), against {rest:.0%} "
             "of the others: doubts of the model would grow less with sureness, wrong labels do not.",
             {"surest_error": sure, "surest_error_low": low, "other_error": rest, "windows": list(case.get("doubted_windows") or [])},
             "Look at these windows again; relabel or grade down those that are wrong. No setting makes up for wrong labels.",

@@ -64,7 +64,7 @@ def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen, seed: int
     """AUROC of the run and of two simple models, with 95% bootstrap intervals over windows of each and of the differences.
 
     reference: a linear model on means and deviations; trees: extra trees on the means of fifths. Probabilities are averaged over the
-    repeats first.
+    repeats first. surest_*: of whichever of the three tells the classes best, for its doubts say most about labels.
     """
     label = seen.label.astype(str)
     classes = tuple(str(name) for name in np.unique(label))
@@ -80,14 +80,17 @@ def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen, seed: int
     again = np.concatenate([np.ones((1, len(y))), again])  # the first row is the windows as they are
     model = aurocs(y, ours, classes, again)
     facts = {"auroc": float(model[0]), "auroc_low": float(np.nanquantile(model[1:], 0.025))}
+    witness, best = ours, model[0]
     for name, p in simple.items():
         theirs = aurocs(y, p[known], classes, again)
+        if theirs[0] > best:
+            witness, best = p[known], theirs[0]
         low, high = np.nanquantile(model[1:] - theirs[1:], [0.025, 0.975])
         facts |= {
             f"{name}_auroc": float(theirs[0]), f"{name}_auroc_low": float(np.nanquantile(theirs[1:], 0.025)),
             f"{name}_gap_low": float(low), f"{name}_gap_high": float(high),
         }  # fmt: skip
-    return facts | _sureness(y, ours, np.array(classes))
+    return facts | {"surest_auroc": float(best)} | _sureness(y, witness, np.array(classes))
 
 
 def aurocs(label: np.ndarray, p: np.ndarray, classes: tuple[str, ...], counts: np.ndarray) -> np.ndarray:

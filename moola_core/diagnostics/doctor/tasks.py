@@ -8,6 +8,7 @@ from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge
 from moola_core.diagnostics.results import Finding
 
 ARRIVED, STUCK = 0.25, 0.005  # share of the way to the expected σ ratio, in logarithms
+STILL = 0.02  # change of the logarithm of the ratio that is no movement
 LEAST_WAY = 0.2
 IDLE = 0.5  # projections over conflicts
 LEAST_CONFLICT = 0.1
@@ -42,11 +43,13 @@ class SigmaNeverMoved(Check):
         if done >= ARRIVED:
             return None
         steps, rate = case["steps_per_fit"], case["log_variance_rate"]
+        # With room enough it did move, and the losses moved faster: that is worth a note, not this name.
+        stuck = done < STUCK and (rate * steps < 2 * abs(way) or abs(math.log(end / start)) < STILL)
         evidence = {
             "start": start, "end": end, "expected": expected, "share_of_the_way": done, "steps_per_fit": steps, "log_variance_rate": rate,
         }  # fmt: skip
         return self.finding(
-            HARMS if done < STUCK else NOTE,
+            HARMS if stuck else NOTE,
             f"σ pointer / σ class went from {start:.2f} to {end:.2f}; the losses imply {expected:.2f}, so it made {done:.1%} of the way. "
             f"Adam moves log σ² by at most {rate:g} a step, {rate * steps:.2g} in {steps} steps, and {2 * abs(way):.1f} was needed.",
             evidence,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from moola_core.errors import MoolaError, RunError
+from moola_core.launch.ray_jobs import RayLauncher, side_by_side
 from moola_core.launch.worker import compare
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
@@ -19,6 +20,9 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
     made = Children(run, listen, carry_out, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
+    cluster = side_by_side(run)
+    if cluster is not None:
+        _all_at_once(cluster, made, spec)
     for i, arm in enumerate(spec.arms):
         try:
             checkpoint = made.encoder(spec.pretraining_of(arm.name)) if arm.pretraining is not None else ""
@@ -28,6 +32,20 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     found = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed))
     run.write_result("comparison", found)
+
+
+def _all_at_once(cluster: RayLauncher, made: Children, spec: Study) -> None:
+    """Carry out first every pre-training, then every arm, side by side on the cluster."""
+    needed = {arm.name: spec.pretraining_of(arm.name) for arm in spec.arms if arm.pretraining is not None}
+    encoders = {name: made.encoder_of(own) for name, own in needed.items()}
+    cluster.carry_out(list({run.id: run for run in encoders.values()}.values()))
+    cluster.carry_out(
+        [
+            made.child(f"arm {arm.name}", spec.spec_of(arm.name, encoders[arm.name].id if arm.name in encoders else ""), f"{spec.name}: {arm.name}")
+            for arm in spec.arms
+            if arm.name not in encoders or encoders[arm.name].record.state == "done"
+        ]
+    )  # fmt: skip
 
 
 def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
@@ -45,17 +63,30 @@ class Children:
         self.store = Store(run.store_root)
 
     def encoder(self, spec: Pretrain | None) -> str:
-        """The run that pre-trains as `spec` says; arms with the same one share it."""
-        assert spec is not None
-        return self.get(f"encoder {digest(spec)[:12]}", spec, f"{self.title}: encoder").id
+        """The run that pre-trains as `spec` says, carried out; arms with the same one share it."""
+        return self._done(self.encoder_of(spec)).id
 
     def get(self, what: str, spec: Part, name: str) -> Run:
+        """The run called `what`, carried out."""
+        return self._done(self.child(what, spec, name))
+
+    def encoder_of(self, spec: Pretrain | None) -> Run:
+        assert spec is not None
+        return self.child(f"encoder {digest(spec)[:12]}", spec, f"{self.title}: encoder")
+
+    def child(self, what: str, spec: Part, name: str) -> Run:
+        """The run called `what`, made if there is none."""
         known = self.run.record.counts.get("children", {})
         if what in known:
-            child = self.store.open(known[what])
-        else:
-            child = self.store.create(spec, name=name, parent=self.run.id)
-            self.run.update(counts=self.run.record.counts | {"children": known | {what: child.id}})
-        if child.record.state != "done":
+            return self.store.open(known[what])
+        child = self.store.create(spec, name=name, parent=self.run.id)
+        self.run.update(counts=self.run.record.counts | {"children": known | {what: child.id}})
+        return child
+
+    def _done(self, child: Run) -> Run:
+        record = child.record
+        if record.state != "done" and record.queue.get("job"):  # it had its turn on the cluster
+            raise RunError(record.error or f"is {record.state}.", where=f"run {child.id}", mend="See its log.")
+        if record.state != "done":
             self.carry_out(child, self.listen)
         return child

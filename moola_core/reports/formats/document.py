@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from moola_core.charts.markup import specification
-from moola_core.reports.blocks import Block, Cell, Figures, Number, Report, Table, Text
+from moola_core.reports.blocks import Block, Cell, Command, Figures, Number, Report, Table, Text
 from moola_core.reports.material import Material
 from moola_core.runs import codec
 
@@ -36,7 +36,13 @@ def render(report: Report, material: Material) -> str:
 
 def _block(block: Block) -> dict[str, Any]:
     if isinstance(block, Text):
-        return {"type": "text", "strong": block.strong, "text": block.text, "warning": block.warning}
+        return {
+            "type": "text",
+            "strong": block.strong,
+            "text": block.text,
+            "warning": block.warning,
+            "title": block.title,
+        }
     if isinstance(block, Figures):
         items = [{"title": one.title, "value": _cell(one.number), "note": one.note} for one in block.items]
         return {"type": "figures", "items": items}
@@ -48,6 +54,8 @@ def _block(block: Block) -> dict[str, Any]:
             "rows": [[_cell(cell) for cell in row] for row in block.rows],
             "note": block.note,
         }
+    if isinstance(block, Command):
+        return {"type": "command", "title": block.title, "line": block.line}
     figure = specification(block.draw("light"))
     return {"type": "chart", "name": block.name, "title": block.title, "note": block.note, "figure": figure}
 

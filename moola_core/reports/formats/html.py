@@ -11,8 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from moola_core.charts.markup import script, specification
-from moola_core.reports.blocks import Chart, Figures, Number, Report, Table, Text, charts
-from moola_core.reports.wording import KIND_TITLES
+from moola_core.reports.blocks import Chart, Command, Figures, Number, Report, Table, Text, charts, lines
+from moola_core.reports.wording import REPORT_OF
+from moola_core.runs.record import RUN_ID
 
 FOLDER = Path(__file__).parent
 
@@ -61,8 +62,10 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    kinds = {"text": Text, "figures": Figures, "table": Table, "chart": Chart, "number": Number}
+    kinds = {"text": Text, "figures": Figures, "table": Table, "chart": Chart, "command": Command, "number": Number}
+    found.tests["run_id"] = lambda value: bool(RUN_ID.fullmatch(str(value)))
     found.tests |= {name: lambda value, kind=kind: isinstance(value, kind) for name, kind in kinds.items()}
-    found.filters |= {"kind_title": lambda kind: KIND_TITLES.get(kind, kind)}
+    found.filters |= {"report_of": REPORT_OF.__getitem__}
+    found.filters["lines"] = lines
     found.globals["key"] = key
     return found

@@ -6,10 +6,10 @@ import re
 from urllib.parse import quote
 
 from moola_core.charts.markup import specification
-from moola_core.reports.blocks import Block, Cell, Chart, Figures, Number, Report, Table, Text, charts
+from moola_core.reports.blocks import Block, Cell, Chart, Command, Figures, Number, Report, Table, Text, charts
 from moola_core.reports.formats import chromium
 from moola_core.reports.formats.html import key, page
-from moola_core.reports.wording import KIND_TITLES
+from moola_core.reports.wording import REPORT_OF
 
 WIDTH, HALF_WIDTH = 718, 440  # pixels at which charts are drawn
 SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-!|~:@$])")
@@ -17,7 +17,7 @@ SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-!|~:@$])")
 
 def render(report: Report, folder: str) -> str:
     """The report's Markdown; the pictures lie in `folder`, a path relative to the text."""
-    lines = [f"# {literal(report.title)}", "", f"Report of a {KIND_TITLES.get(report.kind, report.kind)} run.", ""]
+    lines = [f"# {literal(report.title)}", "", f"Report of {REPORT_OF[report.kind]}.", ""]
     lines += ["| | |", "|---|---|", *(f"| {literal(name)} | {_cell(value)} |" for name, value in report.facts), ""]
     for section in report.sections:
         lines += [f"## {literal(section.title)}", ""]
@@ -26,7 +26,11 @@ def render(report: Report, folder: str) -> str:
             lines += [*_lines(block, name), ""]
     if report.absent:
         lines += ["## Not in this report", ""]
-        lines += [line for title, why in report.absent for line in (f"**{literal(title)}.** {literal(why)}", "")]
+        lines += [
+            line
+            for title, why in report.absent
+            for line in (f"**{literal(title)}{'' if title.endswith('?') else '.'}** {literal(why)}", "")
+        ]
     lines.append(f"Made {report.made[:16].replace('T', ' ')} UTC by moola {report.version} from run {report.run_id}.")
     return "\n".join(lines) + "\n"
 
@@ -54,13 +58,17 @@ def literal(text: str) -> str:
 
 def _lines(block: Block, picture: str) -> list[str]:
     if isinstance(block, Text):
+        head = [f"### {literal(block.title)}", ""] if block.title else []
         strong = f"**{literal(block.strong)}** " if block.strong else ""
-        return [f"{'> ' if block.warning else ''}{strong}{literal(block.text)}".rstrip()]
+        return [*head, f"{'> ' if block.warning else ''}{strong}{literal(block.text)}".rstrip()]
     if isinstance(block, Figures):
         rows = [f"| {literal(one.title)} | {_cell(one.number)} | {literal(one.note)} |" for one in block.items]
         return ["| | | |", "|---|---|---|", *rows]
     if isinstance(block, Table):
         return _table(block)
+    if isinstance(block, Command):
+        fence = "`" * (max((len(ticks) for ticks in re.findall("`+", block.line)), default=2) + 1)
+        return [f"**{literal(block.title)}**", "", f"{fence}bash", " ".join(block.line.split()), fence]
     lines = [f"### {literal(block.title)}", "", f"![{literal(block.title)}]({picture})"]
     return [*lines, "", literal(block.note)] if block.note else lines
 

@@ -86,16 +86,16 @@ def targets(material: Material) -> list[Block] | str:
     rows, met = [], []
     for row in judge(result.values["metrics"]):
         stored = result.number("metrics", row.target.metric, "mean")
-        spread = result.number("metrics", row.target.metric, "std")
+        spread = result.number("metrics", row.target.metric, "std") if len(result.found.by_repeat) > 1 else ABSENT
         wanted = f"{row.target.text} {row.target.unit}".strip()
-        rows.append((row.target.title, wanted, stored, spread, *_gap(row)))
+        rows.append((row.target.title, wanted, stored, spread, *gap(row)))
         met.append(row.met)
     columns = ("Target", "Wanted", "Actual", "Spread", "Gap", "Gap, %", "Met")
     note = "Actual: mean over the repeats, each pooled out of fold; spread: their standard deviation."
     return [Table("", columns, tuple(rows), note, tuple(met))]
 
 
-def _gap(row: Judgement) -> tuple[Cell, Cell, str]:
+def gap(row: Judgement) -> tuple[Cell, Cell, str]:
     if row.gap is None or row.gap_percent is None:
         return ABSENT, ABSENT, ABSENT
     return (

@@ -32,7 +32,7 @@ def calibration(material: Material) -> list[Block] | str:
     result = of_run(material, "calibration")
     if isinstance(result, str):
         return result
-    drawn = result.drawn.repeats[0]
+    drawn = result.found.repeats[0]
     rows: tuple[Row, ...] = tuple(
         (
             str(one.repeat + 1),
@@ -73,7 +73,7 @@ def errors(material: Material) -> list[Block] | str:
     count = Counter(row.by for row in found.slices)
     kinds = sorted(count, key=lambda kind: count[kind] > HALF_ROWS)  # narrow charts first, side by side
     for kind in kinds:
-        drawn = [row for row in result.drawn.slices if row.by == kind]
+        drawn = [row for row in result.found.slices if row.by == kind]
         draw = partial(slice_charts.slices, drawn, overall)
         blocks.append(Chart(f"by_{kind}", slice_charts.TITLES.get(kind, kind), draw, half=count[kind] <= HALF_ROWS))
     names = ("accuracy", "low", "high", "f1_macro", "center_mae_bars", "center_low", "center_high")

@@ -21,7 +21,7 @@ def attribution(material: Material) -> list[Block] | str:
     result = of_run(material, "attribution")
     if isinstance(result, str):
         return result
-    found, drawn = result.found, result.drawn
+    found, drawn = result.found, result.found
     blocks: list[Block] = [
         Text(
             f"Exact grouped Shapley values of the out-of-fold models, {len(found.window_id):,} answers; "
@@ -75,12 +75,12 @@ def features(material: Material) -> list[Block] | str:
             f"{sure} of {len(kept)} features hold against all {len(found.table)} tests (q < 0.05).",
         )
     ]
-    positives = list(dict.fromkeys(row.positive for row in result.drawn.table))
+    positives = list(dict.fromkeys(row.positive for row in result.found.table))
     for k, positive in enumerate(positives):
-        rows = [row for row in result.drawn.table if row.aggregate == "window" and row.positive == positive]
+        rows = [row for row in result.found.table if row.aggregate == "window" and row.positive == positive]
         draw = partial(charts.correlations, rows)
         blocks.append(Chart(f"correlations_{k}", "Correlation with the label", draw, "Filled: q < 0.05."))
-        blocks.append(_correlations(result, [i for i, row in enumerate(result.drawn.table) if row in rows]))
+        blocks.append(_correlations(result, [i for i, row in enumerate(result.found.table) if row in rows]))
     expected = tuple(
         (row.text, _yes(row.met), result.number("expectations", i, "actual"))
         for i, row in enumerate(found.expectations)
@@ -144,7 +144,7 @@ def shift(material: Material) -> list[Block] | str:
         rows = getattr(found, kind)
         if rows:
             blocks.append(
-                Chart(f"distances_{kind}", title, partial(shift_charts.distances, getattr(result.drawn, kind)))
+                Chart(f"distances_{kind}", title, partial(shift_charts.distances, getattr(result.found, kind)))
             )
             names = ("ks", "low", "high", "p", "psi", "mean", "other_mean")
             table = tuple(

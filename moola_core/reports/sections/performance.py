@@ -36,7 +36,7 @@ def metrics(material: Material) -> list[Block] | str:
     spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
     columns = ("Metric", "Mean", "Spread", "Commonest class")
     note = f"Pooled out of fold over {found.windows} windows; {spread}."
-    drawn = result.drawn
+    drawn = result.found
     return [
         Chart("metrics", "Mean and each repeat", lambda look: charts.metric_spread(*charts.metric_rows(drawn), drawn.majority, "commonest class", look)),
         Table("", columns, tuple(rows), note),
@@ -63,7 +63,7 @@ def confusion(material: Material) -> list[Block] | str:
     columns = ("True class", *(f"answered {name}" for name in chosen.classes))
     which = "All repeats, added up." if chosen.repeat is None else f"Repeat {chosen.repeat + 1}."
     return [
-        Chart("confusion", "True and predicted class", partial(charts.confusion, result.drawn.confusions[0])),
+        Chart("confusion", "True and predicted class", partial(charts.confusion, result.found.confusions[0])),
         Table("", columns, rows, f"{which} Counts of windows."),
     ]
 
@@ -80,7 +80,7 @@ def folds(material: Material) -> list[Block] | str:
         if constant
         else Text("No fold answered one class alone.")
     )  # fmt: skip
-    drawn = result.drawn
+    drawn = result.found
     draw = partial(charts.fold_shares, drawn.fold_shares, drawn.classes)
     return [said, Chart("folds", "Share of each predicted class", draw)]
 
@@ -92,7 +92,7 @@ def pointers(material: Material) -> list[Block] | str:
         return NO_RESULT
     if not result.get("metrics", "center_mae_bars"):
         return "The run has no pointer head, or no window has an expansion."
-    drawn, baseline = result.drawn, result.found.pointer_baseline
+    drawn, baseline = result.found, result.found.pointer_baseline
     repeats = len(drawn.by_repeat)
     rows = tuple(
         (title, result.number("metrics", name, "mean"), _spread(result, ("metrics", name), repeats), result.number("pointer_baseline", name))

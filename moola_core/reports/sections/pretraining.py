@@ -21,7 +21,7 @@ def learned(material: Material) -> list[Block] | str:
     result = material.result("learned")
     if not result:
         return "The run left no result."
-    found, drawn = result.found, result.drawn
+    found, drawn = result.found, result.found
     blocks: list[Block] = [_figures(result, found)]
     gone = [f"{found.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if found.counts.get(name)]
     blocks += [Text(f"Left out: {', '.join(gone)}.")] if gone else []
@@ -82,7 +82,7 @@ def probed(result: Result, *path: str) -> list[Block]:
         f"A linear probe on {result.get(*path, 'windows')} labelled windows, cross-validated: AUROC, mean and standard "
         "deviation over the repeats. Chance scores 0.44 to 0.56."
     )
-    draw = partial(charts.probe, result.drawn.probe)
+    draw = partial(charts.probe, result.found.probe)
     return [
         Chart("probe", "What a linear probe reads", draw),
         Table("", ("Representation", "AUROC", "Spread"), rows, note),

@@ -7,18 +7,36 @@ from typing import Any
 
 from moola_core.reports.blocks import Block, Cell, Number, Table, Text
 from moola_core.reports.material import ABSENT, Material, Stored
-from moola_core.specs import settings
+from moola_core.specs import Part, settings
+
+OWN_SECTIONS = ("arms", "figures", "planned")
 
 
 def asked(material: Material) -> list[Block]:
-    """Every setting of the spec that is not about files."""
+    """Every setting of the spec that is not about files; arms and reported figures have sections of their own."""
     stored = Stored(material.run, "spec.json", material.spec.model_dump(mode="json"))
+    found, fields = settings(material.spec), settings(type(material.spec))
+    for name in [name for name, value in found.items() if isinstance(value, Part)]:
+        part = found.pop(name)
+        found |= settings(part, f"{name}.")
+        fields |= settings(type(part), f"{name}.")
+    quiet = [name for name, value in found.items() if ".faults." in f".{name}" and value == fields[name].default]
+    shared = [
+        name for name, value in found.items() if name.startswith("pretrain.") and found.get(_of_base(name)) == value
+    ]
     rows = tuple(
         (name, _value(stored, name, value))
-        for name, value in settings(material.spec).items()
-        if not name.startswith("data.")
+        for name, value in found.items()
+        if ".data." not in f".{name}" and name not in (*OWN_SECTIONS, *quiet, *shared)
     )
-    return [Table("", ("Setting", "Value"), rows, "The spec as it was asked for; it never changes.")]
+    note = "The spec as it was asked for; it never changes."
+    note += " Faults that are not planted are left out." if quiet else ""
+    note += " So are settings of the pre-training that are those of the base." if shared else ""
+    return [Table("", ("Setting", "Value"), rows, note)]
+
+
+def _of_base(name: str) -> str:
+    return f"base.{name.removeprefix('pretrain.')}"
 
 
 def _value(stored: Stored, name: str, value: Any) -> Cell:
@@ -31,24 +49,35 @@ def _value(stored: Stored, name: str, value: Any) -> Cell:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def data(material: Material) -> list[Block]:
+def data(material: Material) -> list[Block] | str:
     """The files with their hashes, what was counted in them, and the host that computed."""
     record, stored = material.record, material.stored_record
-    files = [(name, path) for name in ("windows", "bars") if (path := getattr(material.spec.data, name))]
-    hashes = tuple((name, value) for name, value in record.data_hashes.items())
+    asked = getattr(getattr(material.spec, "base", material.spec), "data", None)
+    files = [(name, path) for name in ("windows", "bars") if (path := getattr(asked, name, ""))]
+    hashes = tuple((name, value) for name, value in _hashes(material).items())
     counted = tuple(
         _counted(stored, name) for name in record.counts if not isinstance(record.counts[name], dict | list)
     )
     labels = tuple(
         (str(name), stored.number("counts", "labels", name, form=",d")) for name in record.counts.get("labels", {})
     )
-    blocks: list[Block] = [Table("Files", ("Data", "File"), tuple(files))]
+    blocks: list[Block] = [Table("Files", ("Data", "File"), tuple(files))] if files else []
     blocks += [Table("Hashes (SHA-256)", ("Of", "Hash"), hashes, "Two runs are comparable when those of windows and folds are equal.")] if hashes else []  # fmt: skip
     blocks += [Table("Counted", ("What", "Count"), counted)] if counted else []
     blocks += [Table("Labels", ("Class", "Windows"), labels)] if labels else []
     names = record.counts.get("features")
     blocks += [Text(", ".join(map(str, names)), "Features.")] if names else []
-    return [*blocks, Table("Computed", ("What", "Value"), _host(material))]
+    host = _host(material)
+    return [*blocks, *([Table("Computed", ("What", "Value"), host)] if host else [])] or "Nothing of it was recorded."
+
+
+def _hashes(material: Material) -> dict[str, str]:
+    """Of the run's data; of its first arm's, which all share, where it has none of its own."""
+    if material.record.data_hashes or material.kind not in ("study", "compare"):
+        return material.record.data_hashes
+    result = material.result("comparison")
+    first = material.other(result.found.arms[0].run_id) if result and result.found.arms else None
+    return first.record.data_hashes if first is not None else {}
 
 
 def _counted(stored: Stored, name: str) -> tuple[Cell, Cell]:

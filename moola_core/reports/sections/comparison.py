@@ -1,0 +1,313 @@
+"""Arms beside each other: the answer, what each reaches, how sure the differences are, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from moola_core.charts import comparison as charts
+from moola_core.diagnostics.results import Comparison, Verdict
+from moola_core.reports import advice, comparing
+from moola_core.reports.blocks import Block, Cell, Chart, Number, Row, Table, Text
+from moola_core.reports.material import ABSENT, Material, Result
+from moola_core.reports.sections.conclusions import gap
+from moola_core.reports.wording import duration, probability
+from moola_core.runs.epochs import epoch_columns
+from moola_core.targets import judge
+
+MAIN = "f1_macro"
+LISTED = 5
+HALF_NAME = 24  # letters of an arm's name beside a chart of half the width
+COLUMNS = 4  # arms in one table of differences: more would not fit a page
+NO_RESULT = "The comparison left no result."
+REACHED = {"f1_macro": "Macro F1", "accuracy": "Accuracy", "ece": "ECE", "center_mae_bars": "Center, bars", "joint_at_3": "Joint, 3 bars"}  # fmt: skip
+
+
+def answer(material: Material) -> list[Block]:
+    """The question, simple models that win, the verdict in words, and the next step."""
+    record, result = material.record, material.result("comparison")
+    question = getattr(material.spec, "question", "")
+    said: list[Block] = [Text(question, "The question.")] if question else []
+    if record.error:
+        said.append(Text(record.error, f"It is {record.state}.", warning=True))
+    said += [Text(warning, "Lost on the way.", warning=True) for warning in record.warnings]
+    found: Comparison | None = result.found if result else None
+    if found is not None:
+        if found.beaten_by:
+            said.append(Text(comparing.BEATEN_ADVICE, comparing.BEATEN, warning=True))
+        said.append(Text(found.sentence, "The answer."))
+        rule = comparing.rule(found)
+        said += [Text(rule)] if rule else []
+    if record.note:
+        said.append(Text(record.note, "Note."))
+    step = advice.after_comparison(record, found)
+    return [*said, Text(f"{step.fact} {step.step}", "Next.")]
+
+
+def arms(material: Material) -> list[Block] | str:
+    """What every arm reaches: simple models that beat the network first, then by macro F1."""
+    result = material.result("comparison")
+    if not result:
+        return NO_RESULT
+    found: Comparison = result.found
+    order = sorted(
+        range(len(found.arms)),
+        key=lambda i: (found.arms[i].name not in found.beaten_by, -(result.get("arms", i, "metrics", MAIN) or 0.0)),
+    )
+    names = [name for name in REACHED if any(arm.metrics.get(name) is not None for arm in found.arms)]
+    reached: tuple[Row, ...] = tuple(
+        (
+            found.arms[i].name,
+            *(result.number("arms", i, "metrics", name, form=".1f" if name.endswith("bars") else ".3f") for name in names),
+            *(_whole(result, i, name) for name in ("trainable_parameters", "best_epoch", "epochs")),
+        )
+        for i in order
+    )  # fmt: skip
+    columns = ("Arm", *(REACHED[name] for name in names), "Parameters", "Best epoch", "Epochs")
+    note = f"Means over {found.repeats} repeats, each pooled out of fold over {found.windows} windows."
+    if found.beaten_by:
+        note = f"First, what beats every network: {', '.join(found.beaten_by)}. {note}"
+    return [
+        Chart("arms", "Macro F1 of every arm and repeat", partial(charts.arms, found.arms)),
+        Table("", columns, reached, note),
+    ]
+
+
+def _whole(result: Result, i: int, name: str) -> Cell:
+    found = result.number("arms", i, name, form=",.0f")
+    return found if found.value is not None else ABSENT
+
+
+def differences(material: Material) -> list[Block] | str:
+    """The forest and the verdicts in macro F1, and the strict reading beside them."""
+    result = material.result("comparison")
+    if not result:
+        return NO_RESULT
+    found: Comparison = result.found
+    pairs = comparing.in_order(found, MAIN)
+    if not pairs:
+        return found.no_verdict or "Nothing was compared in macro F1."
+    rows = [row for _, row in pairs]
+    strict: tuple[Row, ...] = tuple(
+        (row.arm, row.verdict, _chance(result, i, "strict_p"),
+         *(result.number("verdicts", i, name, form="+.3f") for name in ("strict_low", "strict_high")), _agrees(row))
+        for i, row in pairs if row.strict_p is not None
+    )  # fmt: skip
+    blocks: list[Block] = [
+        Text(comparing.drawn(found)),
+        Chart("forest", f"Macro F1: each arm less {found.against}", partial(charts.forest, rows)),
+        _verdicts(result, pairs),
+    ]
+    if strict:
+        columns = ("Arm", "Verdict", "Strict p", "from", "to", "The strict reading")
+        blocks.append(Table("The strict reading", columns, strict, comparing.undecided(rows)))
+    return blocks
+
+
+def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]]) -> Table:
+    table: tuple[Row, ...] = tuple(
+        (
+            row.arm, row.verdict, *(result.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")),
+            *(result.number("verdicts", i, name) for name in ("p_helps", "p_hurts")), _chance(result, i, "p_holm"),
+            result.number("verdicts", i, "resolvable", form=".2f"), comparing.settles(row) or ABSENT,
+        )
+        for i, row in pairs
+    )  # fmt: skip
+    columns = (
+        "Arm",
+        "Verdict",
+        "Difference",
+        "from",
+        "to",
+        "p helps",
+        "p hurts",
+        "p (Holm)",
+        "Finds from",
+        "Would settle it",
+    )
+    return Table("", columns, table)  # fmt: skip
+
+
+def _chance(result: Result, i: int, name: str) -> Number:
+    found = result.number("verdicts", i, name)
+    return found if found.value is None else Number(found.value, probability(found.value), found.source)
+
+
+def _agrees(row: Verdict) -> str:
+    """Whether the strict test finds the same."""
+    sure = row.strict_p is not None and row.strict_p < 0.05
+    if row.verdict in ("helps", "hurts"):
+        return "agrees: be sure" if sure else "cannot tell"
+    return "finds a difference" if sure else "finds none either"
+
+
+def metrics(material: Material) -> list[Block] | str:
+    """The verdicts in every other metric: forests, and a row each."""
+    result = material.result("comparison")
+    if not result:
+        return NO_RESULT
+    found: Comparison = result.found
+    names = [name for name in comparing.metrics(found) if name != MAIN]
+    if not names:
+        return found.no_verdict or "Nothing else was compared."
+    half = max(len(arm.name) for arm in found.arms) <= HALF_NAME
+    blocks: list[Block] = []
+    rows: list[Row] = []
+    for k, name in enumerate(names):
+        pairs = comparing.in_order(found, name)
+        drawn = partial(charts.forest, [row for _, row in pairs])
+        blocks.append(Chart(f"forest_{k}", comparing.title(name), drawn, half=half))
+        rows += [
+            (comparing.title(name), row.arm, row.verdict, *(result.number("verdicts", i, part, form="+.3f") for part in ("delta", "low", "high")),
+             _chance(result, i, "p_holm"), _chance(result, i, "strict_p"))
+            for i, row in pairs
+        ]  # fmt: skip
+    columns = ("Metric", "Arm", "Verdict", "Difference", "from", "to", "p (Holm)", "Strict p")
+    return [*blocks, Table("", columns, tuple(rows), f"Each arm less {found.against}.")]
+
+
+def targets(material: Material) -> list[Block] | str:
+    """What each network reaches of the targets, the gap in its own unit and in percent of the bound."""
+    result = material.result("comparison")
+    if not result:
+        return NO_RESULT
+    rows: list[Row] = []
+    met: list[bool | None] = []
+    for k, target in enumerate(row.target for row in judge({})):
+        for i, arm in enumerate(result.found.arms):
+            actual = result.number("arms", i, "metrics", target.metric)
+            if arm.model != "network" or actual.value is None:
+                continue
+            row = judge({target.metric: {"mean": float(actual.value)}})[k]
+            rows.append((target.title, f"{target.text} {target.unit}".strip(), arm.name, actual, *gap(row)))
+            met.append(row.met)
+    if not rows:
+        return "No network was compared."
+    columns = ("Target", "Wanted", "Arm", "Actual", "Gap", "Gap, %", "Met")
+    return [Table("", columns, tuple(rows), "Actual: mean over the repeats, each pooled out of fold.", tuple(met))]
+
+
+def labels(material: Material) -> list[Block] | str:
+    """What more labels would buy."""
+    result = material.result("comparison")
+    if not result:
+        return NO_RESULT
+    curve = result.found.label_curve
+    if curve is None:
+        return "It needs arms that differ in the share of labels alone: moola study labels."
+    repeats = tuple(f"Repeat {i + 1}" for i in range(max(map(len, curve.scores))))
+    measured: tuple[Row, ...] = tuple(
+        (result.number("label_curve", "labels", i, form=",d"), *(result.number("label_curve", "scores", i, j) for j in range(len(repeats))))
+        for i in range(len(curve.labels))
+    )  # fmt: skip
+    ahead: tuple[Row, ...] = tuple(
+        (result.number("label_curve", "ahead", i, 0, form=",d"), *(result.number("label_curve", "ahead", i, j) for j in (1, 2, 3)))
+        for i in range(len(curve.ahead))
+    )  # fmt: skip
+    return [
+        Text(comparing.more_labels(curve)),
+        Chart("labels", "Macro F1 by number of labels", partial(charts.labels, curve)),
+        Table("Measured", ("Labels", *repeats), measured),
+        Table("If it goes on so", ("Labels", "Macro F1", "from", "to"), ahead),
+    ]
+
+
+def gains(material: Material) -> list[Block] | str:
+    """The windows on which each network gained or lost most, and those of a simple model that beats it."""
+    result = material.result("comparison")
+    if not result:
+        return NO_RESULT
+    found: Comparison = result.found
+    shown = [*found.beaten_by, *(arm.name for arm in comparing.networks(found))]
+    tables = [_gains(result, name) for name in dict.fromkeys(shown) if found.gains.get(name)]
+    if not tables:
+        return found.no_verdict or "No window was predicted by two arms."
+    return [Text(comparing.gained(found)), *tables]
+
+
+def _gains(result: Result, arm: str) -> Table:
+    rows = result.found.gains[arm]
+    sides = comparing.ends(rows, LISTED)
+    table: list[Row] = []
+    for k in range(max(map(len, sides))):
+        cells: list[Cell] = []
+        for places in sides:
+            i = places[k] if k < len(places) else None
+            cells += [ABSENT] * 4 if i is None else [
+                rows[i].window_id, rows[i].label, result.number("gains", arm, i, "gain", form="+.2f"),
+                result.number("gains", arm, i, "center_gain_bars", form="+.1f"),
+            ]  # fmt: skip
+        table.append(tuple(cells))
+    columns = (
+        "Gained most",
+        "Class",
+        "Change",
+        "Center, bars",
+        "Lost most",
+        "Its class",
+        "Its change",
+        "Its center, bars",
+    )
+    return Table(arm, columns, tuple(table))  # fmt: skip
+
+
+def curves(material: Material) -> list[Block] | str:
+    """Inner loss by epoch of every network."""
+    result = material.result("comparison")
+    if not result:
+        return NO_RESULT
+    epochs = {}
+    for arm in comparing.networks(result.found):
+        run = material.other(arm.run_id)
+        columns = epoch_columns(run) if run is not None else {}
+        if len(columns.get("epoch", ())):
+            epochs[arm.name] = columns
+    if not epochs:
+        return "No epochs of the arms are in this store."
+    return [Chart("learning", "Inner loss by epoch", partial(charts.learning, epochs), comparing.LEARNING)]
+
+
+def differs(material: Material) -> list[Block] | str:
+    """Settings and facts in which the networks differ."""
+    result = material.result("comparison")
+    if not result:
+        return NO_RESULT
+    rows, names = result.found.differences, [arm.name for arm in comparing.networks(result.found)]
+    if not rows:
+        return "The networks differ in no setting."
+    return [Text(comparing.DIFFERS), *_side_by_side(rows, names)]
+
+
+def _side_by_side(rows: Sequence, names: Sequence[str]) -> Iterator[Table]:
+    for at in range(0, len(names), COLUMNS):
+        some = names[at : at + COLUMNS]
+        yield Table(
+            "", ("Setting", *some), tuple((row.name, *(row.values.get(name, ABSENT) for name in some)) for row in rows)
+        )
+
+
+def runs(material: Material) -> list[Block] | str:
+    """Each arm's run, what it changes of the study's base, and how long it took."""
+    result = material.result("comparison")
+    if not result:
+        return NO_RESULT
+    changes = {arm.name: arm.changes | _pretraining(arm.pretraining) for arm in getattr(material.spec, "arms", ())}
+    rows: list[Row] = []
+    for i, arm in enumerate(result.found.arms):
+        material.other(arm.run_id)  # its record and spec go with the report
+        took = result.number("arms", i, "seconds")
+        told = ", ".join(f"{name}={_told(value)}" for name, value in changes.get(arm.name, {}).items())
+        rows.append((arm.name, arm.run_id, arm.state, Number(took.value, duration(arm.seconds), took.source), told or ABSENT))  # fmt: skip
+    note = "The ZIP and the JSON hold the whole spec of each." if rows else ""
+    return [Table("", ("Arm", "Run", "State", "Took", "What it changes"), tuple(rows), note)]
+
+
+def _pretraining(changes: dict | None) -> dict:
+    """The arm's own pre-training as settings: that it has one, and what it changes of it."""
+    if changes is None:
+        return {}
+    return {f"pretrain.{name}": value for name, value in changes.items()} or {"pretrain": "as the study's"}
+
+
+def _told(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) if value != "" else "none"

@@ -1,0 +1,209 @@
+"""What the doctor found: in order with evidence and advice, what could not be judged, and what not to read yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from moola_core.diagnostics.results import Diagnosis, Finding
+from moola_core.diagnostics.results.doctor import FIGURES
+from moola_core.reports.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text
+from moola_core.reports.material import ABSENT, Material, Result, Stored
+from moola_core.reports.sections import comparison, diagnostics, features, performance, pretraining
+from moola_core.reports.wording import REPORT_OF
+from moola_core.specs import Part, differences, parse
+
+SEVERITIES = {
+    "blocks": "nothing else can be read until it is mended",
+    "harms": "the result is worse, or not what it says",
+    "note": "good to know",
+}
+MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the ZIP and the JSON hold it whole
+Make = Callable[[Material], Sequence[Block] | str]
+# What draws the evidence: of the check itself, or of the diagnostic that it names.
+OF_CHECK: dict[str, Make] = {"constant_folds": performance.folds, "arms_differ": comparison.curves, "simple_arm": comparison.differences}  # fmt: skip
+OF_DIAGNOSTIC: dict[str, Make] = {
+    "evaluation": performance.metrics,
+    "calibration": diagnostics.calibration,
+    "balance": diagnostics.balance,
+    "errors": diagnostics.errors,
+    "learned": pretraining.learned,
+    "features": features.features,
+    "shift": features.shift,
+}
+
+
+def diagnosis(material: Material) -> Result | str:
+    """What the doctor stored; why there is nothing, or how to have it."""
+    result = material.result("doctor")
+    if result is None:
+        state = material.record.state
+        if state != "done":
+            return f"The doctor looks at a run that is done; this one is {state}. {material.record.error}".strip()
+        return f"The doctor has not looked at it. Ask on its page, or: moola report {material.run.id} --kind doctor."
+    return result.why_not or result
+
+
+def summary(material: Material) -> list[Block] | str:
+    """How much was found of each severity, and which figures not to read until it is mended."""
+    result = diagnosis(material)
+    if isinstance(result, str):
+        return [Text(result, warning=True)] if material.kind == "doctor" else result
+    found: Diagnosis = result.found
+    count = Counter(finding.severity for finding in found.findings)
+    told = [Figure(name, str(count[name]), meaning) for name, meaning in SEVERITIES.items()]
+    told += [Figure("passed", str(len(found.passed)), "checks that found nothing"), Figure("not judged", str(len(found.not_judged)), "checks without the facts they need")]  # fmt: skip
+    blocks: list[Block] = [Figures(tuple(told))]
+    spoilt = sorted({name for finding in found.findings for name in finding.spoils})
+    if spoilt:
+        blocks.append(Text(f"{', '.join(spoilt)}. The findings below say why.", "Do not read yet:", warning=True))
+    if not found.findings:
+        return [*blocks, Text(f"{len(found.passed)} checks found nothing.", "Healthy.")]
+    first = found.findings[0]
+    blocks.append(Text(f"{first.title}: {first.advice}", "Mend first."))
+    if material.kind != "doctor":  # there each finding has its own place
+        rows: tuple[Row, ...] = tuple((row.title, row.severity, row.summary) for row in found.findings)
+        note = f"With evidence, advice and mends: moola report {material.run.id} --kind doctor."
+        blocks.append(Table("", ("Finding", "Severity", "What was seen"), rows, note))
+    return blocks
+
+
+def findings(material: Material) -> list[Block] | str:
+    """Every finding, causes before symptoms: evidence, chart, advice, and the line that runs the mend."""
+    result = diagnosis(material)
+    if isinstance(result, str):
+        return result
+    found: Diagnosis = result.found
+    if not found.findings:
+        return "Nothing was found."
+    titles = {finding.check: finding.title for finding in found.findings}
+    drawn: dict[str, str] = {}
+    blocks: list[Block] = []
+    for i, finding in enumerate(found.findings):
+        blocks += [
+            Text(
+                finding.summary,
+                f"{finding.severity.capitalize()}:",
+                finding.severity == "blocks",
+                f"{i + 1}. {finding.title}",
+            )
+        ]
+        if finding.explained_by:
+            blocks.append(
+                Text(f"{', '.join(titles.get(name, name) for name in finding.explained_by)}.", "Look first at:")
+            )
+        if finding.spoils:
+            blocks.append(Text(f"{', '.join(finding.spoils)}.", "Until it is mended do not read:"))
+        rows = tuple(_evidence(result, ("findings", i, "evidence"), finding.evidence))[:MOST_ROWS]
+        blocks += [Table("", ("Evidence", "Value"), rows)] if rows else []
+        blocks += _drawn(material, finding, drawn)
+        blocks += [Text(finding.advice, "What to do."), *_mend(material, result, finding)]
+    return blocks
+
+
+def _drawn(material: Material, finding: Finding, drawn: dict[str, str]) -> list[Block]:
+    """The chart of the evidence, once: a later finding with the same one says where it is. drawn: by diagnostic, under which finding."""
+    make = OF_CHECK.get(finding.check) or OF_DIAGNOSTIC.get(finding.shows)
+    if make is None:
+        return []
+    key = make.__name__
+    if key in drawn:
+        return [Text(f"under {drawn[key]}.", "Drawn")]
+    made = make(material)
+    chart = next((block for block in made if isinstance(block, Chart)), None) if not isinstance(made, str) else None
+    if chart is None:
+        return []
+    drawn[key] = finding.title
+    return [replace(chart, name=f"{finding.check}_{chart.name}", half=False)]
+
+
+def _evidence(stored: Stored, path: tuple[str | int, ...], values: Any) -> Iterator[Row]:
+    """A row a number of the evidence; lists of names in one row, lists of objects item by item."""
+    pairs = list(values.items()) if isinstance(values, dict) else list(enumerate(values))
+    for key, value in pairs:
+        told = path[3:] if len(path) > 3 else ()
+        title = ", ".join(_word(step) for step in (*told, key))
+        if isinstance(value, dict) or (
+            isinstance(value, list) and any(isinstance(item, dict | list) for item in value)
+        ):
+            yield from _evidence(stored, (*path, key), value)
+        elif isinstance(value, list | tuple):
+            yield title, _several(value)
+        elif isinstance(value, bool | str):
+            yield title, {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+        elif value is not None:
+            yield title, _number(stored, (*path, key), value)
+
+
+def _word(step: str | int) -> str:
+    return str(step + 1) if isinstance(step, int) else step.replace("_", " ")
+
+
+def _several(values: Sequence[Any]) -> str:
+    told = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values[:MOST_NAMES]]
+    more = f" and {len(values) - MOST_NAMES:,} more" if len(values) > MOST_NAMES else ""
+    return ", ".join(told) + more
+
+
+def _number(stored: Stored, path: tuple[str | int, ...], value: float) -> Cell:
+    form = ",d" if isinstance(value, int) else ",.0f" if abs(value) >= 10_000 else ".4g"
+    return stored.number(*path, form=form)
+
+
+def _mend(material: Material, result: Result, finding: Finding) -> list[Block]:
+    """The line that starts the run that mends or settles it, and what that run changes."""
+    if finding.spec is None:
+        return []
+    spec = parse(finding.spec)
+    changed = differences(material.spec, spec) if spec.kind == material.spec.kind else {}
+    told = ((name, _setting(now), _setting(then)) for name, (now, then) in changed.items())
+    rows: tuple[Row, ...] = tuple(row for row in told if row[1] != row[2])
+    title = (
+        f"Run it: {REPORT_OF[spec.kind]} on the same data"
+        if spec.kind != "diagnose"
+        else f"Run it: the diagnostic {spec.name}"
+    )
+    blocks: list[Block] = [Command(title, f"moola doctor {result.run.id} --launch {finding.check}")]
+    return [*([Table("", ("It changes", "Now", "Then"), rows)] if rows and len(rows) <= MOST_ROWS else []), *blocks]
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_setting(item) for item in value[:MOST_NAMES]) or ABSENT
+    if isinstance(value, Part):
+        return str(getattr(value, "name", ABSENT))
+    return ABSENT if value is None or value == "" else str(value)
+
+
+def not_judged(material: Material) -> list[Block] | str:
+    """What could not be judged and why, and which checks found nothing."""
+    result = diagnosis(material)
+    if isinstance(result, str):
+        return result
+    found: Diagnosis = result.found
+    rows: tuple[Row, ...] = tuple((row.check.replace("_", " "), row.why) for row in found.not_judged)
+    blocks: list[Block] = [Table("", ("Check", "Why not"), rows)] if rows else [Text("Every check had what it needs.")]
+    passed = ", ".join(name.replace("_", " ") for name in found.passed)
+    return [*blocks, *([Text(f"{passed}.", "Found nothing:")] if passed else [])]
+
+
+def figures(material: Material) -> list[Block] | str:
+    """The reported figures as they were given."""
+    given = getattr(material.spec, "figures", {})
+    if not given:
+        return "It is not about reported figures."
+    stored = Stored(material.run, "spec.json", material.spec.model_dump(mode="json"))
+    rows: list[Row] = []
+    for name, value in given.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            cell: Cell = _number(stored, ("figures", name), value)
+        else:
+            cell = (
+                ", ".join(f"{key} {part}" for key, part in value.items())
+                if isinstance(value, dict)
+                else _setting(value)
+            )
+        rows.append((name.replace("_", " "), FIGURES.get(name, ABSENT), cell))
+    return [Table("", ("Figure", "What it is", "Value"), tuple(rows), "What is not given cannot be judged.")]

@@ -1,0 +1,77 @@
+"""A plan of studies: every decision with its reason, what each study found, and the researcher's gates."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from moola_core.charts import comparison as charts
+from moola_core.diagnostics.results import Comparison, PlanReport
+from moola_core.reports import advice, comparing
+from moola_core.reports.blocks import Block, Chart, Row, Table, Text
+from moola_core.reports.material import ABSENT, Material, Result
+from moola_core.reports.sections.comparison import MAIN
+
+NO_RESULT = "The plan left no decision."
+
+
+def answer(material: Material) -> list[Block]:
+    """What the plan came to in a sentence a study, and the next step."""
+    record, result = material.record, material.result("plan")
+    said: list[Block] = [Text(record.error, f"The plan is {record.state}.", warning=True)] if record.error else []
+    said += [Text(warning, "Lost on the way.", warning=True) for warning in record.warnings]
+    found: PlanReport | None = result.found if result else None
+    for row in found.decisions if found else ():
+        if row.branch == "ran":
+            said.append(Text(row.verdict, f"{row.study}."))
+    if record.note:
+        said.append(Text(record.note, "Note."))
+    step = advice.after_plan(record, found)
+    return [*said, Text(f"{step.fact} {step.step}", "Next.")]
+
+
+def decisions(material: Material) -> list[Block] | str:
+    """Every step in its order: whether its study ran, why, and what the following ones take over."""
+    result = material.result("plan")
+    if not result or not result.found.decisions:
+        return NO_RESULT
+    rows: tuple[Row, ...] = tuple(
+        (row.study, row.branch, row.reason, row.adopts or ABSENT, row.run_id or ABSENT, f"{row.who}, {row.when[:16].replace('T', ' ')}")
+        for row in result.found.decisions
+    )  # fmt: skip
+    return [Table("", ("Study", "It", "Why", "From here on", "Run", "Decided"), rows)]
+
+
+def studies(material: Material) -> list[Block] | str:
+    """The differences in macro F1 that each study found."""
+    result = material.result("plan")
+    if not result:
+        return NO_RESULT
+    blocks: list[Block] = []
+    for k, row in enumerate(result.found.decisions):
+        run = material.other(row.run_id) if row.run_id else None
+        if run is None or not (run.folder / "results" / "comparison.json").is_file():
+            continue
+        own = Result(run, "comparison")
+        found: Comparison = own.found
+        pairs = comparing.in_order(found, MAIN)
+        if pairs:
+            drawn = partial(charts.forest, [verdict for _, verdict in pairs])
+            blocks.append(Chart(f"forest_{k}", f"{row.study}: each arm less {found.against}", drawn))
+            table: tuple[Row, ...] = tuple(
+                (verdict.arm, verdict.verdict, *(own.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")))
+                for i, verdict in pairs
+            )  # fmt: skip
+            blocks.append(Table("", ("Arm", "Verdict", "Difference", "from", "to"), table))
+    return blocks or "None of its studies is in this store, or none has a verdict."
+
+
+def gates(material: Material) -> list[Block] | str:
+    """What the researcher's thresholds say of the baseline."""
+    result = material.result("plan")
+    if not result:
+        return NO_RESULT
+    rows: tuple[Row, ...] = tuple(
+        (result.number("gates", i, "threshold", form=".2f"), row.source, result.number("gates", i, "value"), row.says)
+        for i, row in enumerate(result.found.gates)
+    )
+    return [Text(result.found.contradiction), Table("", ("Threshold", "From the", "Baseline", "Says"), rows)]

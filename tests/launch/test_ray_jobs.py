@@ -1,0 +1,143 @@
+"""Runs on a Ray cluster: a local head stands for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from moola_core.cli import main
+from moola_core.errors import RunError
+from moola_core.launch.local import LocalLauncher
+from moola_core.launch.ray_jobs import RayLauncher
+from moola_core.presets import preset
+from moola_core.runs.queue import Queue
+from moola_core.runs.reaper import reap
+from moola_core.runs.store import Store
+from moola_core.specs import Study, build, change
+
+SMALL = {"epochs": 2, "folds": 2, "repeats": 1, "hidden": 4, "processes": 1, "patience": None}
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a head of its own, on ports of its own."""
+    pytest.importorskip("ray")
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # its sockets' names may have 107 characters
+    port, dashboard = free_port(), free_port()
+    command = [
+        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}", "--num-cpus=2", "--num-gpus=0",
+        "--node-ip-address=127.0.0.1", "--include-dashboard=true", f"--dashboard-port={dashboard}", f"--temp-dir={folder}",
+        "--object-store-memory=100000000", "--disable-usage-stats", f"--dashboard-agent-listen-port={free_port()}",
+    ]  # fmt: skip
+    log = Path(folder) / "head.log"
+    with log.open("wb") as out:
+        head = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+    address, until = f"http://127.0.0.1:{dashboard}", time.monotonic() + 120
+    try:
+        while True:
+            try:
+                RayLauncher(Store(folder), address).client.list_jobs()
+                break
+            except (RunError, RuntimeError, ConnectionError):
+                assert head.poll() is None and time.monotonic() < until, log.read_text()
+                time.sleep(0.5)
+        yield address
+    finally:
+        os.killpg(head.pid, signal.SIGTERM)
+        try:
+            head.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(head.pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "artifacts")
+
+
+def until(ready, seconds: float = 150) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.5)
+
+
+def spec_of(demo_files, **changes):
+    return change(preset("quick").finetune(), SMALL | {"data.windows": str(demo_files["windows"])} | changes)
+
+
+@pytest.mark.timeout(600)
+def test_two_runs_go_through_and_a_third_is_cancelled_and_resumed_here(cluster, store, demo_files, capsys):
+    launcher = RayLauncher(store, cluster)
+    first, second = (launcher.submit(spec_of(demo_files, seed=seed), name=f"seed {seed}") for seed in (1, 2))
+    third = launcher.submit(spec_of(demo_files, epochs=2000, monitor_every=2000))
+    record = store.open(third).record
+    assert record.queue["cluster"] == cluster and reap(store.open(third), record).state in ("queued", "running")
+    Queue(store.root).catch_up()
+    assert Queue(store.root).entries() == [], "the worker of this machine leaves them alone"
+    until(lambda: all(store.open(run_id).record.state == "done" for run_id in (first, second)))
+    assert store.open(first).result("evaluation")["metrics"] != store.open(second).result("evaluation")["metrics"]
+    until(lambda: launcher.status(first) == "SUCCEEDED")
+
+    until(lambda: store.open(third).record.state == "running")
+    LocalLauncher(store).cancel(third)
+    assert store.open(third).record.state == "cancelled" and launcher.status(third) in ("STOPPED", "FAILED")
+    with pytest.raises(RunError, match="nothing to cancel"):
+        launcher.cancel(third)
+    assert main(["job", first, "--store", str(store.root), "--json"]) == 0
+    assert '"job": "SUCCEEDED"' in capsys.readouterr().out
+
+    run = store.open(third)
+    assert run.record.process and run.claim(("cancelled",), state="lost")
+    launcher.resume(third)
+    until(lambda: store.open(third).record.state == "running")
+    launcher.cancel(third)
+
+
+@pytest.mark.timeout(600)
+def test_the_runs_of_a_study_go_side_by_side(cluster, store, demo_files):
+    arms = [{"name": "plain"}, {"name": "layer", "changes": {"model.normalisation": "layer"}}]
+    base = spec_of(demo_files, repeats=2).model_dump()
+    study = build(Study, {"name": "two", "base": base, "arms": arms, "against": "plain"})
+    run_id = RayLauncher(store, cluster).submit(study)
+    until(lambda: not store.open(run_id).record.active)
+    run = store.open(run_id)
+    assert run.record.state == "done", run.record.error
+    assert {row["name"] for row in run.result("comparison")["arms"]} == {"plain", "layer"}
+    children = [store.open(child).record for child in run.record.counts["children"].values()]
+    assert len(children) == 2 and all(child.state == "done" and child.queue["job"] for child in children)
+    latest_start, first_end = max(child.started for child in children), min(child.ended for child in children)
+    assert latest_start < first_end, "one began before the other had ended"
+
+
+def test_without_a_cluster_there_is_a_sentence(store, demo_files, capsys, tmp_path):
+    pytest.importorskip("ray")
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(RunError, match="no Ray cluster answers"):
+        RayLauncher(store, nobody)
+    path = tmp_path / "spec.json"
+    path.write_text(spec_of(demo_files).model_dump_json())
+    assert main(["submit", str(path), "--ray", nobody, "--store", str(store.root)]) == 2
+    assert "ray start --head" in capsys.readouterr().err and store.runs() == []
+
+
+def test_without_ray_there_is_a_sentence(store, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray.job_submission", None)
+    with pytest.raises(RunError, match="Ray is not installed"):
+        RayLauncher(store, "http://127.0.0.1:8265")

@@ -1,0 +1,166 @@
+"""Reports of studies, comparisons and plans."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from moola_core.errors import SpecError
+from moola_core.reports import comparing
+from moola_core.reports.blocks import Chart, Command, Table, Text, charts
+from moola_core.reports.export import export
+from moola_core.reports.formats import document, html, markdown
+from moola_core.reports.material import Material
+from moola_core.reports.sections import assemble, build, names
+from moola_core.runs.store import Store
+from moola_core.targets import TARGETS
+from tests.reports.conftest import HOSTILE, WINDOW, make_chosen
+from tests.reports.test_formats import Page
+from tests.reports.test_sections import numbers, stored
+
+
+def section(report, name):
+    return next(one for one in report.sections if one.name == name)
+
+
+def tables(report, name):
+    return [block for block in section(report, name).blocks if isinstance(block, Table)]
+
+
+def said(report, name):
+    return {block.strong: block.text for block in section(report, name).blocks if isinstance(block, Text)}
+
+
+@pytest.mark.parametrize("name", ["study_run", "hostile_study", "plan_run"])
+def test_every_number_is_the_stored_one(request, name):
+    run = request.getfixturevalue(name)
+    found = [number for number in numbers(build(run)) if number.source]
+    assert len(found) > (20 if name == "plan_run" else 150)
+    for number in found:
+        assert number.value == stored(Store(run.store_root), number.source), number
+
+
+def test_a_study_has_every_section_but_the_doctors(study_run):
+    report = build(study_run)
+    assert report.kind == "study" and [one.name for one in report.sections] == [
+        n for n in names("study") if n != "doctor"
+    ]
+    for one in report.sections:
+        assert len({chart.name for chart in charts(one)}) == len(charts(one))
+        for chart in charts(one):
+            assert all(chart.draw(look).data for look in ("light", "dark"))
+        for table in tables(report, one.name):
+            assert table.rows and len(set(table.columns)) == len(table.columns)
+            assert all(len(row) == len(table.columns) for row in table.rows)
+    assert "--kind doctor" in dict(report.absent)["What the doctor says"]
+
+
+def test_the_answer_is_the_stored_sentence_with_simple_models_first(study_run):
+    report = build(study_run)
+    result = study_run.result("comparison")
+    answer = said(report, "answer")
+    assert answer["The question."] == study_run.spec.question and answer["The answer."] == result["sentence"]
+    assert answer[comparing.BEATEN] == comparing.BEATEN_ADVICE
+    assert answer["Next."].startswith("logistic on aggregates is the best so far.")
+    assert tables(report, "arms")[0].rows[0][0] == "logistic on aggregates"
+    scores = [row[1].value for row in tables(report, "arms")[0].rows[1:]]
+    assert scores == sorted(scores, reverse=True)
+    assert next(iter(tables(report, "gains"))).title == "logistic on aggregates"
+
+
+def test_differences_have_intervals_and_the_strict_reading(study_run):
+    found = {(row["arm"], row["metric"]): row for row in study_run.result("comparison")["verdicts"]}
+    verdicts, strict = tables(build(study_run), "differences")
+    for row in verdicts.rows:
+        wanted = found[row[0], "f1_macro"]
+        assert row[1] == wanted["verdict"]
+        assert [cell.value for cell in row[2:5]] == [wanted["delta"], wanted["low"], wanted["high"]]
+    for row in strict.rows:
+        wanted = found[row[0], "f1_macro"]
+        assert [cell.value for cell in row[2:5]] == [wanted["strict_p"], wanted["strict_low"], wanted["strict_high"]]
+        agrees = wanted["strict_p"] < 0.05
+        assert row[5].startswith("agrees") == (agrees and wanted["verdict"] in ("helps", "hurts"))
+    assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {"ECE", "Recall of consolidation"}
+
+
+def test_targets_stand_beside_actual_and_gap_for_each_network(study_run):
+    (table,) = tables(build(study_run), "gaps")
+    arms = {arm["name"]: arm for arm in study_run.result("comparison")["arms"] if arm["model"] == "network"}
+    wanted = next(target for target in TARGETS if target.name == "f1_macro").low
+    rows = [row for row in table.rows if row[0] == "Macro F1"]
+    assert [row[2] for row in rows] == list(arms)
+    for row in rows:
+        actual = arms[row[2]]["metrics"]["f1_macro"]
+        assert row[3].value == actual and row[4].value == pytest.approx(max(wanted - actual, 0))
+        assert row[6] == ("yes" if actual > wanted else "no")
+
+
+def test_arms_are_named_with_runs_and_settings_and_go_into_the_json(study_run):
+    material = Material(study_run)
+    report = assemble(material)
+    rows = {row[0]: row for row in tables(report, "runs")[0].rows}
+    arms = {arm["name"]: arm["run_id"] for arm in study_run.result("comparison")["arms"]}
+    assert {name: row[1] for name, row in rows.items()} == arms
+    assert "transfer.schedule=frozen" in rows["frozen"][4] and "reference=logistic" in rows["logistic on aggregates"][4]
+    held = {run["record"]["run_id"] for run in json.loads(document.render(report, material))["runs"]}
+    assert held == {study_run.id, arms["from scratch"], arms["frozen"]}
+    drawn = next(block for block in section(report, "curves").blocks if isinstance(block, Chart)).draw("light")
+    assert {trace.name for trace in drawn.data if trace.showlegend is None} == {"from scratch", "frozen"}
+    hashes = Store(study_run.store_root).open(arms["from scratch"]).record.data_hashes
+    shown = next((table for table in tables(report, "data") if table.title.startswith("Hashes")), None)
+    assert (dict(shown.rows) if shown else {}) == hashes
+
+
+def test_no_window_both_gained_and_lost(study_run):
+    for table in tables(build(study_run), "gains"):
+        gained, lost = {row[0] for row in table.rows}, {row[4] for row in table.rows}
+        assert not gained & lost and all(row[2].value > 0 > row[6].value for row in table.rows)
+
+
+def test_text_from_data_is_escaped_in_a_study(hostile_study):
+    page = Page(html.render(build(hostile_study)))
+    assert len(page.scripts) == 3 and not any(
+        tag in ("img", "a") for tag, given in page.tags if tag == "img" or not given.get("href", "#").startswith("#")
+    )
+    told = " ".join(page.texts)
+    for text in (*HOSTILE.values(), WINDOW):
+        assert text in told
+    figures = json.dumps(json.loads(page.scripts[0][1]))
+    assert "&lt;/script&gt;" in figures and "<img" not in figures
+    assert "<img" not in markdown.render(build(hostile_study), "f")
+
+
+def test_a_comparison_of_chosen_runs_and_one_that_left_nothing(study_run):
+    chosen = make_chosen(study_run)
+    report = build(chosen)
+    assert report.kind == "compare" and "answer" in [one.name for one in report.sections]
+    left = Store(study_run.store_root).create(chosen.spec)
+    left.update(state="failed", error="the runs are gone.")
+    report = build(left)
+    assert said(report, "answer")["It is failed."] == "the runs are gone."
+    assert dict(report.absent)["Differences"] == "The comparison left no result."
+
+
+def test_a_plan_says_every_decision_and_what_its_studies_found(plan_run, study_run):
+    report = build(plan_run)
+    assert [one.name for one in report.sections] == list(names("plan"))
+    assert [row[:2] for row in tables(report, "steps")[0].rows] == [
+        ("transfer", "ran"),
+        ("losses", "skipped"),
+        ("labels", "failed"),
+    ]
+    assert (
+        said(report, "plan")["transfer."] == "full helps: +0.140." and "labels failed" in said(report, "plan")["Next."]
+    )
+    assert f"moola plan --resume {plan_run.id}" in said(report, "plan")["Next."]
+    sources = {number.source.split("/")[0] for number in numbers(report) if "comparison.json" in number.source}
+    assert sources == {study_run.id}
+
+
+def test_kinds_that_a_run_cannot_have_are_refused(study_run, plan_run, tmp_path):
+    with pytest.raises(SpecError, match=r"plan run has no report of kind 'doctor'.*plan"):
+        export(plan_run, "json", tmp_path / "r.json", kind="doctor")
+    with pytest.raises(SpecError, match="no report of kind 'finetune'"):
+        build(study_run, kind="finetune")
+    assert not any(isinstance(block, Command) for one in build(study_run).sections for block in one.blocks)
