@@ -22,6 +22,7 @@ def device(request: pytest.FixtureRequest) -> str:
 
         if not torch.cuda.is_available():
             pytest.skip("no usable CUDA device")
+        torch.backends.cudnn.allow_tf32 = False  # float32 is compared with float32
     return name
 
 

@@ -52,7 +52,9 @@ class Training(Part):
     seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of every random stream")
     monitor_every: int = Field(5, ge=1, description="epochs between full measurements on the inner split")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="processor that trains")
-    precision: Literal["auto", "float32", "bf16"] = Field("auto", description="arithmetic; auto is bf16 on CUDA")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto", description="arithmetic; auto is float32, bf16 needs CUDA"
+    )
     engine: Literal["auto", "sequential", "replicas"] = Field(
         "auto",
         description="fits one after another, or all at once as replicas; auto is replicas on CUDA and sequential on CPU",

@@ -11,6 +11,12 @@ from torch import Tensor
 WARM_UPS = 2
 
 
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether the device had too little memory: the allocator, the driver and cuBLAS say so in different words."""
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "ALLOC_FAILED" in text
+
+
 class Captured:
     """A function of tensors that stay at their addresses, called or, on CUDA, replayed from a graph.
 
@@ -41,9 +47,9 @@ class Captured:
             with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
                 for output, tensor in zip(outputs, self.function(), strict=True):
                     output.copy_(tensor)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
+            if out_of_memory(error):
+                raise
             self.failure = str(error).splitlines()[0]
             return
         self.graph, self.outputs = graph, outputs

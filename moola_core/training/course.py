@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from moola_core.errors import RunError
+from moola_core.metrics.monitored import Said, watched
 from moola_core.models.checkpoint import weights_of
 from moola_core.training.device import Device
 from moola_core.training.events import Emit, Event
@@ -15,6 +17,26 @@ from moola_core.training.loop import STEP_COLUMNS, Loop
 
 SMALLEST_GAIN = 1e-6
 Predicted = tuple[np.ndarray | None, np.ndarray | None, np.ndarray]
+
+
+def watch(loops: Sequence[Loop], predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
+    """The scores of what fits predicted of their inner windows, all at once: F1, recall, calibration, pointers' errors."""
+    inputs, inner = loops[0].inputs, [loop.fold.inner for loop in loops]
+    width = max(map(len, inner))
+    rows = np.stack([np.pad(own, (0, width - len(own))) for own in inner])
+    present = np.arange(width) < np.array([[len(own)] for own in inner])
+    probabilities, spans = (_padded([one[k] for one in predicted], width) for k in (0, 1))
+    true = np.stack([inputs.start, inputs.end], axis=1)
+    return watched(Said(present, inputs.target[rows], true[rows], probabilities, spans), inputs.classes)
+
+
+def _padded(parts: Sequence[np.ndarray | None], width: int) -> np.ndarray | None:
+    """Arrays [m, k] of different m as one [R, width, k]; None when they are none."""
+    return (
+        np.stack([np.pad(p, ((0, width - len(p)), (0, 0))) for p in parts if p is not None])
+        if parts[0] is not None
+        else None
+    )
 
 
 class Course:
@@ -44,22 +66,30 @@ class Course:
         }
         self.emit(Event("trainable", **self.where, epoch=epoch, values=values))
 
-    def measure(self, epoch: int, table: np.ndarray, predicted: Predicted) -> bool:
+    def watches(self, epoch: int) -> bool:
+        """Whether this epoch's predictions of the inner windows are scored."""
+        training = self.loop.spec.training
+        return epoch % training.monitor_every == 0 or training.monitor == "f1_macro"
+
+    def measure(
+        self, epoch: int, table: np.ndarray, predicted: Predicted, scores: dict[str, Any] | None = None
+    ) -> bool:
         """Take notice of an epoch's steps [steps, columns] and of what was predicted of the inner windows.
 
-        Returns whether it is the best so far. Raises RunError when a loss is not a number.
+        scores: `watch` of the predictions, where it is known already. Returns whether it is the best so far. Raises RunError when a
+        loss is not a number.
         """
         loop, training = self.loop, self.loop.spec.training
         self.epochs = epoch
         self.tables.append(table)
-        *answers, losses = predicted
-        full = epoch % training.monitor_every == 0
+        losses = predicted[2]
         found: dict[str, Any] = {}
-        if full or training.monitor == "f1_macro":
-            found = loop.monitoring(loop.fold.inner, (answers[0], answers[1]), np.concatenate(self.tables))
+        if self.watches(epoch):
+            found = scores or watch([loop], [predicted])[0]
         self._tell(epoch, table, losses)
-        if full:
-            self.emit(Event("monitor", **self.where, epoch=epoch, split="inner", values=found))
+        if epoch % training.monitor_every == 0:
+            values = found | loop.rates(np.concatenate(self.tables))
+            self.emit(Event("monitor", **self.where, epoch=epoch, split="inner", values=values))
         score = loop.score(losses, found.get("f1_macro"))
         if not np.isfinite(losses).all():
             raise RunError(

@@ -16,7 +16,7 @@ from moola_core.errors import RunError
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
 from moola_core.training.course import Course
-from moola_core.training.device import Device, resolve_device
+from moola_core.training.device import Device, exact, resolve_device
 from moola_core.training.engine import choose_engine
 from moola_core.training.events import Emit
 from moola_core.training.folds import Fold, thin
@@ -44,6 +44,7 @@ def fit_replicate(
     with (
         torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.kind == "cuda" else []),
         _one_thread(device),
+        exact(device),
     ):
         loop = Loop(spec, inputs, thin(fold, inputs.label, spec.training), device, start)
         course = Course(loop, emit)

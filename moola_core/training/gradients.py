@@ -65,6 +65,25 @@ def split_backward(
     return Conflict(torch.stack([flat.norm() for flat in flats]), cosine, cosine < 0, projected, unapplied)
 
 
+def combined(first: Tensor, second: Tensor, shared: int, how: Projection) -> tuple[Tensor, Tensor]:
+    """What split_backward does, of R fits at once: the tasks' gradients [R, P], the first `shared` columns those of shared parameters.
+
+    Returns the gradients to apply [R, P] and each fit's Conflict as numbers [R, 6], in the order of its fields.
+    """
+    total = first + second
+    if not shared:
+        return total, first.new_zeros(len(first), 6)
+    both = [one[:, :shared] for one in (first, second)]
+    clear, other, cosine = project(both[0], both[1], how.threshold if how.on else -2.0)
+    wanted = clear + other
+    if how.on:
+        total[:, :shared] = wanted + (both[0] + both[1] if how.accumulated else 0.0)
+    unapplied = (total[:, :shared] - wanted).norm(dim=1) / wanted.norm(dim=1).clamp(min=1e-30)
+    projected = cosine < how.threshold if how.on else torch.zeros_like(cosine)
+    columns = [*(one.norm(dim=1) for one in both), cosine, (cosine < 0).float(), projected.float(), unapplied]
+    return total, torch.stack(columns, dim=1)
+
+
 @dataclass(frozen=True)
 class Projection:
     """Whether to project, below which cosine, and the planted fault that adds the raw gradients back."""

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moola_core.metrics import classification, pointers, probability
 from moola_core.models.checkpoint import Pretrained, put_weights
 from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.specs import Finetune
@@ -283,26 +282,9 @@ class Loop:
         relative = losses / np.array([np.log(max(len(self.inputs.classes), 2)), self.constant_pointer_loss])
         return float(relative @ self.active.cpu().numpy())
 
-    def monitoring(
-        self, rows: np.ndarray, predicted: tuple[np.ndarray | None, np.ndarray | None], steps: np.ndarray
-    ) -> dict[str, Any]:
-        """The full set of measurements on the inner windows, with the conflict and projection rates of `steps` so far."""
-        probabilities, span = predicted
+    def rates(self, steps: np.ndarray) -> dict[str, Any]:
+        """σ's ratio, and how often the tasks' gradients were in conflict and projected in `steps` so far [steps, columns]."""
         values: dict[str, Any] = {}
-        if probabilities is not None:
-            classes, true = self.inputs.classes, self.inputs.label[rows].astype(str)
-            answer = np.array(classes)[probabilities.argmax(1)]
-            rates = classification.by_class(true, answer, classes)
-            values |= {"f1_macro": float(np.mean(list(rates["f1"].values()))), "recall": rates["recall"]}
-            values |= {
-                "ece": probability.ece(probabilities, self.inputs.target[rows]),
-                "aucpr": classification.aucpr(true, probabilities, classes),
-            }
-        if span is not None:
-            found = pointers.summary(
-                self.inputs.start[rows], self.inputs.end[rows], span[:, 0], span[:, 1], self.inputs.window_bars
-            )
-            values |= {name: found.get(name) for name in ("center_mae_bars", "length_mae_bars", "hit_at_3", "hit_at_5")}
         sigmas = self.weighting.sigmas()
         conflict, projected = (steps[:, STEP_COLUMNS.index(name)] for name in ("conflict", "projected"))
         measured = ~np.isnan(conflict)

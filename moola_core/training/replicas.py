@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +24,12 @@ from moola_core.models.multitask import Outputs
 from moola_core.models.replicas import Replicas
 from moola_core.specs import Finetune
 from moola_core.training.batches import Batch, Rows, Windows
-from moola_core.training.capture import Captured
-from moola_core.training.course import Course, Predicted
+from moola_core.training.capture import Captured, out_of_memory
+from moola_core.training.course import Course, Predicted, watch
 from moola_core.training.device import Device
 from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold, thin
-from moola_core.training.gradients import project
+from moola_core.training.gradients import combined
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, noise_share
 from moola_core.training.objectives import Uncertainty, class_loss, pointer_loss
@@ -36,6 +37,8 @@ from moola_core.training.schedule import LAST, LOWER
 from moola_core.training.stacked import LOG_VARIANCE, WEIGHTING, RowAdamW, Stacked, unstacked
 
 MOST_AT_A_TIME = {"cpu": 10, "cuda": 100}  # memory grows with them; on CUDA fewer are tried when it does not suffice
+# The share of the fits that must have stopped before the others go on alone: capturing the steps anew costs as much as dozens of them.
+ENOUGH_STOPPED = {"cpu": 0.5, "cuda": 0.75}
 SHARED = ("encoder.", "pooling.", "trunk.")
 
 
@@ -56,16 +59,17 @@ def fit_replicas(
                 ended.add((replicate.repeat, replicate.fold))
                 yield replicate
             short = False
-        except torch.OutOfMemoryError:
-            if len(tried) == 1:
+        except RuntimeError as error:
+            if len(tried) == 1 or not out_of_memory(error):
                 raise
             short = True
-        if short:  # outside the handler, whose traceback keeps the group alive
-            gc.collect()
-            torch.cuda.empty_cache()
+        if short:
             most = max(1, len(tried) // 2)
             emit(Event("log", values={"message": f"Out of GPU memory: {most} fits at a time from here on."}))
         waiting = [fold for fold in waiting if (fold.repeat, fold.fold) not in ended]
+        if waiting:  # a group and its steps hold each other; outside the handler, whose traceback would keep them too
+            gc.collect()
+            torch.cuda.empty_cache()
 
 
 class Group:
@@ -85,6 +89,8 @@ class Group:
         self.multiplier = torch.ones(len(folds), 2, device=device.kind)
         self.active = self.loops[0].active.to(device.kind)
         self.failure = ""
+        self.steps: dict[bool, Captured] = {}
+        self.ask: Captured | None = None
 
     @property
     def _pulls(self) -> bool:
@@ -92,19 +98,25 @@ class Group:
 
     def fit(self, emit: Emit) -> Iterator[Replicate]:
         """Train all to their end, yielded as each stops."""
+        began = time.perf_counter()
+        # Memory that is short shows here most often, and the fits then begin anew: nothing is told of them before.
+        begun = self._begin(1, self.loops, emit)
         courses = [Course(loop, emit) for loop in self.loops]
-        seconds, began = [0.0] * len(courses), time.perf_counter()
+        seconds = [0.0] * len(courses)
         for epoch in range(1, self.spec.training.epochs + 1):
             on = [r for r, course in enumerate(courses) if not course.stopped]
-            begun = [self.loops[r].begin_epoch(epoch) for r in on]
-            if any(begun):
-                self.prepare(emit)
+            if epoch > 1:
+                begun = self._begin(epoch, [self.loops[r] for r in on], emit)
+            if begun:
                 for r, noise in zip(on, self.encoder_noise(on), strict=True):
                     courses[r].tell_phase(epoch, noise)
             tables, predicted = self.train_epoch(epoch, on), self.predict_inner()
             better = torch.zeros(len(courses), dtype=torch.bool)
-            for r in on:
-                better[r] = courses[r].measure(epoch, tables[r], predicted[r])
+            scores: list[dict[str, Any] | None] = [None] * len(on)
+            if courses[on[0]].watches(epoch):
+                scores[:] = watch([self.loops[r] for r in on], [predicted[r] for r in on])
+            for r, known in zip(on, scores, strict=True):
+                better[r] = courses[r].measure(epoch, tables[r], predicted[r], known)
             self.stacked.keep(better.to(self.device.kind))
             self._end_phases([r for r in on if courses[r].ends_phase()], courses)
             now = time.perf_counter()
@@ -117,13 +129,23 @@ class Group:
             left = [r for r in on if not courses[r].stopped]
             if not left:
                 return
-            if len(left) <= len(courses) // 2:
+            if len(left) <= len(courses) * (1 - ENOUGH_STOPPED[self.device.kind]):
                 courses, seconds = [courses[r] for r in left], [seconds[r] for r in left]
                 self.select(left)
                 self.prepare(emit)
 
+    def _begin(self, epoch: int, loops: Sequence[Loop], emit: Emit) -> bool:
+        """Put the epoch's phase in force; whether one begins with it."""
+        begun = sum(loop.begin_epoch(epoch) for loop in loops) > 0
+        if begun:
+            self.prepare(emit)
+        return begun
+
     def prepare(self, emit: Emit | None = None) -> None:
         """Make ready for the schedule's phase that is in force: which weights train, and the steps as graphs."""
+        self.steps, self.ask = {}, None
+        if self.device.kind == "cuda":
+            gc.collect()  # no older graph may be freed while a new one is captured
         phase = self.loops[0].unfreezing.phase
         self.trained = [part for part in self.stacked.columns if part in phase.rates or part == WEIGHTING]
         self.names = self.stacked.train(self.trained)
@@ -136,8 +158,8 @@ class Group:
         pool = torch.cuda.graph_pool_handle() if self.device.kind == "cuda" else None
         self.steps = {split: Captured(partial(self.step, split), pool) for split in self._variants()}
         self.inner = self.rows_of([loop.fold.inner for loop in self.loops])
-        self.ask = Captured(partial(self.predict, self.network, self.windows, self.inner), pool)
-        failure = next((one.failure for one in (*self.steps.values(), self.ask) if one.failure), "")
+        ask = self.ask = Captured(partial(self.predict, self.network, self.windows, self.inner), pool)
+        failure = next((one.failure for one in (*self.steps.values(), ask) if one.failure), "")
         if failure and not self.failure and emit:
             emit(Event("log", values={"message": f"Steps run without a CUDA graph, which is slower: {failure}"}))
         self.failure = self.failure or failure
@@ -244,20 +266,8 @@ class Group:
         if not split:
             return flat(terms.sum(), False), terms.new_full((len(terms), 6), torch.nan)
         each = [flat(terms[:, task].sum(), task == 0) for task in (0, 1)]
-        total = each[0] + each[1]
         shared = sum(self.stacked.shapes[name].numel() for name in self.names if name.startswith(SHARED))
-        if not shared:
-            return total, terms.new_zeros(len(terms), 6)
-        how = self.loops[0].projection
-        both = [one[:, :shared] for one in each]
-        clear, other, cosine = project(both[0], both[1], how.threshold if how.on else -2.0)
-        wanted = clear + other
-        if how.on:
-            total[:, :shared] = wanted + (both[0] + both[1] if how.accumulated else 0.0)
-        unapplied = (total[:, :shared] - wanted).norm(dim=1) / wanted.norm(dim=1).clamp(min=1e-30)
-        projected = cosine < how.threshold if how.on else torch.zeros_like(cosine)
-        columns = [*(one.norm(dim=1) for one in both), cosine, (cosine < 0).float(), projected.float(), unapplied]
-        return total, torch.stack(columns, dim=1)
+        return combined(each[0], each[1], shared, self.loops[0].projection)
 
     def _update(self, flat: Tensor) -> None:
         """Pull towards the pre-trained encoder, clip each fit's gradient, and step."""
@@ -282,6 +292,7 @@ class Group:
 
     def predict_inner(self) -> list[Predicted]:
         """What each fit says of its inner windows, as Loop.predict gives it."""
+        assert self.ask is not None, "prepare comes first"
         return self._read(self.ask(), self.loops, [len(loop.fold.inner) for loop in self.loops])
 
     def _read(self, found: Sequence[Tensor], loops: Sequence[Loop], sizes: Sequence[int]) -> list[Predicted]:
@@ -320,7 +331,7 @@ class Group:
     def select(self, left: Sequence[int]) -> None:
         """Go on with some of the fits alone; `prepare` must follow."""
         rows = torch.tensor(left, device=self.device.kind)
-        self.steps, self.loops = {}, [self.loops[r] for r in left]
+        self.loops = [self.loops[r] for r in left]
         for part in (self.windows, self.stacked, self.optimizer):
             part.select(rows)
         self.anchor = None if self.anchor is None else self.anchor[rows]

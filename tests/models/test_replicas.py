@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from moola_core.models.multitask import MultiTask
-from moola_core.models.replicas import Recurrence, Replicas, cell, cell_backward
+from moola_core.models.recurrence import FORMS, Recurrence, available, cell, cell_backward
+from moola_core.models.replicas import Replicas
 from moola_core.specs import Model
 
 BARS, ROWS, FEATURES = 7, 5, 3
@@ -80,6 +81,30 @@ def test_rows_that_are_not_there_change_no_statistic(device):
     torch.testing.assert_close(weights["encoder.normalisation.running_var"][0], buffer, atol=1e-5, rtol=1e-5)
     assert torch.equal(weights["encoder.normalisation.running_mean"][1], before[1])
     assert weights["encoder.normalisation.num_batches_tracked"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("low", [None, torch.bfloat16])
+def test_every_form_of_the_recurrence_gives_the_same(device, low):
+    torch.manual_seed(2)
+    shapes = ((4, BARS, ROWS, FEATURES), (4, 16, FEATURES), (4, 16, 4), (4, 16))
+    given = [torch.randn(shape, device=device, requires_grad=True) for shape in shapes]
+    by = torch.randn(4, BARS, ROWS, 4, device=device)
+    forms = available(4, low) if device == "cuda" else ["products", "streams"]
+    results = []
+    for name in forms:
+        h = FORMS[name](*given, low)
+        results.append((h, *torch.autograd.grad((h * by).sum(), given)))
+    tolerance = 1e-5 if low is None else 0.1
+    for other in results[1:]:
+        torch.testing.assert_close(other, results[0], atol=tolerance, rtol=tolerance)
+
+
+def test_forms_are_offered_where_they_can_run(monkeypatch):
+    monkeypatch.setattr("moola_core.models.recurrence.find_spec", lambda name: None)
+    assert available(32, None) == ["products", "streams"]
+    monkeypatch.setattr("moola_core.models.recurrence.find_spec", lambda name: object())
+    assert available(64, None)[-1] == available(96, torch.bfloat16)[-1] == "on_chip"
+    assert "on_chip" not in available(96, None)
 
 
 def test_a_replica_is_not_touched_by_its_neighbours():

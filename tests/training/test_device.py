@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from moola_core.errors import DeviceError
-from moola_core.specs import Training
+from moola_core.specs import Pretraining, Training
 from moola_core.training import device as room
 from moola_core.training.device import resolve_device
 
@@ -47,11 +47,21 @@ def test_cuda_without_a_card_is_refused(host):
         resolve_device(Training(device="cuda"))
 
 
-@pytest.mark.parametrize(("asked", "found"), [("auto", "bf16"), ("bf16", "bf16"), ("float32", "float32")])
+@pytest.mark.parametrize(("asked", "found"), [("auto", "float32"), ("bf16", "bf16"), ("float32", "float32")])
 def test_precision_on_a_card(host, asked, found):
     host("RTX 4090, driver 570.1", usable=True)
     used = resolve_device(Training(precision=asked))
     assert (used.kind, used.name, used.precision) == ("cuda", "RTX 4090", found)
+    large = resolve_device(Pretraining(precision=asked)).precision  # its steps are large
+    assert large == ("bf16" if asked == "auto" else found)
+
+
+def test_float32_on_a_card_is_not_rounded_inside_its_networks():
+    before = torch.backends.cudnn.allow_tf32
+    for kind, precision, held in (("cuda", "float32", True), ("cuda", "bf16", False), ("cpu", "float32", False)):
+        with room.exact(room.Device(kind, kind, precision)):
+            assert torch.backends.cudnn.allow_tf32 == (before and not held)
+        assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_the_card_is_read_from_nvidia_smi(tmp_path, monkeypatch):

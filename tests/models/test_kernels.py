@@ -1,0 +1,52 @@
+"""The project's own kernel against nn.LSTM: on a card, or anywhere with Triton installed and TRITON_INTERPRET=1 set."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from torch import nn
+
+from moola_core.models.recurrence import on_chip, products
+
+pytest.importorskip("triton")
+
+
+@pytest.fixture(autouse=True)
+def interpreted(device):
+    if device == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
+        pytest.skip("needs --device cuda, or TRITON_INTERPRET=1 from the start")
+
+
+def weights_of(lstm):
+    return (
+        *(getattr(lstm, f"weight_{kind}_l0").detach().clone().requires_grad_() for kind in ("ih", "hh")),
+        (lstm.bias_ih_l0 + lstm.bias_hh_l0).detach().clone().requires_grad_(),
+    )
+
+
+@pytest.mark.parametrize(("hidden", "rows", "bars"), [(5, 3, 4), (16, 16, 3), (20, 35, 3), (32, 29, 2), (8, 4, 1)])
+def test_outputs_and_gradients_are_those_of_torchs_lstm(device, hidden, rows, bars):
+    torch.manual_seed(0)
+    lstms = [nn.LSTM(3, hidden, batch_first=False).to(device) for _ in range(2)]
+    x = torch.randn(2, bars, rows, 3, device=device)
+    ours = [torch.stack(parts).detach().requires_grad_() for parts in zip(*map(weights_of, lstms), strict=True)]
+    found, by = on_chip(x, *ours, None), torch.randn(2, bars, rows, hidden, device=device)
+    (found * by).sum().backward()
+    for n, lstm in enumerate(lstms):
+        alone = lstm(x[n])[0]
+        (alone * by[n]).sum().backward()
+        torch.testing.assert_close(found[n], alone, atol=1e-5, rtol=1e-5)
+        for mine, name in zip(ours, ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0"), strict=True):
+            torch.testing.assert_close(mine.grad[n], getattr(lstm, name).grad, atol=2e-5, rtol=1e-4)
+
+
+def test_low_precision_is_that_of_the_batched_products(device):
+    torch.manual_seed(0)
+    shapes = ((2, 3, 4, 3), (2, 32, 3), (2, 32, 8), (2, 32))
+    given = [torch.randn(shape, device=device) for shape in shapes]
+    kind = torch.bfloat16 if device == "cuda" else torch.float16  # Triton's interpreter multiplies no bf16
+    low = [form(*given, kind) for form in (on_chip, products)]
+    torch.testing.assert_close(*low, atol=1e-2, rtol=1e-2)
+    assert low[0].dtype == torch.float32
