@@ -159,6 +159,8 @@ def test_files_and_functions_stay_small(path):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
             assert lines <= 60, f"{node.name} has {lines} lines"
+            if "triton.jit" in map(ast.unparse, node.decorator_list):
+                continue  # a kernel's arguments are pointers and sizes, one by one
             names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
             assert len([name for name in names if name not in ("self", "cls")]) <= 6, f"{node.name} takes {names}"
 
