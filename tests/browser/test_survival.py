@@ -8,6 +8,7 @@ import time
 import pytest
 
 from moola_core.launch import local
+from moola_core.runs import cancelling
 from moola_core.runs.store import Store
 from tests.app_samples import make_data
 from tests.browser.conftest import Server, download_report
@@ -57,6 +58,7 @@ def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab, r
     tab.open(f"runs?run={unwanted.run_id}")
     tab.page.get_by_role("button", name="Cancel").first.click()
     tab.page.get_by_role("button", name="Cancel the run").click()
+    until(lambda: cancelling.asked(Store(server.store).open(unwanted.run_id)))
     tab.page.context.close()
     server.process.kill()
     server.process.wait()

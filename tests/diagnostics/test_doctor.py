@@ -111,6 +111,14 @@ def test_a_check_finds_what_it_is_for_and_nothing_else(check):
     assert not after.findings and after.passed == (check,)
 
 
+def test_a_model_at_chance_is_not_called_boastful():
+    """Its answers are best divided by infinity, whatever they are."""
+    boasting = RULES["miscalibrated"][0]
+    for low, severity, told in ((0.6, "harms", "dividing"), (0.4, "note", "no temperature")):
+        (finding,) = found("miscalibrated", boasting | {"auroc_low": low}).findings
+        assert finding.severity == severity and told in finding.summary
+
+
 @pytest.mark.parametrize("check", RULES)
 def test_without_facts_a_check_says_why_it_cannot_judge(check):
     nothing = examine(case_of(check, {}), [CHECKS[check]])

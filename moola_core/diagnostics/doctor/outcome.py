@@ -197,7 +197,7 @@ class Miscalibrated(Check):
 
     id, title = "miscalibrated", "Miscalibrated"
     kinds = ("finetune",)
-    after = ("head_too_wide", "constant_folds")
+    after = ("head_too_wide", "constant_folds", "loss_at_chance")
     shows = "calibration"
 
     def judge(self, case: Case) -> Finding | None:
@@ -205,14 +205,19 @@ class Miscalibrated(Check):
         if p >= 0.05 or ece <= null:
             return None
         heat = case.get("fitted_temperature")
-        grave = heat is not None and heat > BOASTING
+        low = case.get("auroc_low")
+        knows = low is None or low > 0.5  # answers that tell nothing are best divided by infinity: that is not boasting
+        grave = heat is not None and heat > BOASTING and knows
         told = f"ECE {ece:.3f}, where 95% of honest models of this size stay below {null:.3f} (p = {max(p, 0.001):.3f})"
-        told += f"; dividing the logits by {heat:.1f} would mend it" if heat is not None else ""
+        if not knows:
+            told += "; the answers tell the classes no better than chance, so no temperature mends it"
+        elif heat is not None:
+            told += f"; dividing the logits by {heat:.1f} would mend it"
         planted = case.spec is not None and case.spec.faults.temperature != 1.0
         return self.finding(
             HARMS if grave else NOTE, f"{told}.", {"ece": ece, "null_95": null, "p": p, "fitted_temperature": heat},
             "Do not use the probabilities as they are. A temperature fitted on other folds mends most of it without touching an answer; "
-            "the Calibration section shows how much.",
+            "the Calibration section shows how much." if knows else "Do not use the probabilities. First make the model tell the classes.",
             mend(case, {"faults.temperature": 1.0}) if planted else ask(case, "calibration"),
         )  # fmt: skip
 
