@@ -62,7 +62,9 @@ def estimate(spec: Finetune, windows: int, store: Store) -> Estimate:
     else:
         step_s, source = _from_table(spec, window_bars), "a table measured on two CPU cores"
         step_s *= REPLICAS_COST if at_once else 1.0
-        source += "" if default_device() == "cpu" or spec.training.device == "cpu" else "; no run on this card is kept yet"
+        source += (
+            "" if default_device() == "cpu" or spec.training.device == "cpu" else "; no run on this card is kept yet"
+        )
     source += ", all fits at once" if at_once else ""
     total = fits * spec.training.epochs * USED_EPOCHS * steps / (1 if at_once else side_by_side)
     weights = fits * 4 * parameters(spec)
