@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moola_core.diagnostics.fitted import classes_of, load_fitted
+from moola_core.diagnostics.fitted import Fitted, Together, classes_of, load_fitted
 from moola_core.diagnostics.results import Attribution, Rank
 from moola_core.errors import DataError
 from moola_core.features.catalog import PRICE_PATH
 from moola_core.market.windows import Windows
-from moola_core.models.multitask import MultiTask
+from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.runs.store import Run
 
 MOST_GROUPS = 14
 PATH = "price_path"
 BATCH = 128  # measured fastest on one thread
+ROWS = 2048  # windows × fits that are asked at once on a card
 CHUNK = 6  # windows in a job: progress is told after each
 REFERENCES, SAMPLES = 50, 25  # training windows, and draws a window, of the expected gradients
 
 Answer = Callable[[Tensor], Tensor]
-Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,18 +56,21 @@ class Explained:
     gradients: np.ndarray
 
 
+Work = Callable[[Sequence[Job]], Iterable[Explained]]
+
+
 def attribute(
     run: Run,
     windows: Windows,
     x: np.ndarray,
     repeats: int = 1,
     tell: Callable[[int, int], None] | None = None,
-    each: Map = map,
+    work: Work | None = None,
 ) -> Attribution:
     """Shapley values of each window by the model that did not train on it, and expected gradients over time.
 
     x [n, K, F]: what the models read of `windows`, in raw units; repeats: of how many repeats the models are asked; tell: called with
-    windows done and in all; each: a `map` that may work in several processes. A left-out feature takes its mean course over the
+    windows done and in all; work: `explain` of every job, in any order, as `explain_together` does it on a card. A left-out feature takes its mean course over the
     fold's training windows. Raises DataError when the features make more than 14 groups.
     """
     groups = grouped(run.record.counts["features"])
@@ -80,7 +82,7 @@ def attribute(
         )
     jobs = _jobs(run, windows, x, repeats)
     total, parts = sum(len(job.rows) for job in jobs), []
-    for part in each(explain, jobs):
+    for part in work(jobs) if work else map(explain, jobs):
         parts.append(part)
         if tell:
             tell(sum(len(p.rows) for p in parts), total)
@@ -91,7 +93,7 @@ def attribute(
     )
     fits = np.concatenate([[f"{part.repeat}-{part.fold}"] * len(part.rows) for part in parts])
     outputs = output_names(load_fitted(run, parts[0].repeat, parts[0].fold).model, classes_of(run))
-    course = sum(part.gradients for part in parts) / total
+    course = np.sum([part.gradients for part in parts], axis=0) / total
     return Attribution(
         len({part.repeat for part in parts}), tuple(windows.window_id.astype(str)[index].tolist()), tuple(groups), outputs,
         values, empty, full, _level(x, index, groups), _ranking(values, fits, tuple(groups), outputs),
@@ -120,10 +122,43 @@ def explain(job: Job) -> Explained:
     groups = list(grouped(run.record.counts["features"]).values())
     answer = answers(fitted.model, len(run.record.counts["labels"]), job.x.shape[1])
     scaled, base = fitted.scaled(job.x), fitted.scaled(job.base)
-    found = [shapley(answer, one.numpy(), base.numpy(), groups) for one in scaled]
+    return _explained(job, answer, [shapley(answer, one.numpy(), base.numpy(), groups) for one in scaled], fitted)
+
+
+Values = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _explained(job: Job, answer: Answer, found: Sequence[Values], fitted: Fitted[MultiTask]) -> Explained:
+    """With the Shapley values of a job's windows, its expected gradients."""
     values, empty, full = (np.stack([part[k] for part in found]) for k in range(3))
-    gradients = expected_gradients(answer, scaled, fitted.scaled(job.references), job.repeat)
+    gradients = expected_gradients(answer, fitted.scaled(job.x), fitted.scaled(job.references), job.repeat)
     return Explained(job.repeat, job.fold, job.rows, values, empty, full, np.abs(gradients).sum(0))
+
+
+def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
+    """What `explain` finds of each job, with the networks of all fits asked at once on a device."""
+    run = Run(jobs[0].folder)
+    groups = list(grouped(run.record.counts["features"]).values())
+    waiting: dict[tuple[int, int], list[Job]] = {}
+    for job in jobs:
+        waiting.setdefault((job.repeat, job.fold), []).append(job)
+    fits = [load_fitted(run, *fit) for fit in waiting]
+    classes, bars = len(run.record.counts["labels"]), jobs[0].x.shape[1]
+    together = answers(Together(fits, run.spec.model, device), classes, bars)
+    alone = [answers(fit.model, classes, bars) for fit in fits]
+    for turn in range(max(map(len, waiting.values()))):
+        # A fit that has no window left is asked of an earlier one again, and what it says is not used.
+        at = [own[min(turn, len(own) - 1)] for own in waiting.values()]
+        base = np.stack([fit.scaled(job.base).numpy() for fit, job in zip(fits, at, strict=True)])
+        scaled = [fit.scaled(job.x).numpy() for fit, job in zip(fits, at, strict=True)]
+        found = []
+        for i in range(max(map(len, scaled))):
+            x = np.stack([own[min(i, len(own) - 1)] for own in scaled])
+            found.append(shapley(together, x, base, groups, max(1, ROWS // len(fits))))
+        for r, job in enumerate(at):
+            if turn < len(list(waiting.values())[r]):
+                own = [(values[r], empty[r], full[r]) for values, empty, full in found[: len(job.rows)]]
+                yield _explained(job, alone[r], own, fits[r])
 
 
 def expected_gradients(answer: Answer, x: Tensor, references: Tensor, seed: int) -> np.ndarray:
@@ -165,53 +200,49 @@ def output_names(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:
     return found if model.pointer_head is None else (*found, "center, bars", "length, bars")
 
 
-def answers(model: MultiTask, classes: int, window_bars: int) -> Answer:
-    """Windows [b, K, F] → outputs [b, O]: logit differences, then center and length in bars."""
+def answers(model: Callable[[Tensor], Outputs], classes: int, window_bars: int) -> Answer:
+    """Windows [..., b, K, F] → outputs [..., b, O]: logit differences, then center and length in bars."""
 
     def answer(x: Tensor) -> Tensor:
         outputs = model(x)
         columns = []
         if outputs.logits is not None:
-            logits = outputs.logits[:, :classes]
+            logits = outputs.logits[..., :classes]
             if classes == 2:
-                columns.append(logits[:, 1:] - logits[:, :1])
+                columns.append(logits[..., 1:] - logits[..., :1])
             else:
-                columns.append(logits - (logits.sum(1, keepdim=True) - logits) / (classes - 1))
+                columns.append(logits - (logits.sum(-1, keepdim=True) - logits) / (classes - 1))
         if outputs.pointer is not None:
             columns.append(outputs.pointer * window_bars)
-        return torch.cat(columns, dim=1)
+        return torch.cat(columns, dim=-1)
 
     return answer
 
 
 @torch.no_grad()
 def shapley(
-    answer: Answer, x: np.ndarray, base: np.ndarray, groups: Sequence[Sequence[int]]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Exact Shapley values [G, O] of one window x [K, F] against `base` [K, F], with the outputs [O] of none and of all features.
+    answer: Answer, x: np.ndarray, base: np.ndarray, groups: Sequence[Sequence[int]], batch: int = BATCH
+) -> Values:
+    """Exact Shapley values [..., G, O] of one window x [..., K, F] against `base` [..., K, F], with the outputs [..., O] of none and of all
+    features.
 
-    All 2^G coalitions are asked.
+    All 2^G coalitions are asked, `batch` at a time.
     """
     count = len(groups)
     member = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-    columns = np.zeros((2**count, x.shape[1]), bool)
+    columns = np.zeros((2**count, x.shape[-1]), bool)
     for i, group in enumerate(groups):
         columns[:, list(group)] = member[:, i : i + 1].astype(bool)
-    own, other = torch.from_numpy(x.astype(np.float32)), torch.from_numpy(base.astype(np.float32))
-    value = (
-        torch.cat(
-            [answer(torch.where(part[:, None, :], own, other)) for part in torch.from_numpy(columns).split(BATCH)]
-        )
-        .double()
-        .numpy()
-    )
+    own, other = (torch.from_numpy(part.astype(np.float32)).unsqueeze(-3) for part in (x, base))
+    parts = torch.from_numpy(columns).split(batch)
+    value = torch.cat([answer(torch.where(part[:, None, :], own, other)) for part in parts], -2).double().cpu().numpy()
     size = member.sum(1)
     weight = np.array([1 / (count * comb(count - 1, s)) if s < count else 0.0 for s in range(count + 1)])
-    found = np.empty((count, value.shape[1]))
+    found = []
     for i in range(count):
         without = np.flatnonzero(member[:, i] == 0)
-        found[i] = weight[size[without]] @ (value[without | (1 << i)] - value[without])
-    return found, value[0], value[-1]
+        found.append(weight[size[without]] @ (value[..., without | (1 << i), :] - value[..., without, :]))
+    return np.stack(found, axis=-2), value[..., 0, :], value[..., -1, :]
 
 
 def _level(x: np.ndarray, index: np.ndarray, groups: dict[str, list[int]]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 
 from moola_core.errors import CheckpointError
 from moola_core.models.checkpoint import load_weights, put_weights
-from moola_core.models.multitask import MultiTask
+from moola_core.models.multitask import MultiTask, Outputs
+from moola_core.models.replicas import Replicas
 from moola_core.runs.store import Run
+from moola_core.specs import Model
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -28,6 +31,21 @@ class Fitted(Generic[Network]):
     def scaled(self, x: np.ndarray) -> Tensor:
         """x [n, K, F] in the features' units as the network reads it."""
         return torch.from_numpy(((x - self.mean) / self.std).astype(np.float32))
+
+
+class Together:
+    """The networks of R fits on a device, asked all at once: one of them alone leaves a card almost idle."""
+
+    def __init__(self, fits: Sequence[Fitted[MultiTask]], model: Model, device: str) -> None:
+        self.fits, self.device = fits, device
+        states = [fit.model.state_dict() for fit in fits]
+        self.network = Replicas(
+            model, {name: torch.stack([one[name] for one in states]).to(device) for name in states[0]}
+        )
+
+    def __call__(self, x: Tensor) -> Outputs:
+        """x [R, b, K, F], each fit's windows as it reads them → logits [R, b, outputs] and pointers [R, b, 2], on the device."""
+        return self.network.forward(x.to(self.device).transpose(1, 2))
 
 
 def classes_of(run: Run) -> tuple[str, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from moola_core.errors import MoolaError
 from moola_core.features.catalog import names
+from moola_core.launch.devices import default_device
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Model, Pretrain
 
@@ -18,9 +20,20 @@ MEASURED_STEP_S = {(1, 32): 0.029, (1, 64): 0.059, (1, 96): 0.099, (2, 128): 0.4
 DEFAULT_BARS = 105
 START_S = 6.0
 PCGRAD_COST = 1.6
+REPLICAS = "replicas"
+REPLICAS_COST = 1.7  # a step of a fit among others on a CPU, against one alone: benchmarks/replicas.py, from 1×96 on
 USED_EPOCHS = 0.8  # early stopping ends most fits before the last epoch
 BARS_IN_A_STEP = 29 * 105
 THREADS_GAIN = 1.6  # two threads in one large step, against one
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of one step of one fit in a finished run (in each of its processes), and how it fitted."""
+
+    step_s: float
+    run_id: str
+    engine: str
 
 
 @dataclass(frozen=True)
@@ -42,10 +55,18 @@ def estimate(spec: Finetune, windows: int, store: Store) -> Estimate:
     fits = spec.training.folds * spec.training.repeats
     steps = -(-round(windows * (1 - 1 / spec.training.folds) * (1 - spec.training.inner_frac)) // spec.training.batch)
     side_by_side = min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
-    total = fits * spec.training.epochs * USED_EPOCHS * steps / side_by_side
     measured = _from_store(spec, window_bars, store)
-    step_s = measured[0] if measured else _from_table(spec, window_bars)
-    source = f"measured in run {measured[1]}" if measured else "a table measured on two CPU cores"
+    at_once = measured.engine == REPLICAS if measured else spec.training.engine == REPLICAS
+    if measured:
+        step_s, source = measured.step_s, f"measured in run {measured.run_id}"
+    else:
+        step_s, source = _from_table(spec, window_bars), "a table measured on two CPU cores"
+        step_s *= REPLICAS_COST if at_once else 1.0
+        source += (
+            "" if default_device() == "cpu" or spec.training.device == "cpu" else "; no run on this card is kept yet"
+        )
+    source += ", all fits at once" if at_once else ""
+    total = fits * spec.training.epochs * USED_EPOCHS * steps / (1 if at_once else side_by_side)
     weights = fits * 4 * parameters(spec)
     logs = fits * spec.training.epochs * (400 + 60 * steps)
     return Estimate(START_S + total * step_s, int(weights + logs + 400 * fits * windows), fits, source)
@@ -82,8 +103,8 @@ def parameters(spec: Finetune | Pretrain) -> int:
     return count + 2 * hidden * spec.model.trunk_width
 
 
-def _from_store(spec: Finetune, window_bars: int, store: Store) -> tuple[float, str] | None:
-    """Seconds a step on one process of the newest finished run of the same model, batch and window length on this host."""
+def _from_store(spec: Finetune, window_bars: int, store: Store) -> Measured | None:
+    """The newest finished run of the same model, batch and window length on this host, which left device and engine to the same choice."""
     for record in store.runs(kind=spec.kind):
         epochs = record.counts.get("epochs_run")
         if record.state != "done" or not epochs or not record.seconds or record.host != os.uname().nodename:
@@ -93,18 +114,20 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> tuple[float, 
             other, rows = run.spec, run.table("steps").num_rows
         except MoolaError:  # a run of another version, or one that lost a file, measures nothing
             continue
-        if (other.model, other.training.batch, other.loss.pcgrad) != (
-            spec.model,
-            spec.training.batch,
-            spec.loss.pcgrad,
-        ):
+        if _shape(other) != _shape(spec):
             continue
         if record.counts.get("window_bars") != window_bars:
             continue
-        side_by_side = min(other.training.processes or min(2, os.cpu_count() or 1), len(epochs))
-        per_fit = rows / side_by_side
-        return max(record.seconds - START_S, 0.5) / max(per_fit, 1), record.run_id
+        engine = record.counts.get("engine", "sequential")
+        processes = min(other.training.processes or min(2, os.cpu_count() or 1), len(epochs))
+        per_process = rows / (1 if engine == REPLICAS else processes)
+        return Measured(max(record.seconds - START_S, 0.5) / max(per_process, 1), record.run_id, engine)
     return None
+
+
+def _shape(spec: Finetune) -> tuple[Any, ...]:
+    training = spec.training
+    return spec.model, spec.loss.pcgrad, training.batch, training.device, training.engine
 
 
 def _from_table(spec: Finetune, window_bars: int) -> float:

@@ -21,8 +21,12 @@ def _cell(gates, weight, at, there, low):
 
 
 @triton.jit
-def _forward(gates, weight, states, cells, kept, bars, batch, hidden, BLOCK: tl.constexpr, WIDTH: tl.constexpr):
-    """gates [N, K, B, 4H], weight [N, 4H, H] → states, cells [N, K, B, H], kept (activated gates) [N, K, B, 4H]."""
+def _forward(given, found, sizes, BLOCK: tl.constexpr, WIDTH: tl.constexpr):
+    """given: gates [N, K, B, 4H], weight [N, 4H, H]; found: states, cells [N, K, B, H], kept (activated gates) [N, K, B, 4H]; sizes:
+    K, B, H."""
+    gates, weight = given
+    states, cells, kept = found
+    bars, batch, hidden = sizes
     network = tl.program_id(0).to(tl.int64)
     rows, columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK), tl.arange(0, WIDTH)
     there = (rows < batch)[:, None] & (columns < hidden)[None, :]
@@ -54,8 +58,11 @@ def _forward(gates, weight, states, cells, kept, bars, batch, hidden, BLOCK: tl.
 
 
 @triton.jit
-def _backward(d_states, weight, cells, kept, d_gates, bars, batch, hidden, BLOCK: tl.constexpr, WIDTH: tl.constexpr):
-    """d_states [N, K, B, H], what the forward pass kept → d_gates [N, K, B, 4H]."""
+def _backward(given, found, sizes, BLOCK: tl.constexpr, WIDTH: tl.constexpr):
+    """given: d_states [N, K, B, H], and what the forward pass had and kept; found: d_gates [N, K, B, 4H]."""
+    d_states, weight, cells, kept = given
+    d_gates = found[0]
+    bars, batch, hidden = sizes
     network = tl.program_id(0).to(tl.int64)
     rows, columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK), tl.arange(0, WIDTH)
     there = (rows < batch)[:, None] & (columns < hidden)[None, :]
@@ -105,7 +112,7 @@ class OnChip(torch.autograd.Function):
         count, bars, batch, width = gates.shape
         states = gates.new_empty(count, bars, batch, width // 4)
         cells, kept = torch.empty_like(states), torch.empty_like(gates)
-        _launch(_forward, (gates, weight, states, cells, kept), gates.shape)
+        _launch(_forward, (gates, weight), (states, cells, kept), gates.shape)
         ctx.save_for_backward(weight, states, cells, kept)
         return states
 
@@ -113,14 +120,15 @@ class OnChip(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         weight, states, cells, kept = ctx.saved_tensors
         d_gates = torch.empty_like(kept)
-        _launch(_backward, (gradients[0].contiguous(), weight, cells, kept, d_gates), kept.shape)
+        _launch(_backward, (gradients[0].contiguous(), weight, cells, kept), (d_gates,), kept.shape)
         rows = d_gates[:, 1:].flatten(1, 2).transpose(1, 2).to(weight.dtype)
         return d_gates, torch.bmm(rows, states[:, :-1].flatten(1, 2).to(weight.dtype))
 
 
-def _launch(kernel: Any, tensors: tuple[Tensor, ...], shape: torch.Size) -> None:
+def _launch(kernel: Any, given: tuple[Tensor, ...], found: tuple[Tensor, ...], shape: torch.Size) -> None:
     """One program for each network and block of windows."""
     count, bars, batch, width = shape
     block = 16 if batch <= 16 else 32
     padded = max(16, triton.next_power_of_2(width // 4))
-    kernel[(count, triton.cdiv(batch, block))](*tensors, bars, batch, width // 4, BLOCK=block, WIDTH=padded)
+    grid = (count, triton.cdiv(batch, block))
+    kernel[grid](given, found, (bars, batch, width // 4), BLOCK=block, WIDTH=padded)

@@ -152,10 +152,31 @@ def on_chip(x: Tensor, into: Tensor, across: Tensor, bias: Tensor, low: torch.dt
     return OnChip.apply(gates_of(x, into, bias, low), across if low is None else across.to(low))
 
 
-FORMS: dict[str, Layer] = {"products": products, "streams": streams, "on_chip": on_chip}
+def flash(x: Tensor, into: Tensor, across: Tensor, bias: Tensor, low: torch.dtype | None) -> Tensor:
+    """FlashRNN's fused kernel (Pöppel, Beck and Hochreiter 2024) with networks as heads; on a card its float32 products are in TF32.
+
+    Needs the package flashrnn and a Triton older than 3.9, which no longer has the block pointers that its kernel uses.
+    """
+    from flashrnn import flashrnn
+
+    count, bars, batch, _ = x.shape
+    kind, gates = low or x.dtype, gates_of(x, into, bias, low)
+    heads = gates.view(count, bars, batch, 4, -1).permute(2, 1, 3, 0, 4).to(kind)
+    weight = across.view(count, 4, -1, across.shape[2]).transpose(0, 1).to(kind)
+    none, start = weight.new_zeros(weight.shape[:3]), weight.new_zeros(2, batch, 1, count, weight.shape[3])
+    how = {"function": "lstm", "backend": "triton_fused", "dtype": str(kind).removeprefix("torch.")}
+    states, _ = flashrnn(heads, weight, none, states=start, **how)
+    return states[0].permute(2, 1, 0, 3).to(x.dtype)
+
+
+FORMS: dict[str, Layer] = {"products": products, "streams": streams, "on_chip": on_chip, "flash": flash}
 
 
 def available(hidden: int, low: torch.dtype | None) -> list[str]:
     """The forms that can be measured on a CUDA device with networks of this width."""
     there = ["products", "streams"]
-    return [*there, "on_chip"] if find_spec("triton") and hidden <= WIDEST[low] else there
+    if find_spec("triton") and hidden <= WIDEST[low]:
+        there.append("on_chip")
+    if find_spec("flashrnn") and 16 <= hidden <= FLASH_WIDEST and hidden & (hidden - 1) == 0:
+        there.append("flash")
+    return there

@@ -47,6 +47,11 @@ def resolve_device(training: Training | Pretraining) -> Device:
     return Device("cuda", torch.cuda.get_device_name(), precision)
 
 
+def asking_device(training: Training) -> str:
+    """Where the networks of a run that trained so are asked afterwards: on a usable card unless the run was kept off it."""
+    return "cuda" if torch.cuda.is_available() and training.device != "cpu" else "cpu"
+
+
 @contextmanager
 def exact(device: Device) -> Iterator[None]:
     """Hold cuDNN to float32 inside where that is the precision: its networks would otherwise round to TF32, as products do not."""

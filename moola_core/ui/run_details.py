@@ -46,6 +46,9 @@ def summary(run: Run, record: Record) -> None:
             "Seed": (str(record.seed), f"preset {record.preset}" if record.preset else ""),
         }
     )
+    if "engine" in record.counts:
+        how = "all at once" if record.counts["engine"] == "replicas" else "one after another"
+        st.caption(f"Fits {how} ({literal(record.counts['engine'])}). {literal(record.counts['engine_why'])}")
     doctor_sections.badge_line(run)
     if record.state == "done" and st.button("See the results", icon=":material/fact_check:", type="primary"):
         state.open_page("results", **{state.RUN: run.id})

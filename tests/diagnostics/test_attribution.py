@@ -1,11 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import shap
 import torch
 
-from moola_core.diagnostics.attribution import answers, attribute, expected_gradients, grouped, output_names, shapley
+from moola_core.diagnostics.attribution import (
+    answers,
+    attribute,
+    expected_gradients,
+    explain,
+    explain_together,
+    grouped,
+    output_names,
+    shapley,
+)
 from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
 from moola_core.market.windows import load_windows
@@ -102,14 +114,43 @@ def test_expected_gradients_add_up_and_lie_where_the_answer_looks():
     assert np.corrcoef(found[:, 4, 1, 0], exact.numpy())[0, 1] > 0.95
 
 
-def test_several_repeats_are_explained_in_other_processes_with_the_same_values(demo_files, tmp_path):
+def test_several_repeats_are_explained_in_other_processes_and_all_at_once_with_the_same_values(
+    demo_files, tmp_path, device
+):
     small = {"epochs": 1, "repeats": 2, "folds": 2, "hidden": 4, "processes": 1, "columns": ("range_z", "body_pct")}
     spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | small)
     run = Store(tmp_path).create(spec)
     worker.run(run)
     windows, _ = load_windows(demo_files["windows"]).trainable(("D",))
     x = window_matrix(windows, spec.features)
-    here, there = attribute(run, windows, x, 2), attribute(run, windows, x, 2, each=processes.each)
+    here, there = (attribute(run, windows, x, 2, work=work) for work in (None, partial(processes.each, explain)))
     assert here.repeats == 2 and len(here.window_id) == 120 and here.window_id == there.window_id
     assert np.allclose(here.values, there.values, atol=1e-7) and np.allclose(here.course, there.course, atol=1e-7)
     assert len(here.ranking[0].by_fit) == 4
+    told: list = []
+    stacked = attribute(run, windows, x, 2, lambda *done: told.append(done), partial(explain_together, device=device))
+    assert stacked.window_id == here.window_id and told[-1] == (120, 120)
+    for name in ("values", "empty", "full", "course"):
+        np.testing.assert_allclose(getattr(stacked, name), getattr(here, name), atol=1e-5, err_msg=name)
+
+
+def test_fits_with_different_numbers_of_windows_are_asked_together(demo_files, tmp_path, device):
+    small = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1, "columns": ("range_z", "body_pct")}
+    spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | small)
+    run = Store(tmp_path).create(spec)
+    worker.run(run)
+    windows, _ = load_windows(demo_files["windows"]).trainable(("D",))
+    jobs: list = []
+    attribute(
+        run,
+        windows,
+        window_matrix(windows, spec.features),
+        work=lambda given: map(explain, jobs.extend(given) or given),
+    )
+    some = [replace(jobs[0], rows=jobs[0].rows[:2], x=jobs[0].x[:2]), *jobs[1:-2]]
+    found = {(one.fold, int(one.rows[0])): one for one in explain_together(some, device)}
+    assert len(found) == len(some) == len(jobs) - 2
+    for job in some:
+        one, alone = found[job.fold, int(job.rows[0])], explain(job)
+        for name in ("rows", "values", "empty", "full", "gradients"):
+            np.testing.assert_allclose(getattr(one, name), getattr(alone, name), atol=1e-5, err_msg=name)

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from moola_core.diagnostics.predict import Job, ask, ask_together
 from moola_core.errors import DataError, RunError
+from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
 from moola_core.market.windows import load_windows
 from moola_core.presets import preset
@@ -35,6 +37,35 @@ def test_bars_are_asked_at_the_stride(about, demo_files):
     assert np.allclose(table["p_consolidation"] + table["p_retracement"], 1)
     assert sum(found["counts"].values()) == len(table) and 0 <= found["foreign"] <= len(table)
     assert found["training"] > 0 and run.record.progress["done"] == len(table)
+
+
+@pytest.mark.parametrize("tasks", ["both", "class", "pointers"])
+def test_all_fits_at_once_say_what_they_say_one_by_one(demo_files, tmp_path, device, tasks, monkeypatch):
+    spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"]), "tasks": tasks} | SMALL)
+    run = Store(tmp_path).create(change(spec, {"epochs": 1, "layers": 2}))
+    worker.run(run)
+    monkeypatch.setattr("moola_core.diagnostics.predict.ROWS", 40)
+    job = Job(run.folder, 7, window_matrix(load_windows(demo_files["windows"]), spec.features)[:30])
+    one, stacked = ask(job), ask_together(job, device)
+    assert stacked.first == 7
+    for name in ("probabilities", "pointers"):
+        alone, together = getattr(one, name), getattr(stacked, name)
+        assert (alone is None) == (together is None)
+        if alone is not None:
+            np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_a_card_is_asked_with_all_fits_at_once(about, demo_files, monkeypatch):
+    """With the processor standing in for the card: the same answers come in."""
+    data, used = Data(windows=str(demo_files["windows"])), []
+    _, before, _ = predict(about, data=data)
+    monkeypatch.setattr("moola_core.launch.worker.predict.asking_device", lambda training: "cuda")
+    monkeypatch.setattr(
+        "moola_core.launch.worker.predict.ask_together",
+        lambda job, device: used.append(device) or ask_together(job, "cpu"),
+    )
+    _, after, _ = predict(about, data=data)
+    assert used == ["cuda"] and np.allclose(before["p_retracement"], after["p_retracement"], atol=1e-5)
 
 
 def test_unlabelled_windows_get_the_answers_of_labelled_ones(about, demo_files, tmp_path):

@@ -9,6 +9,7 @@ from moola_core.errors import DataError, RunError, StoreError
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate
 from moola_core.launch.local import LocalLauncher
+from moola_core.launch.worker.compare import build
 from moola_core.presets import preset
 from moola_core.runs import Store, cancelling, files
 from moola_core.specs import change
@@ -76,6 +77,14 @@ def test_the_record_says_which_engine_was_used_and_why(store, demo_files):
     assert "CPU" in counts[0]["engine_why"] and "training.engine=replicas" in counts[1]["engine_why"]
     tables = [run.predictions.sort_values("window_id") for run in runs]
     assert np.allclose(*(table["p_retracement"] for table in tables), atol=1e-4)
+    told = [build("pair", {"a": runs[0], "b": other}, "a", (0.02, 0)).differences for other in (runs[1], runs[0])]
+    assert [row.values for row in told[0] if row.name == "engine"] == [{"a": "sequential", "b": "replicas"}]
+    assert "engine" not in {row.name for row in told[1]}
+    for run in runs:  # each choice is estimated from a run that made it
+        found = estimate(run.spec, 60, store)
+        assert run.id in found.source and ("all fits at once" in found.source) == (run is runs[1])
+        run.update(seconds=1000.0)
+        assert estimate(run.spec, 60, store).seconds == pytest.approx(1000, rel=0.5)
 
 
 def test_continuous_state_and_the_price_path_train_too(store, demo_files):
@@ -171,6 +180,8 @@ def test_estimates_come_from_measured_steps(store, demo_files):
     spec = spec_of(demo_files)
     guess = estimate(spec, 60, store)
     assert guess.fits == 3 and guess.seconds > 0 and "table" in guess.source
+    together = estimate(change(spec, {"engine": "replicas"}), 60, store)
+    assert together.seconds > guess.seconds and together.source.endswith("all fits at once")
     slower = estimate(change(spec, {"hidden": 128, "layers": 2, "pcgrad": True}), 60, store)
     assert slower.seconds > guess.seconds
     run = store.create(spec)

@@ -26,6 +26,12 @@ def test_pin_archive_and_unarchive(show, dataset, store):
     assert not run.record.archived and not at.exception
 
 
+def test_a_run_shows_how_its_fits_were_made_and_why(show, dataset, store):
+    run = make_run(store, dataset)
+    run.update(counts=run.record.counts | {"engine": "replicas", "engine_why": "50 small fits at once use the card."})
+    assert "Fits all at once (replicas). 50 small fits at once use the card." in texts(show("runs"))
+
+
 def test_delete(show, dataset, store):
     run = make_run(store, dataset)
     at = show("runs")

@@ -162,6 +162,7 @@ def _differences(runs: Mapping[str, Run]) -> tuple[Difference, ...]:
             "shared parameters": counts["shared_parameters"],
             "median best epoch": float(np.median(counts["best_epochs"])),
             "median epochs": float(np.median(counts["epochs_run"])),
+            "engine": counts.get("engine", "sequential"),  # runs of before there was a choice
         }
     names = dict.fromkeys(name for one in every.values() for name in one if not name.startswith(SAME))
     found = [Difference(name, {arm: _shown(one.get(name)) for arm, one in every.items()}) for name in names]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from moola_core.diagnostics.attribution import attribute
+from moola_core.diagnostics.attribution import attribute, explain_together
+from moola_core.diagnostics.attribution import explain as explain_job
 from moola_core.diagnostics.balance import balance
 from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import feature_report, with_expectations
@@ -28,6 +30,7 @@ from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
 from moola_core.training import processes
 from moola_core.training.bar_windows import BarWindows, evenly
+from moola_core.training.device import asking_device
 from moola_core.training.folds import Places, overlap_groups
 
 FOLDS = 5  # what the groups of windows that share bars are cut for
@@ -87,7 +90,9 @@ def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
         progress.update(done=done, total=total)
         relay.beat()
 
-    found = attribute(about, material.kept, material.x, run.spec.repeats, tell, processes.each)
+    device = asking_device(about.spec.training)
+    work = partial(processes.each, explain_job) if device == "cpu" else partial(explain_together, device=device)
+    found = attribute(about, material.kept, material.x, run.spec.repeats, tell, work)
     relay.flush()
     return found
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from moola_core.diagnostics.fitted import classes_of
-from moola_core.diagnostics.predict import Familiar, Job, ask, combine, stretches
+from moola_core.diagnostics.predict import Familiar, Job, ask, ask_together, combine, stretches
 from moola_core.diagnostics.results import Expansion, Predicted
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import bar_matrix, window_matrix
@@ -22,8 +23,10 @@ from moola_core.runs.store import Run, Store
 from moola_core.specs import Predict
 from moola_core.training import processes
 from moola_core.training.bar_windows import BarWindows
+from moola_core.training.device import asking_device
 
 CHUNK = 1000
+CARD_CHUNK = 10_000  # every fit's weights are read anew for each
 FEW = 1500  # starting processes takes longer than asking so few windows
 
 
@@ -95,12 +98,15 @@ def _check_length(length: int, about: Run, where: str) -> None:
 def ensemble(run: Run, about: Run, x: np.ndarray, listen: Listen | None) -> dict[str, np.ndarray]:
     """The combined answers to windows x [n, K, F], with progress in the record of `run`."""
     classes, length = classes_of(about), x.shape[1]
-    jobs = [Job(about.folder, i, x[i : i + CHUNK]) for i in range(0, len(x), CHUNK)]
+    device = asking_device(about.spec.training)
+    chunk = CHUNK if device == "cpu" else CARD_CHUNK
+    jobs = [Job(about.folder, i, x[i : i + chunk]) for i in range(0, len(x), chunk)]
     progress: dict[str, Any] = {"done": 0, "total": len(x), "epochs": 1, "unit": "windows"}
     relay, parts = Relay(run, progress, listen), []
-    for part in processes.each(ask, jobs, 1 if len(x) < FEW else 2):
+    found = processes.each(ask, jobs, 1 if len(x) < FEW else 2)
+    for part in found if device == "cpu" else map(partial(ask_together, device=device), jobs):
         parts.append((part.first, combine(part, classes, length)))
-        progress["done"] = min(progress["done"] + CHUNK, len(x))
+        progress["done"] = min(progress["done"] + chunk, len(x))
         relay.beat()
     relay.flush()
     ordered = [columns for _, columns in sorted(parts, key=lambda part: part[0])]

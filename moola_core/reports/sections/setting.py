@@ -56,7 +56,7 @@ def data(material: Material) -> list[Block] | str:
     files = [(name, path) for name in ("windows", "bars") if (path := getattr(asked, name, ""))]
     hashes = tuple((name, value) for name, value in _hashes(material).items())
     counted = tuple(
-        _counted(stored, name) for name in record.counts if not isinstance(record.counts[name], dict | list)
+        _counted(stored, name) for name, value in record.counts.items() if not isinstance(value, dict | list | str)
     )
     labels = tuple(
         (str(name), stored.number("counts", "labels", name, form=",d")) for name in record.counts.get("labels", {})
@@ -93,6 +93,7 @@ def _host(material: Material) -> tuple[tuple[Cell, Cell], ...]:
     seed = stored.number("seed", form="d")
     rows: list[tuple[Cell, Cell]] = [
         ("Started", record.started), ("Ended", record.ended), ("Host", record.host), ("Device", record.device),
+        ("Engine", " – ".join(record.counts[name] for name in ("engine", "engine_why") if name in record.counts)),
         ("Seed", seed), ("Commit", commit), ("Versions", versions),
     ]  # fmt: skip
     return tuple(
