@@ -7,7 +7,8 @@ none. Runs that are done are kept in the folder and not run again, so the benchm
 what is there. Two fits run at a time.
 
 Written down before counting: which checks a fault plants, and which other findings are its allowed consequences. Thresholds were
-fixed on the seeds TUNING; what counts is measured on COUNTED. A finding above "note" is a claim; notes are remarks and not counted.
+fixed on the seeds TUNING (101 to 103 were counted once, and joined them when two checks were mended); what counts is measured on
+COUNTED. A finding above "note" is a claim; notes are remarks and not counted.
 
 Held to: some finding on at least 97% of faulty runs; recall and precision of the planted checks at least 0.95; at most 5% of
 healthy runs with a finding above note.
@@ -32,7 +33,7 @@ from moola_core.runs.store import Run, Store
 from moola_core.specs import Study, build, change
 
 RESULT = Path(__file__).parent / "results" / "doctor.json"
-TUNING, COUNTED = (1, 2, 3), (101, 102, 103)
+TUNING, COUNTED = (1, 2, 3, 101, 102, 103), (104, 105, 106)
 HEALTHY_RUNS = 5  # of each kind in HEALTHY
 CLARITY = {"usual": 1.0, "weak": 0.5, "clear": 3.0}  # how strongly the demo's patterns show
 BARS, WINDOWS = 60_000, 174

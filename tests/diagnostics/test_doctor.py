@@ -51,7 +51,7 @@ RULES: dict[str, tuple[dict, dict]] = {
     "worse_than_majority": (LABELS | {"accuracy": 0.5}, {"accuracy": 0.7}),
     "simple_model": (SIGNAL | {"auroc": 0.5, "reference_gap_high": -0.05}, {"auroc": 0.8, "reference_gap_high": 0.1}),
     "miscalibrated": ({"ece": 0.3, "ece_null_95": 0.08, "ece_p": 0.0005, "fitted_temperature": 6.0}, {"ece": 0.05, "ece_p": 0.5}),
-    "label_noise": ({"surest_auroc": 0.85, "surest_error": 0.15, "surest_error_low": 0.08, "other_error": 0.16}, {"surest_error": 0.02, "surest_error_low": 0.0}),
+    "label_noise": ({"best_auroc": 0.85, "flip_rate": 0.15, "flip_rate_low": 0.08, "flip_evidence": 13.0}, {"flip_rate": 0.02, "flip_evidence": 0.5}),
     "too_little_training": ({"moved": 0.001, "train_loss_first": 0.7, "train_loss_last": 0.699}, {"moved": 0.8, "train_loss_last": 0.3}),
     "stopped_too_early": ({"epochs": 30, "patience": 2, "best_epochs": [3, 4], "epochs_run": [5, 6]}, {"patience": 15}),
     "sigma_never_moved": (

@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
+from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
+from moola_core.diagnostics.doctor.flips import flip_rate
 from moola_core.diagnostics.doctor.reading import Seen, next_bar_correlation, of_folds
 from moola_core.diagnostics.doctor.reference import aurocs, beside
 
@@ -52,7 +55,7 @@ def test_a_linear_model_finds_what_a_model_at_chance_has_lost():
     assert found["auroc_low"] < 0.5 < found["reference_auroc_low"]
 
 
-def test_wrong_labels_show_among_the_surest_and_a_models_own_doubts_do_not():
+def test_wrong_labels_are_counted_and_a_models_own_doubts_are_not():
     seen = make_seen(300)
     rng = np.random.default_rng(3)
     score = 2.5 * (np.arange(300) % 2 - 0.5) + rng.normal(0, 1, 300)
@@ -67,8 +70,28 @@ def test_wrong_labels_show_among_the_surest_and_a_models_own_doubts_do_not():
         make_folds(300),
         Seen(seen.x, seen.features, flipped, seen.window_id, seen.series, seen.first, seen.scale),
     )
-    assert own["surest_error"] < 0.03 < own["other_error"]
-    assert noisy["surest_error"] > 0.08 and noisy["surest_error_low"] < noisy["surest_error"]
+    assert own["flip_evidence"] < 2 and own["flip_rate_low"] == 0.0
+    assert noisy["flip_rate"] == pytest.approx(0.15, abs=0.04) and noisy["flip_rate_low"] > 0.08
+    assert noisy["flip_evidence"] > 20 and noisy["best_auroc"] < own["best_auroc"]
+
+
+def test_the_rate_of_wrong_labels_is_the_one_that_a_search_over_everything_finds():
+    """Three classes, one model: against scipy's general optimiser over rate, slope and offsets together."""
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 3, 400)
+    p = softmax(2.0 * np.eye(3)[truth] + rng.normal(0, 0.7, (400, 3)), axis=1)
+    label = np.where(rng.random(400) < 0.2, (truth + rng.integers(1, 3, 400)) % 3, truth)
+    odds = np.log(p)
+
+    def loss(at):
+        q = softmax(np.r_[at[:2], 0] + at[2] * odds, axis=1)[np.arange(400), label]
+        return -np.log((1 - at[3]) * q + at[3] / 2 * (1 - q)).sum()
+
+    best = minimize(loss, [0, 0, 1, 0.1], bounds=[(-5, 5), (-5, 5), (0, 20), (0, 0.35)])
+    none = minimize(loss, [0, 0, 1, 0.0], bounds=[(-5, 5), (-5, 5), (0, 20), (0, 0)])
+    found = flip_rate(label, [p])
+    assert found["flip_rate"] == pytest.approx(best.x[3], abs=0.006)
+    assert found["flip_evidence"] == pytest.approx(2 * (none.fun - best.fun), abs=0.05)
 
 
 def test_shared_bars_and_choice_on_the_test_fold_are_counted():

@@ -15,9 +15,8 @@ CAUSES = (
 )  # fmt: skip
 SIGNAL_AUROC = 0.55  # the reference's lower bound above which the windows surely hold something
 BOASTING = 4.5  # fitted temperature beyond which honesty is a fault, not a habit of small data
-LEAST_AUC = 0.75  # below it a model's doubts say little about labels
-EVEN_ERRORS = 0.85  # errors among the surest third over errors among the rest; noise makes them alike
-SUREST_ERRORS = 0.04
+LEAST_AUC = 0.8  # below it doubts of a model that is unsure by itself can look like wrong labels
+FLIP_RATE, FLIP_EVIDENCE = 0.05, 5.0  # the least share of wrong labels, and twice the log likelihood that it must gain
 
 
 def signal(case: Case) -> bool:
@@ -231,21 +230,20 @@ class LabelNoise(Check):
     shows = "errors"
 
     def judge(self, case: Case) -> Finding | None:
-        auroc = case["surest_auroc"]
+        auroc = case["best_auroc"]
         if auroc < LEAST_AUC:
             raise CannotJudge(
                 f"The best out-of-fold AUROC, simple models included, is {auroc:.2f}, below {LEAST_AUC}: such doubts say little about labels."
             )
-        sure, low, rest = case["surest_error"], case["surest_error_low"], case["other_error"]
-        ratio = sure / max(rest, 1e-9)
-        if low < SUREST_ERRORS or ratio < EVEN_ERRORS:
+        rate, low, evidence = case["flip_rate"], case["flip_rate_low"], case["flip_evidence"]
+        if rate < FLIP_RATE or evidence < FLIP_EVIDENCE:
             return None
         planted = case.spec is not None and case.spec.faults.flipped_labels > 0
         return self.finding(
             HARMS,
-            f"Of the third of the windows that the best of the run and two simple models is surest of, {sure:.0%} bear another label (at least {low:.0%}), against {rest:.0%} "
-            "of the others: doubts of the model would grow less with sureness, wrong labels do not.",
-            {"surest_error": sure, "surest_error_low": low, "other_error": rest, "windows": list(case.get("doubted_windows") or [])},
+            f"The answers of the run and of two simple models are likeliest if {rate:.0%} of the labels are wrong (at least {low:.0%}): "
+            f"{evidence:.1f} above none in twice the log likelihood. A model's own doubts grow less with sureness, wrong labels do not.",
+            {"flip_rate": rate, "flip_rate_low": low, "flip_evidence": evidence, "windows": list(case.get("doubted_windows") or [])},
             "Look at these windows again; relabel or grade down those that are wrong. No setting makes up for wrong labels.",
             mend(case, {"faults.flipped_labels": 0.0}) if planted else ask(case, "errors"),
         )  # fmt: skip

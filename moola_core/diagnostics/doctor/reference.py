@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from moola_core.diagnostics.doctor.flips import flip_rate
 from moola_core.diagnostics.doctor.reading import Seen
 
 LINEAR_C = 0.01
@@ -64,7 +64,7 @@ def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen, seed: int
     """AUROC of the run and of two simple models, with 95% bootstrap intervals over windows of each and of the differences.
 
     reference: a linear model on means and deviations; trees: extra trees on the means of fifths. Probabilities are averaged over the
-    repeats first. surest_*: of whichever of the three tells the classes best, for its doubts say most about labels.
+    repeats first. best_auroc: of whichever of the three tells the classes best; flip_*: how many labels the three together contradict.
     """
     label = seen.label.astype(str)
     classes = tuple(str(name) for name in np.unique(label))
@@ -80,17 +80,16 @@ def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen, seed: int
     again = np.concatenate([np.ones((1, len(y))), again])  # the first row is the windows as they are
     model = aurocs(y, ours, classes, again)
     facts = {"auroc": float(model[0]), "auroc_low": float(np.nanquantile(model[1:], 0.025))}
-    witness, best = ours, model[0]
+    facts["best_auroc"] = facts["auroc"]
     for name, p in simple.items():
         theirs = aurocs(y, p[known], classes, again)
-        if theirs[0] > best:
-            witness, best = p[known], theirs[0]
+        facts["best_auroc"] = max(facts["best_auroc"], float(theirs[0]))
         low, high = np.nanquantile(model[1:] - theirs[1:], [0.025, 0.975])
         facts |= {
             f"{name}_auroc": float(theirs[0]), f"{name}_auroc_low": float(np.nanquantile(theirs[1:], 0.025)),
             f"{name}_gap_low": float(low), f"{name}_gap_high": float(high),
         }  # fmt: skip
-    return facts | {"surest_auroc": float(best)} | _sureness(y, witness, np.array(classes))
+    return facts | flip_rate(np.searchsorted(classes, y), [ours, *(p[known] for p in simple.values())])
 
 
 def aurocs(label: np.ndarray, p: np.ndarray, classes: tuple[str, ...], counts: np.ndarray) -> np.ndarray:
@@ -107,12 +106,3 @@ def aurocs(label: np.ndarray, p: np.ndarray, classes: tuple[str, ...], counts: n
         won = ((inner @ above) * outer).sum(1)
         each.append(np.divide(won, pairs, out=np.full(len(counts), np.nan), where=pairs > 0))
     return np.mean(each, axis=0)
-
-
-def _sureness(label: np.ndarray, p: np.ndarray, classes: np.ndarray) -> dict[str, float]:
-    """Share of errors among the third of the windows that the model is surest of (with Wilson's lower bound), and among the others."""
-    wrong = classes[p.argmax(1)] != label
-    order = np.argsort(-p.max(1), kind="stable")
-    sure, rest = np.array_split(wrong[order], [len(order) // 3])
-    low = binomtest(int(sure.sum()), len(sure)).proportion_ci(method="wilson").low
-    return {"surest_error": float(sure.mean()), "surest_error_low": float(low), "other_error": float(rest.mean())}
