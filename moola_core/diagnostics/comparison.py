@@ -240,15 +240,19 @@ def strict_reading(folds: np.ndarray, repeats: int) -> tuple[float | None, float
 
 
 def _needed(found: Draws, z: float, size: tuple[int, int]) -> tuple[int | None, int | None]:
-    """Windows, or repeats, with which an interval as wide as it then would be leaves out 0, if the difference stays as it is."""
+    """Windows, or repeats, with which an interval as wide as it then would be leaves out 0, if the difference stays as it is.
+
+    The variance is split into that of windows, of repeats, and of both together, which either makes smaller.
+    """
     wanted = (found.delta / z) ** 2
     by_windows, by_repeats = float(found.windows.var()), float(found.repeats.var())
-    labels = size[0] * by_windows / (wanted - by_repeats) if wanted > by_repeats else np.inf
-    repeats = size[1] * by_repeats / (wanted - by_windows) if wanted > by_windows else np.inf
+    shared = max(float(found.both.var()) - by_windows - by_repeats, 0.0)
+    labels = size[0] * (by_windows + shared) / (wanted - by_repeats) if wanted > by_repeats else np.inf
+    repeats = size[1] * (by_repeats + shared) / (wanted - by_windows) if wanted > by_windows else np.inf
     most = 100  # times as many: beyond that it is no advice
     return (
-        int(np.ceil(labels)) if labels < most * size[0] else None,
-        int(np.ceil(repeats)) if size[1] > 1 and repeats < most * size[1] else None,
+        max(int(np.ceil(labels)), size[0] + 1) if labels < most * size[0] else None,
+        max(int(np.ceil(repeats)), size[1] + 1) if size[1] > 1 and repeats < most * size[1] else None,
     )
 
 
@@ -268,7 +272,7 @@ def sentence(
         )
     metric = "f1_macro" if any(v.metric == "f1_macro" for v in verdicts) else "center_mae_bars"
     told += [_told(v) for v in verdicts if v.metric == metric and v.against == against and v.arm in networks]
-    return " ".join(told)
+    return "\n".join(told)
 
 
 def _told(v: Verdict) -> str:
@@ -278,6 +282,8 @@ def _told(v: Verdict) -> str:
     if v.verdict != "undecided":
         sure = v.p_helps if v.verdict == "helps" else v.p_hurts
         return f"{v.arm} {v.verdict}: {span}, probability {min(sure, 0.999):.3f}."
+    if v.low > 0 or v.high < 0:
+        return f"{v.arm} is undecided: {span} is clear of 0 alone, but not as one of several arms (Holm)."
     ways = [f"{v.labels_needed} labels"] * (v.labels_needed is not None) + [f"{v.repeats_needed} repeats"] * (
         v.repeats_needed is not None
     )

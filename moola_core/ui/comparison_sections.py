@@ -20,9 +20,10 @@ LISTED = 5
 
 def answer(found: Comparison) -> None:
     """The verdict in words, the simple models first where they win."""
+    lines = found.sentence.split("\n")
     if found.beaten_by:
-        st.error(f"{comparing.BEATEN} {comparing.BEATEN_ADVICE}", icon=":material/priority_high:")
-    st.markdown(literal(found.sentence))
+        st.error(literal(f"{lines.pop(0)} {comparing.BEATEN_ADVICE}"), icon=":material/priority_high:")
+    st.markdown("\n".join(f"- {literal(line)}" for line in lines))
     rule = comparing.rule(found)
     if rule:
         st.caption(literal(rule))

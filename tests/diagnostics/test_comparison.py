@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import f1_score, recall_score
 
 from moola_core.diagnostics.comparison import (
     Answers,
+    Draws,
     compare,
     draw_differences,
+    judge,
     label_curve,
     measure,
     read_answers,
+    sentence,
     strict_reading,
 )
+from moola_core.diagnostics.results import ArmFacts
 from moola_core.metrics import pointers, probability
 
 CLASSES = ("a", "b")
@@ -121,6 +127,41 @@ def test_undecided_says_what_would_settle_it():
     one = found["f1_macro"]
     assert one.verdict == "undecided" and one.resolvable > abs(one.delta)
     assert one.labels_needed is None or one.labels_needed > 60
+
+
+def test_as_many_labels_or_repeats_as_are_needed_bring_the_interval_to_zero():
+    """Variance of windows a, of repeats b and of both c: with n' windows (a + c) n / n' + b is left, and alike for repeats."""
+    rng = np.random.default_rng(0)
+    windows, repeats, both = (
+        rng.normal(0.05, sd, 200_000) for sd in (0.03, 0.012, np.sqrt(0.03**2 + 0.012**2 + 0.02**2))
+    )
+    found = judge(Draws(0.05, both, windows, repeats, np.zeros(15)), "f1_macro", arm(0.5, 1, 60, 3), 0.95, 0.02)
+    wanted = (0.05 / norm.ppf(0.975)) ** 2
+    assert found.verdict == "undecided"
+    left = (0.03**2 + 0.02**2) * 60 / found.labels_needed + 0.012**2
+    assert left == pytest.approx(wanted, rel=0.03) and found.labels_needed > 60
+    assert found.repeats_needed is None  # windows alone leave more than that
+    few = judge(
+        Draws(0.05, both, windows / 2 + 0.025, repeats * 2 - 0.05, np.zeros(15)),
+        "f1_macro",
+        arm(0.5, 1, 60, 3),
+        0.95,
+        0.02,
+    )
+    left = 0.015**2 + (both.var() - 0.015**2) * 3 / few.repeats_needed
+    assert left <= wanted and few.repeats_needed > 3
+
+
+def test_a_difference_that_only_holm_leaves_open_says_so():
+    found = replace(
+        compare({"base": arm(0.3, 1, 60, 3), "other": arm(0.45, 2, 60, 3)}, "base", draws=1000)[0],
+        low=0.01,
+        high=0.2,
+        verdict="undecided",
+    )
+    facts = ArmFacts("other", "", "network", {}, (), None, None, None, None, None, "done")
+    told = sentence([replace(found, arm="other", metric="f1_macro")], [facts], "base", (), "")
+    assert "clear of 0 alone" in told and "Holm" in told
 
 
 def test_answers_are_read_from_predictions_in_the_order_asked():

@@ -36,7 +36,16 @@ SIGNAL = {
     "trees_gap_high": -0.1,
 }
 
+
 # check: facts that it finds something in, changes after which it finds nothing
+def row(arm: str, delta: float, verdict: str, against: str = "scratch", metric: str = "f1_macro") -> dict:
+    """A verdict of a study."""
+    return {
+        "arm": arm, "against": against, "metric": metric, "delta": delta, "low": delta - 0.05, "high": delta + 0.05,
+        "p_helps": 0.9, "verdict": verdict, "resolvable": 0.09,
+    }  # fmt: skip
+
+
 RULES: dict[str, tuple[dict, dict]] = {
     "selection_on_test": ({"inner_in_test_share": 1.0}, {"inner_in_test_share": 0.0}),
     "overlapping_folds": ({"shared_bars_share": 0.3, "folds_mind_bars": False}, {"shared_bars_share": 0.0, "folds_mind_bars": True}),
@@ -80,8 +89,8 @@ RULES: dict[str, tuple[dict, dict]] = {
         {"arms": [{"name": "a", "trainable_parameters": 100}, {"name": "b", "trainable_parameters": 100}]},
     ),
     "simple_arm": (
-        {"reference_arms": ["linear"], "verdicts": [{"arm": "m", "against": "linear", "metric": "f1_macro", "delta": -0.01, "low": -0.1, "high": 0.1, "verdict": "undecided"}]},
-        {"verdicts": [{"arm": "m", "against": "linear", "metric": "f1_macro", "delta": 0.2, "low": 0.1, "high": 0.3, "verdict": "helps"}]},
+        {"reference_arms": ["linear"], "verdicts": [row("linear", 0.1, "helps")]},
+        {"verdicts": [row("linear", -0.2, "hurts"), row("full", 0.1, "helps")]},
     ),
 }  # fmt: skip
 
@@ -109,6 +118,27 @@ def test_a_check_finds_what_it_is_for_and_nothing_else(check):
         assert parse(finding.spec).kind in ("finetune", "pretrain", "diagnose")
     after = found(check, facts | healthy)
     assert not after.findings and after.passed == (check,)
+
+
+def test_a_simple_model_is_judged_against_the_best_network():
+    rows = [row("linear", 0.1, "helps"), row("linear", 5.0, "helps", metric="center_mae_bars")]
+    for delta, verdict, severity in ((0.02, "undecided", "note"), (0.1, "helps", "harms")):
+        last = row("linear", delta, verdict, against="full")
+        (finding,) = found("simple_arm", {"reference_arms": ["linear"], "verdicts": [*rows, last]}).findings
+        assert (
+            finding.severity == severity
+            and finding.evidence["against"] == "full"
+            and f"{delta:+.3f}" in finding.summary
+        )
+    last = row("linear", -0.1, "hurts", against="full")
+    assert not found("simple_arm", {"reference_arms": ["linear"], "verdicts": [*rows, last]}).findings
+
+
+def test_an_open_study_is_told_in_macro_f1_and_a_note_spoils_nothing():
+    rows = [row("full", 0.06, "undecided"), row("full", -0.6, "undecided", metric="center_mae_bars")]
+    (finding,) = examine(Case("study", {"n_windows": 174, "verdicts": rows}, None), [CHECKS["underpowered"]]).findings
+    assert "full differs from scratch by +0.060 in macro F1" in finding.summary and finding.evidence["undecided"] == 1
+    assert finding.severity == "note" and not finding.spoils
 
 
 def test_a_model_at_chance_is_not_called_boastful():

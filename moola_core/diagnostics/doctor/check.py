@@ -70,8 +70,9 @@ class Check(ABC):
     def finding(
         self, severity: str, summary: str, evidence: dict[str, Any], advice: str, spec: dict[str, Any] | None = None
     ) -> Finding:
-        """A finding of this check."""
-        return Finding(self.id, self.title, severity, summary, evidence, advice, spec, self.shows, (), self.spoils)
+        """A finding of this check. A note spoils nothing."""
+        spoils = () if severity == NOTE else self.spoils
+        return Finding(self.id, self.title, severity, summary, evidence, advice, spec, self.shows, (), spoils)
 
 
 CHECKS: dict[str, Check] = {}

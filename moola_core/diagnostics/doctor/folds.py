@@ -77,8 +77,8 @@ class Underpowered(Check):
     def judge(self, case: Case) -> Finding | None:
         n = case["n_windows"]
         half = 1.96 * math.sqrt(0.25 / n)
-        verdicts = case.get("verdicts") or []
-        open_ones = [row for row in verdicts if row.get("verdict") == "undecided"]
+        verdicts = [row for row in case.get("verdicts") or [] if row["metric"] == "f1_macro"]
+        open_ones = [row for row in verdicts if row["verdict"] == "undecided"]
         if half <= WIDEST and not open_ones:
             return None
         resolvable = SETTLES_AT_174 * math.sqrt(174 / n)
@@ -88,7 +88,8 @@ class Underpowered(Check):
             worst = max(open_ones, key=lambda row: row["resolvable"] - abs(row["delta"]))
             evidence |= {"delta": worst["delta"], "resolvable": worst["resolvable"], "undecided": len(open_ones)}
             told += (
-                f"; the study saw a difference of {worst['delta']:+.3f} and resolves {worst['resolvable']:.2f} at best"
+                f"; {worst['arm']} differs from {worst['against']} by {worst['delta']:+.3f} in macro F1, and this design finds differences from "
+                f"{worst['resolvable']:.2f} on"
             )
         else:
             told += f", and two runs of one seed must differ by about {resolvable:.2f} in macro F1 to be told apart"

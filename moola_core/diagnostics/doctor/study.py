@@ -48,7 +48,7 @@ class ArmsDiffer(Check):
         return self.finding(
             NOTE if set(unequal) == {"trainable_parameters"} else HARMS,
             f"Beside what is compared, the arms differ in {told}.",
-            {"unequal": unequal},
+            {TITLES[name]: row for name, row in unequal.items()},
             "A verdict then says which bundle is better, not why. Give every arm the same encoder, epochs and early stopping but for the one "
             "thing that is compared.",
             self._equal(case),
@@ -69,7 +69,7 @@ class ArmsDiffer(Check):
 
 @register
 class SimpleArm(Check):
-    """A reference arm of the study does as well as the model.
+    """A reference arm of the study does as well as a network.
 
     Reads `verdicts` as a study gives them, and `reference_arms`, the names of its simple models.
     """
@@ -78,14 +78,18 @@ class SimpleArm(Check):
     kinds = ("study",)
 
     def judge(self, case: Case) -> Finding | None:
-        names = set(case["reference_arms"])
-        rows = [row for row in case["verdicts"] if row["against"] in names and row["verdict"] != "helps"]
-        if not rows:
+        simple = set(case["reference_arms"])
+        rows = [row for row in case["verdicts"] if row["metric"] == "f1_macro" and row["arm"] in simple]
+        # The best simple model is set against the best network, unless that is the arm that all are set against.
+        pairs = [row for row in rows if row["against"] != rows[0]["against"]] or rows
+        if not pairs:
             return None
-        worst = min(rows, key=lambda row: row["delta"])
+        best = max(pairs, key=lambda row: row["delta"])
+        if best["verdict"] == "hurts":
+            return None
         return self.finding(
-            HARMS if worst["verdict"] == "hurts" else NOTE,
-            f"{worst['arm']} against {worst['against']}: {worst['metric']} {worst['delta']:+.3f}, 95% from {worst['low']:+.3f} to {worst['high']:+.3f}.",
-            {"rows": rows},
+            HARMS if best["verdict"] == "helps" else NOTE,
+            f"{best['arm']} against {best['against']}: macro F1 {best['delta']:+.3f}, 95% from {best['low']:+.3f} to {best['high']:+.3f}.",
+            {name: best[name] for name in ("arm", "against", "delta", "low", "high", "p_helps")},
             "What a simple model reaches on the same folds is what the features give for nothing. Use it until the difference is clear.",
         )  # fmt: skip
