@@ -1,6 +1,6 @@
 """Fits per second of both engines, and how far they are from bare recurrent steps and from what the arithmetic allows.
 
-    python benchmarks/replicas.py [--steps 5] [--replicas 1 5 10 25 50 100]
+    python benchmarks/replicas.py [--steps 5] [--replicas 1 5 10 25 50 100] [--epochs 60]
 
 Each row times training steps at batch 29 of 105 bars, dropout and uncertainty weighting on, and counts a fit as 60 epochs of 4 such steps.
 sequential: the loop's own step, one fit after another in this process. replicas: one step of all R. nn.LSTM: forward and backward of
@@ -8,6 +8,10 @@ the bare network, R times one after another and, on CUDA, on R streams. bound: t
 the same type reaches here. CPU rows are always measured, on one thread and in its processor time, so that a busy host changes little; CUDA
 rows, in wall time, when a device is there. Sequential steps of R fits are R times one, and more replicas than are trained at a time come
 in turns, so each is measured once.
+
+Then the forms that the recurrence can take (`models/recurrence.py`), forward and backward of one layer of R networks: products is what
+training uses. At last, on CUDA, whole fits: one after nn.LSTM's path beside 50 at once, with --epochs each and everything that a run
+does but its files. A CPU does so only with --epochs.
 """
 
 from __future__ import annotations
@@ -26,8 +30,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from moola_core.specs import Finetune, build
+from moola_core.models.recurrence import FORMS, MEASURED, available
+from moola_core.specs import Finetune, build, change
+from moola_core.training.capture import Captured
 from moola_core.training.device import Device, resolve_device
+from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs
 from moola_core.training.loop import Loop
@@ -36,6 +43,7 @@ from moola_core.training.replicas import MOST_AT_A_TIME, Group
 SHAPES = ((1, 32), (1, 96), (2, 128))
 COUNTS = (1, 5, 10, 25, 50, 100)
 BATCH, BARS, FEATURES, FIT_STEPS = 29, 105, 12, 240
+WHOLE_FITS, WHOLE_SHAPE, WHOLE_EPOCHS = 50, (1, 96), 60
 RESULT = Path(__file__).parent / "results" / "replicas.json"
 
 
@@ -44,6 +52,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--steps", type=int, default=5, help="steps timed in each row")
     arguments.add_argument("--replicas", type=int, nargs="+", default=COUNTS)
+    arguments.add_argument("--epochs", type=int, help="of whole fits; 60 on CUDA, and none on a CPU")
     given = arguments.parse_args()
     torch.set_num_threads(1)
     kinds = ["cpu"] + ["cuda"] * torch.cuda.is_available()
@@ -51,9 +60,12 @@ def main() -> None:
         f"{'device':>6} {'model':>6} {'R':>4} {'sequential':>11} {'replicas':>9} {'nn.LSTM':>9} {'streams':>9} {'bound':>9}"
     )
     rows = [row for kind in kinds for shape in SHAPES for row in measure(kind, shape, given)]
+    print(f"\nrecurrence, networks a second (training uses {MEASURED}):")
+    forms = [row for kind in kinds for shape in SHAPES for row in measure_forms(kind, shape, given)]
+    whole = [whole_fits(kind, given.epochs or WHOLE_EPOCHS) for kind in kinds if given.epochs or kind == "cuda"]
     if len(kinds) == 1:
         print("CUDA rows: not measured, no device is here.")
-    write(rows)
+    write({"rows": rows, "forms": forms, "whole": whole})
 
 
 def measure(kind: str, shape: tuple[int, int], given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -86,6 +98,57 @@ def measure(kind: str, shape: tuple[int, int], given: argparse.Namespace) -> lis
         cells = " ".join("        –" if value is None else f"{value:9.4f}" for value in shown)
         print(f"{kind:>6} {row['model']:>6} {count:4d}   {cells}", flush=True)
     return rows
+
+
+def measure_forms(kind: str, shape: tuple[int, int], given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Networks a second, forward and backward of their last layer, by every form that can run here."""
+    device = resolve_device(spec_of(kind, shape).training)
+    low = torch.bfloat16 if device.precision == "bf16" else None
+    layers, hidden = shape
+    names = available(hidden, low) if kind == "cuda" else ["products", "streams"]
+    rows = []
+    for count in sorted({min(count, MOST_AT_A_TIME[kind]) for count in given.replicas}):
+        row: dict[str, Any] = {"device": kind, "model": f"{layers}x{hidden}", "replicas_count": count}
+        for name in names:
+            step = layer_step(name, count, (FEATURES if layers == 1 else 2 * hidden, hidden), kind, low)
+            row[name] = count / timed(step, device, given.steps)
+        rows.append(row)
+        told = "  ".join(f"{name} {row[name]:.1f}" for name in names)
+        print(f"{kind:>6} {row['model']:>6} {count:4d}   {told}", flush=True)
+    return rows
+
+
+def layer_step(name: str, count: int, widths: tuple[int, int], kind: str, low: torch.dtype | None) -> Callable[[], Any]:
+    """Forward and backward of one two-way layer of `count` networks, on CUDA captured as training captures it."""
+    width, hidden = widths
+    shapes = ((BARS, BATCH, width), (4 * hidden, width), (4 * hidden, hidden), (4 * hidden,))
+    given = [torch.randn(2 * count, *shape, device=kind, requires_grad=True) for shape in shapes]
+
+    def step() -> tuple[torch.Tensor, ...]:
+        with torch.enable_grad():
+            return torch.autograd.grad(FORMS[name](*given, low).sum(), given)
+
+    return Captured(step, torch.cuda.graph_pool_handle() if kind == "cuda" else None)
+
+
+def whole_fits(kind: str, epochs: int) -> dict[str, Any]:
+    """Seconds of one fit by the sequential engine and of 50 by replicas, from random weights to out-of-fold answers."""
+    fixed = {"training.epochs": epochs, "training.patience": None, "training.processes": 1}
+    spec, inputs = change(spec_of(kind, WHOLE_SHAPE), fixed), inputs_of()
+    seconds = {}
+    for engine, count in (("sequential", 1), ("replicas", WHOLE_FITS)):
+        own, folds = change(spec, {"training.engine": engine}), [fold_of(repeat) for repeat in range(count)]
+        started = time.perf_counter()
+        done = list(fit_all(own, inputs, folds, lambda event: None))
+        seconds[engine] = time.perf_counter() - started
+        assert len(done) == count
+    ratio = seconds["replicas"] / seconds["sequential"]
+    print(
+        f"{kind}: {WHOLE_FITS} fits at once in {seconds['replicas']:.1f} s, one alone in {seconds['sequential']:.1f} s, {ratio:.1f} times"
+    )
+    return {"device": kind, "model": "{}x{}".format(*WHOLE_SHAPE), "epochs": epochs, "fits": WHOLE_FITS} | {
+        "sequential_one_s": seconds["sequential"], "replicas_all_s": seconds["replicas"], "ratio": ratio
+    }  # fmt: skip
 
 
 def spec_of(kind: str, shape: tuple[int, int]) -> Finetune:
@@ -197,14 +260,14 @@ def timed(step: Callable[[], Any], device: Device, steps: int) -> float:
     return statistics.median(seconds[1:])
 
 
-def write(rows: list[dict[str, Any]]) -> None:
+def write(measured: dict[str, list[dict[str, Any]]]) -> None:
     """Keep the figures with what they were measured on."""
     host = {"machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
     found = {"host": host | {"card": card}, "versions": versions, "batch": BATCH, "bars": BARS, "fit_steps": FIT_STEPS}
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(found | {"cuda_measured": card is not None, "rows": rows}, indent=1) + "\n")
+    RESULT.write_text(json.dumps(found | {"cuda_measured": card is not None} | measured, indent=1) + "\n")
 
 
 if __name__ == "__main__":

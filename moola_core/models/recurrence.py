@@ -1,7 +1,7 @@
 """The recurrence of many independent LSTMs at once, in the forms that there are for it.
 
 cuDNN's LSTM has no dimension for networks of their own weights. A form is a `Layer`; which is fastest is for benchmarks/replicas.py to say of
-a device, and training uses MEASURED alone: the form that was measured.
+a device, and training uses MEASURED alone, the fastest that was measured: on a CPU. On a card none was measured yet.
 """
 
 from __future__ import annotations

@@ -8,9 +8,8 @@ from moola_core.specs import Finetune
 from moola_core.training.device import Device
 
 LEAST_FITS = 2
-FULL_STEP = (
-    2**19
-)  # windows in a step × gate rows: beyond it one fit's products are large enough for a card; not yet measured
+# Windows in a step × gate rows: beyond it one fit's products are large enough for a card. Not measured: no card was at hand.
+FULL_STEP = 2**19
 
 
 @dataclass(frozen=True)

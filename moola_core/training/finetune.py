@@ -94,8 +94,8 @@ def fit_all(
 ) -> Iterator[Replicate]:
     """Every fold that is not in `done` as (repeat, fold), yielded as each ends.
 
-    The engine is that of `choose_engine`. One after another on a CPU, the fits run in `training.processes` one-thread processes (0: two, where there are two cores); events reach `emit`
-    in this process. Closing the iterator ends them.
+    The engine is that of `choose_engine`. One after another on a CPU, the fits run in `training.processes` one-thread processes (0: two,
+    where there are two cores); events reach `emit` in this process. Closing the iterator ends them.
     """
     device = resolve_device(spec.training)
     waiting = [fold for fold in folds if (fold.repeat, fold.fold) not in done]

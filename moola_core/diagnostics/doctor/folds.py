@@ -88,7 +88,7 @@ class Underpowered(Check):
             worst = max(open_ones, key=lambda row: row["resolvable"] - abs(row["delta"]))
             evidence |= {"delta": worst["delta"], "resolvable": worst["resolvable"], "undecided": len(open_ones)}
             told += (
-                f"; {worst['arm']} differs from {worst['against']} by {worst['delta']:+.3f} in macro F1, and this design finds differences from "
+                f"; {worst['arm']} against {worst['against']} is {worst['delta']:+.3f} in macro F1, and this design finds differences from "
                 f"{worst['resolvable']:.2f} on"
             )
         else:
