@@ -2,8 +2,9 @@
 
 .venv/bin/python benchmarks/faults.py [--kills 120] [--inputs 5000] [--seed 1]
 
-Kills: SIGKILL to the trainer, to the device's worker and to submitters, at random moments, while runs go on; then everything that was
-lost is resumed, and the store is searched for what should not be there. Inputs: bars, windows, settings, specs, checkpoints,
+Kills: SIGKILL to the trainer, to the device's worker, to submitters and, while a visitor starts a run in headless Chromium, to the app,
+at random moments, while runs go on; then everything that was lost is resumed, and the store is searched for what should not be
+there. Inputs: bars, windows, settings, specs, checkpoints,
 records and packed files, spoilt in many ways. Also: 20 submitters at once; a store of 2,000 runs.
 Prints a table and writes benchmarks/results/faults.json. Every loss must be zero.
 """
@@ -23,8 +24,10 @@ import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+from playwright.sync_api import sync_playwright
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import app_test
 
@@ -37,12 +40,14 @@ from moola_core.presets import preset
 from moola_core.runs.queue import Queue
 from moola_core.runs.store import Store
 from moola_core.specs import change
+from tests.browser.conftest import CHROMIUM, FLAGS, Server, Tab, fill_in
 from tests.faults.kills import SUBMIT, Site, answers, fire
 from tests.faults.malformed import Judge, Samples, inputs
 
 OUT = PROJECT / "benchmarks" / "results" / "faults.json"
-SHARES = {"trainer": 0.35, "worker": 0.4, "submitter": 0.25}
-SMALL = {"epochs": 4, "repeats": 1, "folds": 3, "hidden": 4, "processes": 2, "monitor_every": 1}
+SHARES = {"trainer": 0.35, "worker": 0.35, "submitter": 0.15, "app": 0.15}
+TYPED = {"epochs": 4, "repeats": 1, "folds": 3}
+SMALL = TYPED | {"processes": 2, "monitor_every": 1}
 LOSSES = (
     "lost",
     "orphans",
@@ -83,15 +88,25 @@ def main() -> None:
 def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     """Kills of every kind in a random order, then peace, then the count of what is missing."""
     folder.mkdir()
-    paths = write_demo(folder / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
-    spec = change(preset("quick").finetune(), {"data.windows": str(paths["windows"])} | SMALL)
+    paths = write_demo(folder / "data" / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
+    files = {"data.windows": str(paths["windows"]), "data.bars": str(paths["bars"])}
+    spec = change(preset("quick").finetune(), files | SMALL)
     whole = Store(folder / "whole").create(spec)
     started = time.monotonic()
     worker.run(whole)
     local.IDLE_S = 3.0
     site = Site(folder, spec, seed)
+    pause_s = 1.5 * (time.monotonic() - started)
     victims = np.repeat(list(SHARES), [round(share * kills) for share in SHARES.values()])
-    fire(site, [str(v) for v in site.rng.permutation(victims)], pause_s=1.5 * (time.monotonic() - started))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS.split())
+        ways = {
+            "trainer": site.kill_trainer,
+            "worker": site.kill_worker,
+            "submitter": site.kill_submitter,
+            "app": lambda: kill_app(site, browser),
+        }
+        fire(site, [ways[str(victim)] for victim in site.rng.permutation(victims)], pause_s)
     open_ = site.settle(3600)
     states: dict[str, int] = {}
     for record in site.store.runs():
@@ -110,6 +125,21 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "overlaps": int(site.beside > 1),
         "kills_s": time.monotonic() - started,
     }
+
+
+def kill_app(site: Site, browser: Any, most_s: float = 2.0) -> bool:
+    """Kill the server while a visitor starts a run. The run counts as promised once the page of runs shows it."""
+    server, page = Server(site.folder, MOOLA_DEMO="off"), browser.new_page()
+    tab = Tab(page, server.address)
+    fill_in(tab, "killed", **{label: str(value) for label, value in TYPED.items()})
+    page.get_by_role("button", name="Start the run").click()
+    page.wait_for_timeout(1000 * site.rng.uniform(0, most_s))
+    server.process.kill()
+    server.process.wait()
+    site.acknowledged += parse_qs(urlsplit(page.url).query).get("run", [])
+    page.close()
+    site.counts["app"] += 1
+    return True
 
 
 def malformed(folder: Path, count: int, seed: int) -> dict[str, Any]:

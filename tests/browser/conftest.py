@@ -124,6 +124,16 @@ class Reader:
         return [url for url in self.requests[1:] if not url.startswith(("data:", "blob:"))]
 
 
+def fill_in(tab: Tab, name: str, **settings: str) -> None:
+    """The Launch page with these settings of a `quick` run, ready to be started."""
+    tab.open("launch?preset=quick")
+    for label, value in settings.items():
+        tab.page.get_by_label(label, exact=True).fill(value)
+        tab.settle()
+    tab.page.get_by_label("Name", exact=True).fill(name)
+    tab.wait_for(f"--name {name}")
+
+
 def download_report(tab: Tab, folder: Path) -> Path:
     """Make the file on the Report page that is open, and download it into the folder."""
     tab.page.get_by_role("button", name="Make the file").click()

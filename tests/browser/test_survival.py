@@ -11,19 +11,14 @@ from moola_core.launch import local
 from moola_core.runs import cancelling
 from moola_core.runs.store import Store
 from tests.app_samples import make_data
-from tests.browser.conftest import Server, download_report
+from tests.browser.conftest import Server, download_report, fill_in
 
 FEW = {"epochs": "3", "folds": "2", "repeats": "1", "patience": "none"}
 
 
 def start(tab, name: str, **settings: str) -> None:
     """Fill in the Launch page and start the run."""
-    tab.open("launch?preset=quick")
-    for label, value in (FEW | settings).items():
-        tab.page.get_by_label(label, exact=True).fill(value)
-        tab.settle()
-    tab.page.get_by_label("Name", exact=True).fill(name)
-    tab.wait_for(f"--name {name}")
+    fill_in(tab, name, **FEW | settings)
     tab.page.get_by_role("button", name="Start the run").click()
     tab.page.get_by_role("heading", name="Runs").wait_for(timeout=60_000)
     tab.settle()

@@ -64,7 +64,7 @@ class Site:
         self.acknowledged.append(run_id)
         return run_id
 
-    def kill_submitter(self, most_s: float = 0.5) -> None:
+    def kill_submitter(self, most_s: float = 0.5) -> bool:
         """Kill a process that submits one run after another, at a random moment once it has begun to."""
         command = [sys.executable, "-c", SUBMIT, str(self.store.root), str(self.spec), "on"]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -75,6 +75,7 @@ class Site:
         lines = told.split("\n")[:-1]  # without its end, a line was cut off
         self.acknowledged += lines
         self.counts["submitter"] += 1
+        return True
 
     def kill_worker(self) -> bool:
         """Kill the device's worker, if there is one, and start another as the app does."""
@@ -187,20 +188,16 @@ def answers(run: Run) -> Any:
     return run.predictions.sort_values(["repeat", "window_id"], ignore_index=True)
 
 
-def fire(site: Site, kills: Sequence[str], pause_s: float, keep: int = 2) -> None:
-    """One kill after another, `kills` saying of whom, each after a random pause of at most `pause_s`."""
-    for victim in kills:
+def fire(site: Site, kills: Sequence[Callable[[], bool]], pause_s: float, keep: int = 2) -> None:
+    """One kill after another, each after a random pause of at most `pause_s`; one that found nobody is tried again."""
+    for kill in kills:
         done = False
         until = time.monotonic() + 600
         while not done and time.monotonic() < until:
             if len(Queue(site.store.root).entries()) < keep:
                 site.submit()
             time.sleep(site.rng.uniform(0, pause_s))
-            if victim == "submitter":
-                site.kill_submitter()
-                done = True
-            else:
-                done = site.kill_worker() if victim == "worker" else site.kill_trainer()
+            done = kill()
             if not done:
                 ensure_worker(site.store.root)
         site.thin_out(keep)

@@ -20,7 +20,8 @@ def test_kills_of_trainer_worker_and_submitter_lose_nothing(demo_files, tmp_path
     whole = Store(tmp_path / "whole").create(spec)
     worker.run(whole)
     site = Site(tmp_path, spec, seed=3)
-    fire(site, ["trainer", "worker", "submitter", "worker", "trainer", "worker"], pause_s=3.0, keep=1)
+    trainer, device, submitter = site.kill_trainer, site.kill_worker, site.kill_submitter
+    fire(site, [trainer, device, submitter, device, trainer, device], pause_s=3.0, keep=1)
     assert site.settle(600) == []
     assert site.lost() == [] and site.torn() == [] and site.orphans(60) == []
     assert sum(site.counts.values()) == 6 and site.beside <= 1
