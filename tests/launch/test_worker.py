@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from moola_core.errors import DataError, RunError, StoreError
+from moola_core.errors import DataError, FailedRun, RunError, StoreError
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate
 from moola_core.launch.local import LocalLauncher
@@ -101,6 +101,18 @@ def test_bad_data_fails_the_run_with_its_sentence(store, demo_files):
     assert store.runs()[0].state == "failed"
     with pytest.raises(RunError, match="failed, not queued"):
         worker.run(run)
+
+
+def test_an_unforeseen_error_is_told_by_the_first_line_that_says_something(store, demo_files, monkeypatch):
+    def fail(*given):
+        raise RuntimeError("\n\n   no such kernel\n   at line 3")
+
+    monkeypatch.setattr(worker.finetune, "fit_all", fail)
+    run = store.create(spec_of(demo_files))
+    with pytest.raises(FailedRun):
+        worker.run(run)
+    assert run.record.error == "RuntimeError: no such kernel. Its log has the details."
+    assert "at line 3" in run.log_text()
 
 
 def test_an_interrupt_leaves_a_cancelled_run_that_opens(store, demo_files):

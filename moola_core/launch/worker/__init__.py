@@ -129,7 +129,8 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "Out of memory. Ask for a smaller model or batch, or for training.processes=1."
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}. Its log has the details."
+    told = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {told[0]}. Its log has the details."
 
 
 def _host() -> dict[str, Any]:
