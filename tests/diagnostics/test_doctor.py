@@ -120,6 +120,21 @@ def test_a_check_finds_what_it_is_for_and_nothing_else(check):
     assert not after.findings and after.passed == (check,)
 
 
+def test_a_loss_that_fell_while_no_weight_moved_is_luck():
+    fell = {"train_loss_first": 0.71, "train_loss_last": 0.69, "learning_rate": 1e-6}
+    assert found("too_little_training", fell | {"moved": 0.0002}).findings
+    assert not found("too_little_training", fell | {"moved": 0.01}).findings
+
+
+def test_a_short_patience_is_named_however_the_fits_ended():
+    october = {"epochs": 20, "patience": 5, "best_epochs": [15, 14, 17, 16, 11], "epochs_run": [20, 19, 20, 20, 16]}
+    (finding,) = found("stopped_too_early", october).findings
+    assert finding.severity == "harms" and "60% of the fits" in finding.summary and "limit of 20" in finding.summary
+    (finding,) = found("stopped_too_early", october | {"best_epochs": [16] * 5, "epochs_run": [20] * 5}).findings
+    assert finding.severity == "note" and "0% of the fits" in finding.summary
+    assert not found("stopped_too_early", october | {"patience": 10, "epochs_run": [20] * 5}).findings
+
+
 def test_a_simple_model_is_judged_against_the_best_network():
     rows = [row("linear", 0.1, "helps"), row("linear", 5.0, "helps", metric="center_mae_bars")]
     for delta, verdict, severity in ((0.02, "undecided", "note"), (0.1, "helps", "harms")):

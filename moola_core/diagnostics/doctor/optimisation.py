@@ -9,6 +9,7 @@ from moola_core.diagnostics.results import Finding
 
 LEAST_PATIENCE = 8
 LEAST_MOVE = 0.03  # root mean square change of the weights over their size
+NO_MOVE = 0.002  # a loss that fell while the weights stayed where they were fell by luck
 LEAST_FALL = 0.02  # share of the class loss's first value
 LONG_EPOCHS, LONG_PATIENCE, FAST_RATE = 80, 20, 2e-3
 LONG = {"training.epochs": LONG_EPOCHS, "training.patience": LONG_PATIENCE, "training.learning_rate": FAST_RATE}
@@ -24,7 +25,7 @@ class TooLittleTraining(Check):
     def judge(self, case: Case) -> Finding | None:
         moved, first, last = case["moved"], case["train_loss_first"], case["train_loss_last"]
         fall = (first - last) / max(abs(first), 1e-12)
-        if moved >= LEAST_MOVE or fall >= LEAST_FALL:
+        if moved >= LEAST_MOVE or (moved >= NO_MOVE and fall >= LEAST_FALL):
             return None
         return self.finding(
             HARMS,
@@ -49,17 +50,18 @@ class StoppedTooEarly(Check):
         epochs, patience = case["epochs"], case.get("patience")
         best, run = np.array(case["best_epochs"]), np.array(case["epochs_run"])
         evidence = {"best_epochs": best.tolist(), "epochs_run": run.tolist(), "patience": patience, "epochs": epochs}
-        late, cut = float((best >= epochs - 1).mean()), float((run < epochs).mean())
+        short = patience is not None and patience < LEAST_PATIENCE
+        late, cut = float((best >= epochs - 1).mean()), float((run - best >= patience).mean()) if short else 0.0
         if late >= 0.5:
             told = f"{late:.0%} of the fits were at their best in one of the last two of {epochs} epochs: they were still getting better."
-        elif cut >= 0.5 and patience is not None and patience < LEAST_PATIENCE:
-            told = (
-                f"{cut:.0%} of the fits were stopped after {patience} epochs without gain, at epoch {np.median(run):.0f} of {epochs} in the "
-                f"median; their best was epoch {np.median(best):.0f}."
-            )
+        elif short:
+            told = f"{cut:.0%} of the fits were stopped after {patience} epochs without gain"
+            told += f", the others by the limit of {epochs} epochs before that" if cut < 1 else ""
+            told += f". In the median the best epoch was {np.median(best):.0f} of {np.median(run):.0f}."
         else:
             return None
-        return self.finding(HARMS, told, evidence, self._advice(case, patience), self._mend(case, late >= 0.5))
+        severity = HARMS if max(late, cut) >= 0.5 else NOTE
+        return self.finding(severity, told, evidence, self._advice(case, patience), self._mend(case, late >= 0.5))
 
     def _by_patience(self, case: Case) -> Finding | None:
         patience, epochs = case["patience"], case.get("epochs")

@@ -97,7 +97,7 @@ class LossAtChance(Check):
             HARMS if harms else NOTE, told, evidence,
             "The model tells the classes no better than their shares do."
             + (" The windows hold more than it has learned: mend what comes before this in the list, or start from the recommended settings."
-               if harms else " A simple model finds hardly more here, so this may be all that these labels give."),
+               if harms else " A simple model finds hardly more in these features. Others may hold more: the study `features` compares them with the prices."),
             mend(case, {"faults.shuffled_labels": False}) if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels else afresh(case),
         )  # fmt: skip
 
@@ -122,7 +122,7 @@ class ConstantFolds(Check):
         grave = len(constant) >= len(folds) / 2 or (signal(case) and len(constant) > len(folds) / 5)
         told = f"In {len(constant)} of {len(folds)} folds one class is the answer for every window."
         if not grave and not signal(case):
-            told += " A simple model finds next to nothing in these windows either, and a constant is then the likeliest answer."
+            told += " A simple model finds next to nothing in these features either, and a constant is then the likeliest answer."
         return self.finding(
             BLOCKS if grave else NOTE, told, {"constant_folds": len(constant), "folds": len(folds), "largest_shares": folds},
             "Means over such folds look like a weak model and are none: look at each fold's answers, mend what comes before this in the "
