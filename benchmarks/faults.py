@@ -47,7 +47,7 @@ from tests.faults.malformed import Judge, Samples, inputs
 OUT = PROJECT / "benchmarks" / "results" / "faults.json"
 SHARES = {"trainer": 0.35, "worker": 0.35, "submitter": 0.15, "app": 0.15}
 TYPED = {"epochs": 4, "repeats": 1, "folds": 3}
-SMALL = TYPED | {"processes": 2, "monitor_every": 1}
+SMALL = TYPED | {"processes": 2}
 LOSSES = (
     "lost",
     "orphans",
@@ -172,9 +172,11 @@ def at_once(folder: Path) -> dict[str, Any]:
 def many(folder: Path) -> dict[str, Any]:
     """Seconds to list a store of 2,000 runs: first, when its index is made, and after one of them has changed."""
     store = Store(folder)
-    spec = preset("quick").finetune()
+    paths = write_demo(folder / "data" / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
+    spec = change(preset("quick").finetune(), {"data.windows": str(paths["windows"]), "data.bars": str(paths["bars"])})
+    counts = {"f1_macro": 0.5, "doctor": {"note": 1}}
     for i in range(MANY):
-        store.create(spec, name=f"run {i}").update(state="done", seconds=1.0)
+        store.create(spec, name=f"run {i}").update(state="done", seconds=1.0, counts=counts)
     times = []
     for _ in range(6):
         started = time.perf_counter()

@@ -6,15 +6,14 @@ import streamlit as st
 
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
-from moola_core.ui import loaders, picker, progress, run_actions, run_details, runs_table, state, widgets
+from moola_core.ui import picker, progress, run_actions, run_details, runs_table, state, widgets
 
 picked = picker.current()
 st.title("Runs")
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.caption("Choose a row to see that run here and on every page.")
     st.toggle("Show archived", key=state.ARCHIVED, persist_state="session")
-records = loaders.records(picker.shows_archived())
-if not records:
+if not picked.all:
     widgets.empty(
         "No runs yet",
         "A run trains the model on your labelled windows and keeps everything that came out of it.",
@@ -22,7 +21,7 @@ if not records:
     )
     st.stop()
 run_actions.queue()
-runs_table.runs_table(records)
+runs_table.runs_table(picked.all)
 if picked.run is None:
     st.caption("No run on the chosen dataset. Choose a row, or another dataset in the sidebar.")
     st.stop()

@@ -22,9 +22,10 @@ PICKED = "picked"
 
 @dataclass(frozen=True)
 class Picked:
-    """The chosen dataset (None without data), its runs newest first, and the chosen run (None without runs)."""
+    """The chosen dataset (None without data), every run of the store and those of the dataset, newest first, and the chosen run."""
 
     dataset: Dataset | None
+    all: tuple[Record, ...]
     records: tuple[Record, ...]
     record: Record | None
 
@@ -68,11 +69,12 @@ def pick() -> None:
     state.arrive()
     with st.sidebar:
         dataset = _pick_dataset()
-        records = tuple(record for record in loaders.records(shows_archived()) if dataset and belongs(record, dataset))
+        everything = tuple(loaders.records(bool(st.session_state.get(state.ARCHIVED, False))))
+        records = tuple(record for record in everything if dataset and belongs(record, dataset))
         record = _pick_run(records)
         _active(records)
     state.publish((state.DATASET, state.RUN))
-    st.session_state[PICKED] = Picked(dataset, records, record)
+    st.session_state[PICKED] = Picked(dataset, everything, records, record)
 
 
 def belongs(record: Record, dataset: Dataset) -> bool:
@@ -88,7 +90,8 @@ def datasets_of(records: Sequence[Record]) -> dict[str, str]:
         for bars, path in ((False, dataset.windows), (True, dataset.bars)):
             if path is not None:
                 files.setdefault((bars, _real(str(path))), dataset.name)
-    found = {r.run_id: files.get((r.kind == "pretrain", _real(trained_on(r)))) for r in records if trained_on(r)}
+    sources = {record.run_id: (record.kind == "pretrain", trained_on(record)) for record in records}
+    found = {run_id: files.get((bars, _real(path))) for run_id, (bars, path) in sources.items() if path}
     return {run_id: name for run_id, name in found.items() if name}
 
 
@@ -109,11 +112,6 @@ def _data_of(run_id: str, folder: str) -> dict[str, str]:
     """The files of a run whose record is of an older version and does not name them."""
     data = loaders.store().open(run_id).spec.data
     return {"windows": data.windows, "bars": data.bars or ""}
-
-
-def shows_archived() -> bool:
-    """Whether the Runs page was asked to show archived runs too."""
-    return bool(st.session_state.get(state.ARCHIVED, False))
 
 
 def _pick_dataset() -> Dataset | None:
