@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from moola_core.models.recurrence import FORMS, MEASURED, available
+from moola_core.models.recurrence import DEFAULT, FORMS, available
 from moola_core.specs import Finetune, build, change
 from moola_core.training.capture import Captured
 from moola_core.training.device import Device, resolve_device
@@ -60,7 +60,7 @@ def main() -> None:
         f"{'device':>6} {'model':>6} {'R':>4} {'sequential':>11} {'replicas':>9} {'nn.LSTM':>9} {'streams':>9} {'bound':>9}"
     )
     rows = [row for kind in kinds for shape in SHAPES for row in measure(kind, shape, given)]
-    print(f"\nrecurrence, networks a second (training uses {MEASURED}):")
+    print(f"\nrecurrence, networks a second (training uses {DEFAULT}):")
     forms = [row for kind in kinds for shape in SHAPES for row in measure_forms(kind, shape, given)]
     whole = [whole_fits(kind, given.epochs or WHOLE_EPOCHS) for kind in kinds if given.epochs or kind == "cuda"]
     if len(kinds) == 1:

@@ -1,7 +1,8 @@
 """The recurrence of many independent LSTMs at once, in the forms that there are for it.
 
 cuDNN's LSTM has no dimension for networks of their own weights. A form is a `Layer`; which is fastest is for benchmarks/replicas.py to say of
-a device, and training uses MEASURED alone, the fastest that was measured: on a CPU. On a card none was measured yet.
+a device. On a card none was measured yet: until one is, training uses DEFAULT, which needs no kernel but torch's own and whose step a CUDA graph
+can hold. On a CPU streams are faster for most sizes, and faster still is what is done there: fits one after another.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Layer = Callable[[Tensor, Tensor, Tensor, Tensor, torch.dtype | None], Tensor]
 """x [N, K, B, F], into [N, 4H, F], across [N, 4H, H], bias [N, 4H], and the type that products are made in where it is not that of the
 weights → h [N, K, B, H]."""
 
-MEASURED = "products"
+DEFAULT = "products"
 WIDEST = {None: 64, torch.bfloat16: 128}  # hidden units whose recurrent weights fit on a chip, padded to a power of two
 FLASH_WIDEST = 64
 STREAMS = 16

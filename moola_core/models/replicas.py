@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from moola_core.models.multitask import Outputs
-from moola_core.models.recurrence import FORMS, MEASURED
+from moola_core.models.recurrence import DEFAULT, FORMS
 from moola_core.specs import Model
 
 Dropped = Sequence[Tensor]
@@ -26,7 +26,7 @@ class Replicas:
     """
 
     def __init__(
-        self, model: Model, weights: Mapping[str, Tensor], low: torch.dtype | None = None, form: str = MEASURED
+        self, model: Model, weights: Mapping[str, Tensor], low: torch.dtype | None = None, form: str = DEFAULT
     ) -> None:
         self.model, self.weights, self.low, self.form = model, weights, low, form
 
