@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
-from moola_core.diagnostics.comparison import Answers, draw_differences, judge
+from moola_core.diagnostics.comparison import ArmPredictions, draw_differences, judge
+from moola_core.metrics import Predictions
 from moola_core.training.folds import Places, overlap_groups
 
 N, FOLDS, REPEATS, DRAWS = 174, 5, 10, 1000
@@ -43,9 +44,10 @@ def _windows(rng: np.random.Generator, overlapping: bool) -> np.ndarray:
     return (total[first + 105] - total[first]) / np.sqrt(105)
 
 
-def answers(right: np.ndarray, target: np.ndarray, group: np.ndarray, fold: np.ndarray) -> Answers:
-    said = np.where(right, target, 1 - target)
-    return Answers(("a", "b"), target, np.eye(2)[said] * 0.5 + 0.25, None, group, fold)
+def predictions(right: np.ndarray, target: np.ndarray, group: np.ndarray, fold: np.ndarray) -> ArmPredictions:
+    predicted = np.where(right, target, 1 - target)
+    every = np.broadcast_to(target, fold.shape)
+    return ArmPredictions(Predictions(("a", "b"), every, np.eye(2)[predicted] * 0.5 + 0.25), group, fold)
 
 
 def one(job: tuple[int, float, bool, float]) -> tuple[str, bool, float]:
@@ -58,7 +60,9 @@ def one(job: tuple[int, float, bool, float]) -> tuple[str, bool, float]:
     fold = np.stack([rng.permutation(np.arange(N) % FOLDS) for _ in range(REPEATS)])
     level = (0.45, 0.45 + difference)
     drawn = scores(rng, rho, overlapping)
-    arms = [answers(part + norm.ppf(share) > 0, target, group, fold) for part, share in zip(drawn, level, strict=True)]
+    arms = [
+        predictions(part + norm.ppf(share) > 0, target, group, fold) for part, share in zip(drawn, level, strict=True)
+    ]
     found = judge(draw_differences(arms[1], arms[0], seed, DRAWS)["f1_macro"], "f1_macro", arms[0], 0.95, 0.02)
     # Both classes are answered alike, so macro F1 over many windows is the share of right answers, but for the classes' sizes.
     truth = expected(level[1]) - expected(level[0])

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 
 from moola_core import studies
@@ -28,7 +29,6 @@ from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
 from moola_core.market.demo import World, make_demo, write_demo
 from moola_core.market.windows import Windows, bar_spans
-from moola_core.metrics.classification import f1_macro
 from moola_core.models.checkpoint import load_pretrained
 from moola_core.runs.checkpoints import path_of
 from moola_core.runs.store import Store
@@ -102,7 +102,7 @@ def truth(given: Given, case: tuple[World, str]) -> dict[str, list[float]]:
 
 def score_of(probabilities: Any, inputs: Inputs, test: np.ndarray) -> float:
     answer = np.array(inputs.classes)[probabilities.argmax(1)]
-    return f1_macro(inputs.label[test].astype(str), answer, inputs.classes)
+    return float(f1_score(inputs.label[test].astype(str), answer, average="macro"))
 
 
 def verdicts(given: Given, case: tuple[World, str], seed: int) -> dict[str, dict[str, Any]]:

@@ -15,9 +15,10 @@ from moola_core.diagnostics.results import (
     ReliabilityBin,
 )
 from moola_core.errors import DataError
-from moola_core.metrics import probability
+from moola_core.metrics import Predictions, measure
+from moola_core.metrics.probability import BINS, bin_number, brier_scale
+from moola_core.runs.predictions import PredictionTable
 
-BINS = 10
 DRAWS = 2000
 MOST_REPEATS = 10
 FOLD_BINS = 15
@@ -34,22 +35,19 @@ def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 
 
     Raises DataError when the table holds no class probabilities.
     """
-    names = [str(name) for name in predictions if str(name).startswith("p_")]
     repeat = int(predictions["repeat"].min()) if repeat is None else repeat
-    rows = predictions[predictions["repeat"] == repeat]
-    if not names or rows[names].isna().to_numpy().any() or not len(rows):
+    table = PredictionTable(predictions).repeat(repeat)
+    if not table.has_class:
         raise DataError(
             "there are no class probabilities.", where="calibration", mend="Train the class: model.tasks=both or class."
         )
-    classes = tuple(name[2:] for name in names)
-    p = rows[names].to_numpy(float)
+    classes, target, p = table.classes, table.target, table.probabilities
     p = p / p.sum(1, keepdims=True)  # a planted extra output takes its share
-    target = np.array([classes.index(label) for label in rows["label"].astype(str)])
-    fold = rows["fold"].to_numpy()
+    fold = table.frame["fold"].to_numpy()
     rng = np.random.default_rng(seed)
     errors, p_value = _errors(p, target, fold, classes, (rng, draws))
     return Calibration(
-        repeat, classes, len(rows), reliability(p, target), errors, p_value, brier_parts(p, target), spiegelhalter(p, target),
+        repeat, classes, len(p), reliability(p, target), errors, p_value, brier_parts(p, target), spiegelhalter(p, target),
         _recalibrated(p, target, fold),
     )  # fmt: skip
 
@@ -57,7 +55,7 @@ def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 
 def reliability(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
     """The top-label reliability diagram; bars that hold an honest bin's accuracy with probability 0.95 (Bröcker and Smith 2007)."""
     confidence, right = p.max(1), p.argmax(1) == target
-    place = _equal_width(confidence, bins)
+    place = bin_number(confidence, bins)
     found = []
     for i in range(bins):
         inside = place == i
@@ -74,20 +72,21 @@ def reliability(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> tuple[Re
 
 
 def brier_parts(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> dict[str, float]:
-    """Brier = reliability − resolution + uncertainty + within, summed over classes (Murphy 1973; Stephenson et al. 2008)."""
+    """Brier = reliability − resolution + uncertainty + within, as the Brier score (Murphy 1973; Stephenson et al. 2008)."""
     truth = np.eye(p.shape[1])[target]
+    scale = brier_scale(p.shape[1])
     parts = dict.fromkeys(("reliability", "resolution", "uncertainty"), 0.0)
     for column, outcome in zip(p.T, truth.T, strict=True):
-        place = _equal_width(column, bins)
+        place = bin_number(column, bins)
         count = np.bincount(place, minlength=bins)
         used = count > 0
         said = np.bincount(place, column, bins)[used] / count[used]
         came = np.bincount(place, outcome, bins)[used] / count[used]
         weight = count[used] / len(column)
-        parts["reliability"] += float(weight @ (said - came) ** 2)
-        parts["resolution"] += float(weight @ (came - outcome.mean()) ** 2)
-        parts["uncertainty"] += float(outcome.mean() * (1 - outcome.mean()))
-    score = probability.brier(p, target)
+        parts["reliability"] += float(weight @ (said - came) ** 2) * scale
+        parts["resolution"] += float(weight @ (came - outcome.mean()) ** 2) * scale
+        parts["uncertainty"] += float(outcome.mean() * (1 - outcome.mean())) * scale
+    score = float(((p - truth) ** 2).sum(1).mean()) * scale
     within = score - parts["reliability"] + parts["resolution"] - parts["uncertainty"]
     return {"brier": score, **parts, "within": within}
 
@@ -112,18 +111,18 @@ def _errors(
     again = rng.integers(0, len(p), (draws, len(p)))
     last = len(classes) - 1
     confidence, answer = p.max(1), p.argmax(1)
-    width, mass = _equal_width(confidence, BINS), _equal_mass(confidence, BINS)
+    width, mass = bin_number(confidence, BINS), _equal_mass(confidence, BINS)
     folds = np.unique(fold)
     # value said, outcome drawn or true → whether it came, bin of each row, group in which bins are averaged
     conventions = {
         "top-label, 10 equal bins, pooled": (confidence, answer, width, None),
         "top-label, 10 bins of equal mass, pooled": (confidence, answer, mass, None),
-        f"P({classes[last]}), 10 equal bins, pooled": (p[:, last], last, _equal_width(p[:, last], BINS), None),
+        f"P({classes[last]}), 10 equal bins, pooled": (p[:, last], last, bin_number(p[:, last], BINS), None),
         "top-label, 10 equal bins, mean of folds": (confidence, answer, width, fold),
         f"P({classes[last]}), 15 equal bins, mean of folds": (
             p[:, last],
             last,
-            _equal_width(p[:, last], FOLD_BINS),
+            bin_number(p[:, last], FOLD_BINS),
             fold,
         ),
     }
@@ -177,11 +176,6 @@ def _resampled(
     )
 
 
-def _equal_width(values: np.ndarray, bins: int) -> np.ndarray:
-    """Bin number [n] of values in [0, 1]; bins are (low, high], as in metrics.probability."""
-    return np.clip(np.ceil(values * bins).astype(int) - 1, 0, bins - 1)
-
-
 def _equal_mass(values: np.ndarray, bins: int) -> np.ndarray:
     rank = np.argsort(np.argsort(values, kind="stable"), kind="stable")
     return rank * bins // len(values)
@@ -196,12 +190,6 @@ def _recalibrated(p: np.ndarray, target: np.ndarray, fold: np.ndarray) -> tuple[
 
 
 def _measure(method: str, p: np.ndarray, target: np.ndarray, parameter: float | None) -> Recalibrated:
-    accuracy = float((p.argmax(1) == target).mean())
-    return Recalibrated(
-        method,
-        probability.ece(p, target),
-        probability.log_loss(p, target),
-        probability.brier(p, target),
-        accuracy,
-        parameter,
-    )
+    names = ("ece", "log_loss", "brier", "accuracy")
+    values = measure(Predictions(tuple(map(str, range(p.shape[1]))), target, p), names=names)
+    return Recalibrated(method, *(float(values[name]) for name in names), parameter)

@@ -8,126 +8,78 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
 from moola_core.diagnostics.results import ArmFacts, LabelCurve, Verdict
-from moola_core.metrics.probability import BINS
+from moola_core.metrics import METRICS, Metric, Predictions, measure
+from moola_core.runs.predictions import PredictionTable
 
 DRAWS, LEVEL, MARGIN, POWER = 4000, 0.95, 0.02, 0.80
-JOINT_BARS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """One arm's out-of-fold answers, windows in one order for all arms.
+class ArmPredictions:
+    """One arm's out-of-fold predictions, windows in one order for all arms.
 
-    classes [C]; target [n]; probability [S, n, C] by repeat (None without a class head); center_error [S, n] bars, nan where
-    unknown (None without pointers); group [n]: windows that share bars; fold [S, n]: the test fold of each window.
+    predictions: with the S repeats as leading dimension; group [n]: windows that share bars; fold [S, n]: the test fold of each window.
     """
 
-    classes: tuple[str, ...]
-    target: np.ndarray
-    probability: np.ndarray | None
-    center_error: np.ndarray | None
+    predictions: Predictions
     group: np.ndarray
     fold: np.ndarray
 
-    @cached_property
-    def predicted(self) -> np.ndarray | None:
-        return None if self.probability is None else self.probability.argmax(2)
+    @property
+    def target(self) -> np.ndarray:
+        """True class numbers [n]."""
+        return self.predictions.target[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Number of windows and of repeats."""
+        repeats, windows = self.fold.shape
+        return windows, repeats
 
 
-def read_answers(predictions: pd.DataFrame, group: Mapping[str, int], window_id: Sequence[str]) -> Answers:
-    """The answers of a run's predictions to the windows `window_id`, in that order."""
-    classes = tuple(sorted(predictions["label"].astype(str).unique()))
-    wide = {name: predictions.pivot(index="repeat", columns="window_id", values=name)[list(window_id)] for name in predictions
-            if name not in ("repeat", "window_id")}  # fmt: skip
-    target = np.searchsorted(np.array(classes), wide["label"].iloc[0].astype(str).to_numpy())
-    probability = None
-    if all(f"p_{name}" in wide for name in classes) and not wide[f"p_{classes[0]}"].isna().to_numpy().any():
-        probability = np.stack([wide[f"p_{name}"].to_numpy(float) for name in classes], axis=2)
-    error = None
-    if "start_pred" in wide and not wide["start_pred"].isna().to_numpy().all():
-        said = wide["start_pred"].to_numpy(float) + wide["end_pred"].to_numpy(float)
-        error = np.abs(said - wide["start_true"].to_numpy(float) - wide["end_true"].to_numpy(float)) / 2
+def arm_predictions(predictions: pd.DataFrame, group: Mapping[str, int], window_id: Sequence[str]) -> ArmPredictions:
+    """A run's predictions of the windows `window_id`, in that order."""
+    ordered, fold = PredictionTable(predictions).in_order(window_id)
     groups = np.unique([group[name] for name in window_id], return_inverse=True)[1]
-    return Answers(classes, target, probability, error, groups, wide["fold"].to_numpy(int))
+    return ArmPredictions(ordered, groups, fold)
 
 
-def measure(answers: Answers, weight: np.ndarray) -> dict[str, np.ndarray]:
-    """Every metric [D, S] under window weights [D, n] (or [D, S, n]); weights of 1 give the pooled metric."""
-    repeats = answers.fold.shape[0]
-    if weight.ndim == 2:
-        parts = [_repeat(answers, weight, s) for s in range(repeats)]
-    else:
-        parts = [_repeat(answers, weight[:, s], s) for s in range(repeats)]
-    return {name: np.stack([part[name] for part in parts], axis=1) for name in parts[0]}
+def measure_arm(arm: ArmPredictions, weight: np.ndarray) -> dict[str, np.ndarray]:
+    """Every compared metric [D, S] under window weights [D, n] (or [D, S, n]); `NAME CLASS` where it has an entry per class.
+
+    A draw or fold without a window that counts says nothing: 0.
+    """
+    names = [name for name, metric in METRICS.items() if metric.compared]
+    columns: dict[str, list[np.ndarray]] = {}
+    for s in range(arm.fold.shape[0]):
+        own = arm.predictions.repeat(s)
+        for name, values in measure(own, weight if weight.ndim == 2 else weight[:, s], names).items():
+            by_class = zip(own.classes, values.T, strict=True) if METRICS[name].by_class else ((None, values),)
+            for label, column in by_class:
+                columns.setdefault(f"{name} {label}" if label else name, []).append(np.nan_to_num(column))
+    return {name: np.stack(parts, axis=1) for name, parts in columns.items()}
 
 
-def _repeat(answers: Answers, weight: np.ndarray, s: int) -> dict[str, np.ndarray]:
-    """The metrics [D] of repeat s under weights [D, n]. All sums over windows are one product with the weights."""
-    columns = _columns(answers, s)
-    sums = dict(zip(columns, _split(weight @ np.concatenate(list(columns.values()), axis=1), columns), strict=True))
-    found: dict[str, np.ndarray] = {}
-    if "hit" in sums:
-        f1 = _ratio(2 * sums["hit"], sums["own"] + sums["claimed"])
-        recall = _ratio(sums["hit"], sums["own"])
-        found["f1_macro"] = f1.mean(1)
-        found |= {f"f1 {name}": f1[:, c] for c, name in enumerate(answers.classes)}
-        found |= {f"recall {name}": recall[:, c] for c, name in enumerate(answers.classes)}
-        found["ece"] = _ratio(np.abs(sums["gap"]).sum(1), weight.sum(1))
-    if "known" in sums:
-        found["center_mae_bars"] = _ratio(sums["error"], sums["known"])[:, 0]
-    if "joint" in sums:
-        found["joint_at_3"] = _ratio(sums["joint"], sums["known"])[:, 0]
-    return found
-
-
-def _columns(answers: Answers, s: int) -> dict[str, np.ndarray]:
-    """What the metrics of repeat s sum over windows, each [n, m]."""
-    columns: dict[str, np.ndarray] = {}
-    right = np.ones(len(answers.target), bool)
-    if answers.probability is not None and answers.predicted is not None:
-        every = np.arange(len(answers.classes))
-        right = answers.predicted[s] == answers.target
-        own, claimed = answers.target[:, None] == every, answers.predicted[s][:, None] == every
-        columns |= {"hit": own & claimed, "own": own, "claimed": claimed}
-        confidence = answers.probability[s].max(1)
-        place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-        columns["gap"] = np.eye(BINS)[place] * (right - confidence)[:, None]
-    if answers.center_error is not None:
-        error = answers.center_error[s]
-        known = np.isfinite(error)
-        columns |= {"known": known[:, None], "error": np.where(known, error, 0.0)[:, None]}
-        if answers.probability is not None:
-            near = np.where(known, error, np.inf) <= JOINT_BARS
-            columns["joint"] = (known & right & near)[:, None]
-    return {name: values.astype(float) for name, values in columns.items()}
-
-
-def _split(sums: np.ndarray, columns: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    return np.split(sums, np.cumsum([part.shape[1] for part in columns.values()])[:-1], axis=1)
-
-
-def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.divide(a, b, out=np.zeros_like(a, dtype=float), where=b > 0)
-
-
-BETTER_LOWER = ("ece", "center_mae_bars")
+def metric_of(name: str) -> Metric:
+    """The metric of a verdict's name, which may end in a class."""
+    return METRICS[name.partition(" ")[0]]
 
 
 def better(metric: str) -> str:
     """Which way is good."""
-    return "lower" if metric in BETTER_LOWER else "higher"
+    return metric_of(metric).better
 
 
 def margin_of(metric: str, margin: float) -> float:
-    """The region of practical equivalence: a share for shares, whole bars for bars."""
-    return 1.0 if metric.endswith("_bars") else margin
+    """The region of practical equivalence: `margin` for shares, the metric's own in other units."""
+    own = metric_of(metric)
+    return own.margin if own.unit else margin
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,14 +94,16 @@ class Draws:
     folds: np.ndarray
 
 
-def draw_differences(arm: Answers, against: Answers, seed: int = 0, draws: int = DRAWS) -> dict[str, Draws]:
+def draw_differences(
+    arm: ArmPredictions, against: ArmPredictions, seed: int = 0, draws: int = DRAWS
+) -> dict[str, Draws]:
     """Every metric that both arms have, arm less against, on the same draws of window groups and repeats."""
     rng = np.random.default_rng(seed)
-    n, repeats, groups = len(arm.target), arm.fold.shape[0], arm.group.max() + 1
+    (n, repeats), groups = arm.size, arm.group.max() + 1
     count = rng.multinomial(groups, np.full(groups, 1 / groups), draws)[:, arm.group].astype(float)
     share = rng.multinomial(repeats, np.full(repeats, 1 / repeats), draws) / repeats
-    whole = [measure(one, np.ones((1, n))) for one in (arm, against)]
-    drawn = [measure(one, count) for one in (arm, against)]
+    whole = [measure_arm(one, np.ones((1, n))) for one in (arm, against)]
+    drawn = [measure_arm(one, count) for one in (arm, against)]
     by_fold = [_by_fold(one) for one in (arm, against)]
     found = {}
     for name in whole[0]:
@@ -163,19 +117,19 @@ def draw_differences(arm: Answers, against: Answers, seed: int = 0, draws: int =
     return found
 
 
-def _by_fold(answers: Answers) -> dict[str, np.ndarray]:
+def _by_fold(arm: ArmPredictions) -> dict[str, np.ndarray]:
     """Every metric of each fold of each repeat alone [S · folds]."""
-    folds = np.unique(answers.fold)
-    weight = (answers.fold[None] == folds[:, None, None]).astype(float)
-    return {name: values.ravel() for name, values in measure(answers, weight).items()}
+    folds = np.unique(arm.fold)
+    weight = (arm.fold[None] == folds[:, None, None]).astype(float)
+    return {name: values.ravel() for name, values in measure_arm(arm, weight).items()}
 
 
 def compare(
-    arms: Mapping[str, Answers], against: str, margin: float = MARGIN, seed: int = 0, draws: int = DRAWS
+    arms: Mapping[str, ArmPredictions], against: str, margin: float = MARGIN, seed: int = 0, draws: int = DRAWS
 ) -> tuple[Verdict, ...]:
     """A verdict for every arm but `against` and every metric, Holm over the arms of each metric."""
     control = arms[against]
-    found = {name: draw_differences(answers, control, seed, draws) for name, answers in arms.items() if name != against}
+    found = {name: draw_differences(one, control, seed, draws) for name, one in arms.items() if name != against}
     metrics = dict.fromkeys(metric for one in found.values() for metric in one)
     verdicts: list[Verdict] = []
     for metric in metrics:
@@ -184,7 +138,7 @@ def compare(
     return tuple(verdicts)
 
 
-def _holm(own: Mapping[str, Draws], names: tuple[str, str], control: Answers, margin: float) -> list[Verdict]:
+def _holm(own: Mapping[str, Draws], names: tuple[str, str], control: ArmPredictions, margin: float) -> list[Verdict]:
     """Step down from the smallest p: each is judged at 1 − α / (arms left), and none after the first that fails."""
     order = sorted(own, key=lambda name: two_sided(own[name].both))
     verdicts, open_, p_holm = [], True, 0.0
@@ -206,7 +160,7 @@ def two_sided(drawn: np.ndarray) -> float:
     return float(min(1.0, max(2 * tail, 2 / (len(drawn) + 1))))
 
 
-def judge(found: Draws, metric: str, control: Answers, level: float, margin: float) -> Verdict:
+def judge(found: Draws, metric: str, control: ArmPredictions, level: float, margin: float) -> Verdict:
     """One difference judged at one confidence level."""
     low, high = np.quantile(found.both, [(1 - level) / 2, (1 + level) / 2])
     reach, way = margin_of(metric, margin), better(metric)
@@ -217,9 +171,9 @@ def judge(found: Draws, metric: str, control: Answers, level: float, margin: flo
         word = "helps" if (low > 0) == (sign > 0) else "hurts"
     elif -reach <= low and high <= reach:
         word = "equivalent"
-    strict = strict_reading(found.folds, control.fold.shape[0])
+    strict = strict_reading(found.folds, control.size[1])
     z = norm.ppf((1 + level) / 2)
-    needed = _needed(found, z, (len(control.target), control.fold.shape[0])) if word == "undecided" else (None, None)
+    needed = _needed(found, z, control.size) if word == "undecided" else (None, None)
     return Verdict(
         "", "", metric, way, found.delta, float(low), float(high), level, word,
         up if sign > 0 else down, down if sign > 0 else up, two_sided(found.both), 1.0, *strict,

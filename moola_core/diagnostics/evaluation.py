@@ -9,35 +9,47 @@ import numpy as np
 import pandas as pd
 
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
-from moola_core.metrics import classification, pointers, probability
+from moola_core.metrics import METRICS, Predictions, measure
+from moola_core.metrics.classification import confusion, majority
+from moola_core.metrics.pointers import PARTS, TOLERANCES_BARS
+from moola_core.runs.predictions import TRUE_SPAN, PredictionTable
 from moola_core.runs.store import Run
-
-BY_CLASS = ("f1", "recall", "precision")
 
 
 def evaluate(
     predictions: pd.DataFrame, window_bars: int, sigma_ratios: Mapping[int, float] | None = None
 ) -> Evaluation:
-    """Evaluate a table of predictions (the columns of `predictions.parquet`).
+    """Evaluate a table of out-of-fold predictions.
 
-    window_bars: the window length, for errors as fractions; sigma_ratios: mean σ pointer / σ class of each repeat's fits.
+    Parameters
+    ----------
+    predictions : DataFrame
+        The columns of `predictions.parquet`.
+    window_bars : int
+        Window length, for errors as fractions of the window.
+    sigma_ratios : mapping of int to float, optional
+        Mean σ pointer / σ class of each repeat's fits.
+
+    Returns
+    -------
+    Evaluation
+        Every registered metric, pooled out of fold for each repeat.
     """
-    classes = tuple(str(name)[2:] for name in predictions if str(name).startswith("p_"))
-    classes = classes or tuple(sorted(predictions["label"].astype(str).unique()))
+    table = PredictionTable(predictions, window_bars)
     rows = []
-    for repeat, group in predictions.groupby("repeat", sort=True):
-        ratio = (sigma_ratios or {}).get(int(repeat))
-        rows.append(_measure(group, classes, window_bars) | ({"sigma_ratio": ratio} if ratio is not None else {}))
-    first = predictions[predictions["repeat"] == predictions["repeat"].min()]
+    for repeat, own in table.repeats():
+        ratio = (sigma_ratios or {}).get(repeat)
+        rows.append(_measure(own.arrays()) | ({"sigma_ratio": ratio} if ratio is not None else {}))
+    first = table.repeat()
     return Evaluation(
-        classes=classes,
-        windows=len(first),
+        classes=table.classes,
+        windows=len(first.frame),
         metrics=_spreads(rows),
         by_repeat=tuple(rows),
-        majority=classification.majority(first["label"].astype(str).to_numpy(), classes),
-        confusions=_confusions(predictions, classes),
-        fold_shares=_fold_shares(predictions, classes),
-        pointer_baseline=_constant_pointer(first),
+        majority=majority(first.target, table.classes),
+        confusions=_confusions(table),
+        fold_shares=_fold_shares(table),
+        pointer_baseline=_constant_pointer(first.frame),
     )
 
 
@@ -48,42 +60,15 @@ def evaluate_run(run: Run) -> Evaluation:
     return evaluate(run.predictions, int(counts["window_bars"]), ratios)
 
 
-def _measure(group: pd.DataFrame, classes: tuple[str, ...], window_bars: int) -> dict[str, Any]:
-    """Every metric of one repeat, pooled over its folds."""
-    true = group["label"].astype(str).to_numpy()
+def _measure(predictions: Predictions) -> dict[str, Any]:
+    """Every metric of one repeat as a plain number, None where it is not defined; by class where it has an entry per class."""
     values: dict[str, Any] = {}
-    right = np.ones(len(group), bool)
-    if group["predicted"].notna().all():
-        answer = group["predicted"].astype(str).to_numpy()
-        right = answer == true
-        values |= _class_metrics(group, true, answer, classes)
-    if "start_pred" in group and group["start_pred"].notna().any():
-        span = [group[name].to_numpy(float) for name in ("start_true", "end_true", "start_pred", "end_pred")]
-        values |= pointers.summary(span[0], span[1], span[2], span[3], window_bars)
-        known = np.isfinite(span[0]) & np.isfinite(span[1])
-        if known.any() and group["predicted"].notna().all():
-            values["joint_at_3"] = pointers.joint(right[known], pointers.errors(*span)["center"])
+    for name, value in measure(predictions).items():
+        if METRICS[name].by_class:
+            values[name] = dict(zip(predictions.classes, value.tolist(), strict=True))
+        else:
+            values[name] = float(value) if np.isfinite(value) else None
     return values
-
-
-def _class_metrics(
-    group: pd.DataFrame, true: np.ndarray, answer: np.ndarray, classes: tuple[str, ...]
-) -> dict[str, Any]:
-    probabilities = group[[f"p_{name}" for name in classes]].to_numpy(float)
-    target = np.array([classes.index(name) for name in true])
-    tables = classification.by_class(true, answer, classes)
-    return {
-        "f1_macro": classification.f1_macro(true, answer, classes),
-        "accuracy": classification.accuracy(true, answer),
-        "majority_accuracy": classification.majority(true, classes)["accuracy"],
-        "recall_min": min(tables["recall"].values()),
-        "auroc": classification.auroc(true, probabilities, classes),
-        "aucpr": classification.aucpr(true, probabilities, classes),
-        "ece": probability.ece(probabilities, target),
-        "brier": probability.brier(probabilities, target),
-        "log_loss": probability.log_loss(probabilities, target),
-        **tables,
-    }
 
 
 def _spreads(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -106,43 +91,37 @@ def _spread(values: list[Any]) -> Spread:
     return Spread(float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else 0.0)
 
 
-def _confusions(predictions: pd.DataFrame, classes: tuple[str, ...]) -> tuple[Confusion, ...]:
-    """One table over all repeats, then one a repeat."""
-    if predictions["predicted"].isna().any():
+def _confusions(table: PredictionTable) -> tuple[Confusion, ...]:
+    """One table over all repeats, then one per repeat."""
+    if not table.has_class:
         return ()
-    groups: list[tuple[int | None, pd.DataFrame]] = [(None, predictions)]
-    groups += [(int(repeat), group) for repeat, group in predictions.groupby("repeat", sort=True)]
-    return tuple(
-        Confusion(
-            repeat,
-            classes,
-            classification.confusion(group["label"].astype(str), group["predicted"].astype(str), classes),
-        )
-        for repeat, group in groups
-    )
+    parts: list[tuple[int | None, PredictionTable]] = [(None, table), *table.repeats()]
+    return tuple(Confusion(repeat, table.classes, confusion(own.arrays())) for repeat, own in parts)
 
 
-def _fold_shares(predictions: pd.DataFrame, classes: tuple[str, ...]) -> tuple[FoldShare, ...]:
-    if predictions["predicted"].isna().any():
+def _fold_shares(table: PredictionTable) -> tuple[FoldShare, ...]:
+    if not table.has_class:
         return ()
-    found = []
-    for (repeat, fold), group in predictions.groupby(["repeat", "fold"], sort=True):
-        shares = tuple(float((group["predicted"].astype(str) == name).mean()) for name in classes)
-        found.append(FoldShare(int(repeat), int(fold), len(group), shares, max(shares) == 1.0))
-    return tuple(found)
+    rows = []
+    for repeat, fold, own in table.folds():
+        counts = np.bincount(own.arrays().predicted, minlength=len(table.classes))
+        shares = tuple(float(count) for count in counts / len(own.frame))
+        rows.append(FoldShare(repeat, fold, len(own.frame), shares, max(shares) == 1.0))
+    return tuple(rows)
 
 
-def _constant_pointer(group: pd.DataFrame) -> PointerBaseline | None:
-    """Errors of answering each fold's windows with the median pointer of the other folds."""
-    known = group[group["start_true"].notna() & group["end_true"].notna()]
+def _constant_pointer(rows: pd.DataFrame) -> PointerBaseline | None:
+    """Errors of predicting the median pointer of the other folds for each fold's windows."""
+    known = rows[rows[TRUE_SPAN].notna().all(axis=1)]
     if known.empty or known["fold"].nunique() < 2:
         return None
-    spans = []
-    for fold, own in known.groupby("fold"):
-        others = known[known["fold"] != fold]
-        constant = np.broadcast_to([others["start_true"].median(), others["end_true"].median()], (len(own), 2))
-        spans.append(np.column_stack([own[["start_true", "end_true"]].to_numpy(float), constant]))
-    errors = pointers.errors(*np.concatenate(spans).T)
-    hits = {f"hit_at_{bars}": float((errors["center"] <= bars).mean()) for bars in pointers.TOLERANCES_BARS}
-    means = {f"{name}_mae_bars": float(errors[name].mean()) for name in ("center", "length", "start", "end")}
-    return PointerBaseline(**means, **hits)
+    constant = np.empty((len(known), 2))
+    for fold in known["fold"].unique():
+        own = (known["fold"] == fold).to_numpy()
+        constant[own] = known[~own][TRUE_SPAN].median().to_numpy(float)
+    names = [f"{part}_mae_bars" for part in PARTS] + [f"hit_at_{bars}" for bars in TOLERANCES_BARS]
+    values = measure(
+        Predictions((), np.zeros(len(known), int), span=constant, true_span=known[TRUE_SPAN].to_numpy(float)),
+        names=names,
+    )
+    return PointerBaseline(**{name: float(value) for name, value in values.items()})

@@ -10,7 +10,8 @@ from scipy.stats import binomtest
 
 from moola_core.diagnostics.results import Errors, Slice, Suspect
 from moola_core.market.windows import Windows
-from moola_core.metrics import classification
+from moola_core.metrics import Predictions, measure
+from moola_core.runs.predictions import PredictionTable
 
 LISTED = 12
 LEAST_AUC = 0.65
@@ -21,7 +22,8 @@ DRAWS = 1000
 def errors(predictions: pd.DataFrame, windows: Windows, exchange_tz: str = "America/New_York", seed: int = 0) -> Errors:
     """Slices and suspects of a run's out-of-fold predictions on its windows (matched by window_id)."""
     rows = predictions.merge(describe(windows, exchange_tz), on="window_id", how="left")
-    classes = tuple(str(name)[2:] for name in predictions if str(name).startswith("p_"))
+    table = PredictionTable(predictions)
+    classes = table.classes if table.has_class else ()
     rng = np.random.default_rng(seed)
     found = tuple(
         _slice(by, str(value), part, classes, rng)
@@ -78,12 +80,8 @@ def _slice(by: str, value: str, part: pd.DataFrame, classes: tuple[str, ...], rn
         accuracy = float(right.mean())
         interval = binomtest(round(accuracy * n), n).proportion_ci(method="wilson")
         low, high = float(interval.low), float(interval.high)
-        groups = [group for _, group in part.groupby("repeat")]
-        f1 = float(
-            np.mean(
-                [classification.f1_macro(g["label"].astype(str), g["predicted"].astype(str), classes) for g in groups]
-            )
-        )
+        own = [rows.arrays() for _, rows in PredictionTable(part).repeats()]
+        f1 = float(np.mean([measure(one, names=["f1_macro"])["f1_macro"] for one in own]))
     off = ((part["start_pred"] + part["end_pred"] - part["start_true"] - part["end_true"]) / 2).abs()
     by_window = off.groupby(part["window_id"]).mean().dropna().to_numpy()
     if not len(by_window):
@@ -108,9 +106,10 @@ def _second_look(means: pd.DataFrame, classes: tuple[str, ...]) -> tuple[pd.Data
     """Windows whose other class is as probable as it is on average for windows that bear it (Northcutt et al. 2021)."""
     p = means[[f"p_{name}" for name in classes]].to_numpy(float)
     label = means["label"].astype(str).to_numpy()
-    auc = classification.auroc(label, p, classes)
-    if auc is None or not auc >= LEAST_AUC:
-        shown = "unknown" if auc is None else f"{auc:.2f}"
+    target = np.array([classes.index(name) for name in label])
+    auc = float(measure(Predictions(classes, target, p), names=["auroc"])["auroc"])
+    if not auc >= LEAST_AUC:
+        shown = "unknown" if np.isnan(auc) else f"{auc:.2f}"
         return means.iloc[:0], (
             f"The out-of-fold AUROC is {shown}, below {LEAST_AUC}: where the models can hardly tell the classes, their doubts "
             "say nothing about the labels."

@@ -1,1 +1,10 @@
-"""Plain functions of arrays: what a set of predictions is worth."""
+"""What a set of predictions is worth: every metric once, with its formula, direction, title, unit, margin and target."""
+
+from moola_core.metrics import classification, fits, pointers, probability, ranking
+from moola_core.metrics.metric import METRICS, Metric, Predictions, measure
+
+__all__ = ["METRICS", "Metric", "Predictions", "measure"]
+
+for _module in (classification, probability, ranking, pointers, fits):
+    for _metric in _module.MEMBERS:
+        METRICS.add(_metric.name, _metric)

@@ -1,59 +1,142 @@
-"""How well predicted classes match the true ones. Labels are fixed, so a class that is never predicted still counts."""
+"""How well predicted classes match the true ones. Classes are fixed, so one that is never predicted still counts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    confusion_matrix,
-    precision_recall_fscore_support,
-    roc_auc_score,
+
+from moola_core.metrics.metric import Metric, Predictions, measure, ratio
+
+
+def counts(p: Predictions) -> np.ndarray:
+    """Correct, true and predicted windows by class, and all windows: shape (..., n, 3 C + 1)."""
+    number = np.arange(len(p.classes))
+    true, predicted = p.target[..., None] == number, p.predicted[..., None] == number
+    return np.concatenate([true & predicted, true, predicted, np.ones((*p.target.shape, 1))], axis=-1)
+
+
+def _parts(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    correct, true, predicted = np.split(sums[..., :-1], 3, axis=-1)
+    return correct, true, predicted
+
+
+def _f1(sums: np.ndarray, p: Predictions) -> np.ndarray:
+    correct, true, predicted = _parts(sums)
+    return ratio(2 * correct, true + predicted)
+
+
+def _recall(sums: np.ndarray, p: Predictions) -> np.ndarray:
+    correct, true, _ = _parts(sums)
+    return ratio(correct, true)
+
+
+def _precision(sums: np.ndarray, p: Predictions) -> np.ndarray:
+    correct, _, predicted = _parts(sums)
+    return ratio(correct, predicted)
+
+
+def _f1_macro(sums: np.ndarray, p: Predictions) -> np.ndarray:
+    return _f1(sums, p).mean(-1)
+
+
+def _recall_min(sums: np.ndarray, p: Predictions) -> np.ndarray:
+    return _recall(sums, p).min(-1)
+
+
+def _accuracy(sums: np.ndarray, p: Predictions) -> np.ndarray:
+    return ratio(_parts(sums)[0].sum(-1), sums[..., -1], np.nan)
+
+
+def _majority(sums: np.ndarray, p: Predictions) -> np.ndarray:
+    return ratio(_parts(sums)[1].max(-1), sums[..., -1], np.nan)
+
+
+def majority(target: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
+    """Accuracy and macro F1 of always predicting the most frequent class, of target [n] class numbers."""
+    most = np.bincount(target, minlength=len(classes)).argmax()
+    constant = Predictions(tuple(classes), target, np.eye(len(classes))[np.full(len(target), most)])
+    return {name: float(value) for name, value in measure(constant, names=["accuracy", "f1_macro"]).items()}
+
+
+def confusion(p: Predictions) -> np.ndarray:
+    """Counts [C, C] of predictions without leading dimensions: rows are true classes, columns predicted ones."""
+    size = len(p.classes)
+    return np.bincount(p.target * size + p.predicted, minlength=size**2).reshape(size, size)
+
+
+MEMBERS = (
+    Metric(
+        name="f1_macro",
+        monitored=True,
+        compared=True,
+        title="Macro F1",
+        better="higher",
+        task="class",
+        low=0.60,
+        statistics=counts,
+        value=_f1_macro,
+        description="Unweighted mean of the classes' F1 (scikit-learn's f1_score with average='macro', zero_division=0).",
+    ),
+    Metric(
+        name="accuracy",
+        title="Accuracy",
+        better="higher",
+        task="class",
+        statistics=counts,
+        value=_accuracy,
+        description="Share of windows whose class is right.",
+    ),
+    Metric(
+        name="majority_accuracy",
+        title="Accuracy of the most frequent class",
+        better="neither",
+        task="class",
+        statistics=counts,
+        value=_majority,
+        description="Accuracy of always predicting the most frequent class.",
+    ),
+    Metric(
+        name="recall_min",
+        title="Recall of the weakest class",
+        better="higher",
+        task="class",
+        low=0.40,
+        statistics=counts,
+        value=_recall_min,
+        description="The smallest recall among the classes.",
+    ),
+    Metric(
+        name="f1",
+        compared=True,
+        title="F1",
+        better="higher",
+        task="class",
+        by_class=True,
+        statistics=counts,
+        value=_f1,
+        description="Harmonic mean of a class's precision and recall; 0 where the class is neither true nor predicted.",
+    ),
+    Metric(
+        name="recall",
+        monitored=True,
+        compared=True,
+        title="Recall",
+        better="higher",
+        task="class",
+        by_class=True,
+        statistics=counts,
+        value=_recall,
+        description="Share of a class's windows that are predicted as it; 0 where the class does not occur.",
+    ),
+    Metric(
+        name="precision",
+        title="Precision",
+        better="higher",
+        task="class",
+        by_class=True,
+        statistics=counts,
+        value=_precision,
+        description="Share of the windows predicted as a class that are of it; 0 where it is never predicted.",
+    ),
 )
-
-
-def by_class(true: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """precision, recall and f1, each by class; 0 where a class was never predicted."""
-    precision, recall, f1, _ = precision_recall_fscore_support(true, predicted, labels=list(classes), zero_division=0)
-    rows = {"precision": precision, "recall": recall, "f1": f1}
-    return {name: dict(zip(classes, map(float, values), strict=True)) for name, values in rows.items()}
-
-
-def f1_macro(true: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> float:
-    """Mean of the classes' F1."""
-    return float(np.mean(list(by_class(true, predicted, classes)["f1"].values())))
-
-
-def accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
-    return float(accuracy_score(true, predicted))
-
-
-def majority(true: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
-    """Accuracy and macro F1 of always answering the commonest class."""
-    values, counts = np.unique(true, return_counts=True)
-    answer = np.full(len(true), values[counts.argmax()], dtype=object)
-    return {"accuracy": float(counts.max() / len(true)), "f1_macro": f1_macro(true, answer, classes)}
-
-
-def confusion(true: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Counts [C, C]: rows are true classes, columns predicted ones."""
-    return confusion_matrix(true, predicted, labels=list(classes))
-
-
-def auroc(true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> float | None:
-    """Area under the ROC curve, the mean of one against the rest for three classes and more; None when a class is absent."""
-    return _mean_over_classes(roc_auc_score, true, probabilities, classes)
-
-
-def aucpr(true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> float | None:
-    """Average precision, mean over the classes; None when a class is absent."""
-    return _mean_over_classes(average_precision_score, true, probabilities, classes)
-
-
-def _mean_over_classes(score, true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> float | None:
-    hits = [np.asarray(true) == name for name in classes]
-    if any(hit.all() or not hit.any() for hit in hits):
-        return None
-    return float(np.mean([score(hit, probabilities[:, i]) for i, hit in enumerate(hits)]))

@@ -2,46 +2,137 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from moola_core.metrics.metric import Metric, Predictions, ratio
+
 TOLERANCES_BARS = (3, 5)
+PARTS = ("center", "length", "start", "end")
 
 
-def errors(start_true: np.ndarray, end_true: np.ndarray, start: np.ndarray, end: np.ndarray) -> dict[str, np.ndarray]:
-    """Absolute errors in bars of center, length, start and end, each [m] over the windows that have a true pointer."""
-    known = np.isfinite(start_true) & np.isfinite(end_true)
-    a, b, p, q = (np.asarray(values, float)[known] for values in (start_true, end_true, start, end))
-    return {
-        "center": np.abs((p + q - a - b) / 2),
-        "length": np.abs((q - p) - (b - a)),
-        "start": np.abs(p - a),
-        "end": np.abs(q - b),
-    }
+def overlap(span: np.ndarray, true_span: np.ndarray) -> np.ndarray:
+    """Intersection over union of inclusive bar intervals (..., 2), shape (...); nan where either is nan.
 
-
-def iou(start_true: np.ndarray, end_true: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Intersection over union of the inclusive bar intervals, [m]."""
-    known = np.isfinite(start_true) & np.isfinite(end_true)
-    a, b, p, q = (np.asarray(values, float)[known] for values in (start_true, end_true, start, end))
+    >>> float(overlap(np.array([10.0, 19.0]), np.array([15.0, 24.0])))
+    0.3333333333333333
+    """
+    (p, q), (a, b) = (np.moveaxis(np.asarray(each, float), -1, 0) for each in (span, true_span))
     shared = np.maximum(np.minimum(b, q) - np.maximum(a, p) + 1, 0)
     return shared / ((b - a + 1) + (q - p + 1) - shared)
 
 
-def summary(
-    start_true: np.ndarray, end_true: np.ndarray, start: np.ndarray, end: np.ndarray, window_bars: int
-) -> dict[str, float]:
-    """Mean errors in bars and as fractions of the window, hits and overlap; empty when no window has a pointer."""
-    gaps = errors(start_true, end_true, start, end)
-    if not len(gaps["center"]):
-        return {}
-    values = {f"{name}_mae_bars": float(gap.mean()) for name, gap in gaps.items()}
-    values |= {f"{name}_mae_frac": float(gap.mean() / window_bars) for name, gap in gaps.items()}
-    for bars in TOLERANCES_BARS:
-        values[f"hit_at_{bars}"] = float((gaps["center"] <= bars).mean())
-        values[f"ends_hit_at_{bars}"] = float(((gaps["start"] <= bars) & (gaps["end"] <= bars)).mean())
-    return values | {"iou": float(iou(start_true, end_true, start, end).mean())}
+def distances(p: Predictions) -> np.ndarray:
+    """Absolute errors of center, length, start and end in bars, and whether there is a pointer: shape (..., n, 5)."""
+    return np.stack([*(p.gaps[part] for part in PARTS), p.located], axis=-1)
 
 
-def joint(right: np.ndarray, center_error_bars: np.ndarray, tolerance_bars: int = 3) -> float:
-    """Share of windows whose class is right and whose center is within the tolerance."""
-    return float((np.asarray(right, bool) & (center_error_bars <= tolerance_bars)).mean())
+def hits(p: Predictions) -> np.ndarray:
+    """Whether the center, then both ends, lie within each tolerance, and whether there is a pointer: shape (..., n, 5)."""
+    gaps = p.gaps
+    center = [gaps["center"] <= bars for bars in TOLERANCES_BARS]
+    ends = [(gaps["start"] <= bars) & (gaps["end"] <= bars) for bars in TOLERANCES_BARS]
+    return np.stack([*(hit & p.located for hit in (*center, *ends)), p.located], axis=-1)
+
+
+def overlaps(p: Predictions) -> np.ndarray:
+    """Intersection over union, and whether there is a pointer: shape (..., n, 2)."""
+    assert p.span is not None and p.true_span is not None
+    return np.stack([np.where(p.located, overlap(p.span, p.true_span), 0.0), p.located], axis=-1)
+
+
+def joint_hits(p: Predictions) -> np.ndarray:
+    """Whether the class is right and the center within 3 bars, and whether there is a pointer: shape (..., n, 2)."""
+    return np.stack([p.right & p.located & (p.gaps["center"] <= TOLERANCES_BARS[0]), p.located], axis=-1)
+
+
+def _mean_of(column: int, in_windows: bool = False) -> Callable[[np.ndarray, Predictions], np.ndarray]:
+    def value(sums: np.ndarray, p: Predictions) -> np.ndarray:
+        mean = ratio(sums[..., column], sums[..., -1], np.nan)
+        return mean / p.window_bars if in_windows else mean
+
+    return value
+
+
+def _errors(column: int, part: str) -> list[Metric]:
+    title = f"{part.capitalize()} error"
+    target = 0.02 if part == "center" else None
+    return [
+        Metric(
+            name=f"{part}_mae_bars",
+            compared=part == "center",
+            monitored=part in ("center", "length"),
+            title=title,
+            better="lower",
+            task="pointer",
+            unit="bars",
+            margin=1.0,
+            digits=1,
+            statistics=distances,
+            value=_mean_of(column),
+            description=f"Mean absolute error of the expansion's {part} in bars.",
+        ),
+        Metric(
+            name=f"{part}_mae_frac",
+            title=title,
+            better="lower",
+            task="pointer",
+            unit="of the window",
+            margin=0.01,
+            high=target,
+            statistics=distances,
+            value=_mean_of(column, in_windows=True),
+            description=f"Mean absolute error of the expansion's {part} as a fraction of the window.",
+        ),
+    ]
+
+
+def _shares(column: int, bars: int) -> list[Metric]:
+    return [
+        Metric(
+            name=f"hit_at_{bars}",
+            monitored=True,
+            title=f"Center within {bars} bars",
+            better="higher",
+            task="pointer",
+            low=0.60 if bars == TOLERANCES_BARS[0] else None,
+            statistics=hits,
+            value=_mean_of(column),
+            description=f"Share of windows whose center is at most {bars} bars off.",
+        ),
+        Metric(
+            name=f"ends_hit_at_{bars}",
+            title=f"Both ends within {bars} bars",
+            better="higher",
+            task="pointer",
+            statistics=hits,
+            value=_mean_of(column + len(TOLERANCES_BARS)),
+            description=f"Share of windows whose start and end are each at most {bars} bars off.",
+        ),
+    ]
+
+
+MEMBERS = (
+    *(metric for column, part in enumerate(PARTS) for metric in _errors(column, part)),
+    *(metric for column, bars in enumerate(TOLERANCES_BARS) for metric in _shares(column, bars)),
+    Metric(
+        name="iou",
+        title="Overlap (IoU)",
+        better="higher",
+        task="pointer",
+        statistics=overlaps,
+        value=_mean_of(0),
+        description="Mean intersection over union of the predicted and the true expansion.",
+    ),
+    Metric(
+        name="joint_at_3",
+        compared=True,
+        title="Class right and center within 3 bars",
+        better="higher",
+        task="both",
+        statistics=joint_hits,
+        value=_mean_of(0),
+        description="Share of windows with a pointer whose class is right and whose center is at most 3 bars off.",
+    ),
+)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from moola_core.errors import RunError
-from moola_core.metrics.monitored import Said, watched
+from moola_core.metrics import METRICS, Predictions, measure
 from moola_core.models.checkpoint import weights_of
 from moola_core.training.device import Device
 from moola_core.training.events import Emit, Event
@@ -20,14 +20,24 @@ Predicted = tuple[np.ndarray | None, np.ndarray | None, np.ndarray]
 
 
 def watch(loops: Sequence[Loop], predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
-    """The scores of what fits predicted of their inner windows, all at once: F1, recall, calibration, pointers' errors."""
+    """The monitored metrics of what fits predicted for their inner windows, of all fits at once."""
     inputs, inner = loops[0].inputs, [loop.fold.inner for loop in loops]
     width = max(map(len, inner))
     rows = np.stack([np.pad(own, (0, width - len(own))) for own in inner])
     present = np.arange(width) < np.array([[len(own)] for own in inner])
     probabilities, spans = (_padded([one[k] for one in predicted], width) for k in (0, 1))
-    true = np.stack([inputs.start, inputs.end], axis=1)
-    return watched(Said(present, inputs.target[rows], true[rows], probabilities, spans), inputs.classes)
+    true = np.stack([inputs.start, inputs.end], axis=1)[rows]
+    padded = Predictions(inputs.classes, inputs.target[rows], probabilities, spans, true, inputs.window_bars)
+    monitored = [name for name, metric in METRICS.items() if metric.monitored]
+    values = measure(padded, present.astype(float), monitored)
+    return [{name: _plain(values[name][r], inputs.classes) for name in values} for r in range(len(loops))]
+
+
+def _plain(value: np.ndarray, classes: tuple[str, ...]) -> Any:
+    """A number, None where it is not defined, or one per class."""
+    if value.ndim:
+        return dict(zip(classes, value.tolist(), strict=True))
+    return float(value) if np.isfinite(value) else None
 
 
 def _padded(parts: Sequence[np.ndarray | None], width: int) -> np.ndarray | None:

@@ -7,28 +7,28 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
-from sklearn.metrics import f1_score, recall_score
+from sklearn.metrics import f1_score
 
 from moola_core.diagnostics.comparison import (
-    Answers,
+    ArmPredictions,
     Draws,
+    arm_predictions,
     compare,
     draw_differences,
     judge,
     label_curve,
-    measure,
-    read_answers,
+    measure_arm,
     sentence,
     strict_reading,
 )
 from moola_core.diagnostics.results import ArmFacts
-from moola_core.metrics import pointers, probability
+from moola_core.metrics import METRICS, Predictions, measure
 
 CLASSES = ("a", "b")
 
 
-def arm(skill: float, seed: int, n: int = 120, repeats: int = 4, shared: np.ndarray | None = None) -> Answers:
-    """Answers that are right with a probability that grows with `skill`; `shared` [n] is what the arms have in common."""
+def arm(skill: float, seed: int, n: int = 120, repeats: int = 4, shared: np.ndarray | None = None) -> ArmPredictions:
+    """Predictions that are right with a probability that grows with `skill`; `shared` [n] is what the arms have in common."""
     rng = np.random.default_rng(seed)
     target = np.arange(n) % 2
     common = np.random.default_rng(99).normal(size=n) if shared is None else shared
@@ -37,37 +37,40 @@ def arm(skill: float, seed: int, n: int = 120, repeats: int = 4, shared: np.ndar
     p = np.where((target == 1)[None, :, None], np.stack([1 - own, own], 2), np.stack([own, 1 - own], 2))
     fold = np.stack([np.random.default_rng(s).permutation(n) % 5 for s in range(repeats)])
     error = np.abs(rng.normal(size=(repeats, n))) * 5
-    return Answers(CLASSES, target, p, error, np.arange(n), fold)
+    true = np.broadcast_to([40.0, 60.0], (repeats, n, 2))
+    every = np.broadcast_to(target, (repeats, n))
+    return ArmPredictions(Predictions(CLASSES, every, p, true + error[..., None], true), np.arange(n), fold)
 
 
-def table(answers: Answers) -> pd.DataFrame:
-    rows = []
-    for s in range(answers.fold.shape[0]):
-        for i, true in enumerate(answers.target):
-            p = answers.probability[s, i]
-            rows.append((s, int(answers.fold[s, i]), f"w{i}", CLASSES[true], CLASSES[p.argmax()], *p, 40.0, 60.0, 40 + answers.center_error[s, i], 60 + answers.center_error[s, i]))  # fmt: skip
-    names = ["repeat", "fold", "window_id", "label", "predicted", "p_a", "p_b", "start_true", "end_true", "start_pred", "end_pred"]  # fmt: skip
-    return pd.DataFrame(rows, columns=names)
+def table(arm: ArmPredictions) -> pd.DataFrame:
+    own, rows = arm.predictions, []
+    for s in range(arm.fold.shape[0]):
+        for i, true in enumerate(arm.target):
+            p = own.probabilities[s, i]
+            known = (s, int(arm.fold[s, i]), f"w{i}", CLASSES[true], CLASSES[p.argmax()])
+            rows.append((*known, *p, *own.true_span[s, i], *own.span[s, i]))
+    names = ["repeat", "fold", "window_id", "label", "predicted", "p_a", "p_b"]
+    return pd.DataFrame(rows, columns=[*names, "start_true", "end_true", "start_pred", "end_pred"])
 
 
-def test_metrics_with_weights_of_one_are_those_of_sklearn():
+def test_weights_of_one_give_the_metrics_of_each_repeat_and_every_compared_metric_is_judged():
     one = arm(0.4, 1)
-    found = measure(one, np.ones((1, 120)))
+    values = measure_arm(one, np.ones((1, 120)))
+    assert {name.partition(" ")[0] for name in values} == {name for name, metric in METRICS.items() if metric.compared}
+    assert {verdict.metric for verdict in compare({"base": one, "other": arm(0.4, 2)}, "base", draws=50)} == set(values)
     for s in range(4):
-        said = one.probability[s].argmax(1)
-        assert found["f1_macro"][0, s] == pytest.approx(f1_score(one.target, said, average="macro"))
-        assert found["recall b"][0, s] == pytest.approx(recall_score(one.target, said, pos_label=1))
-        assert found["ece"][0, s] == pytest.approx(probability.ece(one.probability[s], one.target))
-        assert found["center_mae_bars"][0, s] == pytest.approx(one.center_error[s].mean())
-        assert found["joint_at_3"][0, s] == pytest.approx(pointers.joint(said == one.target, one.center_error[s]))
+        expected = measure(one.predictions.repeat(s))
+        for name, value in values.items():
+            metric, _, label = name.partition(" ")
+            assert value[0, s] == pytest.approx(expected[metric][CLASSES.index(label)] if label else expected[metric])
 
 
 def test_whole_weights_are_repeated_windows():
     one = arm(0.4, 2)
     weight = np.random.default_rng(0).integers(0, 4, 120)
     again = np.repeat(np.arange(120), weight)
-    found = measure(one, weight[None].astype(float))
-    said = one.probability[1].argmax(1)
+    found = measure_arm(one, weight[None].astype(float))
+    said = one.predictions.probabilities[1].argmax(1)
     assert found["f1_macro"][0, 1] == pytest.approx(f1_score(one.target[again], said[again], average="macro"))
 
 
@@ -85,7 +88,9 @@ def test_a_better_arm_helps_a_worse_one_hurts_and_the_same_is_equivalent_or_unde
 
 def test_lower_is_better_for_errors():
     base, near = arm(0.4, 1), arm(0.4, 2)
-    near.center_error[:] = base.center_error * 0.3
+    own = base.predictions
+    closer = own.true_span + 0.3 * (own.span - own.true_span)
+    near = replace(near, predictions=replace(near.predictions, span=closer))
     found = {v.metric: v for v in compare({"base": base, "near": near}, "base", draws=1000)}
     assert found["center_mae_bars"].verdict == "helps" and found["center_mae_bars"].delta < 0
     assert found["center_mae_bars"].better == "lower" and found["center_mae_bars"].p_helps > 0.99
@@ -100,8 +105,8 @@ def test_draws_are_those_of_a_slow_bootstrap():
         rows = np.concatenate([np.flatnonzero(a.group == g) for g in rng.integers(0, 40, 40)])
         repeats = rng.integers(0, 4, 4)
         gaps = [
-            f1_score(a.target[rows], a.probability[s][rows].argmax(1), average="macro")
-            - f1_score(b.target[rows], b.probability[s][rows].argmax(1), average="macro")
+            f1_score(a.target[rows], a.predictions.probabilities[s][rows].argmax(1), average="macro")
+            - f1_score(b.target[rows], b.predictions.probabilities[s][rows].argmax(1), average="macro")
             for s in repeats
         ]
         slow.append(np.mean(gaps))
@@ -164,13 +169,12 @@ def test_a_difference_that_only_holm_leaves_open_says_so():
     assert "clear of 0 alone" in told and "Holm" in told
 
 
-def test_answers_are_read_from_predictions_in_the_order_asked():
+def test_predictions_are_read_predictions_in_the_order_asked():
     one = arm(0.5, 7, 20, 2)
     names = [f"w{i}" for i in reversed(range(20))]
-    read = read_answers(table(one).sample(frac=1, random_state=0), {f"w{i}": i // 2 for i in range(20)}, names)
-    assert np.allclose(read.probability, one.probability[:, ::-1]) and np.allclose(
-        read.center_error, one.center_error[:, ::-1]
-    )
+    read = arm_predictions(table(one).sample(frac=1, random_state=0), {f"w{i}": i // 2 for i in range(20)}, names)
+    assert np.allclose(read.predictions.probabilities, one.predictions.probabilities[:, ::-1])
+    assert np.allclose(read.predictions.gaps["center"], one.predictions.gaps["center"][:, ::-1])
     assert (read.target == one.target[::-1]).all() and (read.fold == one.fold[:, ::-1]).all()
     assert len(np.unique(read.group)) == 10
 

@@ -1,3 +1,7 @@
+"""Every metric against an independent reference, and the contract that all members of the registry keep."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -6,54 +10,179 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from moola_core.metrics import classification, pointers, probability
+from moola_core.errors import SpecError
+from moola_core.metrics import METRICS, Metric, Predictions, measure
+from moola_core.metrics.classification import confusion, majority
+from moola_core.metrics.pointers import overlap
+from moola_core.metrics.ranking import area_under_roc, average_precision
 
-CLASSES = ("a", "b", "c")
+LENGTH = 105
+FORMULAS = [name for name, metric in METRICS.items() if metric.task != "fit"]
 
 
-def predictions(seed, n=120, classes=3):
+def make_predictions(seed: int, n: int = 60, classes: int = 3) -> Predictions:
+    """Predictions with equal scores, and windows without a pointer."""
     rng = np.random.default_rng(seed)
-    p = rng.dirichlet(np.ones(classes), n)
-    target = np.array([rng.choice(classes, p=row) for row in p])
-    return p, target
+    p = np.stack([rng.multinomial(33, row) for row in rng.dirichlet(np.ones(classes), n)]) / 33
+    span, true = np.sort(rng.integers(0, LENGTH, (2, n, 2)), axis=2).astype(float)
+    true[rng.random(n) < 0.2] = np.nan
+    target = np.r_[np.arange(classes), rng.integers(0, classes, n - classes)]
+    return Predictions(tuple("abcd"[:classes]), target, p, span, true, LENGTH)
 
 
-@pytest.mark.parametrize("seed", range(5))
+def rows(p: Predictions, index: np.ndarray) -> Predictions:
+    return Predictions(p.classes, p.target[index], p.probabilities[index], p.span[index], p.true_span[index], LENGTH)
+
+
+def references(p: Predictions) -> dict[str, object]:
+    """Every metric by scikit-learn, torchmetrics or plain counting."""
+    target, prob, said, every = p.target, p.probabilities, p.probabilities.argmax(1), range(len(p.classes))
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(target, said, labels=list(every), zero_division=0)
+    hits = [target == c for c in every]
+    known = np.isfinite(p.true_span[:, 0])
+    (a, b), (q, r) = p.true_span[known].T, p.span[known].T
+    gaps = {
+        "center": np.abs(q + r - a - b) / 2,
+        "length": np.abs(r - q - b + a),
+        "start": np.abs(q - a),
+        "end": np.abs(r - b),
+    }
+    bars = [
+        (set(range(int(x), int(y) + 1)), set(range(int(u), int(v) + 1))) for x, y, u, v in zip(a, b, q, r, strict=True)
+    ]
+    values: dict[str, object] = {
+        "f1_macro": f1.mean(), "f1": f1, "recall": recall, "precision": precision, "recall_min": recall.min(),
+        "accuracy": sk.accuracy_score(target, said), "majority_accuracy": np.bincount(target).max() / len(target),
+        "ece": float(multiclass_calibration_error(torch.tensor(prob), torch.tensor(target), len(p.classes), n_bins=10)),
+        "brier": sk.brier_score_loss(target, prob, labels=list(every)),
+        "log_loss": -np.log(np.clip(prob[np.arange(len(target)), target], np.finfo(float).eps, 1)).mean(),
+        "auroc": np.mean([sk.roc_auc_score(hit, prob[:, c]) for c, hit in enumerate(hits)]),
+        "aucpr": np.mean([sk.average_precision_score(hit, prob[:, c]) for c, hit in enumerate(hits)]),
+        "iou": np.mean([len(x & y) / len(x | y) for x, y in bars]),
+        "joint_at_3": ((said == target)[known] & (gaps["center"] <= 3)).mean(),
+    }  # fmt: skip
+    for part, gap in gaps.items():
+        values |= {f"{part}_mae_bars": gap.mean(), f"{part}_mae_frac": gap.mean() / LENGTH}
+    for at in (3, 5):
+        values[f"hit_at_{at}"] = (gaps["center"] <= at).mean()
+        values[f"ends_hit_at_{at}"] = ((gaps["start"] <= at) & (gaps["end"] <= at)).mean()
+    return values
+
+
 @pytest.mark.parametrize("classes", [2, 3])
-def test_ece_equals_torchmetrics(seed, classes):
-    p, target = predictions(seed, classes=classes)
-    theirs = multiclass_calibration_error(torch.tensor(p), torch.tensor(target), classes, n_bins=10)
-    assert probability.ece(p, target) == pytest.approx(float(theirs), abs=1e-6)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_metric_equals_an_independent_reference(seed, classes):
+    p = make_predictions(seed, classes=classes)
+    expected = references(p)
+    assert set(expected) == set(FORMULAS), "a metric has no reference here: add one"
+    for name, value in measure(p).items():
+        assert value == pytest.approx(expected[name], abs=2e-7), name
 
 
-def test_log_loss_and_brier_equal_scikit_learn():
-    p, target = predictions(3)
-    assert probability.log_loss(p, target) == pytest.approx(sk.log_loss(target, p))
-    p2, target2 = predictions(4, classes=2)
-    assert probability.brier(p2, target2) == pytest.approx(2 * sk.brier_score_loss(target2, p2[:, 1]))
+@pytest.mark.parametrize("name", FORMULAS)
+def test_whole_weights_equal_repeated_rows_and_the_order_of_rows_does_not_matter(name):
+    p = make_predictions(4)
+    rng = np.random.default_rng(5)
+    weight = rng.integers(0, 4, len(p.target))
+    expected = measure(rows(p, rng.permutation(np.repeat(np.arange(len(weight)), weight))), names=[name])[name]
+    assert measure(p, weight, [name])[name] == pytest.approx(expected, abs=1e-12)
 
 
-def test_class_metrics_equal_scikit_learn_and_count_a_class_that_is_never_predicted():
-    p, target = predictions(1)
-    true = np.array(CLASSES)[target]
-    answer = np.array(CLASSES)[p.argmax(1)]
-    assert classification.f1_macro(true, answer, CLASSES) == pytest.approx(sk.f1_score(true, answer, average="macro"))
-    assert classification.auroc(true, p, CLASSES) == pytest.approx(sk.roc_auc_score(target, p, multi_class="ovr"))
-    never = np.full(len(true), "a")
-    tables = classification.by_class(true, never, CLASSES)
-    assert tables["recall"] == {"a": 1.0, "b": 0.0, "c": 0.0}
-    assert classification.f1_macro(true, never, CLASSES) < 0.3
-    assert classification.auroc(never, p, CLASSES) is None
+@pytest.mark.parametrize("name", FORMULAS)
+def test_leading_dimensions_give_the_numbers_of_each_part_alone(name):
+    parts = [make_predictions(seed) for seed in range(3)]
+    stacked = Predictions(
+        parts[0].classes,
+        *(np.stack([getattr(p, field) for p in parts]) for field in ("target", "probabilities", "span", "true_span")),
+        window_bars=LENGTH,
+    )
+    weight = np.random.default_rng(1).integers(0, 3, (3, 60)).astype(float)
+    together = measure(stacked, weight, [name])[name]
+    draws = measure(parts[0], weight, [name])[name]
+    for r, part in enumerate(parts):
+        assert together[r] == pytest.approx(measure(part, weight[r], [name])[name], abs=1e-12)
+        assert draws[r] == pytest.approx(measure(parts[0], weight[r], [name])[name], abs=1e-12)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_truth_scores_best_in_the_direction_that_a_metric_declares(name):
+    p, metric = make_predictions(6), METRICS[name]
+    span = np.where(np.isfinite(p.true_span), p.true_span, 0.0)
+    perfect = Predictions(p.classes, p.target, np.eye(3)[p.target], span, p.true_span, LENGTH)
+    best, usual = (measure(one, names=[name])[name] for one in (perfect, p))
+    if metric.better == "neither":
+        assert best == pytest.approx(usual)
+    else:
+        assert (best > usual).all() if metric.better == "higher" else (best < usual).all()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_has_what_a_page_shows_of_it(name):
+    metric = METRICS[name]
+    assert metric.name == name and (metric.title[0].isupper() or metric.title[0] == "σ")
+    assert metric.description.endswith(".") and metric.margin > 0
+    assert metric.task == "fit" or (metric.score is None) != (metric.statistics is None)
+    assert (metric.statistics is None) == (metric.value is None)
+    assert metric.text(None) == metric.text(float("nan")) == "–" and metric.unit in metric.text(0.5)
+    if metric.low is not None or metric.high is not None:
+        assert metric.better == "neither" or (metric.low is not None) == (metric.better == "higher")
+
+
+def test_a_metric_that_does_not_exist_is_answered_with_the_nearest():
+    with pytest.raises(SpecError, match="Did you mean accuracy"):
+        measure(make_predictions(0), names=["acuracy"])
+
+
+def test_a_metric_of_one_file_and_a_line_is_measured():
+    mcc = Metric(
+        name="mcc", title="Matthews correlation", better="higher", task="class", description="Matthews (1975).",
+        score=lambda p, weight: np.array(sk.matthews_corrcoef(p.target, p.predicted, sample_weight=weight)),
+    )  # fmt: skip
+    METRICS.add("mcc", mcc)
+    try:
+        p = make_predictions(1)
+        assert measure(p)["mcc"] == pytest.approx(sk.matthews_corrcoef(p.target, p.predicted))
+    finally:
+        METRICS.remove("mcc")
+    assert "mcc" not in METRICS
+
+
+def test_only_what_was_predicted_is_measured():
+    p = make_predictions(2)
+    classes = set(measure(Predictions(p.classes, p.target, p.probabilities)))
+    spans = set(measure(Predictions(p.classes, p.target, span=p.span, true_span=p.true_span)))
+    assert "f1_macro" in classes and "iou" not in classes and "joint_at_3" not in classes
+    assert "iou" in spans and "f1_macro" not in spans and "joint_at_3" not in spans
+
+
+def test_values_at_the_edges():
+    """A class that is absent, windows without a pointer, probabilities on the edge of a bin, and of 0."""
+    p = Predictions(("a", "b"), np.zeros(3, int), np.array([[0.9, 0.1], [0.6, 0.4], [0.5, 0.5]]))
+    values = measure(p)
+    assert np.isnan(values["auroc"]) and np.isnan(values["aucpr"])
+    assert values["recall"].tolist() == [1.0, 0.0] and values["precision"].tolist() == [1.0, 0.0]
+    assert values["ece"] == pytest.approx((0.1 + 0.4 + 0.5) / 3)  # 0.9, 0.6 and 0.5 each lie in the bin below
+    sure = Predictions(("a", "b"), np.array([1]), np.array([[1.0, 0.0]]))
+    assert measure(sure)["log_loss"] == pytest.approx(sk.log_loss([1], [[1.0, 0.0]], labels=[0, 1]))
+    none = Predictions((), np.zeros(2, int), span=np.ones((2, 2)), true_span=np.full((2, 2), np.nan))
+    assert all(np.isnan(value) for value in measure(none).values())
+
+
+def test_the_majority_class_and_a_class_that_is_never_predicted_count():
+    target = np.r_[np.zeros(93, int), np.ones(81, int)]
+    found = majority(target, ("r", "c"))
+    assert found["accuracy"] == pytest.approx(93 / 174) and found["f1_macro"] == pytest.approx(0.348, abs=1e-3)
+    p = Predictions(("r", "c"), target, np.tile([0.9, 0.1], (174, 1)))
+    assert confusion(p).tolist() == [[93, 0], [81, 0]]
 
 
 def test_four_folds_of_one_constant_and_one_of_the_other_look_like_a_weak_model():
-    """recalls 0.80 and 0.20, F1 0.557 and 0.127 in shape: why fold shares are always shown."""
+    """Recalls of 0.80 and 0.20: why fold shares are always shown."""
     rng = np.random.default_rng(0)
-    true = np.array(["r"] * 93 + ["c"] * 81)
-    fold = rng.permutation(np.arange(174) % 5)
-    answer = np.where(fold == 0, "c", "r")
-    recall = classification.by_class(true, answer, ("c", "r"))["recall"]
-    assert recall["r"] == pytest.approx(0.8, abs=0.08) and recall["c"] == pytest.approx(0.2, abs=0.08)
+    target = np.r_[np.zeros(93, int), np.ones(81, int)]
+    said = np.where(rng.permutation(np.arange(174) % 5) == 0, 1, 0)
+    recall = measure(Predictions(("r", "c"), target, np.eye(2)[said]), names=["recall"])["recall"]
+    assert recall == pytest.approx([0.8, 0.2], abs=0.08)
 
 
 spans = st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted)
@@ -63,23 +192,19 @@ spans = st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted)
 @given(st.lists(st.tuples(spans, spans), min_size=1, max_size=8))
 def test_overlap_equals_counting_bars(pairs):
     true, said = (np.array([pair[side] for pair in pairs], float) for side in (0, 1))
-    counted = []
-    for (a, b), (p, q) in pairs:
-        x, y = set(range(a, b + 1)), set(range(p, q + 1))
-        counted.append(len(x & y) / len(x | y))
-    assert np.allclose(pointers.iou(true[:, 0], true[:, 1], said[:, 0], said[:, 1]), counted)
+    counted = [len(x & y) / len(x | y) for x, y in ([set(range(a, b + 1)) for a, b in pair] for pair in pairs)]
+    assert np.allclose(overlap(said, true), counted)
 
 
-def test_pointer_summary_by_hand():
-    values = pointers.summary(
-        np.array([10.0, 20, np.nan]),
-        np.array([14.0, 30, np.nan]),
-        np.array([12.0, 20, 5]),
-        np.array([18.0, 24, 6]),
-        100,
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=2, max_size=20))
+def test_weighted_rankings_equal_scikit_learn(values):
+    score, hit, weight = (np.array(part) for part in zip(*values, strict=True))
+    hit = hit.astype(bool)
+    if weight[hit].sum() == 0 or weight[~hit].sum() == 0:
+        assert np.isnan(area_under_roc(score, hit, weight)) and np.isnan(average_precision(score, hit, weight))
+        return
+    assert area_under_roc(score, hit, weight) == pytest.approx(sk.roc_auc_score(hit, score, sample_weight=weight))
+    assert average_precision(score, hit, weight) == pytest.approx(
+        sk.average_precision_score(hit, score, sample_weight=weight)
     )
-    assert values["center_mae_bars"] == 3 and values["center_mae_frac"] == pytest.approx(0.03)
-    assert values["start_mae_bars"] == 1 and values["end_mae_bars"] == 5 and values["length_mae_bars"] == 4
-    assert values["hit_at_3"] == 1 and values["ends_hit_at_3"] == 0 and values["ends_hit_at_5"] == 0.5
-    assert pointers.summary(*[np.full(2, np.nan)] * 2, np.zeros(2), np.zeros(2), 100) == {}
-    assert pointers.joint(np.array([True, False]), np.array([1.0, 1.0])) == 0.5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moola_core.diagnostics.comparison import Answers, compare, label_curve, read_answers, sentence
+from moola_core.diagnostics.comparison import ArmPredictions, arm_predictions, compare, label_curve, sentence
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
 from moola_core.errors import RunError
@@ -18,7 +18,7 @@ from moola_core.specs import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-# Answers from elsewhere stand beside the networks.
+# Predictions made elsewhere are compared with the networks.
 NETWORKS = ("none", "imported")
 SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.engine", "training.processes")
 
@@ -55,9 +55,9 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
     verdicts: tuple[Verdict, ...] = ()
     gains: dict[str, tuple[Gain, ...]] = {}
     if not why_not:
-        answers = _answers(runs, tables, common)
-        verdicts = _verdicts(answers, arms, against, how)
-        gains = {arm: _gains(one, answers[against], common) for arm, one in answers.items() if arm != against}
+        predictions = _predictions(runs, tables, common)
+        verdicts = _verdicts(predictions, arms, against, how)
+        gains = {arm: _gains(one, predictions[against], common) for arm, one in predictions.items() if arm != against}
     beaten = _beaten(arms)
     return Comparison(
         name, against, max(len(table["window_id"].unique()) for table in tables.values()), len(common),
@@ -94,24 +94,26 @@ def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common
     return ""
 
 
-def _answers(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]) -> dict[str, Answers]:
+def _predictions(
+    runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]
+) -> dict[str, ArmPredictions]:
     folds = next(iter(runs.values())).folds
     group = dict(zip(folds["window_id"].astype(str), folds["group"].astype(int), strict=True))
-    return {arm: read_answers(table, group, common) for arm, table in tables.items()}
+    return {arm: arm_predictions(table, group, common) for arm, table in tables.items()}
 
 
 def _verdicts(
-    answers: Mapping[str, Answers], arms: tuple[ArmFacts, ...], against: str, how: tuple[float, int]
+    predictions: Mapping[str, ArmPredictions], arms: tuple[ArmFacts, ...], against: str, how: tuple[float, int]
 ) -> tuple[Verdict, ...]:
     """Networks and simple models are two families of comparisons; the best of each meet in a third."""
     simple = [arm.name for arm in arms if arm.model != "network" and arm.name != against]
     verdicts: tuple[Verdict, ...] = ()
-    for names in ([name for name in answers if name not in simple and name != against], simple):
+    for names in ([name for name in predictions if name not in simple and name != against], simple):
         if names:
-            verdicts += compare({name: answers[name] for name in (against, *names)}, against, *how)
+            verdicts += compare({name: predictions[name] for name in (against, *names)}, against, *how)
     best = {kind: _best([arm for arm in arms if (arm.model == "network") == kind]) for kind in (True, False)}
     if best[True] and best[False] and best[True] != against:
-        pair = {name: answers[name] for name in (best[True], best[False])}
+        pair = {name: predictions[name] for name in (best[True], best[False])}
         verdicts += compare(pair, best[True], *how)
     return verdicts
 
@@ -175,19 +177,23 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _gains(arm: Answers, against: Answers, common: list[str]) -> tuple[Gain, ...]:
+def _gains(arm: ArmPredictions, against: ArmPredictions, common: list[str]) -> tuple[Gain, ...]:
     """Window by window, the largest gain in the probability of the true class first; by the pointers where there are no classes."""
-    n = np.arange(len(common))
+    own, other = arm.predictions, against.predictions
     p, center = np.zeros(len(common)), None
-    if arm.probability is not None and against.probability is not None:
-        p = (arm.probability[:, n, arm.target] - against.probability[:, n, against.target]).mean(0)
-    if arm.center_error is not None and against.center_error is not None:
-        center = (against.center_error - arm.center_error).mean(0)
+    if own.probabilities is not None and other.probabilities is not None:
+        true = arm.target[None, :, None]
+        p = np.take_along_axis(own.probabilities - other.probabilities, true, 2)[..., 0].mean(0)
+    if own.span is not None and other.span is not None:
+        gained = np.where(own.located & other.located, other.gaps["center"] - own.gaps["center"], np.nan)
+        center = gained.mean(0)
     rows = [
         Gain(
-            common[i], arm.classes[arm.target[i]], float(p[i]),
+            common[i],
+            own.classes[arm.target[i]],
+            float(p[i]),
             None if center is None or not np.isfinite(center[i]) else float(center[i]),
         )
-        for i in n
-    ]  # fmt: skip
+        for i in range(len(common))
+    ]
     return tuple(sorted(rows, key=lambda row: (-row.gain, -(row.center_gain_bars or 0.0))))

@@ -1,0 +1,226 @@
+"""What a metric is, what it reads, and the registry of all metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from moola_core.registry import Registry
+
+Better = Literal["higher", "lower", "neither"]
+Task = Literal["class", "pointer", "both", "fit"]
+Statistics = Callable[["Predictions"], np.ndarray]
+Value = Callable[[np.ndarray, "Predictions"], np.ndarray]
+Score = Callable[["Predictions", np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predicted classes and spans alongside the true ones, as arrays that may have leading dimensions.
+
+    Parameters
+    ----------
+    classes : tuple of str
+        Class names, in the order of the columns of `probabilities`.
+    target : ndarray of int, shape (..., n)
+        True class numbers.
+    probabilities : ndarray of float, shape (..., n, C), or None
+        Predicted probabilities; None when no class was predicted.
+    span, true_span : ndarray of float, shape (..., n, 2), or None
+        Predicted and true (start, end) in bars, 0-based and inclusive. nan where a window has none; None when no pointer was predicted.
+    window_bars : int
+        Window length, for errors as fractions of the window.
+    answered : ndarray of int, shape (..., n), or None
+        Predicted class numbers where they are not those of the largest probability.
+    """
+
+    classes: tuple[str, ...]
+    target: np.ndarray
+    probabilities: np.ndarray | None = None
+    span: np.ndarray | None = None
+    true_span: np.ndarray | None = None
+    window_bars: int = 1
+    answered: np.ndarray | None = None
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """Predicted class numbers, shape (..., n)."""
+        if self.answered is not None:
+            return self.answered
+        assert self.probabilities is not None, "no class was predicted"
+        return self.probabilities.argmax(-1)
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Whether each window's class is right, shape (..., n)."""
+        return self.predicted == self.target
+
+    @cached_property
+    def located(self) -> np.ndarray:
+        """Whether each window has a true and a predicted pointer, shape (..., n)."""
+        assert self.span is not None and self.true_span is not None, "no pointer was predicted"
+        return np.isfinite(self.true_span).all(-1) & np.isfinite(self.span).all(-1)
+
+    @cached_property
+    def gaps(self) -> dict[str, np.ndarray]:
+        """Absolute errors in bars of center, length, start and end, each of shape (..., n); 0 where there is no pointer."""
+        assert self.span is not None and self.true_span is not None, "no pointer was predicted"
+        gap = np.where(self.located[..., None], self.span - self.true_span, 0.0)
+        return {
+            "center": np.abs(gap.sum(-1) / 2),
+            "length": np.abs(gap[..., 1] - gap[..., 0]),
+            "start": np.abs(gap[..., 0]),
+            "end": np.abs(gap[..., 1]),
+        }
+
+    def repeat(self, index: int) -> Predictions:
+        """The predictions at `index` of the first leading dimension."""
+        own = {
+            name: None if part is None else part[index]
+            for name in ("probabilities", "span", "true_span", "answered")
+            for part in [getattr(self, name)]
+        }
+        return Predictions(self.classes, self.target[index], window_bars=self.window_bars, **own)
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """Which kinds of metric can be measured: class, pointer and both."""
+        known = {"class"} if self.probabilities is not None else set()
+        if self.span is not None and self.true_span is not None:
+            known |= {"pointer", "both"} if known else {"pointer"}
+        return frozenset(known)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Metric:
+    """One number that says how good predictions are: its formula, direction, title, unit, margin, format and target.
+
+    The formula is either `statistics` and `value` (weighted sums over windows, and what is made of them), so that evaluation, the training
+    monitor, slices and the bootstrap share it, or `score` of predictions and weights where it is no function of sums (ranks). A
+    metric of task ``"fit"`` is measured in training and has no formula here.
+
+    Parameters
+    ----------
+    name : str
+        Key in stored results.
+    title : str
+        What a table or chart calls it.
+    better : {"higher", "lower", "neither"}
+        Which way is good; "neither" is never judged.
+    task : {"class", "pointer", "both", "fit"}
+        What must be predicted for it.
+    description : str
+        One sentence: the formula's convention, with its source.
+    unit : str
+        ``"bars"``, ``"of the window"``, ``"nats"`` or empty for a share.
+    margin : float
+        Half width of the region of practical equivalence.
+    digits : int
+        Decimals shown.
+    by_class : bool
+        Whether the value has one entry per class, shape (..., C).
+    compared : bool
+        Whether comparisons of arms give a verdict on it.
+    monitored : bool
+        Whether it is measured on the inner windows while a fit trains.
+    low, high : float, optional
+        The researcher's target: above `low`, below `high`, or between them.
+    """
+
+    name: str
+    title: str
+    better: Better
+    task: Task
+    description: str
+    unit: str = ""
+    margin: float = 0.02
+    digits: int = 3
+    by_class: bool = False
+    compared: bool = False
+    monitored: bool = False
+    low: float | None = None
+    high: float | None = None
+    statistics: Statistics | None = None
+    value: Value | None = None
+    score: Score | None = None
+
+    def text(self, number: float | None) -> str:
+        """The number as it is shown, with its unit.
+
+        >>> METRICS["center_mae_bars"].text(2.125)
+        '2.1 bars'
+        """
+        if number is None or not np.isfinite(number):
+            return "–"
+        return f"{number:.{self.digits}f}" + (f" {self.unit}" if self.unit else "")
+
+    def title_of(self, name: str | None = None) -> str:
+        """The title, for one class where the metric has an entry per class."""
+        return f"{self.title} of {name}" if self.by_class and name else self.title
+
+
+METRICS: Registry[Metric] = Registry("metric", "moola.metrics")
+
+
+def measure(
+    predictions: Predictions, weight: np.ndarray | None = None, names: Iterable[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Measure predictions under weights of the windows.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        With leading dimensions, or without.
+    weight : ndarray of float, shape (..., n), optional
+        Weights of the windows, 1 each unless given. Broadcast against the predictions' leading dimensions; without those its own
+        leading dimensions are the result's. A weight of k equals k copies of the window.
+    names : iterable of str, optional
+        Which metrics; all that the predictions allow unless given.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Values of shape (...), or (..., C) for a metric with an entry per class; nan where a metric is not defined.
+
+    Raises
+    ------
+    SpecError
+        When a name is not known.
+
+    Examples
+    --------
+    >>> p = Predictions(("a", "b"), np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]))
+    >>> round(float(measure(p, names=["accuracy"])["accuracy"]), 3)
+    0.667
+    """
+    weight = np.ones(predictions.target.shape) if weight is None else np.asarray(weight, float)
+    chosen = [METRICS[name] for name in (METRICS if names is None else names)]
+    chosen = [metric for metric in chosen if metric.task in predictions.tasks]
+    kinds = list(dict.fromkeys(metric.statistics for metric in chosen if metric.statistics))
+    sums = dict(zip(kinds, _sums([kind(predictions) for kind in kinds], weight), strict=True))
+    values: dict[str, np.ndarray] = {}
+    for metric in chosen:
+        if metric.statistics and metric.value:
+            values[metric.name] = metric.value(sums[metric.statistics], predictions)
+        elif metric.score:
+            values[metric.name] = metric.score(predictions, weight)
+    return values
+
+
+def _sums(columns: list[np.ndarray], weight: np.ndarray) -> list[np.ndarray]:
+    """Weighted sums over windows of each [..., n, m], by one product for all of them."""
+    if not columns:
+        return []
+    table = np.concatenate([part.astype(float) for part in columns], axis=-1)
+    total = weight @ table if table.ndim == 2 else (weight[..., None, :] @ table)[..., 0, :]
+    return np.split(total, np.cumsum([part.shape[-1] for part in columns])[:-1], axis=-1)
+
+
+def ratio(part: np.ndarray, whole: np.ndarray, empty: float = 0.0) -> np.ndarray:
+    """part / whole, and `empty` where the whole is 0."""
+    part, whole = np.broadcast_arrays(part, whole)
+    return np.divide(part, whole, out=np.full(part.shape, empty), where=whole > 0)
