@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.stats import norm, t
 
 from moola_core.diagnostics.results import ArmFacts, LabelCurve, Verdict
+from moola_core.diagnostics.results.metrics import better
 from moola_core.metrics.probability import BINS
 
 DRAWS, LEVEL, MARGIN, POWER = 4000, 0.95, 0.02, 0.80
@@ -115,14 +116,6 @@ def _split(sums: np.ndarray, columns: Mapping[str, np.ndarray]) -> list[np.ndarr
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(a, b, out=np.zeros_like(a, dtype=float), where=b > 0)
-
-
-BETTER_LOWER = ("ece", "center_mae_bars")
-
-
-def better(metric: str) -> str:
-    """Which way is good."""
-    return "lower" if metric in BETTER_LOWER else "higher"
 
 
 def margin_of(metric: str, margin: float) -> float:
