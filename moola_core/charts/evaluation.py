@@ -11,23 +11,18 @@ import plotly.graph_objects as go
 from moola_core.charts.markup import literal
 from moola_core.charts.theme import class_colours, faded, figure, palette
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline
+from moola_core.metrics import METRICS
 
+# Which metrics share a chart; what they are called stands in METRICS.
 METRIC_TITLES = {
-    "f1_macro": "Macro F1",
-    "accuracy": "Accuracy",
-    "auroc": "AUROC",
-    "aucpr": "AUCPR",
-    "ece": "ECE",
-    "brier": "Brier",
+    name: METRICS[name].short or METRICS[name].title
+    for name in ("f1_macro", "accuracy", "auroc", "aucpr", "ece", "brier")
 }
-CLASS_TITLES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
+CLASS_TITLES = {name: METRICS[name].title for name in ("recall", "precision", "f1")}
 POINTER_TITLES = {
-    "center_mae_bars": "Center",
-    "length_mae_bars": "Length",
-    "start_mae_bars": "Start",
-    "end_mae_bars": "End",
+    name: METRICS[name].short for name in ("center_mae_bars", "length_mae_bars", "start_mae_bars", "end_mae_bars")
 }
-HIT_TITLES = {"hit_at_3": "Center within 3 bars", "hit_at_5": "Center within 5 bars"}
+HIT_TITLES = {name: METRICS[name].title for name in ("hit_at_3", "hit_at_5")}
 
 
 def confusion(counts: Confusion, appearance: str = "light") -> go.Figure:

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import norm, t
 
 from moola_core.diagnostics.results import ArmFacts, LabelCurve, Verdict
-from moola_core.metrics import METRICS, Metric, Predictions, measure
+from moola_core.metrics import METRICS, Predictions, better, find, measure
 from moola_core.runs.predictions import PredictionTable
 
 DRAWS, LEVEL, MARGIN, POWER = 4000, 0.95, 0.02, 0.80
@@ -66,20 +66,10 @@ def measure_arm(arm: ArmPredictions, weight: np.ndarray) -> dict[str, np.ndarray
     return {name: np.stack(parts, axis=1) for name, parts in columns.items()}
 
 
-def metric_of(name: str) -> Metric:
-    """The metric of a verdict's name, which may end in a class."""
-    return METRICS[name.partition(" ")[0]]
-
-
-def better(metric: str) -> str:
-    """Which way is good."""
-    return metric_of(metric).better
-
-
 def margin_of(metric: str, margin: float) -> float:
     """The region of practical equivalence: `margin` for shares, the metric's own in other units."""
-    own = metric_of(metric)
-    return own.margin if own.unit else margin
+    own = find(metric)
+    return own.margin if own is not None and own.unit else margin
 
 
 @dataclass(frozen=True, eq=False)

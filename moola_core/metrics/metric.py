@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from moola_core.errors import SpecError, nearest
 from moola_core.registry import Registry
 
 Better = Literal["higher", "lower", "neither"]
@@ -115,6 +116,8 @@ class Metric:
         What must be predicted for it.
     description : str
         One sentence: the formula's convention, with its source.
+    short : str
+        A shorter title, for a column or axis whose context is clear; the title unless given.
     unit : str
         ``"bars"``, ``"of the window"``, ``"nats"`` or empty for a share.
     margin : float
@@ -136,6 +139,7 @@ class Metric:
     better: Better
     task: Task
     description: str
+    short: str = ""
     unit: str = ""
     margin: float = 0.02
     digits: int = 3
@@ -158,12 +162,44 @@ class Metric:
             return "–"
         return f"{number:.{self.digits}f}" + (f" {self.unit}" if self.unit else "")
 
-    def title_of(self, name: str | None = None) -> str:
-        """The title, for one class where the metric has an entry per class."""
-        return f"{self.title} of {name}" if self.by_class and name else self.title
+    @property
+    def heading(self) -> str:
+        """The title with the unit, for a column of plain numbers."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
 METRICS: Registry[Metric] = Registry("metric", "moola.metrics")
+
+
+def find(name: str) -> Metric | None:
+    """The metric called `name`, or of `NAME CLASS` for the value of one class; None for a name that is not known."""
+    kind, _, label = name.partition(" ")
+    metric = METRICS.get(kind)
+    return metric if metric is not None and (not label or metric.by_class) else None
+
+
+def title(name: str) -> str:
+    """What the metric is called, with its unit or class; one that is not known keeps its own name.
+
+    >>> title("recall consolidation"), title("center_mae_bars"), title("unheard_of")
+    ('Recall of consolidation', 'Center error, bars', 'unheard_of')
+    """
+    metric, label = find(name), name.partition(" ")[2]
+    if metric is None:
+        return name
+    return f"{metric.title} of {label}" if label else metric.heading
+
+
+def better(name: str) -> Literal["higher", "lower"]:
+    """Which way is good. Raises SpecError for a metric that is not known, or of which neither way is good by itself."""
+    metric = find(name)
+    if metric is None:
+        raise SpecError(f"unknown metric {name!r}.", mend=nearest(name, METRICS))
+    if metric.better == "neither":
+        raise SpecError(
+            f"neither a higher nor a lower value of {name!r} is better by itself.", mend="Compare another metric."
+        )
+    return metric.better
 
 
 def measure(

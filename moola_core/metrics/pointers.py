@@ -64,6 +64,7 @@ def _errors(column: int, part: str) -> list[Metric]:
             compared=part == "center",
             monitored=part in ("center", "length"),
             title=title,
+            short=part.capitalize(),
             better="lower",
             task="pointer",
             unit="bars",
@@ -76,6 +77,7 @@ def _errors(column: int, part: str) -> list[Metric]:
         Metric(
             name=f"{part}_mae_frac",
             title=title,
+            short=part.capitalize(),
             better="lower",
             task="pointer",
             unit="of the window",
@@ -118,7 +120,7 @@ MEMBERS = (
     *(metric for column, bars in enumerate(TOLERANCES_BARS) for metric in _shares(column, bars)),
     Metric(
         name="iou",
-        title="Overlap (IoU)",
+        title="Overlap with the true expansion (IoU)",
         better="higher",
         task="pointer",
         statistics=overlaps,

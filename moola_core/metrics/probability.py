@@ -59,6 +59,7 @@ MEMBERS = (
         monitored=True,
         compared=True,
         title="Calibration error (ECE)",
+        short="ECE",
         better="lower",
         task="class",
         high=0.10,

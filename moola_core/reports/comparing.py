@@ -6,20 +6,11 @@ from collections.abc import Sequence
 
 from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, LabelCurve, Verdict
 
-TITLES = {
-    "f1_macro": "Macro F1", "ece": "ECE", "center_mae_bars": "Center error, bars", "joint_at_3": "Class right and center within 3 bars",
-}  # fmt: skip
 RULE_HIGH, RULE_LOW = 0.50, 0.30
 BEATEN = "A simple model beats every network."
 BEATEN_ADVICE = "Mend that before you tune anything else."
 DIFFERS = "Only what is compared should differ. Unequal sizes or epochs are another explanation of a difference."
 LEARNING = "Median inner loss over the fits, with their middle half. Losses of different weightings cannot be compared."
-
-
-def title(metric: str) -> str:
-    """What the metric of a verdict is called."""
-    kind, _, name = metric.partition(" ")
-    return TITLES.get(metric) or f"{'F1' if kind == 'f1' else 'Recall'} of {name}"
 
 
 def networks(found: Comparison) -> list[ArmFacts]:

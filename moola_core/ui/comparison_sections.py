@@ -9,6 +9,7 @@ from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Verdict
 from moola_core.errors import RunError
 from moola_core.market.library import Dataset
+from moola_core.metrics import title as metric_title
 from moola_core.reports import comparing
 from moola_core.reports.wording import probability
 from moola_core.targets import judge
@@ -35,10 +36,10 @@ def verdicts(found: Comparison) -> None:
     if not metrics:
         return
     st.subheader("Differences")
-    metric = st.selectbox("Metric", metrics, format_func=comparing.title, key="compared_metric", width=320)
+    metric = st.selectbox("Metric", metrics, format_func=metric_title, key="compared_metric", width=320)
     rows = [row for _, row in comparing.in_order(found, metric)]
     st.caption(literal(comparing.drawn(found)))
-    name = f"Differences in {comparing.title(metric)} with intervals"
+    name = f"Differences in {metric_title(metric)} with intervals"
     widgets.chart(charts.forest(rows, widgets.appearance()), "forest", name)
     shown = [row for row in found.verdicts if row.metric == metric]
     widgets.table(pd.DataFrame([_row(row) for row in shown]).set_index("arm"), "verdicts")

@@ -7,6 +7,7 @@ from functools import partial
 
 from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import Comparison, Verdict
+from moola_core.metrics import title
 from moola_core.reports import advice, comparing
 from moola_core.reports.blocks import Block, Cell, Chart, Number, Row, Table, Text
 from moola_core.reports.material import ABSENT, Material, Result
@@ -20,7 +21,7 @@ LISTED = 5
 HALF_NAME = 24  # letters of an arm's name beside a chart of half the width
 COLUMNS = 4  # arms in one table of differences: more would not fit a page
 NO_RESULT = "The comparison left no result."
-REACHED = {"f1_macro": "Macro F1", "accuracy": "Accuracy", "ece": "ECE", "center_mae_bars": "Center, bars", "joint_at_3": "Joint, 3 bars"}  # fmt: skip
+REACHED = ("f1_macro", "accuracy", "ece", "center_mae_bars", "joint_at_3")
 
 
 def answer(material: Material) -> list[Block]:
@@ -63,7 +64,7 @@ def arms(material: Material) -> list[Block] | str:
         )
         for i in order
     )  # fmt: skip
-    columns = ("Arm", *(REACHED[name] for name in names), "Parameters", "Best epoch", "Epochs")
+    columns = ("Arm", *(title(name) for name in names), "Parameters", "Best epoch", "Epochs")
     note = f"Means over {found.repeats} repeats, each pooled out of fold over {found.windows} windows."
     if found.beaten_by:
         note = f"First, what beats every network: {', '.join(found.beaten_by)}. {note}"
@@ -156,9 +157,9 @@ def metrics(material: Material) -> list[Block] | str:
     for k, name in enumerate(names):
         pairs = comparing.in_order(found, name)
         drawn = partial(charts.forest, [row for _, row in pairs])
-        blocks.append(Chart(f"forest_{k}", comparing.title(name), drawn, half=half))
+        blocks.append(Chart(f"forest_{k}", title(name), drawn, half=half))
         rows += [
-            (comparing.title(name), row.arm, row.verdict, *(result.number("verdicts", i, part, form="+.3f") for part in ("delta", "low", "high")),
+            (title(name), row.arm, row.verdict, *(result.number("verdicts", i, part, form="+.3f") for part in ("delta", "low", "high")),
              _chance(result, i, "p_holm"), _chance(result, i, "strict_p"))
             for i, row in pairs
         ]  # fmt: skip

@@ -7,16 +7,12 @@ from functools import partial
 
 from moola_core.charts import curves
 from moola_core.charts import evaluation as charts
+from moola_core.metrics import title
 from moola_core.reports.blocks import Block, Cell, Chart, Number, Row, Table, Text
 from moola_core.reports.material import ABSENT, Material, Result
 
 NO_RESULT = "The run left no evaluation."
-POINTER_ROWS = {
-    **{name: f"{title} error, bars" for name, title in charts.POINTER_TITLES.items()},
-    **charts.HIT_TITLES,
-    "iou": "Overlap with the true expansion (IoU)",
-    "joint_at_3": "Class right and center within 3 bars",
-}
+POINTER_ROWS = (*charts.POINTER_TITLES, *charts.HIT_TITLES, "iou", "joint_at_3")
 
 
 def metrics(material: Material) -> list[Block] | str:
@@ -27,11 +23,11 @@ def metrics(material: Material) -> list[Block] | str:
     found, repeats = result.found, len(result.found.by_repeat)
     titles, _ = charts.metric_rows(found)
     rows = []
-    for name, title in titles.items():
+    for name, text in titles.items():
         kind, _, label = name.partition(" ")
         path = ("metrics", kind, label) if label else ("metrics", kind)
         rows.append(
-            (title, result.number(*path, "mean"), _spread(result, path, repeats), result.number("majority", name))
+            (text, result.number(*path, "mean"), _spread(result, path, repeats), result.number("majority", name))
         )
     spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
     columns = ("Metric", "Mean", "Spread", "Commonest class")
@@ -95,8 +91,8 @@ def pointers(material: Material) -> list[Block] | str:
     drawn, baseline = result.found, result.found.pointer_baseline
     repeats = len(drawn.by_repeat)
     rows = tuple(
-        (title, result.number("metrics", name, "mean"), _spread(result, ("metrics", name), repeats), result.number("pointer_baseline", name))
-        for name, title in POINTER_ROWS.items()
+        (title(name), result.number("metrics", name, "mean"), _spread(result, ("metrics", name), repeats), result.number("pointer_baseline", name))
+        for name in POINTER_ROWS
         if result.get("metrics", name)
     )  # fmt: skip
     reference = {name: getattr(baseline, name) for name in charts.HIT_TITLES} if baseline else {}
