@@ -234,3 +234,24 @@ def test_an_interrupt_in_the_foreground_leaves_a_cancelled_run(demo_files, tmp_p
 def test_help_is_quick_to_load():
     check = "import sys; import moola_core.cli as c; c.parser(); print([m for m in ('torch', 'pandas', 'numba') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("finetune --data w.parquet --epochs 20 --use-pcgrad", "finetune --windows w.parquet --set epochs=20 --set pcgrad=true"),
+        ("finetune --data=w.parquet --batch-size=16 --n-folds 5", "finetune --windows w.parquet --set batch=16 --set folds=5"),
+        ("pretrain --config c.yaml --data b.parquet --lr 1e-3", "pretrain --bars b.parquet --set learning_rate=1e-3"),
+        ("features --data b.csv --window-length 105 --warmup-bars 20", "features b.csv --window-bars 105"),
+    ],
+)  # fmt: skip
+def test_flags_of_the_predecessors_scripts_are_answered_with_the_command_that_does_it(capsys, theirs, ours):
+    with pytest.raises(SystemExit) as end:
+        main(theirs.split())
+    assert end.value.code == 2 and f"Use: moola {ours}\n" in capsys.readouterr().err
+
+
+def test_a_wrong_flag_that_is_nobodys_gets_no_such_answer(capsys):
+    with pytest.raises(SystemExit):
+        main(["finetune", "--windoes", "w.parquet"])
+    assert "predecessor" not in capsys.readouterr().err

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from moola_core import __version__
-from moola_core.cli import data, diagnose, doctor, pack, predict, queue, report, runs, study, train
+from moola_core.cli import data, diagnose, doctor, pack, predecessor, predict, queue, report, runs, study, train
 from moola_core.errors import MoolaError
 
-INTERRUPTED = 130
+BAD_INPUT, INTERRUPTED = 2, 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +27,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status: 0, 1 failure, 2 bad input, 130 interrupted."""
-    chosen = parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        chosen = parser().parse_args(given)
+    except SystemExit as end:
+        meant = predecessor.translate(given) if end.code == BAD_INPUT else ""
+        if meant:
+            print(f"How to fix: these flags belong to the predecessor's scripts. Use: {meant}", file=sys.stderr)
+        raise
     if getattr(chosen, "mirror", None):
         os.environ["MOOLA_MIRROR"] = str(Path(chosen.mirror).resolve())  # the processes of the runs inherit it
     try:
