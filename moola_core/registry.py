@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any, Generic, TypeVar
 
 from moola_core.errors import SpecError, nearest
@@ -70,6 +70,23 @@ class Registry(Mapping[str, T], Generic[T]):
         """The member, or `default` when there is none of that name."""
         self._load()
         return self._members.get(name, default)
+
+    def resolve(self, name: str) -> T:
+        """The member called `name`, or the class or function at `package.module:Name`.
+
+        >>> Registry("counter").resolve("collections:Counter")
+        <class 'collections.Counter'>
+        """
+        module, colon, attribute = name.partition(":")
+        if not colon:
+            return self[name]
+        try:
+            return getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise SpecError(
+                f"the {self.concept} {name} cannot be imported: {error}.",
+                mend="Install its package, and write it as package.module:Name.",
+            ) from None
 
     def __contains__(self, name: object) -> bool:
         self._load()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from moola_core.errors import CheckpointError
 from moola_core.models.checkpoint import load_weights, put_weights
+from moola_core.models.encoders import encoder_class
 from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.models.replicas import Replicas
 from moola_core.runs.store import Run
@@ -34,10 +35,15 @@ class Fitted(Generic[Network]):
 
 
 class Together:
-    """The networks of R fits on a device, asked all at once: one of them alone leaves a card almost idle."""
+    """The networks of R fits on a device, asked all at once where their encoder can be: one alone leaves a card almost idle."""
 
     def __init__(self, fits: Sequence[Fitted[MultiTask]], model: Model, device: str) -> None:
         self.fits, self.device = fits, device
+        self.network: Replicas | None = None
+        if encoder_class(model).stacked is None:
+            for fit in fits:
+                fit.model.to(device)
+            return
         states = [fit.model.state_dict() for fit in fits]
         self.network = Replicas(
             model, {name: torch.stack([one[name] for one in states]).to(device) for name in states[0]}
@@ -45,7 +51,11 @@ class Together:
 
     def __call__(self, x: Tensor) -> Outputs:
         """x [R, b, K, F], each fit's windows as it reads them → logits [R, b, outputs] and pointers [R, b, 2], on the device."""
-        return self.network.forward(x.to(self.device).transpose(1, 2))
+        if self.network is not None:
+            return self.network.forward(x.to(self.device).transpose(1, 2))
+        each = [fit.model(own) for fit, own in zip(self.fits, x.to(self.device), strict=True)]
+        logits, pointer = ([getattr(one, name) for one in each] for name in ("logits", "pointer"))
+        return Outputs(*(None if parts[0] is None else torch.stack(parts) for parts in (logits, pointer)))
 
 
 def classes_of(run: Run) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from moola_core.diagnostics.results import LayerChange, Probe, ProbeScore, Trans
 from moola_core.errors import DataError
 from moola_core.market.windows import Windows
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
-from moola_core.models.encoder import Encoder, by_layer, represent
+from moola_core.models.encoders import Encoder, make_encoder, represent
 from moola_core.runs.store import Run
 
 PROBE_C = 0.01
@@ -151,7 +151,7 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
 
 
 def _network(spec, width: int, weights: Mapping[str, np.ndarray] | None) -> Encoder:
-    encoder = Encoder(width, spec.model)
+    encoder = make_encoder(width, spec.model)
     if weights is not None:
         put_weights(encoder, weights)
     return encoder.eval()
@@ -173,8 +173,8 @@ def _splits(run: Run, windows: Windows) -> dict[tuple[int, int], Split]:
 
 
 def _layers(start: Fitted, random: Fitted, tuned: Sequence[Fitted], x: np.ndarray) -> tuple[LayerChange, ...]:
-    before, chance = (by_layer(one.model, one.scaled(x)) for one in (start, random))
-    after = [by_layer(one.model, one.scaled(x)) for one in tuned]
+    before, chance = (one.model.layer_means(one.scaled(x)) for one in (start, random))
+    after = [one.model.layer_means(one.scaled(x)) for one in tuned]
     rows = []
     for i in range(len(before)):
         values = [debiased_cka(before[i].numpy(), one[i].numpy()) for one in after]
@@ -191,6 +191,6 @@ def _layers(start: Fitted, random: Fitted, tuned: Sequence[Fitted], x: np.ndarra
 def _moved(start: Encoder, tuned: Encoder, layer: int) -> float:
     """How far a layer's weights went, as a share of their size."""
     own, theirs = weights_of(start), weights_of(tuned)
-    names = [name for name in own if name.endswith((f"_l{layer}", f"_l{layer}_reverse"))]
+    names = start.layers()[layer]
     gone = sum(float(((theirs[name] - own[name]) ** 2).sum()) for name in names)
     return float(np.sqrt(gone / sum(float((own[name] ** 2).sum()) for name in names)))

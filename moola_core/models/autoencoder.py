@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from moola_core.models.encoder import Encoder
+from moola_core.models.encoders import make_encoder
 from moola_core.specs import Model
 
 
@@ -17,7 +17,7 @@ class MaskedAutoencoder(nn.Module):
 
     def __init__(self, inputs: int, model: Model) -> None:
         super().__init__()
-        self.encoder = Encoder(inputs, model)
+        self.encoder = make_encoder(inputs, model)
         self.token = nn.Parameter(torch.zeros(inputs))
         self.decoder = nn.Linear(self.encoder.width, inputs)
 

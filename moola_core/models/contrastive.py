@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from moola_core.models.encoder import Encoder, Pooling
+from moola_core.models.encoders import make_encoder
+from moola_core.models.pooling import Pooling
 from moola_core.specs import Model
 
 
@@ -15,7 +16,7 @@ class Contrastive(nn.Module):
 
     def __init__(self, inputs: int, model: Model, projection_width: int) -> None:
         super().__init__()
-        self.encoder = Encoder(inputs, model)
+        self.encoder = make_encoder(inputs, model)
         self.pooling = Pooling(model.pooling, self.encoder.width)
         self.projection = nn.Sequential(
             nn.Linear(self.encoder.width, self.encoder.width),

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from moola_core.models.encoder import Encoder, Pooling
+from moola_core.models.encoders import make_encoder
 from moola_core.models.heads import ClassHead, PointerHead, PositionHead
+from moola_core.models.pooling import Pooling
 from moola_core.specs import Model
 
 
@@ -24,7 +25,7 @@ class MultiTask(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, model: Model) -> None:
         super().__init__()
-        self.encoder = Encoder(inputs, model)
+        self.encoder = make_encoder(inputs, model)
         self.pooling = Pooling(model.pooling, self.encoder.width)
         self.dropout = nn.Dropout(model.dropout)
         width = model.trunk_width or self.encoder.width

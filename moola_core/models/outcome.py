@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from moola_core.models.encoder import Encoder, Pooling
+from moola_core.models.encoders import make_encoder
+from moola_core.models.pooling import Pooling
 from moola_core.specs import Model
 
 OUTCOMES = ("down", "neither", "up")
@@ -15,7 +16,7 @@ class OutcomeClassifier(nn.Module):
 
     def __init__(self, inputs: int, model: Model) -> None:
         super().__init__()
-        self.encoder = Encoder(inputs, model)
+        self.encoder = make_encoder(inputs, model)
         self.pooling = Pooling(model.pooling, self.encoder.width)
         self.linear = nn.Linear(self.encoder.width, len(OUTCOMES))
 

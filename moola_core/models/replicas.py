@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from moola_core.errors import SpecError
+from moola_core.models.encoders import encoder_class
 from moola_core.models.multitask import Outputs
-from moola_core.models.recurrence import DEFAULT, FORMS
+from moola_core.models.recurrence import DEFAULT
 from moola_core.specs import Model
 
 Dropped = Sequence[Tensor]
 """Factors of dropout (0 or 1 / (1 − p)), in the order of use: [R, K, B, 2 · hidden] between layers, [R, B, 2 · hidden] before the heads."""
-
-BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM = 1e-5, 0.1
 
 
 class Replicas:
@@ -28,7 +27,15 @@ class Replicas:
     def __init__(
         self, model: Model, weights: Mapping[str, Tensor], low: torch.dtype | None = None, form: str = DEFAULT
     ) -> None:
-        self.model, self.weights, self.low, self.form = model, weights, low, form
+        self.model, self.weights, self.low = model, weights, low
+        stacked = encoder_class(model).stacked
+        if stacked is None:
+            raise SpecError(
+                f"the encoder {model.encoder} has no form for many fits at once.",
+                where="training.engine",
+                mend="Set training.engine to auto or sequential.",
+            )
+        self.encoder = stacked(model, weights, low, form)
 
     def forward(self, x: Tensor, dropped: Dropped = (), statistics: Tensor | None = None) -> Outputs:
         """x [R, K, B, F], standardised → logits [R, B, outputs], pointer [R, B, 2].
@@ -43,47 +50,8 @@ class Replicas:
         return Outputs(self._class_head(shared), self._pointer_head(shared, sequence))
 
     def encode(self, x: Tensor, between: Dropped, statistics: Tensor | None) -> Tensor:
-        """[R, K, B, F] → [R, K, B, 2 · hidden]; between: dropout's factors between the layers."""
-        for layer in range(self.model.layers):
-            x = self._layer(x, layer)
-            if layer < len(between):
-                x = x * between[layer]
-        if self.model.normalisation == "layer":
-            scale, shift = self.weights["encoder.normalisation.weight"], self.weights["encoder.normalisation.bias"]
-            return functional.layer_norm(x, x.shape[-1:]) * scale[:, None, None] + shift[:, None, None]
-        return self._batch_norm(x, statistics) if self.model.normalisation == "batch" else x
-
-    def _layer(self, x: Tensor, layer: int) -> Tensor:
-        replicas, bars, batch, _ = x.shape
-        into, across, bias, other = (
-            torch.stack([self.weights[f"encoder.lstm.{kind}_l{layer}{way}"] for way in ("", "_reverse")], 1).flatten(
-                0, 1
-            )
-            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        both = torch.stack([x, x.flip(1)], 1).flatten(0, 1)
-        h = FORMS[self.form](both, into, across, bias + other, self.low)
-        h = h.view(replicas, 2, bars, batch, -1)
-        return torch.cat([h[:, 0], h[:, 1].flip(1)], dim=-1)
-
-    def _batch_norm(self, x: Tensor, statistics: Tensor | None) -> Tensor:
-        """Over the rows and bars of each replica (Ioffe and Szegedy 2015); a replica without rows keeps its running statistics."""
-        name = "encoder.normalisation"
-        running = [self.weights[f"{name}.running_{kind}"] for kind in ("mean", "var")]
-        if statistics is None:
-            mean, variance = running
-        else:
-            rows = statistics[:, None, :, None]
-            number = statistics.sum(1, keepdim=True) * x.shape[1]
-            mean = (x * rows).sum((1, 2)) / number.clamp(min=1)
-            variance = ((x - mean[:, None, None]) ** 2 * rows).sum((1, 2)) / number.clamp(min=1)
-            with torch.no_grad():
-                share = BATCH_NORM_MOMENTUM * (number > 0)
-                running[0].lerp_(mean.detach(), share)
-                running[1].lerp_(variance.detach() * number / (number - 1).clamp(min=1), share)
-                self.weights[f"{name}.num_batches_tracked"].add_((number > 0).squeeze(1))
-        scale = self.weights[f"{name}.weight"] * (variance + BATCH_NORM_EPSILON).rsqrt()
-        return (x - mean[:, None, None]) * scale[:, None, None] + self.weights[f"{name}.bias"][:, None, None]
+        """[R, K, B, F] → [R, K, B, width]; between: dropout's factors inside the encoder."""
+        return self.encoder.encode(x, between, statistics)
 
     def _pooling(self, sequence: Tensor) -> Tensor:
         """[R, K, B, 2 · hidden] → [R, B, 2 · hidden]."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from moola_core.models.encoders import encoder_class
 from moola_core.training import seeds
 from moola_core.training.inputs import Inputs
 from moola_core.training.loop import Loop
@@ -60,8 +61,8 @@ class Windows:
 class Batch:
     """One step's rows, and the draws for them: the same tensors are filled anew for each step.
 
-    live [R, 1]: 1 for the fits that have rows in this step. masks: dropout's zeros and ones, [R, K, B, 2 · hidden] between layers and
-    [R, B, 2 · hidden] before the heads; noise [R, B, K, F]. Draws are made a fit and a step at a time, in the shapes and the order of the
+    live [R, 1]: 1 for the fits that have rows in this step. masks: dropout's zeros and ones, [R, K, B, 2 · hidden] inside the encoder and
+    [R, B, width] before the heads; noise [R, B, K, F]. Draws are made a fit and a step at a time, in the shapes and the order of the
     sequential path: no fit's depend on the others, and on a CPU they are the same bits.
     """
 
@@ -69,11 +70,12 @@ class Batch:
         spec, inputs = loops[0].spec, loops[0].inputs
         bars, features = inputs.x.shape[1:]
         self.width = max(min(spec.training.batch, len(loop.fold.train)) for loop in loops)
-        count, channels = len(loops), 2 * spec.model.hidden
+        count, kind = len(loops), encoder_class(spec.model)
         self.rows = Rows.of([torch.zeros(0, dtype=torch.long)] * count, self.width, device)
         self.live = torch.zeros(count, 1, device=device)
         self.kept = 1 - spec.model.dropout
-        shapes = [(bars, self.width, channels)] * (spec.model.layers - 1) + [(self.width, channels)]
+        inside = kind.stacked.dropout_shapes(spec.model, bars, self.width) if kind.stacked else []
+        shapes = [*inside, (self.width, kind.width_of(spec.model))]
         self.masks = [torch.zeros(count, *shape, device=device) for shape in shapes if self.kept < 1]
         self.noise = torch.zeros(count, self.width, bars, features, device=device) if spec.training.jitter_std else None
         self.dropout, self.jitter = (

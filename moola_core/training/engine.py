@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moola_core.models.encoders import encoder_class
 from moola_core.specs import Finetune
 from moola_core.training.device import Device
 
@@ -23,6 +24,8 @@ class Engine:
 def choose_engine(spec: Finetune, device: Device, fits: int) -> Engine:
     """What `training.engine` asks for; for auto, by the device, the number of fits and the size of a step."""
     asked = spec.training.engine
+    if encoder_class(spec.model).stacked is None and asked == "auto":
+        return Engine("sequential", f"The encoder {spec.model.encoder} has no form for many fits at once.")
     if asked != "auto":
         return Engine(asked, f"training.engine={asked} asks for it.")
     if device.kind == "cpu":

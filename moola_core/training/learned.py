@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from moola_core.models.contrastive import nt_xent
-from moola_core.models.encoder import Encoder, represent
+from moola_core.models.encoders import Encoder, make_encoder, represent
 from moola_core.training.pretexts import Masked, Outcome, TwoViews, outcomes
 from moola_core.training.pretrain import Pretrainer
 from moola_core.training.seeds import VALIDATION
@@ -133,7 +133,7 @@ def representations(trainer: Pretrainer, x: np.ndarray) -> dict[str, np.ndarray]
     windows, spec = trainer.pretext.windows, trainer.spec
     scaled = (torch.from_numpy(x).to(windows.device) - windows.mean) / windows.std
     torch.manual_seed(spec.training.seed)
-    untrained = Encoder(x.shape[2], spec.model).to(windows.device)
+    untrained = make_encoder(x.shape[2], spec.model).to(windows.device)
     trained = trainer.network.get_submodule("encoder")
     assert isinstance(trained, Encoder)
     return {

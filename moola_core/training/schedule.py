@@ -52,11 +52,11 @@ def _phases(spec: Finetune) -> tuple[Phase, ...]:
 
 def parts(model: MultiTask) -> dict[str, dict[str, nn.Parameter]]:
     """The network's parameters by part and name; the encoder's normalisation goes with its last layer."""
-    last = model.encoder.lstm.num_layers - 1
+    *lower, _ = model.encoder.layers()
+    below = {f"encoder.{name}" for layer in lower for name in layer}
     found: dict[str, dict[str, nn.Parameter]] = {LOWER: {}, LAST: {}, REST: {}}
     for name, parameter in model.named_parameters():
-        lower = name.startswith("encoder.lstm.") and f"_l{last}" not in name
-        found[LOWER if lower else LAST if name.startswith("encoder.") else REST][name] = parameter
+        found[LOWER if name in below else LAST if name.startswith("encoder.") else REST][name] = parameter
     return found
 
 

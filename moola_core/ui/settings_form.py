@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from moola_core.errors import SpecError
 from moola_core.features.catalog import FEATURES, PRICE_PATH
 from moola_core.specs import KINDS, change, differences, settings
+from moola_core.specs.choices import choices
 from moola_core.ui.widgets import literal
 
 PARTS = {
@@ -115,12 +116,16 @@ def _key(base: Any, name: str) -> str:
 
 
 def _field(base: Any, name: str, value: Any, grades: list[str]) -> None:
-    kind = fields(base.kind)[name].annotation
+    info = fields(base.kind)[name]
+    kind, names = info.annotation, choices(info)
     title = name.split(".")[1].replace("_", " ")
     key = _key(base, name)
-    if get_origin(kind) is Literal:
-        options = list(get_args(kind))
-        st.selectbox(title, options, index=options.index(value), key=key, persist_state="session")
+    if names or get_origin(kind) is Literal:
+        # A class of the user's own may be typed where the setting names a member of a registry.
+        options = list(dict.fromkeys([*(names or get_args(kind)), value]))
+        st.selectbox(
+            title, options, index=options.index(value), key=key, accept_new_options=bool(names), persist_state="session"
+        )
     elif kind is bool:
         st.toggle(title, value=value, key=key, persist_state="session")
     elif get_origin(kind) is tuple:

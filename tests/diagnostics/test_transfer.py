@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 from sklearn.metrics import roc_auc_score
 
 from moola_core.diagnostics.transfer import aggregate, debiased_cka, linear_probe, logme
-from moola_core.models.encoder import Encoder, by_layer, represent
+from moola_core.models.encoders import make_encoder, represent
 from moola_core.specs import Model
 
 
@@ -110,8 +110,8 @@ def test_debiased_cka_knows_the_same_and_the_unrelated():
 
 def test_layers_are_those_of_the_whole_encoder():
     torch.manual_seed(0)
-    encoder = Encoder(3, Model(layers=2, hidden=4)).eval()
+    encoder = make_encoder(3, Model(layers=2, hidden=4)).eval()
     x = torch.randn(5, 9, 3)
-    first, second = by_layer(encoder, x)
+    first, second = encoder.layer_means(x)
     assert torch.allclose(second, represent(encoder, x), atol=1e-6) and first.shape == (5, 8)
     assert not torch.allclose(first, second)

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from moola_core.errors import CheckpointError
 from moola_core.models.checkpoint import load_pretrained, put_weights, weights_of
-from moola_core.models.encoder import Encoder
+from moola_core.models.encoders import Encoder, make_encoder
 from moola_core.specs import Model
 
 MODEL = Model(layers=2, hidden=4)
@@ -31,10 +31,10 @@ def predecessors(path: Path, encoder: Encoder) -> Path:
 def test_the_predecessors_encoder_gives_its_output(tmp_path):
     torch.manual_seed(1)
     theirs = torch.nn.LSTM(3, 4, 2, batch_first=True, bidirectional=True)
-    source = Encoder(3, MODEL)
+    source = make_encoder(3, MODEL)
     source.lstm.load_state_dict(theirs.state_dict())
     found = load_pretrained(predecessors(tmp_path / "old.pt", source))
-    ours = Encoder(3, MODEL)
+    ours = make_encoder(3, MODEL)
     put_weights(ours, found.weights)
     x = torch.randn(2, 9, 3)
     assert torch.allclose(ours.eval()(x), theirs(x)[0], atol=1e-6)
@@ -75,7 +75,7 @@ def test_a_missing_key_names_what_is_there(tmp_path):
 
 
 def test_other_features_and_sizes_are_refused_with_the_differences(tmp_path):
-    arrays = {f"encoder.{name}": value for name, value in weights_of(Encoder(2, MODEL)).items()}
+    arrays = {f"encoder.{name}": value for name, value in weights_of(make_encoder(2, MODEL)).items()}
     save_file(arrays | {"scale.mean": np.ones(2, np.float32)}, tmp_path / "a.safetensors")
     (tmp_path / "a.json").write_text(json.dumps({"features": ["body_pct", "range_z"]}))
     found = load_pretrained(tmp_path / "a.safetensors")

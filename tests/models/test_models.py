@@ -11,22 +11,23 @@ from safetensors.numpy import save_file
 
 from moola_core.errors import CheckpointError
 from moola_core.models.checkpoint import describe, load_weights, put_weights, weights_of
-from moola_core.models.encoder import Encoder, Pooling
+from moola_core.models.encoders import make_encoder
 from moola_core.models.heads import PointerHead, PositionHead
 from moola_core.models.multitask import MultiTask
+from moola_core.models.pooling import Pooling
 from moola_core.specs import Model
 
 
 @pytest.mark.parametrize("normalisation", ["none", "layer", "batch"])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_encoder_gives_both_directions_at_every_bar(layers, normalisation):
-    encoder = Encoder(12, Model(hidden=6, layers=layers, normalisation=normalisation))
+    encoder = make_encoder(12, Model(hidden=6, layers=layers, normalisation=normalisation))
     assert encoder(torch.randn(3, 17, 12)).shape == (3, 17, 12)
     assert encoder.width == 12
 
 
 def test_the_predecessors_encoder_has_its_parameter_count():
-    lstm = Encoder(12, Model(hidden=128, layers=2)).lstm
+    lstm = make_encoder(12, Model(hidden=128, layers=2)).lstm
     assert sum(p.numel() for p in lstm.parameters()) == 540_672
 
 
@@ -38,7 +39,7 @@ def test_mean_pooling_is_the_mean_and_attention_is_a_weighted_one():
 
 
 def test_last_pooling_takes_each_direction_where_it_ends():
-    encoder = Encoder(3, Model(hidden=5))
+    encoder = make_encoder(3, Model(hidden=5))
     x = torch.randn(2, 7, 3)
     _, (hidden, _) = encoder.lstm(x)
     torch.testing.assert_close(Pooling("last", 10)(encoder(x)), torch.cat([hidden[0], hidden[1]], 1))

@@ -6,7 +6,7 @@ import torch
 
 from moola_core.models.autoencoder import MaskedAutoencoder, draw_hidden
 from moola_core.models.contrastive import Contrastive, nt_xent
-from moola_core.models.encoder import Encoder, represent
+from moola_core.models.encoders import make_encoder, represent
 from moola_core.models.outcome import OUTCOMES, OutcomeClassifier
 from moola_core.specs import Model
 
@@ -54,5 +54,5 @@ def test_networks_give_the_shapes_that_they_promise():
     vectors = Contrastive(5, SMALL, 7)(x)
     assert vectors.shape == (3, 7) and torch.allclose(vectors.norm(dim=1), torch.ones(3), atol=1e-6)
     assert OutcomeClassifier(5, SMALL)(x).shape == (3, len(OUTCOMES))
-    encoder = Encoder(5, SMALL)
+    encoder = make_encoder(5, SMALL)
     assert torch.equal(represent(encoder, x, batch=2), represent(encoder, x)) and represent(encoder, x).shape == (3, 8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moola_core.models.encoder import Encoder
+from moola_core.models.encoders import make_encoder
 from moola_core.specs import Model
 from moola_core.training.device import Device
 from moola_core.training.finetune import fit_replicate
@@ -61,7 +61,7 @@ def test_noise_takes_the_place_of_the_encoder_in_every_fit_alike():
     inputs = make_inputs(36)
     found, _ = fit_from(inputs, schedule="frozen", noise_encoder=True)
     start = start_of(inputs)
-    encoder = Encoder(inputs.x.shape[2], Model(layers=2, hidden=4))
+    encoder = make_encoder(inputs.x.shape[2], Model(layers=2, hidden=4))
     scramble(encoder, spec_of().training.seed)
     for name, weights in encoder.state_dict().items():
         assert np.array_equal(found.weights[f"encoder.{name}"], weights.numpy())

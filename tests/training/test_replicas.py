@@ -8,7 +8,7 @@ import torch
 
 from moola_core.errors import RunError
 from moola_core.models.checkpoint import Pretrained, weights_of
-from moola_core.models.encoder import Encoder
+from moola_core.models.encoders import make_encoder
 from moola_core.specs import Model, change
 from moola_core.training import replicas
 from moola_core.training.device import Device
@@ -56,7 +56,7 @@ def furthest(one, other):
 
 def start_for(inputs, **settings):
     torch.manual_seed(3)
-    weights = weights_of(Encoder(2, Model(**settings)))
+    weights = weights_of(make_encoder(2, Model(**settings)))
     return Pretrained(weights, np.full(2, 0.5, np.float32), np.full(2, 2.0, np.float32), inputs.features, "test")
 
 

@@ -6,7 +6,7 @@ import torch
 
 from moola_core.errors import CheckpointError, RunError, SpecError
 from moola_core.models.checkpoint import Pretrained, weights_of
-from moola_core.models.encoder import Encoder
+from moola_core.models.encoders import make_encoder
 from moola_core.models.multitask import MultiTask
 from moola_core.specs import Finetune, Model, change
 from moola_core.training.device import Device
@@ -33,7 +33,7 @@ def spec_of(**changes) -> Finetune:
 def start_of(inputs) -> Pretrained:
     torch.manual_seed(5)
     width = inputs.x.shape[2]
-    encoder = Encoder(width, Model(layers=2, hidden=4))
+    encoder = make_encoder(width, Model(layers=2, hidden=4))
     return Pretrained(
         weights_of(encoder), np.full(width, 0.5, np.float32), np.full(width, 2.0, np.float32), inputs.features, "here"
     )

@@ -1,0 +1,49 @@
+"""The names of each registry that a setting chooses from, with a sentence each. Nothing heavy is imported to know them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+from pydantic.fields import FieldInfo
+
+from moola_core.errors import nearest
+
+ENCODERS = {
+    "bilstm": "bidirectional LSTM; layers and hidden units per direction are settings",
+    "tcn": "residual convolutions over ever wider spans of bars; layers are blocks, and each has 2 × hidden channels",
+}
+CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The built-in names of a setting, each with a sentence."""
+
+    names: Mapping[str, str]
+
+
+def choice(concept: str, names: Mapping[str, str]) -> Any:
+    """The type of a setting that is one of `names`, a name that an installed package offers, or `package.module:Class`."""
+
+    def known(value: str) -> str:
+        installed = [point.name for point in metadata.entry_points(group=f"moola.{concept}s")]
+        if value in names or value in installed or CLASS.fullmatch(value):
+            return value
+        raise ValueError(f"unknown {concept} {value!r}; {nearest(value, [*names, *installed])}")
+
+    return Annotated[str, AfterValidator(known), Choices(names)]
+
+
+def choices(field: FieldInfo) -> Mapping[str, str]:
+    """The built-in names of a setting with a sentence each; empty when it is no such choice."""
+    return next((one.names for one in field.metadata if isinstance(one, Choices)), {})
+
+
+def listed(names: Mapping[str, str]) -> str:
+    """The names with their sentences, for a setting's description."""
+    return "; ".join(f"{name}: {sentence}" for name, sentence in names.items())
