@@ -192,4 +192,5 @@ def _recalibrated(p: np.ndarray, target: np.ndarray, fold: np.ndarray) -> tuple[
 def _measure(method: str, p: np.ndarray, target: np.ndarray, parameter: float | None) -> Recalibrated:
     names = ("ece", "log_loss", "brier", "accuracy")
     values = measure(Predictions(tuple(map(str, range(p.shape[1]))), target, p), names=names)
-    return Recalibrated(method, *(float(values[name]) for name in names), parameter)
+    ece, log_loss, brier, accuracy = (float(values[name]) for name in names)
+    return Recalibrated(method, ece, log_loss, brier, accuracy, parameter)
