@@ -22,7 +22,7 @@ class Loss(Part):
     huber_delta: float = Field(
         0.08, gt=0, le=1, description="where the pointer loss turns linear, fraction of the window"
     )
-    log_variance_rate: float = Field(1e-3, ge=0, le=1, description="learning rate of log σ²")
+    log_variance_rate: float = Field(1e-3, ge=0, le=1, description="learning rate of log σ², or of what another weighting learns")
     pcgrad: bool = Field(False, description="project conflicting gradients off each other")
     pcgrad_threshold: float = Field(
         0.0, ge=-1, le=1, description="project when the cosine is below this; 0 is the paper's"

@@ -128,7 +128,7 @@ class Course:
 
     def _tell(self, epoch: int, table: np.ndarray, losses: np.ndarray) -> None:
         loop, at = self.loop, self.where | {"epoch": epoch}
-        sigmas = loop.weighting.sigmas()
+        sigmas = loop.sigmas()
         means = table[:, :3].mean(0).tolist()
         values: dict[str, Any] = dict(zip(("loss", "loss_class", "loss_pointer"), means, strict=True))
         values |= {"sigma_class": sigmas[0], "sigma_pointer": sigmas[1]} if sigmas else {}
@@ -147,7 +147,7 @@ class Course:
         loop, (probabilities, span, _) = self.loop, predicted
         values = {"seconds": seconds, "best_epoch": self.best_epoch, "epochs": self.epochs, "moved": self.moved}
         self.emit(Event("replicate_finished", **self.where, values=values))
-        sigmas = loop.weighting.sigmas() if loop.spec.model.tasks == "both" else None
+        sigmas = loop.sigmas() if loop.spec.model.tasks == "both" else None
         return Replicate(
             loop.fold.repeat,
             loop.fold.fold,
@@ -160,11 +160,16 @@ class Course:
             weights | {"scale.mean": loop.mean, "scale.std": loop.std},
             self._columns(),
             sigmas[1] / sigmas[0] if sigmas else None,
+            self._at_limit(),
             loop.model.count_trainable(),
             sum(parameter.numel() for parameter in loop.model.shared_parameters()),
             seconds,
             device.name,
         )
+
+    def _at_limit(self) -> bool | None:
+        reached = np.concatenate(self.tables)[:, STEP_COLUMNS.index("at_limit")]
+        return None if np.isnan(reached).all() else bool((reached == 1).any())
 
     def _columns(self) -> dict[str, np.ndarray]:
         table = np.concatenate(self.tables)

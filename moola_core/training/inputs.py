@@ -58,7 +58,8 @@ class Replicate:
 
     test [m] row numbers; probabilities [m, C] (None without a class head; below 1 in sum with a planted extra output);
     start_pred, end_pred [m] bars (None without a pointer head); weights of the chosen epoch, with `scale.mean` and
-    `scale.std` [F]; steps: columns of equal length; best_epoch counts from 1.
+    `scale.std` [F]; steps: columns of equal length; best_epoch counts from 1; at_limit: whether what the weighting of the losses
+    learns reached a bound in any step (None where it has none).
     """
 
     repeat: int
@@ -72,6 +73,7 @@ class Replicate:
     weights: dict[str, np.ndarray]
     steps: dict[str, np.ndarray]
     sigma_ratio: float | None
+    at_limit: bool | None
     trainable_parameters: int
     shared_parameters: int
     seconds: float

@@ -18,12 +18,12 @@ from moola_core.training.device import Device
 from moola_core.training.folds import Fold
 from moola_core.training.gradients import Conflict, Projection, split_backward
 from moola_core.training.inputs import Inputs
-from moola_core.training.objectives import Uncertainty, class_loss, make_weighting, pointer_loss
+from moola_core.training.objectives import class_loss, make_weighting, pointer_loss
 from moola_core.training.schedule import LAST, LOWER, Unfreezing
 
 STEP_COLUMNS = (
-    "loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "norm_class", "norm_pointer", "cosine", "conflict", "projected",
-    "unapplied",
+    "loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "at_limit", "norm_class", "norm_pointer", "cosine", "conflict",
+    "projected", "unapplied",
 )  # fmt: skip
 NOISE_WINDOWS = 64
 
@@ -61,6 +61,7 @@ class Loop:
         self.unfreezing = Unfreezing(spec, self.model)
         self.anchor = [parameter.detach().clone() for parameter in self.model.encoder.parameters()]
         self.weighting = make_weighting(spec.loss).to(device.kind)
+        self.learned = list(self.weighting.learned().values())
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.DROPOUT))
         self.order = seeds.generator(*self.key, seeds.ORDER)
         self.noise = torch.Generator(device.kind).manual_seed(seeds.torch_seed(*self.key, seeds.AUGMENTATION))
@@ -117,14 +118,9 @@ class Loop:
             for part, parameters in self.unfreezing.parts.items()
             if parameters
         ]
-        if isinstance(self.weighting, Uncertainty):
-            groups.append(
-                {
-                    "params": list(self.weighting.parameters()),
-                    "lr": self.spec.loss.log_variance_rate,
-                    "weight_decay": 0.0,
-                }
-            )
+        if self.learned:
+            rate = self.spec.loss.log_variance_rate if self.weighting.rate is None else self.weighting.rate
+            groups.append({"params": self.learned, "lr": rate, "weight_decay": 0.0})
         return torch.optim.AdamW(groups, fused=True)
 
     def _usual_pointer(self) -> list[float] | None:
@@ -177,8 +173,12 @@ class Loop:
         if self.start is not None and self.spec.transfer.l2_sp > 0:
             self._pull()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.training.clip_norm)
+        for parameter in self.learned:  # one that took no part in this step counts it like the others
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()
-        return self._row(terms, losses, conflict)
+        weighed = self.weighting.after_step(losses)
+        return torch.cat([terms.detach().sum()[None], losses.detach(), weighed, _gradient_columns(losses, conflict)])
 
     def _pull(self) -> None:
         """Add the gradient of l2_sp / 2 · ‖w − w₀‖², w₀ the pre-trained encoder (Li, Grandvalet and Davoine 2018)."""
@@ -193,24 +193,6 @@ class Loop:
             if "part" in group:
                 group["lr"] = self.unfreezing.phase.rates.get(group["part"], 0.0)
         return begun
-
-    def _row(self, terms: Tensor, losses: Tensor, conflict: Conflict | None) -> Tensor:
-        nan = terms.new_full((2,), float("nan"))
-        sigma = (
-            torch.exp(0.5 * self.weighting.log_variance.detach()) if isinstance(self.weighting, Uncertainty) else nan
-        )
-        gradients = (
-            torch.cat([nan, nan, nan])
-            if conflict is None
-            else torch.cat(
-                [
-                    conflict.norms,
-                    torch.stack([conflict.cosine, conflict.conflict.float(), conflict.projected.float()]),
-                    conflict.unapplied[None],
-                ]
-            )
-        )
-        return torch.cat([terms.detach().sum()[None], losses.detach(), sigma, gradients])
 
     @property
     def encoder_rests(self) -> bool:
@@ -282,16 +264,32 @@ class Loop:
         relative = losses / np.array([np.log(max(len(self.inputs.classes), 2)), self.constant_pointer_loss])
         return float(relative @ self.active.cpu().numpy())
 
+    def sigmas(self) -> tuple[float, float] | None:
+        """σ of class and pointer as they stand, where they are learned."""
+        found = self.weighting.sigmas()
+        if found is None:
+            return None
+        first, second = torch.as_tensor(found).tolist()
+        return first, second
+
     def rates(self, steps: np.ndarray) -> dict[str, Any]:
         """σ's ratio, and how often the tasks' gradients were in conflict and projected in `steps` so far [steps, columns]."""
         values: dict[str, Any] = {}
-        sigmas = self.weighting.sigmas()
         conflict, projected = (steps[:, STEP_COLUMNS.index(name)] for name in ("conflict", "projected"))
         measured = ~np.isnan(conflict)
+        sigmas = self.sigmas()
         values["sigma_ratio"] = sigmas[1] / sigmas[0] if sigmas else None
         values["conflict_rate"] = float(conflict[measured].mean()) if measured.any() else None
         values["projection_rate"] = float(projected[measured].mean()) if measured.any() else None
         return values
+
+
+def _gradient_columns(losses: Tensor, conflict: Conflict | None) -> Tensor:
+    """The last six of STEP_COLUMNS; nan where the tasks' gradients were not taken apart."""
+    if conflict is None:
+        return losses.new_full((6,), torch.nan)
+    flags = [conflict.cosine, conflict.conflict.float(), conflict.projected.float(), conflict.unapplied]
+    return torch.cat([conflict.norms, torch.stack(flags)])
 
 
 def noise_share(first: Tensor, second: Tensor) -> float:

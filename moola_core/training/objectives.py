@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from moola_core.errors import SpecError
 from moola_core.specs import Loss
 
 CLASS, POINTER = 0, 1
 DWA_TEMPERATURE = 2.0
-LOG_VARIANCE_LIMIT = 4.0
+LOG_VARIANCE_LIMIT = 12.0  # σ between 1/403 and 403: far beyond what losses imply, and far from where exp overflows
 
 
 def class_loss(logits: Tensor, target: Tensor, focal_gamma: float = 0.0, weight: Tensor | None = None) -> Tensor:
@@ -36,60 +40,115 @@ def pointer_loss(pointer: Tensor, target: Tensor, huber_delta: float) -> Tensor:
     return loss.sum(-1) / known.sum(-1).clamp(min=1)
 
 
+WEIGHTINGS: dict[str, type[Weighting]] = {}
+
+
 class Weighting(nn.Module):
-    """How the tasks' losses become the terms that are added. Also told each epoch's mean losses."""
+    """How the two tasks' losses become the terms that are added; a subclass says by which name the spec asks for it.
+
+    What it learns are its parameters, of any names and shapes; what it remembers from epoch to epoch belongs in buffers. The replica
+    engine trains many fits with one copy of the module, so `forward` must depend on nothing else that changes and must draw no random
+    numbers. Attributes that are no buffers may change in `end_epoch`, but the replica engine then builds its steps anew, which is slow
+    on a card.
+    """
+
+    rate: float | None = None
+    """Learning rate of the parameters; loss.log_variance_rate where it is None. There is no weight decay on them."""
+
+    def __init_subclass__(cls, name: str = "", **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if name:
+            WEIGHTINGS[name] = cls
+
+    def __init__(self, loss: Loss | None = None) -> None:
+        """loss: the settings of the spec."""
+        super().__init__()
 
     def forward(self, losses: Tensor) -> Tensor:
-        """losses [..., 2] (class, pointer) → weighted terms [..., 2]."""
+        """losses [2] (class, pointer) → weighted terms [2]."""
         raise NotImplementedError
 
     def end_epoch(self, means: tuple[float, float]) -> None:
         """Take notice of an epoch's mean losses."""
 
-    def sigmas(self) -> tuple[float, float] | None:
-        """σ of class and pointer where they are learned."""
+    def limit(self) -> Tensor | None:
+        """Called after each step: keep the parameters within their bounds, in place. Returns whether a bound was reached, a tensor of
+        one bool, or None where there are no bounds."""
         return None
 
+    def sigmas(self) -> Tensor | None:
+        """σ of class and pointer [2] where they are learned: the one place that says what σ is."""
+        return None
 
-class Fixed(Weighting):
+    def learned(self) -> dict[str, nn.Parameter]:
+        """The parameters that are trained, by name."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def remembered(self) -> dict[str, Tensor]:
+        """What is kept from step to step and is not trained, by name."""
+        fixed = {name: p.detach() for name, p in self.named_parameters() if not p.requires_grad}
+        return fixed | dict(self.named_buffers())
+
+    @torch.no_grad()
+    def after_step(self, like: Tensor) -> Tensor:
+        """Apply `limit`; σ of class and pointer and whether a bound was reached [3], nan where there is none, of the type of `like`."""
+        reached, sigmas = self.limit(), self.sigmas()
+        nan = like.new_full((3,), torch.nan)
+        return torch.cat(
+            [
+                nan[:2] if sigmas is None else torch.as_tensor(sigmas).to(like),
+                nan[2:] if reached is None else torch.as_tensor(reached).to(like).reshape(1),
+            ]
+        )
+
+
+class Fixed(Weighting, name="fixed"):
     """λ · loss."""
 
-    def __init__(self, lambda_class: float, lambda_pointer: float) -> None:
+    def __init__(self, loss: Loss) -> None:
         super().__init__()
         self.weight: Tensor
-        self.register_buffer("weight", torch.tensor([lambda_class, lambda_pointer]))
+        self.register_buffer("weight", torch.tensor([loss.lambda_class, loss.lambda_pointer]))
 
     def forward(self, losses: Tensor) -> Tensor:
         return self.weight * losses
 
 
-class Uncertainty(Weighting):
-    """Kendall, Gal and Cipolla 2018, s = log σ²: exp(−s)·L + s/2 for the class, ½·exp(−s)·L + s/2 for the pointer."""
+class Uncertainty(Weighting, name="uncertainty"):
+    """Kendall, Gal and Cipolla 2018, s = log σ²: exp(−s)·L + s/2 for the class, ½·exp(−s)·L + s/2 for the pointer.
 
-    def __init__(self) -> None:
+    s is kept within ±12 after each step and never clamped in `forward`: a clamped s has no gradient and would never come back.
+    """
+
+    def __init__(self, loss: Loss | None = None) -> None:
         super().__init__()
         self.log_variance = nn.Parameter(torch.zeros(2))
         self.factor: Tensor
         self.register_buffer("factor", torch.tensor([1.0, 0.5]))
 
     def forward(self, losses: Tensor) -> Tensor:
-        s = self.log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+        s = self.log_variance
         return self.factor * torch.exp(-s) * losses + 0.5 * s
 
-    def sigmas(self) -> tuple[float, float]:
-        s = self.log_variance.detach().clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
-        first, second = torch.exp(0.5 * s).tolist()
-        return first, second
+    @torch.no_grad()
+    def limit(self) -> Tensor:
+        reached = (self.log_variance.abs() >= LOG_VARIANCE_LIMIT).any()
+        self.log_variance.copy_(self.log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT))
+        return reached
+
+    def sigmas(self) -> Tensor:
+        return torch.exp(0.5 * self.log_variance.detach())
 
 
-class Equal(Weighting):
+class Equal(Weighting, name="equal"):
     """Each loss over its mean in the first epoch, so that both start at 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, loss: Loss | None = None) -> None:
         super().__init__()
         self.scale: Tensor
+        self.known: Tensor
         self.register_buffer("scale", torch.ones(2))
-        self.known = False
+        self.register_buffer("known", torch.tensor(False))
 
     def forward(self, losses: Tensor) -> Tensor:
         return losses / self.scale
@@ -97,31 +156,73 @@ class Equal(Weighting):
     def end_epoch(self, means: tuple[float, float]) -> None:
         if not self.known:
             self.scale.copy_(torch.tensor([max(value, 1e-8) for value in means]))
-            self.known = True
+            self.known.fill_(True)
 
 
-class DynamicAverage(Weighting):
+class DynamicAverage(Weighting, name="dwa"):
     """DWA (Liu, Johns and Davison 2019): weights 2·softmax(r / T), r the ratio of the last two epochs' losses."""
 
-    def __init__(self) -> None:
+    def __init__(self, loss: Loss | None = None) -> None:
         super().__init__()
         self.weight: Tensor
+        self.before: Tensor
         self.register_buffer("weight", torch.ones(2))
-        self.history: list[tuple[float, float]] = []
+        self.register_buffer("before", torch.full((2,), torch.nan))  # the last epoch's losses
 
     def forward(self, losses: Tensor) -> Tensor:
         return self.weight * losses
 
     def end_epoch(self, means: tuple[float, float]) -> None:
-        self.history.append(means)
-        if len(self.history) >= 2:
-            now, before = self.history[-1], self.history[-2]
-            rates = [math.exp(a / max(b, 1e-8) / DWA_TEMPERATURE) for a, b in zip(now, before, strict=True)]
+        before = self.before.tolist()
+        self.before.copy_(torch.tensor(means))
+        if not any(math.isnan(loss) for loss in before):
+            rates = [math.exp(a / max(b, 1e-8) / DWA_TEMPERATURE) for a, b in zip(means, before, strict=True)]
             self.weight.copy_(torch.tensor([2 * rate / sum(rates) for rate in rates]))
 
 
 def make_weighting(loss: Loss) -> Weighting:
-    """The weighting that the spec names."""
-    if loss.weighting == "fixed":
-        return Fixed(loss.lambda_class, loss.lambda_pointer)
-    return {"uncertainty": Uncertainty, "equal": Equal, "dwa": DynamicAverage}[loss.weighting]()
+    """The weighting that the spec names. Raises SpecError for one that the two engines would train differently."""
+    if loss.weighting not in WEIGHTINGS:
+        raise SpecError(
+            f"no class of training/objectives.py has the name {loss.weighting!r}.",
+            where="loss.weighting",
+            mend=f"Known: {', '.join(WEIGHTINGS)}.",
+        )
+    found = WEIGHTINGS[loss.weighting](loss)
+    wrong = _broken_rule(found)
+    if wrong:
+        raise SpecError(wrong, where=f"loss.weighting={loss.weighting}", mend="See the docstring of Weighting.")
+    return found
+
+
+def _broken_rule(weighting: Weighting) -> str:
+    """Which rule for `forward` a weighting breaks; empty for none."""
+    tried, random = copy.deepcopy(weighting), torch.get_rng_state()
+    plain = plain_state(tried)
+    terms = tried(torch.ones(2))
+    if terms.shape != (2,):
+        return f"forward gives terms of shape {list(terms.shape)}, not [2]."
+    if not torch.equal(random, torch.get_rng_state()):
+        torch.set_rng_state(random)
+        return "forward draws random numbers, which the two engines would draw in different orders."
+    if plain_state(tried) != plain:
+        return "forward changes an attribute that is no buffer, which the replicas of a fit would share."
+    return ""
+
+
+def plain_state(module: nn.Module) -> bytes:
+    """The attributes of a module and its parts that are neither parameters nor buffers, in a form that can be compared."""
+    usual = vars(nn.Module()).keys()
+    return b"".join(
+        _frozen(name, value)
+        for part in module.modules()
+        for name, value in sorted(vars(part).items())
+        if name not in usual
+    )
+
+
+def _frozen(name: str, value: Any) -> bytes:
+    try:
+        return pickle.dumps((name, value))
+    except (pickle.PicklingError, TypeError, AttributeError):  # such as a function made on the spot
+        return f"{name}={value!r}".encode()

@@ -54,7 +54,7 @@ def fit_reference(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
     return Replicate(
         fold.repeat, fold.fold, fold.test, probabilities,
         None if span is None else span.min(1), None if span is None else span.max(1),
-        0, 0, {}, {}, None, 0, 0, time.perf_counter() - started, "cpu",
+        0, 0, {}, {}, None, None, 0, 0, time.perf_counter() - started, "cpu",
     )  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from moola_core.models.checkpoint import Pretrained
 from moola_core.models.multitask import Outputs
@@ -32,9 +31,10 @@ from moola_core.training.folds import Fold, thin
 from moola_core.training.gradients import combined
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, noise_share
-from moola_core.training.objectives import Uncertainty, class_loss, pointer_loss
+from moola_core.training.objectives import class_loss, pointer_loss
 from moola_core.training.schedule import LAST, LOWER
-from moola_core.training.stacked import LOG_VARIANCE, WEIGHTING, RowAdamW, Stacked, unstacked
+from moola_core.training.stacked import WEIGHTING, RowAdamW, Stacked, unstacked
+from moola_core.training.weightings import Weightings
 
 MOST_AT_A_TIME = {"cpu": 10, "cuda": 100}  # memory grows with them; on CUDA fewer are tried when it does not suffice
 # The share of the fits that must have stopped before the others go on alone: capturing the steps anew costs as much as dozens of them.
@@ -85,8 +85,7 @@ class Group:
         self.windows, self.stacked = Windows(inputs, self.loops, device.kind), Stacked(self.loops, device.kind)
         self.optimizer, self.batch = RowAdamW(self.stacked), Batch(self.loops, device.kind)
         self.anchor = self.stacked.matrix.clone() if self._pulls else None
-        self.weighting = copy.deepcopy(self.loops[0].weighting).to(device.kind)
-        self.multiplier = torch.ones(len(folds), 2, device=device.kind)
+        self.weightings = Weightings(self.loops, self.stacked, device.kind)
         self.active = self.loops[0].active.to(device.kind)
         self.failure = ""
         self.steps: dict[bool, Captured] = {}
@@ -154,7 +153,6 @@ class Group:
         low = torch.bfloat16 if self.device.precision == "bf16" else None
         self.network = Replicas(self.spec.model, self.stacked.views | self.stacked.buffers, low)
         self.batch.clear()
-        self._take_multipliers()
         pool = torch.cuda.graph_pool_handle() if self.device.kind == "cuda" else None
         self.steps = {split: Captured(partial(self.step, split), pool) for split in self._variants()}
         self.inner = self.rows_of([loop.fold.inner for loop in self.loops])
@@ -200,22 +198,9 @@ class Group:
             table[i] = self.steps[self.loops[0].splits(epoch, i)]()[0]
         found = table.cpu().numpy()
         tables = {r: found[: len(every[r]), r].copy() for r in on}
-        self._tell_weightings(tables)
+        if self.weightings.end_epoch(tables):
+            self.prepare()
         return tables
-
-    def _tell_weightings(self, tables: dict[int, np.ndarray]) -> None:
-        """Keep each loop's weighting abreast, and take over what it makes of an epoch's losses."""
-        learned = self.stacked.views[LOG_VARIANCE].detach().cpu() if WEIGHTING in self.stacked.columns else None
-        for r, table in tables.items():
-            weighting = self.loops[r].weighting
-            if isinstance(weighting, Uncertainty) and learned is not None:
-                weighting.log_variance.data.copy_(learned[r])
-            self.loops[r].end_epoch(table)
-        self._take_multipliers()
-
-    def _take_multipliers(self) -> None:
-        if WEIGHTING not in self.stacked.columns:
-            self.multiplier.copy_(torch.stack([loop.weighting(torch.ones(2)) for loop in self.loops]))
 
     def step(self, split: bool) -> list[Tensor]:
         """One optimiser step of every fit that is live in the batch: the rows of STEP_COLUMNS [R, columns].
@@ -230,14 +215,12 @@ class Group:
         counted = None if resting else batch.rows.present
         outputs = self.network.forward(x.transpose(1, 2), batch.dropped(resting), counted)
         losses = self.losses(self.windows, outputs, batch.rows)
-        terms = self._weighted(losses) * self.active
+        terms = self.weightings.terms(losses, batch.live) * self.active
         flat, measured = self._gradients(terms, split)
         with torch.no_grad():
             self._update(flat)
-            sigma = terms.new_full((len(terms), 2), torch.nan)
-            if WEIGHTING in self.stacked.columns:
-                sigma = torch.exp(0.5 * self.stacked.views[LOG_VARIANCE].detach())
-            return [torch.cat([terms.detach().sum(1, keepdim=True), losses.detach(), sigma, measured], dim=1)]
+            weighed = self.weightings.after_step(batch.live)
+            return [torch.cat([terms.detach().sum(1, keepdim=True), losses.detach(), weighed, measured], dim=1)]
 
     def losses(self, windows: Windows, outputs: Outputs, rows: Rows) -> Tensor:
         """Unweighted losses [R, 2] of class and pointer; 0 for a task that is not trained."""
@@ -250,18 +233,13 @@ class Group:
             second = pointer_loss(outputs.pointer, pointer, loss.huber_delta)
         return torch.stack([first, second], dim=1)
 
-    def _weighted(self, losses: Tensor) -> Tensor:
-        if WEIGHTING not in self.stacked.columns:
-            return losses * self.multiplier
-        return functional_call(self.weighting, {"log_variance": self.stacked.views[LOG_VARIANCE]}, (losses,))
-
     def _gradients(self, terms: Tensor, split: bool) -> tuple[Tensor, Tensor]:
         """Gradients [R, columns that train], and what was measured of the two tasks' [R, 6], as in Conflict."""
         weights = [self.stacked.views[name] for name in self.names]
 
         def flat(total: Tensor, again: bool) -> Tensor:
             found = torch.autograd.grad(total, weights, retain_graph=again, allow_unused=True, materialize_grads=True)
-            return torch.cat([gradient.flatten(1) for gradient in found], dim=1)
+            return torch.cat([gradient.reshape(len(gradient), -1) for gradient in found], dim=1)
 
         if not split:
             return flat(terms.sum(), False), terms.new_full((len(terms), 6), torch.nan)
@@ -334,7 +312,7 @@ class Group:
         self.loops = [self.loops[r] for r in left]
         for part in (self.windows, self.stacked, self.optimizer):
             part.select(rows)
+        self.weightings.select(left)
         self.anchor = None if self.anchor is None else self.anchor[rows]
         before, self.batch = self.batch, Batch(self.loops, self.device.kind)
         self.batch.dropout, self.batch.jitter = ([own[r] for r in left] for own in (before.dropout, before.jitter))
-        self.multiplier = self.multiplier[rows]

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from moola_core.training.loop import Loop
-from moola_core.training.objectives import Uncertainty
 
-WEIGHTING, LOG_VARIANCE = "weighting", "weighting.log_variance"
+WEIGHTING = "weighting"  # the part of what the weighting learns, and the prefix of its names
 MEAN_RATE, SQUARE_RATE, EPSILON = 0.1, 0.001, 1e-8  # AdamW's 1 − β₁, 1 − β₂ and ε, torch's defaults
 
 
@@ -81,10 +80,8 @@ def unstacked(weights: dict[str, Tensor], row: int, model: nn.Module) -> dict[st
 
 
 def _parts(loop: Loop) -> dict[str, dict[str, nn.Parameter]]:
-    learned = (
-        {WEIGHTING: {LOG_VARIANCE: loop.weighting.log_variance}} if isinstance(loop.weighting, Uncertainty) else {}
-    )
-    return loop.unfreezing.parts | learned
+    learned = {f"{WEIGHTING}.{name}": parameter for name, parameter in loop.weighting.learned().items()}
+    return loop.unfreezing.parts | {WEIGHTING: learned}
 
 
 class RowAdamW:

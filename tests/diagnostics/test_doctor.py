@@ -68,6 +68,7 @@ RULES: dict[str, tuple[dict, dict]] = {
         {"sigma_end_ratio": 0.1},
     ),
     "sigma_follows_loss": ({"weighting": "uncertainty", "sigma_end_ratio": 0.1, "sigma_expected_ratio": 0.09, "sigma_target": [0.5, 2.0]}, {"sigma_end_ratio": 0.8}),
+    "sigma_at_limit": ({"weighting": "uncertainty", "fits_at_limit": 3, "best_epochs": [4] * 10}, {"fits_at_limit": 0}),
     "pcgrad_idle": ({"pcgrad": True, "conflict_rate": 0.63, "projection_rate": 0.03, "pcgrad_threshold": -0.3}, {"projection_rate": 0.63}),
     "pcgrad_nothing_shared": ({"pcgrad": True, "shared_parameters": 0}, {"shared_parameters": 100}),
     "projection_not_applied": ({"pcgrad": True, "unapplied": 1.2}, {"unapplied": 1e-7}),

@@ -13,6 +13,7 @@ from moola_core.launch.worker.compare import build
 from moola_core.presets import preset
 from moola_core.runs import Store, cancelling, files
 from moola_core.specs import change
+from moola_core.training import objectives
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
 
@@ -57,6 +58,21 @@ def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
     assert run.result("evaluation")["metrics"]["f1_macro"]["mean"] > 0
     assert {"replicate_started", "epoch", "monitor", "replicate_finished"} <= {event["type"] for event in run.events()}
     assert heard and not record.warnings
+    assert record.counts["fits_at_limit"] == 0 and not run.steps["at_limit"].any()
+
+
+def test_a_sigma_that_reaches_its_limit_is_recorded_and_the_doctor_says_so(store, demo_files, monkeypatch):
+    monkeypatch.setattr(objectives, "LOG_VARIANCE_LIMIT", 0.05)
+    run = store.create(spec_of(demo_files, log_variance_rate=0.05))
+    worker.run(run)
+    assert run.record.counts["fits_at_limit"] == 3
+    steps = run.steps
+    limits = [np.exp(-0.025) - 1e-6, np.exp(0.025) + 1e-6]
+    assert steps["sigma_pointer"].between(*limits).all() and steps["at_limit"].isin([0, 1]).all()
+    last = steps.groupby(["repeat", "fold"]).last()
+    assert run.record.counts["sigma_ratios"]["0"] == pytest.approx((last["sigma_pointer"] / last["sigma_class"]).mean())
+    (finding,) = [one for one in run.result("doctor")["findings"] if one["check"] == "sigma_at_limit"]
+    assert finding["summary"].startswith("In 3 of 3 fits σ reached the limit")
 
 
 def test_the_same_spec_gives_the_same_predictions(store, demo_files):

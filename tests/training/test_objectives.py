@@ -78,12 +78,27 @@ def test_few_steps_leave_sigma_where_it_started():
     assert second / first == pytest.approx(0.97, abs=0.005)
 
 
-def test_log_variance_is_clamped():
-    weighting = Uncertainty()
+@pytest.mark.parametrize("start", [(9.0, -9.0), (12.0, -12.0), (-30.0, 30.0)])
+def test_sigma_comes_back_from_wherever_it_is(start):
+    weighting, losses = Uncertainty(), torch.tensor([0.7, 0.02])
     with torch.no_grad():
-        weighting.log_variance.copy_(torch.tensor([9.0, -9.0]))
-    assert weighting.sigmas() == pytest.approx((math.exp(2), math.exp(-2)))
-    assert float(weighting(torch.tensor([1.0, 1.0]))[0]) == pytest.approx(math.exp(-4) + 2)
+        weighting.log_variance.copy_(torch.tensor(start))
+    weighting(losses).sum().backward()
+    wanted = torch.tensor([math.log(2 * 0.7), math.log(0.02)])  # where each derivative is zero
+    downhill = -weighting.log_variance.grad
+    assert torch.equal(downhill.sign(), (wanted - torch.tensor(start)).sign())
+
+
+def test_log_variance_is_kept_within_its_limit_after_a_step_and_says_when_it_was_reached():
+    weighting, like = Uncertainty(), torch.zeros(2)
+    for start, reached in (((11.9, -11.9), False), ((0.0, -12.5), True), ((40.0, 0.0), True)):
+        with torch.no_grad():
+            weighting.log_variance.copy_(torch.tensor(start))
+        told = weighting.after_step(like)
+        kept = [min(max(value, -12.0), 12.0) for value in start]
+        assert weighting.log_variance.tolist() == pytest.approx(kept)
+        assert told.tolist() == pytest.approx([math.exp(value / 2) for value in kept] + [float(reached)])
+        assert torch.equal(weighting.sigmas(), told[:2])
 
 
 def test_fixed_multiplies_by_lambda():

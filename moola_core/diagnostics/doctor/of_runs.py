@@ -26,7 +26,8 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
     spec, counts, events = run.spec, run.record.counts, run.events()
     facts = of_spec(spec) | of_windows(spec, seen) | of_folds(run.folds, seen)
     facts |= {
-        name: counts.get(name) for name in ("trainable_parameters", "shared_parameters", "best_epochs", "epochs_run")
+        name: counts.get(name)
+        for name in ("trainable_parameters", "shared_parameters", "best_epochs", "epochs_run", "fits_at_limit")
     }
     facts |= _told(events) | _steps(run) | _balance(run) | _transfer(run)
     if facts["inner_in_test_share"] > 0:

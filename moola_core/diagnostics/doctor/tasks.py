@@ -91,6 +91,30 @@ class SigmaFollowsLoss(Check):
 
 
 @register
+class SigmaAtLimit(Check):
+    """What the weighting learns reached the bound that keeps it finite."""
+
+    id, title = "sigma_at_limit", "σ reached its limit"
+    kinds = ("finetune",)
+    spoils = ("σ ratio",)
+    shows = "balance"
+
+    def judge(self, case: Case) -> Finding | None:
+        if case.get("fits_at_limit") is None and case["weighting"] != "uncertainty":
+            raise CannotJudge("The weights of the tasks are not learned within limits.")
+        limited, fits = case["fits_at_limit"], len(case["best_epochs"])
+        if not limited:
+            return None
+        return self.finding(
+            HARMS, f"In {limited} of {fits} fits σ reached the limit that keeps it finite. There the limit decides how the losses are weighed.",
+            {"fits_at_limit": limited, "fits": fits},
+            "σ² follows the loss, so it runs to its limit when a loss falls to almost 0, and that task then outweighs the other. Look for a "
+            "task that is memorised or whose answer is constant. Lower loss.log_variance_rate, or use equal weighting.",
+            mend(case, {"loss.weighting": "equal"}),
+        )  # fmt: skip
+
+
+@register
 class PcgradIdle(Check):
     """Conflicts are seen and left alone."""
 

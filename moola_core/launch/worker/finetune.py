@@ -114,7 +114,16 @@ def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:
 
 def facts_of(replicate: Replicate) -> dict[str, Any]:
     """What a fit tells beside its predictions: the chosen epoch, how many it ran, sizes, σ, seconds."""
-    names = ("best_epoch", "epochs", "sigma_ratio", "trainable_parameters", "shared_parameters", "seconds", "device")
+    names = (
+        "best_epoch",
+        "epochs",
+        "sigma_ratio",
+        "at_limit",
+        "trainable_parameters",
+        "shared_parameters",
+        "seconds",
+        "device",
+    )
     return {name: getattr(replicate, name) for name in names}
 
 
@@ -132,6 +141,7 @@ def gather(run: Run) -> None:
     for (repeat, _), one in facts.items():
         if one["sigma_ratio"] is not None:
             ratios.setdefault(repeat, []).append(one["sigma_ratio"])
+    limited = [one["at_limit"] for one in facts.values() if one.get("at_limit") is not None]  # not said by older fits
     first = next(iter(facts.values()))
     run.update(
         counts=run.record.counts
@@ -139,6 +149,7 @@ def gather(run: Run) -> None:
         | {name: first[name] for name in ("trainable_parameters", "shared_parameters")}
         | {"best_epochs": [one["best_epoch"] for one in facts.values()]}
         | {"epochs_run": [one["epochs"] for one in facts.values()]}
+        | {"fits_at_limit": sum(limited) if limited else None}
     )
 
 
