@@ -17,6 +17,12 @@ ENCODERS = {
     "bilstm": "bidirectional LSTM; layers and hidden units per direction are settings",
     "tcn": "residual convolutions over ever wider spans of bars; layers are blocks, and each has 2 × hidden channels",
 }
+WEIGHTINGS = {
+    "uncertainty": "learned from each task's uncertainty",
+    "fixed": "lambda_class and lambda_pointer",
+    "equal": "divided by the first epoch's losses",
+    "dwa": "by their rate of fall",
+}
 CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 

@@ -6,23 +6,25 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from moola_core.specs.choices import WEIGHTINGS, choice, listed
 from moola_core.specs.data import Data, Features
 from moola_core.specs.model import Model
 from moola_core.specs.part import Part
 
 
 class Loss(Part):
-    weighting: Literal["uncertainty", "fixed", "equal", "dwa"] = Field(
-        "uncertainty",
-        description="how the two losses are added: learned, fixed λ, divided by the first epoch's, or by their rate of fall",
-    )
+    weighting: choice("weighting", WEIGHTINGS) = Field(
+        "uncertainty", description=f"how the two losses are added; {listed(WEIGHTINGS)}"
+    )  # type: ignore[valid-type]
     lambda_class: float = Field(1.0, ge=0, description="weight of the class loss when fixed")
     lambda_pointer: float = Field(1.0, ge=0, description="weight of the pointer loss when fixed")
     focal_gamma: float = Field(0.0, ge=0, le=5, description="focal loss exponent; 0 is plain cross-entropy")
     huber_delta: float = Field(
         0.08, gt=0, le=1, description="where the pointer loss turns linear, fraction of the window"
     )
-    log_variance_rate: float = Field(1e-3, ge=0, le=1, description="learning rate of log σ², or of what another weighting learns")
+    log_variance_rate: float = Field(
+        1e-3, ge=0, le=1, description="learning rate of log σ², or of what another weighting learns"
+    )
     pcgrad: bool = Field(False, description="project conflicting gradients off each other")
     pcgrad_threshold: float = Field(
         0.0, ge=-1, le=1, description="project when the cosine is below this; 0 is the paper's"

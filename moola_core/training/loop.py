@@ -18,8 +18,9 @@ from moola_core.training.device import Device
 from moola_core.training.folds import Fold
 from moola_core.training.gradients import Conflict, Projection, split_backward
 from moola_core.training.inputs import Inputs
-from moola_core.training.objectives import class_loss, make_weighting, pointer_loss
+from moola_core.training.losses import class_loss, pointer_loss
 from moola_core.training.schedule import LAST, LOWER, Unfreezing
+from moola_core.training.weightings import make_weighting
 
 STEP_COLUMNS = (
     "loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "at_limit", "norm_class", "norm_pointer", "cosine", "conflict",

@@ -31,10 +31,10 @@ from moola_core.training.folds import Fold, thin
 from moola_core.training.gradients import combined
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, noise_share
-from moola_core.training.objectives import class_loss, pointer_loss
+from moola_core.training.losses import class_loss, pointer_loss
 from moola_core.training.schedule import LAST, LOWER
 from moola_core.training.stacked import WEIGHTING, RowAdamW, Stacked, unstacked
-from moola_core.training.weightings import Weightings
+from moola_core.training.stacked_weightings import Weightings
 
 MOST_AT_A_TIME = {"cpu": 10, "cuda": 100}  # memory grows with them; on CUDA fewer are tried when it does not suffice
 # The share of the fits that must have stopped before the others go on alone: capturing the steps anew costs as much as dozens of them.

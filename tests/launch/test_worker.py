@@ -13,7 +13,7 @@ from moola_core.launch.worker.compare import build
 from moola_core.presets import preset
 from moola_core.runs import Store, cancelling, files
 from moola_core.specs import change
-from moola_core.training import objectives
+from moola_core.training.weightings import uncertainty
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
 
@@ -62,7 +62,7 @@ def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
 
 
 def test_a_sigma_that_reaches_its_limit_is_recorded_and_the_doctor_says_so(store, demo_files, monkeypatch):
-    monkeypatch.setattr(objectives, "LOG_VARIANCE_LIMIT", 0.05)
+    monkeypatch.setattr(uncertainty, "LOG_VARIANCE_LIMIT", 0.05)
     run = store.create(spec_of(demo_files, log_variance_rate=0.05))
     worker.run(run)
     assert run.record.counts["fits_at_limit"] == 3

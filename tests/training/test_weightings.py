@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from moola_core.errors import SpecError
-from moola_core.specs import Loss, change
+from moola_core.specs import change
+from moola_core.specs.choices import WEIGHTINGS as CHOICES
 from moola_core.training.device import Device
 from moola_core.training.finetune import fit_replicate
 from moola_core.training.folds import make_folds
 from moola_core.training.loop import Loop
-from moola_core.training.objectives import WEIGHTINGS, Weighting, make_weighting
 from moola_core.training.replicas import Group, fit_replicas
+from moola_core.training.weightings import WEIGHTINGS, Weighting, make_weighting
 from tests.training.windows import make_inputs, make_spec
 
-KNOWN = get_args(Loss.model_fields["weighting"].annotation)
+KNOWN = tuple(WEIGHTINGS)
 EPOCHS = 3
 
 
@@ -101,9 +100,16 @@ OWN = {kind.__name__.lower(): kind for kind in (Product, Affine, Ramp, Running, 
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch):
+def registered():
     for name, kind in OWN.items():
-        monkeypatch.setitem(WEIGHTINGS, name, kind)
+        WEIGHTINGS.add(name, kind)
+    yield
+    for name in OWN:
+        WEIGHTINGS.remove(name)
+
+
+def test_every_weighting_has_a_sentence_and_every_sentence_a_weighting():
+    assert set(KNOWN) == set(CHOICES), "add the name and a sentence to WEIGHTINGS in specs/choices.py"
 
 
 def spec_of(name, **settings):
@@ -196,10 +202,6 @@ def test_the_record_the_steps_and_the_monitor_give_the_same_sigma_and_say_that_a
     assert fit_replicate(spec_of("fixed"), inputs, folds[0], lambda event: None, where).at_limit is None
 
 
-def test_every_name_of_the_spec_has_its_class_and_every_class_its_name():
-    assert set(KNOWN) == set(WEIGHTINGS) - set(OWN)
-
-
 class Dice(Weighting):
     def forward(self, losses):
         return losses * torch.rand(2)
@@ -219,9 +221,8 @@ class Scalar(Weighting):
 
 
 @pytest.mark.parametrize(("kind", "why"), [(Dice, "random"), (Counting, "no buffer"), (Scalar, "shape")])
-def test_a_weighting_that_the_engines_would_train_differently_is_refused(kind, why, monkeypatch):
-    monkeypatch.setitem(WEIGHTINGS, "own", kind)
+def test_a_weighting_that_the_engines_would_train_differently_is_refused(kind, why):
     before = torch.get_rng_state()
     with pytest.raises(SpecError, match=why):
-        make_weighting(spec_of("own").loss)
+        make_weighting(spec_of(f"{__name__}:{kind.__name__}").loss)
     assert torch.equal(before, torch.get_rng_state())

@@ -9,7 +9,10 @@ import torch
 from torch.nn import functional
 
 from moola_core.specs import Loss
-from moola_core.training.objectives import Equal, Uncertainty, class_loss, make_weighting, pointer_loss
+from moola_core.training.losses import class_loss, pointer_loss
+from moola_core.training.weightings import make_weighting
+from moola_core.training.weightings.equal import Equal
+from moola_core.training.weightings.uncertainty import Uncertainty
 
 
 def test_class_loss_is_cross_entropy_and_chance_is_the_log_of_the_classes():

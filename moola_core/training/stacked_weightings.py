@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from moola_core.training.loop import Loop
-from moola_core.training.objectives import Weighting, plain_state
 from moola_core.training.stacked import WEIGHTING, Stacked
+from moola_core.training.weightings import Weighting, plain_state
 
 PREFIX = f"{WEIGHTING}."
 
