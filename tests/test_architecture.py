@@ -79,6 +79,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"streamlit", "pandas"},
     ),
     "cli": (EVERYTHING, EVERYTHING),
+    "api": (EVERYTHING, {"pandas"}),
 }
 HEAVY = {
     "torch",
@@ -153,7 +154,7 @@ def test_the_import_table_holds(path):
 @pytest.mark.parametrize("path", [*sources(), *sorted((ROOT / "benchmarks").glob("*.py"))], ids=lambda path: path.stem)
 def test_files_and_functions_stay_small(path):
     text = path.read_text()
-    limit = 120 if path.parent.name == "pages" else 60 if path == ROOT / "app.py" else 350
+    limit = 120 if path.parent.name == "pages" else 60 if path == ROOT / "app.py" else 400
     assert text.count("\n") <= limit
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -1,0 +1,381 @@
+"""The functions of the public API: what the app and the command line do, in this process, for notebooks and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moola_core.errors import SpecError
+from moola_core.runs import Run, Store
+from moola_core.specs import Compare, Data, Diagnose, Features, Finetune, Predict, Pretrain, change
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from moola_core.diagnostics.results import Comparison, Diagnosis, Evaluation
+    from moola_core.market.bars import Bars
+    from moola_core.market.windows import Windows
+
+STORE = "artifacts"
+File = str | Path
+
+
+def bar_features(bars: Bars, window_bars: int = 105) -> np.ndarray:
+    """The 12 relativity features of every bar.
+
+    Parameters
+    ----------
+    bars : Bars
+        From :func:`moola_core.load_bars` or :func:`moola_core.bars_from_arrays`.
+    window_bars : int, default 105
+        Window length in bars, by which two of the features are divided.
+
+    Returns
+    -------
+    ndarray of float32, shape (bars, 12)
+        Columns in the order of ``moola_core.features.catalog.FEATURES``.
+    """
+    from moola_core.features.matrix import bar_matrix
+
+    return bar_matrix(bars, window_bars)
+
+
+def window_features(
+    windows: Windows, columns: tuple[str, ...] = ("relativity",), bars: Bars | None = None
+) -> np.ndarray:
+    """The features of labelled windows, each computed from the window's own bars.
+
+    Parameters
+    ----------
+    windows : Windows
+        From :func:`moola_core.load_windows` or :func:`moola_core.windows_from_arrays`.
+    columns : tuple of str, default ("relativity",)
+        Feature names, or the groups ``"relativity"`` and ``"price_path"``.
+    bars : Bars, optional
+        The bars that the windows were located in; their features then run on from the bars before each window.
+
+    Returns
+    -------
+    ndarray of float32, shape (windows, K, features)
+
+    Examples
+    --------
+    >>> from moola_core import make_demo, window_features
+    >>> window_features(make_demo(bars=3_000, windows=20, seed=1).windows).shape[1:]
+    (105, 12)
+    """
+    from moola_core.features.matrix import window_matrix
+
+    return window_matrix(windows, Features(columns=columns, state="continuous" if bars else "restarted"), bars)
+
+
+def finetune(
+    windows: File,
+    bars: File | None = None,
+    *,
+    preset: str = "recommended",
+    settings: Mapping[str, Any] | None = None,
+    checkpoint: str = "",
+    store: File = STORE,
+) -> Run:
+    """Cross-validate a model on labelled windows, in this process.
+
+    Parameters
+    ----------
+    windows, bars : str or Path
+        Files of labelled windows and, optionally, of the bars that they were cut from.
+    preset : str, default "recommended"
+        Where the settings start from.
+    settings : mapping of str to value, optional
+        Changes to them, as ``--set`` takes them: ``{"epochs": 20}`` or ``{"training.epochs": 20}``.
+    checkpoint : str, optional
+        A pre-training run's id, or a file, to start the encoder from.
+    store : str or Path, default "artifacts"
+        Folder of the runs.
+
+    Returns
+    -------
+    Run
+        The finished run; ``run.predictions`` holds its out-of-fold predictions.
+
+    Raises
+    ------
+    SpecError, DataError, CheckpointError
+        When a setting or a file is wrong; the message says how to fix it.
+    """
+    from moola_core.presets import preset as named
+    from moola_core.runs.checkpoints import start_from
+
+    start = named(preset)
+    shared = start_from(checkpoint, start.schedule, store) if checkpoint else {}
+    return execute(_spec(start.finetune(), windows, bars, shared | dict(settings or {})), store)
+
+
+def pretrain(
+    bars: File,
+    windows: File | None = None,
+    *,
+    preset: str = "recommended",
+    settings: Mapping[str, Any] | None = None,
+    store: File = STORE,
+) -> Run:
+    """Pre-train an encoder on unlabelled bars, in this process.
+
+    Parameters
+    ----------
+    bars : str or Path
+        File of bars.
+    windows : str or Path, optional
+        Labelled windows: kept out of pre-training, and used to probe the encoder.
+    preset, settings, store
+        As of :func:`finetune`.
+
+    Returns
+    -------
+    Run
+        The finished run; give its ``id`` to :func:`finetune` as `checkpoint`.
+
+    Raises
+    ------
+    SpecError, DataError
+        When a setting or a file is wrong; the message says how to fix it.
+    """
+    from moola_core.presets import preset as named
+
+    return execute(_spec(named(preset).pretrain(), windows, bars, dict(settings or {})), store)
+
+
+def run_study(
+    name: str,
+    windows: File,
+    bars: File | None = None,
+    *,
+    preset: str = "recommended",
+    settings: Mapping[str, Any] | None = None,
+    checkpoint: str = "",
+    store: File = STORE,
+) -> Run:
+    """Run a named study: its arms on the same folds and seeds, with baselines, and a verdict on each.
+
+    Parameters
+    ----------
+    name : str
+        ``"transfer"``, ``"losses"`` or another of ``moola_core.studies.STUDIES``.
+    windows, bars, preset, settings, checkpoint, store
+        As of :func:`finetune`; settings that begin with ``pretrain.`` change the pre-training.
+
+    Returns
+    -------
+    Run
+        The finished study; ``run.result("comparison")`` holds arms and verdicts.
+
+    Raises
+    ------
+    SpecError, DataError
+        When a setting or a file is wrong; the message says how to fix it.
+    """
+    from moola_core.studies import study
+
+    data = _data(windows, bars).model_dump(exclude_unset=True)
+    return execute(study(name, preset, data, dict(settings or {}), checkpoint), store)
+
+
+def evaluate(run: Run) -> Evaluation:
+    """Every metric of a run's out-of-fold predictions, pooled for each repeat.
+
+    Parameters
+    ----------
+    run : Run
+        A cross-validated run, finished or as far as it has come.
+
+    Returns
+    -------
+    Evaluation
+        ``evaluation.metrics["f1_macro"].mean`` is the mean over repeats.
+    """
+    from moola_core.diagnostics.evaluation import evaluate_run
+
+    return evaluate_run(run)
+
+
+def compare(*runs: Run, margin: float = 0.02) -> Comparison:
+    """Compare finished runs with the first of them.
+
+    Parameters
+    ----------
+    *runs : Run
+        Cross-validated runs of one store that share windows and folds.
+    margin : float, default 0.02
+        Differences within it count as equivalent.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    RunError
+        When the runs cannot be compared; the message says why.
+    """
+    if len(runs) < 2:
+        raise SpecError(
+            "fewer than two runs were given.", where="compare", mend="Give the baseline and at least one more."
+        )
+    done = execute(Compare(runs=tuple(run.id for run in runs), margin=margin), runs[0].store_root)
+    return _stored(done, "comparison")
+
+
+def diagnose(
+    name: str, run: Run | None = None, *, windows: File | None = None, bars: File | None = None, store: File = STORE
+) -> Any:
+    """Compute one diagnostic.
+
+    Parameters
+    ----------
+    name : str
+        Of windows and bars: ``"features"``, ``"shift"``. Of a run: ``"calibration"``, ``"balance"``, ``"errors"``,
+        ``"transfer"``, ``"attribution"``.
+    run : Run, optional
+        The run that it is about.
+    windows, bars : str or Path, optional
+        Files, for a diagnostic that needs no run.
+    store : str or Path, default "artifacts"
+        Folder of the runs; the run's own where one is given.
+
+    Returns
+    -------
+    A frozen result of ``moola_core.diagnostics.results``.
+
+    Raises
+    ------
+    SpecError, DataError, RunError
+        When it cannot be computed; the message says why.
+    """
+    values: dict[str, Any] = {"name": name, "run": run.id if run else ""}
+    if run is None:
+        values["data"] = _data(windows, bars)
+    done = execute(Diagnose.model_validate(values), run.store_root if run else store)
+    return _stored(done, name)
+
+
+def examine(run: Run) -> Diagnosis:
+    """What went wrong in a run: the doctor's findings, causes before symptoms.
+
+    Parameters
+    ----------
+    run : Run
+        Any finished run.
+
+    Returns
+    -------
+    Diagnosis
+        ``diagnosis.findings``, each with evidence, advice and the spec of the run that fixes it.
+    """
+    return diagnose("doctor", run)
+
+
+def predict(run: Run, *, windows: File | None = None, bars: File | None = None, stride: int = 5) -> pd.DataFrame:
+    """Predict with all fits of a run.
+
+    Parameters
+    ----------
+    run : Run
+        A finished cross-validated run.
+    windows, bars : str or Path
+        Either windows, labelled or not, or bars to slide over.
+    stride : int, default 5
+        Bars from one window to the next.
+
+    Returns
+    -------
+    DataFrame
+        One row per window: mean probabilities, the predicted class, how many fits agree, the median pointer.
+
+    Raises
+    ------
+    SpecError, DataError, RunError
+        When it cannot be done; the message says why.
+    """
+    spec = Predict(run=run.id, data=_data(windows, bars), stride=stride)
+    return execute(spec, run.store_root).table("predicted").to_pandas()
+
+
+def report(run: Run, out: File, format: str = "") -> Path:
+    """Write a report of a run, study or comparison.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    out : str or Path
+        The file to write.
+    format : str, optional
+        ``"html"``, ``"pdf"``, ``"md"``, ``"json"`` or ``"zip"``; by the file's ending unless given.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    ReportError
+        When the format is not known or the file cannot be written.
+    """
+    from moola_core.reports.export import export
+
+    export(run, format or Path(out).suffix.removeprefix("."), out)
+    return Path(out)
+
+
+def execute(spec: Any, store: File = STORE, *, name: str = "") -> Run:
+    """Do what any spec asks for, in this process, and return its run.
+
+    Parameters
+    ----------
+    spec : Finetune, Pretrain, Study or another of ``moola_core.specs.KINDS``
+        What is asked for.
+    store : str or Path, default "artifacts"
+        Folder of the runs.
+    name : str, optional
+        The run's name.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    MoolaError
+        When it fails; the run's record then holds the sentence.
+    """
+    from moola_core.launch import worker  # loads torch: only once the settings are known to be right
+
+    run = Store(store).create(spec, name)
+    worker.run(run)
+    return run
+
+
+def _spec(start: Finetune | Pretrain, windows: File | None, bars: File | None, changes: Mapping[str, Any]) -> Any:
+    values = start.model_dump() | {"data": _data(windows, bars).model_dump()}
+    return change(type(start).model_validate(values), dict(changes))
+
+
+def _data(windows: File | None, bars: File | None) -> Data:
+    """The files, each read as the settings saved beside it say."""
+    from moola_core.market.settings import load_reading
+
+    values: dict[str, Any] = {}
+    for kind, path in (("windows", windows), ("bars", bars)):
+        if path is not None:
+            values |= {kind: str(Path(path).resolve()), f"{kind}_reading": load_reading(path).model_dump()}
+    return Data.model_validate(values)
+
+
+def _stored(run: Run, name: str) -> Any:
+    from moola_core.diagnostics.results import RESULTS
+    from moola_core.runs.codec import restore
+
+    return restore(RESULTS[name], run.result(name))
