@@ -154,7 +154,6 @@ def run_study(
     *,
     preset: str = "recommended",
     settings: Mapping[str, Any] | None = None,
-    checkpoint: str = "",
     store: File = STORE,
 ) -> Run:
     """Run a named study: its arms on the same folds and seeds, with baselines, and a verdict on each.
@@ -163,7 +162,7 @@ def run_study(
     ----------
     name : str
         ``"transfer"``, ``"losses"`` or another of ``moola_core.studies.STUDIES``.
-    windows, bars, preset, settings, checkpoint, store
+    windows, bars, preset, settings, store
         As of :func:`finetune`; settings that begin with ``pretrain.`` change the pre-training.
 
     Returns
@@ -179,7 +178,7 @@ def run_study(
     from moola_core.studies import study
 
     data = _data(windows, bars).model_dump(exclude_unset=True)
-    return execute(study(name, preset, data, dict(settings or {}), checkpoint), store)
+    return execute(study(name, preset, data, dict(settings or {})), store)
 
 
 def evaluate(run: Run) -> Evaluation:
