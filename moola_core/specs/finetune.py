@@ -22,7 +22,9 @@ class Loss(Part):
     huber_delta: float = Field(
         0.08, gt=0, le=1, description="where the pointer loss turns linear, fraction of the window"
     )
-    log_variance_rate: float = Field(1e-3, ge=0, le=1, description="learning rate of log σ², or of what another weighting learns")
+    log_variance_rate: float = Field(
+        1e-3, ge=0, le=1, description="learning rate of log σ², or of what another weighting learns"
+    )
     pcgrad: bool = Field(False, description="project conflicting gradients off each other")
     pcgrad_threshold: float = Field(
         0.0, ge=-1, le=1, description="project when the cosine is below this; 0 is the paper's"
@@ -126,6 +128,11 @@ class Finetune(Part):
             raise ValueError("features.state=continuous needs data.bars; give a file of bars or use restarted")
         if self.loss.pcgrad and self.model.tasks != "both":
             raise ValueError("loss.pcgrad needs both tasks; set model.tasks=both or loss.pcgrad=false")
+        if self.training.batch == 1 and self.model.normalisation == "batch" and self.reference == "none":
+            raise ValueError(
+                "training.batch=1 gives batch normalisation a single window to normalise over; set training.batch to 2 or more, or "
+                "model.normalisation to layer or none"
+            )
         transfer, epochs = self.transfer, self.training.epochs
         if transfer.schedule != "none" and not transfer.checkpoint:
             raise ValueError(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from moola_core.errors import RunError
+from moola_core.errors import DataError, RunError
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
 from moola_core.training.course import Course
@@ -70,6 +70,17 @@ def _train(course: Course) -> dict[str, np.ndarray]:
     return weights
 
 
+def _check_sizes(spec: Finetune, inputs: Inputs, folds: Sequence[Fold]) -> None:
+    """Raise DataError, before any fit begins, where batch normalisation would have one window to normalise over."""
+    for fold in folds if spec.model.normalisation == "batch" else ():
+        if len(thin(fold, inputs.label, spec.training).train) < 2:
+            raise DataError(
+                f"fold {fold.fold} of repeat {fold.repeat} has one training window, and batch normalisation needs two.",
+                where="training.folds",
+                mend="Label more windows, ask for fewer folds, or set model.normalisation to layer or none.",
+            )
+
+
 class _one_thread:
     """Hold torch to one CPU thread inside: sums then have one order, and two fits can run side by side."""
 
@@ -99,6 +110,7 @@ def fit_all(
     """
     device = resolve_device(spec.training)
     waiting = [fold for fold in folds if (fold.repeat, fold.fold) not in done]
+    _check_sizes(spec, inputs, waiting)
     if choose_engine(spec, device, len(waiting)).name == "replicas":
         yield from fit_replicas(spec, inputs, waiting, emit, device, start)
         return
