@@ -2,7 +2,7 @@ import pytest
 
 from moola_core.errors import SpecError
 from moola_core.presets import PRESETS, preset
-from moola_core.specs import Finetune, build, change, differences, digest, parse, settings
+from moola_core.specs import Finetune, Study, build, change, differences, digest, parse, settings
 
 
 def test_a_spec_survives_json():
@@ -63,3 +63,25 @@ def test_none_is_a_word_where_a_setting_knows_it_and_empty_where_it_may_be():
     assert spec.model.normalisation == "none" and spec.training.patience is None
     with pytest.raises(SpecError, match="epochs"):
         change(spec, {"epochs": "none"})
+
+
+def test_batch_normalisation_over_one_window_is_refused_wherever_it_is_asked_for():
+    alone = {"training.batch": 1}
+    quick = preset("quick").finetune()
+    for make in (
+        lambda: change(quick, alone),
+        lambda: change(quick, alone | {"training.engine": "replicas"}),
+        lambda: change(Finetune(), alone | {"model.normalisation": "batch"}),
+        lambda: _study(quick, alone),
+        lambda: change(preset("quick").pretrain(), alone),
+    ):
+        with pytest.raises(SpecError, match=r"training\.batch"):
+            make()
+    for normalisation in ("none", "layer"):
+        assert change(quick, alone | {"model.normalisation": normalisation}).training.batch == 1
+    assert change(quick, alone | {"reference": "majority"}).reference == "majority"
+
+
+def _study(base, changes):
+    arms = [{"name": "a"}, {"name": "b", "changes": changes}]
+    return build(Study, {"base": base.model_dump(), "arms": arms, "against": "a"})

@@ -128,6 +128,11 @@ class Finetune(Part):
             raise ValueError("features.state=continuous needs data.bars; give a file of bars or use restarted")
         if self.loss.pcgrad and self.model.tasks != "both":
             raise ValueError("loss.pcgrad needs both tasks; set model.tasks=both or loss.pcgrad=false")
+        if self.training.batch == 1 and self.model.normalisation == "batch" and self.reference == "none":
+            raise ValueError(
+                "training.batch=1 gives batch normalisation a single window to normalise over; set training.batch to 2 or more, or "
+                "model.normalisation to layer or none"
+            )
         transfer, epochs = self.transfer, self.training.epochs
         if transfer.schedule != "none" and not transfer.checkpoint:
             raise ValueError(

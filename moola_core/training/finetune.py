@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import queue
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 
-from moola_core.errors import RunError
+from moola_core.errors import DataError
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
 from moola_core.training.course import Course
@@ -22,7 +20,7 @@ from moola_core.training.events import Emit
 from moola_core.training.folds import Fold, thin
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import Loop
-from moola_core.training.processes import settle
+from moola_core.training.processes import side_by_side
 from moola_core.training.replicas import fit_replicas
 
 
@@ -70,6 +68,17 @@ def _train(course: Course) -> dict[str, np.ndarray]:
     return weights
 
 
+def _check_sizes(spec: Finetune, inputs: Inputs, folds: Sequence[Fold]) -> None:
+    """Raise DataError, before any fit begins, where batch normalisation would have one window to normalise over."""
+    for fold in folds if spec.model.normalisation == "batch" else ():
+        if len(thin(fold, inputs.label, spec.training).train) < 2:
+            raise DataError(
+                f"fold {fold.fold} of repeat {fold.repeat} has one training window, and batch normalisation needs two.",
+                where="training.folds",
+                mend="Label more windows, ask for fewer folds, or set model.normalisation to layer or none.",
+            )
+
+
 class _one_thread:
     """Hold torch to one CPU thread inside: sums then have one order, and two fits can run side by side."""
 
@@ -99,6 +108,7 @@ def fit_all(
     """
     device = resolve_device(spec.training)
     waiting = [fold for fold in folds if (fold.repeat, fold.fold) not in done]
+    _check_sizes(spec, inputs, waiting)
     if choose_engine(spec, device, len(waiting)).name == "replicas":
         yield from fit_replicas(spec, inputs, waiting, emit, device, start)
         return
@@ -107,58 +117,8 @@ def fit_all(
         for fold in waiting:
             yield fit_replicate(spec, inputs, fold, emit, device, start)
         return
-    context = multiprocessing.get_context("spawn")
-    events: Any = context.Queue()
-    others = _children()
-    with context.Pool(processes, _start, ((spec, inputs, device, start), events, os.getpid())) as pool:
-        workers = _children() - others
-        running = [pool.apply_async(_fit, (fold,)) for fold in waiting]
-        while running:
-            _drain(events, emit)
-            _check(workers)
-            ended = [result for result in running if result.ready()]
-            running = [result for result in running if result not in ended]
-            for result in ended:
-                replicate = result.get()
-                _drain(events, emit)
-                yield replicate
-        _drain(events, emit)
+    yield from side_by_side(partial(_fit, spec, inputs, device, start), waiting, processes, emit)
 
 
-def _children() -> set[int]:
-    return {child.ident for child in multiprocessing.active_children() if child.ident is not None}
-
-
-def _check(workers: set[int]) -> None:
-    """A pool replaces a process that was killed and forgets its work: waiting for that fit would never end."""
-    lost = workers - _children()
-    if lost:
-        raise RunError(
-            f"a fitting process ended on its own (pid {', '.join(map(str, sorted(lost)))}).",
-            where="training.processes",
-            mend="It was killed, most often for want of memory: set training.processes=1 or use a smaller model.",
-        )
-
-
-def _drain(events: Any, emit: Emit) -> None:
-    """Pass on what the processes have said, waiting a moment for the first."""
-    wait = 0.1
-    while True:
-        try:
-            emit(events.get(timeout=wait))
-        except queue.Empty:
-            return
-        wait = 0.001
-
-
-_work: dict[str, Any] = {}
-
-
-def _start(work: tuple[Finetune, Inputs, Device, Pretrained | None], events: Any, parent: int) -> None:
-    settle(parent)
-    _work.update(work=work, emit=events.put)
-
-
-def _fit(fold: Fold) -> Replicate:
-    spec, inputs, device, start = _work["work"]
-    return fit_replicate(spec, inputs, fold, _work["emit"], device, start)
+def _fit(spec: Finetune, inputs: Inputs, device: Device, start: Pretrained | None, fold: Fold, emit: Emit) -> Replicate:
+    return fit_replicate(spec, inputs, fold, emit, device, start)

@@ -201,9 +201,10 @@ class Loop:
         return self.unfreezing.phase.encoder_frozen and not self.spec.faults.frozen_dropout
 
     def batches(self) -> list[Tensor]:
-        """All training windows once, in this epoch's order; a last batch of one window is left out."""
+        """All training windows once, in this epoch's order; a last batch of one window is left out unless all batches are of one."""
         order = torch.from_numpy(self.order.permutation(self.fold.train)).to(self.device.kind)
-        return [batch for batch in order.split(self.spec.training.batch) if len(batch) > 1 or len(order) == 1]
+        least = min(2, self.spec.training.batch, len(order))
+        return [batch for batch in order.split(self.spec.training.batch) if len(batch) >= least]
 
     def splits(self, epoch: int, step: int) -> bool:
         """Whether a step of an epoch takes the tasks' gradients apart: always to project, else now and then to measure."""

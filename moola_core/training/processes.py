@@ -4,51 +4,225 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import sys
+import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import connection, reduction
 from typing import Any
 
-import torch
+from moola_core.errors import FailedRun, MoolaError
 
-from moola_core.errors import RunError
-from moola_core.training.device import keep_freed_memory
-
-
-def settle(parent: int) -> None:
-    """Make this process a good child: interrupts are its parent's business, and it ends when the parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    keep_freed_memory()
-    torch.set_num_threads(1)
+LOOK_S = 1.0
+END_S = 10.0
+Place = tuple[int, int]
+READY, EVENT, DONE, FAILED = "ready", "event", "done", "failed"
 
 
 def each(function: Callable[[Any], Any], items: Sequence[Any], processes: int = 2) -> Iterator[Any]:
     """`function` of each item, as each is done, over at most as many processes as there are cores.
 
-    Closing the iterator ends them. Raises RunError when one of them is killed.
+    Closing the iterator ends them. Raises FailedRun when one of them is killed.
     """
     processes = min(processes, os.cpu_count() or 1, len(items))
     if processes <= 1:
         yield from map(function, items)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, settle, (os.getpid(),))
+    yield from side_by_side(function, items, processes)
+
+
+def side_by_side(
+    function: Callable[..., Any], items: Sequence[Any], processes: int, emit: Callable[[Any], None] | None = None
+) -> Iterator[Any]:
+    """`function` of each item, as each is done, over so many processes; with `emit`, `function` is given one as its second argument.
+
+    What `function` emits reaches `emit` in this process, in order and before the item's result. An error of `function` is raised
+    here. Closing the iterator ends the processes. Raises FailedRun when one of them ends while there is work for it: as soon as it
+    starts, while it imports, or later.
+    """
+    work = _Work()
+    begin = work.add((function, emit is not None))
+    waiting = [work.add(item) for item in reversed(items)]
+    children: list[_Child] = []
     try:
-        for done in as_completed([pool.submit(function, item) for item in items]):
-            yield done.result()
-    except BrokenProcessPool:
-        raise RunError(
-            "a process ended on its own.", mend="It was killed, most often for want of memory: use a smaller model."
-        ) from None
+        for _ in range(min(processes, len(items))):
+            children.append(_start(work, begin))
+        working = list(children)
+        while working:
+            ready = connection.wait([child.line for child in working], LOOK_S)
+            for child in [child for child in working if child.line in ready or not child.process.is_alive()]:
+                kind, value = _hear(child)
+                if kind == EVENT:
+                    assert emit is not None
+                    emit(value)
+                    continue
+                if kind == FAILED:
+                    _raise(*value)
+                if waiting:
+                    _tell(child, waiting.pop())
+                else:  # it leaves, and how it does is no longer of interest
+                    working.remove(child)
+                    child.line.close()
+                if kind == DONE:
+                    yield value
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        _end(children)
+        work.file.close()
+
+
+class _Work:
+    """What the processes are to do, pickled in a file that they inherit open.
+
+    Not through the pipe by which multiprocessing starts them: this process would wait for ever for one that died before it had read
+    it. The file has no name, so it goes with the last process that has it open, however that ends.
+    """
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        self.file = tempfile.TemporaryFile() if descriptor is None else os.fdopen(descriptor, "rb")  # noqa: SIM115 - kept open
+
+    def __reduce__(self) -> tuple:
+        return _inherited, (reduction.DupFd(self.file.fileno()),)
+
+    def add(self, value: Any) -> Place:
+        start = self.file.tell()
+        pickle.dump(value, self.file, pickle.HIGHEST_PROTOCOL)
+        self.file.flush()
+        return start, self.file.tell() - start
+
+    def read(self, place: Place) -> Any:
+        (start, size), parts = place, []
+        while size:  # not by the file's own position, which all processes share
+            parts.append(os.pread(self.file.fileno(), size, start))
+            start, size = start + len(parts[-1]), size - len(parts[-1])
+        return pickle.loads(b"".join(parts))
+
+
+def _inherited(duplicate: Any) -> _Work:
+    return _Work(duplicate.detach())
+
+
+@dataclass(frozen=True)
+class _Child:
+    process: Any
+    line: connection.Connection
+
+
+def _start(work: _Work, begin: Place) -> _Child:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(work, begin, theirs, os.getpid()), daemon=True)
+    process.start()
+    theirs.close()  # the child's is then the only one, and its death is the end of the line
+    return _Child(process, ours)
+
+
+def _hear(child: _Child) -> tuple[str, Any]:
+    """What the child says next. Raises FailedRun when it has died instead."""
+    try:
+        if child.process.is_alive() or child.line.poll():
+            return child.line.recv()
+    except (EOFError, OSError):
+        pass
+    raise _lost(child)
+
+
+def _tell(child: _Child, place: Place) -> None:
+    try:
+        child.line.send(place)
+    except OSError:
+        raise _lost(child) from None
+
+
+def _lost(child: _Child) -> FailedRun:
+    child.process.join(END_S)
+    code = child.process.exitcode
+    if code is not None and code < 0:
+        how = f"killed by signal {-code}"
+        mend = "It was killed, most often for want of memory: use a smaller model, or fit one at a time (training.processes=1)."
+    else:
+        how, mend = f"exit status {code}", "What it said is in the run's log, or on standard error."
+    return FailedRun(f"a process that shared the work ended on its own (pid {child.process.pid}, {how}).", mend=mend)
+
+
+def _end(children: Sequence[_Child]) -> None:
+    for child in children:
+        child.line.close()
+        child.process.kill()
+    for child in children:
+        child.process.join(END_S)
+
+
+def _raise(error: BaseException, where: str) -> None:
+    """Raise the error of another process; where: its traceback there."""
+    if where:
+        error.add_note(f"In the process that it occurred in:\n{where}")
+    raise error
+
+
+def _serve(work: _Work, begin: Place, line: connection.Connection, parent: int) -> None:
+    """The life of a child: do what the line says until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are its parent's business
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    try:
+        _work_on(work, begin, line)
+    except (EOFError, OSError):  # the parent has no more work, or is gone
+        return
+
+
+def _work_on(work: _Work, begin: Place, line: connection.Connection) -> None:
+    try:
+        function, emits = work.read(begin)  # which imports what the work needs
+        if "torch" in sys.modules:  # without networks in it, importing torch would only cost time
+            _settle_torch()
+        line.send((READY, None))
+        while True:
+            item = work.read(_next(line))
+            given = (item, lambda event: line.send((EVENT, event))) if emits else (item,)
+            line.send((DONE, function(*given)))
+    except MoolaError as error:
+        line.send((FAILED, (error, "")))
+    except _NoMoreWork:
+        return
+    except Exception as error:
+        line.send((FAILED, (_portable(error), traceback.format_exc())))
+        raise SystemExit(1) from error
+
+
+class _NoMoreWork(BaseException):
+    """The line has ended."""
+
+
+def _next(line: connection.Connection) -> Place:
+    try:
+        return line.recv()
+    except (EOFError, OSError):
+        raise _NoMoreWork from None
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or where it cannot cross to another process, one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError):
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _settle_torch() -> None:
+    import torch
+
+    from moola_core.training.device import keep_freed_memory
+
+    keep_freed_memory()
+    torch.set_num_threads(1)
 
 
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(1)
+        time.sleep(LOOK_S)
     os._exit(1)

@@ -14,6 +14,7 @@ from moola_core.specs import Pretrain
 from moola_core.training.bar_windows import BarWindows
 
 LEAST_WINDOWS = 100
+LEAST_TRAINED = 2  # one window alone is no batch: there is nothing to tell it apart from, nothing to normalise it by
 NEAREST = 5
 SEASON_WINDOWS = 277  # about ten sessions of 1-minute bars at stride 52
 
@@ -35,7 +36,7 @@ def sample(
     labelled: first bars of the labelled windows in these bars; nearness: first bars [n] → how near each window lies to the
     labelled ones [n], larger is nearer (for sampling.keep "similar").
     Training and validation windows share no bar, the bars that their targets are made from included. Raises DataError when
-    fewer than 100 windows are left.
+    fewer than 100 windows are left, or fewer than 2 to train on.
     """
     sampling = spec.sampling
     length, reach = sampling.window_bars, reach_bars(spec)
@@ -59,6 +60,12 @@ def sample(
         train, valid = kept
     if len(train) + len(valid) < LEAST_WINDOWS or not len(train) or not len(valid):
         raise DataError(_too_few(len(train) + len(valid), counts), where="sampling", mend=_mend(counts))
+    if len(train) < LEAST_TRAINED:
+        raise DataError(
+            f"only {len(train)} of {len(train) + len(valid)} windows is left to train on, too few for a batch.",
+            where="sampling.valid_frac",
+            mend="Give more bars, or a smaller sampling.valid_frac.",
+        )
     return Sample(train, valid, counts | {"train": len(train), "valid": len(valid)})
 
 

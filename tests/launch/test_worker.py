@@ -1,8 +1,10 @@
 import os
 import signal
+import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from moola_core.errors import DataError, FailedRun, RunError, StoreError
@@ -12,6 +14,7 @@ from moola_core.launch.local import LocalLauncher
 from moola_core.launch.worker.compare import build
 from moola_core.presets import preset
 from moola_core.runs import Store, cancelling, files
+from moola_core.runs.record import RESUMABLE
 from moola_core.specs import change
 from moola_core.training.weightings import uncertainty
 
@@ -59,6 +62,24 @@ def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
     assert {"replicate_started", "epoch", "monitor", "replicate_finished"} <= {event["type"] for event in run.events()}
     assert heard and not record.warnings
     assert record.counts["fits_at_limit"] == 0 and not run.steps["at_limit"].any()
+
+
+@pytest.mark.timeout(120)
+def test_a_run_whose_fitting_process_is_killed_while_it_starts_ends_as_failed_and_can_be_resumed(store, demo_files):
+    run = store.create(spec_of(demo_files, processes=2))
+
+    def kill() -> None:
+        while not (found := [c for c in psutil.Process().children() if "spawn_main" in " ".join(c.cmdline())]):
+            time.sleep(0.002)
+        found[0].kill()
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    with pytest.raises(FailedRun, match="ended on its own") as caught:
+        worker.run(run)
+    record = run.record
+    assert record.state == "failed" and record.state in RESUMABLE and caught.value.exit_status == 1
+    assert "killed by signal 9" in record.error and "training.processes=1" in record.error
 
 
 def test_a_sigma_that_reaches_its_limit_is_recorded_and_the_doctor_says_so(store, demo_files, monkeypatch):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from moola_core.errors import DataError
 from moola_core.models.checkpoint import put_weights
+from moola_core.specs import change
 from moola_core.training import seeds
 from moola_core.training.device import Device
-from moola_core.training.finetune import fit_replicate
+from moola_core.training.finetune import fit_all, fit_replicate
 from moola_core.training.folds import make_folds
 from moola_core.training.loop import Loop, to_bars
 from tests.training.windows import make_inputs, make_spec
@@ -122,6 +126,35 @@ def test_every_training_window_is_seen_once_an_epoch_in_a_new_order():
         loop.train_epoch(epoch)
     assert sorted(orders[0]) == sorted(orders[1]) == sorted(loop.fold.train)
     assert orders[0] != orders[1]
+
+
+@pytest.mark.parametrize("engine", ["sequential", "replicas"])
+def test_batches_of_one_window_train_on_every_window(engine):
+    inputs, spec = make_inputs(20), make_spec(batch=1, epochs=2, engine=engine)
+    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    for one in fit_all(spec, inputs, folds, lambda event: None):
+        fold = next(fold for fold in folds if fold.fold == one.fold)
+        assert len(one.steps["loss"]) == 2 * len(fold.train)
+        assert np.isfinite(one.steps["loss"]).all()
+
+
+def test_a_last_batch_of_one_window_is_left_out():
+    inputs = make_inputs(20)
+    loop = loop_of(inputs, make_spec(batch=2))
+    loop.fold = replace(loop.fold, train=np.arange(7))
+    assert [len(batch) for batch in loop.batches()] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("engine", ["sequential", "replicas"])
+def test_batch_normalisation_of_a_fold_with_one_training_window_is_refused_before_any_fit(engine):
+    inputs, events = make_inputs(20), []
+    spec = make_spec(normalisation="batch", engine=engine)
+    folds = list(make_folds(inputs.label, inputs.places, spec.training, spec.faults))
+    folds[-1] = replace(folds[-1], train=folds[-1].train[:1])
+    with pytest.raises(DataError, match="one training window"):
+        next(fit_all(spec, inputs, folds, events.append))
+    assert not events
+    assert len(list(fit_all(change(spec, {"normalisation": "layer"}), inputs, folds, events.append))) == len(folds)
 
 
 def test_pointers_come_back_in_bars_and_inside_the_window():

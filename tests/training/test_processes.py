@@ -1,4 +1,4 @@
-"""Fitting processes end with what started them, and a lost one is an error, not a wait without end."""
+"""Processes beside this one end with what started them, and a lost one is an error at once, whatever it was doing."""
 
 from __future__ import annotations
 
@@ -6,71 +6,146 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from moola_core.errors import RunError
+from moola_core.errors import DataError, FailedRun
+from moola_core.training import processes
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import make_folds
+from moola_core.training.processes import each, side_by_side
+from tests.training import side_work
 from tests.training.windows import make_inputs, make_spec
 
 ROOT = Path(__file__).parents[2]
+BALLAST = bytes(1 << 20)  # more than a pipe holds: who writes it to a dead process waits for ever
+SOON_S = 20
 
-LONG_FIT = """
-import os
-from moola_core.training.finetune import fit_all
-from moola_core.training.folds import make_folds
-from tests.training.windows import make_inputs, make_spec
+PARENT = """
+import sys
+from functools import partial
+from moola_core.training.processes import side_by_side
+from tests.training.side_work import work
 
 if __name__ == "__main__":
-    inputs, spec = make_inputs(30), make_spec(epochs=2000, processes=2, repeats=20, patience=2000)
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
-    for _ in fit_all(spec, inputs, folds, lambda event: print(event.type, flush=True)):
-        pass
+    list(side_by_side(partial(work, b""), sys.argv[1:], 2))
 """
 
 
-def fitting(process: psutil.Process) -> list[psutil.Process]:
-    return [child for child in process.children() if "spawn_main" in " ".join(child.cmdline())]
+def beside() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def kill_once(there, found: list[psutil.Process]) -> threading.Thread:
+    """Kill one of the processes beside this one as soon as `there()`; `found` takes all of them."""
+
+    def watch() -> None:
+        until = time.monotonic() + 60
+        while not (there() and beside()) and time.monotonic() < until:
+            time.sleep(0.002)
+        found.extend(beside())
+        found[0].kill()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+def works(moment: str, path: str):
+    return {
+        "import": side_work.SlowToLoad(path),
+        "work": partial(side_work.work, BALLAST),
+        "answer": partial(side_work.answer_slowly, BALLAST),
+    }.get(moment, partial(side_work.work, BALLAST))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("moment", ["interpreter start", "import", "work", "answer"])
+def test_a_process_that_is_killed_is_an_error_at_once_and_ends_the_others(moment, count, tmp_path):
+    path, found = tmp_path / "mark", []
+    killer = kill_once((lambda: True) if moment == "interpreter start" else path.exists, found)
+    began = time.monotonic()
+    with pytest.raises(FailedRun, match=r"ended on its own \(pid \d+, killed by signal 9\)"):
+        list(side_by_side(works(moment, str(path)), [str(path)] * 3, count))
+    assert time.monotonic() - began < SOON_S
+    killer.join()
+    assert not psutil.wait_procs(found, timeout=5)[1] and not beside()
+
+
+@pytest.mark.timeout(60)
+def test_a_fitting_process_that_is_killed_while_it_starts_ends_the_fits():
+    inputs, spec = make_inputs(300, length=60), make_spec(processes=2)
+    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    assert inputs.x.nbytes > 1 << 17
+    killer = kill_once(lambda: True, [])
+    with pytest.raises(FailedRun, match="ended on its own"):
+        next(fit_all(spec, inputs, folds, lambda event: None))
+    killer.join()
+    assert not beside()
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_leaves_by_itself_is_an_error_with_its_exit_status():
+    with pytest.raises(FailedRun, match="exit status 7"):
+        list(side_by_side(os._exit, [7, 7], 2))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_fitting_processes_end_when_their_parent_is_killed_or_interrupted(tmp_path, how):
-    script = tmp_path / "long_fit.py"
-    script.write_text(LONG_FIT)
+def test_processes_end_when_their_parent_is_killed_or_interrupted(tmp_path, how):
+    script, marks = tmp_path / "parent.py", [tmp_path / "one", tmp_path / "two"]
+    script.write_text(PARENT)
     parent = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdout=subprocess.PIPE,
+        [sys.executable, str(script), *map(str, marks)],
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    assert parent.stdout is not None and b"replicate_started" in parent.stdout.readline()
-    children = fitting(psutil.Process(parent.pid))
-    assert len(children) == 2
+    until = time.monotonic() + 60
+    while not all(mark.exists() for mark in marks) and time.monotonic() < until:
+        time.sleep(0.02)
+    children = psutil.Process(parent.pid).children()
     parent.send_signal(how)
     parent.wait(timeout=20)
-    _, alive = psutil.wait_procs(children, timeout=15)
-    parent.stdout.close()
-    assert not alive
+    assert len(children) >= 2 and not psutil.wait_procs(children, timeout=15)[1]
     assert parent.returncode != 0
 
 
-def test_a_killed_fitting_process_is_an_error_and_ends_the_others():
-    inputs, spec = make_inputs(30), make_spec(epochs=2000, processes=2, repeats=20, patience=2000)
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
-    killed: list[psutil.Process] = []
+def test_results_come_as_they_are_done_and_events_before_them():
+    told: list[object] = []
+    for item in side_by_side(side_work.tell, [4, 5, 6], 2, told.append):
+        assert [step for which, step in told if which == item] == [0, 1, 2]
+        told.append((item, "done"))
+    assert len(told) == 12 and not beside()
 
-    def kill_one(event: object) -> None:
-        if not killed:
-            killed.extend(fitting(psutil.Process()))
-            killed[0].kill()
 
-    started = time.monotonic()
-    with pytest.raises(RunError, match="ended on its own"):
-        next(fit_all(spec, inputs, folds, kill_one))
-    assert time.monotonic() - started < 60
-    _, alive = psutil.wait_procs(killed, timeout=10)
-    assert len(killed) == 2 and not alive
+def test_more_processes_than_cores_or_items_are_not_started(monkeypatch):
+    started: list[object] = []
+    start = processes._start
+    monkeypatch.setattr(processes, "_start", lambda *given: started.append(1) or start(*given))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert sorted(each(side_work.square, range(5), 8)) == [0, 1, 4, 9, 16] and len(started) == 2
+    assert list(each(side_work.square, [3], 8)) == [9] and len(started) == 2
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "words"),
+    [("data", DataError, "Name it"), ("value", ValueError, "odd"), ("odd", RuntimeError, "1 and 2")],
+)
+def test_an_error_of_the_work_is_raised_here_with_its_traceback_unless_it_is_for_the_user(item, kind, words):
+    with pytest.raises(kind, match=words) as caught:
+        list(side_by_side(side_work.fail, [item, item], 2))
+    notes = "".join(getattr(caught.value, "__notes__", []))
+    assert ("side_work.py" in notes) == (item != "data") and not beside()
+
+
+def test_closing_the_iterator_ends_the_processes():
+    found = side_by_side(side_work.tell, list(range(50)), 2, lambda event: None)
+    next(found)
+    children = beside()
+    found.close()
+    assert children and not psutil.wait_procs(children, timeout=5)[1]

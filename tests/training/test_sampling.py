@@ -91,3 +91,19 @@ def test_the_similar_windows_are_the_nearest_to_the_labelled_ones():
     every = sample(bars, change(spec, {"exclude_labelled": False, "keep": "all"}), np.array([700, 1400]))
     best = every.train[np.argsort(-near(every.train))[: round(0.25 * len(every.train))]]
     assert found.train.tolist() == sorted(best) and found.counts["not_similar"] > 0
+
+
+def test_a_single_window_to_train_on_is_refused():
+    """The windows overlap so much that the split of the time leaves all others to validation."""
+    spec = change(Pretrain(), {"sampling.window_bars": 20, "stride_bars": 1, "valid_frac": 0.85})
+    assert len(sample(walk(170), spec, NONE).train) == _trained(walk(170), spec) > 2
+    only = next(n for n in range(145, 160) if _trained(walk(n), spec) == 1)
+    with pytest.raises(DataError, match="only 1 of"):
+        sample(walk(only), spec, NONE)
+
+
+def _trained(bars, spec):
+    """Windows that end before validation begins, counted one by one."""
+    starts = range(len(bars) - 19)
+    cut = starts[min(round(len(starts) * 0.15), len(starts) - 1)]
+    return sum(start + 20 <= cut for start in starts)
