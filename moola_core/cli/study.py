@@ -187,15 +187,14 @@ def _spec(chosen: argparse.Namespace) -> Any:
 
 
 def run_compare(chosen: argparse.Namespace) -> int:
-    from moola_core.launch import worker
+    from moola_core.runs.comparable import comparable
     from moola_core.runs.store import Store
     from moola_core.specs import Compare, build
 
     store = Store(chosen.store)
-    for run_id in chosen.runs:
-        store.open(run_id)
-    if len(chosen.runs) < 2:
-        raise RunError("one run cannot be compared with itself.", mend="Name two or more.")
+    comparable(store, chosen.runs)
+    from moola_core.launch import worker  # loads torch: only once the runs are known to be comparable
+
     run = store.create(build(Compare, {"runs": tuple(chosen.runs)}), parent=chosen.runs[0])
     worker.run(run)
     return _show(chosen, run)

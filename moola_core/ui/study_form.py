@@ -10,6 +10,7 @@ from moola_core.launch.estimate import estimate, estimate_pretraining
 from moola_core.market.library import Dataset
 from moola_core.presets import PRESETS
 from moola_core.reports.wording import duration
+from moola_core.runs.comparable import comparable
 from moola_core.runs.record import Record
 from moola_core.specs import Compare, Plan, Study, digest
 from moola_core.ui import loaders, widgets
@@ -85,5 +86,10 @@ def new_comparison(records: tuple[Record, ...]) -> None:
             "Runs, the baseline first", list(titles), format_func=titles.__getitem__, key="compared", width=640
         )
         if st.button("Compare them", icon=":material/compare_arrows:", disabled=len(chosen) < 2):
+            try:
+                comparable(loaders.store(), chosen)
+            except MoolaError as error:
+                widgets.explain(error)
+                return
             loaders.launcher().submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0])
             st.rerun()

@@ -97,3 +97,14 @@ def test_the_whole_plan_starts_at_a_click(show, store, dataset, monkeypatch):
     monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
     button(show("compare"), "Run the whole plan").click().run()
     assert [record.kind for record in Store(store).runs()] == ["plan"]
+
+
+def test_runs_without_a_common_window_are_refused_on_the_page(show, store, dataset):
+    first, second = make_run(store, dataset, name="one"), make_run(store, dataset, name="two")
+    table = second.predictions.assign(window_id=lambda rows: "other " + rows["window_id"])
+    second.write_table("predictions", {name: table[name].to_numpy() for name in table})
+    at = show("compare")
+    at.multiselect(key="compared").set_value([first.id, second.id]).run()
+    button(at, "Compare them").click().run()
+    assert not at.exception and "the runs have no window in common" in texts(at).replace("\\", "")
+    assert {record.kind for record in Store(store).runs()} == {"finetune"}
