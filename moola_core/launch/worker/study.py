@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
-from moola_core.launch.worker import compare
+from moola_core.launch.worker import ahead, compare
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Part, Pretrain, Study, digest
@@ -17,9 +17,13 @@ CarryOut = Callable[[Run, Listen | None], None]
 def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
     """Make every run of the study that is not made yet, then compare them. carry_out: begins a run, or goes on with one."""
     spec: Study = run.spec
+    if not run.record.counts.get("children"):
+        ahead.refuse(spec, run.store_root)
+    run.update(warnings=tuple(dict.fromkeys((*run.record.warnings, *spec.notes))))
     made = Children(run, listen, carry_out, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
+    missing: dict[str, MoolaError] = {}
     cluster = side_by_side(run)
     if cluster is not None:
         _all_at_once(cluster, made, spec)
@@ -29,7 +33,9 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
             arms[arm.name] = made.get(f"arm {arm.name}", spec.spec_of(arm.name, checkpoint), f"{spec.name}: {arm.name}")
         except MoolaError as error:
             _give_up(run, spec, arm, error)
+            missing[arm.name] = error
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
+    _refuse_unanswered(spec, missing)
     found = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed))
     run.write_result("comparison", found)
 
@@ -53,6 +59,21 @@ def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
     if arm.name == spec.against or (isinstance(error, RunError) and "is running" in error.what):
         raise error
     run.update(warnings=(*run.record.warnings, f"{arm.name} is left out: {error}"))
+
+
+def _refuse_unanswered(spec: Study, missing: Mapping[str, MoolaError]) -> None:
+    """A study is done when an arm that its question is about was trained beside the one that all are compared with.
+
+    Simple models stand beside every study; they alone answer only a study that compares nothing else.
+    """
+    others = [arm.name for arm in spec.arms if arm.name != spec.against]
+    asked = [name for name in others if spec.spec_of(name, "encoder").reference == "none"] or others
+    if all(name in missing for name in asked):
+        raise RunError(
+            f"the question of the study is not answered: only {spec.against} was trained, and none of {', '.join(asked)}.",
+            where=f"study {spec.name}",
+            mend=f"The first one said: {missing[asked[0]]}",
+        )
 
 
 class Children:
