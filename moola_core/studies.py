@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 from moola_core.errors import SpecError, nearest
 from moola_core.presets import preset
-from moola_core.specs import Arm, Finetune, Pretrain, Study, change
+from moola_core.specs import Arm, Finetune, Pretrain, Study, change, full_name, settings
 
 SCRATCH = "from scratch"
 REPEATS = 5
 PROXIES = ("consol_proxy", "expansion_proxy")
 SHARES = (0.25, 0.5, 0.75, 1.0)
+# Of the model: these are the same in an encoder and in what is fine-tuned from it.
+SHARED = ("layers", "hidden", "normalisation")
 
 
 def study(
@@ -21,28 +23,32 @@ def study(
 ) -> Study:
     """The study called `name`, its base the preset `start` on `data` with `changes`; checkpoint: an encoder that is there already.
 
-    At least 5 repeats, unless `changes` says otherwise. Raises SpecError for an unknown name, and where a study that pre-trains has no
-    bars.
+    At least 5 repeats, unless `changes` says otherwise. What is in `changes` wins over what the study would choose, but not over what its arms
+    compare: its notes then say so. Raises SpecError for an unknown name, where a study that pre-trains has no bars, and for settings or
+    a checkpoint of which the study would make no use.
     """
     if name not in NAMED:
         raise SpecError(f"unknown study {name!r}.", mend=nearest(name, NAMED))
+    own, before = _asked(changes or {})
+    _refuse_own(name, own, checkpoint)
     origin = preset(start)
     base = origin.finetune()
     base = change(base, {"training.repeats": max(base.training.repeats, REPEATS)})
-    values, changes = base.model_dump(), dict(changes or {})
+    values = base.model_dump()
     values["data"] |= dict(data)
-    base = change(Finetune.model_validate(values), {k: v for k, v in changes.items() if not k.startswith("pretrain.")})
+    base = change(Finetune.model_validate(values), own)
+    if name == "transfer":
+        base = change(base, _late(base, own))
     pretraining = origin.pretrain().model_dump()
     pretraining["data"] |= dict(data)
     pretraining["features"] = base.features.model_dump()
-    pretraining["model"] |= {key: getattr(base.model, key) for key in ("layers", "hidden", "normalisation")}
-    own: dict[str, Any] = {k.removeprefix("pretrain."): v for k, v in changes.items() if k.startswith("pretrain.")}
-    pretrain = change(Pretrain.model_validate(pretraining), own) if base.data.bars else None
+    pretraining["model"] |= {key: getattr(base.model, key) for key in SHARED}
+    pretrain = change(Pretrain.model_validate(pretraining), before) if base.data.bars else None
     question, build = NAMED[name]
     if name in PRETRAINED and pretrain is None and not checkpoint:
         raise SpecError(f"the study {name} pre-trains, which needs bars.", where="data.bars", mend="Give --bars FILE.")
     arms = build(base, checkpoint)
-    return Study(
+    made = Study(
         name=name,
         question=question,
         base=base,
@@ -50,6 +56,74 @@ def study(
         arms=(*arms, *references(base)),
         against=arms[0].name,
     )
+    return made.model_copy(update={"notes": _without_effect(made, own, before)})
+
+
+def _asked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings that are asked for, of the base and of the pre-training, each by its dotted name."""
+    own, before = {}, {}
+    for name, value in changes.items():
+        inner = name.removeprefix("pretrain.")
+        if inner == name:
+            own[full_name(name, Finetune)] = value
+        else:
+            before[full_name(inner, Pretrain)] = value
+    return own, before
+
+
+def _refuse_own(name: str, own: Mapping[str, Any], checkpoint: str) -> None:
+    """Raise SpecError for what a study decides itself, and for an encoder of which it would make no use."""
+    if "reference" in own:
+        raise SpecError(
+            "a study chooses its simple models itself.",
+            where=f"reference={own['reference']}",
+            mend="Run a simple model alone with `moola finetune --set reference=NAME`.",
+        )
+    if "transfer.checkpoint" in own and name in PRETRAINED:
+        instead = "Give --checkpoint RUN_OR_FILE." if name == "transfer" else "Leave it out."
+        raise SpecError(f"the arms of the study {name} set it themselves.", where="transfer.checkpoint", mend=instead)
+    if checkpoint and name != "transfer":
+        instead = "To start every arm from it: --set transfer.checkpoint=RUN_OR_FILE --set transfer.schedule=full."
+        raise SpecError(
+            f"the study {name} makes no use of a checkpoint.",
+            where="--checkpoint",
+            mend="Leave it out: the study pre-trains its own encoders." if name in PRETRAINED else instead,
+        )
+
+
+def _late(base: Finetune, own: Mapping[str, Any]) -> dict[str, Any]:
+    """When the gradual schedule unfreezes: after a fifth and two fifths of the epochs, unless the user says when."""
+    epochs, given = base.training.epochs, base.transfer
+    last, every = max(2, epochs // 5), max(3, 2 * epochs // 5)
+    if "transfer.all_epoch" in own:
+        last = min(last, max(1, given.all_epoch - 1))
+    if "transfer.last_layer_epoch" in own:
+        every = max(every, given.last_layer_epoch + 1)
+    late = {"transfer.last_layer_epoch": last, "transfer.all_epoch": every}
+    return {name: value for name, value in late.items() if name not in own}
+
+
+def _without_effect(made: Study, own: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence for each setting that was asked for and that some arms set otherwise, for it is what they compare."""
+    notes = []
+    for name, value in own.items():
+        wanted = settings(made.base)[name]
+        arms = [arm.name for arm in made.arms if settings(made.spec_of(arm.name, "encoder"))[name] != wanted]
+        notes += [_says_otherwise(f"{name}={value}", arms)] if arms else []
+    encoders = {arm.name: made.pretraining_of(arm.name) for arm in made.arms}
+    pretrained = {name: settings(encoder) for name, encoder in encoders.items() if encoder is not None}
+    for name, value in before.items():
+        if made.pretrain is None or not pretrained:
+            notes.append(f"pretrain.{name}={value} has no effect: the study {made.name} pre-trains nothing.")
+            continue
+        wanted = settings(made.pretrain)[name]
+        arms = [arm for arm, chosen in pretrained.items() if chosen[name] != wanted]
+        notes += [_says_otherwise(f"pretrain.{name}={value}", arms)] if arms else []
+    return tuple(notes)
+
+
+def _says_otherwise(asked: str, arms: Sequence[str]) -> str:
+    return f"{asked} has no effect in these arms, which set it themselves: {', '.join(arms)}."
 
 
 def references(base: Finetune) -> tuple[Arm, ...]:
@@ -62,18 +136,16 @@ def references(base: Finetune) -> tuple[Arm, ...]:
     ]
     if find_spec("aeon") is not None:
         found.append(Arm(name="MiniRocket on prices", changes={"reference": "minirocket"} | path))
-    return tuple(found)
+    return tuple(arm.model_copy(update={"beside": True}) for arm in found)
 
 
 def _transfer(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
     given = {"transfer.checkpoint": checkpoint} if checkpoint else {}
     own: dict[str, Any] | None = None if checkpoint else {}
-    epochs = base.training.epochs
-    late = {"transfer.last_layer_epoch": max(2, epochs // 5), "transfer.all_epoch": max(3, 2 * epochs // 5)}
     return (
         Arm(name=SCRATCH, changes={"transfer.schedule": "none", "transfer.checkpoint": ""}),
         Arm(name="frozen", changes=given | {"transfer.schedule": "frozen"}, pretraining=own),
-        Arm(name="gradual", changes=given | late | {"transfer.schedule": "gradual"}, pretraining=own),
+        Arm(name="gradual", changes=given | {"transfer.schedule": "gradual"}, pretraining=own),
         Arm(name="full", changes=given | {"transfer.schedule": "full"}, pretraining=own),
     )
 
@@ -124,7 +196,7 @@ def _labels(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
 
 
 def _lambda(value: float) -> dict[str, Any]:
-    return {"loss.weighting": "fixed", "loss.lambda_class": 1.0, "loss.lambda_pointer": value}
+    return {"loss.weighting": "fixed", "loss.lambda_pointer": value}
 
 
 def _network(layers: int, hidden: int, normalisation: str = "none", dropout: float = 0.5) -> dict[str, Any]:

@@ -36,6 +36,10 @@ def run_diagnose(chosen: argparse.Namespace) -> int:
         raise SpecError(f"unknown diagnostic {chosen.name!r}.", mend=nearest(chosen.name, NAMES))
     spec = build(Diagnose, {"name": chosen.name, "run": chosen.run, "data": options.data(chosen)})
     spec = change(spec, options.pairs(chosen.changes, "--set"))
+    if spec.name != chosen.name:
+        raise SpecError(
+            "the diagnostic is not a setting.", where=f"name={spec.name}", mend=f"Ask `moola diagnose {spec.name}`."
+        )
     from moola_core.launch import worker
 
     run = Store(chosen.store).create(spec, parent=chosen.run or None)

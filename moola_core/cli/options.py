@@ -107,6 +107,15 @@ def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
+def refuse_changes(chosen: argparse.Namespace, where: str, why: str) -> None:
+    """Raise SpecError for settings that would be passed over in silence."""
+    given = [f"--set {text}" for text in chosen.changes] + (
+        [f"--checkpoint {chosen.checkpoint}"] if chosen.checkpoint else []
+    )
+    if given:
+        raise SpecError(why, where=where, mend=f"Leave out {' '.join(given)}.")
+
+
 def show(values: Any, as_json: bool, text: str) -> None:
     """Print the JSON object, or the text for a reader."""
     from moola_core.runs.codec import dumps

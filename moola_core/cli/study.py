@@ -90,6 +90,8 @@ def run_plan(chosen: argparse.Namespace) -> int:
     from moola_core.specs import Plan, build
 
     store = Store(chosen.store)
+    if chosen.resume:
+        options.refuse_changes(chosen, "--resume", "a plan that goes on keeps the settings that it began with.")
     if not (chosen.windows or chosen.resume):
         raise SpecError("a plan needs labelled windows.", where="plan", mend="Give --windows FILE.")
     values = {"preset": chosen.preset, "data": options.data(chosen), "checkpoint": chosen.checkpoint}
@@ -104,8 +106,9 @@ def run_plan(chosen: argparse.Namespace) -> int:
 
 
 def _decided(row: dict[str, Any]) -> str:
-    further = f" From here on: {row['adopts']}." if row["adopts"] else ""
-    return f"{row['study']}: {row['branch']}. {row['verdict'] or row['reason']}{further}"
+    further = f" The studies after it take over {row['adopts']}." if row["adopts"] else ""
+    missing = f" {row['reason']}" if row["branch"] == "ran in part" else ""
+    return f"{row['study']}: {row['branch']}.{missing} {row['verdict'] or row['reason']}{further}"
 
 
 def _carry_out(run: Any, resume: bool) -> None:
@@ -143,11 +146,22 @@ def run_study(chosen: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
 
     store = Store(chosen.store)
+    if chosen.resume:
+        options.refuse_changes(chosen, "--resume", "a study that goes on keeps the settings that it began with.")
     if chosen.ray:
         return _send(chosen, store)
-    run = store.open(chosen.resume) if chosen.resume else store.create(_spec(chosen), name=chosen.name)
+    run = store.open(chosen.resume) if chosen.resume else store.create(_possible(chosen, store), name=chosen.name)
     _carry_out(run, resume=bool(chosen.resume))
     return _show(chosen, run)
+
+
+def _possible(chosen: argparse.Namespace, store: Any) -> Any:
+    """The study that is asked for, if its arms can be trained: otherwise no run is made."""
+    spec = _spec(chosen)
+    from moola_core.launch.worker import ahead  # loads torch: only once the settings are known to be right
+
+    ahead.refuse(spec, store.root)
+    return spec
 
 
 def _send(chosen: argparse.Namespace, store: Any) -> int:
@@ -155,7 +169,7 @@ def _send(chosen: argparse.Namespace, store: Any) -> int:
     from moola_core.launch.ray_jobs import RayLauncher
 
     launcher = RayLauncher(store, chosen.ray)
-    run_id = chosen.resume or launcher.submit(_spec(chosen), chosen.name)
+    run_id = chosen.resume or launcher.submit(_possible(chosen, store), chosen.name)
     if chosen.resume:
         launcher.resume(run_id)
     told = {"run_id": run_id, "state": "queued"}
@@ -169,6 +183,7 @@ def _spec(chosen: argparse.Namespace) -> Any:
 
     path = Path(chosen.name)
     if path.suffix == ".json":
+        options.refuse_changes(chosen, chosen.name, "a study in a file says all of its settings itself.")
         if not path.is_file():
             raise SpecError("no such file.", where=chosen.name, mend="Give a JSON file with a study.")
         spec = parse(path.read_text(), chosen.name)
@@ -187,15 +202,14 @@ def _spec(chosen: argparse.Namespace) -> Any:
 
 
 def run_compare(chosen: argparse.Namespace) -> int:
-    from moola_core.launch import worker
+    from moola_core.runs.comparable import comparable
     from moola_core.runs.store import Store
     from moola_core.specs import Compare, build
 
     store = Store(chosen.store)
-    for run_id in chosen.runs:
-        store.open(run_id)
-    if len(chosen.runs) < 2:
-        raise RunError("one run cannot be compared with itself.", mend="Name two or more.")
+    comparable(store, chosen.runs)
+    from moola_core.launch import worker  # loads torch: only once the runs are known to be comparable
+
     run = store.create(build(Compare, {"runs": tuple(chosen.runs)}), parent=chosen.runs[0])
     worker.run(run)
     return _show(chosen, run)

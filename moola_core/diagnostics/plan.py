@@ -30,9 +30,18 @@ GATES = (
     (0.60, "targets", "above: the target is met; stop here"),
 )
 CONTRADICTION = (
-    "The phases unfreeze the encoder below 0.40, the decisions above 0.50: a baseline can only be read one way. The verdict of the "
-    "transfer study stands in for both."
+    "The phases unfreeze the encoder below 0.40, the decisions above 0.50: a baseline can only be read one way."
 )
+
+
+def contradiction(transfer: bool) -> str:
+    """What is wrong with the thresholds; transfer: whether there is a transfer study whose verdict can be read in their place."""
+    instead = (
+        "The verdict of the transfer study stands in for both."
+        if transfer
+        else "Only a transfer study could decide, and none was completed."
+    )
+    return f"{CONTRADICTION} {instead}"
 
 
 def gates(baseline: float | None) -> tuple[Gate, ...]:
@@ -54,9 +63,9 @@ def skip(study: str, seen: Mapping[str, Comparison], bars: bool) -> str:
             "training the class alone is no better than training both tasks, so the tasks are not in each other's way"
         )
     if study == "patience" and "transfer" in seen and not _stops_early(seen["transfer"]):
-        return "the fits ran to their last epoch: nothing stopped them early"
+        return "in no arm of the transfer study did the median fit stop early"
     if study == "pretraining-data" and "objectives" in seen and not _word(seen["objectives"], "helps"):
-        return "no pre-training task helped, so it does not matter which bars it sees"
+        return "no pre-training task was shown to help, so which bars it should see is not asked"
     return ""
 
 

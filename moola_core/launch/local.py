@@ -17,7 +17,7 @@ from moola_core.errors import RunError, StoreError
 from moola_core.launch import devices
 from moola_core.launch.confinement import confine
 from moola_core.launch.device_worker import PROJECT
-from moola_core.runs import cancelling
+from moola_core.runs import bonds, cancelling
 from moola_core.runs.queue import Queue
 from moola_core.runs.reaper import alive, reap
 from moola_core.runs.record import RESUMABLE, Record
@@ -89,12 +89,10 @@ class LocalLauncher:
 
     def _part_of(self, record: Record) -> bool:
         """Whether the run is carried out by its parent's process."""
-        if not record.parent or record.queue:
+        above = next(bonds.ancestors(self.store.open(record.run_id)), None)
+        if above is None or record.queue:
             return False
-        try:
-            parent = self.store.open(record.parent).record
-        except RunError:
-            return False
+        parent = above.record
         return parent.active and parent.process.get("pid") == record.process.get("pid")
 
 

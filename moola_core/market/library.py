@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,6 +39,11 @@ class Dataset:
     name: str
     windows: Path | None
     bars: Path | None
+
+
+def data_folder() -> Path:
+    """The folder of bars and labelled windows: MOOLA_DATA, or `data`."""
+    return Path(os.environ.get("MOOLA_DATA") or "data")
 
 
 def find_files(folder: str | Path) -> list[DataFile]:

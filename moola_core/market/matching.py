@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 LONGEST_RUN = 64
-SHARED_BARS = 2
+SHARED_BARS = 2  # equal bars in a row from which windows are taken to share them
+SHIFTED_BARS = 16  # and equal moves in a row, where prices are equal only up to a constant
+MOVING_BARS = 8  # of these, so many closes must change: quiet bars look alike everywhere
 # Prices are multiples of the tick, so quotients lie on a coarse grid: this keeps them off the rounding edges.
 _OFF_EDGE = 0.363
 _PRIME = np.uint64(1099511628211)
@@ -55,20 +57,79 @@ def _tick(prices: np.ndarray) -> float:
     return float(real.min()) if len(real) else 1.0
 
 
-def overlaps(prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Series [n] and first bar [n] of windows [n, K, 4], from runs of equal bars: windows of a series overlap or chain."""
-    n, length = prices.shape[:2]
-    if not n:
+def overlaps(prices: np.ndarray, least_moving: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Series [n] and first bar [n] of windows [n, K, 4], from their prices: windows of a series overlap or chain.
+
+    Windows overlap where two bars or more in a row are equal, or 16 moves or more in a row, which a constant added to the prices does not
+    change, and nothing in the overlap contradicts it. least_moving: of equal bars so many must have a range. Windows that are equal but for
+    a constant lie at the same bar.
+    """
+    if not len(prices):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    bars = np.ascontiguousarray(prices).reshape(n * length, 4)
-    per_bar = _mix(bars.view(np.uint64))
-    keys = np.stack([_run_hash(row, SHARED_BARS) for row in per_bar.reshape(n, length)])
-    order = np.argsort(keys.ravel(), kind="stable")
-    ordered = keys.ravel()[order]
-    same = np.flatnonzero(ordered[1:] == ordered[:-1])
-    (a, at), (b, also_at) = (np.divmod(order[side], keys.shape[1]) for side in (same, same + 1))
+    distinct, which = np.unique(same(prices), return_inverse=True)
+    kinds = prices[distinct]
+    links = [link for link in _equal_bars(kinds) if _moving(kinds, *link) >= least_moving]
+    series, first = _place(len(kinds), links + _equal_moves(kinds))
+    return series[which], first[which]
+
+
+def same(prices: np.ndarray) -> np.ndarray:
+    """For each window [n, K, 4] the number [n] of the first one that has the same prices, but for a constant that is added to all of them."""
+    steps = np.floor((prices - prices[:, :1, 3:]) / _tick(prices) + _OFF_EDGE).reshape(len(prices), -1)
+    _, first, which = np.unique(steps, axis=0, return_index=True, return_inverse=True)
+    return first[which.reshape(-1)]
+
+
+def _equal_bars(prices: np.ndarray) -> list[tuple[int, int, int]]:
+    """Pairs (a, b, shift) of windows with equal bars, b starting `shift` bars after a."""
+    n, length = prices.shape[:2]
+    per_bar = _mix(np.ascontiguousarray(prices).reshape(n * length, 4).view(np.uint64)).reshape(n, length)
+    keys = np.stack([_run_hash(row, SHARED_BARS) for row in per_bar])
+    candidates = _candidates(keys, np.ones(keys.shape, bool))
+    return [link for link in candidates if np.array_equal(*_parts(prices, *link))]
+
+
+def _equal_moves(prices: np.ndarray) -> list[tuple[int, int, int]]:
+    """Pairs of windows whose prices differ by a constant where they overlap."""
+    n, length = prices.shape[:2]
+    run, tick = min(SHIFTED_BARS, 1 << ((length - 1).bit_length() - 1)), _tick(prices)
+    moves = (
+        prices[:, 1:] - prices[:, :-1, 3:]
+    )  # of a bar's four prices from the close before: no constant is left in them
+    steps = np.floor(moves / tick + _OFF_EDGE).astype(np.int64)
+    per_bar = _mix(steps.reshape(-1, 4).view(np.uint64)).reshape(n, length - 1)
+    keys = np.stack([_run_hash(row, run) for row in per_bar])
+    changes = np.cumsum(np.pad(steps[:, :, 3] != 0, ((0, 0), (1, 0))), axis=1)
+    moving = changes[:, run:] - changes[:, :-run]
+    links = []
+    for link in _candidates(keys, moving >= run * MOVING_BARS // SHIFTED_BARS):
+        left, right = _parts(prices, *link)
+        if np.abs((left - left[0, 3]) - (right - right[0, 3])).max() <= 0.1 * tick:
+            links.append(link)
+    return links
+
+
+def _candidates(keys: np.ndarray, counts: np.ndarray) -> list[tuple[int, int, int]]:
+    """Pairs (a, b, shift) of windows that have a key [n, runs] in common, of those that count."""
+    places = np.flatnonzero(counts.ravel())
+    places = places[np.argsort(keys.ravel()[places], kind="stable")]
+    ordered = keys.ravel()[places]
+    equal = np.flatnonzero(ordered[1:] == ordered[:-1])
+    (a, at), (b, also_at) = (np.divmod(places[side], keys.shape[1]) for side in (equal, equal + 1))
     links = np.unique(np.stack([a, b, at - also_at], axis=1)[a != b], axis=0)
-    return _place(n, [(a, b, shift) for a, b, shift in links.tolist() if _agree(prices, a, b, shift)])
+    return [(a, b, shift) for a, b, shift in links.tolist()]
+
+
+def _parts(prices: np.ndarray, a: int, b: int, shift: int) -> tuple[np.ndarray, np.ndarray]:
+    """The bars of windows a and b in which they overlap when b starts `shift` bars after a."""
+    length = prices.shape[1] - abs(shift)
+    return prices[a, max(shift, 0) :][:length], prices[b, max(-shift, 0) :][:length]
+
+
+def _moving(prices: np.ndarray, a: int, b: int, shift: int) -> int:
+    """How many bars of the overlap have a range."""
+    part, _ = _parts(prices, a, b, shift)
+    return int((part[:, 1] > part[:, 2]).sum())
 
 
 def interval_s(prices: np.ndarray, start_time: np.ndarray) -> float | None:
@@ -91,23 +152,12 @@ def along_time(prices: np.ndarray, start_time: np.ndarray, series: np.ndarray, i
     group, shared = overlaps(prices)
     order = np.lexsort((start_time, series))
     clock = np.diff(start_time[order]).astype("timedelta64[ns]").astype(float) / 1e9 / interval_s
-    told = (np.diff(group[order]) == 0) & (np.diff(shared[order]) >= 0)
+    told = (np.diff(group[order]) == 0) & (np.diff(shared[order]) > 0)  # 0: a copy, whose time may be wrong
     steps = np.where(told, np.diff(shared[order]), clock.round().astype(np.int64))
     steps[np.diff(series[order]) != 0] = 0
     first = np.empty(len(order), np.int64)
     first[order] = np.r_[0, np.cumsum(steps)]
     return first
-
-
-def _agree(prices: np.ndarray, a: int, b: int, shift: int) -> bool:
-    """Whether windows a and b have equal bars wherever they overlap when b starts `shift` bars after a."""
-    length = prices.shape[1]
-    left, right = (
-        (prices[a, shift:], prices[b, : length - shift])
-        if shift >= 0
-        else (prices[a, : length + shift], prices[b, -shift:])
-    )
-    return np.array_equal(left, right)
 
 
 def _place(n: int, links: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray]:

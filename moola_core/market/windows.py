@@ -21,6 +21,7 @@ from moola_core.specs import Reading
 SHORTEST, LONGEST = 10, 500
 NO_TIME = np.datetime64("NaT", "ns")
 MINUTE_S = 60.0
+LEAST_MOVING = 4  # bars with a range: a market that stands still repeats its bars, which says nothing against the times
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,15 +301,16 @@ def locate(windows: Windows, bars: Bars) -> Windows:
 
 
 def bar_spans(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """Which windows share bars: series [n] and first bar [n] within it.
+    """Which windows share bars: series and first bar within it, both [n], or [n, 2] for windows that are placed in two ways.
 
-    Two windows share bars when they are of one series and their first bars lie closer than K. Known from positions in
-    bars, else from start times and equal prices, else from equal prices alone.
+    Two windows share bars when they are of one series and their first bars lie closer than K, in either way. Known from positions in
+    bars, else from start times and also from equal prices (a copy under another time is still the same window), else from prices alone.
     """
     if len(windows) and (windows.position >= 0).all():
         return np.zeros(len(windows), np.int64), windows.position.astype(np.int64)
-    if len(windows) and not np.isnat(windows.start_time).any():
-        _, series = np.unique(windows.instrument.astype(str), return_inverse=True)
-        first = matching.along_time(windows.prices, windows.start_time, series, windows.interval_s)
-        return series.astype(np.int64), first
-    return matching.overlaps(windows.prices)
+    if not len(windows) or np.isnat(windows.start_time).any():
+        return matching.overlaps(windows.prices)
+    _, instrument = np.unique(windows.instrument.astype(str), return_inverse=True)
+    timed = matching.along_time(windows.prices, windows.start_time, instrument, windows.interval_s)
+    series, first = matching.overlaps(windows.prices, LEAST_MOVING)
+    return np.stack([instrument.astype(np.int64), series], axis=1), np.stack([timed, first], axis=1)

@@ -100,7 +100,7 @@ def after_plan(record: Record, found: PlanReport | None) -> Advice:
         return _of_state(record)
     failed = [row for row in found.decisions if row.branch == "failed"] if found else []
     if failed:
-        return Advice(f"{failed[0].study} failed: {failed[0].reason}", f"Mend that, then: moola plan --resume {record.run_id}.", "Read the log", "runs")  # fmt: skip
+        return Advice(f"{failed[0].study} failed: {failed[0].reason}", "Correct that and start the plan again; a study of it can also be started alone.", "Read the log", "runs")  # fmt: skip
     adopted = [row.adopts for row in found.decisions if row.adopts] if found else []
     if adopted:
         return Advice(

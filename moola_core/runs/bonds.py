@@ -23,6 +23,35 @@ def needs(run: Run) -> set[str]:
     return found | set(children.values()) | ({record.parent} if record.parent else set())
 
 
+def ancestors(run: Run) -> Iterator[Run]:
+    """The run's parent, its parent's parent and so on, each once.
+
+    It ends where there is no parent, where a record cannot be read, and where the line returns to a run that was there already:
+    records come from other machines too, and nothing keeps a file from naming itself as its parent.
+    """
+    met = {run.id}
+    parent = run.record.parent
+    while RUN_ID.fullmatch(parent or "") and parent not in met:
+        met.add(str(parent))
+        run = Run(run.folder.with_name(str(parent)))
+        try:
+            parent = run.record.parent
+        except RunError:
+            return
+        yield run
+
+
+def refuse_circle(run: Run) -> None:
+    """Raise RunError when the run is its own ancestor: such a record was not written by this program."""
+    line = [run, *ancestors(run)]
+    if line[-1].record.parent == run.id:
+        raise RunError(
+            f"is its own ancestor: {' → '.join(one.id for one in (*line, run))}.",
+            where=f"run {run.id}",
+            mend=f"Correct `parent` in {line[-1].folder / 'run.json'}, or launch a new run from its spec.json.",
+        )
+
+
 def files(run: Run, kinds: tuple[str, ...] = FILES) -> list[str]:
     """The files of these kinds that the run's spec names, as it names them."""
     named = (text for key, text in _texts(_spec(run)) if key.rpartition(".")[2] in kinds and text)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from moola_core.runs.bonds import ancestors
 from moola_core.runs.files import write_text
-from moola_core.runs.record import RUN_ID
 from moola_core.runs.store import Run, now
 
 WISH = "cancel"
@@ -16,17 +16,15 @@ def ask(run: Run) -> None:
 
 def asked(run: Run) -> bool:
     """Whether the run, or the study or plan that it is part of, is to be cancelled."""
-    record, process = run.record, run.record.process
-    while not (run.folder / WISH).is_file():
-        if not RUN_ID.fullmatch(record.parent or ""):
+    if (run.folder / WISH).is_file():
+        return True
+    process = run.record.process
+    for above in ancestors(run):
+        if above.record.process != process:  # made of that run, not a part of it
             return False
-        run = Run(run.folder.with_name(str(record.parent)))
-        if not run.folder.is_dir():
-            return False
-        record = run.record
-        if record.process != process:  # made of that run, not a part of it
-            return False
-    return True
+        if (above.folder / WISH).is_file():
+            return True
+    return False
 
 
 def withdraw(run: Run) -> None:

@@ -15,7 +15,7 @@ from moola_core.specs.data import Data, Features, Reading
 from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
 from moola_core.specs.model import Model
-from moola_core.specs.part import Part, build, change, differences, digest, settings
+from moola_core.specs.part import Part, build, change, differences, digest, full_name, settings
 from moola_core.specs.plan import Plan
 from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
@@ -23,7 +23,7 @@ from moola_core.specs.study import Arm, Study
 
 __all__ = [
     "KINDS", "Arm", "Compare", "Data", "Diagnose", "Faults", "Features", "Finetune", "Loss", "Model", "Objective", "Part", "Plan", "Predict", "Pretrain", "PretrainFaults",
-    "Pretraining", "Reading", "Sampling", "Study", "Training", "Transfer", "build", "change", "differences", "digest", "parse", "settings",
+    "Pretraining", "Reading", "Sampling", "Study", "Training", "Transfer", "build", "change", "differences", "digest", "full_name", "parse", "settings",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Part]] = {

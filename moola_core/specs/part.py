@@ -10,6 +10,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from moola_core.errors import SpecError, nearest
 
+# What only says where a spec came from or what it is: changing such a name would change no setting.
+NAMED_ONLY = {
+    "preset": (
+        "only names where the settings came from",
+        "Choose a preset with --preset, and change single settings of it with --set.",
+    ),
+    "kind": ("says what the spec is", "Use the command for it, such as `moola pretrain`."),
+}
+
 
 class Part(BaseModel):
     """A frozen piece of a spec."""
@@ -41,11 +50,15 @@ def settings(spec: Part | type[Part], prefix: str = "") -> dict[str, Any]:
 def change(spec: Any, changes: dict[str, Any]) -> Any:
     """A copy of `spec` with settings changed, each by its dotted name or, where it is unique, its last name.
 
-    Values given as text (from `--set`) are read as JSON where that works, and as text otherwise.
+    Values given as text (from `--set`) are read as JSON where that works, and as text otherwise. Raises SpecError for an unknown name, for
+    a value that does not fit, and for a name that is no setting, such as `preset`.
     """
     values, known = spec.model_dump(), settings(type(spec))
     for name, value in changes.items():
-        full = _full_name(name, type(spec))
+        full = full_name(name, type(spec))
+        if full in NAMED_ONLY:
+            why, instead = NAMED_ONLY[full]
+            raise SpecError(f"{name} cannot be set: it {why}.", where=f"{name}={value}", mend=instead)
         *path, last = full.split(".")
         place = values
         for step in path:
@@ -65,7 +78,8 @@ def digest(part: Part) -> str:
     return hashlib.sha256(json.dumps(part.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _full_name(name: str, kind: type[Part]) -> str:
+def full_name(name: str, kind: type[Part]) -> str:
+    """The dotted name of a setting that is given by that or, where it is unique, by its last part. Raises SpecError."""
     known = settings(kind)
     if name in known:
         return name

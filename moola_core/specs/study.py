@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from moola_core.specs.finetune import Finetune
-from moola_core.specs.part import Part, change
+from moola_core.specs.part import Part, change, digest
 from moola_core.specs.pretrain import Pretrain
 
 
@@ -20,6 +20,7 @@ class Arm(Part):
         None,
         description="settings of the pre-training that this arm changes; none starts from no encoder of the study's",
     )
+    beside: bool = Field(False, description="a simple model that stands beside what the study compares")
 
 
 class Study(Part):
@@ -34,6 +35,9 @@ class Study(Part):
     against: str = Field(description="the arm that the others are compared with")
     margin: float = Field(0.02, gt=0, le=0.5, description="differences within this count as equivalent")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of the verdicts' draws")
+    notes: tuple[str, ...] = Field(
+        (), description="what the reader of its result should know about how it was asked for"
+    )
 
     @field_validator("arms")
     @classmethod
@@ -80,3 +84,14 @@ class Study(Part):
         if arm.pretraining is None or self.pretrain is None:
             return None
         return change(self.pretrain, arm.pretraining)
+
+    def pretrainings(self) -> list[tuple[Pretrain, tuple[str, ...]]]:
+        """Each pre-training of the study once, with the arms that start from it."""
+        arms: dict[str, list[str]] = {}
+        found: dict[str, Pretrain] = {}
+        for arm in self.arms:
+            own = self.pretraining_of(arm.name)
+            if own is not None:
+                found[digest(own)] = own
+                arms.setdefault(digest(own), []).append(arm.name)
+        return [(own, tuple(arms[key])) for key, own in found.items()]

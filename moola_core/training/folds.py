@@ -31,7 +31,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Places:
-    """Where each window lies: its series [n], first bar [n], and the window length in bars."""
+    """Where each window lies: its series [n] and first bar in it [n], and the window length in bars.
+
+    Both are [n, w] where windows are placed in w ways, such as by their times and by their prices: two windows share bars when they do in
+    one of these.
+    """
 
     series: np.ndarray
     first: np.ndarray
@@ -39,30 +43,74 @@ class Places:
 
     def near(self, rows: np.ndarray, others: np.ndarray, embargo_bars: int) -> np.ndarray:
         """Which of `rows` share a bar with any of `others`, or lie within the embargo of one: bool [len(rows)]."""
-        same = self.series[rows][:, None] == self.series[others][None, :]
-        apart = np.abs(self.first[rows][:, None] - self.first[others][None, :])
-        return (same & (apart < self.window_bars + embargo_bars)).any(1)
+        found = np.zeros(len(rows), bool)
+        for series, first in self.ways():
+            same = series[rows][:, None] == series[others][None, :]
+            apart = np.abs(first[rows][:, None] - first[others][None, :])
+            found |= (same & (apart < self.window_bars + embargo_bars)).any(1)
+        return found
+
+    def ways(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Series [n] and first bar [n] of each way in which the windows are placed."""
+        n = len(self.series)
+        return list(zip(self.series.reshape(n, -1).T, self.first.reshape(n, -1).T, strict=True))
 
 
 def overlap_groups(places: Places, folds: int, embargo_bars: int = 0) -> np.ndarray:
-    """The group [n] of each window: its chain, or its run of a chain that is longer than n / (2 · folds) windows."""
+    """The group [n] of each window: its chain, or its run of a chain that is longer than n / (2 · folds) windows.
+
+    Windows at the same bar are copies of each other: no run ends between them.
+    """
     n = len(places.series)
-    order = np.lexsort((places.first, places.series))
+    chain = _joined([_chains(series, first, places.window_bars + embargo_bars) for series, first in places.ways()])
+    copy = _joined([_chains(series, first, 1) for series, first in places.ways()])
+    series, first = places.ways()[0]
+    rank = np.empty(n, np.int64)
+    rank[np.lexsort((first, series))] = np.arange(n)
+    lead = np.full(n, n)  # where the first of a window's copies stands, and the first of its chain
+    np.minimum.at(lead, copy, rank)
+    head = np.full(n, n)
+    np.minimum.at(head, chain, rank)
+    order = np.lexsort((rank, lead[copy], head[chain]))
     group, groups = np.empty(n, np.int64), 0
-    for chain in _chains(places, order, embargo_bars):
-        size = len(chain) if len(chain) <= n / (2 * folds) else -(-n // (4 * folds))
-        for start in range(0, len(chain), size):
-            group[chain[start : start + size]] = groups
+    for rows in np.split(order, np.flatnonzero(np.diff(chain[order])) + 1):
+        size = len(rows) if len(rows) <= n / (2 * folds) else -(-n // (4 * folds))
+        for run in _runs(rows, copy[rows], size):
+            group[run] = groups
             groups += 1
     return group
 
 
-def _chains(places: Places, order: np.ndarray, embargo_bars: int) -> list[np.ndarray]:
-    """Runs of `order` in which each window starts no later than the furthest end so far plus the embargo."""
-    series, first = places.series[order], places.first[order]
-    reach = first + places.window_bars - 1 + embargo_bars  # starts are sorted, so the last end is the furthest
-    cuts = np.flatnonzero((series[1:] != series[:-1]) | (first[1:] > reach[:-1])) + 1
-    return np.split(order, cuts)
+def _runs(rows: np.ndarray, copy: np.ndarray, size: int) -> list[np.ndarray]:
+    """`rows` in runs of `size`, longer ones where a run would end between copies."""
+    cuts, start = [], 0
+    for i in np.flatnonzero(np.diff(copy)) + 1:
+        if i - start >= size:
+            cuts.append(i)
+            start = i
+    return np.split(rows, cuts)
+
+
+def _chains(series: np.ndarray, first: np.ndarray, reach_bars: int) -> np.ndarray:
+    """The chain [n] of each window, by a number below n: in a chain each window starts less than `reach_bars` after the one before."""
+    order = np.lexsort((first, series))
+    cuts = (np.diff(series[order]) != 0) | (np.diff(first[order]) >= reach_bars)
+    chain = np.empty(len(series), np.int64)
+    chain[order] = np.r_[np.zeros(min(len(series), 1), np.int64), np.cumsum(cuts)]
+    return chain
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Numbers [n], below n, that are equal for windows which any of the `parts` [n] holds together, be it by way of others."""
+    joined = parts[0]
+    while True:
+        before = joined
+        for part in parts:
+            least = np.full(len(part), len(part))
+            np.minimum.at(least, part, joined)
+            joined = least[part]
+        if np.array_equal(joined, before):
+            return joined
 
 
 def make_folds(label: np.ndarray, places: Places, training: Training, faults: Faults) -> tuple[Fold, ...]:

@@ -15,7 +15,7 @@ class Inputs:
     """n windows ready to train on.
 
     x [n, K, F] float32, not yet standardised; label [n] str; start, end [n] float64 pointers in bars (nan: none);
-    window_id [n]; series, first [n]: which windows share bars; features [F] names.
+    window_id [n]; series, first [n] or [n, w]: which windows share bars, in any of w ways; features [F] names.
     """
 
     x: np.ndarray

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from moola_core.errors import DataError
-from moola_core.market.bars import Bars, crosses, shares_bars
+from moola_core.market.bars import Bars
+from moola_core.market.unlabelled import candidates, kept_of, refuse_too_few
 from moola_core.specs import Pretrain
 from moola_core.training.bar_windows import BarWindows
 
-LEAST_WINDOWS = 100
 LEAST_TRAINED = 2  # one window alone is no batch: there is nothing to tell it apart from, nothing to normalise it by
 NEAREST = 5
 SEASON_WINDOWS = 277  # about ten sessions of 1-minute bars at stride 52
@@ -39,27 +39,14 @@ def sample(
     fewer than 100 windows are left, or fewer than 2 to train on.
     """
     sampling = spec.sampling
-    length, reach = sampling.window_bars, reach_bars(spec)
-    first = np.arange(0, max(len(bars) - reach + 1, 0), sampling.stride_bars)
-    counts = {"in_bars": len(first)}
-    broken = crosses(bars.breaks, first, reach)
-    first, counts["over_gaps"] = first[~broken], int(broken.sum())
-    counts["labelled"] = 0
-    if sampling.exclude_labelled and len(labelled):
-        shared = shares_bars(first, reach, np.sort(labelled), length)
-        first, counts["labelled"] = first[~shared], int(shared.sum())
-    cut = first[min(round(len(first) * (1 - sampling.valid_frac)), len(first) - 1)] if len(first) else 0
-    valid = first[first >= cut]
-    train = first[first + reach <= cut]
-    counts["between"] = len(first) - len(train) - len(valid)
+    refuse_too_few(bars, spec, labelled)
+    train, valid, counts = candidates(bars, spec, labelled)
     if sampling.keep != "all":
-        worth = activity(bars, length) if sampling.keep == "active" else nearness
+        worth = activity(bars, sampling.window_bars) if sampling.keep == "active" else nearness
         assert worth is not None
         kept = [_best(part, worth(part), sampling.keep_frac) for part in (train, valid)]
         counts[f"not_{sampling.keep}"] = len(train) + len(valid) - len(kept[0]) - len(kept[1])
         train, valid = kept
-    if len(train) + len(valid) < LEAST_WINDOWS or not len(train) or not len(valid):
-        raise DataError(_too_few(len(train) + len(valid), counts), where="sampling", mend=_mend(counts))
     if len(train) < LEAST_TRAINED:
         raise DataError(
             f"only {len(train)} of {len(train) + len(valid)} windows is left to train on, too few for a batch.",
@@ -67,12 +54,6 @@ def sample(
             mend="Give more bars, or a smaller sampling.valid_frac.",
         )
     return Sample(train, valid, counts | {"train": len(train), "valid": len(valid)})
-
-
-def reach_bars(spec: Pretrain) -> int:
-    """Bars from a window's first on that its inputs or its target are made from."""
-    extra = {"supervised": spec.objective.horizon_bars, "contrastive": spec.objective.view_shift_bars}
-    return spec.sampling.window_bars + extra.get(spec.objective.name, 0)
 
 
 def activity(bars: Bars, length_bars: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -96,32 +77,7 @@ def activity(bars: Bars, length_bars: int) -> Callable[[np.ndarray], np.ndarray]
 
 def _best(first: np.ndarray, worth: np.ndarray, share: float) -> np.ndarray:
     """The `share` of windows of the largest worth, in time order."""
-    keep = max(1, round(len(first) * share)) if len(first) else 0
-    return first[np.sort(np.argsort(-worth, kind="stable")[:keep])]
-
-
-def _too_few(left: int, counts: dict[str, int]) -> str:
-    gone = [f"{count} {_REASONS[name]}" for name, count in counts.items() if name in _REASONS and count]
-    return (
-        f"only {left} of {counts['in_bars']} windows are left for pre-training, fewer than {LEAST_WINDOWS}"
-        + (f": {', '.join(gone)}" if gone else "")
-        + "."
-    )
-
-
-_REASONS = {
-    "over_gaps": "span a gap or a roll",
-    "labelled": "share bars with labelled windows (sampling.exclude_labelled)",
-    "between": "lie across the split of training and validation",
-    "not_active": "are not active enough (sampling.keep)",
-    "not_similar": "are not similar enough (sampling.keep)",
-}
-
-
-def _mend(counts: dict[str, int]) -> str:
-    if counts["labelled"]:
-        return "Set sampling.exclude_labelled=false (pre-training then sees these bars, without labels), or give more bars."
-    return "Give more bars, or a smaller sampling.stride_bars."
+    return first[np.sort(np.argsort(-worth, kind="stable")[: kept_of(len(first), share)])]
 
 
 def nearness(windows: BarWindows, labelled: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

@@ -6,8 +6,11 @@ from typing import Any
 
 import streamlit as st
 
+from moola_core.errors import MoolaError
 from moola_core.launch.estimate import estimate, estimate_pretraining
+from moola_core.market.known import first_bars
 from moola_core.market.library import Dataset
+from moola_core.market.unlabelled import refuse_too_few
 from moola_core.market.windows import Windows
 from moola_core.presets import preset
 from moola_core.reports.wording import duration, size
@@ -85,7 +88,7 @@ def changes_table(base: Any, spec: Any) -> None:
 def data_problem(spec: Any, windows: Windows | None) -> str:
     """Why this data cannot be trained on with this spec; empty when it can."""
     if spec.kind == PRETRAIN:
-        return "" if spec.data.bars else "Pre-training needs bars. Choose a dataset that has them."
+        return _pretraining_problem(spec, windows)
     if windows is None:
         return "Fine-tuning needs labelled windows. Choose a dataset that has them."
     kept, _ = windows.trainable(spec.data.grades_left_out)
@@ -98,11 +101,28 @@ def data_problem(spec: Any, windows: Windows | None) -> str:
     return ""
 
 
+def _pretraining_problem(spec: Any, windows: Windows | None) -> str:
+    if not spec.data.bars:
+        return "Pre-training needs bars. Choose a dataset that has them."
+    try:
+        bars, length = loaders.bars_of(spec.data.bars), spec.sampling.window_bars
+        known = (
+            loaders.known_windows(spec.data.bars).first(length) if windows is None else first_bars([windows], length)
+        )
+        refuse_too_few(bars, spec, known)
+    except MoolaError as error:
+        return str(error)
+    return ""
+
+
 def costs(spec: Any, windows: Windows | None, bars: int) -> None:
     """Time and disk that the run will take, from measured steps, and its cost at an hourly price."""
     if spec.kind == PRETRAIN:
         expected = estimate_pretraining(spec, bars, loaders.store())
         fits, sizes = f"{spec.training.epochs} epochs", f"about {expected.fits} windows"
+        if windows is None:
+            for note in loaders.known_windows(spec.data.bars).notes(spec.sampling.exclude_labelled):
+                st.caption(f":material/info: {literal(note)}")
     else:
         assert windows is not None
         kept, left_out = windows.trainable(spec.data.grades_left_out)

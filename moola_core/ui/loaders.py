@@ -13,7 +13,9 @@ import streamlit as st
 from moola_core.diagnostics.results import RESULTS, Diagnosis, Evaluation, Learned
 from moola_core.errors import MoolaError
 from moola_core.launch.local import LocalLauncher
+from moola_core.market import known
 from moola_core.market.bars import Bars, load_bars
+from moola_core.market.known import Known
 from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
 from moola_core.market.windows import Windows, load_windows
@@ -50,11 +52,12 @@ def launcher() -> LocalLauncher:
 
 def found_datasets() -> list[Dataset]:
     """The datasets in the data folder; its files are looked at again when one of them changed."""
-    folder = data_folder()
-    if not folder.is_dir():
-        return []
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return _datasets(str(folder), tuple(stamp(path) for path in files))
+    return _datasets(str(data_folder()), _data_files())
+
+
+def _data_files() -> tuple[Stamp, ...]:
+    """The stamps of all files in the data folder."""
+    return tuple(stamp(path) for path in sorted(data_folder().rglob("*")) if path.is_file())
 
 
 def reading_of(path: str | Path) -> Reading:
@@ -84,6 +87,11 @@ def windows_of(path: str | Path, bars: str | Path | None = None) -> Windows:
     """The windows in the file, located in the bars if a file of them is given. Raises DataError."""
     beside = (stamp(bars), stamp(sidecar_path(bars))) if bars else None
     return _windows(stamp(path), stamp(sidecar_path(path)), beside)
+
+
+def known_windows(bars: str | Path) -> Known:
+    """Labelled windows that are known to lie in the bars of a file. Raises DataError."""
+    return _known((stamp(bars), stamp(sidecar_path(bars))), str(data_folder()), _data_files())
 
 
 def records(include_archived: bool = False) -> list[Record]:
@@ -237,6 +245,11 @@ def _bars(source: Stamp, reading: Stamp) -> Bars:
 @st.cache_resource(max_entries=6, show_spinner="Reading the windows")
 def _windows(source: Stamp, reading: Stamp, beside: tuple[Stamp, Stamp] | None) -> Windows:
     return load_windows(source[0], bars=_bars(*beside) if beside else None)
+
+
+@st.cache_resource(max_entries=3, show_spinner="Looking for labelled windows of these bars")
+def _known(beside: tuple[Stamp, Stamp], folder: str, files: tuple[Stamp, ...]) -> Known:
+    return known.known_windows(_bars(*beside), beside[0][0], folder)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

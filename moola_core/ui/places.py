@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from moola_core.market.library import data_folder
+
+__all__ = ["LOGO", "MARK", "data_folder", "shown", "store_folder"]
 MARK = Path(__file__).with_name("mark.svg")
 LOGO = Path(__file__).with_name("logo.svg")
-
-
-def data_folder() -> Path:
-    """The folder of bars and labelled windows: MOOLA_DATA, or `data`."""
-    return Path(os.environ.get("MOOLA_DATA") or "data")
 
 
 def store_folder() -> Path:

@@ -9,7 +9,12 @@ from moola_core.diagnostics.results import Decision, PlanReport
 from moola_core.ui import state, widgets
 from moola_core.ui.widgets import literal, moment
 
-MARKS = {"ran": ":green-badge[ran]", "skipped": ":gray-badge[skipped]", "failed": ":red-badge[failed]"}
+MARKS = {
+    "ran": ":green-badge[ran]",
+    "ran in part": ":orange-badge[ran in part]",
+    "skipped": ":gray-badge[skipped]",
+    "failed": ":red-badge[failed]",
+}
 
 
 def plan(found: PlanReport) -> None:
@@ -31,7 +36,7 @@ def _decision(row: Decision) -> None:
         if row.verdict:
             st.markdown(literal(row.verdict))
         if row.adopts:
-            st.caption(f"The studies after it start from {literal(row.adopts)}.")
+            st.caption(f"The studies after it take over {literal(row.adopts)}.")
         st.caption(f"{row.who}, {moment(row.when)}")
         if row.run_id and st.button("See the study", key=f"study_{row.study}", icon=":material/balance:"):
             state.open_page("compare", **{state.STUDY: row.run_id})

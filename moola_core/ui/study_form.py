@@ -7,11 +7,13 @@ import streamlit as st
 from moola_core import studies
 from moola_core.errors import MoolaError
 from moola_core.launch.estimate import estimate, estimate_pretraining
+from moola_core.market.ahead import refuse_pretraining, refuse_without_pointers
 from moola_core.market.library import Dataset
 from moola_core.presets import PRESETS
 from moola_core.reports.wording import duration
+from moola_core.runs.comparable import comparable
 from moola_core.runs.record import Record
-from moola_core.specs import Compare, Plan, Study, digest
+from moola_core.specs import Compare, Data, Plan, Study
 from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import literal
 
@@ -32,28 +34,44 @@ def new_study(dataset: Dataset) -> None:
             "Settings from", [key for key in PRESETS if key != "october"], index=1, key="study_preset", width=200
         )
         unlabelled = st.toggle(
-            "Pre-train on labelled bars too", key="study_all_bars", help="For bars that are mostly labelled."
+            "Pre-train on labelled bars too",
+            key="study_all_bars",
+            help="For bars that are mostly labelled: sets pretrain.sampling.exclude_labelled=false.",
         )
+    changes = {"pretrain.sampling.exclude_labelled": not unlabelled} if dataset.bars else {}
     try:
-        changes = {"pretrain.sampling.exclude_labelled": not unlabelled} if dataset.bars else {}
-        spec = studies.study(name, start, loaders.data_of(dataset), changes)
-        seconds = study_seconds(spec, dataset)
+        own = changes if name in studies.PRETRAINED else {}
+        spec = studies.study(name, start, loaders.data_of(dataset), own)
+        refuse_impossible(spec, dataset)
     except MoolaError as error:
         widgets.explain(error)
-        return
-    st.caption(
-        f"Arms: {literal(', '.join(arm.name for arm in spec.arms))}. {spec.base.training.repeats} repeats of {spec.base.training.folds} folds, about {duration(seconds)}."
-    )
+        spec = None
+    if spec is not None:
+        st.caption(
+            f"Arms: {literal(', '.join(arm.name for arm in spec.arms))}. {spec.base.training.repeats} repeats of "
+            f"{spec.base.training.folds} folds, about {duration(study_seconds(spec, dataset))}."
+        )
     launcher = loaders.launcher()
     with st.container(horizontal=True):
-        if st.button("Start the study", type="primary", icon=":material/play_arrow:"):
+        if st.button("Start the study", type="primary", icon=":material/play_arrow:", disabled=spec is None):
+            assert spec is not None
             launcher.submit(spec, name=spec.name)
             st.rerun()
         whole = "All named studies in their order; what one shows decides about the next."
         if st.button("Run the whole plan", icon=":material/account_tree:", help=whole):
-            asked = Plan(preset=start, data=spec.base.data, changes=changes)
+            asked = Plan(preset=start, data=Data(**loaders.data_of(dataset)), changes=changes)
             launcher.submit(asked, name="plan")
             st.rerun()
+
+
+def refuse_impossible(spec: Study, dataset: Dataset) -> None:
+    """Raise DataError when arms of the study cannot be trained on the dataset, before anything is started."""
+    windows = loaders.windows_of(dataset.windows, dataset.bars) if dataset.windows else None
+    if windows is not None:
+        refuse_without_pointers(spec, windows)
+    if dataset.bars:
+        for encoder, arms in spec.pretrainings():
+            refuse_pretraining(encoder, arms, loaders.bars_of(dataset.bars), windows)
 
 
 def study_seconds(spec: Study, dataset: Dataset) -> float:
@@ -64,16 +82,13 @@ def study_seconds(spec: Study, dataset: Dataset) -> float:
         if dataset.windows
         else 0
     )
-    encoders = {}
+    if dataset.bars:
+        bars = len(loaders.bars_of(dataset.bars))
+        total += sum(estimate_pretraining(encoder, bars, store).seconds for encoder, _ in spec.pretrainings())
     for arm in spec.arms:
-        pretraining = spec.pretraining_of(arm.name)
-        if pretraining is not None and dataset.bars:
-            encoders[digest(pretraining)] = estimate_pretraining(
-                pretraining, len(loaders.bars_of(dataset.bars)), store
-            ).seconds
         run = spec.spec_of(arm.name, "encoder")
         total += SIMPLE_S if run.reference != "none" else estimate(run, windows, store).seconds
-    return total + sum(encoders.values())
+    return total
 
 
 def new_comparison(records: tuple[Record, ...]) -> None:
@@ -85,5 +100,10 @@ def new_comparison(records: tuple[Record, ...]) -> None:
             "Runs, the baseline first", list(titles), format_func=titles.__getitem__, key="compared", width=640
         )
         if st.button("Compare them", icon=":material/compare_arrows:", disabled=len(chosen) < 2):
+            try:
+                comparable(loaders.store(), chosen)
+            except MoolaError as error:
+                widgets.explain(error)
+                return
             loaders.launcher().submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0])
             st.rerun()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from moola_core.errors import DataError
+from moola_core.market.windows import bar_spans, windows_from_arrays
 from moola_core.specs import Faults, Training
 from moola_core.training.folds import Places, make_folds, overlap_groups
 
@@ -148,3 +149,54 @@ def test_too_few_groups_are_refused():
     places = Places(np.zeros(12, np.int64), np.zeros(12, np.int64), K)  # all the same bars: everything would be purged
     with pytest.raises(DataError, match=r"training\.folds"):
         make_folds(labels(12), places, Training(folds=5), Faults())
+
+
+def market(rng: np.random.Generator, bars: int) -> np.ndarray:
+    """Bars [bars, 4] of a random walk on a grid of quarters; every third day some of it stands still."""
+    steps = rng.integers(-8, 9, (bars, 4)) * (rng.random((bars, 1)) > 0.2)
+    close = 15_000 + np.cumsum(steps[:, 0])
+    opened = np.r_[close[0], close[:-1]]
+    high = np.maximum(opened, close) + np.abs(steps[:, 1])
+    low = np.minimum(opened, close) - np.abs(steps[:, 2])
+    return np.stack([opened, high, low, close], axis=1) / 4 + 1000
+
+
+@pytest.mark.parametrize("timed", [True, False], ids=["times that differ", "no times"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_copy_of_a_window_is_never_trained_on_when_the_other_is_tested(seed, timed):
+    """Copies under other times, moved up by a constant, and cut a few bars later: the bars that were really cut decide."""
+    rng = np.random.default_rng(seed)
+    ohlc, n, copies = market(rng, 9000), 70, 40
+    start = np.sort(rng.choice(9000 - K, n, replace=False))
+    of = rng.integers(0, n, copies)
+    later = rng.choice([0, 0, 0, 20, 60], copies)  # a copy may be cut later: it shares 45 bars or more with the window
+    source = np.clip(np.r_[start, start[of] + later], 0, 9000 - K)
+    moved = np.r_[np.zeros(n), rng.choice([0.0, 0.0, 137.25, -12.5], copies)]
+    prices = np.stack([ohlc[i : i + K] for i in source]) + moved[:, None, None]
+    minutes = np.r_[start, rng.integers(20_000, 900_000, copies)]
+    order = rng.permutation(n + copies)
+    source, prices, minutes = source[order], prices[order], minutes[order]
+    label = np.random.default_rng(1).permutation(np.array(["a", "b"], object)[np.arange(n + copies) % 2])
+    times = {"start_time": np.datetime64("2024-01-02T00:00:00") + minutes.astype("timedelta64[m]")} if timed else {}
+    windows = windows_from_arrays(prices, label, **times)
+    places = Places(*bar_spans(windows), K)
+    group = overlap_groups(places, 5)
+    exact = np.unique(prices - prices[:, :1, 3:], axis=0, return_inverse=True)[1].reshape(-1)
+    for kind in np.unique(exact):
+        assert len(np.unique(group[exact == kind])) == 1, "equal windows share a group"
+    for f in make_folds(label, places, Training(folds=5), Faults()):
+        used = np.r_[f.train, f.inner]
+        apart = np.abs(source[f.test][:, None] - source[used][None])
+        leaked = (apart == 0) | (apart <= K - 20)  # 20 bars: enough for a shifted copy to be known by its moves
+        assert not leaked.any()
+        assert len(f.train) > 0
+
+
+def test_runs_of_a_long_chain_do_not_end_between_copies():
+    """All windows lie in one chain, each of them three times: nine in a run would tear every fourth window apart."""
+    first = np.repeat(np.arange(58, dtype=np.int64) * 40, 3)
+    group = overlap_groups(Places(np.zeros(174, np.int64), first, K), folds=5)
+    assert all(len(np.unique(group[first == at])) == 1 for at in np.unique(first))
+    assert np.bincount(group).max() <= 11
+    ways = Places(np.stack([np.arange(174) // 3, np.arange(174) % 58], 1), np.zeros((174, 2), np.int64), K)
+    assert len(np.unique(overlap_groups(ways, 5))) == 1, "held together by one way or the other, by way of others"

@@ -19,8 +19,8 @@ DEAD = 1e-9
 class Seen:
     """The windows that a run reads.
 
-    x [n, K, F] in raw units; features [F] names; label, window_id [n]; series, first [n]: which windows share bars; scale [F]: what
-    x is divided by before the network reads it; more: facts that were found out about them elsewhere.
+    x [n, K, F] in raw units; features [F] names; label, window_id [n]; series, first [n] or [n, w]: which windows share bars, in any
+    of w ways; scale [F]: what x is divided by before the network reads it; more: facts that were found out about them elsewhere.
     """
 
     x: np.ndarray
@@ -110,11 +110,13 @@ def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: Seen) -> dict
         chosen += int(np.isin(rows.get("inner", np.array([], int)), test).sum())
         used = np.r_[rows["train"], rows.get("inner", np.array([], int))].astype(int)
         used = used[~np.isin(used, test)]
-        near = (seen.series[test][:, None] == seen.series[used][None]) & (
-            np.abs(seen.first[test][:, None] - seen.first[used][None]) < length
-        )
+        n = len(seen.series)
+        near = np.zeros(len(test), bool)
+        for series, first in zip(seen.series.reshape(n, -1).T, seen.first.reshape(n, -1).T, strict=True):
+            apart = np.abs(first[test][:, None] - first[used][None])
+            near |= ((series[test][:, None] == series[used][None]) & (apart < length)).any(1)
         tests += len(test)
-        shared += seen.window_id[test[near.any(1)]].astype(str).tolist()
+        shared += seen.window_id[test[near]].astype(str).tolist()
     return {
         "inner_in_test_share": chosen / max(inner, 1),
         "shared_bars_share": len(shared) / max(tests, 1),

@@ -17,7 +17,12 @@ class Gate:
 
 @dataclass(frozen=True)
 class Decision:
-    """One step: whether its study ran or was skipped, why, what came out, what the following steps take over, who decided and when."""
+    """One step of a plan.
+
+    branch: the study "ran", "ran in part" (without some of its arms), was "skipped" or "failed", with the `reason`; verdict: what came
+    out; adopts: the arm and the settings that the following steps take over from it, empty where they take over nothing; who decided,
+    and when.
+    """
 
     study: str
     branch: str

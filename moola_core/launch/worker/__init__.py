@@ -21,7 +21,7 @@ from moola_core.launch.worker import compare, diagnose, doctor, finetune, plan, 
 from moola_core.launch.worker.heartbeat import beating
 from moola_core.launch.worker.relay import Listen
 from moola_core.launch.worker.room import Room
-from moola_core.runs import mirror
+from moola_core.runs import bonds, mirror
 from moola_core.runs.cancelling import asked
 from moola_core.runs.reaper import identity, reap
 from moola_core.runs.store import Run, now
@@ -61,6 +61,7 @@ def run(run: Run, listen: Listen | None = None) -> None:
     started = time.monotonic()
     with Room(run) as room, beating(run), _told_to_end():
         try:
+            bonds.refuse_circle(run)
             run.sweep()
             mirror.step(run)
             JOBS[record.kind](run, listen)

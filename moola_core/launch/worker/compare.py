@@ -10,8 +10,8 @@ import numpy as np
 from moola_core.diagnostics.comparison import ArmPredictions, arm_predictions, compare, label_curve, sentence
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
-from moola_core.errors import RunError
 from moola_core.launch.worker.relay import Listen
+from moola_core.runs.comparable import comparable
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
 
@@ -25,19 +25,10 @@ SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.e
 
 def work(run: Run, listen: Listen | None) -> None:
     """Compare the runs that the spec names."""
-    spec, store = run.spec, Store(run.store_root)
+    spec = run.spec
     found: dict[str, Run] = {}
-    for run_id in dict.fromkeys(spec.runs):
-        one = store.open(run_id)
-        if one.record.kind != "finetune" or one.record.state != "done":
-            raise RunError(
-                f"is a {one.record.kind} run that is {one.record.state}.",
-                where=f"run {run_id}",
-                mend="Compare cross-validated runs that are done.",
-            )
+    for one in comparable(Store(run.store_root), spec.runs):
         found[_name(one, found)] = one
-    if len(found) < 2:
-        raise RunError("one run cannot be compared with itself.", mend="Name two.")
     run.write_result("comparison", build("comparison", found, next(iter(found)), (spec.margin, spec.seed)))
 
 

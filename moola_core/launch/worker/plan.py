@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from moola_core import studies
 from moola_core.diagnostics import plan as rules
 from moola_core.diagnostics.results import Comparison, Decision, PlanReport
-from moola_core.errors import MoolaError
+from moola_core.errors import MoolaError, RunError
 from moola_core.launch.worker.relay import Listen
-from moola_core.launch.worker.study import CarryOut, Children
+from moola_core.launch.worker.study import CarryOut, Children, untrained
 from moola_core.runs.codec import restore
 from moola_core.runs.store import Run, now
 from moola_core.specs import Plan
@@ -16,7 +19,10 @@ WHO = "rule of the plan"
 
 
 def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
-    """Run the phases in their order. An interrupted plan finds its studies again."""
+    """Run the phases in their order. An interrupted plan finds its studies again.
+
+    Raises RunError when not a single study could be carried out, and at least one was tried.
+    """
     spec: Plan = run.spec
     made = Children(run, listen, carry_out, spec.preset)
     seen: dict[str, Comparison] = {}
@@ -24,31 +30,68 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
     changes, baseline = dict(spec.changes), None
     for i, name in enumerate(rules.PHASES):
         run.update(progress={"done": i, "total": len(rules.PHASES), "epochs": 1, "unit": "studies"})
-        why = rules.skip(name, seen, bool(spec.data.bars))
+        why = rules.skip(name, seen, bool(spec.data.bars) or (name == "transfer" and bool(spec.checkpoint)))
         if why:
             decisions.append(Decision(name, "skipped", why, "", "", "", WHO, now()))
             continue
         try:
-            asked = studies.study(name, spec.preset, spec.data.model_dump(), changes, spec.checkpoint)
-            child = made.get(f"study {name}", asked, f"plan: {name}")
+            given = spec.data.model_dump(), _of(name, changes, spec), spec.checkpoint if name == "transfer" else ""
+            child = made.get(f"study {name}", studies.study(name, spec.preset, *given), f"plan: {name}")
         except MoolaError as error:
-            decisions.append(Decision(name, "failed", str(error), "", "", "", WHO, now()))
+            run_id = run.record.counts.get("children", {}).get(f"study {name}", "")
+            decisions.append(Decision(name, "failed", str(error), "", "", run_id, WHO, now()))
             continue
         found = restore(Comparison, child.result("comparison"))
-        seen[name] = found
-        taken = rules.adopt(name, found)
-        if taken:
-            arm = next(arm for arm in asked.arms if arm.name == taken)
-            # The schedule stays each study's own: it belongs to the arms that compare it.
-            changes |= {key: value for key, value in arm.changes.items() if not key.startswith("transfer.")}
-        decisions.append(Decision(name, "ran", _reason(name), found.sentence, taken, child.id, WHO, now()))
+        missing = untrained(child)
+        if not missing:  # of arms that were not trained nothing follows
+            seen[name] = found
+        taken, settings = _taken_over(name, child, found)
+        changes |= settings
+        branch = "ran in part" if missing else "ran"
+        decisions.append(Decision(name, branch, _reason(name, missing), found.sentence, taken, child.id, WHO, now()))
         baseline = _baseline(found) if baseline is None else baseline
-        run.write_result("plan", PlanReport(tuple(decisions), rules.gates(baseline), rules.CONTRADICTION))
-    run.write_result("plan", PlanReport(tuple(decisions), rules.gates(baseline), rules.CONTRADICTION))
+        _write(run, decisions, baseline)
+    _write(run, decisions, baseline)
+    failed = [row for row in decisions if row.branch == "failed"]
+    if failed and not any(row.branch.startswith("ran") for row in decisions):
+        raise RunError(
+            f"no study of the plan could be carried out. The first, {failed[0].study}, said: {failed[0].reason}",
+            where=f"run {run.id}",
+            mend="Correct that and start the plan again.",
+        )
 
 
-def _reason(name: str) -> str:
-    return studies.NAMED[name][0]
+def _of(name: str, changes: Mapping[str, Any], spec: Plan) -> dict[str, Any]:
+    """The settings that concern the study: those of pre-training only where it pre-trains."""
+    pretrains = name in studies.PRETRAINED and not (name == "transfer" and spec.checkpoint)
+    return {key: value for key, value in changes.items() if pretrains or not key.startswith("pretrain.")}
+
+
+def _taken_over(name: str, child: Run, found: Comparison) -> tuple[str, dict[str, Any]]:
+    """The arm that helped with the settings that the following studies take over from it, and these; empty when there are none.
+
+    How an arm was pre-trained and transferred stays its study's own: that is what the study compares.
+    """
+    best = rules.adopt(name, found)
+    arm = next((arm for arm in child.spec.arms if arm.name == best), None)
+    changes = {key: value for key, value in arm.changes.items() if not key.startswith("transfer.")} if arm else {}
+    told = ", ".join(f"{key}={_shown(value)}" for key, value in changes.items())
+    return (f"{best} ({told})" if changes else ""), changes
+
+
+def _shown(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _write(run: Run, decisions: list[Decision], baseline: float | None) -> None:
+    transfer = any(row.study == "transfer" and row.branch == "ran" for row in decisions)
+    run.write_result("plan", PlanReport(tuple(decisions), rules.gates(baseline), rules.contradiction(transfer)))
+
+
+def _reason(name: str, missing: Mapping[str, str]) -> str:
+    """The question of the study, and which of its arms were not trained."""
+    question = studies.NAMED[name][0]
+    return f"{question} Not trained: {', '.join(missing)}." if missing else question
 
 
 def _baseline(found: Comparison) -> float | None:

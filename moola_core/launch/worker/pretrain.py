@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from moola_core.features.matrix import bar_matrix, window_matrix
 from moola_core.launch.worker.labelled import check_unchanged
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, load_bars
+from moola_core.market.known import first_bars, known_windows
+from moola_core.market.library import data_folder
 from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import describe, load_weights, put_weights
 from moola_core.runs.store import Run
@@ -33,13 +36,17 @@ MOMENT = "moment|"
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What pre-training reads: bars, their windows on the device, the chosen first bars, and labelled windows if given."""
+    """What pre-training reads: bars, their windows on the device, the chosen first bars, and labelled windows if given.
+
+    labels: a hash of where other files place labelled windows in the bars; empty where they are given, and where none are known.
+    """
 
     bars: Bars
     windows: BarWindows
     sample: Sample
     labelled: Windows | None
     notes: tuple[str, ...]
+    labels: str = ""
 
 
 def work(run: Run, listen: Listen | None) -> None:
@@ -50,6 +57,8 @@ def work(run: Run, listen: Listen | None) -> None:
     hashes = {"bars": material.bars.content_hash}
     if material.labelled is not None:
         hashes["windows"] = material.labelled.content_hash
+    elif material.labels:
+        hashes["labels"] = material.labels
     check_unchanged(run, hashes)
     counts: dict[str, Any] = dict(material.sample.counts)
     counts |= {"window_bars": spec.sampling.window_bars, "features": list(material.windows.features)}
@@ -59,7 +68,7 @@ def work(run: Run, listen: Listen | None) -> None:
         data_hashes=hashes,
         counts=counts,
         progress=progress,
-        warnings=(*run.record.warnings, *material.notes),
+        warnings=tuple(dict.fromkeys((*run.record.warnings, *material.notes))),
     )
     relay = Relay(run, progress, listen)
     trainer = Pretrainer(spec, material.windows, material.sample, device, relay)
@@ -83,33 +92,42 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
     if not spec.data.bars:
         raise DataError("pre-training needs bars.", where="data.bars", mend="Give a file of bars.")
     bars = load_bars(spec.data.bars, spec.data.bars_reading)
-    labelled, notes = None, []
-    position = np.empty(0, np.int64)
-    if spec.data.windows:
-        labelled = load_windows(spec.data.windows, spec.data.windows_reading, bars)
-        position = np.sort(labelled.position[labelled.position >= 0])
-        if labelled.bars != spec.sampling.window_bars:
-            notes.append(
-                f"Labelled windows have {labelled.bars} bars, pre-training windows {spec.sampling.window_bars}: the encoder is "
-                f"not probed. Set sampling.window_bars={labelled.bars} to compare them."
-            )
-        if not len(position):
-            notes.append("None of the labelled windows lies in these bars: none is left out of pre-training.")
-        elif not spec.sampling.exclude_labelled:
-            notes.append("Pre-training saw the bars of the labelled windows, without their labels.")
+    labelled, position, notes = _labelled(spec, bars)
     wanted = {column.name for column in FEATURES} & set(names(spec.features.columns))
     continuous = spec.features.state == "continuous" and wanted
     matrix = bar_matrix(bars, spec.sampling.window_bars, cache) if continuous else None
     windows = BarWindows(bars, matrix, spec.features, spec.sampling.window_bars, device)
-    if spec.sampling.keep == "similar" and not len(position):
-        raise DataError(
-            "none of the labelled windows lies in these bars, so none can be similar to them.",
-            where="sampling.keep",
-            mend="Give the bars that they were cut from, or keep all or active.",
-        )
-    chosen = sample(bars, spec, position, nearness(windows, position) if len(position) else None)
+    similar = nearness(windows, position) if labelled is not None and len(position) else None
+    chosen = sample(bars, spec, position, similar)
     windows.fit_scale(chosen.train)
-    return Material(bars, windows, chosen, labelled, tuple(notes))
+    others = labelled is None and spec.sampling.exclude_labelled and len(position)
+    labels = hashlib.sha256(position.tobytes()).hexdigest() if others else ""
+    return Material(bars, windows, chosen, labelled, tuple(notes), labels)
+
+
+def _labelled(spec: Pretrain, bars: Bars) -> tuple[Windows | None, np.ndarray, list[str]]:
+    """The labelled windows that the spec names, first bars of all that are known in these bars, and what is to be said about them."""
+    if not spec.data.windows:
+        found = known_windows(bars, str(spec.data.bars), data_folder())
+        return None, found.first(spec.sampling.window_bars), found.notes(spec.sampling.exclude_labelled)
+    labelled = load_windows(spec.data.windows, spec.data.windows_reading, bars)
+    position, notes = first_bars([labelled], spec.sampling.window_bars), []
+    if labelled.bars != spec.sampling.window_bars:
+        notes.append(
+            f"Labelled windows have {labelled.bars} bars, pre-training windows {spec.sampling.window_bars}: the encoder is "
+            f"not probed. Set sampling.window_bars={labelled.bars} to compare them."
+        )
+    if not len(position):
+        notes.append("None of the labelled windows lies in these bars: none is left out of pre-training.")
+        if spec.sampling.keep == "similar":
+            raise DataError(
+                "none of the labelled windows lies in these bars, so none can be similar to them.",
+                where="sampling.keep",
+                mend="Give the bars that they were cut from, or keep all or active.",
+            )
+    elif not spec.sampling.exclude_labelled:
+        notes.append("Pre-training saw the bars of the labelled windows, without their labels.")
+    return labelled, position, notes
 
 
 def keep(run: Run, spec: Pretrain, material: Material, snapshot: Snapshot) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
-from moola_core.launch.worker import compare
+from moola_core.launch.worker import ahead, compare
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Part, Pretrain, Study, digest
@@ -17,6 +17,10 @@ CarryOut = Callable[[Run, Listen | None], None]
 def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
     """Make every run of the study that is not made yet, then compare them. carry_out: begins a run, or goes on with one."""
     spec: Study = run.spec
+    if not run.record.counts.get("children"):
+        ahead.refuse(spec, run.store_root)
+    counts = {name: value for name, value in run.record.counts.items() if name != "untrained"}
+    run.update(warnings=spec.notes, counts=counts)  # what an interrupted study said of its arms is found out again
     made = Children(run, listen, carry_out, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
@@ -30,6 +34,7 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
         except MoolaError as error:
             _give_up(run, spec, arm, error)
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
+    _refuse_unanswered(run, spec)
     found = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed))
     run.write_result("comparison", found)
 
@@ -52,7 +57,29 @@ def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
     """A study can do without an arm, but not without the one that all are compared with."""
     if arm.name == spec.against or (isinstance(error, RunError) and "is running" in error.what):
         raise error
-    run.update(warnings=(*run.record.warnings, f"{arm.name} is left out: {error}"))
+    record = run.record
+    untrained = record.counts.get("untrained", {}) | {arm.name: str(error)}
+    run.update(
+        warnings=(*record.warnings, f"{arm.name} is left out: {error}"), counts=record.counts | {"untrained": untrained}
+    )
+
+
+def untrained(run: Run) -> dict[str, str]:
+    """The arms that a study compares and could not train, with the reasons; not the simple models that stand beside it."""
+    beside = {arm.name for arm in run.spec.arms if arm.beside}
+    return {name: why for name, why in run.record.counts.get("untrained", {}).items() if name not in beside}
+
+
+def _refuse_unanswered(run: Run, spec: Study) -> None:
+    """A study is done when something that it compares was trained beside the arm that all are compared with."""
+    missing = untrained(run)
+    asked = [arm.name for arm in spec.arms if arm.name != spec.against and not arm.beside]
+    if asked and all(name in missing for name in asked):
+        raise RunError(
+            f"the question of the study is not answered: of {', '.join([spec.against, *asked])} only the first could be trained.",
+            where=f"study {spec.name}",
+            mend=f"{asked[0]} said: {missing[asked[0]]}",
+        )
 
 
 class Children:

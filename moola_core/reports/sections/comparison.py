@@ -31,7 +31,7 @@ def answer(material: Material) -> list[Block]:
     said: list[Block] = [Text(question, "The question.")] if question else []
     if record.error:
         said.append(Text(record.error, f"It is {record.state}.", warning=True))
-    said += [Text(warning, "Lost on the way.", warning=True) for warning in record.warnings]
+    said += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
     found: Comparison | None = result.found if result else None
     if found is not None:
         if found.beaten_by:

@@ -17,7 +17,7 @@ def decisions(material: Material) -> list[Block]:
     said: list[Block] = []
     if record.error:
         said.append(Text(record.error, f"The run is {record.state}.", warning=True))
-    said += [Text(warning, "Lost on the way.", warning=True) for warning in record.warnings]
+    said += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
     learned, result = material.result("learned"), material.result("evaluation")
     if learned:
         said.append(_text(verdicts.of_learned(learned.found)))

@@ -18,11 +18,14 @@ def answer(material: Material) -> list[Block]:
     """What the plan came to in a sentence a study, and the next step."""
     record, result = material.record, material.result("plan")
     said: list[Block] = [Text(record.error, f"The plan is {record.state}.", warning=True)] if record.error else []
-    said += [Text(warning, "Lost on the way.", warning=True) for warning in record.warnings]
+    said += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
     found: PlanReport | None = result.found if result else None
     for row in found.decisions if found else ():
-        if row.branch == "ran":
-            said.append(Text(row.verdict, f"{row.study}."))
+        if row.branch.startswith("ran"):
+            missing = f"{row.reason} " if row.branch == "ran in part" else ""
+            said.append(Text(f"{missing}{row.verdict}", f"{row.study}."))
+        elif row.branch == "failed":
+            said.append(Text(row.reason, f"{row.study} failed.", warning=True))
     if record.note:
         said.append(Text(record.note, "Note."))
     step = advice.after_plan(record, found)
@@ -38,7 +41,7 @@ def decisions(material: Material) -> list[Block] | str:
         (row.study, row.branch, row.reason, row.adopts or ABSENT, row.run_id or ABSENT, f"{row.who}, {row.when[:16].replace('T', ' ')}")
         for row in result.found.decisions
     )  # fmt: skip
-    return [Table("", ("Study", "It", "Why", "From here on", "Run", "Decided"), rows)]
+    return [Table("", ("Study", "It", "Why", "Taken over", "Run", "Decided"), rows)]
 
 
 def studies(material: Material) -> list[Block] | str:

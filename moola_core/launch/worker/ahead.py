@@ -1,0 +1,86 @@
+"""Whether a study can answer its question at all: what its arms need is counted and compared before the first of them is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moola_core.errors import CheckpointError, SpecError
+from moola_core.features.catalog import names
+from moola_core.launch.worker.labelled import encoder_of
+from moola_core.market.ahead import refuse_pretraining, refuse_without_pointers
+from moola_core.market.bars import Bars, load_bars
+from moola_core.market.windows import Windows, load_windows
+from moola_core.models.checkpoint import put_weights
+from moola_core.models.encoder import Encoder
+from moola_core.specs import Data, Finetune, Pretrain, Study, digest
+from moola_core.studies import SHARED
+
+
+def refuse(spec: Study, root: Path) -> None:
+    """Raise a MoolaError that says why arms of the study could not be trained, and which settings would change that.
+
+    root: the folder of the store, in which checkpoints are looked for.
+    """
+    for encoder, arms in spec.pretrainings():
+        for name in arms:
+            _refuse_misfit(encoder, spec.spec_of(name, "encoder"), name)
+    for arm in spec.arms:
+        if arm.pretraining is None:
+            _refuse_checkpoint(spec.spec_of(arm.name), arm.name, root)
+    read = _Reader()
+    base = spec.base.data
+    if base.windows:
+        refuse_without_pointers(spec, read.windows(base))
+    for encoder, arms in spec.pretrainings():
+        if encoder.data.bars:
+            labelled = read.windows(encoder.data) if encoder.data.windows else None
+            refuse_pretraining(encoder, arms, read.bars(encoder.data), labelled)
+
+
+def _refuse_misfit(encoder: Pretrain, tuned: Finetune, arm: str) -> None:
+    """The encoder that the study pre-trains for an arm has the arm's columns and sizes."""
+    pairs = {f"model.{name}": (getattr(encoder.model, name), getattr(tuned.model, name)) for name in SHARED}
+    pairs["features.columns"] = (names(encoder.features.columns), names(tuned.features.columns))
+    apart = [f"{name} {before} and {after}" for name, (before, after) in pairs.items() if before != after]
+    if apart:
+        raise SpecError(
+            f"its encoder would not fit: in pre-training and in the arm, {'; '.join(apart)}.",
+            where=f"arm {arm}",
+            mend="Give both the same value; pre-training takes the base's unless pretrain.KEY says otherwise.",
+        )
+
+
+def _refuse_checkpoint(spec: Finetune, arm: str, root: Path) -> None:
+    """The checkpoint that an arm starts from is there, and its encoder fits."""
+    if spec.reference != "none":
+        return
+    try:
+        start = encoder_of(spec, root)
+        if start is not None:
+            columns = names(spec.features.columns)
+            start.check_features(columns)
+            start.check_size(spec.model.layers, spec.model.hidden)
+            put_weights(Encoder(len(columns), spec.model), start.weights, start.source)
+    except CheckpointError as error:
+        raise CheckpointError(error.what, where=f"arm {arm}, {error.where}", mend=error.mend) from None
+
+
+class _Reader:
+    """Reads each file once, however many arms ask for it."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, Bars] = {}
+        self._windows: dict[str, Windows] = {}
+
+    def bars(self, data: Data) -> Bars:
+        key = digest(data)
+        if key not in self._bars:
+            self._bars[key] = load_bars(str(data.bars), data.bars_reading)
+        return self._bars[key]
+
+    def windows(self, data: Data) -> Windows:
+        key = digest(data)
+        if key not in self._windows:
+            bars = self.bars(data) if data.bars else None
+            self._windows[key] = load_windows(data.windows, data.windows_reading, bars)
+        return self._windows[key]
