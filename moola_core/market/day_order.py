@@ -144,7 +144,7 @@ def _question(texts: np.ndarray, candidates: dict[str, np.ndarray], where: str) 
     return DataError(
         f"the date {texts[row]} may be {may_be}, and nothing in the file decides it.",
         where=where,
-        mend=f"Say which with {flags}, or in the app under Overview, Read a new file.",
+        mend=f"Say which with {flags}, or in the app: Overview, Read a new file, Order of day and month.",
     )
 
 
