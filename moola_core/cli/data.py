@@ -66,8 +66,9 @@ def check_file(chosen: argparse.Namespace) -> int:
     path = Path(chosen.file)
     if not path.is_file():
         raise DataError("no such file.", where=str(path), mend="Check the path.")
-    settings = options.reading(chosen, chosen.file)
     kind = "bars" if recognise(path).kind == "bars" and not chosen.bars else "windows"
+    files = {"windows": None, "bars": chosen.file} if kind == "bars" else {"windows": chosen.file, "bars": chosen.bars}
+    settings = options.readings(chosen, **files)
     values: dict[str, Any] = {"kind": kind, "rows": 0, "ok": False, "problems": [], "warnings": []}
     try:
         facts = _check_bars(chosen, settings) if kind == "bars" else _check_windows(chosen, settings)
@@ -86,10 +87,10 @@ def check_file(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _check_bars(chosen: argparse.Namespace, settings: Any) -> dict[str, Any]:
+def _check_bars(chosen: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
     from moola_core.market.bars import load_bars
 
-    bars = load_bars(chosen.file, settings)
+    bars = load_bars(chosen.file, settings["bars"])
     facts = {
         "interval_s": bars.interval_s,
         "from": str(bars.time[0])[:19],
@@ -100,12 +101,12 @@ def _check_bars(chosen: argparse.Namespace, settings: Any) -> dict[str, Any]:
     return {"report": bars.report, **facts}
 
 
-def _check_windows(chosen: argparse.Namespace, settings: Any) -> dict[str, Any]:
+def _check_windows(chosen: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
     from moola_core.market.bars import load_bars
     from moola_core.market.windows import load_windows
 
-    bars = load_bars(chosen.bars, options.reading(chosen, chosen.bars)) if chosen.bars else None
-    windows = load_windows(chosen.file, settings, bars)
+    bars = load_bars(chosen.bars, settings["bars"]) if chosen.bars else None
+    windows = load_windows(chosen.file, settings["windows"], bars)
     labels = {name: int((windows.label == name).sum()) for name in windows.classes}
     facts: dict[str, Any] = {"window_bars": windows.bars, "classes": labels, "pointers": int(windows.has_pointer.sum())}
     facts["trainable"] = len(windows.trainable()[0])
@@ -121,7 +122,7 @@ def write_features(chosen: argparse.Namespace) -> int:
     from moola_core.features.relativity import relativity
     from moola_core.market.bars import load_bars
 
-    bars = load_bars(chosen.bars, options.reading(chosen, chosen.bars))
+    bars = load_bars(chosen.bars, options.readings(chosen, None, chosen.bars)["bars"])
     length = chosen.window_bars or 105
     relativity(bars.ohlc[:64], length)  # compile, so that the seconds below are the kernel's alone
     started = time.perf_counter()

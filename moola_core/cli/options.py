@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,13 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     """How the files are to be understood; what is not given comes from the settings saved beside each file."""
     group = command.add_argument_group("reading the files")
     group.add_argument("--tz", help="time zone of naive times, such as America/New_York")
+    group.add_argument("--bars-tz", metavar="TZ", help="that of the bars, where it differs from that of the windows")
+    group.add_argument(
+        "--date-order", choices=("dmy", "mdy", "ymd"), help="order of day, month and year in dates such as 05/02/2024"
+    )
+    group.add_argument(
+        "--bars-date-order", choices=("dmy", "mdy", "ymd"), help="that of the bars, where it differs from the windows'"
+    )
     group.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="a column under another name"
     )
@@ -68,35 +76,84 @@ def add_reading(command: argparse.ArgumentParser) -> None:
 def data(chosen: argparse.Namespace) -> dict[str, Any]:
     """The windows and bars that were asked for and how they are read, as values of a spec's data."""
     found: dict[str, Any] = {}
-    for kind in ("windows", "bars"):
-        path = getattr(chosen, kind)
-        if path:
-            found |= {kind: str(Path(path).resolve()), f"{kind}_reading": reading(chosen, path).model_dump()}
+    for kind, how in readings(chosen, chosen.windows, chosen.bars).items():
+        found |= {kind: str(Path(getattr(chosen, kind)).resolve()), f"{kind}_reading": how.model_dump()}
     return found
 
 
-def reading(chosen: argparse.Namespace, path: str) -> Reading:
-    """The settings for the file at `path`: what was saved beside it, changed by the flags; saved again with --save."""
+def readings(chosen: argparse.Namespace, windows: str | None, bars: str | None) -> dict[str, Reading]:
+    """The settings for each file that is given: what was saved beside it, changed by the flags; saved again with --save.
+
+    A flag that says what is in one file never overrides what was saved for the other.
+    """
     from moola_core.market.settings import load_reading, save_reading
 
     if chosen.session and not SESSION.fullmatch(chosen.session):
         raise SpecError(f"{chosen.session!r} is no session.", where="--session", mend="Write it as 18:00-17:00.")
-    saved = load_reading(path).model_dump()
-    changes: dict[str, Any] = {
-        "tz": chosen.tz,
+    paths = {kind: path for kind, path in (("windows", windows), ("bars", bars)) if path}
+    saved = {kind: load_reading(path).model_dump() for kind, path in paths.items()}
+    own: dict[str, dict[str, Any]] = {kind: {} for kind in paths}
+    for name in ("tz", "date_order"):
+        for kind, value in _for_each(chosen, name, paths, saved).items():
+            own[kind][name] = value
+    shared: dict[str, Any] = {
         "exchange_tz": chosen.exchange_tz,
         "window_bars": chosen.window_bars,
         "max_gap_bars": chosen.max_gap,
         "repair": chosen.repair,
         "session": tuple(chosen.session.split("-", 1)) if chosen.session else None,
     }
-    changes = {name: value for name, value in changes.items() if value is not None}
-    changes["column_map"] = saved["column_map"] | pairs(chosen.column, "--column")
-    changes["class_map"] = saved["class_map"] | pairs(chosen.class_map, "--class")
-    found = build(Reading, saved | changes, "settings")
+    shared = {name: value for name, value in shared.items() if value is not None}
+    found = {}
+    for kind, path in paths.items():
+        changes = shared | own[kind]
+        changes["column_map"] = saved[kind]["column_map"] | _columns_of(chosen, path, paths)
+        changes["class_map"] = saved[kind]["class_map"] | pairs(chosen.class_map, "--class")
+        found[kind] = build(Reading, saved[kind] | changes, "settings")
     if chosen.save:
-        save_reading(path, found)
+        for kind, path in paths.items():
+            save_reading(path, found[kind])
     return found
+
+
+def _for_each(
+    chosen: argparse.Namespace, name: str, paths: dict[str, str], saved: dict[str, dict[str, Any]]
+) -> dict[str, str]:
+    """The setting for each kind of file that the flags change; what was saved for one of two files stays, and is said."""
+    flag = f"--{name.replace('_', '-')}"
+    value, of_bars = getattr(chosen, name), getattr(chosen, f"bars_{name}")
+    given = {"bars": of_bars} if of_bars and "bars" in paths else {}
+    if not value:
+        return given
+    open_kinds = [kind for kind in paths if kind not in given]
+    other = [kind for kind in open_kinds if saved[kind][name] not in (None, value)]
+    if len(paths) < 2 or given:
+        return given | dict.fromkeys(open_kinds, value)
+    if len(other) == 2:
+        listed = " and ".join(f"{saved[kind][name]} for {paths[kind]}" for kind in other)
+        raise SpecError(
+            f"{value} is neither of what was saved: {listed}.", where=flag,
+            mend=f"Leave the flag out, or give both: {flag} for the windows and --bars-{flag[2:]} for the bars.",
+        )  # fmt: skip
+    for kind in other:
+        print(
+            f"note: {paths[kind]} keeps {saved[kind][name]}, which was saved beside it; {flag} {value} is for the other file. "
+            f"To change it: moola check {paths[kind]} {flag} {value} --save",
+            file=sys.stderr,
+        )
+    return dict.fromkeys([kind for kind in open_kinds if kind not in other], value)
+
+
+def _columns_of(chosen: argparse.Namespace, path: str, paths: dict[str, str]) -> dict[str, str]:
+    """The mapped columns that are meant for the file: of two files, those that it has or that neither has."""
+    from moola_core.market.library import columns_of
+
+    mapped = pairs(chosen.column, "--column")
+    if len(paths) < 2 or not mapped:
+        return mapped
+    elsewhere = {name for other in paths.values() if other != path for name in columns_of(other)}
+    here = set(columns_of(path))
+    return {ours: theirs for ours, theirs in mapped.items() if theirs in here or theirs not in elsewhere}
 
 
 def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:

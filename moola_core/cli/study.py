@@ -133,12 +133,10 @@ def run_import(chosen: argparse.Namespace) -> int:
     spec = build(Finetune, {"reference": "imported", "data": options.data(chosen)})
     run = import_predictions(Store(chosen.store), chosen.file, spec, chosen.name)
     result = summary(run)
-    score = result["metrics"]["f1_macro"]["mean"]
-    options.show(
-        result,
-        chosen.json,
-        f"Run {run.id} of {len(run.predictions)} answers: macro F1 {score:.3f}. {run.record.warnings[0]}",
-    )
+    score = (result["metrics"].get("f1_macro") or {}).get("mean")
+    said = "no macro F1 could be computed" if score is None else f"macro F1 {score:.3f}"
+    text = f"Run {run.id} of {len(run.predictions)} predictions: {said}."
+    options.show(result, chosen.json, " ".join([text, *run.record.warnings]))
     return 0
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.market import tables
+from moola_core.market import doubts, tables
 from moola_core.market.checks import SHOWN, Report, price_faults, problem, refuse
 from moola_core.market.settings import load_reading
 from moola_core.specs import Reading
@@ -98,13 +99,22 @@ def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:
     raw = tables.read_table(path)
     table = tables.rename(raw, reading)
     tables.require(table, ("time", *PRICES), str(path), [str(column) for column in raw.columns])
-    return _clean(table, reading, str(path))
+    if doubts.fixed_point(table, raw.columns):
+        raise DataError(
+            f"its prices are whole numbers such as {table['close'].iloc[0]}: fixed-point prices, a multiple of 1e-9.",
+            where=str(path),
+            mend="Divide them by 1e9, or export them as decimals (Databento: pretty_px).",
+        )
+    table, notes = doubts.rolling_contract(table, raw)
+    return _clean(table, reading, str(path), [*notes, *doubts.end_stamps(raw.columns, reading)])
 
 
-def _clean(table: pd.DataFrame, reading: Reading, where: str) -> Bars:
+def _clean(table: pd.DataFrame, reading: Reading, where: str, notes: Sequence[str] = ()) -> Bars:
     if not len(table):
         raise DataError("no bars in it.", where=where, mend="Export the file again.")
-    time, warnings = tables.parse_times(table["time"], reading.tz, where)
+    time, warnings = tables.parse_times(table["time"], reading, where)
+    warnings += notes
+    doubts.refuse_several(time, table.get("contract"), where)
     if len(time) > 1 and (np.diff(time) < np.timedelta64(0)).all():
         raise DataError("the bars run from the newest to the oldest.", where=where, mend="Sort the file by time.")
     ohlc = _numbers(table)
@@ -132,8 +142,9 @@ def _clean(table: pd.DataFrame, reading: Reading, where: str) -> Bars:
     volume = pd.to_numeric(table["volume"], errors="coerce").to_numpy(float) if "volume" in table else None
     interval_s = float(np.median(np.diff(time).astype(float)) / 1e9)
     gaps = _gaps(time, interval_s, reading.max_gap_bars)
-    warnings += _warnings(time, ohlc, gaps, contract)
-    return Bars(time, ohlc, volume, contract, interval_s, gaps, Report("bars", len(time), (), tuple(warnings)), where)
+    bars = Bars(time, ohlc, volume, contract, interval_s, gaps, Report("bars", len(time)), where)
+    report = replace(bars.report, warnings=(*warnings, *_warnings(bars), *doubts.filler(bars.time, ohlc, volume)))
+    return replace(bars, report=report)
 
 
 def _numbers(table: pd.DataFrame) -> np.ndarray:
@@ -154,20 +165,20 @@ def _gaps(time: np.ndarray, interval_s: float, max_gap_bars: int) -> tuple[Gap, 
     return tuple(Gap(int(i), round(missing[i])) for i in np.flatnonzero(missing > max_gap_bars))
 
 
-def _warnings(time: np.ndarray, ohlc: np.ndarray, gaps: tuple[Gap, ...], contract: np.ndarray | None) -> list[str]:
+def _warnings(bars: Bars) -> list[str]:
     lines = []
-    if gaps:
-        largest = max(gaps, key=lambda gap: gap.missing)
+    if bars.gaps:
+        largest = max(bars.gaps, key=lambda gap: gap.missing)
+        start = str(bars.time[largest.after])[:16]
+        lines.append(f"{len(bars.gaps)} gaps; the longest, {largest.missing} bars, follows {start} UTC.")
+    ohlc = bars.ohlc
+    jump = np.abs(ohlc[1:, 0] - ohlc[:-1, 3])
+    typical = float(np.median(ohlc[:, 1] - ohlc[:, 2]))
+    rows = np.flatnonzero(jump > JUMP_RANGES * typical) + 1 if typical > 0 else np.empty(0, int)
+    rows = np.setdiff1d(rows, bars.rolls)  # a roll explains the jump at it, and no other
+    if len(rows):
+        first = ", ".join(str(bars.time[i])[:16] for i in rows[:SHOWN])
         lines.append(
-            f"{len(gaps)} gaps; the longest, {largest.missing} bars, follows {str(time[largest.after])[:16]} UTC."
+            f"{len(rows)} jumps of more than {JUMP_RANGES:g} median ranges (a contract roll?), first at {first} UTC."
         )
-    if contract is None:
-        jump = np.abs(ohlc[1:, 0] - ohlc[:-1, 3])
-        typical = float(np.median(ohlc[:, 1] - ohlc[:, 2]))
-        rows = np.flatnonzero(jump > JUMP_RANGES * typical) + 1 if typical > 0 else np.empty(0, int)
-        if len(rows):
-            first = ", ".join(str(time[i])[:16] for i in rows[:SHOWN])
-            lines.append(
-                f"{len(rows)} jumps of more than {JUMP_RANGES:g} median ranges (a contract roll?), first at {first} UTC."
-            )
     return lines

@@ -1,37 +1,38 @@
-"""Tables of labels: with prices, or with times to cut windows from bars (also Label Studio exports)."""
+"""Tables of labels: with prices, or with times to cut windows from bars."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.market import tables
+from moola_core.market import label_studio, tables
 from moola_core.market.bars import Bars, crosses
 from moola_core.specs import Reading
 
 DEFAULT_BARS = 105
 UNLABELLED = "unlabelled"
-LEAST_EPOCH = 1e8  # larger numbers are times
+LEAST_POINTS = 20
 
 
-def read_labels(path: str | Path, reading: Reading, labelled: bool = True) -> pd.DataFrame:
-    """The file's rows under our column names: one row a window. Without a label column all are `unlabelled`, where that is allowed."""
+def read_labels(path: str | Path, reading: Reading, labelled: bool = True) -> tuple[pd.DataFrame, list[str]]:
+    """The file's rows under our column names, one row a window, and what had to be decided or left out on the way.
+
+    Without a label column all rows are `unlabelled`, where that is allowed.
+    """
     path = Path(path)
     if tables.suffix(path) == ".json":
-        return _label_studio(path)
+        return label_studio.read(path, reading)
     raw = tables.read_table(path)
     table = tables.rename(raw, reading)
     if "start_time" not in table and "time" in table:
         table = table.rename(columns={"time": "start_time"})
     if not labelled and "label" not in table:
-        return table.assign(label=UNLABELLED)
+        return table.assign(label=UNLABELLED), []
     tables.require(table, ("label",), str(path), [str(column) for column in raw.columns])
-    return table
+    return table, []
 
 
 def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[pd.DataFrame, list[str]]:
@@ -42,7 +43,7 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[
     length = reading.window_bars or DEFAULT_BARS
     anchor = "start_time" if "start_time" in table else "end_time"
     tables.require(table, (anchor,), where, [str(column) for column in table.columns])
-    moments, warnings = tables.parse_times(table[anchor], reading.tz, where)
+    moments, warnings = tables.parse_times(table[anchor], reading, where)
     first = np.searchsorted(bars.time, moments)
     on_bar = (first < len(bars)) & (bars.time[np.minimum(first, len(bars) - 1)] == moments)
     first = first if anchor == "start_time" else first - length + 1
@@ -51,12 +52,17 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[
         raise DataError(
             "no row matches the bars.",
             where=where,
-            mend="Check the time zone (--tz) and that the bars cover these times.",
+            mend="Check the time zones (--tz, and --bars-tz where the bars have another) and that the bars cover these times.",
         )
     if not matched.all():
         rows = np.flatnonzero(~matched)
         listed = ", ".join(f"row {i} ({str(moments[i])[:16]})" for i in rows[:10])
-        warnings.append(f"{len(rows)} rows match no {length} bars of one contract and are left out: {listed}.")
+        warnings.append(
+            f"{len(rows)} rows match no {length} bars of one contract and are left out: {listed}. "
+            "If bars and labels are in different time zones, say so with --tz and --bars-tz."
+        )
+    warnings += _of_ends(table[matched], bars, first[matched], length, reading, where)
+    warnings += _of_points(first[matched])
     kept = table[matched].reset_index(drop=True)
     starts = first[matched]
     kept["features"] = [bars.ohlc[i : i + length] for i in starts]
@@ -67,58 +73,45 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[
     return kept, warnings
 
 
+def _of_ends(
+    table: pd.DataFrame, bars: Bars, first: np.ndarray, length: int, reading: Reading, where: str
+) -> list[str]:
+    """A note when windows of `length` bars from `first` [n] do not end where the rows' end_time says."""
+    if "end_time" not in table:
+        return []
+    if "start_time" not in table:
+        return ["A window's end_time is read as the start of its last bar. If it is the end of that bar, give the start of the window as start_time instead."]  # fmt: skip
+    ends, _ = tables.parse_times(table["end_time"].reset_index(drop=True), reading, where)
+    known = ~np.isnat(ends)
+    labelled = (
+        np.searchsorted(bars.time, ends[known]) - first[known]
+    )  # up to the end, without the bar that starts there
+    differ = (labelled != length) & (labelled != length - 1)  # the end may be the start of the last bar
+    if not differ.any():
+        return []
+    return [
+        f"end_time is not used: windows of {length} bars from start_time are cut, but {int(differ.sum())} of {len(labelled)} "
+        f"labelled intervals have another length ({int(labelled.min())} to {int(labelled.max())} bars). "
+        "All windows of a run have one length; say which with --window-bars."
+    ]
+
+
+def _of_points(first: np.ndarray) -> list[str]:
+    """A note when the rows follow each other bar by bar, as in files that label every bar."""
+    steps = np.diff(first)
+    if len(steps) < LEAST_POINTS or np.mean(steps == 1) < 0.5:
+        return []
+    return ["Most windows start one bar after the one before: does each row label a single bar? Only rows that label whole windows can be used."]  # fmt: skip
+
+
 def _bar_numbers(values: pd.Series, bars: Bars, starts: np.ndarray, reading: Reading, where: str) -> np.ndarray:
     """Pointers as bar numbers of their window, from bar numbers or times."""
     numbers = pd.to_numeric(values, errors="coerce")
-    numbered = numbers.abs().median() < LEAST_EPOCH
+    numbered = numbers.abs().median() < tables.LEAST_EPOCH
     if numbered or values.isna().all():
         return numbers.to_numpy(float, na_value=np.nan)
     known = values.notna().to_numpy()
-    moments, _ = tables.utc_times(values[known].reset_index(drop=True), reading.tz, where)
+    moments, _ = tables.utc_times(values[known].reset_index(drop=True), reading, where)
     result = np.full(len(values), np.nan)
     result[known] = np.searchsorted(bars.time, moments, side="right") - 1 - starts[known]
     return result
-
-
-def _label_studio(path: Path) -> pd.DataFrame:
-    """Tasks of a Label Studio export: choices give the class, time series regions the expansion."""
-    try:
-        tasks = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(
-            f"cannot be read as JSON: {error}.", where=str(path), mend="Export it from Label Studio as JSON."
-        ) from None
-    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise DataError("not a list of tasks.", where=str(path), mend="Export it from Label Studio as JSON.")
-    rows = [row for i, task in enumerate(tasks) if (row := _task(task, i)) is not None]
-    if not rows:
-        raise DataError(
-            "no annotated task with a start_time in its data.",
-            where=str(path),
-            mend="Give each task data.start_time and a choice.",
-        )
-    return pd.DataFrame(rows)
-
-
-def _task(task: dict[str, Any], number: int) -> dict[str, Any] | None:
-    """One row of an annotated task, or None when nobody has annotated it."""
-    data = task.get("data") or {}
-    annotations = [item for item in task.get("annotations") or [] if not item.get("was_cancelled")]
-    if not annotations or not isinstance(data, dict):
-        return None
-    row = {
-        "window_id": str(data.get("window_id", task.get("id", number))),
-        "label": None,
-        "expansion_start": None,
-        "expansion_end": None,
-    }
-    row |= {name: data[name] for name in ("start_time", "end_time", "grade", "source") if name in data}
-    for result in annotations[-1].get("result") or []:
-        value = result.get("value") or {}
-        if value.get("choices"):
-            row["label"] = value["choices"][0]
-        region = value.get("timeserieslabels")
-        if region:
-            row["expansion_start"], row["expansion_end"] = value.get("start"), value.get("end")
-            row["label"] = row["label"] or region[0]
-    return row if row["label"] else None

@@ -74,6 +74,14 @@ def recognise(path: str | Path) -> DataFile:
     return DataFile(path, kind, rows, stat.st_size, stat.st_mtime_ns, why)
 
 
+def columns_of(path: str | Path) -> list[str]:
+    """The file's own column names; none where they cannot be read."""
+    try:
+        return [str(column) for column in _header(Path(path))[0]]
+    except (OSError, ValueError, pa.ArrowException, MoolaError, pd.errors.ParserError):
+        return []
+
+
 def datasets(folder: str | Path) -> list[Dataset]:
     """Windows files, each with the bars of its own folder (the largest), then bars that belong to no windows."""
     folder = Path(folder)

@@ -12,6 +12,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 
 from moola_core.errors import DataError
+from moola_core.market import day_order
 from moola_core.specs import Reading
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -44,6 +45,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "source": ("source", "batch"),
 }
 SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".csv", ".csv.gz", ".csv.zst", ".csv.gzip", ".json")
+LEAST_EPOCH = 1e8  # smaller numbers are no times: as seconds, this is March 1973
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
 _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 _EPOCH_UNITS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (0.0, "s"))
@@ -122,28 +124,20 @@ def require(table: pd.DataFrame, columns: tuple[str, ...], where: str, have: lis
         )
 
 
-def parse_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarray, list[str]]:
+def parse_times(values: pd.Series, reading: Reading, where: str) -> tuple[np.ndarray, list[str]]:
     """Times as datetime64[ns] in UTC (NaT where they cannot be read), and what had to be assumed.
 
     Numbers are epoch seconds, milliseconds, microseconds or nanoseconds by their size; text may carry offsets; a naive
-    time is in `tz` (UTC is assumed, and said).
+    time is in the reading's `tz` (UTC is assumed, and said). Raises DataError when it has to be asked what the times mean.
     """
-    warnings: list[str] = []
-    if pd.api.types.is_numeric_dtype(values):
-        size = float(np.nanmedian(np.abs(values.to_numpy(float)))) if len(values) else 0.0
-        unit = next((unit for floor, unit in _EPOCH_UNITS if size >= floor), "s")  # not a number in any row
-        fits = values.abs() <= np.iinfo(np.int64).max // _NANOSECONDS[unit]
-        if not fits.all():  # pandas ends on what is beyond all times, asked to coerce or not
-            values = (values.convert_dtypes() if pd.api.types.is_integer_dtype(values) else values).where(fits)
-        parsed = pd.Series(pd.to_datetime(values, unit=unit, utc=True, errors="coerce"))
-    else:
-        parsed, warnings = _parse_text(values, tz, where)
+    parse = _parse_numbers if pd.api.types.is_numeric_dtype(values) else _parse_text
+    parsed, warnings = parse(values, reading, where)
     return parsed.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ns]"), warnings
 
 
-def utc_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarray, list[str]]:
+def utc_times(values: pd.Series, reading: Reading, where: str) -> tuple[np.ndarray, list[str]]:
     """`parse_times`, but raises DataError that names the first rows whose times cannot be read."""
-    times, warnings = parse_times(values, tz, where)
+    times, warnings = parse_times(values, reading, where)
     rows = np.flatnonzero(np.isnat(times))
     if len(rows):
         raise DataError(
@@ -154,10 +148,56 @@ def utc_times(values: pd.Series, tz: str | None, where: str) -> tuple[np.ndarray
     return times, warnings
 
 
-def _parse_text(values: pd.Series, tz: str | None, where: str) -> tuple[pd.Series, list[str]]:
+def _parse_numbers(values: pd.Series, reading: Reading, where: str) -> tuple[pd.Series, list[str]]:
+    """Epoch numbers, each by its own size: an export may change its unit in the middle."""
+    size = np.nan_to_num(np.abs(values.to_numpy(float, na_value=np.nan)), posinf=np.inf)
+    _refuse_other_numbers(values, size, where)
+    floors = np.array([floor for floor, _ in _EPOCH_UNITS])
+    unit = np.argmax(size[:, None] >= floors, axis=1)
+    parsed = pd.Series(pd.NaT, index=values.index, dtype="datetime64[ns, UTC]")
+    counts = {}
+    for i, (_, name) in enumerate(_EPOCH_UNITS):
+        rows = unit == i
+        if not rows.any():
+            continue
+        these = values[rows]
+        fits = these.abs() <= np.iinfo(np.int64).max // _NANOSECONDS[name]
+        if not fits.all():  # pandas ends on what is beyond all times, asked to coerce or not
+            these = (these.convert_dtypes() if pd.api.types.is_integer_dtype(these) else these).where(fits)
+        parsed[rows] = pd.to_datetime(these, unit=name, utc=True, errors="coerce")
+        counts[name] = int((these.notna() & (size[rows] > 0)).sum())
+    mixed = {name: count for name, count in counts.items() if count}
+    listed = ", ".join(f"{count} in {name}" for name, count in mixed.items())
+    return parsed, [f"The times change their unit ({listed}); each is read by its size."] if len(mixed) > 1 else []
+
+
+def _refuse_other_numbers(values: pd.Series, size: np.ndarray, where: str) -> None:
+    """Raise DataError for numbers that are no epoch: days of a spreadsheet, dates without separators, bar numbers."""
+    known = size[(size > 0) & np.isfinite(size)]
+    if not len(known):
+        return
+    typical = float(np.median(known))
+    digits = f"{typical:.0f}"
+    written = len(digits) in (8, 12, 14) and re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d*", digits)
+    if not written and typical >= LEAST_EPOCH:
+        return
+    kind = "dates without separators" if written else "days of a spreadsheet" if 2e4 < typical < 8e4 else "row numbers"
+    first = next(number for number, one in zip(values, size, strict=True) if one > 0)
+    raise DataError(
+        f"its times are numbers such as {first}: they look like {kind}, not like seconds since 1970.",
+        where=where,
+        mend="Write date and time of day in one column as text, such as 2024-02-13 09:30, or map another with --column time=<name in the file>.",
+    )
+
+
+def _parse_text(values: pd.Series, reading: Reading, where: str) -> tuple[pd.Series, list[str]]:
+    notes: list[str] = []
     if pd.api.types.is_datetime64_any_dtype(values):
         parsed = values
     else:
+        if day_order.has_order(values):
+            values, inferred = day_order.year_first(values, reading.date_order, where)
+            notes += [inferred] * bool(inferred)
         try:
             parsed = pd.Series(pd.to_datetime(values, errors="coerce", format="ISO8601"))
             if parsed.isna().all():
@@ -165,15 +205,20 @@ def _parse_text(values: pd.Series, tz: str | None, where: str) -> tuple[pd.Serie
         except (ValueError, TypeError, OverflowError):  # offsets that differ from row to row (summer time), or no times
             parsed = pd.Series(pd.to_datetime(values.astype(str), errors="coerce", utc=True))
     if getattr(parsed.dt, "tz", None) is not None:
-        return parsed, []
-    zone = tz or "UTC"
-    warnings = [] if tz else ["Times carry no time zone; UTC is assumed. Say otherwise with --tz."]
+        return parsed, notes
+    zone = reading.tz or "UTC"
+    notes += [] if reading.tz else ["Times carry no time zone; UTC is assumed. Say otherwise with --tz."]
     try:
         # The hour that a clock shows twice in autumn is read in order; the one it skips in spring moves forward.
-        return parsed.dt.tz_localize(zone, ambiguous="infer", nonexistent="shift_forward"), warnings
+        return parsed.dt.tz_localize(zone, ambiguous="infer", nonexistent="shift_forward"), notes
     except (KeyError, ValueError) as error:
         if "ambiguous" in str(error).lower() or "dst" in str(error).lower():
-            return parsed.dt.tz_localize(zone, ambiguous=False, nonexistent="shift_forward"), warnings
+            twice = parsed.dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna() & parsed.notna()
+            notes.append(
+                f"{int(twice.sum())} times may be either of two, for the clock shows that hour twice when summer time ends; "
+                f"they are read as the second (standard time), first {str(parsed[twice].iloc[0])[:16]}."
+            )
+            return parsed.dt.tz_localize(zone, ambiguous=False, nonexistent="shift_forward"), notes
         raise DataError(
             f"unknown time zone {zone!r}.", where=where, mend="Use a name such as America/New_York."
         ) from None

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.market import labels, matching, tables
+from moola_core.market import doubts, labels, matching, tables
 from moola_core.market.bars import Bars, crosses
 from moola_core.market.checks import Report, price_faults, problem, refuse
 from moola_core.market.settings import load_reading
@@ -97,9 +97,10 @@ def load_windows(
     """
     reading = reading or load_reading(path)
     where = str(path)
-    table = labels.read_labels(path, reading, labelled)
+    table, notes = labels.read_labels(path, reading, labelled)
+    least_classes = 2 if labelled else 1
     if "features" in table:
-        return _from_prices(table, reading, where, bars, least_classes=2 if labelled else 1)
+        return _from_prices(table, reading, where, bars, notes, least_classes)
     if bars is None:
         raise DataError(
             "it holds times and labels but no prices.",
@@ -107,7 +108,7 @@ def load_windows(
             mend="Name the bars to cut the windows from (--bars FILE).",
         )
     cut, warnings = labels.cut(table, bars, reading, where)
-    return _from_prices(cut, reading, where, bars, warnings, 2 if labelled else 1)
+    return _from_prices(cut, reading, where, bars, (*notes, *warnings), least_classes)
 
 
 def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Sequence) -> Windows:
@@ -152,7 +153,8 @@ def _from_prices(
     columns["start_time"], time_notes = _times(table, reading, where)
     kept, drop_notes = _keep(columns, fits, reading, where)
     none = np.full(len(table), -1, np.int64)
-    report = Report("windows", int(kept.sum()), (), (*warnings, *drop_notes, *time_notes))
+    in_doubt = doubts.labels_in_doubt(columns["label"][kept], columns["prices"][kept])
+    report = Report("windows", int(kept.sum()), (), (*warnings, *drop_notes, *time_notes, *in_doubt))
     loaded = Windows(
         **columns, position=none, spans_gap=none > 0, interval_s=MINUTE_S, report=report, path=where
     ).select(kept)
@@ -272,7 +274,7 @@ def _times(table: pd.DataFrame, reading: Reading, where: str) -> tuple[np.ndarra
     if "start_time" not in table or table["start_time"].isna().all():
         return times, []
     known = table["start_time"].notna().to_numpy()
-    times[known], notes = tables.utc_times(table["start_time"][known].reset_index(drop=True), reading.tz, where)
+    times[known], notes = tables.utc_times(table["start_time"][known].reset_index(drop=True), reading, where)
     return times, notes
 
 

@@ -15,6 +15,9 @@ class Reading(Part):
     column_map: dict[str, str] = Field({}, description="our column name to the file's, where they differ")
     class_map: dict[str, str] = Field({}, description="label in the file to class name, where they differ")
     tz: str | None = Field(None, description="time zone of naive times in the file; UTC is assumed when empty")
+    date_order: Literal["dmy", "mdy", "ymd"] | None = Field(
+        None, description="order of day, month and year in dates such as 05/02/2024; taken from the dates when empty"
+    )
     exchange_tz: str = Field("America/New_York", description="time zone in which times are shown")
     session: tuple[str, str] = Field(("18:00", "17:00"), description="session open and close, exchange time")
     window_bars: int | None = Field(

@@ -12,6 +12,7 @@ import streamlit as st
 from moola_core.charts.windows import View, candles
 from moola_core.errors import MoolaError
 from moola_core.market.bars import load_bars
+from moola_core.market.day_order import ORDERS
 from moola_core.market.labels import read_labels
 from moola_core.market.library import DataFile, find_files
 from moola_core.market.settings import load_reading, save_reading, sidecar_path
@@ -111,7 +112,7 @@ def _ask(path: Path, kind: str, name: str) -> Reading:
         show = st.selectbox(
             "Time zone to show", zones[1:], index=zones[1:].index(saved.exchange_tz), key=f"show_{name}"
         )
-    values |= {"tz": tz or None, "exchange_tz": show}
+    values |= {"tz": tz or None, "exchange_tz": show, "date_order": _ask_date_order(saved, name)}
     with left:
         opens = st.text_input("Session opens", saved.session[0], key=f"opens_{name}", help="Exchange time, HH:MM.")
     with right:
@@ -124,6 +125,20 @@ def _ask(path: Path, kind: str, name: str) -> Reading:
     if kind != "bars":
         values["class_map"] = _ask_classes(path, build(Reading, values), name)
     return build(Reading, values, shown(path))
+
+
+def _ask_date_order(saved: Reading, name: str) -> str | None:
+    """The order of day, month and year in the file's dates."""
+    orders = ["", *ORDERS]
+    chosen = st.selectbox(
+        "Order of day and month",
+        orders,
+        index=orders.index(saved.date_order or ""),
+        key=f"date_order_{name}",
+        format_func=lambda order: ORDERS[order] if order else "as the dates show",
+        help="Only for dates such as 05/02/2024. When all dates fit both orders, it has to be chosen.",
+    )
+    return chosen or None
 
 
 def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> dict[str, str]:
@@ -150,7 +165,7 @@ def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> di
 def _ask_classes(path: Path, reading: Reading, name: str) -> dict[str, str]:
     """A name for each label in the file."""
     plain = reading.model_copy(update={"class_map": {}})
-    table = read_labels(path, plain)
+    table, _ = read_labels(path, plain)
     labels = sorted({str(value).strip() for value in table["label"].dropna()}) if "label" in table else []
     mapped = {}
     places = st.columns(max(1, min(4, len(labels))))

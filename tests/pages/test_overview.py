@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from streamlit.testing.v1 import AppTest
+
+from moola_core.market.settings import load_reading
 from tests.app_samples import make_run
 from tests.pages.conftest import button, texts
 
@@ -46,3 +49,20 @@ def test_a_first_start_makes_the_demo_market_and_a_run(monkeypatch, tmp_path):
     (record,) = Store(tmp_path / "store").runs()
     assert (record.preset, record.tags) == ("quick", ("demo",))
     assert (tmp_path / "data" / "demo" / "windows.parquet").is_file()
+
+
+def test_the_reader_asks_for_the_order_of_day_and_month_and_saves_it(show, tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rows = [f"05/02/2024 09:{minute:02d},100,101,99,100.5" for minute in range(30)]
+    (folder / "bars.csv").write_text("\n".join(["time,open,high,low,close", *rows]), encoding="utf-8")
+    at = show("overview", data=folder)
+    button(at, "Read a new file").click().run()
+    assert not at.exception and "05/02/2024 may be 5 February 2024" in texts(at)
+    # The runner draws the page anew after each change, without the dialog: its body goes on by itself.
+    form = AppTest.from_string("from moola_core.ui import reading; reading.body()", default_timeout=60).run()
+    assert not any(item.label == "Save these settings" for item in form.button)
+    next(item for item in form.selectbox if item.label == "Order of day and month").set_value("dmy").run()
+    assert "Mon 05 Feb 2024" in texts(form) and "may be" not in texts(form)
+    button(form, "Save these settings").click().run()
+    assert load_reading(folder / "bars.csv").date_order == "dmy"

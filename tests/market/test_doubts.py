@@ -1,0 +1,148 @@
+"""Files that are not what they seem: named or refused, never read in silence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from moola_core.errors import DataError
+from moola_core.market.bars import load_bars
+from moola_core.market.windows import load_windows, windows_from_arrays
+from moola_core.specs import Reading
+from tests.market.test_bars import frame, write
+
+PRICES = ["open", "high", "low", "close"]
+
+
+def notes(table, path, **reading):
+    return " ".join(load_bars(write(table, path), Reading(tz="UTC", **reading)).report.warnings)
+
+
+def jumping(n=200):
+    table = frame(n)
+    table.loc[150:, PRICES] += 100
+    return table
+
+
+@pytest.mark.parametrize("column", ["symbol", "ticker", "contract", "instrument"])
+def test_a_constant_symbol_does_not_hide_a_jump(tmp_path, column):
+    assert "1 jumps" in notes(jumping().assign(**{column: "NQ"}), tmp_path / "b.csv")
+
+
+def test_a_roll_explains_its_own_jump_and_no_other(tmp_path):
+    table = jumping().assign(contract=["H4"] * 150 + ["M4"] * 50)
+    assert "jumps" not in notes(table, tmp_path / "b.csv")
+    table.loc[50:, PRICES] += 100
+    found = notes(table, tmp_path / "b.csv")
+    assert "1 jumps" in found and str(table["timestamp"][50])[:10] in found
+
+
+def test_a_contract_number_beside_a_constant_symbol_gives_the_rolls(tmp_path):
+    table = jumping().assign(instrument_id=[750] * 150 + [751] * 50, symbol="NQ.c.0")
+    bars = load_bars(write(table, tmp_path / "b.csv"), Reading(tz="UTC"))
+    assert bars.rolls.tolist() == [150] and "instrument_id" in " ".join(bars.report.warnings)
+
+
+@pytest.mark.parametrize("mixed", ["interleaved", "one after another"])
+@pytest.mark.parametrize("repair", ["refuse", "drop"])
+def test_two_instruments_in_one_file_are_refused_and_never_mixed_by_dropping(tmp_path, mixed, repair):
+    table = pd.concat([frame(60).assign(ticker="AAPL"), frame(60).assign(ticker="QQQ")])
+    table = table.sort_values("timestamp", kind="stable") if mixed == "interleaved" else table
+    with pytest.raises(DataError, match=r"2 instruments at the same times: AAPL \(60 bars\), QQQ \(60 bars\).*Keep the rows"):  # fmt: skip
+        notes(table, tmp_path / "b.csv", repair=repair)
+
+
+def test_fixed_point_prices_are_refused(tmp_path):
+    table = frame()
+    table[PRICES] = (table[PRICES] * 1e9).astype("int64")
+    with pytest.raises(DataError, match=r"fixed-point.*Divide them by 1e9"):
+        notes(table, tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        (45293.9583 + np.arange(60) / 1440, "days of a spreadsheet"),
+        (20240102 + np.arange(60) // 30, "dates without separators"),
+        (202401021800 + np.arange(60), "dates without separators"),
+        (np.arange(60), "row numbers"),
+    ],
+)
+def test_numbers_that_are_no_epoch_are_not_read_as_1970(tmp_path, times, words):
+    with pytest.raises(DataError, match=words):
+        notes(frame().assign(timestamp=times), tmp_path / "b.csv")
+
+
+def test_an_export_that_changes_the_unit_of_its_times_is_read_by_size_and_named(tmp_path):
+    table = frame()
+    epoch = table["timestamp"].astype("datetime64[us]").astype("int64")
+    table["timestamp"] = np.where(np.arange(60) < 30, epoch // 1000, epoch)
+    bars = load_bars(write(table, tmp_path / "b.csv"))
+    assert np.array_equal(bars.time, frame()["timestamp"].to_numpy("datetime64[ns]"))
+    assert "30 in us, 30 in ms" in bars.report.warnings[0]
+
+
+def test_filler_of_a_closed_market_is_named(tmp_path):
+    table = frame(200)
+    table.loc[100:160, [*PRICES, "volume"]] = [100.0] * 4 + [0]
+    assert "61 flat bars of volume 0 in 1 long runs" in notes(table, tmp_path / "b.csv")
+    assert "flat" not in notes(frame(200), tmp_path / "b.csv")
+
+
+def test_times_that_the_file_calls_ends_are_named(tmp_path):
+    table = frame().rename(columns={"timestamp": "close_time"})
+    assert "close_time holds the end of each bar" in notes(table, tmp_path / "b.csv", column_map={"time": "close_time"})
+    table = frame().drop(columns="volume").assign(Up=1, Down=1)
+    table["Date"], table["Time"] = table["timestamp"].dt.strftime("%Y-%m-%d"), table["timestamp"].dt.strftime("%H:%M")
+    assert "TradeStation" in notes(table.drop(columns="timestamp"), tmp_path / "t.csv")
+
+
+def test_an_hour_that_the_clock_shows_twice_is_named_when_it_has_to_be_guessed(tmp_path):
+    clock = [*pd.date_range("2024-11-03 00:30", periods=60, freq="1min"), *pd.date_range("2024-11-03 02:00", periods=30, freq="1min")]  # fmt: skip
+    table = frame(90).assign(timestamp=clock)
+    found = load_bars(write(table, tmp_path / "b.csv"), Reading(tz="America/New_York"))
+    assert "30 times may be either of two" in found.report.warnings[0]
+
+
+def test_classes_that_differ_in_spelling_and_copies_with_other_labels_are_named(demo):
+    prices = demo.windows.prices[[0, 1, 2, 3, 0]]
+    found = " ".join(windows_from_arrays(prices, ["Up", "up", "down", "up", "down"]).report.warnings)
+    assert "Up (1), up (2) differ only in their spelling" in found and "--class 'Up'='up'" in found
+    assert "2 windows have the prices of another window and a different label" in found
+
+
+def labels_of(demo, lengths, ends_at=0):
+    at = demo.windows.position[: len(lengths)]
+    stamp = lambda rows: pd.Series(demo.bars.time[rows]).astype(str)  # noqa: E731
+    return pd.DataFrame(
+        {
+            "start_time": stamp(at),
+            "end_time": stamp(at + np.array(lengths) - ends_at),
+            "label": demo.windows.label[: len(lengths)],
+        }
+    )
+
+
+@pytest.mark.parametrize("ends_at", [0, 1], ids=["end of the last bar", "start of the last bar"])
+def test_an_end_time_that_is_not_used_is_named(demo, tmp_path, ends_at):
+    path = tmp_path / "l.csv"
+    labels_of(demo, [105] * 12, ends_at).to_csv(path, index=False)
+    assert not load_windows(path, Reading(tz="UTC"), demo.bars).report.warnings
+    labels_of(demo, [105] * 6 + [40, 60, 90, 20, 80, 75], ends_at).to_csv(path, index=False)
+    found = " ".join(load_windows(path, Reading(tz="UTC"), demo.bars).report.warnings)
+    assert "end_time is not used" in found and "6 of 12" in found and "--window-bars" in found
+
+
+def test_a_lone_end_time_says_how_it_is_read(demo, tmp_path):
+    path = tmp_path / "l.csv"
+    labels_of(demo, [105] * 12, 1).drop(columns="start_time").to_csv(path, index=False)
+    windows = load_windows(path, Reading(tz="UTC"), demo.bars)
+    assert np.array_equal(windows.position, demo.windows.position[:12])
+    assert any("end_time is read as the start of its last bar" in note for note in windows.report.warnings)
+
+
+def test_rows_that_label_single_bars_are_named(demo, tmp_path):
+    path = tmp_path / "l.csv"
+    times = pd.Series(demo.bars.time[200:260]).astype(str)
+    pd.DataFrame({"timestamp": times, "label": ["up", "down"] * 30}).to_csv(path, index=False)
+    found = " ".join(load_windows(path, Reading(tz="UTC"), demo.bars).report.warnings)
+    assert "label a single bar" in found
