@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from moola_core.errors import RunError, StoreError
+from moola_core.errors import RunError
+from moola_core.reports.wording import KIND_TITLES
 from moola_core.runs import cancelling
 from moola_core.runs.queue import Queue
 from moola_core.runs.record import RESUMABLE, Record
 from moola_core.runs.store import Run
 from moola_core.ui import loaders
 from moola_core.ui.widgets import literal, title_of
+
+UNREADABLE_SHOWN = 20
 
 
 def actions(run: Run, record: Record) -> None:
@@ -36,11 +41,35 @@ def actions(run: Run, record: Record) -> None:
         ):
             run.update(archived=not record.archived)
             st.rerun()
-        with st.popover("Delete", icon=":material/delete:", disabled=record.active):
-            st.markdown(f"{literal(title_of(record))} and its predictions and weights will be gone for good.")
-            if st.button("Delete for good", type="primary", key="delete_now", disabled=record.active):
-                loaders.store().delete(record.run_id)
-                st.rerun()
+        what = f"{literal(title_of(record))} and its predictions and weights will be gone for good."
+        _delete(record, what, "delete_now")
+
+
+def _delete(record: Record, what: str, key: str) -> None:
+    with st.popover("Delete", icon=":material/delete:", disabled=record.active):
+        st.markdown(what)
+        if st.button("Delete for good", type="primary", key=key, disabled=record.active):
+            loaders.store().delete(record.run_id)
+            st.rerun()
+
+
+def unreadable(records: Sequence[Record]) -> None:
+    """The runs whose record or spec cannot be read: why, and the button that deletes each. Nothing when there is none."""
+    if not records:
+        return
+    count = "1 run cannot be read" if len(records) == 1 else f"{len(records)} runs cannot be read"
+    with st.expander(count, icon=":material/warning:"):
+        st.markdown(
+            "Restore the file that is named from a copy, open the run with the version of moola that made it, or delete the run. "
+            "All other runs are unaffected."
+        )
+        for record in records[:UNREADABLE_SHOWN]:
+            with st.container(border=True, horizontal=True, vertical_alignment="center"):
+                title = literal(record.name or KIND_TITLES.get(record.kind, record.kind))
+                st.markdown(f"**{title}** · {literal(record.run_id)}  \n{literal(record.unreadable)}")
+                _delete(record, f"Run {literal(record.run_id)} will be gone for good.", f"delete_{record.run_id}")
+        if len(records) > UNREADABLE_SHOWN:
+            st.caption(f"And {len(records) - UNREADABLE_SHOWN} more: `moola runs` lists them all.")
 
 
 def _cancel(run: Run, record: Record) -> None:
@@ -61,11 +90,8 @@ def _cancel(run: Run, record: Record) -> None:
 def queue() -> None:
     """How many runs wait, and the button that pauses the queue or lets it go on. Nothing when none waits."""
     found = Queue(loaders.store().root)
-    try:
-        waiting = [entry for entry in found.entries() if not entry.worker] if found.path.is_file() else []
-        paused = found.paused if waiting else False
-    except StoreError:  # a store that can only be read: there is nothing to pause
-        return
+    entries, paused = found.shown()
+    waiting = [entry for entry in entries if not entry.worker]
     if not waiting:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
