@@ -13,8 +13,7 @@ st.title("Runs")
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.caption("Choose a row to see that run here and on every page.")
     st.toggle("Show archived", key=state.ARCHIVED, persist_state="session")
-with guard.explained():
-    run_actions.unreadable(picked.unreadable)
+run_actions.unreadable(picked.unreadable)
 if not picked.all:
     widgets.empty(
         "No runs yet",
@@ -22,8 +21,7 @@ if not picked.all:
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()
-with guard.explained():
-    run_actions.queue()
+run_actions.queue()
 runs_table.runs_table(picked.all)
 if picked.run is None or picked.record is None:
     st.caption("No run on the chosen dataset. Choose a row, or another dataset in the sidebar.")
@@ -38,8 +36,7 @@ def details(run: Run, record: Record) -> None:
 
 run, record = picked.run, picked.record
 st.subheader(widgets.title_of(record), divider="gray")
-with guard.explained():
-    run_actions.actions(run, record)
+run_actions.actions(run, record)
 if record.unreadable:
     st.error(widgets.literal(record.unreadable), icon=":material/error:")
 with guard.explained():

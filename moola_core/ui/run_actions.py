@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -12,7 +13,7 @@ from moola_core.runs import cancelling
 from moola_core.runs.queue import Queue
 from moola_core.runs.record import RESUMABLE, Record
 from moola_core.runs.store import Run
-from moola_core.ui import loaders
+from moola_core.ui import guard, loaders
 from moola_core.ui.widgets import literal, title_of
 
 UNREADABLE_SHOWN = 20
@@ -20,6 +21,7 @@ UNREADABLE_SHOWN = 20
 
 def actions(run: Run, record: Record) -> None:
     """The buttons of one run. Pinned runs are baselines; archived ones leave the lists; deleted ones are gone."""
+    chosen: Callable[[], object] | None = None
     with st.container(horizontal=True):
         if record.active:
             _cancel(run, record)
@@ -27,30 +29,36 @@ def actions(run: Run, record: Record) -> None:
             "Resume", icon=":material/resume:", key="resume", type="primary",
             help="What is finished stays; the run goes on where it stopped, and ends as if nothing had happened.",
         ):  # fmt: skip
-            loaders.launcher().resume(run.id)
-            st.rerun()
+            chosen = partial(loaders.launcher().resume, run.id)
         pin = "Unpin" if record.pinned else "Pin as baseline"
         if record.kind == "finetune" and st.button(
             pin, icon=":material/keep:", key="pin", help="The Overview shows the newest pinned run as baseline."
         ):
-            run.update(pinned=not record.pinned)
-            st.rerun()
+            chosen = partial(run.update, pinned=not record.pinned)
         shelf = "Take out of the archive" if record.archived else "Archive"
         if st.button(
             shelf, icon=":material/archive:", key="archive", help="Archived runs leave the lists; nothing is lost."
         ):
-            run.update(archived=not record.archived)
-            st.rerun()
+            chosen = partial(run.update, archived=not record.archived)
         what = f"{literal(title_of(record))} and its predictions and weights will be gone for good."
-        _delete(record, what, "delete_now")
+        if _deletes(record, what, "delete_now"):
+            chosen = partial(loaders.store().delete, record.run_id)
+    _carry_out(chosen)
 
 
-def _delete(record: Record, what: str, key: str) -> None:
+def _carry_out(chosen: Callable[[], object] | None) -> None:
+    """Do what was chosen and draw the page again; where it cannot be done, say why below the buttons, which stay."""
+    if chosen is not None:
+        with guard.explained():
+            chosen()
+            st.rerun()
+
+
+def _deletes(record: Record, what: str, key: str) -> bool:
+    """The button that deletes a run, behind a question; whether it was pressed."""
     with st.popover("Delete", icon=":material/delete:", disabled=record.active):
         st.markdown(what)
-        if st.button("Delete for good", type="primary", key=key, disabled=record.active):
-            loaders.store().delete(record.run_id)
-            st.rerun()
+        return st.button("Delete for good", type="primary", key=key, disabled=record.active)
 
 
 def unreadable(records: Sequence[Record]) -> None:
@@ -64,10 +72,13 @@ def unreadable(records: Sequence[Record]) -> None:
             "All other runs are unaffected."
         )
         for record in records[:UNREADABLE_SHOWN]:
+            chosen = None
             with st.container(border=True, horizontal=True, vertical_alignment="center"):
                 title = literal(record.name or KIND_TITLES.get(record.kind, record.kind))
                 st.markdown(f"**{title}** · {literal(record.run_id)}  \n{literal(record.unreadable)}")
-                _delete(record, f"Run {literal(record.run_id)} will be gone for good.", f"delete_{record.run_id}")
+                if _deletes(record, f"Run {literal(record.run_id)} will be gone for good.", f"delete_{record.run_id}"):
+                    chosen = partial(loaders.store().delete, record.run_id)
+            _carry_out(chosen)
         if len(records) > UNREADABLE_SHOWN:
             st.caption(f"And {len(records) - UNREADABLE_SHOWN} more: `moola runs` lists them all.")
 
@@ -97,6 +108,5 @@ def queue() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         count = f"{len(waiting)} run{'s' if len(waiting) > 1 else ''} in the queue"
         st.caption(f":material/pause: Paused: {count}." if paused else f":material/hourglass_empty: {count}.")
-        if st.button("Go on" if paused else "Pause the queue", key="pause", help="What is under way goes on."):
-            found.pause(not paused)
-            st.rerun()
+        pressed = st.button("Go on" if paused else "Pause the queue", key="pause", help="What is under way goes on.")
+    _carry_out(partial(found.pause, not paused) if pressed else None)
