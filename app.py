@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.errors import MoolaError
-from moola_core.ui import first_start, frame, picker, widgets
+from moola_core.ui import first_start, frame, guard, picker, widgets
 from moola_core.ui.places import LOGO, MARK
 
 
@@ -15,14 +14,13 @@ def main() -> None:
     st.set_page_config(page_title="moola", page_icon=str(MARK), layout="wide")
     st.logo(str(LOGO), size="large", icon_image=str(MARK))
     page = frame.navigation()
-    try:
+    with guard.explained():
         first_start.prepare()
+    with guard.explained():
         picker.pick()
         widgets.begin_page()
         page.run()
         widgets.chart_data()
-    except MoolaError as error:
-        widgets.explain(error)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ Each says what is wrong, where, and how to mend it. Bad input ends a command wit
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -68,6 +69,20 @@ class RunError(MoolaError):
 
 class FailedRun(RunError):
     exit_status = 1
+
+
+FULL, READ_ONLY = (errno.ENOSPC, errno.EDQUOT), (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def from_system(error: OSError) -> StoreError:
+    """What the system says of a file or folder, as an error for a user's eyes."""
+    if error.errno in FULL:
+        mend = "Free some space on that disk, for example by deleting runs that you no longer need."
+    elif error.errno in READ_ONLY:
+        mend = "Make it readable and writable for the user who runs moola, or choose another folder."
+    else:
+        mend = "Check that it is there and can be read and written."
+    return StoreError(f"{error.strerror or error}.", where=str(error.filename or ""), mend=mend)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from moola_core.errors import MoolaError
 from moola_core.presets import PRESETS
-from moola_core.ui import launching, loaders, picker, settings_form, state, widgets
+from moola_core.ui import guard, launching, loaders, picker, settings_form, state, widgets
 from moola_core.ui.places import data_folder, shown
 
 DEFAULTS = {state.KIND: launching.FINETUNE, state.PRESET: "recommended", state.CHECKPOINT: launching.SCRATCH}
@@ -28,7 +28,7 @@ except MoolaError as error:
     st.stop()
 
 
-@st.fragment
+@guard.fragment
 def draft() -> None:
     """The form and what follows from it; typing redraws this part alone."""
     kinds = list(launching.TITLES)

@@ -6,13 +6,14 @@ import streamlit as st
 
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
-from moola_core.ui import picker, progress, run_actions, run_details, runs_table, state, widgets
+from moola_core.ui import guard, picker, progress, run_actions, run_details, runs_table, state, widgets
 
 picked = picker.current()
 st.title("Runs")
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.caption("Choose a row to see that run here and on every page.")
     st.toggle("Show archived", key=state.ARCHIVED, persist_state="session")
+run_actions.unreadable(picked.unreadable)
 if not picked.all:
     widgets.empty(
         "No runs yet",
@@ -22,7 +23,7 @@ if not picked.all:
     st.stop()
 run_actions.queue()
 runs_table.runs_table(picked.all)
-if picked.run is None:
+if picked.run is None or picked.record is None:
     st.caption("No run on the chosen dataset. Choose a row, or another dataset in the sidebar.")
     st.stop()
 
@@ -33,9 +34,12 @@ def details(run: Run, record: Record) -> None:
     run_details.section(run, record)
 
 
-run = picked.run
-st.subheader(widgets.title_of(run.record), divider="gray")
-run_actions.actions(run, run.record)
-run_details.summary(run, run.record)
+run, record = picked.run, picked.record
+st.subheader(widgets.title_of(record), divider="gray")
+run_actions.actions(run, record)
+if record.unreadable:
+    st.error(widgets.literal(record.unreadable), icon=":material/error:")
+with guard.explained():
+    run_details.summary(run, record)
 run_details.choose_section()
 progress.follow(run, details)

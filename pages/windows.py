@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.ui import answers, loaders, picker, state, widgets, window_picker, window_view
+from moola_core.ui import answers, guard, loaders, picker, state, widgets, window_picker, window_view
 from moola_core.ui.places import data_folder, shown
 
 picked = picker.current()
@@ -32,7 +32,7 @@ table = loaders.joined(picked.dataset, run, repeat)
 rows = answers.select(table, chosen)
 if not len(rows):
     widgets.empty("No window passes these filters", "Drop them to see all windows again.")
-    st.button("Drop the filters", on_click=window_picker.clear_filters)
+    st.button("Drop the filters", on_click=guard.callback(window_picker.clear_filters))
     state.publish(state.WINDOW_KEYS, window_picker.DEFAULTS)
     st.stop()
 

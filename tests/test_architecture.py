@@ -81,6 +81,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "cli": (EVERYTHING, EVERYTHING),
     "api": (EVERYTHING, {"pandas"}),
 }
+CALLBACKS = ("on_click", "on_change", "on_select", "on_submit", "on_dismiss")
 HEAVY = {
     "torch",
     "sklearn",
@@ -176,6 +177,20 @@ def test_nothing_prints_outside_the_command_line_and_nothing_is_swallowed(path):
             node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException")
         ):
             assert any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+
+
+@pytest.mark.parametrize("path", [path for path in sources() if place(path).startswith(("ui", "pages"))], ids=place)
+def test_every_fragment_dialog_and_callback_explains_its_errors(path):
+    """Streamlit shows an error in one of them as a crash; `ui.guard` makes a sentence of it."""
+    if place(path) == "ui.guard":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute | ast.Name | ast.alias):
+            name = getattr(node, "attr", "") or getattr(node, "id", "") or getattr(node, "name", "")
+            whose = ast.unparse(node.value) if isinstance(node, ast.Attribute) else ""
+            assert name not in ("fragment", "dialog") or whose == "guard", f"{name} of {whose}: take that of guard"
+        if isinstance(node, ast.keyword) and (node.arg or "") in CALLBACKS and not isinstance(node.value, ast.Constant):
+            assert ast.unparse(node.value).startswith("guard.callback("), f"{node.arg}={ast.unparse(node.value)}"
 
 
 def page_modules() -> str:

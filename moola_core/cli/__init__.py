@@ -10,7 +10,7 @@ from pathlib import Path
 
 from moola_core import __version__
 from moola_core.cli import data, diagnose, doctor, pack, predecessor, predict, queue, report, runs, study, train
-from moola_core.errors import MoolaError
+from moola_core.errors import MoolaError, from_system
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -47,3 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        print(f"moola: {from_system(error)}", file=sys.stderr)
+        return MoolaError.exit_status

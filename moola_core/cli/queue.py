@@ -116,7 +116,7 @@ def show_queue(chosen: argparse.Namespace) -> int:
         highest = max((entry.priority for entry in queue.entries()), default=0)
         if not queue.prioritise(chosen.first, highest + 1):
             raise RunError("does not wait in the queue.", where=f"run {chosen.first}", mend="`moola queue` lists it.")
-    entries, paused = queue.entries(), queue.paused
+    entries, paused = queue.shown()
     if chosen.go and entries:
         ensure_worker(store.root)
     rows = [("run", "priority", "name", "where")]

@@ -7,6 +7,8 @@ from typing import Any
 
 from moola_core.cli import options
 
+MEND = "These runs cannot be read. Restore the named file from a copy, or delete the run on the Runs page of the app."
+
 
 def add_to(commands: Any) -> None:
     runs = commands.add_parser("runs", help="list the runs of the store, newest first")
@@ -22,12 +24,18 @@ def list_runs(chosen: argparse.Namespace) -> int:
     records = Store(chosen.store).runs(include_archived=chosen.all)
     rows = [("run", "kind", "state", "preset", "name", "seconds")]
     rows += [
-        (r.run_id, r.kind, r.state, r.preset, r.name, "" if r.seconds is None else f"{r.seconds:.0f}") for r in records
+        (r.run_id, r.kind, _state(r), r.preset, r.name, "" if r.seconds is None else f"{r.seconds:.0f}")
+        for r in records
     ]
+    reasons = [f"{r.run_id}: {r.unreadable}" for r in records if r.unreadable]
     text = (
-        options.table(rows)
+        "\n".join([options.table(rows), *([MEND, *reasons] if reasons else [])])
         if records
         else f"No runs in {chosen.store}. Start one with `moola finetune --windows FILE`."
     )
     options.show(records, chosen.json, text)
     return 0
+
+
+def _state(record: Any) -> str:
+    return f"{record.state}, unreadable" if record.unreadable else str(record.state)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from moola_core.errors import RunError, StoreError
+from moola_core.errors import RunError, SpecError, StoreError
 from moola_core.launch import devices
 from moola_core.launch.confinement import confine
 from moola_core.launch.device_worker import PROJECT
@@ -147,12 +147,13 @@ def look_after(root: Path) -> None:
     if time.monotonic() - _looked.get(str(root), -LOOK_S) < LOOK_S:
         return
     _looked[str(root)] = time.monotonic()
-    queue = Queue(root)
-    if not queue.path.is_file():
+    known = Queue(root).known()
+    if known is None:
         return
-    with suppress(StoreError):  # a store that can only be read has nothing to begin
-        paused = queue.paused
-        for device in {entry.worker for entry in queue.entries() if entry.worker or not paused}:
+    entries, paused = known
+    # A store that can only be read has nothing to begin, and a damaged record may name a device that is none.
+    with suppress(StoreError, SpecError):
+        for device in {entry.worker for entry in entries if entry.worker or not paused}:
             ensure_worker(root, device)
 
 

@@ -24,7 +24,10 @@ def loads(text: str | bytes) -> Any:
 
 def load_object(text: str | bytes) -> dict[str, Any]:
     """A JSON object. Raises ValueError for text that is not JSON, or is JSON of another kind."""
-    value = loads(text)
+    try:
+        value = loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value

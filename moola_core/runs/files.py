@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,6 +48,39 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def remove(folder: Path) -> None:
+    """Take the folder away, for everyone who looks for it at one moment. Raises StoreError when it cannot be."""
+    grave = folder.with_name(f".{folder.name}.deleted")
+    try:
+        try:
+            folder.replace(grave)
+        except OSError as error:
+            if error.errno not in _NO_GRAVE:
+                raise
+            grave = folder
+        shutil.rmtree(grave)
+    except OSError as error:
+        raise StoreError(
+            f"cannot be deleted: {error.strerror or error}.", where=str(folder), mend="Check the rights of the folder."
+        ) from None
+
+
+# On some full disks there is no room for another name, and an older grave may be in the way: files are then taken one by one.
+_NO_GRAVE = (errno.ENOSPC, errno.EDQUOT, errno.ENOTEMPTY, errno.EEXIST)
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file. Raises OSError for anything else, without waiting for one who writes to a pipe."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "It is not a file")
+    return path.read_bytes()
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Why a file could not be read, for the end of a sentence: without the number and the path that Python puts around it."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def flush(path: Path) -> None:

@@ -6,84 +6,125 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+from moola_core.errors import StoreError
 from moola_core.runs import codec
-from moola_core.runs.record import RUN_ID, Record, from_dict
+from moola_core.runs.files import read, reason
+from moola_core.runs.record import RUN_ID, UNREADABLE, Record, from_dict, unreadable
 
 _TABLE = "CREATE TABLE IF NOT EXISTS records (run_id TEXT PRIMARY KEY, stamp TEXT NOT NULL, record TEXT NOT NULL)"
-# Busy, or in a folder that may be read but not written: the folders are read without it.
-_OUT_OF_REACH = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+# The file is not, or no longer, what was written to it. An error without a code is a text that cannot be decoded.
+_DAMAGED = (0, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+_MISSING = "missing"
+BUSY_S = 1.0
+Values = dict[str, Any]
 
 
 class Index:
-    """The records under `root`/runs, each read again only when its file has changed."""
+    """The records under `root`/runs, each read again only when its file has changed.
+
+    The index is a cache. Whatever keeps it from being used (a full disk, a folder that cannot be written, a damaged or a
+    locked file), the records are read from the folders.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.path = root / "index.sqlite"
 
     def records(self) -> list[Record]:
-        """Every record, newest first. A record that cannot be read appears as failed, with the reason."""
+        """Every record, newest first; one that cannot be read says why. Raises StoreError when the folder cannot be listed."""
         found = self._stamps()
-        if not found:
-            return []
-        texts = self._texts(found)
-        return [from_dict(codec.loads(texts[run_id]) | {"run_id": run_id}) for run_id in sorted(texts, reverse=True)]
+        values = self._values(found) if found else {}
+        return [_record(run_id, values[run_id]) for run_id in sorted(values, reverse=True)]
 
     def _stamps(self) -> dict[str, str]:
         """What tells that a record's file is still the same, by run id. Folders that are no runs are passed over."""
         folder = self.root / "runs"
-        if not folder.is_dir():
-            return {}
-        with os.scandir(folder) as entries:  # a link could lead out of the store
-            names = [e.name for e in entries if RUN_ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
+        try:
+            if not folder.is_dir():
+                return {}
+            with os.scandir(folder) as entries:  # a link could lead out of the store
+                names = [e.name for e in entries if RUN_ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
+        except OSError as error:
+            raise StoreError(
+                f"cannot be read: {error.strerror}.", where=str(folder), mend="Check that it is there, and its rights."
+            ) from None
         stamps = {name: _stamp(self._file(name)) for name in names}
         return {name: stamp for name, stamp in stamps.items() if stamp}
 
     def _file(self, run_id: str) -> Path:
         return self.root / "runs" / run_id / "run.json"
 
-    def _texts(self, found: dict[str, str]) -> dict[str, str]:
-        """Each record's JSON text. Nothing in the index is not also in the folders, so a damaged one is thrown away."""
-        try:
-            return self._synchronise(found, self.path)
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUT_OF_REACH:
-                return self._synchronise(found, ":memory:")
-        for end in ("", "-wal", "-shm"):  # a stale log would be replayed into the new file
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
-        return self._synchronise(found, self.path)
+    def _values(self, found: dict[str, str]) -> dict[str, Values]:
+        """What each record's file holds. Nothing in the index is not also in the folders, so a damaged one is thrown away."""
+        for _ in range(2):
+            try:
+                return self._synchronise(found)
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                    break
+            try:
+                for end in ("", "-wal", "-shm"):  # a stale log would be replayed into the new file
+                    self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+            except OSError:
+                break
+        return {run_id: _read(self._file(run_id)) for run_id in found}
 
-    def _synchronise(self, found: dict[str, str], path: Path | str) -> dict[str, str]:
-        with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
+    def _synchronise(self, found: dict[str, str]) -> dict[str, Values]:
+        with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as connection, connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(_TABLE)
             rows = connection.execute("SELECT run_id, stamp, record FROM records").fetchall()
-            kept = {run_id: text for run_id, stamp, text in rows if found.get(run_id) == stamp}
+            held = {run_id: _held(text) for run_id, stamp, text in rows if found.get(run_id) == stamp}
+            kept = {run_id: values for run_id, values in held.items() if values is not None}
             fresh = {run_id: _read(self._file(run_id)) for run_id in found.keys() - kept.keys()}
             gone = {row[0] for row in rows} - found.keys()
             if fresh or gone:
                 connection.executemany(
                     "REPLACE INTO records VALUES (?, ?, ?)",
-                    [(run_id, found[run_id], text) for run_id, text in fresh.items()],
+                    [(run_id, found[run_id], codec.dumps(values)) for run_id, values in fresh.items()],
                 )
                 connection.executemany("DELETE FROM records WHERE run_id = ?", [(run_id,) for run_id in gone])
         return kept | fresh
 
 
+def _record(run_id: str, values: Values) -> Record:
+    if values.keys() == {UNREADABLE}:
+        return unreadable(run_id, str(values[UNREADABLE]))
+    return from_dict(values | {"run_id": run_id})
+
+
 def _stamp(path: Path) -> str:
-    """Empty when there is no such file (any more)."""
+    """Empty when there is nothing to list (any more): the folder is gone, or it is empty."""
     try:
         status = path.stat()
     except OSError:
-        return ""
+        return _MISSING if _holds_files(path.parent) else ""
     return f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
 
 
-def _read(path: Path) -> str:
+def _holds_files(folder: Path) -> bool:
     try:
-        text = codec.dumps(codec.load_object(path.read_bytes()))
-        text.encode()  # half a character pair, which JSON can hold and SQLite cannot
-        return text
+        return any(folder.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError:  # it is there, and may not be looked into
+        return True
+
+
+def _held(text: object) -> Values | None:
+    """What the index holds of a record; None for what was never written so."""
+    try:
+        return codec.load_object(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _read(path: Path) -> Values:
+    try:
+        values = codec.load_object(read(path))
+        codec.dumps(values).encode()  # half a character pair, which JSON can hold and SQLite cannot
+        return values
     except (OSError, ValueError) as error:
-        return codec.dumps({"kind": "finetune", "state": "failed", "error": f"run.json cannot be read: {error}."})
+        return {UNREADABLE: f"run.json cannot be read: {reason(error)}."}

@@ -17,9 +17,10 @@ from moola_core.errors import StoreError
 from moola_core.runs import bonds, codec
 from moola_core.runs.files import flush, replacing
 from moola_core.runs.mirror import files_of
+from moola_core.runs.places import PLACES
 from moola_core.runs.reaper import give_up
 from moola_core.runs.record import RUN_ID
-from moola_core.runs.store import PLACES, Run, Store
+from moola_core.runs.store import Run, Store
 
 MANIFEST = "manifest.json"
 VERSION = 1

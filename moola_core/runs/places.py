@@ -1,9 +1,31 @@
-"""Where the files that a spec names lie: as named, or elsewhere on a machine that the run was carried to."""
+"""Where a run lies in its store; and where the files that its spec names lie: as named, or elsewhere on another machine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from moola_core.errors import RunError
+from moola_core.runs.record import RUN_ID
+
+PLACES = "places.json"
+
+
+def folder_of(root: Path, run_id: str) -> Path:
+    """The run's folder, whatever it holds. Raises RunError for a name that is no run id, for a link, and when there is none."""
+    if not RUN_ID.fullmatch(str(run_id)):
+        raise RunError(
+            f"{run_id!r} is not a run id.", mend="Ids look like 20260131-120000-000-1a2b; `moola runs` lists them."
+        )
+    folder = root / "runs" / run_id
+    if folder.is_symlink():
+        raise RunError("is a link out of the store.", where=f"run {run_id}", mend="Move the folder itself there.")
+    if not folder.is_dir():
+        raise RunError(
+            f"no run {run_id} in {root}.", mend="`moola runs` lists what is there; --store chooses another store."
+        )
+    return folder
 
 
 def moved(value: Any, places: Mapping[str, str]) -> Any:

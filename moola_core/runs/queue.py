@@ -24,7 +24,7 @@ _TABLES = (
 _VERSION = 1
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 _ADD = "INSERT OR IGNORE INTO entries (run_id, priority, needs, worker) VALUES (?, ?, ?, ?)"
-BUSY_S = 30
+BUSY_S, READ_S = 30, 1
 HIGHEST = 1_000_000
 Answer = TypeVar("Answer")
 
@@ -88,8 +88,26 @@ class Queue:
 
     def entries(self) -> list[Entry]:
         """All runs of the queue: those at work, then those that wait, in the order in which they will begin."""
-        asked = "SELECT run_id, priority, needs, worker FROM entries ORDER BY worker = '', priority DESC, seq"
-        return self._do(lambda connection: [Entry(*row) for row in connection.execute(asked)])
+        return self._do(_entries)
+
+    def known(self) -> tuple[list[Entry], bool] | None:
+        """The entries and whether the queue is paused; None where the file cannot be read. Writes nothing and waits for nobody."""
+        try:
+            if self.path.is_file():
+                with closing(sqlite3.connect(self.path, timeout=READ_S)) as connection:
+                    if _is_made(connection):
+                        return _entries(connection), _paused(connection)
+        except sqlite3.Error:
+            return None
+        return None
+
+    def shown(self) -> tuple[list[Entry], bool]:
+        """As `known`. On a full disk, or where nothing can be written, the folders say what runs and what waits."""
+        known = self.known()
+        if known is not None:
+            return known
+        found = [Entry(*_row(record)) for record in self._waiting_or_running()]
+        return sorted(found, key=lambda entry: (entry.worker == "", -entry.priority)), False
 
     def prioritise(self, run_id: str, priority: int) -> bool:
         """Change the place of a waiting run: higher goes first. False when it does not wait."""
@@ -134,16 +152,18 @@ class Queue:
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
                 raise self._unusable(error) from None
-        for end in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
         try:
+            for end in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + end).unlink(missing_ok=True)
             return self._transaction(work)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             raise self._unusable(error) from None
 
-    def _unusable(self, error: sqlite3.Error) -> StoreError:
+    def _unusable(self, error: sqlite3.Error | OSError) -> StoreError:
         return StoreError(
-            f"the queue cannot be used: {error}.", where=str(self.path), mend="Check the disk's space and rights."
+            f"the queue cannot be used: {getattr(error, 'strerror', None) or error}.",
+            where=str(self.path),
+            mend="Check the disk's space and rights.",
         )
 
     def _transaction(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
@@ -151,7 +171,7 @@ class Queue:
             self._make()
         with closing(sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            if not _is_made(connection):
                 self._fill(connection)
             answer = work(connection)
             connection.execute("COMMIT")  # without it, closing takes everything back
@@ -181,9 +201,12 @@ class Queue:
             connection.execute(f"DROP TABLE IF EXISTS {name}")
         for table in _TABLES:
             connection.execute(table)
-        known = [record for record in Index(self.root).records() if record.active and _here(record)]
-        connection.executemany(_ADD, [_row(record) for record in reversed(known)])
+        connection.executemany(_ADD, [_row(record) for record in self._waiting_or_running()])
         connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _waiting_or_running(self) -> list[Record]:
+        """What the folders say of the queue, the oldest run first."""
+        return [record for record in reversed(Index(self.root).records()) if record.active and _here(record)]
 
 
 def _here(record: Record) -> bool:
@@ -196,6 +219,15 @@ def _row(record: Record) -> tuple[str, int, str, str]:
     priority = record.queue.get("priority", 0)
     whole = max(-HIGHEST, min(HIGHEST, priority)) if isinstance(priority, int) else 0
     return record.run_id, whole, str(record.queue.get("needs", "auto")), str(worker)
+
+
+def _is_made(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION)
+
+
+def _entries(connection: sqlite3.Connection) -> list[Entry]:
+    asked = "SELECT run_id, priority, needs, worker FROM entries ORDER BY worker = '', priority DESC, seq"
+    return [Entry(*row) for row in connection.execute(asked)]
 
 
 def _paused(connection: sqlite3.Connection) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from moola_core.errors import RunError, StoreError
 from moola_core.runs.record import Record
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 UNCLAIMED_S = 60
 HEARTBEAT = "heartbeat"
 SILENT_S = 600
+ENDED, RESUMABLE_NOTE = "Its process ended without a result.", "It can be resumed."
 
 
 def identity(pid: int | None = None) -> dict[str, Any]:
@@ -78,13 +81,24 @@ def reap(run: Run, record: Record) -> Record:
     fresh = run.record  # it may have ended, or gone on, since the record was read
     if not fresh.active or fresh.process != record.process:
         return fresh
-    return give_up(run, "Its process ended without a result.") or run.record
+    try:
+        return give_up(run, ENDED) or run.record
+    except StoreError:  # where nothing can be written, it is lost all the same
+        return dataclasses.replace(fresh, state="lost", error=f"{ENDED} {RESUMABLE_NOTE}")
+
+
+def active(run: Run) -> bool:
+    """Whether the run waits or runs; not when its record cannot be read."""
+    try:
+        return reap(run, run.record).active
+    except RunError:
+        return False
 
 
 def give_up(run: Run, why: str, states: tuple[str, ...] = ("queued", "running")) -> Record | None:
     """Mark the run lost unless it has come to an end by itself."""
     ended = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return run.claim(states, state="lost", error=f"{why} It can be resumed.", ended=ended)
+    return run.claim(states, state="lost", error=f"{why} {RESUMABLE_NOTE}", ended=ended)
 
 
 def _age_s(record: Record) -> float:

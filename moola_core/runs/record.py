@@ -23,7 +23,8 @@ class Record:
     state: queued, running, done, failed, cancelled or lost; created, started, ended: ISO 8601 in UTC; progress: `done` and
     `total` replicates and the last `epoch`; process: `pid`, its `started` time and the host's `boot`; data_hashes: windows,
     folds, bars; error: a sentence for the user; warnings: what was lost without ending the run; queue: `priority` and the
-    processor that it `needs` and the `folder` where relative paths begin, or the `cluster` and its `job`; empty for a run in the foreground; data: the files of `windows` and `bars`, where they lie now.
+    processor that it `needs` and the `folder` where relative paths begin, or the `cluster` and its `job`; empty for a run in the foreground; data: the files of `windows` and `bars`, where they lie now;
+    unreadable: why this version of moola cannot read the run's record or spec; set when runs are listed, never stored.
     """
 
     run_id: str
@@ -55,6 +56,7 @@ class Record:
     queue: dict[str, Any] = field(default_factory=dict)
     pinned: bool = False
     archived: bool = False
+    unreadable: str = ""
 
     @property
     def active(self) -> bool:
@@ -66,6 +68,7 @@ class Record:
         return self.state == "queued" and bool(self.queue)
 
 
+UNREADABLE, UNKNOWN = "unreadable", "unknown"
 OPTIONAL = {"parent": str, "seconds": float, "seed": int}
 TIMES = ("created", "started", "ended")
 
@@ -87,6 +90,17 @@ def from_dict(values: Mapping[str, Any]) -> Record:
     if kept.get("state", "queued") not in STATES:
         kept |= {"state": "failed", "error": f"Its state is unknown: {kept['state']}."}
     return Record(**{"kind": "finetune", **kept})
+
+
+def unreadable(run_id: str, why: str) -> Record:
+    """The record that stands for one that cannot be read: of unknown kind, and failed, for `why`."""
+    found = from_dict({"run_id": run_id, "kind": UNKNOWN, "state": "failed", "error": why})
+    return dataclasses.replace(found, unreadable=why)
+
+
+def stored(record: Record) -> dict[str, Any]:
+    """The record as it is written to `run.json`."""
+    return {name: value for name, value in vars(record).items() if name != UNREADABLE}
 
 
 def _as(value: Any, kind: type) -> Any:
@@ -115,4 +129,5 @@ _KINDS = {
     if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
     else _kind(item)
     for item in dataclasses.fields(Record)
+    if item.name != UNREADABLE
 }

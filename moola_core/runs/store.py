@@ -18,17 +18,16 @@ import pyarrow.parquet as pq
 from moola_core import specs
 from moola_core.errors import RunError, StoreError
 from moola_core.runs import codec
-from moola_core.runs.files import flush, locked, replacing, write_text
-from moola_core.runs.index import Index
-from moola_core.runs.places import data_of, moved
-from moola_core.runs.reaper import identity, reap
-from moola_core.runs.record import RUN_ID, Record, from_dict
+from moola_core.runs.files import flush, locked, read, reason, remove, replacing, write_text
+from moola_core.runs.listing import listed
+from moola_core.runs.places import PLACES, data_of, folder_of, moved
+from moola_core.runs.reaper import active, identity
+from moola_core.runs.record import Record, from_dict, stored
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = "artifacts"
-PLACES = "places.json"
 
 
 def now() -> str:
@@ -149,7 +148,7 @@ class Run:
 
     def _change(self, record: Record, changes: Mapping[str, Any]) -> Record:
         record = dataclasses.replace(record, **changes)
-        write_text(self.folder / "run.json", codec.dumps(record, indent=2) + "\n")
+        write_text(self.folder / "run.json", codec.dumps(stored(record), indent=2) + "\n")
         return record
 
     def append_events(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -242,12 +241,12 @@ class Run:
     def _json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         try:
-            return codec.load_object(path.read_bytes())
+            return codec.load_object(read(path))
         except (OSError, ValueError) as error:
             raise RunError(
-                f"{name} cannot be read: {error}.",
+                f"{name} cannot be read: {reason(error)}.",
                 where=f"run {self.id}",
-                mend="Launch the run again, or restore the file.",
+                mend="Restore the file from a copy, or delete the run.",
             ) from None
 
 
@@ -302,44 +301,35 @@ class Store:
         try:
             draft.mkdir(parents=True)
             (draft / "spec.json").write_text(spec.model_dump_json(indent=2) + "\n")
-            (draft / "run.json").write_text(codec.dumps(record, indent=2) + "\n")
+            (draft / "run.json").write_text(codec.dumps(stored(record), indent=2) + "\n")
             for path in draft.iterdir():
                 flush(path)
             draft.replace(folder)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
             raise StoreError(
-                f"cannot be written: {error.strerror}.", where=str(self.root), mend="Choose another with --store DIR."
+                f"cannot be written: {error.strerror}.",
+                where=str(self.root),
+                mend="Make it writable, or choose another store (--store DIR; in the app, MOOLA_STORE).",
             ) from None
         return Run(folder)
 
     def open(self, run_id: str) -> Run:
         """The run called `run_id`. Raises RunError for a name that is no run id, and when there is no such run."""
-        if not RUN_ID.fullmatch(str(run_id)):
-            raise RunError(
-                f"{run_id!r} is not a run id.", mend="Ids look like 20260131-120000-000-1a2b; `moola runs` lists them."
-            )
-        folder = self.runs_folder / run_id
-        if folder.is_symlink():
-            raise RunError("is a link out of the store.", where=f"run {run_id}", mend="Move the folder itself there.")
-        if not (folder / "run.json").is_file():
-            raise RunError(
-                f"no run {run_id} in {self.root}.",
-                mend="`moola runs` lists what is there; --store chooses another store.",
-            )
-        return Run(folder)
+        run = Run(folder_of(self.root, run_id))
+        if not (run.folder / "run.json").is_file():
+            _ = run.record  # raises with the reason
+        return run
 
     def runs(self, kind: str | None = None, include_archived: bool = False) -> list[Record]:
-        """Records, newest first. Runs whose process is proved dead become lost here."""
-        records = [reap(Run(self.runs_folder / r.run_id), r) if r.active else r for r in Index(self.root).records()]
+        """Records, newest first, those of runs that cannot be read too. Runs whose process is proved dead become lost here."""
+        records = listed(self.root, lambda run_id: Run(self.runs_folder / run_id))
         shown = (record for record in records if include_archived or not record.archived)
         return [record for record in shown if kind in (None, record.kind)]
 
     def delete(self, run_id: str) -> None:
-        """Remove a run that is not active. Raises RunError when it is."""
-        run = self.open(run_id)
-        if run.record.active:
+        """Remove a run, whatever its folder holds. Raises RunError when it is active, StoreError when it cannot be removed."""
+        run = Run(folder_of(self.root, run_id))
+        if active(run):
             raise RunError("is still running.", where=f"run {run_id}", mend="Cancel it, or wait until it ends.")
-        grave = run.folder.with_name(f".{run_id}.deleted")
-        run.folder.replace(grave)
-        shutil.rmtree(grave)
+        remove(run.folder)

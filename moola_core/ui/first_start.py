@@ -5,24 +5,35 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
+from moola_core.errors import MoolaError
 from moola_core.launch.local import LocalLauncher
 from moola_core.presets import preset
 from moola_core.runs.store import Store
 from moola_core.specs import change
 from moola_core.ui.places import data_folder, store_folder
 
+# Where it could not be prepared, such as on a full disk, every page says so at first and is then left alone for this long.
+AGAIN_S = 60.0
+_again: dict[tuple[str, str], float] = {}
 ROOMS = ("charts.windows", "charts.curves", "charts.evaluation", "ui.launching", "ui.result_sections", "ui.window_view")
 
 
 def prepare() -> None:
     """Once a server: with an empty store, make the demo market and start a demo run. MOOLA_DEMO=off leaves it out."""
-    if os.environ.get("MOOLA_DEMO", "on").lower() not in ("off", "0", "no"):
-        _prepare(str(data_folder()), str(store_folder()))
+    places = str(data_folder()), str(store_folder())
+    if os.environ.get("MOOLA_DEMO", "on").lower() in ("off", "0", "no") or time.monotonic() < _again.get(places, 0.0):
+        return
+    try:
+        _prepare(*places)
+    except (MoolaError, OSError):
+        _again[places] = time.monotonic() + AGAIN_S
+        raise
 
 
 def demo_files(data: Path) -> tuple[Path, Path]:

@@ -16,7 +16,7 @@ from moola_core.presets import preset
 from moola_core.reports.wording import duration, size
 from moola_core.runs.checkpoints import find, settings_of, start_from
 from moola_core.specs import Diagnose, change
-from moola_core.ui import loaders, settings_form, state
+from moola_core.ui import guard, loaders, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, shown, store_folder
 from moola_core.ui.widgets import distinct, figures, literal, title_of
@@ -156,8 +156,9 @@ def start(base: Any, spec: Any, problem: str) -> None:
     tags = tuple(st.multiselect("Tags", _known_tags(), accept_new_options=True, key="run_tags", placeholder="none"))
     if st.button("Start the run", type="primary", icon=":material/play_arrow:", disabled=spec is None or bool(problem)):
         assert spec is not None
-        run_id = loaders.launcher().submit(spec, name=name, note=note, tags=tags)
-        state.open_page("runs", **{state.RUN: run_id})
+        with guard.explained():
+            run_id = loaders.launcher().submit(spec, name=name, note=note, tags=tags)
+            state.open_page("runs", **{state.RUN: run_id})
     if st.button(
         "Check before launch",
         icon=":material/stethoscope:",
@@ -165,8 +166,9 @@ def start(base: Any, spec: Any, problem: str) -> None:
         help="The doctor looks at settings and data; nothing is trained.",
     ):
         assert spec is not None
-        loaders.launcher().submit(Diagnose(name="doctor", planned=spec.model_dump(mode="json")))
-        state.open_page("doctor", **{state.VIEW: "planned"})
+        with guard.explained():
+            loaders.launcher().submit(Diagnose(name="doctor", planned=spec.model_dump(mode="json")))
+            state.open_page("doctor", **{state.VIEW: "planned"})
     if spec is not None:
         st.caption("The same from the command line:")
         st.code(command(spec, settings_form.changed(base, spec), name, note, tags), language="bash", wrap_lines=True)

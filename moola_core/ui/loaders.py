@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.diagnostics.results import RESULTS, Diagnosis, Evaluation, Learned
-from moola_core.errors import MoolaError
+from moola_core.errors import MoolaError, RunError
 from moola_core.launch.local import LocalLauncher
 from moola_core.market import known
 from moola_core.market.bars import Bars, load_bars
@@ -28,7 +28,7 @@ from moola_core.ui import answers
 from moola_core.ui.places import data_folder, store_folder
 
 Stamp = tuple[str, int, int]
-TRAINED = ("finetune", "pretrain")
+TRAINED, COMPARING = ("finetune", "pretrain"), ("study", "plan", "compare")
 
 
 def stamp(path: str | Path) -> Stamp:
@@ -96,7 +96,12 @@ def known_windows(bars: str | Path) -> Known:
 
 def records(include_archived: bool = False) -> list[Record]:
     """The records of the store's runs of the kinds that train, newest first."""
-    return [record for record in store().runs(include_archived=include_archived) if record.kind in TRAINED]
+    return trained(store().runs(include_archived=include_archived))
+
+
+def trained(records: Iterable[Record]) -> list[Record]:
+    """Those of the kinds that train."""
+    return [record for record in records if record.kind in TRAINED]
 
 
 def predictions(run: Run) -> pd.DataFrame | None:
@@ -129,7 +134,10 @@ def f1_macro(record: Record) -> float | None:
     """The run's macro F1 over all repeats, from its record; from its evaluation where the record is of an older version."""
     if record.state != "done" or "f1_macro" in record.counts:
         return record.counts.get("f1_macro")
-    found = evaluation(store().open(record.run_id))
+    try:
+        found = evaluation(store().open(record.run_id))
+    except MoolaError:  # the Results page says why
+        return None
     return (found.metrics.get("f1_macro") or {}).get("mean") if found else None
 
 
@@ -165,7 +173,7 @@ def diagnosed_run(run: Run, name: str) -> Run | None:
 
 def predictions_by(run: Run) -> list[Run]:
     """The runs in which the models of `run` were asked, newest first."""
-    return [store().open(record.run_id) for record in store().runs("predict") if record.parent == run.id]
+    return [child for child in _readable("predict") if child.record.parent == run.id]
 
 
 def table(run: Run, name: str) -> pd.DataFrame:
@@ -194,16 +202,9 @@ def _topic(spec: Any) -> str:
 def comparisons(dataset: Dataset) -> list[Run]:
     """The studies, plans and comparisons of the dataset's windows, newest first."""
     found = []
-    for record in store().runs():
-        run = store().open(record.run_id)
-        if record.kind == "study":
-            windows = run.spec.base.data.windows
-        elif record.kind == "plan":
-            windows = run.spec.data.windows
-        elif record.kind == "compare":
-            windows = _windows_of_run(run.spec.runs[0])
-        else:
-            continue
+    for run in _readable(*COMPARING):
+        spec = run.spec
+        windows = _windows_of_run(spec.runs[0]) if spec.kind == "compare" else getattr(spec, "base", spec).data.windows
         if windows and dataset.windows and _same_file(windows, dataset.windows):
             found.append(run)
     return found
@@ -218,8 +219,12 @@ def _windows_of_run(run_id: str) -> str:
 
 def _diagnoses(name: str) -> Iterator[Run]:
     """The runs that compute the diagnostic, newest first."""
-    runs = (store().open(record.run_id) for record in store().runs("diagnose"))
-    return (run for run in runs if run.spec.name == name)
+    return (run for run in _readable("diagnose") if run.spec.name == name)
+
+
+def _readable(*kinds: str) -> Iterator[Run]:
+    """The runs of these kinds whose spec can be read, newest first."""
+    return (store().open(record.run_id) for record in store().runs() if record.kind in kinds and not record.unreadable)
 
 
 def _same_file(path: str, other: Path) -> bool:
@@ -254,7 +259,8 @@ def _known(beside: tuple[Stamp, Stamp], folder: str, files: tuple[Stamp, ...]) -
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _frame(source: Stamp) -> pd.DataFrame:
-    return pd.read_parquet(source[0])
+    path = Path(source[0])
+    return Run(path.parent).table(path.stem).to_pandas()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -267,24 +273,37 @@ def _joined(
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _columns(source: Stamp) -> dict[str, np.ndarray]:
-    table = pd.read_parquet(source[0])
+    table = _frame(source)
     return {str(name): table[name].to_numpy() for name in table}
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _evaluation(source: Stamp, run_id: str) -> Evaluation:
-    return restore(Evaluation, store().open(run_id).result("evaluation"))
+    return _restored(Evaluation, store().open(run_id), "evaluation")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _learned(source: Stamp, run_id: str) -> Learned:
-    return restore(Learned, store().open(run_id).result("learned"))
+    return _restored(Learned, store().open(run_id), "learned")
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _diagnostic(source: Stamp, run_id: str, name: str) -> Any:
-    stored = store().open(run_id).result(name)
-    return stored["why_not"] if "why_not" in stored else restore(RESULTS[name], stored)
+    run = store().open(run_id)
+    stored = run.result(name)
+    return stored["why_not"] if "why_not" in stored else _restored(RESULTS[name], run, name)
+
+
+def _restored(kind: type, run: Run, name: str) -> Any:
+    """The result as its dataclass. Raises RunError for what is JSON and is no such result."""
+    try:
+        return restore(kind, run.result(name))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise RunError(
+            f"results/{name}.json is not what this version of moola writes.",
+            where=f"run {run.id}",
+            mend="Launch the run again, or open it with the version that made it.",
+        ) from None
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

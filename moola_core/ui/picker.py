@@ -9,8 +9,10 @@ from functools import lru_cache
 
 import streamlit as st
 
+from moola_core.errors import MoolaError
 from moola_core.launch.local import look_after
 from moola_core.market.library import Dataset
+from moola_core.runs.places import data_of
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import frame, loaders, state
@@ -22,12 +24,16 @@ PICKED = "picked"
 
 @dataclass(frozen=True)
 class Picked:
-    """The chosen dataset (None without data), every run of the store and those of the dataset, newest first, and the chosen run."""
+    """The chosen dataset (None without data), every run of the store and those of the dataset, newest first, and the chosen run.
+
+    unreadable: the runs of any kind whose record or spec cannot be read.
+    """
 
     dataset: Dataset | None
     all: tuple[Record, ...]
     records: tuple[Record, ...]
     record: Record | None
+    unreadable: tuple[Record, ...] = ()
 
     @property
     def run(self) -> Run | None:
@@ -69,12 +75,14 @@ def pick() -> None:
     state.arrive()
     with st.sidebar:
         dataset = _pick_dataset()
-        everything = tuple(loaders.records(bool(st.session_state.get(state.ARCHIVED, False))))
+        listed = loaders.store().runs(include_archived=bool(st.session_state.get(state.ARCHIVED, False)))
+        everything = tuple(loaders.trained(listed))
         records = tuple(record for record in everything if dataset and belongs(record, dataset))
         record = _pick_run(records)
         _active(records)
     state.publish((state.DATASET, state.RUN))
-    st.session_state[PICKED] = Picked(dataset, everything, records, record)
+    unreadable = tuple(record for record in listed if record.unreadable)
+    st.session_state[PICKED] = Picked(dataset, everything, records, record, unreadable)
 
 
 def belongs(record: Record, dataset: Dataset) -> bool:
@@ -109,9 +117,11 @@ def _real(path: str) -> str:
 
 @st.cache_data(max_entries=5000, show_spinner=False)
 def _data_of(run_id: str, folder: str) -> dict[str, str]:
-    """The files of a run whose record is of an older version and does not name them."""
-    data = loaders.store().open(run_id).spec.data
-    return {"windows": data.windows, "bars": data.bars or ""}
+    """The files of a run whose record is of an older version and does not name them; none if its spec cannot be read."""
+    try:
+        return data_of(loaders.store().open(run_id).spec.model_dump(mode="json"))
+    except MoolaError:
+        return {}
 
 
 def _pick_dataset() -> Dataset | None:

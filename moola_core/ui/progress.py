@@ -12,7 +12,7 @@ from moola_core.charts import curves
 from moola_core.reports.wording import duration
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run
-from moola_core.ui import loaders, widgets
+from moola_core.ui import guard, loaders, widgets
 from moola_core.ui.widgets import badge, literal
 
 EVERY = "1s"
@@ -22,7 +22,6 @@ def follow(run: Run, draw: Callable[[Run, Record], None]) -> None:
     """Call `draw` now and, while the run is active, every second; when its state changes the whole page is drawn again."""
     state = run.record.state
 
-    @st.fragment(run_every=EVERY if state in ACTIVE else None)
     def polled() -> None:
         fresh = loaders.store().open(run.id)
         record = fresh.record
@@ -30,7 +29,7 @@ def follow(run: Run, draw: Callable[[Run, Record], None]) -> None:
             st.rerun(scope="app")
         draw(fresh, record)
 
-    polled()
+    guard.fragment(polled, run_every=EVERY if state in ACTIVE else None)()
 
 
 def bar(run: Run, record: Record) -> None:

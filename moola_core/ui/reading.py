@@ -20,7 +20,7 @@ from moola_core.market.tables import read_table, rename
 from moola_core.market.windows import load_windows
 from moola_core.reports.wording import size
 from moola_core.specs import Reading, build
-from moola_core.ui import loaders, widgets
+from moola_core.ui import guard, loaders, widgets
 from moola_core.ui.places import data_folder, shown
 
 WANTED = {
@@ -41,7 +41,7 @@ class Preview:
     view: View
 
 
-@st.dialog("Read a new file", width="large")
+@guard.dialog("Read a new file", width="large")
 def open_dialog() -> None:
     """Choose a file of the data folder, say how it is to be read, see it, save."""
     body()

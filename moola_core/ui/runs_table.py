@@ -10,7 +10,7 @@ import streamlit as st
 
 from moola_core.reports.wording import KIND_TITLES, duration
 from moola_core.runs.record import Record
-from moola_core.ui import doctor_sections, loaders, picker, state
+from moola_core.ui import doctor_sections, guard, loaders, picker, state
 
 TABLE = "runs_table"
 
@@ -22,7 +22,7 @@ def runs_table(records: Sequence[Record]) -> None:
         pd.DataFrame([_row(record, names.get(record.run_id) or picker.trained_on(record)) for record in records]),
         key=TABLE,
         hide_index=True,
-        on_select=lambda: _chosen(records),
+        on_select=guard.callback(lambda: _chosen(records)),
         selection_mode="single-row",
         height=min(38 + 35 * len(records), 318),
         column_config={
@@ -45,7 +45,7 @@ def runs_table(records: Sequence[Record]) -> None:
 def _row(record: Record, dataset: str) -> dict[str, object]:
     return {
         "pinned": "★" if record.pinned else "",
-        "state": record.state + (" (archived)" if record.archived else ""),
+        "state": record.state + "".join(f" ({name})" for name in ("archived", "unreadable") if getattr(record, name)),
         "name": record.name or record.run_id,
         "kind": KIND_TITLES.get(record.kind, record.kind),
         "preset": record.preset,

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.market.windows import Windows
-from moola_core.ui import answers, state
+from moola_core.ui import answers, guard, state
 
 ALL = "all"
 NO_FILTER = {state.TRUE: "", state.GRADE: "", state.SAID: "", state.OUTCOME: "", state.ERROR: 0}
@@ -65,8 +65,8 @@ def step(table: pd.DataFrame, rows: np.ndarray) -> int:
     state.choose(state.WINDOW, ids, ids[0])
     place = ids.index(st.session_state[state.WINDOW])
     # The arrow keys; Streamlit leaves them to a text field that has the cursor.
-    st.button("Previous", shortcut="Left", on_click=_go, args=(ids, place - 1), key="previous")
-    st.button("Next", shortcut="Right", on_click=_go, args=(ids, place + 1), key="next")
+    st.button("Previous", shortcut="Left", on_click=guard.callback(_go), args=(ids, place - 1), key="previous")
+    st.button("Next", shortcut="Right", on_click=guard.callback(_go), args=(ids, place + 1), key="next")
     title = f"Window {place + 1} of {len(ids)}"
     st.selectbox(
         title, ids, key=state.WINDOW, format_func=lambda key: named[key], persist_state="session", width=WINDOW_PIXELS

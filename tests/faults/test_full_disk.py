@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 
@@ -11,8 +12,12 @@ from moola_core.cli import main
 from moola_core.errors import DataError, StoreError
 from moola_core.launch import worker
 from moola_core.presets import preset
+from moola_core.reports.sections import build
 from moola_core.runs import Store
+from moola_core.runs.queue import Queue
 from moola_core.specs import change
+from tests.app_samples import make_run
+from tests.faults.disks import spoil
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
 
@@ -67,5 +72,82 @@ def test_a_store_that_cannot_be_written_is_a_sentence(tmp_path, capsys):
     spec.write_text(preset("quick").finetune().model_dump_json())
     assert main(["submit", str(spec), "--store", str(tmp_path / "file" / "store")]) == 1
     assert "cannot be written" in capsys.readouterr().err
-    assert main(["queue", "--store", str(tmp_path / "file" / "store")]) == 1
+    assert main(["queue", "--pause", "--store", str(tmp_path / "file" / "store")]) == 1
     assert "cannot be made" in capsys.readouterr().err
+
+
+def in_a_store(capsys, *arguments: object) -> tuple[int, str]:
+    status = main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    return status, said.out + said.err
+
+
+def read_and_delete(store, capsys) -> None:
+    """What must work whatever the disk is like, on a store with a run that is done and one that waits."""
+    waits, done = store.runs()
+    assert in_a_store(capsys, "runs", "--store", store.root)[1].count("\n") == 3
+    assert waits.run_id in in_a_store(capsys, "queue", "--store", store.root)[1]
+    assert [section.name for section in build(store.open(done.run_id), ["targets"]).sections] == ["targets"]
+    store.delete(done.run_id)
+    assert [record.run_id for record in store.runs()] == [waits.run_id]
+
+
+def a_done_and_a_waiting_run(store, windows) -> None:
+    make_run(store.root, windows, name="deep in the night")
+    spec = change(preset("quick").finetune(), {"data.windows": str(windows)})
+    Queue(store.root).add(store.create(spec, queue={"priority": 2, "needs": "cpu"}).record)
+
+
+def test_a_disk_that_is_really_full_can_be_read_and_runs_on_it_deleted(small_disk, demo_files, capsys, tmp_path):
+    store = Store(small_disk / "artifacts")
+    a_done_and_a_waiting_run(store, demo_files["windows"])
+    fill(small_disk, leave=0)
+    with pytest.raises(StoreError, match="No space left on device"):
+        store.create(preset("quick").finetune())
+    done, out = store.runs()[1].run_id, tmp_path / "r.json"
+    made = in_a_store(capsys, "report", done, "--format", "json", "--out", out, "--store", store.root)
+    assert made[0] == 0 and "deep in the night" in out.read_text()
+    read_and_delete(store, capsys)
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_full_disk_can_be_read_and_runs_on_it_deleted(demo_files, capsys, tmp_path, monkeypatch, indexed):
+    store = Store(tmp_path / "artifacts")
+    a_done_and_a_waiting_run(store, demo_files["windows"])
+    if indexed:
+        store.runs()
+    spoil(monkeypatch, store.root, errno.ENOSPC)
+    read_and_delete(store, capsys)
+
+
+def test_a_store_that_may_only_be_read_is_read_and_deleting_says_why_not(demo_files, capsys, tmp_path, monkeypatch):
+    store = Store(tmp_path / "artifacts")
+    a_done_and_a_waiting_run(store, demo_files["windows"])
+    spoil(monkeypatch, store.root, errno.EROFS)
+    with pytest.raises(StoreError, match="cannot be deleted: Read-only file system"):
+        read_and_delete(store, capsys)
+    assert len(store.runs()) == 2
+
+
+def test_where_not_even_a_folder_can_be_renamed_a_run_is_deleted_file_by_file(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    run = store.create(preset("quick").finetune())
+    run.update(state="done")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "rename", full)
+    monkeypatch.setattr(os, "replace", full)
+    store.delete(run.id)
+    assert not run.folder.exists() and store.runs() == []
+
+
+def test_a_full_disk_is_a_sentence_wherever_a_command_meets_it(tmp_path, capsys, monkeypatch, demo_files):
+    monkeypatch.chdir(tmp_path)
+    spoil(monkeypatch, tmp_path, errno.ENOSPC)
+    status, said = in_a_store(capsys, "demo", "--out", "demo", "--bars", 6400, "--windows", 20)
+    assert status == 1 and "No space left on device" in said, said
+    status, said = in_a_store(capsys, "features", demo_files["bars"], "--out", "f.npy")
+    assert status == 1 and "No space left on device" in said

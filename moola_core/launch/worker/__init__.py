@@ -64,7 +64,7 @@ def run(run: Run, listen: Listen | None = None) -> None:
             bonds.refuse_circle(run)
             run.sweep()
             mirror.step(run)
-            JOBS[record.kind](run, listen)
+            JOBS[run.spec.kind](run, listen)
             if doctor.looks_at(run):
                 doctor.store(run)
             run.update(state="done", ended=now(), seconds=time.monotonic() - started)

@@ -1,0 +1,48 @@
+"""What goes wrong while a part of a page is drawn or a button does its work: a sentence there, and the rest of the page stays.
+
+A fragment, a dialog and a callback run without the page around them, so that an error in them would be shown as a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import streamlit as st
+
+from moola_core.errors import MoolaError, from_system
+from moola_core.ui import widgets
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Show an error for the user, or of the system's files, in place of what would have been drawn inside from there on."""
+    try:
+        yield
+    except MoolaError as error:
+        widgets.explain(error)
+    except OSError as error:
+        widgets.explain(from_system(error))
+
+
+def callback(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its errors explained: for on_click, on_change and on_select."""
+
+    @wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        with explained():
+            return function(*args, **kwargs)
+
+    return guarded
+
+
+def fragment(function: Callable[..., Any], run_every: str | None = None) -> Callable[..., Any]:
+    """`st.fragment` with its errors explained."""
+    return st.fragment(callback(function), run_every=run_every)
+
+
+def dialog(title: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`st.dialog` with its errors explained."""
+    return lambda function: st.dialog(title, **options)(callback(function))
