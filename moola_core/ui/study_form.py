@@ -12,7 +12,7 @@ from moola_core.presets import PRESETS
 from moola_core.reports.wording import duration
 from moola_core.runs.record import Record
 from moola_core.specs import Compare, Plan, Study, digest
-from moola_core.ui import loaders, widgets
+from moola_core.ui import loaders, selecting, state, widgets
 from moola_core.ui.widgets import literal
 
 SIMPLE_S = 6.0  # a simple model takes about so long for all its fits
@@ -47,13 +47,17 @@ def new_study(dataset: Dataset) -> None:
     launcher = loaders.launcher()
     with st.container(horizontal=True):
         if st.button("Start the study", type="primary", icon=":material/play_arrow:"):
-            launcher.submit(spec, name=spec.name)
-            st.rerun()
+            _follow(launcher.submit(spec, name=spec.name))
         whole = "All named studies in their order; what one shows decides about the next."
         if st.button("Run the whole plan", icon=":material/account_tree:", help=whole):
             asked = Plan(preset=start, data=spec.base.data, changes=changes)
-            launcher.submit(asked, name="plan")
-            st.rerun()
+            _follow(launcher.submit(asked, name="plan"))
+
+
+def _follow(study_id: str) -> None:
+    """Show what was just started in the place of the study that was shown."""
+    selecting.put(state.STUDY, study_id)
+    st.rerun()
 
 
 def study_seconds(spec: Study, dataset: Dataset) -> float:
@@ -85,5 +89,4 @@ def new_comparison(records: tuple[Record, ...]) -> None:
             "Runs, the baseline first", list(titles), format_func=titles.__getitem__, key="compared", width=640
         )
         if st.button("Compare them", icon=":material/compare_arrows:", disabled=len(chosen) < 2):
-            loaders.launcher().submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0])
-            st.rerun()
+            _follow(loaders.launcher().submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0]))
