@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from moola_core.ui import first_start, frame, guard, picker, widgets
+from moola_core.ui import first_start, frame, guard, history, picker, widgets
 from moola_core.ui.places import LOGO, MARK
 
 
@@ -17,10 +18,14 @@ def main() -> None:
     with guard.explained():
         first_start.prepare()
     with guard.explained():
-        picker.pick()
+        unanswered = picker.pick(frame.name(page))
         widgets.begin_page()
-        page.run()
-        widgets.chart_data()
+        if unanswered is None:
+            page.run()
+            widgets.chart_data()
+        else:
+            st.title(page.title)
+            widgets.empty(unanswered.title, unanswered.body, unanswered.actions)
 
 
 if __name__ == "__main__":
@@ -28,4 +33,4 @@ if __name__ == "__main__":
 else:
     # The server imports this file once, before the first visitor.
     first_start.load_ahead()
-    app = st.App(__file__)
+    app = st.App(__file__, middleware=[Middleware(history.OneEntryAPage)])

@@ -13,6 +13,7 @@ from moola_core.ui import (
     plan_section,
     progress,
     report_sections,
+    selecting,
     state,
     study_form,
     widgets,
@@ -37,10 +38,11 @@ if not found:
     st.caption("Nothing was compared yet. The transfer study answers whether pre-training helps or hurts.")
     st.stop()
 titles = widgets.distinct({run.id: widgets.title_of(run.record) for run in found})
-state.choose(state.STUDY, list(titles), next(iter(titles)))
-chosen = st.selectbox("Shown", list(titles), key=state.STUDY, format_func=titles.__getitem__, width=420)
+if state.remember(state.STUDY) not in titles:
+    selecting.put(state.STUDY, next(iter(titles)))
+selecting.select("Shown", state.STUDY, titles, width=420)
 state.publish((state.STUDY,))
-run = loaders.store().open(chosen)
+run = loaders.store().open(st.session_state[state.STUDY])
 if run.record.active:
     progress.follow(run, progress.bar)
     st.caption("Each arm is an ordinary run: it appears on the Runs page as it goes on.")

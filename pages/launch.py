@@ -41,7 +41,7 @@ def draft() -> None:
         )  # fmt: skip
         st.segmented_control("Settings from", list(PRESETS), key=state.PRESET, required=True, persist_state="session")
     kind = st.session_state[state.KIND]
-    checkpoint = launching.choose_checkpoint() if kind == launching.FINETUNE else launching.SCRATCH
+    checkpoint = launching.choose_checkpoint(dataset) if kind == launching.FINETUNE else launching.SCRATCH
     state.publish(tuple(DEFAULTS), DEFAULTS)
     try:
         base = launching.base_spec(kind, st.session_state[state.PRESET], dataset, checkpoint)

@@ -49,7 +49,7 @@ with st.container(border=True, key="next"):
         state.open_page(step.page, **dict(step.values))
 
 st.subheader("Targets")
-finished = picked.latest if latest else next((record for record in picked.judged if record.state == "done"), None)
+finished = picked.latest if latest else next((record for record in picked.own if record.state == "done"), None)
 shown_result, baseline = latest or result_of(finished), result_of(picked.baseline)
 if shown_result is None:
     st.caption("The actual figures appear when the first run is done.")

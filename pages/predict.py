@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import Predicted
-from moola_core.ui import loaders, picker, predict_sections, progress, state, widgets
+from moola_core.ui import loaders, picker, predict_sections, progress, selecting, state, widgets
 
 picked = picker.current()
 st.title("Predict")
@@ -23,11 +23,12 @@ children = loaders.predictions_by(run)
 if not children:
     st.caption("Nothing was predicted yet. 100,000 bars at a stride of 5 take half a minute with the quick preset.")
     st.stop()
-child = children[0]
+titles = widgets.distinct({one.id: predict_sections.title(one) for one in children})
+if st.session_state.get(state.PREDICTION) not in titles:
+    selecting.put(state.PREDICTION, children[0].id)
 if len(children) > 1:
-    titles = widgets.distinct({one.id: predict_sections.title(one) for one in children})
-    chosen = st.selectbox("Shown", list(titles), key="predicted", format_func=titles.__getitem__, width=420)
-    child = loaders.store().open(chosen)
+    selecting.select("Shown", state.PREDICTION, titles, width=420)
+child = loaders.store().open(st.session_state[state.PREDICTION])
 if child.record.active:
     progress.follow(child, progress.bar)
     st.stop()

@@ -48,7 +48,7 @@ else:
         "Calibration": lambda: diagnostic_sections.calibration(run),
         "Balance": lambda: diagnostic_sections.balance(run),
         "Transfer": lambda: transfer_section.transfer(run),
-        "Attribution": lambda: attribution_section.attribution(run, picked.dataset),
+        "Attribution": lambda: attribution_section.attribution(run, picked.home),
         "Errors": lambda: diagnostic_sections.errors(run, result),
     }
     state.choose(state.SECTION, list(sections), "Metrics")

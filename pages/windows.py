@@ -17,6 +17,13 @@ if picked.dataset is None or picked.dataset.windows is None:
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
     st.stop()
+if picked.record is not None and picked.home is None:
+    widgets.empty(
+        "The windows of this run are not here",
+        "Choose another run in the sidebar, or put the file back into the data folder.",
+        [("See its results", lambda: state.open_page("results"))],
+    )
+    st.stop()
 try:
     windows = loaders.windows_of(picked.dataset.windows, picked.dataset.bars)
 except MoolaError as error:
@@ -42,6 +49,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     with place:
         row = window_picker.step(table, answers.order(table, rows, order))
 state.publish(state.WINDOW_KEYS, window_picker.DEFAULTS)
+if row is None:
+    window_picker.missing(table)
+    st.stop()
 predicted = answers.of_window(predictions, table["window_id"].iat[row], repeat)
 left, right = st.columns([3, 1], gap="medium")
 with right:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
@@ -43,6 +43,12 @@ def choice(concept: str, names: Mapping[str, str]) -> Any:
         raise ValueError(f"unknown {concept} {value!r}; {nearest(value, [*names, *installed])}")
 
     return Annotated[str, AfterValidator(known), Choices(names)]
+
+
+if TYPE_CHECKING:
+    EncoderName = WeightingName = str
+else:
+    EncoderName, WeightingName = choice("encoder", ENCODERS), choice("weighting", WEIGHTINGS)
 
 
 def choices(field: FieldInfo) -> Mapping[str, str]:

@@ -6,16 +6,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from moola_core.specs.choices import WEIGHTINGS, choice, listed
+from moola_core.specs.choices import WEIGHTINGS, WeightingName, listed
 from moola_core.specs.data import Data, Features
 from moola_core.specs.model import Model
 from moola_core.specs.part import Part
 
 
 class Loss(Part):
-    weighting: choice("weighting", WEIGHTINGS) = Field(
-        "uncertainty", description=f"how the two losses are added; {listed(WEIGHTINGS)}"
-    )  # type: ignore[valid-type]
+    weighting: WeightingName = Field("uncertainty", description=f"how the two losses are added; {listed(WEIGHTINGS)}")
     lambda_class: float = Field(1.0, ge=0, description="weight of the class loss when fixed")
     lambda_pointer: float = Field(1.0, ge=0, description="weight of the pointer loss when fixed")
     focal_gamma: float = Field(0.0, ge=0, le=5, description="focal loss exponent; 0 is plain cross-entropy")

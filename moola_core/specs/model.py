@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from moola_core.specs.choices import ENCODERS, choice, listed
+from moola_core.specs.choices import ENCODERS, EncoderName, listed
 from moola_core.specs.part import Part
 
 
 class Model(Part):
-    encoder: choice("encoder", ENCODERS) = Field("bilstm", description=listed(ENCODERS))  # type: ignore[valid-type]
+    encoder: EncoderName = Field("bilstm", description=listed(ENCODERS))
     layers: int = Field(1, ge=1, le=4, description="layers of the encoder")
     hidden: int = Field(96, ge=4, le=512, description="hidden units per direction; the encoder is twice as wide")
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout between layers and before the heads")

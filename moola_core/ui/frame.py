@@ -5,13 +5,15 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.navigation.page import Page
 
+FIRST = "overview"
+
 
 def navigation() -> Page:
     """Draw the menu and return the page that is to run."""
     return st.navigation(
         {
             "Data": [
-                st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+                st.Page(f"pages/{FIRST}.py", title="Overview", icon=":material/home:", default=True),
                 st.Page("pages/windows.py", title="Windows", icon=":material/candlestick_chart:"),
                 st.Page("pages/features.py", title="Features", icon=":material/query_stats:"),
             ],
@@ -28,3 +30,8 @@ def navigation() -> Page:
             ],
         }
     )
+
+
+def name(page: Page) -> str:
+    """What the page is called in `pages/`; the first one has no path of its own in the URL."""
+    return page.url_path or FIRST

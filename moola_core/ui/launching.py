@@ -16,7 +16,7 @@ from moola_core.presets import preset
 from moola_core.reports.wording import duration, size
 from moola_core.runs.checkpoints import find, settings_of, start_from
 from moola_core.specs import Diagnose, change
-from moola_core.ui import guard, loaders, settings_form, state
+from moola_core.ui import guard, loaders, owners, selecting, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, shown, store_folder
 from moola_core.ui.widgets import distinct, figures, literal, title_of
@@ -36,18 +36,19 @@ def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH)
     return spec
 
 
-def choose_checkpoint() -> str:
-    """The encoder to start from, among those of pre-training runs and the files in data and artifacts."""
+def choose_checkpoint(dataset: Dataset) -> str:
+    """The encoder to start from, among those of pre-training runs and the files in data and artifacts; said of one from other bars."""
     found = {c.reference: c for c in find(data_folder(), store_folder())}
-    state.choose(state.CHECKPOINT, [SCRATCH, *found], SCRATCH)
-
     titles = {SCRATCH: "random weights (from scratch)"} | {
         name: f"pre-trained: {title_of(one.run)}" if one.run else shown(name) for name, one in found.items()
     }
-    titles = distinct(titles)
-    chosen = st.selectbox(
-        "Encoder", list(titles), key=state.CHECKPOINT, format_func=titles.__getitem__, persist_state="session"
-    )
+    state.choose(state.CHECKPOINT, list(titles), SCRATCH)
+    selecting.select("Encoder", state.CHECKPOINT, distinct(titles))
+    chosen = st.session_state[state.CHECKPOINT]
+    record = found[chosen].run if chosen else None
+    if record is not None and not owners.belongs(record, dataset):
+        bars = literal(shown(owners.trained_on(record)))
+        st.caption(f":orange[:material/warning:] Pre-trained on {bars}, not on the bars of the chosen dataset.")
     if chosen and found[chosen].run is None and not settings_of(chosen, store_folder()):
         st.caption(
             "A file without description: set the model's layers, hidden units and features to those of its encoder."

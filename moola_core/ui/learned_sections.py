@@ -18,7 +18,7 @@ def learned(run: Run, result: Learned) -> None:
     """What was learned in a sentence, then errors, a reconstruction, the probe, and the way on."""
     st.markdown(widgets.verdict(of_learned(result)))
     if st.button("Fine-tune from this run", type="primary", icon=":material/arrow_forward:"):
-        state.open_page("launch", **{state.KIND: "finetune", state.CHECKPOINT: run.id})
+        state.open_page("launch", **{state.KIND: "finetune", state.CHECKPOINT: run.id, state.RUN: run.id})
     _figures(result)
     look = widgets.appearance()
     if result.features:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import chain
 
 import streamlit as st
 
-from moola_core.errors import MoolaError
 from moola_core.launch.local import look_after
 from moola_core.market.library import Dataset
-from moola_core.runs.places import data_of
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
-from moola_core.ui import frame, loaders, state
-from moola_core.ui.places import MARK
+from moola_core.ui import frame, links, loaders, notices, owners, selecting, state
+from moola_core.ui.places import MARK, shown
 from moola_core.ui.widgets import STATES, distinct, title_of
 
 PICKED = "picked"
@@ -24,9 +20,10 @@ PICKED = "picked"
 
 @dataclass(frozen=True)
 class Picked:
-    """The chosen dataset (None without data), every run of the store and those of the dataset, newest first, and the chosen run.
+    """What is chosen: the dataset (None without data) and the run, which may be one whose data is not in the data folder.
 
-    unreadable: the runs of any kind whose record or spec cannot be read.
+    all: every run of the store; records: those of the dataset; newest first. unreadable: the runs of any kind whose record or spec
+    cannot be read.
     """
 
     dataset: Dataset | None
@@ -41,14 +38,26 @@ class Picked:
         return loaders.store().open(self.record.run_id) if self.record else None
 
     @property
+    def home(self) -> Dataset | None:
+        """The chosen dataset if it is the chosen run's; None for a run whose data is elsewhere."""
+        if self.record is None or self.dataset is None or not owners.belongs(self.record, self.dataset):
+            return None
+        return self.dataset
+
+    @property
     def judged(self) -> tuple[Record, ...]:
-        """The cross-validated runs of the dataset, newest first."""
+        """The cross-validated runs of the dataset, newest first, the arms of studies among them."""
         return tuple(record for record in self.records if record.kind == "finetune")
 
     @property
+    def own(self) -> tuple[Record, ...]:
+        """The cross-validated runs of the dataset that the user launched for themselves, newest first."""
+        return tuple(record for record in self.judged if owners.of_the_user(record))
+
+    @property
     def latest(self) -> Record | None:
-        """The newest cross-validated run of the dataset."""
-        return self.judged[0] if self.judged else None
+        """The newest of the user's own cross-validated runs of the dataset."""
+        return next((record for record in self.judged if owners.of_the_user(record)), None)
 
     @property
     def baseline(self) -> Record | None:
@@ -69,81 +78,65 @@ def current() -> Picked:
     return picked
 
 
-def pick() -> None:
-    """Draw both pickers in the sidebar; what is chosen is then `current` and in the URL."""
+def pick(page: str) -> links.Unanswered | None:
+    """Draw both pickers in the sidebar; what is chosen is then `current` and in the URL.
+
+    page: the name of the page that is about to run. Returns why it cannot show what a link asks for, where it cannot.
+    """
     look_after(loaders.store_folder())
-    state.arrive()
+    moved = state.arrive(page)
+    notices.begin(moved)
+    found = {dataset.name: dataset for dataset in loaders.found_datasets()}
+    unanswered = links.resolve(page, found, moved)
     with st.sidebar:
-        dataset = _pick_dataset()
+        dataset = _pick_dataset(found, unanswered is None)
         listed = loaders.store().runs(include_archived=bool(st.session_state.get(state.ARCHIVED, False)))
         everything = tuple(loaders.trained(listed))
-        records = tuple(record for record in everything if dataset and belongs(record, dataset))
-        record = _pick_run(records)
+        records = tuple(record for record in everything if dataset and owners.belongs(record, dataset))
+        record = _pick_run(records, unanswered is None)
         _active(records)
-    state.publish((state.DATASET, state.RUN))
     unreadable = tuple(record for record in listed if record.unreadable)
-    st.session_state[PICKED] = Picked(dataset, everything, records, record, unreadable)
+    picked = Picked(dataset, everything, records, record, unreadable)
+    if record is not None and picked.home is None:
+        data = shown(owners.trained_on(record))
+        notices.show(f"The data of this run, {data}, is not in the data folder, so its windows cannot be drawn.")
+    state.publish(state.CARRIED)
+    if unanswered is None:
+        st.session_state[PICKED] = picked
+    return unanswered
 
 
-def belongs(record: Record, dataset: Dataset) -> bool:
-    """Whether the run was trained on the windows of the dataset, or pre-trained on its bars."""
-    ours, theirs = dataset.bars if record.kind == "pretrain" else dataset.windows, trained_on(record)
-    return bool(theirs) and ours is not None and _real(theirs) == _real(str(ours))
-
-
-def datasets_of(records: Sequence[Record]) -> dict[str, str]:
-    """The names of the datasets on which runs were trained, by run id; without those whose file is not in the data folder."""
-    files: dict[tuple[bool, str], str] = {}
-    for dataset in loaders.found_datasets():
-        for bars, path in ((False, dataset.windows), (True, dataset.bars)):
-            if path is not None:
-                files.setdefault((bars, _real(str(path))), dataset.name)
-    sources = {record.run_id: (record.kind == "pretrain", trained_on(record)) for record in records}
-    found = {run_id: files.get((bars, _real(path))) for run_id, (bars, path) in sources.items() if path}
-    return {run_id: name for run_id, name in found.items() if name}
-
-
-def trained_on(record: Record) -> str:
-    """The file of windows that the run was trained on, or of bars that it was pre-trained on; empty without."""
-    data = record.data or _data_of(record.run_id, str(loaders.store_folder().resolve()))
-    return data.get("bars" if record.kind == "pretrain" else "windows", "")
-
-
-@lru_cache(maxsize=1024)
-def _real(path: str) -> str:
-    """The path with its links followed; runs share few, and asking the disk for each would be slow."""
-    return os.path.realpath(path)
-
-
-@st.cache_data(max_entries=5000, show_spinner=False)
-def _data_of(run_id: str, folder: str) -> dict[str, str]:
-    """The files of a run whose record is of an older version and does not name them; none if its spec cannot be read."""
-    try:
-        return data_of(loaders.store().open(run_id).spec.model_dump(mode="json"))
-    except MoolaError:
-        return {}
-
-
-def _pick_dataset() -> Dataset | None:
-    found = {dataset.name: dataset for dataset in loaders.found_datasets()}
+def _pick_dataset(found: dict[str, Dataset], answered: bool) -> Dataset | None:
     if not found:
         st.selectbox("Dataset", [], index=None, placeholder="No data yet", disabled=True, key="no_dataset")
         return None
-    state.choose(state.DATASET, list(found), next(iter(found)))
-    name = st.selectbox("Dataset", list(found), key=state.DATASET)
-    return found[name]
+    if answered and st.session_state.get(state.DATASET) not in found:
+        selecting.put(state.DATASET, next(iter(found)))
+    selecting.select(
+        "Dataset", state.DATASET, {name: name for name in found}, links.forget_run, placeholder="Choose a dataset"
+    )
+    return found.get(st.session_state[state.DATASET])
 
 
-def _pick_run(records: tuple[Record, ...]) -> Record | None:
+def _pick_run(records: tuple[Record, ...], answered: bool) -> Record | None:
     by_id = {record.run_id: record for record in records}
+    chosen = st.session_state.get(state.RUN)
+    if answered and chosen and chosen not in by_id:  # an archived run, or one whose data is not in the data folder
+        by_id = {chosen: loaders.store().open(chosen).record} | by_id
     if not by_id:
         st.selectbox("Run", [], index=None, placeholder="No run yet", disabled=True, key="no_run")
         return None
-    newest = next((record.run_id for record in records if record.state == "done"), records[0].run_id)
-    state.choose(state.RUN, list(by_id), newest)
+    if answered and not chosen:
+        selecting.put(state.RUN, _newest(records).run_id)
     lines = distinct({key: _line(record) for key, record in by_id.items()})
-    chosen = st.selectbox("Run", list(by_id), key=state.RUN, format_func=lines.__getitem__)
-    return by_id[chosen]
+    selecting.select("Run", state.RUN, lines, placeholder="Choose a run")
+    return by_id.get(st.session_state.get(state.RUN, "")) if answered else None
+
+
+def _newest(records: tuple[Record, ...]) -> Record:
+    """The newest finished run that the user launched; without one the newest finished, or the newest of all."""
+    done = [record for record in records if record.state == "done"]
+    return next(chain((record for record in done if owners.of_the_user(record)), done, records))
 
 
 def _line(record: Record) -> str:

@@ -13,7 +13,7 @@ from moola_core.diagnostics.results import Expansion, Predicted
 from moola_core.market.library import Dataset
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Predict
-from moola_core.ui import loaders, widgets
+from moola_core.ui import loaders, selecting, state, widgets
 from moola_core.ui.widgets import figures, literal
 
 SHOWN_BARS = 300
@@ -39,7 +39,7 @@ def ask(run: Run, datasets: list[Dataset]) -> None:
             if kind == "bars":
                 values = {name: value for name, value in values.items() if name.startswith("bars")}
             spec = Predict(run=run.id, data=Data(**values), stride=int(stride))
-            loaders.launcher().submit(spec, parent=run.id)
+            selecting.put(state.PREDICTION, loaders.launcher().submit(spec, parent=run.id))
             st.rerun()
 
 

@@ -22,7 +22,7 @@ from moola_core.runs.store import Run
 from moola_core.ui import state, widgets
 from moola_core.ui.widgets import literal
 
-MADE, PREVIEW = "report_made", "preview"
+MADE = "report_made"
 TITLES = {maker.name: maker.title for maker in SECTIONS}
 # A page takes one file at a time, so Markdown and its pictures come zipped.
 ENDINGS = {"md": "md.zip"}
@@ -85,9 +85,9 @@ def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:
     """One of the sections as the file will have it, or why it will not."""
     if not sections:
         return
-    state.choose(PREVIEW, list(sections), sections[0])
-    name = st.selectbox("Preview", list(sections), key=PREVIEW, format_func=TITLES.__getitem__, width=320)
-    state.publish((PREVIEW,), {PREVIEW: sections[0]})
+    state.choose(state.PREVIEW, list(sections), sections[0])
+    name = st.selectbox("Preview", list(sections), key=state.PREVIEW, format_func=TITLES.__getitem__, width=320)
+    state.publish((state.PREVIEW,), {state.PREVIEW: sections[0]})
     report = build(run, [name], kind)
     for section in report.sections:
         st.subheader(section.title)

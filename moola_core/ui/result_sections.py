@@ -170,11 +170,11 @@ def _choose_confusion(result: Evaluation) -> Confusion | None:
         return None
     if len(result.by_repeat) < 2:
         return next(iter(known.values()))
-    state.choose("matrix", list(known), next(iter(known)))
+    state.choose(state.MATRIX, list(known), next(iter(known)))
     name = st.selectbox(
         "Repeat",
         list(known),
-        key="matrix",
+        key=state.MATRIX,
         format_func=lambda key: "all repeats, added up" if key == "all" else f"repeat {int(key) + 1}",
         persist_state="session",
         width=220,

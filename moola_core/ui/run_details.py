@@ -14,7 +14,6 @@ from moola_core.ui import doctor_sections, progress, state
 from moola_core.ui.widgets import badge, figures, literal, moment
 
 SECTIONS = ("Curves", "Log", "Settings")
-SECTION = "section"
 LOG_LINES = 400
 
 
@@ -66,15 +65,15 @@ def _unit_note(record: Record) -> str:
 
 def choose_section() -> None:
     """The choice between curves, log and settings; outside the part that is polled, so that it stays."""
-    state.choose(SECTION, SECTIONS, "Curves")
+    state.choose(state.DETAIL, SECTIONS, "Curves")
     st.segmented_control(
-        "Show", SECTIONS, key=SECTION, required=True, persist_state="session", label_visibility="collapsed"
+        "Show", SECTIONS, key=state.DETAIL, required=True, persist_state="session", label_visibility="collapsed"
     )
 
 
 def section(run: Run, record: Record) -> None:
     """The chosen one of curves, log and settings."""
-    chosen = st.session_state.get(SECTION, "Curves")
+    chosen = st.session_state.get(state.DETAIL, "Curves")
     if chosen == "Log":
         st.code(_log(run) or "Nothing yet.", language=None, height=420, wrap_lines=True)
     elif chosen == "Settings":

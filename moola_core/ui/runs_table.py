@@ -10,19 +10,19 @@ import streamlit as st
 
 from moola_core.reports.wording import KIND_TITLES, duration
 from moola_core.runs.record import Record
-from moola_core.ui import doctor_sections, guard, loaders, picker, state
-
-TABLE = "runs_table"
+from moola_core.ui import doctor_sections, guard, loaders, owners, selecting, state
 
 
 def runs_table(records: Sequence[Record]) -> None:
     """One row a run, newest first."""
-    names = picker.datasets_of(records)
+    names = owners.datasets_of(records)
+    # A choice is sent as a row's number: one made in an older table must not be read in a newer one.
+    table = f"runs_table_{len(records)}_{records[0].run_id}"
     st.dataframe(
-        pd.DataFrame([_row(record, names.get(record.run_id) or picker.trained_on(record)) for record in records]),
-        key=TABLE,
+        pd.DataFrame([_row(record, names.get(record.run_id) or owners.trained_on(record)) for record in records]),
+        key=table,
         hide_index=True,
-        on_select=guard.callback(lambda: _chosen(records)),
+        on_select=guard.callback(lambda: _chosen(table, records)),
         selection_mode="single-row",
         height=min(38 + 35 * len(records), 318),
         column_config={
@@ -59,12 +59,8 @@ def _row(record: Record, dataset: str) -> dict[str, object]:
     }
 
 
-def _chosen(records: Sequence[Record]) -> None:
-    rows = st.session_state[TABLE]["selection"]["rows"]
+def _chosen(table: str, records: Sequence[Record]) -> None:
+    rows = st.session_state[table]["selection"]["rows"]
     if not rows:
         return
-    record = records[rows[0]]
-    dataset = picker.datasets_of([record]).get(record.run_id)
-    if dataset:
-        st.session_state[state.DATASET] = dataset
-    st.session_state[state.RUN] = record.run_id
+    selecting.put(state.RUN, records[rows[0]].run_id)

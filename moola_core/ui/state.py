@@ -1,7 +1,8 @@
 """What the app remembers: the keys of session state, and their copy in the URL.
 
 Streamlit's own `bind="query-params"` refuses `st.switch_page`, which a click on a confusion cell needs, so the copy is
-made here: the URL is read once, when a session first asks for a key, and written whenever a page has drawn its widgets.
+made here: the URL is read when a session first asks for a key and when the browser goes back or forward, and written
+whenever a page has drawn its widgets.
 """
 
 from __future__ import annotations
@@ -11,47 +12,92 @@ from typing import Any
 
 import streamlit as st
 
+from moola_core.ui import notices
+
 DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
 TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
 KIND, PRESET, CHECKPOINT, ARCHIVED = "kind", "preset", "checkpoint", "archived"
-SECTION, VIEW, STUDY = "show", "view", "study"
-ARRIVING, DRAWN = "arriving", "drawn"
+SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
+MATRIX, DETAIL, PREVIEW = "matrix", "section", "preview"
+ARRIVING, PAGE, DRAWN = "arriving", "page", "drawn"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER)
+CARRIED = (DATASET, RUN)
+IN_URL = (
+    *CARRIED,
+    *WINDOW_KEYS,
+    KIND,
+    PRESET,
+    CHECKPOINT,
+    SECTION,
+    VIEW,
+    STUDY,
+    MATRIX,
+    DETAIL,
+    PREVIEW,
+)
+DIGITS, LISTED = 6, 200
+
+
+def asked(key: str) -> str:
+    """What the URL says of `key`, as it stands there; empty when it says nothing. The only reader of the URL's values."""
+    return str(st.query_params.get(key, "")).strip()
+
+
+def remember(key: str) -> str | None:
+    """The session's value of `key`, else the URL's; None when neither has one."""
+    if key not in st.session_state and asked(key):
+        st.session_state[key] = asked(key)
+    return st.session_state.get(key)
 
 
 def choose(key: str, options: Sequence[Any], default: Any) -> None:
     """Give `key` a value among `options` before its widget is drawn: the session's, else the URL's, else `default`."""
-    if key not in st.session_state and key in st.query_params:
-        st.session_state[key] = st.query_params[key]
+    text = asked(key)
+    if key not in st.session_state and text:
+        if text in options:
+            st.session_state[key] = text
+        else:
+            known = ", ".join(str(option) for option in options if option != "")
+            few = known and len(known) <= LISTED
+            _ignored(key, text, f"It can be one of: {known}." if few else "Choose another on this page.")
     if st.session_state.get(key) not in options:
         st.session_state[key] = default
 
 
 def choose_number(key: str, low: int, high: int, default: int) -> None:
     """As `choose`, for a whole number between `low` and `high`."""
-    text = st.query_params.get(key, "")
     if key not in st.session_state:
-        st.session_state[key] = int(text) if text.isdigit() else default
+        text, number = asked(key), default
+        # str.isdigit alone takes signs such as ² that int() refuses, and int() refuses numbers of thousands of digits.
+        if text.isascii() and text.isdigit() and len(text) <= DIGITS and low <= int(text) <= high:
+            number = int(text)
+        elif text:
+            _ignored(key, text, f"It can be a whole number from {low} to {high}.")
+        st.session_state[key] = number
     st.session_state[key] = min(max(st.session_state[key], low), high)
 
 
 def publish(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None:
     """Copy the session's values of `keys` to the URL; a default is left out."""
+    wanted = {key: value for key, value in st.query_params.items() if key not in keys}
     for key in keys:
         value = st.session_state.get(key)
-        if value in (None, "", (defaults or {}).get(key)):
-            if key in st.query_params:
-                del st.query_params[key]
-        elif st.query_params.get(key) != str(value):
-            st.query_params[key] = str(value)
+        if value not in (None, "", (defaults or {}).get(key)):
+            wanted[key] = str(value)
+    _write(wanted)
 
 
 def open_page(page: str, **values: Any) -> None:
-    """Go to `pages/<page>.py` with the session's keys set to `values`."""
+    """Go to `pages/<page>.py` with the session's keys set to `values`, and the dataset and run that are chosen now.
+
+    Every way from one page to another but the menu leads through here: `st.switch_page` alone would forget what is chosen.
+    """
+    carried = {key: st.session_state[key] for key in CARRIED if key in st.session_state}
     # A widget of this page may own a key and would refuse the change, so the next page's start makes it.
-    st.session_state[ARRIVING] = values
-    st.switch_page(f"pages/{page}.py")
+    st.session_state[ARRIVING] = (page, carried | values)
+    # With the URL left as it is, this page's entry in the browser's history stays as it is too.
+    st.switch_page(f"pages/{page}.py", query_params=st.query_params.to_dict())
 
 
 def open_windows(**filters: Any) -> None:
@@ -59,10 +105,34 @@ def open_windows(**filters: Any) -> None:
     open_page("windows", **(dict.fromkeys(WINDOW_KEYS) | filters))
 
 
-def arrive() -> None:
-    """Take over what `open_page` was given; before any widget is drawn."""
-    for key, value in st.session_state.pop(ARRIVING, {}).items():
-        if value is None:
+def arrive(page: str) -> bool:
+    """Take over what `open_page` was given or what the browser went back to; before any widget is drawn.
+
+    Returns whether the page is another one than in the run of the script before.
+    """
+    moved = st.session_state.get(PAGE) != page
+    st.session_state[PAGE] = page
+    target, values = st.session_state.pop(ARRIVING, ("", {}))
+    if target == page:
+        for key, value in values.items():
             st.session_state.pop(key, None)
-        else:
-            st.session_state[key] = value
+            if value is not None:
+                st.session_state[key] = value
+        _write({key: value for key, value in st.query_params.items() if key not in IN_URL})
+    elif moved and any(asked(key) for key in IN_URL):
+        # The menu leads to a page without values; with some, the browser goes back, forward, or opens a link.
+        for key in IN_URL:
+            if asked(key) or key not in CARRIED:
+                st.session_state.pop(key, None)
+    return moved
+
+
+def _write(wanted: dict[str, str]) -> None:
+    """Make the URL say `wanted`, in one message."""
+    if wanted != st.query_params.to_dict():
+        st.query_params.from_dict(wanted)
+
+
+def _ignored(key: str, text: str, instead: str) -> None:
+    shown = text if len(text) <= 60 else f"{text[:60]}…"
+    notices.add(key, f"The link asks for {key}={shown}, which is not known here and is ignored. {instead}")

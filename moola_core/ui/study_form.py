@@ -14,7 +14,7 @@ from moola_core.reports.wording import duration
 from moola_core.runs.comparable import comparable
 from moola_core.runs.record import Record
 from moola_core.specs import Compare, Data, Plan, Study
-from moola_core.ui import loaders, widgets
+from moola_core.ui import loaders, selecting, state, widgets
 from moola_core.ui.widgets import literal
 
 SIMPLE_S = 6.0  # a simple model takes about so long for all its fits
@@ -55,13 +55,17 @@ def new_study(dataset: Dataset) -> None:
     with st.container(horizontal=True):
         if st.button("Start the study", type="primary", icon=":material/play_arrow:", disabled=spec is None):
             assert spec is not None
-            launcher.submit(spec, name=spec.name)
-            st.rerun()
+            _follow(launcher.submit(spec, name=spec.name))
         whole = "All named studies in their order; what one shows decides about the next."
         if st.button("Run the whole plan", icon=":material/account_tree:", help=whole):
             asked = Plan(preset=start, data=Data(**loaders.data_of(dataset)), changes=changes)
-            launcher.submit(asked, name="plan")
-            st.rerun()
+            _follow(launcher.submit(asked, name="plan"))
+
+
+def _follow(study_id: str) -> None:
+    """Show what was just started in the place of the study that was shown."""
+    selecting.put(state.STUDY, study_id)
+    st.rerun()
 
 
 def refuse_impossible(spec: Study, dataset: Dataset) -> None:
@@ -105,5 +109,4 @@ def new_comparison(records: tuple[Record, ...]) -> None:
             except MoolaError as error:
                 widgets.explain(error)
                 return
-            loaders.launcher().submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0])
-            st.rerun()
+            _follow(loaders.launcher().submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0]))

@@ -18,6 +18,7 @@ from moola_core.errors import MoolaError
 from moola_core.reports.verdicts import Verdict
 from moola_core.runs.record import Record
 from moola_core.ui import state
+from moola_core.ui.markup import literal
 
 FIGURE_PIXELS = 184
 STATES = {
@@ -122,13 +123,6 @@ def table(frame: pd.DataFrame, key: str) -> None:
     """A table of figures that can be sorted, searched and downloaded."""
     numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in frame if frame[name].dtype == float}
     st.dataframe(frame, key=key, column_config=numbers, height=min(38 + 35 * len(frame), 470))
-
-
-def literal(text: str) -> str:
-    """Text whose signs markdown would take for its own."""
-    for sign in ("\\", "$", "*", "_", "[", "]", "`", "~", "<", ">", ":"):
-        text = text.replace(sign, f"\\{sign}")
-    return text
 
 
 def verdict(found: Verdict) -> str:

@@ -7,11 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.market.windows import Windows
-from moola_core.ui import answers, guard, state
+from moola_core.ui import answers, selecting, state, stepper, widgets
 
 ALL = "all"
 NO_FILTER = {state.TRUE: "", state.GRADE: "", state.SAID: "", state.OUTCOME: "", state.ERROR: 0}
 DEFAULTS = NO_FILTER | {state.ORDER: "file", state.REPEAT: ALL}
+SHOWN = "window_shown"
 FAR_BARS = 60
 FILTER_PIXELS, WINDOW_PIXELS = 140, 330
 
@@ -58,19 +59,22 @@ def order_picker(has_answers: bool) -> str:
     )
 
 
-def step(table: pd.DataFrame, rows: np.ndarray) -> int:
-    """Draw previous, next and the choice of window; return the row number of the chosen one."""
+def step(table: pd.DataFrame, rows: np.ndarray) -> int | None:
+    """Draw previous, next and the choice of window; return the row number of the chosen one.
+
+    None where a link asks for a window that is not among the rows.
+    """
     named = _lines(table, rows)
     ids = list(named)
-    state.choose(state.WINDOW, ids, ids[0])
-    place = ids.index(st.session_state[state.WINDOW])
-    # The arrow keys; Streamlit leaves them to a text field that has the cursor.
-    st.button("Previous", shortcut="Left", on_click=guard.callback(_go), args=(ids, place - 1), key="previous")
-    st.button("Next", shortcut="Right", on_click=guard.callback(_go), args=(ids, place + 1), key="next")
-    title = f"Window {place + 1} of {len(ids)}"
-    st.selectbox(
-        title, ids, key=state.WINDOW, format_func=lambda key: named[key], persist_state="session", width=WINDOW_PIXELS
-    )
+    wanted = state.remember(state.WINDOW)
+    if wanted and wanted not in named and wanted != st.session_state.get(SHOWN):
+        return None
+    # A window that was shown and does not pass the filters any more gives way to the first that does.
+    place = ids.index(wanted) if wanted in named else 0
+    place = (place + stepper.taken()) % len(ids)
+    selecting.put(state.WINDOW, ids[place])
+    st.session_state[SHOWN] = ids[place]
+    selecting.select(f"Window {place + 1} of {len(ids)}", state.WINDOW, named, width=WINDOW_PIXELS)
     return int(rows[place])
 
 
@@ -79,8 +83,18 @@ def clear_filters() -> None:
     st.session_state.update(NO_FILTER)
 
 
-def _go(ids: list[str], place: int) -> None:
-    st.session_state[state.WINDOW] = ids[place % len(ids)]
+def missing(table: pd.DataFrame) -> None:
+    """Say why the window that a link asks for is not shown, and what to do."""
+    window_id = st.session_state[state.WINDOW]
+    name = widgets.literal(window_id[:60])
+    if window_id in set(table["window_id"].astype(str)):
+        clear = ("Drop the filters", lambda: state.open_windows(window=window_id))
+        body = "It is among the windows of this dataset. Drop the filters to see it."
+        widgets.empty(f"Window {name} does not pass these filters", body, [clear])
+    else:
+        first = ("Show the first window", lambda: state.open_windows())
+        body = "The file may have changed since the link was made, or the link belongs to another dataset."
+        widgets.empty(f"There is no window {name} in this dataset", body, [first])
 
 
 def _one_of(key: str, title: str, options: tuple[str, ...] | list[str], names: dict[str, str] | None = None) -> str:

@@ -1,0 +1,186 @@
+"""What a link or a button asks for: which dataset belongs to its run or study, or why it cannot be shown and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from moola_core.errors import MoolaError
+from moola_core.market.library import Dataset
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run
+from moola_core.ui import loaders, notices, owners, selecting, state
+from moola_core.ui.markup import literal
+from moola_core.ui.places import data_folder, shown
+
+COMPARED = {"study": "a study", "plan": "a plan of studies", "compare": "a comparison of runs"}
+FAILED = "unanswered"
+Actions = tuple[tuple[str, Callable[[], object]], ...]
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """Why what was asked for under `key` is not shown, what to do, and the buttons that do it."""
+
+    key: str
+    title: str
+    body: str
+    actions: Actions
+
+
+def resolve(page: str, datasets: dict[str, Dataset], moved: bool) -> Unanswered | None:
+    """Choose the dataset of the run that is asked for, or on Compare of the study; or say why that is impossible.
+
+    moved: whether the page is another one than before. What could not be shown there is then forgotten.
+    """
+    asked = state.asked(state.DATASET) if state.DATASET not in st.session_state else ""
+    failed, value = st.session_state.get(FAILED) or ("", "")
+    if moved and failed and st.session_state.get(failed) == value:
+        forget(failed)
+    found = _resolve(page, datasets)
+    st.session_state[FAILED] = (found.key, st.session_state[found.key]) if found else None
+    chosen = st.session_state.get(state.DATASET)
+    if not found and asked and chosen and asked != chosen:
+        notices.add(
+            state.DATASET, f"The link names the dataset {asked}, but its run belongs to {chosen}, which is shown."
+        )
+    return found
+
+
+def forget_run() -> None:
+    """Let the default run be chosen, and the newest study; for a button, and when another dataset is chosen."""
+    for key in (state.RUN, state.STUDY):
+        forget(key)
+
+
+def forget(key: str) -> None:
+    """Let the default of `key` be chosen. The key stays, empty, so that the URL is not asked for it again."""
+    selecting.put(key, "")
+
+
+def _resolve(page: str, datasets: dict[str, Dataset]) -> Unanswered | None:
+    name, run_id = state.remember(state.DATASET), state.remember(state.RUN)
+    study_id = state.remember(state.STUDY) if page == "compare" else ""
+    if study_id:
+        return _study(study_id, datasets)
+    if run_id:
+        return _run(run_id, datasets)
+    if name and datasets and name not in datasets:
+        return Unanswered(
+            state.DATASET,
+            f"There is no dataset {literal(name)}",
+            f"No file under `{shown(data_folder())}` has this name. Put it back, or choose another dataset in the sidebar.",
+            (("Show another dataset", lambda: _again(state.DATASET)),),
+        )
+    return None
+
+
+def _run(run_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
+    found = _opened(run_id, "run", state.RUN)
+    if isinstance(found, Unanswered):
+        return found
+    run, record = found
+    if record.kind not in loaders.TRAINED:
+        return _elsewhere(run, record)
+    dataset = datasets.get(st.session_state.get(state.DATASET, ""))
+    if dataset is None or not owners.belongs(record, dataset):
+        owner = owners.datasets_of([record]).get(run_id)
+        if owner is not None:
+            selecting.put(state.DATASET, owner)
+            forget(state.STUDY)
+        elif dataset is None:
+            forget(state.DATASET)
+    return None
+
+
+def _study(study_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
+    found = _opened(study_id, "study", state.STUDY)
+    if isinstance(found, Unanswered):
+        return found
+    if found[1].kind not in COMPARED:
+        return Unanswered(
+            state.STUDY,
+            f"Run {study_id} is not a study",
+            "Compare shows studies, plans and comparisons of runs.",
+            (
+                ("Open it on Results", lambda: state.open_page("results", run=study_id, study=None)),
+                ("Show the newest study", lambda: _again(state.STUDY)),
+            ),
+        )
+    chosen = st.session_state.get(state.DATASET, "")
+    first = {chosen: datasets[chosen]} if chosen in datasets else {}
+    for name, dataset in (first | datasets).items():
+        if any(run.id == study_id for run in loaders.comparisons(dataset)):
+            selecting.put(state.DATASET, name)
+            _keep_run_of(dataset)
+            return None
+    return Unanswered(
+        state.STUDY,
+        f"The windows of study {study_id} are not in the data folder",
+        f"Put the file back under `{shown(data_folder())}`, or choose another study.",
+        (("Show the newest study", lambda: _again(state.STUDY)),),
+    )
+
+
+def _keep_run_of(dataset: Dataset) -> None:
+    """Forget the chosen run unless it is the dataset's."""
+    run_id = st.session_state.get(state.RUN)
+    found = _opened(run_id, "run", state.RUN) if run_id else None
+    if not isinstance(found, tuple) or not owners.belongs(found[1], dataset):
+        forget(state.RUN)
+
+
+def _opened(run_id: str, noun: str, key: str) -> tuple[Run, Record] | Unanswered:
+    another: Actions = ((f"Show another {noun}", lambda: _again(key)),)
+    store = loaders.store()
+    try:
+        run = store.open(run_id)
+    except MoolaError:
+        body = (
+            f"It may have been deleted, or the link may come from another store than `{shown(store.root)}`. "
+            f"Choose another {noun}, or ask for a new link."
+        )
+        return Unanswered(key, f"There is no {noun} {literal(run_id[:60])}", body, another)
+    try:
+        return run, run.record
+    except MoolaError as error:
+        return Unanswered(key, f"The {noun} {run_id} cannot be read", literal(str(error)), another)
+
+
+def _elsewhere(run: Run, record: Record) -> Unanswered:
+    """A run of a kind that has its place on another page."""
+    title, spec = f"Run {run.id} is shown on another page", run.spec
+    leave: tuple[str, Callable[[], object]] = ("Show another run", lambda: _again(state.RUN))
+    if record.kind in COMPARED:
+        to: Actions = (("Open it on Compare", lambda: state.open_page("compare", run=None, study=run.id)),)
+        return Unanswered(state.RUN, title, f"It is {COMPARED[record.kind]}.", (*to, leave))
+    if record.kind == "predict":
+        to = (("Open it on Predict", lambda: state.open_page("predict", run=spec.run, prediction=run.id)),)
+        return Unanswered(state.RUN, title, f"It holds what the models of run {spec.run} predicted.", (*to, leave))
+    if record.kind == "diagnose":
+        page, values = _diagnostic_place(spec)
+        to = ((f"Open it on {page.title()}", lambda: state.open_page(page, **values)),)
+        return Unanswered(state.RUN, title, f"It computed a diagnostic: {spec.name}.", (*to, leave))
+    return Unanswered(state.RUN, f"Run {run.id} cannot be shown", f"Its kind is {literal(record.kind)}.", (leave,))
+
+
+def _diagnostic_place(spec: Any) -> tuple[str, dict[str, str | None]]:
+    if spec.name == "doctor":
+        return "doctor", {
+            "run": spec.run or None,
+            "view": "run" if spec.run else "figures" if spec.figures else "planned",
+        }
+    if spec.run:
+        sections = {"calibration", "balance", "transfer", "attribution", "errors"}
+        return "results", {"run": spec.run, "show": spec.name.title() if spec.name in sections else None}
+    datasets = loaders.found_datasets()
+    owner = next((d.name for d in datasets if d.windows and owners.same_file(spec.data.windows, str(d.windows))), None)
+    return "features", {"run": None, "view": spec.name, "dataset": owner}
+
+
+def _again(key: str) -> None:
+    forget(key)
+    st.rerun()

@@ -1,0 +1,58 @@
+"""A selectbox over things that have an id, such as runs and windows.
+
+What is chosen is kept by id, under a key of its own that no widget owns. Streamlit's browser side answers with the text of
+an option instead, and answers late: a text that has changed since (`queued` became `running`), or that belongs to what
+was shown before the last step, would choose something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+
+def select(
+    title: str, key: str, labels: dict[str, str], on_change: Callable[[], None] | None = None, **look: Any
+) -> None:
+    """Draw the selectbox over the ids in `labels`, whose texts differ; what is chosen is `st.session_state[key]`; nothing is, where
+    that is not among them.
+
+    on_change: called when the visitor has chosen another one. look: arguments of `st.selectbox`.
+    """
+    known = st.session_state.setdefault(f"{key}_texts", {})
+    known |= {text: name for name, text in labels.items()}
+    widget = f"{key}_picker_{st.session_state.setdefault(f'{key}_turn', 0)}"
+    chosen = st.session_state.get(key)
+    chosen = chosen if chosen in labels else None
+    if widget not in st.session_state or st.session_state[widget] != chosen:
+        st.session_state[widget] = chosen
+    st.selectbox(
+        title,
+        list(labels),
+        index=None if chosen is None else 0,
+        key=widget,
+        format_func=labels.__getitem__,
+        on_change=_take,
+        args=(key, widget, on_change),
+        **look,
+    )
+
+
+def put(key: str, chosen: str | None) -> None:
+    """Choose for the visitor: an answer that is under way from the selectbox as it was before counts no more."""
+    if st.session_state.get(key) != chosen:
+        st.session_state[key] = chosen
+        st.session_state[f"{key}_turn"] = st.session_state.get(f"{key}_turn", 0) + 1
+
+
+def _take(key: str, widget: str, on_change: Callable[[], None] | None) -> None:
+    answer = st.session_state.get(widget)
+    # A text that is no option any more comes as it is.
+    chosen = st.session_state[f"{key}_texts"].get(answer, answer)
+    known = set(st.session_state[f"{key}_texts"].values())
+    if chosen in known and chosen != st.session_state.get(key):
+        st.session_state[key] = chosen
+        if on_change is not None:
+            on_change()
