@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
@@ -46,7 +46,8 @@ def choice(concept: str, names: Mapping[str, str]) -> Any:
 
 
 if TYPE_CHECKING:
-    EncoderName = WeightingName = str
+    EncoderName: TypeAlias = str
+    WeightingName: TypeAlias = str
 else:
     EncoderName, WeightingName = choice("encoder", ENCODERS), choice("weighting", WEIGHTINGS)
 
