@@ -30,7 +30,7 @@ class Uncertainty(Weighting):
 
     @torch.no_grad()
     def limit(self) -> Tensor:
-        reached = (self.log_variance.abs() >= LOG_VARIANCE_LIMIT).any()
+        reached = self.log_variance.abs().amax() >= LOG_VARIANCE_LIMIT
         self.log_variance.copy_(self.log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT))
         return reached
 

@@ -59,13 +59,11 @@ class Weighting(nn.Module):
     def after_step(self, like: Tensor) -> Tensor:
         """Apply `limit`; σ of class and pointer and whether a bound was reached [3], nan where there is none, of the type of `like`."""
         reached, sigmas = self.limit(), self.sigmas()
-        nan = like.new_full((3,), torch.nan)
-        return torch.cat(
-            [
-                nan[:2] if sigmas is None else torch.as_tensor(sigmas).to(like),
-                nan[2:] if reached is None else torch.as_tensor(reached).to(like).reshape(1),
-            ]
-        )
+        if reached is None and sigmas is None:
+            return like.new_full((3,), torch.nan)
+        first = like.new_full((2,), torch.nan) if sigmas is None else torch.as_tensor(sigmas).to(like)
+        second = like.new_full((), torch.nan) if reached is None else torch.as_tensor(reached).to(like)
+        return torch.cat([first, second.reshape(1)])
 
 
 WEIGHTINGS: Registry[type[Weighting]] = Registry("weighting", "moola.weightings")
