@@ -27,4 +27,9 @@ def brier(probabilities: np.ndarray, true: np.ndarray) -> float:
 
 def log_loss(probabilities: np.ndarray, true: np.ndarray) -> float:
     """Mean of −log p(true class), nats."""
-    return float(-np.log(np.maximum(probabilities[np.arange(len(true)), true], SMALLEST)).mean())
+    return float(losses(probabilities, true).mean())
+
+
+def losses(probabilities: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """−log p(true class) of each window [n], nats."""
+    return -np.log(np.maximum(probabilities[np.arange(len(true)), true], SMALLEST))
