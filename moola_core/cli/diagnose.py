@@ -9,6 +9,7 @@ from typing import Any, get_args
 from moola_core.cli import options
 from moola_core.cli.train import Bar
 from moola_core.errors import SpecError, nearest
+from moola_core.reports import verdicts
 from moola_core.specs.diagnose import Diagnose, Diagnostic
 from moola_core.targets import NOTABLE_R
 
@@ -63,17 +64,24 @@ def _features(found: dict[str, Any]) -> str:
             f"{row['p']:7.4f} {row['q']:7.4f}{flag}"
         )
     lines.append("* |r| above 0.15: the researcher's rule. Read q beside it: below 0.05 it holds against all rows.")
-    lines += [f"{row['text']}: {_judged(row)}" for row in found["expectations"]]
+    for row in _restored("features", found).expectations:
+        verdict = verdicts.of_expectation(row)
+        lines.append(f"{row.text}: {verdict.headline} ({verdict.rest.rstrip('.')}).")
     lines += [f"{row['feature']}: {row['remark']}" for row in found["columns"] if row["remark"]]
     return "\n".join(lines)
 
 
-def _judged(row: dict[str, Any]) -> str:
-    return "cannot be judged" if row["met"] is None else f"{'yes' if row['met'] else 'no'} (r = {row['actual']:.3f})"
+def _restored(name: str, found: dict[str, Any]) -> Any:
+    """The result as its dataclass."""
+    from moola_core.diagnostics.results import RESULTS
+    from moola_core.runs.codec import restore
+
+    return restore(RESULTS[name], found)
 
 
 def _calibration(found: dict[str, Any]) -> str:
-    lines = []
+    report = _restored("calibration", found)
+    lines = [verdict.text for verdict in (verdicts.of_calibration(report), verdicts.of_recalibration(report))]
     for one in found["repeats"]:
         error = one["errors"][0]
         lines.append(
@@ -89,7 +97,7 @@ def _balance(found: dict[str, Any]) -> str:
     told += [f"the losses imply {found['sigma_expected']:.2f}"] if found["sigma_expected"] is not None else []
     told += [f"pointer gradients {norms:.2f} times the class's"] if norms is not None else []
     told += [f"{found['shared_parameters']:,} shared parameters"]
-    return "; ".join(told) + "."
+    return "; ".join(told) + f". {verdicts.of_balance(_restored('balance', found)).text}"
 
 
 def _errors(found: dict[str, Any]) -> str:
@@ -107,9 +115,7 @@ def _shift(found: dict[str, Any]) -> str:
     lines = [", ".join(f"{count} {name}" for name, count in found["counts"].items()) + " windows."]
     domain = found["domain"]
     if domain:
-        lines.append(
-            f"Told from the other bars with AUROC {domain['auc']:.2f} (no difference: {domain['null_low']:.2f} to {domain['null_high']:.2f})."
-        )
+        lines.append(verdicts.of_domain(_restored("shift", found).domain).text)
     for title, rows in (("the other bars", found["bars"]), ("the grades left out", found["left_out"])):
         if rows:
             worst = sorted(rows, key=lambda row: -row["ks"])[:4]
@@ -122,7 +128,8 @@ def _shift(found: dict[str, Any]) -> str:
 
 def _transfer(found: dict[str, Any]) -> str:
     scores = [f"{s['representation']} {s['mean']:.3f} ± {s['std']:.3f}" for s in found["probe"]["scores"]]
-    lines = [f"AUROC of a linear probe: {', '.join(scores)}."]
+    lines = [verdicts.of_probe(_restored("transfer", found).probe).text]
+    lines.append(f"AUROC of a linear probe: {', '.join(scores)}.")
     lines.append("LogME: " + ", ".join(f"{name} {value:.3f}" for name, value in found["logme"].items()) + ".")
     lines += [
         f"Layer {row['layer']}: CKA with the pre-trained {row['cka']:.3f} [{row['low']:.3f}, {row['high']:.3f}] "

@@ -54,7 +54,7 @@ def run_finetune(chosen: argparse.Namespace) -> int:
     shared = start_from(chosen.checkpoint, start.schedule, chosen.store) if chosen.checkpoint else {}
     run = _carry_out(chosen, _spec(chosen, start.finetune(), shared))
     result = summary(run)
-    return _report(chosen, result, _text(result))
+    return _report(chosen, result, "\n".join([_text(result), *_judged(run)]))
 
 
 def run_pretrain(chosen: argparse.Namespace) -> int:
@@ -62,7 +62,27 @@ def run_pretrain(chosen: argparse.Namespace) -> int:
 
     run = _carry_out(chosen, _spec(chosen, preset(chosen.preset).pretrain(), {}))
     result = pretrain_summary(run)
-    return _report(chosen, result, _pretrain_text(result))
+    return _report(chosen, result, "\n".join([*_judged(run), _pretrain_text(result)]))
+
+
+def _judged(run: Any) -> list[str]:
+    """What the result says in words, as on the pages and in reports."""
+    from moola_core.diagnostics.results import RESULTS
+    from moola_core.errors import RunError
+    from moola_core.reports import verdicts
+    from moola_core.runs.codec import restore
+
+    name = "learned" if run.record.kind == "pretrain" else "evaluation"
+    try:
+        found = restore(RESULTS[name], run.result(name))
+    except RunError:
+        return []
+    if name == "learned":
+        told = [verdicts.of_learned(found), *([verdicts.of_probe(found.probe)] if found.probe else [])]
+    else:
+        told = [verdicts.of_classes(found), verdicts.of_majority(found)] if "accuracy" in found.metrics else []
+        told += [verdicts.of_pointers(found)] if "center_mae_bars" in found.metrics else []
+    return [verdict.text for verdict in told]
 
 
 def _carry_out(chosen: argparse.Namespace, spec: Any) -> Any:

@@ -19,10 +19,14 @@ COSINE_EDGES = np.linspace(-1, 1, 21)
 
 
 def balance(run: Run) -> Balance:
-    """The balance of a fine-tuning run's two tasks. Raises DataError when it trained one task alone."""
+    """The balance of a fine-tuning run's two tasks. Raises DataError when one task alone was trained."""
     spec, counts = run.spec, run.record.counts
     if spec.model.tasks != "both":
         raise DataError("only one task was trained.", where="balance", mend="Train both: model.tasks=both.")
+    if run.predictions[["start_true", "end_true"]].isna().any(axis=1).all():
+        raise DataError(
+            "no window has a pointer, so the class was trained alone.", where="balance", mend="Label the expansions."
+        )
     epochs = _epochs(run)
     steps = run.steps
     tasks = tuple(_task(name, epochs, steps) for name in TASKS)

@@ -6,17 +6,19 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
+from moola_core.diagnostics import claims, intervals
 from moola_core.diagnostics.recalibration import METHODS, cross_fitted
 from moola_core.diagnostics.results import (
     Calibration,
     CalibrationError,
     CalibrationReport,
+    Interval,
     Recalibrated,
     ReliabilityBin,
 )
 from moola_core.errors import DataError
 from moola_core.metrics import Predictions, measure
-from moola_core.metrics.probability import BINS, bin_number, brier_scale
+from moola_core.metrics.probability import BINS, bin_number, brier_scale, negative_log_likelihood
 from moola_core.runs.predictions import PredictionTable
 
 DRAWS = 2000
@@ -24,10 +26,42 @@ MOST_REPEATS = 10
 FOLD_BINS = 15
 
 
-def calibrations(predictions: pd.DataFrame, seed: int = 0) -> CalibrationReport:
-    """Calibration of each repeat (the first 10). Raises DataError when the table holds no class probabilities."""
+def calibrations(predictions: pd.DataFrame, seed: int = 0, group: claims.Groups = None) -> CalibrationReport:
+    """Calibration of each repeat (the first 10), and over these repeats what the probabilities support.
+
+    group: by window, which windows share bars. Raises DataError when the table holds no class probabilities.
+    """
     repeats = sorted(int(repeat) for repeat in predictions["repeat"].unique())[:MOST_REPEATS]
-    return CalibrationReport(tuple(calibrate(predictions, repeat, seed) for repeat in repeats))
+    each = tuple(calibrate(predictions, repeat, seed) for repeat in repeats)
+    table = claims.Table(predictions[predictions["repeat"].isin(repeats)], group)
+    return CalibrationReport(each, claims.beats_chance(table, each[0].classes), *_over_repeats(table, each[0].classes))
+
+
+def _over_repeats(table: claims.Table, classes: tuple[str, ...]) -> tuple[Interval | None, dict[str, Interval] | None]:
+    """The Brier score in excess of what the probabilities promise, and what each recalibration gains in log loss."""
+    target = np.searchsorted(np.array(classes), table.words("label"))
+    p = table.probabilities(classes)
+    p = p / p.sum(2, keepdims=True)
+    excess = np.full(p.shape[:2], np.nan)
+    gains = {method: excess.copy() for method in METHODS}
+    for r, known in enumerate(np.isfinite(p[:, :, 0])):
+        own, true, fold = p[r, known], target[known], table.fold[r, known]
+        excess[r, known] = _excess(own, true)
+        for method, values in gains.items():
+            changed, _ = cross_fitted(method, own, true, fold)
+            values[r, known] = _log_losses(own, true) - _log_losses(changed, true)
+    level = 1 - (1 - intervals.LEVEL) / len(gains)
+    found = {
+        method: gain
+        for method, values in gains.items()
+        if (gain := intervals.of_windows(values, table.group, level=level)) is not None
+    }
+    return intervals.of_windows(excess, table.group, given=True), found or None
+
+
+def _log_losses(p: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """−log of the true class's probability of each window [n]."""
+    return negative_log_likelihood(Predictions(tuple(map(str, range(p.shape[1]))), target, p))[:, 0]
 
 
 def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 0, draws: int = DRAWS) -> Calibration:
@@ -94,10 +128,14 @@ def brier_parts(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> dict[str
 def spiegelhalter(p: np.ndarray, target: np.ndarray) -> float:
     """Spiegelhalter's z (1986) of the Brier score, for two classes or more: standard normal when the probabilities are honest."""
     squares = (p**2).sum(1)
-    score = 1 + squares - 2 * p[np.arange(len(p)), target]
     variance = 4 * ((p**3).sum(1) - squares**2)
     total = float(np.sqrt(variance.sum()))
-    return float((score - (1 - squares)).sum() / total) if total > 0 else 0.0
+    return float(_excess(p, target).sum() / total) if total > 0 else 0.0
+
+
+def _excess(p: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Each window's Brier score less the one that its probabilities promise [n]; 0 on average when they are honest."""
+    return 2 * ((p**2).sum(1) - p[np.arange(len(p)), target])
 
 
 def _errors(

@@ -211,8 +211,13 @@ def sentence(
     networks = {arm.name for arm in arms if arm.model == "network"}
     if beaten_by:
         best = max((score[name] or 0.0) for name in networks)
+        rival = max(networks, key=lambda name: score[name] or 0.0)
+        sure = any(
+            (v.arm, v.against, v.metric, v.verdict) == (beaten_by[0], rival, "f1_macro", "helps") for v in verdicts
+        )
+        how = "beats every network" if sure else "is ahead of every network, which it may not beat"
         told.append(
-            f"A simple model beats every network: {beaten_by[0]} reaches {score[beaten_by[0]]:.3f}, the best network {best:.3f}."
+            f"A simple model {how}: {beaten_by[0]} reaches {score[beaten_by[0]]:.3f}, the best network {best:.3f}."
         )
     metric = "f1_macro" if any(v.metric == "f1_macro" for v in verdicts) else "center_mae_bars"
     told += [_told(v) for v in verdicts if v.metric == metric and v.against == against and v.arm in networks]

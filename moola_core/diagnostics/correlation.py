@@ -6,9 +6,10 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import false_discovery_control, norm, rankdata
+from scipy.stats import false_discovery_control, norm, rankdata, t
 
-from moola_core.diagnostics.results import ColumnFact, Expectation, FeatureLabel, FeatureReport
+from moola_core.diagnostics.results import ColumnFact, Expectation, FeatureLabel, FeatureReport, Interval
+from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, above
 
 LAST_BARS = 20
 PERMUTATIONS = 5000
@@ -47,9 +48,13 @@ def with_expectations(report: FeatureReport) -> FeatureReport:
         if row is None and len(report.classes) == 2 and positive in report.classes:
             other = next(name for name in report.classes if name != positive)
             row, sign = rows.get((feature, other)), -1.0
-        actual = sign * row.r if row is not None else None
         text = f"{feature} goes with {positive}" + (f", r above {least:g}" if least else "")
-        found.append(Expectation(text, actual, None if actual is None else actual > least))
+        if row is None:
+            found.append(Expectation(text, None, None, least=least))
+            continue
+        low, high = sorted((sign * row.r_low, sign * row.r_high))
+        met = {SUPPORTED: True, OPPOSED: False}.get(above(Interval(sign * row.r, low, high), least))
+        found.append(Expectation(text, sign * row.r, met, low, high, least))
     return replace(report, expectations=tuple(found))
 
 
@@ -144,13 +149,31 @@ def _row(
 ) -> FeatureLabel:
     r, p = found
     n = len(values)
-    reach = norm.ppf(0.975) / np.sqrt(max(n - 3, 1))
+    reach = _reach(values, y, group, r)
     low, high = np.tanh(np.arctanh(np.clip(r, -0.999999, 0.999999)) + np.array([-reach, reach]))
     value, auc_low, auc_high = auc(values, y) if n else (0.5, 0.0, 1.0)
     middle = auc(np.abs(values - np.median(values)), y)[0] if n else 0.5
     stable = _sign_stability(values, y, group, r)
     std = float(values.std()) if n else 0.0
     return FeatureLabel(*name, n, r, float(low), float(high), value, auc_low, auc_high, middle, p, 1.0, stable, std)
+
+
+def _reach(values: np.ndarray, y: np.ndarray, group: np.ndarray, r: float) -> float:
+    """Half of the width of Fisher's interval of r, wider where windows share bars.
+
+    Then it is the root of the design effect times as wide: the variance of r by the influence of whole groups on it (with Student's t
+    on their number less one) over that by the influence of single windows.
+    """
+    n, (_, place) = len(values), np.unique(group, return_inverse=True)
+    alone = 1 / np.sqrt(max(n - 3, 1))
+    groups = int(place.max()) + 1 if n else 0
+    if groups in (0, n) or values.std() == 0:
+        return float(norm.ppf(0.975) * alone)
+    a, b = ((part - part.mean()) / max(part.std(), 1e-12) for part in (values, y.astype(float)))
+    influence = a * b - r * (a**2 + b**2) / 2
+    whole = groups / max(groups - 1, 1) * float((np.bincount(place, influence) ** 2).sum())
+    effect = max(1.0, whole / max(float((influence**2).sum()), 1e-12))
+    return float(t.ppf(0.975, max(groups - 1, 1)) * alone * np.sqrt(effect))
 
 
 def _sign_stability(values: np.ndarray, y: np.ndarray, group: np.ndarray, r: float, folds: int = 5) -> float:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moola_core.diagnostics import claims
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
+from moola_core.errors import RunError
 from moola_core.metrics import METRICS, Predictions, measure
 from moola_core.metrics.classification import confusion, majority
 from moola_core.metrics.pointers import PARTS, TOLERANCES_BARS
@@ -17,7 +19,10 @@ from moola_core.runs.store import Run
 
 
 def evaluate(
-    predictions: pd.DataFrame, window_bars: int, sigma_ratios: Mapping[int, float] | None = None
+    predictions: pd.DataFrame,
+    window_bars: int,
+    sigma_ratios: Mapping[int, float] | None = None,
+    group: claims.Groups = None,
 ) -> Evaluation:
     """Evaluate a table of out-of-fold predictions.
 
@@ -29,6 +34,8 @@ def evaluate(
         Window length, for errors as fractions of the window.
     sigma_ratios : mapping of int to float, optional
         Mean σ pointer / σ class of each repeat's fits.
+    group : mapping of str to int, optional
+        By window, which windows share bars, for the intervals.
 
     Returns
     -------
@@ -50,6 +57,7 @@ def evaluate(
         confusions=_confusions(table),
         fold_shares=_fold_shares(table),
         pointer_baseline=_constant_pointer(first.frame),
+        **_supported(predictions, table.classes, group),
     )
 
 
@@ -57,7 +65,29 @@ def evaluate_run(run: Run) -> Evaluation:
     """Evaluate a run's predictions, finished or as far as it has come."""
     counts = run.record.counts
     ratios = {int(repeat): ratio for repeat, ratio in (counts.get("sigma_ratios") or {}).items()}
-    return evaluate(run.predictions, int(counts["window_bars"]), ratios)
+    return evaluate(run.predictions, int(counts["window_bars"]), ratios, groups_of(run))
+
+
+def groups_of(run: Run) -> dict[str, int] | None:
+    """By window, which windows of the run share bars; None for a run of a version that did not keep it."""
+    try:
+        folds = run.folds
+    except RunError:
+        return None
+    if "group" not in folds:
+        return None
+    return dict(zip(folds["window_id"].astype(str), folds["group"].astype(int), strict=True))
+
+
+def _supported(predictions: pd.DataFrame, classes: tuple[str, ...], group: claims.Groups) -> dict[str, Any]:
+    """The intervals of what the predictions beat."""
+    table, found = claims.Table(predictions, group), dict[str, Any]()
+    if predictions["predicted"].notna().all() and len(classes) > 1:
+        found["auroc_within_folds"] = claims.beats_chance(table, classes)
+        found["over_majority"] = claims.beats_majority(table)
+    if "start_pred" in predictions:
+        found["pointer_gains"] = claims.beats_constant(table)
+    return found
 
 
 def _measure(predictions: Predictions) -> dict[str, Any]:

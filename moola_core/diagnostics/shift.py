@@ -12,7 +12,8 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moola_core.diagnostics.results import Domain, FeatureShift, Foreign, Shift
+from moola_core.diagnostics.intervals import auroc, within_folds
+from moola_core.diagnostics.results import Domain, FeatureShift, Foreign, Interval, Shift
 
 FIRST_BARS = 15
 DRAWS, NULL_DRAWS, FOLDS = 500, 40, 5
@@ -104,7 +105,15 @@ def _domain(
         float(roc_auc_score(labelled, said)), float(low), float(high), NULL_DRAWS,
         drivers,
         tuple(Foreign(str(window_id[i]), float(said[i])) for i in first),
+        _interval(labelled, said, group),
     )  # fmt: skip
+
+
+def _interval(labelled: np.ndarray, said: np.ndarray, group: np.ndarray) -> Interval | None:
+    """The AUROC with its interval; the other windows are far from each other, and each stands for itself."""
+    groups = np.r_[group, group.max() + 1 + np.arange(len(said) - len(group))]
+    p, one_fold = np.stack([1 - said, said], axis=1)[None], np.zeros((1, len(said)), int)
+    return auroc(within_folds(labelled.astype(int), p, one_fold), groups)
 
 
 def told_apart(

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from moola_core.diagnostics.evaluation import groups_of
 from moola_core.diagnostics.fitted import Fitted, load_fitted
-from moola_core.diagnostics.results import LayerChange, Probe, ProbeScore, Transferred
+from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
+from moola_core.diagnostics.results import Interval, LayerChange, Probe, ProbeGap, ProbeScore, Transferred
 from moola_core.errors import DataError
 from moola_core.market.windows import Windows
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.models.encoders import Encoder, make_encoder, represent
 from moola_core.runs.store import Run
+from moola_core.specs import Finetune
 
 PROBE_C = 0.01
 EVIDENCE_ROUNDS = 100
@@ -30,12 +33,27 @@ Split = tuple[int, np.ndarray, np.ndarray]
 Representation = np.ndarray | Sequence[np.ndarray]
 
 
-def linear_probe(representations: Mapping[str, Representation], label: np.ndarray, folds: Sequence[Split]) -> Probe:
+def linear_probe(
+    representations: Mapping[str, Representation],
+    label: np.ndarray,
+    folds: Sequence[Split],
+    group: np.ndarray | None = None,
+) -> Probe:
     """A standardised logistic regression (C = 0.01) on each representation, all on the same folds (Alain and Bengio 2016).
 
-    AUROC is pooled out of fold for each repeat; above two classes it is the mean of each against the rest.
+    The AUROC is the one among the windows of a fold; above two classes it is the mean of each against the rest. group [n]: windows that
+    share bars (by default none do), for the intervals. Differences are taken window by window, which overlapping intervals of two
+    scores cannot stand in for.
     """
-    return Probe(len(label), tuple(_score(name, x, label.astype(str), folds) for name, x in representations.items()))
+    label = label.astype(str)
+    group = np.arange(len(label)) if group is None else group
+    values = {name: _values(x, label, folds) for name, x in representations.items()}
+    gaps = []
+    for a, b in combinations(values, 2):
+        gap = of_windows(values[a] - values[b], group)
+        if gap is not None:
+            gaps += [ProbeGap(a, b, gap), ProbeGap(b, a, Interval(-gap.value, -gap.high, -gap.low))]
+    return Probe(len(label), tuple(_score(name, one, group) for name, one in values.items()), tuple(gaps))
 
 
 def aggregate(x: np.ndarray) -> np.ndarray:
@@ -43,27 +61,29 @@ def aggregate(x: np.ndarray) -> np.ndarray:
     return np.concatenate([x.mean(1), x.std(1)], axis=1)
 
 
-def _score(name: str, x: Representation, label: np.ndarray, folds: Sequence[Split]) -> ProbeScore:
-    classes = np.unique(label)
-    scores = []
-    for repeat in sorted({fold[0] for fold in folds}):
-        probability = np.full((len(label), len(classes)), np.nan)
-        for i, (of, train, test) in enumerate(folds):
-            if of != repeat:
-                continue
-            seen = x if isinstance(x, np.ndarray) else x[i]
-            model = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_C, max_iter=2000))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                probability[test] = model.fit(seen[train], label[train]).predict_proba(seen[test])
-        known = ~np.isnan(probability[:, 0])
-        truth = label[known]
-        if len(classes) == 2:
-            scores.append(float(roc_auc_score(truth == classes[1], probability[known, 1])))
-        else:
-            scores.append(float(roc_auc_score(truth, probability[known], multi_class="ovr", labels=classes)))
+def _values(x: Representation, label: np.ndarray, folds: Sequence[Split]) -> np.ndarray:
+    """Values [R, n] of a probe whose means are its AUROC; nan where a window was not tested."""
+    classes, target = np.unique(label, return_inverse=True)
+    repeats = {repeat: r for r, repeat in enumerate(sorted({fold[0] for fold in folds}))}
+    probability = np.full((len(repeats), len(label), len(classes)), np.nan)
+    place = np.full((len(repeats), len(label)), -1)
+    for i, (repeat, train, test) in enumerate(folds):
+        seen, r = x if isinstance(x, np.ndarray) else x[i], repeats[repeat]
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_C, max_iter=2000))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(seen[train], label[train])
+        columns = np.searchsorted(classes, model.classes_)
+        probability[r, test] = 0.0
+        probability[r, test[:, None], columns] = model.predict_proba(seen[test])
+        place[r, test] = i
+    return within_folds(target, probability, place)
+
+
+def _score(name: str, values: np.ndarray, group: np.ndarray) -> ProbeScore:
+    scores = tuple(float(np.nanmean(row)) for row in values if np.isfinite(row).any())
     std = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
-    return ProbeScore(name, float(np.mean(scores)), std, tuple(scores))
+    return ProbeScore(name, float(np.mean(scores)) if scores else 0.5, std, scores, auroc(values, group))
 
 
 def logme(x: np.ndarray, label: np.ndarray) -> float:
@@ -131,23 +151,41 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
             where=f"run {run.id}",
             mend="Pre-train, then launch a run from that checkpoint.",
         )
+    group = groups_of(run)
     untouched = Fitted(_network(spec, len(start.mean), start.weights), start.mean, start.std)
-    torch.manual_seed(spec.training.seed)
-    random = Fitted(_network(spec, len(start.mean), None), start.mean, start.std)
     splits, tuned = _splits(run, windows), []
     fits = sorted(run.replicates())
+    randoms = _randoms(spec, start, sorted({repeat for repeat, _ in fits}))
+    random = next(iter(randoms.values()))
     for repeat, fold in fits:
         fitted = load_fitted(run, repeat, fold)
         tuned.append(Fitted(fitted.model.encoder, fitted.mean, fitted.std))
-    fixed = {"pre-trained": _seen(untouched, x), "random weights": _seen(random, x), "raw features": aggregate(x)}
-    probe = linear_probe(
-        fixed | {"fine-tuned": [_seen(one, x) for one in tuned]}, windows.label, [splits[fit] for fit in fits]
-    )
+    fixed: dict[str, np.ndarray] = {
+        "pre-trained": _seen(untouched, x),
+        "random weights": _seen(random, x),
+        "raw features": aggregate(x),
+    }
+    drawn = {repeat: _seen(one, x) for repeat, one in randoms.items()}
+    changing: dict[str, Representation] = {
+        "random weights": [drawn[repeat] for repeat, _ in fits],
+        "fine-tuned": [_seen(one, x) for one in tuned],
+    }
+    together = None if group is None else np.array([group[name] for name in windows.window_id.astype(str)])
+    probe = linear_probe({**fixed, **changing}, windows.label, [splits[fit] for fit in fits], together)
     scores = {name: logme(array, windows.label.astype(str)) for name, array in fixed.items()}
     first = [one for (repeat, _), one in zip(fits, tuned, strict=True) if repeat == fits[0][0]]
     return Transferred(
         spec.transfer.checkpoint, spec.transfer.schedule, probe, scores, _layers(untouched, random, first, x)
     )
+
+
+def _randoms(spec: Finetune, start: Pretrained, repeats: Sequence[int]) -> dict[int, Fitted]:
+    """The same encoder with random weights, others in each repeat: one draw may happen to be a good or a bad one."""
+    found = {}
+    for repeat in repeats:
+        torch.manual_seed(spec.training.seed + repeat)
+        found[repeat] = Fitted(_network(spec, len(start.mean), None), start.mean, start.std)
+    return found
 
 
 def _network(spec, width: int, weights: Mapping[str, np.ndarray] | None) -> Encoder:

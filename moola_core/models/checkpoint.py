@@ -182,4 +182,11 @@ def _encoder_of(arrays: Mapping[str, np.ndarray], path: Path) -> dict[str, np.nd
             where=str(path),
             mend="Give a pre-trained BiLSTM encoder.",
         )
+    for name in ("lstm.weight_ih_l0", "lstm.weight_hh_l0"):
+        if name not in weights or weights[name].ndim != 2:
+            raise CheckpointError(
+                f"encoder.{name.removeprefix('lstm.')} is not a matrix.",
+                where=str(path),
+                mend="Give a pre-trained BiLSTM encoder.",
+            )
     return weights

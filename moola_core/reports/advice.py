@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moola_core.diagnostics.results import Comparison, Evaluation, Learned, PlanReport
+from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED
 from moola_core.reports import comparing
-from moola_core.reports.verdicts import of_learned
+from moola_core.reports.verdicts import of_learned, of_majority
 from moola_core.runs.record import Record
 from moola_core.targets import judge
 
@@ -45,16 +46,19 @@ def after_pretraining(record: Record, learned: Learned | None) -> Advice:
         return _of_state(record)
     if learned is None:
         return Advice("The run has no result.", "Launch it again.", "Set up a run", "launch", (("kind", "pretrain"),))
-    if of_learned(learned).learned:
+    task = of_learned(learned).outcome
+    if task == SUPPORTED:
         return Advice(
-            "There is an encoder to fine-tune.",
+            "It learned its own task. Whether that helps with the labels, only a comparison can tell.",
             "Fine-tune from this run, and hold it against the same run from scratch.",
             "Fine-tune from this run",
             "launch",
             (("kind", "finetune"), ("checkpoint", record.run_id)),
         )
     return Advice(
-        "An encoder that learned nothing cannot help.",
+        "An encoder that learned nothing cannot help."
+        if task == OPPOSED
+        else "Whether this encoder learned anything cannot be told.",
         "Pre-train longer, on more bars, or with another objective before you fine-tune from it.",
         "Set up a run",
         "launch",
@@ -70,7 +74,7 @@ def after_comparison(record: Record, found: Comparison | None) -> Advice:
         return Advice("The comparison left no result.", "Start it again.", "Go to Compare", "compare")
     if found.no_verdict:
         return Advice(found.no_verdict, "Compare runs of the same windows and folds.", "Go to Compare", "compare")
-    if found.beaten_by:
+    if found.beaten_by and comparing.beaten(found).outcome == SUPPORTED:
         return Advice(
             f"{found.beaten_by[0]} is the best so far.",
             f"Use it until a network beats it. See what the doctor found in {found.against}.",
@@ -137,11 +141,11 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
             "See the folds",
             "results",
         )
-    accuracy = _mean(evaluation, "accuracy")
-    majority = evaluation.majority.get("accuracy", 0.0)
-    if accuracy is not None and accuracy <= majority:
+    predicted = evaluation.metrics.get("accuracy") is not None
+    better = of_majority(evaluation)
+    if predicted and better.outcome in (OPPOSED, OPEN):
         return Advice(
-            f"Accuracy {accuracy:.3f} is no better than always answering the commonest class ({majority:.3f}).",
+            better.text,
             "Try the recommended preset, which standardises the features and trains longer."
             if record.preset != "recommended"
             else "Look at the wrong windows: are the labels what you meant?",
@@ -151,7 +155,7 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
         )
     if record.preset == "quick":
         return Advice(
-            "The quick run beats the commonest class.",
+            better.text if predicted else "The quick run is done.",
             "Launch the recommended preset: a larger model and five repeats, so that the spread can be judged.",
             "Set up a recommended run",
             "launch",
@@ -193,7 +197,3 @@ def _of_targets(evaluation: Evaluation) -> Advice:
         "windows",
         (("order", "unsure"),),
     )
-
-
-def _mean(evaluation: Evaluation, name: str) -> float | None:
-    return (evaluation.metrics.get(name) or {}).get("mean")

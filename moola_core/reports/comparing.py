@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, LabelCurve, Verdict
+from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Interval, LabelCurve
+from moola_core.diagnostics.results import Verdict as ArmVerdict
+from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED
+from moola_core.reports.verdicts import Verdict
+from moola_core.reports.wording import interval
 
 RULE_HIGH, RULE_LOW = 0.50, 0.30
-BEATEN = "A simple model beats every network."
 BEATEN_ADVICE = "Mend that before you tune anything else."
 DIFFERS = "Only what is compared should differ. Unequal sizes or epochs are another explanation of a difference."
 LEARNING = "Median inner loss over the fits, with their middle half. Losses of different weightings cannot be compared."
@@ -16,6 +19,29 @@ LEARNING = "Median inner loss over the fits, with their middle half. Losses of d
 def networks(found: Comparison) -> list[ArmFacts]:
     """The arms that are no simple models."""
     return [arm for arm in found.arms if arm.model == "network"]
+
+
+def beaten(found: Comparison) -> Verdict:
+    """Whether the best simple model beats the best network, by the verdict between the two."""
+    scores = {arm.name: arm.metrics.get("f1_macro") for arm in found.arms}
+    best = found.beaten_by[0]
+    rival = max((arm.name for arm in networks(found)), key=lambda name: scores[name] or 0.0)
+    row = next((v for v in found.verdicts if (v.arm, v.against, v.metric) == (best, rival, "f1_macro")), None)
+    told = f"Macro F1: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
+    if row is None:
+        return Verdict("A simple model is ahead of every network.", f"{told} Whether it beats them was not judged.")
+    told = f"{told} Difference {interval(Interval(row.delta, row.low, row.high), '+.3f')}."
+    if row.verdict == "helps":
+        return Verdict("A simple model beats every network.", f"{told} {BEATEN_ADVICE}", SUPPORTED)
+    if row.verdict in ("equivalent", "hurts"):
+        return Verdict("A simple model does as well as the best network.", told, OPPOSED)
+    return Verdict("A simple model is ahead of every network; whether it beats them cannot be told.", told, OPEN)
+
+
+def answer(found: Comparison) -> str:
+    """The stored answer in words, less what it says of simple models, which `beaten` judges."""
+    first, _, rest = found.sentence.partition("\n")
+    return rest if found.beaten_by and first.startswith("A simple model ") else found.sentence
 
 
 def rule(found: Comparison) -> str:
@@ -31,7 +57,7 @@ def rule(found: Comparison) -> str:
     )
 
 
-def in_order(found: Comparison, metric: str) -> list[tuple[int, Verdict]]:
+def in_order(found: Comparison, metric: str) -> list[tuple[int, ArmVerdict]]:
     """The verdicts of one metric against the baseline with their places in the result: networks first, then simple models."""
     names = {arm.name for arm in networks(found)}
     own = [(i, row) for i, row in enumerate(found.verdicts) if row.metric == metric and row.against == found.against]
@@ -51,18 +77,18 @@ def drawn(found: Comparison) -> str:
     )
 
 
-def undecided(rows: Sequence[Verdict]) -> str:
+def undecided(rows: Sequence[ArmVerdict]) -> str:
     """What the design can find, and what the strict reading is; empty where everything is decided."""
     if not any(row.verdict == "undecided" for row in rows):
         return ""
     least = max(row.resolvable for row in rows)
     return (
         f"This design finds differences from {least:.2f} on (four times in five). The strict reading is Nadeau and Bengio's t test, "
-        "which misses most real differences: where it agrees, be sure."
+        "which misses most real differences."
     )
 
 
-def settles(row: Verdict) -> str:
+def settles(row: ArmVerdict) -> str:
     """How many labels or repeats would settle the difference as it stands; empty where neither would, or it is settled."""
     needed = [f"{row.labels_needed:,} labels"] if row.labels_needed else []
     needed += [f"{row.repeats_needed} repeats"] if row.repeats_needed else []

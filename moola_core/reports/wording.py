@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from moola_core.diagnostics.results import Interval
+
 KIND_TITLES = {"finetune": "fine-tuning", "pretrain": "pre-training"}
 # What the reports of each kind are of.
 REPORT_OF = {
@@ -32,6 +34,12 @@ def size(count: float) -> str:
         if count >= divisor:
             return f"{count / divisor:.1f} {unit}"
     return f"{max(1, round(count / 1e3))} kB"
+
+
+def interval(found: Interval, form: str) -> str:
+    """An estimate with its interval, as `0.61 (95% interval 0.52 to 0.70)`."""
+    value, low, high = (format(part, form) for part in (found.value, found.low, found.high))
+    return f"{value} (95% interval {low} to {high})"
 
 
 def probability(value: float) -> str:

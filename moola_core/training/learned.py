@@ -26,6 +26,8 @@ class MaskedError:
     model: as it was trained; covered: with the hidden bars surely replaced in the input (the same, unless the target was
     visible); feature_mean: of always answering the training mean; carry_forward: of answering the last visible bar;
     noise_floor [F]: what noise in the windows leaves to anyone who does not see it.
+    gains [n]: of each validation window in turn, the error (mean over features) of the better trivial predictor less the model's,
+    such that their mean is that of the whole.
     examples: (first bar, truth [K, F], guess [K, F], hidden [K]) of some windows.
     """
 
@@ -34,17 +36,22 @@ class MaskedError:
     feature_mean: np.ndarray
     carry_forward: np.ndarray
     noise_floor: np.ndarray
+    gains: np.ndarray
     examples: tuple[tuple[int, np.ndarray, np.ndarray, np.ndarray], ...]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of the validation windows beside what needs no learning; `better` says which way is good."""
+    """One figure of the validation windows beside what needs no learning; `better` says which way is good.
+
+    gains [n]: of each validation window in turn, by how much it is better; their mean is that of the whole.
+    """
 
     name: str
     value: float
     trivial: float
     better: str
+    gains: np.ndarray
 
 
 @torch.no_grad()
@@ -56,21 +63,28 @@ def masked_error(trainer: Pretrainer) -> MaskedError:
     draw = trainer.draw(0, VALIDATION)
     windows = pretext.windows
     width = len(windows.features)
-    sums, count = torch.zeros(4, width, dtype=torch.float64, device=windows.device), 0.0
+    parts: list[Tensor] = []
+    counts: list[Tensor] = []
     examples: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
     for rows in trainer.valid_parts:
         batch = pretext.prepare(rows, draw)
         truth, counted = batch["x"], batch["counted"]
         guess = pretext.reconstruct(batch).float()
         answers = (guess, pretext.network(truth, batch["hidden"]).float(), torch.zeros_like(truth), carried(batch))
-        sums += torch.stack([((answer - truth).abs() * counted[:, :, None]).double().sum((0, 1)) for answer in answers])
-        count += float(counted.sum())
+        parts.append(torch.stack([((one - truth).abs() * counted[:, :, None]).double().sum(1) for one in answers]))
+        counts.append(counted.double().sum(1))
         for i in range(min(EXAMPLES - len(examples), len(rows))):
             pair = [(part[i] * windows.std + windows.mean).cpu().numpy() for part in (truth, guess)]
             examples.append((int(rows[i]), pair[0], pair[1], batch["hidden"][i].cpu().numpy()))
-    model, covered, mean, carry = (sums / max(count, 1) * windows.std.double()).cpu().numpy()
+    # [4, n, F] sums of errors over the hidden bars of each window, and [n] the number of these bars
+    sums, count = (torch.cat(parts, 1) * windows.std.double()).cpu().numpy(), torch.cat(counts).cpu().numpy()
+    whole = max(count.sum(), 1)
+    model, covered, mean, carry = sums.sum(1) / whole
     floor = np.full(width, trainer.spec.training.jitter_std * NOISE_MEAN)
-    return MaskedError(model, covered, mean, carry, floor, tuple(examples))
+    trivial = 2 if mean.mean() <= carry.mean() else 3
+    gain = (sums[trivial] - sums[0]).mean(1)
+    gains = gain.sum() / whole + (gain - count * gain.sum() / whole) * len(count) / whole
+    return MaskedError(model, covered, mean, carry, floor, gains, tuple(examples))
 
 
 def carried(batch: dict[str, Tensor]) -> Tensor:
@@ -94,45 +108,46 @@ def measures(trainer: Pretrainer) -> tuple[Measure, ...]:
 
 
 def _views(pretext: TwoViews, trainer: Pretrainer, draw: torch.Generator) -> tuple[Measure, ...]:
-    loss, right, chance, count = 0.0, 0, 0.0, 0
+    # of each window: the loss over its two views, whether the other view was found, and both by guessing
+    rows_of: list[np.ndarray] = []
     for rows in trainer.valid_parts:
-        batch = pretext.prepare(rows, draw)
+        batch, n = pretext.prepare(rows, draw), len(rows)
         first, second = pretext.network(batch["first"]), pretext.network(batch["second"])
-        loss += float(nt_xent(first, second, pretext.objective.temperature).sum()) / 2
-        right += int(((first @ second.T).argmax(1).cpu() == torch.arange(len(rows))).sum())
-        chance += math.log(max(2 * len(rows) - 1, 1)) * len(rows)
-        count += len(rows)
-    parts = len(trainer.valid_parts)
+        loss = nt_xent(first, second, pretext.objective.temperature).double().cpu().numpy().reshape(2, n).mean(0)
+        found = ((first @ second.T).argmax(1).cpu() == torch.arange(n)).numpy()
+        rows_of.append(np.stack([loss, found, np.full(n, math.log(max(2 * n - 1, 1))), np.full(n, 1 / n)]))
+    loss, found, guessed, chance = np.concatenate(rows_of, axis=1)
     return (
-        Measure("NT-Xent, nats", loss / count, chance / count, "lower"),
-        Measure("other view found first", right / count, parts / count, "higher"),
+        Measure("NT-Xent, nats", float(loss.mean()), float(guessed.mean()), "lower", guessed - loss),
+        Measure("other view found first", float(found.mean()), float(chance.mean()), "higher", found - chance),
     )
 
 
 def _outcomes(pretext: Outcome, trainer: Pretrainer, draw: torch.Generator) -> tuple[Measure, ...]:
     known = outcomes(pretext.windows, trainer.sample.train, pretext.objective)
     share = np.clip(np.bincount(known, minlength=3) / len(known), 1e-6, 1)
-    loss, base, right, common, count = 0.0, 0.0, 0, 0, 0
+    rows_of: list[np.ndarray] = []
     for rows in trainer.valid_parts:
         batch = pretext.prepare(rows, draw)
-        logits = pretext.network(batch["x"]).float()
-        target = batch["outcome"]
-        loss += float(torch.nn.functional.cross_entropy(logits, target, reduction="sum"))
-        base -= float(np.log(share[target.cpu().numpy()]).sum())
-        right += int((logits.argmax(1) == target).sum())
-        common += int((target == int(share.argmax())).sum())
-        count += len(rows)
+        logits, target = pretext.network(batch["x"]).float(), batch["outcome"]
+        loss = torch.nn.functional.cross_entropy(logits, target, reduction="none").double().cpu().numpy()
+        right, true = (logits.argmax(1) == target).cpu().numpy(), target.cpu().numpy()
+        rows_of.append(np.stack([loss, -np.log(share[true]), right, true == share.argmax()]))
+    loss, base, right, common = np.concatenate(rows_of, axis=1)
     return (
-        Measure("log loss of the outcome, nats", loss / count, base / count, "lower"),
-        Measure("accuracy of the outcome", right / count, common / count, "higher"),
+        Measure("log loss of the outcome, nats", float(loss.mean()), float(base.mean()), "lower", base - loss),
+        Measure("accuracy of the outcome", float(right.mean()), float(common.mean()), "higher", right - common),
     )
 
 
-def representations(trainer: Pretrainer, x: np.ndarray) -> dict[str, np.ndarray]:
-    """What the pre-trained encoder, and the same one with random weights, make of windows x [n, K, F] in raw units: [n, 2 · hidden]."""
+def representations(trainer: Pretrainer, x: np.ndarray, draw: int = 0) -> dict[str, np.ndarray]:
+    """What the pre-trained encoder, and the same one with random weights, make of windows x [n, K, F] in raw units: [n, 2 · hidden].
+
+    draw: which random weights.
+    """
     windows, spec = trainer.pretext.windows, trainer.spec
     scaled = (torch.from_numpy(x).to(windows.device) - windows.mean) / windows.std
-    torch.manual_seed(spec.training.seed)
+    torch.manual_seed(spec.training.seed + draw)
     untrained = make_encoder(x.shape[2], spec.model).to(windows.device)
     trained = trainer.network.get_submodule("encoder")
     assert isinstance(trained, Encoder)

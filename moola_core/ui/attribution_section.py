@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import streamlit as st
 
 from moola_core.charts import attribution as charts
-from moola_core.diagnostics.results import Attribution, FeatureReport
+from moola_core.diagnostics.results import Attribution, Evaluation, FeatureReport
+from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.market.library import Dataset
+from moola_core.reports.verdicts import of_classes, of_rank
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose
 from moola_core.ui import answers, loaders, progress, state, widgets, window_view
 from moola_core.ui.widgets import literal
 
 EXPECTED = "consol_proxy"
-HIGH_RANK = 4
 
 
 def attribution(run: Run, dataset: Dataset | None) -> None:
@@ -39,7 +42,9 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
     output = st.segmented_control(
         "Output", found.outputs, key="output", default=found.outputs[0], required=True, label_visibility="collapsed"
     )
-    st.markdown(_sentence(found, output, dataset))
+    evaluation = loaders.evaluation(run)
+    for line in _sentences(found, output, dataset, evaluation):
+        st.markdown(line)
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Ranking")
@@ -83,23 +88,21 @@ def _one_window(run: Run, found: Attribution, output: str, dataset: Dataset | No
             widgets.chart(window_view.drawn(shown, look), "explained_candles", f"Candles and features of {window}")
 
 
-def _sentence(found: Attribution, output: str, dataset: Dataset | None) -> str:
-    """The expected rank judged, and the ranking compared with that of the correlations."""
+def _sentences(
+    found: Attribution, output: str, dataset: Dataset | None, evaluation: Evaluation | None
+) -> Iterator[str]:
+    """The expected rank judged, and the ranking compared with that of the correlations where a ranking can be read."""
     ranks = {row.group: row.rank for row in found.ranking if row.output == output}
-    told = []
-    if EXPECTED in ranks:
-        high = ranks[EXPECTED] <= HIGH_RANK
-        told.append(
-            f"{EXPECTED} was expected high: it is number {ranks[EXPECTED]} of {len(ranks)}, {'as expected' if high else 'not as expected'}."
-        )
+    yield widgets.verdict(of_rank(found.ranking, output, EXPECTED, evaluation))
+    if evaluation is None or of_classes(evaluation).outcome != SUPPORTED:
+        return
     child = loaders.diagnosed(dataset, "features") if dataset else None
     report = loaders.diagnostic(child, "features") if child and child.record.state == "done" else None
     if isinstance(report, FeatureReport):
         size = {row.feature: abs(row.r) for row in report.table if row.aggregate == "window"}
         ours = sorted((name for name in ranks if name in size), key=lambda name: ranks[name])[:3]
         theirs = sorted((name for name in size if name in ranks), key=lambda name: -size[name])[:3]
-        told.append(f"First three here: {', '.join(ours)}; by correlation with the label: {', '.join(theirs)}.")
-    return literal(" ".join(told))
+        yield literal(f"First three here: {', '.join(ours)}; by correlation with the label: {', '.join(theirs)}.")
 
 
 def _start(run: Run) -> None:

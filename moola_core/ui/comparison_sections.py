@@ -7,6 +7,7 @@ import streamlit as st
 
 from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Verdict
+from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.errors import RunError
 from moola_core.market.library import Dataset
 from moola_core.metrics import title as metric_title
@@ -21,10 +22,13 @@ LISTED = 5
 
 def answer(found: Comparison) -> None:
     """The verdict in words, the simple models first where they win."""
-    lines = found.sentence.split("\n")
     if found.beaten_by:
-        st.error(literal(f"{lines.pop(0)} {comparing.BEATEN_ADVICE}"), icon=":material/priority_high:")
-    st.markdown("\n".join(f"- {literal(line)}" for line in lines))
+        verdict = comparing.beaten(found)
+        show = st.error if verdict.outcome == SUPPORTED else st.warning
+        show(literal(verdict.text), icon=":material/priority_high:")
+    told = comparing.answer(found)
+    if told:
+        st.markdown("\n".join(f"- {literal(line)}" for line in told.split("\n")))
     rule = comparing.rule(found)
     if rule:
         st.caption(literal(rule))

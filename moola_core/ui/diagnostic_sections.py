@@ -9,7 +9,7 @@ from moola_core.charts import balance as balance_charts
 from moola_core.charts import calibration as calibration_charts
 from moola_core.charts import slices as slice_charts
 from moola_core.diagnostics.results import Balance, Calibration, CalibrationReport, Errors, Evaluation, Suspect
-from moola_core.reports.verdicts import of_balance
+from moola_core.reports.verdicts import of_balance, of_calibration, of_recalibration
 from moola_core.reports.wording import probability
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, widgets
@@ -42,6 +42,7 @@ def calibration(run: Run) -> None:
             "Brier": (f"{found.brier['brier']:.3f}", f"{found.brier['reliability']:.3f} of it from dishonesty"),
         }
     )
+    st.markdown(widgets.verdict(of_calibration(report)))
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Reliability")
@@ -60,9 +61,8 @@ def calibration(run: Run) -> None:
             calibration_charts.conventions(found.errors, look), "conventions", "Calibration error by convention"
         )
     st.subheader("Recalibrated on other folds")
-    st.caption(
-        "Each fold is recalibrated by a map fitted on the others. Take the first one that lowers both ECE and log loss."
-    )
+    st.markdown(widgets.verdict(of_recalibration(report)))
+    st.caption("Each fold is recalibrated by a map fitted on the others.")
     rows = [
         {
             "method": row.method,

@@ -7,6 +7,8 @@ import streamlit as st
 
 from moola_core.charts import correlation as charts
 from moola_core.diagnostics.results import FeatureReport
+from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED
+from moola_core.reports.verdicts import of_expectation
 from moola_core.targets import NOTABLE_R
 from moola_core.ui import widgets
 from moola_core.ui.widgets import literal
@@ -62,11 +64,13 @@ def expectations(report: FeatureReport) -> None:
     with left:
         st.subheader("As expected?")
         for row in report.expectations:
-            if row.met is None:
-                st.markdown(f":gray-badge[:material/help: cannot be judged] {literal(row.text)}")
-            else:
-                mark = ":green-badge[:material/check: yes]" if row.met else ":orange-badge[:material/close: no]"
-                st.markdown(f"{mark} {literal(row.text)}: r = {row.actual:.3f}")
+            verdict = of_expectation(row)
+            colour, icon = {SUPPORTED: ("green", "check"), OPPOSED: ("orange", "close")}.get(
+                verdict.outcome, ("gray", "help")
+            )
+            st.markdown(
+                f":{colour}-badge[:material/{icon}: {verdict.headline}] {literal(row.text)}: {literal(verdict.rest)}"
+            )
     with right:
         st.subheader("Columns")
         wrong = [fact for fact in report.columns if fact.remark]

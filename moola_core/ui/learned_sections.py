@@ -6,7 +6,7 @@ import streamlit as st
 
 from moola_core.charts import learned as charts
 from moola_core.diagnostics.results import Learned
-from moola_core.reports.verdicts import of_learned
+from moola_core.reports.verdicts import of_learned, of_probe
 from moola_core.runs.store import Run
 from moola_core.ui import state, widgets
 from moola_core.ui.widgets import figures
@@ -34,10 +34,8 @@ def learned(run: Run, result: Learned) -> None:
             _reconstruction(result, look)
     if result.probe:
         st.subheader("Can the labels be read from it?")
-        st.caption(
-            f"A linear probe on {result.probe.windows} labelled windows, cross-validated. Pre-training has helped the encoder "
-            "only as far as its bar is longer than that of random weights. Chance scores 0.44 to 0.56."
-        )
+        st.markdown(widgets.verdict(of_probe(result.probe)))
+        st.caption(f"A linear probe on {result.probe.windows} labelled windows, cross-validated. Chance is 0.50.")
         widgets.chart(charts.probe(result.probe, look), "probe", "AUROC of a linear probe")
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from moola_core.charts import curves, evaluation
 from moola_core.diagnostics.results import Confusion, Evaluation
+from moola_core.reports.verdicts import of_classes, of_majority, of_pointers
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, state, widgets
 from moola_core.ui.widgets import literal
@@ -43,6 +44,9 @@ def metrics(result: Evaluation) -> None:
         f"Pooled out of fold over {result.windows} windows; {spread}. The line marks what always answering the commonest "
         "class would score."
     )
+    if result.metrics.get("accuracy"):
+        for verdict in (of_classes(result), of_majority(result)):
+            st.markdown(widgets.verdict(verdict))
     titles, rows = evaluation.metric_rows(result)
     figure = evaluation.metric_spread(titles, rows, result.majority, "majority class", widgets.appearance())
     left, right = st.columns([1.25, 1], gap="large")
@@ -100,9 +104,8 @@ def pointers(result: Evaluation) -> None:
         st.caption("This run has no pointer head, or no window has an expansion.")
         return
     baseline = result.pointer_baseline
-    st.caption(
-        "The constant pointer is the median of the other folds: a pointer head that does not beat it has learned nothing."
-    )
+    st.markdown(widgets.verdict(of_pointers(result)))
+    st.caption("The constant pointer is the median of the other folds.")
     left, right = st.columns(2, gap="large")
     with left:
         figure = evaluation.pointer_errors(result.by_repeat, baseline, widgets.appearance())

@@ -7,6 +7,7 @@ import streamlit as st
 
 from moola_core.charts import shift as charts
 from moola_core.diagnostics.results import Domain, FeatureShift, Shift
+from moola_core.reports.verdicts import of_domain
 from moola_core.ui import widgets
 from moola_core.ui.widgets import figures, literal
 
@@ -36,11 +37,7 @@ def shift(found: Shift) -> None:
 
 def _domain(domain: Domain, counts: dict[str, int]) -> None:
     st.subheader("Can the labelled windows be told from the other bars?")
-    told = domain.auc > domain.null_high
-    st.markdown(
-        ("**Yes.** Pre-training sees other bars than fine-tuning does. " if told else "**Hardly.** ")
-        + "Curated windows should differ somewhat: this is evidence, not a verdict."
-    )
+    st.markdown(widgets.verdict(of_domain(domain)))
     figures(
         {
             "AUROC": (f"{domain.auc:.2f}", "of a classifier, cross-validated"),

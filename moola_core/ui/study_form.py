@@ -57,8 +57,8 @@ def new_study(dataset: Dataset) -> None:
             _follow(launcher.submit(spec, name=spec.name))
         whole = "All named studies in their order; what one shows decides about the next."
         if st.button("Run the whole plan", icon=":material/account_tree:", help=whole):
-            asked = Plan(preset=start, data=Data(**loaders.data_of(dataset)), changes=changes)
-            _follow(launcher.submit(asked, name="plan"))
+            whole_plan = Plan(preset=start, data=Data(**loaders.data_of(dataset)), changes=changes)
+            _follow(launcher.submit(whole_plan, name="plan"))
 
 
 def _follow(study_id: str) -> None:

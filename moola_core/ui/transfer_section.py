@@ -7,7 +7,7 @@ import streamlit as st
 from moola_core.charts import learned as learned_charts
 from moola_core.charts import transfer as charts
 from moola_core.diagnostics.results import Transferred
-from moola_core.reports.verdicts import of_transfer
+from moola_core.reports.verdicts import of_probe
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import literal
@@ -20,12 +20,12 @@ def transfer(run: Run) -> None:
         widgets.empty("No transfer to look at", literal(found))
         return
     look = widgets.appearance()
-    st.markdown(widgets.verdict(of_transfer(found)))
+    st.markdown(widgets.verdict(of_probe(found.probe)))
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("What a linear probe reads")
         st.caption(
-            "AUROC of a logistic regression on frozen representations, out of fold. Without any structure it lies at 0.50 ± 0.06."
+            "AUROC of a logistic regression on frozen representations, out of fold among the windows of a fold. Chance is 0.50."
         )
         widgets.chart(
             learned_charts.probe(found.probe, look), "probe", "AUROC of a linear probe on each representation"

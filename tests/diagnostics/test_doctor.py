@@ -73,6 +73,9 @@ RULES: dict[str, tuple[dict, dict]] = {
     "pcgrad_nothing_shared": ({"pcgrad": True, "shared_parameters": 0}, {"shared_parameters": 100}),
     "projection_not_applied": ({"pcgrad": True, "unapplied": 1.2}, {"unapplied": 1e-7}),
     "task_starved": ({"gradient_ratio": 1e-4}, {"gradient_ratio": 0.5}),
+    "checkpoint_unfit": (
+        {"schedule": "full", "checkpoint_problem": "here.pt: its encoder is 1×4, the run's is 2×4."}, {"checkpoint_problem": ""},
+    ),
     "frozen_bottleneck": (
         {"schedule": "frozen", "probe_encoder": 0.5, "probe_random": 0.65, "probe_raw": 0.7, "trainable_share": 0.3},
         {"probe_encoder": 0.72},

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from moola_core.cli import main
 from moola_core.diagnostics.results import Diagnosis
@@ -44,6 +48,11 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def faulty(store, demo_files):
     return run_of(store, demo_files, **FAULTS)
+
+
+@pytest.fixture(scope="module")
+def plain(store, demo_files):
+    return run_of(store, demo_files, epochs=1, folds=2, batch=500)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +132,112 @@ def test_a_failure_of_the_doctor_loses_nothing_else(store, demo_files, monkeypat
     monkeypatch.setattr(doctor, "examined", lambda run: 1 / 0)
     run = run_of(store, demo_files)
     assert run.record.state == "done" and "doctor" in run.record.warnings[-1] and "why_not" in run.result("doctor")
+
+
+def without_pointers(files, folder, keep):
+    """The demo's windows whose rows that `keep` does not choose have no expansion."""
+    table = pd.read_parquet(files["windows"]).astype({"expansion_start": float, "expansion_end": float})
+    table.loc[~keep(table), ["expansion_start", "expansion_end"]] = np.nan
+    table.to_parquet(folder / "some.parquet")
+    return {"windows": folder / "some.parquet"}
+
+
+@pytest.mark.parametrize(
+    ("keep", "changes"),
+    [
+        (lambda table: table.index < 0, {}),
+        (lambda table: table.index < 0, {"model.tasks": "pointers"}),
+        (lambda table: table["label"] == "retracement", {}),
+        (lambda table: table.index < 3, {}),
+        (lambda table: table.index >= 0, {"model.tasks": "class"}),
+        (lambda table: table.index >= 0, {"model.tasks": "pointers"}),
+        (lambda table: table.index >= 0, {"epochs": 1, "batch": 500, "pcgrad": True}),
+        (lambda table: table.index >= 0, {"inner_frac": 0.01, "learning_rate": 0.0}),
+        (lambda table: table.index >= 0, {"loss.weighting": "fixed", "loss.lambda_class": 0.0}),
+    ],
+    ids=[
+        "no pointers", "pointers alone without any", "one class without pointers", "three pointers", "class alone", "pointers alone",
+        "one step", "one inner window", "class not weighed",
+    ],
+)  # fmt: skip
+def test_every_kind_of_run_is_looked_at_and_no_check_stumbles(store, demo_files, tmp_path, keep, changes):
+    files = without_pointers(demo_files, tmp_path, keep)
+    run = run_of(store, files, epochs=changes.pop("epochs", 2), folds=2, **changes)
+    assert not run.record.warnings, "the doctor says so in a warning when it could not look"
+    found = restore(Diagnosis, run.result("doctor"))
+    assert not [row for row in found.not_judged if "could not be computed" in row.why]
+    told = [finding.summary for finding in found.findings] + [row.why for row in found.not_judged]
+    assert not [text for text in told if "nan" in text.split() or "inf" in text.split()]
+
+
+@pytest.mark.parametrize("gone", ["balance", "calibration", "evaluation", "errors", "every result", "steps", "inner"])
+def test_a_run_that_lacks_a_file_is_still_looked_at(plain, tmp_path, gone):
+    shutil.copytree(plain.folder, tmp_path / "runs" / plain.id)
+    run = Store(tmp_path).open(plain.id)
+    if gone == "steps":
+        (run.folder / "steps.parquet").unlink()
+    elif gone == "inner":
+        folds = run.folds
+        run.write_table("folds", {name: folds.loc[folds["role"] != "inner", name].to_numpy() for name in folds})
+    else:
+        for path in (run.folder / "results").glob("*.json"):
+            if gone in (path.stem, "every result"):
+                path.unlink()
+    found = doctor.examined(run)
+    assert "overlapping_folds" in {*checks(found), *found.passed}
+    assert not [row for row in found.not_judged if "could not be computed" in row.why]
+
+
+def unusable(kind, folder, pretrained) -> str:
+    """A checkpoint that a two-layer run of four units with the relativity features cannot begin with."""
+    if kind == "missing":
+        return str(folder / "gone.safetensors")
+    path = folder / "notes.pt"
+    if kind == "no checkpoint":
+        path.write_text("not a checkpoint")
+    elif kind == "no encoder":
+        torch.save({"decoder.weight": torch.zeros(3, 3)}, path)
+    elif kind == "other features":
+        weights = torch.nn.LSTM(7, 4, 2, bidirectional=True).state_dict()
+        torch.save({f"encoder.{name}": value for name, value in weights.items()}, path)
+    elif kind == "a flat weight":
+        torch.save({"encoder.weight_ih_l0": torch.zeros(5), "encoder.weight_hh_l0": torch.zeros(5)}, path)
+    else:
+        return pretrained.id
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "kind", ["missing", "no checkpoint", "no encoder", "other features", "a flat weight", "another size"]
+)
+def test_a_checkpoint_that_cannot_be_used_is_a_finding_before_the_launch(
+    store, demo_files, pretrained, tmp_path, capsys, kind
+):
+    reference = unusable(kind, tmp_path, pretrained)
+    changes = {
+        "data.windows": str(demo_files["windows"]),
+        "transfer.checkpoint": reference,
+        "transfer.schedule": "full",
+    }
+    spec = change(preset("quick").finetune(), SMALL | changes | {"layers": 2})
+    run = store.create(build(Diagnose, {"name": "doctor", "planned": spec.model_dump(mode="json")}))
+    worker.run(run)
+    (tmp_path / "spec.json").write_text(spec.model_dump_json())
+    arguments = ["doctor", "--spec", str(tmp_path / "spec.json"), "--store", str(store.root), "--json"]
+    assert main(arguments) == 0
+    for found in (restore(Diagnosis, run.result("doctor")), restore(Diagnosis, json.loads(capsys.readouterr().out))):
+        (finding,) = [one for one in found.findings if one.check == "checkpoint_unfit"]
+        assert finding.severity == "blocks" and reference.split("/")[-1] in finding.summary
+        assert {"head_too_wide", "overlapping_folds"} <= set(found.passed), "the other checks go on"
+    if kind == "another size":
+        assert parse(finding.spec) == change(spec, {"layers": 1}), "what the checkpoint itself says is put into the run"
+        assert not [one for one in doctor.planned(parse(finding.spec), store.root).findings if one.severity == "blocks"]
+
+
+def test_the_doctor_refuses_a_spec_that_trains_nothing(tmp_path, capsys):
+    (tmp_path / "spec.json").write_text('{"kind": "compare", "runs": ["a", "b"]}')
+    assert main(["doctor", "--spec", str(tmp_path / "spec.json"), "--store", str(tmp_path)]) == 2
+    assert "compare spec cannot be checked" in capsys.readouterr().err
 
 
 def test_a_plan_is_judged_on_spec_and_data_alone(store, demo_files, tmp_path, capsys):

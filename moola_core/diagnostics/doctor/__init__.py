@@ -48,6 +48,10 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
         except CannotJudge as why:
             not_judged.append(NotJudged(check.id, str(why)))
             continue
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # A check that stumbles over a fact takes nothing else with it.
+            not_judged.append(NotJudged(check.id, f"It could not be computed from this case's facts: {error}."))
+            continue
         if finding is None:
             passed.append(check.id)
         else:

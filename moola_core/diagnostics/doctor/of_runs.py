@@ -29,9 +29,10 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
         name: counts.get(name)
         for name in ("trainable_parameters", "shared_parameters", "best_epochs", "epochs_run", "fits_at_limit")
     }
-    facts |= _told(events) | _steps(run) | _balance(run) | _transfer(run)
+    task = "pointer" if spec.model.tasks == "pointers" else "class"
+    facts |= _told(events, task) | _steps(run) | _balance(run) | _transfer(run)
     if facts["inner_in_test_share"] > 0:
-        facts |= _choice(events)
+        facts |= _choice(events, task)
     if spec.model.tasks != "pointers":
         facts |= _answers(run) | beside(run.predictions, run.folds, seen)
     return facts
@@ -107,18 +108,18 @@ def _answers(run: Run) -> dict[str, Any]:
     return facts | {"doubted_windows": [row["window_id"] for row in doubted]}
 
 
-def _told(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """What training said: how far weights moved, the class loss at first and last, what was unfrozen, the frozen encoder's noise."""
+def _told(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
+    """What training said: how far weights moved, the task's loss at first and last, what was unfrozen, the frozen encoder's noise."""
     moved = [e["values"].get("moved") for e in events if e["type"] == "replicate_finished"]
     known = [value for value in moved if value is not None]
     train = pd.DataFrame(
         [
-            {"repeat": e["repeat"], "fold": e["fold"], "epoch": e["epoch"], "loss": e["values"]["loss_class"]}
+            {"repeat": e["repeat"], "fold": e["fold"], "epoch": e["epoch"], "loss": e["values"][f"loss_{task}"]}
             for e in events
             if e["type"] == "epoch" and e["split"] == "train"
         ]
     )
-    facts: dict[str, Any] = {"moved": float(np.median(known)) if known else None}
+    facts: dict[str, Any] = {"moved": float(np.median(known)) if known else None, "train_loss_of": task}
     if len(train):
         by_fit = train.sort_values("epoch").groupby(["repeat", "fold"])["loss"]
         facts |= {"train_loss_first": float(by_fit.first().median()), "train_loss_last": float(by_fit.last().median())}
@@ -131,13 +132,13 @@ def _told(events: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _choice(events: list[dict[str, Any]]) -> dict[str, Any]:
+def _choice(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
     """The inner loss at the chosen epochs, and on average over the last quarter of the epochs, which nobody chose."""
     best = {(e["repeat"], e["fold"]): e["values"]["best_epoch"] for e in events if e["type"] == "replicate_finished"}
     inner = [e for e in events if e["type"] == "epoch" and e["split"] == "inner"]
     last = max((e["epoch"] for e in inner), default=0)
-    chosen = [e["values"]["loss_class"] for e in inner if best.get((e["repeat"], e["fold"])) == e["epoch"]]
-    later = [e["values"]["loss_class"] for e in inner if e["epoch"] > 0.75 * last]
+    chosen = [e["values"][f"loss_{task}"] for e in inner if best.get((e["repeat"], e["fold"])) == e["epoch"]]
+    later = [e["values"][f"loss_{task}"] for e in inner if e["epoch"] > 0.75 * last]
     if not chosen or not later:
         return {}
     return {"loss_at_chosen_epoch": float(np.mean(chosen)), "loss_at_other_epochs": float(np.mean(later))}
@@ -161,10 +162,11 @@ def _balance(run: Run) -> dict[str, Any]:
     if not found:
         return {}
     facts = {name: found[name] for name in ("conflict_rate", "projection_rate", "gradient_ratio", "sigma_target")}
-    facts |= {"sigma_expected_ratio": found["sigma_expected"], "sigma_end_ratio": found["sigma_ratio"]}
     first = [task["sigma_start"] for task in found["tasks"]]
-    facts["sigma_start_ratio"] = first[1] / first[0] if all(first) else None
-    return facts
+    ratios = {"expected": found["sigma_expected"], "end": found["sigma_ratio"]}
+    ratios["start"] = first[1] / first[0] if all(first) else None
+    # A ratio of 0 is of a task without a loss: no fit had a window to train it on.
+    return facts | {f"sigma_{name}_ratio": ratio if ratio and ratio > 0 else None for name, ratio in ratios.items()}
 
 
 def _transfer(run: Run) -> dict[str, Any]:

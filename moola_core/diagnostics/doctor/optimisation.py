@@ -29,7 +29,7 @@ class TooLittleTraining(Check):
             return None
         return self.finding(
             HARMS,
-            f"The weights moved by {moved:.2%} of their size, and the training loss of the class went from {first:.3f} to {last:.3f} "
+            f"The weights moved by {moved:.2%} of their size, and the training loss of the {case.get('train_loss_of') or 'class'} went from {first:.3f} to {last:.3f} "
             f"({fall:+.1%} of its fall).",
             {"moved": moved, "train_loss_first": first, "train_loss_last": last, "learning_rate": case.get("learning_rate")},
             "This is the network as it was drawn at random. Raise the learning rate, or train for more steps.",

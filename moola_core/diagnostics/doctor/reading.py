@@ -108,7 +108,7 @@ def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: Seen) -> dict
         test = rows["test"]
         inner += len(rows.get("inner", ()))
         chosen += int(np.isin(rows.get("inner", np.array([], int)), test).sum())
-        used = np.r_[rows["train"], rows.get("inner", np.array([], int))].astype(int)
+        used = np.r_[rows.get("train", np.array([], int)), rows.get("inner", np.array([], int))].astype(int)
         used = used[~np.isin(used, test)]
         n = len(seen.series)
         near = np.zeros(len(test), bool)

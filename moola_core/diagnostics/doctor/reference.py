@@ -49,7 +49,7 @@ def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: pd.DataF
             role: np.array([place[name] for name in ids.astype(str)]) for role, ids in part.groupby("role")["window_id"]
         }
         test = rows["test"]
-        train = np.unique(np.r_[rows["train"], rows.get("inner", np.array([], int))].astype(int))
+        train = np.unique(np.r_[rows.get("train", np.array([], int)), rows.get("inner", np.array([], int))].astype(int))
         train = train[~np.isin(train, test)]
         if len(np.unique(label[train])) < len(classes):
             continue

@@ -20,6 +20,8 @@ def shares(case: Case) -> None:
     """Raise CannotJudge unless both tasks are trained."""
     if case.get("tasks") not in (None, "both"):
         raise CannotJudge("One task was trained alone.")
+    if case.get("pointers") == 0:
+        raise CannotJudge("No window has a pointer, so the class was trained alone.")
 
 
 @register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, mend, register
 from moola_core.diagnostics.results import Finding
 
 NARROW = 0.05  # trainable share of all parameters
@@ -16,6 +16,27 @@ def started(case: Case) -> None:
     """Raise CannotJudge unless the case starts from a pre-trained encoder."""
     if case.kind == "finetune" and case.get("schedule") in (None, "none"):
         raise CannotJudge("There is no pre-trained encoder.")
+
+
+@register
+class CheckpointUnfit(Check):
+    """The run cannot begin with its checkpoint: it is missing, holds no encoder, or is of another size or other features."""
+
+    id, title = "checkpoint_unfit", "The checkpoint cannot be used"
+    kinds = ("finetune",)
+
+    def judge(self, case: Case) -> Finding | None:
+        started(case)
+        problem = case["checkpoint_problem"]
+        if not problem:
+            return None
+        wanted = case.get("checkpoint_settings") or {}
+        reference = case.spec.transfer.checkpoint if case.spec is not None else ""
+        return self.finding(
+            BLOCKS, f"The run would fail as it starts. {problem}", {"checkpoint": reference, "problem": problem, "its_settings": wanted},
+            case.get("checkpoint_advice") or "Give another checkpoint, or start from random weights: transfer.schedule=none.",
+            mend(case, wanted) if wanted else None,
+        )  # fmt: skip
 
 
 @register

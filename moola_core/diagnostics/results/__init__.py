@@ -18,9 +18,18 @@ from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
+from moola_core.diagnostics.results.interval import Interval
 from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
 from moola_core.diagnostics.results.predictions import Expansion, Predicted
-from moola_core.diagnostics.results.pretraining import FeatureError, Learned, Measure, Probe, ProbeScore, Reconstruction
+from moola_core.diagnostics.results.pretraining import (
+    FeatureError,
+    Learned,
+    Measure,
+    Probe,
+    ProbeGap,
+    ProbeScore,
+    Reconstruction,
+)
 from moola_core.diagnostics.results.shift import Domain, FeatureShift, Foreign, Shift
 from moola_core.diagnostics.results.training import Balance, TaskBalance
 from moola_core.diagnostics.results.transfer import LayerChange, Transferred
@@ -70,6 +79,7 @@ __all__ = [
     "Foreign",
     "Gain",
     "Gate",
+    "Interval",
     "LabelCurve",
     "LayerChange",
     "Learned",
@@ -79,6 +89,7 @@ __all__ = [
     "PointerBaseline",
     "Predicted",
     "Probe",
+    "ProbeGap",
     "ProbeScore",
     "Rank",
     "Recalibrated",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moola_core.diagnostics.results.interval import Interval
+
 
 @dataclass(frozen=True)
 class ReliabilityBin:
@@ -67,6 +69,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """Calibration of each repeat of the cross-validation; repeats are not pooled, for they hold the same windows."""
+    """Calibration of each repeat of the cross-validation; repeats are not pooled, for they hold the same windows.
+
+    auroc: AUROC among the windows of a fold, over all repeats; excess: mean Brier score less the one that the probabilities promise:
+    above 0 they are too sure, below 0 not sure enough; gains: by how much each recalibration lowers the log loss, at a confidence
+    that allows for there being several. Each with its interval over windows and repeats; None where it was not measured.
+    """
 
     repeats: tuple[Calibration, ...]
+    auroc: Interval | None = None
+    excess: Interval | None = None
+    gains: dict[str, Interval] | None = None

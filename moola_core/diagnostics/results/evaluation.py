@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from moola_core.diagnostics.results.interval import Interval
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -58,6 +60,9 @@ class Evaluation:
     metrics: name to Spread over repeats, each pooled out of fold within its repeat; per-class ones nest by class.
     by_repeat: one dict of plain numbers a repeat, same names.
     majority: accuracy and macro F1 of always answering the commonest class.
+    auroc_within_folds: AUROC among the windows of a fold; over_majority: accuracy less the commonest class's; pointer_gains: by how
+    many bars the error of the center and of the length is smaller than that of the constant pointer. Each with its 95% interval over
+    windows, those that share bars taken together, and repeats; None where it was not measured, as by older versions.
     """
 
     classes: tuple[str, ...]
@@ -68,3 +73,6 @@ class Evaluation:
     confusions: tuple[Confusion, ...]
     fold_shares: tuple[FoldShare, ...]
     pointer_baseline: PointerBaseline | None
+    auroc_within_folds: Interval | None = None
+    over_majority: Interval | None = None
+    pointer_gains: dict[str, Interval] | None = None

@@ -35,11 +35,18 @@ class FeatureLabel:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the researcher expected of a feature: `met` None where it cannot be judged."""
+    """What the researcher expected of a feature: that its correlation r is above `least`.
+
+    actual: r, with its 95% interval from low to high, windows that share bars taken together; None where the feature or the class
+    does not occur. met: True or False where the interval lies on one side of `least`, else None.
+    """
 
     text: str
     actual: float | None
     met: bool | None
+    low: float | None = None
+    high: float | None = None
+    least: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moola_core.diagnostics.results.interval import Interval
+
 
 @dataclass(frozen=True)
 class FeatureError:
@@ -36,22 +38,36 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure beside what needs no learning; `better` is higher or lower."""
+    """One figure beside what needs no learning; `better` is higher or lower; gain: by how much it is better, with its interval."""
 
     name: str
     value: float
     trivial: float
     better: str
+    gain: Interval | None = None
 
 
 @dataclass(frozen=True)
 class ProbeScore:
-    """Out-of-fold AUROC of a linear probe on one representation: mean and standard deviation over `by_repeat`."""
+    """AUROC of a linear probe on one representation, among the windows of a fold: mean and standard deviation over `by_repeat`.
+
+    interval: 95% over windows and repeats; None where it was not measured, as by older versions.
+    """
 
     representation: str
     mean: float
     std: float
     by_repeat: tuple[float, ...]
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class ProbeGap:
+    """AUROC of the probe on `representation` less that on `against`, window by window on the same folds, with its 95% interval."""
+
+    representation: str
+    against: str
+    gap: Interval
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,7 @@ class Probe:
 
     windows: int
     scores: tuple[ProbeScore, ...]
+    gaps: tuple[ProbeGap, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +84,8 @@ class Learned:
     """What pre-training learned, on validation windows.
 
     features: errors by feature (masked objective only); masked_mae, trivial {feature_mean, carry_forward} and noise_floor are
-    their means over the features; measures: figures of the other objectives; counts: windows by what became of them.
+    their means over the features; measures: figures of the other objectives; counts: windows by what became of them; gain: the
+    error of the better trivial predictor less masked_mae, with its 95% interval over stretches of validation windows.
     """
 
     objective: str
@@ -81,3 +99,4 @@ class Learned:
     examples: tuple[Reconstruction, ...]
     probe: Probe | None
     counts: dict[str, int]
+    gain: Interval | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moola_core.diagnostics.results.interval import Interval
+
 
 @dataclass(frozen=True)
 class FeatureShift:
@@ -31,7 +33,10 @@ class Foreign:
 @dataclass(frozen=True)
 class Domain:
     """A classifier that tells labelled windows from the others, cross-validated: its AUROC, where it would lie if there were no
-    difference (95% of `draws` shuffles), the numbers that it goes by with their weights, and the labelled windows it is surest of."""
+    difference (95% of `draws` shuffles), the numbers that it goes by with their weights, and the labelled windows it is surest of.
+
+    interval: of the AUROC, 95% over windows, those that share bars taken together; None where it was not measured.
+    """
 
     auc: float
     null_low: float
@@ -39,6 +44,7 @@ class Domain:
     draws: int
     drivers: tuple[tuple[str, float], ...]
     foreign: tuple[Foreign, ...]
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)

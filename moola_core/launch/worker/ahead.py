@@ -11,7 +11,7 @@ from moola_core.market.ahead import refuse_pretraining, refuse_without_pointers
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, load_windows
 from moola_core.models.checkpoint import put_weights
-from moola_core.models.encoder import Encoder
+from moola_core.models.encoders import make_encoder
 from moola_core.specs import Data, Finetune, Pretrain, Study, digest
 from moola_core.studies import SHARED
 
@@ -60,7 +60,7 @@ def _refuse_checkpoint(spec: Finetune, arm: str, root: Path) -> None:
             columns = names(spec.features.columns)
             start.check_features(columns)
             start.check_size(spec.model.layers, spec.model.hidden)
-            put_weights(Encoder(len(columns), spec.model), start.weights, start.source)
+            put_weights(make_encoder(len(columns), spec.model), start.weights, start.source)
     except CheckpointError as error:
         raise CheckpointError(error.what, where=f"arm {arm}, {error.where}", mend=error.mend) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,16 @@ from moola_core.diagnostics.doctor import Case, examine, of_runs, reading
 from moola_core.diagnostics.doctor.reported import plain, reported_case
 from moola_core.diagnostics.results import Diagnosis
 from moola_core.diagnostics.shift import LEAST, told_apart
-from moola_core.errors import MoolaError, RunError
+from moola_core.errors import CheckpointError, DataError, MoolaError, RunError, SpecError
 from moola_core.features.catalog import FEATURES, names
 from moola_core.features.matrix import window_matrix
-from moola_core.launch.worker.labelled import Labelled, encoder_of, fold_columns, load_inputs
+from moola_core.launch.worker.labelled import Labelled, check_fit, encoder_of, fold_columns, load_inputs
 from moola_core.launch.worker.pretrain import load_material
-from moola_core.market.bars import load_bars
+from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
-from moola_core.runs.checkpoints import resolve
+from moola_core.runs.checkpoints import resolve, settings_of
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
 from moola_core.training.bar_windows import WARMUP_BARS, BarWindows, evenly
@@ -65,7 +66,11 @@ def examined(run: Run) -> Diagnosis:
         facts = of_runs.pretrained(run, _of_bars(spec, run.store_root / "cache"))
     else:
         material, inputs, _, _ = load_inputs(spec, run.store_root / "cache")
-        facts = of_runs.finetuned(run, _seen(spec, material, inputs, run.store_root))
+        start, _ = _start(spec, inputs, run.store_root)
+        # It fitted when the run began, whatever became of the file since.
+        facts = of_runs.finetuned(run, _seen(spec, material, inputs, start, run.store_root)) | {
+            "checkpoint_problem": ""
+        }
     return examine(Case(spec.kind, facts, spec, about=run.id))
 
 
@@ -76,14 +81,20 @@ def asked(spec: Diagnose, root: Path) -> Diagnosis:
 
 
 def planned(spec: Any, root: Path) -> Diagnosis:
-    """What the spec and its data alone show."""
+    """What the spec and its data alone show. Raises SpecError for a spec of another kind than fine-tuning or pre-training."""
+    if not isinstance(spec, Finetune | Pretrain):
+        raise SpecError(
+            f"a {spec.kind} spec cannot be checked before it is launched.", mend="Give a finetune or a pretrain spec."
+        )
     if isinstance(spec, Pretrain):
         return examine(Case("pretrain", reading.of_spec(spec) | _of_bars(spec, root / "cache"), spec, planned=True))
     material, inputs, _, _ = load_inputs(spec, root / "cache")
-    seen = _seen(spec, material, inputs, root)
+    start, problem = _start(spec, inputs, root)
+    seen = _seen(spec, material, inputs, start, root)
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
     facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
     facts |= reading.of_folds(fold_columns(folds, inputs), seen)
+    facts |= problem
     facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch))
     return examine(Case("finetune", facts, spec, planned=True))
 
@@ -100,36 +111,61 @@ def of_figures(figures: dict[str, Any], ahead: Finetune | None = None, about: st
     return examine(reported_case(known | {"n_windows": len(windows)} | figures, about, ahead))
 
 
-def _seen(spec: Finetune, material: Labelled, inputs: Inputs, root: Path) -> reading.Seen:
+def _start(spec: Finetune, inputs: Inputs, root: Path) -> tuple[Pretrained | None, dict[str, Any]]:
+    """The encoder that the spec begins with if it can be used; and as facts why it cannot, with the settings that it asks for."""
+    try:
+        start = encoder_of(spec, root)
+        if start is not None:
+            check_fit(start, spec, inputs.features)
+    except CheckpointError as error:
+        facts: dict[str, Any] = {"checkpoint_problem": f"{error.where}: {error.what}", "checkpoint_advice": error.mend}
+        with suppress(CheckpointError):  # where there is no file, nothing tells its settings
+            facts["checkpoint_settings"] = settings_of(spec.transfer.checkpoint, root)
+        return None, facts
+    return start, {"checkpoint_problem": ""}
+
+
+def _seen(spec: Finetune, material: Labelled, inputs: Inputs, start: Pretrained | None, root: Path) -> reading.Seen:
     """The windows as the network reads them, and how they stand to what its encoder was trained on."""
-    start = encoder_of(spec, root)
     width = inputs.x.shape[2]
     if start is not None:
         scale = np.asarray(start.std, float)
     else:
         std = inputs.x.reshape(-1, width).astype(float).std(0)
         scale = np.where(std > reading.DEAD, std, 1.0) if spec.features.standardise else np.ones(width)
-    more = _transferred(spec, material, inputs, start, root) if start is not None else {}
+    more: dict[str, Any] = {"pointers": int((np.isfinite(inputs.start) & np.isfinite(inputs.end)).sum())}
+    more |= _transferred(spec, material, inputs, start, root) if start is not None else {}
     return reading.Seen(
         inputs.x, inputs.features, inputs.label, inputs.window_id, inputs.series, inputs.first, scale, more
     )
 
 
 def _transferred(spec: Finetune, material: Labelled, inputs: Inputs, start: Pretrained, root: Path) -> dict[str, Any]:
-    """The state and the bars of pre-training beside the run's own; nothing for a file without a description."""
+    """The state and the bars of pre-training beside the run's own; nothing for a file without a description that can be read."""
     path = resolve(spec.transfer.checkpoint, root).with_suffix(".json")
-    if not path.is_file():
+    try:
+        before = parse(codec.load_object(path.read_bytes())["spec"])
+    except (OSError, ValueError, KeyError, SpecError):
         return {}
-    before = parse(codec.load_object(path.read_bytes())["spec"])
     facts: dict[str, Any] = {"pretrained_state": before.features.state}
     if before.features.state != spec.features.state and material.bars is not None:
         facts["state_gap"] = _state_gap(spec.features, material, np.asarray(start.std, float))
-    if before.data.bars and Path(before.data.bars).is_file():
-        bars = load_bars(before.data.bars, before.data.bars_reading)
+    bars = _bars_of(before)
+    if bars is not None:
         windows = BarWindows(bars, None, spec.features.model_copy(update={"state": "restarted"}), inputs.window_bars)
         first = np.arange(0, max(len(bars) - inputs.window_bars + 1, 0), inputs.window_bars)
         facts |= _domain(material.kept, inputs.features, windows, first)
     return facts
+
+
+def _bars_of(before: Pretrain) -> Bars | None:
+    """The bars of pre-training; None where they are gone or cannot be read any more."""
+    if not before.data.bars or not Path(before.data.bars).is_file():
+        return None
+    try:
+        return load_bars(before.data.bars, before.data.bars_reading)
+    except DataError:
+        return None
 
 
 def _state_gap(features: Features, material: Labelled, std: np.ndarray) -> float | None:

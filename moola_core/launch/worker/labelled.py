@@ -15,7 +15,8 @@ from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
-from moola_core.models.checkpoint import Pretrained, load_pretrained
+from moola_core.models.checkpoint import Pretrained, load_pretrained, put_weights
+from moola_core.models.encoders import make_encoder
 from moola_core.runs.checkpoints import resolve
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Features, Finetune
@@ -69,6 +70,13 @@ def encoder_of(spec: Finetune, root: Path) -> Pretrained | None:
     """The encoder that fits of the spec begin with, in the store at `root`; None from scratch."""
     transfer = spec.transfer
     return None if transfer.schedule == "none" else load_pretrained(resolve(transfer.checkpoint, root))
+
+
+def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> None:
+    """Raise CheckpointError, with the differences, when fits of the spec that read these features cannot begin with the encoder."""
+    start.check_features(features)
+    start.check_size(spec.model.layers, spec.model.hidden)
+    put_weights(make_encoder(len(features), spec.model), start.weights, start.source)
 
 
 def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], dict[str, Any]]:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from moola_core.diagnostics import results
-from moola_core.diagnostics.transfer import aggregate, linear_probe
+from moola_core.diagnostics.intervals import of_stretches
+from moola_core.diagnostics.transfer import Representation, aggregate, linear_probe
 from moola_core.errors import DataError, MoolaError
 from moola_core.features.catalog import FEATURES, feature, names
 from moola_core.features.matrix import bar_matrix, window_matrix
@@ -25,7 +26,7 @@ from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
 from moola_core.training.bar_windows import BarWindows
 from moola_core.training.device import resolve_device
-from moola_core.training.folds import Places, make_folds
+from moola_core.training.folds import Places, make_folds, overlap_groups
 from moola_core.training.learned import masked_error, measures, representations
 from moola_core.training.pretrain import Pretrainer, Snapshot, pretrain
 from moola_core.training.sampling import Sample, nearness, sample
@@ -186,11 +187,14 @@ def learned(trainer: Pretrainer, material: Material, best_epoch: int) -> results
         return float(np.mean([getattr(row, name) for row in rows])) if rows else None
 
     trivial = {name: value for name in ("feature_mean", "carry_forward") if (value := mean(name)) is not None}
-    figures = tuple(results.Measure(m.name, m.value, m.trivial, m.better) for m in measures(trainer))
+    figures = tuple(
+        results.Measure(m.name, m.value, m.trivial, m.better, of_stretches(m.gains)) for m in measures(trainer)
+    )
+    gain = of_stretches(errors.gains) if errors is not None else None
     probe = probe_labelled(trainer, material)
     return results.Learned(
         trainer.spec.objective.name, best_epoch, rows, mean("model"), mean("covered"), trivial, mean("noise_floor"),
-        figures, examples, probe, material.sample.counts,
+        figures, examples, probe, material.sample.counts, gain,
     )  # fmt: skip
 
 
@@ -218,6 +222,14 @@ def probe_labelled(trainer: Pretrainer, material: Material) -> results.Probe | N
         )
     except MoolaError:
         return None
-    found = representations(trainer, x) | {"raw features": aggregate(x)}
+    drawn = [representations(trainer, x, repeat) for repeat in range(PROBE_REPEATS)]
+    # Other random weights in each repeat: one draw may happen to be a good or a bad one.
+    random = [drawn[fold.repeat]["random weights"] for fold in folds]
+    found: dict[str, Representation] = {
+        "pre-trained": drawn[0]["pre-trained"],
+        "random weights": random,
+        "raw features": aggregate(x),
+    }
     splits = [(fold.repeat, np.r_[fold.train, fold.inner], fold.test) for fold in folds]
-    return linear_probe(found, windows.label, splits)
+    group = overlap_groups(Places(series, first, windows.bars), len({fold.fold for fold in folds}))
+    return linear_probe(found, windows.label, splits, group)

@@ -7,6 +7,7 @@ from functools import partial
 
 from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import Comparison, Verdict
+from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.metrics import title
 from moola_core.reports import advice, comparing
 from moola_core.reports.blocks import Block, Cell, Chart, Number, Row, Table, Text
@@ -35,8 +36,10 @@ def answer(material: Material) -> list[Block]:
     found: Comparison | None = result.found if result else None
     if found is not None:
         if found.beaten_by:
-            said.append(Text(comparing.BEATEN_ADVICE, comparing.BEATEN, warning=True))
-        said.append(Text(found.sentence, "The answer."))
+            verdict = comparing.beaten(found)
+            said.append(Text(verdict.rest, verdict.headline, warning=verdict.outcome == SUPPORTED))
+        told = comparing.answer(found)
+        said += [Text(told, "The answer.")] if told else []
         rule = comparing.rule(found)
         said += [Text(rule)] if rule else []
     if record.note:
@@ -67,7 +70,7 @@ def arms(material: Material) -> list[Block] | str:
     columns = ("Arm", *(title(name) for name in names), "Parameters", "Best epoch", "Epochs")
     note = f"Means over {found.repeats} repeats, each pooled out of fold over {found.windows} windows."
     if found.beaten_by:
-        note = f"First, what beats every network: {', '.join(found.beaten_by)}. {note}"
+        note = f"First, what is ahead of every network: {', '.join(found.beaten_by)}. {note}"
     return [
         Chart("arms", "Macro F1 of every arm and repeat", partial(charts.arms, found.arms)),
         Table("", columns, reached, note),
@@ -138,7 +141,7 @@ def _agrees(row: Verdict) -> str:
     """Whether the strict test finds the same."""
     sure = row.strict_p is not None and row.strict_p < 0.05
     if row.verdict in ("helps", "hurts"):
-        return "agrees: be sure" if sure else "cannot tell"
+        return "agrees" if sure else "cannot tell"
     return "finds a difference" if sure else "finds none either"
 
 

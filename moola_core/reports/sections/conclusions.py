@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from moola_core.diagnostics.results import Calibration, Evaluation
+from moola_core.diagnostics.results import Evaluation
 from moola_core.reports import advice, verdicts
 from moola_core.reports.blocks import Block, Cell, Number, Table, Text
 from moola_core.reports.material import ABSENT, Material
@@ -21,6 +22,7 @@ def decisions(material: Material) -> list[Block]:
     learned, result = material.result("learned"), material.result("evaluation")
     if learned:
         said.append(_text(verdicts.of_learned(learned.found)))
+        said += [_text(verdicts.of_probe(learned.found.probe))] if learned.found.probe else []
         step = advice.after_pretraining(record, learned.found)
     else:
         evaluation = result.found if result else None
@@ -43,35 +45,19 @@ def _judged(material: Material, evaluation: Evaluation) -> Iterator[Text]:
     if constant:
         folds = len(evaluation.fold_shares)
         yield Text("Averages hide that.", f"{constant} of {folds} folds answered one class alone.", warning=True)
-    yield from _beside_majority(evaluation)
-    calibration = material.result("calibration")
-    if calibration and not calibration.why_not:
-        yield _honest(calibration.found.repeats[0])
-    for name, verdict in (("balance", verdicts.of_balance), ("transfer", verdicts.of_transfer)):
+    if evaluation.metrics.get("accuracy"):
+        yield from map(_text, (verdicts.of_classes(evaluation), verdicts.of_majority(evaluation)))
+    if evaluation.metrics.get("center_mae_bars"):
+        yield _text(verdicts.of_pointers(evaluation))
+    of: dict[str, Callable[[Any], verdicts.Verdict]] = {
+        "calibration": verdicts.of_calibration,
+        "balance": verdicts.of_balance,
+        "transfer": lambda found: verdicts.of_probe(found.probe),
+    }
+    for name, verdict in of.items():
         found = material.result(name)
         if found and not found.why_not:
             yield _text(verdict(found.found))
-
-
-def _beside_majority(evaluation: Evaluation) -> Iterator[Text]:
-    accuracy, majority = (evaluation.metrics.get("accuracy") or {}).get("mean"), evaluation.majority.get("accuracy")
-    if accuracy is None or majority is None:
-        return
-    better = accuracy > majority
-    yield Text(
-        f"Accuracy {accuracy:.3f}, and {majority:.3f} for always answering it.",
-        f"It is {'better' if better else 'no better'} than the commonest class.",
-    )
-
-
-def _honest(found: Calibration) -> Text:
-    """Whether the calibration error lies within what honest probabilities of this many windows show."""
-    error = found.errors[0]
-    honest = error.value <= error.null_95
-    return Text(
-        f"Calibration error {error.value:.3f}; honest ones stay below {error.null_95:.3f} in 95 of 100 such runs.",
-        "The probabilities may be taken as they are." if honest else "The probabilities are not honest.",
-    )
 
 
 def _text(verdict: verdicts.Verdict) -> Text:

@@ -48,14 +48,17 @@ def calibration(material: Material) -> list[Block] | str:
         (row.method, *(result.number("repeats", 0, "recalibrated", i, name) for name in ("ece", "log_loss", "brier", "accuracy", "parameter")))
         for i, row in enumerate(result.found.repeats[0].recalibrated)
     )  # fmt: skip
+    calibrated, recalibrated = verdicts.of_calibration(result.found), verdicts.of_recalibration(result.found)
     return [
+        Text(calibrated.rest, calibrated.headline),
+        Text(recalibrated.rest, recalibrated.headline),
         Chart("reliability", "What is said, and what comes true", partial(calibration_charts.reliability, drawn),
               "Repeat 1. Points inside the grey bars are what an honest model of this size shows."),
         Chart("conventions", "By other conventions", partial(calibration_charts.conventions, drawn.errors),
               "Each convention has its own noise: a point inside its grey bar says nothing."),
         Table("Each repeat", columns, rows, f"ECE: {result.found.repeats[0].errors[0].convention}, with its 95% interval. z within ±1.96 is honest."),
         Table("Recalibrated on other folds", ("Method", "ECE", "Log loss", "Brier", "Accuracy", "Temperature"), mended,
-              "Each fold by a map fitted on the others. Take the first that lowers both ECE and log loss."),
+              "Repeat 1; each fold by a map fitted on the others."),
     ]  # fmt: skip
 
 
@@ -144,7 +147,7 @@ def transfer(material: Material) -> list[Block] | str:
     result = of_run(material, "transfer")
     if isinstance(result, str):
         return result
-    found, verdict = result.found, verdicts.of_transfer(result.found)
+    found, verdict = result.found, verdicts.of_probe(result.found.probe)
     layers: tuple[Row, ...] = tuple(
         (str(row.layer), *(result.number("layers", i, name) for name in ("cka", "low", "high", "random")), result.number("layers", i, "moved", form=".1%"))
         for i, row in enumerate(found.layers)

@@ -7,8 +7,10 @@ from functools import partial
 from moola_core.charts import attribution as attribution_charts
 from moola_core.charts import correlation as charts
 from moola_core.charts import shift as shift_charts
-from moola_core.reports.blocks import Block, Cell, Chart, Figure, Figures, Table, Text
-from moola_core.reports.material import ABSENT, Material, Result
+from moola_core.diagnostics.results.interval import SUPPORTED
+from moola_core.reports import verdicts
+from moola_core.reports.blocks import Block, Chart, Figure, Figures, Table, Text
+from moola_core.reports.material import Material, Result
 from moola_core.reports.sections.diagnostics import of_run
 from moola_core.targets import NOTABLE_R
 
@@ -22,7 +24,11 @@ def attribution(material: Material) -> list[Block] | str:
     if isinstance(result, str):
         return result
     found, drawn = result.found, result.found
-    blocks: list[Block] = [
+    evaluation = material.result("evaluation")
+    classes = verdicts.of_classes(evaluation.found) if evaluation else None
+    unsure = classes is not None and classes.outcome != SUPPORTED
+    blocks: list[Block] = [Text(f"{classes.text} Read no ranking off it.", warning=True)] if classes and unsure else []
+    blocks += [
         Text(
             f"Exact grouped Shapley values of the out-of-fold models, {len(found.window_id):,} answers; "
             f"the contributions add up to the answer within {found.additivity_error:.0e}."
@@ -82,10 +88,11 @@ def features(material: Material) -> list[Block] | str:
         blocks.append(Chart(f"correlations_{k}", "Correlation with the label", draw, "Filled: q < 0.05."))
         blocks.append(_correlations(result, [i for i, row in enumerate(result.found.table) if row in rows]))
     expected = tuple(
-        (row.text, _yes(row.met), result.number("expectations", i, "actual"))
+        (row.text, verdicts.of_expectation(row).headline, *(result.number("expectations", i, name) for name in ("actual", "low", "high")))
         for i, row in enumerate(found.expectations)
-    )
-    blocks += [Table("As expected?", ("Expected", "Met", "r"), expected)] if expected else []
+    )  # fmt: skip
+    note = "yes or no where the 95% interval of r lies on one side of what is expected."
+    blocks += [Table("As expected?", ("Expected", "Met", "r", "from", "to"), expected, note)] if expected else []
     wrong = tuple(
         (row.feature, row.remark, result.number("columns", i, "std", form=".4f"))
         for i, row in enumerate(found.columns)
@@ -111,10 +118,6 @@ def _correlations(result: Result, places: list[int]) -> Table:
     return Table("", columns, rows, note)
 
 
-def _yes(met: bool | None) -> Cell:
-    return ABSENT if met is None else "yes" if met else "no"
-
-
 def shift(material: Material) -> list[Block] | str:
     """Whether the labelled windows can be told from other bars, feature by feature, and the first bars beside the rest."""
     result = of_windows(material, "shift")
@@ -122,10 +125,9 @@ def shift(material: Material) -> list[Block] | str:
         return result
     found, blocks = result.found, list[Block]()
     if found.domain is not None:
-        told = found.domain.auc > found.domain.null_high
+        verdict = verdicts.of_domain(found.domain)
         blocks += [
-            Text("Curated windows should differ somewhat: this is evidence, not a verdict.",
-                 "The labelled windows can be told from the other bars." if told else "The labelled windows can hardly be told from the other bars."),
+            Text(verdict.rest, verdict.headline),
             Figures((
                 Figure("AUROC", result.number("domain", "auc", form=".2f"), "of a classifier, cross-validated"),
                 Figure("No difference: from", result.number("domain", "null_low", form=".2f"), f"{found.domain.draws} shuffles"),

@@ -8,6 +8,7 @@ from functools import partial
 from moola_core.charts import curves
 from moola_core.charts import evaluation as charts
 from moola_core.metrics import title
+from moola_core.reports import verdicts
 from moola_core.reports.blocks import Block, Cell, Chart, Number, Row, Table, Text
 from moola_core.reports.material import ABSENT, Material, Result
 
@@ -33,7 +34,9 @@ def metrics(material: Material) -> list[Block] | str:
     columns = ("Metric", "Mean", "Spread", "Commonest class")
     note = f"Pooled out of fold over {found.windows} windows; {spread}."
     drawn = result.found
+    told = (verdicts.of_classes(drawn), verdicts.of_majority(drawn)) if drawn.metrics.get("accuracy") else ()
     return [
+        *(Text(verdict.rest, verdict.headline) for verdict in told),
         Chart("metrics", "Mean and each repeat", lambda look: charts.metric_spread(*charts.metric_rows(drawn), drawn.majority, "commonest class", look)),
         Table("", columns, tuple(rows), note),
     ]  # fmt: skip
@@ -96,8 +99,10 @@ def pointers(material: Material) -> list[Block] | str:
         if result.get("metrics", name)
     )  # fmt: skip
     reference = {name: getattr(baseline, name) for name in charts.HIT_TITLES} if baseline else {}
-    note = "The constant pointer is the median of the other folds: a head that does not beat it has learned nothing."
+    note = "The constant pointer is the median of the other folds."
+    verdict = verdicts.of_pointers(result.found)
     return [
+        Text(verdict.rest, verdict.headline),
         Chart("errors", "Mean error, bars", partial(charts.pointer_errors, drawn.by_repeat, drawn.pointer_baseline)),
         Chart("hits", "Center hit", partial(charts.metric_spread, charts.HIT_TITLES, drawn.by_repeat, reference, "constant pointer")),
         Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, note),

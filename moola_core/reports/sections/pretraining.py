@@ -6,6 +6,7 @@ from functools import partial
 
 from moola_core.charts import learned as charts
 from moola_core.diagnostics.results import Learned
+from moola_core.reports import verdicts
 from moola_core.reports.blocks import Block, Chart, Figure, Figures, Table, Text
 from moola_core.reports.material import Material, Result
 
@@ -22,7 +23,8 @@ def learned(material: Material) -> list[Block] | str:
     if not result:
         return "The run left no result."
     found, drawn = result.found, result.found
-    blocks: list[Block] = [_figures(result, found)]
+    verdict = verdicts.of_learned(found)
+    blocks: list[Block] = [Text(verdict.rest, verdict.headline), _figures(result, found)]
     gone = [f"{found.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if found.counts.get(name)]
     blocks += [Text(f"Left out: {', '.join(gone)}.")] if gone else []
     if found.features:
@@ -68,22 +70,23 @@ def probe(material: Material) -> list[Block] | str:
     result = material.result("learned")
     if not result or not result.found.probe:
         return "It needs labelled windows: give them to the pre-training run."
-    return probed(result, "probe")
+    verdict = verdicts.of_probe(result.found.probe)
+    return [Text(verdict.rest, verdict.headline), *probed(result, "probe")]
 
 
 def probed(result: Result, *path: str) -> list[Block]:
     """The probe at the path of the result, drawn and as a table."""
     scores = result.get(*path, "scores")
     rows = tuple(
-        (row["representation"], result.number(*path, "scores", i, "mean"), result.number(*path, "scores", i, "std"))
+        (row["representation"], *(result.number(*path, "scores", i, *place) for place in (("mean",), ("interval", "low"), ("interval", "high"), ("std",))))
         for i, row in enumerate(scores)
-    )
+    )  # fmt: skip
     note = (
-        f"A linear probe on {result.get(*path, 'windows')} labelled windows, cross-validated: AUROC, mean and standard "
-        "deviation over the repeats. Chance scores 0.44 to 0.56."
+        f"A linear probe on {result.get(*path, 'windows')} labelled windows, cross-validated: AUROC among the windows of a fold, "
+        "95% interval over windows and repeats, standard deviation over the repeats. Chance is 0.50."
     )
     draw = partial(charts.probe, result.found.probe)
     return [
         Chart("probe", "What a linear probe reads", draw),
-        Table("", ("Representation", "AUROC", "Spread"), rows, note),
+        Table("", ("Representation", "AUROC", "from", "to", "Spread"), rows, note),
     ]
