@@ -1,37 +1,66 @@
-"""The researcher's thresholds, by name, with units: each shown as target, actual and gap."""
+"""The researcher's targets: of each metric that has one, the wanted range beside what was reached."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from moola_core.metrics import METRICS, Metric
+
+NOTABLE_R = 0.15  # the researcher's rule for a feature's correlation with a label
 
 
 @dataclass(frozen=True)
 class Target:
-    """A metric's wanted range: above `low`, below `high`, or between them."""
+    """A metric's wanted range: above its `low`, below its `high`, or between them; of one class where it has an entry per class."""
 
-    name: str
-    title: str
-    metric: str
-    low: float | None
-    high: float | None
-    unit: str
+    metric: Metric
+    label: str = ""
 
-    def met(self, actual: float) -> bool:
-        return (self.low is None or actual > self.low) and (self.high is None or actual < self.high)
+    @property
+    def name(self) -> str:
+        """The metric's name, followed by the class where it has an entry per class."""
+        return f"{self.metric.name} {self.label}".strip()
 
-    def gap(self, actual: float) -> float:
-        """How far `actual` is on the wrong side of the nearer bound; 0 when the target is met."""
-        below = self.low - actual if self.low is not None else 0.0
-        above = actual - self.high if self.high is not None else 0.0
-        return max(below, above, 0.0)
+    @property
+    def title(self) -> str:
+        if not self.metric.by_class:
+            return self.metric.title
+        return f"{self.metric.title} of {self.label or 'each class'}"
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Where an evaluation holds it among its metrics."""
+        return (self.metric.name, self.label) if self.metric.by_class else (self.metric.name,)
 
     @property
     def text(self) -> str:
-        if self.low is not None and self.high is not None:
-            return f"{self.low:g} to {self.high:g}"
-        return f"> {self.low:g}" if self.low is not None else f"< {self.high:g}"
+        """The wanted range in words.
+
+        >>> Target(METRICS["ece"]).text
+        '< 0.1'
+        """
+        low, high = self.metric.low, self.metric.high
+        if low is not None and high is not None:
+            return f"{low:g} to {high:g}"
+        return f"> {low:g}" if low is not None else f"< {high:g}"
+
+    @property
+    def wanted(self) -> str:
+        """The wanted range with its unit."""
+        return f"{self.text} {self.metric.unit}".strip()
+
+    def met(self, actual: float) -> bool:
+        low, high = self.metric.low, self.metric.high
+        return (low is None or actual > low) and (high is None or actual < high)
+
+    def gap(self, actual: float) -> float:
+        """How far `actual` is on the wrong side of the nearer bound; 0 when the target is met."""
+        low, high = self.metric.low, self.metric.high
+        below = low - actual if low is not None else 0.0
+        above = actual - high if high is not None else 0.0
+        return max(below, above, 0.0)
 
 
 @dataclass(frozen=True)
@@ -45,27 +74,51 @@ class Judgement:
     gap_percent: float | None
 
 
-NOTABLE_R = 0.15  # the researcher's rule for a feature's correlation with a label
-
-TARGETS: tuple[Target, ...] = (
-    Target("f1_macro", "Macro F1", "f1_macro", 0.60, None, ""),
-    Target("recall", "Recall of the weakest class", "recall_min", 0.40, None, ""),
-    Target("ece", "Calibration error (ECE)", "ece", None, 0.10, ""),
-    Target("center_mae_frac", "Center error", "center_mae_frac", None, 0.02, "of the window"),
-    Target("hit_at_3", "Center within 3 bars", "hit_at_3", 0.60, None, ""),
-    Target("sigma_ratio", "σ pointer / σ class", "sigma_ratio", 0.5, 2.0, ""),
-)
+def targets(classes: Iterable[str] = ()) -> tuple[Target, ...]:
+    """Every target, with a row for each class where a metric has an entry per class (one for all when no class is known)."""
+    labels = tuple(classes) or ("",)
+    wanted = [metric for metric in METRICS.values() if metric.low is not None or metric.high is not None]
+    return tuple(Target(metric, label) for metric in wanted for label in (labels if metric.by_class else ("",)))
 
 
-def judge(metrics: Mapping[str, Any]) -> list[Judgement]:
-    """Each target beside the mean of its metric. `metrics` maps a name to {"mean", "std"}, as a run stores them."""
-    return [_judge(target, metrics.get(target.metric)) for target in TARGETS]
+def judge(metrics: Mapping[str, Any], classes: Iterable[str] = ()) -> list[Judgement]:
+    """Each target beside the mean of its metric.
+
+    Parameters
+    ----------
+    metrics : mapping of str to dict
+        A name to ``{"mean", "std"}`` as a run stores it, to a Spread or to a number; or to one of these per class.
+    classes : iterable of str, optional
+        The classes to judge; those that the metrics hold unless given.
+
+    Returns
+    -------
+    list of Judgement
+        In the order of the registry.
+    """
+    held = [name for metric in METRICS.values() if metric.by_class for name in metrics.get(metric.name) or ()]
+    return [_judge(target, at(metrics, target)) for target in targets(classes or dict.fromkeys(held))]
 
 
-def _judge(target: Target, metric: Mapping[str, float] | None) -> Judgement:
-    actual = metric.get("mean") if metric else None
+def at(metrics: Mapping[str, Any], target: Target) -> Any:
+    """What the metrics of an evaluation, or of an arm, hold for the target; None where they do not."""
+    value: Any = metrics
+    for step in target.path:
+        value = (value or {}).get(step)
+    return value
+
+
+def _mean(metric: Any) -> float | None:
+    """The mean of a metric as it is stored, restored, or of an arm."""
+    if isinstance(metric, Mapping):
+        return metric.get("mean")
+    return metric if metric is None or isinstance(metric, float | int) else metric.mean
+
+
+def _judge(target: Target, metric: Any) -> Judgement:
+    actual = _mean(metric)
     if actual is None:
         return Judgement(target, None, None, None, None)
-    gap = target.gap(actual)
-    bound = target.low if target.low is not None and actual < target.low else (target.high or target.low or 1.0)
+    gap, low = target.gap(actual), target.metric.low
+    bound = low if low is not None and actual < low else (target.metric.high or low or 1.0)
     return Judgement(target, actual, target.met(actual), gap, 100 * gap / abs(bound))

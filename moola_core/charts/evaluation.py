@@ -12,6 +12,7 @@ from moola_core.charts.markup import literal
 from moola_core.charts.theme import class_colours, faded, figure, palette
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline
 from moola_core.metrics import METRICS
+from moola_core.metrics.probability import brier_title
 
 # Which metrics share a chart; what they are called stands in METRICS.
 METRIC_TITLES = {
@@ -97,6 +98,7 @@ def fold_shares(folds: Sequence[FoldShare], classes: tuple[str, ...], appearance
 def metric_rows(result: Evaluation) -> tuple[dict[str, str], list[dict[str, Any]]]:
     """Titles of the 0-to-1 metrics by name, and each repeat's values by name; `NAME CLASS` where a metric is of one class."""
     titles = {name: title for name, title in METRIC_TITLES.items() if result.metrics.get(name)}
+    titles |= {"brier": brier_title(result.brier_convention)} if "brier" in titles else {}
     rows = []
     for repeat in result.by_repeat:
         row = dict(repeat)

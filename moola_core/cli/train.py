@@ -228,7 +228,7 @@ def _has(metrics: dict[str, Any], name: str) -> bool:
 
 
 def _goal(targets: dict[str, Any], name: str) -> str:
-    row = targets.get("recall" if name == "recall_min" else name)
+    row = targets.get(name)
     return "" if row is None else f"target {row['target']} {'met' if row['met'] else 'missed'}"
 
 

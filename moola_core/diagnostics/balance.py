@@ -10,11 +10,11 @@ import pandas as pd
 
 from moola_core.diagnostics.results import Balance, TaskBalance
 from moola_core.errors import DataError
+from moola_core.metrics import METRICS
 from moola_core.runs.store import Run
-from moola_core.targets import TARGETS
 
 TASKS = ("class", "pointer")
-SIGMA_TARGET = next(target for target in TARGETS if target.name == "sigma_ratio")
+SIGMA_RATIO = METRICS["sigma_ratio"]
 COSINE_EDGES = np.linspace(-1, 1, 21)
 
 
@@ -37,7 +37,7 @@ def balance(run: Run) -> Balance:
     norms = measured[measured["norm_class"] > 0]
     gradient_ratio = float((norms["norm_pointer"] / norms["norm_class"]).median()) if len(norms) else None
     return Balance(
-        spec.loss.weighting, tasks, ratio, (SIGMA_TARGET.low or 0.0, SIGMA_TARGET.high or np.inf), expected, gradient_ratio, COSINE_EDGES,
+        spec.loss.weighting, tasks, ratio, (SIGMA_RATIO.low or 0.0, SIGMA_RATIO.high or np.inf), expected, gradient_ratio, COSINE_EDGES,
         np.histogram(measured["cosine"], COSINE_EDGES)[0], len(measured), len(steps), _mean(measured, "conflict"),
         _mean(measured, "projected"), spec.loss.pcgrad, spec.loss.pcgrad_threshold, int(counts.get("shared_parameters", 0)),
     )  # fmt: skip

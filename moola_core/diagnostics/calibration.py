@@ -18,7 +18,7 @@ from moola_core.diagnostics.results import (
 )
 from moola_core.errors import DataError
 from moola_core.metrics import Predictions, measure
-from moola_core.metrics.probability import BINS, bin_number, brier_scale, negative_log_likelihood
+from moola_core.metrics.probability import BINS, BRIER_CONVENTION, bin_number, brier_scale, negative_log_likelihood
 from moola_core.runs.predictions import PredictionTable
 
 DRAWS = 2000
@@ -34,7 +34,8 @@ def calibrations(predictions: pd.DataFrame, seed: int = 0, group: claims.Groups 
     repeats = sorted(int(repeat) for repeat in predictions["repeat"].unique())[:MOST_REPEATS]
     each = tuple(calibrate(predictions, repeat, seed) for repeat in repeats)
     table = claims.Table(predictions[predictions["repeat"].isin(repeats)], group)
-    return CalibrationReport(each, claims.beats_chance(table, each[0].classes), *_over_repeats(table, each[0].classes))
+    beaten = claims.beats_chance(table, each[0].classes)
+    return CalibrationReport(each, beaten, *_over_repeats(table, each[0].classes), BRIER_CONVENTION)
 
 
 def _over_repeats(table: claims.Table, classes: tuple[str, ...]) -> tuple[Interval | None, dict[str, Interval] | None]:

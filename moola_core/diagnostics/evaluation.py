@@ -14,6 +14,7 @@ from moola_core.errors import RunError
 from moola_core.metrics import METRICS, Predictions, measure
 from moola_core.metrics.classification import confusion, majority
 from moola_core.metrics.pointers import PARTS, TOLERANCES_BARS
+from moola_core.metrics.probability import BRIER_CONVENTION
 from moola_core.runs.predictions import TRUE_SPAN, PredictionTable
 from moola_core.runs.store import Run
 
@@ -57,6 +58,7 @@ def evaluate(
         confusions=_confusions(table),
         fold_shares=_fold_shares(table),
         pointer_baseline=_constant_pointer(first.frame),
+        brier_convention=BRIER_CONVENTION,
         **_supported(predictions, table.classes, group),
     )
 

@@ -101,7 +101,6 @@ MEMBERS = (
         title="Recall of the weakest class",
         better="higher",
         task="class",
-        low=0.40,
         statistics=counts,
         value=_recall_min,
         description="The smallest recall among the classes.",
@@ -119,6 +118,7 @@ MEMBERS = (
     ),
     Metric(
         name="recall",
+        low=0.40,
         monitored=True,
         compared=True,
         title="Recall",

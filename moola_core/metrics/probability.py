@@ -7,6 +7,7 @@ import numpy as np
 from moola_core.metrics.metric import Metric, Predictions, ratio
 
 BINS = 10
+BRIER_CONVENTION = "scikit-learn"
 SMALLEST = np.finfo(float).eps  # scikit-learn's log_loss clips here too
 
 
@@ -36,6 +37,11 @@ def squared_distance(p: Predictions) -> np.ndarray:
 def brier_scale(classes: int) -> float:
     """What the sum over classes is multiplied by: a half for two classes, 1 for more."""
     return 0.5 if classes == 2 else 1.0
+
+
+def brier_title(convention: str | None) -> str:
+    """What a stored Brier score is called: results of before there was a convention hold the sum over classes, twice it for two."""
+    return "Brier" if convention else "Brier, sum over classes"
 
 
 def negative_log_likelihood(p: Predictions) -> np.ndarray:

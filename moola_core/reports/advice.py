@@ -182,7 +182,7 @@ def _of_targets(evaluation: Evaluation) -> Advice:
             (("outcome", "wrong"),),
         )
     worst = max(missed, key=lambda row: row.gap_percent or 0.0)
-    if worst.target.metric in ("center_mae_frac", "hit_at_3"):
+    if worst.target.metric.task == "pointer":
         return Advice(
             f"{len(missed)} targets are missed; furthest off is: {worst.target.title.lower()}.",
             "Look at the windows with the largest pointer error.",

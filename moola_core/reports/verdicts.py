@@ -21,12 +21,12 @@ from moola_core.diagnostics.results import (
     Rank,
 )
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome, above
+from moola_core.metrics import METRICS
 from moola_core.reports.wording import interval
-from moola_core.targets import TARGETS
 
 STARVED = 0.1  # share of the other task's gradient below which a task is starved
 CHANCE = 0.5
-CALIBRATED = next(target.high for target in TARGETS if target.metric == "ece") or 0.0
+CALIBRATED = METRICS["ece"].high or 0.0
 ALIKE = 0.6  # AUROC below which windows can hardly be told apart
 HIGH_RANK = 4
 ONE_BAR = 1.0  # a gain of less is as good as none

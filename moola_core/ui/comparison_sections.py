@@ -13,7 +13,7 @@ from moola_core.market.library import Dataset
 from moola_core.metrics import title as metric_title
 from moola_core.reports import comparing
 from moola_core.reports.wording import probability
-from moola_core.targets import judge
+from moola_core.targets import judge, targets
 from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import literal
 
@@ -74,16 +74,10 @@ def arms(found: Comparison) -> None:
 
 def _targets(rows: list[ArmFacts]) -> pd.DataFrame:
     """Gap to each target, a column an arm."""
-    judged = {
-        arm.name: judge(
-            {name: value if isinstance(value, dict) else {"mean": value} for name, value in arm.metrics.items()}
-        )
-        for arm in rows
-    }
-    first = judge({})
-    table: dict[str, list[str]] = {"Target": [f"{row.target.title} {row.target.text}" for row in first]}
-    for name, found in judged.items():
-        table[literal(name)] = [_gap(row) for row in found]
+    classes = dict.fromkeys(label for arm in rows for label in arm.metrics.get("recall") or ())
+    table: dict[str, list[str]] = {"Target": [literal(f"{target.title} {target.text}") for target in targets(classes)]}
+    for arm in rows:
+        table[literal(arm.name)] = [_gap(row) for row in judge(arm.metrics, classes)]
     return pd.DataFrame(table)
 
 

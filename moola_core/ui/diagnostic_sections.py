@@ -9,6 +9,7 @@ from moola_core.charts import balance as balance_charts
 from moola_core.charts import calibration as calibration_charts
 from moola_core.charts import slices as slice_charts
 from moola_core.diagnostics.results import Balance, Calibration, CalibrationReport, Errors, Evaluation, Suspect
+from moola_core.metrics.probability import brier_title
 from moola_core.reports.verdicts import of_balance, of_calibration, of_recalibration
 from moola_core.reports.wording import probability
 from moola_core.runs.store import Run
@@ -32,14 +33,14 @@ def calibration(run: Run) -> None:
             width=180,
         )
     found, look = report.repeats[number], widgets.appearance()
-    error = found.errors[0]
+    error, brier = found.errors[0], brier_title(report.brier_convention)
     figures(
         {
             "ECE": (f"{error.value:.3f}", f"95% interval {error.low:.3f} to {error.high:.3f}"),
             "Honest models": (f"{error.null_median:.3f}", f"median; 95% stay below {error.null_95:.3f}"),
             "p of being honest": (probability(found.p_value), "an honest model's ECE as large"),
             "Spiegelhalter's z": (f"{found.spiegelhalter_z:.2f}", "honest within ±1.96"),
-            "Brier": (f"{found.brier['brier']:.3f}", f"{found.brier['reliability']:.3f} of it from dishonesty"),
+            brier: (f"{found.brier['brier']:.3f}", f"{found.brier['reliability']:.3f} of it from dishonesty"),
         }
     )
     st.markdown(widgets.verdict(of_calibration(report)))
@@ -68,7 +69,7 @@ def calibration(run: Run) -> None:
             "method": row.method,
             "ECE": row.ece,
             "log loss": row.log_loss,
-            "Brier": row.brier,
+            brier: row.brier,
             "accuracy": row.accuracy,
             "temperature": row.parameter,
         }

@@ -12,7 +12,7 @@ from moola_core.diagnostics.comparison import arm_predictions, compare, measure_
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.errors import SpecError
 from moola_core.metrics import METRICS, better, find, title
-from moola_core.targets import TARGETS
+from moola_core.targets import targets
 from tests.app_samples import make_comparison
 from tests.diagnostics.test_evaluation import table
 
@@ -81,6 +81,6 @@ def test_a_forest_points_the_way_that_its_metric_gets_better():
 
 
 def test_a_target_asks_for_what_its_metric_gets_better_by():
-    for target in TARGETS:
-        way = find(target.metric).better
-        assert (target.low is not None, target.high is not None) == (way != "lower", way != "higher"), target.name
+    for target in targets():
+        way, metric = target.metric.better, target.metric
+        assert (metric.low is not None, metric.high is not None) == (way != "lower", way != "higher"), target.name

@@ -16,9 +16,9 @@ import numpy as np
 from moola_core.diagnostics.doctor.check import Case
 from moola_core.diagnostics.results.doctor import FIGURES
 from moola_core.errors import DataError, nearest
+from moola_core.metrics import METRICS
 from moola_core.runs import codec
 from moola_core.specs import Finetune
-from moola_core.targets import TARGETS
 
 SIGMAS = 2  # learned weights of the two losses, counted among the trainable parameters
 POINTER_OUTPUTS = 2
@@ -122,8 +122,7 @@ def reported_case(figures: dict[str, Any], about: str = "", spec: Finetune | Non
     if counts:
         shares = np.array(counts, float) / sum(counts)
         facts |= {"majority_accuracy": float(shares.max()), "label_entropy": float(-(shares * np.log(shares)).sum())}
-    center = next(target for target in TARGETS if target.name == "center_mae_frac")
-    facts["center_target_frac"] = facts["center_target_frac"] or center.high
+    facts["center_target_frac"] = facts["center_target_frac"] or METRICS["center_mae_frac"].high
     if facts["feature_mean_mae"] is not None:
         facts["trivial"] = {"feature_mean": facts["feature_mean_mae"]}
     jitter = facts["pretrain_jitter_std"]

@@ -52,7 +52,7 @@ class Calibration:
     """How honest the out-of-fold probabilities of one repeat are.
 
     errors: by convention, the first is the one to read; p_value: share of honest models with an ECE at least as large;
-    brier = reliability − resolution + uncertainty (+ within), by 10 bins of each class's probability, summed over classes;
+    brier = reliability − resolution + uncertainty (+ within), by 10 bins of each class's probability;
     spiegelhalter_z: of the Brier score, beyond ±1.96 is not honest; recalibrated: the first row is the run as it is.
     """
 
@@ -74,9 +74,11 @@ class CalibrationReport:
     auroc: AUROC among the windows of a fold, over all repeats; excess: mean Brier score less the one that the probabilities promise:
     above 0 they are too sure, below 0 not sure enough; gains: by how much each recalibration lowers the log loss, at a confidence
     that allows for there being several. Each with its interval over windows and repeats; None where it was not measured.
+    brier_convention: whose Brier score it is; None for the sum over classes, as older versions stored it.
     """
 
     repeats: tuple[Calibration, ...]
     auroc: Interval | None = None
     excess: Interval | None = None
     gains: dict[str, Interval] | None = None
+    brier_convention: str | None = None

@@ -63,6 +63,7 @@ class Evaluation:
     auroc_within_folds: AUROC among the windows of a fold; over_majority: accuracy less the commonest class's; pointer_gains: by how
     many bars the error of the center and of the length is smaller than that of the constant pointer. Each with its 95% interval over
     windows, those that share bars taken together, and repeats; None where it was not measured, as by older versions.
+    brier_convention: whose Brier score it is; None for the sum over classes, as older versions stored it.
     """
 
     classes: tuple[str, ...]
@@ -76,3 +77,4 @@ class Evaluation:
     auroc_within_folds: Interval | None = None
     over_majority: Interval | None = None
     pointer_gains: dict[str, Interval] | None = None
+    brier_convention: str | None = None

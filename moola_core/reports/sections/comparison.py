@@ -177,14 +177,14 @@ def targets(material: Material) -> list[Block] | str:
         return NO_RESULT
     rows: list[Row] = []
     met: list[bool | None] = []
-    for k, target in enumerate(row.target for row in judge({})):
-        for i, arm in enumerate(result.found.arms):
-            actual = result.number("arms", i, "metrics", target.metric)
-            if arm.model != "network" or actual.value is None:
-                continue
-            row = judge({target.metric: {"mean": float(actual.value)}})[k]
-            rows.append((target.title, f"{target.text} {target.unit}".strip(), arm.name, actual, *gap(row)))
-            met.append(row.met)
+    networks = {i: judge(arm.metrics) for i, arm in enumerate(result.found.arms) if arm.model == "network"}
+    for target in dict.fromkeys(row.target for judged in networks.values() for row in judged):
+        for i, judged in networks.items():
+            row = next((one for one in judged if one.target == target and one.actual is not None), None)
+            if row is not None:
+                actual = result.number("arms", i, "metrics", *target.path)
+                rows.append((target.title, target.wanted, result.found.arms[i].name, actual, *gap(row)))
+                met.append(row.met)
     if not rows:
         return "No network was compared."
     columns = ("Target", "Wanted", "Arm", "Actual", "Gap", "Gap, %", "Met")

@@ -71,10 +71,9 @@ def targets(material: Material) -> list[Block] | str:
         return "The run left no evaluation."
     rows, met = [], []
     for row in judge(result.values["metrics"]):
-        stored = result.number("metrics", row.target.metric, "mean")
-        spread = result.number("metrics", row.target.metric, "std") if len(result.found.by_repeat) > 1 else ABSENT
-        wanted = f"{row.target.text} {row.target.unit}".strip()
-        rows.append((row.target.title, wanted, stored, spread, *gap(row)))
+        stored = result.number("metrics", *row.target.path, "mean")
+        spread = result.number("metrics", *row.target.path, "std") if len(result.found.by_repeat) > 1 else ABSENT
+        rows.append((row.target.title, row.target.wanted, stored, spread, *gap(row)))
         met.append(row.met)
     columns = ("Target", "Wanted", "Actual", "Spread", "Gap", "Gap, %", "Met")
     note = "Actual: mean over the repeats, each pooled out of fold; spread: their standard deviation."

@@ -10,6 +10,7 @@ from moola_core.charts import balance as balance_charts
 from moola_core.charts import calibration as calibration_charts
 from moola_core.charts import slices as slice_charts
 from moola_core.charts import transfer as transfer_charts
+from moola_core.metrics.probability import brier_title
 from moola_core.reports import verdicts
 from moola_core.reports.blocks import Block, Cell, Chart, Figure, Figures, Number, Row, Table, Text
 from moola_core.reports.material import Material, Result
@@ -32,7 +33,7 @@ def calibration(material: Material) -> list[Block] | str:
     result = of_run(material, "calibration")
     if isinstance(result, str):
         return result
-    drawn = result.found.repeats[0]
+    drawn, brier = result.found.repeats[0], brier_title(result.found.brier_convention)
     rows: tuple[Row, ...] = tuple(
         (
             str(one.repeat + 1),
@@ -43,7 +44,7 @@ def calibration(material: Material) -> list[Block] | str:
         )
         for i, one in enumerate(result.found.repeats)
     )  # fmt: skip
-    columns = ("Repeat", "ECE", "from", "to", "Honest: median", "95%", "p", "z", "Brier", "reliability", "resolution")
+    columns = ("Repeat", "ECE", "from", "to", "Honest: median", "95%", "p", "z", brier, "reliability", "resolution")
     mended: tuple[Row, ...] = tuple(
         (row.method, *(result.number("repeats", 0, "recalibrated", i, name) for name in ("ece", "log_loss", "brier", "accuracy", "parameter")))
         for i, row in enumerate(result.found.repeats[0].recalibrated)
@@ -57,7 +58,7 @@ def calibration(material: Material) -> list[Block] | str:
         Chart("conventions", "By other conventions", partial(calibration_charts.conventions, drawn.errors),
               "Each convention has its own noise: a point inside its grey bar says nothing."),
         Table("Each repeat", columns, rows, f"ECE: {result.found.repeats[0].errors[0].convention}, with its 95% interval. z within ±1.96 is honest."),
-        Table("Recalibrated on other folds", ("Method", "ECE", "Log loss", "Brier", "Accuracy", "Temperature"), mended,
+        Table("Recalibrated on other folds", ("Method", "ECE", "Log loss", brier, "Accuracy", "Temperature"), mended,
               "Repeat 1; each fold by a map fitted on the others."),
     ]  # fmt: skip
 
