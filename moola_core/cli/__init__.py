@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from moola_core import __version__
 from moola_core.cli import data, diagnose, doctor, pack, predict, queue, report, runs, study, train
@@ -27,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status: 0, 1 failure, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        _write_all_text(stream)
     chosen = parser().parse_args(arguments)
     if getattr(chosen, "mirror", None):
         os.environ["MOOLA_MIRROR"] = str(Path(chosen.mirror).resolve())  # the processes of the runs inherit it
@@ -40,3 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
+
+
+def _write_all_text(stream: TextIO) -> None:
+    """Let the stream take every character: as UTF-8 where the locale knows ASCII alone, else escaped where it has none."""
+    if isinstance(stream, io.TextIOWrapper):
+        plain = codecs.lookup(stream.encoding).name == "ascii"
+        stream.reconfigure(encoding="utf-8" if plain else stream.encoding, errors="backslashreplace")
