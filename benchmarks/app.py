@@ -79,7 +79,10 @@ def main() -> None:
         )
     print(f"  {'next window':<27} {statistics.median(figures['next_window_s']):6.2f} s")
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"host": _host(), "seconds": rows, "limits": LIMITS_S, "all": figures}, indent=1) + "\n")
+    OUT.write_text(
+        json.dumps({"host": _host(), "seconds": rows, "limits": LIMITS_S, "all": figures}, indent=1) + "\n",
+        encoding="utf-8",
+    )
 
 
 def _median(figures: dict, pages: tuple[str, ...]) -> float:

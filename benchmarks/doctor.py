@@ -286,7 +286,7 @@ def main() -> None:
     arguments.add_argument("--count", action="store_true", help="make no run")
     given = arguments.parse_args()
     kept = given.folder / f"{given.seeds}.jsonl"
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []
+    rows = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()] if kept.is_file() else []
     done = {(row["name"], row["seed"]) for row in rows}
     store = Store(given.folder)
     seeds = COUNTED if given.seeds == "counted" else TUNING
@@ -299,14 +299,16 @@ def main() -> None:
             print(f"{trial.name} {trial.seed} failed: {error}")
             continue
         rows.append(row)
-        with kept.open("a") as file:
+        with kept.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(f"{trial.name} {trial.seed}: {row['findings']}", flush=True)
     found = counted(rows)
     show(found)
     if given.seeds == "counted":
         host = {"python": platform.python_version(), "cores": os.cpu_count()}
-        RESULT.write_text(json.dumps({"host": host, "seeds": list(COUNTED), **found}, indent=1) + "\n")
+        RESULT.write_text(
+            json.dumps({"host": host, "seeds": list(COUNTED), **found}, indent=1) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

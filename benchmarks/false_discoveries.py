@@ -62,7 +62,7 @@ def main() -> None:
         "smallest_q": smallest,
     }
     host = {"python": platform.python_version(), "numpy": np.__version__, "cores": os.cpu_count()}
-    RESULT.write_text(json.dumps({"host": host, **found}, indent=1) + "\n")
+    RESULT.write_text(json.dumps({"host": host, **found}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def main() -> None:
     figures["seed"] = chosen.seed
     for name, value in figures.items():
         print(f"{name:<24} {value}" + ("   MISSED" if name in LOSSES and value else ""))
-    OUT.write_text(json.dumps(figures, indent=1) + "\n")
+    OUT.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     sys.exit(any(figures[name] for name in LOSSES))
 
 
@@ -157,7 +157,7 @@ def malformed(folder: Path, count: int, seed: int) -> dict[str, Any]:
 def at_once(folder: Path) -> dict[str, Any]:
     """Twenty processes that submit at the same time, to a store that none of them has made."""
     folder.mkdir()
-    (folder / "spec.json").write_text(preset("quick").finetune().model_dump_json())
+    (folder / "spec.json").write_text(preset("quick").finetune().model_dump_json(), encoding="utf-8")
     alone = f"import moola_core.launch.local as l; l.ensure_worker = lambda *a: None\nfor _ in range({EACH}):"
     quiet = SUBMIT.replace("while True:", alone)
     command = [sys.executable, "-c", quiet, str(folder / "store"), str(folder / "spec.json"), "on"]

@@ -55,7 +55,7 @@ def main() -> None:
         f"{bars:,} bars: kernel {kernel_s:.3f} s (limit {LIMIT_S}), {beyond_mb:.0f} MB beyond the input (limit {LIMIT_MB})"
     )
     print(f"per-bar Python loop: {loop_s:.0f} s (from {LOOP_BARS:,} bars), {row['ratio']:.0f} times the kernel")
-    RESULT.write_text(json.dumps(row, indent=1) + "\n")
+    RESULT.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
 
 
 def timed(work) -> float:

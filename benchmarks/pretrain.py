@@ -167,7 +167,7 @@ def in_fresh_process(device: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         write_demo(folder, make_demo("helpful", bars=MANY_BARS))
         command = [sys.executable, __file__, "--device", device, "--memory", f"{folder}/bars.parquet"]
-        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, encoding="utf-8").stdout)
 
 
 def measure_memory(path: str, device: str) -> dict[str, float]:
@@ -185,7 +185,9 @@ def measure_memory(path: str, device: str) -> dict[str, float]:
 
 def peak_bytes() -> int:
     """The most memory that this process held (getrusage would count its parent's too)."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    line = next(
+        line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) * 1024
 
 
@@ -193,8 +195,14 @@ def write(device: str, found: dict[str, Any]) -> None:
     name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
     host = {"cores": os.cpu_count(), "device": name, "torch": torch.__version__, "python": platform.python_version()}
     RESULT.parent.mkdir(exist_ok=True)
-    stored = json.loads(RESULT.read_text()) if RESULT.is_file() else {"cuda": "not measured: no card was at hand"}
-    RESULT.write_text(json.dumps({**stored, device: {"host": host, "limits": LIMITS, **found}}, indent=1) + "\n")
+    stored = (
+        json.loads(RESULT.read_text(encoding="utf-8"))
+        if RESULT.is_file()
+        else {"cuda": "not measured: no card was at hand"}
+    )
+    RESULT.write_text(
+        json.dumps({**stored, device: {"host": host, "limits": LIMITS, **found}}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

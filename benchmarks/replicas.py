@@ -267,7 +267,9 @@ def write(measured: dict[str, list[dict[str, Any]]]) -> None:
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
     found = {"host": host | {"card": card}, "versions": versions, "batch": BATCH, "bars": BARS, "fit_steps": FIT_STEPS}
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(found | {"cuda_measured": card is not None} | measured, indent=1) + "\n")
+    RESULT.write_text(
+        json.dumps(found | {"cuda_measured": card is not None} | measured, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def main() -> None:
             )
     host = {"python": platform.python_version(), "numpy": np.__version__, "cores": os.cpu_count()}
     found = {"host": host, "simulations": simulations, "draws": DRAWS, "limits": LIMITS, "rows": rows}
-    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def main() -> None:
         "rows": rows,
         "counts": counts,
     }
-    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

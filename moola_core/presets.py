@@ -23,6 +23,11 @@ class Preset:
     pretraining: dict[str, Any]
     schedule: str = "full"
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether fine-tuning computes the features as pre-training does, and so takes their state from a checkpoint."""
+        return self.finetune().features.state == self.pretrain().features.state
+
     def finetune(self) -> Finetune:
         return build(Finetune, {**self.values, "preset": self.name}, where=f"preset {self.name}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "training": ({"training", "models", "features", "market", "metrics"}, {"torch"}),
     "training.folds": ({"training"}, {"sklearn"}),
     "training.reference": ({"training"}, {"sklearn"}),
-    "runs": ({"runs"}, {"pyarrow", "sqlite3"}),
+    "runs": ({"runs", "features.catalog"}, {"pyarrow", "sqlite3"}),
     "diagnostics": ({"diagnostics", "metrics", "features", "market", "runs"}, {"scipy", "sklearn", "pandas"}),
     **{
         f"diagnostics.{name}": (
@@ -46,7 +47,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "launch.ray_jobs": ({"launch", "runs"}, {"ray"}),
     "launch.worker": (
         {"launch", "runs", "training", "models", "features", "market", "diagnostics", "reports", "studies"},
-        {"pyarrow"},
+        {"pyarrow", "pandas"},
     ),
     "ui": (
         {
@@ -118,7 +119,7 @@ def rule(name: str) -> tuple[set[str], set[str]]:
 
 
 def imports(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = [
         node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
     ]
@@ -154,7 +155,7 @@ def test_the_import_table_holds(path):
 
 @pytest.mark.parametrize("path", [*sources(), *sorted((ROOT / "benchmarks").glob("*.py"))], ids=lambda path: path.stem)
 def test_files_and_functions_stay_small(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     limit = 120 if path.parent.name == "pages" else 60 if path == ROOT / "app.py" else 400
     assert text.count("\n") <= limit
     for node in ast.walk(ast.parse(text)):
@@ -170,7 +171,7 @@ def test_files_and_functions_stay_small(path):
 
 @pytest.mark.parametrize("path", sources(), ids=place)
 def test_nothing_prints_outside_the_command_line_and_nothing_is_swallowed(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
             assert place(path).startswith("cli")
         if isinstance(node, ast.ExceptHandler) and (
@@ -193,11 +194,39 @@ def test_every_fragment_dialog_and_callback_explains_its_errors(path):
             assert ast.unparse(node.value).startswith("guard.callback("), f"{node.arg}={ast.unparse(node.value)}"
 
 
+MODE = re.compile(r"[rwaxbt+]{1,3}")
+
+
+def opens_text(call: ast.Call) -> bool:
+    """Whether the call opens a text file or a text pipe; `open` of a store or an archive gets a name before the mode."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    given = {keyword.arg: getattr(keyword.value, "value", None) for keyword in call.keywords}
+    if name in ("read_text", "write_text"):
+        return True
+    if name == "to_csv":
+        return bool(call.args)
+    if name in ("open", "fdopen"):
+        place = 1 if isinstance(call.func, ast.Name) or name == "fdopen" else 0
+        first = [getattr(argument, "value", None) for argument in call.args[place : place + 1]]
+        mode = str(first[0] if first else given.get("mode") or "r")
+        return bool(MODE.fullmatch(mode)) and "b" not in mode
+    return name in ("run", "Popen", "check_output") and bool(given.get("text") or given.get("universal_newlines"))
+
+
+@pytest.mark.parametrize("path", [*sources(), *sorted((ROOT / "benchmarks").glob("*.py"))], ids=lambda path: path.stem)
+def test_text_is_read_and_written_as_utf_8_whatever_the_locale(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and opens_text(node):
+            named = {keyword.arg for keyword in node.keywords} & {"encoding", None}
+            ours = ast.unparse(node).startswith(("write_text(", "to_csv("))  # functions of this project
+            assert named or ours, f"line {node.lineno}: {ast.unparse(node)[:80]} names no encoding"
+
+
 def page_modules() -> str:
     """What the pages import, as statements."""
     lines = {"import moola_core", "import moola_core.runs"}
     for path in [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]:
-        for node in ast.parse(path.read_text()).body:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Import | ast.ImportFrom) and "__future__" not in ast.unparse(node):
                 lines.add(ast.unparse(node))
     return "; ".join(sorted(lines))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from moola_core import __version__
 from moola_core.cli import data, diagnose, doctor, pack, predecessor, predict, queue, report, runs, study, train
@@ -27,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status: 0, 1 failure, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        _write_all_text(stream)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         chosen = parser().parse_args(given)
@@ -50,3 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"moola: {from_system(error)}", file=sys.stderr)
         return MoolaError.exit_status
+
+
+def _write_all_text(stream: TextIO) -> None:
+    """Let the stream take every character: as UTF-8 where the locale knows ASCII alone, else escaped where it has none."""
+    if isinstance(stream, io.TextIOWrapper):
+        plain = codecs.lookup(stream.encoding).name == "ascii"
+        stream.reconfigure(encoding="utf-8" if plain else stream.encoding, errors="backslashreplace")

@@ -99,7 +99,7 @@ def figures(chosen: argparse.Namespace) -> tuple[dict[str, Any], Any | None]:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text()
+        return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot be read: {error}.", where=path, mend="Give a JSON file.") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -38,9 +39,9 @@ def add_ray(command: argparse.ArgumentParser) -> None:
 
 def add_names(command: argparse.ArgumentParser) -> None:
     """What a run is called, and why it is made."""
-    command.add_argument("--name", default="", help="what to call the run")
-    command.add_argument("--note", default="", help="why it is made")
-    command.add_argument("--tag", action="append", default=[], help="a tag; may be given several times")
+    command.add_argument("--name", type=words, default="", help="what to call the run")
+    command.add_argument("--note", type=words, default="", help="why it is made")
+    command.add_argument("--tag", type=words, action="append", default=[], help="a tag; may be given several times")
 
 
 def add_reading(command: argparse.ArgumentParser) -> None:
@@ -161,7 +162,14 @@ def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:
     wrong = [text for text in texts if "=" not in text]
     if wrong:
         raise SpecError(f"{wrong[0]!r} has no equals sign.", where=flag, mend=f"Write {flag} name=value.")
-    return dict(text.split("=", 1) for text in texts)
+    return dict(words(text).split("=", 1) for text in texts)
+
+
+def words(argument: str) -> str:
+    """The argument as it was typed, in UTF-8: where the locale knows ASCII alone, Python keeps its bytes as half characters."""
+    if any("\udc80" <= letter <= "\udcff" for letter in argument):
+        return os.fsencode(argument).decode("utf-8", "replace")
+    return argument
 
 
 def refuse_changes(chosen: argparse.Namespace, where: str, why: str) -> None:

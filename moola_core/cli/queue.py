@@ -73,7 +73,7 @@ def run_submit(chosen: argparse.Namespace) -> int:
     from moola_core.specs import parse
 
     try:
-        text = Path(chosen.spec).read_text()
+        text = Path(chosen.spec).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot be read: {error}.", where=chosen.spec, mend="Give a JSON file.") from None
     spec = parse(text, chosen.spec)

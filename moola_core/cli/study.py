@@ -78,7 +78,7 @@ def _add_comparisons(commands: Any) -> None:
     )
     imported.add_argument("--windows", metavar="FILE", required=True, help="the labelled windows")
     imported.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from")
-    imported.add_argument("--name", default="")
+    imported.add_argument("--name", type=options.words, default="")
     options.add_reading(imported)
     options.add_store(imported)
     options.add_json(imported)
@@ -184,7 +184,11 @@ def _spec(chosen: argparse.Namespace) -> Any:
         options.refuse_changes(chosen, chosen.name, "a study in a file says all of its settings itself.")
         if not path.is_file():
             raise SpecError("no such file.", where=chosen.name, mend="Give a JSON file with a study.")
-        spec = parse(path.read_text(), chosen.name)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError(f"cannot be read: {error}.", where=chosen.name, mend="Give a JSON file.") from None
+        spec = parse(text, chosen.name)
         if not isinstance(spec, Study):
             raise SpecError(
                 f"its kind is {spec.kind}, not study.", where=chosen.name, mend='Give {"kind": "study", …}.'

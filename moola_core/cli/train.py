@@ -48,13 +48,29 @@ def _add_spec(command: argparse.ArgumentParser) -> None:
 
 def run_finetune(chosen: argparse.Namespace) -> int:
     from moola_core.presets import preset
-    from moola_core.runs.checkpoints import start_from
+    from moola_core.runs.checkpoints import refuse_contradiction, start_from
 
-    start = preset(chosen.preset)
-    shared = start_from(chosen.checkpoint, start.schedule, chosen.store) if chosen.checkpoint else {}
-    run = _carry_out(chosen, _spec(chosen, start.finetune(), shared))
+    start, shared = preset(chosen.preset), {}
+    if chosen.checkpoint:
+        state = bool(chosen.bars) and start.keeps_state  # a state that runs on needs bars
+        shared = start_from(chosen.checkpoint, start.schedule, chosen.store, state)
+    spec = _spec(chosen, start.finetune(), shared)
+    refuse_contradiction(spec, chosen.store)
+    _check_encoder(spec, chosen.store)
+    run = _carry_out(chosen, spec)
     result = summary(run)
     return _report(chosen, result, "\n".join([_text(result), *_judged(run)]))
+
+
+def _check_encoder(spec: Any, store: str) -> None:
+    """Raise CheckpointError when the encoder to start from cannot be read or does not fit, before there is a run."""
+    from moola_core.features.catalog import names
+    from moola_core.launch.worker.labelled import encoder_of
+
+    start = encoder_of(spec, Path(store))
+    if start is not None:
+        start.check_features(names(spec.features.columns))
+        start.check_size(spec.model.layers, spec.model.hidden)
 
 
 def run_pretrain(chosen: argparse.Namespace) -> int:

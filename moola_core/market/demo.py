@@ -97,7 +97,7 @@ def write_demo(out: str | Path, demo: Demo) -> dict[str, Path]:
         out.mkdir(parents=True, exist_ok=True)
         _bars_frame(demo.bars).to_parquet(paths["bars"], index=False)
         _windows_frame(demo.windows).to_parquet(paths["windows"], index=False)
-        paths["truth"].write_text(json.dumps(demo.truth, indent=1))
+        paths["truth"].write_text(json.dumps(demo.truth, indent=1), encoding="utf-8")
     except OSError as error:
         raise StoreError(
             f"cannot be written: {error.strerror}.", where=str(out), mend="Choose another folder."

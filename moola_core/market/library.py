@@ -112,7 +112,7 @@ def _header(path: Path) -> tuple[list[str], int | None]:
         table = pyarrow.feather.read_table(path, memory_map=True)
         return list(table.column_names), table.num_rows
     if end == ".json":
-        first = json.loads(path.read_text())
+        first = json.loads(path.read_text(encoding="utf-8-sig"))
         return (["label", "start_time"] if isinstance(first, list) else []), len(first) if isinstance(
             first, list
         ) else None

@@ -21,8 +21,8 @@ def load_reading(path: str | Path) -> Reading:
     if not sidecar.is_file():
         return Reading()
     try:
-        values = json.loads(sidecar.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        values = json.loads(sidecar.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise DataError(
             f"the saved settings cannot be read: {error}.", where=str(sidecar), mend="Delete the file."
         ) from None
@@ -33,7 +33,7 @@ def save_reading(path: str | Path, reading: Reading) -> Path:
     """Save the reading beside the file and return where."""
     sidecar = sidecar_path(path)
     try:
-        sidecar.write_text(reading.model_dump_json(indent=2) + "\n")
+        sidecar.write_text(reading.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(
             f"the settings cannot be saved: {error.strerror}.", where=str(sidecar), mend="Make the folder writable."

@@ -56,7 +56,7 @@ def describe(path: str | Path) -> dict[str, Any]:
     try:
         with safe_open(path, "np") as file:
             inside = (file.metadata() or {}).get("description")
-        return json.loads(inside or Path(path).with_suffix(".json").read_text())
+        return json.loads(inside or Path(path).with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(
             f"its description cannot be read: {error}.", where=str(path), mend="Keep the .json beside the weights."

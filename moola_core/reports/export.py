@@ -69,6 +69,7 @@ def _ask(asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         text=True,
         start_new_session=True,
         env=environment,
+        encoding="utf-8",
     )
     try:
         out, err = process.communicate(timeout=timeout_s)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import CheckpointError
-from moola_core.runs import codec
+from moola_core.features.catalog import FEATURES, names
+from moola_core.runs import weight_files
 from moola_core.runs.record import RUN_ID, Record
 from moola_core.runs.store import Store
+from moola_core.specs import Finetune, settings
 
 SUFFIXES = (".pt", ".pth", ".safetensors")
 
@@ -40,22 +42,83 @@ def resolve(reference: str, root: str | Path) -> Path:
 
 
 def settings_of(reference: str, root: str | Path) -> dict[str, Any]:
-    """The settings that a fine-tuning run must share with the checkpoint, as its description says; none without one."""
-    path = resolve(reference, root).with_suffix(".json")
+    """The settings that a fine-tuning run must share with the checkpoint, as the file says; none where it says nothing.
+
+    A file of ours describes itself. Of any other the tensors tell the size of the encoder; the predecessor's read the 12
+    relativity features as they are.
+    """
+    path = resolve(reference, root)
     try:
-        spec = codec.load_object(path.read_bytes())["spec"]
-        model, columns = spec["model"], spec["features"]["columns"]
-    except (OSError, ValueError, KeyError, TypeError):
+        spec = weight_files.description(path)["spec"]
+        model, features = spec["model"], spec["features"]
+        shared = {f"model.{name}": model[name] for name in ("layers", "hidden", "normalisation") if name in model}
+        shared |= {"features.standardise": features["standardise"]} if "standardise" in features else {}
+        return shared | {"features.columns": tuple(features["columns"])}
+    except (KeyError, TypeError):
+        return _told_by_shapes(weight_files.shapes(path))
+
+
+def state_of(reference: str, root: str | Path) -> str:
+    """Whether the features that the encoder was trained on start anew at each window; empty where the file does not say."""
+    path = resolve(reference, root)
+    try:
+        return str(weight_files.description(path)["spec"]["features"]["state"])
+    except (KeyError, TypeError):
+        # The predecessor computed the features once over all bars, and cut its windows from them.
+        return "continuous" if "features.columns" in _told_by_shapes(weight_files.shapes(path)) else ""
+
+
+def _told_by_shapes(shapes: weight_files.Shapes) -> dict[str, Any]:
+    own = {name.removeprefix("encoder.").removeprefix("lstm."): shape for name, shape in shapes.items() if name.startswith("encoder.")}  # fmt: skip
+    inputs, recurrent = own.get("weight_ih_l0", ()), own.get("weight_hh_l0", ())
+    if len(inputs) != 2 or len(recurrent) != 2:
         return {}
-    shared = {f"model.{name}": model[name] for name in ("layers", "hidden", "normalisation") if name in model}
-    return shared | {"features.columns": tuple(columns)}
+    layers = sum(name.startswith("weight_hh_l") and not name.endswith("_reverse") for name in own)
+    kind = "batch" if "normalisation.running_mean" in own else "layer" if "normalisation.weight" in own else "none"
+    found = {"model.layers": layers, "model.hidden": recurrent[1], "model.normalisation": kind}
+    if "scale.mean" not in shapes:
+        found["features.standardise"] = False
+        found |= {"features.columns": ("relativity",)} if inputs[1] == len(FEATURES) else {}
+    return found
 
 
-def start_from(reference: str, schedule: str, root: str | Path) -> dict[str, Any]:
-    """The settings of a fine-tuning run that starts from a run's or a file's encoder."""
+def start_from(reference: str, schedule: str, root: str | Path, state: bool = False) -> dict[str, Any]:
+    """The settings of a fine-tuning run that starts from a run's or a file's encoder; with `state`, that of its features too."""
     path = resolve(reference, root)
     kept = reference if RUN_ID.fullmatch(reference) else str(path.resolve())
-    return settings_of(reference, root) | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
+    shared = settings_of(reference, root) | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
+    told = state_of(reference, root) if state else ""
+    return shared | ({"features.state": told} if told else {})
+
+
+def contradiction(spec: Finetune, root: str | Path) -> str:
+    """In which settings the spec and the encoder that it starts from contradict each other; empty when they agree."""
+    if spec.transfer.schedule == "none" or not spec.transfer.checkpoint:
+        return ""
+    given, asked = settings_of(spec.transfer.checkpoint, root), settings(spec)
+    if "features.columns" in given:  # a group and its columns are the same
+        given["features.columns"] = names(given["features.columns"])
+        asked["features.columns"] = names(asked["features.columns"])
+    return "; ".join(
+        f"{name} is {_plain(asked[name])} in the settings and {_plain(value)} in the checkpoint"
+        for name, value in given.items()
+        if asked[name] != value
+    )
+
+
+def refuse_contradiction(spec: Finetune, root: str | Path) -> None:
+    """Raise CheckpointError that names both where the spec contradicts the encoder that it starts from."""
+    found = contradiction(spec, root)
+    if found:
+        raise CheckpointError(
+            f"it does not fit the settings: {found}.",
+            where=spec.transfer.checkpoint,
+            mend="Leave these settings out: they are taken from the checkpoint.",
+        )
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def find(data: str | Path, root: str | Path) -> list[Checkpoint]:

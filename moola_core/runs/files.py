@@ -92,4 +92,4 @@ def flush(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Replace the file's text atomically."""
     with replacing(path) as draft:
-        draft.write_text(text)
+        draft.write_text(text, encoding="utf-8")

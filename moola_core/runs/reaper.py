@@ -36,7 +36,7 @@ def identity(pid: int | None = None) -> dict[str, Any]:
 
 def boot() -> str:
     path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text().strip() if path.is_file() else str(psutil.boot_time())
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else str(psutil.boot_time())
 
 
 def alive(process: dict[str, Any]) -> bool:
@@ -60,7 +60,9 @@ def alive(process: dict[str, Any]) -> bool:
 def _ticks(pid: int) -> int | None:
     """Field 22 of /proc/PID/stat; the second one is a name in brackets, which may hold anything."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        return int(
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        )
     except (OSError, IndexError, ValueError):
         return None
 

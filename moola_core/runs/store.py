@@ -133,7 +133,8 @@ class Run:
     def log_text(self, lines: int = 200) -> str:
         """The last lines that the process printed."""
         path = self.folder / "log.txt"
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.is_file() else ""
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        return "\n".join(text.splitlines()[-lines:])
 
     def update(self, **changes: Any) -> Record:
         """Replace fields of the record, atomically."""
@@ -207,7 +208,7 @@ class Run:
             draft.mkdir(parents=True, exist_ok=True)
             for name, columns in tables.items():
                 pq.write_table(pa.table(dict(columns)), draft / f"{name}.parquet")
-            (draft / "fit.json").write_text(codec.dumps(facts) + "\n")
+            (draft / "fit.json").write_text(codec.dumps(facts) + "\n", encoding="utf-8")
             if weights:
                 arrays = {name: np.require(array, requirements="C") for name, array in weights.items()}
                 save_file(arrays, draft / "weights.safetensors")
@@ -300,8 +301,8 @@ class Store:
         )
         try:
             draft.mkdir(parents=True)
-            (draft / "spec.json").write_text(spec.model_dump_json(indent=2) + "\n")
-            (draft / "run.json").write_text(codec.dumps(stored(record), indent=2) + "\n")
+            (draft / "spec.json").write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            (draft / "run.json").write_text(codec.dumps(stored(record), indent=2) + "\n", encoding="utf-8")
             for path in draft.iterdir():
                 flush(path)
             draft.replace(folder)

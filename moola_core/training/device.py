@@ -84,7 +84,7 @@ def _card() -> str:
     if shutil.which("nvidia-smi"):
         query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
         try:
-            answer = subprocess.run(query, capture_output=True, text=True, timeout=20)
+            answer = subprocess.run(query, capture_output=True, text=True, timeout=20, encoding="utf-8")
         except subprocess.TimeoutExpired:
             return "nvidia-smi does not answer"
         if answer.returncode == 0 and answer.stdout.strip():

@@ -176,7 +176,7 @@ def figures_form(planned: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         loaded = st.file_uploader("A JSON file of figures, the predecessor's too", type=["json"], key="figures_file")
         if st.button("Fill in the example", icon=":material/history:"):
-            for name, value in codec.loads(EXAMPLE.read_text()).items():
+            for name, value in codec.loads(EXAMPLE.read_text(encoding="utf-8")).items():
                 st.session_state[f"{FIGURE}{name}"] = typed(value)
     with st.form("figures"):
         columns = st.columns(3)

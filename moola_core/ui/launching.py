@@ -14,7 +14,7 @@ from moola_core.market.unlabelled import refuse_too_few
 from moola_core.market.windows import Windows
 from moola_core.presets import preset
 from moola_core.reports.wording import duration, size
-from moola_core.runs.checkpoints import find, settings_of, start_from
+from moola_core.runs.checkpoints import contradiction, find, settings_of, start_from
 from moola_core.specs import Diagnose, change
 from moola_core.ui import guard, loaders, owners, selecting, settings_form, state
 from moola_core.ui.command import command
@@ -32,7 +32,8 @@ def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH)
     spec: Any = start.finetune() if kind == FINETUNE else start.pretrain()
     spec = spec.model_copy(update={"data": spec.data.model_copy(update=loaders.data_of(dataset))})
     if kind == FINETUNE and checkpoint:
-        spec = change(spec, start_from(checkpoint, start.schedule, store_folder()))
+        state_too = dataset.bars is not None and start.keeps_state
+        spec = change(spec, start_from(checkpoint, start.schedule, store_folder(), state_too))
     return spec
 
 
@@ -49,9 +50,13 @@ def choose_checkpoint(dataset: Dataset) -> str:
     if record is not None and not owners.belongs(record, dataset):
         bars = literal(shown(owners.trained_on(record)))
         st.caption(f":orange[:material/warning:] Pre-trained on {bars}, not on the bars of the chosen dataset.")
-    if chosen and found[chosen].run is None and not settings_of(chosen, store_folder()):
+    if chosen and found[chosen].run is None:
+        told = settings_of(chosen, store_folder())
+        listed = ", ".join(f"{literal(name)} {_value(value)}" for name, value in told.items())
         st.caption(
-            "A file without description: set the model's layers, hidden units and features to those of its encoder."
+            f"Taken from the file: {listed}."
+            if told
+            else "A file without description: set the model's layers, hidden units and features to those of its encoder."
         )
     return str(chosen)
 
@@ -61,7 +66,7 @@ def summary(base: Any, checked: settings_form.Draft, windows: Windows | None, ba
     if checked.spec is None:
         problem = " ".join(f"{name} {text}".strip() for name, text in checked.errors.items())
     else:
-        problem = data_problem(checked.spec, windows)
+        problem = data_problem(checked.spec, windows) or checkpoint_problem(checked.spec)
     if problem:
         st.error(literal(problem), icon=":material/error:")
     else:
@@ -117,6 +122,12 @@ def _pretraining_problem(spec: Any, windows: Windows | None) -> str:
     except MoolaError as error:
         return " ".join([str(error), *notes])
     return ""
+
+
+def checkpoint_problem(spec: Any) -> str:
+    """In what the settings contradict the encoder to start from; empty when they agree."""
+    found = contradiction(spec, store_folder()) if spec.kind == FINETUNE else ""
+    return f"The encoder does not fit: {found}." if found else ""
 
 
 def costs(spec: Any, windows: Windows | None, bars: int) -> None:

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from moola_core.models.encoder import Encoder
 from safetensors.numpy import save_file
 
 from moola_core import studies
@@ -23,7 +24,6 @@ from moola_core.launch.worker import ahead, plan, study
 from moola_core.launch.worker.imported import import_predictions
 from moola_core.market.windows import load_windows
 from moola_core.models.checkpoint import weights_of
-from moola_core.models.encoder import Encoder
 from moola_core.runs import Store
 from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Study, change, parse
 from moola_core.training.reference import NAMES

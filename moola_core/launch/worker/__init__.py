@@ -147,7 +147,9 @@ def _commit() -> tuple[str, bool]:
     asked = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain"]]
     try:
         answers = [
-            subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=10).stdout.strip()
+            subprocess.run(
+                command, cwd=PROJECT, capture_output=True, text=True, timeout=10, encoding="utf-8"
+            ).stdout.strip()
             for command in asked
         ]
     except (OSError, subprocess.TimeoutExpired):

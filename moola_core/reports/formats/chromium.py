@@ -54,7 +54,9 @@ def _run(page: str, *flags: str) -> str:
         # Chromium's own sandbox does not start for root, as in most containers.
         sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         command = [find(), *FLAGS, *sandbox, f"--user-data-dir={folder}/profile", *flags, path.as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, encoding="utf-8"
+        )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise ReportError(f"Chromium ended with status {done.returncode}: {last}", mend="Take html or json.")
