@@ -4,7 +4,7 @@ TORCH ?= pinned
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: app test check browser clean
+.PHONY: app test soak check browser clean
 
 app: .venv/app-$(TORCH)
 	@$(BIN)/python -m moola_core doctor --host --port $(PORT)
@@ -12,6 +12,10 @@ app: .venv/app-$(TORCH)
 
 test: .venv/test-$(TORCH)
 	$(BIN)/pytest -n 2 --dist loadgroup -p no:cacheprovider $(PYTEST)
+
+# The long forms of tests that `make test` has short ones of.
+soak: .venv/test-$(TORCH)
+	$(BIN)/pytest -n 2 --dist loadgroup -p no:cacheprovider -m soak --timeout 3600 $(PYTEST)
 
 check: .venv/test-$(TORCH)
 	$(BIN)/ruff check .

@@ -26,6 +26,12 @@ def device(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor's trees beside a run, fewer: they take most of the time of a small one. tests/diagnostics has them all."""
+    monkeypatch.setattr("moola_core.diagnostics.doctor.reference.TREES", 20)
+
+
 @pytest.fixture(scope="session")
 def demo():
     """A small demo market of the helpful world."""

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -9,6 +12,8 @@ import shap
 import torch
 
 from moola_core.diagnostics.attribution import (
+    Explained,
+    Job,
     answers,
     attribute,
     expected_gradients,
@@ -20,6 +25,7 @@ from moola_core.diagnostics.attribution import (
 )
 from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
+from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
 from moola_core.models.multitask import MultiTask
 from moola_core.presets import preset
@@ -28,13 +34,43 @@ from moola_core.specs import Model, change
 from moola_core.training import processes
 
 
+@pytest.fixture(scope="module")
+def few_files(tmp_path_factory):
+    """A market of few windows: each is explained by many calls of a model."""
+    return write_demo(tmp_path_factory.mktemp("few"), make_demo("helpful", bars=8_000, windows=20, seed=3))
+
+
+@pytest.fixture(autouse=True)
+def quick_doctor(few_trees): ...
+
+
 def network(features: int = 5, classes: int = 2, **changes) -> MultiTask:
     torch.manual_seed(3)
     return MultiTask(features, classes, Model(hidden=4, **changes)).eval()
 
 
+def in_order_of_arrival(masked: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Shapley values by their definition: what each of five features adds when it comes, over all orders of coming."""
+    values = {row: masked(np.array([row]))[0] for row in product((0, 1), repeat=5)}
+    added = []
+    for order in permutations(range(5)):
+        there, gains = np.zeros(5, int), {}
+        for feature in order:
+            before = values[tuple(there.tolist())]
+            there[feature] = 1
+            gains[feature] = values[tuple(there.tolist())] - before
+        added.append([gains[feature] for feature in range(5)])
+    return np.mean(added, axis=0)
+
+
+def by_shap(masked: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    explainer = shap.ExactExplainer(masked, shap.maskers.Independent(np.zeros((1, 5))))
+    return explainer(np.ones((1, 5))).values[0]
+
+
+@pytest.mark.parametrize("reference", [in_order_of_arrival, pytest.param(by_shap, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_values_are_those_of_shap_s_exact_explainer(classes):
+def test_values_are_those_of_the_definition_and_of_shap_s_exact_explainer(classes, reference):
     model = network(5, classes)
     answer = answers(model, classes, 12)
     rng = np.random.default_rng(0)
@@ -46,9 +82,7 @@ def test_values_are_those_of_shap_s_exact_explainer(classes):
         with torch.no_grad():
             return answer(torch.from_numpy(made.astype(np.float32))).double().numpy()
 
-    explainer = shap.ExactExplainer(masked, shap.maskers.Independent(np.zeros((1, 5))))
-    theirs = explainer(np.ones((1, 5))).values[0]
-    assert found == pytest.approx(theirs.reshape(found.shape), abs=1e-6)
+    assert found == pytest.approx(reference(masked).reshape(found.shape), abs=1e-6)
     assert empty + found.sum(0) == pytest.approx(full, abs=1e-6)
 
 
@@ -114,32 +148,41 @@ def test_expected_gradients_add_up_and_lie_where_the_answer_looks():
     assert np.corrcoef(found[:, 4, 1, 0], exact.numpy())[0, 1] > 0.95
 
 
+def as_if_elsewhere(jobs: Sequence[Job]) -> Iterator[Explained]:
+    """Each job and what was found carried as between processes, the last job first."""
+    for job in reversed(jobs):
+        yield pickle.loads(pickle.dumps(explain(pickle.loads(pickle.dumps(job)))))
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [as_if_elsewhere, pytest.param(partial(processes.each, explain), marks=pytest.mark.soak)]
+)
 def test_several_repeats_are_explained_in_other_processes_and_all_at_once_with_the_same_values(
-    demo_files, tmp_path, device
+    few_files, tmp_path, device, elsewhere
 ):
     small = {"epochs": 1, "repeats": 2, "folds": 2, "hidden": 4, "processes": 1, "columns": ("range_z", "body_pct")}
-    spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | small)
+    spec = change(preset("quick").finetune(), {"data.windows": str(few_files["windows"])} | small)
     run = Store(tmp_path).create(spec)
     worker.run(run)
-    windows, _ = load_windows(demo_files["windows"]).trainable(("D",))
+    windows, _ = load_windows(few_files["windows"]).trainable(("D",))
     x = window_matrix(windows, spec.features)
-    here, there = (attribute(run, windows, x, 2, work=work) for work in (None, partial(processes.each, explain)))
-    assert here.repeats == 2 and len(here.window_id) == 120 and here.window_id == there.window_id
+    here, there = (attribute(run, windows, x, 2, work=work) for work in (None, elsewhere))
+    assert here.repeats == 2 and len(here.window_id) == 40 and here.window_id == there.window_id
     assert np.allclose(here.values, there.values, atol=1e-7) and np.allclose(here.course, there.course, atol=1e-7)
     assert len(here.ranking[0].by_fit) == 4
     told: list = []
     stacked = attribute(run, windows, x, 2, lambda *done: told.append(done), partial(explain_together, device=device))
-    assert stacked.window_id == here.window_id and told[-1] == (120, 120)
+    assert stacked.window_id == here.window_id and told[-1] == (40, 40)
     for name in ("values", "empty", "full", "course"):
         np.testing.assert_allclose(getattr(stacked, name), getattr(here, name), atol=1e-5, err_msg=name)
 
 
-def test_fits_with_different_numbers_of_windows_are_asked_together(demo_files, tmp_path, device):
+def test_fits_with_different_numbers_of_windows_are_asked_together(few_files, tmp_path, device):
     small = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1, "columns": ("range_z", "body_pct")}
-    spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | small)
+    spec = change(preset("quick").finetune(), {"data.windows": str(few_files["windows"])} | small)
     run = Store(tmp_path).create(spec)
     worker.run(run)
-    windows, _ = load_windows(demo_files["windows"]).trainable(("D",))
+    windows, _ = load_windows(few_files["windows"]).trainable(("D",))
     jobs: list = []
     attribute(
         run,

@@ -37,7 +37,7 @@ def test_equals_the_reference_arrays(name):
         assert np.abs(relativity(ohlc, 105) - features).max() <= 1e-6
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(bars(), st.sampled_from([10, 60, 105]))
 def test_equals_the_slow_reference(ohlc, length):
     assert np.abs(relativity(ohlc, length) - columns(ohlc, length)).max() <= 1e-6

@@ -130,6 +130,7 @@ def test_an_arm_that_fails_is_left_out_but_the_baseline_must_not(store, demo_fil
 
 def test_a_killed_study_goes_on_where_it_was_and_comes_to_the_same_verdict(store, demo_files, tmp_path):
     spec = small_study(demo_files, epochs=6)
+    spec = spec.model_copy(update={"arms": (spec.arms[0], spec.arms[2])})  # the network, and one that needs no training
     whole = finish(store, spec)
     run = store.create(spec)
     script = "import sys; from moola_core.runs.store import Run; from moola_core.launch import worker; from pathlib import Path; worker.run(Run(Path(sys.argv[1])))"

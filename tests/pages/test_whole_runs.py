@@ -14,8 +14,18 @@ from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Diagnose, Predict, change
 from tests.pages.conftest import texts
 
-SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
+# Few features: an attribution asks the model about every set of them.
+COLUMNS = ("range_z", "body_pct", "price_path")
+SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1, "columns": COLUMNS}
+pytestmark = pytest.mark.usefixtures("few_trees")
 SECTIONS = {"Metrics": 4, "Calibration": 3, "Balance": 1, "Transfer": 2, "Attribution": 5, "Errors": 1}
+
+
+@pytest.fixture(autouse=True)
+def quick_attribution(monkeypatch):
+    """In this process, and with few draws: tests/diagnostics/test_attribution.py looks at the values."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("moola_core.diagnostics.attribution.SAMPLES", 5)
 
 
 def done(store, spec, parent=None) -> Run:
@@ -44,7 +54,7 @@ def data(dataset):
 
 
 def test_every_diagnostic_of_a_demo_run_draws_data(show, store, dataset, data):
-    small = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 60, "exclude_labelled": False}
+    small = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 60, "exclude_labelled": False, "columns": COLUMNS}
     files = {"data.windows": data.windows, "data.bars": data.bars}
     encoder = done(store, change(preset("quick").pretrain(), files | small))
     run = finetuned(store, dataset, **start_from(encoder.id, "full", store))

@@ -147,10 +147,13 @@ for _ in range(3):
 """
 
 
-def test_twenty_submitters_at_once(store):
+@pytest.mark.parametrize("count", [4, pytest.param(20, marks=pytest.mark.soak)])
+def test_many_submitters_at_once(store, count):
     """Each a process of its own, on a store that none of them has made."""
     command = [sys.executable, "-c", SUBMIT, str(store.root)]
-    processes = [subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(20)]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(count)
+    ]
     for process in processes:
         assert process.stdin is not None
         process.stdin.close()
@@ -159,4 +162,4 @@ def test_twenty_submitters_at_once(store):
         assert process.returncode == 0, process.stderr.read().decode()
         process.stderr.close()
     entries = Queue(store.root).entries()
-    assert len(entries) == 60 and {entry.run_id for entry in entries} == {r.run_id for r in store.runs()}
+    assert len(entries) == 3 * count and {entry.run_id for entry in entries} == {r.run_id for r in store.runs()}
