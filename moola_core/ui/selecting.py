@@ -12,6 +12,8 @@ from typing import Any
 
 import streamlit as st
 
+from moola_core.ui import guard
+
 
 def select(
     title: str, key: str, labels: dict[str, str], on_change: Callable[[], None] | None = None, **look: Any
@@ -34,7 +36,7 @@ def select(
         index=None if chosen is None else 0,
         key=widget,
         format_func=labels.__getitem__,
-        on_change=_take,
+        on_change=guard.callback(_take),
         args=(key, widget, on_change),
         **look,
     )

@@ -107,7 +107,7 @@ def test_draws_are_those_of_a_slow_bootstrap():
             [2 * ((true == c) & (said == c)).sum() / ((true == c).sum() + (said == c).sum()) for c in (0, 1)]
         )
 
-    said = a.probability[0].argmax(1)
+    said = a.predictions.probabilities[0].argmax(1)
     assert f1_macro(a.target, said) == pytest.approx(f1_score(a.target, said, average="macro"))
     for _ in range(400):
         rows = np.concatenate([np.flatnonzero(a.group == g) for g in rng.integers(0, 40, 40)])
