@@ -136,7 +136,7 @@ def references(base: Finetune) -> tuple[Arm, ...]:
     ]
     if find_spec("aeon") is not None:
         found.append(Arm(name="MiniRocket on prices", changes={"reference": "minirocket"} | path))
-    return tuple(found)
+    return tuple(arm.model_copy(update={"beside": True}) for arm in found)
 
 
 def _transfer(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:

@@ -20,6 +20,7 @@ class Arm(Part):
         None,
         description="settings of the pre-training that this arm changes; none starts from no encoder of the study's",
     )
+    beside: bool = Field(False, description="a simple model that stands beside what the study compares")
 
 
 class Study(Part):

@@ -36,7 +36,7 @@ def test_what_a_verdict_makes_pointless_is_skipped_with_its_reason():
         "transfer", {}, bars=True
     )
     assert not skip("pretraining-data", {"objectives": judged(full="helps")}, True)
-    assert "no pre-training task helped" in skip("pretraining-data", {"objectives": judged()}, True)
+    assert "no pre-training task was shown to help" in skip("pretraining-data", {"objectives": judged()}, True)
     tasks = make_comparison()
     only = dataclasses.replace(tasks.verdicts[0], arm="class only", verdict="equivalent", metric="f1_macro")
     arms = (*tasks.arms, dataclasses.replace(tasks.arms[0], name="class only"))
@@ -46,7 +46,7 @@ def test_what_a_verdict_makes_pointless_is_skipped_with_its_reason():
         "gradients", {"tasks": dataclasses.replace(same, verdicts=(dataclasses.replace(only, verdict="helps"),))}, True
     )
     late = tuple(dataclasses.replace(arm, best_epoch=18.0, epochs=20.0, patience=10) for arm in tasks.arms)
-    assert "ran to their last epoch" in skip("patience", {"transfer": dataclasses.replace(tasks, arms=late)}, True)
+    assert "did the median fit stop early" in skip("patience", {"transfer": dataclasses.replace(tasks, arms=late)}, True)
 
 
 def test_only_a_network_that_helps_is_taken_over():

@@ -24,6 +24,7 @@ def test_an_empty_page_offers_a_study_and_starts_it(show, store, dataset, monkey
     assert "No labelled windows here" in texts(show("compare", data=False))
     at = show("compare")
     assert "Nothing was compared yet" in texts(at) and "from scratch, frozen, gradual, full" in texts(at)
+    at.toggle(key="study_all_bars").set_value(True).run()
     button(at, "Start the study").click().run()
     (record,) = Store(store).runs()
     assert record.kind == "study" and len(started) == 1
@@ -41,6 +42,21 @@ def test_a_study_says_its_verdict_and_draws_it(show, store, dataset):
     at.selectbox(key="compared_metric").set_value("ece").run()
     assert not at.exception
     assert len([item for item in at.button if "better" in item.label]) == 10
+
+
+def test_a_study_without_enough_bars_is_refused_in_a_sentence_before_it_starts(show, store, dataset):
+    at = show("compare")
+    said = texts(at).replace("\\", "")
+    assert "only 93 of 765 windows are left for pre-training" in said and "611 share bars with labelled windows" in said
+    assert "pretrain.sampling.exclude_labelled=false (704 windows" in said and "frozen, gradual, full" in said
+    assert button(at, "Start the study").disabled and not button(at, "Run the whole plan").disabled
+    for name, enough in (("objectives", False), ("pretraining-data", False), ("losses", True), ("features", True)):
+        at.selectbox(key="study_name").set_value(name).run()
+        assert button(at, "Start the study").disabled is not enough, name
+    at.toggle(key="study_all_bars").set_value(True).run()
+    at.selectbox(key="study_name").set_value("transfer").run()
+    assert not button(at, "Start the study").disabled and "left for pre-training" not in texts(at)
+    assert Store(store).runs() == []
 
 
 def test_a_gain_opens_its_window(show, store, dataset):
@@ -90,7 +106,7 @@ def test_a_plan_shows_its_decisions_and_gates(show, store, dataset):
     run.write_result("plan", PlanReport(steps, gates(0.355), CONTRADICTION))
     run.update(state="done")
     at = show("compare")
-    assert "start from both" in texts(at) and "no bars to pre-train on" in texts(at) and len(at.dataframe) == 1
+    assert "take over both" in texts(at) and "no bars to pre-train on" in texts(at) and len(at.dataframe) == 1
 
 
 def test_the_whole_plan_starts_at_a_click(show, store, dataset, monkeypatch):

@@ -52,9 +52,9 @@ def test_pretraining_is_launched_from_the_app(show, store, dataset, monkeypatch)
     at = show("launch", kind="pretrain", preset="quick")
     assert at.code[0].value.startswith("moola pretrain --bars") and "--windows" in at.code[0].value
     next(group for group in at.button_group if group.key == "settings_part").set_value("sampling").run()
-    next(box for box in at.text_input if box.key.endswith("sampling.stride_bars")).set_value("40").run()
-    assert "--set sampling.stride_bars=40" in at.code[0].value
+    next(box for box in at.text_input if box.key.endswith("sampling.stride_bars")).set_value("13").run()
+    assert "--set sampling.stride_bars=13" in at.code[0].value
     button(at, "Start the run").click().run()
     (record,) = Store(store).runs()
     assert record.kind == "pretrain" and len(started) == 1
-    assert Store(store).open(record.run_id).spec.sampling.stride_bars == 40
+    assert Store(store).open(record.run_id).spec.sampling.stride_bars == 13

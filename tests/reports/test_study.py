@@ -153,7 +153,8 @@ def test_a_plan_says_every_decision_and_what_its_studies_found(plan_run, study_r
     assert (
         said(report, "plan")["transfer."] == "full helps: +0.140." and "labels failed" in said(report, "plan")["Next."]
     )
-    assert f"moola plan --resume {plan_run.id}" in said(report, "plan")["Next."]
+    assert "start the plan again" in said(report, "plan")["Next."], "it is done: there is nothing to resume"
+    assert said(report, "plan")["labels failed."] == "the bars are gone."
     sources = {number.source.split("/")[0] for number in numbers(report) if "comparison.json" in number.source}
     assert sources == {study_run.id}
 

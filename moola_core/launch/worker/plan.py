@@ -10,7 +10,7 @@ from moola_core.diagnostics import plan as rules
 from moola_core.diagnostics.results import Comparison, Decision, PlanReport
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.worker.relay import Listen
-from moola_core.launch.worker.study import CarryOut, Children
+from moola_core.launch.worker.study import CarryOut, Children, untrained
 from moola_core.runs.codec import restore
 from moola_core.runs.store import Run, now
 from moola_core.specs import Plan
@@ -42,13 +42,13 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
             decisions.append(Decision(name, "failed", str(error), "", "", run_id, WHO, now()))
             continue
         found = restore(Comparison, child.result("comparison"))
-        left_out = _left_out(child, found)
-        if not left_out:  # of arms that were not trained nothing follows
+        missing = untrained(child)
+        if not missing:  # of arms that were not trained nothing follows
             seen[name] = found
         taken, settings = _taken_over(name, child, found)
         changes |= settings
-        branch, reason = ("ran in part", f"{_reason(name)} {left_out}") if left_out else ("ran", _reason(name))
-        decisions.append(Decision(name, branch, reason, found.sentence, taken, child.id, WHO, now()))
+        branch = "ran in part" if missing else "ran"
+        decisions.append(Decision(name, branch, _reason(name, missing), found.sentence, taken, child.id, WHO, now()))
         baseline = _baseline(found) if baseline is None else baseline
         _write(run, decisions, baseline)
     _write(run, decisions, baseline)
@@ -65,13 +65,6 @@ def _of(name: str, changes: Mapping[str, Any], spec: Plan) -> dict[str, Any]:
     """The settings that concern the study: those of pre-training only where it pre-trains."""
     pretrains = name in studies.PRETRAINED and not (name == "transfer" and spec.checkpoint)
     return {key: value for key, value in changes.items() if pretrains or not key.startswith("pretrain.")}
-
-
-def _left_out(child: Run, found: Comparison) -> str:
-    """The arms of the study that could not be trained, as a sentence; empty when all were."""
-    there = {arm.name for arm in found.arms}
-    missing = [arm.name for arm in child.spec.arms if arm.name not in there]
-    return f"These arms could not be trained: {', '.join(missing)}." if missing else ""
 
 
 def _taken_over(name: str, child: Run, found: Comparison) -> tuple[str, dict[str, Any]]:
@@ -95,8 +88,10 @@ def _write(run: Run, decisions: list[Decision], baseline: float | None) -> None:
     run.write_result("plan", PlanReport(tuple(decisions), rules.gates(baseline), rules.contradiction(transfer)))
 
 
-def _reason(name: str) -> str:
-    return studies.NAMED[name][0]
+def _reason(name: str, missing: Mapping[str, str]) -> str:
+    """The question of the study, and which of its arms were not trained."""
+    question = studies.NAMED[name][0]
+    return f"{question} Not trained: {', '.join(missing)}." if missing else question
 
 
 def _baseline(found: Comparison) -> float | None:

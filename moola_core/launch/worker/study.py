@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
@@ -19,11 +19,11 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
     spec: Study = run.spec
     if not run.record.counts.get("children"):
         ahead.refuse(spec, run.store_root)
-    run.update(warnings=tuple(dict.fromkeys((*run.record.warnings, *spec.notes))))
+    counts = {name: value for name, value in run.record.counts.items() if name != "untrained"}
+    run.update(warnings=spec.notes, counts=counts)  # what an interrupted study said of its arms is found out again
     made = Children(run, listen, carry_out, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
-    missing: dict[str, MoolaError] = {}
     cluster = side_by_side(run)
     if cluster is not None:
         _all_at_once(cluster, made, spec)
@@ -33,9 +33,8 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
             arms[arm.name] = made.get(f"arm {arm.name}", spec.spec_of(arm.name, checkpoint), f"{spec.name}: {arm.name}")
         except MoolaError as error:
             _give_up(run, spec, arm, error)
-            missing[arm.name] = error
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
-    _refuse_unanswered(spec, missing)
+    _refuse_unanswered(run, spec)
     found = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed))
     run.write_result("comparison", found)
 
@@ -58,21 +57,28 @@ def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
     """A study can do without an arm, but not without the one that all are compared with."""
     if arm.name == spec.against or (isinstance(error, RunError) and "is running" in error.what):
         raise error
-    run.update(warnings=(*run.record.warnings, f"{arm.name} is left out: {error}"))
+    record = run.record
+    untrained = record.counts.get("untrained", {}) | {arm.name: str(error)}
+    run.update(
+        warnings=(*record.warnings, f"{arm.name} is left out: {error}"), counts=record.counts | {"untrained": untrained}
+    )
 
 
-def _refuse_unanswered(spec: Study, missing: Mapping[str, MoolaError]) -> None:
-    """A study is done when an arm that its question is about was trained beside the one that all are compared with.
+def untrained(run: Run) -> dict[str, str]:
+    """The arms that a study compares and could not train, with the reasons; not the simple models that stand beside it."""
+    beside = {arm.name for arm in run.spec.arms if arm.beside}
+    return {name: why for name, why in run.record.counts.get("untrained", {}).items() if name not in beside}
 
-    Simple models stand beside every study; they alone answer only a study that compares nothing else.
-    """
-    others = [arm.name for arm in spec.arms if arm.name != spec.against]
-    asked = [name for name in others if spec.spec_of(name, "encoder").reference == "none"] or others
-    if all(name in missing for name in asked):
+
+def _refuse_unanswered(run: Run, spec: Study) -> None:
+    """A study is done when something that it compares was trained beside the arm that all are compared with."""
+    missing = untrained(run)
+    asked = [arm.name for arm in spec.arms if arm.name != spec.against and not arm.beside]
+    if asked and all(name in missing for name in asked):
         raise RunError(
-            f"the question of the study is not answered: only {spec.against} was trained, and none of {', '.join(asked)}.",
+            f"the question of the study is not answered: of {', '.join([spec.against, *asked])} only the first could be trained.",
             where=f"study {spec.name}",
-            mend=f"The first one said: {missing[asked[0]]}",
+            mend=f"{asked[0]} said: {missing[asked[0]]}",
         )
 
 
