@@ -79,9 +79,15 @@ def _refuse_own(name: str, own: Mapping[str, Any], checkpoint: str) -> None:
             where=f"reference={own['reference']}",
             mend="Run a simple model alone with `moola finetune --set reference=NAME`.",
         )
-    if "transfer.checkpoint" in own and name in PRETRAINED:
-        instead = "Give --checkpoint RUN_OR_FILE." if name == "transfer" else "Leave it out."
-        raise SpecError(f"the arms of the study {name} set it themselves.", where="transfer.checkpoint", mend=instead)
+    for setting in ("transfer.checkpoint", "transfer.schedule"):
+        if setting in own and name in PRETRAINED:
+            raise SpecError(
+                f"the arms of the study {name} set it themselves.",
+                where=f"{setting}={own[setting]}",
+                mend="Give --checkpoint RUN_OR_FILE."
+                if (name, setting) == ("transfer", "transfer.checkpoint")
+                else "Leave it out.",
+            )
     if checkpoint and name != "transfer":
         instead = "To start every arm from it: --set transfer.checkpoint=RUN_OR_FILE --set transfer.schedule=full."
         raise SpecError(

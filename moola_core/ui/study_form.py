@@ -39,18 +39,17 @@ def new_study(dataset: Dataset) -> None:
             help="For bars that are mostly labelled: sets pretrain.sampling.exclude_labelled=false.",
         )
     changes = {"pretrain.sampling.exclude_labelled": not unlabelled} if dataset.bars else {}
+    spec = None
     try:
-        own = changes if name in studies.PRETRAINED else {}
-        spec = studies.study(name, start, loaders.data_of(dataset), own)
-        refuse_impossible(spec, dataset)
+        asked = studies.study(name, start, loaders.data_of(dataset), changes if name in studies.PRETRAINED else {})
+        st.caption(
+            f"Arms: {literal(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "
+            f"{asked.base.training.folds} folds, about {duration(study_seconds(asked, dataset))}."
+        )
+        refuse_impossible(asked, dataset)
+        spec = asked
     except MoolaError as error:
         widgets.explain(error)
-        spec = None
-    if spec is not None:
-        st.caption(
-            f"Arms: {literal(', '.join(arm.name for arm in spec.arms))}. {spec.base.training.repeats} repeats of "
-            f"{spec.base.training.folds} folds, about {duration(study_seconds(spec, dataset))}."
-        )
     launcher = loaders.launcher()
     with st.container(horizontal=True):
         if st.button("Start the study", type="primary", icon=":material/play_arrow:", disabled=spec is None):
@@ -59,8 +58,7 @@ def new_study(dataset: Dataset) -> None:
             st.rerun()
         whole = "All named studies in their order; what one shows decides about the next."
         if st.button("Run the whole plan", icon=":material/account_tree:", help=whole):
-            asked = Plan(preset=start, data=Data(**loaders.data_of(dataset)), changes=changes)
-            launcher.submit(asked, name="plan")
+            launcher.submit(Plan(preset=start, data=Data(**loaders.data_of(dataset)), changes=changes), name="plan")
             st.rerun()
 
 

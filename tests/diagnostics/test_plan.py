@@ -46,7 +46,9 @@ def test_what_a_verdict_makes_pointless_is_skipped_with_its_reason():
         "gradients", {"tasks": dataclasses.replace(same, verdicts=(dataclasses.replace(only, verdict="helps"),))}, True
     )
     late = tuple(dataclasses.replace(arm, best_epoch=18.0, epochs=20.0, patience=10) for arm in tasks.arms)
-    assert "did the median fit stop early" in skip("patience", {"transfer": dataclasses.replace(tasks, arms=late)}, True)
+    assert "did the median fit stop early" in skip(
+        "patience", {"transfer": dataclasses.replace(tasks, arms=late)}, True
+    )
 
 
 def test_only_a_network_that_helps_is_taken_over():

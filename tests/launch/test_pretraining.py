@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from moola_core.cli import main
 from moola_core.errors import DataError
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate_pretraining
-from moola_core.launch.worker.pretrain import last_snapshot
+from moola_core.launch.worker.pretrain import last_snapshot, load_material
 from moola_core.presets import PRESETS, preset
 from moola_core.runs import Store
 from moola_core.runs.checkpoints import find, settings_of, start_from
@@ -137,3 +138,44 @@ def test_a_normalised_encoder_is_fine_tuned_with_its_statistics(store, demo_file
     kept = load_file(tuned.replicates()[(0, 0)] / "weights.safetensors")
     assert {key for key in encoder if "normalisation" in key} <= kept.keys()
     assert all(kept[key].shape == encoder[key].shape for key in encoder if key.startswith("encoder."))
+
+
+def test_pretraining_on_bars_alone_leaves_out_the_windows_that_are_known_for_them(store, demo, demo_files, capsys):
+    """No --windows, but their file lies beside the bars: bar by bar, none of the labelled ones is seen, and the output says so."""
+    sets = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 13, "objective.name": "masked"}
+    arguments = [
+        "pretrain",
+        "--bars",
+        str(demo_files["bars"]),
+        "--preset",
+        "quick",
+        "--store",
+        str(store.root),
+        "--json",
+    ]
+    assert main([*arguments, *(f"--set={name}={value}" for name, value in sets.items())]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert any(str(demo_files["windows"]) in text and "are left out" in text for text in found["warnings"])
+    assert str(demo_files["windows"]) in said.err and found["windows"]["labelled"] > 0
+    run = store.open(found["run_id"])
+    sample = load_material(run.spec, store.root / "cache").sample
+    taken = np.zeros(len(demo.bars), bool)
+    for at in demo.windows.position:
+        taken[at : at + 105] = True
+    assert not any(taken[first : first + 105].any() for first in (*sample.train, *sample.valid))
+    assert "labels" in run.record.data_hashes
+
+
+def test_pretraining_on_bars_of_which_no_labels_are_known_says_that_none_could_be_left_out(
+    store, demo_files, tmp_path, capsys, monkeypatch
+):
+    alone = tmp_path / "bars.parquet"
+    alone.write_bytes(demo_files["bars"].read_bytes())
+    monkeypatch.setenv("MOOLA_DATA", str(tmp_path / "data"))
+    sets = ["--set=epochs=1", "--set=hidden=4", "--set=batch=64", "--set=stride_bars=60"]
+    assert main(["pretrain", "--bars", str(alone), "--preset", "quick", "--store", str(store.root), *sets]) == 0
+    said = capsys.readouterr()
+    assert "none could be left out of pre-training" in said.err and "--windows FILE" in said.err
+    (record,) = store.runs("pretrain")
+    assert any("none could be left out" in text for text in record.warnings) and record.counts["labelled"] == 0

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import pandas as pd
 import pytest
 
 from moola_core import studies
-from moola_core.errors import DataError, RunError, SpecError
+from moola_core.cli import main
+from moola_core.errors import CheckpointError, DataError, RunError, SpecError
 from moola_core.launch import worker
-from moola_core.launch.worker import plan
+from moola_core.launch.worker import ahead, plan, study
 from moola_core.launch.worker.imported import import_predictions
 from moola_core.market.windows import load_windows
 from moola_core.runs import Store
@@ -224,6 +226,147 @@ def test_a_plan_runs_its_phases_and_keeps_each_decision(store, demo_files):
     assert len(found["gates"]) == 5 and "contradict" not in found["contradiction"] and found["decisions"][0]["when"]
     plan.work(run, None, pretend)
     assert len(asked) == len(set(asked)), "a plan that goes on makes no study twice"
+
+
+ENCODER = {
+    "pretrain.training.epochs": 1,
+    "pretrain.sampling.stride_bars": 60,
+    "pretrain.sampling.exclude_labelled": False,
+}
+
+
+@pytest.mark.parametrize("name", ["transfer", "objectives", "pretraining-data"])
+def test_a_study_that_the_bars_are_too_few_for_is_refused_before_anything_starts(store, demo_files, capsys, name):
+    files = ["--windows", str(demo_files["windows"]), "--bars", str(demo_files["bars"])]
+    assert main(["study", name, *files, "--preset", "quick", "--store", str(store.root)]) == 2
+    said = capsys.readouterr()
+    assert re.search(
+        r"only \d+ of 76\d windows are left for pre-training, fewer than 100: .*share bars with labelled", said.err
+    )
+    assert "pretrain.sampling.exclude_labelled=false (" in said.err and said.out == "" and store.runs() == []
+    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
+    queued = store.create(studies.study(name, "quick", data, SMALL))
+    with pytest.raises(DataError, match="left for pre-training"):
+        worker.run(queued)
+    assert queued.record.state == "failed" and [record.kind for record in store.runs()] == ["study"]
+
+
+def test_an_encoder_that_does_not_fit_is_refused_before_anything_is_trained(store, demo_files):
+    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
+    apart = studies.study("transfer", "quick", data, SMALL | ENCODER | {"pretrain.model.hidden": 8})
+    with pytest.raises(SpecError, match=r"arm frozen.*would not fit.*model\.hidden 8 and 4"):
+        worker.run(store.create(apart))
+    torn = store.root / "encoder.safetensors"
+    for path, words in ((store.root / "none.safetensors", "no checkpoint"), (torn, "cannot be read")):
+        torn.write_bytes(b"nothing")
+        with pytest.raises(CheckpointError, match=words):
+            worker.run(store.create(studies.study("transfer", "quick", data, SMALL, str(path))))
+    small = store.create(
+        change(studies.study("transfer", "quick", data, SMALL | ENCODER).pretrain, {"training.epochs": 1})
+    )
+    worker.run(small)
+    larger = studies.study("transfer", "quick", data, SMALL | {"hidden": 8}, small.id)
+    with pytest.raises(CheckpointError, match=r"arm frozen.*Set model.layers=1 and model.hidden=4"):
+        worker.run(store.create(larger))
+    all_sizes = studies.study(
+        "architectures", "quick", data, SMALL | {"transfer.checkpoint": small.id, "transfer.schedule": "full"}
+    )
+    with pytest.raises(CheckpointError, match=r"arm 1×96, dropout 0\.5"):
+        worker.run(store.create(all_sizes))
+    assert store.runs("finetune") == []
+
+
+def test_a_study_none_of_whose_arms_could_be_trained_is_never_done(store, demo_files, monkeypatch):
+    """The pre-training passes what can be counted and fails on its way: what is left compares nothing that was asked."""
+    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
+    run = store.create(studies.study("transfer", "quick", data, SMALL | ENCODER))
+
+    def carry_out(child, listen):
+        if child.record.kind == "pretrain":
+            raise RunError("The loss is not a number from epoch 1 on.")
+        child.update(state="done")
+
+    with pytest.raises(RunError, match=r"question of the study is not answered.*loss is not a number"):
+        study.work(run, None, carry_out)
+    assert run.record.counts["untrained"].keys() == {"frozen", "gradual", "full"}
+    assert not (run.folder / "results" / "comparison.json").exists()
+
+
+def test_studies_of_two_tasks_are_refused_where_no_window_has_a_pointer(store, demo_files, tmp_path):
+    table = pd.read_parquet(demo_files["windows"]).assign(expansion_start=np.nan, expansion_end=np.nan)
+    table.to_parquet(tmp_path / "windows.parquet")
+    for name, refused in (("tasks", True), ("losses", True), ("gradients", True), ("patience", False)):
+        spec = studies.study(name, "quick", {"windows": str(tmp_path / "windows.parquet")}, SMALL)
+        if refused:
+            with pytest.raises(DataError, match=r"none of the \d+ windows has a pointer"):
+                ahead.refuse(spec, store.root)
+        else:
+            ahead.refuse(spec, store.root)
+
+
+def judging(missing=(), fails=(), helps="both"):
+    """A worker that trains nothing: every study is done, and in it the arm `helps` helps; studies of `fails` fail."""
+
+    def carry_out(child, listen):
+        name = child.spec.name
+        if name in fails:
+            child.update(state="failed", error="The loss is not a number.")
+            raise RunError("The loss is not a number.", where=f"run {child.id}")
+        found, compared = (
+            make_comparison(),
+            [arm for arm in child.spec.arms if not arm.beside and arm.name not in missing],
+        )
+        arms = tuple(dataclasses.replace(found.arms[0], name=arm.name, model="network") for arm in compared)
+        rows = tuple(
+            dataclasses.replace(
+                found.verdicts[0],
+                arm=arm.name,
+                against=child.spec.against,
+                metric="f1_macro",
+                verdict="helps" if arm.name == helps else "undecided",
+            )
+            for arm in compared[1:]
+        )
+        child.write_result(
+            "comparison", dataclasses.replace(found, arms=arms, verdicts=rows, against=child.spec.against)
+        )
+        gone = {arm.name: "It failed." for arm in child.spec.arms if arm.name in missing}
+        child.update(state="done", counts={"untrained": gone})
+
+    return carry_out
+
+
+def planned(store, demo_files, carry_out, **changes):
+    data = Data(windows=str(demo_files["windows"]), bars=str(demo_files["bars"]))
+    run = store.create(Plan(preset="quick", data=data, changes=SMALL | changes))
+    plan.work(run, None, carry_out)
+    return run, {row["study"]: row for row in run.result("plan")["decisions"]}
+
+
+def test_a_plan_says_that_something_is_taken_over_only_where_the_next_study_begins_with_it(store, demo_files):
+    _, steps = planned(store, demo_files, judging(helps="both"))
+    assert steps["features"]["adopts"] == "both (features.columns=relativity+price_path)"
+    later = [store.open(row["run_id"]).spec.base for name, row in steps.items() if row["run_id"] and name != "features"]
+    assert later and all(base.features.columns == ("relativity", "price_path") for base in later)
+    for helps in ("full", "masked", "active"):
+        _, steps = planned(store, demo_files, judging(helps=helps))
+        assert {row["adopts"] for row in steps.values()} == {""}, "no study begins with an encoder of another one"
+
+
+def test_a_plan_draws_no_conclusion_from_studies_that_failed_or_lack_arms(store, demo_files):
+    run, steps = planned(store, demo_files, judging(missing=("masked", "supervised"), fails=("transfer",), helps=""))
+    assert steps["transfer"]["branch"] == "failed" and "not a number" in steps["transfer"]["reason"]
+    assert store.open(steps["transfer"]["run_id"]).record.state == "failed"
+    assert steps["objectives"]["branch"] == "ran in part" and "masked, supervised" in steps["objectives"]["reason"]
+    assert steps["pretraining-data"]["branch"] == "ran", "that no objective helped is not known"
+    assert "none was completed" in run.result("plan")["contradiction"]
+    _, whole = planned(store, demo_files, judging(helps=""))
+    assert whole["pretraining-data"]["branch"] == "skipped" and "shown to help" in whole["pretraining-data"]["reason"]
+
+
+def test_a_plan_of_which_no_study_could_be_carried_out_is_not_done(store, demo_files):
+    with pytest.raises(RunError, match=r"no study of the plan could be carried out.*features.*not a number"):
+        planned(store, demo_files, judging(fails=tuple(studies.NAMED)))
 
 
 def test_imported_predictions_are_a_run_like_any_other(store, demo_files, tmp_path):
