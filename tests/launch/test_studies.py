@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from moola_core import studies
 from moola_core.cli import main
@@ -21,8 +22,10 @@ from moola_core.launch import worker
 from moola_core.launch.worker import ahead, plan, study
 from moola_core.launch.worker.imported import import_predictions
 from moola_core.market.windows import load_windows
+from moola_core.models.checkpoint import weights_of
+from moola_core.models.encoder import Encoder
 from moola_core.runs import Store
-from moola_core.specs import Arm, Compare, Data, Finetune, Plan, Study, change, parse
+from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Study, change, parse
 from moola_core.training.reference import NAMES
 from tests.app_samples import make_comparison
 
@@ -251,7 +254,7 @@ def test_a_study_that_the_bars_are_too_few_for_is_refused_before_anything_starts
     assert queued.record.state == "failed" and [record.kind for record in store.runs()] == ["study"]
 
 
-def test_an_encoder_that_does_not_fit_is_refused_before_anything_is_trained(store, demo_files):
+def test_an_encoder_that_does_not_fit_is_refused_before_anything_is_trained(store, demo_files, tmp_path):
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     apart = studies.study("transfer", "quick", data, SMALL | ENCODER | {"pretrain.model.hidden": 8})
     with pytest.raises(SpecError, match=r"arm frozen.*would not fit.*model\.hidden 8 and 4"):
@@ -261,15 +264,15 @@ def test_an_encoder_that_does_not_fit_is_refused_before_anything_is_trained(stor
         torn.write_bytes(b"nothing")
         with pytest.raises(CheckpointError, match=words):
             worker.run(store.create(studies.study("transfer", "quick", data, SMALL, str(path))))
-    small = store.create(
-        change(studies.study("transfer", "quick", data, SMALL | ENCODER).pretrain, {"training.epochs": 1})
-    )
-    worker.run(small)
-    larger = studies.study("transfer", "quick", data, SMALL | {"hidden": 8}, small.id)
+    weights = weights_of(Encoder(12, Model(layers=1, hidden=4, normalisation="batch")))
+    small = str(tmp_path / "small.safetensors")
+    save_file({f"encoder.{name}": value for name, value in weights.items()}, small)
+    ahead.refuse(studies.study("transfer", "quick", data, SMALL, small), store.root)
+    larger = studies.study("transfer", "quick", data, SMALL | {"hidden": 8}, small)
     with pytest.raises(CheckpointError, match=r"arm frozen.*Set model.layers=1 and model.hidden=4"):
         worker.run(store.create(larger))
     all_sizes = studies.study(
-        "architectures", "quick", data, SMALL | {"transfer.checkpoint": small.id, "transfer.schedule": "full"}
+        "architectures", "quick", data, SMALL | {"transfer.checkpoint": small, "transfer.schedule": "full"}
     )
     with pytest.raises(CheckpointError, match=r"arm 1×96, dropout 0\.5"):
         worker.run(store.create(all_sizes))
@@ -304,8 +307,8 @@ def test_studies_of_two_tasks_are_refused_where_no_window_has_a_pointer(store, d
             ahead.refuse(spec, store.root)
 
 
-def judging(missing=(), fails=(), helps="both"):
-    """A worker that trains nothing: every study is done, and in it the arm `helps` helps; studies of `fails` fail."""
+def judging(missing=(), fails=(), helps=()):
+    """A worker that trains nothing: every study is done, and in it the arms `helps` help; studies of `fails` fail."""
 
     def carry_out(child, listen):
         name = child.spec.name
@@ -323,7 +326,7 @@ def judging(missing=(), fails=(), helps="both"):
                 arm=arm.name,
                 against=child.spec.against,
                 metric="f1_macro",
-                verdict="helps" if arm.name == helps else "undecided",
+                verdict="helps" if arm.name in helps else "undecided",
             )
             for arm in compared[1:]
         )
@@ -344,23 +347,22 @@ def planned(store, demo_files, carry_out, **changes):
 
 
 def test_a_plan_says_that_something_is_taken_over_only_where_the_next_study_begins_with_it(store, demo_files):
-    _, steps = planned(store, demo_files, judging(helps="both"))
+    _, steps = planned(store, demo_files, judging(helps=("both",)))
     assert steps["features"]["adopts"] == "both (features.columns=relativity+price_path)"
     later = [store.open(row["run_id"]).spec.base for name, row in steps.items() if row["run_id"] and name != "features"]
     assert later and all(base.features.columns == ("relativity", "price_path") for base in later)
-    for helps in ("full", "masked", "active"):
-        _, steps = planned(store, demo_files, judging(helps=helps))
-        assert {row["adopts"] for row in steps.values()} == {""}, "no study begins with an encoder of another one"
+    _, steps = planned(store, demo_files, judging(helps=("full", "masked", "active")))
+    assert {row["adopts"] for row in steps.values()} == {""}, "no study begins with an encoder of another one"
 
 
 def test_a_plan_draws_no_conclusion_from_studies_that_failed_or_lack_arms(store, demo_files):
-    run, steps = planned(store, demo_files, judging(missing=("masked", "supervised"), fails=("transfer",), helps=""))
+    run, steps = planned(store, demo_files, judging(missing=("masked", "supervised"), fails=("transfer",)))
     assert steps["transfer"]["branch"] == "failed" and "not a number" in steps["transfer"]["reason"]
     assert store.open(steps["transfer"]["run_id"]).record.state == "failed"
     assert steps["objectives"]["branch"] == "ran in part" and "masked, supervised" in steps["objectives"]["reason"]
     assert steps["pretraining-data"]["branch"] == "ran", "that no objective helped is not known"
     assert "none was completed" in run.result("plan")["contradiction"]
-    _, whole = planned(store, demo_files, judging(helps=""))
+    _, whole = planned(store, demo_files, judging())
     assert whole["pretraining-data"]["branch"] == "skipped" and "shown to help" in whole["pretraining-data"]["reason"]
 
 
