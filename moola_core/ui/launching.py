@@ -104,14 +104,17 @@ def data_problem(spec: Any, windows: Windows | None) -> str:
 def _pretraining_problem(spec: Any, windows: Windows | None) -> str:
     if not spec.data.bars:
         return "Pre-training needs bars. Choose a dataset that has them."
+    length, notes = spec.sampling.window_bars, list[str]()
     try:
-        bars, length = loaders.bars_of(spec.data.bars), spec.sampling.window_bars
-        known = (
-            loaders.known_windows(spec.data.bars).first(length) if windows is None else first_bars([windows], length)
-        )
-        refuse_too_few(bars, spec, known)
+        bars = loaders.bars_of(spec.data.bars)
+        if windows is not None:
+            position = first_bars([windows], length)
+        else:
+            known = loaders.known_windows(spec.data.bars)
+            position, notes = known.first(length), known.notes(spec.sampling.exclude_labelled)
+        refuse_too_few(bars, spec, position)
     except MoolaError as error:
-        return str(error)
+        return " ".join([str(error), *notes])
     return ""
 
 

@@ -58,3 +58,22 @@ def test_pretraining_is_launched_from_the_app(show, store, dataset, monkeypatch)
     (record,) = Store(store).runs()
     assert record.kind == "pretrain" and len(started) == 1
     assert Store(store).open(record.run_id).spec.sampling.stride_bars == 13
+
+
+def test_pretraining_on_bars_alone_says_on_the_launch_page_what_is_left_out(show, tmp_path, dataset):
+    """The file of windows lies in another folder of the data folder: it is known, named, and leaves too little or enough."""
+    for name, folder in (("windows.parquet", "labelled"), ("bars.parquet", "alone")):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        (tmp_path / "data" / folder / name).write_bytes(dataset.with_name(name).read_bytes())
+    named = {"dataset": "alone/bars.parquet", "kind": "pretrain", "preset": "quick"}
+    at = show("launch", data=tmp_path / "data", **named)
+    said = texts(at).replace("\\", "")
+    assert "only 93 of 765 windows are left" in said and "labelled/windows.parquet lie in these bars" in said
+    assert button(at, "Start the run").disabled
+    next(group for group in at.button_group if group.key == "settings_part").set_value("sampling").run()
+    next(box for box in at.text_input if box.key.endswith("sampling.stride_bars")).set_value("13").run()
+    said = texts(at).replace("\\", "")
+    assert "labelled/windows.parquet lie in these bars and are left out" in said
+    assert not button(at, "Start the run").disabled
+    (tmp_path / "data" / "labelled" / "windows.parquet").unlink()
+    assert "none could be left out" in texts(show("launch", data=tmp_path / "data", **named))

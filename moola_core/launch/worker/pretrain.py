@@ -98,7 +98,12 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
     matrix = bar_matrix(bars, spec.sampling.window_bars, cache) if continuous else None
     windows = BarWindows(bars, matrix, spec.features, spec.sampling.window_bars, device)
     similar = nearness(windows, position) if labelled is not None and len(position) else None
-    chosen = sample(bars, spec, position, similar)
+    try:
+        chosen = sample(bars, spec, position, similar)
+    except DataError as error:
+        if labelled is None and notes:  # somebody who named no labelled windows wants to know which these are
+            raise DataError(f"{error.what} {' '.join(notes)}", where=error.where, mend=error.mend) from None
+        raise
     windows.fit_scale(chosen.train)
     others = labelled is None and spec.sampling.exclude_labelled and len(position)
     labels = hashlib.sha256(position.tobytes()).hexdigest() if others else ""
