@@ -13,7 +13,6 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from moola_core.models.encoder import Encoder
 from safetensors.numpy import save_file
 
 from moola_core import studies
@@ -24,6 +23,7 @@ from moola_core.launch.worker import ahead, plan, study
 from moola_core.launch.worker.imported import import_predictions
 from moola_core.market.windows import load_windows
 from moola_core.models.checkpoint import weights_of
+from moola_core.models.encoders import make_encoder
 from moola_core.runs import Store
 from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Study, change, parse
 from moola_core.training.reference import NAMES
@@ -265,7 +265,7 @@ def test_an_encoder_that_does_not_fit_is_refused_before_anything_is_trained(stor
         torn.write_bytes(b"nothing")
         with pytest.raises(CheckpointError, match=words):
             worker.run(store.create(studies.study("transfer", "quick", data, SMALL, str(path))))
-    weights = weights_of(Encoder(12, Model(layers=1, hidden=4, normalisation="batch")))
+    weights = weights_of(make_encoder(12, Model(layers=1, hidden=4, normalisation="batch")))
     small = str(tmp_path / "small.safetensors")
     save_file({f"encoder.{name}": value for name, value in weights.items()}, small)
     ahead.refuse(studies.study("transfer", "quick", data, SMALL, small), store.root)
