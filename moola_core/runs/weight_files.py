@@ -56,8 +56,8 @@ def _header(path: Path) -> dict[str, Any]:
 def _torch_content(path: Path) -> Any:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            name = next(name for name in archive.namelist() if name.endswith("/data.pkl") or name == "data.pkl")
-            with archive.open(name) as file:
+            names = [name for name in archive.namelist() if name.endswith("/data.pkl") or name == "data.pkl"]
+            with archive.open(names[0]) as file:
                 return _Reader(file).load()
     with path.open("rb") as file:
         if _Reader(file).load() != _LEGACY_MAGIC:

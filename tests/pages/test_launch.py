@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from moola_core.models.encoder import Encoder
+from moola_core.presets import PRESETS
 from moola_core.runs.store import Store
+from moola_core.specs import Model
 from moola_core.ui.settings_form import PART
+from tests.models.test_checkpoint import predecessors
 from tests.pages.conftest import button, texts
 
 
@@ -84,3 +89,23 @@ def test_starting_makes_the_run_that_was_described_and_shows_it(show, started, s
     spec = Store(store).open(record.run_id).spec
     assert spec.model.dropout == 0.25 and spec.data.windows == str(dataset) and spec.data.bars
     assert len(started) == 1 and at.title[0].value == "Runs" and at.session_state["run"] == record.run_id
+
+
+def test_the_predecessors_checkpoint_fits_every_preset_and_a_contradiction_cannot_be_started(show, dataset, started):
+    torch.manual_seed(1)
+    path = predecessors(dataset.parents[1] / "old.pt", Encoder(12, Model(layers=2, hidden=4)))
+    try:
+        for preset in PRESETS:
+            at = show("launch", preset=preset, checkpoint=str(path))
+            said = texts(at).replace("\\", "")
+            assert "Taken from the file: model.layers 2, model.hidden 4" in said and not at.error
+            assert not button(at, "Start the run").disabled
+        at = show("launch", checkpoint=str(path))
+        _type(at, "model.hidden", "8")
+        assert "model.hidden is 8 in the settings and 4 in the checkpoint" in texts(at).replace("\\", "")
+        assert button(at, "Start the run").disabled
+        _type(at, "model.hidden", "4")
+        button(at, "Start the run").click().run()
+        assert len(started) == 1 and started[0].spec.features.columns == ("relativity",)
+    finally:
+        path.unlink()
