@@ -38,6 +38,10 @@ def test_class_metrics_equal_scikit_learn_and_count_a_class_that_is_never_predic
     true = np.array(CLASSES)[target]
     answer = np.array(CLASSES)[p.argmax(1)]
     assert classification.f1_macro(true, answer, CLASSES) == pytest.approx(sk.f1_score(true, answer, average="macro"))
+    for said in (answer, np.full(len(true), "b"), np.where(answer == "a", "c", answer)):
+        theirs = sk.precision_recall_fscore_support(true, said, labels=list(CLASSES), zero_division=0)
+        for name, values in zip(("precision", "recall", "f1"), theirs[:3], strict=True):
+            assert list(classification.by_class(true, said, CLASSES)[name].values()) == pytest.approx(values)
     assert classification.auroc(true, p, CLASSES) == pytest.approx(sk.roc_auc_score(target, p, multi_class="ovr"))
     never = np.full(len(true), "a")
     tables = classification.by_class(true, never, CLASSES)
