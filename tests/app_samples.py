@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,7 @@ def make_attribution() -> Attribution:
     )
 
 
+@cache
 def make_shift() -> Shift:
     """Labelled windows that can be told from the other bars by one feature."""
     generator = np.random.default_rng(6)

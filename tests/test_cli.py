@@ -11,6 +11,7 @@ import pytest
 from moola_core.cli import main
 from moola_core.runs import Store
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 SMALL = [f"--set={text}" for text in ("epochs=1", "repeats=1", "folds=3", "hidden=4", "processes=1")]
 
 
@@ -218,7 +219,15 @@ def test_an_interrupt_in_the_foreground_leaves_a_cancelled_run(demo_files, tmp_p
         str(tmp_path),
     ]
     process = subprocess.Popen(
-        [*command, "--preset", "quick", "--set", "epochs=2000", "--set", "patience=none"],
+        [
+            *command,
+            "--preset",
+            "quick",
+            "--set=epochs=2000",
+            "--set=patience=none",
+            "--set=hidden=4",
+            "--set=processes=1",
+        ],
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -11,7 +11,7 @@ from moola_core.specs import change
 from tests.faults.kills import Site, answers, fire
 
 SMALL = {"epochs": 3, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1, "monitor_every": 1}
-SHORT = ("submitter", "trainer")
+SHORT = ("trainer",)
 LONG = ("trainer", "worker", "submitter", "worker", "trainer", "worker")
 
 

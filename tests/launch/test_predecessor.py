@@ -14,7 +14,7 @@ from moola_core.cli import main
 from moola_core.errors import CheckpointError
 from moola_core.launch.worker import diagnose
 from moola_core.market.demo import make_demo, write_demo
-from moola_core.models.encoder import Encoder
+from moola_core.models.encoders import make_encoder
 from moola_core.presets import PRESETS
 from moola_core.runs import weight_files
 from moola_core.runs.checkpoints import refuse_contradiction, settings_of, start_from, state_of
@@ -34,7 +34,7 @@ def files(tmp_path_factory):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     torch.manual_seed(3)
-    return predecessors(tmp_path_factory.mktemp("old") / "old.pt", Encoder(12, Model(layers=2, hidden=4)))
+    return predecessors(tmp_path_factory.mktemp("old") / "old.pt", make_encoder(12, Model(layers=2, hidden=4)))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_file_that_is_no_checkpoint_makes_no_run(capsys, files, tmp_path, cont
 @pytest.mark.parametrize("normalisation", ["none", "layer", "batch"])
 def test_the_size_of_an_encoder_is_read_from_any_file_without_torch(tmp_path, form, normalisation):
     model = Model(layers=3, hidden=5, normalisation=normalisation)
-    state = {f"encoder.{name}": tensor for name, tensor in Encoder(12, model).state_dict().items()}
+    state = {f"encoder.{name}": tensor for name, tensor in make_encoder(12, model).state_dict().items()}
     path = tmp_path / ("a.safetensors" if form == "safetensors" else "a.pt")
     if form == "safetensors":
         from safetensors.torch import save_file

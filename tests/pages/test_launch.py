@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from moola_core.models.encoder import Encoder
+from moola_core.models.encoders import make_encoder
 from moola_core.presets import PRESETS
 from moola_core.runs.store import Store
 from moola_core.specs import Model
@@ -93,7 +93,7 @@ def test_starting_makes_the_run_that_was_described_and_shows_it(show, started, s
 
 def test_the_predecessors_checkpoint_fits_every_preset_and_a_contradiction_cannot_be_started(show, dataset, started):
     torch.manual_seed(1)
-    path = predecessors(dataset.parents[1] / "old.pt", Encoder(12, Model(layers=2, hidden=4)))
+    path = predecessors(dataset.parents[1] / "old.pt", make_encoder(12, Model(layers=2, hidden=4)))
     try:
         for preset in PRESETS:
             at = show("launch", preset=preset, checkpoint=str(path))
