@@ -31,9 +31,9 @@ def evaluate(
     classes = tuple(str(name)[2:] for name in predictions if str(name).startswith("p_"))
     classes = classes or tuple(sorted(predictions["label"].astype(str).unique()))
     rows = []
-    for repeat, group in predictions.groupby("repeat", sort=True):
+    for repeat, part in predictions.groupby("repeat", sort=True):
         ratio = (sigma_ratios or {}).get(int(repeat))
-        rows.append(_measure(group, classes, window_bars) | ({"sigma_ratio": ratio} if ratio is not None else {}))
+        rows.append(_measure(part, classes, window_bars) | ({"sigma_ratio": ratio} if ratio is not None else {}))
     first = predictions[predictions["repeat"] == predictions["repeat"].min()]
     return Evaluation(
         classes=classes,
