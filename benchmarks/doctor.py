@@ -48,7 +48,9 @@ FROZEN = FROM | {"transfer.schedule": "frozen"}
 PRE = {"model.layers": 2, "objective.name": "masked", "training.epochs": 40, **COLUMNS}
 
 # What follows from not learning, whatever the reason.
-SYMPTOMS = ("loss_at_chance", "constant_folds", "worse_than_majority", "simple_model")
+# The quick network's pointers rarely beat a constant on the demo market, whatever else is planted.
+WEAK_POINTERS = ("pointers_no_better",)
+SYMPTOMS = (*WEAK_POINTERS, "loss_at_chance", "constant_folds", "worse_than_majority", "simple_model")
 SLOW = (*SYMPTOMS, "stopped_too_early", "too_little_training", "sigma_never_moved", "task_starved")
 
 
@@ -71,6 +73,7 @@ FAULTS: dict[str, Fault] = {
     "shuffled labels": Fault(("loss_at_chance",), {"faults.shuffled_labels": True}, (*SLOW, "miscalibrated")),
     "learning rate 0": Fault(("constant_folds", "too_little_training"), {"training.learning_rate": 0.0}, SLOW),
     "learning rate 1e-6": Fault(("too_little_training",), {"training.learning_rate": 1e-6}, SLOW),
+    "shuffled pointers": Fault(("pointers_no_better",), {"faults.shuffled_pointers": True}, ("task_starved",)),
     "choice on the test fold": Fault(("selection_on_test",), {"faults.test_fold_selection": True}),
     "shuffled folds": Fault(("overlapping_folds",), {"faults.shuffled_folds": True}),
     "patience 2": Fault(("stopped_too_early",), {"training.patience": 2}, SLOW),

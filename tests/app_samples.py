@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,13 @@ from moola_core.diagnostics.results import (
     FeatureError,
     FeatureReport,
     Gain,
+    Interval,
     LabelCurve,
     LayerChange,
     Learned,
     Predicted,
     Probe,
+    ProbeGap,
     ProbeScore,
     Rank,
     Reconstruction,
@@ -86,9 +89,16 @@ def _finish(run: Run, windows: Path, constant: bool) -> None:
 def make_transfer() -> Transferred:
     """An encoder that a probe reads better than random weights, changed more in its second layer."""
     names = {"pre-trained": 0.8, "random weights": 0.6, "raw features": 0.7, "fine-tuned": 0.82}
-    scores = tuple(ProbeScore(name, value, 0.01, (value - 0.01, value + 0.01)) for name, value in names.items())
+    scores = tuple(
+        ProbeScore(name, value, 0.01, (value - 0.01, value + 0.01), Interval(value, value - 0.08, value + 0.08))
+        for name, value in names.items()
+    )
+    gaps = tuple(
+        ProbeGap(a, b, Interval(names[a] - names[b], names[a] - names[b] - 0.1, names[a] - names[b] + 0.1))
+        for a, b in permutations(names, 2)
+    )
     layers = (LayerChange(1, 0.97, 0.95, 0.99, 0.6, 0.02), LayerChange(2, 0.90, 0.85, 0.95, 0.5, 0.05))
-    return Transferred("20260101-000000-000-0000", "full", Probe(60, scores), {"pre-trained": -0.6}, layers)
+    return Transferred("20260101-000000-000-0000", "full", Probe(60, scores, gaps), {"pre-trained": -0.6}, layers)
 
 
 def make_predicted(run: Run, bars: Path | None = None) -> Run:
@@ -184,12 +194,17 @@ def make_learned() -> Learned:
     truth, guess = generator.normal(size=(2, 12, 2))
     hidden = (np.arange(12) >= 5) & (np.arange(12) < 10)
     probe = Probe(
-        60, (ProbeScore("pre-trained", 0.7, 0.1, (0.6, 0.8)), ProbeScore("random weights", 0.6, 0.1, (0.5, 0.7)))
+        60,
+        (
+            ProbeScore("pre-trained", 0.7, 0.1, (0.6, 0.8), Interval(0.7, 0.55, 0.85)),
+            ProbeScore("random weights", 0.6, 0.1, (0.5, 0.7), Interval(0.6, 0.45, 0.75)),
+        ),
+        (ProbeGap("pre-trained", "random weights", Interval(0.1, -0.05, 0.25)),),
     )
     counts = {"in_bars": 300, "over_gaps": 20, "labelled": 60, "between": 2, "train": 200, "valid": 18}
     examples = (Reconstruction("2024-01-02T10:00:00", truth, guess, hidden),)
     trivial = {"feature_mean": 0.4, "carry_forward": 0.5}
-    return Learned("masked", 3, rows, 0.2, 0.2, trivial, 0.0, (), examples, probe, counts)
+    return Learned("masked", 3, rows, 0.2, 0.2, trivial, 0.0, (), examples, probe, counts, Interval(0.2, 0.15, 0.25))
 
 
 def make_pretraining(root: Path, windows: Path, result: Learned | None = None) -> Run:
@@ -299,6 +314,12 @@ def make_comparison() -> Comparison:
         )
         for metric, better in (("f1_macro", "higher"), ("ece", "lower"), ("recall consolidation", "higher"))
         for name, word in words.items()
+    )  # fmt: skip
+    verdicts += (
+        Verdict(
+            "logistic on aggregates", "full", "f1_macro", "higher", 0.09, 0.02, 0.16, 0.95, "helps", 0.99, 0.01, 0.01, 0.01, 0.2, -0.1,
+            0.3, 0.11, 0.02, None, None,
+        ),
     )  # fmt: skip
     gains = tuple(Gain(f"demo_{i:04d}", CLASSES[i % 2], 0.5 - i / 20, 1.0) for i in range(20))
     differs = (Difference("transfer.schedule", {name: name for name in list(scores)[:4]}),)

@@ -40,7 +40,7 @@ def calibrations(predictions: pd.DataFrame, seed: int = 0, group: claims.Groups 
 
 def _over_repeats(table: claims.Table, classes: tuple[str, ...]) -> tuple[Interval | None, dict[str, Interval] | None]:
     """The Brier score in excess of what the probabilities promise, and what each recalibration gains in log loss."""
-    target = np.searchsorted(np.array(classes), table.words("label"))
+    target = table.target(classes)
     p = table.probabilities(classes)
     p = p / p.sum(2, keepdims=True)
     excess = np.full(p.shape[:2], np.nan)

@@ -40,6 +40,10 @@ class Table:
         """The column [n] of the first repeat that has each window, as texts."""
         return self._wide[column].bfill().iloc[0].astype(str).to_numpy()
 
+    def target(self, classes: tuple[str, ...]) -> np.ndarray:
+        """The number of each window's class [n]."""
+        return np.array([classes.index(name) for name in self.words("label")])
+
     def probabilities(self, classes: tuple[str, ...]) -> np.ndarray:
         """[R, n, C]"""
         return np.stack([self[f"p_{name}"] for name in classes], axis=2)
@@ -47,8 +51,7 @@ class Table:
 
 def beats_chance(table: Table, classes: tuple[str, ...]) -> Interval | None:
     """AUROC among the windows of a fold."""
-    target = np.searchsorted(np.array(classes), table.words("label"))
-    return auroc(within_folds(target, table.probabilities(classes), table.fold), table.group)
+    return auroc(within_folds(table.target(classes), table.probabilities(classes), table.fold), table.group)
 
 
 def beats_majority(table: Table) -> Interval | None:

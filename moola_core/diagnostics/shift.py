@@ -118,14 +118,16 @@ def _interval(labelled: np.ndarray, said: np.ndarray, group: np.ndarray) -> Inte
 
 def told_apart(
     x: np.ndarray, group: np.ndarray, features: tuple[str, ...], others: np.ndarray, seed: int = 0
-) -> tuple[float, float, tuple[str, ...]]:
-    """AUROC with which windows x [n, K, F] are told from others [m, K, F], cross-validated; the upper end of 95% if there were no
-    difference, by the rank sum's normal approximation (quicker than shuffles); and what it goes by."""
+) -> tuple[Interval, float, tuple[str, ...]]:
+    """AUROC with which windows x [n, K, F] are told from others [m, K, F], cross-validated, with its interval; the upper end of 95% if
+    there were no difference, by the rank sum's normal approximation (quicker than shuffles); and what it goes by."""
     described, labelled, predicted = _telling(x, group, others, seed)
-    auc = float(roc_auc_score(labelled, predicted(labelled)))
+    said = predicted(labelled)
+    auc = float(roc_auc_score(labelled, said))
+    interval = _interval(labelled, said, group) or Interval(auc, auc, auc)
     n, m = len(x), len(others)
     null_high = 0.5 + 1.96 * np.sqrt((n + m + 1) / (12 * n * m))
-    return auc, float(null_high), tuple(name for name, _ in _drivers(described, labelled, features))
+    return interval, float(null_high), tuple(name for name, _ in _drivers(described, labelled, features))
 
 
 def _model() -> Pipeline:

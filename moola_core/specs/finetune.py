@@ -93,6 +93,7 @@ class Faults(Part):
     shuffled_folds: bool = Field(False, description="plain shuffled folds: windows that share bars are torn apart")
     test_fold_selection: bool = Field(False, description="early stopping and the epoch are chosen on the test fold")
     shuffled_labels: bool = Field(False, description="labels of training and inner windows are permuted")
+    shuffled_pointers: bool = Field(False, description="the expansions are exchanged between the windows at random")
     accumulated_gradients: bool = Field(False, description="raw gradients are added back to the projected ones")
     frozen_dropout: bool = Field(False, description="a frozen encoder stays in training mode: its dropout goes on")
     noise_encoder: bool = Field(False, description="the pre-trained encoder's weights are replaced by noise")

@@ -16,7 +16,7 @@ NOISE_STD = 3.0  # so large that an LSTM's gates are shut or wide open whatever 
 
 
 def plant(inputs: Inputs, spec: Finetune) -> Inputs:
-    """The windows with the data faults of the spec: flipped labels, shuffled bars, a feature filled at one bar only."""
+    """The windows with the data faults of the spec: flipped labels, shuffled bars, a feature filled at one bar only, exchanged pointers."""
     faults = spec.faults
     rng = seeds.generator(spec.training.seed, 0, 0, seeds.PLANTED)
     if faults.flipped_labels > 0:
@@ -28,6 +28,9 @@ def plant(inputs: Inputs, spec: Finetune) -> Inputs:
         x = inputs.x.copy()
         x[:, :-1, -1] = 0.0
         inputs = dataclasses.replace(inputs, x=x)
+    if faults.shuffled_pointers:
+        order = rng.permutation(len(inputs.x))
+        inputs = dataclasses.replace(inputs, start=inputs.start[order], end=inputs.end[order])
     return inputs
 
 

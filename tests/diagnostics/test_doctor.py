@@ -24,6 +24,7 @@ NO_SIGNAL = {
     "reference_gap_high": 0.1,
     "trees_auroc": 0.53,
     "trees_auroc_low": 0.45,
+    "trees_gap_low": -0.1,
     "trees_gap_high": 0.1,
 }
 SIGNAL = {
@@ -33,11 +34,17 @@ SIGNAL = {
     "reference_gap_high": 0.1,
     "trees_auroc": 0.78,
     "trees_auroc_low": 0.7,
+    "trees_gap_low": -0.3,
     "trees_gap_high": -0.1,
 }
 
 
 # check: facts that it finds something in, changes after which it finds nothing
+def gap(value: float, reach: float) -> dict:
+    """An estimate with its interval, as a fact."""
+    return {"value": value, "low": value - reach, "high": value + reach}
+
+
 def row(arm: str, delta: float, verdict: str, against: str = "scratch", metric: str = "f1_macro") -> dict:
     """A verdict of a study."""
     return {
@@ -60,6 +67,7 @@ RULES: dict[str, tuple[dict, dict]] = {
     "worse_than_majority": (LABELS | {"accuracy": 0.5}, {"accuracy": 0.7}),
     "simple_model": (SIGNAL | {"auroc": 0.5, "reference_gap_high": -0.05}, {"auroc": 0.8, "reference_gap_high": 0.1}),
     "miscalibrated": ({"ece": 0.3, "ece_null_95": 0.08, "ece_p": 0.0005, "fitted_temperature": 6.0}, {"ece": 0.05, "ece_p": 0.5}),
+    "pointers_no_better": ({"pointer_gains": {"center": gap(-1.0, 0.5), "length": gap(3.0, 1.0)}}, {"pointer_gains": {"center": gap(4.0, 1.0)}}),
     "label_noise": ({"best_auroc": 0.85, "flip_rate": 0.15, "flip_rate_low": 0.08, "flip_evidence": 13.0}, {"flip_rate": 0.02, "flip_evidence": 0.5}),
     "too_little_training": ({"moved": 0.001, "train_loss_first": 0.7, "train_loss_last": 0.699}, {"moved": 0.8, "train_loss_last": 0.3}),
     "stopped_too_early": ({"epochs": 30, "patience": 2, "best_epochs": [3, 4], "epochs_run": [5, 6]}, {"patience": 15}),
@@ -77,8 +85,8 @@ RULES: dict[str, tuple[dict, dict]] = {
         {"schedule": "full", "checkpoint_problem": "here.pt: its encoder is 1×4, the run's is 2×4."}, {"checkpoint_problem": ""},
     ),
     "frozen_bottleneck": (
-        {"schedule": "frozen", "probe_encoder": 0.5, "probe_random": 0.65, "probe_raw": 0.7, "trainable_share": 0.3},
-        {"probe_encoder": 0.72},
+        {"schedule": "frozen", "probe_encoder": 0.5, "probe_random": 0.65, "probe_gap_random": gap(-0.15, 0.1), "trainable_share": 0.3},
+        {"probe_encoder": 0.72, "probe_gap_random": gap(0.07, 0.1)},
     ),
     "frozen_dropout": ({"schedule": "frozen", "encoder_noise": 0.4}, {"encoder_noise": 0.0}),
     "nothing_unfrozen": ({"schedule": "gradual", "encoder_changed": 0}, {"encoder_changed": 8}),
@@ -162,8 +170,12 @@ def test_an_open_study_is_told_in_macro_f1_and_a_note_spoils_nothing():
 
 def test_a_model_at_chance_is_not_called_boastful():
     """Its answers are best divided by infinity, whatever they are."""
-    boasting = RULES["miscalibrated"][0]
-    for low, severity, told in ((0.6, "harms", "dividing"), (0.4, "note", "no temperature")):
+    boasting = RULES["miscalibrated"][0] | {"temperature_gain_low": 0.01}
+    for low, severity, told in (
+        (0.6, "harms", "dividing"),
+        (0.4, "note", "no temperature"),
+        (None, "note", "no temperature"),
+    ):
         (finding,) = found("miscalibrated", boasting | {"auroc_low": low}).findings
         assert finding.severity == severity and told in finding.summary
 
@@ -237,3 +249,57 @@ def test_a_missing_fact_is_said_in_words():
         Case("finetune")["shared_parameters"]
     with pytest.raises(CannotJudge, match="once the run is done"):
         Case("finetune", planned=True)["log_loss"]
+
+
+def findings_of(check: str, facts: dict) -> list:
+    return list(found(check, facts).findings)
+
+
+@pytest.mark.parametrize(
+    ("trees", "word", "severity"),
+    [
+        ({"trees_auroc": 0.78, "trees_auroc_low": 0.7, "trees_gap_low": -0.3, "trees_gap_high": -0.1}, "The windows hold more", "harms"),
+        ({"trees_auroc": 0.55, "trees_auroc_low": 0.42, "trees_gap_low": -0.3, "trees_gap_high": -0.1}, "cannot be told", "note"),
+        ({"trees_auroc": 0.62, "trees_auroc_low": 0.53, "trees_gap_low": -0.2, "trees_gap_high": 0.05}, "cannot be told", "note"),
+        ({"trees_auroc": 0.45, "trees_auroc_low": 0.38, "trees_gap_low": 0.01, "trees_gap_high": 0.2}, "finds less", "note"),
+        ({}, "was not measured", "harms"),
+    ],
+)  # fmt: skip
+def test_that_the_windows_hold_more_is_said_where_trees_surely_read_it(trees, word, severity):
+    facts = LABELS | {"log_loss": 0.72, "auroc": 0.5, "auroc_low": 0.4} | trees
+    (finding,) = findings_of("loss_at_chance", facts)
+    assert word in finding.advice and finding.severity == severity
+    assert ("The windows hold more than it has learned" in finding.advice) == (word == "The windows hold more")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "title"),
+    [("helps", "A simple arm is better"), ("equivalent", "A simple arm does as well"), ("undecided", "A simple arm may do as well")],
+)  # fmt: skip
+def test_a_simple_arm_that_is_better_is_not_said_to_do_as_well(verdict, title):
+    (finding,) = findings_of("simple_arm", {"reference_arms": ["linear"], "verdicts": [row("linear", 0.18, verdict)]})
+    assert finding.title == title and (finding.severity == "harms") == (verdict == "helps")
+
+
+@pytest.mark.parametrize(
+    ("gains", "severity"),
+    [
+        ({"center": gap(5.0, 2.0), "length": gap(1.0, 0.5)}, None),
+        ({"center": gap(0.0, 0.6), "length": gap(1.0, 0.5)}, "harms"),
+        ({"center": gap(1.0, 3.0)}, "note"),
+        ({"center": gap(5.0, 2.0), "length": gap(-40.0, 5.0)}, "harms"),
+        ({"center": gap(-0.1, 1.2)}, "note"),
+    ],
+)
+def test_pointers_that_do_not_beat_the_constant_are_a_finding_as_grave_as_its_interval(gains, severity):
+    findings = findings_of("pointers_no_better", {"pointer_gains": gains})
+    assert [finding.severity for finding in findings] == ([severity] if severity else [])
+    for finding in findings:
+        assert ("cannot be told" in finding.advice) == (severity == "note")
+        assert f"{gains['center']['low']:+.1f} to {gains['center']['high']:+.1f}" in finding.summary
+
+
+def test_an_excess_that_windows_which_share_bars_explain_is_no_miscalibration():
+    facts = RULES["miscalibrated"][0]
+    assert not findings_of("miscalibrated", facts | {"brier_excess_low": -0.02, "brier_excess_high": 0.08})
+    assert findings_of("miscalibrated", facts | {"brier_excess_low": 0.02, "brier_excess_high": 0.08})

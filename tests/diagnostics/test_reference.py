@@ -9,19 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from moola_core.diagnostics.doctor.flips import flip_rate
 from moola_core.diagnostics.doctor.reading import Seen, next_bar_correlation, of_folds
-from moola_core.diagnostics.doctor.reference import aurocs, beside
-
-
-def test_auroc_of_repeated_windows_is_that_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    label = np.array(["a", "b", "c"])[rng.integers(0, 3, 60)]
-    p = np.round(rng.dirichlet([1, 1, 1], 60), 1)  # with ties
-    counts = rng.multinomial(60, np.full(60, 1 / 60), 5)
-    for row, value in zip(counts, aurocs(label, p, ("a", "b", "c"), counts), strict=True):
-        again = np.repeat(np.arange(60), row)
-        each = [roc_auc_score(label[again] == name, p[again, i]) for i, name in enumerate("abc")]
-        assert value == pytest.approx(np.mean(each), abs=1e-12)
-    assert np.isnan(aurocs(label, p, ("a", "b", "c"), (label == "a")[None].astype(int)))[0]
+from moola_core.diagnostics.doctor.reference import beside
 
 
 def make_seen(n: int = 90, signal: float = 1.0, apart: int = 50) -> Seen:
@@ -43,15 +31,28 @@ def make_folds(n: int = 90, inner_is_test: bool = False) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["repeat", "fold", "window_id", "role"])
 
 
+def answers(window_id: np.ndarray, p: np.ndarray) -> pd.DataFrame:
+    """Predictions of one repeat with the folds of `make_folds`."""
+    return pd.DataFrame({"repeat": 0, "fold": np.arange(len(p)) % 5, "window_id": window_id, "p_a": 1 - p, "p_b": p})
+
+
+def test_a_run_that_no_fold_trained_is_not_set_beside_anything():
+    seen = make_seen()
+    folds = make_folds()
+    found = beside(answers(seen.window_id, np.full(90, 0.5)), folds[folds["role"] == "test"], seen)
+    assert found["auroc"] == 0.5 and "trees_auroc" not in found and "flip_rate" not in found
+
+
 def test_a_linear_model_finds_what_a_model_at_chance_has_lost():
     seen = make_seen()
     rng = np.random.default_rng(2)
     p = rng.uniform(0.4, 0.6, 90)
-    predictions = pd.DataFrame({"window_id": seen.window_id, "p_a": 1 - p, "p_b": p})
+    predictions = answers(seen.window_id, p)
     found = beside(predictions, make_folds(), seen)
     assert found["reference_auroc"] > 0.9 and found["reference_gap_high"] < -0.2
     assert found["trees_auroc"] > 0.9 and found["trees_gap_high"] < -0.2
-    assert found["auroc"] == pytest.approx(roc_auc_score(seen.label == "b", p))
+    each = [roc_auc_score(seen.label[i::5] == "b", p[i::5]) for i in range(5)]
+    assert found["auroc"] == pytest.approx(np.mean(each)), "among the windows of a fold"
     assert found["auroc_low"] < 0.5 < found["reference_auroc_low"]
 
 
@@ -60,7 +61,7 @@ def test_wrong_labels_are_counted_and_a_models_own_doubts_are_not():
     rng = np.random.default_rng(3)
     score = 2.5 * (np.arange(300) % 2 - 0.5) + rng.normal(0, 1, 300)
     p = 1 / (1 + np.exp(-3 * score))
-    table = pd.DataFrame({"window_id": seen.window_id, "p_a": 1 - p, "p_b": p})
+    table = answers(seen.window_id, p)
     own = beside(table, make_folds(300), seen)
     flipped = seen.label.copy()
     wrong = rng.choice(300, 45, replace=False)

@@ -69,8 +69,9 @@ def _compared(beaten=(), **words):
     rows = [
         dataclasses.replace(row, verdict=words[row.arm])
         for row in found.verdicts
-        if row.metric == "f1_macro" and row.arm in words
+        if row.metric == "f1_macro" and row.arm in words and row.against == found.against
     ]
+    rows += [row for row in found.verdicts if row.arm in beaten and row.against == "full"]
     return dataclasses.replace(found, verdicts=tuple(rows), beaten_by=tuple(beaten))
 
 

@@ -85,14 +85,19 @@ def test_a_pretraining_run_has_its_own_sections(pretrained):
     report = build(pretrained)
     assert [section.name for section in report.sections] == [name for name in names("pretrain") if name != "doctor"]
     text = "\n".join(block.strong + block.text for block in report.sections[0].blocks)
-    assert "It learned something" in text and "Fine-tune from this run" in text
+    assert "It learned to rebuild hidden bars" in text and "Fine-tune from this run" in text
 
 
 def test_decisions_say_what_was_judged_and_what_next(full_run):
     said = {block.strong: block.text for block in build(full_run, ["decisions"]).sections[0].blocks}
-    metrics = full_run.result("evaluation")["metrics"]
-    assert f"{metrics['accuracy']['mean']:.3f}" in said["It is better than the commonest class."]
-    assert "The pointer is starved." in said and "Pre-training made the labels easier to read" in said
+    result = full_run.result("evaluation")
+    gap = result["over_majority"]
+    assert gap["low"] < 0 < gap["high"], "60 windows"
+    told = said["Whether it is better than the commonest class cannot be told."]
+    assert f"{result['metrics']['accuracy']['mean']:.3f}" in told and f"{gap['low']:+.3f} to {gap['high']:+.3f}" in told
+    assert {"The model tells the classes better than chance.", "The pointers beat a constant pointer."} <= set(said)
+    assert "The pointer is starved." in said
+    assert "Pre-training made the labels easier to read than random weights leave them." in said
     assert "recommended preset" in said["Next."] and said["Note."] == "by hand"
 
 

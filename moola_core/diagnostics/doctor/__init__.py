@@ -11,6 +11,7 @@ from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers
     inputs,
     optimisation,
     outcome,
+    pointing,
     pretraining,
     study,
     tasks,

@@ -68,11 +68,17 @@ class Check(ABC):
         """The finding, or None when there is nothing to find. Raises CannotJudge when the facts do not suffice."""
 
     def finding(
-        self, severity: str, summary: str, evidence: dict[str, Any], advice: str, spec: dict[str, Any] | None = None
+        self,
+        severity: str,
+        summary: str,
+        evidence: dict[str, Any],
+        advice: str,
+        spec: dict[str, Any] | None = None,
+        title: str = "",
     ) -> Finding:
-        """A finding of this check. A note spoils nothing."""
+        """A finding of this check, under a title of its own where the check's would say more or less than was found. A note spoils nothing."""
         spoils = () if severity == NOTE else self.spoils
-        return Finding(self.id, self.title, severity, summary, evidence, advice, spec, self.shows, (), spoils)
+        return Finding(self.id, title or self.title, severity, summary, evidence, advice, spec, self.shows, (), spoils)
 
 
 CHECKS: dict[str, Check] = {}

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moola_core.diagnostics import claims
 from moola_core.diagnostics.doctor.reading import Seen, of_folds, of_spec, of_windows
 from moola_core.diagnostics.doctor.reference import beside
+from moola_core.diagnostics.evaluation import groups_of
 from moola_core.errors import RunError
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
@@ -33,6 +35,9 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
     facts |= _told(events, task) | _steps(run) | _balance(run) | _transfer(run)
     if facts["inner_in_test_share"] > 0:
         facts |= _choice(events, task)
+    if spec.model.tasks != "class":
+        gains = claims.beats_constant(claims.Table(run.predictions, groups_of(run))) or {}
+        facts["pointer_gains"] = {name: vars(gain) for name, gain in gains.items()} or None
     if spec.model.tasks != "pointers":
         facts |= _answers(run) | beside(run.predictions, run.folds, seen)
     return facts
@@ -104,6 +109,14 @@ def _answers(run: Run) -> dict[str, Any]:
         facts["ece_p"] = float(np.median([row["p_value"] for row in repeats]))
         heats = [one["parameter"] for row in repeats for one in row["recalibrated"] if one["method"] == "temperature"]
         facts["fitted_temperature"] = float(np.median(heats)) if heats else None
+    calibration = _result(run, "calibration")
+    excess, gains = calibration.get("excess"), calibration.get("gains") or {}
+    if excess:
+        facts |= {"brier_excess_low": excess["low"], "brier_excess_high": excess["high"]}
+    facts["temperature_gain_low"] = (gains.get("temperature") or {}).get("low")
+    over = found.get("over_majority")
+    if over:
+        facts |= {"over_majority_low": over["low"], "over_majority_high": over["high"]}
     doubted = _result(run, "errors").get("second_look") or []
     return facts | {"doubted_windows": [row["window_id"] for row in doubted]}
 
@@ -184,7 +197,11 @@ def _transfer(run: Run) -> dict[str, Any]:
 def _probe(probe: dict[str, Any] | None, used: str) -> dict[str, Any]:
     scores = {row["representation"]: row["mean"] for row in (probe or {}).get("scores", [])}
     names = {"probe_encoder": used, "probe_random": "random weights", "probe_raw": "raw features"}
-    return {fact: scores.get(name) for fact, name in names.items()}
+    facts = {fact: scores.get(name) for fact, name in names.items()}
+    gaps = {row["against"]: row["gap"] for row in (probe or {}).get("gaps") or [] if row["representation"] == used}
+    return facts | {
+        f"probe_gap_{kind}": gaps.get(name) for kind, name in (("random", "random weights"), ("raw", "raw features"))
+    }
 
 
 def _parameters(run: Run) -> int | None:

@@ -7,6 +7,7 @@ import math
 from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, ask, mend, register
 from moola_core.diagnostics.doctor.optimisation import LONG
 from moola_core.diagnostics.results import Finding
+from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome
 from moola_core.specs import Faults
 
 CAUSES = (
@@ -14,15 +15,27 @@ CAUSES = (
     "target_visible", "label_noise", "stopped_too_early", "frozen_dropout",
 )  # fmt: skip
 SIGNAL_AUROC = 0.55  # the reference's lower bound above which the windows surely hold something
+CHANCE = 0.5
 BOASTING = 4.5  # fitted temperature beyond which honesty is a fault, not a habit of small data
 LEAST_AUC = 0.8  # below it doubts of a model that is unsure by itself can look like wrong labels
 FLIP_RATE, FLIP_EVIDENCE = 0.05, 5.0  # the least share of wrong labels, and twice the log likelihood that it must gain
 
 
 def signal(case: Case) -> bool:
-    """Whether a simple model reads something in these windows; taken for granted where that is not known."""
+    """Whether a simple model surely reads something in these windows."""
     low = case.get("trees_auroc_low")
-    return low is None or low > SIGNAL_AUROC
+    return low is not None and low > SIGNAL_AUROC
+
+
+def lost(case: Case) -> Outcome:
+    """Whether the windows surely hold more than the run has learned: trees on the same folds tell the classes, and better than it."""
+    low, high = case.get("trees_gap_low"), case.get("trees_gap_high")
+    read = case.get("trees_auroc_low")
+    if low is None or high is None or read is None:
+        return UNMEASURED
+    if high < 0 and read > CHANCE:
+        return SUPPORTED
+    return OPPOSED if low > 0 else OPEN
 
 
 def afresh(case: Case) -> dict | None:
@@ -30,6 +43,14 @@ def afresh(case: Case) -> dict | None:
     changes = {f"faults.{name}": value for name, value in Faults().model_dump().items()}
     changes |= {"features.standardise": True, "training.jitter_std": 0.0, **LONG}
     return mend(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
+
+
+MORE: dict[Outcome, str] = {
+    SUPPORTED: "The windows hold more than it has learned: mend what comes before this in the list, or start from the recommended settings.",
+    OPEN: "Whether the windows hold more than it has learned cannot be told. Other features may: the study `features` compares them with the prices.",
+    OPPOSED: "A simple model finds less in these features. Others may hold more: the study `features` compares them with the prices.",
+    UNMEASURED: "Whether the windows hold more than it has learned was not measured. Mend what comes before this in the list first.",
+}  # fmt: skip
 
 
 @register
@@ -88,16 +109,17 @@ class LossAtChance(Check):
             told += f", and {outputs} equal outputs ln {outputs} = {math.log(outputs):.3f} ({loss / math.log(outputs):.0%} of it)"
         if auroc is not None and low is not None:
             told += f". AUROC {auroc:.2f}, 95% from {low:.2f}"
-        lost = case.get("trees_gap_high")
-        if lost is not None and lost < 0:
-            told += f"; extra trees on the same folds reach {case['trees_auroc']:.2f}, at least {-lost:.2f} more"
+        more = lost(case)
+        if more != UNMEASURED:
+            evidence |= {name: case[name] for name in ("trees_auroc_low", "trees_gap_low", "trees_gap_high")}
+            told += (
+                f"; extra trees on the same folds have {case['trees_auroc']:.2f}, 95% from {case['trees_auroc_low']:.2f}, and the run that less "
+                f"{case['trees_gap_low']:+.2f} to {case['trees_gap_high']:+.2f}"
+            )
         told += "."
-        harms = lost < 0 if lost is not None else True
         return self.finding(
-            HARMS if harms else NOTE, told, evidence,
-            "The model tells the classes no better than their shares do."
-            + (" The windows hold more than it has learned: mend what comes before this in the list, or start from the recommended settings."
-               if harms else " A simple model finds hardly more in these features. Others may hold more: the study `features` compares them with the prices."),
+            HARMS if more in (SUPPORTED, UNMEASURED) else NOTE, told, evidence,
+            f"Its log loss is no better than that of answering the classes' shares. {MORE[more]}",
             mend(case, {"faults.shuffled_labels": False}) if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels else afresh(case),
         )  # fmt: skip
 
@@ -121,8 +143,9 @@ class ConstantFolds(Check):
             return None
         grave = len(constant) >= len(folds) / 2 or (signal(case) and len(constant) > len(folds) / 5)
         told = f"In {len(constant)} of {len(folds)} folds one class is the answer for every window."
-        if not grave and not signal(case):
-            told += " A simple model finds next to nothing in these features either, and a constant is then the likeliest answer."
+        low = case.get("trees_auroc_low")
+        if not grave and low is not None and not signal(case):
+            told += f" Extra trees have AUROC {case['trees_auroc']:.2f}, 95% from {low:.2f}: it is not shown that a simple model finds next to nothing in these features either, and a constant is then the likeliest answer."
         return self.finding(
             BLOCKS if grave else NOTE, told, {"constant_folds": len(constant), "folds": len(folds), "largest_shares": folds},
             "Means over such folds look like a weak model and are none: look at each fold's answers, mend what comes before this in the "
@@ -154,12 +177,20 @@ class WorseThanMajority(Check):
             return None
         n = case.get("n_windows")
         half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / n) if n else None
-        grave = signal(case) or (half is not None and accuracy + half < majority)
+        low, high = case.get("over_majority_low"), case.get("over_majority_high")
+        if low is None or high is None:
+            low, high = (accuracy - majority + sign * half for sign in (-1, 1)) if half is not None else (None, None)
+        worse, more = high is not None and high < 0, lost(case)
         told = f"Accuracy {accuracy:.3f}" + (f" ± {half:.3f}" if half is not None else "")
+        told += f"; always answering the commonest class gives {majority:.3f}"
+        told += (
+            f": difference {accuracy - majority:+.3f}, 95% from {low:+.3f} to {high:+.3f}" if high is not None else ""
+        )
         return self.finding(
-            HARMS if grave else NOTE, f"{told}; always answering the commonest class gives {majority:.3f}.",
-            {"accuracy": accuracy, "half_width": half, "majority_accuracy": majority, "n_windows": n},
-            "A model that does not beat a constant has learned nothing that can be used, whatever its other figures say.",
+            HARMS if worse or more == SUPPORTED else NOTE, f"{told}.",
+            {"accuracy": accuracy, "majority_accuracy": majority, "low": low, "high": high, "n_windows": n},
+            "A model that does not beat a constant has learned nothing that can be used, whatever its other figures say." if worse else
+            f"Whether it beats always answering the commonest class cannot be told. {MORE[more]}",
             afresh(case),
         )  # fmt: skip
 
@@ -181,12 +212,13 @@ class SimpleModel(Check):
         worse = high < 0
         return self.finding(
             HARMS if worse else NOTE,
-            f"AUROC {model:.3f}; a linear model on each feature's mean and deviation, on the same folds, has {reference:.3f}: difference "
+            f"AUROC {model:.3f} among the windows of a fold; a linear model on each feature's mean and deviation, on the same folds, has {reference:.3f}: difference "
             f"{model - reference:+.3f}, 95% from {low:+.3f} to {high:+.3f}.",
             {"auroc": model, "reference_auroc": reference, "gap_low": low, "gap_high": high},
             "The sequence model loses what two numbers a feature hold. Mend what comes before this in the list; if nothing does, use the "
-            "simple model." if worse else "The sequence adds nothing that shows here. Prefer the simple model until a study says otherwise.",
+            "simple model." if worse else "Whether the sequence adds anything cannot be told. Prefer the simple model until a study says otherwise.",
             afresh(case),
+            "A simple model does better" if worse else "A simple model may do as well",
         )  # fmt: skip
 
 
@@ -203,20 +235,28 @@ class Miscalibrated(Check):
         ece, null, p = case["ece"], case["ece_null_95"], case["ece_p"]
         if p >= 0.05 or ece <= null:
             return None
+        below, beyond = case.get("brier_excess_low"), case.get("brier_excess_high")
+        if below is not None and beyond is not None and below <= 0 <= beyond:
+            return None  # what the null band takes for an excess, windows that share bars explain
         heat = case.get("fitted_temperature")
-        low = case.get("auroc_low")
-        knows = low is None or low > 0.5  # answers that tell nothing are best divided by infinity: that is not boasting
+        low, gain = case.get("auroc_low"), case.get("temperature_gain_low")
+        # Answers that tell nothing are best divided by infinity: that is not boasting, and mends nothing.
+        knows = low is not None and low > CHANCE
         grave = heat is not None and heat > BOASTING and knows
         told = f"ECE {ece:.3f}, where 95% of honest models of this size stay below {null:.3f} (p = {max(p, 0.001):.3f})"
+        helps = knows and gain is not None and gain > 0
         if not knows:
-            told += "; the answers tell the classes no better than chance, so no temperature mends it"
-        elif heat is not None:
-            told += f"; dividing the logits by {heat:.1f} would mend it"
+            told += (
+                "; it is not shown that the answers tell the classes better than chance, so no temperature is offered"
+            )
+        elif helps and heat is not None:
+            told += f"; dividing the logits by {heat:.1f} lowers the log loss"
         planted = case.spec is not None and case.spec.faults.temperature != 1.0
         return self.finding(
             HARMS if grave else NOTE, f"{told}.", {"ece": ece, "null_95": null, "p": p, "fitted_temperature": heat},
-            "Do not use the probabilities as they are. A temperature fitted on other folds mends most of it without touching an answer; "
-            "the Calibration section shows how much." if knows else "Do not use the probabilities. First make the model tell the classes.",
+            "Do not use the probabilities. First make the model tell the classes." if not knows else
+            "Do not use the probabilities as they are. " + ("A temperature fitted on other folds lowers the log loss without touching an answer; "
+            "the Calibration section shows by how much." if helps else "Whether a recalibration helps, the Calibration section says."),
             mend(case, {"faults.temperature": 1.0}) if planted else ask(case, "calibration"),
         )  # fmt: skip
 

@@ -14,12 +14,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from moola_core.diagnostics import claims
 from moola_core.diagnostics.doctor.flips import flip_rate
 from moola_core.diagnostics.doctor.reading import Seen
+from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
+from moola_core.diagnostics.results import Interval
+from moola_core.metrics import classification
 
 LINEAR_C = 0.01
 MOST_REPEATS = 3
-DRAWS = 400
 TREES, LEAF, FIFTHS = 200, 3, 5
 
 
@@ -39,12 +42,13 @@ def trees() -> ExtraTreesClassifier:
 
 
 def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: pd.DataFrame, seen: Seen) -> np.ndarray:
-    """Probabilities [n, C] of a simple model on described [n, D], averaged over (at most 3) repeats; nan where none."""
+    """Probabilities [R, n, C] of a simple model on described [n, D], of (at most the first 3) repeats; nan where none."""
     place = {name: i for i, name in enumerate(seen.window_id.astype(str))}
     label = seen.label.astype(str)
     classes = np.unique(label)
-    total, count = np.zeros((len(label), len(classes))), np.zeros(len(label))
-    for _, part in folds[folds["repeat"] < MOST_REPEATS].groupby(["repeat", "fold"], sort=True):
+    repeats = sorted(folds["repeat"].unique())[:MOST_REPEATS]
+    found = np.full((len(repeats), len(label), len(classes)), np.nan)
+    for (repeat, _), part in folds[folds["repeat"].isin(repeats)].groupby(["repeat", "fold"], sort=True):
         rows = {
             role: np.array([place[name] for name in ids.astype(str)]) for role, ids in part.groupby("role")["window_id"]
         }
@@ -55,54 +59,48 @@ def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: pd.DataF
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            total[test] += model().fit(described[train], label[train]).predict_proba(described[test])
-        count[test] += 1
-    return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
+            fitted = model().fit(described[train], label[train])
+        found[repeats.index(repeat), test] = fitted.predict_proba(described[test])
+    return found
 
 
-def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen, seed: int = 0) -> dict[str, Any]:
-    """AUROC of the run and of two simple models, with 95% bootstrap intervals over windows of each and of the differences.
+def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) -> dict[str, Any]:
+    """AUROC among the windows of a fold, of the run and of two simple models, with 95% intervals of each and of the differences.
 
-    reference: a linear model on means and deviations; trees: extra trees on the means of fifths. Probabilities are averaged over the
-    repeats first. best_auroc: of whichever of the three tells the classes best; flip_*: how many labels the three together contradict.
+    reference: a linear model on means and deviations; trees: extra trees on the means of fifths. best_auroc: of whichever of the three
+    tells the classes best, probabilities averaged over the repeats first; flip_*: how many labels the three together contradict.
+    Empty where no fold was trained on windows of every class.
     """
-    label = seen.label.astype(str)
-    classes = tuple(str(name) for name in np.unique(label))
-    names = [f"p_{name}" for name in classes]
-    means = predictions.groupby("window_id")[names].mean().reindex(seen.window_id.astype(str)).to_numpy(float)
+    classes = tuple(str(name) for name in np.unique(seen.label.astype(str)))
+    shared = dict(zip(folds["window_id"].astype(str), folds["group"], strict=True)) if "group" in folds else None
+    table = claims.Table(predictions, shared)
+    place = {name: i for i, name in enumerate(seen.window_id.astype(str))}
+    rows = np.array([place[name] for name in table.windows])
+    label, target = seen.label.astype(str)[rows], np.searchsorted(np.array(classes), seen.label.astype(str)[rows])
     simple = {
-        "reference": out_of_fold(linear, aggregated(seen.x), folds, seen),
-        "trees": out_of_fold(trees, aggregated(seen.x, FIFTHS), folds, seen),
+        "reference": out_of_fold(linear, aggregated(seen.x), folds, seen)[:, rows],
+        "trees": out_of_fold(trees, aggregated(seen.x, FIFTHS), folds, seen)[:, rows],
     }
-    known = np.isfinite(means).all(1) & np.isfinite(simple["reference"]).all(1)
-    y, ours = label[known], means[known]
-    again = np.random.default_rng(seed).multinomial(len(y), np.full(len(y), 1 / len(y)), DRAWS)
-    again = np.concatenate([np.ones((1, len(y))), again])  # the first row is the windows as they are
-    model = aurocs(y, ours, classes, again)
-    facts = {"auroc": float(model[0]), "auroc_low": float(np.nanquantile(model[1:], 0.025))}
-    facts["best_auroc"] = facts["auroc"]
+    probabilities = table.probabilities(classes)
+    own = within_folds(target, probabilities, table.fold)
+    facts = _interval("auroc", auroc(own, table.group))
     for name, p in simple.items():
-        theirs = aurocs(y, p[known], classes, again)
-        facts["best_auroc"] = max(facts["best_auroc"], float(theirs[0]))
-        low, high = np.nanquantile(model[1:] - theirs[1:], [0.025, 0.975])
-        facts |= {
-            f"{name}_auroc": float(theirs[0]), f"{name}_auroc_low": float(np.nanquantile(theirs[1:], 0.025)),
-            f"{name}_gap_low": float(low), f"{name}_gap_high": float(high),
-        }  # fmt: skip
-    return facts | flip_rate(np.searchsorted(classes, y), [ours, *(p[known] for p in simple.values())])
+        theirs = within_folds(target, p, table.fold[: len(p)])
+        facts |= _interval(f"{name}_auroc", auroc(theirs, table.group))
+        facts |= _interval(f"{name}_gap", of_windows(own[: len(p)] - theirs, table.group))
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # a window that no fold tested has no mean, and is left out below
+        means = [np.nanmean(p, axis=0) for p in (probabilities, *simple.values())]
+    known = np.isfinite(means).all(axis=(0, 2))
+    if not known.any():
+        return facts
+    scores = [classification.auroc(label[known], p[known], classes) for p in means]
+    best = max((score for score in scores if score is not None), default=None)
+    return facts | {"best_auroc": best} | flip_rate(target[known], [p[known] for p in means])
 
 
-def aurocs(label: np.ndarray, p: np.ndarray, classes: tuple[str, ...], counts: np.ndarray) -> np.ndarray:
-    """Macro AUROC [d], each class against the rest, of windows taken `counts` [d, n] times; nan where a class is missing.
-
-    label [n]; p [n, C]. By comparing every pair once (Mann and Whitney 1947), which is quick for many draws of few windows.
-    """
-    each = []
-    for i, name in enumerate(classes):
-        inside, score = label == name, p[:, i]
-        above = np.sign(score[inside][:, None] - score[~inside][None]) / 2 + 0.5
-        inner, outer = counts[:, inside].astype(float), counts[:, ~inside].astype(float)
-        pairs = inner.sum(1) * outer.sum(1)
-        won = ((inner @ above) * outer).sum(1)
-        each.append(np.divide(won, pairs, out=np.full(len(counts), np.nan), where=pairs > 0))
-    return np.mean(each, axis=0)
+def _interval(name: str, found: Interval | None) -> dict[str, float]:
+    """The estimate and the ends of its interval as facts; none where there is no interval."""
+    return {} if found is None else {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}

@@ -10,6 +10,8 @@ from moola_core.specs import Study
 
 SAME = ("layers", "hidden", "epochs", "patience", "trainable_parameters")
 SETTINGS = ("model.layers", "model.hidden", "training.epochs", "training.patience")
+# Of a simple arm against the best network.
+TITLE = {"helps": "A simple arm is better", "equivalent": "A simple arm does as well"}
 TITLES = {
     "trainable_parameters": "trainable parameters",
     "layers": "encoder layers",
@@ -92,4 +94,5 @@ class SimpleArm(Check):
             f"{best['arm']} against {best['against']}: macro F1 {best['delta']:+.3f}, 95% from {best['low']:+.3f} to {best['high']:+.3f}.",
             {name: best[name] for name in ("arm", "against", "delta", "low", "high", "p_helps")},
             "What a simple model reaches on the same folds is what the features give for nothing. Use it until the difference is clear.",
+            title=TITLE.get(best["verdict"], "A simple arm may do as well"),
         )  # fmt: skip

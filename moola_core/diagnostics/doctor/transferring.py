@@ -8,8 +8,11 @@ from moola_core.diagnostics.results import Finding
 NARROW = 0.05  # trainable share of all parameters
 NOISY = 0.05
 FAR_AUC = 0.95
-BELOW = 0.03  # AUROC by which a probe of the encoder may lie below one of random weights by chance
-LOST = 0.05  # and below one of the raw features, where nothing else is read
+
+
+def _told(gap: dict[str, float]) -> str:
+    """A difference of two probes with its interval."""
+    return f"difference {gap['value']:+.3f}, 95% from {gap['low']:+.3f} to {gap['high']:+.3f}"
 
 
 def started(case: Case) -> None:
@@ -52,22 +55,26 @@ class FrozenBottleneck(Check):
         share = case.get("trainable_share")
         if case.kind == "reported":
             return self._reported(case, case["trainable_share"])
-        used, random = case["probe_encoder"], case["probe_random"]
+        used, random, gap = case["probe_encoder"], case["probe_random"], case["probe_gap_random"]
         frozen = case.get("schedule") == "frozen"
         narrow = frozen and share is not None and share < NARROW
-        raw = case.get("probe_raw")
-        below = used < random - BELOW
-        lost = frozen and (below or (raw is not None and used < raw - LOST))
+        raw, raw_gap = case.get("probe_raw"), case.get("probe_gap_raw")
+        below = gap["high"] < 0
+        lost = frozen and (below or (raw_gap is not None and raw_gap["high"] < 0))
         if not below and not narrow and not lost:
             return None
-        told = f"A linear probe reads AUROC {used:.3f} from the encoder, {random:.3f} from the same one with random weights"
-        told += f", {raw:.3f} from the raw features" if raw is not None else ""
+        told = f"A linear probe reads AUROC {used:.3f} from the encoder, {random:.3f} from the same one with random weights ({_told(gap)})"
+        told += (
+            f", {raw:.3f} from the raw features ({_told(raw_gap)})" if raw is not None and raw_gap is not None else ""
+        )
         told += f"; {share:.1%} of the parameters train" if share is not None else ""
         return self.finding(
             HARMS if lost else NOTE,
             f"{told}.",
-            {"probe_encoder": used, "probe_random": random, "probe_raw": raw, "trainable_share": share},
-            "What the encoder does not pass on, no head can learn. Train the encoder too (full, at a lower rate), or start from another.",
+            {"probe_encoder": used, "probe_random": random, "probe_raw": raw, "gap_random": gap, "gap_raw": raw_gap, "trainable_share": share},
+            ("What the encoder does not pass on, no head can learn. " if below or lost else
+             "It is not shown that the encoder passes on less than random weights do, yet nearly all of the network is fixed. ")
+            + "Train the encoder too (full, at a lower rate), or start from another.",
             mend(case, {"transfer.schedule": "full", "faults.noise_encoder": False}) if case.kind == "finetune" else None,
         )  # fmt: skip
 
@@ -168,7 +175,8 @@ class DomainShift(Check):
     def judge(self, case: Case) -> Finding | None:
         started(case)
         auc, null = case["domain_auc"], case["domain_auc_null_high"]
-        if auc <= null:
+        low = case.get("domain_auc_low")
+        if auc <= null or (low is not None and low <= 0.5):
             return None
         drivers = list(case.get("domain_drivers") or [])[:4]
         return self.finding(
@@ -176,7 +184,9 @@ class DomainShift(Check):
             f"Labelled windows are told from those of pre-training with AUROC {auc:.2f}; without a difference it stays below {null:.2f}. It goes "
             f"by {', '.join(drivers) or 'many features'}.",
             {"domain_auc": auc, "null_high": null, "drivers": drivers},
-            "Curated windows always differ somewhat. This much means that pre-training saw another market: use bars of the same "
-            "instrument, or keep the windows most like the labelled ones (sampling.keep=similar).",
+            "Curated windows always differ somewhat. "
+            + ("This much means that pre-training saw another market: use bars of the same instrument" if auc > FAR_AUC else
+               "Whether it matters, only a comparison can tell: use bars of the same instrument")
+            + ", or keep the windows most like the labelled ones (sampling.keep=similar).",
             mend(case, {"sampling.keep": "similar"}) if case.kind == "pretrain" and case.get("labelled_located") else None,
         )  # fmt: skip

@@ -190,7 +190,12 @@ def _domain(labelled: Windows, columns: tuple[str, ...], windows: BarWindows, fi
     series, place = bar_spans(labelled)
     group = overlap_groups(Places(series, place, labelled.bars), FOLDS)
     auc, null_high, drivers = told_apart(x, group, columns, windows.raw(first).cpu().numpy())
-    return {"domain_auc": auc, "domain_auc_null_high": null_high, "domain_drivers": list(drivers)}
+    return {
+        "domain_auc": auc.value,
+        "domain_auc_low": auc.low,
+        "domain_auc_null_high": null_high,
+        "domain_drivers": list(drivers),
+    }
 
 
 def _of_bars(spec: Pretrain, cache: Path) -> dict[str, Any]:

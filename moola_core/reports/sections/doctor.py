@@ -23,7 +23,7 @@ SEVERITIES = {
 MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the ZIP and the JSON hold it whole
 Make = Callable[[Material], Sequence[Block] | str]
 # What draws the evidence: of the check itself, or of the diagnostic that it names.
-OF_CHECK: dict[str, Make] = {"constant_folds": performance.folds, "arms_differ": comparison.curves, "simple_arm": comparison.differences}  # fmt: skip
+OF_CHECK: dict[str, Make] = {"constant_folds": performance.folds, "arms_differ": comparison.curves, "simple_arm": comparison.differences, "pointers_no_better": performance.pointers}  # fmt: skip
 OF_DIAGNOSTIC: dict[str, Make] = {
     "evaluation": performance.metrics,
     "calibration": diagnostics.calibration,

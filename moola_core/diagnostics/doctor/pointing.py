@@ -1,0 +1,50 @@
+"""Checks of the pointers: do they say more than where expansions usually lie."""
+
+from __future__ import annotations
+
+from moola_core.diagnostics.doctor.check import HARMS, NOTE, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.doctor.outcome import CAUSES, afresh
+from moola_core.diagnostics.results import Finding, Interval
+from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, above
+
+ONE_BAR = 1.0  # a gain of less is as good as none
+
+
+@register
+class PointersNoBetter(Check):
+    """The pointers are no better than always answering the training windows' median.
+
+    Reads `pointer_gains`, for center and length {"value", "low", "high"}: by how many bars their error is smaller than the constant's.
+    """
+
+    id, title = "pointers_no_better", "Pointers no better than a constant"
+    kinds = ("finetune",)
+    after = (*CAUSES, "task_starved")
+    spoils = ("center and length errors",)
+    shows = "evaluation"
+
+    def judge(self, case: Case) -> Finding | None:
+        if case.get("tasks") == "class":
+            raise CannotJudge("The pointers were not trained.")
+        if case.get("pointers") == 0:
+            raise CannotJudge("No window has a pointer.")
+        gains = {name: Interval(**found) for name, found in case["pointer_gains"].items()}
+        outcomes = {name: above(gain, at_most=ONE_BAR) for name, gain in gains.items()}
+        if set(outcomes.values()) == {SUPPORTED}:
+            return None
+        sure = OPPOSED in outcomes.values()
+        told = "; ".join(
+            f"{name} {gain.value:+.1f} bars, 95% from {gain.low:+.1f} to {gain.high:+.1f}"
+            for name, gain in gains.items()
+        )
+        planted = case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_pointers
+        return self.finding(
+            HARMS if sure else NOTE,
+            f"By how much the error is smaller than that of always answering the training windows' median: {told}.",
+            {name: {"gain_bars": gain.value, "low": gain.low, "high": gain.high} for name, gain in gains.items()},
+            "What does not beat a constant by one bar says nothing of the single window. Look for what comes before this in the list, give "
+            "the pointers more weight or more epochs, and use none of them until they beat it." if sure else
+            "Whether the pointers say more than where expansions usually lie cannot be told from these windows. More repeats narrow the "
+            "interval a little, more labelled windows narrow it surely.",
+            mend(case, {"faults.shuffled_pointers": False}) if planted else afresh(case),
+        )  # fmt: skip
