@@ -6,7 +6,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from moola_core.errors import MoolaError
-from moola_core.ui import first_start, frame, history, picker, widgets
+from moola_core.ui import first_start, frame, history, picker, state, widgets
 from moola_core.ui.places import LOGO, MARK
 
 
@@ -28,6 +28,8 @@ def main() -> None:
             widgets.empty(unanswered.title, unanswered.body, unanswered.actions)
     except MoolaError as error:
         widgets.explain(error)
+    finally:
+        state.settle()
 
 
 if __name__ == "__main__":
