@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from starlette.middleware import Middleware
 
-from moola_core.ui import first_start, frame, guard, history, picker, widgets
+from moola_core.ui import first_start, frame, guard, history, picker, state, widgets
 from moola_core.ui.places import LOGO, MARK
 
 
@@ -26,6 +26,7 @@ def main() -> None:
         else:
             st.title(page.title)
             widgets.empty(unanswered.title, unanswered.body, unanswered.actions)
+    state.settle()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import permutations
 from pathlib import Path
@@ -9,14 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from moola_core import studies
 from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import feature_report, with_expectations
+from moola_core.diagnostics.doctor import Case, examine
 from moola_core.diagnostics.evaluation import evaluate
+from moola_core.diagnostics.plan import CONTRADICTION, gates
 from moola_core.diagnostics.results import (
     ArmFacts,
     Attribution,
     Balance,
     Comparison,
+    Decision,
     Difference,
     Expansion,
     FeatureError,
@@ -26,6 +31,7 @@ from moola_core.diagnostics.results import (
     LabelCurve,
     LayerChange,
     Learned,
+    PlanReport,
     Predicted,
     Probe,
     ProbeGap,
@@ -43,16 +49,54 @@ from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Data, Predict, change
+from moola_core.specs import Data, Diagnose, Plan, Predict, change
 
 CLASSES = ("consolidation", "retracement")
 FOLDS, REPEATS, EPOCHS = 5, 2, 4
 
 
-def make_data(folder: Path) -> Path:
-    """A demo market of 60 trainable windows under `folder`/demo; returns the file of windows."""
-    write_demo(folder / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
-    return folder / "demo" / "windows.parquet"
+def make_data(folder: Path, name: str = "demo", seed: int = 3) -> Path:
+    """A demo market of 60 trainable windows under `folder`/`name`; returns the file of windows."""
+    write_demo(folder / name, make_demo("helpful", bars=20_000, windows=60, seed=seed))
+    return folder / name / "windows.parquet"
+
+
+def make_everything(root: Path, windows: Path) -> dict[str, Run]:
+    """A run with findings and an attribution, an arm of a study, the study, a plan, a shift and an encoder, all of the windows."""
+    run, arm = make_run(root, windows, name="Mine"), make_run(root, windows, name="An arm")
+    facts = {
+        "outputs": 3,
+        "n_classes": 2,
+        "n_windows": 60,
+        "fold_largest_share": [1.0] * 5,
+        "shared_bars_share": 0.2,
+        "folds_mind_bars": False,
+        "shared_bars_windows": ["demo_0001"],
+    }
+    run.write_result("doctor", examine(Case("finetune", facts, run.spec, run.id)))
+    store, data = Store(root), run.spec.data
+    study = store.create(studies.study("transfer", "quick", data.model_dump()), name="transfer")
+    arm.update(parent=study.id)
+    compared = make_comparison()
+    compared = replace(compared, arms=tuple(replace(one, run_id=arm.id) for one in compared.arms))
+    plan = store.create(Plan(preset="quick", data=data), name="plan")
+    step = Decision(
+        "transfer", "ran", "Does pre-training help?", "undecided.", "", study.id, "a rule", run.record.created
+    )
+    found = {
+        "comparison": (study, compared),
+        "plan": (plan, PlanReport((step,), gates(0.355), CONTRADICTION)),
+        "attribution": (store.create(Diagnose(name="attribution", run=run.id), parent=run.id), make_attribution()),
+        "shift": (store.create(Diagnose(name="shift", data=data)), make_shift()),
+    }
+    for name, (one, result) in found.items():
+        one.write_result(name, result)
+        one.update(state="done")
+    return {name: one for name, (one, _) in found.items()} | {
+        "run": run,
+        "arm": arm,
+        "encoder": make_pretraining(root, windows),
+    }
 
 
 def make_run(root: Path, windows: Path, state: str = "done", name: str = "A run", constant: bool = False) -> Run:

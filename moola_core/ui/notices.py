@@ -20,8 +20,18 @@ def begin(moved: bool) -> None:
 
 def add(about: str, text: str) -> None:
     """Say `text` at the top of this page, in the place of what was said of `about` before."""
-    st.session_state.setdefault(KEPT, {})[about] = text
+    keep(about, text)
     show(text)
+
+
+def keep(about: str, text: str) -> None:
+    """As `add`, for a button's on_click, which runs before the page has a place: the sentence is drawn with the page."""
+    st.session_state.setdefault(KEPT, {})[about] = text
+
+
+def drop(about: str) -> None:
+    """Say no more of `about`."""
+    st.session_state.setdefault(KEPT, {}).pop(about, None)
 
 
 def show(text: str) -> None:

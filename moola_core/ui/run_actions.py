@@ -3,62 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import streamlit as st
 
-from moola_core.errors import RunError
+from moola_core.errors import MoolaError, from_system
 from moola_core.reports.wording import KIND_TITLES
 from moola_core.runs import cancelling
 from moola_core.runs.queue import Queue
 from moola_core.runs.record import RESUMABLE, Record
 from moola_core.runs.store import Run
-from moola_core.ui import guard, loaders
+from moola_core.ui import guard, links, loaders, notices, state
 from moola_core.ui.widgets import literal, title_of
 
+ACTION = "action"
 UNREADABLE_SHOWN = 20
 
 
 def actions(run: Run, record: Record) -> None:
-    """The buttons of one run. Pinned runs are baselines; archived ones leave the lists; deleted ones are gone."""
-    chosen: Callable[[], object] | None = None
+    """The buttons of one run. Pinned runs are baselines; archived ones leave the lists; deleted ones are gone.
+
+    A click is answered before anything is drawn: redrawing the page for a run that has just changed its state could lose it.
+    """
     with st.container(horizontal=True):
         if record.active:
             _cancel(run, record)
-        if record.state in RESUMABLE and st.button(
-            "Resume", icon=":material/resume:", key="resume", type="primary",
-            help="What is finished stays; the run goes on where it stopped, and ends as if nothing had happened.",
-        ):  # fmt: skip
-            chosen = partial(loaders.launcher().resume, run.id)
-        pin = "Unpin" if record.pinned else "Pin as baseline"
-        if record.kind == "finetune" and st.button(
-            pin, icon=":material/keep:", key="pin", help="The Overview shows the newest pinned run as baseline."
-        ):
-            chosen = partial(run.update, pinned=not record.pinned)
-        shelf = "Take out of the archive" if record.archived else "Archive"
-        if st.button(
-            shelf, icon=":material/archive:", key="archive", help="Archived runs leave the lists; nothing is lost."
-        ):
-            chosen = partial(run.update, archived=not record.archived)
+        if record.state in RESUMABLE:
+            st.button(
+                "Resume",
+                icon=":material/resume:",
+                key="resume",
+                type="primary",
+                on_click=guard.callback(_act),
+                args=(lambda: loaders.launcher().resume(run.id),),
+                help="What is finished stays; the run goes on where it stopped, and ends as if nothing had happened.",
+            )
+        if record.kind == "finetune":
+            st.button(
+                "Unpin" if record.pinned else "Pin as baseline",
+                icon=":material/keep:",
+                key="pin",
+                on_click=guard.callback(_act),
+                args=(lambda: run.update(pinned=not record.pinned),),
+                help="The Overview shows the newest pinned run as baseline.",
+            )
+        st.button(
+            "Take out of the archive" if record.archived else "Archive",
+            icon=":material/archive:",
+            key="archive",
+            on_click=guard.callback(_act),
+            args=(lambda: _archive(run, record),),
+            help="Archived runs leave the lists; nothing is lost.",
+        )
         what = f"{literal(title_of(record))} and its predictions and weights will be gone for good."
-        if _deletes(record, what, "delete_now"):
-            chosen = partial(loaders.store().delete, record.run_id)
-    _carry_out(chosen)
+        _offer_to_delete(record, what, "delete_now")
 
 
-def _carry_out(chosen: Callable[[], object] | None) -> None:
-    """Do what was chosen and draw the page again; where it cannot be done, say why below the buttons, which stay."""
-    if chosen is not None:
-        with guard.explained():
-            chosen()
-            st.rerun()
+def _act(action: Callable[[], object]) -> None:
+    """Do what a button says; why it could not be done stands at the top of the page until something else is done."""
+    notices.drop(ACTION)
+    try:
+        action()
+    except MoolaError as error:
+        notices.keep(ACTION, str(error))
+    except OSError as error:
+        notices.keep(ACTION, str(from_system(error)))
 
 
-def _deletes(record: Record, what: str, key: str) -> bool:
-    """The button that deletes a run, behind a question; whether it was pressed."""
+def _archive(run: Run, record: Record) -> None:
+    run.update(archived=not record.archived)
+    if not record.archived and not st.session_state.get(state.ARCHIVED):
+        links.forget(state.RUN)
+
+
+def _delete(record: Record) -> None:
+    loaders.store().delete(record.run_id)
+    if st.session_state.get(state.RUN) == record.run_id:
+        links.forget(state.RUN)
+
+
+def _offer_to_delete(record: Record, what: str, key: str) -> None:
+    """The button that deletes a run, behind a question."""
     with st.popover("Delete", icon=":material/delete:", disabled=record.active):
         st.markdown(what)
-        return st.button("Delete for good", type="primary", key=key, disabled=record.active)
+        st.button(
+            "Delete for good",
+            type="primary",
+            key=key,
+            disabled=record.active,
+            on_click=guard.callback(_act),
+            args=(lambda: _delete(record),),
+        )
 
 
 def unreadable(records: Sequence[Record]) -> None:
@@ -72,13 +106,12 @@ def unreadable(records: Sequence[Record]) -> None:
             "All other runs are unaffected."
         )
         for record in records[:UNREADABLE_SHOWN]:
-            chosen = None
             with st.container(border=True, horizontal=True, vertical_alignment="center"):
                 title = literal(record.name or KIND_TITLES.get(record.kind, record.kind))
                 st.markdown(f"**{title}** · {literal(record.run_id)}  \n{literal(record.unreadable)}")
-                if _deletes(record, f"Run {literal(record.run_id)} will be gone for good.", f"delete_{record.run_id}"):
-                    chosen = partial(loaders.store().delete, record.run_id)
-            _carry_out(chosen)
+                _offer_to_delete(
+                    record, f"Run {literal(record.run_id)} will be gone for good.", f"delete_{record.run_id}"
+                )
         if len(records) > UNREADABLE_SHOWN:
             st.caption(f"And {len(records) - UNREADABLE_SHOWN} more: `moola runs` lists them all.")
 
@@ -89,13 +122,14 @@ def _cancel(run: Run, record: Record) -> None:
         return
     with st.popover("Cancel", icon=":material/block:"):
         st.markdown(f"{literal(title_of(record))} ends. The fits that are finished stay, and it can be resumed.")
-        if st.button("Cancel the run", type="primary", key="cancel_now"):
-            try:
-                loaders.launcher().cancel(run.id)
-            except RunError as error:  # it has ended since the page was drawn, or is part of a study
-                st.error(literal(str(error)), icon=":material/error:")
-                return
-            st.rerun()
+        # It may have ended since the page was drawn, or be part of a study: then an error says so.
+        st.button(
+            "Cancel the run",
+            type="primary",
+            key="cancel_now",
+            on_click=guard.callback(_act),
+            args=(lambda: loaders.launcher().cancel(run.id),),
+        )
 
 
 def queue() -> None:
@@ -108,5 +142,10 @@ def queue() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         count = f"{len(waiting)} run{'s' if len(waiting) > 1 else ''} in the queue"
         st.caption(f":material/pause: Paused: {count}." if paused else f":material/hourglass_empty: {count}.")
-        pressed = st.button("Go on" if paused else "Pause the queue", key="pause", help="What is under way goes on.")
-    _carry_out(partial(found.pause, not paused) if pressed else None)
+        st.button(
+            "Go on" if paused else "Pause the queue",
+            key="pause",
+            help="What is under way goes on.",
+            on_click=guard.callback(_act),
+            args=(lambda: found.pause(not paused),),
+        )

@@ -18,17 +18,20 @@ from moola_core.ui import guard
 def select(
     title: str, key: str, labels: dict[str, str], on_change: Callable[[], None] | None = None, **look: Any
 ) -> None:
-    """Draw the selectbox over the ids in `labels`, whose texts differ; what is chosen is `st.session_state[key]`; nothing is, where
-    that is not among them.
+    """Draw the selectbox over the ids in `labels`, whose texts differ. What is chosen is `st.session_state[key]`.
 
-    on_change: called when the visitor has chosen another one. look: arguments of `st.selectbox`.
+    Nothing is chosen while that id is not among them. on_change: called when the visitor has chosen another one. look:
+    arguments of `st.selectbox`.
     """
     known = st.session_state.setdefault(f"{key}_texts", {})
     known |= {text: name for name, text in labels.items()}
-    widget = f"{key}_picker_{st.session_state.setdefault(f'{key}_turn', 0)}"
+    widget = _widget(key)
     chosen = st.session_state.get(key)
     chosen = chosen if chosen in labels else None
-    if widget not in st.session_state or st.session_state[widget] != chosen:
+    shown = (widget, labels.get(chosen or ""))
+    # Writing it again makes the browser show it: another choice, or the same one under a text that has changed.
+    if st.session_state.get(f"{key}_shown") != shown or st.session_state.get(widget) != chosen:
+        st.session_state[f"{key}_shown"] = shown
         st.session_state[widget] = chosen
     st.selectbox(
         title,
@@ -49,7 +52,13 @@ def put(key: str, chosen: str | None) -> None:
         st.session_state[f"{key}_turn"] = st.session_state.get(f"{key}_turn", 0) + 1
 
 
+def _widget(key: str) -> str:
+    return f"{key}_picker_{st.session_state.get(f'{key}_turn', 0)}"
+
+
 def _take(key: str, widget: str, on_change: Callable[[], None] | None) -> None:
+    if widget != _widget(key):
+        return
     answer = st.session_state.get(widget)
     # A text that is no option any more comes as it is.
     chosen = st.session_state[f"{key}_texts"].get(answer, answer)

@@ -21,6 +21,7 @@ KIND, PRESET, CHECKPOINT, ARCHIVED = "kind", "preset", "checkpoint", "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
 MATRIX, DETAIL, PREVIEW = "matrix", "section", "preview"
 ARRIVING, PAGE, DRAWN = "arriving", "page", "drawn"
+OLD_URL, PUBLISHED = "old_url", "published"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
 IN_URL = (
@@ -41,6 +42,8 @@ DIGITS, LISTED = 6, 200
 
 def asked(key: str) -> str:
     """What the URL says of `key`, as it stands there; empty when it says nothing. The only reader of the URL's values."""
+    if st.query_params.to_dict() == st.session_state.get(OLD_URL):
+        return ""  # it is still that of the page before
     return str(st.query_params.get(key, "")).strip()
 
 
@@ -80,12 +83,22 @@ def choose_number(key: str, low: int, high: int, default: int) -> None:
 
 def publish(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None:
     """Copy the session's values of `keys` to the URL; a default is left out."""
-    wanted = {key: value for key, value in st.query_params.items() if key not in keys}
-    for key in keys:
-        value = st.session_state.get(key)
-        if value not in (None, "", (defaults or {}).get(key)):
-            wanted[key] = str(value)
-    _write(wanted)
+    values = {key: st.session_state.get(key) for key in keys}
+    told = {key: str(value) for key, value in values.items() if value not in (None, "", (defaults or {}).get(key))}
+    if PUBLISHED in st.session_state:
+        st.session_state[PUBLISHED] |= told
+    else:
+        _write({key: value for key, value in st.query_params.items() if key not in keys} | told)
+
+
+def settle() -> None:
+    """Write what a page has published that was just opened; when all of it is drawn.
+
+    Until the browser has the page's own address it would write this into the history's entry of the page before.
+    """
+    if PUBLISHED in st.session_state:
+        foreign = {key: value for key, value in st.query_params.items() if key not in IN_URL}
+        _write(foreign | st.session_state.pop(PUBLISHED))
 
 
 def open_page(page: str, **values: Any) -> None:
@@ -112,13 +125,16 @@ def arrive(page: str) -> bool:
     """
     moved = st.session_state.get(PAGE) != page
     st.session_state[PAGE] = page
+    if moved:
+        st.session_state[PUBLISHED] = {}
+        st.session_state.pop(OLD_URL, None)
     target, values = st.session_state.pop(ARRIVING, ("", {}))
     if target == page:
         for key, value in values.items():
             st.session_state.pop(key, None)
             if value is not None:
                 st.session_state[key] = value
-        _write({key: value for key, value in st.query_params.items() if key not in IN_URL})
+        st.session_state[OLD_URL] = st.query_params.to_dict()
     elif moved and any(asked(key) for key in IN_URL):
         # The menu leads to a page without values; with some, the browser goes back, forward, or opens a link.
         for key in IN_URL:

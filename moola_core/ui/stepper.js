@@ -28,8 +28,11 @@ export default function ({ parentElement, setStateValue }) {
       step(by);
     }
   };
-  parentElement.querySelector("[name=previous]").onclick = () => step(-1);
-  parentElement.querySelector("[name=next]").onclick = () => step(1);
+  for (const [name, by] of [["previous", -1], ["next", 1]]) {
+    const button = parentElement.querySelector(`[name=${name}]`);
+    button.onclick = () => step(by);
+    button.disabled = false;
+  }
   document.addEventListener("keydown", pressed);
   return () => document.removeEventListener("keydown", pressed);
 }

@@ -9,17 +9,18 @@ import streamlit as st
 STEPS, DONE = "steps", "steps_done"
 JS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 HTML = """
-<button type="button" name="previous">Previous<kbd aria-hidden="true">←</kbd></button>
-<button type="button" name="next">Next<kbd aria-hidden="true">→</kbd></button>
+<button type="button" name="previous" disabled>Previous<kbd aria-hidden="true">←</kbd></button>
+<button type="button" name="next" disabled>Next<kbd aria-hidden="true">→</kbd></button>
 """
 CSS = """
 :host { display: block; }
 button {
-  font: inherit; color: var(--st-text-color); background: var(--st-background-color); cursor: pointer;
+  font: inherit; font-size: 0.95em; color: var(--st-text-color); background: var(--st-background-color); cursor: pointer;
   border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); padding: 0.25rem 0.75rem;
   min-height: 2.5rem; margin-right: 0.5rem; white-space: nowrap;
 }
-button:hover, button:focus-visible { border-color: var(--st-primary-color); color: var(--st-primary-color); }
+button:disabled { cursor: default; }
+button:hover:enabled, button:focus-visible { border-color: var(--st-primary-color); color: var(--st-primary-color); }
 kbd { font: inherit; opacity: 0.6; margin-left: 0.5rem; }
 """
 

@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.app_samples import make_data, make_run
+from moola_core.runs.store import Run
+from tests.app_samples import make_data, make_everything, make_run
 
 PROJECT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -40,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 class Server:
     """The app on a free port, with folders of its own."""
+
+    second: dict[str, Run]
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.data, self.store = folder / "data", folder / "artifacts"
@@ -99,6 +103,13 @@ class Tab:
 
     def text(self) -> str:
         return self.page.inner_text("[data-testid=stMain]")
+
+    def title(self) -> str:
+        return self.page.locator("h1").first.inner_text()
+
+    def query(self) -> dict[str, str]:
+        """The parameters of the URL."""
+        return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.page.url).query))
 
     def wait_for(self, text: str, seconds: float = 20) -> None:
         self.page.get_by_text(text).first.wait_for(timeout=seconds * 1000)
@@ -187,9 +198,11 @@ def read(browser) -> Iterator:
 
 @pytest.fixture(scope="session")
 def full(tmp_path_factory) -> Iterator[Server]:
-    """A server with a finished run, and nothing under way."""
+    """A server with a finished run of the dataset `demo`, and nothing under way; `server.second` names runs of the dataset `second`."""
     folder = tmp_path_factory.mktemp("full")
     make_run(folder / "artifacts", make_data(folder / "data"), name="Browser run")
+    second = make_everything(folder / "artifacts", make_data(folder / "data", "second", seed=4))
     server = Server(folder, MOOLA_DEMO="off")
+    server.second = second
     yield server
     server.stop()

@@ -19,7 +19,7 @@ from moola_core.diagnostics.doctor.flips import flip_rate
 from moola_core.diagnostics.doctor.reading import Seen
 from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
 from moola_core.diagnostics.results import Interval
-from moola_core.metrics import classification
+from moola_core.metrics import Predictions, measure
 
 LINEAR_C = 0.01
 MOST_REPEATS = 3
@@ -76,7 +76,7 @@ def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) -> dict[s
     table = claims.Table(predictions, shared)
     place = {name: i for i, name in enumerate(seen.window_id.astype(str))}
     rows = np.array([place[name] for name in table.windows])
-    label, target = seen.label.astype(str)[rows], np.searchsorted(np.array(classes), seen.label.astype(str)[rows])
+    target = np.searchsorted(np.array(classes), seen.label.astype(str)[rows])
     simple = {
         "reference": out_of_fold(linear, aggregated(seen.x), folds, seen)[:, rows],
         "trees": out_of_fold(trees, aggregated(seen.x, FIFTHS), folds, seen)[:, rows],
@@ -96,8 +96,8 @@ def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) -> dict[s
     known = np.isfinite(means).all(axis=(0, 2))
     if not known.any():
         return facts
-    scores = [classification.auroc(label[known], p[known], classes) for p in means]
-    best = max((score for score in scores if score is not None), default=None)
+    scores = [measure(Predictions(classes, target[known], p[known]), names=["auroc"])["auroc"] for p in means]
+    best = max((float(score) for score in scores if np.isfinite(score)), default=None)
     return facts | {"best_auroc": best} | flip_rate(target[known], [p[known] for p in means])
 
 

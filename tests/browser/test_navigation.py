@@ -1,0 +1,166 @@
+"""From page to page, by button, key, menu and the browser's Back: what is chosen stays chosen."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+
+import pytest
+
+from moola_core.runs.reaper import identity
+from moola_core.runs.store import Store
+from tests.app_samples import make_run
+
+# Pages with buttons that lead on, and the run that is chosen there.
+PAGES = {
+    "": "run",
+    "runs": "run",
+    "results": "run",
+    "results?show=Errors": "run",
+    "results?show=Attribution": "run",
+    "doctor": "run",
+    "features?view=shift": "run",
+    "compare?study={comparison}": "run",
+    "compare?study={plan}": "run",
+    "results?": "encoder",
+}
+# They open a dialog, change the run, make a file or start work. Those that then lead on are clicked in tests/pages.
+STAY = re.compile(
+    "Read a new file|Resume|Pin as baseline|Unpin|Archive|Delete|Launch this|Ask again|Start the study|Run the whole plan"
+    "|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
+)
+BUTTONS = """places => [...document.querySelectorAll(places)].filter(one => one.checkVisibility() && !one.disabled && one.innerText).map((one, i) => {
+    one.dataset.walked = i;
+    const keyed = one.closest('[class*=st-key-]');
+    return [i, keyed ? keyed.className.match(/st-key-(\\S+)/)[1] : '', one.querySelector('[data-testid=stMarkdownContainer]')?.innerText ?? ''];
+})"""
+MAIN = "[data-testid=stMain] [data-testid=stButton] button, [data-testid=stMain] [data-testid=stPopover] button"
+INSIDE = "[data-testid=stPopoverBody] [data-testid=stButton] button"
+
+
+def _kinds(tab, places: str = MAIN) -> dict[str, int]:
+    """One button of each kind on the page, by its key without what differs between windows, runs and classes."""
+    found: dict[str, int] = {}
+    for place, key, text in tab.page.evaluate(BUTTONS, places):
+        if not STAY.search(text):
+            found.setdefault(re.sub(r"_?(demo)?_?\d.*$", "", key) or text, place)
+    return found
+
+
+def _click(tab, kind: str) -> None:
+    until = time.monotonic() + 20
+    while (place := _kinds(tab).get(kind)) is None:
+        assert time.monotonic() < until, f"{kind} is not there again"
+        tab.page.wait_for_timeout(100)
+    tab.page.locator(f"[data-walked='{place}']").click()
+
+
+def _settle_on(tab, title: str, same: bool) -> None:
+    sign = "===" if same else "!=="
+    tab.page.wait_for_function(f"title => (document.querySelector('h1')?.innerText ?? title) {sign} title", arg=title)
+    tab.settle()
+
+
+@pytest.mark.timeout(400)
+def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, open_tab):
+    """The second dataset is chosen; the first would be the default. And Back leads back, with what was chosen."""
+    tab, led = open_tab(full.address), {}
+    for path, chosen in PAGES.items():
+        run = full.second[chosen].id
+        link = path.format(**{name: one.id for name, one in full.second.items()})
+        tab.open(f"{link}{'&' if '?' in link else '?'}dataset=second&run={run}")
+        tab.page.locator("h1").first.wait_for()
+        tab.settle()
+        before = tab.title()
+        for kind in _kinds(tab):
+            _click(tab, kind)
+            if kind == "Open windows of a cell":
+                tab.page.locator(INSIDE).first.wait_for()
+                tab.page.locator(INSIDE).nth(1).click()
+            _settle_on(tab, before, same=False)
+            led[f"{before}: {kind}"] = tab.title()
+            query, where = tab.query(), f"{kind} on {before} leads to {tab.page.url}"
+            wanted = full.second["arm"].id if kind in ("gained", "lost") else run
+            assert (query["dataset"], query["run"]) == ("second", wanted), where
+            tab.page.go_back()
+            _settle_on(tab, before, same=True)
+            assert (tab.query()["dataset"], tab.query()["run"]) == ("second", run), where
+    assert set(led.values()) >= {"Windows", "Launch", "Runs", "Results", "Doctor", "Compare"}, led
+    assert len(led) >= 12 and tab.errors == [], led
+
+
+def test_ten_quick_presses_of_an_arrow_key_move_ten_windows(full, open_tab):
+    tab = open_tab(full.address)
+    tab.open(f"windows?run={full.second['run'].id}")
+    tab.wait_for("Window 1 of")
+    tab.page.get_by_role("button", name="Next", disabled=False).wait_for()
+    for _ in range(10):
+        tab.page.keyboard.press("ArrowRight")
+        tab.page.wait_for_timeout(100)
+    tab.wait_for("Window 11 of", 60)
+    tab.settle()
+    assert "Window 11 of" in tab.text()
+    for _ in range(8):
+        tab.page.get_by_role("button", name="Previous").click()
+    tab.wait_for("Window 3 of", 60)
+    tab.settle()
+    assert "Window 3 of" in tab.text() and tab.errors == []
+    box = tab.page.get_by_label("Center off, bars")
+    box.click()
+    box.press("ArrowRight")
+    tab.settle()
+    assert "Window 3 of" in tab.text(), "a field in which somebody types keeps its keys"
+
+
+def test_back_leads_back_one_page_for_one_press_after_many_steps_and_filters(full, open_tab):
+    tab = open_tab(full.address)
+    tab.open("features")
+    tab.wait_for("Not computed yet")
+    before = tab.page.evaluate("history.length")
+    tab.page.get_by_role("link", name="Windows").click()
+    tab.wait_for("Window 1 of")
+    tab.page.get_by_role("button", name="Next", disabled=False).wait_for()
+    for number in (2, 3):
+        tab.page.keyboard.press("ArrowRight")
+        tab.wait_for(f"Window {number} of")
+    tab.page.get_by_role("link", name="Results").click()
+    tab.page.get_by_role("button", name="See the windows with the largest error").click()
+    tab.wait_for("Window 1 of")
+    assert tab.page.evaluate("history.length") == before + 3
+    for title, text in (
+        ("Results", "Pooled out of fold"),
+        ("Windows", "Window 3 of"),
+        ("Features", "Not computed yet"),
+    ):
+        tab.page.go_back()
+        tab.wait_for(text)
+        assert tab.title() == title
+    tab.page.go_forward()
+    tab.wait_for("Window 3 of")
+    assert tab.errors == []
+
+
+def test_a_run_that_changes_its_state_stays_the_chosen_one_and_is_cancelled(full, open_tab):
+    """Between the drawing of the page and the click, the waiting run has begun."""
+    process = subprocess.Popen(["sleep", "600"])
+    try:
+        run = make_run(full.store, full.data / "demo" / "windows.parquet", "queued", name="Begins just now")
+        run.update(process=identity(process.pid))
+        tab = open_tab(full.address)
+        tab.open(f"runs?run={run.id}")
+        tab.page.get_by_role("button", name="Cancel").click()
+        run.update(state="running")
+        chosen = tab.page.locator("[data-testid=stSidebar]").get_by_text("Begins just now").first
+        tab.page.get_by_text("running Begins just now").wait_for()
+        tab.settle()
+        assert chosen.inner_text().endswith("· running")
+        tab.page.get_by_role("button", name="Cancel the run").click()
+        process.wait(30)
+        tab.settle()
+        assert tab.query()["run"] == run.id and chosen.inner_text().startswith("Begins just now")
+    finally:
+        process.kill()
+        process.wait()
+        run.update(state="cancelled")
+        Store(full.store).delete(run.id)
