@@ -13,7 +13,7 @@ def test_targets_stand_beside_the_latest_and_the_pinned_run(show, dataset, store
     at = show("overview")
     table = at.table[0].value
     assert list(table.columns) == ["Target", "Wanted", "Latest run", "Latest run: gap", "Baseline", "Baseline: gap"]
-    assert table["Target"].tolist()[0] == "Macro F1" and len(table) == 6
+    assert table["Target"].tolist()[0] == "Macro F1" and len(table) == 7
     assert "Latest run: New" in texts(at) and "baseline: ★" not in texts(at) and "baseline: Old" in texts(at)
     center = table.iloc[3]
     assert "close" in center["Latest run"] and "%" in center["Latest run: gap"]
