@@ -20,6 +20,7 @@ from tests.app_samples import make_run
 from tests.faults.disks import spoil
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 @pytest.fixture
