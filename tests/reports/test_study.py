@@ -84,7 +84,10 @@ def test_differences_have_intervals_and_the_strict_reading(study_run):
         assert [cell.value for cell in row[2:5]] == [wanted["strict_p"], wanted["strict_low"], wanted["strict_high"]]
         agrees = wanted["strict_p"] < 0.05
         assert row[5].startswith("agrees") == (agrees and wanted["verdict"] in ("helps", "hurts"))
-    assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {"Calibration error (ECE)", "Recall of consolidation"}
+    assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {
+        "Calibration error (ECE)",
+        "Recall of consolidation",
+    }
 
 
 def test_targets_stand_beside_actual_and_gap_for_each_network(study_run):
