@@ -89,7 +89,7 @@ def pick(page: str) -> links.Unanswered | None:
     found = {dataset.name: dataset for dataset in loaders.found_datasets()}
     unanswered = links.resolve(page, found, moved)
     with st.sidebar:
-        dataset = _pick_dataset(found, unanswered is None)
+        dataset = _pick_dataset(found, unanswered is None or unanswered.key != state.DATASET)
         listed = loaders.store().runs(include_archived=bool(st.session_state.get(state.ARCHIVED, False)))
         everything = tuple(loaders.trained(listed))
         records = tuple(record for record in everything if dataset and owners.belongs(record, dataset))
@@ -106,16 +106,16 @@ def pick(page: str) -> links.Unanswered | None:
     return unanswered
 
 
-def _pick_dataset(found: dict[str, Dataset], answered: bool) -> Dataset | None:
+def _pick_dataset(found: dict[str, Dataset], known: bool) -> Dataset | None:
     if not found:
         st.selectbox("Dataset", [], index=None, placeholder="No data yet", disabled=True, key="no_dataset")
         return None
-    if answered and st.session_state.get(state.DATASET) not in found:
+    if known and st.session_state.get(state.DATASET) not in found:
         selecting.put(state.DATASET, next(iter(found)))
     selecting.select(
         "Dataset", state.DATASET, {name: name for name in found}, links.forget_run, placeholder="Choose a dataset"
     )
-    return found.get(st.session_state[state.DATASET])
+    return found.get(st.session_state.get(state.DATASET, ""))
 
 
 def _pick_run(records: tuple[Record, ...], answered: bool) -> Record | None:

@@ -125,10 +125,10 @@ def arrive(page: str) -> bool:
     """
     moved = st.session_state.get(PAGE) != page
     st.session_state[PAGE] = page
-    if moved:
+    target, values = st.session_state.pop(ARRIVING, ("", {}))
+    if moved or target == page:
         st.session_state[PUBLISHED] = {}
         st.session_state.pop(OLD_URL, None)
-    target, values = st.session_state.pop(ARRIVING, ("", {}))
     if target == page:
         for key, value in values.items():
             st.session_state.pop(key, None)

@@ -16,7 +16,7 @@ function isForUs(event) {
 }
 
 export default function ({ parentElement, setStateValue }) {
-  const steps = (parentElement.steps ??= { drawn: crypto.randomUUID(), net: 0 });
+  const steps = (parentElement.steps ??= { drawn: `${Date.now()} ${Math.random()}`, net: 0 });
   const step = (by) => {
     steps.net += by;
     setStateValue("steps", { drawn: steps.drawn, net: steps.net });

@@ -48,9 +48,9 @@ def show(monkeypatch, dataset, store, tmp_path) -> Callable[..., AppTest]:
         at = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
         for name, value in query.items():
             at.query_params[name] = value
-        at.run()
         if page != "overview":
-            at.switch_page(f"pages/{page}.py").run()
+            at.switch_page(f"pages/{page}.py")
+        at.run()
         assert not at.exception, [error.message for error in at.exception]
         return at
 

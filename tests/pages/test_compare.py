@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from moola_core import studies
 from moola_core.diagnostics.plan import CONTRADICTION, gates
 from moola_core.diagnostics.results import Decision, PlanReport
@@ -30,6 +32,20 @@ def test_an_empty_page_offers_a_study_and_starts_it(show, store, dataset, monkey
     assert record.kind == "study" and len(started) == 1
     spec = Store(store).open(record.run_id).spec
     assert spec.base.data.windows == str(dataset) and spec.base.training.repeats == 5
+
+
+@pytest.mark.parametrize("label", ["Start the study", "Run the whole plan"])
+def test_what_was_just_started_is_shown_in_the_place_of_the_study_before(show, store, dataset, monkeypatch, label):
+    monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
+    old = study(store, dataset)
+    at = show("compare", study=old.id)
+    assert at.get("plotly_chart")
+    button(at, label).click().run()
+    new = next(record.run_id for record in Store(store).runs() if record.state == "queued")
+    assert at.session_state["study"] == new and at.query_params["study"] == new
+    assert "waiting in the queue" in str(at.get("progress")[0].proto.text) and not at.get("plotly_chart")
+    at.run()
+    assert at.session_state["study"] == new
 
 
 def test_a_study_says_its_verdict_and_draws_it(show, store, dataset):

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
+from moola_core import studies
 from moola_core.market.settings import load_reading
+from moola_core.runs.store import Store
+from moola_core.specs import change
 from tests.app_samples import make_run
 from tests.pages.conftest import button, texts
 
@@ -17,6 +20,22 @@ def test_targets_stand_beside_the_latest_and_the_pinned_run(show, dataset, store
     assert "Latest run: New" in texts(at) and "baseline: ★" not in texts(at) and "baseline: Old" in texts(at)
     center = table.iloc[3]
     assert "close" in center["Latest run"] and "%" in center["Latest run: gap"]
+
+
+def test_the_overview_judges_the_users_own_run_and_no_arm_of_a_study(show, dataset, store):
+    """Newer than it: the arms of a study, a simple model launched by hand, and a run that another run made."""
+    mine = make_run(store, dataset, name="Mine")
+    study = Store(store).create(studies.study("transfer", "quick", {**mine.spec.data.model_dump()}), name="transfer")
+    arm = make_run(store, dataset, name="majority class", constant=True)
+    arm.update(parent=study.id)
+    simple = Store(store).create(change(mine.spec, {"reference": "majority"}), name="By hand")
+    simple.write_result("evaluation", arm.result("evaluation"))
+    simple.update(state="done")
+    make_run(store, dataset, "failed", name="A child").update(parent=mine.id)
+    at = show("overview")
+    said = texts(at)
+    assert "Latest run: Mine" in said and "one class for every window" not in said
+    assert "failed" not in said and at.session_state["run"] == mine.id
 
 
 def test_data_health_counts_windows_and_bars(show):

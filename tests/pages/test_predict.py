@@ -38,3 +38,14 @@ def test_predicted_windows_are_a_table(show, store, dataset):
     run = make_run(store, dataset)
     make_predicted(run)
     assert len(show("predict", run=run.id).dataframe) == 1
+
+
+def test_a_new_prediction_is_shown_in_the_place_of_the_one_before(show, store, dataset, monkeypatch):
+    monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
+    run = make_run(store, dataset)
+    make_predicted(run, dataset.with_name("bars.parquet"))
+    at = show("predict", run=run.id)
+    assert at.get("plotly_chart")
+    button(at, "Predict").click().run()
+    assert not at.exception and not at.get("plotly_chart")
+    assert "waiting in the queue" in str(at.get("progress")[0].proto.text)

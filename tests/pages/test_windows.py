@@ -14,14 +14,19 @@ def run(dataset, store):
     return make_run(store, dataset)
 
 
-def test_next_and_previous_step_through_the_windows_and_the_url_follows(show, run):
+def test_steps_lead_through_the_windows_and_the_url_follows(show, run, monkeypatch):
+    """The steps come from the browser, which tests/browser does; here they are given."""
+    steps = iter([0, 1, 3, -5, 0])
+    monkeypatch.setattr("moola_core.ui.stepper.taken", lambda: next(steps))
     at = show("windows")
-    first = at.session_state["window"]
-    button(at, "Next").click().run()
-    second = at.session_state["window"]
-    assert second != first and at.query_params["window"] == second
-    button(at, "Previous").click().run()
-    assert at.session_state["window"] == first
+    ids = [f"demo_{i:04d}" for i in range(117)]
+    seen = []
+    for _ in range(5):
+        assert at.query_params["window"] == at.session_state["window"]
+        seen.append(at.session_state["window"])
+        if len(seen) < 5:
+            at.run()
+    assert seen == [ids[0], ids[1], ids[4], ids[-1], ids[-1]]
 
 
 def test_the_url_chooses_window_and_filters(show, run, dataset):
@@ -32,10 +37,36 @@ def test_the_url_chooses_window_and_filters(show, run, dataset):
     assert f"Window 4 of {len(wanted)}" in [box.label for box in at.selectbox]
 
 
-def test_a_url_that_names_nothing_known_is_ignored(show, run):
-    at = show("windows", window="gone", true="no such class", error="many")
-    assert at.session_state["true"] == "" and at.session_state["error"] == 0
-    assert at.session_state["window"] != "gone"
+def test_values_of_a_link_that_are_not_understood_are_named_and_ignored(show, run):
+    at = show("windows", true="no such class", error="many", order="sideways")
+    assert at.session_state["true"] == "" and at.session_state["error"] == 0 and at.session_state["order"] == "file"
+    said = " ".join(item.value for item in at.warning).replace("\\", "")
+    assert "true=no such class" in said and "error=many" in said and "order=sideways" in said
+    assert "a whole number from 0 to 60" in said and len(at.get("plotly_chart")) == 1
+    assert not {"true", "error", "order"} & set(at.query_params)
+
+
+@pytest.mark.parametrize("error", ["²", "٣", "-1", "1e3", "9" * 5000, "61", "0x1", "1_0", "\x00", " "])
+def test_a_number_in_a_link_that_is_none_does_not_break_the_page(show, run, error):
+    at = show("windows", error=error)
+    assert at.session_state["error"] == 0 and len(at.get("plotly_chart")) == 1
+    assert bool(at.warning) == bool(error.strip())
+
+
+def test_a_link_to_a_window_that_is_not_there_shows_no_other_window(show, run):
+    at = show("windows", window="gone")
+    assert "There is no window gone in this dataset" in texts(at) and not at.get("plotly_chart")
+    button(at, "Show the first window").click().run()
+    assert not at.exception and len(at.get("plotly_chart")) == 1
+
+
+def test_a_link_to_a_window_that_its_filters_leave_out_says_so(show, run, dataset):
+    table = pd.read_parquet(dataset)
+    wanted = str(table[table["label"] == "retracement"]["window_id"].iloc[2])
+    at = show("windows", window=wanted, true="consolidation")
+    assert "does not pass these filters" in texts(at) and not at.get("plotly_chart")
+    button(at, "Drop the filters").click().run()
+    assert at.session_state["window"] == wanted and len(at.get("plotly_chart")) == 1
 
 
 def test_wrong_windows_are_those_that_the_predictions_say(show, run):

@@ -1,0 +1,186 @@
+"""What a link asks for is shown, or a sentence says why not; never something else in its place."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from moola_core.runs.store import Store
+from moola_core.specs import Diagnose
+from tests.app_samples import make_data, make_everything, make_predicted, make_pretraining, make_run
+from tests.pages.conftest import button, texts
+from tests.pages.test_compare import study
+
+GONE = "20200101-000000-000-0000"
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory):
+    """A data folder with two datasets, `demo` and `second`; their files of windows by name."""
+    folder = tmp_path_factory.mktemp("market")
+    return {"demo": make_data(folder), "second": make_data(folder, "second", seed=4), "folder": folder}
+
+
+def opened(at, run) -> bool:
+    """Whether the run is the one that the page shows, in the sidebar and in the URL."""
+    return at.session_state["run"] == run.id and at.query_params["run"] == run.id
+
+
+@pytest.mark.parametrize("page", ["results", "runs", "windows"])
+def test_a_link_to_a_run_of_another_dataset_chooses_that_dataset(show, market, store, page):
+    make_run(store, market["demo"], name="First")
+    run = make_run(store, market["second"], name="Second")
+    at = show(page, market["folder"], run=run.id)
+    assert (
+        opened(at, run)
+        and at.session_state["dataset"] == "second"
+        and "Second" in texts(at) + str(at.sidebar.selectbox[1].options)
+    )
+
+
+def test_a_link_that_names_a_run_and_another_dataset_opens_the_run_and_says_so(show, market, store):
+    run = make_run(store, market["second"])
+    at = show("results", market["folder"], run=run.id, dataset="demo")
+    assert opened(at, run) and at.session_state["dataset"] == "second"
+    assert "names the dataset demo, but its run belongs to second" in texts(at)
+
+
+@pytest.mark.parametrize(
+    ("page", "asked"),
+    [
+        *(
+            (page, GONE)
+            for page in ("results", "runs", "windows", "doctor", "report", "predict", "overview", "compare")
+        ),
+        *(("results", asked) for asked in ("no such thing", "../../etc/passwd")),
+    ],
+)
+def test_a_link_to_no_run_shows_no_other_run(show, dataset, store, page, asked):
+    make_run(store, dataset, name="Another")
+    at = show(page, run=asked)
+    said = texts(at).replace("\\", "")
+    assert f"There is no run {asked}" in said and "may have been deleted" in said and "Another" not in said
+    assert not at.metric and not at.table and not at.get("plotly_chart") and not at.dataframe
+    button(at, "Show another run").click().run()
+    assert not at.exception and at.query_params.get("run") != asked
+    assert at.metric or at.table or at.get("plotly_chart") or at.dataframe or at.button
+
+
+def test_a_run_that_is_deleted_elsewhere_gives_way_to_no_other_in_silence(show, dataset, store):
+    make_run(store, dataset, name="Another")
+    run = make_run(store, dataset, name="Deleted")
+    at = show("results", run=run.id)
+    Store(store).delete(run.id)
+    at.run()
+    assert f"There is no run {run.id}" in texts(at) and not at.get("plotly_chart")
+    at.sidebar.selectbox[1].set_value(at.sidebar.selectbox[1].options[0]).run()
+    assert not at.exception and at.get("plotly_chart")
+
+
+def test_a_link_to_a_run_whose_data_moved_opens_the_run_and_draws_no_other_windows(show, market, store, tmp_path):
+    moved = make_data(tmp_path, "moved", seed=5)
+    run = make_run(store, moved, name="Its data moved")
+    make_run(store, market["demo"], name="Another")
+    at = show("results", market["folder"], run=run.id)
+    assert opened(at, run) and "is not in the data folder" in texts(at) and at.get("plotly_chart")
+    at = show("runs", market["folder"], run=run.id)
+    assert opened(at, run) and at.subheader[0].value.startswith("Its data moved")
+    at = show("windows", market["folder"], run=run.id)
+    assert "The windows of this run are not here" in texts(at) and not at.get("plotly_chart")
+
+
+def test_an_archived_run_is_opened_by_its_link(show, dataset, store):
+    make_run(store, dataset, name="Another")
+    run = make_run(store, dataset, name="Archived")
+    run.update(archived=True)
+    at = show("results", run=run.id)
+    assert opened(at, run) and "Archived" in texts(at)
+
+
+def test_a_link_to_a_dataset_that_is_gone_shows_no_other(show, dataset, store):
+    make_run(store, dataset)
+    at = show("results", dataset="gone")
+    assert "There is no dataset gone" in texts(at) and not at.get("plotly_chart") and not at.table
+    button(at, "Show another dataset").click().run()
+    assert at.session_state["dataset"] == "demo" and at.get("plotly_chart")
+
+
+def test_a_run_of_a_kind_that_the_page_cannot_show_leads_to_its_page(show, dataset, store):
+    runs = make_everything(store, dataset)
+    predicted = make_predicted(runs["run"])
+    asks = Store(store).create(Diagnose(name="doctor", figures={"accuracy": 0.5}))
+    asks.update(state="done")
+    ways = {
+        runs["comparison"].id: ("Compare", {"study": runs["comparison"].id}),
+        runs["attribution"].id: ("Results", {"run": runs["run"].id, "show": "Attribution"}),
+        runs["shift"].id: ("Features", {"view": "shift"}),
+        predicted.id: ("Predict", {"run": runs["run"].id}),
+        asks.id: ("Doctor", {"view": "figures"}),
+    }
+    for run_id, (page, values) in ways.items():
+        at = show("results", run=run_id)
+        assert "is shown on another page" in texts(at) and not at.get("plotly_chart"), page
+        button(at, f"Open it on {page}").click().run()
+        assert not at.exception and at.title[0].value == page
+        assert {name: at.session_state[name] for name in values} == values
+
+
+def test_a_link_to_a_study_of_another_dataset_chooses_that_dataset(show, market, store):
+    study(store, market["demo"])
+    wanted = study(store, market["second"])
+    at = show("compare", market["folder"], study=wanted.id)
+    assert at.session_state["study"] == wanted.id and at.session_state["dataset"] == "second"
+    at = show("compare", market["folder"], study=wanted.id, dataset="demo")
+    assert at.session_state["study"] == wanted.id and at.session_state["dataset"] == "second"
+
+
+def test_a_link_to_no_study_shows_no_other_study(show, dataset, store):
+    study(store, dataset)
+    at = show("compare", study=GONE)
+    assert f"There is no study {GONE}" in texts(at) and not at.get("plotly_chart")
+    button(at, "Show another study").click().run()
+    assert not at.exception and at.get("plotly_chart")
+    run = make_run(store, dataset)
+    assert f"Run {run.id} is not a study" in texts(show("compare", study=run.id))
+
+
+def test_another_dataset_chosen_by_hand_drops_the_run_of_the_one_before(show, market, store):
+    first, second = make_run(store, market["demo"], name="First"), make_run(store, market["second"], name="Second")
+    at = show("results", market["folder"], run=first.id)
+    at.sidebar.selectbox[0].set_value("second").run()
+    assert opened(at, second) and at.session_state["dataset"] == "second" and not at.warning
+
+
+def test_fine_tuning_from_an_encoder_takes_the_dataset_of_its_run(show, market, store):
+    make_run(store, market["demo"])
+    encoder = make_pretraining(store, market["second"])
+    at = show("results", market["folder"], run=encoder.id)
+    button(at, "Fine-tune from this run").click().run()
+    assert at.title[0].value == "Launch" and f"--checkpoint {encoder.id}" in at.code[0].value
+    assert "second/windows.parquet" in at.code[0].value and "demo/windows.parquet" not in at.code[0].value
+    assert "not on the bars of the chosen dataset" not in texts(at)
+    at = show("launch", market["folder"], dataset="demo", kind="finetune", checkpoint=encoder.id)
+    assert "not on the bars of the chosen dataset" in texts(at)
+
+
+def test_only_one_function_leads_to_another_page():
+    """So that no button is added that forgets what is chosen."""
+    from tests.test_architecture import sources
+
+    callers = {
+        path.name: text.count("switch_page(") + text.count("page_link(")
+        for path in sources()
+        if "switch_page(" in (text := path.read_text()) or "page_link(" in text
+    }
+    assert callers == {"state.py": 1}
+
+
+def test_the_data_folder_may_lie_behind_a_link(show, dataset, store, tmp_path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    shutil.copytree(dataset.parent, tmp_path / "files")
+    (linked / "demo").symlink_to(tmp_path / "files")
+    run = make_run(store, tmp_path / "files" / "windows.parquet")
+    at = show("results", run=run.id)
+    assert opened(at, run) and "is not in the data folder" in texts(at)
