@@ -1,0 +1,184 @@
+"""Intervals against slow or exact references, and their rates of error where nothing is to be found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from moola_core.diagnostics.claims import Table, beats_chance, beats_constant, beats_majority
+from moola_core.diagnostics.correlation import feature_report, with_expectations
+from moola_core.diagnostics.intervals import auroc, of_stretches, of_windows, within_folds
+from moola_core.diagnostics.results import Interval
+from moola_core.diagnostics.results.interval import above
+
+CLASSES = ("b", "a")  # as a table of predictions may have them: not in order
+
+
+def test_a_claim_is_decided_by_where_the_interval_lies():
+    assert (
+        above(None) == "unmeasured"
+        and above(Interval(1, 0.5, 2)) == "supported"
+        and above(Interval(-1, -2, -0.5)) == "opposed"
+    )
+    assert above(Interval(1, 0, 2)) == above(Interval(0, -1, 1)) == "open"
+    assert (
+        above(Interval(0.2, -0.2, 0.6), at_most=1.0) == "opposed"
+        and above(Interval(0.2, -0.2, 1.6), at_most=1.0) == "open"
+    )
+    assert above(Interval(0.6, 0.55, 0.65), 0.5) == "supported"
+
+
+def test_of_single_windows_it_is_students_t():
+    values = np.random.default_rng(0).normal(2, 3, 40)
+    found = of_windows(values[None], np.arange(40), given=True)
+    wanted = stats.t.interval(0.95, 39, values.mean(), stats.sem(values))
+    assert (found.value, found.low, found.high) == pytest.approx((values.mean(), *wanted))
+    wide = of_windows(values[None], np.arange(40))
+    assert (wide.high - wide.value) / (found.high - found.value) == pytest.approx(np.sqrt(2 + 12 / 40))
+
+
+def test_windows_of_a_group_count_as_one_and_repeats_add_their_own_variance():
+    rng = np.random.default_rng(1)
+    each = rng.normal(size=12)
+    grouped = of_windows(np.repeat(each, 5)[None], np.repeat(np.arange(12), 5), given=True)
+    alone = of_windows(each[None], np.arange(12), given=True)
+    assert (grouped.low, grouped.high) == pytest.approx((alone.low, alone.high))
+    same = of_windows(np.stack([each, each]), np.arange(12), given=True)
+    moved = of_windows(np.stack([each - 1, each + 1]), np.arange(12), given=True)
+    assert same.high == pytest.approx(alone.high)
+    reach = [((one.high - one.value) / stats.t.ppf(0.975, 11)) ** 2 for one in (same, moved)]
+    assert reach[1] - reach[0] == pytest.approx(np.var([-1, 1], ddof=1) / 2)
+
+
+def test_what_cannot_be_measured_has_no_interval():
+    assert of_windows(np.full((2, 5), np.nan), np.arange(5)) is None
+    assert of_windows(np.ones((1, 5)), np.zeros(5, int)) is None
+    assert of_stretches(np.array([])) is None and of_stretches(np.ones(3)).value == 1.0
+
+
+def test_the_auroc_among_the_windows_of_a_fold_is_scikit_learns_mean_over_folds():
+    rng = np.random.default_rng(2)
+    target, fold = rng.integers(0, 3, 90), np.arange(90)[None] % 5
+    p = rng.dirichlet(np.ones(3), 90)[None].round(1)
+    values = within_folds(target, p, fold)
+    for k in range(5):
+        rows = fold[0] == k
+        wanted = np.mean([roc_auc_score(target[rows] == c, p[0, rows, c]) for c in range(3)])
+        assert values[0, rows].mean() == pytest.approx(wanted)
+    two = np.stack([1 - p[:, :, 0], p[:, :, 0]], axis=2)
+    binary = within_folds((target == 0).astype(int), two, np.zeros((1, 90), int))
+    m, k = (target == 0).sum(), (target != 0).sum()
+    score, inside = p[0, :, 0], target == 0
+    against = (np.sign(score[inside][:, None] - score[~inside][None]) + 1) / 2
+    delong = against.mean(1).var() / m + against.mean(0).var() / k
+    assert ((binary - binary.mean()) ** 2).sum() / 90**2 == pytest.approx(delong)
+
+
+def test_a_fold_of_one_class_says_nothing_and_constant_or_perfect_answers_are_not_certain():
+    target = np.array([0, 0, 0, 0, 1, 0, 1, 0])
+    fold = np.array([[0, 0, 0, 0, 1, 1, 1, 1]])
+    score = np.where(target == 1, 0.9, 0.1)
+    values = within_folds(target, np.stack([1 - score, score], 1)[None], fold)
+    assert np.isnan(values[0, :4]).all() and values[0, 4:] == pytest.approx(1.0)
+    perfect = auroc(values, np.arange(8))
+    assert perfect.value == 1.0 and perfect.low < 0.5, "four windows prove nothing"
+    constant = within_folds(np.arange(60) % 2, np.full((1, 60, 2), 0.5), np.arange(60)[None] % 5)
+    assert auroc(constant, np.arange(60)).low < 0.5 < auroc(constant, np.arange(60)).high
+
+
+def predictions(seed: int = 0, n: int = 60, repeats: int = 2) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    label, start = rng.choice(["a", "b"], n, p=[0.4, 0.6]), rng.integers(20, 60, n).astype(float)
+    parts = []
+    for repeat in range(repeats):
+        p = rng.random(n)
+        part = {"repeat": repeat, "fold": rng.permutation(n) % 5, "window_id": [f"w{i}" for i in range(n)], "label": label,
+                "predicted": np.where(p > 0.5, "a", "b"), "p_b": 1 - p, "p_a": p, "start_true": start, "end_true": start + rng.integers(4, 9, n),
+                "start_pred": start + rng.normal(0, 3, n), "end_pred": start + 6 + rng.normal(0, 3, n)}  # fmt: skip
+        parts.append(pd.DataFrame(part))
+    return pd.concat(parts).sample(frac=1, random_state=seed, ignore_index=True)
+
+
+def test_claims_of_a_table_are_those_of_a_loop_over_folds():
+    frame = predictions()
+    table = Table(frame)
+    areas, gaps, center, length = [], [], [], []
+    commonest = frame["label"].value_counts().index[0]
+    for (repeat, fold), part in frame.groupby(["repeat", "fold"]):
+        areas += [roc_auc_score(part["label"] == "a", part["p_a"])] * len(part)
+        gaps += list((part["predicted"] == part["label"]).astype(int) - (part["label"] == commonest).astype(int))
+        others = frame[(frame["repeat"] == repeat) & (frame["fold"] != fold)]
+        start, end = others["start_true"].median(), others["end_true"].median()
+        middle = (part["start_true"] + part["end_true"]) / 2
+        center += list(abs((start + end) / 2 - middle) - abs((part["start_pred"] + part["end_pred"]) / 2 - middle))
+        true = part["end_true"] - part["start_true"]
+        length += list(abs(end - start - true) - abs(part["end_pred"] - part["start_pred"] - true))
+    assert beats_chance(table, CLASSES).value == pytest.approx(np.mean(areas))
+    assert beats_majority(table).value == pytest.approx(np.mean(gaps))
+    gains = beats_constant(table)
+    assert gains["center"].value == pytest.approx(np.mean(center)) and gains["center"].low > 0
+    assert gains["length"].value == pytest.approx(np.mean(length))
+
+
+def test_groups_of_windows_that_share_bars_widen_the_interval():
+    frame = predictions(n=90)
+    frame["start_pred"] = frame["start_true"] + 10 * (frame["window_id"].str[1:].astype(int) // 9 % 2)
+    alone, shared = (
+        beats_constant(Table(frame, group))["center"] for group in (None, {f"w{i}": i // 9 for i in range(90)})
+    )
+    assert alone.value == shared.value and shared.high - shared.low > 1.5 * (alone.high - alone.low)
+
+
+def ridge(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Out-of-fold scores of a ridge regression, refitted for each fold."""
+    score = np.empty(len(y))
+    for k in np.unique(fold):
+        train = fold != k
+        mean, std = x[train].mean(0), x[train].std(0)
+        z = (x[train] - mean) / std
+        w = np.linalg.solve(z.T @ z + 100 * np.eye(x.shape[1]), z.T @ (y[train] - y[train].mean()))
+        score[~train] = ((x[~train] - mean) / std) @ w
+    return score
+
+
+@pytest.mark.parametrize("chained", [False, True], ids=["independent", "chains of nine"])
+def test_learners_that_are_refitted_beat_chance_and_each_other_at_the_nominal_rate_where_there_is_nothing(chained):
+    studies, n, wins, leads = 60, 108, 0, 0
+    for seed in range(studies):
+        rng = np.random.default_rng(seed)
+        group = np.arange(n) // 9 if chained else np.arange(n)
+        draw = rng.normal(size=(n, 26))
+        if chained:  # windows of a chain resemble each other, in what is read and in their class
+            draw = 0.6 * draw + 0.8 * rng.normal(size=(group.max() + 1, 26))[group]
+        y, fold = (draw[:, 0] > 0).astype(int), np.random.default_rng(seed).permutation(group.max() + 1)[group] % 5
+        values = []
+        for x in (draw[:, 1:13], draw[:, 13:25]):
+            score = ridge(x, y, fold)
+            values.append(within_folds(y, np.stack([-score, score], 1)[None], fold[None]))
+        wins += above(auroc(values[0], group), 0.5) == "supported"
+        leads += above(of_windows(values[0] - values[1], group)) in ("supported", "opposed")
+    allowed = 0.025 * studies + 3 * np.sqrt(0.025 * 0.975 * studies)
+    assert wins <= allowed and leads <= 2 * allowed
+
+
+@pytest.mark.parametrize("chained", [False, True], ids=["independent", "chains of four"])
+def test_an_expectation_is_met_or_not_at_the_nominal_rate(chained):
+    verdicts = []
+    for seed in range(70):
+        rng = np.random.default_rng(seed)
+        group = np.arange(80) // 4 if chained else np.arange(80)
+        level = rng.normal(size=(80, 2))
+        level = 0.5 * level + rng.normal(size=(group.max() + 1, 2))[group] if chained else level
+        label = np.where(level[:, 0] > 0, "retracement", "consolidation")
+        x = level[:, 1][:, None, None] + np.zeros((80, 3, 1))
+        report = with_expectations(
+            feature_report(x, label, np.full(80, np.nan), ("expansion_proxy",), group, (1, seed))
+        )
+        row = next(one for one in report.expectations if one.actual is not None)
+        assert row.low < row.actual < row.high
+        verdicts.append(row.met)
+    for word in (True, False):
+        assert verdicts.count(word) <= 70 * 0.025 + 3 * np.sqrt(70 * 0.025 * 0.975), word
