@@ -55,7 +55,7 @@ def _over_repeats(table: claims.Table, classes: tuple[str, ...]) -> tuple[Interv
     found = {
         method: gain
         for method, values in gains.items()
-        if (gain := intervals.of_windows(values, table.group, level=level)) is not None
+        if (gain := intervals.of_windows(values, table.group, given=True, level=level)) is not None
     }
     return intervals.of_windows(excess, table.group, given=True), found or None
 

@@ -20,7 +20,7 @@ from moola_core.diagnostics.results import (
     Probe,
     Rank,
 )
-from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome, above
+from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome, above, of_pointer
 from moola_core.metrics import METRICS
 from moola_core.reports.wording import interval
 
@@ -29,7 +29,6 @@ CHANCE = 0.5
 CALIBRATED = METRICS["ece"].high or 0.0
 ALIKE = 0.6  # AUROC below which windows can hardly be told apart
 HIGH_RANK = 4
-ONE_BAR = 1.0  # a gain of less is as good as none
 OLDER = "It was not measured: the result is of a version that did not store the interval. Compute it again to have it."
 
 
@@ -88,17 +87,21 @@ def of_pointers(found: Evaluation) -> Verdict:
     gains = found.pointer_gains
     if not gains:
         return Verdict("Do the pointers beat a constant pointer?", OLDER)
-    outcomes = {name: above(gain, at_most=ONE_BAR) for name, gain in gains.items()}
+    outcomes = {name: of_pointer(name, gain) for name, gain in gains.items()}
     told = "; ".join(
         f"the error of the {name} is smaller by {interval(gain, '.1f')} bars" for name, gain in gains.items()
     )
     told = f"{told[0].upper()}{told[1:]}."
-    worse, open_ = (" and ".join(n for n, one in outcomes.items() if one == wanted) for wanted in (OPPOSED, OPEN))
-    if worse:
-        return Verdict(f"The predicted {worse} does not beat a constant pointer by one bar.", told, OPPOSED)
-    if open_:
-        return Verdict(f"Whether the predicted {open_} beats a constant pointer cannot be told.", told, OPEN)
-    return Verdict("The pointers beat a constant pointer.", told, SUPPORTED)
+    failing = {
+        "center": "The predicted center does not beat a constant one by one bar.",
+        "length": "The predicted length is worse than a constant one.",
+    }
+    said = [failing[name] for name, outcome in outcomes.items() if outcome == OPPOSED]
+    unsure = " and ".join(name for name, outcome in outcomes.items() if outcome == OPEN)
+    said += [f"Whether the predicted {unsure} beats a constant one cannot be told."] if unsure else []
+    if not said:
+        return Verdict("The pointers beat a constant pointer.", told, SUPPORTED)
+    return Verdict(" ".join(said), told, OPPOSED if OPPOSED in outcomes.values() else OPEN)
 
 
 def of_calibration(found: CalibrationReport) -> Verdict:

@@ -288,6 +288,7 @@ def test_a_simple_arm_that_is_better_is_not_said_to_do_as_well(verdict, title):
         ({"center": gap(0.0, 0.6), "length": gap(1.0, 0.5)}, "harms"),
         ({"center": gap(1.0, 3.0)}, "note"),
         ({"center": gap(5.0, 2.0), "length": gap(-40.0, 5.0)}, "harms"),
+        ({"center": gap(5.0, 2.0), "length": gap(0.0, 0.2)}, "note"),
         ({"center": gap(-0.1, 1.2)}, "note"),
     ],
 )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from moola_core.diagnostics.doctor.check import HARMS, NOTE, CannotJudge, Case, Check, mend, register
 from moola_core.diagnostics.doctor.outcome import CAUSES, afresh
 from moola_core.diagnostics.results import Finding, Interval
-from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, above
-
-ONE_BAR = 1.0  # a gain of less is as good as none
+from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, of_pointer
 
 
 @register
@@ -29,7 +27,7 @@ class PointersNoBetter(Check):
         if case.get("pointers") == 0:
             raise CannotJudge("No window has a pointer.")
         gains = {name: Interval(**found) for name, found in case["pointer_gains"].items()}
-        outcomes = {name: above(gain, at_most=ONE_BAR) for name, gain in gains.items()}
+        outcomes = {name: of_pointer(name, gain) for name, gain in gains.items()}
         if set(outcomes.values()) == {SUPPORTED}:
             return None
         sure = OPPOSED in outcomes.values()
@@ -42,7 +40,7 @@ class PointersNoBetter(Check):
             HARMS if sure else NOTE,
             f"By how much the error is smaller than that of always answering the training windows' median: {told}.",
             {name: {"gain_bars": gain.value, "low": gain.low, "high": gain.high} for name, gain in gains.items()},
-            "What does not beat a constant by one bar says nothing of the single window. Look for what comes before this in the list, give "
+            "What does not beat a constant says nothing of the single window. Look for what comes before this in the list, give "
             "the pointers more weight or more epochs, and use none of them until they beat it." if sure else
             "Whether the pointers say more than where expansions usually lie cannot be told from these windows. More repeats narrow the "
             "interval a little, more labelled windows narrow it surely.",

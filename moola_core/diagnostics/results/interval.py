@@ -32,3 +32,15 @@ def above(found: Interval | None, than: float = 0.0, at_most: float | None = Non
     if found.low > than:
         return SUPPORTED
     return OPPOSED if found.high < (than if at_most is None else at_most) else OPEN
+
+
+ONE_BAR = 1.0
+
+
+def of_pointer(part: str, gain: Interval) -> Outcome:
+    """Whether a part of the pointer, center or length, beats a constant: by how many bars its error is smaller.
+
+    A center that is less than one bar better is as good as none. Lengths often vary by a few bars in all, so that a bar is much there:
+    only a length that is surely worse is opposed.
+    """
+    return above(gain, at_most=ONE_BAR if part == "center" else None)
