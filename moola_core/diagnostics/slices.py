@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from moola_core.diagnostics import claims
 from moola_core.diagnostics.results import Errors, Slice, Suspect
+from moola_core.diagnostics.results.interval import SUPPORTED, above
 from moola_core.market.windows import Windows
 from moola_core.metrics import classification
 
@@ -32,7 +34,8 @@ def errors(predictions: pd.DataFrame, windows: Windows, exchange_tz: str = "Amer
         return Errors(found, (), (), "The class was not trained, so no label can be doubted.")
     means = _means(predictions, classes)
     wrong = means[means["answer"] != means["label"]].sort_values("p_answer", ascending=False)
-    doubted, note = _second_look(means, classes)
+    surely = claims.beats_chance(claims.Table(predictions), classes)
+    doubted, note = _second_look(means, classes, above(surely, 0.5) == SUPPORTED)
     return Errors(found, _suspects(wrong), _suspects(doubted), note)
 
 
@@ -104,15 +107,16 @@ def _means(predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
     return means
 
 
-def _second_look(means: pd.DataFrame, classes: tuple[str, ...]) -> tuple[pd.DataFrame, str]:
+def _second_look(means: pd.DataFrame, classes: tuple[str, ...], surely: bool) -> tuple[pd.DataFrame, str]:
     """Windows whose other class is as probable as it is on average for windows that bear it (Northcutt et al. 2021)."""
     p = means[[f"p_{name}" for name in classes]].to_numpy(float)
     label = means["label"].astype(str).to_numpy()
     auc = classification.auroc(label, p, classes)
-    if auc is None or not auc >= LEAST_AUC:
+    if auc is None or not auc >= LEAST_AUC or not surely:
         shown = "unknown" if auc is None else f"{auc:.2f}"
+        why = f"below {LEAST_AUC}" if auc is None or auc < LEAST_AUC else "with an interval that reaches 0.5"
         return means.iloc[:0], (
-            f"The out-of-fold AUROC is {shown}, below {LEAST_AUC}: where the models can hardly tell the classes, their doubts "
+            f"The out-of-fold AUROC is {shown}, {why}: where the models can hardly tell the classes, their doubts "
             "say nothing about the labels."
         )
     usual = np.array([p[label == name, i].mean() for i, name in enumerate(classes)])
