@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from moola_core.diagnostics import claims
 from moola_core.diagnostics.results import Errors, Slice, Suspect
+from moola_core.diagnostics.results.interval import SUPPORTED, above
 from moola_core.market.windows import Windows
 from moola_core.metrics import Predictions, measure
 from moola_core.runs.predictions import PredictionTable
@@ -34,7 +36,8 @@ def errors(predictions: pd.DataFrame, windows: Windows, exchange_tz: str = "Amer
         return Errors(found, (), (), "The class was not trained, so no label can be doubted.")
     means = _means(predictions, classes)
     wrong = means[means["answer"] != means["label"]].sort_values("p_answer", ascending=False)
-    doubted, note = _second_look(means, classes)
+    surely = claims.beats_chance(claims.Table(predictions), classes)
+    doubted, note = _second_look(means, classes, above(surely, 0.5) == SUPPORTED)
     return Errors(found, _suspects(wrong), _suspects(doubted), note)
 
 
@@ -102,16 +105,17 @@ def _means(predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
     return means
 
 
-def _second_look(means: pd.DataFrame, classes: tuple[str, ...]) -> tuple[pd.DataFrame, str]:
+def _second_look(means: pd.DataFrame, classes: tuple[str, ...], surely: bool) -> tuple[pd.DataFrame, str]:
     """Windows whose other class is as probable as it is on average for windows that bear it (Northcutt et al. 2021)."""
     p = means[[f"p_{name}" for name in classes]].to_numpy(float)
     label = means["label"].astype(str).to_numpy()
     target = np.array([classes.index(name) for name in label])
     auc = float(measure(Predictions(classes, target, p), names=["auroc"])["auroc"])
-    if not auc >= LEAST_AUC:
+    if not (auc >= LEAST_AUC and surely):
         shown = "unknown" if np.isnan(auc) else f"{auc:.2f}"
+        why = "with an interval that reaches 0.5" if auc >= LEAST_AUC else f"below {LEAST_AUC}"
         return means.iloc[:0], (
-            f"The out-of-fold AUROC is {shown}, below {LEAST_AUC}: where the models can hardly tell the classes, their doubts "
+            f"The out-of-fold AUROC is {shown}, {why}: where the models can hardly tell the classes, their doubts "
             "say nothing about the labels."
         )
     usual = np.array([p[label == name, i].mean() for i, name in enumerate(classes)])

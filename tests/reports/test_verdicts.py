@@ -13,12 +13,12 @@ from moola_core.cli.diagnose import TEXTS
 from moola_core.diagnostics.calibration import _over_repeats, calibrations
 from moola_core.diagnostics.claims import Table, beats_chance
 from moola_core.diagnostics.evaluation import evaluate
-from moola_core.diagnostics.results import RESULTS, Expectation, Interval, Rank
+from moola_core.diagnostics.results import RESULTS, Domain, Expectation, Interval, Rank
 from moola_core.reports import comparing, verdicts
 from moola_core.reports.sections import build
 from moola_core.runs import codec
 from moola_core.runs.store import Run, Store
-from tests.app_samples import make_comparison, make_learned, make_predictions, make_run, make_shift, make_transfer
+from tests.app_samples import make_comparison, make_learned, make_predictions, make_run, make_transfer
 
 SPREAD = [Interval(*np.sort(np.random.default_rng(seed).normal(0, 1, 3))[[1, 0, 2]]) for seed in range(40)]
 AUROCS = [Interval(0.5 + found.value / 10, 0.5 + found.low / 10, 0.5 + found.high / 10) for found in SPREAD]
@@ -149,10 +149,8 @@ def test_what_is_expected_of_a_feature_is_so_not_so_or_cannot_be_told():
 
 
 def test_windows_are_told_from_other_bars_only_outside_of_what_chance_gives():
-    domain = make_shift().domain
     for found in AUROCS:
-        one = dataclasses.replace(domain, auc=found.value, interval=found, null_low=0.44, null_high=0.56)
-        verdict = verdicts.of_domain(one)
+        verdict = verdicts.of_domain(Domain(found.value, 0.44, 0.56, 40, (), (), found))
         assert (verdict.outcome == "supported") == (found.value > 0.56 and found.low > 0.5)
         assert verdict.headline.endswith("cannot be told.") == (verdict.outcome == "open")
 

@@ -122,3 +122,11 @@ def _fold(inputs):
 
     spec = make_spec()
     return make_folds(inputs.label, inputs.places, spec.training, spec.faults)[0]
+
+
+def test_exchanged_pointers_stay_whole_and_belong_to_other_windows():
+    inputs = make_inputs(40)
+    planted = plant(inputs, make_spec(shuffled_pointers=True))
+    pairs = [sorted(zip(one.start.tolist(), one.end.tolist(), strict=True)) for one in (inputs, planted)]
+    assert pairs[0] == pairs[1] and not np.array_equal(planted.start, inputs.start)
+    assert np.array_equal(planted.x, inputs.x) and np.array_equal(planted.label, inputs.label)
