@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from moola_core.diagnostics.results import Measure
+from moola_core.diagnostics.results import Interval, Measure
 from moola_core.runs.store import Store
 from tests.app_samples import make_learned, make_pretraining, make_run
 from tests.pages.conftest import button, texts
@@ -13,7 +13,8 @@ from tests.pages.conftest import button, texts
 def test_a_pretraining_run_says_what_it_learned_and_leads_on(show, store, dataset):
     run = make_pretraining(store, dataset)
     at = show("results", run=run.id)
-    assert "It learned something" in texts(at) and "50% below that of the feature mean" in texts(at)
+    assert "It learned to rebuild hidden bars" in texts(at) and "0.1500 to 0.2500" in texts(at)
+    assert "Whether pre-training made the labels easier to read cannot be told" in texts(at)
     assert len(at.get("plotly_chart")) == 3 and "60 sharing bars with labelled windows" in texts(at)
     button(at, "Fine-tune from this run").click().run()
     assert at.title[0].value == "Launch" and at.session_state["checkpoint"] == run.id
@@ -24,11 +25,12 @@ def test_a_pretraining_run_says_what_it_learned_and_leads_on(show, store, datase
     ("changes", "words"),
     [
         ({"masked_mae": 0.02, "covered_mae": 0.6}, "The target was visible"),
-        ({"masked_mae": 0.45, "covered_mae": 0.45}, "It learned nothing"),
+        ({"masked_mae": 0.45, "covered_mae": 0.45, "gain": Interval(-0.05, -0.08, -0.02)}, "It learned nothing"),
+        ({"masked_mae": 0.39, "covered_mae": 0.39, "gain": Interval(0.01, -0.03, 0.05)}, "cannot be told"),
         (
             {"masked_mae": None, "covered_mae": None, "features": (), "trivial": {}, "examples": (), "probe": None,
-             "noise_floor": None, "measures": (Measure("log loss", 1.2, 1.1, "lower"),)},
-            "It learned little",
+             "noise_floor": None, "measures": (Measure("log loss", 1.2, 1.1, "lower", Interval(-0.1, -0.15, -0.05)),)},
+            "It did not learn its task",
         ),
     ],
 )  # fmt: skip
