@@ -40,6 +40,7 @@ def test_what_was_just_started_is_shown_in_the_place_of_the_study_before(show, s
     old = study(store, dataset)
     at = show("compare", study=old.id)
     assert at.get("plotly_chart")
+    at.toggle(key="study_all_bars").set_value(True).run()
     button(at, label).click().run()
     new = next(record.run_id for record in Store(store).runs() if record.state == "queued")
     assert at.session_state["study"] == new and at.query_params["study"] == new

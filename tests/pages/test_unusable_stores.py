@@ -25,6 +25,12 @@ DAMAGES = (
 DISKS = {errno.ENOSPC: "No space left on device", errno.EROFS: "Read-only file system"}
 
 
+def problems(at) -> list[str]:
+    """What the page says went wrong, but for the refusal of a study that this small market's bars do not allow."""
+    told = [item.value.replace("\\", "") for item in [*at.error, *at.warning]]
+    return [text for text in told if not text.startswith("pre-training of")]
+
+
 def run_of_each_kind(store, dataset) -> list[Run]:
     """A run of each kind of spec on the dataset, done."""
     data = specs.Data(windows=str(dataset), bars=str(dataset.with_name("bars.parquet")))
@@ -76,7 +82,7 @@ def test_runs_of_any_kind_that_cannot_be_read_touch_no_page_and_are_listed_with_
     at = show("overview", run=sound.id)
     for page in EVERY_PAGE:
         at.switch_page(f"pages/{page}.py").run()
-        assert not at.exception and not at.error, (page, [error.value for error in at.error])
+        assert not at.exception and not problems(at), (page, problems(at))
     at.switch_page("pages/runs.py").run()
     assert f"{len(broken) + len(kinds)} runs cannot be read" in [group.label for group in at.expander]
     assert "Sound run" in set(at.dataframe[0].value["name"])
@@ -97,7 +103,7 @@ def test_every_page_opens_on_a_disk_that_is_full_or_may_only_be_read(show, datas
     at = show("overview", run=run.id)
     for page in [*pages, "runs"]:
         at.switch_page(f"pages/{page}.py").run()
-        assert not at.exception and not at.error, (page, [error.value for error in at.error])
+        assert not at.exception and not problems(at), (page, problems(at))
     table = at.dataframe[0].value
     assert set(table["name"]) == {"Kept run", "Died of it"} and set(table["state"]) == {"done", "lost"}
 
@@ -120,7 +126,7 @@ def test_every_button_of_a_run_that_may_only_be_read_is_answered_with_a_sentence
     at = show("runs")
     for label in ("Resume", "Pin as baseline", "Archive", "Delete for good"):
         button(at, label).click().run()
-        assert not at.exception and DISKS[errno.EROFS] in at.error[0].value, label
+        assert not at.exception and any(DISKS[errno.EROFS] in text for text in problems(at)), label
         assert run.folder.is_dir() and "Traceback" not in texts(at) and at.button_group, label
 
 
@@ -132,7 +138,7 @@ def test_the_queue_of_a_full_disk_is_shown_and_pausing_it_is_a_sentence(show, da
     at = show("runs")
     assert "1 run in the queue" in texts(at)
     at.button(key="pause").click().run()
-    assert not at.exception and "disk is full" in at.error[0].value
+    assert not at.exception and any("disk is full" in text for text in problems(at))
 
 
 def test_a_run_that_died_of_the_full_disk_is_deleted_there(show, dataset, store, monkeypatch):
