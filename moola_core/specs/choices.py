@@ -37,8 +37,11 @@ def choice(concept: str, names: Mapping[str, str]) -> Any:
     """The type of a setting that is one of `names`, a name that an installed package offers, or `package.module:Class`."""
 
     def known(value: str) -> str:
+        if value in names or CLASS.fullmatch(value):
+            return value
+        # Asked for last: it reads the description of every installed package.
         installed = [point.name for point in metadata.entry_points(group=f"moola.{concept}s")]
-        if value in names or value in installed or CLASS.fullmatch(value):
+        if value in installed:
             return value
         raise ValueError(f"unknown {concept} {value!r}; {nearest(value, [*names, *installed])}")
 

@@ -30,6 +30,7 @@ STAY = re.compile(
     "Read a new file|Resume|Pin as baseline|Unpin|Archive|Delete|Launch this|Ask again|Start the study|Run the whole plan"
     "|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
 )
+OWN_PAGE = "study_"  # the studies of a plan are shown on the page that shows the plan
 BUTTONS = """places => [...document.querySelectorAll(places)].filter(one => one.checkVisibility() && !one.disabled && one.innerText).map((one, i) => {
     one.dataset.walked = i;
     const keyed = one.closest('[class*=st-key-]');
@@ -43,7 +44,7 @@ def _kinds(tab, places: str = MAIN) -> dict[str, int]:
     """One button of each kind on the page, by its key without what differs between windows, runs and classes."""
     found: dict[str, int] = {}
     for place, key, text in tab.page.evaluate(BUTTONS, places):
-        if not STAY.search(text):
+        if not STAY.search(text) and not key.startswith(OWN_PAGE):
             found.setdefault(re.sub(r"_?(demo)?_?\d.*$", "", key) or text, place)
     return found
 
