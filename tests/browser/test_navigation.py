@@ -64,10 +64,15 @@ def _settle_on(tab, title: str, same: bool) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, open_tab):
+@pytest.mark.parametrize(
+    "pages",
+    [pytest.param(("", "results?"), id="short"), pytest.param(tuple(PAGES), id="every", marks=pytest.mark.soak)],
+)
+def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, open_tab, pages):
     """The second dataset is chosen; the first would be the default. And Back leads back, with what was chosen."""
     tab, led = open_tab(full.address), {}
-    for path, chosen in PAGES.items():
+    for path in pages:
+        chosen = PAGES[path]
         run = full.second[chosen].id
         link = path.format(**{name: one.id for name, one in full.second.items()})
         tab.open(f"{link}{'&' if '?' in link else '?'}dataset=second&run={run}")
@@ -87,8 +92,8 @@ def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, ope
             tab.page.go_back()
             _settle_on(tab, before, same=True)
             assert (tab.query()["dataset"], tab.query()["run"]) == ("second", run), where
-    assert set(led.values()) >= {"Windows", "Launch", "Runs", "Results", "Doctor", "Compare"}, led
-    assert len(led) >= 12 and tab.errors == [], led
+    assert "Launch" in led.values() and tab.errors == [], led
+    assert len(pages) < len(PAGES) or (len(led) >= 12 and {"Windows", "Results", "Doctor"} <= set(led.values())), led
 
 
 def test_ten_quick_presses_of_an_arrow_key_move_ten_windows(full, open_tab):
