@@ -33,10 +33,10 @@ from moola_core.launch.worker.pretrain import load_material
 from moola_core.market.bars import bars_from_arrays
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.specs import Pretrain, change
-from moola_core.training.bar_windows import BarWindows
 from moola_core.training.device import keep_freed_memory, resolve_device
-from moola_core.training.pretrain import Pretrainer, pretrain
-from moola_core.training.sampling import sample
+from moola_core.training.pretraining.bar_windows import BarWindows
+from moola_core.training.pretraining.sampling import sample
+from moola_core.training.pretraining.trainer import Pretrainer, pretrain
 
 SHAPES = ((1, 32, 64), (1, 32, 256), (1, 64, 256), (2, 128, 1024))
 FEATURES, BARS = 12, 105
@@ -108,7 +108,7 @@ def compare(shape: tuple[int, int, int], state: str, given: argparse.Namespace) 
 
     def ours() -> None:
         rows = np.sort(rng.choice(trainer.sample.train, trainer.batch, replace=False))
-        trainer.step(trainer.pretext.prepare(rows, draw))
+        trainer.step(trainer.objective.prepare(rows, draw))
 
     trainer.network.train()
     steps = (bare_step(layers, hidden, batch, trainer), ours)
@@ -179,7 +179,7 @@ def measure_memory(path: str, device: str) -> dict[str, float]:
     trainer = Pretrainer(spec, material.windows, material.sample, resolve_device(spec.training), lambda event: None)
     draw = torch.Generator(device).manual_seed(1)
     for i in range(3):
-        trainer.step(trainer.pretext.prepare(material.sample.train[i * 64 : (i + 1) * 64], draw))
+        trainer.step(trainer.objective.prepare(material.sample.train[i * 64 : (i + 1) * 64], draw))
     return {"host_mb": (peak_bytes() - before) / 1e6, "device_mb": held / 1e6}
 
 

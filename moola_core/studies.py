@@ -9,6 +9,7 @@ from typing import Any
 from moola_core.errors import SpecError, nearest
 from moola_core.presets import preset
 from moola_core.specs import Arm, Finetune, Pretrain, Study, change, full_name, settings
+from moola_core.specs.choices import OBJECTIVES
 
 SCRATCH = "from scratch"
 REPEATS = 5
@@ -165,7 +166,7 @@ def _objectives(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
         Arm(name="none", changes={"transfer.schedule": "none", "transfer.checkpoint": ""}),
         *(
             Arm(name=name, changes={"transfer.schedule": "full"}, pretraining={"objective.name": name})
-            for name in ("masked", "contrastive", "supervised")
+            for name in OBJECTIVES
         ),
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 from moola_core.errors import DataError
 from moola_core.market.bars import Bars, crosses, shares_bars
 from moola_core.specs import Pretrain, change
+from moola_core.specs.objectives import rules_of
 
 LEAST_WINDOWS = 100
 REASONS = {
@@ -43,8 +44,7 @@ def candidates(bars: Bars, spec: Pretrain, labelled: np.ndarray) -> tuple[np.nda
 
 def reach_bars(spec: Pretrain) -> int:
     """Bars from a window's first on that its inputs or its target are made from."""
-    extra = {"supervised": spec.objective.horizon_bars, "contrastive": spec.objective.view_shift_bars}
-    return spec.sampling.window_bars + extra.get(spec.objective.name, 0)
+    return spec.sampling.window_bars + rules_of(spec.objective.name).count_beyond(spec.objective)
 
 
 def kept_of(count: int, share: float) -> int:

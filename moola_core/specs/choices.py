@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
 from moola_core.errors import nearest
+from moola_core.specs.objectives import RULES
 
 ENCODERS = {
     "bilstm": "bidirectional LSTM; layers and hidden units per direction are settings",
@@ -23,6 +24,7 @@ WEIGHTINGS = {
     "equal": "divided by the first epoch's losses",
     "dwa": "by their rate of fall",
 }
+OBJECTIVES = {name: rules.sentence for name, rules in RULES.items()}
 CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -51,8 +53,10 @@ def choice(concept: str, names: Mapping[str, str]) -> Any:
 if TYPE_CHECKING:
     EncoderName: TypeAlias = str
     WeightingName: TypeAlias = str
+    ObjectiveName: TypeAlias = str
 else:
     EncoderName, WeightingName = choice("encoder", ENCODERS), choice("weighting", WEIGHTINGS)
+    ObjectiveName = choice("objective", OBJECTIVES)
 
 
 def choices(field: FieldInfo) -> Mapping[str, str]:

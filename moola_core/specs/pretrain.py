@@ -6,15 +6,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from moola_core.specs.choices import OBJECTIVES, ObjectiveName, listed
 from moola_core.specs.data import Data, Features
 from moola_core.specs.model import Model
+from moola_core.specs.objectives import RULES
 from moola_core.specs.part import Part
 
 
 class Objective(Part):
-    name: Literal["masked", "contrastive", "supervised"] = Field(
-        "masked", description="reconstruct masked bars, tell windows apart, or say which barrier the next bars touch"
-    )
+    name: ObjectiveName = Field("masked", description=listed(OBJECTIVES))
     mask_frac: float = Field(0.15, gt=0, lt=1, description="masked: share of a window's bars that are hidden")
     mask_block_bars: int = Field(
         5, ge=1, le=100, description="masked: longest run of hidden bars; 1 hides bars one by one"
@@ -82,11 +82,8 @@ class Pretrain(Part):
     def _consistent(self) -> Pretrain:
         if self.sampling.keep == "similar" and not self.data.windows:
             raise ValueError("sampling.keep=similar needs data.windows; give labelled windows, or keep all or active")
-        if self.faults.unmasked_input and self.objective.name != "masked":
-            raise ValueError("faults.unmasked_input needs objective.name=masked")
-        if self.objective.name == "contrastive" and self.features.state != "restarted":
-            raise ValueError(
-                "objective.name=contrastive makes its views of prices and so starts the state at each window; "
-                "set features.state=restarted"
-            )
+        # An objective of another package is asked when it is made: settings of stored runs are read without importing it.
+        problem = RULES[self.objective.name].problem(self) if self.objective.name in RULES else ""
+        if problem:
+            raise ValueError(problem)
         return self

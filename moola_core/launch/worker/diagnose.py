@@ -30,9 +30,9 @@ from moola_core.market.windows import Windows, bar_spans
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
 from moola_core.training import processes
-from moola_core.training.bar_windows import BarWindows, evenly
 from moola_core.training.device import asking_device
 from moola_core.training.folds import Places, overlap_groups
+from moola_core.training.pretraining.bar_windows import BarWindows, evenly
 
 FOLDS = 5  # what the groups of windows that share bars are cut for
 MOST_OTHERS = 2000

@@ -26,9 +26,9 @@ from moola_core.runs import codec
 from moola_core.runs.checkpoints import resolve, settings_of
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
-from moola_core.training.bar_windows import WARMUP_BARS, BarWindows, evenly
 from moola_core.training.folds import Places, make_folds, overlap_groups
 from moola_core.training.inputs import Inputs
+from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, evenly
 
 KINDS = ("finetune", "pretrain", "study", "compare")
 MOST_OTHERS = 600

@@ -22,8 +22,8 @@ from moola_core.market.windows import Windows, load_windows
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Predict
 from moola_core.training import processes
-from moola_core.training.bar_windows import BarWindows
 from moola_core.training.device import asking_device
+from moola_core.training.pretraining.bar_windows import BarWindows
 
 CHUNK = 1000
 CARD_CHUNK = 10_000  # every fit's weights are read anew for each

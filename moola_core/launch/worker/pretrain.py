@@ -24,12 +24,12 @@ from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import describe, load_weights, put_weights
 from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
-from moola_core.training.bar_windows import BarWindows
 from moola_core.training.device import resolve_device
 from moola_core.training.folds import Places, make_folds, overlap_groups
-from moola_core.training.learned import masked_error, measures, representations
-from moola_core.training.pretrain import Pretrainer, Snapshot, pretrain
-from moola_core.training.sampling import Sample, nearness, sample
+from moola_core.training.pretraining.bar_windows import BarWindows
+from moola_core.training.pretraining.evaluation import evaluate, representations
+from moola_core.training.pretraining.sampling import Sample, nearness, sample
+from moola_core.training.pretraining.trainer import Pretrainer, Snapshot, pretrain
 
 PROBE_REPEATS = 5
 MOMENT = "moment|"
@@ -172,9 +172,9 @@ def last_snapshot(run: Run) -> Snapshot | None:
 
 
 def learned(trainer: Pretrainer, material: Material, best_epoch: int) -> results.Learned:
-    """The network's errors beside those of the trivial predictors, example windows, and the probe on labelled windows."""
-    masked = trainer.spec.objective.name == "masked"
-    errors = masked_error(trainer) if masked else None
+    """The network's figures with those of trivial answers, example windows, and the probe on labelled windows."""
+    validation = evaluate(trainer)
+    errors = validation.errors
     rows: tuple[results.FeatureError, ...] = ()
     examples: tuple[results.Reconstruction, ...] = ()
     if errors is not None:
@@ -193,7 +193,7 @@ def learned(trainer: Pretrainer, material: Material, best_epoch: int) -> results
 
     trivial = {name: value for name in ("feature_mean", "carry_forward") if (value := mean(name)) is not None}
     figures = tuple(
-        results.Measure(m.name, m.value, m.trivial, m.better, of_stretches(m.gains)) for m in measures(trainer)
+        results.Measure(m.name, m.value, m.trivial, m.better, of_stretches(m.gains)) for m in validation.measures
     )
     gain = of_stretches(errors.gains) if errors is not None else None
     probe = probe_labelled(trainer, material)

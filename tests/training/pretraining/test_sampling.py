@@ -7,8 +7,8 @@ from moola_core.errors import DataError
 from moola_core.market.bars import bars_from_arrays
 from moola_core.market.unlabelled import reach_bars
 from moola_core.specs import Pretrain, change
-from moola_core.training.bar_windows import BarWindows
-from moola_core.training.sampling import activity, nearness, sample
+from moola_core.training.pretraining.bar_windows import BarWindows
+from moola_core.training.pretraining.sampling import activity, nearness, sample
 
 SMALL = {"sampling.window_bars": 20, "stride_bars": 7}
 NONE = np.empty(0, np.int64)

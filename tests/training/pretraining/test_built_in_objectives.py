@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from moola_core.specs import Pretrain, change
-from moola_core.training.bar_windows import BarWindows
-from moola_core.training.learned import carried
-from moola_core.training.pretexts import alter, make_pretext, outcomes
-from tests.training.test_sampling import walk
+from moola_core.training.pretraining.bar_windows import BarWindows
+from moola_core.training.pretraining.objectives import make_objective
+from moola_core.training.pretraining.objectives.contrastive import alter
+from moola_core.training.pretraining.objectives.masked import carried
+from moola_core.training.pretraining.objectives.supervised import outcomes
+from tests.training.pretraining.test_sampling import walk
 
 FIRST = np.arange(0, 400, 40)
 
@@ -17,7 +19,7 @@ def make(**changes):
     spec = change(Pretrain(), {"sampling.window_bars": 40, "hidden": 4, "layers": 1} | changes)
     windows = BarWindows(walk(900), None, spec.features, 40)
     windows.fit_scale(FIRST)
-    return make_pretext(spec, windows)
+    return make_objective(spec, windows)
 
 
 def draw(seed: int = 0) -> torch.Generator:
@@ -26,18 +28,18 @@ def draw(seed: int = 0) -> torch.Generator:
 
 @pytest.mark.parametrize("unmasked", [False, True])
 def test_only_the_planted_fault_lets_the_target_be_seen(unmasked):
-    pretext = make(unmasked_input=unmasked)
-    batch = pretext.prepare(FIRST, draw())
+    objective = make(unmasked_input=unmasked)
+    batch = objective.prepare(FIRST, draw())
     other = batch | {"x": torch.where(batch["hidden"][:, :, None], batch["x"] + 7, batch["x"])}
-    assert torch.equal(pretext.reconstruct(batch), pretext.reconstruct(other)) != unmasked
+    assert torch.equal(objective.reconstruct(batch), objective.reconstruct(other)) != unmasked
 
 
 def test_the_loss_is_the_huber_loss_at_hidden_settled_bars():
-    pretext = make(huber_delta=0.5)
-    batch = pretext.prepare(FIRST, draw())
+    objective = make(huber_delta=0.5)
+    batch = objective.prepare(FIRST, draw())
     assert not batch["counted"][:, :15].any() and not (batch["counted"] & ~batch["hidden"]).any()
-    total, count = pretext.loss(batch)
-    off = (pretext.reconstruct(batch) - batch["x"]).abs()[batch["counted"]]
+    total, count = objective.loss(batch), objective.count(batch)
+    off = (objective.reconstruct(batch) - batch["x"]).abs()[batch["counted"]]
     slow = torch.where(off <= 0.5, 0.5 * off**2, 0.5 * (off - 0.25)).mean(1).sum()
     assert float(total) == pytest.approx(float(slow), rel=1e-5) and int(count) == int(batch["counted"].sum())
 
@@ -57,24 +59,24 @@ def test_the_last_visible_bar_is_carried_forward():
 
 
 def test_views_are_bars_again_and_differ_as_much_as_asked():
-    pretext = make(**{"objective.name": "contrastive"})
-    prices = pretext.windows.prices(FIRST)
-    seen = alter(prices, pretext.objective, np.random.default_rng(1))
+    objective = make(**{"objective.name": "contrastive"})
+    prices = objective.windows.prices(FIRST)
+    seen = alter(prices, objective.settings, np.random.default_rng(1))
     body = seen[:, :, [0, 3]]
     assert (seen[:, :, 1] >= body.max(2)).all() and (seen[:, :, 2] <= body.min(2)).all()
-    still = pretext.objective.model_copy(update={"view_noise": 0.0, "view_warp": 0.0})
+    still = objective.settings.model_copy(update={"view_noise": 0.0, "view_warp": 0.0})
     assert np.allclose(alter(prices, still, np.random.default_rng(1)), prices, atol=1e-6)
-    batch = pretext.prepare(FIRST, draw())
+    batch = objective.prepare(FIRST, draw())
     assert batch["first"].shape == (10, 40, 12) and not torch.equal(batch["first"], batch["second"])
-    again = pretext.prepare(FIRST, draw())
+    again = objective.prepare(FIRST, draw())
     assert torch.equal(batch["first"], again["first"])
 
 
 def test_outcomes_are_those_of_a_walk_through_the_bars():
-    pretext = make(**{"objective.name": "supervised", "barrier_ranges": 2.0, "horizon_bars": 12})
+    objective = make(**{"objective.name": "supervised", "barrier_ranges": 2.0, "horizon_bars": 12})
     first = np.arange(0, 840, 9)
-    found = outcomes(pretext.windows, first, pretext.objective)
-    ohlc = pretext.windows.ohlc
+    found = outcomes(objective.windows, first, objective.settings)
+    ohlc = objective.windows.ohlc
     for start, outcome in zip(first, found, strict=True):
         inside = ohlc[start : start + 40]
         reach, close = 2.0 * (inside[:, 1] - inside[:, 2]).mean(), inside[-1, 3]
@@ -86,12 +88,3 @@ def test_outcomes_are_those_of_a_walk_through_the_bars():
                 break
         assert outcome == slow
     assert len(set(found)) == 3
-
-
-@pytest.mark.parametrize("name", ["masked", "contrastive", "supervised"])
-def test_an_objective_reaches_every_weight_of_the_encoder(name):
-    pretext = make(**{"objective.name": name})
-    total, count = pretext.loss(pretext.prepare(FIRST, draw()))
-    (total / count).backward()
-    for weight in pretext.network.get_submodule("encoder").parameters():
-        assert weight.grad is not None and weight.grad.abs().sum() > 0

@@ -16,11 +16,11 @@ from moola_core.errors import RunError
 from moola_core.models.checkpoint import put_weights, weights_of
 from moola_core.specs import Pretrain
 from moola_core.training import seeds
-from moola_core.training.bar_windows import BarWindows
 from moola_core.training.device import Device
 from moola_core.training.events import Emit, Event
-from moola_core.training.pretexts import Pretext, make_pretext
-from moola_core.training.sampling import Sample
+from moola_core.training.pretraining.bar_windows import BarWindows
+from moola_core.training.pretraining.objectives import make_objective
+from moola_core.training.pretraining.sampling import Sample
 
 LEAST_BATCH = 2
 
@@ -46,8 +46,8 @@ class Pretrainer:
     def __init__(self, spec: Pretrain, windows: BarWindows, sample: Sample, device: Device, emit: Emit) -> None:
         self.spec, self.sample, self.device, self.emit = spec, sample, device, emit
         torch.manual_seed(self._seed(0, seeds.WEIGHTS))
-        self.pretext: Pretext = make_pretext(spec, windows)
-        self.network = self.pretext.network
+        self.objective = make_objective(spec, windows)
+        self.network = self.objective.network
         training = spec.training
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
@@ -85,7 +85,7 @@ class Pretrainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate((epoch - 1) * batches + i)
             rows = np.sort(order[i * self.batch : (i + 1) * self.batch])
-            losses.append(self.step(self.pretext.prepare(rows, draw)))
+            losses.append(self.step(self.objective.prepare(rows, draw)))
         return float(torch.stack(losses).mean())
 
     def step(self, batch: dict[str, Tensor]) -> Tensor:
@@ -100,8 +100,8 @@ class Pretrainer:
                 self.part = max(self.part // 2, LEAST_BATCH)
                 torch.cuda.empty_cache()
                 text = f"Out of GPU memory: {self.part} windows at a time from here on, gradients accumulated."
-                if self.spec.objective.name == "contrastive":
-                    text += " Views are then told apart among fewer others."
+                if self.objective.compares_windows:
+                    text += " Each window is then compared with fewer others."
                 self.emit(Event("log", values={"message": text}))
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.spec.training.clip_norm)
         self.optimizer.step()
@@ -113,34 +113,30 @@ class Pretrainer:
             dict(zip(batch, tensors, strict=True))
             for tensors in zip(*(t.split(self.part) for t in batch.values()), strict=True)
         ]
-        whole = None if len(parts) == 1 else self._count(batch)
+        count = self.objective.count(batch).clamp(min=1)
         total = torch.zeros((), device=self.device.kind)
         for part in parts:
-            loss, count = self._loss(part)
-            loss = loss / (count if whole is None else whole).clamp(min=1)
+            loss = self._loss(part) / count
             loss.backward()
             total += loss.detach()
         return total
 
-    @staticmethod
-    def _count(batch: dict[str, Tensor]) -> Tensor:
-        """How many losses the whole batch has: its counted bars, or its rows (twice, for two views)."""
-        if "counted" in batch:
-            return batch["counted"].sum()
-        rows = len(next(iter(batch.values())))
-        return torch.tensor(float(2 * rows if "second" in batch else rows))
-
-    def _loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def _loss(self, batch: dict[str, Tensor]) -> Tensor:
         with torch.autocast(self.device.kind, torch.bfloat16, enabled=self.device.precision == "bf16"):
-            return self.pretext.loss(batch)
+            return self.objective.loss(batch)
+
+    def validation_batches(self) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
+        """First bars and batch of each part of the validation windows, prepared in the same way every time."""
+        draw = self.draw(0, seeds.VALIDATION)
+        for rows in self.valid_parts:
+            yield rows, self.objective.prepare(rows, draw)
 
     @torch.no_grad()
     def validate(self) -> float:
-        """Mean loss on the validation windows, which are prepared in the same way at every epoch."""
+        """Mean loss on the validation windows."""
         self.network.eval()
-        draw = self.draw(0, seeds.VALIDATION)
-        found = [self._loss(self.pretext.prepare(rows, draw)) for rows in self.valid_parts]
-        return float(sum(loss for loss, _ in found) / sum(count for _, count in found))
+        losses = [(self._loss(batch), self.objective.count(batch)) for _, batch in self.validation_batches()]
+        return float(sum(loss for loss, _ in losses) / sum(count for _, count in losses))
 
     def moments(self) -> dict[str, np.ndarray]:
         """The optimiser's state by parameter name."""

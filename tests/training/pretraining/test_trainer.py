@@ -9,12 +9,12 @@ import torch
 from moola_core.errors import RunError
 from moola_core.models.checkpoint import put_weights
 from moola_core.specs import Pretrain, Pretraining, change
-from moola_core.training.bar_windows import BarWindows
 from moola_core.training.device import resolve_device
-from moola_core.training.learned import masked_error, measures, representations
-from moola_core.training.pretrain import Pretrainer, pretrain
-from moola_core.training.sampling import sample
-from tests.training.test_sampling import NONE, walk
+from moola_core.training.pretraining.bar_windows import BarWindows
+from moola_core.training.pretraining.evaluation import evaluate, representations
+from moola_core.training.pretraining.sampling import sample
+from moola_core.training.pretraining.trainer import Pretrainer, pretrain
+from tests.training.pretraining.test_sampling import NONE, walk
 
 SMALL = {
     "sampling.window_bars": 30, "stride_bars": 6, "hidden": 6, "layers": 1, "epochs": 4, "batch": 50, "learning_rate": 5e-3,
@@ -53,7 +53,7 @@ def test_an_honest_network_learns_and_is_not_changed_by_covering_the_target(devi
     fit = trainer(epochs=12, batch=32, device=device)
     last = list(pretrain(fit))[-1]
     put_weights(fit.network, last.best_weights)
-    errors = masked_error(fit)
+    errors = evaluate(fit).errors
     assert errors.model.mean() < errors.feature_mean.mean()
     assert errors.model == pytest.approx(errors.covered) and (errors.noise_floor == 0).all()
     first, truth, guess, hidden = errors.examples[0]
@@ -63,27 +63,27 @@ def test_an_honest_network_learns_and_is_not_changed_by_covering_the_target(devi
 def test_the_planted_fault_falls_far_below_the_honest_error():
     fit = trainer(epochs=12, batch=32, unmasked_input=True)
     put_weights(fit.network, list(pretrain(fit))[-1].best_weights)
-    errors = masked_error(fit)
+    errors = evaluate(fit).errors
     assert errors.model.mean() < 0.5 * errors.feature_mean.mean() < errors.covered.mean()
 
 
 def test_trivial_errors_are_those_of_a_loop():
     fit = trainer(jitter_std=0.03)
-    errors = masked_error(fit)
+    errors = evaluate(fit).errors
     assert errors.noise_floor == pytest.approx(np.full(12, 0.03 * math.sqrt(2 / math.pi)))
-    batch = fit.pretext.prepare(fit.valid_parts[0], fit.draw(0, 6))
+    batch = fit.objective.prepare(fit.valid_parts[0], fit.draw(0, 6))
     x, counted = batch["x"].numpy(), batch["counted"].numpy()
     if len(fit.valid_parts) == 1:
-        slow = np.abs(x)[counted].mean(0) * fit.pretext.windows.std.numpy()
+        slow = np.abs(x)[counted].mean(0) * fit.objective.windows.std.numpy()
         assert errors.feature_mean == pytest.approx(slow, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["contrastive", "supervised"])
 def test_other_objectives_are_measured_beside_no_learning(name):
     fit = trainer(**{"objective.name": name, "barrier_ranges": 2.0, "horizon_bars": 12, "epochs": 6, "batch": 32})
-    before = measures(fit)
+    before = evaluate(fit).measures
     put_weights(fit.network, list(pretrain(fit))[-1].best_weights)
-    after = measures(fit)
+    after = evaluate(fit).measures
     assert [m.name for m in before] == [m.name for m in after] and len(after) == 2
     assert after[0].value < before[0].value
     if name == "contrastive":
@@ -101,20 +101,20 @@ def test_the_rate_rises_then_falls_along_a_cosine():
 class ShortMemory:
     """Stands for a device whose memory holds `most` windows."""
 
-    def __init__(self, pretext, most: int) -> None:
-        self.pretext, self.most, self.network, self.windows = pretext, most, pretext.network, pretext.windows
-        self.prepare = pretext.prepare
+    def __init__(self, objective, most: int) -> None:
+        self.objective, self.most, self.compares_windows = objective, most, objective.compares_windows
+        self.prepare, self.count = objective.prepare, objective.count
 
     def loss(self, batch):
         if len(batch["x"]) > self.most:
             raise torch.OutOfMemoryError("no")
-        return self.pretext.loss(batch)
+        return self.objective.loss(batch)
 
 
 def test_short_memory_halves_the_batch_and_changes_nothing_else():
     events: list = []
     plain, short = trainer(epochs=1), trainer(events, epochs=1)
-    short.pretext = ShortMemory(short.pretext, 13)
+    short.objective = ShortMemory(short.objective, 13)
     before = list(pretrain(plain))[-1]
     with pytest.raises(torch.OutOfMemoryError):
         short.validate()
@@ -141,7 +141,7 @@ def test_a_loss_that_is_no_number_ends_with_a_sentence():
 
 def test_representations_are_of_the_trained_and_of_a_random_encoder():
     fit = trainer()
-    x = fit.pretext.windows.raw(fit.sample.valid[:5]).numpy()
+    x = fit.objective.windows.raw(fit.sample.valid[:5]).numpy()
     found = representations(fit, x)
     assert found["pre-trained"].shape == found["random weights"].shape == (5, 12)
     again = representations(fit, x)

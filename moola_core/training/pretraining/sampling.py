@@ -12,7 +12,7 @@ from moola_core.errors import DataError
 from moola_core.market.bars import Bars
 from moola_core.market.unlabelled import candidates, kept_of, refuse_too_few
 from moola_core.specs import Pretrain
-from moola_core.training.bar_windows import BarWindows
+from moola_core.training.pretraining.bar_windows import BarWindows
 
 LEAST_TRAINED = 2  # one window alone is no batch: there is nothing to tell it apart from, nothing to normalise it by
 NEAREST = 5

@@ -7,8 +7,8 @@ from moola_core.features.matrix import bar_matrix, price_path
 from moola_core.features.relativity import relativity
 from moola_core.market.bars import bars_from_arrays
 from moola_core.specs import Features
-from moola_core.training.bar_windows import SCALE_WINDOWS, BarWindows
-from tests.training.test_sampling import walk
+from moola_core.training.pretraining.bar_windows import SCALE_WINDOWS, BarWindows
+from tests.training.pretraining.test_sampling import walk
 
 FIRST = np.array([0, 33, 500])
 BOTH = ("relativity", "price_path")
