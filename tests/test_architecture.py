@@ -222,6 +222,14 @@ def test_text_is_read_and_written_as_utf_8_whatever_the_locale(path):
             assert named or ours, f"line {node.lineno}: {ast.unparse(node)[:80]} names no encoding"
 
 
+@pytest.mark.parametrize("path", [path for path in sources() if place(path) != "runs.predictions"], ids=place)
+def test_only_the_table_of_predictions_knows_how_its_columns_of_probabilities_are_named(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("startswith", "removeprefix", "filter"):
+            given = [getattr(argument, "value", None) for argument in (*node.args, *[k.value for k in node.keywords])]
+            assert "p_" not in given and "^p_" not in given, f"line {node.lineno}: use runs.predictions.PredictionTable"
+
+
 def page_modules() -> str:
     """What the pages import, as statements."""
     lines = {"import moola_core", "import moola_core.runs"}

@@ -218,6 +218,7 @@ def run_compare(chosen: argparse.Namespace) -> int:
 
 
 def run_again(chosen: argparse.Namespace) -> int:
+    from moola_core.runs.predictions import SPAN, PredictionTable
     from moola_core.runs.store import Store
     from moola_core.specs import change
 
@@ -233,10 +234,11 @@ def run_again(chosen: argparse.Namespace) -> int:
     run = store.create(change(old.spec, moved), name=f"again: {old.record.name or old.id}", parent=old.id)
     _carry_out(run, resume=False)
     keys = ["repeat", "window_id"]
-    both = old.predictions.merge(run.predictions, on=keys, suffixes=("", "_again"))
-    names = [name for name in old.predictions if str(name).startswith("p_") or name in ("start_pred", "end_pred")]
+    table = PredictionTable(old.predictions)
+    both = table.frame.merge(run.predictions, on=keys, suffixes=("", "_again"))
+    names = [*table.columns, *(name for name in SPAN if name in table.frame)]
     gaps = {name: float((both[name] - both[f"{name}_again"]).abs().max()) for name in names}
-    largest = max((value for name, value in gaps.items() if name.startswith("p_")), default=0.0)
+    largest = max((value for name, value in gaps.items() if name in table.columns), default=0.0)
     result = {"run_id": run.id, "of": old.id, "answers": len(both), "largest_difference": largest, "differences": gaps}
     text = f"{len(both)} answers of run {run.id} beside those of {old.id}: largest difference in probability {largest:.2g}."
     options.show(result, chosen.json, text)

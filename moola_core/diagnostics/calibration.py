@@ -19,7 +19,7 @@ from moola_core.diagnostics.results import (
 from moola_core.errors import DataError
 from moola_core.metrics import Predictions, measure
 from moola_core.metrics.probability import BINS, BRIER_CONVENTION, bin_number, brier_scale, negative_log_likelihood
-from moola_core.runs.predictions import PredictionTable
+from moola_core.runs.predictions import Grid, PredictionTable
 
 DRAWS = 2000
 MOST_REPEATS = 10
@@ -33,20 +33,20 @@ def calibrations(predictions: pd.DataFrame, seed: int = 0, group: claims.Groups 
     """
     repeats = sorted(int(repeat) for repeat in predictions["repeat"].unique())[:MOST_REPEATS]
     each = tuple(calibrate(predictions, repeat, seed) for repeat in repeats)
-    table = claims.Table(predictions[predictions["repeat"].isin(repeats)], group)
-    beaten = claims.beats_chance(table, each[0].classes)
-    return CalibrationReport(each, beaten, *_over_repeats(table, each[0].classes), BRIER_CONVENTION)
+    grid = PredictionTable(predictions[predictions["repeat"].isin(repeats)]).grid()
+    numbers = grid.group(group)
+    beaten = claims.beats_chance(grid, numbers)
+    return CalibrationReport(each, beaten, *_over_repeats(grid, numbers), BRIER_CONVENTION)
 
 
-def _over_repeats(table: claims.Table, classes: tuple[str, ...]) -> tuple[Interval | None, dict[str, Interval] | None]:
+def _over_repeats(grid: Grid, group: np.ndarray) -> tuple[Interval | None, dict[str, Interval] | None]:
     """The Brier score in excess of what the probabilities promise, and what each recalibration gains in log loss."""
-    target = table.target(classes)
-    p = table.probabilities(classes)
+    target, p = grid.target, grid.probabilities()
     p = p / p.sum(2, keepdims=True)
     excess = np.full(p.shape[:2], np.nan)
     gains = {method: excess.copy() for method in METHODS}
     for r, known in enumerate(np.isfinite(p[:, :, 0])):
-        own, true, fold = p[r, known], target[known], table.fold[r, known]
+        own, true, fold = p[r, known], target[known], grid.fold[r, known]
         excess[r, known] = _excess(own, true)
         for method, values in gains.items():
             changed, _ = cross_fitted(method, own, true, fold)
@@ -55,9 +55,9 @@ def _over_repeats(table: claims.Table, classes: tuple[str, ...]) -> tuple[Interv
     found = {
         method: gain
         for method, values in gains.items()
-        if (gain := intervals.of_windows(values, table.group, given=True, level=level)) is not None
+        if (gain := intervals.of_windows(values, group, given=True, level=level)) is not None
     }
-    return intervals.of_windows(excess, table.group, given=True), found or None
+    return intervals.of_windows(excess, group, given=True), found or None
 
 
 def _log_losses(p: np.ndarray, target: np.ndarray) -> np.ndarray:

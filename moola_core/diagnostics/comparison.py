@@ -45,9 +45,9 @@ class ArmPredictions:
 
 def arm_predictions(predictions: pd.DataFrame, group: Mapping[str, int], window_id: Sequence[str]) -> ArmPredictions:
     """A run's predictions of the windows `window_id`, in that order."""
-    ordered, fold = PredictionTable(predictions).in_order(window_id)
+    grid = PredictionTable(predictions).grid(window_id)
     groups = np.unique([group[name] for name in window_id], return_inverse=True)[1]
-    return ArmPredictions(ordered, groups, fold)
+    return ArmPredictions(grid.predictions(), groups, grid.fold)
 
 
 def measure_arm(arm: ArmPredictions, weight: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from moola_core.diagnostics import claims
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
-from moola_core.errors import RunError
 from moola_core.metrics import METRICS, Predictions, measure
 from moola_core.metrics.classification import confusion, majority
 from moola_core.metrics.pointers import PARTS, TOLERANCES_BARS
 from moola_core.metrics.probability import BRIER_CONVENTION
+from moola_core.runs.folds import groups_of
 from moola_core.runs.predictions import TRUE_SPAN, PredictionTable
 from moola_core.runs.store import Run
 
@@ -59,7 +59,7 @@ def evaluate(
         fold_shares=_fold_shares(table),
         pointer_baseline=_constant_pointer(first.frame),
         brier_convention=BRIER_CONVENTION,
-        **_supported(predictions, table.classes, group),
+        **_supported(table, group),
     )
 
 
@@ -70,26 +70,16 @@ def evaluate_run(run: Run) -> Evaluation:
     return evaluate(run.predictions, int(counts["window_bars"]), ratios, groups_of(run))
 
 
-def groups_of(run: Run) -> dict[str, int] | None:
-    """By window, which windows of the run share bars; None for a run of a version that did not keep it."""
-    try:
-        folds = run.folds
-    except RunError:
-        return None
-    if "group" not in folds:
-        return None
-    return dict(zip(folds["window_id"].astype(str), folds["group"].astype(int), strict=True))
-
-
-def _supported(predictions: pd.DataFrame, classes: tuple[str, ...], group: claims.Groups) -> dict[str, Any]:
+def _supported(table: PredictionTable, groups: claims.Groups) -> dict[str, Any]:
     """The intervals of what the predictions beat."""
-    table, found = claims.Table(predictions, group), dict[str, Any]()
-    if predictions["predicted"].notna().all() and len(classes) > 1:
-        found["auroc_within_folds"] = claims.beats_chance(table, classes)
-        found["over_majority"] = claims.beats_majority(table)
-    if "start_pred" in predictions:
-        found["pointer_gains"] = claims.beats_constant(table)
-    return found
+    grid, supported = table.grid(), dict[str, Any]()
+    group = grid.group(groups)
+    if table.frame["predicted"].notna().all() and len(table.classes) > 1:
+        supported["auroc_within_folds"] = claims.beats_chance(grid, group)
+        supported["over_majority"] = claims.beats_majority(grid, group)
+    if "start_pred" in table.frame:
+        supported["pointer_gains"] = claims.beats_constant(grid, group)
+    return supported
 
 
 def _measure(predictions: Predictions) -> dict[str, Any]:

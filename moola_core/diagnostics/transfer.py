@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moola_core.diagnostics.evaluation import groups_of
 from moola_core.diagnostics.fitted import Fitted, load_fitted
 from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
 from moola_core.diagnostics.results import Interval, LayerChange, Probe, ProbeGap, ProbeScore, Transferred
@@ -21,6 +20,7 @@ from moola_core.errors import DataError
 from moola_core.market.windows import Windows
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.models.encoders import Encoder, make_encoder, represent
+from moola_core.runs.folds import Folds
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
 
@@ -151,10 +151,10 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
             where=f"run {run.id}",
             mend="Pre-train, then launch a run from that checkpoint.",
         )
-    group = groups_of(run)
+    folds = Folds(run.folds, windows.window_id)
     untouched = Fitted(_network(spec, len(start.mean), start.weights), start.mean, start.std)
-    splits, tuned = _splits(run, windows), []
-    fits = sorted(run.replicates())
+    fits, tuned = sorted(run.replicates()), []
+    rows = {fit: folds.rows(*fit) for fit in fits}
     randoms = _randoms(spec, start, sorted({repeat for repeat, _ in fits}))
     random = next(iter(randoms.values()))
     for repeat, fold in fits:
@@ -170,8 +170,9 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
         "random weights": [drawn[repeat] for repeat, _ in fits],
         "fine-tuned": [_seen(one, x) for one in tuned],
     }
-    together = None if group is None else np.array([group[name] for name in windows.window_id.astype(str)])
-    probe = linear_probe({**fixed, **changing}, windows.label, [splits[fit] for fit in fits], together)
+    group = None if folds.groups is None else np.array([folds.groups[name] for name in windows.window_id.astype(str)])
+    splits = [(repeat, rows[repeat, fold].fitting, rows[repeat, fold].test) for repeat, fold in fits]
+    probe = linear_probe({**fixed, **changing}, windows.label, splits, group)
     scores = {name: logme(array, windows.label.astype(str)) for name, array in fixed.items()}
     first = [one for (repeat, _), one in zip(fits, tuned, strict=True) if repeat == fits[0][0]]
     return Transferred(
@@ -197,17 +198,6 @@ def _network(spec, width: int, weights: Mapping[str, np.ndarray] | None) -> Enco
 
 def _seen(fitted: Fitted, x: np.ndarray) -> np.ndarray:
     return represent(fitted.model, fitted.scaled(x)).numpy()
-
-
-def _splits(run: Run, windows: Windows) -> dict[tuple[int, int], Split]:
-    """The rows of each fit: what it trained on, the inner windows with it, and its test fold."""
-    place = {name: i for i, name in enumerate(windows.window_id.astype(str))}
-    found = {}
-    for (repeat, fold), part in run.folds.groupby(["repeat", "fold"], sort=True):
-        rows = {role: [place[name] for name in ids.astype(str)] for role, ids in part.groupby("role")["window_id"]}
-        train = np.array(rows.get("train", []) + rows.get("inner", []), int)
-        found[int(repeat), int(fold)] = (int(repeat), np.unique(train), np.array(rows["test"], int))
-    return found
 
 
 def _layers(start: Fitted, random: Fitted, tuned: Sequence[Fitted], x: np.ndarray) -> tuple[LayerChange, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.market import doubts, tables
+from moola_core.market import doubts, readers, tables
 from moola_core.market.checks import SHOWN, Report, price_faults, problem, refuse
 from moola_core.market.settings import load_reading
 from moola_core.specs import Reading
@@ -90,13 +90,13 @@ def bars_from_arrays(time: np.ndarray, ohlc: np.ndarray, **columns: np.ndarray |
 
 
 def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:
-    """Bars of a Parquet, Feather or CSV file.
+    """Bars of a file in any format of `moola_core.market.readers` that holds bars.
 
     reading: how to understand the file; the one saved beside it, or the defaults, when not given.
     Raises DataError that names the file, the rule, the count and the first rows.
     """
     reading = reading or load_reading(path)
-    raw = tables.read_table(path)
+    raw = readers.read_table(path)
     table = tables.rename(raw, reading)
     tables.require(table, ("time", *PRICES), str(path), [str(column) for column in raw.columns])
     if doubts.fixed_point(table, raw.columns):

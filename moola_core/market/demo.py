@@ -25,6 +25,7 @@ from numba import njit
 
 from moola_core.errors import DataError, StoreError
 from moola_core.market.bars import Bars, bars_from_arrays
+from moola_core.market.readers import write_table
 from moola_core.market.windows import Windows, locate, windows_from_arrays
 
 World = Literal["helpful", "neutral", "harmful"]
@@ -95,8 +96,8 @@ def write_demo(out: str | Path, demo: Demo) -> dict[str, Path]:
     paths = {name: out / f"{name}.{'json' if name == 'truth' else 'parquet'}" for name in ("bars", "windows", "truth")}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _bars_frame(demo.bars).to_parquet(paths["bars"], index=False)
-        _windows_frame(demo.windows).to_parquet(paths["windows"], index=False)
+        write_table(_bars_frame(demo.bars), paths["bars"])
+        write_table(_windows_frame(demo.windows), paths["windows"])
         paths["truth"].write_text(json.dumps(demo.truth, indent=1), encoding="utf-8")
     except OSError as error:
         raise StoreError(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.market import label_studio, tables
+from moola_core.market import readers, tables
 from moola_core.market.bars import Bars, crosses
 from moola_core.specs import Reading
 
@@ -22,17 +22,14 @@ def read_labels(path: str | Path, reading: Reading, labelled: bool = True) -> tu
 
     Without a label column all rows are `unlabelled`, where that is allowed.
     """
-    path = Path(path)
-    if tables.suffix(path) == ".json":
-        return label_studio.read(path, reading)
-    raw = tables.read_table(path)
-    table = tables.rename(raw, reading)
+    table, notes = readers.read_labels(path, reading)
     if "start_time" not in table and "time" in table:
         table = table.rename(columns={"time": "start_time"})
     if not labelled and "label" not in table:
-        return table.assign(label=UNLABELLED), []
-    tables.require(table, ("label",), str(path), [str(column) for column in raw.columns])
-    return table, []
+        return table.assign(label=UNLABELLED), notes
+    if "label" not in table:
+        tables.require(table, ("label",), str(path), readers.read_header(path).columns)
+    return table, notes
 
 
 def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[pd.DataFrame, list[str]]:

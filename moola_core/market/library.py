@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.feather
-import pyarrow.parquet as pq
 
 from moola_core.errors import MoolaError
-from moola_core.market import tables
+from moola_core.market import readers, tables
 from moola_core.market.settings import load_reading
 
 Kind = Literal["bars", "windows", "labels", "unknown"]
@@ -50,7 +46,7 @@ def find_files(folder: str | Path) -> list[DataFile]:
     """Every table under `folder`, at any depth, sorted by path. Hidden files and saved settings are passed over; a link that
     leads out of the folder is not followed."""
     folder = Path(folder)
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and tables.suffix(path))
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and readers.suffix_of(path))
     shown = (path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts))
     root = folder.resolve()
     tables_found = [path for path in shown if not path.name.endswith(".moola.json")]
@@ -67,18 +63,18 @@ def recognise(path: str | Path) -> DataFile:
     path = Path(path)
     stat = path.stat()
     try:
-        columns, rows = _header(path)
+        columns, rows = readers.read_header(path)
         kind, why = _kind(columns, path)
-    except (OSError, ValueError, pa.ArrowException, MoolaError, pd.errors.ParserError) as error:
-        kind, why, rows = "unknown", f"cannot be read: {str(error).splitlines()[0]}", None
+    except MoolaError as error:
+        kind, why, rows = "unknown", error.what.rstrip("."), None
     return DataFile(path, kind, rows, stat.st_size, stat.st_mtime_ns, why)
 
 
 def columns_of(path: str | Path) -> list[str]:
-    """The file's own column names; none where they cannot be read."""
+    """The file's own column names, which may be mapped to ours; none where its format fixes them, or they cannot be read."""
     try:
-        return [str(column) for column in _header(Path(path))[0]]
-    except (OSError, ValueError, pa.ArrowException, MoolaError, pd.errors.ParserError):
+        return readers.read_header(path).columns if readers.reader_of(path).maps_columns else []
+    except MoolaError:
         return []
 
 
@@ -101,22 +97,6 @@ def datasets(folder: str | Path) -> list[Dataset]:
 def _name(path: Path, folder: Path) -> str:
     relative = path.relative_to(folder)
     return str(relative.parent) if relative.stem.split(".")[0] == "windows" and relative.parent.name else str(relative)
-
-
-def _header(path: Path) -> tuple[list[str], int | None]:
-    end = tables.suffix(path)
-    if end in (".parquet", ".pq"):
-        meta = pq.ParquetFile(path)
-        return list(meta.schema_arrow.names), meta.metadata.num_rows
-    if end in (".feather", ".arrow"):
-        table = pyarrow.feather.read_table(path, memory_map=True)
-        return list(table.column_names), table.num_rows
-    if end == ".json":
-        first = json.loads(path.read_text(encoding="utf-8-sig"))
-        return (["label", "start_time"] if isinstance(first, list) else []), len(first) if isinstance(
-            first, list
-        ) else None
-    return list(tables.read_csv(path, rows=0).columns), None
 
 
 def _kind(columns: list[str], path: Path) -> tuple[Kind, str]:

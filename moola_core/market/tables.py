@@ -1,15 +1,11 @@
-"""Files to pandas tables, with our column names and UTC times."""
+"""Tables under our column names, with UTC times."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.feather
-import pyarrow.parquet as pq
 
 from moola_core.errors import DataError
 from moola_core.market import day_order
@@ -44,43 +40,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "end_time": ("end_time", "window_end", "end"),
     "source": ("source", "batch"),
 }
-SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".csv", ".csv.gz", ".csv.zst", ".csv.gzip", ".json")
 LEAST_EPOCH = 1e8  # smaller numbers are no times: as seconds, this is March 1973
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
 _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 _EPOCH_UNITS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (0.0, "s"))
-
-
-def suffix(path: Path) -> str:
-    """The file's known ending, or an empty string."""
-    name = path.name.lower()
-    return next((end for end in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(end)), "")
-
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """The file as a DataFrame, untouched. Raises DataError that names the file and what can be read."""
-    path = Path(path)
-    if not path.is_file():
-        raise DataError("no such file.", where=str(path), mend="Check the path.")
-    end = suffix(path)
-    try:
-        if end in (".parquet", ".pq"):
-            return pq.read_table(path).to_pandas()
-        if end in (".feather", ".arrow"):
-            return pyarrow.feather.read_table(path).to_pandas()
-        if end.startswith(".csv"):
-            return read_csv(path)
-    except (OSError, ValueError, pa.ArrowException, EOFError, pd.errors.ParserError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise DataError(f"cannot be read: {reason}.", where=str(path), mend="Export the file again.") from None
-    raise DataError("unknown kind of file.", where=str(path), mend=f"Known endings: {', '.join(SUFFIXES)}.")
-
-
-def read_csv(path: Path, rows: int | None = None) -> pd.DataFrame:
-    """A CSV file, plain or compressed as its name says; the first `rows` of it, or all."""
-    compression = {".csv": None, ".csv.zst": "zstd"}.get(suffix(path), "gzip")
-    with pa.input_stream(path, compression=compression) as stream:
-        return pd.read_csv(stream, nrows=rows)
 
 
 def rename(table: pd.DataFrame, reading: Reading) -> pd.DataFrame:

@@ -73,16 +73,29 @@ class PredictionTable:
     @property
     def target(self) -> np.ndarray:
         """True class numbers [n]."""
-        return self._numbers("label")
+        return self.number(self.frame["label"].to_numpy())
 
-    def _numbers(self, column: str) -> np.ndarray:
+    def number(self, names: np.ndarray) -> np.ndarray:
+        """The numbers of these classes, in the shape of `names`; -1 for a name that is none of them."""
         place = {name: number for number, name in enumerate(self.classes)}
-        return np.array([place.get(name, -1) for name in self.frame[column].astype(str)], int)
+        return np.array([place.get(str(name), -1) for name in names.ravel()], int).reshape(names.shape)
 
     @property
     def probabilities(self) -> np.ndarray:
         """Predicted probabilities [n, C]."""
         return self.frame[self.columns].to_numpy(float)
+
+    @property
+    def true_probability(self) -> np.ndarray:
+        """Predicted probability of the true class [n]; nan where the table has no column for it."""
+        target = self.target if self.columns else np.full(len(self.frame), -1)
+        padded = np.c_[self.probabilities, np.full(len(target), np.nan)]
+        return padded[np.arange(len(target)), target]
+
+    @property
+    def by_class(self) -> dict[str, np.ndarray]:
+        """Predicted probabilities [n] of each class; empty where there are none."""
+        return dict(zip(self.classes, self.probabilities.T, strict=True)) if self.columns else {}
 
     def arrays(self) -> Predictions:
         """The rows as arrays without leading dimensions, in the table's order."""
@@ -94,23 +107,92 @@ class PredictionTable:
             rows[SPAN].to_numpy(float) if pointer else None,
             rows[TRUE_SPAN].to_numpy(float) if pointer else None,
             self.window_bars,
-            self._numbers("predicted") if self.has_class and "predicted" in rows else None,
+            self.number(rows["predicted"].to_numpy()) if self.has_class and "predicted" in rows else None,
         )
 
-    def in_order(self, window_id: Sequence[str]) -> tuple[Predictions, np.ndarray]:
-        """Predictions with repeats as leading dimension, shape (S, n), of the windows in this order; and each one's test fold [S, n]."""
-        place: Mapping[str, int] = {name: i for i, name in enumerate(window_id)}
-        rows = self.frame[self.frame["window_id"].isin(place)]
-        rows = rows.assign(_place=rows["window_id"].map(place)).sort_values(["repeat", "_place"], kind="stable")
-        shape = (rows["repeat"].nunique(), len(place))
-        flat = self._of(rows).arrays()
-        folded = {
-            name: None if part is None else part.reshape(*shape, *part.shape[1:])
-            for name in ("target", "probabilities", "span", "true_span", "answered")
-            for part in [getattr(flat, name)]
-        }
-        target = folded.pop("target")
-        assert target is not None
-        return Predictions(self.classes, target, window_bars=self.window_bars, **folded), rows["fold"].to_numpy(
-            int
-        ).reshape(shape)
+    def grid(self, window_id: Sequence[str] | None = None) -> Grid:
+        """The rows as arrays of repeats and windows, the windows in this order or sorted."""
+        return Grid(self, window_id)
+
+
+class Grid:
+    """Predictions as arrays of shape (R, n): repeats, and windows. A repeat may lack a window.
+
+    Parameters
+    ----------
+    table : PredictionTable
+        The rows; without a column window_id, windows are numbered within each repeat.
+    window_id : sequence of str, optional
+        The windows in the wanted order; by default all of them, sorted.
+
+    Attributes
+    ----------
+    windows : ndarray, shape (n,)
+        The windows' ids.
+    present : ndarray of bool, shape (R, n)
+        Whether the repeat predicted the window.
+    fold : ndarray of int, shape (R, n)
+        The test fold of each window; -1 where the repeat lacks it.
+    """
+
+    def __init__(self, table: PredictionTable, window_id: Sequence[str] | None = None) -> None:
+        frame = table.frame
+        named = "window_id" in frame
+        ids = frame["window_id"].astype(str) if named else frame.groupby("repeat").cumcount()
+        known, place = np.unique(ids.to_numpy(), return_inverse=True)
+        repeats, repeat = np.unique(frame["repeat"].to_numpy(), return_inverse=True)
+        row = np.full((len(repeats), len(known)), -1)  # -1: the row of missing values after the last
+        row[repeat, place] = np.arange(len(frame))
+        self.windows = known if window_id is None else np.array([str(name) for name in window_id])
+        at = {name: i for i, name in enumerate(known)}
+        self._row = row if window_id is None else row[:, [at[name] for name in self.windows]]
+        self._table = table
+        self.present = self._row >= 0
+        self.fold = np.nan_to_num(self.numbers("fold"), nan=-1).astype(int)
+
+    def numbers(self, column: str) -> np.ndarray:
+        """One column as floats, shape (R, n); nan where a repeat lacks the window."""
+        return self._stacked([column])[..., 0]
+
+    def _stacked(self, columns: list[str]) -> np.ndarray:
+        values = self._table.frame[columns].to_numpy(float)
+        return np.vstack([values, np.full((1, len(columns)), np.nan)])[self._row]
+
+    def words(self, column: str) -> np.ndarray:
+        """One column as text, shape (R, n); empty where a repeat lacks the window."""
+        return np.append(self._table.frame[column].astype(str).to_numpy(object), "")[self._row]
+
+    @cached_property
+    def label(self) -> np.ndarray:
+        """The class of each window, shape (n,), as the first repeat that has the window gives it."""
+        first = self.present.argmax(0)
+        return self.words("label")[first, np.arange(len(self.windows))].astype(str)
+
+    @property
+    def target(self) -> np.ndarray:
+        """The class number of each window, shape (n,)."""
+        return self._table.number(self.label)
+
+    def probabilities(self, classes: Sequence[str] | None = None) -> np.ndarray:
+        """Predicted probabilities, shape (R, n, C), of these classes, by default of all in the order of the table."""
+        names = self._table.classes if classes is None else classes
+        return self._stacked([PROBABILITY + name for name in names])
+
+    def predictions(self) -> Predictions:
+        """The predictions with repeats as leading dimension. Every repeat must have every window."""
+        table, pointer = self._table, self._table.has_pointer
+        answered = table.has_class and "predicted" in table.frame
+        return Predictions(
+            table.classes,
+            np.repeat(self.target[None], len(self.fold), axis=0),
+            self.probabilities() if table.has_class else None,
+            self._stacked(SPAN) if pointer else None,
+            self._stacked(TRUE_SPAN) if pointer else None,
+            table.window_bars,
+            table.number(self.words("predicted")) if answered else None,
+        )
+
+    def group(self, groups: Mapping[str, int] | None) -> np.ndarray:
+        """The group of each window, shape (n,); each window is a group of its own where that of any is not known."""
+        numbers = [groups.get(name) for name in self.windows] if groups else [None]
+        return np.array(range(len(self.windows)) if None in numbers else numbers, int)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from moola_core.market.windows import Windows
+from moola_core.runs.predictions import PredictionTable
 
 ORDERS = {
     "file": "file order",
@@ -126,19 +126,9 @@ def _chosen(predictions: pd.DataFrame | None, repeat: int | None) -> pd.DataFram
 def _judge(rows: pd.DataFrame) -> pd.DataFrame:
     label, predicted = rows["label"].astype(str), rows["predicted"]
     judged = pd.DataFrame({"window_id": rows["window_id"], "predicted": predicted, "right": label == predicted})
-    judged["p_true"] = _p_true(rows, label)
+    judged["p_true"] = PredictionTable(rows).true_probability
     judged["error"] = np.nan
     if "start_pred" in rows:
         middle = [(rows[f"start_{side}"] + rows[f"end_{side}"]).astype(float) / 2 for side in ("pred", "true")]
         judged["error"] = (middle[0] - middle[1]).abs()
     return judged
-
-
-def _p_true(rows: pd.DataFrame, label: pd.Series) -> np.ndarray:
-    classes: Sequence[str] = [str(name)[2:] for name in rows if str(name).startswith("p_")]
-    if not classes:
-        return np.full(len(rows), np.nan)
-    place = {name: i for i, name in enumerate(classes)}
-    columns = np.array([place.get(name, -1) for name in label])
-    values = rows[[f"p_{name}" for name in classes]].to_numpy(float)
-    return np.where(columns >= 0, values[np.arange(len(rows)), columns], np.nan)

@@ -14,9 +14,9 @@ from moola_core.errors import MoolaError
 from moola_core.market.bars import load_bars
 from moola_core.market.day_order import ORDERS
 from moola_core.market.labels import read_labels
-from moola_core.market.library import DataFile, find_files
+from moola_core.market.library import DataFile, columns_of, find_files
 from moola_core.market.settings import load_reading, save_reading, sidecar_path
-from moola_core.market.tables import read_table, rename
+from moola_core.market.tables import rename
 from moola_core.market.windows import load_windows
 from moola_core.reports.wording import size
 from moola_core.specs import Reading, build
@@ -214,8 +214,8 @@ def _preview(source: loaders.Stamp, kind: str, reading_json: str, beside: loader
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _columns(source: loaders.Stamp) -> list[str]:
-    """The columns of a table; none for a Label Studio export, whose fields are fixed."""
-    return [] if source[0].endswith(".json") else [str(column) for column in read_table(source[0]).columns]
+    """The columns of a table; none for a format that fixes them, such as a Label Studio export."""
+    return columns_of(source[0])
 
 
 def _found(columns: list[str], reading: Reading) -> dict[str, str]:

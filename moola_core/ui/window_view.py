@@ -11,6 +11,7 @@ from moola_core.charts.windows import Swing, View, candles
 from moola_core.features.catalog import names
 from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
+from moola_core.runs.predictions import PredictionTable
 from moola_core.ui import answers, loaders
 from moola_core.ui.widgets import literal
 
@@ -71,9 +72,7 @@ def facts(windows: Windows, row: int, judged: pd.Series, predicted: pd.DataFrame
 
 
 def _probabilities(predicted: pd.DataFrame, label: str) -> None:
-    classes = [str(name)[2:] for name in predicted if str(name).startswith("p_")]
-    for name in classes:
-        values = predicted[f"p_{name}"].to_numpy(float)
+    for name, values in PredictionTable(predicted).by_class.items():
         span = f" ({values.min():.2f} to {values.max():.2f})" if len(values) > 1 else ""
         mark = " ← label" if name == label else ""
         st.progress(float(np.clip(values.mean(), 0, 1)), text=f"{literal(name)} {values.mean():.2f}{span}{mark}")

@@ -8,13 +8,12 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from moola_core.diagnostics.claims import Table, beats_chance, beats_constant, beats_majority
+from moola_core.diagnostics.claims import beats_chance, beats_constant, beats_majority
 from moola_core.diagnostics.correlation import feature_report, with_expectations
 from moola_core.diagnostics.intervals import auroc, of_stretches, of_windows, within_folds
 from moola_core.diagnostics.results import Interval
 from moola_core.diagnostics.results.interval import above
-
-CLASSES = ("b", "a")  # as a table of predictions may have them: not in order
+from moola_core.runs.predictions import PredictionTable
 
 
 def test_a_claim_is_decided_by_where_the_interval_lies():
@@ -104,7 +103,8 @@ def predictions(seed: int = 0, n: int = 60, repeats: int = 2) -> pd.DataFrame:
 
 def test_claims_of_a_table_are_those_of_a_loop_over_folds():
     frame = predictions()
-    table = Table(frame)
+    grid = PredictionTable(frame).grid()
+    alone = grid.group(None)
     areas, gaps, center, length = [], [], [], []
     commonest = frame["label"].value_counts().index[0]
     for (repeat, fold), part in frame.groupby(["repeat", "fold"]):
@@ -116,9 +116,9 @@ def test_claims_of_a_table_are_those_of_a_loop_over_folds():
         center += list(abs((start + end) / 2 - middle) - abs((part["start_pred"] + part["end_pred"]) / 2 - middle))
         true = part["end_true"] - part["start_true"]
         length += list(abs(end - start - true) - abs(part["end_pred"] - part["start_pred"] - true))
-    assert beats_chance(table, CLASSES).value == pytest.approx(np.mean(areas))
-    assert beats_majority(table).value == pytest.approx(np.mean(gaps))
-    gains = beats_constant(table)
+    assert beats_chance(grid, alone).value == pytest.approx(np.mean(areas))
+    assert beats_majority(grid, alone).value == pytest.approx(np.mean(gaps))
+    gains = beats_constant(grid, alone)
     assert gains["center"].value == pytest.approx(np.mean(center)) and gains["center"].low > 0
     assert gains["length"].value == pytest.approx(np.mean(length))
 
@@ -126,8 +126,9 @@ def test_claims_of_a_table_are_those_of_a_loop_over_folds():
 def test_groups_of_windows_that_share_bars_widen_the_interval():
     frame = predictions(n=90)
     frame["start_pred"] = frame["start_true"] + 10 * (frame["window_id"].str[1:].astype(int) // 9 % 2)
+    grid = PredictionTable(frame).grid()
     alone, shared = (
-        beats_constant(Table(frame, group))["center"] for group in (None, {f"w{i}": i // 9 for i in range(90)})
+        beats_constant(grid, grid.group(group))["center"] for group in (None, {f"w{i}": i // 9 for i in range(90)})
     )
     assert alone.value == shared.value and shared.high - shared.low > 1.5 * (alone.high - alone.low)
 

@@ -10,8 +10,9 @@ import pandas as pd
 from moola_core.diagnostics import claims
 from moola_core.diagnostics.doctor.reading import Seen, of_folds, of_spec, of_windows
 from moola_core.diagnostics.doctor.reference import beside
-from moola_core.diagnostics.evaluation import groups_of
 from moola_core.errors import RunError
+from moola_core.runs.folds import groups_of
+from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
 
@@ -36,7 +37,8 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
     if facts["inner_in_test_share"] > 0:
         facts |= _choice(events, task)
     if spec.model.tasks != "class":
-        gains = claims.beats_constant(claims.Table(run.predictions, groups_of(run))) or {}
+        grid = PredictionTable(run.predictions).grid()
+        gains = claims.beats_constant(grid, grid.group(groups_of(run))) or {}
         facts["pointer_gains"] = {name: vars(gain) for name, gain in gains.items()} or None
     if spec.model.tasks != "pointers":
         facts |= _answers(run) | beside(run.predictions, run.folds, seen)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from moola_core.diagnostics.correlation import column_facts
+from moola_core.runs.folds import Folds
 from moola_core.specs import Finetune, Pretrain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEAD = 1e-9
 
@@ -97,19 +100,15 @@ def of_windows(spec: Finetune, seen: Seen) -> dict[str, Any]:
 
 def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: Seen) -> dict[str, Any]:
     """How the folds (repeat, fold, window_id, role) divide the windows: what is chosen on test windows, what shares bars with them."""
-    place = {name: i for i, name in enumerate(seen.window_id.astype(str))}
+    every = Folds(folds, seen.window_id)
     length = seen.x.shape[1]
-    inner = chosen = tests = 0
+    inner = inner_in_test = tests = 0
     shared: list[str] = []
-    for _, part in pd.DataFrame(folds).groupby(["repeat", "fold"], sort=True):
-        rows = {
-            role: np.array([place[name] for name in ids.astype(str)]) for role, ids in part.groupby("role")["window_id"]
-        }
-        test = rows["test"]
-        inner += len(rows.get("inner", ()))
-        chosen += int(np.isin(rows.get("inner", np.array([], int)), test).sum())
-        used = np.r_[rows.get("train", np.array([], int)), rows.get("inner", np.array([], int))].astype(int)
-        used = used[~np.isin(used, test)]
+    for repeat, fold in every:
+        rows = every.rows(repeat, fold)
+        test, used = rows.test, rows.fitting
+        inner += len(rows.inner)
+        inner_in_test += int(np.isin(rows.inner, test).sum())
         n = len(seen.series)
         near = np.zeros(len(test), bool)
         for series, first in zip(seen.series.reshape(n, -1).T, seen.first.reshape(n, -1).T, strict=True):
@@ -118,7 +117,7 @@ def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: Seen) -> dict
         tests += len(test)
         shared += seen.window_id[test[near]].astype(str).tolist()
     return {
-        "inner_in_test_share": chosen / max(inner, 1),
+        "inner_in_test_share": inner_in_test / max(inner, 1),
         "shared_bars_share": len(shared) / max(tests, 1),
         "shared_bars_windows": sorted(set(shared)),
     }

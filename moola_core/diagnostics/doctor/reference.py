@@ -14,12 +14,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moola_core.diagnostics import claims
 from moola_core.diagnostics.doctor.flips import flip_rate
 from moola_core.diagnostics.doctor.reading import Seen
 from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
 from moola_core.diagnostics.results import Interval
 from moola_core.metrics import Predictions, measure
+from moola_core.runs.folds import Folds
+from moola_core.runs.predictions import PredictionTable
 
 LINEAR_C = 0.01
 MOST_REPEATS = 3
@@ -41,20 +42,16 @@ def trees() -> ExtraTreesClassifier:
     return ExtraTreesClassifier(TREES, min_samples_leaf=LEAF, random_state=0)
 
 
-def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: pd.DataFrame, seen: Seen) -> np.ndarray:
+def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, seen: Seen) -> np.ndarray:
     """Probabilities [R, n, C] of a simple model on described [n, D], of (at most the first 3) repeats; nan where none."""
-    place = {name: i for i, name in enumerate(seen.window_id.astype(str))}
     label = seen.label.astype(str)
     classes = np.unique(label)
-    repeats = sorted(folds["repeat"].unique())[:MOST_REPEATS]
+    repeats = sorted({repeat for repeat, _ in folds})[:MOST_REPEATS]
     found = np.full((len(repeats), len(label), len(classes)), np.nan)
-    for (repeat, _), part in folds[folds["repeat"].isin(repeats)].groupby(["repeat", "fold"], sort=True):
-        rows = {
-            role: np.array([place[name] for name in ids.astype(str)]) for role, ids in part.groupby("role")["window_id"]
-        }
-        test = rows["test"]
-        train = np.unique(np.r_[rows.get("train", np.array([], int)), rows.get("inner", np.array([], int))].astype(int))
-        train = train[~np.isin(train, test)]
+    for repeat, fold in folds:
+        if repeat not in repeats:
+            continue
+        train, test = folds.rows(repeat, fold).fitting, folds.rows(repeat, fold).test
         if len(np.unique(label[train])) < len(classes):
             continue
         with warnings.catch_warnings():
@@ -72,22 +69,23 @@ def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) -> dict[s
     Empty where no fold was trained on windows of every class.
     """
     classes = tuple(str(name) for name in np.unique(seen.label.astype(str)))
-    shared = dict(zip(folds["window_id"].astype(str), folds["group"], strict=True)) if "group" in folds else None
-    table = claims.Table(predictions, shared)
-    place = {name: i for i, name in enumerate(seen.window_id.astype(str))}
-    rows = np.array([place[name] for name in table.windows])
+    divided = Folds(folds, seen.window_id)
+    grid = PredictionTable(predictions).grid()
+    group = grid.group(divided.groups)
+    place = {name: i for i, name in enumerate(divided.window_id)}
+    rows = np.array([place[name] for name in grid.windows])
     target = np.searchsorted(np.array(classes), seen.label.astype(str)[rows])
     simple = {
-        "reference": out_of_fold(linear, aggregated(seen.x), folds, seen)[:, rows],
-        "trees": out_of_fold(trees, aggregated(seen.x, FIFTHS), folds, seen)[:, rows],
+        "reference": out_of_fold(linear, aggregated(seen.x), divided, seen)[:, rows],
+        "trees": out_of_fold(trees, aggregated(seen.x, FIFTHS), divided, seen)[:, rows],
     }
-    probabilities = table.probabilities(classes)
-    own = within_folds(target, probabilities, table.fold)
-    facts = _interval("auroc", auroc(own, table.group))
+    probabilities = grid.probabilities(classes)
+    own = within_folds(target, probabilities, grid.fold)
+    facts = _interval("auroc", auroc(own, group))
     for name, p in simple.items():
-        theirs = within_folds(target, p, table.fold[: len(p)])
-        facts |= _interval(f"{name}_auroc", auroc(theirs, table.group))
-        facts |= _interval(f"{name}_gap", of_windows(own[: len(p)] - theirs, table.group))
+        theirs = within_folds(target, p, grid.fold[: len(p)])
+        facts |= _interval(f"{name}_auroc", auroc(theirs, group))
+        facts |= _interval(f"{name}_gap", of_windows(own[: len(p)] - theirs, group))
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", RuntimeWarning

@@ -12,6 +12,7 @@ from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.comparable import comparable
+from moola_core.runs.folds import groups_of
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
 
@@ -80,7 +81,7 @@ def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common
         return f"The runs are about different windows; side by side on the {len(common)} that they share, without a verdict."
     if len({_divided(table) for table in tables.values()}) > 1:
         return "The runs were divided into different folds; side by side, without a verdict. Give them the same folds, repeats and seed."
-    if any("group" not in run.folds for run in runs.values()):
+    if any(groups_of(run) is None for run in runs.values()):
         return "A run is of a version that did not keep which windows share bars; launch it again for a verdict."
     return ""
 
@@ -88,8 +89,7 @@ def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common
 def _predictions(
     runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]
 ) -> dict[str, ArmPredictions]:
-    folds = next(iter(runs.values())).folds
-    group = dict(zip(folds["window_id"].astype(str), folds["group"].astype(int), strict=True))
+    group = groups_of(next(iter(runs.values()))) or {}
     return {arm: arm_predictions(table, group, common) for arm, table in tables.items()}
 
 

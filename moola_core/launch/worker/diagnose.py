@@ -14,7 +14,6 @@ from moola_core.diagnostics.attribution import explain as explain_job
 from moola_core.diagnostics.balance import balance
 from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import feature_report, with_expectations
-from moola_core.diagnostics.evaluation import groups_of as groups_of_run
 from moola_core.diagnostics.results import Attribution, FeatureReport, Shift
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
@@ -27,6 +26,7 @@ from moola_core.launch.worker.labelled import Labelled, load_labelled, start_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, shares_bars
 from moola_core.market.windows import Windows, bar_spans
+from moola_core.runs.folds import groups_of as groups_of_run
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
 from moola_core.training import processes

@@ -13,7 +13,7 @@ from moola_core.errors import DataError
 from moola_core.launch.worker import diagnose, finetune
 from moola_core.launch.worker.labelled import Labelled, load_labelled
 from moola_core.market.checks import SHOWN
-from moola_core.market.tables import read_table
+from moola_core.market.readers import read_table
 from moola_core.market.windows import bar_spans
 from moola_core.runs.store import Run, Store, now
 from moola_core.specs import Finetune

@@ -14,6 +14,7 @@ import pandas as pd
 from moola_core.errors import DataError
 from moola_core.market import tables
 from moola_core.market.checks import SHOWN
+from moola_core.market.readers.reader import READERS, Header, Reader
 from moola_core.specs import Reading
 
 FROM_DATA = ("start_time", "end_time", "grade", "source")
@@ -60,46 +61,82 @@ class _Region:
         return first <= end and start <= last
 
 
-def read(path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
-    """One row for each labelled task, and notes on what was left out or chosen.
+@READERS.register("label_studio")
+class LabelStudio(Reader):
+    """A JSON export of Label Studio, whose fields are fixed."""
 
-    A skipped annotation is no label, and one marked as ground truth goes before all others. Raises DataError with the count
-    and the first tasks where annotators disagree or regions cannot be told apart; with repair `drop` such tasks are left out.
-    """
-    rows: list[dict[str, Any]] = []
-    unclear: dict[str, list[str]] = defaultdict(list)
-    skipped, chosen = [], []
-    for number, task in enumerate(_tasks(path)):
-        name = str(task.get("id", number))
-        annotations = [item for item in _list(task.get("annotations")) if isinstance(item, dict)]
-        kept = [item for item in annotations if not (item.get("was_cancelled") or item.get("skipped"))]
-        if annotations and not kept:
-            skipped.append(name)
-        try:
-            found, several = _agreed(kept)
-        except _UnclearTask as error:
-            unclear[str(error)].append(name)
-            continue
-        data = task.get("data")
-        if found is None or not isinstance(data, dict):
-            continue
-        chosen += [name] * several
-        own = {key: data[key] for key in FROM_DATA if key in data}
-        rows.append({"window_id": str(data.get("window_id", name))} | found | own)
-    notes = _answer(unclear, reading, str(path))
-    if skipped:
-        notes.append(f"{_named(skipped)} were skipped by the annotators and have no label.")
-    if chosen:
-        notes.append(
-            f"{_named(chosen)} have several annotations with one class and different expansions; the last is used."
-        )
-    if not any("start_time" in row or "end_time" in row for row in rows):
-        raise DataError(
-            "no annotated task with a start_time in its data.",
-            where=str(path),
-            mend="Give each task data.start_time and a choice.",
-        )
-    return pd.DataFrame(rows), notes
+    suffixes = (".json",)
+    holds = ("labels",)
+    maps_columns = False
+
+    def header(self, path: Path) -> Header:
+        table, _ = self.labels(path, Reading(repair="drop"))
+        return Header([str(column) for column in table.columns], len(table))
+
+    def table(self, path: Path) -> pd.DataFrame:
+        return self.labels(path, Reading())[0]
+
+    def labels(self, path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+        """One row for each labelled task, and notes on what was left out or decided.
+
+        A skipped annotation is no label, and one marked as ground truth goes before all others. Raises DataError with the count
+        and the first tasks where annotators disagree or regions cannot be told apart; with repair `drop` such tasks are left out.
+        """
+        rows: list[dict[str, Any]] = []
+        unclear: dict[str, list[str]] = defaultdict(list)
+        skipped, several_spans = [], []
+        for number, task in enumerate(_tasks(path)):
+            name = str(task.get("id", number))
+            annotations = [item for item in _list(task.get("annotations")) if isinstance(item, dict)]
+            kept = [item for item in annotations if not (item.get("was_cancelled") or item.get("skipped"))]
+            if annotations and not kept:
+                skipped.append(name)
+            try:
+                row, several = _agreed(kept)
+            except _UnclearTask as error:
+                unclear[str(error)].append(name)
+                continue
+            data = task.get("data")
+            if row is None or not isinstance(data, dict):
+                continue
+            several_spans += [name] * several
+            own = {key: data[key] for key in FROM_DATA if key in data}
+            rows.append({"window_id": str(data.get("window_id", name))} | row | own)
+        notes = _answer(unclear, reading, str(path))
+        if skipped:
+            notes.append(f"{_named(skipped)} were skipped by the annotators and have no label.")
+        if several_spans:
+            notes.append(
+                f"{_named(several_spans)} have several annotations with one class and different expansions; the last is used."
+            )
+        if not any("start_time" in row or "end_time" in row for row in rows):
+            raise DataError(
+                "no annotated task with a start_time in its data.",
+                where=str(path),
+                mend="Give each task data.start_time and a choice.",
+            )
+        return pd.DataFrame(rows), notes
+
+    def write(self, table: pd.DataFrame, path: Path) -> None:
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        tasks = [_task(number, row) for number, row in enumerate(rows, start=1)]
+        path.write_text(json.dumps(tasks, indent=1, default=str), encoding="utf-8")
+
+
+def _task(number: int, row: dict[Any, Any]) -> dict[str, Any]:
+    """A task with one annotation: its class as a choice, its expansion as a region, its grade as a choice of its own."""
+    results: list[dict[str, Any]] = [_choice("label", row["label"])]
+    if row.get("expansion_start") is not None:
+        span = {"start": row["expansion_start"], "end": row["expansion_end"], "timeserieslabels": ["expansion"]}
+        results.append({"id": "expansion", "type": "timeserieslabels", "from_name": "expansion", "value": span})
+    if row.get("grade") is not None:
+        results.append(_choice("grade", row["grade"]))
+    data = {name: row[name] for name in ("window_id", "start_time", "end_time", "source") if row.get(name) is not None}
+    return {"id": number, "data": data, "annotations": [{"result": results}]}
+
+
+def _choice(control: str, value: Any) -> dict[str, Any]:
+    return {"id": control, "type": "choices", "from_name": control, "value": {"choices": [str(value)]}}
 
 
 def _tasks(path: Path) -> list[dict[str, Any]]:
@@ -110,7 +147,11 @@ def _tasks(path: Path) -> list[dict[str, Any]]:
             f"cannot be read as JSON: {error}.", where=str(path), mend="Export it from Label Studio as JSON."
         ) from None
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise DataError("not a list of tasks.", where=str(path), mend="Export it from Label Studio as JSON.")
+        raise DataError(
+            "not a Label Studio export, which is a list of tasks.",
+            where=str(path),
+            mend="Export it from Label Studio as JSON.",
+        )
     return tasks
 
 

@@ -1,0 +1,27 @@
+"""Feather files, that is Arrow IPC files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.feather
+
+from moola_core.market.readers.reader import READERS, Header, Reader
+
+
+@READERS.register("feather")
+class Feather(Reader):
+    """Feather, also called Arrow IPC."""
+
+    suffixes = (".feather", ".arrow")
+
+    def header(self, path: Path) -> Header:
+        table = pyarrow.feather.read_table(path, memory_map=True)
+        return Header(list(table.column_names), table.num_rows)
+
+    def table(self, path: Path) -> pd.DataFrame:
+        return pyarrow.feather.read_table(path).to_pandas()
+
+    def write(self, table: pd.DataFrame, path: Path) -> None:
+        table.reset_index(drop=True).to_feather(path)

@@ -1,0 +1,181 @@
+"""What a file format is, and the registry of all of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import pandas as pd
+
+from moola_core.errors import DataError, MoolaError
+from moola_core.market.tables import rename
+from moola_core.registry import Registry
+from moola_core.specs import Reading
+
+
+class Header(NamedTuple):
+    """What a file holds, as far as it can be known without reading all of it.
+
+    Attributes
+    ----------
+    columns : list of str
+        The column names of the file.
+    rows : int or None
+        The number of rows; None where only reading the whole file tells it.
+    """
+
+    columns: list[str]
+    rows: int | None = None
+
+
+class Reader(ABC):
+    """A file format of bars, of labels, or of both.
+
+    A subclass under ``@READERS.register("name")`` is all that a format needs. Its methods may raise any error for a file that is
+    damaged; the functions of :mod:`moola_core.market.readers` turn it into a DataError that names the file.
+
+    Attributes
+    ----------
+    suffixes : tuple of str
+        File name endings in lower case, such as ``(".csv", ".csv.gz")``. Where several formats match, the longest ending wins; formats
+        with the same ending are tried in the order in which they were registered.
+    holds : tuple of str
+        What a file of this format can hold: ``"bars"``, ``"labels"``.
+    maps_columns : bool
+        Whether the columns of a file have names of their own, which ``--column`` maps to ours.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    holds: ClassVar[tuple[str, ...]] = ("bars", "labels")
+    maps_columns: ClassVar[bool] = True
+
+    @abstractmethod
+    def header(self, path: Path) -> Header:
+        """The column names and, where it is cheap to know, the number of rows."""
+
+    @abstractmethod
+    def table(self, path: Path) -> pd.DataFrame:
+        """The rows of the file under the names that the file gives them."""
+
+    @abstractmethod
+    def write(self, table: pd.DataFrame, path: Path) -> None:
+        """Write a table so that :meth:`table` gives its rows back."""
+
+    def labels(self, path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+        """The rows under our column names, one for each window, and notes on what was decided or left out."""
+        return rename(self.table(path), reading), []
+
+
+READERS: Registry[type[Reader]] = Registry("file format", "moola.readers")
+
+
+def _known_suffixes() -> tuple[str, ...]:
+    """The file name endings of all formats, in the order of the formats."""
+    return tuple(dict.fromkeys(suffix for reader in READERS.values() for suffix in reader.suffixes))
+
+
+def suffix_of(path: str | Path) -> str:
+    """The longest known ending of the file's name, in lower case; empty where none is known."""
+    name = Path(path).name.lower()
+    return max((suffix for suffix in _known_suffixes() if name.endswith(suffix)), key=len, default="")
+
+
+def reader_of(path: str | Path) -> Reader:
+    """The reader of a file, by its name, and by its content where several formats share the ending.
+
+    Raises
+    ------
+    DataError
+        When there is no such file, or no format has its ending.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError("no such file.", where=str(path), mend="Check the path.")
+    readers = _readers_of(path)
+    return next(_that_can_read(readers, path), readers[0]) if len(readers) > 1 else readers[0]
+
+
+def _readers_of(path: Path) -> list[Reader]:
+    """The readers of all formats that have the file's ending. Raises DataError when there are none."""
+    ending = suffix_of(path)
+    if not ending:
+        known = ", ".join(_known_suffixes())
+        raise DataError("unknown kind of file.", where=str(path), mend=f"Known endings: {known}.")
+    return [reader() for reader in READERS.values() if ending in reader.suffixes]
+
+
+def _that_can_read(readers: list[Reader], path: Path) -> Iterator[Reader]:
+    for reader in readers:
+        try:
+            _header_by(reader, path)
+        except DataError:
+            continue
+        yield reader
+
+
+def _header_by(reader: Reader, path: Path) -> Header:
+    """The header of a file. Raises DataError when it cannot be read."""
+    try:
+        return reader.header(path)
+    except Exception as error:
+        raise _unreadable(error, path) from error
+
+
+def read_header(path: str | Path) -> Header:
+    """The column names and, where it is cheap to know, the number of rows of a file.
+
+    Raises
+    ------
+    DataError
+        When there is no such file, its format is unknown, or it is damaged.
+    """
+    return _header_by(reader_of(path), Path(path))
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """The rows of a file under the names that the file gives them.
+
+    Raises
+    ------
+    DataError
+        When there is no such file, its format is unknown, or it is damaged.
+    """
+    path = Path(path)
+    reader = reader_of(path)
+    try:
+        return reader.table(path)
+    except Exception as error:
+        raise _unreadable(error, path) from error
+
+
+def read_labels(path: str | Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of a file under our column names, one for each window, and notes on what was decided or left out.
+
+    Raises
+    ------
+    DataError
+        When there is no such file, its format is unknown, it is damaged, or its labels are not clear.
+    """
+    path = Path(path)
+    reader = reader_of(path)
+    try:
+        return reader.labels(path, reading)
+    except Exception as error:
+        raise _unreadable(error, path) from error
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table in the format that the file name says. Raises DataError when no format has its ending."""
+    path = Path(path)
+    _readers_of(path)[0].write(table, path)
+
+
+def _unreadable(error: Exception, path: Path) -> MoolaError:
+    """The error of a file that cannot be read: a DataError, unless the reader explained it itself."""
+    if isinstance(error, MoolaError):
+        return error
+    lines = str(error).splitlines()
+    reason = (lines[0] if lines else type(error).__name__).rstrip(".")
+    return DataError(f"cannot be read: {reason}.", where=str(path), mend="Export the file again.")
