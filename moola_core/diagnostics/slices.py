@@ -36,7 +36,8 @@ def errors(predictions: pd.DataFrame, windows: Windows, exchange_tz: str = "Amer
         return Errors(found, (), (), "The class was not trained, so no label can be doubted.")
     means = _means(predictions, classes)
     wrong = means[means["answer"] != means["label"]].sort_values("p_answer", ascending=False)
-    surely = claims.beats_chance(claims.Table(predictions), classes)
+    grid = table.grid()
+    surely = claims.beats_chance(grid, np.arange(len(grid.target)))
     doubted, note = _second_look(means, classes, above(surely, 0.5) == SUPPORTED)
     return Errors(found, _suspects(wrong), _suspects(doubted), note)
 
