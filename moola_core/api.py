@@ -106,11 +106,15 @@ def finetune(
         When a setting or a file is wrong; the message says how to fix it.
     """
     from moola_core.presets import preset as named
-    from moola_core.runs.checkpoints import start_from
+    from moola_core.runs.checkpoints import refuse_contradiction, start_from
 
-    start = named(preset)
-    shared = start_from(checkpoint, start.schedule, store) if checkpoint else {}
-    return execute(_spec(start.finetune(), windows, bars, shared | dict(settings or {})), store)
+    start, shared = named(preset), {}
+    if checkpoint:
+        state = bool(bars) and start.keeps_state  # a state that runs on needs bars
+        shared = start_from(checkpoint, start.schedule, store, state)
+    spec = _spec(start.finetune(), windows, bars, shared | dict(settings or {}))
+    refuse_contradiction(spec, store)
+    return execute(spec, store)
 
 
 def pretrain(
