@@ -9,7 +9,7 @@ from typing import Any, get_args
 from moola_core.cli import options
 from moola_core.cli.train import Bar
 from moola_core.errors import SpecError, nearest
-from moola_core.reports import verdicts
+from moola_core.sections import headlines
 from moola_core.specs.diagnose import Diagnose, Diagnostic
 from moola_core.targets import NOTABLE_R
 
@@ -65,7 +65,7 @@ def _features(found: dict[str, Any]) -> str:
         )
     lines.append("* |r| above 0.15: the researcher's rule. Read q beside it: below 0.05 it holds against all rows.")
     for row in _restored("features", found).expectations:
-        verdict = verdicts.of_expectation(row)
+        verdict = headlines.of_expectation(row)
         lines.append(f"{row.text}: {verdict.headline} ({verdict.rest.rstrip('.')}).")
     lines += [f"{row['feature']}: {row['remark']}" for row in found["columns"] if row["remark"]]
     return "\n".join(lines)
@@ -81,7 +81,7 @@ def _restored(name: str, found: dict[str, Any]) -> Any:
 
 def _calibration(found: dict[str, Any]) -> str:
     report = _restored("calibration", found)
-    lines = [verdict.text for verdict in (verdicts.of_calibration(report), verdicts.of_recalibration(report))]
+    lines = [verdict.text for verdict in (headlines.of_calibration(report), headlines.of_recalibration(report))]
     for one in found["repeats"]:
         error = one["errors"][0]
         lines.append(
@@ -97,7 +97,7 @@ def _balance(found: dict[str, Any]) -> str:
     told += [f"the losses imply {found['sigma_expected']:.2f}"] if found["sigma_expected"] is not None else []
     told += [f"pointer gradients {norms:.2f} times the class's"] if norms is not None else []
     told += [f"{found['shared_parameters']:,} shared parameters"]
-    return "; ".join(told) + f". {verdicts.of_balance(_restored('balance', found)).text}"
+    return "; ".join(told) + f". {headlines.of_balance(_restored('balance', found)).text}"
 
 
 def _errors(found: dict[str, Any]) -> str:
@@ -115,7 +115,7 @@ def _shift(found: dict[str, Any]) -> str:
     lines = [", ".join(f"{count} {name}" for name, count in found["counts"].items()) + " windows."]
     domain = found["domain"]
     if domain:
-        lines.append(verdicts.of_domain(_restored("shift", found).domain).text)
+        lines.append(headlines.of_domain(_restored("shift", found).domain).text)
     for title, rows in (("the other bars", found["bars"]), ("the grades left out", found["left_out"])):
         if rows:
             worst = sorted(rows, key=lambda row: -row["ks"])[:4]
@@ -128,7 +128,7 @@ def _shift(found: dict[str, Any]) -> str:
 
 def _transfer(found: dict[str, Any]) -> str:
     scores = [f"{s['representation']} {s['mean']:.3f} ± {s['std']:.3f}" for s in found["probe"]["scores"]]
-    lines = [verdicts.of_probe(_restored("transfer", found).probe).text]
+    lines = [headlines.of_probe(_restored("transfer", found).probe).text]
     lines.append(f"AUROC of a linear probe: {', '.join(scores)}.")
     lines.append("LogME: " + ", ".join(f"{name} {value:.3f}" for name, value in found["logme"].items()) + ".")
     lines += [

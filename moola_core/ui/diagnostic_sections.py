@@ -10,9 +10,9 @@ from moola_core.charts import calibration as calibration_charts
 from moola_core.charts import slices as slice_charts
 from moola_core.diagnostics.results import Balance, Calibration, CalibrationReport, Errors, Evaluation, Suspect
 from moola_core.metrics.probability import brier_title
-from moola_core.reports.verdicts import of_balance, of_calibration, of_recalibration
-from moola_core.reports.wording import probability
 from moola_core.runs.store import Run
+from moola_core.sections.formatting import probability
+from moola_core.sections.headlines import of_balance, of_calibration, of_recalibration
 from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import figures, literal
 

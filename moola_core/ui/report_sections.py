@@ -12,20 +12,24 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.reports.blocks import Block, Cell, Chart, Command, Figures, Number, Section, Table, Text, lines
 from moola_core.reports.export import export
 from moola_core.reports.formats import FORMATS
-from moola_core.reports.material import Material
-from moola_core.reports.sections import SECTIONS, build, known
-from moola_core.reports.wording import size
 from moola_core.runs.store import Run
+from moola_core.sections.blocks import Block, Cell, Chart, Command, Figures, Number, Section, Table, Text, lines
+from moola_core.sections.context import ReportContext
+from moola_core.sections.formatting import size
+from moola_core.sections.registry import SECTIONS, build, known
 from moola_core.ui import state, widgets
 from moola_core.ui.widgets import literal
 
 MADE = "report_made"
-TITLES = {maker.name: maker.title for maker in SECTIONS}
 # A page takes one file at a time, so Markdown and its pictures come zipped.
 ENDINGS = {"md": "md.zip"}
+
+
+def title_of(name: str) -> str:
+    """The title of the section called `name`."""
+    return SECTIONS[name].title
 
 
 def offer(run: Run, kind: str = "") -> None:
@@ -36,11 +40,11 @@ def offer(run: Run, kind: str = "") -> None:
 
 def choose_sections(run: Run, kind: str = "") -> list[str]:
     """The sections that the file is to have; all at first. kind: as in `export`."""
-    material = Material(run, kind)
-    may = list(known(material))
+    context = ReportContext(run, kind)
+    may = list(known(context))
     chosen = st.pills(
-        "Sections of the file", may, selection_mode="multi", default=may, key=f"sections_{material.kind}",
-        format_func=TITLES.__getitem__,
+        "Sections of the file", may, selection_mode="multi", default=may, key=f"sections_{context.kind}",
+        format_func=title_of,
     )  # fmt: skip
     return [name for name in may if name in chosen]
 
@@ -86,7 +90,7 @@ def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:
     if not sections:
         return
     state.choose(state.PREVIEW, list(sections), sections[0])
-    name = st.selectbox("Preview", list(sections), key=state.PREVIEW, format_func=TITLES.__getitem__, width=320)
+    name = st.selectbox("Preview", list(sections), key=state.PREVIEW, format_func=title_of, width=320)
     state.publish((state.PREVIEW,), {state.PREVIEW: sections[0]})
     report = build(run, [name], kind)
     for section in report.sections:

@@ -7,8 +7,8 @@ import streamlit as st
 from moola_core.charts import learned as learned_charts
 from moola_core.charts import transfer as charts
 from moola_core.diagnostics.results import Transferred
-from moola_core.reports.verdicts import of_probe
 from moola_core.runs.store import Run
+from moola_core.sections.headlines import of_probe
 from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import literal
 

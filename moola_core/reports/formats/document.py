@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from moola_core.charts.markup import specification
-from moola_core.reports.blocks import Block, Cell, Command, Figures, Number, Report, Table, Text
-from moola_core.reports.material import Material
 from moola_core.runs import codec
+from moola_core.sections.blocks import Block, Cell, Command, Figures, Number, Report, Table, Text
+from moola_core.sections.context import ReportContext
 
 SCHEMA = "moola-report-1"
 
 
-def render(report: Report, material: Material) -> str:
+def render(report: Report, context: ReportContext) -> str:
     """The report with every number as it is stored, the charts as plotly figures, and the records and specs it was made from."""
     document = {
         "schema": SCHEMA,
@@ -28,7 +28,7 @@ def render(report: Report, material: Material) -> str:
         ],
         "absent": [{"title": title, "why": why} for title, why in report.absent],
         "runs": [
-            {"record": codec.plain(run.record), "spec": run.spec.model_dump(mode="json")} for run in material.runs()
+            {"record": codec.plain(run.record), "spec": run.spec.model_dump(mode="json")} for run in context.runs()
         ],
     }
     return codec.dumps(document, indent=1) + "\n"

@@ -6,10 +6,10 @@ import re
 from urllib.parse import quote
 
 from moola_core.charts.markup import specification
-from moola_core.reports.blocks import Block, Cell, Chart, Command, Figures, Number, Report, Table, Text, charts
 from moola_core.reports.formats import chromium
 from moola_core.reports.formats.html import key, page
-from moola_core.reports.wording import REPORT_OF
+from moola_core.sections.blocks import Block, Cell, Chart, Command, Figures, Number, Report, Table, Text, charts
+from moola_core.sections.formatting import REPORT_OF
 
 WIDTH, HALF_WIDTH = 718, 440  # pixels at which charts are drawn
 SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-!|~:@$])")

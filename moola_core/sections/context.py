@@ -10,12 +10,12 @@ import numpy as np
 
 from moola_core.diagnostics.results import RESULTS
 from moola_core.errors import RunError
-from moola_core.reports.blocks import Number
-from moola_core.reports.wording import probability
 from moola_core.runs import codec
 from moola_core.runs.epochs import epoch_columns
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
+from moola_core.sections.blocks import Number
+from moola_core.sections.formatting import probability
 
 OF_WINDOWS = ("features", "shift")  # belong to labelled windows, not to a run
 ABSENT = "–"
@@ -66,12 +66,12 @@ class Result(Stored):
         return str(self.values.get("why_not", ""))
 
     @cached_property
-    def found(self) -> Any:
+    def value(self) -> Any:
         """The result as its dataclass."""
         return codec.restore(RESULTS[self.name], self.values)
 
 
-class Material:
+class ReportContext:
     """Everything that a report of `run` may show.
 
     kind: what the report is of, a key of `wording.REPORT_OF`; by default the run's own kind. `doctor` is what the doctor found in
