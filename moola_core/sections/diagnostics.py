@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 
 from moola_core.charts import balance as balance_charts
@@ -12,11 +11,24 @@ from moola_core.charts import slices as slice_charts
 from moola_core.charts import transfer as transfer_charts
 from moola_core.metrics.probability import brier_title
 from moola_core.sections import headlines
-from moola_core.sections.blocks import Block, Cell, Chart, Figure, Figures, Number, Row, Table, Text
+from moola_core.sections.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Choice,
+    Columns,
+    Figure,
+    Figures,
+    Number,
+    Row,
+    Table,
+    Text,
+    WindowLinks,
+)
 from moola_core.sections.context import ReportContext, Result
 from moola_core.sections.pretraining import probed
 
-MOST_SUSPECTS = 10
+MOST_SUSPECTS, MOST_LINKS = 10, 6
 HALF_ROWS = 8  # a chart of more rows takes the whole width
 
 
@@ -76,10 +88,8 @@ def errors(context: ReportContext) -> list[Block] | str:
     ]  # fmt: skip
     count = Counter(row.by for row in found.slices)
     kinds = sorted(count, key=lambda kind: count[kind] > HALF_ROWS)  # narrow charts first, side by side
-    for kind in kinds:
-        drawn = [row for row in result.value.slices if row.by == kind]
-        draw = partial(slice_charts.slices, drawn, overall)
-        blocks.append(Chart(f"by_{kind}", slice_charts.TITLES.get(kind, kind), draw, half=count[kind] <= HALF_ROWS))
+    options = [(slice_charts.TITLES.get(kind, kind), (_slices(result, kind, overall, count[kind]),)) for kind in kinds]
+    blocks += [Choice("by", "By", tuple(options), every=True)] if options else []
     names = ("accuracy", "low", "high", "f1_macro", "center_mae_bars", "center_low", "center_high")
     rows: tuple[Row, ...] = tuple(
         (slice_charts.TITLES.get(row.by, row.by), row.value, result.number("slices", i, "n", form="d"),
@@ -88,20 +98,31 @@ def errors(context: ReportContext) -> list[Block] | str:
     )  # fmt: skip
     columns = ("By", "Slice", "n", "Accuracy", "from", "to", "Macro F1", "Center off, bars", "center from", "center to")
     blocks.append(Table("", columns, rows))
-    blocks += _suspects(result, "confident", "Most confident errors", "No window was answered wrongly.")
-    blocks += _suspects(result, "second_look", "Labels worth a second look", found.second_look_note)
-    return blocks
+    confident = _suspects(result, "confident", "Most confident errors", "No window was answered wrongly.")
+    second = _suspects(result, "second_look", "Labels worth a second look", found.second_look_note)
+    return [*blocks, Columns(((confident,), (second,)))]
 
 
-def _suspects(result: Result, name: str, title: str, note: str) -> Sequence[Block]:
-    found = getattr(result.value, name)[:MOST_SUSPECTS]
-    if not found:
-        return [Text(note, f"{title}.")]
+def _slices(result: Result, kind: str, overall: float | None, count: int) -> Chart:
+    rows = [row for row in result.value.slices if row.by == kind]
+    draw = partial(slice_charts.slices, rows, overall)
+    return Chart(f"by_{kind}", slice_charts.TITLES.get(kind, kind), draw, half=count <= HALF_ROWS)
+
+
+def _suspects(result: Result, name: str, title: str, note: str) -> Block:
+    suspects = getattr(result.value, name)[:MOST_SUSPECTS]
+    if not suspects:
+        return Text(note, f"{title}.")
     rows: tuple[Row, ...] = tuple(
         (row.window_id, row.label, row.answer, result.number(name, i, "p_answer"), result.number(name, i, "p_label"))
-        for i, row in enumerate(found)
+        for i, row in enumerate(suspects)
     )
-    return [Table(title, ("Window", "Label", "Answer", "p of the answer", "p of the label"), rows)]
+    links = tuple(
+        (row.window_id, f"{row.window_id}: {row.label}, answered {row.answer} with {row.p_answer:.2f}")
+        for row in suspects[:MOST_LINKS]
+    )
+    columns = ("Window", "Label", "Answer", "p of the answer", "p of the label")
+    return WindowLinks(name, links, Table(title, columns, rows))
 
 
 def balance(context: ReportContext) -> list[Block] | str:

@@ -10,7 +10,7 @@ from typing import Any
 from moola_core.diagnostics.results import Diagnosis, Finding
 from moola_core.diagnostics.results.doctor import FIGURES
 from moola_core.sections import comparison, diagnostics, features, performance, pretraining
-from moola_core.sections.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text
+from moola_core.sections.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text, flat
 from moola_core.sections.context import ABSENT, ReportContext, Result, Stored
 from moola_core.sections.formatting import REPORT_OF
 from moola_core.specs import Part, differences, parse
@@ -112,7 +112,9 @@ def _drawn(context: ReportContext, finding: Finding, drawn: dict[str, str]) -> l
     if key in drawn:
         return [Text(f"under {drawn[key]}.", "Drawn")]
     made = make(context)
-    chart = next((block for block in made if isinstance(block, Chart)), None) if not isinstance(made, str) else None
+    chart = (
+        next((block for block in flat(made) if isinstance(block, Chart)), None) if not isinstance(made, str) else None
+    )
     if chart is None:
         return []
     drawn[key] = finding.title

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moola_core import __version__
 from moola_core.errors import SpecError, nearest
@@ -20,7 +20,7 @@ from moola_core.sections import (
     pretraining,
     settings,
 )
-from moola_core.sections.blocks import Block, Cell, Number, Report, Section
+from moola_core.sections.blocks import Block, Cell, Number, Report, Section, flat
 from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import KIND_TITLES, REPORT_OF, duration
 
@@ -125,7 +125,7 @@ def assemble(context: ReportContext, chosen: Sequence[str] = ()) -> Report:
         if isinstance(made, str):
             absent.append((SECTIONS[name].title, made))
         else:
-            sections.append(made)
+            sections.append(replace(made, blocks=tuple(flat(made.blocks))))
     title = record.name or record.preset or (_examined(context) if context.asked is context.run else "") or "run"
     return Report(
         record.run_id, context.kind, title, _facts(context), tuple(sections), tuple(absent), now(), __version__

@@ -6,7 +6,7 @@ from typing import Any
 
 from moola_core.charts.markup import specification
 from moola_core.runs import codec
-from moola_core.sections.blocks import Block, Cell, Command, Figures, Number, Report, Table, Text
+from moola_core.sections.blocks import Cell, Command, Figures, Number, Report, Simple, Table, Text, flat
 from moola_core.sections.context import ReportContext
 
 SCHEMA = "moola-report-1"
@@ -23,7 +23,7 @@ def render(report: Report, context: ReportContext) -> str:
         "version": report.version,
         "facts": [{"title": name, "value": _cell(value)} for name, value in report.facts],
         "sections": [
-            {"name": section.name, "title": section.title, "blocks": [_block(block) for block in section.blocks]}
+            {"name": section.name, "title": section.title, "blocks": [_block(block) for block in flat(section.blocks)]}
             for section in report.sections
         ],
         "absent": [{"title": title, "why": why} for title, why in report.absent],
@@ -34,7 +34,7 @@ def render(report: Report, context: ReportContext) -> str:
     return codec.dumps(document, indent=1) + "\n"
 
 
-def _block(block: Block) -> dict[str, Any]:
+def _block(block: Simple) -> dict[str, Any]:
     if isinstance(block, Text):
         return {
             "type": "text",
