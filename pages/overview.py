@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.reports import advice
+from moola_core.sections import advice
 from moola_core.ui import (
     doctor_sections,
     first_start,

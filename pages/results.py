@@ -5,15 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import Learned
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import make
 from moola_core.ui import (
     attribution_section,
     diagnostic_sections,
     learned_sections,
     loaders,
     picker,
+    render,
     result_sections,
     state,
-    transfer_section,
     widgets,
 )
 
@@ -29,7 +31,7 @@ if picked.run is None:
 run, record = picked.run, picked.run.record
 result = loaders.learned(run) if record.kind == "pretrain" else loaders.evaluation(run)
 st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
-if result is None:
+if result is None or record.active:
     waiting = record.active
     widgets.empty(
         "Not done yet" if waiting else "This run left no result",
@@ -46,10 +48,10 @@ else:
     sections = {
         "Metrics": lambda: result_sections.results(run, result),
         "Calibration": lambda: diagnostic_sections.calibration(run),
-        "Balance": lambda: diagnostic_sections.balance(run),
-        "Transfer": lambda: transfer_section.transfer(run),
+        "Balance": lambda: render.section(make("balance", ReportContext(run)), "No balance"),
+        "Transfer": lambda: render.section(make("transfer", ReportContext(run)), "No transfer to look at"),
         "Attribution": lambda: attribution_section.attribution(run, picked.home),
-        "Errors": lambda: diagnostic_sections.errors(run, result),
+        "Errors": lambda: render.section(make("errors", ReportContext(run)), "No errors to show"),
     }
     state.choose(state.SECTION, list(sections), "Metrics")
     section = st.segmented_control(

@@ -32,7 +32,7 @@ def add_to(commands: Any) -> None:
 
 def run_report(chosen: argparse.Namespace) -> int:
     from moola_core.reports.export import check, export
-    from moola_core.reports.wording import size
+    from moola_core.sections.formatting import size
 
     check(chosen.format, chosen.out)  # before the doctor is asked
     run = _subject(chosen)
@@ -48,8 +48,8 @@ def run_report(chosen: argparse.Namespace) -> int:
 
 def _subject(chosen: argparse.Namespace) -> Any:
     """The run to report. The doctor is asked first where it has to be: about reported figures, or a run that it has not seen."""
-    from moola_core.reports.material import Material
     from moola_core.runs.store import Store
+    from moola_core.sections.context import ReportContext
     from moola_core.specs import Diagnose
 
     store = Store(chosen.store)
@@ -58,7 +58,7 @@ def _subject(chosen: argparse.Namespace) -> Any:
         planned = ahead.model_dump(mode="json") if ahead else {}
         return _asked(store.create(Diagnose(name="doctor", figures=figures, planned=planned), Path(chosen.about).stem))
     run = store.open(chosen.about)
-    if chosen.kind and run.record.state == "done" and Material(run, chosen.kind).result("doctor") is None:
+    if chosen.kind and run.record.state == "done" and ReportContext(run, chosen.kind).result("doctor") is None:
         _asked(store.create(Diagnose(name="doctor", run=run.id), parent=run.id))
     return run
 

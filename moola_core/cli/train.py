@@ -85,8 +85,8 @@ def _judged(run: Any) -> list[str]:
     """What the result says in words, as on the pages and in reports."""
     from moola_core.diagnostics.results import RESULTS
     from moola_core.errors import RunError
-    from moola_core.reports import verdicts
     from moola_core.runs.codec import restore
+    from moola_core.sections import headlines
 
     name = "learned" if run.record.kind == "pretrain" else "evaluation"
     try:
@@ -94,10 +94,10 @@ def _judged(run: Any) -> list[str]:
     except RunError:
         return []
     if name == "learned":
-        told = [verdicts.of_learned(found), *([verdicts.of_probe(found.probe)] if found.probe else [])]
+        told = [headlines.of_learned(found), *([headlines.of_probe(found.probe)] if found.probe else [])]
     else:
-        told = [verdicts.of_classes(found), verdicts.of_majority(found)] if "accuracy" in found.metrics else []
-        told += [verdicts.of_pointers(found)] if "center_mae_bars" in found.metrics else []
+        told = [headlines.of_classes(found), headlines.of_majority(found)] if "accuracy" in found.metrics else []
+        told += [headlines.of_pointers(found)] if "center_mae_bars" in found.metrics else []
     return [verdict.text for verdict in told]
 
 

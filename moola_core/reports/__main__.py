@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import MoolaError
-from moola_core.reports.blocks import Report
 from moola_core.reports.formats import archive, chromium, document, html, markdown
-from moola_core.reports.material import Material
-from moola_core.reports.sections import assemble
 from moola_core.runs.files import replacing
 from moola_core.runs.store import Run
+from moola_core.sections.blocks import Report
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import assemble
 
 
 def main(text: str) -> int:
@@ -32,9 +32,9 @@ def write(asked: dict[str, Any]) -> list[Path]:
     out, format = Path(asked["out"]), asked["format"]
     if format in ("pdf", "md", "zip"):
         chromium.find()  # before the work, not after it
-    material = Material(Run(Path(asked["folder"])), asked["kind"])
-    report = assemble(material, asked["sections"])
-    files = content(report, material, format, out.stem)
+    context = ReportContext(Run(Path(asked["folder"])), asked["kind"])
+    report = assemble(context, asked["sections"])
+    files = content(report, context, format, out.stem)
     for name, data in files.items():
         path = out if name == out.stem else out.parent / name
         with replacing(path) as draft:
@@ -42,17 +42,17 @@ def write(asked: dict[str, Any]) -> list[Path]:
     return [out if name == out.stem else out.parent / name for name in files]
 
 
-def content(report: Report, material: Material, format: str, stem: str) -> dict[str, bytes]:
+def content(report: Report, context: ReportContext, format: str, stem: str) -> dict[str, bytes]:
     """The bytes of the report under `stem`; those of Markdown's pictures under `STEM_files/NAME.png`."""
     if format == "html":
         return {stem: html.render(report).encode()}
     if format == "pdf":
         return {stem: printed(html.render(report))}
     if format == "json":
-        return {stem: document.render(report, material).encode()}
+        return {stem: document.render(report, context).encode()}
     if format == "md":
         return marked(report, stem)
-    return {stem: packed(report, material)}
+    return {stem: packed(report, context)}
 
 
 def marked(report: Report, stem: str) -> dict[str, bytes]:
@@ -70,14 +70,14 @@ def printed(page: str) -> bytes:
         return out.read_bytes()
 
 
-def packed(report: Report, material: Material) -> bytes:
+def packed(report: Report, context: ReportContext) -> bytes:
     """Everything in one archive."""
     page, marks = html.render(report), marked(report, "report")
     formats = {"report.html": page.encode(), "report.pdf": printed(page), "report.md": marks.pop("report"), **marks}
-    formats["report.json"] = document.render(report, material).encode()
+    formats["report.json"] = document.render(report, context).encode()
     with tempfile.TemporaryDirectory(prefix="moola-") as folder:
         out = Path(folder) / "report.zip"
-        archive.pack(out, report, material, formats)
+        archive.pack(out, report, context, formats)
         return out.read_bytes()
 
 

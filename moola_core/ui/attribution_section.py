@@ -11,8 +11,8 @@ from moola_core.charts import attribution as charts
 from moola_core.diagnostics.results import Attribution, Evaluation, FeatureReport
 from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.market.library import Dataset
-from moola_core.reports.verdicts import of_classes, of_rank
 from moola_core.runs.store import Run
+from moola_core.sections.headlines import of_classes, of_rank
 from moola_core.specs import Diagnose
 from moola_core.ui import answers, loaders, progress, state, widgets, window_view
 from moola_core.ui.widgets import literal

@@ -11,8 +11,8 @@ from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.errors import RunError
 from moola_core.market.library import Dataset
 from moola_core.metrics import title as metric_title
-from moola_core.reports import comparing
-from moola_core.reports.wording import probability
+from moola_core.sections import comparison_text
+from moola_core.sections.formatting import probability
 from moola_core.targets import judge, targets
 from moola_core.ui import loaders, widgets
 from moola_core.ui.widgets import literal
@@ -23,31 +23,31 @@ LISTED = 5
 def answer(found: Comparison) -> None:
     """The verdict in words, the simple models first where they win."""
     if found.beaten_by:
-        verdict = comparing.beaten(found)
+        verdict = comparison_text.beaten(found)
         show = st.error if verdict.outcome == SUPPORTED else st.warning
         show(literal(verdict.text), icon=":material/priority_high:")
-    told = comparing.answer(found)
+    told = comparison_text.answer(found)
     if told:
         st.markdown("\n".join(f"- {literal(line)}" for line in told.split("\n")))
-    rule = comparing.rule(found)
+    rule = comparison_text.rule(found)
     if rule:
         st.caption(literal(rule))
 
 
 def verdicts(found: Comparison) -> None:
     """Forest and table of one metric."""
-    metrics = comparing.metrics(found)
+    metrics = comparison_text.metrics(found)
     if not metrics:
         return
     st.subheader("Differences")
     metric = st.selectbox("Metric", metrics, format_func=metric_title, key="compared_metric", width=320)
-    rows = [row for _, row in comparing.in_order(found, metric)]
-    st.caption(literal(comparing.drawn(found)))
+    rows = [row for _, row in comparison_text.in_order(found, metric)]
+    st.caption(literal(comparison_text.drawn(found)))
     name = f"Differences in {metric_title(metric)} with intervals"
     widgets.chart(charts.forest(rows, widgets.appearance()), "forest", name)
     shown = [row for row in found.verdicts if row.metric == metric]
     widgets.table(pd.DataFrame([_row(row) for row in shown]).set_index("arm"), "verdicts")
-    note = comparing.undecided(rows)
+    note = comparison_text.undecided(rows)
     if note:
         st.caption(note)
 
@@ -57,7 +57,7 @@ def _row(row: Verdict) -> dict[str, object]:
         "arm": row.arm, "against": row.against, "verdict": row.verdict, "difference": row.delta, "from": row.low, "to": row.high,
         "p helps": row.p_helps, "p hurts": row.p_hurts, "p (Holm)": probability(row.p_holm),
         "strict p": probability(row.strict_p) if row.strict_p is not None else "–", "finds from": row.resolvable,
-        "would settle it": comparing.settles(row) or "–",
+        "would settle it": comparison_text.settles(row) or "–",
     }  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def arms(found: Comparison) -> None:
         widgets.chart(charts.arms(found.arms, widgets.appearance()), "arms", "Macro F1 of every arm and repeat")
     with right:
         st.subheader("Targets")
-        st.table(_targets(comparing.networks(found)), border="horizontal", hide_index=True)
+        st.table(_targets(comparison_text.networks(found)), border="horizontal", hide_index=True)
 
 
 def _targets(rows: list[ArmFacts]) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def labels(found: Comparison) -> None:
     if found.label_curve is None:
         return
     st.subheader("What would more labels buy?")
-    st.caption(comparing.more_labels(found.label_curve))
+    st.caption(comparison_text.more_labels(found.label_curve))
     widgets.chart(charts.labels(found.label_curve, widgets.appearance()), "labels", "Macro F1 by number of labels")
 
 
@@ -103,7 +103,7 @@ def differences(found: Comparison) -> None:
     if not found.differences:
         return
     st.subheader("What differs")
-    st.caption(comparing.DIFFERS)
+    st.caption(comparison_text.DIFFERS)
     frame = pd.DataFrame([{"what": row.name, **row.values} for row in found.differences]).set_index("what")
     widgets.table(frame, "differences")
 
@@ -111,7 +111,7 @@ def differences(found: Comparison) -> None:
 def curves(found: Comparison) -> None:
     """Inner loss by epoch of every network."""
     epochs = {}
-    for arm in comparing.networks(found):
+    for arm in comparison_text.networks(found):
         try:
             columns = loaders.epochs(loaders.store().open(arm.run_id))
         except RunError:  # it was deleted since
@@ -120,7 +120,7 @@ def curves(found: Comparison) -> None:
             epochs[arm.name] = columns
     if epochs:
         st.subheader("Learning curves")
-        st.caption(comparing.LEARNING)
+        st.caption(comparison_text.LEARNING)
         widgets.chart(charts.learning(epochs, widgets.appearance()), "learning", "Inner loss by epoch for every arm")
 
 
@@ -131,10 +131,10 @@ def gains(found: Comparison, dataset: Dataset | None) -> None:
     st.subheader("Where are the gains?")
     arm = st.selectbox("Arm", list(found.gains), key="gaining", width=320)
     rows = found.gains[arm]
-    st.caption(f"{literal(comparing.gained(found))} Open a window to see why.")
+    st.caption(f"{literal(comparison_text.gained(found))} Open a window to see why.")
     left, right = st.columns(2, gap="large")
     run_id = next(one.run_id for one in found.arms if one.name == arm)
-    up, down = comparing.ends(rows, LISTED)
+    up, down = comparison_text.ends(rows, LISTED)
     for column, title, places in ((left, "Gained most", up), (right, "Lost most", down)):
         with column:
             st.markdown(f"**{title}**")

@@ -8,7 +8,7 @@ import streamlit as st
 from moola_core.charts import correlation as charts
 from moola_core.diagnostics.results import FeatureReport
 from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED
-from moola_core.reports.verdicts import of_expectation
+from moola_core.sections.headlines import of_expectation
 from moola_core.targets import NOTABLE_R
 from moola_core.ui import widgets
 from moola_core.ui.widgets import literal

@@ -13,8 +13,8 @@ from moola_core.market.library import Dataset
 from moola_core.market.unlabelled import refuse_too_few
 from moola_core.market.windows import Windows
 from moola_core.presets import preset
-from moola_core.reports.wording import duration, size
 from moola_core.runs.checkpoints import contradiction, find, settings_of, start_from
+from moola_core.sections.formatting import duration, size
 from moola_core.specs import Diagnose, change
 from moola_core.ui import guard, loaders, owners, selecting, settings_form, state
 from moola_core.ui.command import command

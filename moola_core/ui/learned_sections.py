@@ -6,8 +6,8 @@ import streamlit as st
 
 from moola_core.charts import learned as charts
 from moola_core.diagnostics.results import Learned
-from moola_core.reports.verdicts import of_learned, of_probe
 from moola_core.runs.store import Run
+from moola_core.sections.headlines import of_learned, of_probe
 from moola_core.ui import state, widgets
 from moola_core.ui.widgets import figures
 

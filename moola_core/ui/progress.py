@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from moola_core.charts import curves
-from moola_core.reports.wording import duration
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run
+from moola_core.sections.formatting import duration
 from moola_core.ui import guard, loaders, widgets
 from moola_core.ui.widgets import badge, literal
 

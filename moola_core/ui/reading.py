@@ -18,7 +18,7 @@ from moola_core.market.library import DataFile, columns_of, find_files
 from moola_core.market.settings import load_reading, save_reading, sidecar_path
 from moola_core.market.tables import rename
 from moola_core.market.windows import load_windows
-from moola_core.reports.wording import size
+from moola_core.sections.formatting import size
 from moola_core.specs import Reading, build
 from moola_core.ui import guard, loaders, widgets
 from moola_core.ui.places import data_folder, shown

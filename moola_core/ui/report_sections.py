@@ -8,24 +8,26 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.reports.blocks import Block, Cell, Chart, Command, Figures, Number, Section, Table, Text, lines
 from moola_core.reports.export import export
 from moola_core.reports.formats import FORMATS
-from moola_core.reports.material import Material
-from moola_core.reports.sections import SECTIONS, build, known
-from moola_core.reports.wording import size
 from moola_core.runs.store import Run
-from moola_core.ui import state, widgets
+from moola_core.sections.context import ReportContext
+from moola_core.sections.formatting import size
+from moola_core.sections.registry import SECTIONS, build, known
+from moola_core.ui import render, state, widgets
 from moola_core.ui.widgets import literal
 
 MADE = "report_made"
-TITLES = {maker.name: maker.title for maker in SECTIONS}
 # A page takes one file at a time, so Markdown and its pictures come zipped.
 ENDINGS = {"md": "md.zip"}
+
+
+def title_of(name: str) -> str:
+    """The title of the section called `name`."""
+    return SECTIONS[name].title
 
 
 def offer(run: Run, kind: str = "") -> None:
@@ -36,11 +38,11 @@ def offer(run: Run, kind: str = "") -> None:
 
 def choose_sections(run: Run, kind: str = "") -> list[str]:
     """The sections that the file is to have; all at first. kind: as in `export`."""
-    material = Material(run, kind)
-    may = list(known(material))
+    context = ReportContext(run, kind)
+    may = list(known(context))
     chosen = st.pills(
-        "Sections of the file", may, selection_mode="multi", default=may, key=f"sections_{material.kind}",
-        format_func=TITLES.__getitem__,
+        "Sections of the file", may, selection_mode="multi", default=may, key=f"sections_{context.kind}",
+        format_func=title_of,
     )  # fmt: skip
     return [name for name in may if name in chosen]
 
@@ -86,59 +88,11 @@ def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:
     if not sections:
         return
     state.choose(state.PREVIEW, list(sections), sections[0])
-    name = st.selectbox("Preview", list(sections), key=state.PREVIEW, format_func=TITLES.__getitem__, width=320)
+    name = st.selectbox("Preview", list(sections), key=state.PREVIEW, format_func=title_of, width=320)
     state.publish((state.PREVIEW,), {state.PREVIEW: sections[0]})
     report = build(run, [name], kind)
     for section in report.sections:
         st.subheader(section.title)
-        _draw(section)
+        render.section(section)
     for title, why in report.absent:
         widgets.empty(f"{title}: not in this report", literal(why))
-
-
-def _draw(section: Section) -> None:
-    """The section's blocks; charts of half the width two in a line."""
-    for line in lines(section):
-        if isinstance(line[0], Chart) and line[0].half:
-            for place, chart in zip(st.columns(2, gap="large"), line, strict=False):
-                with place:
-                    _block(section, chart)
-        else:
-            _block(section, line[0])
-
-
-def _block(section: Section, block: Block) -> None:
-    if isinstance(block, Text):
-        if block.title:
-            st.markdown(f"##### {literal(block.title)}")
-        text = f"**{literal(block.strong)}** {literal(block.text)}" if block.strong else literal(block.text)
-        if block.warning:
-            st.warning(text, icon=":material/warning:")
-        else:
-            st.markdown(text)
-    elif isinstance(block, Figures):
-        widgets.figures({one.title: (_shown(one.number), one.note) for one in block.items})
-    elif isinstance(block, Table):
-        if block.title:
-            st.markdown(f"**{literal(block.title)}**")
-        rows = [[literal(_shown(cell)) for cell in row] for row in block.rows]
-        st.table(
-            pd.DataFrame(rows, columns=[literal(name) for name in block.columns]), border="horizontal", hide_index=True
-        )
-        _note(block.note)
-    elif isinstance(block, Command):
-        st.caption(literal(block.title))
-        st.code(block.line, language="bash", wrap_lines=True)
-    else:
-        st.markdown(f"**{literal(block.title)}**")
-        widgets.chart(block.draw(widgets.appearance()), f"{section.name}-{block.name}", block.title)
-        _note(block.note)
-
-
-def _note(text: str) -> None:
-    if text:
-        st.caption(literal(text))
-
-
-def _shown(cell: Cell) -> str:
-    return cell.shown if isinstance(cell, Number) else cell

@@ -11,8 +11,8 @@ import streamlit as st
 
 from moola_core.charts import curves, evaluation
 from moola_core.diagnostics.results import Confusion, Evaluation
-from moola_core.reports.verdicts import of_classes, of_majority, of_pointers
 from moola_core.runs.store import Run
+from moola_core.sections.headlines import of_classes, of_majority, of_pointers
 from moola_core.ui import loaders, state, widgets
 from moola_core.ui.widgets import literal
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from moola_core.errors import MoolaError, from_system
-from moola_core.reports.wording import KIND_TITLES
 from moola_core.runs import cancelling
 from moola_core.runs.queue import Queue
 from moola_core.runs.record import RESUMABLE, Record
 from moola_core.runs.store import Run
+from moola_core.sections.formatting import KIND_TITLES
 from moola_core.ui import guard, links, loaders, notices, state
 from moola_core.ui.widgets import literal, title_of
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from moola_core.reports.wording import duration
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
+from moola_core.sections.formatting import duration
 from moola_core.specs import settings
 from moola_core.ui import doctor_sections, progress, state
 from moola_core.ui.widgets import badge, figures, literal, moment

@@ -8,8 +8,8 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from moola_core.reports.wording import KIND_TITLES, duration
 from moola_core.runs.record import Record
+from moola_core.sections.formatting import KIND_TITLES, duration
 from moola_core.ui import doctor_sections, guard, loaders, owners, selecting, state
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from moola_core.charts import shift as charts
 from moola_core.diagnostics.results import Domain, FeatureShift, Shift
-from moola_core.reports.verdicts import of_domain
+from moola_core.sections.headlines import of_domain
 from moola_core.ui import widgets
 from moola_core.ui.widgets import figures, literal
 

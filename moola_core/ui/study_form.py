@@ -10,9 +10,9 @@ from moola_core.launch.estimate import estimate, estimate_pretraining
 from moola_core.market.ahead import refuse_pretraining, refuse_without_pointers
 from moola_core.market.library import Dataset
 from moola_core.presets import PRESETS
-from moola_core.reports.wording import duration
 from moola_core.runs.comparable import comparable
 from moola_core.runs.record import Record
+from moola_core.sections.formatting import duration
 from moola_core.specs import Compare, Data, Plan, Study
 from moola_core.ui import loaders, selecting, state, widgets
 from moola_core.ui.widgets import literal

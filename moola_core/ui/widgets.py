@@ -15,8 +15,8 @@ import streamlit as st
 
 from moola_core.charts.data import to_csv
 from moola_core.errors import MoolaError
-from moola_core.reports.verdicts import Verdict
 from moola_core.runs.record import Record
+from moola_core.sections.headlines import Headline
 from moola_core.ui import state
 from moola_core.ui.markup import literal
 
@@ -125,7 +125,7 @@ def table(frame: pd.DataFrame, key: str) -> None:
     st.dataframe(frame, key=key, column_config=numbers, height=min(38 + 35 * len(frame), 470))
 
 
-def verdict(found: Verdict) -> str:
+def verdict(found: Headline) -> str:
     """A verdict as markdown."""
     headline = f"**{found.headline}**" if found.headline else ""
     return f"{headline} {found.rest}".strip()

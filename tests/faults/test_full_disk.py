@@ -12,9 +12,9 @@ from moola_core.cli import main
 from moola_core.errors import DataError, StoreError
 from moola_core.launch import worker
 from moola_core.presets import preset
-from moola_core.reports.sections import build
 from moola_core.runs import Store
 from moola_core.runs.queue import Queue
+from moola_core.sections.registry import build
 from moola_core.specs import change
 from tests.app_samples import make_run
 from tests.faults.disks import spoil

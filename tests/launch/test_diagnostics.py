@@ -93,4 +93,4 @@ def test_shift_compares_with_bars_that_share_none_with_labelled_windows(capsys, 
     assert found.counts["labelled"] == 60 and found.counts["left_out"] > 20 and len(found.left_out) == 12
     assert (found.domain is None) == (found.counts["bars"] < 20)
     assert main(["diagnose", "shift", "--windows", str(demo_files["windows"]), "--store", str(tmp_path)]) == 0
-    assert "Furthest from the grades left out" in capsys.readouterr().out
+    assert "Against the grades left out" in capsys.readouterr().out

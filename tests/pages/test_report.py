@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from moola_core.reports.sections import names
+from moola_core.sections.registry import names
 from tests.app_samples import make_pretraining, make_run
 from tests.pages.conftest import button, texts
 from tests.reports.conftest import make_full, make_hostile, make_study

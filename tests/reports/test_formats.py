@@ -10,10 +10,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from moola_core.reports.formats import document, html, markdown
-from moola_core.reports.material import Material
-from moola_core.reports.sections import assemble, build
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import assemble, build
 from tests.reports.conftest import HOSTILE, WINDOW
-from tests.reports.test_sections import numbers
+from tests.sections.test_registry import numbers
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text())
 
@@ -100,12 +100,12 @@ def test_markdown_tables_hold_target_actual_and_gap(full_run):
     "name", ["full_run", "pretrained", "hostile_run", "study_run", "hostile_study", "figures_run", "plan_run"]
 )
 def test_json_keeps_to_the_published_schema(request, name):
-    material = Material(request.getfixturevalue(name))
-    report = assemble(material)
-    found = json.loads(document.render(report, material))
+    context = ReportContext(request.getfixturevalue(name))
+    report = assemble(context)
+    found = json.loads(document.render(report, context))
     jsonschema.validate(found, SCHEMA)
     assert [section["name"] for section in found["sections"]] == [section.name for section in report.sections]
-    assert found["runs"][0]["record"]["run_id"] == material.run.id
+    assert found["runs"][0]["record"]["run_id"] == context.run.id
     if name in ("full_run", "hostile_run"):
         assert len(found["runs"]) == 4  # attribution, features and shift are of other runs
 
@@ -120,8 +120,8 @@ def test_json_keeps_to_the_published_schema(request, name):
     ],
 )
 def test_the_schema_refuses_what_is_no_report(full_run, spoil):
-    material = Material(full_run)
-    found = json.loads(document.render(assemble(material, ["decisions", "targets"]), material))
+    context = ReportContext(full_run)
+    found = json.loads(document.render(assemble(context, ["decisions", "targets"]), context))
     spoil(found)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(found, SCHEMA)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from moola_core.charts.markup import specification
-from moola_core.reports.blocks import Block, Cell, Command, Figures, Number, Report, Table, Text
-from moola_core.reports.material import Material
 from moola_core.runs import codec
+from moola_core.sections.blocks import Cell, Command, Figures, Number, Report, Simple, Table, Text, flat
+from moola_core.sections.context import ReportContext
 
 SCHEMA = "moola-report-1"
 
 
-def render(report: Report, material: Material) -> str:
+def render(report: Report, context: ReportContext) -> str:
     """The report with every number as it is stored, the charts as plotly figures, and the records and specs it was made from."""
     document = {
         "schema": SCHEMA,
@@ -23,18 +23,18 @@ def render(report: Report, material: Material) -> str:
         "version": report.version,
         "facts": [{"title": name, "value": _cell(value)} for name, value in report.facts],
         "sections": [
-            {"name": section.name, "title": section.title, "blocks": [_block(block) for block in section.blocks]}
+            {"name": section.name, "title": section.title, "blocks": [_block(block) for block in flat(section.blocks)]}
             for section in report.sections
         ],
         "absent": [{"title": title, "why": why} for title, why in report.absent],
         "runs": [
-            {"record": codec.plain(run.record), "spec": run.spec.model_dump(mode="json")} for run in material.runs()
+            {"record": codec.plain(run.record), "spec": run.spec.model_dump(mode="json")} for run in context.runs()
         ],
     }
     return codec.dumps(document, indent=1) + "\n"
 
 
-def _block(block: Block) -> dict[str, Any]:
+def _block(block: Simple) -> dict[str, Any]:
     if isinstance(block, Text):
         return {
             "type": "text",

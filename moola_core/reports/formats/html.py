@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from moola_core.charts.markup import script, specification
-from moola_core.reports.blocks import Chart, Command, Figures, Number, Report, Table, Text, charts, lines
-from moola_core.reports.wording import REPORT_OF
 from moola_core.runs.record import RUN_ID
+from moola_core.sections.blocks import Chart, Command, Figures, Number, Report, Table, Text, charts, lines
+from moola_core.sections.formatting import REPORT_OF
 
 FOLDER = Path(__file__).parent
 

@@ -6,10 +6,10 @@ import re
 from urllib.parse import quote
 
 from moola_core.charts.markup import specification
-from moola_core.reports.blocks import Block, Cell, Chart, Command, Figures, Number, Report, Table, Text, charts
 from moola_core.reports.formats import chromium
 from moola_core.reports.formats.html import key, page
-from moola_core.reports.wording import REPORT_OF
+from moola_core.sections.blocks import Cell, Chart, Command, Figures, Report, Simple, Table, Text, charts, flat, shown
+from moola_core.sections.formatting import REPORT_OF
 
 WIDTH, HALF_WIDTH = 718, 440  # pixels at which charts are drawn
 SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-!|~:@$])")
@@ -21,7 +21,7 @@ def render(report: Report, folder: str) -> str:
     lines += ["| | |", "|---|---|", *(f"| {literal(name)} | {_cell(value)} |" for name, value in report.facts), ""]
     for section in report.sections:
         lines += [f"## {literal(section.title)}", ""]
-        for block in section.blocks:
+        for block in flat(section.blocks):
             name = f"{quote(folder)}/{key(section.name, block)}.png" if isinstance(block, Chart) else ""
             lines += [*_lines(block, name), ""]
     if report.absent:
@@ -56,7 +56,7 @@ def literal(text: str) -> str:
     return SIGNS.sub(r"\\\1", " ".join(text.split()))
 
 
-def _lines(block: Block, picture: str) -> list[str]:
+def _lines(block: Simple, picture: str) -> list[str]:
     if isinstance(block, Text):
         head = [f"### {literal(block.title)}", ""] if block.title else []
         strong = f"**{literal(block.strong)}** " if block.strong else ""
@@ -81,4 +81,4 @@ def _table(table: Table) -> list[str]:
 
 
 def _cell(cell: Cell) -> str:
-    return literal(cell.shown if isinstance(cell, Number) else cell)
+    return literal(shown(cell))

@@ -10,14 +10,14 @@ from moola_core.cli import main
 from moola_core.diagnostics.doctor import Case, examine
 from moola_core.diagnostics.results.doctor import EXAMPLE
 from moola_core.errors import SpecError
-from moola_core.reports.blocks import Command, Table, Text, charts
 from moola_core.reports.formats import html, markdown
-from moola_core.reports.sections import build, names
 from moola_core.runs.store import Run, Store
+from moola_core.sections.blocks import Command, Table, Text, charts
+from moola_core.sections.registry import build, names
 from moola_core.specs import Diagnose, parse
 from tests.reports.conftest import WINDOW
 from tests.reports.test_formats import Page
-from tests.reports.test_sections import numbers, stored
+from tests.sections.test_registry import numbers, stored
 
 
 def blocks(report, name, kind):

@@ -8,24 +8,24 @@ from moola_core.charts import attribution as attribution_charts
 from moola_core.charts import correlation as charts
 from moola_core.charts import shift as shift_charts
 from moola_core.diagnostics.results.interval import SUPPORTED
-from moola_core.reports import verdicts
-from moola_core.reports.blocks import Block, Chart, Figure, Figures, Table, Text
-from moola_core.reports.material import Material, Result
-from moola_core.reports.sections.diagnostics import of_run
+from moola_core.sections import headlines
+from moola_core.sections.blocks import Block, Chart, Figure, Figures, Table, Text
+from moola_core.sections.context import ReportContext, Result
+from moola_core.sections.diagnostics import of_run
 from moola_core.targets import NOTABLE_R
 
 MOST_FOREIGN = 6
 SHIFT_TITLES = {"bars": "Against the other bars", "left_out": "Against the grades left out"}
 
 
-def attribution(material: Material) -> list[Block] | str:
+def attribution(context: ReportContext) -> list[Block] | str:
     """Mean contribution of each feature to each output, every window's values, and where in the window they count."""
-    result = of_run(material, "attribution")
+    result = of_run(context, "attribution")
     if isinstance(result, str):
         return result
-    found, drawn = result.found, result.found
-    evaluation = material.result("evaluation")
-    classes = verdicts.of_classes(evaluation.found) if evaluation else None
+    found, drawn = result.value, result.value
+    evaluation = context.result("evaluation")
+    classes = headlines.of_classes(evaluation.value) if evaluation else None
     unsure = classes is not None and classes.outcome != SUPPORTED
     blocks: list[Block] = [Text(f"{classes.text} Read no ranking off it.", warning=True)] if classes and unsure else []
     blocks += [
@@ -59,20 +59,20 @@ def attribution(material: Material) -> list[Block] | str:
     return [*blocks, Table("Mean size of the contribution", ("Feature", *found.outputs), table)]
 
 
-def of_windows(material: Material, name: str) -> Result | str:
+def of_windows(context: ReportContext, name: str) -> Result | str:
     """The diagnostic of the run's windows; why there is none, or how to have it."""
-    result = material.result(name)
+    result = context.result(name)
     if result is None:
         return f"It was not computed for these windows. Ask for it: moola diagnose {name} --windows FILE --bars FILE."
     return result.why_not or result
 
 
-def features(material: Material) -> list[Block] | str:
+def features(context: ReportContext) -> list[Block] | str:
     """Which features carry the label: the whole window's means, the researcher's rule and the false discoveries side by side."""
-    result = of_windows(material, "features")
+    result = of_windows(context, "features")
     if isinstance(result, str):
         return result
-    found = result.found
+    found = result.value
     kept = [(i, row) for i, row in enumerate(found.table) if row.aggregate == "window"]
     flagged, sure = sum(abs(row.r) > NOTABLE_R for _, row in kept), sum(row.q < 0.05 for _, row in kept)
     blocks: list[Block] = [
@@ -81,14 +81,14 @@ def features(material: Material) -> list[Block] | str:
             f"{sure} of {len(kept)} features hold against all {len(found.table)} tests (q < 0.05).",
         )
     ]
-    positives = list(dict.fromkeys(row.positive for row in result.found.table))
+    positives = list(dict.fromkeys(row.positive for row in result.value.table))
     for k, positive in enumerate(positives):
-        rows = [row for row in result.found.table if row.aggregate == "window" and row.positive == positive]
+        rows = [row for row in result.value.table if row.aggregate == "window" and row.positive == positive]
         draw = partial(charts.correlations, rows)
         blocks.append(Chart(f"correlations_{k}", "Correlation with the label", draw, "Filled: q < 0.05."))
-        blocks.append(_correlations(result, [i for i, row in enumerate(result.found.table) if row in rows]))
+        blocks.append(_correlations(result, [i for i, row in enumerate(result.value.table) if row in rows]))
     expected = tuple(
-        (row.text, verdicts.of_expectation(row).headline, *(result.number("expectations", i, name) for name in ("actual", "low", "high")))
+        (row.text, headlines.of_expectation(row).headline, *(result.number("expectations", i, name) for name in ("actual", "low", "high")))
         for i, row in enumerate(found.expectations)
     )  # fmt: skip
     note = "yes or no where the 95% interval of r lies on one side of what is expected."
@@ -103,7 +103,7 @@ def features(material: Material) -> list[Block] | str:
 
 def _correlations(result: Result, places: list[int]) -> Table:
     """The rows of the result's table at `places`, all of one class."""
-    found = result.found
+    found = result.value
     numbers = ("r", "r_low", "r_high", "auc", "auc_middle")
     rows = tuple(
         (found.table[i].feature, *(result.number("table", i, name) for name in numbers), result.chance("table", i, "p"), result.chance("table", i, "q"),
@@ -118,14 +118,14 @@ def _correlations(result: Result, places: list[int]) -> Table:
     return Table("", columns, rows, note)
 
 
-def shift(material: Material) -> list[Block] | str:
+def shift(context: ReportContext) -> list[Block] | str:
     """Whether the labelled windows can be told from other bars, feature by feature, and the first bars beside the rest."""
-    result = of_windows(material, "shift")
+    result = of_windows(context, "shift")
     if isinstance(result, str):
         return result
-    found, blocks = result.found, list[Block]()
+    found, blocks = result.value, list[Block]()
     if found.domain is not None:
-        verdict = verdicts.of_domain(found.domain)
+        verdict = headlines.of_domain(found.domain)
         blocks += [
             Text(verdict.rest, verdict.headline),
             Figures((
@@ -146,7 +146,7 @@ def shift(material: Material) -> list[Block] | str:
         rows = getattr(found, kind)
         if rows:
             blocks.append(
-                Chart(f"distances_{kind}", title, partial(shift_charts.distances, getattr(result.found, kind)))
+                Chart(f"distances_{kind}", title, partial(shift_charts.distances, getattr(result.value, kind)))
             )
             names = ("ks", "low", "high", "p", "psi", "mean", "other_mean")
             table = tuple(

@@ -6,9 +6,9 @@ from functools import partial
 
 from moola_core.charts import learned as charts
 from moola_core.diagnostics.results import Learned
-from moola_core.reports import verdicts
-from moola_core.reports.blocks import Block, Chart, Figure, Figures, Table, Text
-from moola_core.reports.material import Material, Result
+from moola_core.sections import headlines
+from moola_core.sections.blocks import Block, Chart, Figure, Figures, Table, Text
+from moola_core.sections.context import ReportContext, Result
 
 SHOWN = 3
 LEFT_OUT = {
@@ -17,13 +17,13 @@ LEFT_OUT = {
 }  # fmt: skip
 
 
-def learned(material: Material) -> list[Block] | str:
+def learned(context: ReportContext) -> list[Block] | str:
     """Errors at hidden bars beside those of predictors that learn nothing, feature by feature, and a window rebuilt."""
-    result = material.result("learned")
+    result = context.result("learned")
     if not result:
         return "The run left no result."
-    found, drawn = result.found, result.found
-    verdict = verdicts.of_learned(found)
+    found, drawn = result.value, result.value
+    verdict = headlines.of_learned(found)
     blocks: list[Block] = [Text(verdict.rest, verdict.headline), _figures(result, found)]
     gone = [f"{found.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if found.counts.get(name)]
     blocks += [Text(f"Left out: {', '.join(gone)}.")] if gone else []
@@ -65,12 +65,12 @@ def _figures(result: Result, found: Learned) -> Figures:
     return Figures(tuple(told))
 
 
-def probe(material: Material) -> list[Block] | str:
+def probe(context: ReportContext) -> list[Block] | str:
     """A linear probe on the encoder, on one of random weights, and on the raw features."""
-    result = material.result("learned")
-    if not result or not result.found.probe:
+    result = context.result("learned")
+    if not result or not result.value.probe:
         return "It needs labelled windows: give them to the pre-training run."
-    verdict = verdicts.of_probe(result.found.probe)
+    verdict = headlines.of_probe(result.value.probe)
     return [Text(verdict.rest, verdict.headline), *probed(result, "probe")]
 
 
@@ -85,7 +85,7 @@ def probed(result: Result, *path: str) -> list[Block]:
         f"A linear probe on {result.get(*path, 'windows')} labelled windows, cross-validated: AUROC among the windows of a fold, "
         "95% interval over windows and repeats, standard deviation over the repeats. Chance is 0.50."
     )
-    draw = partial(charts.probe, result.found.probe)
+    draw = partial(charts.probe, result.value.probe)
     return [
         Chart("probe", "What a linear probe reads", draw),
         Table("", ("Representation", "AUROC", "from", "to", "Spread"), rows, note),

@@ -1,8 +1,8 @@
-"""What a report is made of: sections of texts, figures, tables and charts, of no format yet."""
+"""What sections are made of: texts, figures, tables, charts, links and choices, of no format yet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,37 @@ class Command:
     line: str
 
 
-Block = Text | Figures | Table | Chart | Command
+@dataclass(frozen=True)
+class WindowLinks:
+    """Windows to look at: a page shows a button for each of `links`, (window id, text); a file and a terminal show the `table`."""
+
+    name: str
+    links: tuple[tuple[str, str], ...]
+    table: Table
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Blocks of which one set is shown at a time: a page lets the reader choose among `options`, (text, blocks).
+
+    A file and a terminal show the first option, or all of them where `every` is set.
+    """
+
+    name: str
+    title: str
+    options: tuple[tuple[str, tuple[Block, ...]], ...]
+    every: bool = False
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Blocks side by side on a page; a file and a terminal show one column after the other."""
+
+    columns: tuple[tuple[Block, ...], ...]
+
+
+Simple = Text | Figures | Table | Chart | Command
+Block = Simple | WindowLinks | Choice | Columns
 
 
 @dataclass(frozen=True)
@@ -107,19 +137,39 @@ class Report:
     version: str
 
 
-def charts(section: Section) -> list[Chart]:
-    """The section's charts, in order."""
-    return [block for block in section.blocks if isinstance(block, Chart)]
+def shown(cell: Cell) -> str:
+    """The cell as it is read."""
+    return cell.shown if isinstance(cell, Number) else cell
 
 
-def lines(section: Section) -> list[tuple[Block, ...]]:
-    """The section's blocks as they stand under each other: each alone, but two charts of half the width side by side."""
-    found: list[tuple[Block, ...]] = []
-    for block in section.blocks:
-        half = isinstance(block, Chart) and block.half
-        before = found[-1] if found else ()
-        if half and len(before) == 1 and isinstance(before[0], Chart) and before[0].half:
-            found[-1] = (before[0], block)
+def flat(blocks: Iterable[Block]) -> Iterator[Simple]:
+    """The blocks as a file and a terminal show them: without links, choices and columns."""
+    for block in blocks:
+        if isinstance(block, WindowLinks):
+            yield block.table
+        elif isinstance(block, Choice):
+            for _, inner in block.options if block.every else block.options[:1]:
+                yield from flat(inner)
+        elif isinstance(block, Columns):
+            for inner in block.columns:
+                yield from flat(inner)
         else:
-            found.append((block,))
-    return found
+            yield block
+
+
+def charts(section: Section) -> list[Chart]:
+    """The section's charts that a file shows, in order."""
+    return [block for block in flat(section.blocks) if isinstance(block, Chart)]
+
+
+def lines(blocks: Iterable[Block]) -> list[tuple[Block, ...]]:
+    """The blocks as they stand under each other: each alone, but two charts of half the width side by side."""
+    rows: list[tuple[Block, ...]] = []
+    for block in blocks:
+        half = isinstance(block, Chart) and block.half
+        before = rows[-1] if rows else ()
+        if half and len(before) == 1 and isinstance(before[0], Chart) and before[0].half:
+            rows[-1] = (before[0], block)
+        else:
+            rows.append((block,))
+    return rows

@@ -8,9 +8,9 @@ import pytest
 
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import Evaluation
-from moola_core.reports.advice import after_comparison, next_step
 from moola_core.runs import codec
 from moola_core.runs.record import Record
+from moola_core.sections.advice import after_comparison, next_step
 from tests.app_samples import make_comparison
 
 DONE = Record("20260101-000000-000-aaaa", "finetune", state="done", preset="stones")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 
 from moola_core.charts import balance as balance_charts
@@ -11,29 +10,42 @@ from moola_core.charts import calibration as calibration_charts
 from moola_core.charts import slices as slice_charts
 from moola_core.charts import transfer as transfer_charts
 from moola_core.metrics.probability import brier_title
-from moola_core.reports import verdicts
-from moola_core.reports.blocks import Block, Cell, Chart, Figure, Figures, Number, Row, Table, Text
-from moola_core.reports.material import Material, Result
-from moola_core.reports.sections.pretraining import probed
+from moola_core.sections import headlines
+from moola_core.sections.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Choice,
+    Columns,
+    Figure,
+    Figures,
+    Number,
+    Row,
+    Table,
+    Text,
+    WindowLinks,
+)
+from moola_core.sections.context import ReportContext, Result
+from moola_core.sections.pretraining import probed
 
-MOST_SUSPECTS = 10
+MOST_SUSPECTS, MOST_LINKS = 10, 6
 HALF_ROWS = 8  # a chart of more rows takes the whole width
 
 
-def of_run(material: Material, name: str) -> Result | str:
+def of_run(context: ReportContext, name: str) -> Result | str:
     """The diagnostic of the run; why there is none, or how to have it."""
-    result = material.result(name)
+    result = context.result(name)
     if result is None:
-        return f"It was not computed. Ask for it: moola diagnose {name} --run {material.run.id}."
+        return f"It was not computed. Ask for it: moola diagnose {name} --run {context.run.id}."
     return result.why_not or result
 
 
-def calibration(material: Material) -> list[Block] | str:
+def calibration(context: ReportContext) -> list[Block] | str:
     """How honest the probabilities are: the first repeat in full, the others in a row each."""
-    result = of_run(material, "calibration")
+    result = of_run(context, "calibration")
     if isinstance(result, str):
         return result
-    drawn, brier = result.found.repeats[0], brier_title(result.found.brier_convention)
+    drawn, brier = result.value.repeats[0], brier_title(result.value.brier_convention)
     rows: tuple[Row, ...] = tuple(
         (
             str(one.repeat + 1),
@@ -42,14 +54,14 @@ def calibration(material: Material) -> list[Block] | str:
             result.number("repeats", i, "spiegelhalter_z", form=".2f"),
             *(result.number("repeats", i, "brier", name) for name in ("brier", "reliability", "resolution")),
         )
-        for i, one in enumerate(result.found.repeats)
+        for i, one in enumerate(result.value.repeats)
     )  # fmt: skip
     columns = ("Repeat", "ECE", "from", "to", "Honest: median", "95%", "p", "z", brier, "reliability", "resolution")
     mended: tuple[Row, ...] = tuple(
         (row.method, *(result.number("repeats", 0, "recalibrated", i, name) for name in ("ece", "log_loss", "brier", "accuracy", "parameter")))
-        for i, row in enumerate(result.found.repeats[0].recalibrated)
+        for i, row in enumerate(result.value.repeats[0].recalibrated)
     )  # fmt: skip
-    calibrated, recalibrated = verdicts.of_calibration(result.found), verdicts.of_recalibration(result.found)
+    calibrated, recalibrated = headlines.of_calibration(result.value), headlines.of_recalibration(result.value)
     return [
         Text(calibrated.rest, calibrated.headline),
         Text(recalibrated.rest, recalibrated.headline),
@@ -57,29 +69,27 @@ def calibration(material: Material) -> list[Block] | str:
               "Repeat 1. Points inside the grey bars are what an honest model of this size shows."),
         Chart("conventions", "By other conventions", partial(calibration_charts.conventions, drawn.errors),
               "Each convention has its own noise: a point inside its grey bar says nothing."),
-        Table("Each repeat", columns, rows, f"ECE: {result.found.repeats[0].errors[0].convention}, with its 95% interval. z within ±1.96 is honest."),
+        Table("Each repeat", columns, rows, f"ECE: {result.value.repeats[0].errors[0].convention}, with its 95% interval. z within ±1.96 is honest."),
         Table("Recalibrated on other folds", ("Method", "ECE", "Log loss", brier, "Accuracy", "Temperature"), mended,
               "Repeat 1; each fold by a map fitted on the others."),
     ]  # fmt: skip
 
 
-def errors(material: Material) -> list[Block] | str:
+def errors(context: ReportContext) -> list[Block] | str:
     """Where the run is wrong: slices, the most confident errors, labels worth a second look."""
-    result = of_run(material, "errors")
+    result = of_run(context, "errors")
     if isinstance(result, str):
         return result
-    evaluation = material.result("evaluation")
+    evaluation = context.result("evaluation")
     overall = (evaluation.get("metrics", "accuracy", "mean")) if evaluation else None
-    found = result.found
+    found = result.value
     blocks: list[Block] = [
         Text("A slice whose interval misses the dotted line differs from the rest. Among twenty slices, one does by chance.")
     ]  # fmt: skip
     count = Counter(row.by for row in found.slices)
     kinds = sorted(count, key=lambda kind: count[kind] > HALF_ROWS)  # narrow charts first, side by side
-    for kind in kinds:
-        drawn = [row for row in result.found.slices if row.by == kind]
-        draw = partial(slice_charts.slices, drawn, overall)
-        blocks.append(Chart(f"by_{kind}", slice_charts.TITLES.get(kind, kind), draw, half=count[kind] <= HALF_ROWS))
+    options = [(slice_charts.TITLES.get(kind, kind), (_slices(result, kind, overall, count[kind]),)) for kind in kinds]
+    blocks += [Choice("by", "By", tuple(options), every=True)] if options else []
     names = ("accuracy", "low", "high", "f1_macro", "center_mae_bars", "center_low", "center_high")
     rows: tuple[Row, ...] = tuple(
         (slice_charts.TITLES.get(row.by, row.by), row.value, result.number("slices", i, "n", form="d"),
@@ -88,28 +98,39 @@ def errors(material: Material) -> list[Block] | str:
     )  # fmt: skip
     columns = ("By", "Slice", "n", "Accuracy", "from", "to", "Macro F1", "Center off, bars", "center from", "center to")
     blocks.append(Table("", columns, rows))
-    blocks += _suspects(result, "confident", "Most confident errors", "No window was answered wrongly.")
-    blocks += _suspects(result, "second_look", "Labels worth a second look", found.second_look_note)
-    return blocks
+    confident = _suspects(result, "confident", "Most confident errors", "No window was answered wrongly.")
+    second = _suspects(result, "second_look", "Labels worth a second look", found.second_look_note)
+    return [*blocks, Columns(((confident,), (second,)))]
 
 
-def _suspects(result: Result, name: str, title: str, note: str) -> Sequence[Block]:
-    found = getattr(result.found, name)[:MOST_SUSPECTS]
-    if not found:
-        return [Text(note, f"{title}.")]
+def _slices(result: Result, kind: str, overall: float | None, count: int) -> Chart:
+    rows = [row for row in result.value.slices if row.by == kind]
+    draw = partial(slice_charts.slices, rows, overall)
+    return Chart(f"by_{kind}", slice_charts.TITLES.get(kind, kind), draw, half=count <= HALF_ROWS)
+
+
+def _suspects(result: Result, name: str, title: str, note: str) -> Block:
+    suspects = getattr(result.value, name)[:MOST_SUSPECTS]
+    if not suspects:
+        return Text(note, f"{title}.")
     rows: tuple[Row, ...] = tuple(
         (row.window_id, row.label, row.answer, result.number(name, i, "p_answer"), result.number(name, i, "p_label"))
-        for i, row in enumerate(found)
+        for i, row in enumerate(suspects)
     )
-    return [Table(title, ("Window", "Label", "Answer", "p of the answer", "p of the label"), rows)]
+    links = tuple(
+        (row.window_id, f"{row.window_id}: {row.label}, answered {row.answer} with {row.p_answer:.2f}")
+        for row in suspects[:MOST_LINKS]
+    )
+    columns = ("Window", "Label", "Answer", "p of the answer", "p of the label")
+    return WindowLinks(name, links, Table(title, columns, rows))
 
 
-def balance(material: Material) -> list[Block] | str:
+def balance(context: ReportContext) -> list[Block] | str:
     """What each task weighed in training."""
-    result = of_run(material, "balance")
+    result = of_run(context, "balance")
     if isinstance(result, str):
         return result
-    found, verdict = result.found, verdicts.of_balance(result.found)
+    found, verdict = result.value, headlines.of_balance(result.value)
     low, high = found.sigma_target
     told = [
         Figure("σ pointer / σ class", result.number("sigma_ratio", form=".2f"), f"target {low:g} to {high:g}"),
@@ -143,12 +164,12 @@ def _empty(cell: Cell) -> bool:
     return isinstance(cell, Number) and cell.value is None
 
 
-def transfer(material: Material) -> list[Block] | str:
+def transfer(context: ReportContext) -> list[Block] | str:
     """What a linear probe reads before and after fine-tuning, and how far each layer changed."""
-    result = of_run(material, "transfer")
+    result = of_run(context, "transfer")
     if isinstance(result, str):
         return result
-    found, verdict = result.found, verdicts.of_probe(result.found.probe)
+    found, verdict = result.value, headlines.of_probe(result.value.probe)
     layers: tuple[Row, ...] = tuple(
         (str(row.layer), *(result.number("layers", i, name) for name in ("cka", "low", "high", "random")), result.number("layers", i, "moved", form=".1%"))
         for i, row in enumerate(found.layers)

@@ -6,20 +6,20 @@ from functools import partial
 
 from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import Comparison, PlanReport
-from moola_core.reports import advice, comparing
-from moola_core.reports.blocks import Block, Chart, Row, Table, Text
-from moola_core.reports.material import ABSENT, Material, Result
-from moola_core.reports.sections.comparison import MAIN
+from moola_core.sections import advice, comparison_text
+from moola_core.sections.blocks import Block, Chart, Row, Table, Text
+from moola_core.sections.comparison import MAIN
+from moola_core.sections.context import ABSENT, ReportContext, Result
 
 NO_RESULT = "The plan left no decision."
 
 
-def answer(material: Material) -> list[Block]:
+def answer(context: ReportContext) -> list[Block]:
     """What the plan came to in a sentence a study, and the next step."""
-    record, result = material.record, material.result("plan")
+    record, result = context.record, context.result("plan")
     said: list[Block] = [Text(record.error, f"The plan is {record.state}.", warning=True)] if record.error else []
     said += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
-    found: PlanReport | None = result.found if result else None
+    found: PlanReport | None = result.value if result else None
     for row in found.decisions if found else ():
         if row.branch.startswith("ran"):
             missing = f"{row.reason} " if row.branch == "ran in part" else ""
@@ -32,31 +32,31 @@ def answer(material: Material) -> list[Block]:
     return [*said, Text(f"{step.fact} {step.step}", "Next.")]
 
 
-def decisions(material: Material) -> list[Block] | str:
+def decisions(context: ReportContext) -> list[Block] | str:
     """Every step in its order: whether its study ran, why, and what the following ones take over."""
-    result = material.result("plan")
-    if not result or not result.found.decisions:
+    result = context.result("plan")
+    if not result or not result.value.decisions:
         return NO_RESULT
     rows: tuple[Row, ...] = tuple(
         (row.study, row.branch, row.reason, row.adopts or ABSENT, row.run_id or ABSENT, f"{row.who}, {row.when[:16].replace('T', ' ')}")
-        for row in result.found.decisions
+        for row in result.value.decisions
     )  # fmt: skip
     return [Table("", ("Study", "It", "Why", "Taken over", "Run", "Decided"), rows)]
 
 
-def studies(material: Material) -> list[Block] | str:
+def studies(context: ReportContext) -> list[Block] | str:
     """The differences in macro F1 that each study found."""
-    result = material.result("plan")
+    result = context.result("plan")
     if not result:
         return NO_RESULT
     blocks: list[Block] = []
-    for k, row in enumerate(result.found.decisions):
-        run = material.other(row.run_id) if row.run_id else None
+    for k, row in enumerate(result.value.decisions):
+        run = context.other(row.run_id) if row.run_id else None
         if run is None or not (run.folder / "results" / "comparison.json").is_file():
             continue
         own = Result(run, "comparison")
-        found: Comparison = own.found
-        pairs = comparing.in_order(found, MAIN)
+        found: Comparison = own.value
+        pairs = comparison_text.in_order(found, MAIN)
         if pairs:
             drawn = partial(charts.forest, [verdict for _, verdict in pairs])
             blocks.append(Chart(f"forest_{k}", f"{row.study}: each arm less {found.against}", drawn))
@@ -68,13 +68,13 @@ def studies(material: Material) -> list[Block] | str:
     return blocks or "None of its studies is in this store, or none has a verdict."
 
 
-def gates(material: Material) -> list[Block] | str:
+def gates(context: ReportContext) -> list[Block] | str:
     """What the researcher's thresholds say of the baseline."""
-    result = material.result("plan")
+    result = context.result("plan")
     if not result:
         return NO_RESULT
     rows: tuple[Row, ...] = tuple(
         (result.number("gates", i, "threshold", form=".2f"), row.source, result.number("gates", i, "value"), row.says)
-        for i, row in enumerate(result.found.gates)
+        for i, row in enumerate(result.value.gates)
     )
-    return [Text(result.found.contradiction), Table("", ("Threshold", "From the", "Baseline", "Says"), rows)]
+    return [Text(result.value.contradiction), Table("", ("Threshold", "From the", "Baseline", "Says"), rows)]

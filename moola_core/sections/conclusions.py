@@ -6,29 +6,29 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from moola_core.diagnostics.results import Evaluation
-from moola_core.reports import advice, verdicts
-from moola_core.reports.blocks import Block, Cell, Number, Table, Text
-from moola_core.reports.material import ABSENT, Material
+from moola_core.sections import advice, headlines
+from moola_core.sections.blocks import Block, Cell, Number, Table, Text
+from moola_core.sections.context import ABSENT, ReportContext
 from moola_core.targets import Judgement, judge
 
 
-def decisions(material: Material) -> list[Block]:
+def decisions(context: ReportContext) -> list[Block]:
     """A sentence or two for each thing that the stored results settle, the researcher's own note, and the next step."""
-    record = material.record
+    record = context.record
     said: list[Block] = []
     if record.error:
         said.append(Text(record.error, f"The run is {record.state}.", warning=True))
     said += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
-    learned, result = material.result("learned"), material.result("evaluation")
+    learned, result = context.result("learned"), context.result("evaluation")
     if learned:
-        said.append(_text(verdicts.of_learned(learned.found)))
-        said += [_text(verdicts.of_probe(learned.found.probe))] if learned.found.probe else []
-        step = advice.after_pretraining(record, learned.found)
+        said.append(_text(headlines.of_learned(learned.value)))
+        said += [_text(headlines.of_probe(learned.value.probe))] if learned.value.probe else []
+        step = advice.after_pretraining(record, learned.value)
     else:
-        evaluation = result.found if result else None
-        said += list(_judged(material, evaluation)) if evaluation else []
+        evaluation = result.value if result else None
+        said += list(_judged(context, evaluation)) if evaluation else []
         absent = advice.after_pretraining(record, None) if record.kind == "pretrain" else None
-        step = absent or advice.next_step(record, evaluation, material.baseline)
+        step = absent or advice.next_step(record, evaluation, context.baseline)
     if record.pinned:
         said.append(Text("Later runs are held against it.", "This run is pinned as the baseline."))
     if record.note:
@@ -36,7 +36,7 @@ def decisions(material: Material) -> list[Block]:
     return [*said, Text(f"{step.fact} {step.step}", "Next.")]
 
 
-def _judged(material: Material, evaluation: Evaluation) -> Iterator[Text]:
+def _judged(context: ReportContext, evaluation: Evaluation) -> Iterator[Text]:
     rows = [row for row in judge(evaluation.metrics) if row.met is not None]
     missed = [row.target.title for row in rows if not row.met]
     rest = f"Missed: {', '.join(missed)}." if missed else ""
@@ -46,33 +46,33 @@ def _judged(material: Material, evaluation: Evaluation) -> Iterator[Text]:
         folds = len(evaluation.fold_shares)
         yield Text("Averages hide that.", f"{constant} of {folds} folds answered one class alone.", warning=True)
     if evaluation.metrics.get("accuracy"):
-        yield from map(_text, (verdicts.of_classes(evaluation), verdicts.of_majority(evaluation)))
+        yield from map(_text, (headlines.of_classes(evaluation), headlines.of_majority(evaluation)))
     if evaluation.metrics.get("center_mae_bars"):
-        yield _text(verdicts.of_pointers(evaluation))
-    of: dict[str, Callable[[Any], verdicts.Verdict]] = {
-        "calibration": verdicts.of_calibration,
-        "balance": verdicts.of_balance,
-        "transfer": lambda found: verdicts.of_probe(found.probe),
+        yield _text(headlines.of_pointers(evaluation))
+    of: dict[str, Callable[[Any], headlines.Headline]] = {
+        "calibration": headlines.of_calibration,
+        "balance": headlines.of_balance,
+        "transfer": lambda found: headlines.of_probe(found.probe),
     }
     for name, verdict in of.items():
-        found = material.result(name)
+        found = context.result(name)
         if found and not found.why_not:
-            yield _text(verdict(found.found))
+            yield _text(verdict(found.value))
 
 
-def _text(verdict: verdicts.Verdict) -> Text:
+def _text(verdict: headlines.Headline) -> Text:
     return Text(verdict.rest.replace("`", ""), verdict.headline)
 
 
-def targets(material: Material) -> list[Block] | str:
+def targets(context: ReportContext) -> list[Block] | str:
     """Each target with what was reached, the gap in its own unit and in percent of the bound."""
-    result = material.result("evaluation")
+    result = context.result("evaluation")
     if not result:
         return "The run left no evaluation."
     rows, met = [], []
     for row in judge(result.values["metrics"]):
         stored = result.number("metrics", *row.target.path, "mean")
-        spread = result.number("metrics", *row.target.path, "std") if len(result.found.by_repeat) > 1 else ABSENT
+        spread = result.number("metrics", *row.target.path, "std") if len(result.value.by_repeat) > 1 else ABSENT
         rows.append((row.target.title, row.target.wanted, stored, spread, *gap(row)))
         met.append(row.met)
     columns = ("Target", "Wanted", "Actual", "Spread", "Gap", "Gap, %", "Met")

@@ -22,7 +22,7 @@ from moola_core.diagnostics.results import (
 )
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome, above, of_pointer
 from moola_core.metrics import METRICS
-from moola_core.reports.wording import interval
+from moola_core.sections.formatting import interval
 
 STARVED = 0.1  # share of the other task's gradient below which a task is starved
 CHANCE = 0.5
@@ -33,7 +33,7 @@ OLDER = "It was not measured: the result is of a version that did not store the 
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """The `headline` to be set in bold, and the `rest`; either may be empty. outcome: what the interval says of the claim."""
 
     headline: str
@@ -46,7 +46,7 @@ class Verdict:
         return f"{self.headline} {self.rest}".strip().replace("`", "")
 
 
-def of_classes(found: Evaluation | CalibrationReport) -> Verdict:
+def of_classes(found: Evaluation | CalibrationReport) -> Headline:
     """Whether the model tells the classes better than chance."""
     auroc = found.auroc if isinstance(found, CalibrationReport) else found.auroc_within_folds
     outcome = above(auroc, CHANCE)
@@ -57,11 +57,11 @@ def of_classes(found: Evaluation | CalibrationReport) -> Verdict:
         UNMEASURED: "Does the model tell the classes better than chance?",
     }[outcome]
     if auroc is None:
-        return Verdict(headline, OLDER)
-    return Verdict(headline, f"AUROC among the windows of a fold: {interval(auroc, '.2f')}; chance is 0.50.", outcome)
+        return Headline(headline, OLDER)
+    return Headline(headline, f"AUROC among the windows of a fold: {interval(auroc, '.2f')}; chance is 0.50.", outcome)
 
 
-def of_majority(found: Evaluation) -> Verdict:
+def of_majority(found: Evaluation) -> Headline:
     """Whether the accuracy is above that of always answering the commonest class."""
     accuracy, majority = (found.metrics.get("accuracy") or {}), found.majority.get("accuracy")
     gap, outcome = found.over_majority, above(found.over_majority)
@@ -73,8 +73,8 @@ def of_majority(found: Evaluation) -> Verdict:
     }[outcome]
     told = "" if majority is None else f"Accuracy {_mean(accuracy):.3f}, and {majority:.3f} for always answering it"
     if gap is None:
-        return Verdict(headline, f"{told}. {OLDER}".lstrip(". "))
-    return Verdict(headline, f"{told}: difference {interval(gap, '+.3f')}.", outcome)
+        return Headline(headline, f"{told}. {OLDER}".lstrip(". "))
+    return Headline(headline, f"{told}: difference {interval(gap, '+.3f')}.", outcome)
 
 
 def _mean(spread: object) -> float:
@@ -82,11 +82,11 @@ def _mean(spread: object) -> float:
     return float("nan") if value is None else float(value)
 
 
-def of_pointers(found: Evaluation) -> Verdict:
+def of_pointers(found: Evaluation) -> Headline:
     """Whether the pointers beat those of always answering the training windows' median; of center and length, the worse counts."""
     gains = found.pointer_gains
     if not gains:
-        return Verdict("Do the pointers beat a constant pointer?", OLDER)
+        return Headline("Do the pointers beat a constant pointer?", OLDER)
     outcomes = {name: of_pointer(name, gain) for name, gain in gains.items()}
     told = "; ".join(
         f"the error of the {name} is smaller by {interval(gain, '.1f')} bars" for name, gain in gains.items()
@@ -100,39 +100,39 @@ def of_pointers(found: Evaluation) -> Verdict:
     unsure = " and ".join(name for name, outcome in outcomes.items() if outcome == OPEN)
     said += [f"Whether the predicted {unsure} beats a constant one cannot be told."] if unsure else []
     if not said:
-        return Verdict("The pointers beat a constant pointer.", told, SUPPORTED)
-    return Verdict(" ".join(said), told, OPPOSED if OPPOSED in outcomes.values() else OPEN)
+        return Headline("The pointers beat a constant pointer.", told, SUPPORTED)
+    return Headline(" ".join(said), told, OPPOSED if OPPOSED in outcomes.values() else OPEN)
 
 
-def of_calibration(found: CalibrationReport) -> Verdict:
+def of_calibration(found: CalibrationReport) -> Headline:
     """Whether the probabilities may be taken as they are: the model beats chance, and they come true."""
     error, excess = found.repeats[0].errors[0], found.excess
     ece = Interval(error.value, error.low, error.high)
     if found.auroc is None or excess is None:
-        return Verdict("May the probabilities be taken as they are?", OLDER)
+        return Headline("May the probabilities be taken as they are?", OLDER)
     told = f"Calibration error {interval(ece, '.3f')}; Brier score less what the probabilities promise: {interval(excess, '+.3f')}."
     if excess.low > 0 or excess.high < 0:
         way = "too sure" if excess.low > 0 else "not sure enough"
-        return Verdict(f"The probabilities are {way}.", told, OPPOSED)
+        return Headline(f"The probabilities are {way}.", told, OPPOSED)
     if above(found.auroc, CHANCE) != SUPPORTED:
-        return Verdict(
+        return Headline(
             "Whether the probabilities can be used cannot be told.", f"{of_classes(found).text} {told}", OPEN
         )
     if ece.high < CALIBRATED:
-        return Verdict("The probabilities may be taken as they are.", told, SUPPORTED)
-    return Verdict(
+        return Headline("The probabilities may be taken as they are.", told, SUPPORTED)
+    return Headline(
         "Whether the probabilities may be taken as they are cannot be told.",
         f"No miscalibration shows, but an error above {CALIBRATED:g} is not excluded. {told}",
         OPEN,
     )
 
 
-def of_recalibration(found: CalibrationReport) -> Verdict:
+def of_recalibration(found: CalibrationReport) -> Headline:
     """Which recalibration to use, if one surely lowers the log loss; none is offered of a model that is not shown to beat chance."""
     if found.auroc is None or not found.gains:
-        return Verdict("Would a recalibration help?", OLDER)
+        return Headline("Would a recalibration help?", OLDER)
     if above(found.auroc, CHANCE) != SUPPORTED:
-        return Verdict(
+        return Headline(
             "No recalibration is offered.",
             f"{of_classes(found).text} A map fitted to such a model only hides that it does not know.",
             above(found.auroc, CHANCE),
@@ -142,20 +142,20 @@ def of_recalibration(found: CalibrationReport) -> Verdict:
     told = f"Log loss lowered by: {told} (together at 95%)."
     helping = next((method for method, outcome in outcomes.items() if outcome == SUPPORTED), None)
     if helping is not None:
-        return Verdict(f"Recalibrate with {helping}.", told, SUPPORTED)
+        return Headline(f"Recalibrate with {helping}.", told, SUPPORTED)
     if set(outcomes.values()) == {OPPOSED}:
-        return Verdict("Leave the probabilities as they are: every recalibration makes them worse.", told, OPPOSED)
-    return Verdict(
+        return Headline("Leave the probabilities as they are: every recalibration makes them worse.", told, OPPOSED)
+    return Headline(
         "Whether a recalibration helps cannot be told.", f"Leave the probabilities as they are. {told}", OPEN
     )
 
 
-def of_learned(result: Learned) -> Verdict:
+def of_learned(result: Learned) -> Headline:
     """Whether pre-training learned its own task; whether the labels can be read from it is another question (`of_probe`)."""
     if result.masked_mae is None:
         return _of_measures(result.measures)
     if result.covered_mae is not None and result.covered_mae > 1.5 * result.masked_mae:
-        return Verdict(
+        return Headline(
             "The target was visible.",
             f"With the hidden bars covered the error is {result.covered_mae:.3f}, not {result.masked_mae:.3f}: the network copied its input.",
             OPPOSED,
@@ -170,111 +170,111 @@ def of_learned(result: Learned) -> Verdict:
     best = min(result.trivial.values())
     told = f"Error at hidden bars {result.masked_mae:.3f}, and {best:.3f} of the better of feature mean and last visible bar"
     if result.gain is None:
-        return Verdict(headline, f"{told}. {OLDER}")
-    return Verdict(headline, f"{told}: smaller by {interval(result.gain, '.4f')}.", outcome)
+        return Headline(headline, f"{told}. {OLDER}")
+    return Headline(headline, f"{told}: smaller by {interval(result.gain, '.4f')}.", outcome)
 
 
-def _of_measures(measures: tuple[Measure, ...]) -> Verdict:
+def _of_measures(measures: tuple[Measure, ...]) -> Headline:
     """Of the objectives that are not about hidden bars: supported where every figure is better than without learning."""
     outcomes = [above(measure.gain) for measure in measures]
     if not measures or UNMEASURED in outcomes:
-        return Verdict("Did it learn its task?", OLDER)
+        return Headline("Did it learn its task?", OLDER)
     told = "; ".join(f"{m.name} better by {interval(m.gain, '.3f')}" for m in measures if m.gain is not None)
     told = f"{told[0].upper()}{told[1:]}."
     if set(outcomes) == {SUPPORTED}:
-        return Verdict("It learned its task.", f"Every figure is better than without learning. {told}", SUPPORTED)
+        return Headline("It learned its task.", f"Every figure is better than without learning. {told}", SUPPORTED)
     if SUPPORTED not in outcomes and OPPOSED in outcomes:
-        return Verdict("It did not learn its task.", told, OPPOSED)
-    return Verdict("Whether it learned its task cannot be told.", told, OPEN)
+        return Headline("It did not learn its task.", told, OPPOSED)
+    return Headline("Whether it learned its task cannot be told.", told, OPEN)
 
 
-def of_probe(found: Probe, used: str = "pre-trained", against: str = "random weights") -> Verdict:
+def of_probe(found: Probe, used: str = "pre-trained", against: str = "random weights") -> Headline:
     """Whether pre-training made the labels easier to read: more than from random weights, and more than by chance."""
     scores = {score.representation: score.interval for score in found.scores}
     gap = next((row.gap for row in found.gaps or () if (row.representation, row.against) == (used, against)), None)
     own = scores.get(used)
     if gap is None or own is None:
-        return Verdict("Did pre-training make the labels easier to read?", OLDER)
+        return Headline("Did pre-training make the labels easier to read?", OLDER)
     told = f"AUROC of a linear probe {interval(own, '.2f')}; less that on {against}, on the same windows: {interval(gap, '+.2f')}."
     if above(gap) == OPPOSED:
         headline = f"Pre-training made the labels harder to read than {against} leave them."
-        return Verdict(headline, f"{told} Do not freeze this encoder.", OPPOSED)
+        return Headline(headline, f"{told} Do not freeze this encoder.", OPPOSED)
     if above(gap) == SUPPORTED and above(own, CHANCE) == SUPPORTED:
-        return Verdict(f"Pre-training made the labels easier to read than {against} leave them.", told, SUPPORTED)
+        return Headline(f"Pre-training made the labels easier to read than {against} leave them.", told, SUPPORTED)
     headline = "Whether pre-training made the labels easier to read cannot be told."
     if above(own, CHANCE) != SUPPORTED:
         told += " It is not shown that they can be read from the encoder at all."
-    return Verdict(headline, told, OPEN)
+    return Headline(headline, told, OPEN)
 
 
-def of_balance(found: Balance) -> Verdict:
+def of_balance(found: Balance) -> Headline:
     """Whether one task starved. It is a fact of the steps that were taken, and needs no interval."""
     if not found.shared_parameters:
-        return Verdict(
+        return Headline(
             "", "The tasks share no trained parameter: neither σ nor PCGrad can change what one does to the other."
         )
     if found.gradient_ratio is None:
-        return Verdict("", "The tasks' gradients were not measured, so it cannot be told whether one is starved.")
+        return Headline("", "The tasks' gradients were not measured, so it cannot be told whether one is starved.")
     if found.gradient_ratio < STARVED:
-        return Verdict(
+        return Headline(
             "The pointer is starved.",
             f"Its gradient is {found.gradient_ratio:.1%} of the class's where both train the same parameters. "
             "Try `loss.weighting=equal`, or a fixed `loss.lambda_pointer` of 10 or more.",
             SUPPORTED,
         )
     if found.gradient_ratio > 1 / STARVED:
-        return Verdict(
+        return Headline(
             "The class is starved.",
             f"The pointer's gradient is {found.gradient_ratio:.0f} times as large on the shared parameters.",
             SUPPORTED,
         )
-    return Verdict("", "Neither task is starved on the shared parameters.", OPPOSED)
+    return Headline("", "Neither task is starved on the shared parameters.", OPPOSED)
 
 
-def of_expectation(row: Expectation) -> Verdict:
+def of_expectation(row: Expectation) -> Headline:
     """Whether a feature goes with a class as the researcher expects: yes, no, or that it cannot be told."""
     if row.actual is None:
-        return Verdict("cannot be judged", "The feature or the class does not occur.")
+        return Headline("cannot be judged", "The feature or the class does not occur.")
     if row.low is None or row.high is None or row.least is None:
-        return Verdict("not measured", f"r = {row.actual:.3f}. {OLDER}")
+        return Headline("not measured", f"r = {row.actual:.3f}. {OLDER}")
     found = Interval(row.actual, row.low, row.high)
     outcome = above(found, row.least)
     headline = {SUPPORTED: "yes", OPPOSED: "no", OPEN: "cannot be told"}[outcome]
-    return Verdict(headline, f"r = {interval(found, '.3f')}", outcome)
+    return Headline(headline, f"r = {interval(found, '.3f')}", outcome)
 
 
-def of_domain(found: Domain) -> Verdict:
+def of_domain(found: Domain) -> Headline:
     """Whether the labelled windows can be told from the other bars."""
     curated = "Curated windows should differ somewhat: this is evidence, not a verdict."
     null = f"without a difference it lies from {found.null_low:.2f} to {found.null_high:.2f}"
     told = f"{interval(found.interval, '.2f') if found.interval else f'{found.auc:.2f}'}; {null}"
     if found.auc > found.null_high and above(found.interval, CHANCE) in (SUPPORTED, UNMEASURED):
         headline = "The labelled windows can be told from the other bars."
-        return Verdict(
+        return Headline(
             headline, f"AUROC {told}. Pre-training sees other bars than fine-tuning does. {curated}", SUPPORTED
         )
     if found.interval is not None and found.interval.high < ALIKE:
-        return Verdict("The labelled windows can hardly be told from the other bars.", f"AUROC {told}.", OPPOSED)
-    return Verdict("Whether the labelled windows differ from the other bars cannot be told.", f"AUROC {told}.", OPEN)
+        return Headline("The labelled windows can hardly be told from the other bars.", f"AUROC {told}.", OPPOSED)
+    return Headline("Whether the labelled windows differ from the other bars cannot be told.", f"AUROC {told}.", OPEN)
 
 
-def of_rank(ranking: tuple[Rank, ...], output: str, group: str, evaluation: Evaluation | None) -> Verdict:
+def of_rank(ranking: tuple[Rank, ...], output: str, group: str, evaluation: Evaluation | None) -> Headline:
     """Whether the group is among the first in the ranking, as expected; nothing is read off a model that is not shown to beat chance."""
     rows = [row for row in ranking if row.output == output]
     own = next((row for row in rows if row.group == group), None)
     if own is None:
-        return Verdict("")
+        return Headline("")
     headline = f"{group} was expected high:"
     if evaluation is None or evaluation.auroc_within_folds is None:
-        return Verdict(headline, f"number {own.rank} of {len(rows)}. Whether the model beats chance was not measured.")
+        return Headline(headline, f"number {own.rank} of {len(rows)}. Whether the model beats chance was not measured.")
     if above(evaluation.auroc_within_folds, CHANCE) != SUPPORTED:
-        return Verdict(headline, f"it cannot be told. {of_classes(evaluation).text} Its ranking is luck.", OPEN)
+        return Headline(headline, f"it cannot be told. {of_classes(evaluation).text} Its ranking is luck.", OPEN)
     ranks = sorted(1 + sum(other.by_fit[k] > value for other in rows) for k, value in enumerate(own.by_fit))
     off = len(ranks) // 40  # 2.5% of the fits on either side
     low, high = ranks[off], ranks[-1 - off]
     told = f"number {own.rank} of {len(rows)}, and {low} to {high} in 95% of the fits"
     if high <= HIGH_RANK:
-        return Verdict(headline, f"{told}, as expected.", SUPPORTED)
+        return Headline(headline, f"{told}, as expected.", SUPPORTED)
     if low > HIGH_RANK:
-        return Verdict(headline, f"{told}, not as expected.", OPPOSED)
-    return Verdict(headline, f"{told}: it cannot be told.", OPEN)
+        return Headline(headline, f"{told}, not as expected.", OPPOSED)
+    return Headline(headline, f"{told}: it cannot be told.", OPEN)

@@ -10,12 +10,12 @@ import numpy as np
 
 from moola_core.diagnostics.results import RESULTS
 from moola_core.errors import RunError
-from moola_core.reports.blocks import Number
-from moola_core.reports.wording import probability
 from moola_core.runs import codec
 from moola_core.runs.epochs import epoch_columns
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
+from moola_core.sections.blocks import Number
+from moola_core.sections.formatting import probability
 
 OF_WINDOWS = ("features", "shift")  # belong to labelled windows, not to a run
 ABSENT = "–"
@@ -66,20 +66,20 @@ class Result(Stored):
         return str(self.values.get("why_not", ""))
 
     @cached_property
-    def found(self) -> Any:
+    def value(self) -> Any:
         """The result as its dataclass."""
         return codec.restore(RESULTS[self.name], self.values)
 
 
-class Material:
+class ReportContext:
     """Everything that a report of `run` may show.
 
     kind: what the report is of, a key of `wording.REPORT_OF`; by default the run's own kind. `doctor` is what the doctor found in
-    the run, also the kind of a run that asked it; of one that asked about another run, the report is about that one. Raises
-    RunError while the run is active.
+    the run, also the kind of a run that asked it; of one that asked about another run, the report is about that one. computed: a run about it whose
+    results come before all others. Raises RunError while the run is active.
     """
 
-    def __init__(self, run: Run, kind: str = "") -> None:
+    def __init__(self, run: Run, kind: str = "", computed: Run | None = None) -> None:
         self.asked = run if _asks_the_doctor(run) else None
         if self.asked is not None:
             kind = kind or "doctor"
@@ -88,6 +88,7 @@ class Material:
         self.kind = kind or self.record.kind
         if self.record.active:
             raise RunError(f"is {self.record.state}.", where=f"run {run.id}", mend="Report it when it has ended.")
+        self._computed = computed
         self._results: dict[str, Result | None] = {}
         self._others: dict[str, Run] = {}
 
@@ -118,7 +119,8 @@ class Material:
     def result(self, name: str) -> Result | None:
         """The result called `name`, of the run itself or of the newest finished run that is about it; None where there is none."""
         if name not in self._results:
-            holder = self.run if self._holds(self.run, name) else None
+            own = (run for run in (self._computed, self.run) if run is not None and self._holds(run, name))
+            holder = next(own, None)
             if holder is None or name == "doctor":
                 # The doctor may have been asked again since, with the checks as they are now.
                 holder = self._answered(name) or self._diagnosed(name) or holder

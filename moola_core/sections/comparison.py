@@ -9,12 +9,12 @@ from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import Comparison, Verdict
 from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.metrics import title
-from moola_core.reports import advice, comparing
-from moola_core.reports.blocks import Block, Cell, Chart, Number, Row, Table, Text
-from moola_core.reports.material import ABSENT, Material, Result
-from moola_core.reports.sections.conclusions import gap
-from moola_core.reports.wording import duration, probability
 from moola_core.runs.epochs import epoch_columns
+from moola_core.sections import advice, comparison_text
+from moola_core.sections.blocks import Block, Cell, Chart, Number, Row, Table, Text
+from moola_core.sections.conclusions import gap
+from moola_core.sections.context import ABSENT, ReportContext, Result
+from moola_core.sections.formatting import duration, probability
 from moola_core.targets import judge
 
 MAIN = "f1_macro"
@@ -25,22 +25,22 @@ NO_RESULT = "The comparison left no result."
 REACHED = ("f1_macro", "accuracy", "ece", "center_mae_bars", "joint_at_3")
 
 
-def answer(material: Material) -> list[Block]:
+def answer(context: ReportContext) -> list[Block]:
     """The question, simple models that win, the verdict in words, and the next step."""
-    record, result = material.record, material.result("comparison")
-    question = getattr(material.spec, "question", "")
+    record, result = context.record, context.result("comparison")
+    question = getattr(context.spec, "question", "")
     said: list[Block] = [Text(question, "The question.")] if question else []
     if record.error:
         said.append(Text(record.error, f"It is {record.state}.", warning=True))
     said += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
-    found: Comparison | None = result.found if result else None
+    found: Comparison | None = result.value if result else None
     if found is not None:
         if found.beaten_by:
-            verdict = comparing.beaten(found)
+            verdict = comparison_text.beaten(found)
             said.append(Text(verdict.rest, verdict.headline, warning=verdict.outcome == SUPPORTED))
-        told = comparing.answer(found)
+        told = comparison_text.answer(found)
         said += [Text(told, "The answer.")] if told else []
-        rule = comparing.rule(found)
+        rule = comparison_text.rule(found)
         said += [Text(rule)] if rule else []
     if record.note:
         said.append(Text(record.note, "Note."))
@@ -48,12 +48,12 @@ def answer(material: Material) -> list[Block]:
     return [*said, Text(f"{step.fact} {step.step}", "Next.")]
 
 
-def arms(material: Material) -> list[Block] | str:
+def arms(context: ReportContext) -> list[Block] | str:
     """What every arm reaches: simple models that beat the network first, then by macro F1."""
-    result = material.result("comparison")
+    result = context.result("comparison")
     if not result:
         return NO_RESULT
-    found: Comparison = result.found
+    found: Comparison = result.value
     order = sorted(
         range(len(found.arms)),
         key=lambda i: (found.arms[i].name not in found.beaten_by, -(result.get("arms", i, "metrics", MAIN) or 0.0)),
@@ -82,13 +82,13 @@ def _whole(result: Result, i: int, name: str) -> Cell:
     return found if found.value is not None else ABSENT
 
 
-def differences(material: Material) -> list[Block] | str:
+def differences(context: ReportContext) -> list[Block] | str:
     """The forest and the verdicts in macro F1, and the strict reading beside them."""
-    result = material.result("comparison")
+    result = context.result("comparison")
     if not result:
         return NO_RESULT
-    found: Comparison = result.found
-    pairs = comparing.in_order(found, MAIN)
+    found: Comparison = result.value
+    pairs = comparison_text.in_order(found, MAIN)
     if not pairs:
         return found.no_verdict or "Nothing was compared in macro F1."
     rows = [row for _, row in pairs]
@@ -98,13 +98,13 @@ def differences(material: Material) -> list[Block] | str:
         for i, row in pairs if row.strict_p is not None
     )  # fmt: skip
     blocks: list[Block] = [
-        Text(comparing.drawn(found)),
+        Text(comparison_text.drawn(found)),
         Chart("forest", f"Macro F1: each arm less {found.against}", partial(charts.forest, rows)),
         _verdicts(result, pairs),
     ]
     if strict:
         columns = ("Arm", "Verdict", "Strict p", "from", "to", "The strict reading")
-        blocks.append(Table("The strict reading", columns, strict, comparing.undecided(rows)))
+        blocks.append(Table("The strict reading", columns, strict, comparison_text.undecided(rows)))
     return blocks
 
 
@@ -113,7 +113,7 @@ def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]]) -> Table:
         (
             row.arm, row.verdict, *(result.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")),
             *(result.number("verdicts", i, name) for name in ("p_helps", "p_hurts")), _chance(result, i, "p_holm"),
-            result.number("verdicts", i, "resolvable", form=".2f"), comparing.settles(row) or ABSENT,
+            result.number("verdicts", i, "resolvable", form=".2f"), comparison_text.settles(row) or ABSENT,
         )
         for i, row in pairs
     )  # fmt: skip
@@ -145,20 +145,20 @@ def _agrees(row: Verdict) -> str:
     return "finds a difference" if sure else "finds none either"
 
 
-def metrics(material: Material) -> list[Block] | str:
+def metrics(context: ReportContext) -> list[Block] | str:
     """The verdicts in every other metric: forests, and a row each."""
-    result = material.result("comparison")
+    result = context.result("comparison")
     if not result:
         return NO_RESULT
-    found: Comparison = result.found
-    names = [name for name in comparing.metrics(found) if name != MAIN]
+    found: Comparison = result.value
+    names = [name for name in comparison_text.metrics(found) if name != MAIN]
     if not names:
         return found.no_verdict or "Nothing else was compared."
     half = max(len(arm.name) for arm in found.arms) <= HALF_NAME
     blocks: list[Block] = []
     rows: list[Row] = []
     for k, name in enumerate(names):
-        pairs = comparing.in_order(found, name)
+        pairs = comparison_text.in_order(found, name)
         drawn = partial(charts.forest, [row for _, row in pairs])
         blocks.append(Chart(f"forest_{k}", title(name), drawn, half=half))
         rows += [
@@ -170,20 +170,20 @@ def metrics(material: Material) -> list[Block] | str:
     return [*blocks, Table("", columns, tuple(rows), f"Each arm less {found.against}.")]
 
 
-def targets(material: Material) -> list[Block] | str:
+def targets(context: ReportContext) -> list[Block] | str:
     """What each network reaches of the targets, the gap in its own unit and in percent of the bound."""
-    result = material.result("comparison")
+    result = context.result("comparison")
     if not result:
         return NO_RESULT
     rows: list[Row] = []
     met: list[bool | None] = []
-    networks = {i: judge(arm.metrics) for i, arm in enumerate(result.found.arms) if arm.model == "network"}
+    networks = {i: judge(arm.metrics) for i, arm in enumerate(result.value.arms) if arm.model == "network"}
     for target in dict.fromkeys(row.target for judged in networks.values() for row in judged):
         for i, judged in networks.items():
             row = next((one for one in judged if one.target == target and one.actual is not None), None)
             if row is not None:
                 actual = result.number("arms", i, "metrics", *target.path)
-                rows.append((target.title, target.wanted, result.found.arms[i].name, actual, *gap(row)))
+                rows.append((target.title, target.wanted, result.value.arms[i].name, actual, *gap(row)))
                 met.append(row.met)
     if not rows:
         return "No network was compared."
@@ -191,12 +191,12 @@ def targets(material: Material) -> list[Block] | str:
     return [Table("", columns, tuple(rows), "Actual: mean over the repeats, each pooled out of fold.", tuple(met))]
 
 
-def labels(material: Material) -> list[Block] | str:
+def labels(context: ReportContext) -> list[Block] | str:
     """What more labels would buy."""
-    result = material.result("comparison")
+    result = context.result("comparison")
     if not result:
         return NO_RESULT
-    curve = result.found.label_curve
+    curve = result.value.label_curve
     if curve is None:
         return "It needs arms that differ in the share of labels alone: moola study labels."
     repeats = tuple(f"Repeat {i + 1}" for i in range(max(map(len, curve.scores))))
@@ -209,29 +209,29 @@ def labels(material: Material) -> list[Block] | str:
         for i in range(len(curve.ahead))
     )  # fmt: skip
     return [
-        Text(comparing.more_labels(curve)),
+        Text(comparison_text.more_labels(curve)),
         Chart("labels", "Macro F1 by number of labels", partial(charts.labels, curve)),
         Table("Measured", ("Labels", *repeats), measured),
         Table("If it goes on so", ("Labels", "Macro F1", "from", "to"), ahead),
     ]
 
 
-def gains(material: Material) -> list[Block] | str:
+def gains(context: ReportContext) -> list[Block] | str:
     """The windows on which each network gained or lost most, and those of a simple model that beats it."""
-    result = material.result("comparison")
+    result = context.result("comparison")
     if not result:
         return NO_RESULT
-    found: Comparison = result.found
-    shown = [*found.beaten_by, *(arm.name for arm in comparing.networks(found))]
+    found: Comparison = result.value
+    shown = [*found.beaten_by, *(arm.name for arm in comparison_text.networks(found))]
     tables = [_gains(result, name) for name in dict.fromkeys(shown) if found.gains.get(name)]
     if not tables:
         return found.no_verdict or "No window was predicted by two arms."
-    return [Text(comparing.gained(found)), *tables]
+    return [Text(comparison_text.gained(found)), *tables]
 
 
 def _gains(result: Result, arm: str) -> Table:
-    rows = result.found.gains[arm]
-    sides = comparing.ends(rows, LISTED)
+    rows = result.value.gains[arm]
+    sides = comparison_text.ends(rows, LISTED)
     table: list[Row] = []
     for k in range(max(map(len, sides))):
         cells: list[Cell] = []
@@ -255,31 +255,31 @@ def _gains(result: Result, arm: str) -> Table:
     return Table(arm, columns, tuple(table))  # fmt: skip
 
 
-def curves(material: Material) -> list[Block] | str:
+def curves(context: ReportContext) -> list[Block] | str:
     """Inner loss by epoch of every network."""
-    result = material.result("comparison")
+    result = context.result("comparison")
     if not result:
         return NO_RESULT
     epochs = {}
-    for arm in comparing.networks(result.found):
-        run = material.other(arm.run_id)
+    for arm in comparison_text.networks(result.value):
+        run = context.other(arm.run_id)
         columns = epoch_columns(run) if run is not None else {}
         if len(columns.get("epoch", ())):
             epochs[arm.name] = columns
     if not epochs:
         return "No epochs of the arms are in this store."
-    return [Chart("learning", "Inner loss by epoch", partial(charts.learning, epochs), comparing.LEARNING)]
+    return [Chart("learning", "Inner loss by epoch", partial(charts.learning, epochs), comparison_text.LEARNING)]
 
 
-def differs(material: Material) -> list[Block] | str:
+def differs(context: ReportContext) -> list[Block] | str:
     """Settings and facts in which the networks differ."""
-    result = material.result("comparison")
+    result = context.result("comparison")
     if not result:
         return NO_RESULT
-    rows, names = result.found.differences, [arm.name for arm in comparing.networks(result.found)]
+    rows, names = result.value.differences, [arm.name for arm in comparison_text.networks(result.value)]
     if not rows:
         return "The networks differ in no setting."
-    return [Text(comparing.DIFFERS), *_side_by_side(rows, names)]
+    return [Text(comparison_text.DIFFERS), *_side_by_side(rows, names)]
 
 
 def _side_by_side(rows: Sequence, names: Sequence[str]) -> Iterator[Table]:
@@ -290,15 +290,15 @@ def _side_by_side(rows: Sequence, names: Sequence[str]) -> Iterator[Table]:
         )
 
 
-def runs(material: Material) -> list[Block] | str:
+def runs(context: ReportContext) -> list[Block] | str:
     """Each arm's run, what it changes of the study's base, and how long it took."""
-    result = material.result("comparison")
+    result = context.result("comparison")
     if not result:
         return NO_RESULT
-    changes = {arm.name: arm.changes | _pretraining(arm.pretraining) for arm in getattr(material.spec, "arms", ())}
+    changes = {arm.name: arm.changes | _pretraining(arm.pretraining) for arm in getattr(context.spec, "arms", ())}
     rows: list[Row] = []
-    for i, arm in enumerate(result.found.arms):
-        material.other(arm.run_id)  # its record and spec go with the report
+    for i, arm in enumerate(result.value.arms):
+        context.other(arm.run_id)  # its record and spec go with the report
         took = result.number("arms", i, "seconds")
         told = ", ".join(f"{name}={_told(value)}" for name, value in changes.get(arm.name, {}).items())
         rows.append((arm.name, arm.run_id, arm.state, Number(took.value, duration(arm.seconds), took.source), told or ABSENT))  # fmt: skip

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Interval, LabelCurve
-from moola_core.diagnostics.results import Verdict as ArmVerdict
+from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Interval, LabelCurve, Verdict
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED
-from moola_core.reports.verdicts import Verdict
-from moola_core.reports.wording import interval
+from moola_core.sections.formatting import interval
+from moola_core.sections.headlines import Headline
 
 RULE_HIGH, RULE_LOW = 0.50, 0.30
 BEATEN_ADVICE = "Mend that before you tune anything else."
@@ -21,7 +20,7 @@ def networks(found: Comparison) -> list[ArmFacts]:
     return [arm for arm in found.arms if arm.model == "network"]
 
 
-def beaten(found: Comparison) -> Verdict:
+def beaten(found: Comparison) -> Headline:
     """Whether the best simple model beats the best network, by the verdict between the two."""
     scores = {arm.name: arm.metrics.get("f1_macro") for arm in found.arms}
     best = found.beaten_by[0]
@@ -29,13 +28,13 @@ def beaten(found: Comparison) -> Verdict:
     row = next((v for v in found.verdicts if (v.arm, v.against, v.metric) == (best, rival, "f1_macro")), None)
     told = f"Macro F1: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
     if row is None:
-        return Verdict("A simple model is ahead of every network.", f"{told} Whether it beats them was not judged.")
+        return Headline("A simple model is ahead of every network.", f"{told} Whether it beats them was not judged.")
     told = f"{told} Difference {interval(Interval(row.delta, row.low, row.high), '+.3f')}."
     if row.verdict == "helps":
-        return Verdict("A simple model beats every network.", f"{told} {BEATEN_ADVICE}", SUPPORTED)
+        return Headline("A simple model beats every network.", f"{told} {BEATEN_ADVICE}", SUPPORTED)
     if row.verdict in ("equivalent", "hurts"):
-        return Verdict("A simple model does as well as the best network.", told, OPPOSED)
-    return Verdict("A simple model is ahead of every network; whether it beats them cannot be told.", told, OPEN)
+        return Headline("A simple model does as well as the best network.", told, OPPOSED)
+    return Headline("A simple model is ahead of every network; whether it beats them cannot be told.", told, OPEN)
 
 
 def answer(found: Comparison) -> str:
@@ -57,7 +56,7 @@ def rule(found: Comparison) -> str:
     )
 
 
-def in_order(found: Comparison, metric: str) -> list[tuple[int, ArmVerdict]]:
+def in_order(found: Comparison, metric: str) -> list[tuple[int, Verdict]]:
     """The verdicts of one metric against the baseline with their places in the result: networks first, then simple models."""
     names = {arm.name for arm in networks(found)}
     own = [(i, row) for i, row in enumerate(found.verdicts) if row.metric == metric and row.against == found.against]
@@ -77,7 +76,7 @@ def drawn(found: Comparison) -> str:
     )
 
 
-def undecided(rows: Sequence[ArmVerdict]) -> str:
+def undecided(rows: Sequence[Verdict]) -> str:
     """What the design can find, and what the strict reading is; empty where everything is decided."""
     if not any(row.verdict == "undecided" for row in rows):
         return ""
@@ -88,7 +87,7 @@ def undecided(rows: Sequence[ArmVerdict]) -> str:
     )
 
 
-def settles(row: ArmVerdict) -> str:
+def settles(row: Verdict) -> str:
     """How many labels or repeats would settle the difference as it stands; empty where neither would, or it is settled."""
     needed = [f"{row.labels_needed:,} labels"] if row.labels_needed else []
     needed += [f"{row.repeats_needed} repeats"] if row.repeats_needed else []

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from moola_core.reports.blocks import Block, Cell, Number, Table, Text
-from moola_core.reports.material import ABSENT, Material, Stored
+from moola_core.sections.blocks import Block, Cell, Number, Table, Text
+from moola_core.sections.context import ABSENT, ReportContext, Stored
 from moola_core.specs import Part, settings
 
 OWN_SECTIONS = ("arms", "figures", "planned")
 
 
-def asked(material: Material) -> list[Block]:
+def asked(context: ReportContext) -> list[Block]:
     """Every setting of the spec that is not about files; arms and reported figures have sections of their own."""
-    stored = Stored(material.run, "spec.json", material.spec.model_dump(mode="json"))
-    found, fields = settings(material.spec), settings(type(material.spec))
+    stored = Stored(context.run, "spec.json", context.spec.model_dump(mode="json"))
+    found, fields = settings(context.spec), settings(type(context.spec))
     for name in [name for name, value in found.items() if isinstance(value, Part)]:
         part = found.pop(name)
         found |= settings(part, f"{name}.")
@@ -49,12 +49,12 @@ def _value(stored: Stored, name: str, value: Any) -> Cell:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def data(material: Material) -> list[Block] | str:
+def data(context: ReportContext) -> list[Block] | str:
     """The files with their hashes, what was counted in them, and the host that computed."""
-    record, stored = material.record, material.stored_record
-    asked = getattr(getattr(material.spec, "base", material.spec), "data", None)
+    record, stored = context.record, context.stored_record
+    asked = getattr(getattr(context.spec, "base", context.spec), "data", None)
     files = [(name, path) for name in ("windows", "bars") if (path := getattr(asked, name, ""))]
-    hashes = tuple((name, value) for name, value in _hashes(material).items())
+    hashes = tuple((name, value) for name, value in _hashes(context).items())
     counted = tuple(
         _counted(stored, name) for name, value in record.counts.items() if not isinstance(value, dict | list | str)
     )
@@ -67,16 +67,16 @@ def data(material: Material) -> list[Block] | str:
     blocks += [Table("Labels", ("Class", "Windows"), labels)] if labels else []
     names = record.counts.get("features")
     blocks += [Text(", ".join(map(str, names)), "Features.")] if names else []
-    host = _host(material)
+    host = _host(context)
     return [*blocks, *([Table("Computed", ("What", "Value"), host)] if host else [])] or "Nothing of it was recorded."
 
 
-def _hashes(material: Material) -> dict[str, str]:
+def _hashes(context: ReportContext) -> dict[str, str]:
     """Of the run's data; of its first arm's, which all share, where it has none of its own."""
-    if material.record.data_hashes or material.kind not in ("study", "compare"):
-        return material.record.data_hashes
-    result = material.result("comparison")
-    first = material.other(result.found.arms[0].run_id) if result and result.found.arms else None
+    if context.record.data_hashes or context.kind not in ("study", "compare"):
+        return context.record.data_hashes
+    result = context.result("comparison")
+    first = context.other(result.value.arms[0].run_id) if result and result.value.arms else None
     return first.record.data_hashes if first is not None else {}
 
 
@@ -86,8 +86,8 @@ def _counted(stored: Stored, name: str) -> tuple[Cell, Cell]:
     return name.replace("_", " "), stored.number("counts", name, form=form)
 
 
-def _host(material: Material) -> tuple[tuple[Cell, Cell], ...]:
-    record, stored = material.record, material.stored_record
+def _host(context: ReportContext) -> tuple[tuple[Cell, Cell], ...]:
+    record, stored = context.record, context.stored_record
     commit = f"{record.commit}{' with changes' if record.dirty else ''}"
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     seed = stored.number("seed", form="d")

@@ -9,10 +9,10 @@ from typing import Any
 
 from moola_core.diagnostics.results import Diagnosis, Finding
 from moola_core.diagnostics.results.doctor import FIGURES
-from moola_core.reports.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text
-from moola_core.reports.material import ABSENT, Material, Result, Stored
-from moola_core.reports.sections import comparison, diagnostics, features, performance, pretraining
-from moola_core.reports.wording import REPORT_OF
+from moola_core.sections import comparison, diagnostics, features, performance, pretraining
+from moola_core.sections.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text, flat
+from moola_core.sections.context import ABSENT, ReportContext, Result, Stored
+from moola_core.sections.formatting import REPORT_OF
 from moola_core.specs import Part, differences, parse
 
 SEVERITIES = {
@@ -21,7 +21,7 @@ SEVERITIES = {
     "note": "good to know",
 }
 MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the ZIP and the JSON hold it whole
-Make = Callable[[Material], Sequence[Block] | str]
+Make = Callable[[ReportContext], Sequence[Block] | str]
 # What draws the evidence: of the check itself, or of the diagnostic that it names.
 OF_CHECK: dict[str, Make] = {"constant_folds": performance.folds, "arms_differ": comparison.curves, "simple_arm": comparison.differences, "pointers_no_better": performance.pointers}  # fmt: skip
 OF_DIAGNOSTIC: dict[str, Make] = {
@@ -35,23 +35,23 @@ OF_DIAGNOSTIC: dict[str, Make] = {
 }
 
 
-def diagnosis(material: Material) -> Result | str:
+def diagnosis(context: ReportContext) -> Result | str:
     """What the doctor stored; why there is nothing, or how to have it."""
-    result = material.result("doctor")
+    result = context.result("doctor")
     if result is None:
-        state = material.record.state
+        state = context.record.state
         if state != "done":
-            return f"The doctor looks at a run that is done; this one is {state}. {material.record.error}".strip()
-        return f"The doctor has not looked at it. Ask on its page, or: moola report {material.run.id} --kind doctor."
+            return f"The doctor looks at a run that is done; this one is {state}. {context.record.error}".strip()
+        return f"The doctor has not looked at it. Ask on its page, or: moola report {context.run.id} --kind doctor."
     return result.why_not or result
 
 
-def summary(material: Material) -> list[Block] | str:
+def summary(context: ReportContext) -> list[Block] | str:
     """How much was found of each severity, and which figures not to read until it is mended."""
-    result = diagnosis(material)
+    result = diagnosis(context)
     if isinstance(result, str):
-        return [Text(result, warning=True)] if material.kind == "doctor" else result
-    found: Diagnosis = result.found
+        return [Text(result, warning=True)] if context.kind == "doctor" else result
+    found: Diagnosis = result.value
     count = Counter(finding.severity for finding in found.findings)
     told = [Figure(name, str(count[name]), meaning) for name, meaning in SEVERITIES.items()]
     told += [Figure("passed", str(len(found.passed)), "checks that found nothing"), Figure("not judged", str(len(found.not_judged)), "checks without the facts they need")]  # fmt: skip
@@ -63,19 +63,19 @@ def summary(material: Material) -> list[Block] | str:
         return [*blocks, Text(f"{len(found.passed)} checks found nothing.", "Healthy.")]
     first = found.findings[0]
     blocks.append(Text(f"{first.title}: {first.advice}", "Mend first."))
-    if material.kind != "doctor":  # there each finding has its own place
+    if context.kind != "doctor":  # there each finding has its own place
         rows: tuple[Row, ...] = tuple((row.title, row.severity, row.summary) for row in found.findings)
-        note = f"With evidence, advice and mends: moola report {material.run.id} --kind doctor."
+        note = f"With evidence, advice and mends: moola report {context.run.id} --kind doctor."
         blocks.append(Table("", ("Finding", "Severity", "What was seen"), rows, note))
     return blocks
 
 
-def findings(material: Material) -> list[Block] | str:
+def findings(context: ReportContext) -> list[Block] | str:
     """Every finding, causes before symptoms: evidence, chart, advice, and the line that runs the mend."""
-    result = diagnosis(material)
+    result = diagnosis(context)
     if isinstance(result, str):
         return result
-    found: Diagnosis = result.found
+    found: Diagnosis = result.value
     if not found.findings:
         return "Nothing was found."
     titles = {finding.check: finding.title for finding in found.findings}
@@ -98,12 +98,12 @@ def findings(material: Material) -> list[Block] | str:
             blocks.append(Text(f"{', '.join(finding.spoils)}.", "Until it is mended do not read:"))
         rows = tuple(_evidence(result, ("findings", i, "evidence"), finding.evidence))[:MOST_ROWS]
         blocks += [Table("", ("Evidence", "Value"), rows)] if rows else []
-        blocks += _drawn(material, finding, drawn)
-        blocks += [Text(finding.advice, "What to do."), *_mend(material, result, finding)]
+        blocks += _drawn(context, finding, drawn)
+        blocks += [Text(finding.advice, "What to do."), *_mend(context, result, finding)]
     return blocks
 
 
-def _drawn(material: Material, finding: Finding, drawn: dict[str, str]) -> list[Block]:
+def _drawn(context: ReportContext, finding: Finding, drawn: dict[str, str]) -> list[Block]:
     """The chart of the evidence, once: a later finding with the same one says where it is. drawn: by diagnostic, under which finding."""
     make = OF_CHECK.get(finding.check) or OF_DIAGNOSTIC.get(finding.shows)
     if make is None:
@@ -111,8 +111,10 @@ def _drawn(material: Material, finding: Finding, drawn: dict[str, str]) -> list[
     key = make.__name__
     if key in drawn:
         return [Text(f"under {drawn[key]}.", "Drawn")]
-    made = make(material)
-    chart = next((block for block in made if isinstance(block, Chart)), None) if not isinstance(made, str) else None
+    made = make(context)
+    chart = (
+        next((block for block in flat(made) if isinstance(block, Chart)), None) if not isinstance(made, str) else None
+    )
     if chart is None:
         return []
     drawn[key] = finding.title
@@ -152,12 +154,12 @@ def _number(stored: Stored, path: tuple[str | int, ...], value: float) -> Cell:
     return stored.number(*path, form=form)
 
 
-def _mend(material: Material, result: Result, finding: Finding) -> list[Block]:
+def _mend(context: ReportContext, result: Result, finding: Finding) -> list[Block]:
     """The line that starts the run that mends or settles it, and what that run changes."""
     if finding.spec is None:
         return []
     spec = parse(finding.spec)
-    changed = differences(material.spec, spec) if spec.kind == material.spec.kind else {}
+    changed = differences(context.spec, spec) if spec.kind == context.spec.kind else {}
     told = ((name, _setting(now), _setting(then)) for name, (now, then) in changed.items())
     rows: tuple[Row, ...] = tuple(row for row in told if row[1] != row[2])
     title = (
@@ -177,24 +179,24 @@ def _setting(value: Any) -> str:
     return ABSENT if value is None or value == "" else str(value)
 
 
-def not_judged(material: Material) -> list[Block] | str:
+def not_judged(context: ReportContext) -> list[Block] | str:
     """What could not be judged and why, and which checks found nothing."""
-    result = diagnosis(material)
+    result = diagnosis(context)
     if isinstance(result, str):
         return result
-    found: Diagnosis = result.found
+    found: Diagnosis = result.value
     rows: tuple[Row, ...] = tuple((row.check.replace("_", " "), row.why) for row in found.not_judged)
     blocks: list[Block] = [Table("", ("Check", "Why not"), rows)] if rows else [Text("Every check had what it needs.")]
     passed = ", ".join(name.replace("_", " ") for name in found.passed)
     return [*blocks, *([Text(f"{passed}.", "Found nothing:")] if passed else [])]
 
 
-def figures(material: Material) -> list[Block] | str:
+def figures(context: ReportContext) -> list[Block] | str:
     """The reported figures as they were given."""
-    given = getattr(material.spec, "figures", {})
+    given = getattr(context.spec, "figures", {})
     if not given:
         return "It is not about reported figures."
-    stored = Stored(material.run, "spec.json", material.spec.model_dump(mode="json"))
+    stored = Stored(context.run, "spec.json", context.spec.model_dump(mode="json"))
     rows: list[Row] = []
     for name, value in given.items():
         if isinstance(value, int | float) and not isinstance(value, bool):

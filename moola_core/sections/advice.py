@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from moola_core.diagnostics.results import Comparison, Evaluation, Learned, PlanReport
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED
-from moola_core.reports import comparing
-from moola_core.reports.verdicts import of_learned, of_majority
 from moola_core.runs.record import Record
+from moola_core.sections import comparison_text
+from moola_core.sections.headlines import of_learned, of_majority
 from moola_core.targets import judge
 
 
@@ -74,21 +74,21 @@ def after_comparison(record: Record, found: Comparison | None) -> Advice:
         return Advice("The comparison left no result.", "Start it again.", "Go to Compare", "compare")
     if found.no_verdict:
         return Advice(found.no_verdict, "Compare runs of the same windows and folds.", "Go to Compare", "compare")
-    if found.beaten_by and comparing.beaten(found).outcome == SUPPORTED:
+    if found.beaten_by and comparison_text.beaten(found).outcome == SUPPORTED:
         return Advice(
             f"{found.beaten_by[0]} is the best so far.",
             f"Use it until a network beats it. See what the doctor found in {found.against}.",
             "Ask the doctor", "doctor",
         )  # fmt: skip
-    rows = [row for _, row in comparing.in_order(found, "f1_macro")]
-    networks = {arm.name for arm in comparing.networks(found)}
+    rows = [row for _, row in comparison_text.in_order(found, "f1_macro")]
+    networks = {arm.name for arm in comparison_text.networks(found)}
     rows = [row for row in rows if row.arm in networks]
     helping = sorted((row for row in rows if row.verdict == "helps"), key=lambda row: -row.delta)
     if helping:
         return Advice(f"{helping[0].arm} helps.", "Pin its run as the baseline, and start the next runs from its settings.", "Choose a run to pin", "runs")  # fmt: skip
     open_ = [row for row in rows if row.verdict == "undecided"]
     if open_:
-        needed = next((text for row in open_ if (text := comparing.settles(row))), "")
+        needed = next((text for row in open_ if (text := comparison_text.settles(row))), "")
         step = (
             f"{needed} would settle it."
             if needed

@@ -8,16 +8,16 @@ import pytest
 
 from moola_core.errors import SpecError
 from moola_core.metrics import METRICS
-from moola_core.reports import comparing
-from moola_core.reports.blocks import Chart, Command, Table, Text, charts
 from moola_core.reports.export import export
 from moola_core.reports.formats import document, html, markdown
-from moola_core.reports.material import Material
-from moola_core.reports.sections import assemble, build, names
 from moola_core.runs.store import Store
+from moola_core.sections import comparison_text
+from moola_core.sections.blocks import Chart, Command, Table, Text, charts
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import assemble, build, names
 from tests.reports.conftest import HOSTILE, WINDOW, make_chosen
 from tests.reports.test_formats import Page
-from tests.reports.test_sections import numbers, stored
+from tests.sections.test_registry import numbers, stored
 
 
 def section(report, name):
@@ -62,7 +62,7 @@ def test_the_answer_is_the_stored_sentence_with_simple_models_first(study_run):
     answer = said(report, "answer")
     assert answer["The question."] == study_run.spec.question
     told = answer["A simple model beats every network."]
-    assert comparing.BEATEN_ADVICE in told and "0.750" in told and "0.660" in told and "+0.020 to +0.160" in told
+    assert comparison_text.BEATEN_ADVICE in told and "0.750" in told and "0.660" in told and "+0.020 to +0.160" in told
     assert result["sentence"].startswith("A simple model beats every network") and "The answer." not in answer
     assert answer["Next."].startswith("logistic on aggregates is the best so far.")
     assert tables(report, "arms")[0].rows[0][0] == "logistic on aggregates"
@@ -103,13 +103,13 @@ def test_targets_stand_beside_actual_and_gap_for_each_network(study_run):
 
 
 def test_arms_are_named_with_runs_and_settings_and_go_into_the_json(study_run):
-    material = Material(study_run)
-    report = assemble(material)
+    context = ReportContext(study_run)
+    report = assemble(context)
     rows = {row[0]: row for row in tables(report, "runs")[0].rows}
     arms = {arm["name"]: arm["run_id"] for arm in study_run.result("comparison")["arms"]}
     assert {name: row[1] for name, row in rows.items()} == arms
     assert "transfer.schedule=frozen" in rows["frozen"][4] and "reference=logistic" in rows["logistic on aggregates"][4]
-    held = {run["record"]["run_id"] for run in json.loads(document.render(report, material))["runs"]}
+    held = {run["record"]["run_id"] for run in json.loads(document.render(report, context))["runs"]}
     assert held == {study_run.id, arms["from scratch"], arms["frozen"]}
     drawn = next(block for block in section(report, "curves").blocks if isinstance(block, Chart)).draw("light")
     assert {trace.name for trace in drawn.data if trace.showlegend is None} == {"from scratch", "frozen"}

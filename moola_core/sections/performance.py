@@ -8,20 +8,20 @@ from functools import partial
 from moola_core.charts import curves
 from moola_core.charts import evaluation as charts
 from moola_core.metrics import title
-from moola_core.reports import verdicts
-from moola_core.reports.blocks import Block, Cell, Chart, Number, Row, Table, Text
-from moola_core.reports.material import ABSENT, Material, Result
+from moola_core.sections import headlines
+from moola_core.sections.blocks import Block, Cell, Chart, Number, Row, Table, Text
+from moola_core.sections.context import ABSENT, ReportContext, Result
 
 NO_RESULT = "The run left no evaluation."
 POINTER_ROWS = (*charts.POINTER_TITLES, *charts.HIT_TITLES, "iou", "joint_at_3")
 
 
-def metrics(material: Material) -> list[Block] | str:
+def metrics(context: ReportContext) -> list[Block] | str:
     """Every metric of 0 to 1: mean, spread, the majority class beside it."""
-    result = material.result("evaluation")
+    result = context.result("evaluation")
     if not result:
         return NO_RESULT
-    found, repeats = result.found, len(result.found.by_repeat)
+    found, repeats = result.value, len(result.value.by_repeat)
     titles, _ = charts.metric_rows(found)
     rows = []
     for name, text in titles.items():
@@ -33,8 +33,8 @@ def metrics(material: Material) -> list[Block] | str:
     spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
     columns = ("Metric", "Mean", "Spread", "Commonest class")
     note = f"Pooled out of fold over {found.windows} windows; {spread}."
-    drawn = result.found
-    told = (verdicts.of_classes(drawn), verdicts.of_majority(drawn)) if drawn.metrics.get("accuracy") else ()
+    drawn = result.value
+    told = (headlines.of_classes(drawn), headlines.of_majority(drawn)) if drawn.metrics.get("accuracy") else ()
     return [
         *(Text(verdict.rest, verdict.headline) for verdict in told),
         Chart("metrics", "Mean and each repeat", lambda look: charts.metric_spread(*charts.metric_rows(drawn), drawn.majority, "commonest class", look)),
@@ -47,14 +47,14 @@ def _spread(result: Result, path: tuple[str, ...], repeats: int) -> Cell:
     return Number(found.value, f"± {found.shown}", found.source) if repeats > 1 and found.source else ABSENT
 
 
-def confusion(material: Material) -> list[Block] | str:
+def confusion(context: ReportContext) -> list[Block] | str:
     """The counts of true and predicted classes, all repeats added up where that is stored."""
-    result = material.result("evaluation")
+    result = context.result("evaluation")
     if not result:
         return NO_RESULT
-    if not result.found.confusions:
+    if not result.value.confusions:
         return "No class was predicted: this run trains the pointers alone."
-    chosen = result.found.confusions[0]
+    chosen = result.value.confusions[0]
     rows: tuple[Row, ...] = tuple(
         (str(true), *(result.number("confusions", 0, "counts", i, j, form=",d") for j in range(len(chosen.classes))))
         for i, true in enumerate(chosen.classes)
@@ -62,36 +62,36 @@ def confusion(material: Material) -> list[Block] | str:
     columns = ("True class", *(f"answered {name}" for name in chosen.classes))
     which = "All repeats, added up." if chosen.repeat is None else f"Repeat {chosen.repeat + 1}."
     return [
-        Chart("confusion", "True and predicted class", partial(charts.confusion, result.found.confusions[0])),
+        Chart("confusion", "True and predicted class", partial(charts.confusion, result.value.confusions[0])),
         Table("", columns, rows, f"{which} Counts of windows."),
     ]
 
 
-def folds(material: Material) -> list[Block] | str:
+def folds(context: ReportContext) -> list[Block] | str:
     """Which classes each test fold was given; folds of one class alone first of all."""
-    result = material.result("evaluation")
-    if not result or not result.found.fold_shares:
+    result = context.result("evaluation")
+    if not result or not result.value.fold_shares:
         return NO_RESULT if not result else "No class was predicted."
-    found = result.found
+    found = result.value
     constant = sum(share.constant for share in found.fold_shares)
     said = (
         Text("They are marked. Averages over folds hide that.", f"{constant} of {len(found.fold_shares)} folds answered one class.", warning=True)
         if constant
         else Text("No fold answered one class alone.")
     )  # fmt: skip
-    drawn = result.found
+    drawn = result.value
     draw = partial(charts.fold_shares, drawn.fold_shares, drawn.classes)
     return [said, Chart("folds", "Share of each predicted class", draw)]
 
 
-def pointers(material: Material) -> list[Block] | str:
+def pointers(context: ReportContext) -> list[Block] | str:
     """Pointer errors in bars and hits, beside those of a constant pointer."""
-    result = material.result("evaluation")
+    result = context.result("evaluation")
     if not result:
         return NO_RESULT
     if not result.get("metrics", "center_mae_bars"):
         return "The run has no pointer head, or no window has an expansion."
-    drawn, baseline = result.found, result.found.pointer_baseline
+    drawn, baseline = result.value, result.value.pointer_baseline
     repeats = len(drawn.by_repeat)
     rows = tuple(
         (title(name), result.number("metrics", name, "mean"), _spread(result, ("metrics", name), repeats), result.number("pointer_baseline", name))
@@ -100,7 +100,7 @@ def pointers(material: Material) -> list[Block] | str:
     )  # fmt: skip
     reference = {name: getattr(baseline, name) for name in charts.HIT_TITLES} if baseline else {}
     note = "The constant pointer is the median of the other folds."
-    verdict = verdicts.of_pointers(result.found)
+    verdict = headlines.of_pointers(result.value)
     return [
         Text(verdict.rest, verdict.headline),
         Chart("errors", "Mean error, bars", partial(charts.pointer_errors, drawn.by_repeat, drawn.pointer_baseline)),
@@ -109,18 +109,18 @@ def pointers(material: Material) -> list[Block] | str:
     ]  # fmt: skip
 
 
-def training(material: Material) -> list[Block] | str:
+def training(context: ReportContext) -> list[Block] | str:
     """Losses, σ and gradient conflict over the epochs."""
-    epochs = material.epochs
+    epochs = context.epochs
     if not len(epochs["epoch"]):
         return "No epochs were recorded."
-    if material.record.kind == "pretrain":
+    if context.record.kind == "pretrain":
         return [
             Chart("loss", "Loss", partial(curves.pretraining, epochs), half=True),
             Chart("rate", "Learning rate", partial(curves.rate, epochs), half=True),
         ]
-    result, loss = material.result("evaluation"), material.spec.loss
-    classes = len(result.found.classes) if result else 0
+    result, loss = context.result("evaluation"), context.spec.loss
+    classes = len(result.value.classes) if result else 0
     constant = math.log(classes) if classes > 1 and loss.focal_gamma == 0 else None
     drawn = [
         Chart("class_loss", "Class loss", lambda look: curves.losses(epochs, "loss_class", look, constant), half=True),
@@ -129,7 +129,7 @@ def training(material: Material) -> list[Block] | str:
         Chart("objective", "What training minimises", partial(curves.objective, epochs), half=True),
         Chart("sigmas", "σ of the tasks", partial(curves.sigmas, epochs), half=True),
     ]
-    if len(material.steps.get("epoch", ())):
-        drawn.append(Chart("conflict", "Gradient conflict", partial(curves.conflict, material.steps), half=True))
+    if len(context.steps.get("epoch", ())):
+        drawn.append(Chart("conflict", "Gradient conflict", partial(curves.conflict, context.steps), half=True))
     said = "" if loss.pcgrad else " PCGrad is off: conflict was measured now and then, nothing was projected."
     return [Text(f"A thin line is one fit, the bold one their median.{said}"), *drawn]

@@ -1,0 +1,173 @@
+"""The registry of sections, in their order, and the report made of them. To add one: a function of the context, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from moola_core import __version__
+from moola_core.errors import SpecError, nearest
+from moola_core.registry import Registry
+from moola_core.runs.store import Run, now
+from moola_core.sections import (
+    comparison,
+    conclusions,
+    diagnostics,
+    doctor,
+    features,
+    performance,
+    plan,
+    pretraining,
+    settings,
+)
+from moola_core.sections.blocks import Block, Cell, Number, Report, Section, flat
+from moola_core.sections.context import ReportContext
+from moola_core.sections.formatting import KIND_TITLES, REPORT_OF, duration
+
+FINETUNE, PRETRAIN = ("finetune",), ("pretrain",)
+TRAINED = FINETUNE + PRETRAIN
+COMPARED, PLAN, DOCTOR = ("study", "compare"), ("plan",), ("doctor",)
+EXAMINED = TRAINED + COMPARED
+ALL = EXAMINED + PLAN + DOCTOR
+
+
+@dataclass(frozen=True)
+class SectionSpec:
+    """How a section is made.
+
+    Attributes
+    ----------
+    name, title : str
+        What the section is called in commands and on screen.
+    kinds : tuple of str
+        The kinds of report that have it, keys of `formatting.REPORT_OF`.
+    make : callable
+        Takes a `ReportContext` and returns the section's blocks, or the sentence that says why there are none.
+    """
+
+    name: str
+    title: str
+    kinds: tuple[str, ...]
+    make: Callable[[ReportContext], Sequence[Block] | str]
+
+
+SECTIONS: Registry[SectionSpec] = Registry("section", "moola.sections")
+for _section in (
+    SectionSpec("decisions", "What it says, and what next", TRAINED, conclusions.decisions),
+    SectionSpec("answer", "The answer, and what next", COMPARED, comparison.answer),
+    SectionSpec("plan", "What it came to, and what next", PLAN, plan.answer),
+    SectionSpec("targets", "Targets", FINETUNE, conclusions.targets),
+    SectionSpec("arms", "Arms", COMPARED, comparison.arms),
+    SectionSpec("differences", "Differences", COMPARED, comparison.differences),
+    SectionSpec("gaps", "Targets", COMPARED, comparison.targets),
+    SectionSpec("labels", "What would more labels buy?", COMPARED, comparison.labels),
+    SectionSpec("gains", "Where are the gains?", COMPARED, comparison.gains),
+    SectionSpec("other_metrics", "In other metrics", COMPARED, comparison.metrics),
+    SectionSpec("curves", "Learning curves", COMPARED, comparison.curves),
+    SectionSpec("differs", "What differs", COMPARED, comparison.differs),
+    SectionSpec("steps", "Decisions", PLAN, plan.decisions),
+    SectionSpec("studies", "What the studies found", PLAN, plan.studies),
+    SectionSpec("gates", "Gates", PLAN, plan.gates),
+    SectionSpec("doctor", "What the doctor says", EXAMINED + DOCTOR, doctor.summary),
+    SectionSpec("findings", "Findings, causes first", DOCTOR, doctor.findings),
+    SectionSpec("not_judged", "What could not be judged", DOCTOR, doctor.not_judged),
+    SectionSpec("figures", "The figures that were given", DOCTOR, doctor.figures),
+    SectionSpec("learned", "What pre-training learned", PRETRAIN, pretraining.learned),
+    SectionSpec("probe", "Can the labels be read from it?", PRETRAIN, pretraining.probe),
+    SectionSpec("metrics", "Metrics", FINETUNE, performance.metrics),
+    SectionSpec("confusion", "Confusion", FINETUNE, performance.confusion),
+    SectionSpec("folds", "What each fold answered", FINETUNE, performance.folds),
+    SectionSpec("pointers", "Pointers", FINETUNE, performance.pointers),
+    SectionSpec("calibration", "Calibration", FINETUNE, diagnostics.calibration),
+    SectionSpec("errors", "Where it is wrong", FINETUNE, diagnostics.errors),
+    SectionSpec("balance", "Balance of the tasks", FINETUNE, diagnostics.balance),
+    SectionSpec("transfer", "What became of the encoder", FINETUNE, diagnostics.transfer),
+    SectionSpec("attribution", "What the answers hang on", FINETUNE, features.attribution),
+    SectionSpec("features", "Features and labels", FINETUNE, features.features),
+    SectionSpec("shift", "Labelled windows and other bars", FINETUNE, features.shift),
+    SectionSpec("training", "Training", TRAINED, performance.training),
+    SectionSpec("runs", "The arms' runs", COMPARED, comparison.runs),
+    SectionSpec("asked", "What was asked", ALL, settings.asked),
+    SectionSpec("data", "On what data, and where", ALL, settings.data),
+):
+    SECTIONS.add(_section.name, _section)
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The sections that a report of such a kind may have, in order. Raises SpecError for a kind that has no report."""
+    found = tuple(name for name, section in SECTIONS.items() if kind in section.kinds)
+    if not found:
+        raise SpecError(f"a {kind} run has no report.", mend=f"Reports are of: {', '.join(REPORT_OF)}.")
+    return found
+
+
+def build(run: Run, chosen: Sequence[str] = (), kind: str = "") -> Report:
+    """The report of a run that has ended, with the `chosen` sections (all by default), always in their own order.
+
+    kind: "doctor" for what the doctor found in it, by default the run's own kind. Raises SpecError for a section or a kind that such
+    a run cannot have, RunError for a run that is active.
+    """
+    return assemble(ReportContext(run, kind), chosen)
+
+
+def assemble(context: ReportContext, chosen: Sequence[str] = ()) -> Report:
+    """As `build`, of context that the caller keeps."""
+    record = context.record
+    may = known(context)
+    for name in chosen:
+        if name not in may:
+            raise SpecError(f"unknown section {name!r}.", where=f"run {record.run_id}", mend=nearest(name, may))
+    sections, absent = [], []
+    for name in may:
+        if chosen and name not in chosen:
+            continue
+        made = make(name, context)
+        if isinstance(made, str):
+            absent.append((SECTIONS[name].title, made))
+        else:
+            sections.append(replace(made, blocks=tuple(flat(made.blocks))))
+    title = record.name or record.preset or (_examined(context) if context.asked is context.run else "") or "run"
+    return Report(
+        record.run_id, context.kind, title, _facts(context), tuple(sections), tuple(absent), now(), __version__
+    )
+
+
+def make(name: str, context: ReportContext) -> Section | str:
+    """The section called `name`, or the sentence that says why there is none."""
+    blocks = SECTIONS[name].make(context)
+    return blocks if isinstance(blocks, str) else Section(name, SECTIONS[name].title, tuple(blocks))
+
+
+def known(context: ReportContext) -> tuple[str, ...]:
+    """The sections of the context's kind of report, which must be one that such a run can have."""
+    own = context.record.kind
+    if context.kind != own and not (context.kind in DOCTOR and (own in EXAMINED or context.asked is not None)):
+        raise SpecError(
+            f"a {own} run has no report of kind {context.kind!r}.",
+            where=f"run {context.run.id}",
+            mend=f"Its kinds are: {', '.join(kind for kind in (own, *DOCTOR) if kind in ALL)}.",
+        )
+    found = names(context.kind)
+    # Of figures alone nothing else was asked; of a run no figures were given.
+    left_out = "asked" if getattr(context.spec, "figures", {}) else "figures"
+    return tuple(name for name in found if name != left_out)
+
+
+def _examined(context: ReportContext) -> str:
+    figures = getattr(context.spec, "figures", {})
+    return str(figures.get("about") or "Reported figures") if figures else "What is planned"
+
+
+def _facts(context: ReportContext) -> tuple[tuple[str, Cell], ...]:
+    record, stored = context.record, context.stored_record
+    took = stored.number("seconds")
+    facts: list[tuple[str, Cell]] = [
+        ("Run", record.run_id),
+        ("Kind", KIND_TITLES.get(record.kind, record.kind)),
+        ("State", record.state),
+        ("Preset", record.preset or "–"),
+        ("Made", record.created[:16].replace("T", " ") + " UTC"),
+        ("Took", Number(took.value, duration(record.seconds), took.source)),
+    ]
+    facts += [("Tags", ", ".join(record.tags))] if record.tags else []
+    return tuple(facts)

@@ -1,0 +1,12 @@
+"""The sample runs of the reports, for the sections that they are made of."""
+
+from tests.reports.conftest import (  # noqa: F401
+    figures_run,
+    full_run,
+    hostile_run,
+    hostile_study,
+    plan_run,
+    pretrained,
+    study_run,
+    windows,
+)

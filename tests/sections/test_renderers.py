@@ -1,0 +1,114 @@
+"""Every section is drawn by every renderer: a page, each file format, a terminal."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from moola_core.reports.formats import document, html, markdown
+from moola_core.sections import text
+from moola_core.sections.blocks import (
+    Choice,
+    Columns,
+    Command,
+    Figures,
+    Number,
+    Section,
+    Table,
+    Text,
+    WindowLinks,
+    flat,
+)
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import SECTIONS, assemble, known, make
+
+RUNS = ("full_run", "pretrained", "study_run", "plan_run", "figures_run")
+
+
+def sections(run):
+    context = ReportContext(run)
+    made = [make(name, context) for name in known(context)]
+    return [section for section in made if not isinstance(section, str)]
+
+
+def words(section) -> list[str]:
+    """A word of each block that any drawing of it must have."""
+    found = []
+    for block in flat(section.blocks):
+        if isinstance(block, Text):
+            found += [block.text or block.strong]
+        elif isinstance(block, Figures):
+            found += [one.title for one in block.items]
+        elif isinstance(block, Table):
+            found += [*block.columns, *(cell.shown for row in block.rows for cell in row if isinstance(cell, Number))]
+        elif isinstance(block, Command):
+            found.append(block.line)
+        else:
+            found.append(block.title)
+    return [word for word in found if word]
+
+
+def plain(drawn: str) -> str:
+    return re.sub(r"[^\w.]", "", drawn)
+
+
+def draw_page(section):
+    from moola_core.ui import render
+
+    render.section(section)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_section_is_drawn_in_files_and_in_a_terminal(request, name):
+    run = request.getfixturevalue(name)
+    context = ReportContext(run)
+    report = assemble(context)
+    for section in sections(run):
+        one = replace(report, sections=(Section(section.name, section.title, tuple(flat(section.blocks))),))
+        drawn = {
+            "terminal": text.render(section),
+            "md": re.sub(r"\\(.)", r"\1", markdown.render(one, "x")),
+            "json": document.render(one, context),
+        }
+        for renderer, output in drawn.items():
+            for word in words(section):
+                as_is = word.replace("<", "&lt;").replace(">", "&gt;").replace("&lt;", "&lt;")
+                seen = plain(output.replace('\\"', '"'))
+                assert plain(word) in seen or plain(as_is) in seen, f"{section.name} in {renderer}: {word}"
+        assert len(html.render(one)) > 1000, f"{section.name} in html"
+
+
+def test_every_section_is_drawn_on_a_page(full_run):
+    for section in sections(full_run):
+        at = AppTest.from_function(draw_page, kwargs={"section": section}, default_timeout=60).run()
+        assert not at.exception, f"{section.name} on a page: {at.exception}"
+        assert at.get("plotly_chart") or at.table or at.markdown, f"{section.name} on a page"
+
+
+def test_links_choices_and_columns_are_drawn_everywhere():
+    link = WindowLinks("doubts", (("w1", "Window w1"),), Table("Doubts", ("Window",), (("w1",),)))
+    choice = Choice("fold", "Fold", (("one", (Text("First fold."),)), ("two", (Text("Second fold."),))))
+
+    section = Section("sample", "Sample", (Columns(((link,), (choice,))),))
+    at = AppTest.from_function(draw_page, kwargs={"section": section}, default_timeout=60).run()
+    assert [button.label for button in at.button] == ["Window w1"] and at.selectbox[0].label == "Fold"
+    assert "First fold" in at.markdown[-1].value
+    at.selectbox[0].select(1).run()
+    assert "Second fold" in at.markdown[-1].value
+    assert text.render(section) == "Doubts\nWindow\nw1\n\nFirst fold."
+    every = replace(choice, every=True)
+    assert [block.text for block in flat((every,)) if isinstance(block, Text)] == ["First fold.", "Second fold."]
+
+
+def test_a_block_without_a_renderer_is_named():
+
+    with pytest.raises(TypeError, match="a terminal cannot show a str"):
+        text.render(Section("sample", "Sample", ("words",)))
+
+
+def test_every_section_has_a_title_and_a_kind():
+    for name, section in SECTIONS.items():
+        assert section.title and section.kinds and section.make.__doc__, name
