@@ -11,12 +11,13 @@ import pytest
 
 from moola_core.cli.diagnose import TEXTS
 from moola_core.diagnostics.calibration import _over_repeats, calibrations
-from moola_core.diagnostics.claims import Table, beats_chance
+from moola_core.diagnostics.claims import beats_chance
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import RESULTS, Domain, Expectation, Interval, Rank
 from moola_core.reports import comparing, verdicts
 from moola_core.reports.sections import build
 from moola_core.runs import codec
+from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run, Store
 from tests.app_samples import make_comparison, make_learned, make_predictions, make_run, make_transfer
 
@@ -172,9 +173,10 @@ def test_of_runs_at_chance_nothing_good_is_said_more_often_than_chance_has_it(ca
     said = {"classes": 0, "majority": 0, "pointers": 0, "calibration": 0, "recalibration": 0}
     for seed in range(20):
         frame = predictions(seed, sharpness=4.0, n=60, repeats=1)
-        found, table = evaluate(frame, 105), Table(frame)
-        excess, gains = _over_repeats(table, ("a", "b"))
-        report = dataclasses.replace(calibration, auroc=beats_chance(table, ("a", "b")), excess=excess, gains=gains)
+        found, grid = evaluate(frame, 105), PredictionTable(frame).grid()
+        group = grid.group(None)
+        excess, gains = _over_repeats(grid, group)
+        report = dataclasses.replace(calibration, auroc=beats_chance(grid, group), excess=excess, gains=gains)
         said["classes"] += verdicts.of_classes(found).outcome == "supported"
         said["majority"] += verdicts.of_majority(found).outcome == "supported"
         said["pointers"] += verdicts.of_pointers(found).outcome == "supported"
