@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,13 +116,24 @@ def make_run(root: Path, windows: Path, state: str = "done", name: str = "A run"
     return run
 
 
-def _finish(run: Run, windows: Path, constant: bool) -> None:
+@cache
+def _measured(windows: Path, changed_ns: int, constant: bool) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Predictions of the windows, and what is measured of them: once for each file and each state of it."""
     predictions = make_predictions(windows, constant)
+    found = {
+        "evaluation": evaluate(predictions, 105, {0: 0.9, 1: 0.95}),
+        "calibration": calibrations(predictions),
+        "errors": errors(predictions, load_windows(windows)),
+    }
+    return predictions, found
+
+
+def _finish(run: Run, windows: Path, constant: bool) -> None:
+    predictions, found = _measured(windows, windows.stat().st_mtime_ns, constant)
     run.write_table("predictions", {name: predictions[name].to_numpy() for name in predictions})
     run.write_table("steps", step_columns())
-    run.write_result("evaluation", evaluate(predictions, 105, {0: 0.9, 1: 0.95}))
-    run.write_result("calibration", calibrations(predictions))
-    run.write_result("errors", errors(predictions, load_windows(windows)))
+    for name, result in found.items():
+        run.write_result(name, result)
     run.write_result("transfer", make_transfer() if not constant else {"why_not": "no transfer to look at."})
     run.write_result("balance", make_balance() if not constant else {"why_not": "only one task was trained."})
     done = FOLDS * REPEATS

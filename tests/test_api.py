@@ -13,7 +13,8 @@ import pytest
 import moola_core as moola
 from moola_core.errors import SpecError
 
-SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1}
+SMALL = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1}
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 def test_importing_the_package_loads_nothing_heavy():

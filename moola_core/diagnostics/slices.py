@@ -26,6 +26,8 @@ def errors(predictions: pd.DataFrame, windows: Windows, exchange_tz: str = "Amer
     rows = predictions.merge(describe(windows, exchange_tz), on="window_id", how="left")
     table = PredictionTable(predictions)
     classes = table.classes if table.has_class else ()
+    if classes:
+        rows = rows.assign(target=table.target, answered=table.number(predictions["predicted"].to_numpy()))
     rng = np.random.default_rng(seed)
     found = tuple(
         _slice(by, str(value), part, classes, rng)
@@ -84,8 +86,11 @@ def _slice(by: str, value: str, part: pd.DataFrame, classes: tuple[str, ...], rn
         accuracy = float(right.mean())
         interval = binomtest(round(accuracy * n), n).proportion_ci(method="wilson")
         low, high = float(interval.low), float(interval.high)
-        own = [rows.arrays() for _, rows in PredictionTable(part).repeats()]
-        f1 = float(np.mean([measure(one, names=["f1_macro"])["f1_macro"] for one in own]))
+        target, answered = (part[name].to_numpy() for name in ("target", "answered"))
+        # F1 asks only for answers: the probabilities say that a class was predicted.
+        own = Predictions(classes, target, np.eye(len(classes))[answered], answered=answered)
+        weight = (part["repeat"].to_numpy() == part["repeat"].unique()[:, None]).astype(float)
+        f1 = float(measure(own, weight, names=["f1_macro"])["f1_macro"].mean())
     off = ((part["start_pred"] + part["end_pred"] - part["start_true"] - part["end_true"]) / 2).abs()
     by_window = off.groupby(part["window_id"]).mean().dropna().to_numpy()
     if not len(by_window):

@@ -109,7 +109,7 @@ def fit_all(
     device = resolve_device(spec.training)
     waiting = [fold for fold in folds if (fold.repeat, fold.fold) not in done]
     _check_sizes(spec, inputs, waiting)
-    if choose_engine(spec, device, len(waiting)).name == "replicas":
+    if choose_engine(spec, device, len(folds)).name == "replicas":  # by all: what is resumed is trained as the rest was
         yield from fit_replicas(spec, inputs, waiting, emit, device, start)
         return
     processes = min(spec.training.processes or min(2, os.cpu_count() or 1), len(waiting))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -11,11 +12,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from moola_core.launch import local
+from moola_core.launch.devices import Lock, default_device
+from moola_core.runs import codec
 from moola_core.runs.store import Run
 from tests.app_samples import make_data, make_everything, make_run
 
@@ -29,6 +33,7 @@ IDLE = """() => {
 }"""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.path).parent == Path(__file__).parent:
@@ -38,6 +43,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if CHROMIUM is None:
                 reason = "no Chromium: apt-get install -y --no-install-recommends chromium"
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def until(ready: Callable[[], bool], seconds: float = 200) -> None:
+    """Wait until `ready()` is true."""
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.2)
 
 
 class Server:
@@ -74,6 +87,13 @@ class Server:
         self.process.wait(10)
         self.log.close()
 
+    def end_worker(self) -> None:
+        """The worker would stay for its idle time, and go on with what is queued: end it with the test."""
+        lock = Lock(self.store, default_device())
+        if lock.held():
+            os.kill(codec.load_object(lock.path.read_bytes())["pid"], signal.SIGTERM)
+            until(lambda: not lock.held(), local.IDLE_S + 60)
+
 
 class Tab:
     """A browser tab on a server; `outside` collects requests that leave the machine, `errors` what the console complained of."""
@@ -82,11 +102,20 @@ class Tab:
         self.page = page
         self.address, self.outside, self.errors = address, [], []
         self.page.on("request", self._note)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", self._complain)
 
     def _note(self, request) -> None:
         if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
             self.outside.append(request.url)
+
+    def _complain(self, error) -> None:
+        self.errors.append(str(error))
+
+    def leave(self) -> None:
+        """Hear no more of the page, and see that it asked for nothing elsewhere and complained of nothing."""
+        self.page.remove_listener("request", self._note)
+        self.page.remove_listener("pageerror", self._complain)
+        assert self.outside == [] and self.errors == []
 
     def open(self, path: str = "") -> None:
         self.page.goto(f"{self.address}/{path}")
@@ -98,7 +127,7 @@ class Tab:
         until = time.monotonic() + 60
         while quiet < 2:
             assert time.monotonic() < until, "the page does not come to rest"
-            self.page.wait_for_timeout(150)
+            self.page.wait_for_timeout(100)
             quiet = quiet + 1 if self.page.evaluate(IDLE) else 0
 
     def text(self) -> str:
@@ -159,28 +188,48 @@ def download_report(tab: Tab, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser():
+def browser(request):
     from playwright.sync_api import sync_playwright
 
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert request.session.items[0].nodeid.endswith("@browser"), "xdist no longer keeps a group in one worker"
     with sync_playwright() as started:
         found = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS.split())
         yield found
         found.close()
 
 
-@pytest.fixture
-def open_tab(browser):
-    """open_tab(address, width=1440, scheme="light"): a tab that shares nothing with any other."""
-    opened = []
+@pytest.fixture(scope="session")
+def known_pages() -> dict:
+    """Pages by width and scheme, each used by one test after another: the first page of a new one takes seconds."""
+    return {}
 
-    def start(address: str, width: int = 1440, scheme: str = "light") -> Tab:
-        context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
-        opened.append(context)
-        return Tab(context.new_page(), address)
+
+@pytest.fixture
+def open_tab(browser, known_pages):
+    """open_tab(address, width=1440, scheme="light", own=False): a tab; own: one that no test has used, with no history.
+
+    When the test ends, no tab may have asked for anything outside the machine, or have had an error.
+    """
+    tabs, closing = [], []
+
+    def start(address: str, width: int = 1440, scheme: str = "light", own: bool = False) -> Tab:
+        page = known_pages.get((width, scheme))
+        if page is None or own:
+            context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+            page = context.new_page()
+            if own:
+                closing.append(context)
+            else:
+                known_pages[width, scheme] = page
+        tabs.append(Tab(page, address))
+        return tabs[-1]
 
     yield start
-    for context in opened:
+    for context in closing:
         context.close()
+    for tab in tabs:
+        tab.leave()
 
 
 @pytest.fixture

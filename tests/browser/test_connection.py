@@ -62,7 +62,7 @@ def tunnel(full):
 
 
 def test_a_dropped_connection_loses_no_unsent_launch_form(tunnel, open_tab):
-    tab = open_tab(tunnel.address)
+    tab = open_tab(tunnel.address, own=True)
     tab.open("launch")
     tab.page.get_by_label("epochs", exact=True).fill("7")
     tab.wait_for("--set training.epochs=7")

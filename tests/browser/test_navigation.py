@@ -66,7 +66,7 @@ def _settle_on(tab, title: str, same: bool) -> None:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "pages",
-    [pytest.param(("", "results?"), id="short"), pytest.param(tuple(PAGES), id="every", marks=pytest.mark.soak)],
+    [pytest.param(("results",), id="short"), pytest.param(tuple(PAGES), id="every", marks=pytest.mark.soak)],
 )
 def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, open_tab, pages):
     """The second dataset is chosen; the first would be the default. And Back leads back, with what was chosen."""
@@ -92,8 +92,9 @@ def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, ope
             tab.page.go_back()
             _settle_on(tab, before, same=True)
             assert (tab.query()["dataset"], tab.query()["run"]) == ("second", run), where
-    assert "Launch" in led.values() and tab.errors == [], led
-    assert len(pages) < len(PAGES) or (len(led) >= 12 and {"Windows", "Results", "Doctor"} <= set(led.values())), led
+    assert "Windows" in led.values() and tab.errors == [], led
+    wanted = {"Windows", "Results", "Doctor", "Launch"}
+    assert len(pages) < len(PAGES) or (len(led) >= 12 and wanted <= set(led.values())), led
 
 
 def test_ten_quick_presses_of_an_arrow_key_move_ten_windows(full, open_tab):
@@ -107,20 +108,25 @@ def test_ten_quick_presses_of_an_arrow_key_move_ten_windows(full, open_tab):
     tab.wait_for("Window 11 of", 60)
     tab.settle()
     assert "Window 11 of" in tab.text()
-    for _ in range(8):
+    link, eleventh = tab.page.url, tab.query()["window"]
+    for _ in range(4):
         tab.page.get_by_role("button", name="Previous").click()
+        tab.page.keyboard.press("ArrowLeft")
     tab.wait_for("Window 3 of", 60)
     tab.settle()
-    assert "Window 3 of" in tab.text() and tab.errors == []
+    assert "Window 3 of" in tab.text() and tab.query()["window"] != eleventh
     box = tab.page.get_by_label("Center off, bars")
     box.click()
     box.press("ArrowRight")
     tab.settle()
     assert "Window 3 of" in tab.text(), "a field in which somebody types keeps its keys"
+    tab.page.goto(link)
+    tab.wait_for("Window 11 of")
+    assert tab.query()["window"] == eleventh, "a link comes back to its window"
 
 
 def test_back_leads_back_one_page_for_one_press_after_many_steps_and_filters(full, open_tab):
-    tab = open_tab(full.address)
+    tab = open_tab(full.address, own=True)
     tab.open("features")
     tab.wait_for("Not computed yet")
     before = tab.page.evaluate("history.length")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import time
-
 import pytest
 
-from moola_core.launch import local
 from moola_core.runs import cancelling
 from moola_core.runs.store import Store
 from tests.app_samples import make_data
-from tests.browser.conftest import Server, download_report, fill_in
+from tests.browser.conftest import Server, download_report, fill_in, until
 
-FEW = {"epochs": "3", "folds": "2", "repeats": "1", "patience": "none"}
+FEW = {"epochs": "3", "folds": "2", "repeats": "1"}
 
 
 def start(tab, name: str, **settings: str) -> None:
@@ -28,19 +24,33 @@ def states(server) -> dict[str, str]:
     return {record.name: record.state for record in Store(server.store).runs()}
 
 
-def until(ready, seconds: float = 200) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "it does not happen"
-        time.sleep(0.3)
+def test_a_run_outlives_the_browser_and_the_app_that_started_it(tmp_path, open_tab):
+    make_data(tmp_path / "data")
+    server = Server(tmp_path, MOOLA_DEMO="off")
+    tab = open_tab(server.address, own=True)
+    start(tab, "alone", epochs="1", processes="1")
+    assert states(server)["alone"] in ("queued", "running")
+    tab.page.context.close()
+    server.process.kill()
+    server.process.wait()
+    until(lambda: states(server)["alone"] == "done")
+    again = Server(tmp_path, MOOLA_DEMO="off")
+    try:
+        tab = open_tab(again.address, own=True)
+        tab.open("results")
+        tab.wait_for("done alone", 60)
+    finally:
+        again.stop()
+        again.end_worker()
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab, read):
     make_data(tmp_path / "data")
     server = Server(tmp_path, MOOLA_DEMO="off")
-    tab = open_tab(server.address)
-    for name, settings in (("watched", {}), ("unwanted", {"epochs": "2000"}), ("third", {})):
+    tab = open_tab(server.address, own=True)
+    for name, settings in (("watched", {}), ("unwanted", {"epochs": "2000", "patience": "none"}), ("third", {})):
         start(tab, name, **settings)
     tab.open("runs")
     assert "third" in tab.text()
@@ -61,7 +71,7 @@ def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab, r
     again = Server(tmp_path, MOOLA_DEMO="off")
     try:
         until(lambda: states(again)["third"] == "done")
-        tab = open_tab(again.address)
+        tab = open_tab(again.address, own=True)
         third = next(r for r in Store(again.store).runs() if r.name == "third")
         tab.open(f"results?run={third.run_id}")
         tab.page.get_by_role("heading", name="Results").wait_for(timeout=60_000)
@@ -77,15 +87,4 @@ def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab, r
         assert tab.errors == [] and tab.outside == []
     finally:
         again.stop()
-        _end_worker(again)
-
-
-def _end_worker(server) -> None:
-    """The worker would stay for its idle time: end it with the test."""
-    from moola_core.launch.devices import Lock, default_device
-    from moola_core.runs import codec
-
-    lock = Lock(server.store, default_device())
-    if lock.held():
-        os.kill(codec.load_object(lock.path.read_bytes())["pid"], 15)
-        until(lambda: not lock.held(), local.IDLE_S + 60)
+        again.end_worker()

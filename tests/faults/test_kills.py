@@ -25,7 +25,7 @@ def test_kills_of_trainer_worker_and_submitter_lose_nothing(demo_files, tmp_path
     whole = Store(tmp_path / "whole").create(spec)
     worker.run(whole)
     site = Site(tmp_path, spec, seed=3)
-    fire(site, [getattr(site, f"kill_{name}") for name in kills], pause_s=3.0, keep=1)
+    fire(site, [getattr(site, f"kill_{name}") for name in kills], pause_s=3.0 if kills is LONG else 1.0, keep=1)
     assert site.settle(600) == []
     assert site.lost() == [] and site.torn() == [] and site.orphans(60) == []
     assert sum(site.counts.values()) == len(kills) and site.beside <= 1

@@ -24,6 +24,7 @@ from moola_core.runs.reaper import reap
 from moola_core.runs.store import Store
 from moola_core.specs import Study, build, change
 
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster
 SMALL = {"epochs": 2, "folds": 2, "repeats": 1, "hidden": 4, "processes": 1, "patience": None}
 
 
@@ -83,16 +84,18 @@ def spec_of(demo_files, **changes):
 
 
 @pytest.mark.timeout(600)
-def test_two_runs_go_through_and_a_third_is_cancelled_and_resumed_here(cluster, store, demo_files, capsys):
+@pytest.mark.parametrize("seeds", [(1,), pytest.param((1, 2), marks=pytest.mark.soak)], ids=["one", "two"])
+def test_runs_go_through_and_another_is_cancelled_and_resumed_here(cluster, store, demo_files, capsys, seeds):
     launcher = RayLauncher(store, cluster)
-    first, second = (launcher.submit(spec_of(demo_files, seed=seed), name=f"seed {seed}") for seed in (1, 2))
+    first, *others = (launcher.submit(spec_of(demo_files, seed=seed), name=f"seed {seed}") for seed in seeds)
     third = launcher.submit(spec_of(demo_files, epochs=2000, monitor_every=2000))
     record = store.open(third).record
     assert record.queue["cluster"] == cluster and reap(store.open(third), record).state in ("queued", "running")
     Queue(store.root).catch_up()
     assert Queue(store.root).entries() == [], "the worker of this machine leaves them alone"
-    until(lambda: all(store.open(run_id).record.state == "done" for run_id in (first, second)))
-    assert store.open(first).result("evaluation")["metrics"] != store.open(second).result("evaluation")["metrics"]
+    until(lambda: all(store.open(run_id).record.state == "done" for run_id in (first, *others)))
+    answers = [store.open(run_id).result("evaluation")["metrics"] for run_id in (first, *others)]
+    assert all(one != answers[0] for one in answers[1:])
     until(lambda: launcher.status(first) == "SUCCEEDED")
 
     until(lambda: store.open(third).record.state == "running")
@@ -110,6 +113,7 @@ def test_two_runs_go_through_and_a_third_is_cancelled_and_resumed_here(cluster, 
     launcher.cancel(third)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_the_runs_of_a_study_go_side_by_side(cluster, store, demo_files):
     arms = [{"name": "plain"}, {"name": "layer", "changes": {"model.normalisation": "layer"}}]

@@ -166,10 +166,11 @@ def test_a_mirror_that_cannot_be_written_costs_a_warning(spec, tmp_path, monkeyp
     assert run.record.state == "done" and len(run.record.warnings) == 1 and "mirror" in run.record.warnings[0]
 
 
-@pytest.fixture
-def parcel(spec, whole, demo_files, tmp_path):
+@pytest.fixture(scope="module")
+def packed(spec, whole, demo_files, tmp_path_factory):
     """An unfinished run, a finished one and its predictions, packed; the data they were made on is then gone."""
-    there = tmp_path / "there"
+    folder = tmp_path_factory.mktemp("packed")
+    there = folder / "there"
     there.mkdir()
     shutil.copy(demo_files["windows"], there / "w.parquet")
     (there / "w.parquet.moola.json").write_text("{}")
@@ -180,10 +181,16 @@ def parcel(spec, whole, demo_files, tmp_path):
     asked = store.create(Predict(run=done.id, data=moved.data), parent=done.id)
     worker.run(asked)
     part.update(state="running", process={"pid": 1, "host": "there"})
-    made = pack(store, [done.id, part.id], tmp_path / "runs.zip")
+    made = pack(store, [done.id, part.id], folder / "runs.zip")
     assert set(made.runs) == {done.id, part.id, asked.id} and made.missing == ()
     shutil.rmtree(there)
-    return tmp_path / "runs.zip", done.id, part.id, asked.id
+    return folder / "runs.zip", done.id, part.id, asked.id
+
+
+@pytest.fixture
+def parcel(packed, tmp_path):
+    """A copy of the packed runs, and their ids."""
+    return shutil.copy(packed[0], tmp_path / "runs.zip"), *packed[1:]
 
 
 def test_packed_runs_open_and_resume_elsewhere(parcel, whole, tmp_path, capsys):

@@ -29,7 +29,7 @@ from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Study, c
 from moola_core.training.reference import NAMES
 from tests.app_samples import make_comparison
 
-SMALL = {"epochs": 3, "repeats": 2, "folds": 3, "hidden": 4, "processes": 1}
+SMALL = {"epochs": 3, "repeats": 2, "folds": 2, "hidden": 4, "processes": 1}
 
 
 def base_of(demo_files, **changes):
@@ -149,7 +149,7 @@ def test_a_killed_study_goes_on_where_it_was_and_comes_to_the_same_verdict(store
     assert next(r.state for r in store.runs("study") if r.run_id == run.id) == "lost"
     worker.resume(run)
     again = hashes(child)
-    assert all(again[name] == digest for name, digest in kept.items()) and len(again) == 12
+    assert all(again[name] == digest for name, digest in kept.items()) and len(again) == 8
     verdicts = [json.dumps(one.result("comparison")["verdicts"]) for one in (run, whole)]
     assert verdicts[0] == verdicts[1]
 

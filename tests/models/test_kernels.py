@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -64,6 +65,8 @@ def test_low_precision_is_that_of_the_batched_products(device):
     shapes = ((2, 3, 4, 3), (2, 32, 3), (2, 32, 8), (2, 32))
     given = [torch.randn(shape, device=device) for shape in shapes]
     kind = torch.bfloat16 if device == "cuda" else torch.float16  # Triton's interpreter multiplies no bf16
-    low = [form(*given, kind) for form in (flash, on_chip, products)]
-    torch.testing.assert_close(*low, atol=1e-2, rtol=1e-2)
+    forms = (on_chip, products, *([flash] if find_spec("flashrnn") else []))
+    low = [form(*given, kind) for form in forms]
+    for one in low[1:]:
+        torch.testing.assert_close(one, low[0], atol=1e-2, rtol=1e-2)
     assert low[0].dtype == torch.float32

@@ -16,7 +16,7 @@ from tests.pages.conftest import texts
 
 # Few features: an attribution asks the model about every set of them.
 COLUMNS = ("range_z", "body_pct", "price_path")
-SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1, "columns": COLUMNS}
+SMALL = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1, "monitor_every": 1, "columns": COLUMNS}
 pytestmark = pytest.mark.usefixtures("few_trees")
 SECTIONS = {"Metrics": 4, "Calibration": 3, "Balance": 1, "Transfer": 2, "Attribution": 5, "Errors": 1}
 

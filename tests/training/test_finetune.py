@@ -50,12 +50,13 @@ def test_the_same_seed_gives_the_same_bits_in_one_process_or_two():
         assert all(np.array_equal(a.steps[name], b.steps[name], equal_nan=True) for name in a.steps)
 
 
-def test_replicates_do_not_depend_on_what_ran_before():
-    inputs, spec = make_inputs(30), make_spec(epochs=2)
+def test_replicates_do_not_depend_on_what_ran_before(device):
+    """On a card but for rounding: the order of its sums depends on how many fits are trained together."""
+    inputs, spec = make_inputs(30), make_spec(epochs=2, device=device, precision="float32")
     whole = {(r.repeat, r.fold): r.probabilities for r in fit_all(spec, inputs, folds_of(inputs, spec), lambda e: None)}
     rest = list(fit_all(spec, inputs, folds_of(inputs, spec), lambda e: None, frozenset({(0, 0), (0, 1)})))
     assert [(r.repeat, r.fold) for r in rest] == [(0, 2)]
-    assert np.array_equal(rest[0].probabilities, whole[0, 2])
+    np.testing.assert_allclose(rest[0].probabilities, whole[0, 2], rtol=0, atol=0 if device == "cpu" else 1e-4)
 
 
 def test_standardisation_is_fitted_on_training_windows_alone(device):

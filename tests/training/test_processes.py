@@ -65,8 +65,14 @@ def works(moment: str, path: str):
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("moment", ["interpreter start", "import", "work", "answer"])
+@pytest.mark.parametrize(
+    ("moment", "count"),
+    [
+        pytest.param(moment, count, marks=() if count == 1 + i % 2 else pytest.mark.soak)
+        for i, moment in enumerate(("interpreter start", "import", "work", "answer"))
+        for count in (1, 2)
+    ],
+)
 def test_a_process_that_is_killed_is_an_error_at_once_and_ends_the_others(moment, count, tmp_path):
     path, found = tmp_path / "mark", []
     killer = kill_once((lambda: True) if moment == "interpreter start" else path.exists, found)
@@ -80,7 +86,7 @@ def test_a_process_that_is_killed_is_an_error_at_once_and_ends_the_others(moment
 
 @pytest.mark.timeout(60)
 def test_a_fitting_process_that_is_killed_while_it_starts_ends_the_fits():
-    inputs, spec = make_inputs(300, length=60), make_spec(processes=2)
+    inputs, spec = make_inputs(300, length=60), make_spec(processes=2, device="cpu")
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
     assert inputs.x.nbytes > 1 << 17
     killer = kill_once(lambda: True, [])

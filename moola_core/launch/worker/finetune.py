@@ -44,7 +44,7 @@ def work(run: Run, listen: Listen | None) -> None:
     run.update(device=f"{device.name} {device.precision}", data_hashes=hashes, counts=counts, progress=progress)
     run.keep_events(lambda event: event.get("fold") is None or (event["repeat"], event["fold"]) in done)
     if spec.reference == "none":
-        engine = choose_engine(spec, device, len(folds) - len(done))
+        engine = choose_engine(spec, device, len(folds))
         run.update(counts=counts | {"engine": engine.name, "engine_why": engine.why})
     relay = Relay(run, progress, listen)
     for replicate in _fits(spec, inputs, folds, relay, frozenset(done), start):
