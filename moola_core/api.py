@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from moola_core.errors import SpecError
 from moola_core.runs import Run, Store
-from moola_core.specs import Compare, Data, Diagnose, Features, Finetune, Predict, Pretrain, change
+from moola_core.specs import Compare, Data, Diagnose, Features, Predict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,16 +105,9 @@ def finetune(
     SpecError, DataError, CheckpointError
         When a setting or a file is wrong; the message says how to fix it.
     """
-    from moola_core.presets import preset as named
-    from moola_core.runs.checkpoints import refuse_contradiction, start_from
+    from moola_core.launch.training_specs import finetune_spec
 
-    start, shared = named(preset), {}
-    if checkpoint:
-        state = bool(bars) and start.keeps_state  # a state that runs on needs bars
-        shared = start_from(checkpoint, start.schedule, store, state)
-    spec = _spec(start.finetune(), windows, bars, shared | dict(settings or {}))
-    refuse_contradiction(spec, store)
-    return execute(spec, store)
+    return execute(finetune_spec(preset, _data(windows, bars), dict(settings or {}), checkpoint, store), store)
 
 
 def pretrain(
@@ -146,9 +139,9 @@ def pretrain(
     SpecError, DataError
         When a setting or a file is wrong; the message says how to fix it.
     """
-    from moola_core.presets import preset as named
+    from moola_core.launch.training_specs import pretrain_spec
 
-    return execute(_spec(named(preset).pretrain(), windows, bars, dict(settings or {})), store)
+    return execute(pretrain_spec(preset, _data(windows, bars), dict(settings or {})), store)
 
 
 def run_study(
@@ -181,8 +174,7 @@ def run_study(
     """
     from moola_core.studies import study
 
-    data = _data(windows, bars).model_dump(exclude_unset=True)
-    return execute(study(name, preset, data, dict(settings or {})), store)
+    return execute(study(name, preset, _data(windows, bars), dict(settings or {})), store)
 
 
 def evaluate(run: Run) -> Evaluation:
@@ -258,7 +250,7 @@ def diagnose(
     """
     values: dict[str, Any] = {"name": name, "run": run.id if run else ""}
     if run is None:
-        values["data"] = _data(windows, bars)
+        values["data"] = Data.model_validate(_data(windows, bars))
     done = execute(Diagnose.model_validate(values), run.store_root if run else store)
     return _stored(done, name)
 
@@ -301,7 +293,7 @@ def predict(run: Run, *, windows: File | None = None, bars: File | None = None, 
     SpecError, DataError, RunError
         When it cannot be done; the message says why.
     """
-    spec = Predict(run=run.id, data=_data(windows, bars), stride=stride)
+    spec = Predict(run=run.id, data=Data.model_validate(_data(windows, bars)), stride=stride)
     return execute(spec, run.store_root).table("predicted").to_pandas()
 
 
@@ -361,12 +353,7 @@ def execute(spec: Any, store: File = STORE, *, name: str = "") -> Run:
     return run
 
 
-def _spec(start: Finetune | Pretrain, windows: File | None, bars: File | None, changes: Mapping[str, Any]) -> Any:
-    values = start.model_dump() | {"data": _data(windows, bars).model_dump()}
-    return change(type(start).model_validate(values), dict(changes))
-
-
-def _data(windows: File | None, bars: File | None) -> Data:
+def _data(windows: File | None, bars: File | None) -> dict[str, Any]:
     """The files, each read as the settings saved beside it say."""
     from moola_core.market.settings import load_reading
 
@@ -374,7 +361,7 @@ def _data(windows: File | None, bars: File | None) -> Data:
     for kind, path in (("windows", windows), ("bars", bars)):
         if path is not None:
             values |= {kind: str(Path(path).resolve()), f"{kind}_reading": load_reading(path).model_dump()}
-    return Data.model_validate(values)
+    return values
 
 
 def _stored(run: Run, name: str) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import Comparison, PlanReport
+from moola_core.sections.context import ReportContext
 from moola_core.ui import (
-    comparison_sections,
     doctor_sections,
     loaders,
     picker,
     plan_section,
     progress,
+    render,
     report_sections,
     selecting,
     state,
@@ -47,24 +48,18 @@ if run.record.active:
     progress.follow(run, progress.bar)
     st.caption("Each arm is an ordinary run: it appears on the Runs page as it goes on.")
     st.stop()
-for warning in run.record.warnings:
-    st.caption(f":orange[:material/warning:] {widgets.literal(warning)}")
 kind = "plan" if run.record.kind == "plan" else "comparison"
 result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error
+for warning in () if isinstance(result, Comparison) else run.record.warnings:
+    st.caption(f":orange[:material/warning:] {widgets.literal(warning)}")
 if isinstance(result, PlanReport):
-    plan_section.plan(result)
+    plan_section.plan(run, result)
     report_sections.offer(run)
     st.stop()
 if not isinstance(result, Comparison):
     widgets.empty("This comparison left no result", widgets.literal(str(result)))
     st.stop()
-comparison_sections.answer(result)
-comparison_sections.arms(result)
-comparison_sections.verdicts(result)
-comparison_sections.labels(result)
-comparison_sections.gains(result, dataset)
-comparison_sections.curves(result)
-comparison_sections.differences(result)
+render.sections(ReportContext(run), ("answer", "arms", "gaps", "differences", "labels", "gains", "curves", "differs"))
 findings = loaders.diagnosis(run)
 if findings is not None and findings.findings:
     st.subheader("What the doctor says of it")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.diagnostics.results import FeatureReport, Shift
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import make
 from moola_core.specs import Data, Diagnose
-from moola_core.ui import feature_sections, loaders, picker, progress, shift_sections, state, widgets
+from moola_core.ui import loaders, picker, progress, render, state, widgets
 
 picked = picker.current()
 st.title("Features")
@@ -25,7 +26,6 @@ WHAT = {
     "features": "Correlations, permutation tests and distributions of the 12 features, in a few seconds.",
     "shift": "Labelled windows beside the other bars and the grades left out, in half a minute.",
 }
-RESULTS: dict[str, type] = {"features": FeatureReport, "shift": Shift}
 
 
 def compute() -> None:
@@ -46,15 +46,10 @@ if run is None:
 if run.record.active:
     progress.follow(run, lambda run, record: st.markdown(f"{widgets.badge(record.state)} {WHAT[name]}"))
     st.stop()
-found = loaders.diagnostic(run, name) if run.record.state == "done" else run.record.error
-if not isinstance(found, RESULTS[name]):
-    widgets.empty("This could not be computed", widgets.literal(str(found)), [("Try again", compute)])
+made = make(name, ReportContext(run)) if run.record.state == "done" else run.record.error
+if isinstance(made, str):
+    widgets.empty("This could not be computed", widgets.literal(made), [("Try again", compute)])
     st.stop()
-if isinstance(found, Shift):
-    shift_sections.shift(found)
-else:
-    feature_sections.table(found)
-    feature_sections.expectations(found)
-    feature_sections.shapes(found)
+render.section(made)
 if st.button("Compute again", icon=":material/refresh:"):
     compute()

@@ -9,7 +9,7 @@ from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
 from moola_core.ui import (
     attribution_section,
-    diagnostic_sections,
+    calibration_section,
     learned_sections,
     loaders,
     picker,
@@ -43,11 +43,11 @@ if result is None or record.active:
     st.stop()
 
 if isinstance(result, Learned):
-    learned_sections.learned(run, result)
+    learned_sections.learned(run)
 else:
     sections = {
         "Metrics": lambda: result_sections.results(run, result),
-        "Calibration": lambda: diagnostic_sections.calibration(run),
+        "Calibration": lambda: calibration_section.calibration(run),
         "Balance": lambda: render.section(make("balance", ReportContext(run)), "No balance"),
         "Transfer": lambda: render.section(make("transfer", ReportContext(run)), "No transfer to look at"),
         "Attribution": lambda: attribution_section.attribution(run, picked.home),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any, get_args
 
 from moola_core.cli import options
-from moola_core.cli.train import Bar
+from moola_core.cli.progress import carry_out
 from moola_core.errors import SpecError, nearest
 from moola_core.specs.diagnose import Diagnose, Diagnostic
 
@@ -39,17 +38,12 @@ def run_diagnose(chosen: argparse.Namespace) -> int:
         raise SpecError(
             "the diagnostic is not a setting.", where=f"name={spec.name}", mend=f"Ask `moola diagnose {spec.name}`."
         )
-    from moola_core.launch import worker
     from moola_core.sections import text
     from moola_core.sections.context import ReportContext
     from moola_core.sections.registry import make
 
     run = Store(chosen.store).create(spec, parent=chosen.run or None)
-    bar = Bar(quiet=not sys.stderr.isatty())
-    try:
-        worker.run(run, bar)
-    finally:
-        bar.close()
+    carry_out(run)
     about = Store(chosen.store).open(spec.run) if spec.run else run
     section = make(spec.name, ReportContext(about, computed=run))
     words = section if isinstance(section, str) else text.render(section)

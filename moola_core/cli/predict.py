@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.cli.train import Bar
+from moola_core.cli.progress import carry_out
 from moola_core.errors import SpecError, StoreError
 
 
@@ -37,14 +36,8 @@ def run_predict(chosen: argparse.Namespace) -> int:
     spec = build(Predict, {"run": chosen.run, "data": options.data(chosen), "stride": chosen.stride})
     store = Store(chosen.store)
     store.open(chosen.run)
-    from moola_core.launch import worker
-
     run = store.create(spec, parent=chosen.run)
-    bar = Bar(quiet=not sys.stderr.isatty())
-    try:
-        worker.run(run, bar)
-    finally:
-        bar.close()
+    carry_out(run)
     try:
         shutil.copyfile(run.folder / "predicted.parquet", chosen.out)
     except OSError as error:

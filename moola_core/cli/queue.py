@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -188,14 +187,9 @@ def run_resume(chosen: argparse.Namespace) -> int:
     if chosen.ray or not chosen.foreground:
         options.show({"run_id": run.id, "state": "queued"}, chosen.json, f"Run {run.id} is queued to go on.")
         return 0
-    from moola_core.cli.train import Bar
-    from moola_core.launch import worker
+    from moola_core.cli.progress import carry_out
 
-    bar = Bar(quiet=not sys.stderr.isatty())
-    try:
-        worker.resume(run, bar)
-    finally:
-        bar.close()
+    carry_out(run, resume=True)
     state = run.record.state
     options.show({"run_id": run.id, "state": state}, chosen.json, f"Run {run.id} is {state}.")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.cli.train import Bar
+from moola_core.cli.progress import carry_out
 from moola_core.errors import RunError, SpecError
 
 SHOWN = ("f1_macro", "ece", "center_mae_bars", "joint_at_3")
@@ -97,7 +97,7 @@ def run_plan(chosen: argparse.Namespace) -> int:
     values = {"preset": chosen.preset, "data": options.data(chosen), "checkpoint": chosen.checkpoint}
     values["changes"] = options.pairs(chosen.changes, "--set")
     run = store.open(chosen.resume) if chosen.resume else store.create(build(Plan, values), name="plan")
-    _carry_out(run, resume=bool(chosen.resume))
+    carry_out(run, resume=bool(chosen.resume))
     found = run.result("plan")
     lines = [_decided(row) for row in found["decisions"]]
     lines += [f"gate {gate['threshold']:.2f} ({gate['source']}): {gate['says']}" for gate in found["gates"]]
@@ -109,17 +109,6 @@ def _decided(row: dict[str, Any]) -> str:
     further = f" The studies after it take over {row['adopts']}." if row["adopts"] else ""
     missing = f" {row['reason']}" if row["branch"] == "ran in part" else ""
     return f"{row['study']}: {row['branch']}.{missing} {row['verdict'] or row['reason']}{further}"
-
-
-def _carry_out(run: Any, resume: bool) -> None:
-    """Do or go on with the run here, with a progress bar where standard error is a terminal."""
-    from moola_core.launch import worker
-
-    bar = Bar(quiet=not sys.stderr.isatty())
-    try:
-        (worker.resume if resume else worker.run)(run, bar)
-    finally:
-        bar.close()
 
 
 def run_import(chosen: argparse.Namespace) -> int:
@@ -149,7 +138,7 @@ def run_study(chosen: argparse.Namespace) -> int:
     if chosen.ray:
         return _send(chosen, store)
     run = store.open(chosen.resume) if chosen.resume else store.create(_possible(chosen, store), name=chosen.name)
-    _carry_out(run, resume=bool(chosen.resume))
+    carry_out(run, resume=bool(chosen.resume))
     return _show(chosen, run)
 
 
@@ -232,7 +221,7 @@ def run_again(chosen: argparse.Namespace) -> int:
         )
     moved = {"data.windows": str(Path(chosen.windows).resolve())} if chosen.windows else {}
     run = store.create(change(old.spec, moved), name=f"again: {old.record.name or old.id}", parent=old.id)
-    _carry_out(run, resume=False)
+    carry_out(run, resume=False)
     keys = ["repeat", "window_id"]
     table = PredictionTable(old.predictions)
     both = table.frame.merge(run.predictions, on=keys, suffixes=("", "_again"))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.errors import DataError
+from moola_core.cli.progress import carry_out
 
 
 def add_to(commands: Any) -> None:
     finetune = commands.add_parser("finetune", help="a cross-validated run on labelled windows, in the foreground")
     finetune.add_argument("--windows", required=True, metavar="FILE")
     finetune.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from")
-    finetune.add_argument("--checkpoint", metavar="RUN_OR_FILE", help="the pre-trained encoder to start from")
+    finetune.add_argument(
+        "--checkpoint", metavar="RUN_OR_FILE", default="", help="the pre-trained encoder to start from"
+    )
     _add_spec(finetune)
     finetune.set_defaults(command=run_finetune)
 
@@ -47,36 +47,21 @@ def _add_spec(command: argparse.ArgumentParser) -> None:
 
 
 def run_finetune(chosen: argparse.Namespace) -> int:
-    from moola_core.presets import preset
-    from moola_core.runs.checkpoints import refuse_contradiction, start_from
+    from moola_core.launch.training_specs import finetune_spec
 
-    start, shared = preset(chosen.preset), {}
-    if chosen.checkpoint:
-        state = bool(chosen.bars) and start.keeps_state  # a state that runs on needs bars
-        shared = start_from(chosen.checkpoint, start.schedule, chosen.store, state)
-    spec = _spec(chosen, start.finetune(), shared)
-    refuse_contradiction(spec, chosen.store)
-    _check_encoder(spec, chosen.store)
-    run = _carry_out(chosen, spec)
+    changes = options.pairs(chosen.changes, "--set")
+    run = _carry_out(
+        chosen, finetune_spec(chosen.preset, options.data(chosen), changes, chosen.checkpoint, chosen.store)
+    )
     result = summary(run)
     return _report(chosen, result, "\n".join([_text(result), *_judged(run)]))
 
 
-def _check_encoder(spec: Any, store: str) -> None:
-    """Raise CheckpointError when the encoder to start from cannot be read or does not fit, before there is a run."""
-    from moola_core.features.catalog import names
-    from moola_core.launch.worker.labelled import encoder_of
-
-    start = encoder_of(spec, Path(store))
-    if start is not None:
-        start.check_features(names(spec.features.columns))
-        start.check_size(spec.model.layers, spec.model.hidden)
-
-
 def run_pretrain(chosen: argparse.Namespace) -> int:
-    from moola_core.presets import preset
+    from moola_core.launch.training_specs import pretrain_spec
 
-    run = _carry_out(chosen, _spec(chosen, preset(chosen.preset).pretrain(), {}))
+    spec = pretrain_spec(chosen.preset, options.data(chosen), options.pairs(chosen.changes, "--set"))
+    run = _carry_out(chosen, spec)
     result = pretrain_summary(run)
     return _report(chosen, result, "\n".join([*_judged(run), _pretrain_text(result)]))
 
@@ -102,16 +87,10 @@ def _judged(run: Any) -> list[str]:
 
 
 def _carry_out(chosen: argparse.Namespace, spec: Any) -> Any:
-    """Run the spec here, with a progress bar where standard error is a terminal."""
-    from moola_core.launch import worker  # loads torch: only once the settings are known to be right
     from moola_core.runs.store import Store
 
     run = Store(chosen.store).create(spec, chosen.name, chosen.note, chosen.tag)
-    bar = Bar(quiet=not sys.stderr.isatty())
-    try:
-        worker.run(run, bar)
-    finally:
-        bar.close()
+    carry_out(run)
     return run
 
 
@@ -120,19 +99,6 @@ def _report(chosen: argparse.Namespace, result: dict[str, Any], text: str) -> in
     for warning in result["warnings"]:
         print(f"note: {warning}", file=sys.stderr)
     return 0
-
-
-def _spec(chosen: argparse.Namespace, start: Any, shared: dict[str, Any]) -> Any:
-    """`start` with the files and changes that were asked for. Raises DataError when a file is not there."""
-    from moola_core.specs import change
-
-    values = start.model_dump()
-    values["data"] |= options.data(chosen)
-    spec = change(type(start).model_validate(values), shared | options.pairs(chosen.changes, "--set"))
-    for path in filter(None, (spec.data.windows, spec.data.bars)):
-        if not Path(path).is_file():
-            raise DataError("no such file.", where=path, mend="Check the path.")
-    return spec
 
 
 def summary(run: Any) -> dict[str, Any]:
@@ -249,29 +215,3 @@ def _goal(targets: dict[str, Any], name: str) -> str:
     if not rows:
         return ""
     return f"target {rows[0]['target']} {'met' if all(row['met'] for row in rows) else 'missed'}"
-
-
-class Bar:
-    """A progress bar with the time left, on standard error; also tells the inner loss of the last epoch."""
-
-    width = 30
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet, self.started, self.drawn = quiet, time.monotonic(), 0.0
-
-    def __call__(self, event: Any, progress: dict[str, Any]) -> None:
-        if self.quiet or time.monotonic() - self.drawn < 0.1:
-            return
-        self.drawn = time.monotonic()
-        total = progress["total"] or 1
-        begun = 0.0 if "unit" in progress else progress.get("epoch", 0) / progress["epochs"]
-        share = min(1.0, (progress["done"] + begun) / total)
-        spent = self.drawn - self.started
-        left = f"about {spent * (1 - share) / share:.0f} s left" if share > 0.02 else "starting"
-        filled = round(self.width * share)
-        text = f"\r{'█' * filled}{'░' * (self.width - filled)} {progress['done']}/{total} {progress.get('unit', 'fits')}, epoch {progress.get('epoch', 0)}, {left}   "
-        print(text, end="", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        if not self.quiet and self.drawn:
-            print(file=sys.stderr)

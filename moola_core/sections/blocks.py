@@ -85,24 +85,29 @@ class Command:
 
 @dataclass(frozen=True)
 class WindowLinks:
-    """Windows to look at: a page shows a button for each of `links`, (window id, text); a file and a terminal show the `table`."""
+    """Windows to look at: a page shows a button for each of `links`, (window id, text); a file and a terminal show the `table`.
+
+    run_id: whose answers the opened window shows; by default the chosen run's.
+    """
 
     name: str
     links: tuple[tuple[str, str], ...]
     table: Table
+    run_id: str | None = None
 
 
 @dataclass(frozen=True)
 class Choice:
     """Blocks of which one set is shown at a time: a page lets the reader choose among `options`, (text, blocks).
 
-    A file and a terminal show the first option, or all of them where `every` is set.
+    A file and a terminal show the first option; all of them where `every` is set; none where it is for the page only.
     """
 
     name: str
     title: str
     options: tuple[tuple[str, tuple[Block, ...]], ...]
     every: bool = False
+    page_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ def flat(blocks: Iterable[Block]) -> Iterator[Simple]:
         if isinstance(block, WindowLinks):
             yield block.table
         elif isinstance(block, Choice):
-            for _, inner in block.options if block.every else block.options[:1]:
+            for _, inner in block.options[: 0 if block.page_only else None if block.every else 1]:
                 yield from flat(inner)
         elif isinstance(block, Columns):
             for inner in block.columns:

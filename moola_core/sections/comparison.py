@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from moola_core.charts import comparison as charts
-from moola_core.diagnostics.results import Comparison, Verdict
+from moola_core.diagnostics.results import Comparison, Gain, Verdict
 from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.metrics import title
 from moola_core.runs.epochs import epoch_columns
 from moola_core.sections import advice, comparison_text
-from moola_core.sections.blocks import Block, Cell, Chart, Number, Row, Table, Text
+from moola_core.sections.blocks import Block, Cell, Chart, Choice, Columns, Number, Row, Table, Text, WindowLinks
 from moola_core.sections.conclusions import gap
 from moola_core.sections.context import ABSENT, ReportContext, Result
 from moola_core.sections.formatting import duration, probability
@@ -88,24 +88,28 @@ def differences(context: ReportContext) -> list[Block] | str:
     if not result:
         return NO_RESULT
     found: Comparison = result.value
-    pairs = comparison_text.in_order(found, MAIN)
-    if not pairs:
+    names = sorted(comparison_text.metrics(found), key=lambda name: name != MAIN)
+    if MAIN not in names:
         return found.no_verdict or "Nothing was compared in macro F1."
+    options = tuple((title(name), tuple(_differences(result, name))) for name in names)
+    return [Text(comparison_text.drawn(found)), Choice("metric", "Metric", options)]
+
+
+def _differences(result: Result, metric: str) -> Iterator[Block]:
+    """The verdicts of one metric, drawn and in a row each, and the strict reading beside them."""
+    found: Comparison = result.value
+    pairs = comparison_text.in_order(found, metric)
     rows = [row for _, row in pairs]
+    yield Chart("forest", f"{title(metric)}: each arm less {found.against}", partial(charts.forest, rows))
+    yield _verdicts(result, pairs)
     strict: tuple[Row, ...] = tuple(
         (row.arm, row.verdict, _chance(result, i, "strict_p"),
          *(result.number("verdicts", i, name, form="+.3f") for name in ("strict_low", "strict_high")), _agrees(row))
         for i, row in pairs if row.strict_p is not None
     )  # fmt: skip
-    blocks: list[Block] = [
-        Text(comparison_text.drawn(found)),
-        Chart("forest", f"Macro F1: each arm less {found.against}", partial(charts.forest, rows)),
-        _verdicts(result, pairs),
-    ]
     if strict:
         columns = ("Arm", "Verdict", "Strict p", "from", "to", "The strict reading")
-        blocks.append(Table("The strict reading", columns, strict, comparison_text.undecided(rows)))
-    return blocks
+        yield Table("The strict reading", columns, strict, comparison_text.undecided(rows))
 
 
 def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]]) -> Table:
@@ -217,42 +221,42 @@ def labels(context: ReportContext) -> list[Block] | str:
 
 
 def gains(context: ReportContext) -> list[Block] | str:
-    """The windows on which each network gained or lost most, and those of a simple model that beats it."""
+    """The windows on which an arm gained or lost most: networks first, then simple models."""
     result = context.result("comparison")
     if not result:
         return NO_RESULT
     found: Comparison = result.value
-    shown = [*found.beaten_by, *(arm.name for arm in comparison_text.networks(found))]
-    tables = [_gains(result, name) for name in dict.fromkeys(shown) if found.gains.get(name)]
-    if not tables:
+    networks = {arm.name for arm in comparison_text.networks(found)}
+    names = sorted((name for name, rows in found.gains.items() if rows), key=lambda name: name not in networks)
+    if not names:
         return found.no_verdict or "No window was predicted by two arms."
-    return [Text(comparison_text.gained(found)), *tables]
+    options = tuple((name, (_gains(result, name),)) for name in names)
+    return [Text(comparison_text.gained(found)), Choice("arm", "Arm", options, every=True)]
 
 
-def _gains(result: Result, arm: str) -> Table:
-    rows = result.value.gains[arm]
-    sides = comparison_text.ends(rows, LISTED)
-    table: list[Row] = []
-    for k in range(max(map(len, sides))):
-        cells: list[Cell] = []
-        for places in sides:
-            i = places[k] if k < len(places) else None
-            cells += [ABSENT] * 4 if i is None else [
-                rows[i].window_id, rows[i].label, result.number("gains", arm, i, "gain", form="+.2f"),
+def _gains(result: Result, arm: str) -> Columns:
+    rows: tuple[Gain, ...] = result.value.gains[arm]
+    run_id = next((one.run_id for one in result.value.arms if one.name == arm), None)
+    sides = []
+    for name, places in zip(("gained", "lost"), comparison_text.ends(rows, LISTED), strict=True):
+        table: tuple[Row, ...] = tuple(
+            (
+                rows[i].window_id,
+                rows[i].label,
+                result.number("gains", arm, i, "gain", form="+.2f"),
                 result.number("gains", arm, i, "center_gain_bars", form="+.1f"),
-            ]  # fmt: skip
-        table.append(tuple(cells))
-    columns = (
-        "Gained most",
-        "Class",
-        "Change",
-        "Center, bars",
-        "Lost most",
-        "Its class",
-        "Its change",
-        "Its center, bars",
-    )
-    return Table(arm, columns, tuple(table))  # fmt: skip
+            )
+            for i in places
+        )
+        shown = Table(f"{arm}: {name} most", ("Window", "Class", "Change", "Center, bars"), table)
+        links = tuple((rows[i].window_id, _gained(rows[i])) for i in places)
+        sides.append((WindowLinks(name, links, shown, run_id),))
+    return Columns(tuple(sides))
+
+
+def _gained(row: Gain) -> str:
+    center = "" if row.center_gain_bars is None else f", center {row.center_gain_bars:+.1f} bars better"
+    return f"{row.window_id} ({row.label}): {row.gain:+.2f}{center}"
 
 
 def curves(context: ReportContext) -> list[Block] | str:

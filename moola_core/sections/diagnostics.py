@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 
 from moola_core.charts import balance as balance_charts
 from moola_core.charts import calibration as calibration_charts
 from moola_core.charts import slices as slice_charts
 from moola_core.charts import transfer as transfer_charts
+from moola_core.diagnostics.results import CalibrationReport
 from moola_core.metrics.probability import brier_title
 from moola_core.sections import headlines
 from moola_core.sections.blocks import (
@@ -29,7 +29,6 @@ from moola_core.sections.context import ReportContext, Result
 from moola_core.sections.pretraining import probed
 
 MOST_SUSPECTS, MOST_LINKS = 10, 6
-HALF_ROWS = 8  # a chart of more rows takes the whole width
 
 
 def of_run(context: ReportContext, name: str) -> Result | str:
@@ -41,38 +40,66 @@ def of_run(context: ReportContext, name: str) -> Result | str:
 
 
 def calibration(context: ReportContext) -> list[Block] | str:
-    """How honest the probabilities are: the first repeat in full, the others in a row each."""
+    """How honest the probabilities are: a repeat in full, then all of them in a row each."""
     result = of_run(context, "calibration")
     if isinstance(result, str):
         return result
-    drawn, brier = result.value.repeats[0], brier_title(result.value.brier_convention)
+    found: CalibrationReport = result.value
+    brier = brier_title(found.brier_convention)
+    names = ("value", "low", "high", "null_median", "null_95")
     rows: tuple[Row, ...] = tuple(
         (
             str(one.repeat + 1),
-            *(result.number("repeats", i, "errors", 0, name) for name in ("value", "low", "high", "null_median", "null_95")),
+            *(result.number("repeats", i, "errors", 0, name) for name in names),
             result.chance("repeats", i, "p_value"),
             result.number("repeats", i, "spiegelhalter_z", form=".2f"),
             *(result.number("repeats", i, "brier", name) for name in ("brier", "reliability", "resolution")),
         )
-        for i, one in enumerate(result.value.repeats)
-    )  # fmt: skip
+        for i, one in enumerate(found.repeats)
+    )
     columns = ("Repeat", "ECE", "from", "to", "Honest: median", "95%", "p", "z", brier, "reliability", "resolution")
-    mended: tuple[Row, ...] = tuple(
-        (row.method, *(result.number("repeats", 0, "recalibrated", i, name) for name in ("ece", "log_loss", "brier", "accuracy", "parameter")))
-        for i, row in enumerate(result.value.repeats[0].recalibrated)
-    )  # fmt: skip
-    calibrated, recalibrated = headlines.of_calibration(result.value), headlines.of_recalibration(result.value)
+    note = f"ECE: {found.repeats[0].errors[0].convention}, with its 95% interval. z within ±1.96 is honest."
+    calibrated, recalibrated = headlines.of_calibration(found), headlines.of_recalibration(found)
+    repeats = tuple(
+        (f"repeat {one.repeat + 1}", (_reliability(result, i), _recalibrated(result, i)))
+        for i, one in enumerate(found.repeats)
+    )
     return [
         Text(calibrated.rest, calibrated.headline),
         Text(recalibrated.rest, recalibrated.headline),
-        Chart("reliability", "What is said, and what comes true", partial(calibration_charts.reliability, drawn),
-              "Repeat 1. Points inside the grey bars are what an honest model of this size shows."),
-        Chart("conventions", "By other conventions", partial(calibration_charts.conventions, drawn.errors),
-              "Each convention has its own noise: a point inside its grey bar says nothing."),
-        Table("Each repeat", columns, rows, f"ECE: {result.value.repeats[0].errors[0].convention}, with its 95% interval. z within ±1.96 is honest."),
-        Table("Recalibrated on other folds", ("Method", "ECE", "Log loss", brier, "Accuracy", "Temperature"), mended,
-              "Repeat 1; each fold by a map fitted on the others."),
-    ]  # fmt: skip
+        Table("Each repeat", columns, rows, note),
+        Choice("repeat", "Repeat", repeats),
+    ]
+
+
+def _reliability(result: Result, repeat: int) -> Columns:
+    """The reliability of one repeat, and what other conventions would say of it."""
+    found = result.value.repeats[repeat]
+    reliability = Chart(
+        "reliability",
+        "What is said, and what comes true",
+        partial(calibration_charts.reliability, found),
+        f"Repeat {found.repeat + 1}. Points inside the grey bars are what an honest model of this size shows.",
+    )
+    conventions = Chart(
+        "conventions",
+        "By other conventions",
+        partial(calibration_charts.conventions, found.errors),
+        "Each convention has its own noise: a point inside its grey bar says nothing. Means over folds look worst of all.",
+    )
+    return Columns(((reliability,), (conventions,)))
+
+
+def _recalibrated(result: Result, repeat: int) -> Table:
+    found, brier = result.value.repeats[repeat], brier_title(result.value.brier_convention)
+    names = ("ece", "log_loss", "brier", "accuracy", "parameter")
+    rows: tuple[Row, ...] = tuple(
+        (row.method, *(result.number("repeats", repeat, "recalibrated", i, name) for name in names))
+        for i, row in enumerate(found.recalibrated)
+    )
+    columns = ("Method", "ECE", "Log loss", brier, "Accuracy", "Temperature")
+    note = f"Repeat {found.repeat + 1}; each fold by a map fitted on the others."
+    return Table("Recalibrated on other folds", columns, rows, note)
 
 
 def errors(context: ReportContext) -> list[Block] | str:
@@ -86,27 +113,30 @@ def errors(context: ReportContext) -> list[Block] | str:
     blocks: list[Block] = [
         Text("A slice whose interval misses the dotted line differs from the rest. Among twenty slices, one does by chance.")
     ]  # fmt: skip
-    count = Counter(row.by for row in found.slices)
-    kinds = sorted(count, key=lambda kind: count[kind] > HALF_ROWS)  # narrow charts first, side by side
-    options = [(slice_charts.TITLES.get(kind, kind), (_slices(result, kind, overall, count[kind]),)) for kind in kinds]
+    kinds = dict.fromkeys(row.by for row in found.slices)
+    options = [(slice_charts.TITLES.get(kind, kind), (_slices(result, kind, overall),)) for kind in kinds]
     blocks += [Choice("by", "By", tuple(options), every=True)] if options else []
-    names = ("accuracy", "low", "high", "f1_macro", "center_mae_bars", "center_low", "center_high")
-    rows: tuple[Row, ...] = tuple(
-        (slice_charts.TITLES.get(row.by, row.by), row.value, result.number("slices", i, "n", form="d"),
-         *(result.number("slices", i, name, form=".1f" if name.startswith("center") else ".3f") for name in names))
-        for i, row in enumerate(found.slices)
-    )  # fmt: skip
-    columns = ("By", "Slice", "n", "Accuracy", "from", "to", "Macro F1", "Center off, bars", "center from", "center to")
-    blocks.append(Table("", columns, rows))
     confident = _suspects(result, "confident", "Most confident errors", "No window was answered wrongly.")
     second = _suspects(result, "second_look", "Labels worth a second look", found.second_look_note)
     return [*blocks, Columns(((confident,), (second,)))]
 
 
-def _slices(result: Result, kind: str, overall: float | None, count: int) -> Chart:
-    rows = [row for row in result.value.slices if row.by == kind]
-    draw = partial(slice_charts.slices, rows, overall)
-    return Chart(f"by_{kind}", slice_charts.TITLES.get(kind, kind), draw, half=count <= HALF_ROWS)
+def _slices(result: Result, kind: str, overall: float | None) -> Columns:
+    """The slices of one kind: a chart, and its figures."""
+    own = [(i, row) for i, row in enumerate(result.value.slices) if row.by == kind]
+    title = slice_charts.TITLES.get(kind, kind)
+    draw = partial(slice_charts.slices, [row for _, row in own], overall)
+    names = ("accuracy", "low", "high", "f1_macro", "center_mae_bars", "center_low", "center_high")
+    rows: tuple[Row, ...] = tuple(
+        (
+            row.value,
+            result.number("slices", i, "n", form="d"),
+            *(result.number("slices", i, name, form=".1f" if name.startswith("center") else ".3f") for name in names),
+        )
+        for i, row in own
+    )
+    columns = (title, "n", "Accuracy", "from", "to", "Macro F1", "Center off, bars", "center from", "center to")
+    return Columns(((Chart(f"by_{kind}", title, draw),), (Table("", columns, rows),)))
 
 
 def _suspects(result: Result, name: str, title: str, note: str) -> Block:

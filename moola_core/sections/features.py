@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from moola_core.charts import attribution as attribution_charts
 from moola_core.charts import correlation as charts
 from moola_core.charts import shift as shift_charts
+from moola_core.diagnostics.results import Attribution, Domain, Evaluation, FeatureReport, FeatureShift, Shift
 from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.sections import headlines
-from moola_core.sections.blocks import Block, Chart, Figure, Figures, Table, Text
+from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Table, Text, WindowLinks
 from moola_core.sections.context import ReportContext, Result
 from moola_core.sections.diagnostics import of_run
 from moola_core.targets import NOTABLE_R
 
 MOST_FOREIGN = 6
+EXPECTED = "consol_proxy"  # the feature that the researcher expects to rank first
+TOO_FEW_BARS = "There are too few bars away from the labelled windows to compare them with. Give more bars."
+FIRST_BARS = "A state that starts anew at each window is unlike itself in the first bars. Pre-train and fine-tune with the same state."
 SHIFT_TITLES = {"bars": "Against the other bars", "left_out": "Against the grades left out"}
 
 
@@ -23,40 +28,70 @@ def attribution(context: ReportContext) -> list[Block] | str:
     result = of_run(context, "attribution")
     if isinstance(result, str):
         return result
-    found, drawn = result.value, result.value
+    found: Attribution = result.value
     evaluation = context.result("evaluation")
     classes = headlines.of_classes(evaluation.value) if evaluation else None
-    unsure = classes is not None and classes.outcome != SUPPORTED
-    blocks: list[Block] = [Text(f"{classes.text} Read no ranking off it.", warning=True)] if classes and unsure else []
-    blocks += [
+    sure = classes is not None and classes.outcome == SUPPORTED
+    blocks: list[Block] = []
+    if classes and not sure:
+        blocks.append(Text(f"{classes.text} Read no ranking off it.", warning=True))
+    blocks.append(
         Text(
             f"Exact grouped Shapley values of the out-of-fold models, {len(found.window_id):,} answers; "
             f"the contributions add up to the answer within {found.additivity_error:.0e}."
         )
-    ]
+    )
+    correlated = context.result("features") if sure else None
+    report = correlated.value if correlated and not correlated.why_not else None
+    options = tuple(
+        (output, tuple(_contributions(found, output, evaluation.value if evaluation else None, report)))
+        for output in found.outputs
+    )
     rows = {(row.group, row.output): (row, i) for i, row in enumerate(found.ranking)}
-    for i, output in enumerate(drawn.outputs):
-        blocks.append(
-            Chart(
-                f"ranking_{i}",
-                found.outputs[i],
-                partial(attribution_charts.ranking, drawn, output),
-                half=len(found.outputs) > 1 and i > 0,
-            )
-        )
-    first = drawn.outputs[0]
-    blocks.append(
-        Chart("beeswarm", "Every window", partial(attribution_charts.beeswarm, drawn, first),
-              "Right: pushes the output up. Blue: the feature is high in that window, orange: low."),
-    )  # fmt: skip
-    if drawn.course.size:
-        draw = partial(attribution_charts.course, drawn, first)
-        blocks.append(Chart("course", "Where in the window", draw, "Dark: the answer hangs on it."))
     table = tuple(
         (group, *(result.number("ranking", rows[group, output][1], "mean") for output in found.outputs))
         for group in sorted(found.groups, key=lambda name: rows[name, found.outputs[0]][0].rank)
     )
-    return [*blocks, Table("Mean size of the contribution", ("Feature", *found.outputs), table)]
+    return [
+        *blocks,
+        Choice("output", "Output", options, every=True),
+        Table("Mean size of the contribution", ("Feature", *found.outputs), table),
+    ]
+
+
+def _contributions(
+    found: Attribution, output: str, evaluation: Evaluation | None, report: FeatureReport | None
+) -> Iterator[Block]:
+    """What one output hangs on: the expected rank judged, the ranking, every window, and where in the window."""
+    verdict = headlines.of_rank(found.ranking, output, EXPECTED, evaluation)
+    yield Text(verdict.rest, verdict.headline)
+    if report is not None:
+        ranks = {row.group: row.rank for row in found.ranking if row.output == output}
+        size = {row.feature: abs(row.r) for row in report.table if row.aggregate == "window"}
+        ours = sorted((name for name in ranks if name in size), key=lambda name: ranks[name])[:3]
+        theirs = sorted((name for name in size if name in ranks), key=lambda name: -size[name])[:3]
+        yield Text(f"First three here: {', '.join(ours)}; by correlation with the label: {', '.join(theirs)}.")
+    number = found.outputs.index(output)
+    ranking = Chart(
+        f"ranking_{number}",
+        output,
+        partial(attribution_charts.ranking, found, output),
+        "Where the points of neighbouring features mix, their order is luck.",
+    )
+    windows = Chart(
+        f"beeswarm_{number}",
+        f"{output}: every window",
+        partial(attribution_charts.beeswarm, found, output),
+        "Right: pushes the output up. Blue: the feature is high in that window, orange: low.",
+    )
+    yield Columns(((ranking,), (windows,)))
+    if found.course.size:
+        yield Chart(
+            f"course_{number}",
+            f"{output}: where in the window",
+            partial(attribution_charts.course, found, output),
+            "Mean size of each feature's contribution at each bar, by expected gradients. Dark: the answer hangs on it.",
+        )
 
 
 def of_windows(context: ReportContext, name: str) -> Result | str:
@@ -68,52 +103,103 @@ def of_windows(context: ReportContext, name: str) -> Result | str:
 
 
 def features(context: ReportContext) -> list[Block] | str:
-    """Which features carry the label: the whole window's means, the researcher's rule and the false discoveries side by side."""
+    """Which features carry the label: the researcher's rule and the false discoveries side by side, then each feature by class."""
     result = of_windows(context, "features")
     if isinstance(result, str):
         return result
-    found = result.value
-    kept = [(i, row) for i, row in enumerate(found.table) if row.aggregate == "window"]
-    flagged, sure = sum(abs(row.r) > NOTABLE_R for _, row in kept), sum(row.q < 0.05 for _, row in kept)
-    blocks: list[Block] = [
-        Text(
-            f"{flagged} of {len(kept)} pass the rule |r| > {NOTABLE_R:g}; features of no use do so in a quarter to a half of such tables.",
-            f"{sure} of {len(kept)} features hold against all {len(found.table)} tests (q < 0.05).",
-        )
-    ]
-    positives = list(dict.fromkeys(row.positive for row in result.value.table))
-    for k, positive in enumerate(positives):
-        rows = [row for row in result.value.table if row.aggregate == "window" and row.positive == positive]
-        draw = partial(charts.correlations, rows)
-        blocks.append(Chart(f"correlations_{k}", "Correlation with the label", draw, "Filled: q < 0.05."))
-        blocks.append(_correlations(result, [i for i, row in enumerate(result.value.table) if row in rows]))
+    found: FeatureReport = result.value
+    known = [name for name in charts.AGGREGATE_TITLES if any(row.aggregate == name for row in found.table)]
+    options = tuple((charts.AGGREGATE_TITLES[name], tuple(_aggregate(result, name))) for name in known)
+    return [Choice("aggregate", "Mean over", options), *_expectations(result), *_shapes(found)]
+
+
+def _aggregate(result: Result, name: str) -> Iterator[Block]:
+    """The correlations of one mean of each feature with each class."""
+    found: FeatureReport = result.value
+    kept = [row for row in found.table if row.aggregate == name]
+    flagged, sure = sum(abs(row.r) > NOTABLE_R for row in kept), sum(row.q < 0.05 for row in kept)
+    yield Text(
+        f"{flagged} of {len(kept)} pass the rule |r| > {NOTABLE_R:g}; features of no use do so in a quarter to a half of such tables.",
+        f"{sure} of {len(kept)} features hold against all {len(found.table)} tests (q < 0.05).",
+    )
+    if name == "before_expansion":
+        yield Text("This mean reads the pointer, which belongs to the label: it explains, but no model has it.")
+    options = []
+    for k, positive in enumerate(dict.fromkeys(row.positive for row in kept)):
+        places = [i for i, row in enumerate(found.table) if row.aggregate == name and row.positive == positive]
+        draw = partial(charts.correlations, [found.table[i] for i in places])
+        chart = Chart(f"correlations_{k}", "Correlation with the label", draw, "Filled: q < 0.05.")
+        options.append((positive, (Columns(((chart,), (_correlations(result, places),))),)))
+    yield Choice("positive", "Class", tuple(options), every=True)
+
+
+def _expectations(result: Result) -> Iterator[Block]:
+    """What the researcher expected, and what is wrong with a column whatever the labels."""
+    found: FeatureReport = result.value
     expected = tuple(
         (row.text, headlines.of_expectation(row).headline, *(result.number("expectations", i, name) for name in ("actual", "low", "high")))
         for i, row in enumerate(found.expectations)
     )  # fmt: skip
-    note = "yes or no where the 95% interval of r lies on one side of what is expected."
-    blocks += [Table("As expected?", ("Expected", "Met", "r", "from", "to"), expected, note)] if expected else []
+    if expected:
+        note = "yes or no where the 95% interval of r lies on one side of what is expected."
+        yield Table("As expected?", ("Expected", "Met", "r", "from", "to"), expected, note)
     wrong = tuple(
         (row.feature, row.remark, result.number("columns", i, "std", form=".4f"))
         for i, row in enumerate(found.columns)
         if row.remark
     )
-    return [*blocks, *([Table("Columns to look at", ("Feature", "What is wrong", "std"), wrong)] if wrong else [])]  # fmt: skip
+    if wrong:
+        yield Table("Columns to look at", ("Feature", "What is wrong", "std"), wrong)
+    else:
+        yield Text("Every column varies, at every bar, on a scale that a network can read.")
+
+
+def _shapes(found: FeatureReport) -> Iterator[Block]:
+    """One feature by class, and all features among each other."""
+    options = []
+    for name in found.features:
+        by_class = Chart(
+            "distribution",
+            f"{name} by class",
+            partial(charts.distribution, found, name),
+            "Window means: the more the shapes lie over each other, the less it tells.",
+        )
+        course = Chart(
+            "course",
+            f"{name} over the window",
+            partial(charts.course, found, name),
+            "Mean at each bar, ± 2 standard errors: where the bands part, the classes differ.",
+        )
+        options.append((name, (Columns(((by_class,), (course,))),)))
+    yield Choice("feature", "Feature", tuple(options), page_only=True)
+    note = "Near 1 or −1 two columns say the same; leaving one out changes little, and a ranking between them is luck."
+    yield Chart("among", "Features among each other", partial(charts.among, found), note)
 
 
 def _correlations(result: Result, places: list[int]) -> Table:
-    """The rows of the result's table at `places`, all of one class."""
-    found = result.value
+    """The rows of the result's table at `places`, all of one mean and one class."""
+    found: FeatureReport = result.value
     numbers = ("r", "r_low", "r_high", "auc", "auc_middle")
     rows = tuple(
-        (found.table[i].feature, *(result.number("table", i, name) for name in numbers), result.chance("table", i, "p"), result.chance("table", i, "q"),
-         result.number("table", i, "sign_stability", form=".0%"), result.number("table", i, "std", form=".4f"))
+        (
+            found.table[i].feature,
+            "●" if abs(found.table[i].r) > NOTABLE_R else "",
+            *(result.number("table", i, name) for name in numbers),
+            result.chance("table", i, "p"),
+            result.chance("table", i, "q"),
+            result.number("table", i, "sign_stability", form=".0%"),
+            result.number("table", i, "std", form=".4f"),
+            result.number("table", i, "n", form="d"),
+        )
         for i in places
-    )  # fmt: skip
-    columns = ("Feature", "r", "from", "to", "AUC", "AUC, middle", "p", "q", "Same sign", "std")
+    )
+    rule = f"> {NOTABLE_R:g}"
+    columns = ("Feature", rule, "r", "from", "to", "AUC", "AUC, middle", "p", "q", "Same sign", "std", "n")
+    first = found.table[places[0]]
     note = (
-        f"Means over {charts.AGGREGATE_TITLES['window']}, {found.windows} windows; positive r goes with {found.table[places[0]].positive}. "
-        f"p by exchanging {found.groups} groups of windows that share bars, {found.permutations:,} times; q by Benjamini and Hochberg."
+        f"Means over {charts.AGGREGATE_TITLES[first.aggregate]}, {found.windows} windows; positive r goes with {first.positive}. "
+        f"p by exchanging {found.groups} groups of windows that share bars, {found.permutations:,} times; q by Benjamini and Hochberg. "
+        "AUC, middle: of the distance from the median."
     )
     return Table("", columns, rows, note)
 
@@ -123,36 +209,47 @@ def shift(context: ReportContext) -> list[Block] | str:
     result = of_windows(context, "shift")
     if isinstance(result, str):
         return result
-    found, blocks = result.value, list[Block]()
-    if found.domain is not None:
-        verdict = headlines.of_domain(found.domain)
-        blocks += [
-            Text(verdict.rest, verdict.headline),
-            Figures((
-                Figure("AUROC", result.number("domain", "auc", form=".2f"), "of a classifier, cross-validated"),
-                Figure("No difference: from", result.number("domain", "null_low", form=".2f"), f"{found.domain.draws} shuffles"),
-                Figure("to", result.number("domain", "null_high", form=".2f"), "95% of them"),
-                Figure("Windows", result.number("counts", "labelled", form=",d"), "labelled"),
-                Figure("Others", result.number("counts", "bars", form=",d"), "of the other bars"),
-            )),
-            Table("What it goes by", ("Number", "Weight"),
-                  tuple((row[0], result.number("domain", "drivers", i, 1)) for i, row in enumerate(found.domain.drivers))),
-            Table("The most foreign labelled windows", ("Window", "Told with"),
-                  tuple((row.window_id, result.number("domain", "foreign", i, "probability")) for i, row in enumerate(found.domain.foreign[:MOST_FOREIGN]))),
-        ]  # fmt: skip
-    else:
-        blocks.append(Text("There are too few bars away from the labelled windows to compare them with."))
-    for kind, title in SHIFT_TITLES.items():
-        rows = getattr(found, kind)
-        if rows:
-            blocks.append(
-                Chart(f"distances_{kind}", title, partial(shift_charts.distances, getattr(result.value, kind)))
-            )
-            names = ("ks", "low", "high", "p", "psi", "mean", "other_mean")
-            table = tuple(
-                (row.feature, *(result.number(kind, i, name) for name in names)) for i, row in enumerate(rows)
-            )
-            blocks.append(Table("", ("Feature", "KS", "from", "to", "p", "PSI", "Mean", "Theirs"), table))
-    draw = partial(shift_charts.first_bars, found.first_bars)
-    note = "A state that starts anew at each window is unlike itself in the first bars."
-    return [*blocks, Chart("first_bars", "The first bars of a window", draw, note)]
+    found: Shift = result.value
+    options = [
+        (title, (_distances(result, kind, title),)) for kind, title in SHIFT_TITLES.items() if getattr(found, kind)
+    ]
+    return [
+        *(_domain(result, found.domain) if found.domain else [Text(TOO_FEW_BARS)]),
+        *([Choice("against", "Labelled windows", tuple(options), every=True)] if options else []),
+        Chart("first_bars", "The first bars of a window", partial(shift_charts.first_bars, found.first_bars), FIRST_BARS),
+    ]  # fmt: skip
+
+
+def _domain(result: Result, found: Domain) -> Iterator[Block]:
+    """Whether a classifier tells the labelled windows from the other bars, and by what."""
+    verdict = headlines.of_domain(found)
+    yield Text(verdict.rest, verdict.headline)
+    yield Figures(
+        (
+            Figure("AUROC", result.number("domain", "auc", form=".2f"), "of a classifier, cross-validated"),
+            Figure("No difference: from", result.number("domain", "null_low", form=".2f"), f"{found.draws} shuffles"),
+            Figure("to", result.number("domain", "null_high", form=".2f"), "95% of them"),
+            Figure("Windows", result.number("counts", "labelled", form=",d"), "labelled"),
+            Figure("Others", result.number("counts", "bars", form=",d"), "of the other bars"),
+        )
+    )
+    weights = tuple((row[0], result.number("domain", "drivers", i, 1)) for i, row in enumerate(found.drivers))
+    note = "Weight per standard deviation; positive: larger in labelled windows."
+    foreign = found.foreign[:MOST_FOREIGN]
+    rows = tuple((row.window_id, result.number("domain", "foreign", i, "probability")) for i, row in enumerate(foreign))
+    links = tuple((row.window_id, f"{row.window_id}: told with {row.probability:.2f}") for row in foreign)
+    table = Table("The most foreign labelled windows", ("Window", "Told with"), rows)
+    yield Columns(
+        ((Table("What it goes by", ("Number", "Weight"), weights, note),), (WindowLinks("foreign", links, table),))
+    )
+
+
+def _distances(result: Result, kind: str, title: str) -> Columns:
+    """How far the labelled windows are from one kind of others, feature by feature."""
+    names = ("ks", "low", "high", "p", "psi", "mean", "other_mean")
+    rows: tuple[FeatureShift, ...] = getattr(result.value, kind)
+    table = tuple((row.feature, *(result.number(kind, i, name) for name in names)) for i, row in enumerate(rows))
+    columns = ("Feature", "KS", "from", "to", "p", "PSI", "Mean", "Theirs")
+    note = "PSI: below 0.1 little, above 0.25 much. p supposes windows that share no bars."
+    chart = Chart(f"distances_{kind}", title, partial(shift_charts.distances, rows))
+    return Columns(((chart,), (Table("", columns, table, note),)))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from moola_core.charts import learned as charts
-from moola_core.diagnostics.results import Learned
+from moola_core.diagnostics.results import Learned, Reconstruction
 from moola_core.sections import headlines
-from moola_core.sections.blocks import Block, Chart, Figure, Figures, Table, Text
+from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Table, Text
 from moola_core.sections.context import ReportContext, Result
 
-SHOWN = 3
+SHOWN = ("close_norm", "range_z", "dist_prev_SH")
 LEFT_OUT = {
     "over_gaps": "over gaps", "labelled": "sharing bars with labelled windows", "between": "across the split",
     "not_active": "not active", "not_similar": "not similar",
@@ -22,7 +22,7 @@ def learned(context: ReportContext) -> list[Block] | str:
     result = context.result("learned")
     if not result:
         return "The run left no result."
-    found, drawn = result.value, result.value
+    found: Learned = result.value
     verdict = headlines.of_learned(found)
     blocks: list[Block] = [Text(verdict.rest, verdict.headline), _figures(result, found)]
     gone = [f"{found.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if found.counts.get(name)]
@@ -34,13 +34,24 @@ def learned(context: ReportContext) -> list[Block] | str:
         )  # fmt: skip
         columns = ("Feature", "Unit", "Error", "Feature mean", "Last bar", "Noise floor")
         note = "Left of the dotted line: better than always answering the feature's mean."
-        blocks.append(Chart("errors", "Error at hidden bars", partial(charts.errors, drawn.features), note))
-        blocks.append(Table("", columns, rows))
+        chart = Chart("errors", "Error at hidden bars", partial(charts.errors, found.features), note)
+        blocks.append(Columns(((chart,), (Table("", columns, rows),))))
     if found.examples:
-        names = [row.name for row in drawn.features]
-        draw = partial(charts.reconstruction, drawn.examples[0], names, names[:SHOWN])
-        blocks.append(Chart("rebuilt", f"The window of {found.examples[0].start_time} UTC, rebuilt", draw))
+        windows = tuple((one.start_time, (_rebuilt(found, one),)) for one in found.examples)
+        blocks.append(Choice("example", "Window", windows))
     return blocks
+
+
+def _rebuilt(found: Learned, example: Reconstruction) -> Choice:
+    """A window's features and what was made of their hidden bars: some together, then each."""
+    names = [row.name for row in found.features]
+    together = [name for name in SHOWN if name in names] or names[: len(SHOWN)]
+    title = f"The window of {example.start_time} UTC, rebuilt"
+    options = tuple(
+        (", ".join(shown), (Chart("rebuilt", title, partial(charts.reconstruction, example, names, shown)),))
+        for shown in (together, *([name] for name in names))
+    )
+    return Choice("features", "Features", options)
 
 
 def _figures(result: Result, found: Learned) -> Figures:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from moola_core.sections.blocks import Block, Cell, Chart, Command, Figures, Section, Table, Text, charts, flat, shown
 
 CHARTS = "Charts, in the app and in reports"
+MOST_ROWS = 12
 
 
 def render(section: Section) -> str:
@@ -31,6 +33,9 @@ def _block(block: Block) -> str:
 
 
 def _table(table: Table) -> str:
+    left_out = len(table.rows) - MOST_ROWS
+    more = f"… {left_out} more rows; --json has them all." if left_out > 0 else ""
+    table = replace(table, rows=table.rows[:MOST_ROWS])
     rows = [table.columns, *(tuple(map(shown, row)) for row in table.rows)]
     numeric = [_numeric([row[at] for row in table.rows]) for at in range(len(table.columns))]
     widths = [max(len(row[at]) for row in rows) for at in range(len(table.columns))]
@@ -41,7 +46,7 @@ def _table(table: Table) -> str:
         ).rstrip()
         for row in rows
     ]
-    return "\n".join(filter(None, (table.title, *lines, table.note)))
+    return "\n".join(filter(None, (table.title, *lines, more, table.note)))
 
 
 def _numeric(cells: Sequence[Cell]) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from moola_core.diagnostics.results import Decision, PlanReport
-from moola_core.ui import state, widgets
+from moola_core.runs.store import Run
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import make
+from moola_core.ui import render, state
 from moola_core.ui.widgets import literal, moment
 
 MARKS = {
@@ -17,17 +19,12 @@ MARKS = {
 }
 
 
-def plan(found: PlanReport) -> None:
+def plan(run: Run, found: PlanReport) -> None:
     """Every step in its order, then what the researcher's thresholds say of the baseline."""
     for row in found.decisions:
         _decision(row)
     st.subheader("Gates")
-    st.caption(literal(found.contradiction))
-    rows = [
-        {"threshold": row.threshold, "from the": row.source, "baseline": row.value, "says": row.says}
-        for row in found.gates
-    ]
-    widgets.table(pd.DataFrame(rows).set_index("threshold"), "gates")
+    render.section(make("gates", ReportContext(run)))
 
 
 def _decision(row: Decision) -> None:

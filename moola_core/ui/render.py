@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
+from pandas.io.formats.style import Styler
 
 from moola_core.sections.blocks import (
     Block,
@@ -14,6 +18,7 @@ from moola_core.sections.blocks import (
     Columns,
     Command,
     Figures,
+    Number,
     Section,
     Table,
     Text,
@@ -21,8 +26,13 @@ from moola_core.sections.blocks import (
     lines,
     shown,
 )
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import make
 from moola_core.ui import widgets
 from moola_core.ui.widgets import literal
+
+MOST_PIXELS = 470  # a longer table scrolls
+MOST_SEGMENTS = 5  # more options are chosen from a list
 
 
 def section(made: Section | str, title: str = "Nothing to show") -> None:
@@ -33,24 +43,33 @@ def section(made: Section | str, title: str = "Nothing to show") -> None:
         _blocks(made.name, made.blocks)
 
 
+def sections(context: ReportContext, names: Iterable[str]) -> None:
+    """Each of the sections that there is something to show in, under its title."""
+    for name in names:
+        made = make(name, context)
+        if not isinstance(made, str):
+            st.subheader(made.title)
+            section(made)
+
+
 def _blocks(name: str, blocks: Iterable[Block]) -> None:
     """The blocks under each other; charts of half the width two in a line."""
-    for line in lines(blocks):
+    for number, line in enumerate(lines(blocks)):
         if isinstance(line[0], Chart) and line[0].half:
             for place, chart in zip(st.columns(2, gap="large"), line, strict=False):
                 with place:
-                    _block(name, chart)
+                    _block(name, chart, number)
         else:
-            _block(name, line[0])
+            _block(name, line[0], number)
 
 
-def _block(name: str, block: Block) -> None:
+def _block(name: str, block: Block, place: int) -> None:
     if isinstance(block, Text):
         _text(block)
     elif isinstance(block, Figures):
         widgets.figures({one.title: (shown(one.number), one.note) for one in block.items})
     elif isinstance(block, Table):
-        _table(block)
+        _table(f"{name}-{place}", block)
     elif isinstance(block, Command):
         st.caption(literal(block.title))
         st.code(block.line, language="bash", wrap_lines=True)
@@ -60,14 +79,16 @@ def _block(name: str, block: Block) -> None:
         _note(block.note)
     elif isinstance(block, WindowLinks):
         _heading(block.table.title)
-        widgets.window_links(dict(block.links), f"{name}-{block.name}")
+        widgets.window_links(dict(block.links), f"{name}-{block.name}", block.run_id)
         _note(block.table.note)
     elif isinstance(block, Choice):
-        _blocks(name, block.options[_chosen(name, block)][1])
+        chosen = _chosen(name, block)
+        _blocks(f"{name}-{block.name}-{chosen}", block.options[chosen][1])
     elif isinstance(block, Columns):
-        for place, inner in zip(st.columns(len(block.columns), gap="large"), block.columns, strict=True):
-            with place:
-                _blocks(name, inner)
+        columns = st.columns(len(block.columns), gap="large")
+        for number, (column, inner) in enumerate(zip(columns, block.columns, strict=True)):
+            with column:
+                _blocks(f"{name}-{place}-{number}", inner)
     else:
         raise TypeError(f"a page cannot show a {type(block).__name__}")
 
@@ -86,18 +107,45 @@ def _chosen(name: str, block: Choice) -> int:
     if len(block.options) < 2:
         return 0
     texts = [text for text, _ in block.options]
-    return st.selectbox(
-        block.title, range(len(texts)), key=f"{name}-{block.name}", format_func=texts.__getitem__, width=260
-    )
+    key, places = f"{name}-{block.name}", range(len(texts))
+    if len(texts) <= MOST_SEGMENTS:
+        return st.segmented_control(
+            block.title, places, key=key, format_func=texts.__getitem__, default=0, required=True
+        )
+    return st.selectbox(block.title, places, key=key, format_func=texts.__getitem__, width=260)
 
 
-def _table(block: Table) -> None:
+def _table(key: str, block: Table) -> None:
+    """Figures in a table that sorts and downloads as CSV, words in one that wraps."""
     _heading(block.title)
-    rows = [[literal(shown(cell)) for cell in row] for row in block.rows]
-    st.table(
-        pd.DataFrame(rows, columns=[literal(name) for name in block.columns]), border="horizontal", hide_index=True
-    )
+    if any(isinstance(cell, Number) for row in block.rows for cell in row):
+        titles = {str(i): title for i, title in enumerate(block.columns)}
+        height = min(38 + 35 * len(block.rows), MOST_PIXELS)
+        st.dataframe(_frame(block), key=key, hide_index=True, column_config=titles, height=height)
+    else:
+        rows = [[literal(shown(cell)) for cell in row] for row in block.rows]
+        named = pd.DataFrame(rows, columns=[literal(name) for name in block.columns])
+        st.table(named, border="horizontal", hide_index=True)
     _note(block.note)
+
+
+def _frame(block: Table) -> Styler:
+    """The stored numbers, which sort and download, shown as they are read. Columns are numbered: two may have one title."""
+    columns: dict[str, list[Any]] = {}
+    texts: dict[str, Callable[[Any], str]] = {}
+    for i in range(len(block.columns)):
+        cells = [row[i] for row in block.rows]
+        numbers = [cell for cell in cells if isinstance(cell, Number)]
+        if len(numbers) < len(cells):
+            columns[str(i)] = [shown(cell) for cell in cells]
+        else:
+            columns[str(i)] = [math.nan if cell.value is None else cell.value for cell in numbers]
+            texts[str(i)] = partial(_read, {cell.value: cell.shown for cell in numbers})
+    return pd.DataFrame(columns).style.format(texts)
+
+
+def _read(texts: dict[float | int | None, str], value: float) -> str:
+    return texts[None if math.isnan(value) else value]
 
 
 def _heading(title: str) -> None:

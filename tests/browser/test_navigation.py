@@ -87,7 +87,7 @@ def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, ope
             _settle_on(tab, before, same=False)
             led[f"{before}: {kind}"] = tab.title()
             query, where = tab.query(), f"{kind} on {before} leads to {tab.page.url}"
-            wanted = full.second["arm"].id if kind in ("gained", "lost") else run
+            wanted = full.second["arm"].id if kind.startswith("gains") else run
             assert (query["dataset"], query["run"]) == ("second", wanted), where
             tab.page.go_back()
             _settle_on(tab, before, same=True)

@@ -133,7 +133,8 @@ def test_pre_training_learned_something_only_if_it_is_surely_better_than_without
         verdict = headlines.of_learned(dataclasses.replace(make_learned(), gain=found))
         assert verdict.outcome == expected(found) and verdict.headline.startswith("It learned to") == (found.low > 0)
     measures = tuple(
-        headlines.Measure(name, 0.5, 0.4, "higher", Interval(0.1, low, 0.3)) for name, low in (("a", 0.05), ("b", -0.05))
+        headlines.Measure(name, 0.5, 0.4, "higher", Interval(0.1, low, 0.3))
+        for name, low in (("a", 0.05), ("b", -0.05))
     )
     others = dataclasses.replace(make_learned(), masked_mae=None, measures=measures)
     assert headlines.of_learned(others).outcome == "open"

@@ -1,0 +1,47 @@
+"""Runs carried out in the foreground, with a progress bar."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moola_core.runs.store import Run
+
+
+def carry_out(run: Run, resume: bool = False) -> None:
+    """Do or go on with the run here, with a progress bar where standard error is a terminal."""
+    from moola_core.launch import worker  # loads torch: only once the settings are known to be right
+
+    bar = Bar(quiet=not sys.stderr.isatty())
+    try:
+        (worker.resume if resume else worker.run)(run, bar)
+    finally:
+        bar.close()
+
+
+class Bar:
+    """A progress bar with the time left, on standard error; also tells the inner loss of the last epoch."""
+
+    width = 30
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet, self.started, self.drawn = quiet, time.monotonic(), 0.0
+
+    def __call__(self, event: Any, progress: dict[str, Any]) -> None:
+        if self.quiet or time.monotonic() - self.drawn < 0.1:
+            return
+        self.drawn = time.monotonic()
+        total = progress["total"] or 1
+        begun = 0.0 if "unit" in progress else progress.get("epoch", 0) / progress["epochs"]
+        share = min(1.0, (progress["done"] + begun) / total)
+        spent = self.drawn - self.started
+        left = f"about {spent * (1 - share) / share:.0f} s left" if share > 0.02 else "starting"
+        filled = round(self.width * share)
+        text = f"\r{'█' * filled}{'░' * (self.width - filled)} {progress['done']}/{total} {progress.get('unit', 'fits')}, epoch {progress.get('epoch', 0)}, {left}   "
+        print(text, end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if not self.quiet and self.drawn:
+            print(file=sys.stderr)

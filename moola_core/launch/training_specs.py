@@ -1,0 +1,74 @@
+"""What a run is asked to do: a preset, its files, changes and the encoder to start from, made one spec and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from moola_core.errors import DataError
+from moola_core.presets import preset
+from moola_core.runs.checkpoints import refuse_contradiction, start_from
+from moola_core.specs import Finetune, Pretrain, change
+
+AnySpec = TypeVar("AnySpec", Finetune, Pretrain)
+
+
+def finetune_spec(
+    name: str, data: Mapping[str, Any], changes: Mapping[str, Any], checkpoint: str, store: str | Path
+) -> Finetune:
+    """The spec of a cross-validated run.
+
+    Parameters
+    ----------
+    name : str
+        The preset.
+    data : mapping of str to value
+        Fields of ``moola_core.specs.Data``.
+    changes : mapping of str to value
+        Changes of the preset's settings, and of those that the checkpoint tells.
+    checkpoint : str
+        A pre-training run's id, or a file, to start the encoder from; empty for random weights.
+    store : str or Path
+        Folder of the runs, in which a checkpoint's id is looked up.
+
+    Raises
+    ------
+    SpecError, DataError, CheckpointError
+        When a setting or a file is wrong, or the checkpoint cannot be read, contradicts the settings or does not fit.
+    """
+    start, told = preset(name), {}
+    if checkpoint:
+        state = bool(data.get("bars")) and start.keeps_state  # a state that runs on needs bars
+        told = start_from(checkpoint, start.schedule, store, state)
+    spec = _with_files(start.finetune(), data, told | dict(changes))
+    refuse_contradiction(spec, store)
+    if spec.transfer.checkpoint:
+        _check_encoder(spec, Path(store))
+    return spec
+
+
+def pretrain_spec(name: str, data: Mapping[str, Any], changes: Mapping[str, Any]) -> Pretrain:
+    """The spec of a pre-training run; parameters and errors as of `finetune_spec`."""
+    return _with_files(preset(name).pretrain(), data, changes)
+
+
+def _with_files(start: AnySpec, data: Mapping[str, Any], changes: Mapping[str, Any]) -> AnySpec:
+    values = start.model_dump()
+    values["data"] |= data
+    spec = change(type(start).model_validate(values), dict(changes))
+    for path in filter(None, (spec.data.windows, spec.data.bars)):
+        if not Path(path).is_file():
+            raise DataError("no such file.", where=path, mend="Check the path.")
+    return spec
+
+
+def _check_encoder(spec: Finetune, store: Path) -> None:
+    """Raise CheckpointError when the encoder to start from cannot be read or does not fit, before there is a run."""
+    from moola_core.features.catalog import names
+    from moola_core.launch.worker.labelled import encoder_of
+
+    start = encoder_of(spec, store)
+    if start is not None:
+        start.check_features(names(spec.features.columns))
+        start.check_size(spec.model.layers, spec.model.hidden)

@@ -1,0 +1,43 @@
+"""Calibration of a run, as a part of the Results page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.charts import calibration as calibration_charts
+from moola_core.diagnostics.results import Calibration, CalibrationReport
+from moola_core.runs.store import Run
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import make
+from moola_core.ui import loaders, render, widgets
+from moola_core.ui.widgets import literal
+
+
+def calibration(run: Run) -> None:
+    """How honest the probabilities are, and what a threshold would change."""
+    render.section(make("calibration", ReportContext(run)), "No calibration")
+    report = loaders.diagnostic(run, "calibration")
+    if isinstance(report, CalibrationReport):
+        _threshold(run, report.repeats[st.session_state.get("calibration-repeat", 0)])
+
+
+def _threshold(run: Run, found: Calibration) -> None:
+    st.subheader("A threshold")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Class", found.classes, key="threshold_class", width=220)
+        cut = st.slider("Answer it from this probability on", 0.02, 0.98, 0.5, 0.01, key="threshold")
+    predictions = loaders.predictions(run)
+    assert predictions is not None
+    rows = predictions[predictions["repeat"] == found.repeat]
+    p, positive = rows[f"p_{name}"].to_numpy(float), (rows["label"] == name).to_numpy()
+    precision, recall = calibration_charts.precision_recall(p, positive, cut)
+    told = [
+        f"**{title} {value:.2f}**" if value is not None else f"{title} –"
+        for title, value in (("precision", precision), ("recall", recall))
+    ]
+    st.markdown(f"{int((p >= cut).sum())} of {len(p)} windows answered {literal(str(name))}: {', '.join(told)}")
+    widgets.chart(
+        calibration_charts.threshold(p, positive, cut, str(name), widgets.appearance()),
+        "thresholds",
+        "Precision and recall by threshold",
+    )
