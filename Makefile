@@ -2,6 +2,8 @@
 PYTHON ?= python3
 TORCH ?= pinned
 PORT ?= 8501
+# One more than two cores: the browser tests wait most of their time.
+WORKERS ?= 3
 BIN := .venv/bin
 
 .PHONY: app test soak check browser clean
@@ -11,11 +13,11 @@ app: .venv/app-$(TORCH)
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: .venv/test-$(TORCH)
-	$(BIN)/pytest -n 2 --dist loadgroup -p no:cacheprovider $(PYTEST)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -p no:cacheprovider $(PYTEST)
 
 # The long forms of tests that `make test` has short ones of.
 soak: .venv/test-$(TORCH)
-	$(BIN)/pytest -n 2 --dist loadgroup -p no:cacheprovider -m soak --timeout 3600 $(PYTEST)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -p no:cacheprovider -m soak --timeout 3600 $(PYTEST)
 
 check: .venv/test-$(TORCH)
 	$(BIN)/ruff check .

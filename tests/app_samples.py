@@ -7,6 +7,7 @@ from functools import cache
 from itertools import permutations
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -240,7 +241,10 @@ def make_shift() -> Shift:
     labelled, others = generator.normal(size=(60, 30, 2)), generator.normal(size=(100, 30, 2))
     labelled[:, :, 0] += 0.6
     names = np.array([f"demo_{i:04d}" for i in range(60)])
-    return shift(labelled, names, np.arange(60), ("consol_proxy", "range_z"), {"bars": others, "left_out": others[:40]})
+    with patch.multiple("moola_core.diagnostics.shift", DRAWS=50, NULL_DRAWS=10):
+        return shift(
+            labelled, names, np.arange(60), ("consol_proxy", "range_z"), {"bars": others, "left_out": others[:40]}
+        )
 
 
 def make_learned() -> Learned:

@@ -16,7 +16,8 @@ LONG = ("trainer", "worker", "submitter", "worker", "trainer", "worker")
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kills", [SHORT, pytest.param(LONG, marks=pytest.mark.soak)], ids=["short", "long"])
+@pytest.mark.soak  # in short: a killed process in tests/training, a killed study in tests/launch
+@pytest.mark.parametrize("kills", [SHORT, LONG], ids=["short", "long"])
 def test_kills_of_trainer_worker_and_submitter_lose_nothing(demo_files, tmp_path, monkeypatch, few_trees, kills):
     monkeypatch.setattr(local, "IDLE_S", 2.0)
     spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | SMALL)

@@ -85,7 +85,7 @@ def spec_of(demo_files, **changes):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seeds", [(1,), pytest.param((1, 2), marks=pytest.mark.soak)], ids=["one", "two"])
-def test_runs_go_through_and_another_is_cancelled_and_resumed_here(cluster, store, demo_files, capsys, seeds):
+def test_runs_go_through_and_another_is_cancelled(cluster, store, demo_files, capsys, seeds):
     launcher = RayLauncher(store, cluster)
     first, *others = (launcher.submit(spec_of(demo_files, seed=seed), name=f"seed {seed}") for seed in seeds)
     third = launcher.submit(spec_of(demo_files, epochs=2000, monitor_every=2000))
@@ -106,11 +106,18 @@ def test_runs_go_through_and_another_is_cancelled_and_resumed_here(cluster, stor
     assert main(["job", first, "--store", str(store.root), "--json"]) == 0
     assert '"job": "SUCCEEDED"' in capsys.readouterr().out
 
-    run = store.open(third)
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_a_run_that_was_lost_is_resumed_there(cluster, store, demo_files):
+    launcher = RayLauncher(store, cluster)
+    run = store.open(launcher.submit(spec_of(demo_files, epochs=2000, monitor_every=2000)))
+    until(lambda: run.record.state == "running")
+    launcher.cancel(run.id)
     assert run.record.process and run.claim(("cancelled",), state="lost")
-    launcher.resume(third)
-    until(lambda: store.open(third).record.state == "running")
-    launcher.cancel(third)
+    launcher.resume(run.id)
+    until(lambda: run.record.state == "running")
+    launcher.cancel(run.id)
 
 
 @pytest.mark.soak
