@@ -131,7 +131,8 @@ def write(device: str, rows: list[dict[str, Any]]) -> None:
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
     RESULT.parent.mkdir(exist_ok=True)
     found = {"host": host, "versions": versions, "batch": BATCH, "bars": BARS, "limit": LIMIT, "rows": rows}
-    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    stored = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
+    RESULT.write_text(json.dumps(stored | {device: found}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

