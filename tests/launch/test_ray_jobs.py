@@ -1,4 +1,4 @@
-"""Runs on a Ray cluster: a local head stands for it."""
+"""Runs on a Ray cluster: a local head stands for it in `make soak`, processes of this machine in `make test`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,8 +35,50 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+class Jobs:
+    """Stands for the job client of a cluster: each job is a process of this machine."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, subprocess.Popen] = {}
+        self.stopped: set[str] = set()
+
+    def submit_job(self, entrypoint: str, submission_id: str, runtime_env: dict, **_: object) -> None:
+        self.jobs[submission_id] = subprocess.Popen(
+            ["bash", "-c", entrypoint],
+            env=os.environ | runtime_env["env_vars"],
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def get_job_status(self, job: str) -> SimpleNamespace:
+        status = self.jobs[job].poll()
+        ended = "STOPPED" if job in self.stopped else "FAILED" if status else "SUCCEEDED"
+        return SimpleNamespace(value="RUNNING" if status is None else ended)
+
+    def get_job_logs(self, job: str) -> str:
+        return f"{job} wrote nothing"
+
+    def stop_job(self, job: str) -> None:
+        self.stopped.add(job)
+        os.killpg(self.jobs[job].pid, signal.SIGTERM)
+
+
+@pytest.fixture(params=["processes", pytest.param("ray", marks=pytest.mark.soak)])
+def cluster(request, monkeypatch):
+    """The address of a cluster."""
+    if request.param == "ray":
+        yield request.getfixturevalue("head")
+        return
+    jobs = Jobs()
+    monkeypatch.setattr("moola_core.launch.ray_jobs._client", lambda address: jobs)
+    yield "http://127.0.0.1:8265"
+    for job in jobs.jobs.values():
+        job.kill()
+
+
 @pytest.fixture(scope="module")
-def cluster():
+def head():
     """The address of a head of its own, on ports of its own."""
     pytest.importorskip("ray")
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # its sockets' names may have 107 characters
@@ -107,7 +150,6 @@ def test_runs_go_through_and_another_is_cancelled(cluster, store, demo_files, ca
     assert '"job": "SUCCEEDED"' in capsys.readouterr().out
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_a_run_that_was_lost_is_resumed_there(cluster, store, demo_files):
     launcher = RayLauncher(store, cluster)
@@ -122,6 +164,7 @@ def test_a_run_that_was_lost_is_resumed_there(cluster, store, demo_files):
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("cluster", ["ray"], indirect=True)
 def test_the_runs_of_a_study_go_side_by_side(cluster, store, demo_files):
     arms = [{"name": "plain"}, {"name": "layer", "changes": {"model.normalisation": "layer"}}]
     base = spec_of(demo_files, repeats=2).model_dump()
