@@ -2,8 +2,8 @@
 PYTHON ?= python3
 TORCH ?= pinned
 PORT ?= 8501
-# One more than two cores: the browser tests wait most of their time.
-WORKERS ?= 3
+# One for each of two cores.
+WORKERS ?= 2
 BIN := .venv/bin
 
 .PHONY: app test soak check browser clean

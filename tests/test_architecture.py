@@ -45,6 +45,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "sections": ({"sections", "charts", "diagnostics.results", "runs", "features.catalog"}, set()),
     "reports": ({"reports", "sections", "charts", "runs"}, {"jinja2"}),
     "launch": ({"launch", "runs", "features.catalog"}, set()),
+    "launch.training_specs": ({"launch", "runs", "presets", "features.catalog"}, set()),
     "launch.ray_jobs": ({"launch", "runs"}, {"ray"}),
     "launch.worker": (
         {"launch", "runs", "training", "models", "features", "market", "diagnostics", "studies"},

@@ -221,13 +221,13 @@ def labels(context: ReportContext) -> list[Block] | str:
 
 
 def gains(context: ReportContext) -> list[Block] | str:
-    """The windows on which an arm gained or lost most: networks first, then simple models."""
+    """The windows on which an arm gained or lost most: simple models that win first, then networks."""
     result = context.result("comparison")
     if not result:
         return NO_RESULT
     found: Comparison = result.value
-    networks = {arm.name for arm in comparison_text.networks(found)}
-    names = sorted((name for name, rows in found.gains.items() if rows), key=lambda name: name not in networks)
+    shown = dict.fromkeys([*found.beaten_by, *(arm.name for arm in comparison_text.networks(found)), *found.gains])
+    names = [name for name in shown if found.gains.get(name)]
     if not names:
         return found.no_verdict or "No window was predicted by two arms."
     options = tuple((name, (_gains(result, name),)) for name in names)

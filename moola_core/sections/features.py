@@ -11,7 +11,7 @@ from moola_core.charts import shift as shift_charts
 from moola_core.diagnostics.results import Attribution, Domain, Evaluation, FeatureReport, FeatureShift, Shift
 from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.sections import headlines
-from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Table, Text, WindowLinks
+from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Row, Table, Text, WindowLinks
 from moola_core.sections.context import ReportContext, Result
 from moola_core.sections.diagnostics import of_run
 from moola_core.targets import NOTABLE_R
@@ -48,7 +48,7 @@ def attribution(context: ReportContext) -> list[Block] | str:
         for output in found.outputs
     )
     rows = {(row.group, row.output): (row, i) for i, row in enumerate(found.ranking)}
-    table = tuple(
+    table: tuple[Row, ...] = tuple(
         (group, *(result.number("ranking", rows[group, output][1], "mean") for output in found.outputs))
         for group in sorted(found.groups, key=lambda name: rows[name, found.outputs[0]][0].rank)
     )
@@ -136,7 +136,7 @@ def _aggregate(result: Result, name: str) -> Iterator[Block]:
 def _expectations(result: Result) -> Iterator[Block]:
     """What the researcher expected, and what is wrong with a column whatever the labels."""
     found: FeatureReport = result.value
-    expected = tuple(
+    expected: tuple[Row, ...] = tuple(
         (row.text, headlines.of_expectation(row).headline, *(result.number("expectations", i, name) for name in ("actual", "low", "high")))
         for i, row in enumerate(found.expectations)
     )  # fmt: skip
@@ -180,7 +180,7 @@ def _correlations(result: Result, places: list[int]) -> Table:
     """The rows of the result's table at `places`, all of one mean and one class."""
     found: FeatureReport = result.value
     numbers = ("r", "r_low", "r_high", "auc", "auc_middle")
-    rows = tuple(
+    rows: tuple[Row, ...] = tuple(
         (
             found.table[i].feature,
             "●" if abs(found.table[i].r) > NOTABLE_R else "",
@@ -248,7 +248,9 @@ def _distances(result: Result, kind: str, title: str) -> Columns:
     """How far the labelled windows are from one kind of others, feature by feature."""
     names = ("ks", "low", "high", "p", "psi", "mean", "other_mean")
     rows: tuple[FeatureShift, ...] = getattr(result.value, kind)
-    table = tuple((row.feature, *(result.number(kind, i, name) for name in names)) for i, row in enumerate(rows))
+    table: tuple[Row, ...] = tuple(
+        (row.feature, *(result.number(kind, i, name) for name in names)) for i, row in enumerate(rows)
+    )
     columns = ("Feature", "KS", "from", "to", "p", "PSI", "Mean", "Theirs")
     note = "PSI: below 0.1 little, above 0.25 much. p supposes windows that share no bars."
     chart = Chart(f"distances_{kind}", title, partial(shift_charts.distances, rows))

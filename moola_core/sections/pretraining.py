@@ -7,7 +7,7 @@ from functools import partial
 from moola_core.charts import learned as charts
 from moola_core.diagnostics.results import Learned, Reconstruction
 from moola_core.sections import headlines
-from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Table, Text
+from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Row, Table, Text
 from moola_core.sections.context import ReportContext, Result
 
 SHOWN = ("close_norm", "range_z", "dist_prev_SH")
@@ -28,7 +28,7 @@ def learned(context: ReportContext) -> list[Block] | str:
     gone = [f"{found.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if found.counts.get(name)]
     blocks += [Text(f"Left out: {', '.join(gone)}.")] if gone else []
     if found.features:
-        rows = tuple(
+        rows: tuple[Row, ...] = tuple(
             (row.name, row.unit, *(result.number("features", i, name, form=".4f") for name in ("model", "feature_mean", "carry_forward", "noise_floor")))
             for i, row in enumerate(found.features)
         )  # fmt: skip

@@ -76,7 +76,7 @@ def test_a_first_start_shows_a_demo_run_and_then_its_result(tmp_path, open_tab, 
         tab.open("runs")
         assert "Overview" in tab.page.inner_text("[data-testid=stSidebar]")
         tab.page.get_by_role("link", name="Overview").click()
-        tab.wait_for("A run is being computed", 60)
+        tab.wait_for("A run is being computed", 150)
         tab.wait_for("of 10 fits", 60)
         if whole:
             tab.wait_for("Latest run: Demo run", 170)

@@ -25,7 +25,7 @@ def test_every_section_is_previewed(show, dataset, store, make):
         at.session_state["preview"] = name
         at.run()
         assert not at.exception and not at.error, name
-        assert at.get("plotly_chart") or at.table or at.markdown
+        assert at.get("plotly_chart") or at.table or at.dataframe or at.markdown or at.metric, name
     assert at.query_params["preview"] == "data"
     shown = {row[0]: row[1] for row in at.table[1].value.to_numpy()}
     assert shown["windows"] == run.record.data_hashes["windows"]
@@ -36,8 +36,8 @@ def test_the_preview_shows_the_stored_figures(show, dataset, store):
     at = show("report")
     at.session_state["preview"] = "targets"
     at.run()
-    table = at.table[0].value.set_index("Target")
-    assert table.loc["Macro F1", "Actual"] == f"{run.result('evaluation')['metrics']['f1_macro']['mean']:.3f}"
+    table = at.dataframe[0].value.set_index("0")
+    assert table.loc["Macro F1", "2"] == run.result("evaluation")["metrics"]["f1_macro"]["mean"]
     at.session_state["preview"] = "attribution"
     at.run()
     assert "moola diagnose attribution" in texts(at)

@@ -97,10 +97,14 @@ def test_links_choices_and_columns_are_drawn_everywhere():
 
     section = Section("sample", "Sample", (Columns(((link,), (choice,))),))
     at = AppTest.from_function(draw_page, kwargs={"section": section}, default_timeout=60).run()
-    assert [button.label for button in at.button] == ["Window w1"] and at.selectbox[0].label == "Fold"
+    assert [button.label for button in at.button] == ["Window w1"] and at.button_group[0].label == "Fold"
     assert "First fold" in at.markdown[-1].value
-    at.selectbox[0].select(1).run()
+    at.button_group[0].set_value(1).run()
     assert "Second fold" in at.markdown[-1].value
+    many = Choice("fold", "Fold", tuple((str(n), (Text(f"Fold {n}."),)) for n in range(9)))
+    at = AppTest.from_function(draw_page, kwargs={"section": Section("sample", "Sample", (many,))}).run()
+    at.selectbox[0].select(7).run()
+    assert "Fold 7" in at.markdown[-1].value
     assert text.render(section) == "Doubts\nWindow\nw1\n\nFirst fold."
     every = replace(choice, every=True)
     assert [block.text for block in flat((every,)) if isinstance(block, Text)] == ["First fold.", "Second fold."]
