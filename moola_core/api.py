@@ -216,7 +216,7 @@ def compare(*runs: Run, margin: float = 0.02) -> Comparison:
     """
     if len(runs) < 2:
         raise SpecError(
-            "fewer than two runs were given.", where="compare", mend="Give the baseline and at least one more."
+            "fewer than two runs were given.", where="compare", hint="Give the baseline and at least one more."
         )
     done = execute(Compare(runs=tuple(run.id for run in runs), margin=margin), runs[0].store_root)
     return _stored(done, "comparison")

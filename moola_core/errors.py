@@ -10,7 +10,7 @@
     └── RunError         a run does not exist or is in the wrong state
         └── FailedRun    a run ended on an error of the program's own
 
-Each says what is wrong, where, and how to mend it. Bad input ends a command with status 2, any other failure with 1.
+Each says what is wrong, where, and how to fix it. Bad input ends a command with status 2, any other failure with 1.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from collections.abc import Iterable
 
 
 class MoolaError(Exception):
-    """An error for a user's eyes: `what` happened, `where`, and how to `mend` it."""
+    """An error for a user's eyes: `what` happened, `where`, and how to fix it (`hint`)."""
 
     exit_status = 1
 
-    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
-        self.what, self.where, self.mend = what, where, mend
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.what, self.where, self.hint = what, where, hint
         super().__init__(what)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        advice = f" {self.mend}" if self.mend else ""
+        advice = f" {self.hint}" if self.hint else ""
         return f"{place}{self.what}{advice}"
 
     def __reduce__(self) -> tuple:
         # Exceptions cross process borders; the default would lose the keyword arguments.
-        return (_rebuild, (type(self), self.what, self.where, self.mend))
+        return (_rebuild, (type(self), self.what, self.where, self.hint))
 
 
 class SpecError(MoolaError):
@@ -77,12 +77,12 @@ FULL, READ_ONLY = (errno.ENOSPC, errno.EDQUOT), (errno.EROFS, errno.EACCES, errn
 def from_system(error: OSError) -> StoreError:
     """What the system says of a file or folder, as an error for a user's eyes."""
     if error.errno in FULL:
-        mend = "Free some space on that disk, for example by deleting runs that you no longer need."
+        hint = "Free some space on that disk, for example by deleting runs that you no longer need."
     elif error.errno in READ_ONLY:
-        mend = "Make it readable and writable for the user who runs moola, or choose another folder."
+        hint = "Make it readable and writable for the user who runs moola, or choose another folder."
     else:
-        mend = "Check that it is there and can be read and written."
-    return StoreError(f"{error.strerror or error}.", where=str(error.filename or ""), mend=mend)
+        hint = "Check that it is there and can be read and written."
+    return StoreError(f"{error.strerror or error}.", where=str(error.filename or ""), hint=hint)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -92,5 +92,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(words)}."
 
 
-def _rebuild(kind: type[MoolaError], what: str, where: str, mend: str) -> MoolaError:
-    return kind(what, where=where, mend=mend)
+def _rebuild(kind: type[MoolaError], what: str, where: str, hint: str) -> MoolaError:
+    return kind(what, where=where, hint=hint)

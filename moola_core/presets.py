@@ -115,5 +115,5 @@ PRESETS: dict[str, Preset] = {
 def preset(name: str) -> Preset:
     """The preset called `name`. Raises SpecError that names the nearest one."""
     if name not in PRESETS:
-        raise SpecError(f"unknown preset {name!r}.", mend=nearest(name, PRESETS))
+        raise SpecError(f"unknown preset {name!r}.", hint=nearest(name, PRESETS))
     return PRESETS[name]

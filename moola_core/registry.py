@@ -43,7 +43,7 @@ class Registry(Mapping[str, T], Generic[T]):
     def add(self, name: str, member: T) -> T:
         """Add a member. Raises SpecError when the name is empty or taken."""
         if not name or name in self._members:
-            raise SpecError(f"a {self.concept} called {name!r} cannot be added.", mend="Give it a name of its own.")
+            raise SpecError(f"a {self.concept} called {name!r} cannot be added.", hint="Give it a name of its own.")
         self._members[name] = member
         return member
 
@@ -63,7 +63,7 @@ class Registry(Mapping[str, T], Generic[T]):
         """The member. Raises SpecError, which names the nearest known name, when there is none of that name."""
         self._load()
         if name not in self._members:
-            raise SpecError(f"unknown {self.concept} {name!r}.", mend=nearest(name, self._members))
+            raise SpecError(f"unknown {self.concept} {name!r}.", hint=nearest(name, self._members))
         return self._members[name]
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -85,7 +85,7 @@ class Registry(Mapping[str, T], Generic[T]):
         except (ImportError, AttributeError) as error:
             raise SpecError(
                 f"the {self.concept} {name} cannot be imported: {error}.",
-                mend="Install its package, and write it as package.module:Name.",
+                hint="Install its package, and write it as package.module:Name.",
             ) from None
 
     def __contains__(self, name: object) -> bool:

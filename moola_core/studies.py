@@ -29,7 +29,7 @@ def study(
     a checkpoint of which the study would make no use.
     """
     if name not in NAMED:
-        raise SpecError(f"unknown study {name!r}.", mend=nearest(name, NAMED))
+        raise SpecError(f"unknown study {name!r}.", hint=nearest(name, NAMED))
     own, before = _asked(changes or {})
     _refuse_own(name, own, checkpoint)
     origin = preset(start)
@@ -47,7 +47,7 @@ def study(
     pretrain = change(Pretrain.model_validate(pretraining), before) if base.data.bars else None
     question, build = NAMED[name]
     if name in PRETRAINED and pretrain is None and not checkpoint:
-        raise SpecError(f"the study {name} pre-trains, which needs bars.", where="data.bars", mend="Give --bars FILE.")
+        raise SpecError(f"the study {name} pre-trains, which needs bars.", where="data.bars", hint="Give --bars FILE.")
     arms = build(base, checkpoint)
     made = Study(
         name=name,
@@ -78,14 +78,14 @@ def _refuse_own(name: str, own: Mapping[str, Any], checkpoint: str) -> None:
         raise SpecError(
             "a study chooses its simple models itself.",
             where=f"reference={own['reference']}",
-            mend="Run a simple model alone with `moola finetune --set reference=NAME`.",
+            hint="Run a simple model alone with `moola finetune --set reference=NAME`.",
         )
     for setting in ("transfer.checkpoint", "transfer.schedule"):
         if setting in own and name in PRETRAINED:
             raise SpecError(
                 f"the arms of the study {name} set it themselves.",
                 where=f"{setting}={own[setting]}",
-                mend="Give --checkpoint RUN_OR_FILE."
+                hint="Give --checkpoint RUN_OR_FILE."
                 if (name, setting) == ("transfer", "transfer.checkpoint")
                 else "Leave it out.",
             )
@@ -94,7 +94,7 @@ def _refuse_own(name: str, own: Mapping[str, Any], checkpoint: str) -> None:
         raise SpecError(
             f"the study {name} makes no use of a checkpoint.",
             where="--checkpoint",
-            mend="Leave it out: the study pre-trains its own encoders." if name in PRETRAINED else instead,
+            hint="Leave it out: the study pre-trains its own encoders." if name in PRETRAINED else instead,
         )
 
 

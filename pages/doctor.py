@@ -1,4 +1,4 @@
-"""Doctor: what went wrong in a run, in reported figures, or in what is about to be launched; and the run that mends it."""
+"""Doctor: what went wrong in a run, in reported figures, or in what is about to be launched; and the run that fixes it."""
 
 from __future__ import annotations
 

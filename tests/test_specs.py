@@ -23,7 +23,7 @@ def test_a_spec_survives_json():
         ({"loss": {"pcgrad": True}, "model": {"tasks": "class"}}, ["model.tasks=both"]),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_mend(values, words):
+def test_a_wrong_setting_is_named_with_its_fix(values, words):
     with pytest.raises(SpecError) as caught:
         build(Finetune, values)
     for word in words:

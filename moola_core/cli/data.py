@@ -41,9 +41,9 @@ def make_demo(chosen: argparse.Namespace) -> int:
     from moola_core.market import demo
 
     if chosen.bars < 500 or chosen.windows < 20:
-        raise DataError("a demo needs at least 500 bars and 20 windows.", where="demo", mend="Ask for more.")
+        raise DataError("a demo needs at least 500 bars and 20 windows.", where="demo", hint="Ask for more.")
     if chosen.seed < 0:
-        raise DataError(f"--seed {chosen.seed} is negative.", where="demo", mend="Give 0 or more.")
+        raise DataError(f"--seed {chosen.seed} is negative.", where="demo", hint="Give 0 or more.")
     made = demo.make_demo(chosen.world, chosen.bars, chosen.windows, chosen.seed)
     paths = demo.write_demo(chosen.out, made)
     kept, left_out = made.windows.trainable()
@@ -65,7 +65,7 @@ def check_file(chosen: argparse.Namespace) -> int:
 
     path = Path(chosen.file)
     if not path.is_file():
-        raise DataError("no such file.", where=str(path), mend="Check the path.")
+        raise DataError("no such file.", where=str(path), hint="Check the path.")
     kind = "bars" if recognise(path).kind == "bars" and not chosen.bars else "windows"
     files = {"windows": None, "bars": chosen.file} if kind == "bars" else {"windows": chosen.file, "bars": chosen.bars}
     settings = options.readings(chosen, **files)
@@ -73,7 +73,7 @@ def check_file(chosen: argparse.Namespace) -> int:
     try:
         facts = _check_bars(chosen, settings) if kind == "bars" else _check_windows(chosen, settings)
     except DataError as error:
-        values["problems"] = [{"rule": error.what, "count": 1, "first": [error.where], "mend": error.mend}]
+        values["problems"] = [{"rule": error.what, "count": 1, "first": [error.where], "hint": error.hint}]
         if chosen.json:
             options.show(values, True, "")
         raise
@@ -134,7 +134,7 @@ def write_features(chosen: argparse.Namespace) -> int:
             np.save(file, matrix)
     except OSError as error:
         raise StoreError(
-            f"cannot be written: {error.strerror}.", where=str(out), mend="Choose another with --out."
+            f"cannot be written: {error.strerror}.", where=str(out), hint="Choose another with --out."
         ) from None
     values = {"bars": len(bars), "columns": [feature.name for feature in FEATURES], "seconds": seconds, "out": str(out)}
     options.show(values, chosen.json, f"{len(bars)} bars × {len(FEATURES)} columns in {seconds:.3f} s, in {out}.")

@@ -31,12 +31,12 @@ def run_diagnose(chosen: argparse.Namespace) -> int:
     from moola_core.specs import build, change
 
     if chosen.name not in NAMES:
-        raise SpecError(f"unknown diagnostic {chosen.name!r}.", mend=nearest(chosen.name, NAMES))
+        raise SpecError(f"unknown diagnostic {chosen.name!r}.", hint=nearest(chosen.name, NAMES))
     spec = build(Diagnose, {"name": chosen.name, "run": chosen.run, "data": options.data(chosen)})
     spec = change(spec, options.pairs(chosen.changes, "--set"))
     if spec.name != chosen.name:
         raise SpecError(
-            "the diagnostic is not a setting.", where=f"name={spec.name}", mend=f"Ask `moola diagnose {spec.name}`."
+            "the diagnostic is not a setting.", where=f"name={spec.name}", hint=f"Ask `moola diagnose {spec.name}`."
         )
     from moola_core.sections import text
     from moola_core.sections.context import ReportContext

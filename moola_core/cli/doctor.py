@@ -14,7 +14,7 @@ MARKS = {"blocks": "!!", "harms": "! ", "note": "· "}
 
 def add_to(commands: Any) -> None:
     doctor = commands.add_parser(
-        "doctor", help="what went wrong in a run or in reported figures, and what mends it; or what this host offers"
+        "doctor", help="what went wrong in a run or in reported figures, and what fixes it; or what this host offers"
     )
     doctor.add_argument(
         "about", nargs="?", metavar="RUN|FILE.json", help="a finished run, or a JSON file of reported figures"
@@ -24,7 +24,7 @@ def add_to(commands: Any) -> None:
     doctor.add_argument(
         "--example", action="store_true", help="the figures of the run that failed, which ship with moola"
     )
-    doctor.add_argument("--launch", metavar="CHECK", help="start the mend of this finding in the background")
+    doctor.add_argument("--launch", metavar="CHECK", help="start the run that fixes this finding in the background")
     host.add_flags(doctor)
     options.add_reading(doctor)
     options.add_store(doctor)
@@ -36,7 +36,7 @@ def run_doctor(chosen: argparse.Namespace) -> int:
     asked = [bool(chosen.about), bool(chosen.spec), chosen.example, chosen.host]
     if sum(asked) != 1:
         raise SpecError(
-            "one thing at a time.", where="doctor", mend="Give a run, a JSON file, --spec, --example, or --host."
+            "one thing at a time.", where="doctor", hint="Give a run, a JSON file, --spec, --example, or --host."
         )
     if chosen.host:
         return host.look(chosen)
@@ -57,7 +57,7 @@ def _diagnosis(chosen: argparse.Namespace) -> Any:
     if chosen.about and RUN_ID.fullmatch(chosen.about):
         run = Store(chosen.store).open(chosen.about)
         if run.record.state != "done":
-            raise SpecError(f"is {run.record.state}.", where=f"run {run.id}", mend="Ask about a run that is done.")
+            raise SpecError(f"is {run.record.state}.", where=f"run {run.id}", hint="Ask about a run that is done.")
         if run.record.kind == "diagnose" and run.spec.name == "doctor":
             return restore(
                 Diagnosis, run.result("doctor")
@@ -85,7 +85,7 @@ def _of_figures(chosen: argparse.Namespace) -> Any:
 
 
 def figures(chosen: argparse.Namespace) -> tuple[dict[str, Any], Any | None]:
-    """The reported figures of the file `about`, and the spec that mends start from where the windows that they are about are given."""
+    """The reported figures of the file `about`, and the spec that fixes start from where the windows that they are about are given."""
     from moola_core.diagnostics.doctor.reported import load
     from moola_core.presets import preset
 
@@ -101,7 +101,7 @@ def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"cannot be read: {error}.", where=path, mend="Give a JSON file.") from None
+        raise SpecError(f"cannot be read: {error}.", where=path, hint="Give a JSON file.") from None
 
 
 def _launch(chosen: argparse.Namespace, found: Any) -> int:
@@ -113,9 +113,9 @@ def _launch(chosen: argparse.Namespace, found: Any) -> int:
     specs = {finding.check: finding.spec for finding in found.findings if finding.spec is not None}
     if chosen.launch not in specs:
         raise SpecError(
-            f"no finding {chosen.launch!r} has a run to launch.", mend=nearest(chosen.launch, specs or ["none"])
+            f"no finding {chosen.launch!r} has a run to launch.", hint=nearest(chosen.launch, specs or ["none"])
         )
-    run_id = LocalLauncher(Store(chosen.store)).submit(parse(specs[chosen.launch]), f"mend {chosen.launch}")
+    run_id = LocalLauncher(Store(chosen.store)).submit(parse(specs[chosen.launch]), f"fix {chosen.launch}")
     options.show({"run_id": run_id, "state": "queued"}, chosen.json, f"Started run {run_id}.")
     return 0
 
@@ -133,7 +133,7 @@ def _text(found: Any) -> str:
         if finding.explained_by:
             lines.append(f"   Explained, at least in part, by: {', '.join(finding.explained_by)}.")
         if finding.spoils:
-            lines.append(f"   Until it is mended do not read: {', '.join(finding.spoils)}.")
+            lines.append(f"   Until it is fixed do not read: {', '.join(finding.spoils)}.")
         lines.append(f"   {finding.advice}")
         if finding.spec is not None:
             lines.append(f"   To run it: the same command with --launch {finding.check}")

@@ -90,7 +90,7 @@ def readings(chosen: argparse.Namespace, windows: str | None, bars: str | None) 
     from moola_core.market.settings import load_reading, save_reading
 
     if chosen.session and not SESSION.fullmatch(chosen.session):
-        raise SpecError(f"{chosen.session!r} is no session.", where="--session", mend="Write it as 18:00-17:00.")
+        raise SpecError(f"{chosen.session!r} is no session.", where="--session", hint="Write it as 18:00-17:00.")
     paths = {kind: path for kind, path in (("windows", windows), ("bars", bars)) if path}
     saved = {kind: load_reading(path).model_dump() for kind, path in paths.items()}
     own: dict[str, dict[str, Any]] = {kind: {} for kind in paths}
@@ -134,7 +134,7 @@ def _for_each(
         listed = " and ".join(f"{saved[kind][name]} for {paths[kind]}" for kind in other)
         raise SpecError(
             f"{value} is neither of what was saved: {listed}.", where=flag,
-            mend=f"Leave the flag out, or give both: {flag} for the windows and --bars-{flag[2:]} for the bars.",
+            hint=f"Leave the flag out, or give both: {flag} for the windows and --bars-{flag[2:]} for the bars.",
         )  # fmt: skip
     for kind in other:
         print(
@@ -161,7 +161,7 @@ def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:
     """`a=b` texts as a dict. Raises SpecError for one without an equals sign."""
     wrong = [text for text in texts if "=" not in text]
     if wrong:
-        raise SpecError(f"{wrong[0]!r} has no equals sign.", where=flag, mend=f"Write {flag} name=value.")
+        raise SpecError(f"{wrong[0]!r} has no equals sign.", where=flag, hint=f"Write {flag} name=value.")
     return dict(words(text).split("=", 1) for text in texts)
 
 
@@ -178,7 +178,7 @@ def refuse_changes(chosen: argparse.Namespace, where: str, why: str) -> None:
         [f"--checkpoint {chosen.checkpoint}"] if chosen.checkpoint else []
     )
     if given:
-        raise SpecError(why, where=where, mend=f"Leave out {' '.join(given)}.")
+        raise SpecError(why, where=where, hint=f"Leave out {' '.join(given)}.")
 
 
 def show(values: Any, as_json: bool, text: str) -> None:

@@ -32,7 +32,7 @@ def run_predict(chosen: argparse.Namespace) -> int:
     from moola_core.specs import Predict, build
 
     if Path(chosen.out).suffix != ".parquet":
-        raise SpecError(f"--out {chosen.out} is no .parquet file.", mend="Name it so.")
+        raise SpecError(f"--out {chosen.out} is no .parquet file.", hint="Name it so.")
     spec = build(Predict, {"run": chosen.run, "data": options.data(chosen), "stride": chosen.stride})
     store = Store(chosen.store)
     store.open(chosen.run)
@@ -42,7 +42,7 @@ def run_predict(chosen: argparse.Namespace) -> int:
         shutil.copyfile(run.folder / "predicted.parquet", chosen.out)
     except OSError as error:
         raise StoreError(
-            f"cannot be written: {error.strerror}.", where=chosen.out, mend="Choose another --out."
+            f"cannot be written: {error.strerror}.", where=chosen.out, hint="Choose another --out."
         ) from None
     found = run.result("predicted")
     options.show(

@@ -74,7 +74,7 @@ def run_submit(chosen: argparse.Namespace) -> int:
     try:
         text = Path(chosen.spec).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"cannot be read: {error}.", where=chosen.spec, mend="Give a JSON file.") from None
+        raise SpecError(f"cannot be read: {error}.", where=chosen.spec, hint="Give a JSON file.") from None
     spec = parse(text, chosen.spec)
     store, names = Store(chosen.store), (chosen.name, chosen.note, chosen.tag)
     if chosen.ray:
@@ -114,7 +114,7 @@ def show_queue(chosen: argparse.Namespace) -> int:
         store.open(chosen.first)
         highest = max((entry.priority for entry in queue.entries()), default=0)
         if not queue.prioritise(chosen.first, highest + 1):
-            raise RunError("does not wait in the queue.", where=f"run {chosen.first}", mend="`moola queue` lists it.")
+            raise RunError("does not wait in the queue.", where=f"run {chosen.first}", hint="`moola queue` lists it.")
     entries, paused = queue.shown()
     if chosen.go and entries:
         ensure_worker(store.root)
@@ -135,7 +135,7 @@ def show_job(chosen: argparse.Namespace) -> int:
     address = store.open(chosen.run).record.queue.get("cluster", "")
     if not address:
         raise RunError(
-            "was not sent to a cluster.", where=f"run {chosen.run}", mend="`moola queue` shows what runs here."
+            "was not sent to a cluster.", where=f"run {chosen.run}", hint="`moola queue` shows what runs here."
         )
     launcher = RayLauncher(store, address)
     told = {"run_id": chosen.run, "job": launcher.status(chosen.run), "log": launcher.log(chosen.run, chosen.lines)}
@@ -165,7 +165,7 @@ def _say_where(run: Any, given: dict[str, str | None]) -> None:
     for kind, path in given.items():
         named = files(run, (kind,)) if path else []
         if path and not named:
-            raise RunError(f"names no file of {kind}.", where=f"run {run.id}", mend=f"Leave --{kind} out.")
+            raise RunError(f"names no file of {kind}.", where=f"run {run.id}", hint=f"Leave --{kind} out.")
         places |= {name: str(Path(path).resolve()) for name in named if path}
     if places:
         move(run, places)

@@ -93,7 +93,7 @@ def run_plan(chosen: argparse.Namespace) -> int:
     if chosen.resume:
         options.refuse_changes(chosen, "--resume", "a plan that goes on keeps the settings that it began with.")
     if not (chosen.windows or chosen.resume):
-        raise SpecError("a plan needs labelled windows.", where="plan", mend="Give --windows FILE.")
+        raise SpecError("a plan needs labelled windows.", where="plan", hint="Give --windows FILE.")
     values = {"preset": chosen.preset, "data": options.data(chosen), "checkpoint": chosen.checkpoint}
     values["changes"] = options.pairs(chosen.changes, "--set")
     run = store.open(chosen.resume) if chosen.resume else store.create(build(Plan, values), name="plan")
@@ -118,7 +118,7 @@ def run_import(chosen: argparse.Namespace) -> int:
     from moola_core.specs import Finetune, build
 
     if not Path(chosen.file).is_file():
-        raise SpecError("no such file.", where=chosen.file, mend="Check the path.")
+        raise SpecError("no such file.", where=chosen.file, hint="Check the path.")
     spec = build(Finetune, {"reference": "imported", "data": options.data(chosen)})
     run = import_predictions(Store(chosen.store), chosen.file, spec, chosen.name)
     result = summary(run)
@@ -172,22 +172,22 @@ def _spec(chosen: argparse.Namespace) -> Any:
     if path.suffix == ".json":
         options.refuse_changes(chosen, chosen.name, "a study in a file says all of its settings itself.")
         if not path.is_file():
-            raise SpecError("no such file.", where=chosen.name, mend="Give a JSON file with a study.")
+            raise SpecError("no such file.", where=chosen.name, hint="Give a JSON file with a study.")
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise SpecError(f"cannot be read: {error}.", where=chosen.name, mend="Give a JSON file.") from None
+            raise SpecError(f"cannot be read: {error}.", where=chosen.name, hint="Give a JSON file.") from None
         spec = parse(text, chosen.name)
         if not isinstance(spec, Study):
             raise SpecError(
-                f"its kind is {spec.kind}, not study.", where=chosen.name, mend='Give {"kind": "study", …}.'
+                f"its kind is {spec.kind}, not study.", where=chosen.name, hint='Give {"kind": "study", …}.'
             )
         return spec
     if not chosen.windows:
-        raise SpecError("a named study needs labelled windows.", where="study", mend="Give --windows FILE.")
+        raise SpecError("a named study needs labelled windows.", where="study", hint="Give --windows FILE.")
     for file in filter(None, (chosen.windows, chosen.bars)):
         if not Path(file).is_file():
-            raise SpecError("no such file.", where=file, mend="Check the path.")
+            raise SpecError("no such file.", where=file, hint="Check the path.")
     changes = options.pairs(chosen.changes, "--set")
     return studies.study(chosen.name, chosen.preset, options.data(chosen), changes, chosen.checkpoint)
 
@@ -217,7 +217,7 @@ def run_again(chosen: argparse.Namespace) -> int:
         raise RunError(
             f"is a {old.record.kind} run that is {old.record.state}.",
             where=f"run {old.id}",
-            mend="Name a finished fine-tuning run.",
+            hint="Name a finished fine-tuning run.",
         )
     moved = {"data.windows": str(Path(chosen.windows).resolve())} if chosen.windows else {}
     run = store.create(change(old.spec, moved), name=f"again: {old.record.name or old.id}", parent=old.id)

@@ -78,7 +78,7 @@ def attribute(
         raise DataError(
             f"{len(groups)} groups of features are too many to be exact.",
             where="attribution",
-            mend="Use fewer columns.",
+            hint="Use fewer columns.",
         )
     jobs = _jobs(run, windows, x, repeats)
     total, parts = sum(len(job.rows) for job in jobs), []

@@ -22,10 +22,10 @@ def balance(run: Run) -> Balance:
     """The balance of a fine-tuning run's two tasks. Raises DataError when one task alone was trained."""
     spec, counts = run.spec, run.record.counts
     if spec.model.tasks != "both":
-        raise DataError("only one task was trained.", where="balance", mend="Train both: model.tasks=both.")
+        raise DataError("only one task was trained.", where="balance", hint="Train both: model.tasks=both.")
     if run.predictions[["start_true", "end_true"]].isna().any(axis=1).all():
         raise DataError(
-            "no window has a pointer, so the class was trained alone.", where="balance", mend="Label the expansions."
+            "no window has a pointer, so the class was trained alone.", where="balance", hint="Label the expansions."
         )
     epochs = _epochs(run)
     steps = run.steps
@@ -50,7 +50,7 @@ def _epochs(run: Run) -> pd.DataFrame:
         if event["type"] == "epoch"
     ]
     if not rows:
-        raise DataError("no epoch was recorded.", where=f"run {run.id}", mend="Wait until the run is done.")
+        raise DataError("no epoch was recorded.", where=f"run {run.id}", hint="Wait until the run is done.")
     return pd.DataFrame(rows)
 
 

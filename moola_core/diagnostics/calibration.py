@@ -74,7 +74,7 @@ def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 
     table = PredictionTable(predictions).repeat(repeat)
     if not table.has_class:
         raise DataError(
-            "there are no class probabilities.", where="calibration", mend="Train the class: model.tasks=both or class."
+            "there are no class probabilities.", where="calibration", hint="Train the class: model.tasks=both or class."
         )
     classes, target, p = table.classes, table.target, table.probabilities
     p = p / p.sum(1, keepdims=True)  # a planted extra output takes its share

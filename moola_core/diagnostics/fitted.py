@@ -68,7 +68,7 @@ def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask]:
     spec, counts = run.spec, run.record.counts
     if spec.reference != "none":
         raise CheckpointError(
-            f"its {spec.reference} model keeps no weights.", where=f"run {run.id}", mend="Choose a run of the network."
+            f"its {spec.reference} model keeps no weights.", where=f"run {run.id}", hint="Choose a run of the network."
         )
     weights = load_weights(run.replicates()[(repeat, fold)] / "weights.safetensors")
     mean, std = weights.pop("scale.mean"), weights.pop("scale.std")

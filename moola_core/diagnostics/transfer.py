@@ -149,7 +149,7 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
         raise DataError(
             "This run started from random weights: there is no transfer to look at.",
             where=f"run {run.id}",
-            mend="Pre-train, then launch a run from that checkpoint.",
+            hint="Pre-train, then launch a run from that checkpoint.",
         )
     folds = Folds(run.folds, windows.window_id)
     untouched = Fitted(_network(spec, len(start.mean), start.weights), start.mean, start.std)

@@ -54,7 +54,7 @@ def feature(name: str) -> Feature:
     """The feature called `name`. Raises SpecError that names the nearest one."""
     if name not in _BY_NAME:
         raise SpecError(
-            f"unknown feature {name!r}.", where="features.columns", mend=nearest(name, [*_GROUPS, *_BY_NAME])
+            f"unknown feature {name!r}.", where="features.columns", hint=nearest(name, [*_GROUPS, *_BY_NAME])
         )
     return _BY_NAME[name]
 

@@ -46,7 +46,7 @@ def _write(path: Path, matrix: np.ndarray) -> None:
         raise StoreError(
             f"the feature cache cannot be written: {error.strerror}.",
             where=str(path.parent),
-            mend="Free some disk space.",
+            hint="Free some disk space.",
         ) from None
 
 
@@ -92,13 +92,13 @@ def _continuous(windows: Windows, bars: Bars | None, cache: str | Path | None) -
         raise DataError(
             "continuous state needs the bars.",
             where="features.state",
-            mend="Give data.bars, or use features.state=restarted.",
+            hint="Give data.bars, or use features.state=restarted.",
         )
     lost = windows.position < 0
     if lost.any():
         raise DataError(
             f"{int(lost.sum())} windows are not in the bars, first {', '.join(map(str, windows.window_id[lost][:5]))}.",
             where=windows.path,
-            mend="Give the bars that they were cut from, or use features.state=restarted.",
+            hint="Give the bars that they were cut from, or use features.state=restarted.",
         )
     return gather(bar_matrix(bars, windows.bars, cache), windows.position, windows.bars)

@@ -30,7 +30,7 @@ def inside(path: str | Path, folders: Sequence[Path], where: str = "") -> Path:
         raise SpecError(
             f"{str(path)!r} is not in the data folder or the store.",
             where=where,
-            mend="Put the file there, or start the app with MOOLA_DATA set to its folder.",
+            hint="Put the file there, or start the app with MOOLA_DATA set to its folder.",
         )
     return real
 

@@ -46,7 +46,7 @@ class DeviceWorker:
         """Work until stopped or idle. Raises RunError when the device has a worker already."""
         if not self.lock.acquire():
             raise RunError(
-                f"{self.device} has a worker already.", where=str(self.lock.path), mend="One a device is enough."
+                f"{self.device} has a worker already.", where=str(self.lock.path), hint="One a device is enough."
             )
         try:
             self._catch_up()

@@ -27,7 +27,7 @@ def check(device: str) -> str:
     """The device's name, or the default one's when empty. Raises SpecError for a name that is none."""
     name = device or default_device()
     if not DEVICE.fullmatch(name):
-        raise SpecError(f"{device!r} is no device.", where="--device", mend="It is cpu, cuda:0, cuda:1, ….")
+        raise SpecError(f"{device!r} is no device.", where="--device", hint="It is cpu, cuda:0, cuda:1, ….")
     return name
 
 
@@ -62,7 +62,7 @@ class Lock:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise StoreError(
-                f"cannot be written: {error.strerror}.", where=str(self.path), mend="Choose another with --store DIR."
+                f"cannot be written: {error.strerror}.", where=str(self.path), hint="Choose another with --store DIR."
             ) from None
         until = time.monotonic() + TRIES_S
         while not _lock(descriptor, fcntl.LOCK_EX):

@@ -62,10 +62,10 @@ class LocalLauncher:
         run = self.store.open(run_id)
         record = reap(run, run.record)
         if not record.active:
-            raise RunError(f"is {record.state}.", where=f"run {run_id}", mend="There is nothing to cancel.")
+            raise RunError(f"is {record.state}.", where=f"run {run_id}", hint="There is nothing to cancel.")
         if self._part_of(record):
             raise RunError(
-                f"is part of study {record.parent}.", where=f"run {run_id}", mend="Cancel the study; it can be resumed."
+                f"is part of study {record.parent}.", where=f"run {run_id}", hint="Cancel the study; it can be resumed."
             )
         if record.queue.get("cluster"):
             from moola_core.launch.ray_jobs import RayLauncher
@@ -104,8 +104,8 @@ def claim(run: Run, process: dict[str, Any], queue: dict[str, Any]) -> Record:
         record = run.claim(RESUMABLE, state="queued", error="", ended="", process=process, queue=queue)
         found = run.record
     if record is None:
-        mend = "Wait until it ends." if found.active else "There is nothing left to do."
-        raise RunError(f"is {found.state}.", where=f"run {run.id}", mend=mend)
+        hint = "Wait until it ends." if found.active else "There is nothing left to do."
+        raise RunError(f"is {found.state}.", where=f"run {run.id}", hint=hint)
     return record
 
 
@@ -133,7 +133,7 @@ def ensure_worker(root: Path, device: str = "") -> None:
             )  # fmt: skip
     except OSError as error:
         raise StoreError(
-            f"no process could be started: {error.strerror}.", where=str(root), mend="Free memory and disk."
+            f"no process could be started: {error.strerror}.", where=str(root), hint="Free memory and disk."
         ) from None
     # Wait for it somewhere, or the ended process would stay a zombie of this one.
     threading.Thread(target=process.wait, daemon=True).start()
@@ -172,6 +172,6 @@ def _interrupt(record: Record) -> None:
     """TERM to a run in the foreground: it ends as with Ctrl-C."""
     if record.process.get("host") != os.uname().nodename or not alive(record.process):
         raise RunError(
-            f"runs on {record.process.get('host')}.", where=f"run {record.run_id}", mend="Cancel it on that host."
+            f"runs on {record.process.get('host')}.", where=f"run {record.run_id}", hint="Cancel it on that host."
         )
     os.kill(int(record.process["pid"]), signal.SIGTERM)

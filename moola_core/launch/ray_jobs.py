@@ -74,7 +74,7 @@ class RayLauncher:
         """End the run, a study's own runs first. Ray gives each three seconds. Returns when all have ended."""
         run = self.store.open(run_id)
         if not run.record.active:
-            raise RunError(f"is {run.record.state}.", where=f"run {run_id}", mend="There is nothing to cancel.")
+            raise RunError(f"is {run.record.state}.", where=f"run {run_id}", hint="There is nothing to cancel.")
         cancelling.ask(run)  # first, or a study would send the next of its runs
         for child in dict(run.record.counts.get("children") or {}).values():
             part = self.store.open(child).record
@@ -121,7 +121,7 @@ class RayLauncher:
                 f"The cluster did not take it: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
             )
             run.claim(("queued",), state="failed", error=sentence, ended=now())
-            raise RunError(sentence, where=self.address, mend="Look at the cluster with `ray status`.") from error
+            raise RunError(sentence, where=self.address, hint="Look at the cluster with `ray status`.") from error
 
     def _state(self, run: Run) -> str:
         try:
@@ -142,25 +142,25 @@ def _client(address: str) -> Any:
     try:
         from ray.job_submission import JobSubmissionClient
     except ImportError:
-        raise RunError("Ray is not installed.", where="launch", mend='pip install "moola[ray]"') from None
+        raise RunError("Ray is not installed.", where="launch", hint='pip install "moola[ray]"') from None
     try:
         return JobSubmissionClient(address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise RunError(
             f"no Ray cluster answers: {str(error).splitlines()[0]}",
             where=address,
-            mend="Give its dashboard's address, such as http://127.0.0.1:8265; `ray start --head` starts one.",
+            hint="Give its dashboard's address, such as http://127.0.0.1:8265; `ray start --head` starts one.",
         ) from None
 
 
 def _job(run: Run) -> str:
     job = str(run.record.queue.get("job", ""))
     if not job:
-        raise RunError("was not sent to a cluster.", where=f"run {run.id}", mend="`moola queue` shows what runs here.")
+        raise RunError("was not sent to a cluster.", where=f"run {run.id}", hint="`moola queue` shows what runs here.")
     return job
 
 
 def _unknown(run: Run, error: Exception) -> MoolaError:
     return RunError(
-        f"the cluster gives no answer: {str(error).splitlines()[0]}", where=f"run {run.id}", mend="Is it still up?"
+        f"the cluster gives no answer: {str(error).splitlines()[0]}", where=f"run {run.id}", hint="Is it still up?"
     )

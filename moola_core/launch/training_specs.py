@@ -59,7 +59,7 @@ def _with_files(start: AnySpec, data: Mapping[str, Any], changes: Mapping[str, A
     spec = change(type(start).model_validate(values), dict(changes))
     for path in filter(None, (spec.data.windows, spec.data.bars)):
         if not Path(path).is_file():
-            raise DataError("no such file.", where=path, mend="Check the path.")
+            raise DataError("no such file.", where=path, hint="Check the path.")
     return spec
 
 

@@ -31,12 +31,12 @@ def refuse_pretraining(spec: Pretrain, arms: Sequence[str], bars: Bars, labelled
         raise DataError(
             "none of the labelled windows lies in these bars, so none can be similar to them.",
             where=where,
-            mend="Give the bars that they were cut from.",
+            hint="Give the bars that they were cut from.",
         )
     try:
         refuse_too_few(bars, spec, position, "pretrain.")
     except DataError as error:
-        raise DataError(error.what, where=where, mend=error.mend) from None
+        raise DataError(error.what, where=where, hint=error.hint) from None
 
 
 def refuse_without_pointers(spec: Study, windows: Windows) -> None:
@@ -49,5 +49,5 @@ def refuse_without_pointers(spec: Study, windows: Windows) -> None:
         raise DataError(
             f"none of the {len(kept)} windows has a pointer, and the study {spec.name} is about class and pointers.",
             where=spec.base.data.windows,
-            mend="Label expansion_start and expansion_end, or choose another study.",
+            hint="Label expansion_start and expansion_end, or choose another study.",
         )

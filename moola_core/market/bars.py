@@ -103,7 +103,7 @@ def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:
         raise DataError(
             f"its prices are whole numbers such as {table['close'].iloc[0]}: fixed-point prices, a multiple of 1e-9.",
             where=str(path),
-            mend="Divide them by 1e9, or export them as decimals (Databento: pretty_px).",
+            hint="Divide them by 1e9, or export them as decimals (Databento: pretty_px).",
         )
     table, notes = doubts.rolling_contract(table, raw)
     return _clean(table, reading, str(path), [*notes, *doubts.end_stamps(raw.columns, reading)])
@@ -111,12 +111,12 @@ def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:
 
 def _clean(table: pd.DataFrame, reading: Reading, where: str, notes: Sequence[str] = ()) -> Bars:
     if not len(table):
-        raise DataError("no bars in it.", where=where, mend="Export the file again.")
+        raise DataError("no bars in it.", where=where, hint="Export the file again.")
     time, warnings = tables.parse_times(table["time"], reading, where)
     warnings += notes
     doubts.refuse_several(time, table.get("contract"), where)
     if len(time) > 1 and (np.diff(time) < np.timedelta64(0)).all():
-        raise DataError("the bars run from the newest to the oldest.", where=where, mend="Sort the file by time.")
+        raise DataError("the bars run from the newest to the oldest.", where=where, hint="Sort the file by time.")
     ohlc = _numbers(table)
     faults = {"the time cannot be read": np.isnat(time), **_order_faults(time), **price_faults(ohlc)}
     bad = np.any(list(faults.values()), axis=0)
@@ -129,15 +129,15 @@ def _clean(table: pd.DataFrame, reading: Reading, where: str, notes: Sequence[st
         table, time, ohlc = table[~bad].reset_index(drop=True), time[~bad], ohlc[~bad]
     else:
         names = np.array([f"row {i} at {str(moment)[:19]}" for i, moment in enumerate(time)]) if bad.any() else time
-        mend = "Mend the rows, or read with --repair drop."
+        hint = "Mend the rows, or read with --repair drop."
         refuse(
             Report(
-                "bars", len(time), tuple(p for rule, rows in faults.items() for p in problem(rule, rows, names, mend))
+                "bars", len(time), tuple(p for rule, rows in faults.items() for p in problem(rule, rows, names, hint))
             ),
             where,
         )
     if len(time) < 2:
-        raise DataError("fewer than two usable bars.", where=where, mend="Export the file again.")
+        raise DataError("fewer than two usable bars.", where=where, hint="Export the file again.")
     contract = table["contract"].astype(str).to_numpy(object) if "contract" in table else None
     volume = pd.to_numeric(table["volume"], errors="coerce").to_numpy(float) if "volume" in table else None
     interval_s = float(np.median(np.diff(time).astype(float)) / 1e9)

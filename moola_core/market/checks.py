@@ -14,12 +14,12 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Problem:
-    """A broken rule: how often (`count`), the `first` rows or windows that break it, and how to mend it."""
+    """A broken rule: how often (`count`), the `first` rows or windows that break it, and how to fix it."""
 
     rule: str
     count: int
     first: tuple[str, ...]
-    mend: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
         return f"{self.rule} ({self.count}: {', '.join(self.first)}{', …' if self.count > len(self.first) else ''})."
@@ -39,10 +39,10 @@ class Report:
         return not self.problems
 
 
-def problem(rule: str, bad: np.ndarray, names: np.ndarray, mend: str = "") -> list[Problem]:
+def problem(rule: str, bad: np.ndarray, names: np.ndarray, hint: str = "") -> list[Problem]:
     """The rule as a problem if any of `bad` [n] is true; `names` [n] say which rows they are."""
     rows = np.flatnonzero(bad)
-    return [Problem(rule, len(rows), tuple(str(names[i]) for i in rows[:SHOWN]), mend)] if len(rows) else []
+    return [Problem(rule, len(rows), tuple(str(names[i]) for i in rows[:SHOWN]), hint)] if len(rows) else []
 
 
 def price_faults(ohlc: np.ndarray) -> dict[str, np.ndarray]:
@@ -59,8 +59,8 @@ def price_faults(ohlc: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def refuse(report: Report, where: str) -> None:
-    """Raise DataError when the report holds problems; each is named with its first rows and its mend."""
+    """Raise DataError when the report holds problems; each is named with its first rows and how to fix it."""
     if report.ok:
         return
-    mends = dict.fromkeys(found.mend for found in report.problems if found.mend)
-    raise DataError(" ".join(str(found) for found in report.problems), where=where, mend=" ".join(mends))
+    fixes = dict.fromkeys(found.hint for found in report.problems if found.hint)
+    raise DataError(" ".join(str(found) for found in report.problems), where=where, hint=" ".join(fixes))

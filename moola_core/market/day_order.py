@@ -101,7 +101,7 @@ def _possible(candidates: dict[str, np.ndarray], texts: np.ndarray, where: str) 
     raise DataError(
         f"its dates are in different orders: some are such as {listed}.",
         where=where,
-        mend="Write all dates in one way, best as 2024-02-13.",
+        hint="Write all dates in one way, best as 2024-02-13.",
     )
 
 
@@ -144,7 +144,7 @@ def _question(texts: np.ndarray, candidates: dict[str, np.ndarray], where: str) 
     return DataError(
         f"the date {texts[row]} may be {may_be}, and nothing in the file decides it.",
         where=where,
-        mend=f"Say which with {flags}, or in the app: Overview, Read a new file, Order of day and month.",
+        hint=f"Say which with {flags}, or in the app: Overview, Read a new file, Order of day and month.",
     )
 
 

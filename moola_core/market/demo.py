@@ -69,7 +69,7 @@ def make_demo(world: World = "helpful", bars: int = 60_000, windows: int = 174, 
     The same arguments give the same bits. Raises DataError when the bars hold too few episodes for the windows.
     """
     if world not in WORLDS:
-        raise DataError(f"unknown world {world!r}.", where="demo", mend=f"Known: {', '.join(WORLDS)}.")
+        raise DataError(f"unknown world {world!r}.", where="demo", hint=f"Known: {', '.join(WORLDS)}.")
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)]
     episodes = _episodes(bars, streams[0])
     labelled, starts, kinds = _choose(episodes, bars, windows, streams[1])
@@ -101,7 +101,7 @@ def write_demo(out: str | Path, demo: Demo) -> dict[str, Path]:
         paths["truth"].write_text(json.dumps(demo.truth, indent=1), encoding="utf-8")
     except OSError as error:
         raise StoreError(
-            f"cannot be written: {error.strerror}.", where=str(out), mend="Choose another folder."
+            f"cannot be written: {error.strerror}.", where=str(out), hint="Choose another folder."
         ) from None
     return paths
 
@@ -157,7 +157,7 @@ def _choose(
             raise DataError(
                 f"{bars} bars hold too few episodes for {windows} windows.",
                 where="demo",
-                mend=f"Ask for at least {windows * 320} bars.",
+                hint=f"Ask for at least {windows * 320} bars.",
             )
         chosen += [
             (episode, start, "A" if episode.clarity > 0.6 else "B" if episode.clarity > 0.4 else "C")

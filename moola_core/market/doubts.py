@@ -55,7 +55,7 @@ def refuse_several(time: np.ndarray, contract: pd.Series | None, where: str) -> 
         raise DataError(
             f"it holds {len(sizes)} instruments at the same times: {listed}.",
             where=where,
-            mend="Keep the rows of one instrument, or of one contract at each time.",
+            hint="Keep the rows of one instrument, or of one contract at each time.",
         )
 
 

@@ -49,7 +49,7 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[
         raise DataError(
             "no row matches the bars.",
             where=where,
-            mend="Check the time zones (--tz, and --bars-tz where the bars have another) and that the bars cover these times.",
+            hint="Check the time zones (--tz, and --bars-tz where the bars have another) and that the bars cover these times.",
         )
     if not matched.all():
         rows = np.flatnonzero(~matched)

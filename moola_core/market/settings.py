@@ -24,7 +24,7 @@ def load_reading(path: str | Path) -> Reading:
         values = json.loads(sidecar.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(
-            f"the saved settings cannot be read: {error}.", where=str(sidecar), mend="Delete the file."
+            f"the saved settings cannot be read: {error}.", where=str(sidecar), hint="Delete the file."
         ) from None
     return build(Reading, values, str(sidecar))
 
@@ -36,6 +36,6 @@ def save_reading(path: str | Path, reading: Reading) -> Path:
         sidecar.write_text(reading.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(
-            f"the settings cannot be saved: {error.strerror}.", where=str(sidecar), mend="Make the folder writable."
+            f"the settings cannot be saved: {error.strerror}.", where=str(sidecar), hint="Make the folder writable."
         ) from None
     return sidecar

@@ -83,7 +83,7 @@ def require(table: pd.DataFrame, columns: tuple[str, ...], where: str, have: lis
         raise DataError(
             f"no column for {', '.join(missing)}; the file has {', '.join(map(str, have)) or 'none'}.",
             where=where,
-            mend=f"Map it, for example --column {missing[0]}=<name in the file>.",
+            hint=f"Map it, for example --column {missing[0]}=<name in the file>.",
         )
 
 
@@ -106,7 +106,7 @@ def utc_times(values: pd.Series, reading: Reading, where: str) -> tuple[np.ndarr
         raise DataError(
             f"{len(rows)} times cannot be read, first in rows {', '.join(map(str, rows[:5]))}.",
             where=where,
-            mend="Write times as ISO 8601 or as epoch numbers.",
+            hint="Write times as ISO 8601 or as epoch numbers.",
         )
     return times, warnings
 
@@ -149,7 +149,7 @@ def _refuse_other_numbers(values: pd.Series, size: np.ndarray, where: str) -> No
     raise DataError(
         f"its times are numbers such as {first}: they look like {kind}, not like seconds since 1970.",
         where=where,
-        mend="Write date and time of day in one column as text, such as 2024-02-13 09:30, or map another with --column time=<name in the file>.",
+        hint="Write date and time of day in one column as text, such as 2024-02-13 09:30, or map another with --column time=<name in the file>.",
     )
 
 
@@ -183,5 +183,5 @@ def _parse_text(values: pd.Series, reading: Reading, where: str) -> tuple[pd.Ser
             )
             return parsed.dt.tz_localize(zone, ambiguous=False, nonexistent="shift_forward"), notes
         raise DataError(
-            f"unknown time zone {zone!r}.", where=where, mend="Use a name such as America/New_York."
+            f"unknown time zone {zone!r}.", where=where, hint="Use a name such as America/New_York."
         ) from None

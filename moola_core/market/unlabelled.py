@@ -76,7 +76,7 @@ def refuse_too_few(bars: Bars, spec: Pretrain, labelled: np.ndarray, prefix: str
     raise DataError(
         f"only {count} of {counts['in_bars']} windows are left for pre-training, fewer than {LEAST_WINDOWS}{why}.",
         where="sampling",
-        mend=instead,
+        hint=instead,
     )
 
 

@@ -105,7 +105,7 @@ def load_windows(
         raise DataError(
             "it holds times and labels but no prices.",
             where=where,
-            mend="Name the bars to cut the windows from (--bars FILE).",
+            hint="Name the bars to cut the windows from (--bars FILE).",
         )
     cut, warnings = labels.cut(table, bars, reading, where)
     return _from_prices(cut, reading, where, bars, (*notes, *warnings), least_classes)
@@ -121,7 +121,7 @@ def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Seq
         raise DataError(
             f"prices have shape {prices.shape}.",
             where="arrays",
-            mend="Give [windows, bars, 4] of open, high, low, close.",
+            hint="Give [windows, bars, 4] of open, high, low, close.",
         )
     table = pd.DataFrame({"label": list(label), **{name: list(values) for name, values in columns.items()}})
     table["features"] = list(prices)
@@ -140,11 +140,11 @@ def _from_prices(
     """Windows of a table that holds prices: parsed, checked, located."""
     tables.require(table, ("label", "features"), where, [str(column) for column in table.columns])
     if not len(table):
-        raise DataError("no windows in it.", where=where, mend="Export the file again.")
+        raise DataError("no windows in it.", where=where, hint="Export the file again.")
     parts = [_matrix(values) for values in table["features"]]
     length = reading.window_bars or _commonest([len(part) for part in parts])
     if not SHORTEST <= length <= LONGEST:
-        raise DataError(f"windows of {length} bars.", where=where, mend=f"A window has {SHORTEST} to {LONGEST} bars.")
+        raise DataError(f"windows of {length} bars.", where=where, hint=f"A window has {SHORTEST} to {LONGEST} bars.")
     fits = np.array([part.shape == (length, 4) for part in parts])
     columns = _columns(table, reading)
     columns["prices"] = np.stack(
@@ -160,7 +160,7 @@ def _from_prices(
     ).select(kept)
     if len(loaded.classes) < least_classes:
         only = loaded.classes[0] if len(loaded) else "none"
-        raise DataError(f"only one class, {only}.", where=where, mend="Two or more classes are needed.")
+        raise DataError(f"only one class, {only}.", where=where, hint="Two or more classes are needed.")
     if bars is not None:
         return _of_one_contract(locate(loaded, bars), bars, least_classes)
     timed = ~np.isnat(loaded.start_time)
@@ -177,7 +177,7 @@ def _of_one_contract(windows: Windows, bars: Bars, least_classes: int) -> Window
     note = f"{int(crossing.sum())} windows cross a contract roll and are left out, first {names}."
     kept = windows.select(~crossing)
     if len(kept.classes) < least_classes:
-        raise DataError(f"too few are left: {note}", where=windows.path, mend="Label windows within one contract.")
+        raise DataError(f"too few are left: {note}", where=windows.path, hint="Label windows within one contract.")
     report = replace(kept.report, rows=len(kept), warnings=(*kept.report.warnings, note))
     return replace(kept, report=report)
 
@@ -207,13 +207,13 @@ def _keep(
     if reading.repair == "drop" and bad.any():
         rules = "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any())
         return ~bad, [f"Dropped {int(bad.sum())} bad windows: {rules}."]
-    found = tuple(item for rule, (rows, mend) in faults.items() for item in problem(rule, rows, ids, mend))
+    found = tuple(item for rule, (rows, hint) in faults.items() for item in problem(rule, rows, ids, hint))
     refuse(Report("windows", len(ids), found), where)
     return ~bad, []
 
 
 def _faults(columns: dict[str, np.ndarray], fits: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
-    """Each rule of a window: which windows break it, and how to mend it."""
+    """Each rule of a window: which windows break it, and how to fix it."""
     ids, label, start, end, prices = (columns[name] for name in ("window_id", "label", "start", "end", "prices"))
     length = prices.shape[1]
     with np.errstate(invalid="ignore"):
@@ -233,8 +233,8 @@ def _faults(columns: dict[str, np.ndarray], fits: np.ndarray) -> dict[str, tuple
         "a pointer lies outside the window": (outside, unit),
         "a pointer ends before it starts": (reversed_, unit),
     }
-    mend = "Mend these windows, or read with --repair drop."
-    return rules | {f"in a window, {rule}": (rows.any(-1) & fits, mend) for rule, rows in price_faults(prices).items()}
+    hint = "Mend these windows, or read with --repair drop."
+    return rules | {f"in a window, {rule}": (rows.any(-1) & fits, hint) for rule, rows in price_faults(prices).items()}
 
 
 def _matrix(values: object) -> np.ndarray:

@@ -194,10 +194,10 @@ def better(name: str) -> Literal["higher", "lower"]:
     """Which way is good. Raises SpecError for a metric that is not known, or of which neither way is good by itself."""
     metric = find(name)
     if metric is None:
-        raise SpecError(f"unknown metric {name!r}.", mend=nearest(name, METRICS))
+        raise SpecError(f"unknown metric {name!r}.", hint=nearest(name, METRICS))
     if metric.better == "neither":
         raise SpecError(
-            f"neither a higher nor a lower value of {name!r} is better by itself.", mend="Compare another metric."
+            f"neither a higher nor a lower value of {name!r} is better by itself.", hint="Compare another metric."
         )
     return metric.better
 

@@ -38,7 +38,7 @@ def put_weights(module: nn.Module, weights: Mapping[str, np.ndarray], where: str
     ]
     if lines:
         raise CheckpointError(
-            f"the weights do not fit: {'; '.join(sorted(lines)[:8])}.", where=where, mend="Use the same model settings."
+            f"the weights do not fit: {'; '.join(sorted(lines)[:8])}.", where=where, hint="Use the same model settings."
         )
     module.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
 
@@ -48,7 +48,7 @@ def load_weights(path: str | Path) -> dict[str, np.ndarray]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot be read: {error}.", where=str(path), mend="Give a safetensors file.") from None
+        raise CheckpointError(f"cannot be read: {error}.", where=str(path), hint="Give a safetensors file.") from None
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         return json.loads(inside or Path(path).with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(
-            f"its description cannot be read: {error}.", where=str(path), mend="Keep the .json beside the weights."
+            f"its description cannot be read: {error}.", where=str(path), hint="Keep the .json beside the weights."
         ) from None
 
 
@@ -82,13 +82,13 @@ class Pretrained:
             raise CheckpointError(
                 f"it was trained on other features: {'; '.join(lines) or 'the same ones in another order'}.",
                 where=self.source,
-                mend=f"Set features.columns to {list(self.features)}.",
+                hint=f"Set features.columns to {list(self.features)}.",
             )
         if width != len(features):
             raise CheckpointError(
                 f"it reads {width} features, the run has {len(features)}.",
                 where=self.source,
-                mend="Set features.columns to the ones it was trained on; the predecessor's are relativity.",
+                hint="Set features.columns to the ones it was trained on; the predecessor's are relativity.",
             )
 
     def check_size(self, layers: int, hidden: int) -> None:
@@ -99,7 +99,7 @@ class Pretrained:
             raise CheckpointError(
                 f"its encoder is {depth}×{width}, the run's is {layers}×{hidden}.",
                 where=self.source,
-                mend=f"Set model.layers={depth} and model.hidden={width}.",
+                hint=f"Set model.layers={depth} and model.hidden={width}.",
             )
 
 
@@ -122,7 +122,7 @@ def load_pretrained(path: str | Path) -> Pretrained:
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError("no such checkpoint.", where=str(path), mend="Give a run's id or a file.")
+        raise CheckpointError("no such checkpoint.", where=str(path), hint="Give a run's id or a file.")
     if path.suffix == ".safetensors":
         return _ours(path)
     return _predecessors(path)
@@ -152,13 +152,13 @@ def _predecessors(path: Path) -> Pretrained:
         raise CheckpointError(
             f"refused, for reading it could run code: {reason.strip()[:200]}",
             where=str(path),
-            mend="Save its weights alone, as safetensors or with torch.save(model.state_dict()).",
+            hint="Save its weights alone, as safetensors or with torch.save(model.state_dict()).",
         ) from None
     except Exception as error:  # noqa: BLE001 - on spoilt bytes torch's unpickler raises whatever it runs into
         raise CheckpointError(
             f"cannot be read: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}.",
             where=str(path),
-            mend="Give a file that torch.save or safetensors wrote.",
+            hint="Give a file that torch.save or safetensors wrote.",
         ) from None
     state = content.get("model_state_dict", content) if isinstance(content, dict) else {}
     arrays = {str(name): value.float().numpy() for name, value in state.items() if isinstance(value, torch.Tensor)}
@@ -180,13 +180,13 @@ def _encoder_of(arrays: Mapping[str, np.ndarray], path: Path) -> dict[str, np.nd
         raise CheckpointError(
             f"encoder.weight_ih_l0 is missing; it holds {found}.",
             where=str(path),
-            mend="Give a pre-trained BiLSTM encoder.",
+            hint="Give a pre-trained BiLSTM encoder.",
         )
     for name in ("lstm.weight_ih_l0", "lstm.weight_hh_l0"):
         if name not in weights or weights[name].ndim != 2:
             raise CheckpointError(
                 f"encoder.{name.removeprefix('lstm.')} is not a matrix.",
                 where=str(path),
-                mend="Give a pre-trained BiLSTM encoder.",
+                hint="Give a pre-trained BiLSTM encoder.",
             )
     return weights

@@ -33,7 +33,7 @@ class Replicas:
             raise SpecError(
                 f"the encoder {model.encoder} has no form for many fits at once.",
                 where="training.engine",
-                mend="Set training.engine to auto or sequential.",
+                hint="Set training.engine to auto or sequential.",
             )
         self.encoder = stacked(model, weights, low, form)
 

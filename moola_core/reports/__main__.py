@@ -22,7 +22,7 @@ def main(text: str) -> int:
     try:
         answer: dict[str, Any] = {"files": [str(path) for path in write(json.loads(text))]}
     except MoolaError as error:
-        answer = {"error": {"kind": type(error).__name__, "what": error.what, "where": error.where, "mend": error.mend}}
+        answer = {"error": {"kind": type(error).__name__, "what": error.what, "where": error.where, "hint": error.hint}}
     sys.stdout.write(json.dumps(answer))
     return 0
 

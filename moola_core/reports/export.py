@@ -34,7 +34,7 @@ def export(
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ReportError(
-            f"cannot be written: {error.strerror}.", where=str(out), mend="Choose another place."
+            f"cannot be written: {error.strerror}.", where=str(out), hint="Choose another place."
         ) from None
     asked = {
         "folder": str(run.folder.resolve()),
@@ -50,10 +50,10 @@ def export(
 def check(format: str, out: str | Path) -> Path:
     """The whole path of the file. Raises SpecError for an unknown format, ReportError where a folder lies in its place."""
     if format not in FORMATS:
-        raise SpecError(f"unknown format {format!r}.", mend=nearest(format, FORMATS))
+        raise SpecError(f"unknown format {format!r}.", hint=nearest(format, FORMATS))
     out = Path(out).resolve()
     if out.is_dir():
-        raise ReportError("is a folder.", where=str(out), mend="Name a file in it.")
+        raise ReportError("is a folder.", where=str(out), hint="Name a file in it.")
     return out
 
 
@@ -75,14 +75,14 @@ def _ask(asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         out, err = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         raise ReportError(
-            f"was not done after {timeout_s:g} s.", where=asked["out"], mend="Choose fewer sections, or take html."
+            f"was not done after {timeout_s:g} s.", where=asked["out"], hint="Choose fewer sections, or take html."
         ) from None
     finally:
         _end(process)
     if process.returncode or not out:
         last = (err.strip().splitlines() or ["it said nothing"])[-1]
         raise ReportError(
-            f"could not be made: {last}", where=asked["out"], mend="Take another format, or fewer sections."
+            f"could not be made: {last}", where=asked["out"], hint="Take another format, or fewer sections."
         )
     answer = json.loads(out)
     if "error" in answer:
@@ -100,4 +100,4 @@ def _end(process: subprocess.Popen) -> None:
 
 def _rebuilt(error: dict[str, str]) -> MoolaError:
     kind = getattr(errors, error["kind"])
-    return kind(error["what"], where=error["where"], mend=error["mend"])
+    return kind(error["what"], where=error["where"], hint=error["hint"])

@@ -48,7 +48,7 @@ def refuse_circle(run: Run) -> None:
         raise RunError(
             f"is its own ancestor: {' → '.join(one.id for one in (*line, run))}.",
             where=f"run {run.id}",
-            mend=f"Correct `parent` in {line[-1].folder / 'run.json'}, or launch a new run from its spec.json.",
+            hint=f"Correct `parent` in {line[-1].folder / 'run.json'}, or launch a new run from its spec.json.",
         )
 
 
@@ -86,7 +86,7 @@ def move(run: Run, places: dict[str, str]) -> None:
     """Say where files that the run's spec names lie now; the spec stays as it was. Raises RunError for a file that is not there."""
     for place in places.values():
         if not Path(place).is_file():
-            raise RunError("no such file.", where=place, mend="Check the path.")
+            raise RunError("no such file.", where=place, hint="Check the path.")
     run.write_places(places)
 
 
@@ -95,7 +95,7 @@ def _spec(run: Run) -> dict[str, Any]:
         return codec.load_object((run.folder / "spec.json").read_bytes())
     except (OSError, ValueError) as error:
         raise RunError(
-            f"spec.json cannot be read: {error}.", where=f"run {run.id}", mend="Delete the run or restore the file."
+            f"spec.json cannot be read: {error}.", where=f"run {run.id}", hint="Delete the run or restore the file."
         ) from None
 
 

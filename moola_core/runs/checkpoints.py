@@ -36,7 +36,7 @@ def resolve(reference: str, root: str | Path) -> Path:
         raise CheckpointError(
             f"no checkpoint {reference}.",
             where="transfer.checkpoint",
-            mend="Give the id of a finished pre-training run (`moola runs`), or a file.",
+            hint="Give the id of a finished pre-training run (`moola runs`), or a file.",
         )
     return path
 
@@ -113,7 +113,7 @@ def refuse_contradiction(spec: Finetune, root: str | Path) -> None:
         raise CheckpointError(
             f"it does not fit the settings: {found}.",
             where=spec.transfer.checkpoint,
-            mend="Leave these settings out: they are taken from the checkpoint.",
+            hint="Leave these settings out: they are taken from the checkpoint.",
         )
 
 

@@ -22,16 +22,16 @@ def comparable(store: Store, run_ids: Sequence[str]) -> list[Run]:
             raise RunError(
                 f"is a {record.kind} run that is {record.state}.",
                 where=f"run {run.id}",
-                mend="Compare cross-validated runs that are done.",
+                hint="Compare cross-validated runs that are done.",
             )
     if len(runs) < 2:
-        raise RunError("one run cannot be compared with itself.", mend="Name two or more.")
+        raise RunError("one run cannot be compared with itself.", hint="Name two or more.")
     predicted = {run.id: {str(name) for name in run.table("predictions")["window_id"].to_pylist()} for run in runs}
     if not set.intersection(*predicted.values()):
         each = ", ".join(f"{run.id} {len(predicted[run.id])} of {_file_of(run)}" for run in runs)
         raise RunError(
             f"the runs have no window in common. Windows that each of them predicts: {each}.",
-            mend="Compare runs of the same labelled windows.",
+            hint="Compare runs of the same labelled windows.",
         )
     return runs
 

@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):  # where the folder cannot be made, neither can the draft be taken away
             draft.unlink(missing_ok=True)
         raise StoreError(
-            f"cannot be written: {error.strerror or error}.", where=str(path), mend="Check the disk's space and rights."
+            f"cannot be written: {error.strerror or error}.", where=str(path), hint="Check the disk's space and rights."
         ) from None
 
 
@@ -40,7 +40,7 @@ def locked(folder: Path) -> Iterator[None]:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise StoreError(
-            f"cannot be opened: {error.strerror}.", where=str(folder), mend="Check that it is there, and its rights."
+            f"cannot be opened: {error.strerror}.", where=str(folder), hint="Check that it is there, and its rights."
         ) from None
     try:
         with suppress(OSError):  # a file system without locks: there the rename alone keeps the file whole
@@ -63,7 +63,7 @@ def remove(folder: Path) -> None:
         shutil.rmtree(grave)
     except OSError as error:
         raise StoreError(
-            f"cannot be deleted: {error.strerror or error}.", where=str(folder), mend="Check the rights of the folder."
+            f"cannot be deleted: {error.strerror or error}.", where=str(folder), hint="Check the rights of the folder."
         ) from None
 
 

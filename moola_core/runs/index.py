@@ -48,7 +48,7 @@ class Index:
                 names = [e.name for e in entries if RUN_ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
         except OSError as error:
             raise StoreError(
-                f"cannot be read: {error.strerror}.", where=str(folder), mend="Check that it is there, and its rights."
+                f"cannot be read: {error.strerror}.", where=str(folder), hint="Check that it is there, and its rights."
             ) from None
         stamps = {name: _stamp(self._file(name)) for name in names}
         return {name: stamp for name, stamp in stamps.items() if stamp}

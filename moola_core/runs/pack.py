@@ -78,7 +78,7 @@ def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True
             archive.writestr(MANIFEST, codec.dumps(manifest, indent=1))
     except FileNotFoundError as error:
         raise StoreError(
-            f"{error.filename} went away while it was packed.", where=str(out), mend="Pack again."
+            f"{error.filename} went away while it was packed.", where=str(out), hint="Pack again."
         ) from None
     total = sum(item["bytes"] for item in contents.files.values())
     return Packed(tuple(found), len(contents.files), total, tuple(contents.missing))
@@ -106,7 +106,7 @@ def unpack(file: Path, store: Store, data: Path) -> Unpacked:
         raise _damaged(file, str(error).rstrip(".")) from None
     except OSError as error:
         raise StoreError(
-            f"cannot be unpacked: {error.strerror or error}.", where=str(file), mend="Check the path, space and rights."
+            f"cannot be unpacked: {error.strerror or error}.", where=str(file), hint="Check the path, space and rights."
         ) from None
     return Unpacked(tuple(added), tuple(there), tuple(written))
 
@@ -140,9 +140,9 @@ def _read_manifest(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
         version, names, runs = int(manifest["version"]), list(manifest["files"]), list(manifest["runs"])
         data = dict(manifest["data"])
     except (KeyError, ValueError, TypeError):
-        raise StoreError("is not a file that `moola pack` wrote.", where=str(file), mend="Pack again.") from None
+        raise StoreError("is not a file that `moola pack` wrote.", where=str(file), hint="Pack again.") from None
     if version > VERSION:
-        raise StoreError("was packed by a newer version.", where=str(file), mend="Update moola here.")
+        raise StoreError("was packed by a newer version.", where=str(file), hint="Update moola here.")
     sound = all(_sound(name) for name in names) and all(isinstance(r, str) and RUN_ID.fullmatch(r) for r in runs)
     if not sound or any(place not in manifest["files"] for place in data.values()):
         raise _damaged(file, "it names places outside of the store")
@@ -231,4 +231,4 @@ def _hash(path: Path) -> str:
 
 
 def _damaged(file: Path, why: str) -> StoreError:
-    return StoreError(f"the packed file is damaged: {why}.", where=str(file), mend="Pack or copy it again.")
+    return StoreError(f"the packed file is damaged: {why}.", where=str(file), hint="Pack or copy it again.")

@@ -16,14 +16,14 @@ def folder_of(root: Path, run_id: str) -> Path:
     """The run's folder, whatever it holds. Raises RunError for a name that is no run id, for a link, and when there is none."""
     if not RUN_ID.fullmatch(str(run_id)):
         raise RunError(
-            f"{run_id!r} is not a run id.", mend="Ids look like 20260131-120000-000-1a2b; `moola runs` lists them."
+            f"{run_id!r} is not a run id.", hint="Ids look like 20260131-120000-000-1a2b; `moola runs` lists them."
         )
     folder = root / "runs" / run_id
     if folder.is_symlink():
-        raise RunError("is a link out of the store.", where=f"run {run_id}", mend="Move the folder itself there.")
+        raise RunError("is a link out of the store.", where=f"run {run_id}", hint="Move the folder itself there.")
     if not folder.is_dir():
         raise RunError(
-            f"no run {run_id} in {root}.", mend="`moola runs` lists what is there; --store chooses another store."
+            f"no run {run_id} in {root}.", hint="`moola runs` lists what is there; --store chooses another store."
         )
     return folder
 

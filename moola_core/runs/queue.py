@@ -163,7 +163,7 @@ class Queue:
         return StoreError(
             f"the queue cannot be used: {getattr(error, 'strerror', None) or error}.",
             where=str(self.path),
-            mend="Check the disk's space and rights.",
+            hint="Check the disk's space and rights.",
         )
 
     def _transaction(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
@@ -192,7 +192,7 @@ class Queue:
             raise StoreError(
                 f"the queue cannot be made: {error.strerror}.",
                 where=str(self.path),
-                mend="Check the disk's space and rights, or choose another store with --store DIR.",
+                hint="Check the disk's space and rights, or choose another store with --store DIR.",
             ) from None
 
     def _fill(self, connection: sqlite3.Connection) -> None:

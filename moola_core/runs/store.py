@@ -98,13 +98,13 @@ class Run:
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise RunError(
-                f"has no {name} yet.", where=f"run {self.id}", mend="Wait until it is done, or launch it again."
+                f"has no {name} yet.", where=f"run {self.id}", hint="Wait until it is done, or launch it again."
             )
         try:
             return pq.read_table(path)
         except (OSError, pa.ArrowException) as error:
             raise RunError(
-                f"{name}.parquet cannot be read: {error}.", where=f"run {self.id}", mend="Restore the file from a copy."
+                f"{name}.parquet cannot be read: {error}.", where=f"run {self.id}", hint="Restore the file from a copy."
             ) from None
 
     def result(self, name: str) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Run:
         path = self.folder / "results" / f"{name}.json"
         if not path.is_file():
             raise RunError(
-                f"has no result {name}.", where=f"run {self.id}", mend="Wait until it is done, or launch it again."
+                f"has no result {name}.", where=f"run {self.id}", hint="Wait until it is done, or launch it again."
             )
         return self._json(f"results/{name}.json")
 
@@ -170,7 +170,7 @@ class Run:
                 file.write(("\n" if cut else "").encode() + text.encode())
         except OSError as error:
             raise StoreError(
-                f"cannot be written: {error.strerror}.", where=str(path), mend="Check the disk's space and rights."
+                f"cannot be written: {error.strerror}.", where=str(path), hint="Check the disk's space and rights."
             ) from None
 
     def sweep(self) -> None:
@@ -218,7 +218,7 @@ class Run:
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
             raise StoreError(
-                f"cannot be written: {error.strerror}.", where=str(folder), mend="Check the disk's space and rights."
+                f"cannot be written: {error.strerror}.", where=str(folder), hint="Check the disk's space and rights."
             ) from None
 
     def write_checkpoint(self, name: str, weights: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> Path:
@@ -247,7 +247,7 @@ class Run:
             raise RunError(
                 f"{name} cannot be read: {reason(error)}.",
                 where=f"run {self.id}",
-                mend="Restore the file from a copy, or delete the run.",
+                hint="Restore the file from a copy, or delete the run.",
             ) from None
 
 
@@ -311,7 +311,7 @@ class Store:
             raise StoreError(
                 f"cannot be written: {error.strerror}.",
                 where=str(self.root),
-                mend="Make it writable, or choose another store (--store DIR; in the app, MOOLA_STORE).",
+                hint="Make it writable, or choose another store (--store DIR; in the app, MOOLA_STORE).",
             ) from None
         return Run(folder)
 
@@ -332,5 +332,5 @@ class Store:
         """Remove a run, whatever its folder holds. Raises RunError when it is active, StoreError when it cannot be removed."""
         run = Run(folder_of(self.root, run_id))
         if active(run):
-            raise RunError("is still running.", where=f"run {run_id}", mend="Cancel it, or wait until it ends.")
+            raise RunError("is still running.", where=f"run {run_id}", hint="Cancel it, or wait until it ends.")
         remove(run.folder)

@@ -87,7 +87,7 @@ class ReportContext:
         self.run, self.record, self.spec = run, run.record, run.spec
         self.kind = kind or self.record.kind
         if self.record.active:
-            raise RunError(f"is {self.record.state}.", where=f"run {run.id}", mend="Report it when it has ended.")
+            raise RunError(f"is {self.record.state}.", where=f"run {run.id}", hint="Report it when it has ended.")
         self._computed = computed
         self._results: dict[str, Result | None] = {}
         self._others: dict[str, Run] = {}

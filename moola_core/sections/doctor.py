@@ -16,7 +16,7 @@ from moola_core.sections.formatting import REPORT_OF
 from moola_core.specs import Part, differences, parse
 
 SEVERITIES = {
-    "blocks": "nothing else can be read until it is mended",
+    "blocks": "nothing else can be read until it is fixed",
     "harms": "the result is worse, or not what it says",
     "note": "good to know",
 }
@@ -47,7 +47,7 @@ def diagnosis(context: ReportContext) -> Result | str:
 
 
 def summary(context: ReportContext) -> list[Block] | str:
-    """How much was found of each severity, and which figures not to read until it is mended."""
+    """How much was found of each severity, and which figures not to read until it is fixed."""
     result = diagnosis(context)
     if isinstance(result, str):
         return [Text(result, warning=True)] if context.kind == "doctor" else result
@@ -65,13 +65,13 @@ def summary(context: ReportContext) -> list[Block] | str:
     blocks.append(Text(f"{first.title}: {first.advice}", "Mend first."))
     if context.kind != "doctor":  # there each finding has its own place
         rows: tuple[Row, ...] = tuple((row.title, row.severity, row.summary) for row in found.findings)
-        note = f"With evidence, advice and mends: moola report {context.run.id} --kind doctor."
+        note = f"With evidence, advice and fixes: moola report {context.run.id} --kind doctor."
         blocks.append(Table("", ("Finding", "Severity", "What was seen"), rows, note))
     return blocks
 
 
 def findings(context: ReportContext) -> list[Block] | str:
-    """Every finding, causes before symptoms: evidence, chart, advice, and the line that runs the mend."""
+    """Every finding, causes before symptoms: evidence, chart, advice, and the line that runs the fix."""
     result = diagnosis(context)
     if isinstance(result, str):
         return result
@@ -95,11 +95,11 @@ def findings(context: ReportContext) -> list[Block] | str:
                 Text(f"{', '.join(titles.get(name, name) for name in finding.explained_by)}.", "Look first at:")
             )
         if finding.spoils:
-            blocks.append(Text(f"{', '.join(finding.spoils)}.", "Until it is mended do not read:"))
+            blocks.append(Text(f"{', '.join(finding.spoils)}.", "Until it is fixed do not read:"))
         rows = tuple(_evidence(result, ("findings", i, "evidence"), finding.evidence))[:MOST_ROWS]
         blocks += [Table("", ("Evidence", "Value"), rows)] if rows else []
         blocks += _drawn(context, finding, drawn)
-        blocks += [Text(finding.advice, "What to do."), *_mend(context, result, finding)]
+        blocks += [Text(finding.advice, "What to do."), *_fix(context, result, finding)]
     return blocks
 
 
@@ -154,8 +154,8 @@ def _number(stored: Stored, path: tuple[str | int, ...], value: float) -> Cell:
     return stored.number(*path, form=form)
 
 
-def _mend(context: ReportContext, result: Result, finding: Finding) -> list[Block]:
-    """The line that starts the run that mends or settles it, and what that run changes."""
+def _fix(context: ReportContext, result: Result, finding: Finding) -> list[Block]:
+    """The line that starts the run that fixes or settles it, and what that run changes."""
     if finding.spec is None:
         return []
     spec = parse(finding.spec)

@@ -97,7 +97,7 @@ def names(kind: str) -> tuple[str, ...]:
     """The sections that a report of such a kind may have, in order. Raises SpecError for a kind that has no report."""
     found = tuple(name for name, section in SECTIONS.items() if kind in section.kinds)
     if not found:
-        raise SpecError(f"a {kind} run has no report.", mend=f"Reports are of: {', '.join(REPORT_OF)}.")
+        raise SpecError(f"a {kind} run has no report.", hint=f"Reports are of: {', '.join(REPORT_OF)}.")
     return found
 
 
@@ -116,7 +116,7 @@ def assemble(context: ReportContext, chosen: Sequence[str] = ()) -> Report:
     may = known(context)
     for name in chosen:
         if name not in may:
-            raise SpecError(f"unknown section {name!r}.", where=f"run {record.run_id}", mend=nearest(name, may))
+            raise SpecError(f"unknown section {name!r}.", where=f"run {record.run_id}", hint=nearest(name, may))
     sections, absent = [], []
     for name in may:
         if chosen and name not in chosen:
@@ -145,7 +145,7 @@ def known(context: ReportContext) -> tuple[str, ...]:
         raise SpecError(
             f"a {own} run has no report of kind {context.kind!r}.",
             where=f"run {context.run.id}",
-            mend=f"Its kinds are: {', '.join(kind for kind in (own, *DOCTOR) if kind in ALL)}.",
+            hint=f"Its kinds are: {', '.join(kind for kind in (own, *DOCTOR) if kind in ALL)}.",
         )
     found = names(context.kind)
     # Of figures alone nothing else was asked; of a run no figures were given.

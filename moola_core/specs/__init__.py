@@ -43,10 +43,10 @@ def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:
         try:
             values = json.loads(values)
         except json.JSONDecodeError as error:
-            raise SpecError(f"not JSON: {error}.", where=where, mend="Give a JSON object with a kind.") from None
+            raise SpecError(f"not JSON: {error}.", where=where, hint="Give a JSON object with a kind.") from None
     if not isinstance(values, dict):
-        raise SpecError("a spec is a JSON object.", where=where, mend='For example {"kind": "finetune"}.')
+        raise SpecError("a spec is a JSON object.", where=where, hint='For example {"kind": "finetune"}.')
     name = str(values.get("kind", ""))
     if name not in KINDS:
-        raise SpecError(f"unknown kind {name!r}.", where=where, mend=nearest(name, KINDS))
+        raise SpecError(f"unknown kind {name!r}.", where=where, hint=nearest(name, KINDS))
     return build(KINDS[name], values, where)

@@ -27,7 +27,7 @@ class Diagnose(Part):
     )
     planned: dict[str, Any] = Field(
         {},
-        description="the spec that is judged before it is launched, or that mends of reported figures start from (doctor)",
+        description="the spec that is judged before it is launched, or that fixes of reported figures start from (doctor)",
     )
     seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of permutations and resampling")
 

@@ -74,6 +74,6 @@ def rules_of(name: str) -> ObjectiveRules:
         raise SpecError(
             f"{name} is no pre-training objective.",
             where="objective.name",
-            mend="Derive it from moola_core.training.pretraining.objectives.PretrainingObjective and give it rules.",
+            hint="Derive it from moola_core.training.pretraining.objectives.PretrainingObjective and give it rules.",
         )
     return rules

@@ -58,7 +58,7 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
         full = full_name(name, type(spec))
         if full in NAMED_ONLY:
             why, instead = NAMED_ONLY[full]
-            raise SpecError(f"{name} cannot be set: it {why}.", where=f"{name}={value}", mend=instead)
+            raise SpecError(f"{name} cannot be set: it {why}.", where=f"{name}={value}", hint=instead)
         *path, last = full.split(".")
         place = values
         for step in path:
@@ -87,10 +87,10 @@ def full_name(name: str, kind: type[Part]) -> str:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise SpecError(f"setting {name} is not unique.", mend=f"Use one of {', '.join(matches)}.")
+        raise SpecError(f"setting {name} is not unique.", hint=f"Use one of {', '.join(matches)}.")
     short = [full.rsplit(".", 1)[-1] for full in known]
     raise SpecError(
-        f"unknown setting {name}.", mend=nearest(name, [*known, *short] if "." not in name else list(known))
+        f"unknown setting {name}.", hint=nearest(name, [*known, *short] if "." not in name else list(known))
     )
 
 

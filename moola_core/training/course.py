@@ -104,7 +104,7 @@ class Course:
         if not np.isfinite(losses).all():
             raise RunError(
                 f"The loss is not a number from epoch {epoch} on (repeat {loop.fold.repeat}, fold {loop.fold.fold}).",
-                mend="Lower training.learning_rate or training.clip_norm.",
+                hint="Lower training.learning_rate or training.clip_norm.",
             )
         better = score < self.best - SMALLEST_GAIN
         if better:

@@ -34,10 +34,10 @@ def resolve_device(training: Training | Pretraining) -> Device:
     usable = torch.cuda.is_available()
     card = _card()
     if training.device == "cuda" and not usable:
-        raise DeviceError("CUDA is not usable here.", where="training.device", mend=_mend(card))
+        raise DeviceError("CUDA is not usable here.", where="training.device", hint=_hint(card))
     if training.device == "auto" and card and not usable:
         raise DeviceError(
-            f"a card is present ({card}) but torch cannot use it.", where="training.device", mend=_mend(card)
+            f"a card is present ({card}) but torch cannot use it.", where="training.device", hint=_hint(card)
         )
     if training.device == "cpu" or not usable:
         return Device("cpu", "cpu", "float32")
@@ -93,7 +93,7 @@ def _card() -> str:
     return "NVIDIA device" if Path("/dev/nvidia0").exists() else ""
 
 
-def _mend(card: str) -> str:
+def _hint(card: str) -> str:
     wheel = f"torch {torch.__version__} built for CUDA {torch.version.cuda or 'none (a CPU wheel)'}"
     if not card:
         return f"No NVIDIA card was found; this is {wheel}. Set training.device=cpu."

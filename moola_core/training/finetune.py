@@ -75,7 +75,7 @@ def _check_sizes(spec: Finetune, inputs: Inputs, folds: Sequence[Fold]) -> None:
             raise DataError(
                 f"fold {fold.fold} of repeat {fold.repeat} has one training window, and batch normalisation needs two.",
                 where="training.folds",
-                mend="Label more windows, ask for fewer folds, or set model.normalisation to layer or none.",
+                hint="Label more windows, ask for fewer folds, or set model.normalisation to layer or none.",
             )
 
 

@@ -124,7 +124,7 @@ def make_folds(label: np.ndarray, places: Places, training: Training, faults: Fa
         raise DataError(
             f"{', '.join(rare)} occurs less often than there are folds ({training.folds}).",
             where="training.folds",
-            mend="Label more such windows, merge the class with another, or ask for fewer folds.",
+            hint="Label more such windows, merge the class with another, or ask for fewer folds.",
         )
     group = (
         np.arange(len(label))
@@ -135,7 +135,7 @@ def make_folds(label: np.ndarray, places: Places, training: Training, faults: Fa
         raise DataError(
             f"only {len(np.unique(group))} groups of windows that share no bars.",
             where="training.folds",
-            mend="Ask for fewer folds.",
+            hint="Ask for fewer folds.",
         )
     found = []
     for repeat in range(training.repeats):
@@ -185,7 +185,7 @@ def _roles(fold: Fold, label: np.ndarray, group: np.ndarray, places: Places, how
         raise DataError(
             f"fold {fold.fold} has no training windows left: they share bars with the test windows.",
             where="training.folds",
-            mend="Use windows that overlap less, a smaller embargo, or fewer folds.",
+            hint="Use windows that overlap less, a smaller embargo, or fewer folds.",
         )
     most = np.unique(label[kept].astype(str), return_counts=True)[1].max()
     parts = max(2, min(round(1 / training.inner_frac), len(np.unique(group[kept])), most))
@@ -196,6 +196,6 @@ def _roles(fold: Fold, label: np.ndarray, group: np.ndarray, places: Places, how
         raise DataError(
             f"fold {fold.fold} has no training window of some class left.",
             where="training.folds",
-            mend="Ask for fewer folds.",
+            hint="Ask for fewer folds.",
         )
     return Fold(fold.repeat, fold.fold, train[~close], inner, fold.test, np.r_[rest[purged], train[close]])

@@ -143,10 +143,10 @@ def _lost(child: _Child) -> FailedRun:
     code = child.process.exitcode
     if code is not None and code < 0:
         how = f"killed by signal {-code}"
-        mend = "It was killed, most often for want of memory: use a smaller model, or fit one at a time (training.processes=1)."
+        hint = "It was killed, most often for want of memory: use a smaller model, or fit one at a time (training.processes=1)."
     else:
-        how, mend = f"exit status {code}", "What it said is in the run's log, or on standard error."
-    return FailedRun(f"a process that shared the work ended on its own (pid {child.process.pid}, {how}).", mend=mend)
+        how, hint = f"exit status {code}", "What it said is in the run's log, or on standard error."
+    return FailedRun(f"a process that shared the work ended on its own (pid {child.process.pid}, {how}).", hint=hint)
 
 
 def _end(children: Sequence[_Child]) -> None:

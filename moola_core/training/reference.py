@@ -92,7 +92,7 @@ def _rocket(x: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
         from aeon.transformations.collection.convolution_based import MiniRocket
     except ImportError:
         raise SpecError(
-            "minirocket needs the package aeon.", where="reference", mend='pip install "moola[aeon]", or leave it out.'
+            "minirocket needs the package aeon.", where="reference", hint='pip install "moola[aeon]", or leave it out.'
         ) from None
     channels = np.ascontiguousarray(x.transpose(0, 2, 1), dtype=np.float32)
     return np.asarray(MiniRocket(random_state=seed).fit(channels[rows]).transform(channels))

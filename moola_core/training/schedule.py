@@ -72,7 +72,7 @@ class Unfreezing:
                 raise RunError(
                     f"the schedule trains no parameter from epoch {phase.first_epoch} on.",
                     where="transfer.schedule",
-                    mend="Choose another schedule, or a model that has the parts that it names.",
+                    hint="Choose another schedule, or a model that has the parts that it names.",
                 )
 
     @property
@@ -109,7 +109,7 @@ class Unfreezing:
             raise RunError(
                 f"frozen weights changed: {', '.join(wrong[:5])}.",
                 where="transfer.schedule",
-                mend="Report this: it is a fault.",
+                hint="Report this: it is a fault.",
             )
         return moved
 

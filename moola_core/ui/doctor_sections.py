@@ -20,7 +20,7 @@ from moola_core.ui import loaders, state, widgets
 from moola_core.ui.widgets import literal
 
 SEVERITIES = {
-    "blocks": ("red", "block", "nothing else can be read until it is mended"),
+    "blocks": ("red", "block", "nothing else can be read until it is fixed"),
     "harms": ("orange", "error", "the result is worse, or not what it says"),
     "note": ("blue", "info", "good to know"),
 }
@@ -104,7 +104,7 @@ def _finding(finding: Finding, titles: dict[str, str], run: Run | None) -> None:
             st.markdown(literal(finding.advice))
         with right:
             _evidence(finding, run)
-        _mend(finding, run)
+        _fix(finding, run)
         with st.expander("Why do you say so?"):
             _why(finding)
 
@@ -144,8 +144,8 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _mend(finding: Finding, run: Run | None) -> None:
-    """The run that mends or settles it: what it changes, and the button that starts it."""
+def _fix(finding: Finding, run: Run | None) -> None:
+    """The run that fixes or settles it: what it changes, and the button that starts it."""
     if finding.spec is None:
         return
     spec = parse(finding.spec)
@@ -157,7 +157,7 @@ def _mend(finding: Finding, run: Run | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Launch this", key=f"launch_{finding.check}", icon=":material/play_arrow:"):
             parent = run.id if run is not None and spec.kind == "diagnose" else None
-            made = loaders.launcher().submit(spec, f"mend: {finding.title}", finding.summary, ("doctor",), parent)
+            made = loaders.launcher().submit(spec, f"fix: {finding.title}", finding.summary, ("doctor",), parent)
             if spec.kind == "diagnose":
                 page, values = PLACES.get(spec.name, ("results", {}))
                 state.open_page(page, **(values | {state.RUN: spec.run}))
@@ -172,7 +172,7 @@ def _why(finding: Finding) -> None:
 
 
 def figures_form(planned: dict[str, Any]) -> None:
-    """Figures of a report with no run behind it: typed, from a file, or the example's. planned: the spec that mends start from."""
+    """Figures of a report with no run behind it: typed, from a file, or the example's. planned: the spec that fixes start from."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         loaded = st.file_uploader("A JSON file of figures, the predecessor's too", type=["json"], key="figures_file")
         if st.button("Fill in the example", icon=":material/history:"):

@@ -302,7 +302,7 @@ def _restored(kind: type, run: Run, name: str) -> Any:
         raise RunError(
             f"results/{name}.json is not what this version of moola writes.",
             where=f"run {run.id}",
-            mend="Launch the run again, or open it with the version that made it.",
+            hint="Launch the run again, or open it with the version that made it.",
         ) from None
 
 

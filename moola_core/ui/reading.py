@@ -184,7 +184,7 @@ def _bars_beside(file: DataFile, files: list[DataFile]) -> Path:
         raise MoolaError(
             "labels without prices need bars.",
             where=shown(file.path),
-            mend="Put the file of bars into the same folder.",
+            hint="Put the file of bars into the same folder.",
         )
     return max(beside, key=lambda other: other.size_bytes).path
 

@@ -31,7 +31,7 @@ from moola_core.sections.registry import make
 from moola_core.ui import widgets
 from moola_core.ui.widgets import literal
 
-MOST_PIXELS = 470  # a longer table scrolls
+MOST_ROWS, MOST_PIXELS = 12, 470  # a longer table scrolls
 MOST_SEGMENTS = 5  # more options are chosen from a list
 
 
@@ -120,7 +120,7 @@ def _table(key: str, block: Table) -> None:
     _heading(block.title)
     if any(isinstance(cell, Number) for row in block.rows for cell in row):
         titles = {str(i): title for i, title in enumerate(block.columns)}
-        height = min(38 + 35 * len(block.rows), MOST_PIXELS)
+        height: Any = "content" if len(block.rows) <= MOST_ROWS else MOST_PIXELS
         st.dataframe(_frame(block), key=key, hide_index=True, column_config=titles, height=height)
     else:
         rows = [[literal(shown(cell)) for cell in row] for row in block.rows]

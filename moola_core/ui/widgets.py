@@ -104,11 +104,11 @@ def empty(title: str, body: str, actions: Sequence[tuple[str, Callable[[], Any]]
 
 
 def explain(error: MoolaError) -> None:
-    """A user's error: what, where, and how to mend it."""
+    """A user's error: what, where, and how to fix it."""
     where = f"{literal(error.where)}  \n" if error.where else ""
     st.error(f"{where}{literal(error.what)}", icon=":material/error:")
-    if error.mend:
-        st.caption(f"To mend it: {literal(error.mend)}")
+    if error.hint:
+        st.caption(f"How to fix: {literal(error.hint)}")
 
 
 def window_links(texts: dict[str, str], key: str, run_id: str | None = None) -> None:

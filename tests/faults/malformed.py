@@ -40,7 +40,7 @@ class Judge:
         self.wrong: dict[str, str] = {}
 
     def look(self, kind: str, what: str, read: Callable[[], Any]) -> None:
-        """Read one input: it is taken, or refused in a sentence that says how to mend it; nothing is written either way."""
+        """Read one input: it is taken, or refused in a sentence that says how to fix it; nothing is written either way."""
         before = state(self.folder)
         self.counts["inputs"] += 1
         self.counts[kind] += 1
@@ -51,8 +51,8 @@ class Judge:
             self.counts["taken"] += 1
         except MoolaError as error:
             self.counts["refused"] += 1
-            if not error.mend and not isinstance(error, SpecError):  # a setting's own sentence names what it may be
-                self._note("without_mend", f"{kind}, {what}: {error}")
+            if not error.hint and not isinstance(error, SpecError):  # a setting's own sentence names what it may be
+                self._note("without_fix", f"{kind}, {what}: {error}")
             if "\n  File " in str(error):
                 self._note("tracebacks", f"{kind}, {what}: {error}")
         except Exception as error:  # noqa: BLE001 - whatever comes is what is counted

@@ -83,9 +83,9 @@ def test_every_run_ends_with_the_doctors_findings(faulty):
 
 def test_a_mend_makes_its_finding_go(faulty, store):
     found = restore(Diagnosis, faulty.result("doctor"))
-    mends = {finding.check: finding.spec for finding in found.findings}
+    fixes = {finding.check: finding.spec for finding in found.findings}
     for check in ("selection_on_test", "drowned_by_jitter"):
-        run = store.create(parse(mends[check]))
+        run = store.create(parse(fixes[check]))
         worker.run(run)
         assert check not in checks(restore(Diagnosis, run.result("doctor")))
 
@@ -264,7 +264,7 @@ def test_the_command_prints_findings_of_a_run_and_what_was_not_judged(faulty, ca
     assert "--launch head_too_wide" in capsys.readouterr().out
 
 
-def test_the_command_launches_a_mend(faulty, capsys, monkeypatch):
+def test_the_command_launches_a_fix(faulty, capsys, monkeypatch):
     started: list = []
     monkeypatch.setattr("moola_core.launch.local.start", started.append)
     arguments = ["doctor", faulty.id, "--store", str(faulty.store_root), "--launch"]

@@ -93,6 +93,6 @@ def test_bars_are_read_right_or_asked_about_and_never_read_wrong(start, form, se
         found, _ = parse_times(texts, Reading(tz="UTC"), "f.csv")
         assert np.array_equal(found, truth)
     except DataError as error:
-        assert f"--date-order {order}" in error.mend
+        assert f"--date-order {order}" in error.hint
         found, _ = parse_times(texts, Reading(tz="UTC", date_order=order), "f.csv")
         assert np.array_equal(found, truth)

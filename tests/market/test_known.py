@@ -90,8 +90,8 @@ def test_the_choices_of_a_refusal_leave_as_many_windows_as_they_say(demo):
         spec = change(Pretrain(), changes)
         with pytest.raises(DataError) as caught:
             refuse_too_few(demo.bars, spec, labelled, "pretrain.")
-        offers = caught.value.mend.removeprefix("These settings would leave enough: ").split("; ")
-        assert "pretrain.sampling." in offers[0] and "more bars" in caught.value.mend
+        offers = caught.value.hint.removeprefix("These settings would leave enough: ").split("; ")
+        assert "pretrain.sampling." in offers[0] and "more bars" in caught.value.hint
         for offer in offers:
             named, _, rest = offer.partition(" (")
             given = dict(pair.removeprefix("pretrain.").split("=") for pair in named.split(" with "))

@@ -105,7 +105,7 @@ def test_a_damaged_file_is_answered_with_a_sentence(demo, tables, tmp_path, name
                 load_bars(path) if kind == "bars" else load_windows(path, Reading(), demo.bars)
             except DataError as error:
                 sentences.append(str(error))
-                assert error.what.endswith(".") and error.mend and str(path) in str(error)
+                assert error.what.endswith(".") and error.hint and str(path) in str(error)
                 assert "\n" not in error.what and "Error(" not in error.what
     assert len(sentences) >= 3, "an empty file, noise and zeros are no tables in any format"
 

@@ -49,7 +49,7 @@ def test_a_mend_is_launched_and_shown(show, sick, started, store):
     at = show("doctor", run=sick.id)
     at.button(key="launch_head_too_wide").click().run()
     assert not at.exception and at.title[0].value == "Runs" and len(started) == 1
-    assert started[0].spec.faults.extra_output == 0 and "mend" in started[0].record.name
+    assert started[0].spec.faults.extra_output == 0 and "fix" in started[0].record.name
 
 
 def test_evidence_opens_its_windows_and_its_chart(show, sick):

@@ -73,4 +73,4 @@ def test_a_refused_file_is_explained_and_the_other_pages_still_draw(show, monkey
         monkeypatch.setattr("moola_core.ui.loaders.data_folder", lambda: folder)
         at = show(page, data=False)
         if page in ("overview", "windows", "launch"):
-            assert "no prices" in at.error[0].value and "To mend it" in texts(at)
+            assert "no prices" in at.error[0].value and "How to fix" in texts(at)

@@ -90,13 +90,13 @@ def test_probabilities_are_taken_and_recalibrated_only_of_a_model_that_beats_cha
                 first = dataclasses.replace(calibration.repeats[0], errors=(error,))
                 gains = {"temperature": SPREAD[3], "Platt": Interval(0.2, 0.1, 0.3)}
                 report = dataclasses.replace(calibration, repeats=(first,), auroc=auroc, excess=excess, gains=gains)
-                taken, mended = headlines.of_calibration(report), headlines.of_recalibration(report)
+                taken, fixed = headlines.of_calibration(report), headlines.of_recalibration(report)
                 calibrated = excess.low <= 0 <= excess.high
                 assert (taken.outcome == "supported") == (auroc.low > 0.5 and calibrated and high < 0.1)
                 assert taken.headline.startswith("The probabilities may be taken") == (taken.outcome == "supported")
                 assert (taken.outcome == "opposed") == (not calibrated)
-                assert mended.headline.startswith("Recalibrate with") == (auroc.low > 0.5)
-                assert auroc.low > 0.5 or "temperature" not in mended.text
+                assert fixed.headline.startswith("Recalibrate with") == (auroc.low > 0.5)
+                assert auroc.low > 0.5 or "temperature" not in fixed.text
 
 
 def test_a_recalibration_is_named_only_if_it_surely_lowers_the_log_loss(calibration):

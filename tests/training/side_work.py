@@ -62,6 +62,6 @@ class Unsendable(Exception):
 
 
 def fail(item: str) -> None:
-    raise {"data": DataError("no such column.", mend="Name it."), "value": ValueError("odd"), "odd": Unsendable(1, 2)}[
+    raise {"data": DataError("no such column.", hint="Name it."), "value": ValueError("odd"), "odd": Unsendable(1, 2)}[
         item
     ]

@@ -1,4 +1,4 @@
-"""The run doctor: what went wrong, with its evidence, and the run that would settle or mend it."""
+"""The run doctor: what went wrong, with its evidence, and the run that would settle or fix it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from moola_core.diagnostics.doctor.check import (
     CannotJudge,
     Case,
     Check,
+    fix_spec,
     load_registered,
-    mend,
     register,
 )
 from moola_core.diagnostics.results import Diagnosis, Finding, NotJudged
@@ -58,7 +58,7 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
         else:
             if finding.spec is None and case.kind == "reported" and case.spec is not None:
                 # No run to change one setting of: what settles a report is an honest run on the same windows.
-                finding = dataclasses.replace(finding, spec=mend(case, {}))
+                finding = dataclasses.replace(finding, spec=fix_spec(case, {}))
             found.append(finding)
             after[check.id] = check.after
     return Diagnosis(case.about, case.kind, in_order(found, after), tuple(not_judged), tuple(passed))

@@ -87,7 +87,7 @@ CHECKS: dict[str, Check] = {}
 def register(kind: type[Check]) -> type[Check]:
     """Add a check to the doctor's; for use as a decorator. Raises SpecError for a check without id or with one that is taken."""
     if not kind.id or kind.id in CHECKS:
-        raise SpecError(f"a check called {kind.id!r} cannot be registered.", mend="Give it an id of its own.")
+        raise SpecError(f"a check called {kind.id!r} cannot be registered.", hint="Give it an id of its own.")
     CHECKS[kind.id] = kind()
     return kind
 
@@ -98,7 +98,7 @@ def load_registered() -> None:
         point.load()
 
 
-def mend(case: Case, changes: Mapping[str, Any]) -> dict[str, Any] | None:
+def fix_spec(case: Case, changes: Mapping[str, Any]) -> dict[str, Any] | None:
     """The case's spec with the changes, as plain values; None where there is no data to run it on."""
     spec = case.spec
     if spec is None or not (spec.data.windows if spec.kind == "finetune" else spec.data.bars):

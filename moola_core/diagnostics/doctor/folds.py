@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, mend, register
+from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 WIDEST = 0.12  # of the half-width of an accuracy's interval: more cannot tell 0.45 from 0.55
@@ -36,7 +36,7 @@ class SelectionOnTest(Check):
             HARMS, told, evidence,
             "The reported figures are the best of many looks at the test windows: a coin flip on 35 windows looks like F1 0.65 this "
             "way. Choose the epoch on an inner split of the training folds and predict the test fold once.",
-            mend(case, {"faults.test_fold_selection": False}),
+            fix_spec(case, {"faults.test_fold_selection": False}),
         )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ class OverlappingFolds(Check):
             HARMS if share else NOTE, told, evidence,
             "A model that remembers the shared bars looks better than it is. Keep windows that share bars in one fold, and purge "
             "training windows that touch the test fold.",
-            mend(case, {"faults.shuffled_folds": False}),
+            fix_spec(case, {"faults.shuffled_folds": False}),
         )  # fmt: skip
 
 
@@ -96,5 +96,5 @@ class Underpowered(Check):
         return self.finding(
             HARMS if half > WIDEST else NOTE, f"{told}.", evidence,
             "Repeats take away the noise of seeds, not that of windows. Label more windows; until then read intervals, not means.",
-            mend(case, {"training.repeats": 10}) if case.kind == "finetune" else None,
+            fix_spec(case, {"training.repeats": 10}) if case.kind == "finetune" else None,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import HARMS, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.doctor.check import HARMS, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 SMALLEST_STD = 0.05  # in the network's units: a twentieth of a standardised feature
@@ -40,7 +40,7 @@ class FeatureWithoutScale(Check):
             {"feature_std": small, "largest_std": max(std.values())},
             "A column of a thousandth of the others' size takes a thousand times their weight to matter, which few steps do not reach. "
             "Standardise the features on the training folds.",
-            mend(case, {"features.standardise": True}),
+            fix_spec(case, {"features.standardise": True}),
         )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ class DrownedByJitter(Check):
             {"jitter_std": jitter, "jitter_over_std": drowned},
             "Noise of one size for all features drowns the small ones. Standardise first, so that the jitter is a share of each "
             "feature's own spread, or leave it out.",
-            mend(case, {"features.standardise": True} if scaled else {"training.jitter_std": 0.0}),
+            fix_spec(case, {"features.standardise": True} if scaled else {"training.jitter_std": 0.0}),
         )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ class SinglePosition(Check):
             {"varying_positions": few},
             "The column was overwritten, or filled at one bar and left constant elsewhere: a mean over the window thins it to nothing. "
             "Mend how it is computed, or leave it out.",
-            mend(case, changes),
+            fix_spec(case, changes),
         )  # fmt: skip
 
 
@@ -118,5 +118,5 @@ class OrderLost(Check):
             {"next_bar_correlation": found},
             "Distances and times since swings hardly change within a bar, so in order they correlate above 0.8. A sequence model learns "
             "nothing from shuffled bars that a mean would not give. Sort each window by time.",
-            mend(case, {"faults.shuffled_bars": False}),
+            fix_spec(case, {"faults.shuffled_bars": False}),
         )  # fmt: skip

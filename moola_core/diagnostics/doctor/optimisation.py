@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, mend, register
+from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 LEAST_PATIENCE = 8
@@ -33,7 +33,7 @@ class TooLittleTraining(Check):
             f"({fall:+.1%} of its fall).",
             {"moved": moved, "train_loss_first": first, "train_loss_last": last, "learning_rate": case.get("learning_rate")},
             "This is the network as it was drawn at random. Raise the learning rate, or train for more steps.",
-            mend(case, {"training.learning_rate": FAST_RATE, "training.epochs": LONG_EPOCHS, "training.patience": LONG_PATIENCE}),
+            fix_spec(case, {"training.learning_rate": FAST_RATE, "training.epochs": LONG_EPOCHS, "training.patience": LONG_PATIENCE}),
         )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ class StoppedTooEarly(Check):
         else:
             return None
         severity = HARMS if max(late, cut) >= 0.5 else NOTE
-        return self.finding(severity, told, evidence, self._advice(case, patience), self._mend(case, late >= 0.5))
+        return self.finding(severity, told, evidence, self._advice(case, patience), self._fix(case, late >= 0.5))
 
     def _by_patience(self, case: Case) -> Finding | None:
         patience, epochs = case["patience"], case.get("epochs")
@@ -72,7 +72,7 @@ class StoppedTooEarly(Check):
         told += f", {patience * steps:.0f} steps" if steps else ""
         evidence = {"patience": patience, "epochs": epochs, "steps_per_epoch": steps}
         return self.finding(
-            NOTE if case.planned else HARMS, f"{told}.", evidence, self._advice(case, patience), self._mend(case, False)
+            NOTE if case.planned else HARMS, f"{told}.", evidence, self._advice(case, patience), self._fix(case, False)
         )
 
     def _advice(self, case: Case, patience: int | None) -> str:
@@ -81,7 +81,7 @@ class StoppedTooEarly(Check):
             f"{LONG_PATIENCE} epochs, and allow enough of them for the loss to turn."
         )
 
-    def _mend(self, case: Case, unfinished: bool) -> dict | None:
+    def _fix(self, case: Case, unfinished: bool) -> dict | None:
         if case.spec is None or case.spec.kind != "finetune":
             return None
         training = case.spec.training
@@ -91,4 +91,4 @@ class StoppedTooEarly(Check):
         }
         if unfinished and training.learning_rate < FAST_RATE:
             changes["training.learning_rate"] = FAST_RATE
-        return mend(case, changes)
+        return fix_spec(case, changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, ask, mend, register
+from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, ask, fix_spec, register
 from moola_core.diagnostics.doctor.optimisation import LONG
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome
@@ -42,11 +42,11 @@ def afresh(case: Case) -> dict | None:
     """The same network without planted faults, standardised and trained for long: when no single setting is at fault."""
     changes = {f"faults.{name}": value for name, value in Faults().model_dump().items()}
     changes |= {"features.standardise": True, "training.jitter_std": 0.0, **LONG}
-    return mend(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
+    return fix_spec(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
 
 
 MORE: dict[Outcome, str] = {
-    SUPPORTED: "The windows hold more than it has learned: mend what comes before this in the list, or start from the recommended settings.",
+    SUPPORTED: "The windows hold more than it has learned: fix what comes before this in the list, or start from the recommended settings.",
     OPEN: "Whether the windows hold more than it has learned cannot be told. Other features may: the study `features` compares them with the prices.",
     OPPOSED: "A simple model finds less in these features. Others may hold more: the study `features` compares them with the prices.",
     UNMEASURED: "Whether the windows hold more than it has learned was not measured. Mend what comes before this in the list first.",
@@ -78,7 +78,7 @@ class HeadTooWide(Check):
         return self.finding(
             HARMS, told, evidence,
             "The extra output takes probability from every window and never comes true. Take the number of outputs from the labels.",
-            mend(case, {"faults.extra_output": 0}),
+            fix_spec(case, {"faults.extra_output": 0}),
         )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ class LossAtChance(Check):
         return self.finding(
             HARMS if more in (SUPPORTED, UNMEASURED) else NOTE, told, evidence,
             f"Its log loss is no better than that of answering the classes' shares. {MORE[more]}",
-            mend(case, {"faults.shuffled_labels": False}) if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels else afresh(case),
+            fix_spec(case, {"faults.shuffled_labels": False}) if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels else afresh(case),
         )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ class ConstantFolds(Check):
             told += f" Extra trees have AUROC {case['trees_auroc']:.2f}, 95% from {low:.2f}: it is not shown that a simple model finds next to nothing in these features either, and a constant is then the likeliest answer."
         return self.finding(
             BLOCKS if grave else NOTE, told, {"constant_folds": len(constant), "folds": len(folds), "largest_shares": folds},
-            "Means over such folds look like a weak model and are none: look at each fold's answers, mend what comes before this in the "
+            "Means over such folds look like a weak model and are none: look at each fold's answers, fix what comes before this in the "
             "list, and read neither ECE nor gradients nor differences between runs until no fold is constant.",
             afresh(case),
         )  # fmt: skip
@@ -240,7 +240,7 @@ class Miscalibrated(Check):
             return None  # what the null band takes for an excess, windows that share bars explain
         heat = case.get("fitted_temperature")
         low, gain = case.get("auroc_low"), case.get("temperature_gain_low")
-        # Answers that tell nothing are best divided by infinity: that is not boasting, and mends nothing.
+        # Answers that tell nothing are best divided by infinity: that is not boasting, and fixes nothing.
         knows = low is not None and low > CHANCE
         grave = heat is not None and heat > BOASTING and knows
         told = f"ECE {ece:.3f}, where 95% of honest models of this size stay below {null:.3f} (p = {max(p, 0.001):.3f})"
@@ -257,7 +257,7 @@ class Miscalibrated(Check):
             "Do not use the probabilities. First make the model tell the classes." if not knows else
             "Do not use the probabilities as they are. " + ("A temperature fitted on other folds lowers the log loss without touching an answer; "
             "the Calibration section shows by how much." if helps else "Whether a recalibration helps, the Calibration section says."),
-            mend(case, {"faults.temperature": 1.0}) if planted else ask(case, "calibration"),
+            fix_spec(case, {"faults.temperature": 1.0}) if planted else ask(case, "calibration"),
         )  # fmt: skip
 
 
@@ -285,5 +285,5 @@ class LabelNoise(Check):
             f"{evidence:.1f} above none in twice the log likelihood. A model's own doubts grow less with sureness, wrong labels do not.",
             {"flip_rate": rate, "flip_rate_low": low, "flip_evidence": evidence, "windows": list(case.get("doubted_windows") or [])},
             "Look at these windows again; relabel or grade down those that are wrong. No setting makes up for wrong labels.",
-            mend(case, {"faults.flipped_labels": 0.0}) if planted else ask(case, "errors"),
+            fix_spec(case, {"faults.flipped_labels": 0.0}) if planted else ask(case, "errors"),
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.doctor.check import HARMS, NOTE, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.doctor.outcome import CAUSES, afresh
 from moola_core.diagnostics.results import Finding, Interval
 from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, of_pointer
@@ -44,5 +44,5 @@ class PointersNoBetter(Check):
             "the pointers more weight or more epochs, and use none of them until they beat it." if sure else
             "Whether the pointers say more than where expansions usually lie cannot be told from these windows. More repeats narrow the "
             "interval a little, more labelled windows narrow it surely.",
-            mend(case, {"faults.shuffled_pointers": False}) if planted else afresh(case),
+            fix_spec(case, {"faults.shuffled_pointers": False}) if planted else afresh(case),
         )  # fmt: skip

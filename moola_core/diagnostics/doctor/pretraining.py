@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 UNDER_FLOOR = 0.95
@@ -42,7 +42,7 @@ class TargetVisible(Check):
             BLOCKS, "; ".join(told) + ".", {"masked_mae": error, "noise_floor": floor, "covered_mae": covered},
             "The hidden bars were still in the input, so the network learned to copy. Replace them before the encoder, and compare the "
             "error with that of the feature mean.",
-            mend(case, {"faults.unmasked_input": False}) if case.kind == "pretrain" else None,
+            fix_spec(case, {"faults.unmasked_input": False}) if case.kind == "pretrain" else None,
         )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ class LearnedNothing(Check):
             HARMS, f"{name} {error:.4f}; without learning {trivial:.4f}.", {"error": error, "trivial": trivial, "measure": name},
             "The encoder holds what it held at random. Raise the learning rate or the epochs, or take more bars; then look at the "
             "error again.",
-            mend(case, {"training.learning_rate": 2e-3, "training.epochs": 20, "training.batch": 64}) if case.kind == "pretrain" else None,
+            fix_spec(case, {"training.learning_rate": 2e-3, "training.epochs": 20, "training.batch": 64}) if case.kind == "pretrain" else None,
         )  # fmt: skip
 
     def _figures(self, case: Case) -> tuple[float, float, str]:

@@ -32,11 +32,11 @@ def load(path: str | Path) -> dict[str, Any]:
     try:
         found = codec.load_object(Path(path).read_bytes())
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot be read: {error}.", where=str(path), mend="Give a JSON object of figures.") from None
+        raise DataError(f"cannot be read: {error}.", where=str(path), hint="Give a JSON object of figures.") from None
     try:
         return plain(found)
     except DataError as error:
-        raise DataError(error.what, where=str(path), mend=error.mend) from None
+        raise DataError(error.what, where=str(path), hint=error.hint) from None
 
 
 def plain(found: dict[str, Any]) -> dict[str, Any]:
@@ -48,11 +48,11 @@ def plain(found: dict[str, Any]) -> dict[str, Any]:
     unknown = [name for name in found if name not in FIGURES and name != "about"]
     if unknown or not found:
         word = unknown[0] if unknown else "nothing"
-        raise DataError(f"{word} is no figure that the doctor reads.", mend=nearest(word, FIGURES))
+        raise DataError(f"{word} is no figure that the doctor reads.", hint=nearest(word, FIGURES))
     wrong = [name for name, value in found.items() if not _fits(name, value)]
     if wrong:
         raise DataError(
-            f"{wrong[0]}={found[wrong[0]]!r} cannot be.", mend=f"It is {FIGURES[wrong[0]]}: give a number of that kind."
+            f"{wrong[0]}={found[wrong[0]]!r} cannot be.", hint=f"It is {FIGURES[wrong[0]]}: give a number of that kind."
         )
     return found
 
@@ -112,7 +112,7 @@ def _of_cv_summary(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def reported_case(figures: dict[str, Any], about: str = "", spec: Finetune | None = None) -> Case:
-    """The facts that the figures give, each with the arithmetic that leads to it; spec: what mends start from."""
+    """The facts that the figures give, each with the arithmetic that leads to it; spec: what fixes start from."""
     facts: dict[str, Any] = {name: figures.get(name) for name in FIGURES}
     counts = facts["class_counts"]
     counts = list(counts.values()) if isinstance(counts, dict) else counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 ARRIVED, STUCK = 0.25, 0.005  # share of the way to the expected σ ratio, in logarithms
@@ -57,7 +57,7 @@ class SigmaNeverMoved(Check):
             evidence,
             "The weighting was never on: this run had fixed weights of 1 and ½. Raise loss.log_variance_rate so that σ arrives, or say "
             "what the weights are to be.",
-            mend(case, {"loss.log_variance_rate": self._rate(way, steps)}),
+            fix_spec(case, {"loss.log_variance_rate": self._rate(way, steps)}),
         )  # fmt: skip
 
     @staticmethod
@@ -88,7 +88,7 @@ class SigmaFollowsLoss(Check):
             {"end": end, "expected": expected, "low": low, "high": high},
             "At its optimum σ² is the loss (twice the cross-entropy), so the ratio tells units, not difficulty. Read errors in bars "
             "beside it; to weigh the tasks alike use equal weighting.",
-            mend(case, {"loss.weighting": "equal"}),
+            fix_spec(case, {"loss.weighting": "equal"}),
         )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ class SigmaAtLimit(Check):
             {"fits_at_limit": limited, "fits": fits},
             "σ² follows the loss, so it runs to its limit when a loss falls to almost 0, and that task then outweighs the other. Look for a "
             "task that is memorised or whose answer is constant. Lower loss.log_variance_rate, or use equal weighting.",
-            mend(case, {"loss.weighting": "equal"}),
+            fix_spec(case, {"loss.weighting": "equal"}),
         )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ class PcgradIdle(Check):
             {"conflict_rate": conflict, "projection_rate": projected, "pcgrad_threshold": threshold},
             "PCGrad as it is set does next to nothing, so nothing can be said for or against it. Project every conflict, threshold 0, or "
             "switch it off.",
-            mend(case, {"loss.pcgrad_threshold": 0.0}),
+            fix_spec(case, {"loss.pcgrad_threshold": 0.0}),
         )  # fmt: skip
 
 
@@ -162,7 +162,7 @@ class PcgradNothingShared(Check):
         return self.finding(
             HARMS, "0 trainable parameters are shared by the two tasks, so every cosine is 0 by definition.", {"shared_parameters": 0},
             "With a frozen encoder, no trunk and separate heads the tasks cannot conflict. Switch PCGrad off, or let the encoder train.",
-            mend(case, {"loss.pcgrad": False}),
+            fix_spec(case, {"loss.pcgrad": False}),
         )  # fmt: skip
 
 
@@ -185,7 +185,7 @@ class ProjectionNotApplied(Check):
             {"unapplied": off},
             "The projection is computed and then lost, as when gradients are accumulated on top of it. Clear the gradients before "
             "writing the projected ones.",
-            mend(case, {"faults.accumulated_gradients": False}),
+            fix_spec(case, {"faults.accumulated_gradients": False}),
         )  # fmt: skip
 
 
@@ -211,5 +211,5 @@ class TaskStarved(Check):
             {"gradient_ratio": ratio, "starved": starved},
             f"The shared weights are trained for one task; the {starved} head lives on what that leaves. Weigh the losses by their first "
             "epoch (equal), or learn the weights at a rate that arrives.",
-            mend(case, {"loss.weighting": "equal"}),
+            fix_spec(case, {"loss.weighting": "equal"}),
         )  # fmt: skip

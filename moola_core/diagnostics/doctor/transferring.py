@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, mend, register
+from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 NARROW = 0.05  # trainable share of all parameters
@@ -38,7 +38,7 @@ class CheckpointUnfit(Check):
         return self.finding(
             BLOCKS, f"The run would fail as it starts. {problem}", {"checkpoint": reference, "problem": problem, "its_settings": wanted},
             case.get("checkpoint_advice") or "Give another checkpoint, or start from random weights: transfer.schedule=none.",
-            mend(case, wanted) if wanted else None,
+            fix_spec(case, wanted) if wanted else None,
         )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ class FrozenBottleneck(Check):
             ("What the encoder does not pass on, no head can learn. " if below or lost else
              "It is not shown that the encoder passes on less than random weights do, yet nearly all of the network is fixed. ")
             + "Train the encoder too (full, at a lower rate), or start from another.",
-            mend(case, {"transfer.schedule": "full", "faults.noise_encoder": False}) if case.kind == "finetune" else None,
+            fix_spec(case, {"transfer.schedule": "full", "faults.noise_encoder": False}) if case.kind == "finetune" else None,
         )  # fmt: skip
 
     def _reported(self, case: Case, share: float) -> Finding | None:
@@ -111,7 +111,7 @@ class FrozenDropout(Check):
             HARMS, f"In training the frozen encoder's answers to the same windows differ by {noise:.0%} of what windows differ by.",
             {"encoder_noise": noise},
             "Dropout in weights that cannot adapt to it is noise alone. Put a frozen encoder in evaluation mode.",
-            mend(case, {"faults.frozen_dropout": False}),
+            fix_spec(case, {"faults.frozen_dropout": False}),
         )  # fmt: skip
 
 
@@ -134,7 +134,7 @@ class NothingUnfrozen(Check):
             {"encoder_changed": changed, "schedule": case["schedule"]},
             "The names that were to be unfrozen match nothing, or their learning rate is 0. Compare the schedule with the parameters' "
             "names; the run's events list what changed.",
-            mend(case, {"faults.nothing_unfrozen": False, "transfer.schedule": "full"}),
+            fix_spec(case, {"faults.nothing_unfrozen": False, "transfer.schedule": "full"}),
         )  # fmt: skip
 
 
@@ -160,7 +160,7 @@ class StateMismatch(Check):
             HARMS, told, {"pretrained_state": before, "state": now, "state_gap": gap},
             "The encoder meets the start of every window as something that it has never seen. Use the same state on both sides"
             + ("." if possible else "; continuous state needs the bars (data.bars)."),
-            mend(case, {"features.state": before}) if possible else None,
+            fix_spec(case, {"features.state": before}) if possible else None,
         )  # fmt: skip
 
 
@@ -188,5 +188,5 @@ class DomainShift(Check):
             + ("This much means that pre-training saw another market: use bars of the same instrument" if auc > FAR_AUC else
                "Whether it matters, only a comparison can tell: use bars of the same instrument")
             + ", or keep the windows most like the labelled ones (sampling.keep=similar).",
-            mend(case, {"sampling.keep": "similar"}) if case.kind == "pretrain" and case.get("labelled_located") else None,
+            fix_spec(case, {"sampling.keep": "similar"}) if case.kind == "pretrain" and case.get("labelled_located") else None,
         )  # fmt: skip

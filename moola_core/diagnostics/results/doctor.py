@@ -48,7 +48,7 @@ class Finding:
 
     severity: blocks (nothing else can be read), harms (the result is worse or not what it says) or note; summary: the numbers
     with their uncertainty; evidence: numbers, names and window ids; shows: the diagnostic that draws them, empty for none;
-    spec: the run that would mend or settle it, ready to launch, None where there is no data to launch it on; explained_by: checks
+    spec: the run that would fix or settle it, ready to launch, None where there is no data to launch it on; explained_by: checks
     whose findings explain this one; spoils: what not to read while it stands.
     """
 

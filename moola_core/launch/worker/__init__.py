@@ -55,7 +55,7 @@ def run(run: Run, listen: Listen | None = None) -> None:
     record = run.claim(("queued",), state="running", started=now(), process=process, **_host())
     if record is None:
         raise RunError(
-            f"is {run.record.state}, not queued.", where=f"run {run.id}", mend="Launch it again, or resume it."
+            f"is {run.record.state}, not queued.", where=f"run {run.id}", hint="Launch it again, or resume it."
         )
     keep_freed_memory()
     started = time.monotonic()
@@ -78,7 +78,7 @@ def run(run: Run, listen: Listen | None = None) -> None:
             if isinstance(error, MoolaError | KeyboardInterrupt):
                 raise
             run.append_log(traceback.format_exc())
-            raise FailedRun(_sentence(error), where=f"run {run.id}", mend=f"See {run.folder / 'log.txt'}.") from error
+            raise FailedRun(_sentence(error), where=f"run {run.id}", hint=f"See {run.folder / 'log.txt'}.") from error
 
 
 def _end(run: Run, error: BaseException) -> tuple[str, str]:

@@ -46,7 +46,7 @@ def _refuse_misfit(encoder: Pretrain, tuned: Finetune, arm: str) -> None:
         raise SpecError(
             f"its encoder would not fit: in pre-training and in the arm, {'; '.join(apart)}.",
             where=f"arm {arm}",
-            mend="Give both the same value; pre-training takes the base's unless pretrain.KEY says otherwise.",
+            hint="Give both the same value; pre-training takes the base's unless pretrain.KEY says otherwise.",
         )
 
 
@@ -62,7 +62,7 @@ def _refuse_checkpoint(spec: Finetune, arm: str, root: Path) -> None:
             start.check_size(spec.model.layers, spec.model.hidden)
             put_weights(make_encoder(len(columns), spec.model), start.weights, start.source)
     except CheckpointError as error:
-        raise CheckpointError(error.what, where=f"arm {arm}, {error.where}", mend=error.mend) from None
+        raise CheckpointError(error.what, where=f"arm {arm}, {error.where}", hint=error.hint) from None
 
 
 class _Reader:

@@ -71,7 +71,7 @@ def work(run: Run, listen: Listen | None) -> None:
         return
     about = Store(run.store_root).open(spec.run)
     if about.record.state != "done":
-        raise RunError(f"is {about.record.state}.", where=f"run {about.id}", mend="Diagnose a run that is done.")
+        raise RunError(f"is {about.record.state}.", where=f"run {about.id}", hint="Diagnose a run that is done.")
     if spec.name == "attribution":
         run.write_result("attribution", explain(run, about, listen))
         return

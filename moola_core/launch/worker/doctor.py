@@ -58,7 +58,7 @@ def examined(run: Run) -> Diagnosis:
     spec = run.spec
     if not looks_at(run):
         raise RunError(
-            "is no run of a network.", where=f"run {run.id}", mend="Give a fine-tuning, pre-training or study run."
+            "is no run of a network.", where=f"run {run.id}", hint="Give a fine-tuning, pre-training or study run."
         )
     if spec.kind in ("study", "compare"):
         return examine(Case("study", of_runs.compared(run), spec, about=run.id))
@@ -84,7 +84,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     """What the spec and its data alone show. Raises SpecError for a spec of another kind than fine-tuning or pre-training."""
     if not isinstance(spec, Finetune | Pretrain):
         raise SpecError(
-            f"a {spec.kind} spec cannot be checked before it is launched.", mend="Give a finetune or a pretrain spec."
+            f"a {spec.kind} spec cannot be checked before it is launched.", hint="Give a finetune or a pretrain spec."
         )
     if isinstance(spec, Pretrain):
         return examine(Case("pretrain", reading.of_spec(spec) | _of_bars(spec, root / "cache"), spec, planned=True))
@@ -100,7 +100,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
 
 
 def of_figures(figures: dict[str, Any], ahead: Finetune | None = None, about: str = "") -> Diagnosis:
-    """What reported figures show; ahead: the spec, on the windows that they are about, that mends start from."""
+    """What reported figures show; ahead: the spec, on the windows that they are about, that fixes start from."""
     figures = plain(figures)
     if ahead is None:
         return examine(reported_case(figures, about))
@@ -118,7 +118,7 @@ def _start(spec: Finetune, inputs: Inputs, root: Path) -> tuple[Pretrained | Non
         if start is not None:
             check_fit(start, spec, inputs.features)
     except CheckpointError as error:
-        facts: dict[str, Any] = {"checkpoint_problem": f"{error.where}: {error.what}", "checkpoint_advice": error.mend}
+        facts: dict[str, Any] = {"checkpoint_problem": f"{error.where}: {error.what}", "checkpoint_advice": error.hint}
         with suppress(CheckpointError):  # where there is no file, nothing tells its settings
             facts["checkpoint_settings"] = settings_of(spec.transfer.checkpoint, root)
         return None, facts

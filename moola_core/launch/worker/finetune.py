@@ -85,7 +85,7 @@ def _keep_folds(run: Run, columns: dict[str, np.ndarray]) -> Path:
         raise DataError(
             "this host divides the windows into other folds than the run began with.",
             where=f"run {run.id}",
-            mend="Resume it with the versions of numpy and scikit-learn that its record names, or launch a new run.",
+            hint="Resume it with the versions of numpy and scikit-learn that its record names, or launch a new run.",
         )
     return path
 

@@ -79,13 +79,13 @@ def _checked(table: pd.DataFrame, material: Labelled, where: str) -> tuple[pd.Da
     if (size != len(kept)).any():
         raise DataError(
             f"repeat {size.index[(size != len(kept)).argmax()]} predicts {size[size != len(kept)].iloc[0]} of {len(kept)} windows.",
-            where=where, mend="Predict each window once in each repeat, by a model that did not train on it.",
+            where=where, hint="Predict each window once in each repeat, by a model that did not train on it.",
         )  # fmt: skip
     if table.groupby("repeat")["fold"].nunique().min() < 2:
         raise DataError(
             "all windows of a repeat are in one fold, so that no model could have been trained without them.",
             where=where,
-            mend="Give each window the fold in which it was predicted; two or more are needed.",
+            hint="Give each window the fold in which it was predicted; two or more are needed.",
         )
     p, percent = _probabilities(table, [f"p_{label}" for label in classes], where)
     rows = table["window_id"].map(place).to_numpy()
@@ -110,10 +110,10 @@ def _with_columns(table: pd.DataFrame, classes: tuple[str, ...], where: str) -> 
             fault = "more than one column" if column in names else "no column"
             raise DataError(
                 f"it has {fault} {column}.", where=where,
-                mend=f"Give window_id, fold and {', '.join(f'p_{label}' for label in classes)}; repeat, start_pred and end_pred if you have them.",
+                hint=f"Give window_id, fold and {', '.join(f'p_{label}' for label in classes)}; repeat, start_pred and end_pred if you have them.",
             )  # fmt: skip
     if not len(table):
-        raise DataError("it holds no rows.", where=where, mend="Export the predictions again.")
+        raise DataError("it holds no rows.", where=where, hint="Export the predictions again.")
     if "repeat" not in names or table["repeat"].isna().all():
         table = table.assign(repeat=0)
     return table.reset_index(drop=True).assign(window_id=[str(name) for name in table["window_id"]])
@@ -170,7 +170,7 @@ def _refuse(wrong: Any, table: pd.DataFrame, what: str, where: str) -> None:
         rows = np.flatnonzero(wrong)[:SHOWN]
         first = ", ".join(f"row {i} ({' '.join(table['window_id'].iloc[i].split())})" for i in rows)
         raise DataError(
-            f"{int(wrong.sum())} rows: {what}, first {first}.", where=where, mend="Correct or drop these rows."
+            f"{int(wrong.sum())} rows: {what}, first {first}.", where=where, hint="Correct or drop these rows."
         )
 
 

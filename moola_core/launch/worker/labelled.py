@@ -44,7 +44,7 @@ def load_labelled(data: Data, features: Features, cache: Path | None = None) -> 
         raise DataError(
             f"all {left_out} windows are of a grade that is left out.",
             where=data.windows,
-            mend="Leave out fewer: data.grades_left_out.",
+            hint="Leave out fewer: data.grades_left_out.",
         )
     return Labelled(kept, every, bars, window_matrix(kept, features, bars, cache))
 
@@ -57,7 +57,7 @@ def check_unchanged(run: Run, hashes: Mapping[str, str]) -> None:
         raise DataError(
             f"the {' and '.join(changed)} are not those that the run began with.",
             where=f"run {run.id}",
-            mend="Put the old files back and resume it, or launch a new run.",
+            hint="Put the old files back and resume it, or launch a new run.",
         )
 
 

@@ -57,7 +57,7 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
         raise RunError(
             f"no study of the plan could be carried out. The first, {failed[0].study}, said: {failed[0].reason}",
             where=f"run {run.id}",
-            mend="Correct that and start the plan again.",
+            hint="Correct that and start the plan again.",
         )
 
 

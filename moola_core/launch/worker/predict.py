@@ -48,7 +48,7 @@ def work(run: Run, listen: Listen | None) -> None:
         raise RunError(
             f"is a {about.record.kind} run that is {about.record.state}.",
             where=f"run {about.id}",
-            mend="Give a fine-tuning run that is done.",
+            hint="Give a fine-tuning run that is done.",
         )
     asked = of_windows(run, about) if spec.data.windows else of_bars(run, about)
     columns = ensemble(run, about, asked.x, listen)
@@ -80,7 +80,7 @@ def of_bars(run: Run, about: Run) -> Asked:
     first = first[~crosses(bars.breaks, first, length)]
     if not len(first):
         raise DataError(
-            f"no {length} bars in a row without a gap.", where=data.bars, mend="Give more bars, or a larger max_gap."
+            f"no {length} bars in a row without a gap.", where=data.bars, hint="Give more bars, or a larger max_gap."
         )
     matrix = bar_matrix(bars, length, run.store_root / "cache") if features.state == "continuous" else None
     x = BarWindows(bars, matrix, features, length).raw(first).numpy()
@@ -91,7 +91,7 @@ def _check_length(length: int, about: Run, where: str) -> None:
     wanted = about.record.counts["window_bars"]
     if length != wanted:
         raise DataError(
-            f"windows of {length} bars; the run's have {wanted}.", where=where, mend="Cut them to the same length."
+            f"windows of {length} bars; the run's have {wanted}.", where=where, hint="Cut them to the same length."
         )
 
 

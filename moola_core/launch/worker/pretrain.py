@@ -91,7 +91,7 @@ def work(run: Run, listen: Listen | None) -> None:
 def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
     """Everything that the spec's data gives, on the device. Raises DataError."""
     if not spec.data.bars:
-        raise DataError("pre-training needs bars.", where="data.bars", mend="Give a file of bars.")
+        raise DataError("pre-training needs bars.", where="data.bars", hint="Give a file of bars.")
     bars = load_bars(spec.data.bars, spec.data.bars_reading)
     labelled, position, notes = _labelled(spec, bars)
     wanted = {column.name for column in FEATURES} & set(names(spec.features.columns))
@@ -103,7 +103,7 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
         chosen = sample(bars, spec, position, similar)
     except DataError as error:
         if labelled is None and notes:  # somebody who named no labelled windows wants to know which these are
-            raise DataError(f"{error.what} {' '.join(notes)}", where=error.where, mend=error.mend) from None
+            raise DataError(f"{error.what} {' '.join(notes)}", where=error.where, hint=error.hint) from None
         raise
     windows.fit_scale(chosen.train)
     others = labelled is None and spec.sampling.exclude_labelled and len(position)
@@ -129,7 +129,7 @@ def _labelled(spec: Pretrain, bars: Bars) -> tuple[Windows | None, np.ndarray, l
             raise DataError(
                 "none of the labelled windows lies in these bars, so none can be similar to them.",
                 where="sampling.keep",
-                mend="Give the bars that they were cut from, or keep all or active.",
+                hint="Give the bars that they were cut from, or keep all or active.",
             )
     elif not spec.sampling.exclude_labelled:
         notes.append("Pre-training saw the bars of the labelled windows, without their labels.")

@@ -78,7 +78,7 @@ def _refuse_unanswered(run: Run, spec: Study) -> None:
         raise RunError(
             f"the question of the study is not answered: of {', '.join([spec.against, *asked])} only the first could be trained.",
             where=f"study {spec.name}",
-            mend=f"{asked[0]} said: {missing[asked[0]]}",
+            hint=f"{asked[0]} said: {missing[asked[0]]}",
         )
 
 
@@ -113,7 +113,7 @@ class Children:
     def _done(self, child: Run) -> Run:
         record = child.record
         if record.state != "done" and record.queue.get("job"):  # it had its turn on the cluster
-            raise RunError(record.error or f"is {record.state}.", where=f"run {child.id}", mend="See its log.")
+            raise RunError(record.error or f"is {record.state}.", where=f"run {child.id}", hint="See its log.")
         if record.state != "done":
             self.carry_out(child, self.listen)
         return child

@@ -113,7 +113,7 @@ class LabelStudio(Reader):
             raise DataError(
                 "no annotated task with a start_time in its data.",
                 where=str(path),
-                mend="Give each task data.start_time and a choice.",
+                hint="Give each task data.start_time and a choice.",
             )
         return pd.DataFrame(rows), notes
 
@@ -144,13 +144,13 @@ def _tasks(path: Path) -> list[dict[str, Any]]:
         tasks = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(
-            f"cannot be read as JSON: {error}.", where=str(path), mend="Export it from Label Studio as JSON."
+            f"cannot be read as JSON: {error}.", where=str(path), hint="Export it from Label Studio as JSON."
         ) from None
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise DataError(
             "not a Label Studio export, which is a list of tasks.",
             where=str(path),
-            mend="Export it from Label Studio as JSON.",
+            hint="Export it from Label Studio as JSON.",
         )
     return tasks
 
@@ -160,7 +160,7 @@ def _answer(unclear: dict[str, list[str]], reading: Reading, where: str) -> list
     lines = [f"{_named(names)} cannot be used: {rule}." for rule, names in unclear.items()]
     if lines and reading.repair != "drop":
         fixes = " ".join(_FIX[rule] for rule in unclear)
-        raise DataError(" ".join(lines), where=where, mend=f"{fixes} With --repair drop these tasks are left out.")
+        raise DataError(" ".join(lines), where=where, hint=f"{fixes} With --repair drop these tasks are left out.")
     return lines
 
 

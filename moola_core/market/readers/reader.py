@@ -92,7 +92,7 @@ def reader_of(path: str | Path) -> Reader:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError("no such file.", where=str(path), mend="Check the path.")
+        raise DataError("no such file.", where=str(path), hint="Check the path.")
     readers = _readers_of(path)
     return next(_that_can_read(readers, path), readers[0]) if len(readers) > 1 else readers[0]
 
@@ -102,7 +102,7 @@ def _readers_of(path: Path) -> list[Reader]:
     ending = suffix_of(path)
     if not ending:
         known = ", ".join(_known_suffixes())
-        raise DataError("unknown kind of file.", where=str(path), mend=f"Known endings: {known}.")
+        raise DataError("unknown kind of file.", where=str(path), hint=f"Known endings: {known}.")
     return [reader() for reader in READERS.values() if ending in reader.suffixes]
 
 
@@ -178,4 +178,4 @@ def _unreadable(error: Exception, path: Path) -> MoolaError:
         return error
     lines = str(error).splitlines()
     reason = (lines[0] if lines else type(error).__name__).rstrip(".")
-    return DataError(f"cannot be read: {reason}.", where=str(path), mend="Export the file again.")
+    return DataError(f"cannot be read: {reason}.", where=str(path), hint="Export the file again.")

@@ -138,7 +138,7 @@ def encoder_class(model: Model) -> type[Encoder]:
         raise SpecError(
             f"{model.encoder} is no encoder.",
             where="model.encoder",
-            mend="Derive it from moola_core.models.encoders.Encoder.",
+            hint="Derive it from moola_core.models.encoders.Encoder.",
         )
     return kind
 

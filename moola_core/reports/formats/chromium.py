@@ -30,7 +30,7 @@ def find() -> str:
             return path
     raise ReportError(
         "no Chromium is installed, and it draws the pages and pictures of pdf, md and zip.",
-        mend="Install it (apt-get install -y --no-install-recommends chromium), or take html or json.",
+        hint="Install it (apt-get install -y --no-install-recommends chromium), or take html or json.",
     )
 
 
@@ -38,7 +38,7 @@ def print_pdf(page: str, out: Path) -> None:
     """Print the HTML text `page` to the PDF file `out`."""
     _run(page, f"--print-to-pdf={out}", "--no-pdf-header-footer")
     if not out.is_file():
-        raise ReportError("Chromium printed no PDF.", mend="Take html, and print it from a browser.")
+        raise ReportError("Chromium printed no PDF.", hint="Take html, and print it from a browser.")
 
 
 def pictures(page: str) -> dict[str, bytes]:
@@ -59,5 +59,5 @@ def _run(page: str, *flags: str) -> str:
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise ReportError(f"Chromium ended with status {done.returncode}: {last}", mend="Take html or json.")
+            raise ReportError(f"Chromium ended with status {done.returncode}: {last}", hint="Take html or json.")
         return done.stdout

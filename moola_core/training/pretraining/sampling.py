@@ -51,7 +51,7 @@ def sample(
         raise DataError(
             f"only {len(train)} of {len(train) + len(valid)} windows is left to train on, too few for a batch.",
             where="sampling.valid_frac",
-            mend="Give more bars, or a smaller sampling.valid_frac.",
+            hint="Give more bars, or a smaller sampling.valid_frac.",
         )
     return Sample(train, valid, counts | {"train": len(train), "valid": len(valid)})
 

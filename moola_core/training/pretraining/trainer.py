@@ -171,7 +171,7 @@ def pretrain(trainer: Pretrainer, start: Snapshot | None = None) -> Iterator[Sna
         if not math.isfinite(train + valid):
             raise RunError(
                 f"The loss is not a number from epoch {epoch} on.",
-                mend="Lower training.learning_rate or training.clip_norm.",
+                hint="Lower training.learning_rate or training.clip_norm.",
             )
         _tell(trainer, epoch, {"train": train, "valid": valid}, time.perf_counter() - began)
         weights = weights_of(trainer.network)

@@ -76,12 +76,12 @@ def make_weighting(loss: Loss) -> Weighting:
         raise SpecError(
             f"{loss.weighting} is no weighting.",
             where="loss.weighting",
-            mend="Derive it from moola_core.training.weightings.Weighting.",
+            hint="Derive it from moola_core.training.weightings.Weighting.",
         )
     weighting = kind(loss)
     wrong = _broken_rule(weighting)
     if wrong:
-        raise SpecError(wrong, where=f"loss.weighting={loss.weighting}", mend="See the docstring of Weighting.")
+        raise SpecError(wrong, where=f"loss.weighting={loss.weighting}", hint="See the docstring of Weighting.")
     return weighting
 
 

@@ -140,17 +140,17 @@ def make_objective(spec: Pretrain, windows: BarWindows) -> PretrainingObjective:
         raise SpecError(
             f"{name} is no pre-training objective.",
             where="objective.name",
-            mend="Derive it from moola_core.training.pretraining.objectives.PretrainingObjective.",
+            hint="Derive it from moola_core.training.pretraining.objectives.PretrainingObjective.",
         )
     problem = kind.rules.problem(spec)
     if problem:
-        raise SpecError(f"{problem}.", where="objective.name", mend="Change one of the two settings.")
+        raise SpecError(f"{problem}.", where="objective.name", hint="Change one of the two settings.")
     objective = kind(spec, windows)
     if not isinstance(getattr(objective.network, "encoder", None), Encoder):
         raise SpecError(
             f"the network of {name} has no encoder to fine-tune from.",
             where="objective.name",
-            mend="Keep what make_encoder gives as its attribute encoder.",
+            hint="Keep what make_encoder gives as its attribute encoder.",
         )
     objective.network.to(windows.device)
     return objective
