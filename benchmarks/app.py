@@ -31,8 +31,8 @@ from moola_core.ui.first_start import start_demo_run
 
 PROJECT = Path(__file__).resolve().parents[1]
 OUT = PROJECT / "benchmarks" / "results" / "app.json"
-PAGES = ("Windows", "Launch", "Runs", "Results", "Overview")
-WITH_CHARTS = ("Windows", "Runs", "Results")
+PAGES = ("Windows", "Launch", "Runs", "Performance", "Overview")
+WITH_CHARTS = ("Windows", "Runs", "Performance")
 ROUNDS = 5
 LIMITS_S = {"first paint": 3.0, "page switch, median": 0.5, "page with charts, median": 1.0}
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"

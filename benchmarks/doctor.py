@@ -78,7 +78,9 @@ FAULTS: dict[str, Fault] = {
     "temperature 0.3": Fault(("miscalibrated",), {"faults.temperature": 0.3}),
     "no standardisation": Fault(("feature_without_scale",), {"features.standardise": False}, SLOW),
     "jitter 0.03 before any scale": Fault(
-        ("drowned_by_jitter", "feature_without_scale"), {"features.standardise": False, "training.jitter_std": 0.03}, SLOW
+        ("drowned_by_jitter", "feature_without_scale"),
+        {"features.standardise": False, "training.jitter_std": 0.03},
+        SLOW,
     ),
     "one position": Fault(("single_position",), {"faults.single_position": True}),
     "shuffled bars": Fault(("order_lost",), {"faults.shuffled_bars": True}, SLOW),
@@ -87,9 +89,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "60 windows": Fault(("underpowered",), {}, (*SLOW, "miscalibrated"), {"windows": 60}),
     "σ rate 1e-5": Fault(("sigma_never_moved",), {"loss.log_variance_rate": 1e-5}, ("task_starved",)),
-    "λ 0.01": Fault(
-        ("task_starved",), {"loss.weighting": "fixed", "loss.lambda_pointer": 0.01}, ()
-    ),
+    "λ 0.01": Fault(("task_starved",), {"loss.weighting": "fixed", "loss.lambda_pointer": 0.01}, ()),
     "PCGrad at −0.3": Fault(("pcgrad_idle",), {"loss.pcgrad": True, "loss.pcgrad_threshold": -0.3}),
     "accumulated gradients": Fault(
         ("projection_not_applied",), {"loss.pcgrad": True, "faults.accumulated_gradients": True}
@@ -103,10 +103,15 @@ FAULTS: dict[str, Fault] = {
     "dropout in a frozen encoder": Fault(
         ("frozen_dropout",), FROZEN | {"faults.frozen_dropout": True}, (*SLOW, "frozen_bottleneck"), start={}
     ),
-    "nothing unfrozen": Fault(("nothing_unfrozen",), FROM | {"faults.nothing_unfrozen": True}, (*SLOW, "frozen_bottleneck"), start={}),
+    "nothing unfrozen": Fault(
+        ("nothing_unfrozen",), FROM | {"faults.nothing_unfrozen": True}, (*SLOW, "frozen_bottleneck"), start={}
+    ),
     "other state": Fault(("state_mismatch",), FROM, (), start={"features.state": "continuous"}),
     "target visible": Fault(
-        ("target_visible",), PRE | {"faults.unmasked_input": True}, ("frozen_bottleneck", "learned_nothing"), kind="pretrain"
+        ("target_visible",),
+        PRE | {"faults.unmasked_input": True},
+        ("frozen_bottleneck", "learned_nothing"),
+        kind="pretrain",
     ),
     "pre-training rate 0": Fault(
         ("learned_nothing",), PRE | {"training.learning_rate": 0.0}, ("frozen_bottleneck",), kind="pretrain"
@@ -115,10 +120,13 @@ FAULTS: dict[str, Fault] = {
         ("domain_shift",), PRE, ("frozen_bottleneck", "learned_nothing"), {"bars": "harmful"}, kind="pretrain"
     ),
     "unequal arms": Fault(
-        ("arms_differ",), {}, ("underpowered",), kind="study",
+        ("arms_differ",),
+        {},
+        ("underpowered",),
+        kind="study",
         arms={"plain": {}, "PCGrad, shorter": {"loss.pcgrad": True, "training.epochs": 12}},
     ),
-}  # fmt: skip
+}
 TOGETHER: dict[str, tuple[str, ...]] = {
     "head, folds, patience": ("extra output", "shuffled folds", "patience 2"),
     "choice, jitter, PCGrad": ("choice on the test fold", "jitter 0.03 before any scale", "PCGrad at −0.3"),
@@ -150,9 +158,10 @@ def together(names: tuple[str, ...]) -> Fault:
     parts = [FAULTS[name] for name in names]
     changes = {key: value for part in parts for key, value in part.changes.items()}
     return Fault(
-        tuple(dict.fromkeys(check for part in parts for check in part.checks)), changes,
+        tuple(dict.fromkeys(check for part in parts for check in part.checks)),
+        changes,
         tuple(dict.fromkeys(check for part in parts for check in part.allowed)),
-    )  # fmt: skip
+    )
 
 
 def trials(seeds: tuple[int, ...], only: list[str]) -> Iterator[Trial]:
@@ -241,10 +250,12 @@ def counted(rows: list[dict[str, Any]]) -> dict[str, Any]:
             if check in claims(row) and check not in (*planted[row["name"]].checks, *planted[row["name"]].allowed)
         ]
         table[check] = {
-            "planted": len(own), "found": len(hits), "false": len(false),
+            "planted": len(own),
+            "found": len(hits),
+            "false": len(false),
             "missed_in": [f"{row['name']} {row['seed']}" for row in own if row not in hits],
             "false_in": [f"{row['name']} {row['seed']}" for row in false],
-        }  # fmt: skip
+        }
     faulty = [row for row in rows if planted[row["name"]].checks]
     healthy = [row for row in rows if not planted[row["name"]].checks]
     found, every = sum(row["found"] for row in table.values()), sum(row["planted"] for row in table.values())
@@ -252,11 +263,14 @@ def counted(rows: list[dict[str, Any]]) -> dict[str, Any]:
     alarmed = [row for row in healthy if claims(row)]
     return {
         "checks": table,
-        "faulty": len(faulty), "faulty_with_a_finding": sum(bool(claims(row)) for row in faulty),
-        "recall": found / max(every, 1), "precision": found / max(found + wrong, 1),
-        "healthy": len(healthy), "healthy_alarmed": len(alarmed),
+        "faulty": len(faulty),
+        "faulty_with_a_finding": sum(bool(claims(row)) for row in faulty),
+        "recall": found / max(every, 1),
+        "precision": found / max(found + wrong, 1),
+        "healthy": len(healthy),
+        "healthy_alarmed": len(alarmed),
         "alarmed_in": {f"{row['name']} {row['seed']}": sorted(claims(row)) for row in alarmed},
-    }  # fmt: skip
+    }
 
 
 def show(found: dict[str, Any]) -> None:

@@ -147,8 +147,10 @@ def whole_fits(kind: str, epochs: int) -> dict[str, Any]:
         f"{kind}: {WHOLE_FITS} fits at once in {seconds['replicas']:.1f} s, one alone in {seconds['sequential']:.1f} s, {ratio:.1f} times"
     )
     return {"device": kind, "model": "{}x{}".format(*WHOLE_SHAPE), "epochs": epochs, "fits": WHOLE_FITS} | {
-        "sequential_one_s": seconds["sequential"], "replicas_all_s": seconds["replicas"], "ratio": ratio
-    }  # fmt: skip
+        "sequential_one_s": seconds["sequential"],
+        "replicas_all_s": seconds["replicas"],
+        "ratio": ratio,
+    }
 
 
 def spec_of(kind: str, shape: tuple[int, int]) -> Finetune:

@@ -354,7 +354,7 @@ def execute(spec: Any, store: File = STORE, *, name: str = "") -> Run:
 
 
 def _data(windows: File | None, bars: File | None) -> dict[str, Any]:
-    """The files, each read as the settings saved beside it say."""
+    """The files, each read as the settings saved next to it say."""
     from moola_core.market.settings import load_reading
 
     values: dict[str, Any] = {}

@@ -3,7 +3,7 @@
     MoolaError
     ├── SpecError        a setting is wrong or unknown
     ├── DataError        a file of bars or labelled windows cannot be used
-    ├── DeviceError      the asked-for processor is not usable
+    ├── DeviceError      the requested device is not usable
     ├── CheckpointError  weights do not fit
     ├── StoreError       the artifacts folder cannot be read or written
     ├── ReportError      a report cannot be made or written
@@ -75,7 +75,7 @@ FULL, READ_ONLY = (errno.ENOSPC, errno.EDQUOT), (errno.EROFS, errno.EACCES, errn
 
 
 def from_system(error: OSError) -> StoreError:
-    """What the system says of a file or folder, as an error for a user's eyes."""
+    """An error of the system about a file or folder, as an error for a user's eyes."""
     if error.errno in FULL:
         hint = "Free some space on that disk, for example by deleting runs that you no longer need."
     elif error.errno in READ_ONLY:

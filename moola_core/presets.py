@@ -13,7 +13,7 @@ from moola_core.specs import Finetune, Pretrain, build
 class Preset:
     """Settings that differ from the defaults, and the sentence that explains them.
 
-    values: of cross-validated runs; pretraining: of pre-training, beside the model and the features; schedule: how a
+    values: of cross-validated runs; pretraining: of pre-training, next to the model and the features; schedule: how a
     checkpoint is transferred when one is given.
     """
 

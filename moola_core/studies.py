@@ -116,7 +116,7 @@ def _without_effect(made: Study, own: Mapping[str, Any], before: Mapping[str, An
     for name, value in own.items():
         wanted = settings(made.base)[name]
         arms = [arm.name for arm in made.arms if settings(made.spec_of(arm.name, "encoder"))[name] != wanted]
-        notes += [_says_otherwise(f"{name}={value}", arms)] if arms else []
+        notes += [_overridden(f"{name}={value}", arms)] if arms else []
     encoders = {arm.name: made.pretraining_of(arm.name) for arm in made.arms}
     pretrained = {name: settings(encoder) for name, encoder in encoders.items() if encoder is not None}
     for name, value in before.items():
@@ -124,26 +124,26 @@ def _without_effect(made: Study, own: Mapping[str, Any], before: Mapping[str, An
             notes.append(f"pretrain.{name}={value} has no effect: the study {made.name} pre-trains nothing.")
             continue
         wanted = settings(made.pretrain)[name]
-        arms = [arm for arm, chosen in pretrained.items() if chosen[name] != wanted]
-        notes += [_says_otherwise(f"pretrain.{name}={value}", arms)] if arms else []
+        arms = [arm for arm, values in pretrained.items() if values[name] != wanted]
+        notes += [_overridden(f"pretrain.{name}={value}", arms)] if arms else []
     return tuple(notes)
 
 
-def _says_otherwise(asked: str, arms: Sequence[str]) -> str:
+def _overridden(asked: str, arms: Sequence[str]) -> str:
     return f"{asked} has no effect in these arms, which set it themselves: {', '.join(arms)}."
 
 
 def references(base: Finetune) -> tuple[Arm, ...]:
     """What any network must beat, on the same folds. MiniRocket takes part where its package is installed."""
     path = {"features.columns": ["price_path"]}
-    found = [
+    arms = [
         Arm(name="majority class", changes={"reference": "majority"}),
         Arm(name="logistic on aggregates", changes={"reference": "logistic"}),
         Arm(name="extra trees on prices", changes={"reference": "extra_trees"} | path),
     ]
     if find_spec("aeon") is not None:
-        found.append(Arm(name="MiniRocket on prices", changes={"reference": "minirocket"} | path))
-    return tuple(arm.model_copy(update={"beside": True}) for arm in found)
+        arms.append(Arm(name="MiniRocket on prices", changes={"reference": "minirocket"} | path))
+    return tuple(arm.model_copy(update={"baseline": True}) for arm in arms)
 
 
 def _transfer(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
@@ -187,10 +187,10 @@ def _features(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
         "both": ["relativity", "price_path"],
         "12 without the proxies": [f.name for f in FEATURES if f.name not in PROXIES],
     }
-    network = [Arm(name=name, changes={"features.columns": chosen}) for name, chosen in columns.items()]
+    network = [Arm(name=name, changes={"features.columns": features}) for name, features in columns.items()]
     simple = [
-        Arm(name=f"logistic on {name}", changes={"features.columns": chosen, "reference": "logistic"})
-        for name, chosen in columns.items()
+        Arm(name=f"logistic on {name}", changes={"features.columns": features, "reference": "logistic"})
+        for name, features in columns.items()
         if name != "12 features"
     ]
     return (*network, *simple)
@@ -220,34 +220,45 @@ NAMED: dict[str, tuple[str, Callable[[Finetune, str], tuple[Arm, ...]]]] = {
     "losses": (
         "Is the balance of the two losses wrong?",
         _arms(
-            ("uncertainty", {"loss.weighting": "uncertainty"}), ("λ pointer 0.5", _lambda(0.5)),
-            ("λ pointer 0.7", _lambda(0.7)), ("λ pointer 1.0", _lambda(1.0)),
+            ("uncertainty", {"loss.weighting": "uncertainty"}),
+            ("λ pointer 0.5", _lambda(0.5)),
+            ("λ pointer 0.7", _lambda(0.7)),
+            ("λ pointer 1.0", _lambda(1.0)),
             ("equal after scaling", {"loss.weighting": "equal"}),
         ),
     ),
     "gradients": (
         "Is PCGrad needed?",
         _arms(
-            ("PCGrad off", _pcgrad(None)), ("PCGrad at −0.3", _pcgrad(-0.3)), ("PCGrad at −0.1", _pcgrad(-0.1)),
+            ("PCGrad off", _pcgrad(None)),
+            ("PCGrad at −0.3", _pcgrad(-0.3)),
+            ("PCGrad at −0.1", _pcgrad(-0.1)),
             ("PCGrad at 0", _pcgrad(0.0)),
         ),
     ),
     "patience": (
         "Does training stop too early?",
-        _arms(*((f"patience {p}", {"training.patience": p}) for p in (5, 10, 15)), ("no early stopping", {"training.patience": None})),
+        _arms(
+            *((f"patience {p}", {"training.patience": p}) for p in (5, 10, 15)),
+            ("no early stopping", {"training.patience": None}),
+        ),
     ),
     "architectures": (
         "Is the model too large or too small?",
         _arms(
-            ("1×96, dropout 0.5", _network(1, 96)), ("1×96, dropout 0.6", _network(1, 96, dropout=0.6)),
-            ("1×96, dropout 0.7", _network(1, 96, dropout=0.7)), ("2×128, dropout 0.5", _network(2, 128)),
-            ("1×96, layer normalisation", _network(1, 96, "layer")), ("1×96, batch normalisation", _network(1, 96, "batch")),
+            ("1×96, dropout 0.5", _network(1, 96)),
+            ("1×96, dropout 0.6", _network(1, 96, dropout=0.6)),
+            ("1×96, dropout 0.7", _network(1, 96, dropout=0.7)),
+            ("2×128, dropout 0.5", _network(2, 128)),
+            ("1×96, layer normalisation", _network(1, 96, "layer")),
+            ("1×96, batch normalisation", _network(1, 96, "batch")),
         ),
     ),
     "tasks": (
         "Do the two tasks help each other?",
         _arms(
-            ("both", {"model.tasks": "both"}), ("class only", {"model.tasks": "class", "loss.pcgrad": False}),
+            ("both", {"model.tasks": "both"}),
+            ("class only", {"model.tasks": "class", "loss.pcgrad": False}),
             ("pointers only", {"model.tasks": "pointers", "loss.pcgrad": False}),
         ),
     ),
@@ -255,5 +266,5 @@ NAMED: dict[str, tuple[str, Callable[[Finetune, str], tuple[Arm, ...]]]] = {
     "objectives": ("Which pre-training task serves the labels?", _objectives),
     "pretraining-data": ("Which bars should pre-training see?", _pretraining_data),
     "labels": ("What would more labels buy?", _labels),
-}  # fmt: skip
+}
 PRETRAINED = ("transfer", "objectives", "pretraining-data")

@@ -1,4 +1,4 @@
-"""The researcher's targets: of each metric that has one, the wanted range beside what was reached."""
+"""The researcher's targets: of each metric that has one, the wanted range with what was reached."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A target beside what was reached. `actual` is None when the run has no such metric."""
+    """A target with what was reached. `actual` is None when the run has no such metric."""
 
     target: Target
     actual: float | None
@@ -82,7 +82,7 @@ def targets(classes: Iterable[str] = ()) -> tuple[Target, ...]:
 
 
 def judge(metrics: Mapping[str, Any], classes: Iterable[str] = ()) -> list[Judgement]:
-    """Each target beside the mean of its metric.
+    """Each target with the mean of its metric.
 
     Parameters
     ----------

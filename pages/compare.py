@@ -1,4 +1,4 @@
-"""Compare: studies and chosen runs, with a verdict."""
+"""Compare: studies and selected runs, with a verdict."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if picked.dataset is None or picked.dataset.windows is None:
     )
     st.stop()
 dataset = picked.dataset
-found = loaders.comparisons(dataset)
-with st.expander("New study", icon=":material/science:", expanded=not found):
+comparisons = loaders.comparisons(dataset)
+with st.expander("New study", icon=":material/science:", expanded=not comparisons):
     study_form.new_study(dataset)
 with st.expander("Compare runs that are done", icon=":material/compare_arrows:"):
     study_form.new_comparison(picked.judged)
-if not found:
+if not comparisons:
     st.caption("Nothing was compared yet. The transfer study answers whether pre-training helps or hurts.")
     st.stop()
-titles = widgets.distinct({run.id: widgets.title_of(run.record) for run in found})
+titles = widgets.distinct({run.id: widgets.title_of(run.record) for run in comparisons})
 if state.remember(state.STUDY) not in titles:
     selecting.put(state.STUDY, next(iter(titles)))
 selecting.select("Shown", state.STUDY, titles, width=420)
@@ -62,6 +62,6 @@ if not isinstance(result, Comparison):
 render.sections(ReportContext(run), ("answer", "arms", "gaps", "differences", "labels", "gains", "curves", "differs"))
 findings = loaders.diagnosis(run)
 if findings is not None and findings.findings:
-    st.subheader("What the doctor says of it")
+    st.subheader("Findings of the doctor")
     doctor_sections.diagnosis(findings)
 report_sections.offer(run)

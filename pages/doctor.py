@@ -15,9 +15,14 @@ picked = picker.current()
 st.title("Doctor")
 state.choose(state.VIEW, list(VIEWS), "run")
 view = st.segmented_control(
-    "View", list(VIEWS), format_func=lambda key: VIEWS[key], key=state.VIEW, required=True, label_visibility="collapsed",
+    "View",
+    list(VIEWS),
+    format_func=lambda key: VIEWS[key],
+    key=state.VIEW,
+    required=True,
+    label_visibility="collapsed",
     persist_state="session",
-)  # fmt: skip
+)
 state.publish((state.VIEW,), {state.VIEW: "run"})
 
 
@@ -29,18 +34,20 @@ def ask(run: Run) -> None:
 def answer(asked: Run, about: Run | None = None) -> None:
     """The findings of a run that asks the doctor, its progress, or why it failed."""
     if asked.record.active:
-        progress.follow(asked, lambda run, record: st.markdown(f"{widgets.badge(record.state)} The doctor is looking."))
+        progress.follow(
+            asked, lambda run, record: st.markdown(f"{widgets.badge(record.state)} The checks are running.")
+        )
         return
-    found = loaders.diagnostic(asked, "doctor") if asked.record.state == "done" else asked.record.error
-    if isinstance(found, Diagnosis):
-        doctor_sections.diagnosis(found, about)
+    diagnosis = loaders.diagnostic(asked, "doctor") if asked.record.state == "done" else asked.record.error
+    if isinstance(diagnosis, Diagnosis):
+        doctor_sections.diagnosis(diagnosis, about)
         report_sections.offer(about or asked, "doctor")
     else:
-        st.error(widgets.literal(str(found)), icon=":material/error:")
+        st.error(widgets.literal(str(diagnosis)), icon=":material/error:")
 
 
 if view == "figures":
-    st.caption("Figures of a report with no run behind it. What is not given cannot be judged.")
+    st.caption("Figures of a report with no run behind it. Empty fields are skipped.")
     planned = {}
     if picked.dataset is not None and picked.dataset.windows is not None:
         planned = launching.base_spec(launching.FINETUNE, preset("recommended").name, picked.dataset).model_dump(
@@ -65,7 +72,7 @@ if view == "planned":
 if picked.run is None:
     widgets.empty(
         "No run on this dataset yet",
-        "The doctor looks at every run when it ends. Reported figures can be judged without one.",
+        "The doctor checks every run when it ends. Reported figures can be checked without one.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()
@@ -73,24 +80,24 @@ run, record = picked.run, picked.run.record
 st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
 if record.state != "done":
     widgets.empty(
-        "Not done yet" if record.active else "This run did not end well",
-        "The doctor looks at it when it is done."
+        "Not done yet" if record.active else "This run did not finish",
+        "The doctor checks it when it is done."
         if record.active
         else widgets.literal(record.error) or "Its log says why.",
         [("Follow it" if record.active else "Read its log", lambda: state.open_page("runs"))],
     )
     st.stop()
 asked = loaders.diagnosed_run(run, "doctor")
-found = loaders.diagnosis(run)
+diagnosis = loaders.diagnosis(run)
 if asked is not None:
     answer(asked, run)
-elif found is not None:
-    doctor_sections.diagnosis(found, run)
+elif diagnosis is not None:
+    doctor_sections.diagnosis(diagnosis, run)
     report_sections.offer(run, "doctor")
 else:
     widgets.empty(
-        "The doctor has not looked at this run", "It takes some seconds.", [("Ask the doctor", lambda: ask(run))]
+        "The doctor has not checked this run", "It takes some seconds.", [("Run the checks", lambda: ask(run))]
     )
     st.stop()
-if st.button("Ask again", icon=":material/refresh:", help="With the checks as they are now."):
+if st.button("Run the checks again", icon=":material/refresh:", help="With the checks as they are now."):
     ask(run)

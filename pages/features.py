@@ -24,7 +24,7 @@ dataset = picked.dataset
 TITLES = {"features": "Features and labels", "shift": "Shift"}
 WHAT = {
     "features": "Correlations, permutation tests and distributions of the 12 features, in a few seconds.",
-    "shift": "Labelled windows beside the other bars and the grades left out, in half a minute.",
+    "shift": "Labelled windows compared with the other bars and the grades left out, in half a minute.",
 }
 
 
@@ -35,9 +35,14 @@ def compute() -> None:
 
 state.choose(state.VIEW, list(TITLES), "features")
 name = st.segmented_control(
-    "View", list(TITLES), format_func=lambda key: TITLES[key], key=state.VIEW, required=True, label_visibility="collapsed",
+    "View",
+    list(TITLES),
+    format_func=lambda key: TITLES[key],
+    key=state.VIEW,
+    required=True,
+    label_visibility="collapsed",
     persist_state="session",
-)  # fmt: skip
+)
 state.publish((state.VIEW,), {state.VIEW: "features"})
 run = loaders.diagnosed(dataset, name)
 if run is None:

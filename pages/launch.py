@@ -36,9 +36,13 @@ def draft() -> None:
     state.choose(state.PRESET, list(PRESETS), DEFAULTS[state.PRESET])
     with st.container(horizontal=True, gap="large"):
         st.segmented_control(
-            "What to run", kinds, format_func=lambda name: launching.TITLES[name], key=state.KIND, required=True,
+            "What to run",
+            kinds,
+            format_func=lambda name: launching.TITLES[name],
+            key=state.KIND,
+            required=True,
             persist_state="session",
-        )  # fmt: skip
+        )
         st.segmented_control("Settings from", list(PRESETS), key=state.PRESET, required=True, persist_state="session")
     kind = st.session_state[state.KIND]
     checkpoint = launching.choose_checkpoint(dataset) if kind == launching.FINETUNE else launching.SCRATCH

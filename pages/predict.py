@@ -1,4 +1,4 @@
-"""Predict: what the chosen run's models say of new windows, or of bars at a stride."""
+"""Predict: what the selected run's models predict for new windows, or for bars at a stride."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ st.title("Predict")
 run = picked.run
 if run is None or run.record.kind != "finetune" or run.record.state != "done":
     widgets.empty(
-        "No finished fine-tuning run is chosen",
-        "Choose one in the sidebar. All of its fits then answer together, on data that needs no labels.",
+        "No finished fine-tuning run is selected",
+        "Choose one in the sidebar. All of its models then predict together, on data that needs no labels.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()
 st.caption(f"{widgets.badge(run.record.state)} {widgets.literal(widgets.title_of(run.record))}")
-predict_sections.ask(run, [found for found in loaders.found_datasets() if found.bars or found.windows])
+predict_sections.ask(run, [dataset for dataset in loaders.available_datasets() if dataset.bars or dataset.windows])
 children = loaders.predictions_by(run)
 if not children:
     st.caption("Nothing was predicted yet. 100,000 bars at a stride of 5 take half a minute with the quick preset.")
@@ -32,15 +32,15 @@ child = loaders.store().open(st.session_state[state.PREDICTION])
 if child.record.active:
     progress.follow(child, progress.bar)
     st.stop()
-found = loaders.diagnostic(child, "predicted") if child.record.state == "done" else child.record.error
-if not isinstance(found, Predicted):
-    widgets.empty("This could not be predicted", widgets.literal(str(found)))
+predicted = loaders.diagnostic(child, "predicted") if child.record.state == "done" else child.record.error
+if not isinstance(predicted, Predicted):
+    widgets.empty("This could not be predicted", widgets.literal(str(predicted)))
     st.stop()
-predict_sections.summary(found)
+predict_sections.summary(predicted)
 for warning in child.record.warnings:
     st.caption(f":orange[:material/warning:] {widgets.literal(warning)}")
-if found.over_bars:
-    predict_sections.walk(child, found)
+if predicted.over_bars:
+    predict_sections.walk(child, predicted)
 else:
     predict_sections.windows(child)
 predict_sections.download(child)

@@ -1,4 +1,4 @@
-"""Report: what the chosen run's results say, as a file that travels."""
+"""Report: the results of the selected run, as a file to share."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import streamlit as st
 
 from moola_core.ui import picker, report_sections, state, widgets
 
-KINDS = {"": "The run", "doctor": "What the doctor found"}
+KINDS = {"": "The run", "doctor": "Findings of the doctor"}
 picked = picker.current()
 st.title("Report")
 if picked.run is None:
     widgets.empty(
         "No run on this dataset yet",
-        "A report says what was asked, on what data, what came out, and what to do next.",
+        "A report holds the configuration, the data, the results, and what to do next.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()

@@ -1,4 +1,4 @@
-"""Results: what the chosen run's out-of-fold predictions are worth."""
+"""Performance of the selected run, out of fold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from moola_core.ui import (
 )
 
 picked = picker.current()
-st.title("Results")
+st.title("Performance")
 if picked.run is None:
     widgets.empty(
         "No run on this dataset yet",

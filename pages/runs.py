@@ -1,4 +1,4 @@
-"""Runs: every run, and the chosen one as it goes on: progress, curves, log; cancel, resume, pin, archive, delete."""
+"""Runs: every run, and the selected one as it goes on: progress, curves, log; cancel, resume, pin, archive, delete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if not picked.all:
 run_actions.queue()
 runs_table.runs_table(picked.all)
 if picked.run is None or picked.record is None:
-    st.caption("No run on the chosen dataset. Choose a row, or another dataset in the sidebar.")
+    st.caption("No run on the selected dataset. Choose a row, or another dataset in the sidebar.")
     st.stop()
 
 

@@ -1,4 +1,4 @@
-"""Windows: one labelled window at a time, with what the chosen run said of it."""
+"""Windows: one labelled window at a time, with the predictions of the selected run."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ except MoolaError as error:
 run = picked.run
 predictions = loaders.predictions(run) if run else None
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    chosen = window_picker.filters(windows, predictions is not None)
+    selected = window_picker.filters(windows, predictions is not None)
     repeat = window_picker.repeat_picker(predictions)
 table = loaders.joined(picked.dataset, run, repeat)
-rows = answers.select(table, chosen)
+rows = answers.select(table, selected)
 if not len(rows):
     widgets.empty("No window passes these filters", "Drop them to see all windows again.")
     st.button("Drop the filters", on_click=guard.callback(window_picker.clear_filters))
@@ -66,12 +66,12 @@ with left:
     widgets.chart(window_view.drawn(shown_window, widgets.appearance()), "candles", label)
     st.caption(
         "Step with the ← and → keys. Triangles: confirmed swings. Each strip is shaded up to its largest size in this "
-        "window (blue up, orange down); its state starts at the window's first bar."
+        "window (blue up, orange down); it is computed from the window alone."
     )
 if run is not None and predictions is None:
     kind = picked.record.kind if picked.record else ""
     st.caption(
         "A pre-training run predicts no labels; choose a fine-tuning run to see predictions."
         if kind == "pretrain"
-        else "The chosen run has no predictions yet; they appear when it is done."
+        else "The selected run has no predictions yet; they appear when it is done."
     )

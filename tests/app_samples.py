@@ -284,9 +284,14 @@ def make_pretraining(root: Path, windows: Path, result: Learned | None = None) -
     found = result or make_learned()
     run.write_result("learned", found)
     run.update(
-        state="done", seconds=9.0, counts=dict(found.counts), progress={"done": 10, "total": 10, "unit": "epochs"}, device="cpu",
-        started=run.record.created, ended=run.record.created,
-    )  # fmt: skip
+        state="done",
+        seconds=9.0,
+        counts=dict(found.counts),
+        progress={"done": 10, "total": 10, "unit": "epochs"},
+        device="cpu",
+        started=run.record.created,
+        ended=run.record.created,
+    )
     return run
 
 
@@ -360,31 +365,85 @@ def make_comparison() -> Comparison:
     scores = {"from scratch": 0.52, "frozen": 0.40, "gradual": 0.54, "full": 0.66, "logistic on aggregates": 0.75}
     arms = tuple(
         ArmFacts(
-            name, f"20260101-000000-000-000{i}", "logistic" if "logistic" in name else "network",
+            name,
+            f"20260101-000000-000-000{i}",
+            "logistic" if "logistic" in name else "network",
             {"f1_macro": value, "recall": {"consolidation": value, "retracement": value}, "center_mae_bars": 16.0},
-            (value - 0.01, value + 0.01), 9_000 + i, 12.0, 20.0, 10, 30.0, "done",
+            (value - 0.01, value + 0.01),
+            9_000 + i,
+            12.0,
+            20.0,
+            10,
+            30.0,
+            "done",
         )
         for i, (name, value) in enumerate(scores.items())
-    )  # fmt: skip
+    )
     words = {"frozen": "hurts", "gradual": "undecided", "full": "helps", "logistic on aggregates": "helps"}
     verdicts = tuple(
         Verdict(
-            name, "from scratch", metric, better, scores[name] - 0.52, scores[name] - 0.56, scores[name] - 0.48, 0.95, word,
-            0.9, 0.1, 0.04, 0.05, 0.2, -0.1, 0.3, 0.11, 0.02, 400 if word == "undecided" else None, None,
+            name,
+            "from scratch",
+            metric,
+            better,
+            scores[name] - 0.52,
+            scores[name] - 0.56,
+            scores[name] - 0.48,
+            0.95,
+            word,
+            0.9,
+            0.1,
+            0.04,
+            0.05,
+            0.2,
+            -0.1,
+            0.3,
+            0.11,
+            0.02,
+            400 if word == "undecided" else None,
+            None,
         )
         for metric, better in (("f1_macro", "higher"), ("ece", "lower"), ("recall consolidation", "higher"))
         for name, word in words.items()
-    )  # fmt: skip
+    )
     verdicts += (
         Verdict(
-            "logistic on aggregates", "full", "f1_macro", "higher", 0.09, 0.02, 0.16, 0.95, "helps", 0.99, 0.01, 0.01, 0.01, 0.2, -0.1,
-            0.3, 0.11, 0.02, None, None,
+            "logistic on aggregates",
+            "full",
+            "f1_macro",
+            "higher",
+            0.09,
+            0.02,
+            0.16,
+            0.95,
+            "helps",
+            0.99,
+            0.01,
+            0.01,
+            0.01,
+            0.2,
+            -0.1,
+            0.3,
+            0.11,
+            0.02,
+            None,
+            None,
         ),
-    )  # fmt: skip
+    )
     gains = tuple(Gain(f"demo_{i:04d}", CLASSES[i % 2], 0.5 - i / 20, 1.0) for i in range(20))
     differs = (Difference("transfer.schedule", {name: name for name in list(scores)[:4]}),)
     return Comparison(
-        "transfer", "from scratch", 60, 60, 2, arms, verdicts, differs, dict.fromkeys(words, gains),
+        "transfer",
+        "from scratch",
+        60,
+        60,
+        2,
+        arms,
+        verdicts,
+        differs,
+        dict.fromkeys(words, gains),
         "A simple model beats every network: logistic on aggregates reaches 0.750, the best network 0.660.",
-        ("logistic on aggregates",), "", LabelCurve((35, 70, 139), ((0.4, 0.5), (0.5, 0.6), (0.6, 0.7)), ((139, 0.65, 0.6, 0.7), (278, 0.7, 0.6, 0.8))),
-    )  # fmt: skip
+        ("logistic on aggregates",),
+        "",
+        LabelCurve((35, 70, 139), ((0.4, 0.5), (0.5, 0.6), (0.6, 0.7)), ((139, 0.65, 0.6, 0.7), (278, 0.7, 0.6, 0.8))),
+    )

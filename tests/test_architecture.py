@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,26 @@ def test_only_the_table_of_predictions_knows_how_its_columns_of_probabilities_ar
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("startswith", "removeprefix", "filter"):
             given = [getattr(argument, "value", None) for argument in (*node.args, *[k.value for k in node.keywords])]
             assert "p_" not in given and "^p_" not in given, f"line {node.lineno}: use runs.predictions.PredictionTable"
+
+
+VAGUE = {"found", "told", "said", "beside", "chosen"}
+
+
+def defined_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every variable, parameter, function, class and field that the module names, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield (node.id if isinstance(node, ast.Name) else node.attr), node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+
+
+@pytest.mark.parametrize("path", sources(), ids=place)
+def test_names_say_what_they_hold(path):
+    vague = [f"{name} in line {line}" for name, line in defined_names(ast.parse(path.read_text())) if name in VAGUE]
+    assert not vague, f"name what it holds: {vague}"
 
 
 def page_modules() -> str:

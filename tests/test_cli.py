@@ -248,12 +248,18 @@ def test_help_is_quick_to_load():
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
-        ("finetune --data w.parquet --epochs 20 --use-pcgrad", "finetune --windows w.parquet --set epochs=20 --set pcgrad=true"),
-        ("finetune --data=w.parquet --batch-size=16 --n-folds 5", "finetune --windows w.parquet --set batch=16 --set folds=5"),
+        (
+            "finetune --data w.parquet --epochs 20 --use-pcgrad",
+            "finetune --windows w.parquet --set epochs=20 --set pcgrad=true",
+        ),
+        (
+            "finetune --data=w.parquet --batch-size=16 --n-folds 5",
+            "finetune --windows w.parquet --set batch=16 --set folds=5",
+        ),
         ("pretrain --config c.yaml --data b.parquet --lr 1e-3", "pretrain --bars b.parquet --set learning_rate=1e-3"),
         ("features --data b.csv --window-length 105 --warmup-bars 20", "features b.csv --window-bars 105"),
     ],
-)  # fmt: skip
+)
 def test_flags_of_the_predecessors_scripts_are_answered_with_the_command_that_does_it(capsys, theirs, ours):
     with pytest.raises(SystemExit) as end:
         main(theirs.split())

@@ -28,7 +28,9 @@ def files(demo, tmp_path):
         bars = pd.DataFrame(demo.bars.ohlc, columns=["open", "high", "low", "close"])
         bars["time"] = clock(demo.bars.time, bars_zone).astype(str)
         at = demo.windows.position[:12]
-        labels = pd.DataFrame({"start_time": clock(demo.bars.time[at], labels_zone).astype(str), "label": demo.windows.label[:12]})  # fmt: skip
+        labels = pd.DataFrame(
+            {"start_time": clock(demo.bars.time[at], labels_zone).astype(str), "label": demo.windows.label[:12]}
+        )
         paths = tmp_path / "labels.csv", tmp_path / "bars.csv"
         labels.to_csv(paths[0], index=False)
         bars.to_csv(paths[1], index=False)
@@ -50,7 +52,9 @@ def right(found):
 @pytest.mark.parametrize("saved", ["bars", "labels"])
 def test_tz_for_one_file_leaves_what_was_saved_for_the_other(capsys, files, saved, demo):
     labels, bars = files("America/New_York", "Asia/Tokyo")
-    kept, flag = ((bars, "Asia/Tokyo"), "America/New_York") if saved == "bars" else ((labels, "America/New_York"), "Asia/Tokyo")  # fmt: skip
+    kept, flag = (
+        ((bars, "Asia/Tokyo"), "America/New_York") if saved == "bars" else ((labels, "America/New_York"), "Asia/Tokyo")
+    )
     save_reading(kept[0], Reading(tz=kept[1]))
     status, found, err = check(capsys, labels, bars, "--tz", flag, "--save")
     assert status == 0 and right(found)

@@ -12,28 +12,37 @@ from moola_core.charts.theme import faded, figure, interval, palette
 from moola_core.diagnostics.results import Calibration, CalibrationError
 
 
-def reliability(found: Calibration, appearance: str = "light") -> go.Figure:
-    """Accuracy against confidence, bin by bin; grey bars: where an honest bin lies with probability 0.95; below: counts."""
+def reliability(calibration: Calibration, appearance: str = "light") -> go.Figure:
+    """Accuracy against confidence by bin; grey: where a calibrated bin lies with probability 0.95; below: counts."""
     colours = palette(appearance)
     chart = figure(appearance, 420)
-    middle = [(part.left + part.right) / 2 for part in found.bins]
-    span = [part.high - part.low for part in found.bins]
+    middle = [(part.left + part.right) / 2 for part in calibration.bins]
+    span = [part.high - part.low for part in calibration.bins]
     width = 0.8 / 10
     chart.add_trace(
         go.Bar(
-            x=middle, y=span, base=[part.low for part in found.bins], width=width, name="honest, 95%",
-            marker={"color": faded(colours.muted, 0.28)}, hoverinfo="skip",
+            x=middle,
+            y=span,
+            base=[part.low for part in calibration.bins],
+            width=width,
+            name="calibrated, 95%",
+            marker={"color": faded(colours.muted, 0.28)},
+            hoverinfo="skip",
         )
-    )  # fmt: skip
+    )
     chart.add_trace(
         go.Scatter(
-            x=[part.confidence for part in found.bins], y=[part.accuracy for part in found.bins], mode="lines+markers",
-            name="this run", line={"color": colours.categorical[0], "width": 2}, marker={"size": 9},
-            customdata=[part.count for part in found.bins],
-            hovertemplate="said %{x:.2f}, right %{y:.2f}<br>%{customdata} windows<extra></extra>",
+            x=[part.confidence for part in calibration.bins],
+            y=[part.accuracy for part in calibration.bins],
+            mode="lines+markers",
+            name="this run",
+            line={"color": colours.categorical[0], "width": 2},
+            marker={"size": 9},
+            customdata=[part.count for part in calibration.bins],
+            hovertemplate="confidence %{x:.2f}, accuracy %{y:.2f}<br>%{customdata} windows<extra></extra>",
         )
-    )  # fmt: skip
-    low = 1 / len(found.classes)
+    )
+    low = 1 / len(calibration.classes)
     chart.add_trace(
         go.Scatter(
             x=[low, 1],
@@ -46,66 +55,84 @@ def reliability(found: Calibration, appearance: str = "light") -> go.Figure:
     )
     chart.add_trace(
         go.Bar(
-            x=middle, y=[part.count for part in found.bins], width=width, yaxis="y2", showlegend=False,
-            marker={"color": faded(colours.categorical[0], 0.5)}, hovertemplate="%{y} windows<extra></extra>",
+            x=middle,
+            y=[part.count for part in calibration.bins],
+            width=width,
+            yaxis="y2",
+            showlegend=False,
+            marker={"color": faded(colours.categorical[0], 0.5)},
+            hovertemplate="%{y} windows<extra></extra>",
         )
-    )  # fmt: skip
+    )
     chart.update_layout(
-        yaxis={"domain": [0.27, 1], "range": [0, 1.04], "title": {"text": "share right"}},
+        yaxis={"domain": [0.27, 1], "range": [0, 1.04], "title": {"text": "accuracy"}},
         yaxis2={"domain": [0, 0.19], "title": {"text": "windows"}, "nticks": 3, "anchor": "x"},
         barmode="overlay",
     )
-    chart.update_xaxes(title="probability of the answer", range=[min(low, 0.45) - 0.02, 1.02], anchor="y2")
+    chart.update_xaxes(title="probability of the predicted class", range=[min(low, 0.45) - 0.02, 1.02], anchor="y2")
     return chart
 
 
 def conventions(errors: Sequence[CalibrationError], appearance: str = "light") -> go.Figure:
-    """Each convention's ECE with its bootstrap interval, over the band of honest models (up to their 95th percentile)."""
+    """Each convention's ECE with its bootstrap interval, over the 95% band of calibrated models."""
     colours = palette(appearance)
     chart = figure(appearance, 90 + 46 * len(errors))
     names = [literal(error.convention) for error in errors]
     chart.add_trace(
         go.Bar(
-            x=[error.null_95 for error in errors], y=names, orientation="h", name="honest models, 95%",
-            marker={"color": faded(colours.muted, 0.28)}, hovertemplate="honest: up to %{x:.3f}<extra></extra>",
+            x=[error.null_95 for error in errors],
+            y=names,
+            orientation="h",
+            name="calibrated models, 95%",
+            marker={"color": faded(colours.muted, 0.28)},
+            hovertemplate="calibrated: up to %{x:.3f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     chart.add_trace(
         go.Scatter(
-            x=[error.value for error in errors], y=names, mode="markers", name="this run, 95% interval",
+            x=[error.value for error in errors],
+            y=names,
+            mode="markers",
+            name="this run, 95% interval",
             marker={"size": 10, "color": colours.categorical[0]},
             error_x=interval([(error.value, error.low, error.high) for error in errors], colours.categorical[0]),
             hovertemplate="%{x:.3f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     chart.update_yaxes(autorange="reversed")
     chart.update_xaxes(title="calibration error", rangemode="tozero")
     return chart
 
 
-def threshold(p: np.ndarray, positive: np.ndarray, chosen: float, name: str, appearance: str = "light") -> go.Figure:
-    """Precision and recall of `name` when it is answered from a probability p [n] of `chosen` on; positive [n] bool."""
+def threshold(p: np.ndarray, positive: np.ndarray, cutoff: float, name: str, appearance: str = "light") -> go.Figure:
+    """Precision and recall of `name` when predicted from a probability p [n] of `cutoff` on; positive [n] bool."""
     colours = palette(appearance)
     chart = figure(appearance, 320)
     cuts = np.linspace(0.02, 0.98, 97)
     for title, values, colour in zip(
-        ("precision", "recall"), zip(*(precision_recall(p, positive, cut) for cut in cuts), strict=True),
-        colours.categorical, strict=False,
-    ):  # fmt: skip
+        ("precision", "recall"),
+        zip(*(precision_recall(p, positive, cut) for cut in cuts), strict=True),
+        colours.categorical,
+        strict=False,
+    ):
         chart.add_trace(
             go.Scatter(
-                x=cuts, y=values, mode="lines", name=title, line={"width": 2.4, "color": colour},
+                x=cuts,
+                y=values,
+                mode="lines",
+                name=title,
+                line={"width": 2.4, "color": colour},
                 hovertemplate=f"{title} %{{y:.2f}} from %{{x:.2f}} on<extra></extra>",
             )
-        )  # fmt: skip
-    chart.add_vline(x=chosen, line={"color": colours.bad, "width": 2, "dash": "dot"})
-    chart.update_xaxes(title=f"answer {literal(name)} from this probability on", range=[0, 1])
+        )
+    chart.add_vline(x=cutoff, line={"color": colours.bad, "width": 2, "dash": "dot"})
+    chart.update_xaxes(title=f"probability threshold for {literal(name)}", range=[0, 1])
     chart.update_yaxes(range=[0, 1.04])
     return chart
 
 
 def precision_recall(p: np.ndarray, positive: np.ndarray, cut: float) -> tuple[float | None, float | None]:
-    """Precision and recall at a threshold; None where nothing is answered, or nothing is to be found."""
-    said = p >= cut
-    right = float((said & positive).sum())
-    return (right / said.sum() if said.any() else None), (right / positive.sum() if positive.any() else None)
+    """Precision and recall at a threshold; None where nothing is predicted, or nothing is positive."""
+    predicted = p >= cut
+    right = float((predicted & positive).sum())
+    return (right / predicted.sum() if predicted.any() else None), (right / positive.sum() if positive.any() else None)

@@ -27,21 +27,24 @@ def forest(verdicts: Sequence[Verdict], appearance: str = "light") -> go.Figure:
         if rows:
             chart.add_trace(
                 go.Scatter(
-                    x=[row.delta for row in rows], y=[literal(row.arm) for row in rows], mode="markers", name=ICONS[word],
+                    x=[row.delta for row in rows],
+                    y=[literal(row.arm) for row in rows],
+                    mode="markers",
+                    name=ICONS[word],
                     error_x=interval([(row.delta, row.low, row.high) for row in rows], colour),
                     marker={"size": 11, "color": colour},
                     customdata=[(row.low, row.high, row.p_helps, row.p_hurts) for row in rows],
                     hovertemplate="%{y}: %{x:+.3f} (%{customdata[0]:+.3f} to %{customdata[1]:+.3f})<br>"
                     "helps with %{customdata[2]:.3f}, hurts with %{customdata[3]:.3f}<extra></extra>",
                 )
-            )  # fmt: skip
+            )
     chart.update_yaxes(
         autorange="reversed",
         categoryorder="array",
         categoryarray=[literal(row.arm) for row in verdicts],
         type="category",
     )
-    # Short, so that it fits a chart of half a page's width; what is taken away is said beside the chart.
+    # Short, so that it fits a chart of half a page's width; what is subtracted is given next to the chart.
     higher = not verdicts or verdicts[0].better == "higher"
     chart.update_xaxes(title="difference, better →" if higher else "← better, difference")
     return chart
@@ -59,54 +62,75 @@ def arms(rows: Sequence[ArmFacts], appearance: str = "light") -> go.Figure:
         own = [row for row in shown if (row.model != "network") == simple]
         chart.add_trace(
             go.Bar(
-                x=[float(np.mean(row.f1_by_repeat)) for row in own], y=[literal(row.name) for row in own], orientation="h", name=title,
-                marker={"color": faded(colour, 0.4)}, hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+                x=[float(np.mean(row.f1_by_repeat)) for row in own],
+                y=[literal(row.name) for row in own],
+                orientation="h",
+                name=title,
+                marker={"color": faded(colour, 0.4)},
+                hovertemplate="%{y}: %{x:.3f}<extra></extra>",
             )
-        )  # fmt: skip
+        )
         points = [(value, literal(row.name)) for row in own for value in row.f1_by_repeat]
         chart.add_trace(
             go.Scatter(
-                x=[value for value, _ in points], y=[name for _, name in points], mode="markers", showlegend=False,
-                marker={"size": 6, "color": colour}, hovertemplate="%{x:.3f}<extra>one repeat</extra>",
+                x=[value for value, _ in points],
+                y=[name for _, name in points],
+                mode="markers",
+                showlegend=False,
+                marker={"size": 6, "color": colour},
+                hovertemplate="%{x:.3f}<extra>one repeat</extra>",
             )
-        )  # fmt: skip
+        )
     chart.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=[literal(row.name) for row in shown])
     chart.update_xaxes(title="macro F1, pooled out of fold", range=[0, 1])
     return chart
 
 
-def labels(found: LabelCurve, appearance: str = "light") -> go.Figure:
+def labels(curve: LabelCurve, appearance: str = "light") -> go.Figure:
     """Macro F1 by number of labels, and the line beyond what was measured with its band."""
     colours = palette(appearance)
     chart = figure(appearance, 340)
-    points = [(count, score) for count, row in zip(found.labels, found.scores, strict=True) for score in row]
-    ahead = found.ahead
+    points = [(count, score) for count, row in zip(curve.labels, curve.scores, strict=True) for score in row]
+    ahead = curve.ahead
     at = [row[0] for row in ahead]
     chart.add_trace(
         go.Scatter(
-            x=at + at[::-1], y=[row[3] for row in ahead] + [row[2] for row in ahead[::-1]], fill="toself", line={"width": 0},
-            fillcolor=faded(colours.categorical[1], 0.2), name="95% of the draws", hoverinfo="skip",
+            x=at + at[::-1],
+            y=[row[3] for row in ahead] + [row[2] for row in ahead[::-1]],
+            fill="toself",
+            line={"width": 0},
+            fillcolor=faded(colours.categorical[1], 0.2),
+            name="95% of the draws",
+            hoverinfo="skip",
         )
-    )  # fmt: skip
+    )
     chart.add_trace(
         go.Scatter(
-            x=at, y=[row[1] for row in ahead], mode="lines+markers", name="if it goes on so",
-            line={"color": colours.categorical[1], "dash": "dash"}, hovertemplate="%{x} labels: %{y:.3f}<extra></extra>",
+            x=at,
+            y=[row[1] for row in ahead],
+            mode="lines+markers",
+            name="extrapolation",
+            line={"color": colours.categorical[1], "dash": "dash"},
+            hovertemplate="%{x} labels: %{y:.3f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     chart.add_trace(
         go.Scatter(
-            x=[count for count, _ in points], y=[score for _, score in points], mode="markers", name="one repeat",
-            marker={"size": 8, "color": colours.categorical[0]}, hovertemplate="%{x} labels: %{y:.3f}<extra></extra>",
+            x=[count for count, _ in points],
+            y=[score for _, score in points],
+            mode="markers",
+            name="one repeat",
+            marker={"size": 8, "color": colours.categorical[0]},
+            hovertemplate="%{x} labels: %{y:.3f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     chart.update_xaxes(title="labelled windows to train on")
     chart.update_yaxes(title="macro F1")
     return chart
 
 
 def learning(epochs: Mapping[str, Mapping[str, np.ndarray]], appearance: str = "light") -> go.Figure:
-    """Median inner loss of each arm's fits by epoch, with the middle half of them as a band.
+    """Median validation loss of each arm's fits by epoch; the band spans the 25th to 75th percentile.
 
     epochs: by arm, columns epoch, split and loss. A fit that has stopped keeps its last loss out of the median.
     """
@@ -121,16 +145,26 @@ def learning(epochs: Mapping[str, Mapping[str, np.ndarray]], appearance: str = "
         colour = colours[i % len(colours)]
         chart.add_trace(
             go.Scatter(
-                x=np.r_[steps, steps[::-1]], y=np.r_[high, low[::-1]], fill="toself", fillcolor=faded(colour, 0.13),
-                line={"width": 0}, showlegend=False, hoverinfo="skip", name=f"{name}, middle half",
+                x=np.r_[steps, steps[::-1]],
+                y=np.r_[high, low[::-1]],
+                fill="toself",
+                fillcolor=faded(colour, 0.13),
+                line={"width": 0},
+                showlegend=False,
+                hoverinfo="skip",
+                name=f"{name}, 25th to 75th percentile",
             )
-        )  # fmt: skip
+        )
         chart.add_trace(
             go.Scatter(
-                x=steps, y=middle, name=name, mode="lines", line={"color": colour, "width": 2},
+                x=steps,
+                y=middle,
+                name=name,
+                mode="lines",
+                line={"color": colour, "width": 2},
                 hovertemplate=f"{name}, epoch %{{x}}: %{{y:.3f}}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     chart.update_xaxes(title="epoch")
-    chart.update_yaxes(title="inner loss")
+    chart.update_yaxes(title="validation loss")
     return chart

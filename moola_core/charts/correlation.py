@@ -25,16 +25,21 @@ def correlations(rows: Sequence[FeatureLabel], appearance: str = "light") -> go.
     chart = figure(appearance, 110 + 26 * len(rows))
     chart.add_trace(
         go.Scatter(
-            x=[row.r for row in rows], y=[row.feature for row in rows], mode="markers", showlegend=False,
+            x=[row.r for row in rows],
+            y=[row.feature for row in rows],
+            mode="markers",
+            showlegend=False,
             marker={
-                "size": 11, "symbol": ["circle" if row.q < 0.05 else "circle-open" for row in rows],
-                "color": colours.categorical[0], "line": {"width": 2},
+                "size": 11,
+                "symbol": ["circle" if row.q < 0.05 else "circle-open" for row in rows],
+                "color": colours.categorical[0],
+                "line": {"width": 2},
             },
             error_x=interval([(row.r, row.r_low, row.r_high) for row in rows], faded(colours.categorical[0], 0.5)),
             customdata=[(row.q, row.auc, row.n) for row in rows],
             hovertemplate="%{y}: r %{x:.3f}, q %{customdata[0]:.3f}<br>AUC %{customdata[1]:.3f}, n %{customdata[2]}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     for edge in (-NOTABLE_R, NOTABLE_R):
         chart.add_vline(x=edge, line={"color": colours.muted, "dash": "dot", "width": 1})
     chart.add_vline(x=0, line={"color": colours.grid, "width": 1})
@@ -52,10 +57,19 @@ def distribution(report: FeatureReport, feature: str, appearance: str = "light")
         values = report.distributions[feature][name]
         chart.add_trace(
             go.Violin(
-                x=values, name=literal(name), line={"color": colours[name]}, meanline={"visible": True}, points="all", pointpos=0, jitter=0.6,
-                marker={"size": 4, "opacity": 0.5}, orientation="h", side="both", hovertemplate="%{x:.3f}<extra></extra>",
+                x=values,
+                name=literal(name),
+                line={"color": colours[name]},
+                meanline={"visible": True},
+                points="all",
+                pointpos=0,
+                jitter=0.6,
+                marker={"size": 4, "opacity": 0.5},
+                orientation="h",
+                side="both",
+                hovertemplate="%{x:.3f}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     chart.update_xaxes(title=f"mean of {feature} over a window")
     chart.update_layout(showlegend=False)
     return chart
@@ -71,16 +85,26 @@ def course(report: FeatureReport, feature: str, appearance: str = "light") -> go
         mean, reach = report.course_mean[i, place], 2 * report.course_error[i, place]
         chart.add_trace(
             go.Scatter(
-                x=np.r_[bars, bars[::-1]], y=np.r_[mean + reach, (mean - reach)[::-1]], fill="toself", mode="lines",
-                line={"width": 0}, fillcolor=faded(colours[name], 0.18), hoverinfo="skip", showlegend=False,
+                x=np.r_[bars, bars[::-1]],
+                y=np.r_[mean + reach, (mean - reach)[::-1]],
+                fill="toself",
+                mode="lines",
+                line={"width": 0},
+                fillcolor=faded(colours[name], 0.18),
+                hoverinfo="skip",
+                showlegend=False,
             )
-        )  # fmt: skip
+        )
         chart.add_trace(
             go.Scatter(
-                x=bars, y=mean, mode="lines", name=literal(name), line={"color": colours[name], "width": 2.2},
+                x=bars,
+                y=mean,
+                mode="lines",
+                name=literal(name),
+                line={"color": colours[name], "width": 2.2},
                 hovertemplate=f"{literal(name)}, bar %{{x}}: %{{y:.3f}}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     chart.update_xaxes(title="bar of the window")
     chart.update_yaxes(title=feature)
     return chart
@@ -92,11 +116,16 @@ def among(report: FeatureReport, appearance: str = "light") -> go.Figure:
     chart = figure(appearance, 130 + 26 * len(report.features))
     chart.add_trace(
         go.Heatmap(
-            x=report.features, y=report.features, z=report.correlation, zmin=-1, zmax=1,
-            colorscale=[[0, high], [0.5, middle], [1, low]], colorbar={"thickness": 10, "title": "r"},
+            x=report.features,
+            y=report.features,
+            z=report.correlation,
+            zmin=-1,
+            zmax=1,
+            colorscale=[[0, high], [0.5, middle], [1, low]],
+            colorbar={"thickness": 10, "title": "r"},
             hovertemplate="%{y} with %{x}: %{z:.2f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     chart.update_yaxes(autorange="reversed")
     chart.update_xaxes(tickangle=-45)
     return chart

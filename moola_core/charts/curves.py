@@ -24,11 +24,11 @@ class Line:
 
 
 def losses(epochs: Columns, column: str, appearance: str = "light", constant: float | None = None) -> go.Figure:
-    """A task's loss by epoch, training and inner split. `epochs` has repeat, fold, epoch, split and the loss columns.
+    """A task's loss by epoch, training and validation. `epochs` has repeat, fold, epoch, split and the loss columns.
 
-    constant: the loss of a constant answer (ln C for C classes), drawn as a line.
+    constant: the loss of a constant prediction (ln C for C classes), drawn as a line.
     """
-    lines = (Line(column, "train", "training", 0), Line(column, "inner", "inner split", 1))
+    lines = (Line(column, "train", "training", 0), Line(column, "inner", "validation", 1))
     chart = _curves(epochs, lines, "loss", appearance)
     if constant is not None:
         last = float(np.max(epochs["epoch"], initial=1))
@@ -37,9 +37,9 @@ def losses(epochs: Columns, column: str, appearance: str = "light", constant: fl
                 x=[0, last],
                 y=[constant, constant],
                 mode="lines",
-                name="constant answer",
+                name="constant prediction",
                 line={"width": 1.4, "dash": "dot", "color": palette(appearance).muted},
-                hovertemplate=f"always the same answer: {constant:.3f}<extra></extra>",
+                hovertemplate=f"always the same prediction: {constant:.3f}<extra></extra>",
             )
         )
     return chart
@@ -62,8 +62,8 @@ def objective(epochs: Columns, appearance: str = "light") -> go.Figure:
 
 
 def score(epochs: Columns, appearance: str = "light") -> go.Figure:
-    """What the epoch is chosen by on the inner split: each task's loss over that of a constant answer, added up."""
-    return _curves(epochs, (Line("loss", "inner", "inner split", 1),), "losses over a constant's", appearance)
+    """The early-stopping score: each task's validation loss relative to that of a constant prediction, added up."""
+    return _curves(epochs, (Line("loss", "inner", "validation", 1),), "loss relative to a constant", appearance)
 
 
 def sigmas(epochs: Columns, appearance: str = "light") -> go.Figure:

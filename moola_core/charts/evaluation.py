@@ -1,4 +1,4 @@
-"""What an evaluation says: confusion, shares of predicted classes, metrics and pointer errors with their spread."""
+"""An evaluation, drawn: confusion, shares of predicted classes, metrics and pointer errors with their spread."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def metric_spread(
 def pointer_errors(
     by_repeat: Sequence[Mapping[str, Any]], baseline: PointerBaseline | None, appearance: str = "light"
 ) -> go.Figure:
-    """Mean absolute errors in bars, the model's beside a constant pointer's; the whiskers span the repeats."""
+    """Mean absolute errors in bars, the model's next to a constant pointer's; the whiskers span the repeats."""
     colours = palette(appearance)
     known = {name: _column(by_repeat, name) for name in POINTER_TITLES}
     names = [name for name in POINTER_TITLES if known[name]]

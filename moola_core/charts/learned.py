@@ -18,25 +18,31 @@ def errors(features: Sequence[FeatureError], appearance: str = "light") -> go.Fi
     scale = np.array([row.feature_mean or np.nan for row in features])
     chart = figure(appearance, 90 + 26 * len(names))
     values = np.array([row.model for row in features]) / scale
-    told = [
+    texts = [
         f"{row.model:.4f} {row.unit}; mean {row.feature_mean:.4f}, last {row.carry_forward:.4f}" for row in features
     ]
     chart.add_trace(
         go.Bar(
-            x=values, y=names, orientation="h", name="model", text=told, textposition="none",
-            marker={"color": faded(colours.categorical[0], 0.55)}, hovertemplate="%{y}: %{text}<extra></extra>",
+            x=values,
+            y=names,
+            orientation="h",
+            name="model",
+            text=texts,
+            textposition="none",
+            marker={"color": faded(colours.categorical[0], 0.55)},
+            hovertemplate="%{y}: %{text}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     marks = (
         ("last visible bar", "carry_forward", colours.categorical[1]),
         ("noise floor", "noise_floor", colours.muted),
     )
     for title, column, colour in marks:
-        found = np.array([getattr(row, column) for row in features])
-        if found.any():
+        baseline = np.array([getattr(row, column) for row in features])
+        if baseline.any():
             marker = {"symbol": "line-ns", "size": 15, "line": {"width": 3, "color": colour}}
             chart.add_trace(
-                go.Scatter(x=found / scale, y=names, mode="markers", name=title, marker=marker, hoverinfo="skip")
+                go.Scatter(x=baseline / scale, y=names, mode="markers", name=title, marker=marker, hoverinfo="skip")
             )
     chart.add_vline(x=1, line={"color": colours.bad, "width": 2, "dash": "dot"})
     chart.update_yaxes(autorange="reversed")
@@ -64,11 +70,18 @@ def reconstruction(
         ):
             chart.add_trace(
                 go.Scatter(
-                    x=bars, y=values, mode="lines+markers" if width == 3 else "lines", marker={"size": 4}, name=title, yaxis=f"y{axis}", legendgroup=title,
-                    showlegend=row == 0, line={"color": colour, "width": width},
+                    x=bars,
+                    y=values,
+                    mode="lines+markers" if width == 3 else "lines",
+                    marker={"size": 4},
+                    name=title,
+                    yaxis=f"y{axis}",
+                    legendgroup=title,
+                    showlegend=row == 0,
+                    line={"color": colour, "width": width},
                     hovertemplate=f"{name}, bar %{{x}}: %{{y:.3f}}<extra>{title}</extra>",
                 )
-            )  # fmt: skip
+            )
         top = 1 - row / len(shown)
         chart.update_layout(
             {
@@ -82,32 +95,46 @@ def reconstruction(
     edges = np.flatnonzero(np.diff(np.r_[0, window.hidden.astype(int), 0]))
     for first, last in zip(edges[::2], edges[1::2], strict=True):
         chart.add_shape(
-            type="rect", x0=first - 0.5, x1=last - 0.5, y0=0, y1=1, yref="paper", layer="below",
-            fillcolor=faded(colours.categorical[1], 0.12), line={"width": 0},
-        )  # fmt: skip
+            type="rect",
+            x0=first - 0.5,
+            x1=last - 0.5,
+            y0=0,
+            y1=1,
+            yref="paper",
+            layer="below",
+            fillcolor=faded(colours.categorical[1], 0.12),
+            line={"width": 0},
+        )
     chart.update_xaxes(title="bar", anchor=f"y{len(shown)}" if len(shown) > 1 else "y")
     return chart
 
 
-def probe(found: Probe, appearance: str = "light") -> go.Figure:
+def probe(result: Probe, appearance: str = "light") -> go.Figure:
     """AUROC of the probe on each representation, a point a repeat; 0.5 is chance."""
     colours = palette(appearance)
-    chart = figure(appearance, 100 + 44 * len(found.scores))
-    names = [score.representation for score in found.scores]
+    chart = figure(appearance, 100 + 44 * len(result.scores))
+    names = [score.representation for score in result.scores]
     chart.add_trace(
         go.Bar(
-            x=[score.mean for score in found.scores], y=names, orientation="h", name="mean",
-            marker={"color": faded(colours.categorical[0], 0.4)}, hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+            x=[score.mean for score in result.scores],
+            y=names,
+            orientation="h",
+            name="mean",
+            marker={"color": faded(colours.categorical[0], 0.4)},
+            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         )
-    )  # fmt: skip
-    points = [(value, score.representation) for score in found.scores for value in score.by_repeat]
+    )
+    points = [(value, score.representation) for score in result.scores for value in score.by_repeat]
     chart.add_trace(
         go.Scatter(
-            x=[value for value, _ in points], y=[name for _, name in points], mode="markers", name="one repeat",
+            x=[value for value, _ in points],
+            y=[name for _, name in points],
+            mode="markers",
+            name="one repeat",
             marker={"color": colours.categorical[0], "size": 8, "line": {"width": 1, "color": colours.paper}},
             hovertemplate="%{x:.3f}<extra>one repeat</extra>",
         )
-    )  # fmt: skip
+    )
     chart.add_vline(x=0.5, line={"color": colours.bad, "width": 2, "dash": "dot"})
     chart.update_yaxes(autorange="reversed")
     chart.update_xaxes(title="AUROC of a linear probe, out of fold", range=[0.3, 1])

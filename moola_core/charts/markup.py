@@ -33,7 +33,7 @@ def script() -> str:
 
 def specification(chart: go.Figure, appearance: str = "light") -> dict[str, Any]:
     """The figure's data and layout as plain values, on paper of the appearance's colour."""
-    found = json.loads(chart.to_json())
+    fields = json.loads(chart.to_json())
     paper = palette(appearance).paper
-    found["layout"] |= {"paper_bgcolor": paper, "plot_bgcolor": paper, "autosize": True}
-    return found
+    fields["layout"] |= {"paper_bgcolor": paper, "plot_bgcolor": paper, "autosize": True}
+    return fields

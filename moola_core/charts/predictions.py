@@ -1,4 +1,4 @@
-"""Predictions over a stretch of bars: candles, the expansions, and what each window said."""
+"""Predictions over a stretch of bars: candles, the expansions, and the prediction of each window."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from moola_core.diagnostics.results import Expansion
 class Stretch:
     """Bars [first, first + n) with the windows whose predicted centers lie in them.
 
-    prices [n, 4]; times: n texts; center [m]: bar of each window's predicted center; probability [m] of its answer; label [m];
-    foreign [m] bool.
+    prices [n, 4]; times: n texts; center [m]: bar of each window's predicted center; probability [m] of its predicted
+    class; label [m]; foreign [m] bool.
     """
 
     first: int
@@ -32,41 +32,63 @@ class Stretch:
 
 
 def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") -> go.Figure:
-    """Candles over a point a window: where it sees the center of the expansion, and how probable its answer is."""
+    """Candles over a point a window: the center of the expansion that it predicts, and the probability of its class."""
     colours, of_class = palette(appearance), class_colours(classes, appearance)
     chart = figure(appearance, 520)
     bars = view.first + np.arange(len(view.prices))
     opened, high, low, close = view.prices.T
     chart.add_trace(
         go.Candlestick(
-            x=bars, open=opened, high=high, low=low, close=close, name="price", showlegend=False, text=list(view.times),
+            x=bars,
+            open=opened,
+            high=high,
+            low=low,
+            close=close,
+            name="price",
+            showlegend=False,
+            text=list(view.times),
             increasing={"line": {"color": colours.up, "width": 1}, "fillcolor": colours.paper},
-            decreasing={"line": {"color": colours.down, "width": 1}, "fillcolor": colours.down}, hoverinfo="text+y",
+            decreasing={"line": {"color": colours.down, "width": 1}, "fillcolor": colours.down},
+            hoverinfo="text+y",
         )
-    )  # fmt: skip
-    for found in view.expansions:
+    )
+    for expansion in view.expansions:
         chart.add_shape(
-            type="rect", x0=found.first - 0.5, x1=found.last + 0.5, y0=0, y1=1, yref="y domain", layer="below",
-            fillcolor=faded(of_class[found.label], 0.10 + 0.20 * found.probability),
-            line={"color": of_class[found.label], "width": 1},
-        )  # fmt: skip
+            type="rect",
+            x0=expansion.first - 0.5,
+            x1=expansion.last + 0.5,
+            y0=0,
+            y1=1,
+            yref="y domain",
+            layer="below",
+            fillcolor=faded(of_class[expansion.label], 0.10 + 0.20 * expansion.probability),
+            line={"color": of_class[expansion.label], "width": 1},
+        )
     for name in classes:
         own = view.label == name
         chart.add_trace(
             go.Scatter(
-                x=view.center[own], y=view.probability[own], yaxis="y2", mode="markers", name=literal(name),
+                x=view.center[own],
+                y=view.probability[own],
+                yaxis="y2",
+                mode="markers",
+                name=literal(name),
                 marker={
-                    "size": 7, "color": of_class[name],
+                    "size": 7,
+                    "color": of_class[name],
                     "symbol": np.where(view.foreign[own], "x-thin-open", "circle").tolist(),
                 },
                 hovertemplate=f"{literal(name)} %{{y:.2f}}<br>center at bar %{{x:.0f}}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     step = max(1, len(bars) // 8)
     chart.update_xaxes(
-        range=[bars[0] - 1, bars[-1] + 1], rangeslider={"visible": False}, anchor="y2", tickvals=bars[::step],
+        range=[bars[0] - 1, bars[-1] + 1],
+        rangeslider={"visible": False},
+        anchor="y2",
+        tickvals=bars[::step],
         ticktext=[text.replace(" ", "<br>", 1) for text in list(view.times)[::step]],
-    )  # fmt: skip
+    )
     chart.update_layout(
         yaxis={"domain": [0.30, 1], "side": "right", "tickformat": ",.2f"},
         yaxis2={"domain": [0, 0.25], "side": "right", "anchor": "x", "range": [0.3, 1.05], "title": "probability"},

@@ -16,13 +16,16 @@ def distances(rows: Sequence[FeatureShift], appearance: str = "light") -> go.Fig
     chart = figure(appearance, 100 + 26 * len(rows))
     chart.add_trace(
         go.Scatter(
-            x=[row.ks for row in rows], y=[row.feature for row in rows], mode="markers", showlegend=False,
+            x=[row.ks for row in rows],
+            y=[row.feature for row in rows],
+            mode="markers",
+            showlegend=False,
             marker={"size": 10, "color": colours.categorical[0]},
             error_x=interval([(row.ks, row.low, row.high) for row in rows], faded(colours.categorical[0], 0.5)),
             customdata=[(row.psi, row.mean, row.other_mean) for row in rows],
             hovertemplate="%{y}: KS %{x:.2f}, PSI %{customdata[0]:.2f}<br>mean %{customdata[1]:.3f} against %{customdata[2]:.3f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     chart.update_yaxes(autorange="reversed")
     chart.update_xaxes(title="distance of the distributions (KS)", range=[0, 1])
     return chart
@@ -35,10 +38,13 @@ def first_bars(off: dict[str, float], appearance: str = "light") -> go.Figure:
     values = list(off.values())
     chart.add_trace(
         go.Bar(
-            x=values, y=list(off), orientation="h", hovertemplate="%{y}: %{x:.2f} standard deviations<extra></extra>",
+            x=values,
+            y=list(off),
+            orientation="h",
+            hovertemplate="%{y}: %{x:.2f} standard deviations<extra></extra>",
             marker={"color": [faded(colours.bad if abs(v) > 0.5 else colours.categorical[0], 0.6) for v in values]},
         )
-    )  # fmt: skip
+    )
     chart.update_yaxes(autorange="reversed")
     chart.update_xaxes(title="first 15 bars less the rest, standard deviations")
     return chart

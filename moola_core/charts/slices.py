@@ -20,19 +20,24 @@ TITLES = {
 
 
 def slices(rows: Sequence[Slice], overall: float | None, appearance: str = "light") -> go.Figure:
-    """Accuracy of each slice with its 95% interval, beside that of all windows."""
+    """Accuracy of each slice with its 95% interval, next to that of all windows."""
     colours = palette(appearance)
     known = [row for row in rows if row.accuracy is not None and row.low is not None and row.high is not None]
     chart = figure(appearance, 90 + 30 * max(len(known), 1))
     names = [f"{literal(row.value)} ({row.n})" for row in known]
     chart.add_trace(
         go.Scatter(
-            x=[row.accuracy for row in known], y=names, mode="markers", showlegend=False,
+            x=[row.accuracy for row in known],
+            y=names,
+            mode="markers",
+            showlegend=False,
             marker={"size": 10, "color": colours.categorical[0]},
-            error_x=interval([(row.accuracy or 0, row.low or 0, row.high or 0) for row in known], colours.categorical[0]),
+            error_x=interval(
+                [(row.accuracy or 0, row.low or 0, row.high or 0) for row in known], colours.categorical[0]
+            ),
             hovertemplate="%{y}: %{x:.2f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     if overall is not None:
         chart.add_vline(
             x=overall,

@@ -86,7 +86,7 @@ def _shade(chart: go.Figure, view: View, colours: Palette) -> None:
         # Repeats lie over each other: where they agree the shade is deep.
         _band(chart, pair, colours.predicted, 0.22 / np.sqrt(len(view.predicted)), dash="dot")
     if view.predicted:
-        each = " (a band a repeat)" if len(view.predicted) > 1 else ""
+        each = " (one band per repeat)" if len(view.predicted) > 1 else ""
         _legend(chart, f"predicted expansion{each}", faded(colours.predicted, 0.45), colours.predicted)
 
 

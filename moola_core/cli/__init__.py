@@ -34,16 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write_all_text(stream)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        chosen = parser().parse_args(given)
+        args = parser().parse_args(given)
     except SystemExit as end:
         meant = predecessor.translate(given) if end.code == BAD_INPUT else ""
         if meant:
             print(f"How to fix: these flags belong to the predecessor's scripts. Use: {meant}", file=sys.stderr)
         raise
-    if getattr(chosen, "mirror", None):
-        os.environ["MOOLA_MIRROR"] = str(Path(chosen.mirror).resolve())  # the processes of the runs inherit it
+    if getattr(args, "mirror", None):
+        os.environ["MOOLA_MIRROR"] = str(Path(args.mirror).resolve())  # the processes of the runs inherit it
     try:
-        return chosen.command(chosen) or 0
+        return args.command(args) or 0
     except MoolaError as error:
         print(f"moola: {error}", file=sys.stderr)
         return error.exit_status

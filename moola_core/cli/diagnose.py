@@ -18,7 +18,7 @@ def add_to(commands: Any) -> None:
     command.add_argument("name", metavar="NAME", help=", ".join(NAMES))
     command.add_argument("--windows", metavar="FILE", help="labelled windows (features, shift)")
     command.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from (features, shift)")
-    command.add_argument("--run", metavar="RUN", default="", help="the finished run that it is about")
+    command.add_argument("--run", metavar="RUN", default="", help="the finished run to diagnose")
     command.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE", help="a setting")
     options.add_reading(command)
     options.add_store(command)
@@ -26,26 +26,26 @@ def add_to(commands: Any) -> None:
     command.set_defaults(command=run_diagnose)
 
 
-def run_diagnose(chosen: argparse.Namespace) -> int:
+def run_diagnose(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
     from moola_core.specs import build, change
 
-    if chosen.name not in NAMES:
-        raise SpecError(f"unknown diagnostic {chosen.name!r}.", hint=nearest(chosen.name, NAMES))
-    spec = build(Diagnose, {"name": chosen.name, "run": chosen.run, "data": options.data(chosen)})
-    spec = change(spec, options.pairs(chosen.changes, "--set"))
-    if spec.name != chosen.name:
+    if args.name not in NAMES:
+        raise SpecError(f"unknown diagnostic {args.name!r}.", hint=nearest(args.name, NAMES))
+    spec = build(Diagnose, {"name": args.name, "run": args.run, "data": options.data(args)})
+    spec = change(spec, options.pairs(args.changes, "--set"))
+    if spec.name != args.name:
         raise SpecError(
-            "the diagnostic is not a setting.", where=f"name={spec.name}", hint=f"Ask `moola diagnose {spec.name}`."
+            "the diagnostic is not a setting.", where=f"name={spec.name}", hint=f"Use `moola diagnose {spec.name}`."
         )
     from moola_core.sections import text
     from moola_core.sections.context import ReportContext
     from moola_core.sections.registry import make
 
-    run = Store(chosen.store).create(spec, parent=chosen.run or None)
+    run = Store(args.store).create(spec, parent=args.run or None)
     carry_out(run)
-    about = Store(chosen.store).open(spec.run) if spec.run else run
+    about = Store(args.store).open(spec.run) if spec.run else run
     section = make(spec.name, ReportContext(about, computed=run))
     words = section if isinstance(section, str) else text.render(section)
-    options.show({"run_id": run.id, **run.result(spec.name)}, chosen.json, words)
+    options.show({"run_id": run.id, **run.result(spec.name)}, args.json, words)
     return 0

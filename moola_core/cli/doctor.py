@@ -32,30 +32,30 @@ def add_to(commands: Any) -> None:
     doctor.set_defaults(command=run_doctor)
 
 
-def run_doctor(chosen: argparse.Namespace) -> int:
-    asked = [bool(chosen.about), bool(chosen.spec), chosen.example, chosen.host]
+def run_doctor(args: argparse.Namespace) -> int:
+    asked = [bool(args.about), bool(args.spec), args.example, args.host]
     if sum(asked) != 1:
         raise SpecError(
             "one thing at a time.", where="doctor", hint="Give a run, a JSON file, --spec, --example, or --host."
         )
-    if chosen.host:
-        return host.look(chosen)
-    found = _diagnosis(chosen)
-    if chosen.launch:
-        return _launch(chosen, found)
-    options.show(found, chosen.json, _text(found))
+    if args.host:
+        return host.look(args)
+    diagnosis = _diagnosis(args)
+    if args.launch:
+        return _launch(args, diagnosis)
+    options.show(diagnosis, args.json, _text(diagnosis))
     return 0
 
 
-def _diagnosis(chosen: argparse.Namespace) -> Any:
-    """Looked at anew, so that the findings are those of the checks as they are now."""
+def _diagnosis(args: argparse.Namespace) -> Any:
+    """Computed again, so that the findings are those of the current checks."""
     from moola_core.diagnostics.results import Diagnosis
     from moola_core.runs.codec import restore
     from moola_core.runs.record import RUN_ID
     from moola_core.runs.store import Store
 
-    if chosen.about and RUN_ID.fullmatch(chosen.about):
-        run = Store(chosen.store).open(chosen.about)
+    if args.about and RUN_ID.fullmatch(args.about):
+        run = Store(args.store).open(args.about)
         if run.record.state != "done":
             raise SpecError(f"is {run.record.state}.", where=f"run {run.id}", hint="Ask about a run that is done.")
         if run.record.kind == "diagnose" and run.spec.name == "doctor":
@@ -65,35 +65,33 @@ def _diagnosis(chosen: argparse.Namespace) -> Any:
         from moola_core.launch.worker import doctor
 
         return doctor.examined(run)
-    if chosen.spec:
+    if args.spec:
         from moola_core.launch.worker import doctor
         from moola_core.specs import parse
 
-        return doctor.planned(parse(_read(chosen.spec), chosen.spec), Path(chosen.store))
-    return _of_figures(chosen)
+        return doctor.planned(parse(_read(args.spec), args.spec), Path(args.store))
+    return _of_figures(args)
 
 
-def _of_figures(chosen: argparse.Namespace) -> Any:
+def _of_figures(args: argparse.Namespace) -> Any:
     from moola_core.diagnostics.results.doctor import EXAMPLE
     from moola_core.launch.worker import doctor
 
-    about = "example" if chosen.example else chosen.about
-    given, ahead = figures(
-        argparse.Namespace(**(vars(chosen) | {"about": EXAMPLE if chosen.example else chosen.about}))
-    )
+    about = "example" if args.example else args.about
+    given, ahead = figures(argparse.Namespace(**(vars(args) | {"about": EXAMPLE if args.example else args.about})))
     return doctor.of_figures(given, ahead, about)
 
 
-def figures(chosen: argparse.Namespace) -> tuple[dict[str, Any], Any | None]:
+def figures(args: argparse.Namespace) -> tuple[dict[str, Any], Any | None]:
     """The reported figures of the file `about`, and the spec that fixes start from where the windows that they are about are given."""
     from moola_core.diagnostics.doctor.reported import load
     from moola_core.presets import preset
 
-    given = load(chosen.about)
-    if not chosen.windows:
+    given = load(args.about)
+    if not args.windows:
         return given, None
     ahead = preset("recommended").finetune()
-    data = options.data(argparse.Namespace(**(vars(chosen) | {"bars": None})))
+    data = options.data(argparse.Namespace(**(vars(args) | {"bars": None})))
     return given, ahead.model_validate(ahead.model_dump() | {"data": ahead.data.model_dump() | data})
 
 
@@ -104,27 +102,28 @@ def _read(path: str) -> str:
         raise SpecError(f"cannot be read: {error}.", where=path, hint="Give a JSON file.") from None
 
 
-def _launch(chosen: argparse.Namespace, found: Any) -> int:
+def _launch(args: argparse.Namespace, diagnosis: Any) -> int:
     from moola_core.errors import nearest
     from moola_core.launch.local import LocalLauncher
     from moola_core.runs.store import Store
     from moola_core.specs import parse
 
-    specs = {finding.check: finding.spec for finding in found.findings if finding.spec is not None}
-    if chosen.launch not in specs:
+    specs = {finding.check: finding.spec for finding in diagnosis.findings if finding.spec is not None}
+    if args.launch not in specs:
         raise SpecError(
-            f"no finding {chosen.launch!r} has a run to launch.", hint=nearest(chosen.launch, specs or ["none"])
+            f"no finding {args.launch!r} has a run to launch.", hint=nearest(args.launch, specs or ["none"])
         )
-    run_id = LocalLauncher(Store(chosen.store)).submit(parse(specs[chosen.launch]), f"fix {chosen.launch}")
-    options.show({"run_id": run_id, "state": "queued"}, chosen.json, f"Started run {run_id}.")
+    run_id = LocalLauncher(Store(args.store)).submit(parse(specs[args.launch]), f"fix {args.launch}")
+    options.show({"run_id": run_id, "state": "queued"}, args.json, f"Started run {run_id}.")
     return 0
 
 
-def _text(found: Any) -> str:
+def _text(diagnosis: Any) -> str:
     lines = [
-        f"{len(found.findings)} findings, {len(found.passed)} checks passed, {len(found.not_judged)} could not judge."
+        f"{len(diagnosis.findings)} findings, {len(diagnosis.passed)} checks passed, "
+        f"{len(diagnosis.not_judged)} not judged."
     ]
-    for finding in found.findings:
+    for finding in diagnosis.findings:
         lines += [
             "",
             f"{MARKS[finding.severity]} {finding.title} ({finding.check}, {finding.severity})",
@@ -137,6 +136,6 @@ def _text(found: Any) -> str:
         lines.append(f"   {finding.advice}")
         if finding.spec is not None:
             lines.append(f"   To run it: the same command with --launch {finding.check}")
-    if found.not_judged:
-        lines += ["", "Not judged:", *(f"   {row.check}: {row.why}" for row in found.not_judged)]
+    if diagnosis.not_judged:
+        lines += ["", "Not judged:", *(f"   {row.check}: {row.why}" for row in diagnosis.not_judged)]
     return "\n".join(lines)

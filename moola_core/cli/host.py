@@ -21,13 +21,13 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     """The flags of `doctor` that ask about this machine."""
     command.add_argument("--host", action="store_true", help="look at this machine")
     command.add_argument(
-        "--port", type=int, default=8501, help="the app's port, for the line that reaches it from elsewhere"
+        "--port", type=int, default=8501, help="the app's port, for the command that reaches it from another machine"
     )
 
 
-def look(chosen: argparse.Namespace) -> int:
-    facts = host_facts(Path(chosen.store))
-    facts["reach"] = f"ssh -p PORT -L {chosen.port}:localhost:{chosen.port} {getpass.getuser()}@{socket.gethostname()}"
+def look(args: argparse.Namespace) -> int:
+    facts = host_facts(Path(args.store))
+    facts["reach"] = f"ssh -p PORT -L {args.port}:localhost:{args.port} {getpass.getuser()}@{socket.gethostname()}"
     lines = [
         f"Device: {facts['device']}",
         f"CUDA: {facts['cuda']}",
@@ -36,7 +36,7 @@ def look(chosen: argparse.Namespace) -> int:
         f"Free disk: {facts['free_disk_gb']:.0f} GB. Store {facts['store']}: {'writable' if facts['store_writable'] else 'NOT writable'}.",
         f"From another machine: {facts['reach']}",
     ]
-    options.show(facts, chosen.json, "\n".join(lines))
+    options.show(facts, args.json, "\n".join(lines))
     return 0
 
 
@@ -49,8 +49,8 @@ def host_facts(store: Path) -> dict[str, Any]:
     from moola_core.training.device import resolve_device
 
     try:
-        found = resolve_device(Training())
-        device = f"{found.name}, {found.precision}"
+        resolved = resolve_device(Training())
+        device = f"{resolved.name}, {resolved.precision}"
     except DeviceError as error:
         device = str(error)
     folder = next(path for path in (store.resolve(), *store.resolve().parents) if path.exists())

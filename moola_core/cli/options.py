@@ -40,12 +40,12 @@ def add_ray(command: argparse.ArgumentParser) -> None:
 def add_names(command: argparse.ArgumentParser) -> None:
     """What a run is called, and why it is made."""
     command.add_argument("--name", type=words, default="", help="what to call the run")
-    command.add_argument("--note", type=words, default="", help="why it is made")
+    command.add_argument("--note", type=words, default="", help="why the run is made")
     command.add_argument("--tag", type=words, action="append", default=[], help="a tag; may be given several times")
 
 
 def add_reading(command: argparse.ArgumentParser) -> None:
-    """How the files are to be understood; what is not given comes from the settings saved beside each file."""
+    """How the files are to be understood; what is not given comes from the settings saved next to each file."""
     group = command.add_argument_group("reading the files")
     group.add_argument("--tz", help="time zone of naive times, such as America/New_York")
     group.add_argument("--bars-tz", metavar="TZ", help="that of the bars, where it differs from that of the windows")
@@ -69,60 +69,60 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     group.add_argument("--exchange-tz", help="time zone in which times are shown")
     group.add_argument("--session", metavar="OPEN-CLOSE", help="session times of the exchange, such as 18:00-17:00")
     group.add_argument("--window-bars", type=int, help="window length in bars")
-    group.add_argument("--max-gap", type=int, help="a longer hole between bars is a gap, in bars")
+    group.add_argument("--max-gap", type=int, help="longer holes between bars are gaps, in bars")
     group.add_argument("--repair", choices=("refuse", "drop"), help="refuse bad rows (default) or drop and report them")
-    group.add_argument("--save", action="store_true", help="save these settings beside the files")
+    group.add_argument("--save", action="store_true", help="save these settings next to the files")
 
 
-def data(chosen: argparse.Namespace) -> dict[str, Any]:
+def data(args: argparse.Namespace) -> dict[str, Any]:
     """The windows and bars that were asked for and how they are read, as values of a spec's data."""
-    found: dict[str, Any] = {}
-    for kind, how in readings(chosen, chosen.windows, chosen.bars).items():
-        found |= {kind: str(Path(getattr(chosen, kind)).resolve()), f"{kind}_reading": how.model_dump()}
-    return found
+    values: dict[str, Any] = {}
+    for kind, how in readings(args, args.windows, args.bars).items():
+        values |= {kind: str(Path(getattr(args, kind)).resolve()), f"{kind}_reading": how.model_dump()}
+    return values
 
 
-def readings(chosen: argparse.Namespace, windows: str | None, bars: str | None) -> dict[str, Reading]:
-    """The settings for each file that is given: what was saved beside it, changed by the flags; saved again with --save.
+def readings(args: argparse.Namespace, windows: str | None, bars: str | None) -> dict[str, Reading]:
+    """The settings for each file that is given: what was saved next to it, with the flags' changes; --save saves them.
 
     A flag that says what is in one file never overrides what was saved for the other.
     """
     from moola_core.market.settings import load_reading, save_reading
 
-    if chosen.session and not SESSION.fullmatch(chosen.session):
-        raise SpecError(f"{chosen.session!r} is no session.", where="--session", hint="Write it as 18:00-17:00.")
+    if args.session and not SESSION.fullmatch(args.session):
+        raise SpecError(f"{args.session!r} is not a session.", where="--session", hint="Write it as 18:00-17:00.")
     paths = {kind: path for kind, path in (("windows", windows), ("bars", bars)) if path}
     saved = {kind: load_reading(path).model_dump() for kind, path in paths.items()}
     own: dict[str, dict[str, Any]] = {kind: {} for kind in paths}
     for name in ("tz", "date_order"):
-        for kind, value in _for_each(chosen, name, paths, saved).items():
+        for kind, value in _for_each(args, name, paths, saved).items():
             own[kind][name] = value
     shared: dict[str, Any] = {
-        "exchange_tz": chosen.exchange_tz,
-        "window_bars": chosen.window_bars,
-        "max_gap_bars": chosen.max_gap,
-        "repair": chosen.repair,
-        "session": tuple(chosen.session.split("-", 1)) if chosen.session else None,
+        "exchange_tz": args.exchange_tz,
+        "window_bars": args.window_bars,
+        "max_gap_bars": args.max_gap,
+        "repair": args.repair,
+        "session": tuple(args.session.split("-", 1)) if args.session else None,
     }
     shared = {name: value for name, value in shared.items() if value is not None}
-    found = {}
+    merged = {}
     for kind, path in paths.items():
         changes = shared | own[kind]
-        changes["column_map"] = saved[kind]["column_map"] | _columns_of(chosen, path, paths)
-        changes["class_map"] = saved[kind]["class_map"] | pairs(chosen.class_map, "--class")
-        found[kind] = build(Reading, saved[kind] | changes, "settings")
-    if chosen.save:
+        changes["column_map"] = saved[kind]["column_map"] | _columns_of(args, path, paths)
+        changes["class_map"] = saved[kind]["class_map"] | pairs(args.class_map, "--class")
+        merged[kind] = build(Reading, saved[kind] | changes, "settings")
+    if args.save:
         for kind, path in paths.items():
-            save_reading(path, found[kind])
-    return found
+            save_reading(path, merged[kind])
+    return merged
 
 
 def _for_each(
-    chosen: argparse.Namespace, name: str, paths: dict[str, str], saved: dict[str, dict[str, Any]]
+    args: argparse.Namespace, name: str, paths: dict[str, str], saved: dict[str, dict[str, Any]]
 ) -> dict[str, str]:
-    """The setting for each kind of file that the flags change; what was saved for one of two files stays, and is said."""
+    """The setting for each kind of file that the flags change; what was saved for one of two files stays (noted)."""
     flag = f"--{name.replace('_', '-')}"
-    value, of_bars = getattr(chosen, name), getattr(chosen, f"bars_{name}")
+    value, of_bars = getattr(args, name), getattr(args, f"bars_{name}")
     given = {"bars": of_bars} if of_bars and "bars" in paths else {}
     if not value:
         return given
@@ -133,23 +133,25 @@ def _for_each(
     if len(other) == 2:
         listed = " and ".join(f"{saved[kind][name]} for {paths[kind]}" for kind in other)
         raise SpecError(
-            f"{value} is neither of what was saved: {listed}.", where=flag,
+            f"{value} is neither of what was saved: {listed}.",
+            where=flag,
             hint=f"Leave the flag out, or give both: {flag} for the windows and --bars-{flag[2:]} for the bars.",
-        )  # fmt: skip
+        )
     for kind in other:
         print(
-            f"note: {paths[kind]} keeps {saved[kind][name]}, which was saved beside it; {flag} {value} is for the other file. "
+            f"note: {paths[kind]} keeps {saved[kind][name]}, which was saved next to it; "
+            f"{flag} {value} is for the other file. "
             f"To change it: moola check {paths[kind]} {flag} {value} --save",
             file=sys.stderr,
         )
     return dict.fromkeys([kind for kind in open_kinds if kind not in other], value)
 
 
-def _columns_of(chosen: argparse.Namespace, path: str, paths: dict[str, str]) -> dict[str, str]:
+def _columns_of(args: argparse.Namespace, path: str, paths: dict[str, str]) -> dict[str, str]:
     """The mapped columns that are meant for the file: of two files, those that it has or that neither has."""
     from moola_core.market.library import columns_of
 
-    mapped = pairs(chosen.column, "--column")
+    mapped = pairs(args.column, "--column")
     if len(paths) < 2 or not mapped:
         return mapped
     elsewhere = {name for other in paths.values() if other != path for name in columns_of(other)}
@@ -172,10 +174,10 @@ def words(argument: str) -> str:
     return argument
 
 
-def refuse_changes(chosen: argparse.Namespace, where: str, why: str) -> None:
+def refuse_changes(args: argparse.Namespace, where: str, why: str) -> None:
     """Raise SpecError for settings that would be passed over in silence."""
-    given = [f"--set {text}" for text in chosen.changes] + (
-        [f"--checkpoint {chosen.checkpoint}"] if chosen.checkpoint else []
+    given = [f"--set {text}" for text in args.changes] + (
+        [f"--checkpoint {args.checkpoint}"] if args.checkpoint else []
     )
     if given:
         raise SpecError(why, where=where, hint=f"Leave out {' '.join(given)}.")

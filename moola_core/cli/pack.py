@@ -27,25 +27,25 @@ def add_to(commands: Any) -> None:
     unpack.set_defaults(command=run_unpack)
 
 
-def run_pack(chosen: argparse.Namespace) -> int:
+def run_pack(args: argparse.Namespace) -> int:
     from moola_core.runs.pack import pack
     from moola_core.runs.store import Store
 
-    made = pack(Store(chosen.store), chosen.runs, Path(chosen.out), not chosen.no_data)
-    text = f"{len(made.runs)} runs, {made.files} files and {made.bytes / 1e6:.1f} MB in {chosen.out}."
-    options.show(made, chosen.json, text)
+    made = pack(Store(args.store), args.runs, Path(args.out), not args.no_data)
+    text = f"{len(made.runs)} runs, {made.files} files and {made.bytes / 1e6:.1f} MB in {args.out}."
+    options.show(made, args.json, text)
     for name in made.missing:
         print(f"note: {name} is not there, and was left out.", file=sys.stderr)
     return 0
 
 
-def run_unpack(chosen: argparse.Namespace) -> int:
+def run_unpack(args: argparse.Namespace) -> int:
     from moola_core.runs.pack import unpack
     from moola_core.runs.store import Store
 
-    made = unpack(Path(chosen.file), Store(chosen.store), Path(chosen.data))
-    text = f"{len(made.added)} runs added to {chosen.store}, {len(made.there)} were there already."
+    made = unpack(Path(args.file), Store(args.store), Path(args.data))
+    text = f"{len(made.added)} runs added to {args.store}, {len(made.there)} were already there."
     if made.data:
-        text += f" {len(made.data)} data files in {chosen.data}/unpacked."
-    options.show(made, chosen.json, text)
+        text += f" {len(made.data)} data files in {args.data}/unpacked."
+    options.show(made, args.json, text)
     return 0

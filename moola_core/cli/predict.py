@@ -13,7 +13,9 @@ from moola_core.errors import SpecError, StoreError
 
 
 def add_to(commands: Any) -> None:
-    command = commands.add_parser("predict", help="what a run's models say of new windows, or of bars at a stride")
+    command = commands.add_parser(
+        "predict", help="predictions of a run's models for new windows, or for bars at a stride"
+    )
     command.add_argument("run", metavar="RUN", help="a finished fine-tuning run")
     command.add_argument("--windows", metavar="FILE", help="windows, labelled or not")
     command.add_argument("--bars", metavar="FILE", help="bars: to cut windows from, or that the windows were cut from")
@@ -27,42 +29,42 @@ def add_to(commands: Any) -> None:
     command.set_defaults(command=run_predict)
 
 
-def run_predict(chosen: argparse.Namespace) -> int:
+def run_predict(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
     from moola_core.specs import Predict, build
 
-    if Path(chosen.out).suffix != ".parquet":
-        raise SpecError(f"--out {chosen.out} is no .parquet file.", hint="Name it so.")
-    spec = build(Predict, {"run": chosen.run, "data": options.data(chosen), "stride": chosen.stride})
-    store = Store(chosen.store)
-    store.open(chosen.run)
-    run = store.create(spec, parent=chosen.run)
+    if Path(args.out).suffix != ".parquet":
+        raise SpecError(f"--out {args.out} is not a .parquet file.", hint="Give a name that ends with .parquet.")
+    spec = build(Predict, {"run": args.run, "data": options.data(args), "stride": args.stride})
+    store = Store(args.store)
+    store.open(args.run)
+    run = store.create(spec, parent=args.run)
     carry_out(run)
     try:
-        shutil.copyfile(run.folder / "predicted.parquet", chosen.out)
+        shutil.copyfile(run.folder / "predicted.parquet", args.out)
     except OSError as error:
         raise StoreError(
-            f"cannot be written: {error.strerror}.", where=chosen.out, hint="Choose another --out."
+            f"cannot be written: {error.strerror}.", where=args.out, hint="Choose another --out."
         ) from None
-    found = run.result("predicted")
+    summary = run.result("predicted")
     options.show(
-        {"run_id": run.id, **found, "out": chosen.out, "warnings": run.record.warnings},
-        chosen.json,
-        _text(found, chosen.out),
+        {"run_id": run.id, **summary, "out": args.out, "warnings": run.record.warnings},
+        args.json,
+        _text(summary, args.out),
     )
     return 0
 
 
-def _text(found: dict[str, Any], out: str) -> str:
-    counts = ", ".join(f"{count} {name}" for name, count in found["counts"].items())
-    lines = [f"{found['windows']} windows by {found['fits']} fits in {found['seconds']:.0f} s, in {out}."]
-    lines += [f"{counts}; on average {found['agreement']:.0%} of the fits agree."] if counts else []
-    if found["foreign"]:
-        lines.append(f"{found['foreign']} windows are foreign to what the run trained on: do not trust their answers.")
-    if found["training"]:
+def _text(summary: dict[str, Any], out: str) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
+    lines = [f"{summary['windows']} windows by {summary['fits']} fits in {summary['seconds']:.0f} s, in {out}."]
+    lines += [f"{counts}; on average {summary['agreement']:.0%} of the fits agree."] if counts else []
+    if summary["foreign"]:
+        lines.append(f"{summary['foreign']} windows are unlike the training data: do not trust their predictions.")
+    if summary["training"]:
         lines.append(
-            f"{found['training']} share bars with windows that the fits trained on: for these the answers flatter."
+            f"{summary['training']} share bars with windows that the fits trained on: accuracy there is too optimistic."
         )
-    if found["over_bars"]:
-        lines.append(f"{len(found['expansions'])} expansions.")
+    if summary["over_bars"]:
+        lines.append(f"{len(summary['expansions'])} expansions.")
     return "\n".join(lines)

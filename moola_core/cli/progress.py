@@ -22,7 +22,7 @@ def carry_out(run: Run, resume: bool = False) -> None:
 
 
 class Bar:
-    """A progress bar with the time left, on standard error; also tells the inner loss of the last epoch."""
+    """A progress bar with the time left, on standard error; also shows the last epoch."""
 
     width = 30
 

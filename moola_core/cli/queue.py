@@ -29,27 +29,29 @@ def add_to(commands: Any) -> None:
     options.add_store(worker)
     worker.set_defaults(command=run_worker)
 
-    queue = commands.add_parser("queue", help="what runs and what waits, in order; pause, go on, change a priority")
+    queue = commands.add_parser("queue", help="running and waiting runs, in order; pause, resume, change a priority")
     change = queue.add_mutually_exclusive_group()
-    change.add_argument("--pause", action="store_true", help="begin no further run; what is under way goes on")
-    change.add_argument("--go", action="store_true", help="go on after a pause")
+    change.add_argument("--pause", action="store_true", help="start no further run; running ones continue")
+    change.add_argument("--go", action="store_true", help="resume after a pause")
     change.add_argument("--first", metavar="RUN", help="let this waiting run be the next")
     _finish(queue, show_queue)
 
-    cancel = commands.add_parser("cancel", help="end a run that waits or runs; it can be resumed")
+    cancel = commands.add_parser("cancel", help="cancel a waiting or running run; it can be resumed")
     cancel.add_argument("run", metavar="RUN")
     _finish(cancel, run_cancel)
 
-    job = commands.add_parser("job", help="what a Ray cluster says of a run that was sent to it, and its last lines")
+    job = commands.add_parser(
+        "job", help="status of a run that was sent to a Ray cluster, and the last lines of its log"
+    )
     job.add_argument("run", metavar="RUN")
     job.add_argument("--lines", type=int, default=20, help="how many lines of its log (default: 20)")
     _finish(job, show_job)
 
-    resume = commands.add_parser("resume", help="let an interrupted run go on where it stopped")
+    resume = commands.add_parser("resume", help="resume an interrupted run where it stopped")
     resume.add_argument("run", metavar="RUN")
     resume.add_argument("--foreground", action="store_true", help="here, with a progress bar, instead of in the queue")
     for kind in ("windows", "bars"):
-        resume.add_argument(f"--{kind}", metavar="FILE", help=f"where the {kind} lie now")
+        resume.add_argument(f"--{kind}", metavar="FILE", help=f"where the file of {kind} is now")
     _add_priority(resume)
     options.add_ray(resume)
     options.add_mirror(resume)
@@ -57,7 +59,7 @@ def add_to(commands: Any) -> None:
 
 
 def _add_priority(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--priority", type=int, default=0, help="higher begins first (default: 0)")
+    command.add_argument("--priority", type=int, default=0, help="higher starts first (default: 0)")
 
 
 def _finish(command: argparse.ArgumentParser, function: Any) -> None:
@@ -66,94 +68,94 @@ def _finish(command: argparse.ArgumentParser, function: Any) -> None:
     command.set_defaults(command=function)
 
 
-def run_submit(chosen: argparse.Namespace) -> int:
+def run_submit(args: argparse.Namespace) -> int:
     from moola_core.launch.local import LocalLauncher
     from moola_core.runs.store import Store
     from moola_core.specs import parse
 
     try:
-        text = Path(chosen.spec).read_text(encoding="utf-8-sig")
+        text = Path(args.spec).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"cannot be read: {error}.", where=chosen.spec, hint="Give a JSON file.") from None
-    spec = parse(text, chosen.spec)
-    store, names = Store(chosen.store), (chosen.name, chosen.note, chosen.tag)
-    if chosen.ray:
+        raise SpecError(f"cannot be read: {error}.", where=args.spec, hint="Give a JSON file.") from None
+    spec = parse(text, args.spec)
+    store, names = Store(args.store), (args.name, args.note, args.tag)
+    if args.ray:
         from moola_core.launch.ray_jobs import RayLauncher
 
-        run_id = RayLauncher(store, chosen.ray).submit(spec, *names)
+        run_id = RayLauncher(store, args.ray).submit(spec, *names)
     else:
-        run_id = LocalLauncher(store).submit(spec, *names, priority=chosen.priority)
-    options.show({"run_id": run_id, "state": "queued"}, chosen.json, f"Queued run {run_id}. `moola runs` shows it.")
+        run_id = LocalLauncher(store).submit(spec, *names, priority=args.priority)
+    options.show({"run_id": run_id, "state": "queued"}, args.json, f"Queued run {run_id}. `moola runs` shows it.")
     return 0
 
 
-def run_worker(chosen: argparse.Namespace) -> int:
+def run_worker(args: argparse.Namespace) -> int:
     from moola_core.launch import devices
     from moola_core.launch.device_worker import DeviceWorker
     from moola_core.runs.store import Store
 
-    device = devices.check(chosen.device)
-    worker = DeviceWorker(Store(chosen.store), device, chosen.idle, lambda text: print(text, flush=True))
+    device = devices.check(args.device)
+    worker = DeviceWorker(Store(args.store), device, args.idle, lambda text: print(text, flush=True))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
-    print(f"Worker of {device} in {chosen.store}. Ctrl-C ends it; a run that is under way goes on.", flush=True)
+    print(f"Worker of {device} in {args.store}. Ctrl-C stops it; a running run continues.", flush=True)
     worker.serve()
     return 0
 
 
-def show_queue(chosen: argparse.Namespace) -> int:
+def show_queue(args: argparse.Namespace) -> int:
     from moola_core.launch.local import ensure_worker
     from moola_core.runs.queue import Queue
     from moola_core.runs.store import Store
 
-    store = Store(chosen.store)
+    store = Store(args.store)
     queue = Queue(store.root)
-    if chosen.pause or chosen.go:
-        queue.pause(chosen.pause)
-    if chosen.first:
-        store.open(chosen.first)
+    if args.pause or args.go:
+        queue.pause(args.pause)
+    if args.first:
+        store.open(args.first)
         highest = max((entry.priority for entry in queue.entries()), default=0)
-        if not queue.prioritise(chosen.first, highest + 1):
-            raise RunError("does not wait in the queue.", where=f"run {chosen.first}", hint="`moola queue` lists it.")
+        if not queue.prioritise(args.first, highest + 1):
+            raise RunError("does not wait in the queue.", where=f"run {args.first}", hint="`moola queue` lists it.")
     entries, paused = queue.shown()
-    if chosen.go and entries:
+    if args.go and entries:
         ensure_worker(store.root)
     rows = [("run", "priority", "name", "where")]
     names = {record.run_id: record.name for record in store.runs(include_archived=True)}
     rows += [(e.run_id, str(e.priority), names.get(e.run_id, ""), e.worker or "waits") for e in entries]
-    text = options.table(rows) if entries else "Nothing runs and nothing waits."
-    note = "\nPaused: no further run begins. `moola queue --go` goes on." if paused else ""
-    options.show({"paused": paused, "entries": entries}, chosen.json, text + note)
+    text = options.table(rows) if entries else "No run is running or waiting."
+    note = "\nPaused: no further run starts. `moola queue --go` resumes." if paused else ""
+    options.show({"paused": paused, "entries": entries}, args.json, text + note)
     return 0
 
 
-def show_job(chosen: argparse.Namespace) -> int:
+def show_job(args: argparse.Namespace) -> int:
     from moola_core.launch.ray_jobs import RayLauncher
     from moola_core.runs.store import Store
 
-    store = Store(chosen.store)
-    address = store.open(chosen.run).record.queue.get("cluster", "")
+    store = Store(args.store)
+    address = store.open(args.run).record.queue.get("cluster", "")
     if not address:
         raise RunError(
-            "was not sent to a cluster.", where=f"run {chosen.run}", hint="`moola queue` shows what runs here."
+            "was not sent to a cluster.", where=f"run {args.run}", hint="`moola queue` shows what runs here."
         )
     launcher = RayLauncher(store, address)
-    told = {"run_id": chosen.run, "job": launcher.status(chosen.run), "log": launcher.log(chosen.run, chosen.lines)}
-    options.show(told, chosen.json, f"{told['job']}\n{told['log']}".rstrip())
+    result = {"run_id": args.run, "job": launcher.status(args.run), "log": launcher.log(args.run, args.lines)}
+    options.show(result, args.json, f"{result['job']}\n{result['log']}".rstrip())
     return 0
 
 
-def run_cancel(chosen: argparse.Namespace) -> int:
+def run_cancel(args: argparse.Namespace) -> int:
     from moola_core.launch.local import LocalLauncher
     from moola_core.runs.store import Store
 
-    store = Store(chosen.store)
-    LocalLauncher(store).cancel(chosen.run)
-    run, until = store.open(chosen.run), time.monotonic() + CANCEL_S
+    store = Store(args.store)
+    LocalLauncher(store).cancel(args.run)
+    run, until = store.open(args.run), time.monotonic() + CANCEL_S
     while run.record.active and time.monotonic() < until:
         time.sleep(0.1)
     state = run.record.state
-    options.show({"run_id": run.id, "state": state}, chosen.json, f"Run {run.id} is {state}.")
+    options.show({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
     return 0 if state != "running" else 1
 
 
@@ -171,25 +173,25 @@ def _say_where(run: Any, given: dict[str, str | None]) -> None:
         move(run, places)
 
 
-def run_resume(chosen: argparse.Namespace) -> int:
+def run_resume(args: argparse.Namespace) -> int:
     from moola_core.launch.local import LocalLauncher
     from moola_core.runs.store import Store
 
-    store = Store(chosen.store)
-    run = store.open(chosen.run)
-    _say_where(run, {"windows": chosen.windows, "bars": chosen.bars})
-    if chosen.ray:
+    store = Store(args.store)
+    run = store.open(args.run)
+    _say_where(run, {"windows": args.windows, "bars": args.bars})
+    if args.ray:
         from moola_core.launch.ray_jobs import RayLauncher
 
-        RayLauncher(store, chosen.ray).resume(run.id)
-    elif not chosen.foreground:
-        LocalLauncher(store).resume(run.id, chosen.priority)
-    if chosen.ray or not chosen.foreground:
-        options.show({"run_id": run.id, "state": "queued"}, chosen.json, f"Run {run.id} is queued to go on.")
+        RayLauncher(store, args.ray).resume(run.id)
+    elif not args.foreground:
+        LocalLauncher(store).resume(run.id, args.priority)
+    if args.ray or not args.foreground:
+        options.show({"run_id": run.id, "state": "queued"}, args.json, f"Run {run.id} is queued to resume.")
         return 0
     from moola_core.cli.progress import carry_out
 
     carry_out(run, resume=True)
     state = run.record.state
-    options.show({"run_id": run.id, "state": state}, chosen.json, f"Run {run.id} is {state}.")
+    options.show({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
     return 0

@@ -20,7 +20,9 @@ def add_to(commands: Any) -> None:
         "--kind", default="", choices=("", "doctor"), metavar="K", help="doctor: what the doctor found in the run"
     )
     command.add_argument("--format", required=True, metavar="F", help=", ".join(FORMATS))
-    command.add_argument("--out", required=True, metavar="FILE", help="where to; Markdown's pictures go beside it")
+    command.add_argument(
+        "--out", required=True, metavar="FILE", help="the file to write; Markdown's pictures go next to it"
+    )
     command.add_argument("--sections", default="", metavar="A,B", help="only these sections (default: all)")
     command.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help=f"default: {TIMEOUT_S:g} s")
     command.add_argument("--windows", metavar="FILE", help="the labelled windows that reported figures are about")
@@ -30,35 +32,42 @@ def add_to(commands: Any) -> None:
     command.set_defaults(command=run_report)
 
 
-def run_report(chosen: argparse.Namespace) -> int:
+def run_report(args: argparse.Namespace) -> int:
     from moola_core.reports.export import check, export
     from moola_core.sections.formatting import size
 
-    check(chosen.format, chosen.out)  # before the doctor is asked
-    run = _subject(chosen)
-    sections = [name.strip() for name in chosen.sections.split(",") if name.strip()]
+    check(args.format, args.out)  # before the doctor is asked
+    run = _subject(args)
+    sections = [name.strip() for name in args.sections.split(",") if name.strip()]
     started = time.monotonic()
-    files = export(run, chosen.format, chosen.out, sections, chosen.timeout, chosen.kind)
+    files = export(run, args.format, args.out, sections, args.timeout, args.kind)
     count = files[0].stat().st_size
-    told = {"run_id": run.id, "format": chosen.format, "out": str(files[0]), "files": [str(path) for path in files], "bytes": count, "seconds": time.monotonic() - started}  # fmt: skip
-    beside = f", and {len(files) - 1} pictures in {files[1].parent}" if len(files) > 1 else ""
-    options.show(told, chosen.json, f"{files[0]}, {size(count)}{beside}.")
+    result = {
+        "run_id": run.id,
+        "format": args.format,
+        "out": str(files[0]),
+        "files": [str(path) for path in files],
+        "bytes": count,
+        "seconds": time.monotonic() - started,
+    }
+    pictures = f", and {len(files) - 1} pictures in {files[1].parent}" if len(files) > 1 else ""
+    options.show(result, args.json, f"{files[0]}, {size(count)}{pictures}.")
     return 0
 
 
-def _subject(chosen: argparse.Namespace) -> Any:
+def _subject(args: argparse.Namespace) -> Any:
     """The run to report. The doctor is asked first where it has to be: about reported figures, or a run that it has not seen."""
     from moola_core.runs.store import Store
     from moola_core.sections.context import ReportContext
     from moola_core.specs import Diagnose
 
-    store = Store(chosen.store)
-    if Path(chosen.about).suffix == ".json":
-        figures, ahead = doctor.figures(chosen)
+    store = Store(args.store)
+    if Path(args.about).suffix == ".json":
+        figures, ahead = doctor.figures(args)
         planned = ahead.model_dump(mode="json") if ahead else {}
-        return _asked(store.create(Diagnose(name="doctor", figures=figures, planned=planned), Path(chosen.about).stem))
-    run = store.open(chosen.about)
-    if chosen.kind and run.record.state == "done" and ReportContext(run, chosen.kind).result("doctor") is None:
+        return _asked(store.create(Diagnose(name="doctor", figures=figures, planned=planned), Path(args.about).stem))
+    run = store.open(args.about)
+    if args.kind and run.record.state == "done" and ReportContext(run, args.kind).result("doctor") is None:
         _asked(store.create(Diagnose(name="doctor", run=run.id), parent=run.id))
     return run
 

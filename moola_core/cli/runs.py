@@ -18,10 +18,10 @@ def add_to(commands: Any) -> None:
     runs.set_defaults(command=list_runs)
 
 
-def list_runs(chosen: argparse.Namespace) -> int:
+def list_runs(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
 
-    records = Store(chosen.store).runs(include_archived=chosen.all)
+    records = Store(args.store).runs(include_archived=args.all)
     rows = [("run", "kind", "state", "preset", "name", "seconds")]
     rows += [
         (r.run_id, r.kind, _state(r), r.preset, r.name, "" if r.seconds is None else f"{r.seconds:.0f}")
@@ -31,9 +31,9 @@ def list_runs(chosen: argparse.Namespace) -> int:
     text = (
         "\n".join([options.table(rows), *([MEND, *reasons] if reasons else [])])
         if records
-        else f"No runs in {chosen.store}. Start one with `moola finetune --windows FILE`."
+        else f"No runs in {args.store}. Start one with `moola finetune --windows FILE`."
     )
-    options.show(records, chosen.json, text)
+    options.show(records, args.json, text)
     return 0
 
 

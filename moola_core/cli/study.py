@@ -16,20 +16,24 @@ SHOWN = ("f1_macro", "ece", "center_mae_bars", "joint_at_3")
 
 def add_to(commands: Any) -> None:
     study = commands.add_parser(
-        "study", help="arms on the same folds: their runs, simple models beside them, and the verdict"
+        "study", help="arms on the same folds: their runs, simple models for comparison, and the verdict"
     )
     study.add_argument("name", metavar="NAME", help="a named study, or FILE.json with one of your own")
     study.add_argument("--windows", metavar="FILE", help="labelled windows")
     study.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from; needed to pre-train")
-    study.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE", help="an encoder that is there already")
+    study.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE", help="an existing pre-trained encoder")
     study.add_argument(
         "--preset", default="recommended", help="settings that all arms start from (default: recommended)"
     )
     study.add_argument(
-        "--set", action="append", default=[], dest="changes", metavar="KEY=VALUE",
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
         help="a setting of all arms; pretrain.KEY=VALUE for the pre-training",
-    )  # fmt: skip
-    study.add_argument("--resume", metavar="STUDY", default="", help="go on with an interrupted study")
+    )
+    study.add_argument("--resume", metavar="STUDY", default="", help="resume an interrupted study")
     options.add_ray(study)
     options.add_reading(study)
     options.add_store(study)
@@ -56,9 +60,9 @@ def _add_plan(commands: Any) -> None:
 
 
 def _add_comparisons(commands: Any) -> None:
-    """What sets finished runs, or answers that were made elsewhere, side by side."""
+    """Commands that compare finished runs, or predictions that were made elsewhere."""
     compare = commands.add_parser(
-        "compare", help="finished runs beside the first of them; a verdict where they share folds"
+        "compare", help="compare finished runs with the first of them; a verdict where they share folds"
     )
     compare.add_argument("runs", nargs="+", metavar="RUN")
     options.add_store(compare)
@@ -67,7 +71,7 @@ def _add_comparisons(commands: Any) -> None:
 
     rerun = commands.add_parser("rerun", help="the same spec again, and the largest difference in probability")
     rerun.add_argument("run", metavar="RUN")
-    rerun.add_argument("--windows", metavar="FILE", help="where the windows lie now")
+    rerun.add_argument("--windows", metavar="FILE", help="where the file of windows is now")
     options.add_store(rerun)
     options.add_json(rerun)
     rerun.set_defaults(command=run_again)
@@ -85,23 +89,23 @@ def _add_comparisons(commands: Any) -> None:
     imported.set_defaults(command=run_import)
 
 
-def run_plan(chosen: argparse.Namespace) -> int:
+def run_plan(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
     from moola_core.specs import Plan, build
 
-    store = Store(chosen.store)
-    if chosen.resume:
-        options.refuse_changes(chosen, "--resume", "a plan that goes on keeps the settings that it began with.")
-    if not (chosen.windows or chosen.resume):
+    store = Store(args.store)
+    if args.resume:
+        options.refuse_changes(args, "--resume", "a resumed plan keeps the settings that it started with.")
+    if not (args.windows or args.resume):
         raise SpecError("a plan needs labelled windows.", where="plan", hint="Give --windows FILE.")
-    values = {"preset": chosen.preset, "data": options.data(chosen), "checkpoint": chosen.checkpoint}
-    values["changes"] = options.pairs(chosen.changes, "--set")
-    run = store.open(chosen.resume) if chosen.resume else store.create(build(Plan, values), name="plan")
-    carry_out(run, resume=bool(chosen.resume))
-    found = run.result("plan")
-    lines = [_decided(row) for row in found["decisions"]]
-    lines += [f"gate {gate['threshold']:.2f} ({gate['source']}): {gate['says']}" for gate in found["gates"]]
-    options.show({"plan_id": run.id, **found}, chosen.json, "\n".join([*lines, found["contradiction"]]))
+    values = {"preset": args.preset, "data": options.data(args), "checkpoint": args.checkpoint}
+    values["changes"] = options.pairs(args.changes, "--set")
+    run = store.open(args.resume) if args.resume else store.create(build(Plan, values), name="plan")
+    carry_out(run, resume=bool(args.resume))
+    report = run.result("plan")
+    lines = [_decided(row) for row in report["decisions"]]
+    lines += [f"gate {gate['threshold']:.2f} ({gate['source']}): {gate['says']}" for gate in report["gates"]]
+    options.show({"plan_id": run.id, **report}, args.json, "\n".join([*lines, report["contradiction"]]))
     return 0
 
 
@@ -111,115 +115,115 @@ def _decided(row: dict[str, Any]) -> str:
     return f"{row['study']}: {row['branch']}.{missing} {row['verdict'] or row['reason']}{further}"
 
 
-def run_import(chosen: argparse.Namespace) -> int:
+def run_import(args: argparse.Namespace) -> int:
     from moola_core.cli.train import summary
     from moola_core.launch.worker.imported import import_predictions
     from moola_core.runs.store import Store
     from moola_core.specs import Finetune, build
 
-    if not Path(chosen.file).is_file():
-        raise SpecError("no such file.", where=chosen.file, hint="Check the path.")
-    spec = build(Finetune, {"reference": "imported", "data": options.data(chosen)})
-    run = import_predictions(Store(chosen.store), chosen.file, spec, chosen.name)
+    if not Path(args.file).is_file():
+        raise SpecError("no such file.", where=args.file, hint="Check the path.")
+    spec = build(Finetune, {"reference": "imported", "data": options.data(args)})
+    run = import_predictions(Store(args.store), args.file, spec, args.name)
     result = summary(run)
     score = (result["metrics"].get("f1_macro") or {}).get("mean")
-    said = "no macro F1 could be computed" if score is None else f"macro F1 {score:.3f}"
-    text = f"Run {run.id} of {len(run.predictions)} predictions: {said}."
-    options.show(result, chosen.json, " ".join([text, *run.record.warnings]))
+    score_text = "no macro F1 could be computed" if score is None else f"macro F1 {score:.3f}"
+    text = f"Run {run.id} of {len(run.predictions)} predictions: {score_text}."
+    options.show(result, args.json, " ".join([text, *run.record.warnings]))
     return 0
 
 
-def run_study(chosen: argparse.Namespace) -> int:
+def run_study(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
 
-    store = Store(chosen.store)
-    if chosen.resume:
-        options.refuse_changes(chosen, "--resume", "a study that goes on keeps the settings that it began with.")
-    if chosen.ray:
-        return _send(chosen, store)
-    run = store.open(chosen.resume) if chosen.resume else store.create(_possible(chosen, store), name=chosen.name)
-    carry_out(run, resume=bool(chosen.resume))
-    return _show(chosen, run)
+    store = Store(args.store)
+    if args.resume:
+        options.refuse_changes(args, "--resume", "a resumed study keeps the settings that it started with.")
+    if args.ray:
+        return _send(args, store)
+    run = store.open(args.resume) if args.resume else store.create(_possible(args, store), name=args.name)
+    carry_out(run, resume=bool(args.resume))
+    return _show(args, run)
 
 
-def _possible(chosen: argparse.Namespace, store: Any) -> Any:
+def _possible(args: argparse.Namespace, store: Any) -> Any:
     """The study that is asked for, if its arms can be trained: otherwise no run is made."""
-    spec = _spec(chosen)
+    spec = _spec(args)
     from moola_core.launch.worker import ahead  # loads torch: only once the settings are known to be right
 
     ahead.refuse(spec, store.root)
     return spec
 
 
-def _send(chosen: argparse.Namespace, store: Any) -> int:
+def _send(args: argparse.Namespace, store: Any) -> int:
     """Let a cluster carry it out, its runs side by side, and return at once."""
     from moola_core.launch.ray_jobs import RayLauncher
 
-    launcher = RayLauncher(store, chosen.ray)
-    run_id = chosen.resume or launcher.submit(_possible(chosen, store), chosen.name)
-    if chosen.resume:
+    launcher = RayLauncher(store, args.ray)
+    run_id = args.resume or launcher.submit(_possible(args, store), args.name)
+    if args.resume:
         launcher.resume(run_id)
-    told = {"run_id": run_id, "state": "queued"}
-    options.show(told, chosen.json, f"Study {run_id} is sent. `moola job {run_id}` and the app's Compare page show it.")
+    result = {"run_id": run_id, "state": "queued"}
+    options.show(
+        result, args.json, f"Study {run_id} is submitted. `moola job {run_id}` and the app's Compare page show it."
+    )
     return 0
 
 
-def _spec(chosen: argparse.Namespace) -> Any:
+def _spec(args: argparse.Namespace) -> Any:
     from moola_core import studies
     from moola_core.specs import Study, parse
 
-    path = Path(chosen.name)
+    path = Path(args.name)
     if path.suffix == ".json":
-        options.refuse_changes(chosen, chosen.name, "a study in a file says all of its settings itself.")
+        options.refuse_changes(args, args.name, "a study in a file contains all of its settings.")
         if not path.is_file():
-            raise SpecError("no such file.", where=chosen.name, hint="Give a JSON file with a study.")
+            raise SpecError("no such file.", where=args.name, hint="Give a JSON file with a study.")
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise SpecError(f"cannot be read: {error}.", where=chosen.name, hint="Give a JSON file.") from None
-        spec = parse(text, chosen.name)
+            raise SpecError(f"cannot be read: {error}.", where=args.name, hint="Give a JSON file.") from None
+        spec = parse(text, args.name)
         if not isinstance(spec, Study):
-            raise SpecError(
-                f"its kind is {spec.kind}, not study.", where=chosen.name, hint='Give {"kind": "study", …}.'
-            )
+            raise SpecError(f"its kind is {spec.kind}, not study.", where=args.name, hint='Give {"kind": "study", …}.')
         return spec
-    if not chosen.windows:
+    if not args.windows:
         raise SpecError("a named study needs labelled windows.", where="study", hint="Give --windows FILE.")
-    for file in filter(None, (chosen.windows, chosen.bars)):
+    for file in filter(None, (args.windows, args.bars)):
         if not Path(file).is_file():
             raise SpecError("no such file.", where=file, hint="Check the path.")
-    changes = options.pairs(chosen.changes, "--set")
-    return studies.study(chosen.name, chosen.preset, options.data(chosen), changes, chosen.checkpoint)
+    changes = options.pairs(args.changes, "--set")
+    return studies.study(args.name, args.preset, options.data(args), changes, args.checkpoint)
 
 
-def run_compare(chosen: argparse.Namespace) -> int:
+def run_compare(args: argparse.Namespace) -> int:
     from moola_core.runs.comparable import comparable
     from moola_core.runs.store import Store
     from moola_core.specs import Compare, build
 
-    store = Store(chosen.store)
-    comparable(store, chosen.runs)
+    store = Store(args.store)
+    comparable(store, args.runs)
     from moola_core.launch import worker  # loads torch: only once the runs are known to be comparable
 
-    run = store.create(build(Compare, {"runs": tuple(chosen.runs)}), parent=chosen.runs[0])
+    run = store.create(build(Compare, {"runs": tuple(args.runs)}), parent=args.runs[0])
     worker.run(run)
-    return _show(chosen, run)
+    return _show(args, run)
 
 
-def run_again(chosen: argparse.Namespace) -> int:
+def run_again(args: argparse.Namespace) -> int:
     from moola_core.runs.predictions import SPAN, PredictionTable
     from moola_core.runs.store import Store
     from moola_core.specs import change
 
-    store = Store(chosen.store)
-    old = store.open(chosen.run)
+    store = Store(args.store)
+    old = store.open(args.run)
     if old.record.kind != "finetune" or old.record.state != "done":
         raise RunError(
             f"is a {old.record.kind} run that is {old.record.state}.",
             where=f"run {old.id}",
             hint="Name a finished fine-tuning run.",
         )
-    moved = {"data.windows": str(Path(chosen.windows).resolve())} if chosen.windows else {}
+    moved = {"data.windows": str(Path(args.windows).resolve())} if args.windows else {}
     run = store.create(change(old.spec, moved), name=f"again: {old.record.name or old.id}", parent=old.id)
     carry_out(run, resume=False)
     keys = ["repeat", "window_id"]
@@ -229,32 +233,35 @@ def run_again(chosen: argparse.Namespace) -> int:
     gaps = {name: float((both[name] - both[f"{name}_again"]).abs().max()) for name in names}
     largest = max((value for name, value in gaps.items() if name in table.columns), default=0.0)
     result = {"run_id": run.id, "of": old.id, "answers": len(both), "largest_difference": largest, "differences": gaps}
-    text = f"{len(both)} answers of run {run.id} beside those of {old.id}: largest difference in probability {largest:.2g}."
-    options.show(result, chosen.json, text)
+    text = (
+        f"{len(both)} predictions of run {run.id} against those of {old.id}: "
+        f"largest difference in probability {largest:.2g}."
+    )
+    options.show(result, args.json, text)
     return 0
 
 
-def _show(chosen: argparse.Namespace, run: Any) -> int:
-    found = run.result("comparison")
-    values = {"study_id": run.id, **found, "seconds": run.record.seconds, "warnings": run.record.warnings}
-    options.show(values, chosen.json, _text(found))
+def _show(args: argparse.Namespace, run: Any) -> int:
+    comparison = run.result("comparison")
+    values = {"study_id": run.id, **comparison, "seconds": run.record.seconds, "warnings": run.record.warnings}
+    options.show(values, args.json, _text(comparison))
     for warning in run.record.warnings:
         print(f"note: {warning}", file=sys.stderr)
     return 0
 
 
-def _text(found: dict[str, Any]) -> str:
+def _text(comparison: dict[str, Any]) -> str:
     rows = [
         (
             arm["name"],
             *(f"{arm['metrics'][name]:.3f}" if arm["metrics"].get(name) is not None else "–" for name in SHOWN),
         )
-        for arm in found["arms"]
+        for arm in comparison["arms"]
     ]
-    lines = [options.table([("arm", *SHOWN), *rows]), "", found["sentence"]]
-    for v in found["verdicts"]:
+    lines = [options.table([("arm", *SHOWN), *rows]), "", comparison["sentence"]]
+    for v in comparison["verdicts"]:
         if v["metric"] == "f1_macro":
-            strict = "" if v["strict_p"] is None else f", strict p {v['strict_p']:.3f}"
+            strict = "" if v["strict_p"] is None else f", corrected resampled t-test p {v['strict_p']:.3f}"
             lines.append(
                 f"  {v['arm']} against {v['against']}: {v['verdict']}, {v['delta']:+.3f} [{v['low']:+.3f}, {v['high']:+.3f}], "
                 f"p helps {v['p_helps']:.3f}, p hurts {v['p_hurts']:.3f}{strict}"

@@ -46,28 +46,26 @@ def _add_spec(command: argparse.ArgumentParser) -> None:
     options.add_json(command)
 
 
-def run_finetune(chosen: argparse.Namespace) -> int:
+def run_finetune(args: argparse.Namespace) -> int:
     from moola_core.launch.training_specs import finetune_spec
 
-    changes = options.pairs(chosen.changes, "--set")
-    run = _carry_out(
-        chosen, finetune_spec(chosen.preset, options.data(chosen), changes, chosen.checkpoint, chosen.store)
-    )
+    changes = options.pairs(args.changes, "--set")
+    run = _carry_out(args, finetune_spec(args.preset, options.data(args), changes, args.checkpoint, args.store))
     result = summary(run)
-    return _report(chosen, result, "\n".join([_text(result), *_judged(run)]))
+    return _report(args, result, "\n".join([_text(result), *_judged(run)]))
 
 
-def run_pretrain(chosen: argparse.Namespace) -> int:
+def run_pretrain(args: argparse.Namespace) -> int:
     from moola_core.launch.training_specs import pretrain_spec
 
-    spec = pretrain_spec(chosen.preset, options.data(chosen), options.pairs(chosen.changes, "--set"))
-    run = _carry_out(chosen, spec)
+    spec = pretrain_spec(args.preset, options.data(args), options.pairs(args.changes, "--set"))
+    run = _carry_out(args, spec)
     result = pretrain_summary(run)
-    return _report(chosen, result, "\n".join([*_judged(run), _pretrain_text(result)]))
+    return _report(args, result, "\n".join([*_judged(run), _pretrain_text(result)]))
 
 
 def _judged(run: Any) -> list[str]:
-    """What the result says in words, as on the pages and in reports."""
+    """The conclusions of the result in words, as on the pages and in reports."""
     from moola_core.diagnostics.results import RESULTS
     from moola_core.errors import RunError
     from moola_core.runs.codec import restore
@@ -75,27 +73,27 @@ def _judged(run: Any) -> list[str]:
 
     name = "learned" if run.record.kind == "pretrain" else "evaluation"
     try:
-        found = restore(RESULTS[name], run.result(name))
+        result = restore(RESULTS[name], run.result(name))
     except RunError:
         return []
     if name == "learned":
-        told = [headlines.of_learned(found), *([headlines.of_probe(found.probe)] if found.probe else [])]
+        verdicts = [headlines.of_learned(result), *([headlines.of_probe(result.probe)] if result.probe else [])]
     else:
-        told = [headlines.of_classes(found), headlines.of_majority(found)] if "accuracy" in found.metrics else []
-        told += [headlines.of_pointers(found)] if "center_mae_bars" in found.metrics else []
-    return [verdict.text for verdict in told]
+        verdicts = [headlines.of_classes(result), headlines.of_majority(result)] if "accuracy" in result.metrics else []
+        verdicts += [headlines.of_pointers(result)] if "center_mae_bars" in result.metrics else []
+    return [verdict.text for verdict in verdicts]
 
 
-def _carry_out(chosen: argparse.Namespace, spec: Any) -> Any:
+def _carry_out(args: argparse.Namespace, spec: Any) -> Any:
     from moola_core.runs.store import Store
 
-    run = Store(chosen.store).create(spec, chosen.name, chosen.note, chosen.tag)
+    run = Store(args.store).create(spec, args.name, args.note, args.tag)
     carry_out(run)
     return run
 
 
-def _report(chosen: argparse.Namespace, result: dict[str, Any], text: str) -> int:
-    options.show(result, chosen.json, text)
+def _report(args: argparse.Namespace, result: dict[str, Any], text: str) -> int:
+    options.show(result, args.json, text)
     for warning in result["warnings"]:
         print(f"note: {warning}", file=sys.stderr)
     return 0
@@ -134,18 +132,18 @@ def summary(run: Any) -> dict[str, Any]:
 
 def pretrain_summary(run: Any) -> dict[str, Any]:
     """What `--json` prints of a finished pre-training run."""
-    record, found = run.record, run.result("learned")
+    record, result = run.record, run.result("learned")
     return {
         "run_id": record.run_id,
         "state": record.state,
-        "objective": found["objective"],
-        "masked_mae": found["masked_mae"],
-        "trivial": found["trivial"],
-        "noise_floor": found["noise_floor"],
-        "measures": found["measures"],
-        "probe": found["probe"],
-        "windows": found["counts"],
-        "best_epoch": found["best_epoch"],
+        "objective": result["objective"],
+        "masked_mae": result["masked_mae"],
+        "trivial": result["trivial"],
+        "noise_floor": result["noise_floor"],
+        "measures": result["measures"],
+        "probe": result["probe"],
+        "windows": result["counts"],
+        "best_epoch": result["best_epoch"],
         "checkpoint": str(run.folder / "checkpoints" / "best.safetensors"),
         "warnings": record.warnings,
         "seconds": record.seconds,
@@ -161,7 +159,7 @@ def _pretrain_text(result: dict[str, Any]) -> str:
     if result["masked_mae"] is not None:
         trivial = result["trivial"]
         lines.append(
-            f"Error at hidden bars {result['masked_mae']:.4f}; feature mean {trivial['feature_mean']:.4f}, "
+            f"Error at masked bars {result['masked_mae']:.4f}; feature mean {trivial['feature_mean']:.4f}, "
             f"last value {trivial['carry_forward']:.4f}, noise floor {result['noise_floor']:.4f}."
         )
     lines += [f"{m['name']}: {m['value']:.4f}, without learning {m['trivial']:.4f}." for m in result["measures"]]
@@ -200,7 +198,8 @@ def _text(result: dict[str, Any]) -> str:
     if result["constant_folds"]:
         lines.insert(
             1,
-            f"{result['constant_folds']} folds answered one class for every window: read no average before you have looked at them.",
+            f"{result['constant_folds']} folds predicted one class for every window: "
+            "look at them before you read any average.",
         )
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Attribution: what each feature contributes to the out-of-fold models' answers (Shapley 1953; Lundberg and Lee 2017)."""
+"""Attribution: what each feature contributes to the out-of-fold models' predictions (Shapley 1953; Lundberg and Lee 2017)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from moola_core.runs.store import Run
 MOST_GROUPS = 14
 PATH = "price_path"
 BATCH = 128  # measured fastest on one thread
-ROWS = 2048  # windows × fits that are asked at once on a card
-CHUNK = 6  # windows in a job: progress is told after each
+ROWS = 2048  # windows × fits that are evaluated at once on a GPU
+CHUNK = 6  # windows in a job: progress is reported after each
 REFERENCES, SAMPLES = 50, 25  # training windows, and draws a window, of the expected gradients
 
 Answer = Callable[[Tensor], Tensor]
@@ -31,7 +31,7 @@ Answer = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Windows of one test fold: their rows, what the model reads of them [m, K, F], the mean course [K, F] and some training
+    """Windows of one test fold: their rows, what the model reads of them [m, K, F], the average input [K, F] and some training
     windows [r, K, F]."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """What a job found: Shapley values [m, G, O], outputs without and with all features [m, O], absolute gradients [K, F, O]."""
+    """Result of a job: Shapley values [m, G, O], outputs without and with all features [m, O], absolute gradients [K, F, O]."""
 
     repeat: int
     fold: int
@@ -69,9 +69,10 @@ def attribute(
 ) -> Attribution:
     """Shapley values of each window by the model that did not train on it, and expected gradients over time.
 
-    x [n, K, F]: what the models read of `windows`, in raw units; repeats: of how many repeats the models are asked; tell: called with
-    windows done and in all; work: `explain` of every job, in any order, as `explain_together` does it on a card. A left-out feature takes its mean course over the
-    fold's training windows. Raises DataError when the features make more than 14 groups.
+    x [n, K, F]: what the models read of `windows`, in raw units; repeats: of how many repeats the models are used; tell: called with
+    windows done and in all; work: `explain` of every job, in any order, as `explain_together` does it on a GPU. A left-out
+    feature takes its average over the fold's training windows. Raises DataError when the features make more than 14
+    groups.
     """
     groups = grouped(run.record.counts["features"])
     if len(groups) > MOST_GROUPS:
@@ -95,10 +96,19 @@ def attribute(
     outputs = output_names(load_fitted(run, parts[0].repeat, parts[0].fold).model, classes_of(run))
     course = np.sum([part.gradients for part in parts], axis=0) / total
     return Attribution(
-        len({part.repeat for part in parts}), tuple(windows.window_id.astype(str)[index].tolist()), tuple(groups), outputs,
-        values, empty, full, _level(x, index, groups), _ranking(values, fits, tuple(groups), outputs),
-        float(np.abs(empty + values.sum(1) - full).max()), tuple(run.record.counts["features"]), np.moveaxis(course, 2, 0),
-    )  # fmt: skip
+        len({part.repeat for part in parts}),
+        tuple(windows.window_id.astype(str)[index].tolist()),
+        tuple(groups),
+        outputs,
+        values,
+        empty,
+        full,
+        _level(x, index, groups),
+        _ranking(values, fits, tuple(groups), outputs),
+        float(np.abs(empty + values.sum(1) - full).max()),
+        tuple(run.record.counts["features"]),
+        np.moveaxis(course, 2, 0),
+    )
 
 
 def _jobs(run: Run, windows: Windows, x: np.ndarray, repeats: int) -> list[Job]:
@@ -128,15 +138,15 @@ def explain(job: Job) -> Explained:
 Values = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _explained(job: Job, answer: Answer, found: Sequence[Values], fitted: Fitted[MultiTask]) -> Explained:
+def _explained(job: Job, answer: Answer, shapley_values: Sequence[Values], fitted: Fitted[MultiTask]) -> Explained:
     """With the Shapley values of a job's windows, its expected gradients."""
-    values, empty, full = (np.stack([part[k] for part in found]) for k in range(3))
+    values, empty, full = (np.stack([part[k] for part in shapley_values]) for k in range(3))
     gradients = expected_gradients(answer, fitted.scaled(job.x), fitted.scaled(job.references), job.repeat)
     return Explained(job.repeat, job.fold, job.rows, values, empty, full, np.abs(gradients).sum(0))
 
 
 def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
-    """What `explain` finds of each job, with the networks of all fits asked at once on a device."""
+    """What `explain` finds of each job, with the networks of all fits evaluated at once on a device."""
     run = Run(jobs[0].folder)
     groups = list(grouped(run.record.counts["features"]).values())
     waiting: dict[tuple[int, int], list[Job]] = {}
@@ -147,17 +157,17 @@ def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
     together = answers(Together(fits, run.spec.model, device), classes, bars)
     alone = [answers(fit.model, classes, bars) for fit in fits]
     for turn in range(max(map(len, waiting.values()))):
-        # A fit that has no window left is asked of an earlier one again, and what it says is not used.
+        # A fit that has no window left gets an earlier one again, and that output is not used.
         at = [own[min(turn, len(own) - 1)] for own in waiting.values()]
         base = np.stack([fit.scaled(job.base).numpy() for fit, job in zip(fits, at, strict=True)])
         scaled = [fit.scaled(job.x).numpy() for fit, job in zip(fits, at, strict=True)]
-        found = []
+        shapley_values = []
         for i in range(max(map(len, scaled))):
             x = np.stack([own[min(i, len(own) - 1)] for own in scaled])
-            found.append(shapley(together, x, base, groups, max(1, ROWS // len(fits))))
+            shapley_values.append(shapley(together, x, base, groups, max(1, ROWS // len(fits))))
         for r, job in enumerate(at):
             if turn < len(list(waiting.values())[r]):
-                own = [(values[r], empty[r], full[r]) for values, empty, full in found[: len(job.rows)]]
+                own = [(values[r], empty[r], full[r]) for values, empty, full in shapley_values[: len(job.rows)]]
                 yield _explained(job, alone[r], own, fits[r])
 
 
@@ -167,8 +177,8 @@ def expected_gradients(answer: Answer, x: Tensor, references: Tensor, seed: int)
 
     explainer = shap.GradientExplainer(_Module(answer), references, batch_size=BATCH)
     with torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradients in eval mode
-        found = np.asarray(explainer.shap_values(x, nsamples=SAMPLES, rseed=seed))
-    return found if found.ndim == 4 else found[..., None]
+        gradients = np.asarray(explainer.shap_values(x, nsamples=SAMPLES, rseed=seed))
+    return gradients if gradients.ndim == 4 else gradients[..., None]
 
 
 class _Module(nn.Module):
@@ -185,19 +195,19 @@ class _Module(nn.Module):
 def grouped(names: Sequence[str]) -> dict[str, list[int]]:
     """Column numbers by group: each relativity feature alone, the columns of the price path together."""
     path = {feature.name for feature in PRICE_PATH}
-    found: dict[str, list[int]] = {}
+    groups: dict[str, list[int]] = {}
     for i, name in enumerate(names):
-        found.setdefault(PATH if name in path else name, []).append(i)
-    return found
+        groups.setdefault(PATH if name in path else name, []).append(i)
+    return groups
 
 
 def output_names(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:
     """The outputs of `answers`, in order."""
-    found: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     if model.class_head is not None:
         two = (f"logit of {classes[-1]} over {classes[0]}",) if len(classes) == 2 else ()
-        found = two or tuple(f"logit of {name} over the others" for name in classes)
-    return found if model.pointer_head is None else (*found, "center, bars", "length, bars")
+        names = two or tuple(f"logit of {name} over the others" for name in classes)
+    return names if model.pointer_head is None else (*names, "center, bars", "length, bars")
 
 
 def answers(model: Callable[[Tensor], Outputs], classes: int, window_bars: int) -> Answer:
@@ -226,7 +236,7 @@ def shapley(
     """Exact Shapley values [..., G, O] of one window x [..., K, F] against `base` [..., K, F], with the outputs [..., O] of none and of all
     features.
 
-    All 2^G coalitions are asked, `batch` at a time.
+    All 2^G coalitions are evaluated, `batch` at a time.
     """
     count = len(groups)
     member = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
@@ -238,11 +248,11 @@ def shapley(
     value = torch.cat([answer(torch.where(part[:, None, :], own, other)) for part in parts], -2).double().cpu().numpy()
     size = member.sum(1)
     weight = np.array([1 / (count * comb(count - 1, s)) if s < count else 0.0 for s in range(count + 1)])
-    found = []
+    contributions = []
     for i in range(count):
         without = np.flatnonzero(member[:, i] == 0)
-        found.append(weight[size[without]] @ (value[..., without | (1 << i), :] - value[..., without, :]))
-    return np.stack(found, axis=-2), value[..., 0, :], value[..., -1, :]
+        contributions.append(weight[size[without]] @ (value[..., without | (1 << i), :] - value[..., without, :]))
+    return np.stack(contributions, axis=-2), value[..., 0, :], value[..., -1, :]
 
 
 def _level(x: np.ndarray, index: np.ndarray, groups: dict[str, list[int]]) -> np.ndarray:

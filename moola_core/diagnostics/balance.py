@@ -37,10 +37,22 @@ def balance(run: Run) -> Balance:
     norms = measured[measured["norm_class"] > 0]
     gradient_ratio = float((norms["norm_pointer"] / norms["norm_class"]).median()) if len(norms) else None
     return Balance(
-        spec.loss.weighting, tasks, ratio, (SIGMA_RATIO.low or 0.0, SIGMA_RATIO.high or np.inf), expected, gradient_ratio, COSINE_EDGES,
-        np.histogram(measured["cosine"], COSINE_EDGES)[0], len(measured), len(steps), _mean(measured, "conflict"),
-        _mean(measured, "projected"), spec.loss.pcgrad, spec.loss.pcgrad_threshold, int(counts.get("shared_parameters", 0)),
-    )  # fmt: skip
+        spec.loss.weighting,
+        tasks,
+        ratio,
+        (SIGMA_RATIO.low or 0.0, SIGMA_RATIO.high or np.inf),
+        expected,
+        gradient_ratio,
+        COSINE_EDGES,
+        np.histogram(measured["cosine"], COSINE_EDGES)[0],
+        len(measured),
+        len(steps),
+        _mean(measured, "conflict"),
+        _mean(measured, "projected"),
+        spec.loss.pcgrad,
+        spec.loss.pcgrad_threshold,
+        int(counts.get("shared_parameters", 0)),
+    )
 
 
 def _epochs(run: Run) -> pd.DataFrame:
@@ -72,8 +84,10 @@ def _task(name: str, epochs: pd.DataFrame, steps: pd.DataFrame) -> TaskBalance:
 
 def _at(rows: pd.DataFrame, column: str, first: bool) -> float:
     """The median over fits of the first epoch, or over the last quarter of the epochs."""
-    chosen = rows[rows["epoch"] == rows["epoch"].min()] if first else rows[rows["epoch"] >= 0.75 * rows["epoch"].max()]
-    return float(chosen[column].median())
+    selected = (
+        rows[rows["epoch"] == rows["epoch"].min()] if first else rows[rows["epoch"] >= 0.75 * rows["epoch"].max()]
+    )
+    return float(selected[column].median())
 
 
 def _expected_ratio(tasks: Sequence[TaskBalance]) -> float:

@@ -1,4 +1,4 @@
-"""Calibration: do windows that are said to be right with probability p turn out right so often."""
+"""Calibration: do windows that are predicted to be right with probability p turn out right so often."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def calibrations(predictions: pd.DataFrame, seed: int = 0, group: claims.Groups 
 
 
 def _over_repeats(grid: Grid, group: np.ndarray) -> tuple[Interval | None, dict[str, Interval] | None]:
-    """The Brier score in excess of what the probabilities promise, and what each recalibration gains in log loss."""
+    """The Brier score above the one expected from the probabilities, and what each recalibration gains in log loss."""
     target, p = grid.target, grid.probabilities()
     p = p / p.sum(2, keepdims=True)
     excess = np.full(p.shape[:2], np.nan)
@@ -52,12 +52,12 @@ def _over_repeats(grid: Grid, group: np.ndarray) -> tuple[Interval | None, dict[
             changed, _ = cross_fitted(method, own, true, fold)
             values[r, known] = _log_losses(own, true) - _log_losses(changed, true)
     level = 1 - (1 - intervals.LEVEL) / len(gains)
-    found = {
+    gain_intervals = {
         method: gain
         for method, values in gains.items()
         if (gain := intervals.of_windows(values, group, given=True, level=level)) is not None
     }
-    return intervals.of_windows(excess, group, given=True), found or None
+    return intervals.of_windows(excess, group, given=True), gain_intervals or None
 
 
 def _log_losses(p: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def _log_losses(p: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 0, draws: int = DRAWS) -> Calibration:
-    """Calibration of one repeat (the first unless said otherwise) of a table of predictions.
+    """Calibration of one repeat (the first by default) of a table of predictions.
 
     Raises DataError when the table holds no class probabilities.
     """
@@ -82,28 +82,35 @@ def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 
     rng = np.random.default_rng(seed)
     errors, p_value = _errors(p, target, fold, classes, (rng, draws))
     return Calibration(
-        repeat, classes, len(p), reliability(p, target), errors, p_value, brier_parts(p, target), spiegelhalter(p, target),
+        repeat,
+        classes,
+        len(p),
+        reliability(p, target),
+        errors,
+        p_value,
+        brier_parts(p, target),
+        spiegelhalter(p, target),
         _recalibrated(p, target, fold),
-    )  # fmt: skip
+    )
 
 
 def reliability(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
-    """The top-label reliability diagram; bars that hold an honest bin's accuracy with probability 0.95 (Bröcker and Smith 2007)."""
+    """The top-label reliability diagram; bars that hold a calibrated bin's accuracy with probability 0.95 (Bröcker and Smith 2007)."""
     confidence, right = p.max(1), p.argmax(1) == target
     place = bin_number(confidence, bins)
-    found = []
+    filled_bins = []
     for i in range(bins):
         inside = place == i
         count = int(inside.sum())
         if count:
             mean = float(confidence[inside].mean())
             low, high = binom.ppf([0.025, 0.975], count, mean) / count
-            found.append(
+            filled_bins.append(
                 ReliabilityBin(
                     i / bins, (i + 1) / bins, count, mean, float(right[inside].mean()), float(low), float(high)
                 )
             )
-    return tuple(found)
+    return tuple(filled_bins)
 
 
 def brier_parts(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> dict[str, float]:
@@ -115,11 +122,11 @@ def brier_parts(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> dict[str
         place = bin_number(column, bins)
         count = np.bincount(place, minlength=bins)
         used = count > 0
-        said = np.bincount(place, column, bins)[used] / count[used]
-        came = np.bincount(place, outcome, bins)[used] / count[used]
+        predicted = np.bincount(place, column, bins)[used] / count[used]
+        observed = np.bincount(place, outcome, bins)[used] / count[used]
         weight = count[used] / len(column)
-        parts["reliability"] += float(weight @ (said - came) ** 2) * scale
-        parts["resolution"] += float(weight @ (came - outcome.mean()) ** 2) * scale
+        parts["reliability"] += float(weight @ (predicted - observed) ** 2) * scale
+        parts["resolution"] += float(weight @ (observed - outcome.mean()) ** 2) * scale
         parts["uncertainty"] += float(outcome.mean() * (1 - outcome.mean())) * scale
     score = float(((p - truth) ** 2).sum(1).mean()) * scale
     within = score - parts["reliability"] + parts["resolution"] - parts["uncertainty"]
@@ -127,7 +134,7 @@ def brier_parts(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> dict[str
 
 
 def spiegelhalter(p: np.ndarray, target: np.ndarray) -> float:
-    """Spiegelhalter's z (1986) of the Brier score, for two classes or more: standard normal when the probabilities are honest."""
+    """Spiegelhalter's z (1986) of the Brier score, for two classes or more: standard normal when the probabilities are calibrated."""
     squares = (p**2).sum(1)
     variance = 4 * ((p**3).sum(1) - squares**2)
     total = float(np.sqrt(variance.sum()))
@@ -135,7 +142,7 @@ def spiegelhalter(p: np.ndarray, target: np.ndarray) -> float:
 
 
 def _excess(p: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Each window's Brier score less the one that its probabilities promise [n]; 0 on average when they are honest."""
+    """Each window's Brier score less the one its probabilities imply [n]; 0 on average when they are calibrated."""
     return 2 * ((p**2).sum(1) - p[np.arange(len(p)), target])
 
 
@@ -144,7 +151,7 @@ def _errors(
 ) -> tuple[tuple[CalibrationError, ...], float]:
     """Every convention's ECE with interval and null band; the p-value of the first."""
     rng, draws = how
-    honest = (rng.random((draws, len(p), 1)) > p.cumsum(1)[None, :, :-1]).sum(
+    simulated = (rng.random((draws, len(p), 1)) > p.cumsum(1)[None, :, :-1]).sum(
         2
     )  # outcomes drawn from the probabilities
     again = rng.integers(0, len(p), (draws, len(p)))
@@ -152,7 +159,7 @@ def _errors(
     confidence, answer = p.max(1), p.argmax(1)
     width, mass = bin_number(confidence, BINS), _equal_mass(confidence, BINS)
     folds = np.unique(fold)
-    # value said, outcome drawn or true → whether it came, bin of each row, group in which bins are averaged
+    # value predicted, outcome drawn or true → whether it occurred, bin of each row, group in which bins are averaged
     conventions = {
         "top-label, 10 equal bins, pooled": (confidence, answer, width, None),
         "top-label, 10 bins of equal mass, pooled": (confidence, answer, mass, None),
@@ -165,45 +172,45 @@ def _errors(
             fold,
         ),
     }
-    found: list[CalibrationError] = []
+    errors: list[CalibrationError] = []
     p_value = 1.0
-    for name, (said, event, place, group) in conventions.items():
+    for name, (predicted, event, place, group) in conventions.items():
         parts = [np.arange(len(p))] if group is None else [np.flatnonzero(fold == i) for i in folds]
-        value = _gap(said, (target == event)[None], place, parts)[0]
-        null = _gap(said, honest == event, place, parts)
-        resampled = _resampled(said, target == event, place, group, again)
+        value = _gap(predicted, (target == event)[None], place, parts)[0]
+        null = _gap(predicted, simulated == event, place, parts)
+        resampled = _resampled(predicted, target == event, place, group, again)
         low, high = np.quantile(resampled, [0.025, 0.975])
-        if not found:
+        if not errors:
             p_value = float((1 + (null >= value - 1e-12).sum()) / (1 + draws))
-        found.append(
+        errors.append(
             CalibrationError(
                 name, float(value), float(low), float(high), float(np.median(null)), float(np.quantile(null, 0.95))
             )
         )
-    return tuple(found), p_value
+    return tuple(errors), p_value
 
 
-def _gap(said: np.ndarray, came: np.ndarray, place: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
+def _gap(predicted: np.ndarray, observed: np.ndarray, place: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
     """ECE [d] of d sets of outcomes came [d, n], averaged over `parts` (row numbers)."""
-    total = np.zeros(len(came))
+    total = np.zeros(len(observed))
     for rows in parts:
         bins = np.eye(place.max() + 1)[place[rows]]
-        total += np.abs((came[:, rows] - said[rows]) @ bins).sum(1) / len(rows)
+        total += np.abs((observed[:, rows] - predicted[rows]) @ bins).sum(1) / len(rows)
     return total / len(parts)
 
 
 def _resampled(
-    said: np.ndarray, came: np.ndarray, place: np.ndarray, group: np.ndarray | None, again: np.ndarray
+    predicted: np.ndarray, observed: np.ndarray, place: np.ndarray, group: np.ndarray | None, again: np.ndarray
 ) -> np.ndarray:
     """ECE [d] of windows drawn with replacement: again [d, n] row numbers."""
     bins, groups = (
         int(place.max()) + 1,
-        np.zeros(len(said), int) if group is None else np.unique(group, return_inverse=True)[1],
+        np.zeros(len(predicted), int) if group is None else np.unique(group, return_inverse=True)[1],
     )
     cells = groups * bins + place
     count = int(cells.max()) + 1
     key = cells[again] + count * np.arange(len(again))[:, None]
-    gap = np.bincount(key.ravel(), (came - said)[again].ravel(), len(again) * count).reshape(len(again), count)
+    gap = np.bincount(key.ravel(), (observed - predicted)[again].ravel(), len(again) * count).reshape(len(again), count)
     size = np.bincount(
         (groups[again] + (groups.max() + 1) * np.arange(len(again))[:, None]).ravel(),
         minlength=len(again) * (groups.max() + 1),

@@ -1,4 +1,4 @@
-"""What a table of predictions supports, each with its interval: it beats chance, the commonest class, a constant pointer."""
+"""What a table of predictions supports, each with its interval: it beats chance, the most frequent class, a constant pointer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def beats_chance(grid: Grid, group: np.ndarray) -> Interval | None:
 
 
 def beats_majority(grid: Grid, group: np.ndarray) -> Interval | None:
-    """Accuracy less that of always answering the commonest class."""
+    """Accuracy less that of always predicting the most frequent class."""
     label = grid.label
     right = np.where(grid.present, grid.words("predicted") == label, np.nan)
     names, counts = np.unique(label, return_counts=True)

@@ -1,7 +1,7 @@
 """Arms on shared folds: the two-way paired bootstrap and its verdicts.
 
 Each draw resamples groups of windows that share bars and, independently, repeats (seeds), and recomputes the difference of the
-pooled metric. Beside it: the corrected resampled t test (Nadeau and Bengio 2003), which is strict. Holm (1979) over the arms.
+pooled metric. Next to it: the corrected resampled t test (Nadeau and Bengio 2003), which is strict. Holm (1979) over the arms.
 """
 
 from __future__ import annotations
@@ -95,16 +95,16 @@ def draw_differences(
     whole = [measure_arm(one, np.ones((1, n))) for one in (arm, against)]
     drawn = [measure_arm(one, count) for one in (arm, against)]
     by_fold = [_by_fold(one) for one in (arm, against)]
-    found = {}
+    differences = {}
     for name in whole[0]:
         if name not in whole[1]:
             continue
         each = (whole[0][name] - whole[1][name])[0]
         moved = drawn[0][name] - drawn[1][name]
-        found[name] = Draws(
+        differences[name] = Draws(
             float(each.mean()), (moved * share).sum(1), moved.mean(1), share @ each, by_fold[0][name] - by_fold[1][name]
         )
-    return found
+    return differences
 
 
 def _by_fold(arm: ArmPredictions) -> dict[str, np.ndarray]:
@@ -119,11 +119,11 @@ def compare(
 ) -> tuple[Verdict, ...]:
     """A verdict for every arm but `against` and every metric, Holm over the arms of each metric."""
     control = arms[against]
-    found = {name: draw_differences(one, control, seed, draws) for name, one in arms.items() if name != against}
-    metrics = dict.fromkeys(metric for one in found.values() for metric in one)
+    differences = {name: draw_differences(one, control, seed, draws) for name, one in arms.items() if name != against}
+    metrics = dict.fromkeys(metric for one in differences.values() for metric in one)
     verdicts: list[Verdict] = []
     for metric in metrics:
-        own = {name: one[metric] for name, one in found.items() if metric in one}
+        own = {name: one[metric] for name, one in differences.items() if metric in one}
         verdicts += _holm(own, (against, metric), control, margin)
     return tuple(verdicts)
 
@@ -150,25 +150,39 @@ def two_sided(drawn: np.ndarray) -> float:
     return float(min(1.0, max(2 * tail, 2 / (len(drawn) + 1))))
 
 
-def judge(found: Draws, metric: str, control: ArmPredictions, level: float, margin: float) -> Verdict:
+def judge(drawn: Draws, metric: str, control: ArmPredictions, level: float, margin: float) -> Verdict:
     """One difference judged at one confidence level."""
-    low, high = np.quantile(found.both, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(drawn.both, [(1 - level) / 2, (1 + level) / 2])
     reach, way = margin_of(metric, margin), better(metric)
     sign = 1 if way == "higher" else -1
-    up, down = float((found.both > 0).mean()), float((found.both < 0).mean())
+    up, down = float((drawn.both > 0).mean()), float((drawn.both < 0).mean())
     word = "undecided"
     if low > 0 or high < 0:
         word = "helps" if (low > 0) == (sign > 0) else "hurts"
     elif -reach <= low and high <= reach:
         word = "equivalent"
-    strict = strict_reading(found.folds, control.size[1])
+    strict = strict_reading(drawn.folds, control.size[1])
     z = norm.ppf((1 + level) / 2)
-    needed = _needed(found, z, control.size) if word == "undecided" else (None, None)
+    needed = _needed(drawn, z, control.size) if word == "undecided" else (None, None)
     return Verdict(
-        "", "", metric, way, found.delta, float(low), float(high), level, word,
-        up if sign > 0 else down, down if sign > 0 else up, two_sided(found.both), 1.0, *strict,
-        float((z + norm.ppf(POWER)) * found.both.std()), reach, *needed,
-    )  # fmt: skip
+        "",
+        "",
+        metric,
+        way,
+        drawn.delta,
+        float(low),
+        float(high),
+        level,
+        word,
+        up if sign > 0 else down,
+        down if sign > 0 else up,
+        two_sided(drawn.both),
+        1.0,
+        *strict,
+        float((z + norm.ppf(POWER)) * drawn.both.std()),
+        reach,
+        *needed,
+    )
 
 
 def strict_reading(folds: np.ndarray, repeats: int) -> tuple[float | None, float | None, float | None]:
@@ -183,14 +197,14 @@ def strict_reading(folds: np.ndarray, repeats: int) -> tuple[float | None, float
     return float(2 * t.sf(abs(value), count - 1)), float(folds.mean() - reach), float(folds.mean() + reach)
 
 
-def _needed(found: Draws, z: float, size: tuple[int, int]) -> tuple[int | None, int | None]:
+def _needed(drawn: Draws, z: float, size: tuple[int, int]) -> tuple[int | None, int | None]:
     """Windows, or repeats, with which an interval as wide as it then would be leaves out 0, if the difference stays as it is.
 
     The variance is split into that of windows, of repeats, and of both together, which either makes smaller.
     """
-    wanted = (found.delta / z) ** 2
-    by_windows, by_repeats = float(found.windows.var()), float(found.repeats.var())
-    shared = max(float(found.both.var()) - by_windows - by_repeats, 0.0)
+    wanted = (drawn.delta / z) ** 2
+    by_windows, by_repeats = float(drawn.windows.var()), float(drawn.repeats.var())
+    shared = max(float(drawn.both.var()) - by_windows - by_repeats, 0.0)
     labels = size[0] * (by_windows + shared) / (wanted - by_repeats) if wanted > by_repeats else np.inf
     repeats = size[1] * (by_repeats + shared) / (wanted - by_windows) if wanted > by_windows else np.inf
     most = 100  # times as many: beyond that it is no advice
@@ -206,7 +220,7 @@ def sentence(
     """The answer in words, for macro F1 (center error, where no class is predicted)."""
     if why_not:
         return why_not
-    told = []
+    lines = []
     score = {arm.name: arm.metrics.get("f1_macro") for arm in arms}
     networks = {arm.name for arm in arms if arm.model == "network"}
     if beaten_by:
@@ -216,15 +230,15 @@ def sentence(
             (v.arm, v.against, v.metric, v.verdict) == (beaten_by[0], rival, "f1_macro", "helps") for v in verdicts
         )
         how = "beats every network" if sure else "is ahead of every network, which it may not beat"
-        told.append(
+        lines.append(
             f"A simple model {how}: {beaten_by[0]} reaches {score[beaten_by[0]]:.3f}, the best network {best:.3f}."
         )
     metric = "f1_macro" if any(v.metric == "f1_macro" for v in verdicts) else "center_mae_bars"
-    told += [_told(v) for v in verdicts if v.metric == metric and v.against == against and v.arm in networks]
-    return "\n".join(told)
+    lines += [_verdict_line(v) for v in verdicts if v.metric == metric and v.against == against and v.arm in networks]
+    return "\n".join(lines)
 
 
-def _told(v: Verdict) -> str:
+def _verdict_line(v: Verdict) -> str:
     span = f"{v.delta:+.3f} ({v.low:+.3f} to {v.high:+.3f})"
     if v.verdict == "equivalent":
         return f"{v.arm} is as good as {v.against}: {span}, within ±{v.margin:g}."
@@ -232,12 +246,15 @@ def _told(v: Verdict) -> str:
         sure = v.p_helps if v.verdict == "helps" else v.p_hurts
         return f"{v.arm} {v.verdict}: {span}, probability {min(sure, 0.999):.3f}."
     if v.low > 0 or v.high < 0:
-        return f"{v.arm} is undecided: {span} is clear of 0 alone, but not as one of several arms (Holm)."
+        return f"{v.arm} is undecided: {span} excludes 0 on its own, but not after correction for several arms (Holm)."
     ways = [f"{v.labels_needed} labels"] * (v.labels_needed is not None) + [f"{v.repeats_needed} repeats"] * (
         v.repeats_needed is not None
     )
-    settle = f" If it stays so, {' or '.join(ways)} would settle it." if ways else ""
-    return f"{v.arm} is undecided: {span}; this design finds differences from {v.resolvable:.2f} on.{settle}"
+    needed = f" Sample size needed if it stays so: {' or '.join(ways)}." if ways else ""
+    return (
+        f"{v.arm} is undecided: {span}; the smallest difference found with {POWER:.0%} power is "
+        f"{v.resolvable:.2f}.{needed}"
+    )
 
 
 def label_curve(scores: Mapping[int, Sequence[float]], seed: int = 0, draws: int = 1000) -> LabelCurve:

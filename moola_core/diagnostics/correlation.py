@@ -31,18 +31,28 @@ def feature_report(
     """
     classes = tuple(np.unique(label.astype(str)).tolist())
     return FeatureReport(
-        classes, features, len(x), len(np.unique(group)), how[0], LAST_BARS,
+        classes,
+        features,
+        len(x),
+        len(np.unique(group)),
+        how[0],
+        LAST_BARS,
         label_table(x, label, start, features, group, how),
-        (), column_facts(x, features),
-        {name: {c: x[label.astype(str) == c].mean(1)[:, i].tolist() for c in classes} for i, name in enumerate(features)},
-        *_courses(x, label.astype(str), classes), _correlation(x.mean(1)),
-    )  # fmt: skip
+        (),
+        column_facts(x, features),
+        {
+            name: {c: x[label.astype(str) == c].mean(1)[:, i].tolist() for c in classes}
+            for i, name in enumerate(features)
+        },
+        *_courses(x, label.astype(str), classes),
+        _correlation(x.mean(1)),
+    )
 
 
 def with_expectations(report: FeatureReport) -> FeatureReport:
     """The report with the researcher's expectations judged on its table."""
     rows = {(row.feature, row.positive): row for row in report.table if row.aggregate == "window"}
-    found = []
+    expectations = []
     for feature, positive, least in EXPECTED:
         row, sign = rows.get((feature, positive)), 1.0
         if row is None and len(report.classes) == 2 and positive in report.classes:
@@ -50,12 +60,12 @@ def with_expectations(report: FeatureReport) -> FeatureReport:
             row, sign = rows.get((feature, other)), -1.0
         text = f"{feature} goes with {positive}" + (f", r above {least:g}" if least else "")
         if row is None:
-            found.append(Expectation(text, None, None, least=least))
+            expectations.append(Expectation(text, None, None, least=least))
             continue
         low, high = sorted((sign * row.r_low, sign * row.r_high))
         met = {SUPPORTED: True, OPPOSED: False}.get(above(Interval(sign * row.r, low, high), least))
-        found.append(Expectation(text, sign * row.r, met, low, high, least))
-    return replace(report, expectations=tuple(found))
+        expectations.append(Expectation(text, sign * row.r, met, low, high, least))
+    return replace(report, expectations=tuple(expectations))
 
 
 def label_table(
@@ -102,7 +112,7 @@ def aggregates(x: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
     first = np.where(known, start, 0)
     inside = (bars >= (first - LAST_BARS)[:, None]) & (bars < first[:, None]) & known[:, None]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # windows without such bars become nan, as said
+        warnings.simplefilter("ignore", RuntimeWarning)  # windows without such bars become nan, as documented
         before = np.nanmean(np.where(inside[:, :, None], x, np.nan), axis=1)
     return {"window": x.mean(1), "last": x[:, -LAST_BARS:].mean(1), "before_expansion": before}
 
@@ -112,10 +122,10 @@ def permuted(label: np.ndarray, group: np.ndarray, count: int, seed: int) -> np.
     order = np.argsort(group, kind="stable")
     parts = np.split(label[order], np.flatnonzero(np.diff(group[order])) + 1)
     rng = np.random.default_rng(seed)
-    found = np.empty((count, len(label)), label.dtype)
-    for row in found:
+    shuffled = np.empty((count, len(label)), label.dtype)
+    for row in shuffled:
         row[order] = np.concatenate([parts[i] for i in rng.permutation(len(parts))])
-    return found
+    return shuffled
 
 
 def correlations(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -145,9 +155,9 @@ def auc(values: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
 
 
 def _row(
-    name: tuple[str, str, str], values: np.ndarray, y: np.ndarray, group: np.ndarray, found: tuple[float, float]
+    name: tuple[str, str, str], values: np.ndarray, y: np.ndarray, group: np.ndarray, r_and_p: tuple[float, float]
 ) -> FeatureLabel:
-    r, p = found
+    r, p = r_and_p
     n = len(values)
     reach = _reach(values, y, group, r)
     low, high = np.tanh(np.arctanh(np.clip(r, -0.999999, 0.999999)) + np.array([-reach, reach]))
@@ -188,8 +198,8 @@ def _sign_stability(values: np.ndarray, y: np.ndarray, group: np.ndarray, r: flo
 
 
 def column_facts(x: np.ndarray, features: tuple[str, ...]) -> tuple[ColumnFact, ...]:
-    """What is wrong with a column whatever the labels: no spread, next to no scale, or filled at some positions only."""
-    found = []
+    """What is wrong with a column whatever the labels: no spread, almost constant, or filled at some positions only."""
+    facts = []
     for i, name in enumerate(features):
         column = x[:, :, i].astype(float)
         std, varying = float(column.std()), float((column.std(0) > 1e-9).mean())
@@ -199,9 +209,9 @@ def column_facts(x: np.ndarray, features: tuple[str, ...]) -> tuple[ColumnFact, 
         elif varying < 0.5:
             remark = f"differs between windows at {varying:.0%} of the bars only"
         elif std < 0.05:
-            remark = "next to no scale: standardise it, and do not jitter it before"
-        found.append(ColumnFact(name, float(column.mean()), std, varying, remark))
-    return tuple(found)
+            remark = "almost constant: standardise it before adding noise"
+        facts.append(ColumnFact(name, float(column.mean()), std, varying, remark))
+    return tuple(facts)
 
 
 def _courses(x: np.ndarray, label: np.ndarray, classes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The networks that a run's fits kept, ready to be asked."""
+"""The networks that a run's fits kept, ready to predict."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Fitted(Generic[Network]):
 
 
 class Together:
-    """The networks of R fits on a device, asked all at once where their encoder can be: one alone leaves a card almost idle."""
+    """The networks of R fits on a device, evaluated all at once where their encoder allows it: one alone leaves a GPU almost idle."""
 
     def __init__(self, fits: Sequence[Fitted[MultiTask]], model: Model, device: str) -> None:
         self.fits, self.device = fits, device

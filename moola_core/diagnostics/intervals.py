@@ -51,15 +51,15 @@ def within_folds(target: np.ndarray, p: np.ndarray, fold: np.ndarray) -> np.ndar
     alone would score below 0.5 with them. The values are the placements of DeLong, DeLong and Clarke-Pearson (1988), so their spread
     is that of the AUROC. nan where a fold holds windows of one class alone, or p is not known.
     """
-    found = np.full(fold.shape, np.nan)
-    for values, probability, place in zip(found, p, fold, strict=True):
+    placements = np.full(fold.shape, np.nan)
+    for values, probability, place in zip(placements, p, fold, strict=True):
         for number in np.unique(place[np.isfinite(probability[:, 0])]):
             rows = np.flatnonzero((place == number) & np.isfinite(probability[:, 0]))
             each = (_placed(probability[rows, c], target[rows] == c) for c in range(p.shape[2]))
             known = [one for one in each if one is not None]
             if known:
                 values[rows] = np.mean(known, axis=0)
-    return found
+    return placements
 
 
 def _placed(score: np.ndarray, inside: np.ndarray) -> np.ndarray | None:
@@ -76,9 +76,9 @@ def _placed(score: np.ndarray, inside: np.ndarray) -> np.ndarray | None:
 
 def auroc(values: np.ndarray, group: np.ndarray) -> Interval | None:
     """The AUROC of `within_folds` with its interval; as wide as that of a model at chance where all values are equal."""
-    found = of_windows(values, group)
-    if found is None:
+    interval = of_windows(values, group)
+    if interval is None:
         return None
     # Perfect or constant answers do not vary, yet a few windows cannot show that for certain.
-    least = 1.96 / np.sqrt(3 * np.isfinite(values).any(0).sum()) if found.low == found.high else 0.0
-    return Interval(found.value, max(0.0, found.low - least), min(1.0, found.high + least))
+    least = 1.96 / np.sqrt(3 * np.isfinite(values).any(0).sum()) if interval.low == interval.high else 0.0
+    return Interval(interval.value, max(0.0, interval.low - least), min(1.0, interval.high + least))

@@ -46,12 +46,12 @@ def contradiction(transfer: bool) -> str:
 
 def gates(baseline: float | None) -> tuple[Gate, ...]:
     """The researcher's thresholds with what each says of the baseline's macro F1."""
-    found = []
+    rows = []
     for threshold, source, text in GATES:
         side, _, advice = text.partition(": ")
         applies = baseline is not None and (baseline < threshold) == (side == "below")
-        found.append(Gate(threshold, source, baseline, advice if applies else f"not {side}, nothing to do"))
-    return tuple(found)
+        rows.append(Gate(threshold, source, baseline, advice if applies else f"not {side}, nothing to do"))
+    return tuple(rows)
 
 
 def skip(study: str, seen: Mapping[str, Comparison], bars: bool) -> str:
@@ -59,35 +59,33 @@ def skip(study: str, seen: Mapping[str, Comparison], bars: bool) -> str:
     if study in ("transfer", "objectives", "pretraining-data") and not bars:
         return "there are no bars to pre-train on"
     if study in ("losses", "gradients") and _tasks_do_not_interfere(seen):
-        return (
-            "training the class alone is no better than training both tasks, so the tasks are not in each other's way"
-        )
+        return "training the class alone is no better than training both tasks, so the tasks do not interfere"
     if study == "patience" and "transfer" in seen and not _stops_early(seen["transfer"]):
         return "in no arm of the transfer study did the median fit stop early"
     if study == "pretraining-data" and "objectives" in seen and not _word(seen["objectives"], "helps"):
-        return "no pre-training task was shown to help, so which bars it should see is not asked"
+        return "no pre-training task was shown to help, so which bars it should see is not tested"
     return ""
 
 
-def adopt(study: str, found: Comparison) -> str:
+def adopt(study: str, comparison: Comparison) -> str:
     """The network arm whose verdict on macro F1 is that it helps, the largest difference first; empty when none does."""
     if study in ("labels", "tasks"):
         return ""
-    own = [row for row in _of_networks(found) if row.verdict == "helps"]
+    own = [row for row in _of_networks(comparison) if row.verdict == "helps"]
     return max(own, key=lambda row: row.delta).arm if own else ""
 
 
-def _of_networks(found: Comparison) -> list[Verdict]:
-    networks = {arm.name for arm in found.arms if arm.model == "network"}
+def _of_networks(comparison: Comparison) -> list[Verdict]:
+    networks = {arm.name for arm in comparison.arms if arm.model == "network"}
     return [
         row
-        for row in found.verdicts
-        if row.metric == "f1_macro" and row.against == found.against and row.arm in networks
+        for row in comparison.verdicts
+        if row.metric == "f1_macro" and row.against == comparison.against and row.arm in networks
     ]
 
 
-def _word(found: Comparison, word: str) -> bool:
-    return any(row.verdict == word for row in _of_networks(found))
+def _word(comparison: Comparison, word: str) -> bool:
+    return any(row.verdict == word for row in _of_networks(comparison))
 
 
 def _tasks_do_not_interfere(seen: Mapping[str, Comparison]) -> bool:
@@ -97,8 +95,8 @@ def _tasks_do_not_interfere(seen: Mapping[str, Comparison]) -> bool:
     return row is not None and row.verdict in ("equivalent", "hurts")
 
 
-def _stops_early(found: Comparison) -> bool:
-    networks: list[ArmFacts] = [arm for arm in found.arms if arm.model == "network" and arm.epochs is not None]
+def _stops_early(comparison: Comparison) -> bool:
+    networks: list[ArmFacts] = [arm for arm in comparison.arms if arm.model == "network" and arm.epochs is not None]
     return any(
         arm.best_epoch is not None and arm.epochs - arm.best_epoch >= (arm.patience or np.inf)
         for arm in networks

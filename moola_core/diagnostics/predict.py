@@ -15,14 +15,14 @@ from moola_core.diagnostics.transfer import aggregate
 from moola_core.runs.store import Run
 
 BATCH = 128  # measured fastest on one thread
-ROWS = 2048  # windows × fits that are asked at once: a gigabyte or two with wide networks
+ROWS = 2048  # windows × fits that are evaluated at once: a gigabyte or two with wide networks
 FAMILIAR_SHARE = 0.99
 LEAST_SUPPORT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Windows x [m, K, F] in raw units, from row `first` of all, to be asked of the run in `folder`."""
+    """Windows x [m, K, F] in raw units, from row `first` of all, to be predicted by the run in `folder`."""
 
     folder: Path
     first: int
@@ -30,8 +30,8 @@ class Job:
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
-    """What every fit said of a job's windows: probabilities [fits, m, C] and pointers (center, length) [fits, m, 2] as fractions,
+class FitOutputs:
+    """Every fit's outputs for a job's windows: probabilities [fits, m, C] and pointers (center, length) [fits, m, 2] as fractions,
     None for a task that was not trained."""
 
     first: int
@@ -40,51 +40,53 @@ class Said:
 
 
 @torch.inference_mode()
-def ask(job: Job) -> Said:
+def ask(job: Job) -> FitOutputs:
     """Every fit of the run on the job's windows."""
     run = Run(job.folder)
     classes = len(classes_of(run))
     probabilities, pointers = [], []
     for repeat, fold in sorted(run.replicates()):
         fitted = load_fitted(run, repeat, fold)
-        found = [fitted.model(part) for part in fitted.scaled(job.x).split(BATCH)]
-        if found[0].logits is not None:
-            logits = torch.cat([part.logits for part in found]).double()
+        outputs = [fitted.model(part) for part in fitted.scaled(job.x).split(BATCH)]
+        if outputs[0].logits is not None:
+            logits = torch.cat([part.logits for part in outputs]).double()
             probabilities.append(torch.softmax(logits, 1)[:, :classes].numpy())
-        if found[0].pointer is not None:
-            pointers.append(torch.cat([part.pointer for part in found]).double().numpy())
-    return Said(job.first, np.stack(probabilities) if probabilities else None, np.stack(pointers) if pointers else None)
+        if outputs[0].pointer is not None:
+            pointers.append(torch.cat([part.pointer for part in outputs]).double().numpy())
+    return FitOutputs(
+        job.first, np.stack(probabilities) if probabilities else None, np.stack(pointers) if pointers else None
+    )
 
 
 @torch.inference_mode()
-def ask_together(job: Job, device: str) -> Said:
-    """What `ask` finds, all fits at once on a device."""
+def ask_together(job: Job, device: str) -> FitOutputs:
+    """What `ask` returns, all fits at once on a device."""
     run = Run(job.folder)
     fits = [load_fitted(run, repeat, fold) for repeat, fold in sorted(run.replicates())]
     together, size = Together(fits, run.spec.model, device), max(1, ROWS // len(fits))
     parts = [job.x[i : i + size] for i in range(0, len(job.x), size)]
-    found = [together(torch.stack([fit.scaled(part) for fit in fits])) for part in parts]
+    outputs = [together(torch.stack([fit.scaled(part) for fit in fits])) for part in parts]
     probabilities = pointers = None
-    if found[0].logits is not None:
-        logits = torch.cat([part.logits for part in found if part.logits is not None], 1).double()
+    if outputs[0].logits is not None:
+        logits = torch.cat([part.logits for part in outputs if part.logits is not None], 1).double()
         probabilities = torch.softmax(logits, 2)[:, :, : len(classes_of(run))].cpu().numpy()
-    if found[0].pointer is not None:
-        pointers = torch.cat([part.pointer for part in found if part.pointer is not None], 1).double().cpu().numpy()
-    return Said(job.first, probabilities, pointers)
+    if outputs[0].pointer is not None:
+        pointers = torch.cat([part.pointer for part in outputs if part.pointer is not None], 1).double().cpu().numpy()
+    return FitOutputs(job.first, probabilities, pointers)
 
 
-def combine(said: Said, classes: tuple[str, ...], window_bars: int) -> dict[str, np.ndarray]:
-    """One row a window: mean probabilities, the answer, how many fits agree, the median pointer in bars and its spread."""
+def combine(outputs: FitOutputs, classes: tuple[str, ...], window_bars: int) -> dict[str, np.ndarray]:
+    """One row a window: mean probabilities, the predicted class, how many fits agree, the median pointer in bars and its spread."""
     columns: dict[str, np.ndarray] = {}
-    if said.probabilities is not None:
-        mean = said.probabilities.mean(0)
+    if outputs.probabilities is not None:
+        mean = outputs.probabilities.mean(0)
         answer = mean.argmax(1)
         columns |= {f"p_{name}": mean[:, i] for i, name in enumerate(classes)}
         columns["predicted"] = np.array(classes)[answer]
-        columns["agreement"] = (said.probabilities.argmax(2) == answer).mean(0)
-        columns["p_std"] = said.probabilities.std(0)[np.arange(len(answer)), answer]
-    if said.pointers is not None:
-        center, half = said.pointers[:, :, 0] * window_bars, said.pointers[:, :, 1] * window_bars / 2
+        columns["agreement"] = (outputs.probabilities.argmax(2) == answer).mean(0)
+        columns["p_std"] = outputs.probabilities.std(0)[np.arange(len(answer)), answer]
+    if outputs.pointers is not None:
+        center, half = outputs.pointers[:, :, 0] * window_bars, outputs.pointers[:, :, 1] * window_bars / 2
         middle, reach = np.median(center, 0), np.median(half, 0)
         columns["start_pred"] = np.clip(middle - reach, 0, window_bars - 1)
         columns["end_pred"] = np.clip(middle + reach, 0, window_bars - 1)
@@ -108,7 +110,7 @@ class Familiar:
         self.shape = LedoitWolf().fit(scaled)
 
     def distance(self, x: np.ndarray) -> np.ndarray:
-        """Distance [m] of windows x [m, K, F]; beyond `threshold` they are foreign."""
+        """Distance [m] of windows x [m, K, F]; beyond `threshold` they are out-of-distribution."""
         return _distance(self.shape, (aggregate(x).astype(float) - self.mean) / self.std)
 
 
@@ -128,14 +130,14 @@ def stretches(
     votes, cover = _count(begin, end, bars), _count(first, first + window_bars - 1, bars)
     share = np.divide(votes, cover, out=np.zeros(bars), where=cover > 0)
     inside = np.diff(np.r_[0, (share >= LEAST_SUPPORT).astype(int), 0])
-    found = []
+    expansions = []
     for a, b in zip(np.flatnonzero(inside == 1), np.flatnonzero(inside == -1) - 1, strict=True):
         middle = (a + b) // 2
         voters = (begin <= middle) & (middle <= end)
         mean = probability[voters].mean(0)
         label = int(mean.argmax())
-        found.append((int(a), int(b), label, float(mean[label]), float(share[middle])))
-    return found
+        expansions.append((int(a), int(b), label, float(mean[label]), float(share[middle])))
+    return expansions
 
 
 def _count(begin: np.ndarray, end: np.ndarray, bars: int) -> np.ndarray:

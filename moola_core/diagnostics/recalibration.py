@@ -1,4 +1,4 @@
-"""Recalibration: maps from probabilities to more honest ones, fitted on other folds than those they are used on."""
+"""Recalibration: maps to better calibrated probabilities, fitted on other folds than those they are used on."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def isotonic(p: np.ndarray, target: np.ndarray) -> Fitted:
     ]
 
     def use(q: np.ndarray) -> np.ndarray:
-        found = np.stack([step.predict(q[:, i]) for i, step in enumerate(maps)], axis=1) + SMALLEST
-        return found / found.sum(1, keepdims=True)
+        calibrated = np.stack([step.predict(q[:, i]) for i, step in enumerate(maps)], axis=1) + SMALLEST
+        return calibrated / calibrated.sum(1, keepdims=True)
 
     return use, None
 
@@ -69,9 +69,9 @@ def _logistic(describe: Callable[[np.ndarray], np.ndarray], p: np.ndarray, targe
     model = LogisticRegression(C=1e6, max_iter=2000).fit(describe(p), target)
 
     def use(q: np.ndarray) -> np.ndarray:
-        found = np.zeros_like(q)
-        found[:, present] = model.predict_proba(describe(q))
-        return found
+        calibrated = np.zeros_like(q)
+        calibrated[:, present] = model.predict_proba(describe(q))
+        return calibrated
 
     return use, None
 

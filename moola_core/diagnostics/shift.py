@@ -66,15 +66,21 @@ def _table(
     rows = []
     for i, name in enumerate(features):
         a, b = ours[:, i], theirs[:, i]
-        found = ks_2samp(a, b)
+        test = ks_2samp(a, b)
         again = [_ks(rng.choice(a, len(a)), np.sort(rng.choice(b, len(b)))) for _ in range(DRAWS)]
         low, high = np.quantile(again, [0.025, 0.975])
         rows.append(
             FeatureShift(
-                name, float(found.statistic), float(low), float(high), float(found.pvalue), population_stability(a, b),
-                float(a.mean()), float(b.mean()),
+                name,
+                float(test.statistic),
+                float(low),
+                float(high),
+                float(test.pvalue),
+                population_stability(a, b),
+                float(a.mean()),
+                float(b.mean()),
             )
-        )  # fmt: skip
+        )
     return tuple(rows)
 
 
@@ -92,7 +98,7 @@ def _domain(
 ) -> Domain:
     """Logistic regression on means and deviations; windows that share bars stay in one fold."""
     described, labelled, predicted = _telling(x, group, others, seed)
-    said = predicted(labelled)
+    probability = predicted(labelled)
     rng = np.random.default_rng(seed)
     null = []
     for _ in range(NULL_DRAWS):
@@ -100,31 +106,37 @@ def _domain(
         null.append(roc_auc_score(shuffled, predicted(shuffled)))
     low, high = np.quantile(null, [0.025, 0.975])
     drivers = _drivers(described, labelled, features)
-    first = np.argsort(-said[: len(x)])[:LISTED]
+    first = np.argsort(-probability[: len(x)])[:LISTED]
     return Domain(
-        float(roc_auc_score(labelled, said)), float(low), float(high), NULL_DRAWS,
+        float(roc_auc_score(labelled, probability)),
+        float(low),
+        float(high),
+        NULL_DRAWS,
         drivers,
-        tuple(Foreign(str(window_id[i]), float(said[i])) for i in first),
-        _interval(labelled, said, group),
-    )  # fmt: skip
+        tuple(Foreign(str(window_id[i]), float(probability[i])) for i in first),
+        _interval(labelled, probability, group),
+    )
 
 
-def _interval(labelled: np.ndarray, said: np.ndarray, group: np.ndarray) -> Interval | None:
+def _interval(labelled: np.ndarray, probability: np.ndarray, group: np.ndarray) -> Interval | None:
     """The AUROC with its interval; the other windows are far from each other, and each stands for itself."""
-    groups = np.r_[group, group.max() + 1 + np.arange(len(said) - len(group))]
-    p, one_fold = np.stack([1 - said, said], axis=1)[None], np.zeros((1, len(said)), int)
+    groups = np.r_[group, group.max() + 1 + np.arange(len(probability) - len(group))]
+    p, one_fold = np.stack([1 - probability, probability], axis=1)[None], np.zeros((1, len(probability)), int)
     return auroc(within_folds(labelled.astype(int), p, one_fold), groups)
 
 
-def told_apart(
+def domain_auroc(
     x: np.ndarray, group: np.ndarray, features: tuple[str, ...], others: np.ndarray, seed: int = 0
 ) -> tuple[Interval, float, tuple[str, ...]]:
-    """AUROC with which windows x [n, K, F] are told from others [m, K, F], cross-validated, with its interval; the upper end of 95% if
-    there were no difference, by the rank sum's normal approximation (quicker than shuffles); and what it goes by."""
+    """AUROC of a classifier that separates windows x [n, K, F] from others [m, K, F], with what it relies on.
+
+    → the cross-validated AUROC with its interval; the upper end of 95% if there were no difference, by the rank sum's
+    normal approximation (quicker than shuffles); the features that it relies on.
+    """
     described, labelled, predicted = _telling(x, group, others, seed)
-    said = predicted(labelled)
-    auc = float(roc_auc_score(labelled, said))
-    interval = _interval(labelled, said, group) or Interval(auc, auc, auc)
+    probability = predicted(labelled)
+    auc = float(roc_auc_score(labelled, probability))
+    interval = _interval(labelled, probability, group) or Interval(auc, auc, auc)
     n, m = len(x), len(others)
     null_high = 0.5 + 1.96 * np.sqrt((n + m + 1) / (12 * n * m))
     return interval, float(null_high), tuple(name for name, _ in _drivers(described, labelled, features))

@@ -1,4 +1,4 @@
-"""Where a run is wrong: metrics by slice, confident errors, labels worth a second look."""
+"""Where a run is wrong: metrics by slice, confident errors, possible label errors."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def errors(predictions: pd.DataFrame, windows: Windows, exchange_tz: str = "Amer
     if classes:
         rows = rows.assign(target=table.target, answered=table.number(predictions["predicted"].to_numpy()))
     rng = np.random.default_rng(seed)
-    found = tuple(
+    slices = tuple(
         _slice(by, str(value), part, classes, rng)
         for by in ("grade", "hour", "volatility", "expansion", "source")
         for value, part in _parts(rows, by)
     )
     if not classes:
-        return Errors(found, (), (), "The class was not trained, so no label can be doubted.")
+        return Errors(slices, (), (), "The class was not trained, so label errors cannot be looked for.")
     means = _means(predictions, classes)
     wrong = means[means["answer"] != means["label"]].sort_values("p_answer", ascending=False)
     grid = table.grid()
     surely = claims.beats_chance(grid, np.arange(len(grid.target)))
     doubted, note = _second_look(means, classes, above(surely, 0.5) == SUPPORTED)
-    return Errors(found, _suspects(wrong), _suspects(doubted), note)
+    return Errors(slices, _suspects(wrong), _suspects(doubted), note)
 
 
 def describe(windows: Windows, exchange_tz: str) -> pd.DataFrame:
@@ -63,11 +63,11 @@ def describe(windows: Windows, exchange_tz: str) -> pd.DataFrame:
 
 def _thirds(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(values)
-    found = np.full(len(values), "", object)
+    thirds = np.full(len(values), "", object)
     if known.sum() >= len(THIRDS) and np.ptp(values[known]) > 0:
         edges = np.quantile(values[known], [1 / 3, 2 / 3])
-        found[known] = np.array(THIRDS, object)[np.searchsorted(edges, values[known], "left")]
-    return found
+        thirds[known] = np.array(THIRDS, object)[np.searchsorted(edges, values[known], "left")]
+    return thirds
 
 
 def _parts(rows: pd.DataFrame, by: str) -> Iterator[tuple[object, pd.DataFrame]]:
@@ -87,7 +87,7 @@ def _slice(by: str, value: str, part: pd.DataFrame, classes: tuple[str, ...], rn
         interval = binomtest(round(accuracy * n), n).proportion_ci(method="wilson")
         low, high = float(interval.low), float(interval.high)
         target, answered = (part[name].to_numpy() for name in ("target", "answered"))
-        # F1 asks only for answers: the probabilities say that a class was predicted.
+        # F1 needs only predicted classes: the probabilities say that a class was predicted.
         own = Predictions(classes, target, np.eye(len(classes))[answered], answered=answered)
         weight = (part["repeat"].to_numpy() == part["repeat"].unique()[:, None]).astype(float)
         f1 = float(measure(own, weight, names=["f1_macro"])["f1_macro"].mean())
@@ -101,7 +101,7 @@ def _slice(by: str, value: str, part: pd.DataFrame, classes: tuple[str, ...], rn
 
 
 def _means(predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-    """One row a window: label, probabilities averaged over the repeats, the answer, and its and the label's probability."""
+    """One row a window: label, probabilities averaged over the repeats, the predicted class, and its and the label's probability."""
     names = [f"p_{name}" for name in classes]
     means = predictions.groupby("window_id").agg({"label": "first", **dict.fromkeys(names, "mean")}).reset_index()
     p = means[names].to_numpy(float)
@@ -121,13 +121,15 @@ def _second_look(means: pd.DataFrame, classes: tuple[str, ...], surely: bool) ->
         shown = "unknown" if np.isnan(auc) else f"{auc:.2f}"
         why = "with an interval that reaches 0.5" if auc >= LEAST_AUC else f"below {LEAST_AUC}"
         return means.iloc[:0], (
-            f"The out-of-fold AUROC is {shown}, {why}: where the models can hardly tell the classes, their doubts "
-            "say nothing about the labels."
+            f"The out-of-fold AUROC is {shown}, {why}: where the models can hardly separate the classes, their "
+            "disagreement with a label says nothing about it."
         )
     usual = np.array([p[label == name, i].mean() for i, name in enumerate(classes)])
     doubted = (means["answer"].to_numpy() != label) & (p.max(1) >= usual[p.argmax(1)])
-    found = means[doubted].sort_values("p_label")
-    return found, "" if len(found) else "No label is contradicted as surely as other windows are told."
+    suspects = means[doubted].sort_values("p_label")
+    return suspects, "" if len(
+        suspects
+    ) else "No window with another predicted class reaches the usual probability of that class."
 
 
 def _suspects(rows: pd.DataFrame) -> tuple[Suspect, ...]:

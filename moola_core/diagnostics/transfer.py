@@ -140,7 +140,7 @@ def _hsic(k: np.ndarray, m: np.ndarray) -> float:
 
 
 def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | None) -> Transferred:
-    """The encoder that the run began with beside one of random weights and what its fits made of it.
+    """The encoder that the run began with next to one of random weights and what its fits made of it.
 
     x [n, K, F]: what the models read of `windows`, in raw units. Raises DataError for a run that began with no encoder.
     """
@@ -182,11 +182,11 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
 
 def _randoms(spec: Finetune, start: Pretrained, repeats: Sequence[int]) -> dict[int, Fitted]:
     """The same encoder with random weights, others in each repeat: one draw may happen to be a good or a bad one."""
-    found = {}
+    encoders = {}
     for repeat in repeats:
         torch.manual_seed(spec.training.seed + repeat)
-        found[repeat] = Fitted(_network(spec, len(start.mean), None), start.mean, start.std)
-    return found
+        encoders[repeat] = Fitted(_network(spec, len(start.mean), None), start.mean, start.std)
+    return encoders
 
 
 def _network(spec, width: int, weights: Mapping[str, np.ndarray] | None) -> Encoder:
@@ -209,10 +209,14 @@ def _layers(start: Fitted, random: Fitted, tuned: Sequence[Fitted], x: np.ndarra
         moved = [_moved(start.model, one.model, i) for one in tuned]
         rows.append(
             LayerChange(
-                i + 1, float(np.mean(values)), float(min(values)), float(max(values)),
-                debiased_cka(before[i].numpy(), chance[i].numpy()), float(np.mean(moved)),
+                i + 1,
+                float(np.mean(values)),
+                float(min(values)),
+                float(max(values)),
+                debiased_cka(before[i].numpy(), chance[i].numpy()),
+                float(np.mean(moved)),
             )
-        )  # fmt: skip
+        )
     return tuple(rows)
 
 

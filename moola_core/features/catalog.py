@@ -29,7 +29,7 @@ FEATURES: tuple[Feature, ...] = (
     _relativity("body_pct", -1, 1, "of the bar's range", "body, signed"),
     _relativity("upper_wick", 0, 1, "of the bar's range", "wick above the body"),
     _relativity("lower_wick", 0, 1, "of the bar's range", "wick below the body"),
-    _relativity("range_z", 0, 3, "of the mean range", "range beside its exponential mean"),
+    _relativity("range_z", 0, 3, "of the mean range", "range relative to its exponential mean"),
     _relativity("dist_prev_SH", -3, 3, "ATR", "distance up to the last swing high"),
     _relativity("dist_prev_SL", -3, 3, "ATR", "distance down to the last swing low"),
     _relativity("bars_since_SH", 0, 3, "windows", "time since the last swing high"),

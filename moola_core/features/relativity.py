@@ -1,6 +1,6 @@
 """The 12 relativity columns as one pass over the bars, in float64, stored as float32.
 
-The swing machine is stepped here beside the columns, so that 1.8M bars need one pass and no memory but the output.
+The swing machine is stepped here along with the columns, so that 1.8M bars need one pass and no memory but the output.
 `moola_core.features.zigzag` owns its rules.
 """
 

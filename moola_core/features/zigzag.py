@@ -55,7 +55,7 @@ def turned(up, extreme, candidate, candidate_age, bar, atr):
 @njit(cache=True)
 def _swings(ohlc, high, bar, price, confirmed):
     kept = np.zeros(ATR_BARS)
-    trend, extreme, extreme_bar, candidate, candidate_bar, found = 0, 0.0, 0, np.nan, 0, 0
+    trend, extreme, extreme_bar, candidate, candidate_bar, count = 0, 0.0, 0, np.nan, 0, 0
     for i in range(1, ohlc.shape[0]):
         h, low, c = ohlc[i, 1], ohlc[i, 2], ohlc[i, 3]
         atr = step_atr(h, low, ohlc[i - 1, 3], kept, i)
@@ -70,12 +70,12 @@ def _swings(ohlc, high, bar, price, confirmed):
         if np.isnan(candidate) or (side - candidate) * trend > 0.0:
             candidate, candidate_bar = side, i
         if turned(up, extreme, candidate, i - candidate_bar, (h, low, c), atr):
-            high[found], bar[found], price[found], confirmed[found] = up, extreme_bar, extreme, i
-            found += 1
+            high[count], bar[count], price[count], confirmed[count] = up, extreme_bar, extreme, i
+            count += 1
             trend = -trend
             extreme = low if up else h
             candidate, extreme_bar, candidate_bar = extreme, i, i
-    return found
+    return count
 
 
 def swings(ohlc: np.ndarray) -> Swings:
@@ -83,5 +83,5 @@ def swings(ohlc: np.ndarray) -> Swings:
     ohlc = np.ascontiguousarray(ohlc, dtype=np.float64)
     n = len(ohlc)
     high, bar, price, confirmed = np.empty(n, bool), np.empty(n, np.int64), np.empty(n), np.empty(n, np.int64)
-    found = _swings(ohlc, high, bar, price, confirmed)
-    return Swings(high[:found], bar[:found], price[:found], confirmed[:found])
+    count = _swings(ohlc, high, bar, price, confirmed)
+    return Swings(high[:count], bar[:count], price[:count], confirmed[:count])

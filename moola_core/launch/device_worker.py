@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 
 class DeviceWorker:
-    """Serves one device of one store until it is told to stop, or for `idle_s` after its last run."""
+    """Serves one device of one store until `stop` is called, or for `idle_s` after its last run."""
 
     command = (sys.executable, "-m", "moola_core.launch.worker")
     grace_s = groups.GRACE_S
@@ -46,7 +46,7 @@ class DeviceWorker:
         """Work until stopped or idle. Raises RunError when the device has a worker already."""
         if not self.lock.acquire():
             raise RunError(
-                f"{self.device} has a worker already.", where=str(self.lock.path), hint="One a device is enough."
+                f"{self.device} has a worker already.", where=str(self.lock.path), hint="One per device is enough."
             )
         try:
             self._catch_up()
@@ -119,9 +119,14 @@ class DeviceWorker:
         try:
             with (run.folder / "log.txt").open("ab") as log:
                 child = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                    env=settings, cwd=folder if Path(folder).is_dir() else None,
-                )  # fmt: skip
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    env=settings,
+                    cwd=folder if Path(folder).is_dir() else None,
+                )
             return child, identity(child.pid)
         except OSError as error:
             run.claim(("queued",), state="failed", error=f"No process could be started: {error.strerror}.", ended=now())

@@ -34,7 +34,7 @@ def check(device: str) -> str:
 def can_do(device: str) -> tuple[str, ...]:
     """What a run may need (training.device) for this device's worker to begin it.
 
-    Beside a card the processor's worker leaves alone what may use the card.
+    With a card in the host, the CPU's worker leaves alone what may use the card.
     """
     return ("cpu",) if device == "cpu" and default_device() != "cpu" else ("auto", "cpu", "cuda")
 

@@ -24,9 +24,11 @@ def members(leader: Mapping[str, Any]) -> list[int]:
     """
     number = int(leader["pid"])
     try:
-        found = identity(number)
+        current = identity(number)
         same = (
-            found["ticks"] == leader.get("ticks") if found["ticks"] else abs(found["started"] - leader["started"]) < 1
+            current["ticks"] == leader.get("ticks")
+            if current["ticks"]
+            else abs(current["started"] - leader["started"]) < 1
         )
         if not same:
             return []

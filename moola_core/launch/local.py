@@ -98,14 +98,14 @@ class LocalLauncher:
 
 def claim(run: Run, process: dict[str, Any], queue: dict[str, Any]) -> Record:
     """Make an interrupted run one that is to begin, here or in the queue. Raises RunError when there is nothing to resume."""
-    found, record = run.record, None
-    if found.state in RESUMABLE:
+    current, record = run.record, None
+    if current.state in RESUMABLE:
         cancelling.withdraw(run)
         record = run.claim(RESUMABLE, state="queued", error="", ended="", process=process, queue=queue)
-        found = run.record
+        current = run.record
     if record is None:
-        hint = "Wait until it ends." if found.active else "There is nothing left to do."
-        raise RunError(f"is {found.state}.", where=f"run {run.id}", hint=hint)
+        hint = "Wait until it ends." if current.active else "There is nothing left to do."
+        raise RunError(f"is {current.state}.", where=f"run {run.id}", hint=hint)
     return record
 
 
@@ -128,9 +128,13 @@ def ensure_worker(root: Path, device: str = "") -> None:
         lock.path.parent.mkdir(parents=True, exist_ok=True)
         with lock.path.with_suffix(".log").open("ab") as log:
             process = subprocess.Popen(
-                [*command, "--idle", str(IDLE_S)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, env=environment,
-            )  # fmt: skip
+                [*command, "--idle", str(IDLE_S)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
     except OSError as error:
         raise StoreError(
             f"no process could be started: {error.strerror}.", where=str(root), hint="Free memory and disk."

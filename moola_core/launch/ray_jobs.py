@@ -118,7 +118,7 @@ class RayLauncher:
             )
         except Exception as error:
             sentence = (
-                f"The cluster did not take it: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+                f"The cluster did not accept it: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
             )
             run.claim(("queued",), state="failed", error=sentence, ended=now())
             raise RunError(sentence, where=self.address, hint="Look at the cluster with `ray status`.") from error
@@ -162,5 +162,5 @@ def _job(run: Run) -> str:
 
 def _unknown(run: Run, error: Exception) -> MoolaError:
     return RunError(
-        f"the cluster gives no answer: {str(error).splitlines()[0]}", where=f"run {run.id}", hint="Is it still up?"
+        f"the cluster does not respond: {str(error).splitlines()[0]}", where=f"run {run.id}", hint="Is it still up?"
     )

@@ -26,7 +26,7 @@ def finetune_spec(
     data : mapping of str to value
         Fields of ``moola_core.specs.Data``.
     changes : mapping of str to value
-        Changes of the preset's settings, and of those that the checkpoint tells.
+        Changes of the preset's settings, and of those that the checkpoint implies.
     checkpoint : str
         A pre-training run's id, or a file, to start the encoder from; empty for random weights.
     store : str or Path
@@ -37,11 +37,11 @@ def finetune_spec(
     SpecError, DataError, CheckpointError
         When a setting or a file is wrong, or the checkpoint cannot be read, contradicts the settings or does not fit.
     """
-    start, told = preset(name), {}
+    start, inherited = preset(name), {}
     if checkpoint:
         state = bool(data.get("bars")) and start.keeps_state  # a state that runs on needs bars
-        told = start_from(checkpoint, start.schedule, store, state)
-    spec = _with_files(start.finetune(), data, told | dict(changes))
+        inherited = start_from(checkpoint, start.schedule, store, state)
+    spec = _with_files(start.finetune(), data, inherited | dict(changes))
     refuse_contradiction(spec, store)
     if spec.transfer.checkpoint:
         _check_encoder(spec, Path(store))

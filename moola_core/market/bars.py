@@ -92,7 +92,7 @@ def bars_from_arrays(time: np.ndarray, ohlc: np.ndarray, **columns: np.ndarray |
 def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:
     """Bars of a file in any format of `moola_core.market.readers` that holds bars.
 
-    reading: how to understand the file; the one saved beside it, or the defaults, when not given.
+    reading: how to understand the file; the one saved next to it, or the defaults, when not given.
     Raises DataError that names the file, the rule, the count and the first rows.
     """
     reading = reading or load_reading(path)
@@ -129,7 +129,7 @@ def _clean(table: pd.DataFrame, reading: Reading, where: str, notes: Sequence[st
         table, time, ohlc = table[~bad].reset_index(drop=True), time[~bad], ohlc[~bad]
     else:
         names = np.array([f"row {i} at {str(moment)[:19]}" for i, moment in enumerate(time)]) if bad.any() else time
-        hint = "Mend the rows, or read with --repair drop."
+        hint = "Fix the rows, or read with --repair drop."
         refuse(
             Report(
                 "bars", len(time), tuple(p for rule, rows in faults.items() for p in problem(rule, rows, names, hint))

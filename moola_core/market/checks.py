@@ -1,4 +1,4 @@
-"""What a file of bars or windows was found to be: problems that refuse it, warnings that do not."""
+"""The checks of a file of bars or windows: problems that refuse it, warnings that do not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in a file. `rows` counts what was kept."""
+    """The problems and warnings of a file. `rows` counts what was kept."""
 
     kind: Literal["bars", "windows"]
     rows: int
@@ -62,5 +62,5 @@ def refuse(report: Report, where: str) -> None:
     """Raise DataError when the report holds problems; each is named with its first rows and how to fix it."""
     if report.ok:
         return
-    fixes = dict.fromkeys(found.hint for found in report.problems if found.hint)
-    raise DataError(" ".join(str(found) for found in report.problems), where=where, hint=" ".join(fixes))
+    fixes = dict.fromkeys(broken.hint for broken in report.problems if broken.hint)
+    raise DataError(" ".join(str(broken) for broken in report.problems), where=where, hint=" ".join(fixes))

@@ -33,10 +33,10 @@ def has_order(values: pd.Series) -> bool:
 
 def _split(text: object) -> tuple[str, str] | None:
     """The date in numbers and the rest of the text; None where there is no such date, or a year stands before it."""
-    found = _DATE.search(text) if isinstance(text, str) else None
-    if found is None or _YEAR_FIRST.search(found.string):
+    match = _DATE.search(text) if isinstance(text, str) else None
+    if match is None or _YEAR_FIRST.search(match.string):
         return None
-    return found[0], found.string[: found.start()] + found.string[found.end() :]
+    return match[0], match.string[: match.start()] + match.string[match.end() :]
 
 
 def year_first(values: pd.Series, order: str | None, where: str) -> tuple[pd.Series, str]:
@@ -62,13 +62,13 @@ def year_first(values: pd.Series, order: str | None, where: str) -> tuple[pd.Ser
             [None if day is None else day + rest for day, rest in zip(texts[day], clock, strict=True)], object
         )
 
-    chosen = possible[0] if len(possible) == 1 else _inferred({name: _moments(written(name)) for name in possible})
-    if chosen is None:
+    selected = possible[0] if len(possible) == 1 else _inferred({name: _moments(written(name)) for name in possible})
+    if selected is None:
         raise _question(dates, {name: candidates[name] for name in possible}, where)
-    found = values.astype(object).copy()
-    found.iloc[rows] = written(chosen)
-    note = f"Dates are read as {ORDERS[chosen]}, for only so do the rows follow one another."
-    return found, note if len(possible) > 1 else ""
+    rewritten = values.astype(object).copy()
+    rewritten.iloc[rows] = written(selected)
+    note = f"Dates are read as {ORDERS[selected]}, because only then do the rows follow one another."
+    return rewritten, note if len(possible) > 1 else ""
 
 
 def _dates(texts: np.ndarray, order: str) -> np.ndarray:
@@ -106,7 +106,7 @@ def _possible(candidates: dict[str, np.ndarray], texts: np.ndarray, where: str) 
 
 
 def _clock(text: str) -> str:
-    """What stands beside the date, as ISO 8601 writes it: 24 hours, an offset with a colon."""
+    """What stands next to the date, as ISO 8601 writes it: 24 hours, an offset with a colon."""
     clock = _WEEKDAY.sub("", text).strip(" T,;")
     clock = _HALF_DAY.sub(lambda half: f"{int(half[1]) % 12 + 12 * (half[3].lower() == 'p'):02d}:{half[2]}", clock)
     return re.sub(r"\s*(?:GMT|UTC|Z)$", "Z", _OFFSET.sub(r"\1:\2", clock))
@@ -120,17 +120,20 @@ def _moments(texts: np.ndarray) -> np.ndarray:
 
 def _inferred(times: dict[str, np.ndarray]) -> str | None:
     """The one order under which the rows follow one another; None when several or none do."""
-    days = {name: np.unique(found.astype("M8[D]")) for name, found in times.items()}
+    days = {name: np.unique(moments.astype("M8[D]")) for name, moments in times.items()}
     if min(map(len, days.values())) < 2:
         return None
-    steps = {name: np.diff(found).astype(float) / 86400 for name, found in times.items()}
+    steps = {name: np.diff(moments).astype(float) / 86400 for name, moments in times.items()}
     ordered = [name for name, step in steps.items() if (step >= 0).all() or (step <= 0).all()]
-    within_days = all(len(found) >= _ROWS_PER_DAY * len(days[name]) for name, found in times.items())
+    within_days = all(len(moments) >= _ROWS_PER_DAY * len(days[name]) for name, moments in times.items())
     if len(ordered) == 1 and (within_days or len(days[ordered[0]]) >= _LEAST_DAYS):
         return ordered[0]
     if not within_days:
         return None
-    breaks = {name: np.abs(step[found[1:].astype("M8[D]") != found[:-1].astype("M8[D]")]) for (name, step), found in zip(steps.items(), times.values(), strict=True)}  # fmt: skip
+    breaks = {}
+    for name, moments in times.items():
+        day = moments.astype("M8[D]")
+        breaks[name] = np.abs(steps[name][day[1:] != day[:-1]])
     near = [name for name in ordered if (breaks[name] <= _NEAR_DAYS).all()]
     others_far = all((breaks[name] >= _FAR_DAYS).all() for name in times if name not in near)
     return near[0] if len(near) == 1 and others_far else None
@@ -144,7 +147,7 @@ def _question(texts: np.ndarray, candidates: dict[str, np.ndarray], where: str) 
     return DataError(
         f"the date {texts[row]} may be {may_be}, and nothing in the file decides it.",
         where=where,
-        hint=f"Say which with {flags}, or in the app: Overview, Read a new file, Order of day and month.",
+        hint=f"Choose one with {flags}, or in the app: Overview, Read a new file, Order of day and month.",
     )
 
 

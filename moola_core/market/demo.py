@@ -9,7 +9,7 @@ an expansion. Three worlds differ in what the bars outside the labelled windows 
 - harmful: no episode, and everywhere (in the windows too) a strong cycle in the bars' ranges that has nothing to do with
   the labels: whatever describes these bars best describes the cycle.
 
-Which world helps, and how much, is for measurement to say, not for the name.
+Which world helps, and how much, is for measurement to show, not for the name.
 """
 
 from __future__ import annotations
@@ -108,12 +108,12 @@ def write_demo(out: str | Path, demo: Demo) -> dict[str, Path]:
 
 def _episodes(bars: int, rng: np.random.Generator) -> list[Episode]:
     """Non-overlapping episodes over the whole series, with plain market between them."""
-    found, at = [], 60
+    episodes, at = [], 60
     while at < bars - 120:
         kind = "retracement" if rng.random() < RETRACEMENT_SHARE else "consolidation"
         leg, pattern, expansion = int(rng.integers(10, 22)), int(rng.integers(24, 50)), int(rng.integers(6, 12))
         clarity = float(rng.beta(2.0, 2.0))
-        found.append(
+        episodes.append(
             Episode(
                 kind,
                 at,
@@ -124,8 +124,8 @@ def _episodes(bars: int, rng: np.random.Generator) -> list[Episode]:
                 clarity,
             )
         )
-        at = found[-1].end + 1 + int(rng.integers(25, 60))
-    return found
+        at = episodes[-1].end + 1 + int(rng.integers(25, 60))
+    return episodes
 
 
 def _choose(
@@ -146,7 +146,7 @@ def _choose(
             and shift + episode.end - episode.expansion >= END_RANGE[0]
         ):
             candidates.append((episode, start))
-    chosen: list[tuple[Episode, int, str]] = []
+    labelled: list[tuple[Episode, int, str]] = []
     quota = {"retracement": round(windows * RETRACEMENT_SHARE)}
     quota["consolidation"] = windows - quota["retracement"]
     pool = [candidates[i] for i in rng.permutation(len(candidates))]
@@ -159,15 +159,15 @@ def _choose(
                 where="demo",
                 hint=f"Ask for at least {windows * 320} bars.",
             )
-        chosen += [
+        labelled += [
             (episode, start, "A" if episode.clarity > 0.6 else "B" if episode.clarity > 0.4 else "C")
             for episode, start in own
         ]
-    taken = {episode.leg for episode, _, _ in chosen}
+    taken = {episode.leg for episode, _, _ in labelled}
     spare = [item for item in reversed(pool) if item[0].leg not in taken][:ungraded]
-    chosen += [(episode, start, "D") for episode, start in spare]
-    chosen.sort(key=lambda item: item[1])
-    return [item[0] for item in chosen], np.array([item[1] for item in chosen]), [item[2] for item in chosen]
+    labelled += [(episode, start, "D") for episode, start in spare]
+    labelled.sort(key=lambda item: item[1])
+    return [item[0] for item in labelled], np.array([item[1] for item in labelled]), [item[2] for item in labelled]
 
 
 def _prices(bars: int, episodes: list[Episode], world: World, rng: np.random.Generator) -> np.ndarray:

@@ -81,12 +81,12 @@ def end_stamps(columns: Iterable[object], reading: Reading) -> list[str]:
     names = {str(column).strip().strip('"').lower() for column in columns}
     given = reading.column_map.get("time", "")
     if _END.fullmatch(given.strip()):
-        said = f"The column {given} holds the end of each bar"
+        reason = f"The column {given} holds the end of each bar"
     elif {"date", "time", "up", "down"} <= names and "volume" not in names:  # TradeStation's export
-        said = "TradeStation writes the end of each bar"
+        reason = "TradeStation writes the end of each bar"
     else:
         return []
-    return [f"{said}, but times are read as the start: every bar is one too late. Write the start instead."]
+    return [f"{reason}, but times are read as the start: every bar is one too late. Write the start instead."]
 
 
 def labels_in_doubt(label: np.ndarray, prices: np.ndarray) -> list[str]:
@@ -99,9 +99,13 @@ def labels_in_doubt(label: np.ndarray, prices: np.ndarray) -> list[str]:
         listed = ", ".join(f"{name} ({size[name]})" for name in spellings)
         most = max(spellings, key=size.__getitem__)
         other = next(name for name in spellings if name != most)
-        notes.append(f"The classes {listed} differ only in their spelling. If they are one, join them with --class {other!r}={most!r}.")  # fmt: skip
+        notes.append(
+            f"The classes {listed} differ only in their spelling. If they are one, join them with --class {other!r}={most!r}."
+        )
     content = pd.Series([window.tobytes() for window in np.ascontiguousarray(prices)])
     different = pd.Series(label.astype(str)).groupby(content.map(hash)).transform("nunique") > 1
     if different.any():
-        notes.append(f"{int(different.sum())} windows have the prices of another window and a different label; training cannot fit both.")  # fmt: skip
+        notes.append(
+            f"{int(different.sum())} windows have the prices of another window and a different label; training cannot fit both."
+        )
     return notes

@@ -15,7 +15,7 @@ from moola_core.market.windows import Windows, load_windows
 
 NOTHING_KNOWN = (
     "No labelled windows were given and none are known for these bars, so none could be left out of pre-training "
-    "(sampling.exclude_labelled). Give them with data.windows (--windows FILE), or put their file beside the bars."
+    "(sampling.exclude_labelled). Give them with data.windows (--windows FILE), or put their file next to the bars."
 )
 
 
@@ -31,7 +31,7 @@ class Known:
         return first_bars(list(self.files.values()), window_bars)
 
     def notes(self, excluded: bool) -> list[str]:
-        """What is to be said to somebody who pre-trains on the bars; excluded: whether labelled windows are to be left out."""
+        """Notes for somebody who pre-trains on the bars; excluded: whether labelled windows are to be left out."""
         names = ", ".join(str(path) for path in self.files)
         if not excluded:
             return (
@@ -52,34 +52,34 @@ def first_bars(located: list[Windows], window_bars: int) -> np.ndarray:
 
 
 def known_windows(bars: Bars, path: str | Path, folder: str | Path) -> Known:
-    """What lies in the bars of the file at `path`, among the files under the data `folder` and those beside the bars.
+    """What lies in the bars of the file at `path`, among the files under the data `folder` and those next to the bars.
 
     Windows with prices are found by these wherever they are. Labels without prices are cut from the bars that they belong to, so those
     count that the library puts together with these bars.
     """
-    path, found, unread = Path(path), dict[Path, Windows](), dict[Path, str]()
+    path, files, unread = Path(path), dict[Path, Windows](), dict[Path, str]()
     own = path.resolve()
-    for file, beside in _label_files(own, Path(folder)).items():
+    for file, together in _label_files(own, Path(folder)).items():
         try:
             windows = load_windows(file, None, bars)
         except MoolaError as error:
-            if beside:
+            if together:
                 unread[file] = error.what
             continue
         if (windows.position >= 0).any():
-            found[file] = windows
-    return Known(found, unread)
+            files[file] = windows
+    return Known(files, unread)
 
 
 def _label_files(bars: Path, folder: Path) -> dict[Path, bool]:
     """Files of labelled windows that may belong to the bars, and whether the library puts the two together."""
     places = [folder, *([] if bars.is_relative_to(folder.resolve()) else [bars.parent])]
-    found: dict[Path, bool] = {}
+    files: dict[Path, bool] = {}
     for place in places:
         for dataset in library.datasets(place) if place.is_dir() else ():
             if dataset.windows is None:
                 continue
             together = dataset.bars is not None and dataset.bars.resolve() == bars
             if together or library.recognise(dataset.windows).kind == "windows":
-                found[dataset.windows.resolve()] = together
-    return found
+                files[dataset.windows.resolve()] = together
+    return files

@@ -56,7 +56,7 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[
         listed = ", ".join(f"row {i} ({str(moments[i])[:16]})" for i in rows[:10])
         warnings.append(
             f"{len(rows)} rows match no {length} bars of one contract and are left out: {listed}. "
-            "If bars and labels are in different time zones, say so with --tz and --bars-tz."
+            "If bars and labels are in different time zones, set them with --tz and --bars-tz."
         )
     warnings += _of_ends(table[matched], bars, first[matched], length, reading, where)
     warnings += _of_points(first[matched])
@@ -77,7 +77,9 @@ def _of_ends(
     if "end_time" not in table:
         return []
     if "start_time" not in table:
-        return ["A window's end_time is read as the start of its last bar. If it is the end of that bar, give the start of the window as start_time instead."]  # fmt: skip
+        return [
+            "A window's end_time is read as the start of its last bar. If it is the end of that bar, give the start of the window as start_time instead."
+        ]
     ends, _ = tables.parse_times(table["end_time"].reset_index(drop=True), reading, where)
     known = ~np.isnat(ends)
     labelled = (
@@ -89,7 +91,7 @@ def _of_ends(
     return [
         f"end_time is not used: windows of {length} bars from start_time are cut, but {int(differ.sum())} of {len(labelled)} "
         f"labelled intervals have another length ({int(labelled.min())} to {int(labelled.max())} bars). "
-        "All windows of a run have one length; say which with --window-bars."
+        "All windows of a run have one length; set it with --window-bars."
     ]
 
 
@@ -98,7 +100,9 @@ def _of_points(first: np.ndarray) -> list[str]:
     steps = np.diff(first)
     if len(steps) < LEAST_POINTS or np.mean(steps == 1) < 0.5:
         return []
-    return ["Most windows start one bar after the one before: does each row label a single bar? Only rows that label whole windows can be used."]  # fmt: skip
+    return [
+        "Most windows start one bar after the one before: does each row label a single bar? Only rows that label whole windows can be used."
+    ]
 
 
 def _bar_numbers(values: pd.Series, bars: Bars, starts: np.ndarray, reading: Reading, where: str) -> np.ndarray:

@@ -18,7 +18,7 @@ Kind = Literal["bars", "windows", "labels", "unknown"]
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file, what it seems to hold, and why it was taken for that. rows is None where only reading it would tell."""
+    """A file, what it seems to hold, and why it was taken for that. rows: None where only reading it would show."""
 
     path: Path
     kind: Kind
@@ -46,16 +46,23 @@ def find_files(folder: str | Path) -> list[DataFile]:
     """Every table under `folder`, at any depth, sorted by path. Hidden files and saved settings are passed over; a link that
     leads out of the folder is not followed."""
     folder = Path(folder)
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and readers.suffix_of(path))
-    shown = (path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    readable = (path for path in sorted(folder.rglob("*")) if path.is_file() and readers.suffix_of(path))
+    shown = (path for path in readable if not any(part.startswith(".") for part in path.relative_to(folder).parts))
     root = folder.resolve()
-    tables_found = [path for path in shown if not path.name.endswith(".moola.json")]
-    return [recognise(path) if path.resolve().is_relative_to(root) else _elsewhere(path) for path in tables_found]
+    paths = [path for path in shown if not path.name.endswith(".moola.json")]
+    return [recognise(path) if path.resolve().is_relative_to(root) else _elsewhere(path) for path in paths]
 
 
 def _elsewhere(path: Path) -> DataFile:
     stat = path.lstat()
-    return DataFile(path, "unknown", None, stat.st_size, stat.st_mtime_ns, "a link that leads out of the data folder: copy the file, or set MOOLA_DATA to its folder")  # fmt: skip
+    return DataFile(
+        path,
+        "unknown",
+        None,
+        stat.st_size,
+        stat.st_mtime_ns,
+        "a link that leads out of the data folder: copy the file, or set MOOLA_DATA to its folder",
+    )
 
 
 def recognise(path: str | Path) -> DataFile:
@@ -83,15 +90,15 @@ def datasets(folder: str | Path) -> list[Dataset]:
     folder = Path(folder)
     files = find_files(folder)
     bars = [file for file in files if file.kind == "bars"]
-    found, used = [], set()
+    pairs, used = [], set()
     for file in files:
         if file.kind not in ("windows", "labels"):
             continue
-        beside = [candidate for candidate in bars if candidate.path.parent == file.path.parent]
-        own = max(beside, key=lambda candidate: candidate.size_bytes).path if beside else None
+        candidates = [candidate for candidate in bars if candidate.path.parent == file.path.parent]
+        own = max(candidates, key=lambda candidate: candidate.size_bytes).path if candidates else None
         used.add(own)
-        found.append(Dataset(_name(file.path, folder), file.path, own))
-    return found + [Dataset(_name(file.path, folder), None, file.path) for file in bars if file.path not in used]
+        pairs.append(Dataset(_name(file.path, folder), file.path, own))
+    return pairs + [Dataset(_name(file.path, folder), None, file.path) for file in bars if file.path not in used]
 
 
 def _name(path: Path, folder: Path) -> str:

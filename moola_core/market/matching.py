@@ -138,9 +138,9 @@ def interval_s(prices: np.ndarray, start_time: np.ndarray) -> float | None:
     order = np.lexsort((first, series))
     bars = np.diff(first[order])
     seconds = np.diff(start_time[order]).astype("timedelta64[ns]").astype(float) / 1e9
-    told = (np.diff(series[order]) == 0) & (bars > 0) & (seconds > 0)
+    shared = (np.diff(series[order]) == 0) & (bars > 0) & (seconds > 0)
     # A break between two starts makes its quotient too large, never too small.
-    return float((seconds[told] / bars[told]).min()) if told.any() else None
+    return float((seconds[shared] / bars[shared]).min()) if shared.any() else None
 
 
 def along_time(prices: np.ndarray, start_time: np.ndarray, series: np.ndarray, interval_s: float) -> np.ndarray:
@@ -152,8 +152,8 @@ def along_time(prices: np.ndarray, start_time: np.ndarray, series: np.ndarray, i
     group, shared = overlaps(prices)
     order = np.lexsort((start_time, series))
     clock = np.diff(start_time[order]).astype("timedelta64[ns]").astype(float) / 1e9 / interval_s
-    told = (np.diff(group[order]) == 0) & (np.diff(shared[order]) > 0)  # 0: a copy, whose time may be wrong
-    steps = np.where(told, np.diff(shared[order]), clock.round().astype(np.int64))
+    linked = (np.diff(group[order]) == 0) & (np.diff(shared[order]) > 0)  # 0: a copy, whose time may be wrong
+    steps = np.where(linked, np.diff(shared[order]), clock.round().astype(np.int64))
     steps[np.diff(series[order]) != 0] = 0
     first = np.empty(len(order), np.int64)
     first[order] = np.r_[0, np.cumsum(steps)]

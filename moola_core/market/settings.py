@@ -1,4 +1,4 @@
-"""How a file is to be read: asked once, saved beside it as `<name>.moola.json`."""
+"""How a file is to be read: asked once, saved next to it as `<name>.moola.json`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def sidecar_path(path: str | Path) -> Path:
 
 
 def load_reading(path: str | Path) -> Reading:
-    """The reading saved beside the file, or the defaults."""
+    """The reading saved next to the file, or the defaults."""
     sidecar = sidecar_path(path)
     if not sidecar.is_file():
         return Reading()
@@ -30,7 +30,7 @@ def load_reading(path: str | Path) -> Reading:
 
 
 def save_reading(path: str | Path, reading: Reading) -> Path:
-    """Save the reading beside the file and return where."""
+    """Save the reading next to the file and return where."""
     sidecar = sidecar_path(path)
     try:
         sidecar.write_text(reading.model_dump_json(indent=2) + "\n", encoding="utf-8")

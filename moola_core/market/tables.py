@@ -52,15 +52,15 @@ def rename(table: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     table = table if "time" in reading.column_map else _join_clock(table)
     given = {theirs: ours for ours, theirs in reading.column_map.items()}
     taken = set(given.values())
-    found = {column: given[column] for column in table.columns if column in given}
+    columns = {column: given[column] for column in table.columns if column in given}
     lowered = {str(column).strip().lower(): column for column in table.columns}
     for ours, names in ALIASES.items():
-        theirs = next((lowered[name] for name in names if name in lowered and lowered[name] not in found), None)
+        theirs = next((lowered[name] for name in names if name in lowered and lowered[name] not in columns), None)
         if ours not in taken and theirs is not None:
-            found[theirs] = ours
-    if table.index.name is None and "time" not in found.values() and "index" in lowered:
-        found[lowered["index"]] = "time"
-    return table[list(found)].rename(columns=found)
+            columns[theirs] = ours
+    if table.index.name is None and "time" not in columns.values() and "index" in lowered:
+        columns[lowered["index"]] = "time"
+    return table[list(columns)].rename(columns=columns)
 
 
 def _join_clock(table: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def parse_times(values: pd.Series, reading: Reading, where: str) -> tuple[np.nda
     """Times as datetime64[ns] in UTC (NaT where they cannot be read), and what had to be assumed.
 
     Numbers are epoch seconds, milliseconds, microseconds or nanoseconds by their size; text may carry offsets; a naive
-    time is in the reading's `tz` (UTC is assumed, and said). Raises DataError when it has to be asked what the times mean.
+    time is in the reading's `tz` (UTC is assumed, with a warning). Raises DataError when the times are ambiguous.
     """
     parse = _parse_numbers if pd.api.types.is_numeric_dtype(values) else _parse_text
     parsed, warnings = parse(values, reading, where)
@@ -170,7 +170,9 @@ def _parse_text(values: pd.Series, reading: Reading, where: str) -> tuple[pd.Ser
     if getattr(parsed.dt, "tz", None) is not None:
         return parsed, notes
     zone = reading.tz or "UTC"
-    notes += [] if reading.tz else ["Times carry no time zone; UTC is assumed. Say otherwise with --tz."]
+    if not reading.tz:
+        hint = "Set the time zone under Overview > Read a new file, or with --tz."
+        notes.append(f"Times carry no time zone; UTC is assumed. {hint}")
     try:
         # The hour that a clock shows twice in autumn is read in order; the one it skips in spring moves forward.
         return parsed.dt.tz_localize(zone, ambiguous="infer", nonexistent="shift_forward"), notes
@@ -178,8 +180,8 @@ def _parse_text(values: pd.Series, reading: Reading, where: str) -> tuple[pd.Ser
         if "ambiguous" in str(error).lower() or "dst" in str(error).lower():
             twice = parsed.dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna() & parsed.notna()
             notes.append(
-                f"{int(twice.sum())} times may be either of two, for the clock shows that hour twice when summer time ends; "
-                f"they are read as the second (standard time), first {str(parsed[twice].iloc[0])[:16]}."
+                f"{int(twice.sum())} times may be either of two, because the clock shows that hour twice when summer "
+                f"time ends; they are read as the second (standard time), first {str(parsed[twice].iloc[0])[:16]}."
             )
             return parsed.dt.tz_localize(zone, ambiguous=False, nonexistent="shift_forward"), notes
         raise DataError(

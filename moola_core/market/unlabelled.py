@@ -24,7 +24,7 @@ REASONS = {
 def candidates(bars: Bars, spec: Pretrain, labelled: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """First bars of the windows to train on and of those to validate on, and what was left out, counted by reason.
 
-    labelled: first bars of the labelled windows in these bars. What sampling.keep chooses among the windows is not looked at.
+    labelled: first bars of the labelled windows in these bars. What sampling.keep selects among the windows is ignored.
     """
     sampling, reach = spec.sampling, reach_bars(spec)
     first = np.arange(0, max(len(bars) - reach + 1, 0), sampling.stride_bars)
@@ -102,14 +102,14 @@ def _choices(bars: Bars, spec: Pretrain, labelled: np.ndarray, prefix: str) -> l
         for changes in kind:
             count, _ = _left(bars, change(spec, changes), labelled)
             if count >= LEAST_WINDOWS:
-                return [_said(changes, count, prefix)]
+                return [_sentence(changes, count, prefix)]
         return []
 
     single = [text for kind in (every, seen, shorter) for text in first_that_leaves_enough(kind)]
     return single or first_that_leaves_enough([one | both for one in seen for both in shorter])
 
 
-def _said(changes: dict[str, Any], count: int, prefix: str) -> str:
+def _sentence(changes: dict[str, Any], count: int, prefix: str) -> str:
     names = " with ".join(f"{prefix}{name}={str(value).lower()}" for name, value in changes.items())
     seen = (
         ", and pre-training sees bars of labelled windows, without their labels"

@@ -31,7 +31,7 @@ class Windows:
     window_id, label, grade, source, instrument [n] str ('' where unknown); start, end [n] float64 pointers in bars, 0-based and
     inclusive (nan: none); prices [n, K, 4] float64; start_time [n] datetime64[ns] UTC (NaT: unknown); position [n] bar
     number of the first bar in the bars they were located in (-1: not located); spans_gap [n] bool; interval_s: of the
-    bars, or told by windows that share bars, or a minute.
+    bars, or known from windows that share bars, or a minute.
     """
 
     window_id: np.ndarray
@@ -142,7 +142,7 @@ def _from_prices(
     if not len(table):
         raise DataError("no windows in it.", where=where, hint="Export the file again.")
     parts = [_matrix(values) for values in table["features"]]
-    length = reading.window_bars or _commonest([len(part) for part in parts])
+    length = reading.window_bars or _most_frequent([len(part) for part in parts])
     if not SHORTEST <= length <= LONGEST:
         raise DataError(f"windows of {length} bars.", where=where, hint=f"A window has {SHORTEST} to {LONGEST} bars.")
     fits = np.array([part.shape == (length, 4) for part in parts])
@@ -164,8 +164,8 @@ def _from_prices(
     if bars is not None:
         return _of_one_contract(locate(loaded, bars), bars, least_classes)
     timed = ~np.isnat(loaded.start_time)
-    told = matching.interval_s(loaded.prices[timed], loaded.start_time[timed])
-    return replace(loaded, interval_s=told or MINUTE_S)
+    interval_s = matching.interval_s(loaded.prices[timed], loaded.start_time[timed])
+    return replace(loaded, interval_s=interval_s or MINUTE_S)
 
 
 def _of_one_contract(windows: Windows, bars: Bars, least_classes: int) -> Windows:
@@ -207,8 +207,8 @@ def _keep(
     if reading.repair == "drop" and bad.any():
         rules = "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any())
         return ~bad, [f"Dropped {int(bad.sum())} bad windows: {rules}."]
-    found = tuple(item for rule, (rows, hint) in faults.items() for item in problem(rule, rows, ids, hint))
-    refuse(Report("windows", len(ids), found), where)
+    problems = tuple(item for rule, (rows, hint) in faults.items() for item in problem(rule, rows, ids, hint))
+    refuse(Report("windows", len(ids), problems), where)
     return ~bad, []
 
 
@@ -221,9 +221,9 @@ def _faults(columns: dict[str, np.ndarray], fits: np.ndarray) -> dict[str, tuple
         reversed_ = end < start
     unit = "Pointers are bar numbers from 0 to the window length less 1."
     rules = {
-        f"a window has not {length} bars of four prices": (
+        f"a window does not have {length} bars of four prices": (
             ~fits,
-            "Cut all windows to one length, or say it with --window-bars.",
+            "Cut all windows to one length, or set it with --window-bars.",
         ),
         "a window has no label": (np.array([not text for text in label]), "Label it or remove it."),
         "the same window_id occurs twice": (
@@ -233,7 +233,7 @@ def _faults(columns: dict[str, np.ndarray], fits: np.ndarray) -> dict[str, tuple
         "a pointer lies outside the window": (outside, unit),
         "a pointer ends before it starts": (reversed_, unit),
     }
-    hint = "Mend these windows, or read with --repair drop."
+    hint = "Fix these windows, or read with --repair drop."
     return rules | {f"in a window, {rule}": (rows.any(-1) & fits, hint) for rule, rows in price_faults(prices).items()}
 
 
@@ -245,7 +245,7 @@ def _matrix(values: object) -> np.ndarray:
         return np.empty((0, 4))
 
 
-def _commonest(lengths: list[int]) -> int:
+def _most_frequent(lengths: list[int]) -> int:
     values, counts = np.unique(lengths, return_counts=True)
     return int(values[counts.argmax()])
 
@@ -282,20 +282,20 @@ def locate(windows: Windows, bars: Bars) -> Windows:
     """The windows with `position` and, where it was unknown, `start_time` filled from `bars`.
 
     A window is found by the differences of its prices, so bars that were back-adjusted by a constant match too. Windows that
-    are not found keep position -1 and are named in a warning; those that span a gap or a roll are marked.
+    are not found keep position -1 and are named in a warning; those that span a gap or a roll are flagged.
     """
     position = matching.find(windows.prices, bars.ohlc)
-    found = position >= 0
+    located = position >= 0
     start_time = windows.start_time.copy()
-    fill = found & np.isnat(start_time)
+    fill = located & np.isnat(start_time)
     start_time[fill] = bars.time[position[fill]]
-    spans = found & crosses(bars.breaks, position, windows.bars)
+    spans = located & crosses(bars.breaks, position, windows.bars)
     notes = list(windows.report.warnings)
-    if not found.all():
-        names = ", ".join(map(str, windows.window_id[~found][:5]))
-        notes.append(f"{int((~found).sum())} windows were not found in the bars, first {names}.")
+    if not located.all():
+        names = ", ".join(map(str, windows.window_id[~located][:5]))
+        notes.append(f"{int((~located).sum())} windows were not found in the bars, first {names}.")
     if spans.any():
-        notes.append(f"{int(spans.sum())} windows span a gap or a roll; they stay, marked.")
+        notes.append(f"{int(spans.sum())} windows span a gap or a roll; they are kept and flagged.")
     report = replace(windows.report, warnings=tuple(notes))
     return replace(
         windows, position=position, start_time=start_time, spans_gap=spans, interval_s=bars.interval_s, report=report

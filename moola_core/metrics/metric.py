@@ -234,12 +234,12 @@ def measure(
     0.667
     """
     weight = np.ones(predictions.target.shape) if weight is None else np.asarray(weight, float)
-    chosen = [METRICS[name] for name in (METRICS if names is None else names)]
-    chosen = [metric for metric in chosen if metric.task in predictions.tasks]
-    kinds = list(dict.fromkeys(metric.statistics for metric in chosen if metric.statistics))
+    metrics = [METRICS[name] for name in (METRICS if names is None else names)]
+    metrics = [metric for metric in metrics if metric.task in predictions.tasks]
+    kinds = list(dict.fromkeys(metric.statistics for metric in metrics if metric.statistics))
     sums = dict(zip(kinds, _sums([kind(predictions) for kind in kinds], weight), strict=True))
     values: dict[str, np.ndarray] = {}
-    for metric in chosen:
+    for metric in metrics:
         if metric.statistics and metric.value:
             values[metric.name] = metric.value(sums[metric.statistics], predictions)
         elif metric.score:

@@ -1,4 +1,4 @@
-"""The masked autoencoder: hidden bars are told from those around them."""
+"""The masked autoencoder: hidden bars are reconstructed from those around them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class MaskedAutoencoder(nn.Module):
         self.decoder = nn.Linear(self.encoder.width, inputs)
 
     def forward(self, x: Tensor, hidden: Tensor, wanted: Tensor | None = None) -> Tensor:
-        """x [batch, K, F] and hidden [batch, K] bool → what every bar is thought to be [batch, K, F].
+        """x [batch, K, F] and hidden [batch, K] bool → the reconstruction of every bar [batch, K, F].
 
         wanted [batch, K] bool: decode only these bars, in order, to [bars, F]. The input at a hidden bar is replaced before
-        anything reads it: the answer cannot depend on it.
+        anything reads it: the output cannot depend on it.
         """
         sequence = self.encoder(torch.where(hidden[:, :, None], self.token, x))
         if wanted is None:

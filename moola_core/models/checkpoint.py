@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors with a description beside them, and the predecessor's files. No code in a file is run."""
+"""Weights on disk: safetensors with a description, and the predecessor's files. No code in a file is run."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def load_weights(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """The description saved in a safetensors file, or beside it by older versions: feature names, classes, spec."""
+    """The description saved in a safetensors file, or next to it by older versions: feature names, classes, spec."""
     try:
         with safe_open(path, "np") as file:
             inside = (file.metadata() or {}).get("description")
         return json.loads(inside or Path(path).with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(
-            f"its description cannot be read: {error}.", where=str(path), hint="Keep the .json beside the weights."
+            f"its description cannot be read: {error}.", where=str(path), hint="Keep the .json next to the weights."
         ) from None
 
 
@@ -176,9 +176,9 @@ def _predecessors(path: Path) -> Pretrained:
 def _encoder_of(arrays: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
     weights = {name.removeprefix("encoder."): array for name, array in arrays.items() if name.startswith("encoder.")}
     if "lstm.weight_ih_l0" not in weights:
-        found = ", ".join(sorted(arrays)[:6]) or "no tensors"
+        names = ", ".join(sorted(arrays)[:6]) or "no tensors"
         raise CheckpointError(
-            f"encoder.weight_ih_l0 is missing; it holds {found}.",
+            f"encoder.weight_ih_l0 is missing; it holds {names}.",
             where=str(path),
             hint="Give a pre-trained BiLSTM encoder.",
         )

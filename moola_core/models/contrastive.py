@@ -1,4 +1,4 @@
-"""The contrastive network: two views of a window are to be found among those of other windows."""
+"""The contrastive network: two views of a window are to be matched among those of other windows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Contrastive(nn.Module):
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     """The NT-Xent loss of each of the 2n views [2n], nats, from unit vectors [n, d] of both views (Chen et al. 2020).
 
-    A view's partner is to be told from the 2n − 2 views of other windows; guessing costs ln(2n − 1).
+    A view's partner is to be distinguished from the 2n − 2 views of other windows; guessing costs ln(2n − 1).
     """
     views = torch.cat([first, second])
     n = len(first)

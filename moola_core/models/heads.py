@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-EDGE = 1e-3  # a constant answer is kept so far from 0 and 1, where a sigmoid no longer learns
+EDGE = 1e-3  # a constant prediction is kept so far from 0 and 1, where a sigmoid no longer learns
 
 
 class ClassHead(nn.Module):
@@ -27,7 +27,7 @@ class PointerHead(nn.Module):
         self.linear = nn.Linear(width, 2)
 
     def begin_at(self, center: float, length: float) -> None:
-        """Let training begin near a constant answer, so that early stopping need not wait for the head to find it."""
+        """Let training begin near a constant prediction, so that early stopping need not wait for it."""
         with torch.no_grad():
             self.linear.bias.copy_(torch.logit(torch.tensor([center, length]), eps=EDGE))
 
@@ -47,7 +47,7 @@ class PositionHead(nn.Module):
         self.score = nn.Linear(sequence_width, 1)
 
     def begin_at(self, center: float, length: float) -> None:
-        """Let the length begin at a constant answer; the center begins near the middle, which is no setting of its own."""
+        """Let the length begin at a constant prediction; the center begins near the middle, without a setting."""
         with torch.no_grad():
             self.linear.bias.copy_(torch.logit(torch.tensor([length]), eps=EDGE))
 

@@ -21,11 +21,11 @@ def _cell(gates, weight, at, there, low):
 
 
 @triton.jit
-def _forward(given, found, sizes, BLOCK: tl.constexpr, WIDTH: tl.constexpr):
-    """given: gates [N, K, B, 4H], weight [N, 4H, H]; found: states, cells [N, K, B, H], kept (activated gates) [N, K, B, 4H]; sizes:
-    K, B, H."""
+def _forward(given, outputs, sizes, BLOCK: tl.constexpr, WIDTH: tl.constexpr):
+    """given: gates [N, K, B, 4H], weight [N, 4H, H]; outputs: states, cells [N, K, B, H], kept (activated gates)
+    [N, K, B, 4H]; sizes: K, B, H."""
     gates, weight = given
-    states, cells, kept = found
+    states, cells, kept = outputs
     bars, batch, hidden = sizes
     network = tl.program_id(0).to(tl.int64)
     rows, columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK), tl.arange(0, WIDTH)
@@ -58,10 +58,10 @@ def _forward(given, found, sizes, BLOCK: tl.constexpr, WIDTH: tl.constexpr):
 
 
 @triton.jit
-def _backward(given, found, sizes, BLOCK: tl.constexpr, WIDTH: tl.constexpr):
-    """given: d_states [N, K, B, H], and what the forward pass had and kept; found: d_gates [N, K, B, 4H]."""
+def _backward(given, outputs, sizes, BLOCK: tl.constexpr, WIDTH: tl.constexpr):
+    """given: d_states [N, K, B, H], and what the forward pass had and kept; outputs: d_gates [N, K, B, 4H]."""
     d_states, weight, cells, kept = given
-    d_gates = found[0]
+    d_gates = outputs[0]
     bars, batch, hidden = sizes
     network = tl.program_id(0).to(tl.int64)
     rows, columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK), tl.arange(0, WIDTH)
@@ -125,10 +125,10 @@ class OnChip(torch.autograd.Function):
         return d_gates, torch.bmm(rows, states[:, :-1].flatten(1, 2).to(weight.dtype))
 
 
-def _launch(kernel: Any, given: tuple[Tensor, ...], found: tuple[Tensor, ...], shape: torch.Size) -> None:
+def _launch(kernel: Any, given: tuple[Tensor, ...], outputs: tuple[Tensor, ...], shape: torch.Size) -> None:
     """One program for each network and block of windows."""
     count, bars, batch, width = shape
     block = 16 if batch <= 16 else 32
     padded = max(16, triton.next_power_of_2(width // 4))
     grid = (count, triton.cdiv(batch, block))
-    kernel[grid](given, found, (bars, batch, width // 4), BLOCK=block, WIDTH=padded)
+    kernel[grid](given, outputs, (bars, batch, width // 4), BLOCK=block, WIDTH=padded)

@@ -92,14 +92,14 @@ class Recurrence(torch.autograd.Function):
         states, cells, kept = saved[:bars], saved[bars : 2 * bars + 1], saved[2 * bars + 1 :]
         count, _, batch, hidden = d_states.shape
         d_h, d_c = d_states[:, -1].reshape(count * batch, hidden), torch.zeros_like(cells[0])
-        found: list[Tensor] = []
+        by_bar: list[Tensor] = []
         for bar in range(bars - 1, -1, -1):
             d_gates, d_c = cell_backward(d_h, d_c, cells[bar], cells[bar + 1], kept[bar])
-            found.append(d_gates.view(count, batch, 4 * hidden))
+            by_bar.append(d_gates.view(count, batch, 4 * hidden))
             if bar:
-                back = torch.bmm(found[-1].to(weight.dtype), weight).to(d_gates.dtype)
+                back = torch.bmm(by_bar[-1].to(weight.dtype), weight).to(d_gates.dtype)
                 d_h = (d_states[:, bar - 1] + back).view(count * batch, hidden)
-        d_input = torch.stack(found[::-1], dim=1)
+        d_input = torch.stack(by_bar[::-1], dim=1)
         rows = d_input.flatten(1, 2).transpose(1, 2).to(weight.dtype)
         d_weight = torch.bmm(rows, torch.stack(states, dim=1).flatten(1, 2).to(weight.dtype))
         return d_input, d_weight
@@ -134,16 +134,16 @@ def streams(x: Tensor, into: Tensor, across: Tensor, bias: Tensor, low: torch.dt
         return torch.stack([one(n) for n in range(len(x))]).to(x.dtype)
     present = torch.cuda.current_stream()
     others = [torch.cuda.Stream() for _ in range(min(STREAMS, len(x)))]
-    found = []
+    states = []
     for n in range(len(x)):
         side = others[n % len(others)]
         side.wait_stream(present)
         with torch.cuda.stream(side):
-            found.append(one(n))
-    for n, h in enumerate(found):
+            states.append(one(n))
+    for n, h in enumerate(states):
         present.wait_stream(others[n % len(others)])
         h.record_stream(present)
-    return torch.stack(found).to(x.dtype)
+    return torch.stack(states).to(x.dtype)
 
 
 def on_chip(x: Tensor, into: Tensor, across: Tensor, bias: Tensor, low: torch.dtype | None) -> Tensor:

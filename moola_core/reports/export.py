@@ -23,7 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def export(
     run: Run, format: str, out: str | Path, sections: Sequence[str] = (), timeout_s: float = TIMEOUT_S, kind: str = ""
 ) -> list[Path]:
-    """Write the report of `run` to the file `out` and return the files written: `out`, and beside Markdown its pictures.
+    """Write the report of `run` to the file `out` and return the files written: `out`, and next to Markdown its pictures.
 
     sections: names from `sections.names`, all by default; kind: "doctor" for what the doctor found in the run, by default the run's
     own. Raises SpecError for an unknown format, kind or section, RunError while the
@@ -80,7 +80,7 @@ def _ask(asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     finally:
         _end(process)
     if process.returncode or not out:
-        last = (err.strip().splitlines() or ["it said nothing"])[-1]
+        last = (err.strip().splitlines() or ["no output"])[-1]
         raise ReportError(
             f"could not be made: {last}", where=asked["out"], hint="Take another format, or fewer sections."
         )

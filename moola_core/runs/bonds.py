@@ -17,10 +17,10 @@ RESULTS = ("diagnose", "predict", "report")
 
 def needs(run: Run) -> set[str]:
     """Ids of the runs that this one rests on: those that its spec names, its parent, and a study's arms."""
-    found = {text for _, text in _texts(_spec(run)) if RUN_ID.fullmatch(text)}
+    named = {text for _, text in _texts(_spec(run)) if RUN_ID.fullmatch(text)}
     record = run.record
     children = record.counts.get("children") or {}
-    return found | set(children.values()) | ({record.parent} if record.parent else set())
+    return named | set(children.values()) | ({record.parent} if record.parent else set())
 
 
 def ancestors(run: Run) -> Iterator[Run]:
@@ -65,11 +65,11 @@ def together(store: Store, run_ids: Iterable[str]) -> tuple[list[str], list[str]
     """
     for run_id in run_ids:
         store.open(run_id)
-    waiting, found, missing = list(run_ids), set[str](), set[str]()
+    waiting, included, missing = list(run_ids), set[str](), set[str]()
     made = [(r.parent, r.run_id) for r in store.runs(include_archived=True) if r.kind in RESULTS and r.parent]
     while waiting:
         run_id = waiting.pop()
-        if run_id in found or run_id in missing:
+        if run_id in included or run_id in missing:
             continue
         try:
             run = store.open(run_id)
@@ -77,9 +77,9 @@ def together(store: Store, run_ids: Iterable[str]) -> tuple[list[str], list[str]
         except MoolaError:
             missing.add(run_id)
             continue
-        found.add(run_id)
+        included.add(run_id)
         waiting += [*rests_on, *(child for parent, child in made if parent == run_id)]
-    return sorted(found), sorted(missing)
+    return sorted(included), sorted(missing)
 
 
 def move(run: Run, places: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The wish that a run be cancelled: a file in its folder, so that a TERM that nobody asked for is told from one that was."""
+"""The wish that a run be cancelled: a file in its folder, which marks a TERM that was asked for."""
 
 from __future__ import annotations
 

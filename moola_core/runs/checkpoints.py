@@ -55,7 +55,7 @@ def settings_of(reference: str, root: str | Path) -> dict[str, Any]:
         shared |= {"features.standardise": features["standardise"]} if "standardise" in features else {}
         return shared | {"features.columns": tuple(features["columns"])}
     except (KeyError, TypeError):
-        return _told_by_shapes(weight_files.shapes(path))
+        return _settings_from_shapes(weight_files.shapes(path))
 
 
 def state_of(reference: str, root: str | Path) -> str:
@@ -65,21 +65,25 @@ def state_of(reference: str, root: str | Path) -> str:
         return str(weight_files.description(path)["spec"]["features"]["state"])
     except (KeyError, TypeError):
         # The predecessor computed the features once over all bars, and cut its windows from them.
-        return "continuous" if "features.columns" in _told_by_shapes(weight_files.shapes(path)) else ""
+        return "continuous" if "features.columns" in _settings_from_shapes(weight_files.shapes(path)) else ""
 
 
-def _told_by_shapes(shapes: weight_files.Shapes) -> dict[str, Any]:
-    own = {name.removeprefix("encoder.").removeprefix("lstm."): shape for name, shape in shapes.items() if name.startswith("encoder.")}  # fmt: skip
+def _settings_from_shapes(shapes: weight_files.Shapes) -> dict[str, Any]:
+    own = {
+        name.removeprefix("encoder.").removeprefix("lstm."): shape
+        for name, shape in shapes.items()
+        if name.startswith("encoder.")
+    }
     inputs, recurrent = own.get("weight_ih_l0", ()), own.get("weight_hh_l0", ())
     if len(inputs) != 2 or len(recurrent) != 2:
         return {}
     layers = sum(name.startswith("weight_hh_l") and not name.endswith("_reverse") for name in own)
     kind = "batch" if "normalisation.running_mean" in own else "layer" if "normalisation.weight" in own else "none"
-    found = {"model.layers": layers, "model.hidden": recurrent[1], "model.normalisation": kind}
+    inferred = {"model.layers": layers, "model.hidden": recurrent[1], "model.normalisation": kind}
     if "scale.mean" not in shapes:
-        found["features.standardise"] = False
-        found |= {"features.columns": ("relativity",)} if inputs[1] == len(FEATURES) else {}
-    return found
+        inferred["features.standardise"] = False
+        inferred |= {"features.columns": ("relativity",)} if inputs[1] == len(FEATURES) else {}
+    return inferred
 
 
 def start_from(reference: str, schedule: str, root: str | Path, state: bool = False) -> dict[str, Any]:
@@ -87,8 +91,8 @@ def start_from(reference: str, schedule: str, root: str | Path, state: bool = Fa
     path = resolve(reference, root)
     kept = reference if RUN_ID.fullmatch(reference) else str(path.resolve())
     shared = settings_of(reference, root) | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
-    told = state_of(reference, root) if state else ""
-    return shared | ({"features.state": told} if told else {})
+    feature_state = state_of(reference, root) if state else ""
+    return shared | ({"features.state": feature_state} if feature_state else {})
 
 
 def contradiction(spec: Finetune, root: str | Path) -> str:
@@ -108,10 +112,10 @@ def contradiction(spec: Finetune, root: str | Path) -> str:
 
 def refuse_contradiction(spec: Finetune, root: str | Path) -> None:
     """Raise CheckpointError that names both where the spec contradicts the encoder that it starts from."""
-    found = contradiction(spec, root)
-    if found:
+    differences = contradiction(spec, root)
+    if differences:
         raise CheckpointError(
-            f"it does not fit the settings: {found}.",
+            f"it does not fit the settings: {differences}.",
             where=spec.transfer.checkpoint,
             hint="Leave these settings out: they are taken from the checkpoint.",
         )
@@ -122,7 +126,7 @@ def _plain(value: Any) -> str:
 
 
 def find(data: str | Path, root: str | Path) -> list[Checkpoint]:
-    """Finished pre-training runs, newest first, then files under `data` and beside the runs in the store."""
+    """Finished pre-training runs, newest first, then files under `data` and next to the runs in the store."""
     runs = [
         Checkpoint(record.run_id, record)
         for record in Store(root).runs("pretrain")

@@ -1,4 +1,4 @@
-"""Which runs can be set beside each other: known before anything is computed."""
+"""Which runs can be compared: known before anything is computed."""
 
 from __future__ import annotations
 

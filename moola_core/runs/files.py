@@ -1,4 +1,4 @@
-"""Files that are whole or absent: write beside, flush to disk, rename."""
+"""Files that are whole or absent: write a draft, flush to disk, rename."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moola_core.errors import StoreError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A draft path beside `path`; what was written to it replaces `path` at the end, or nothing does."""
+    """A draft path next to `path`; what was written to it replaces `path` at the end, or nothing does."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

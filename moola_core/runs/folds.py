@@ -23,7 +23,7 @@ class FoldRows(NamedTuple):
     train : ndarray of int
         Windows that the fit was trained on.
     inner : ndarray of int
-        Windows on which the best epoch was chosen.
+        Windows on which the best epoch was selected.
     test : ndarray of int
         Windows that the fit predicted.
     purged : ndarray of int

@@ -34,8 +34,8 @@ class Index:
 
     def records(self) -> list[Record]:
         """Every record, newest first; one that cannot be read says why. Raises StoreError when the folder cannot be listed."""
-        found = self._stamps()
-        values = self._values(found) if found else {}
+        stamps = self._stamps()
+        values = self._values(stamps) if stamps else {}
         return [_record(run_id, values[run_id]) for run_id in sorted(values, reverse=True)]
 
     def _stamps(self) -> dict[str, str]:
@@ -56,11 +56,11 @@ class Index:
     def _file(self, run_id: str) -> Path:
         return self.root / "runs" / run_id / "run.json"
 
-    def _values(self, found: dict[str, str]) -> dict[str, Values]:
+    def _values(self, stamps: dict[str, str]) -> dict[str, Values]:
         """What each record's file holds. Nothing in the index is not also in the folders, so a damaged one is thrown away."""
         for _ in range(2):
             try:
-                return self._synchronise(found)
+                return self._synchronise(stamps)
             except sqlite3.Error as error:
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
                     break
@@ -69,21 +69,21 @@ class Index:
                     self.path.with_name(self.path.name + end).unlink(missing_ok=True)
             except OSError:
                 break
-        return {run_id: _read(self._file(run_id)) for run_id in found}
+        return {run_id: _read(self._file(run_id)) for run_id in stamps}
 
-    def _synchronise(self, found: dict[str, str]) -> dict[str, Values]:
+    def _synchronise(self, stamps: dict[str, str]) -> dict[str, Values]:
         with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as connection, connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(_TABLE)
             rows = connection.execute("SELECT run_id, stamp, record FROM records").fetchall()
-            held = {run_id: _held(text) for run_id, stamp, text in rows if found.get(run_id) == stamp}
+            held = {run_id: _held(text) for run_id, stamp, text in rows if stamps.get(run_id) == stamp}
             kept = {run_id: values for run_id, values in held.items() if values is not None}
-            fresh = {run_id: _read(self._file(run_id)) for run_id in found.keys() - kept.keys()}
-            gone = {row[0] for row in rows} - found.keys()
+            fresh = {run_id: _read(self._file(run_id)) for run_id in stamps.keys() - kept.keys()}
+            gone = {row[0] for row in rows} - stamps.keys()
             if fresh or gone:
                 connection.executemany(
                     "REPLACE INTO records VALUES (?, ?, ?)",
-                    [(run_id, found[run_id], codec.dumps(values)) for run_id, values in fresh.items()],
+                    [(run_id, stamps[run_id], codec.dumps(values)) for run_id, values in fresh.items()],
                 )
                 connection.executemany("DELETE FROM records WHERE run_id = ?", [(run_id,) for run_id in gone])
         return kept | fresh

@@ -1,4 +1,4 @@
-"""Every run of a store as it is listed: readable or not, and with those found lost whose process is gone."""
+"""Every run of a store as it is listed: readable or not, and with those marked lost whose process is gone."""
 
 from __future__ import annotations
 

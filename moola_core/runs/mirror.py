@@ -41,7 +41,7 @@ def step(run: Run) -> None:
         copy(run, into)
     except (StoreError, OSError) as error:
         warning = f"The mirror {into} could not be written: "
-        if not any(told.startswith(warning) for told in run.record.warnings):
+        if not any(text.startswith(warning) for text in run.record.warnings):
             reason = error.what if isinstance(error, StoreError) else error.strerror
             run.update(warnings=(*run.record.warnings, f"{warning}{reason}"))
 
@@ -74,7 +74,7 @@ def _copy_fit(fit: Path, place: Path) -> int:
 
 def files_of(run: Run) -> list[Path]:
     """The run's files, the record last; no drafts, no links, and no sign of life, which a copy has not."""
-    found = [
+    paths = [
         path
         for path in sorted(run.folder.rglob("*"))
         if path.is_file()
@@ -82,7 +82,7 @@ def files_of(run: Run) -> list[Path]:
         and not any(part.startswith(".") for part in path.relative_to(run.folder).parts)
         and path.relative_to(run.folder).parts[0] not in (HEARTBEAT, RECORD)
     ]
-    return [*found, run.folder / RECORD]
+    return [*paths, run.folder / RECORD]
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -63,25 +63,25 @@ def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True
 
     Raises RunError for a run that is not there and StoreError when `out` cannot be written.
     """
-    found, lost = bonds.together(store, run_ids)
+    included, lost = bonds.together(store, run_ids)
     contents = _Contents(missing=lost)
     try:
         with replacing(out) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            for run_id in found:
+            for run_id in included:
                 run = store.open(run_id)
                 for path in files_of(run):
                     _put(archive, path, f"runs/{run_id}/{path.relative_to(run.folder).as_posix()}", contents)
                 folder = Path(str(run.record.queue.get("folder", "")))
                 for name in bonds.files(run) if with_data else ():
                     _put_data(archive, name, folder / run.places.get(name, name), contents)
-            manifest = {"version": VERSION, "runs": found, **vars(contents)}
+            manifest = {"version": VERSION, "runs": included, **vars(contents)}
             archive.writestr(MANIFEST, codec.dumps(manifest, indent=1))
     except FileNotFoundError as error:
         raise StoreError(
             f"{error.filename} went away while it was packed.", where=str(out), hint="Pack again."
         ) from None
     total = sum(item["bytes"] for item in contents.files.values())
-    return Packed(tuple(found), len(contents.files), total, tuple(contents.missing))
+    return Packed(tuple(included), len(contents.files), total, tuple(contents.missing))
 
 
 def unpack(file: Path, store: Store, data: Path) -> Unpacked:
@@ -119,7 +119,7 @@ def _put(archive: zipfile.ZipFile, path: Path, name: str, contents: _Contents) -
 
 
 def _put_data(archive: zipfile.ZipFile, named: str, path: Path, contents: _Contents) -> None:
-    """A file that a spec names, with the settings or the description beside it; once, however many runs name it."""
+    """A file that a spec names, with the settings or the description next to it; once, however many runs name it."""
     if named in contents.data or named in contents.missing:
         return
     if not path.is_file():
@@ -127,9 +127,9 @@ def _put_data(archive: zipfile.ZipFile, named: str, path: Path, contents: _Conte
         return
     folder = f"data/{_hash(path)[:16]}"
     contents.data[named] = f"{folder}/{path.name}"
-    beside = [path.with_name(path.name + end) for end in SIDECARS]
-    beside += [path.with_suffix(".json")] if path.suffix == ".safetensors" else []
-    for one in (path, *(other for other in beside if other.is_file())):
+    sidecars = [path.with_name(path.name + end) for end in SIDECARS]
+    sidecars += [path.with_suffix(".json")] if path.suffix == ".safetensors" else []
+    for one in (path, *(other for other in sidecars if other.is_file())):
         if f"{folder}/{one.name}" not in contents.files:
             _put(archive, one, f"{folder}/{one.name}", contents)
 
@@ -164,10 +164,10 @@ def _check(archive: zipfile.ZipFile, manifest: Mapping[str, Any], file: Path) ->
     for name, wanted in manifest["files"].items():
         try:
             with archive.open(name) as source:
-                found = _copy(source, None, int(wanted["bytes"]))
+                actual = _copy(source, None, int(wanted["bytes"]))
         except KeyError:
             raise _damaged(file, f"{name} is missing") from None
-        if found != wanted:
+        if actual != wanted:
             raise _damaged(file, f"{name} is not what was packed")
 
 

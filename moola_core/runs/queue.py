@@ -63,13 +63,13 @@ class Queue:
             if _paused(connection):
                 return None
             marks = ", ".join("?" * len(needs))
-            found = connection.execute(
+            row = connection.execute(
                 f"SELECT run_id FROM entries WHERE worker = '' AND needs IN ({marks}) ORDER BY priority DESC, seq LIMIT 1",
                 needs,
             ).fetchone()
-            if found:
-                connection.execute("UPDATE entries SET worker = ? WHERE run_id = ?", (worker, found[0]))
-            return str(found[0]) if found else None
+            if row:
+                connection.execute("UPDATE entries SET worker = ? WHERE run_id = ?", (worker, row[0]))
+            return str(row[0]) if row else None
 
         return self._do(work)
 
@@ -106,8 +106,8 @@ class Queue:
         known = self.known()
         if known is not None:
             return known
-        found = [Entry(*_row(record)) for record in self._waiting_or_running()]
-        return sorted(found, key=lambda entry: (entry.worker == "", -entry.priority)), False
+        entries = [Entry(*_row(record)) for record in self._waiting_or_running()]
+        return sorted(entries, key=lambda entry: (entry.worker == "", -entry.priority)), False
 
     def prioritise(self, run_id: str, priority: int) -> bool:
         """Change the place of a waiting run: higher goes first. False when it does not wait."""
@@ -231,5 +231,5 @@ def _entries(connection: sqlite3.Connection) -> list[Entry]:
 
 
 def _paused(connection: sqlite3.Connection) -> bool:
-    found = connection.execute("SELECT value FROM settings WHERE name = 'paused'").fetchone()
-    return bool(found and found[0])
+    row = connection.execute("SELECT value FROM settings WHERE name = 'paused'").fetchone()
+    return bool(row and row[0])

@@ -47,12 +47,12 @@ def alive(process: dict[str, Any]) -> bool:
         return False
     try:
         pid = int(process["pid"])
-        found = psutil.Process(pid)
-        if found.status() == psutil.STATUS_ZOMBIE:
+        current = psutil.Process(pid)
+        if current.status() == psutil.STATUS_ZOMBIE:
             return False
         if process.get("ticks") is not None:
             return process["ticks"] == _ticks(pid)
-        return abs(found.create_time() - process["started"]) < 1
+        return abs(current.create_time() - process["started"]) < 1
     except (psutil.NoSuchProcess, KeyError, TypeError, ValueError, OverflowError):
         return False
 

@@ -23,7 +23,8 @@ class Record:
     state: queued, running, done, failed, cancelled or lost; created, started, ended: ISO 8601 in UTC; progress: `done` and
     `total` replicates and the last `epoch`; process: `pid`, its `started` time and the host's `boot`; data_hashes: windows,
     folds, bars; error: a sentence for the user; warnings: what was lost without ending the run; queue: `priority` and the
-    processor that it `needs` and the `folder` where relative paths begin, or the `cluster` and its `job`; empty for a run in the foreground; data: the files of `windows` and `bars`, where they lie now;
+    device that it `needs` and the `folder` where relative paths begin, or the `cluster` and its `job`; empty for a run in
+    the foreground; data: the files of `windows` and `bars`, where they lie now;
     unreadable: why this version of moola cannot read the run's record or spec; set when runs are listed, never stored.
     """
 
@@ -94,8 +95,8 @@ def from_dict(values: Mapping[str, Any]) -> Record:
 
 def unreadable(run_id: str, why: str) -> Record:
     """The record that stands for one that cannot be read: of unknown kind, and failed, for `why`."""
-    found = from_dict({"run_id": run_id, "kind": UNKNOWN, "state": "failed", "error": why})
-    return dataclasses.replace(found, unreadable=why)
+    record = from_dict({"run_id": run_id, "kind": UNKNOWN, "state": "failed", "error": why})
+    return dataclasses.replace(record, unreadable=why)
 
 
 def stored(record: Record) -> dict[str, Any]:

@@ -222,13 +222,13 @@ class Run:
             ) from None
 
     def write_checkpoint(self, name: str, weights: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> Path:
-        """Replace checkpoints/NAME.safetensors and the description beside it; the description is there first."""
+        """Replace checkpoints/NAME.safetensors and the description next to it; the description is there first."""
         from safetensors.numpy import save_file
 
         path = self.folder / "checkpoints" / f"{name}.safetensors"
         write_text(path.with_suffix(".json"), codec.dumps(description, indent=1) + "\n")
         with replacing(path) as draft:
-            # In the file itself too: between the two replacements the one beside it belongs to other weights.
+            # In the file itself too: between the two replacements the one next to it belongs to other weights.
             arrays = {key: np.require(array, requirements="C") for key, array in weights.items()}
             save_file(arrays, draft, {"description": codec.dumps(description)})
         return path
@@ -236,8 +236,8 @@ class Run:
     def replicates(self) -> dict[tuple[int, int], Path]:
         """Folders of the finished fits by (repeat, fold)."""
         folder = self.folder / "replicates"
-        found = sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
-        return {(int(path.name[:3]), int(path.name[4:])): path for path in found}
+        folders = sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+        return {(int(path.name[:3]), int(path.name[4:])): path for path in folders}
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.folder / name

@@ -13,9 +13,23 @@ from typing import Any, BinaryIO
 LONGEST_HEADER = 1 << 26
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch's files before 1.6: pickles one after another
 _UNREADABLE = (
-    OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, ImportError, NotImplementedError,
-    RecursionError, MemoryError, OverflowError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    NotImplementedError,
+    RecursionError,
+    MemoryError,
+    OverflowError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -33,24 +47,24 @@ def shapes(path: Path) -> Shapes:
 
 
 def description(path: Path) -> dict[str, Any]:
-    """The description in a safetensors file, or beside it; empty where there is none."""
+    """The description in a safetensors file, or next to it; empty where there is none."""
     for read in (lambda: _header(path)["__metadata__"]["description"], path.with_suffix(".json").read_bytes):
         try:
-            found = json.loads(read())
+            content = json.loads(read())
         except _UNREADABLE:
             continue
-        if isinstance(found, dict):
-            return found
+        if isinstance(content, dict):
+            return content
     return {}
 
 
 def _header(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        found = json.loads(file.read(length)) if length <= LONGEST_HEADER else None
-    if not isinstance(found, dict):
+        header = json.loads(file.read(length)) if length <= LONGEST_HEADER else None
+    if not isinstance(header, dict):
         raise ValueError("no header")
-    return found
+    return header
 
 
 def _torch_content(path: Path) -> Any:

@@ -50,7 +50,7 @@ def after_pretraining(record: Record, learned: Learned | None) -> Advice:
     if task == SUPPORTED:
         return Advice(
             "It learned its own task. Whether that helps with the labels, only a comparison can tell.",
-            "Fine-tune from this run, and hold it against the same run from scratch.",
+            "Fine-tune from this run, and compare it with the same run from scratch.",
             "Fine-tune from this run",
             "launch",
             (("kind", "finetune"), ("checkpoint", record.run_id)),
@@ -66,46 +66,57 @@ def after_pretraining(record: Record, learned: Learned | None) -> Advice:
     )
 
 
-def after_comparison(record: Record, found: Comparison | None) -> Advice:
+def after_comparison(record: Record, comparison: Comparison | None) -> Advice:
     """The one thing to do next about a study or a comparison."""
     if record.state != "done":
         return _of_state(record)
-    if found is None:
+    if comparison is None:
         return Advice("The comparison left no result.", "Start it again.", "Go to Compare", "compare")
-    if found.no_verdict:
-        return Advice(found.no_verdict, "Compare runs of the same windows and folds.", "Go to Compare", "compare")
-    if found.beaten_by and comparison_text.beaten(found).outcome == SUPPORTED:
+    if comparison.no_verdict:
+        return Advice(comparison.no_verdict, "Compare runs of the same windows and folds.", "Go to Compare", "compare")
+    if comparison.beaten_by and comparison_text.beaten(comparison).outcome == SUPPORTED:
         return Advice(
-            f"{found.beaten_by[0]} is the best so far.",
-            f"Use it until a network beats it. See what the doctor found in {found.against}.",
-            "Ask the doctor", "doctor",
-        )  # fmt: skip
-    rows = [row for _, row in comparison_text.in_order(found, "f1_macro")]
-    networks = {arm.name for arm in comparison_text.networks(found)}
+            f"{comparison.beaten_by[0]} is the best so far.",
+            f"Use it until a network beats it. See what the doctor found in {comparison.against}.",
+            "Ask the doctor",
+            "doctor",
+        )
+    rows = [row for _, row in comparison_text.in_order(comparison, "f1_macro")]
+    networks = {arm.name for arm in comparison_text.networks(comparison)}
     rows = [row for row in rows if row.arm in networks]
     helping = sorted((row for row in rows if row.verdict == "helps"), key=lambda row: -row.delta)
     if helping:
-        return Advice(f"{helping[0].arm} helps.", "Pin its run as the baseline, and start the next runs from its settings.", "Choose a run to pin", "runs")  # fmt: skip
+        return Advice(
+            f"{helping[0].arm} helps.",
+            "Pin its run as the baseline, and start the next runs from its settings.",
+            "Choose a run to pin",
+            "runs",
+        )
     open_ = [row for row in rows if row.verdict == "undecided"]
     if open_:
         needed = next((text for row in open_ if (text := comparison_text.settles(row))), "")
         step = (
-            f"{needed} would settle it."
+            f"Sample size needed: {needed}."
             if needed
             else "More of the same would not settle it: compare something that differs more."
         )
         return Advice(f"{open_[0].arm} is undecided.", step, "Set up a study", "compare")
-    return Advice("No arm helps.", f"Keep {found.against}.", "See its run", "runs")
+    return Advice("No arm helps.", f"Keep {comparison.against}.", "See its run", "runs")
 
 
-def after_plan(record: Record, found: PlanReport | None) -> Advice:
+def after_plan(record: Record, report: PlanReport | None) -> Advice:
     """The one thing to do next about a plan."""
     if record.state != "done":
         return _of_state(record)
-    failed = [row for row in found.decisions if row.branch == "failed"] if found else []
+    failed = [row for row in report.decisions if row.branch == "failed"] if report else []
     if failed:
-        return Advice(f"{failed[0].study} failed: {failed[0].reason}", "Correct that and start the plan again; a study of it can also be started alone.", "Read the log", "runs")  # fmt: skip
-    adopted = [row.adopts for row in found.decisions if row.adopts] if found else []
+        return Advice(
+            f"{failed[0].study} failed: {failed[0].reason}",
+            "Correct that and start the plan again; a study of it can also be started alone.",
+            "Read the log",
+            "runs",
+        )
+    adopted = [row.adopts for row in report.decisions if row.adopts] if report else []
     if adopted:
         return Advice(
             f"The plan took over: {', '.join(adopted)}.",
@@ -121,9 +132,9 @@ def _of_state(record: Record) -> Advice:
         return Advice("A run is being computed.", "Watch its progress and its curves.", "Follow it", "runs")
     if record.state == "cancelled":
         return Advice(
-            "The latest run was cancelled.", "Launch it again when you want its answer.", "Set up a run", "launch"
+            "The latest run was cancelled.", "Launch it again when you want its result.", "Set up a run", "launch"
         )
-    why = f" It said: {record.error}" if record.error else ""
+    why = f" Error: {record.error}" if record.error else ""
     return Advice(
         f"The latest run {'failed' if record.state == 'failed' else 'was lost with its process'}.{why}",
         "Read the end of its log, then launch it again.",
@@ -136,8 +147,8 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
     constant = sum(share.constant for share in evaluation.fold_shares)
     if constant:
         return Advice(
-            f"In {constant} of {len(evaluation.fold_shares)} folds the latest run answered one class for every window.",
-            "Its averages hide that. Look at the shares of each fold before any other figure.",
+            f"In {constant} of {len(evaluation.fold_shares)} folds the latest run predicted one class for every window.",
+            "Its averages hide that. Look at the predicted classes of each fold before any other figure.",
             "See the folds",
             "results",
         )
@@ -163,7 +174,7 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
         )
     if not pinned:
         return Advice(
-            "There is a result, and no baseline to hold later runs against.",
+            "There is a result, and no baseline to compare later runs with.",
             "Pin the run that you trust as the baseline.",
             "Choose a run to pin",
             "runs",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Number:
     """A number as it is stored (`value`), as it is read (`shown`), and where it is stored.
 
-    source: `RUN/FILE.json#/json/pointer` under the store's runs; empty where the number was reckoned from stored ones, such as
+    source: `RUN/FILE.json#/json/pointer` under the store's runs; empty where the number was computed from stored ones, such as
     the gap to a target.
     """
 
@@ -87,7 +87,7 @@ class Command:
 class WindowLinks:
     """Windows to look at: a page shows a button for each of `links`, (window id, text); a file and a terminal show the `table`.
 
-    run_id: whose answers the opened window shows; by default the chosen run's.
+    run_id: whose predictions the opened window shows; by default the selected run's.
     """
 
     name: str
@@ -130,7 +130,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A report of the run `run_id`; kind: what it is of, as in `wording.KIND_TITLES`. `facts` head it; `absent` says of each section that is not there why."""
+    """A report of the run `run_id`; kind: what it is of, as in `formatting.KIND_TITLES`. `facts` head it; `absent` says of each section that is not there why."""
 
     run_id: str
     kind: str

@@ -1,4 +1,4 @@
-"""Arms beside each other: the answer, what each reaches, how sure the differences are, and where they come from."""
+"""Arms side by side: the conclusion, what each reaches, how sure the differences are, and where they come from."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from moola_core.targets import judge
 
 MAIN = "f1_macro"
 LISTED = 5
-HALF_NAME = 24  # letters of an arm's name beside a chart of half the width
+HALF_NAME = 24  # letters of an arm's name next to a chart of half the width
 COLUMNS = 4  # arms in one table of differences: more would not fit a page
 NO_RESULT = "The comparison left no result."
 REACHED = ("f1_macro", "accuracy", "ece", "center_mae_bars", "joint_at_3")
 
 
 def answer(context: ReportContext) -> list[Block]:
-    """The question, simple models that win, the verdict in words, and the next step."""
+    """The question, simple models that win, the conclusion in words, and the next step."""
     record, result = context.record, context.result("comparison")
     question = getattr(context.spec, "question", "")
-    said: list[Block] = [Text(question, "The question.")] if question else []
+    texts: list[Block] = [Text(question, "The question.")] if question else []
     if record.error:
-        said.append(Text(record.error, f"It is {record.state}.", warning=True))
-    said += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
-    found: Comparison | None = result.value if result else None
-    if found is not None:
-        if found.beaten_by:
-            verdict = comparison_text.beaten(found)
-            said.append(Text(verdict.rest, verdict.headline, warning=verdict.outcome == SUPPORTED))
-        told = comparison_text.answer(found)
-        said += [Text(told, "The answer.")] if told else []
-        rule = comparison_text.rule(found)
-        said += [Text(rule)] if rule else []
+        texts.append(Text(record.error, f"It is {record.state}.", warning=True))
+    texts += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
+    comparison: Comparison | None = result.value if result else None
+    if comparison is not None:
+        if comparison.beaten_by:
+            verdict = comparison_text.beaten(comparison)
+            texts.append(Text(verdict.rest, verdict.headline, warning=verdict.outcome == SUPPORTED))
+        sentence = comparison_text.answer(comparison)
+        texts += [Text(sentence, "Conclusion.")] if sentence else []
+        rule = comparison_text.rule(comparison)
+        texts += [Text(rule)] if rule else []
     if record.note:
-        said.append(Text(record.note, "Note."))
-    step = advice.after_comparison(record, found)
-    return [*said, Text(f"{step.fact} {step.step}", "Next.")]
+        texts.append(Text(record.note, "Note."))
+    step = advice.after_comparison(record, comparison)
+    return [*texts, Text(f"{step.fact} {step.step}", "Next.")]
 
 
 def arms(context: ReportContext) -> list[Block] | str:
@@ -53,74 +53,90 @@ def arms(context: ReportContext) -> list[Block] | str:
     result = context.result("comparison")
     if not result:
         return NO_RESULT
-    found: Comparison = result.value
+    comparison: Comparison = result.value
     order = sorted(
-        range(len(found.arms)),
-        key=lambda i: (found.arms[i].name not in found.beaten_by, -(result.get("arms", i, "metrics", MAIN) or 0.0)),
+        range(len(comparison.arms)),
+        key=lambda i: (
+            comparison.arms[i].name not in comparison.beaten_by,
+            -(result.get("arms", i, "metrics", MAIN) or 0.0),
+        ),
     )
-    names = [name for name in REACHED if any(arm.metrics.get(name) is not None for arm in found.arms)]
+    names = [name for name in REACHED if any(arm.metrics.get(name) is not None for arm in comparison.arms)]
     reached: tuple[Row, ...] = tuple(
         (
-            found.arms[i].name,
-            *(result.number("arms", i, "metrics", name, form=".1f" if name.endswith("bars") else ".3f") for name in names),
+            comparison.arms[i].name,
+            *(
+                result.number("arms", i, "metrics", name, form=".1f" if name.endswith("bars") else ".3f")
+                for name in names
+            ),
             *(_whole(result, i, name) for name in ("trainable_parameters", "best_epoch", "epochs")),
         )
         for i in order
-    )  # fmt: skip
+    )
     columns = ("Arm", *(title(name) for name in names), "Parameters", "Best epoch", "Epochs")
-    note = f"Means over {found.repeats} repeats, each pooled out of fold over {found.windows} windows."
-    if found.beaten_by:
-        note = f"First, what is ahead of every network: {', '.join(found.beaten_by)}. {note}"
+    note = f"Means over {comparison.repeats} repeats, each pooled out of fold over {comparison.windows} windows."
+    if comparison.beaten_by:
+        note = f"First, what is ahead of every network: {', '.join(comparison.beaten_by)}. {note}"
     return [
-        Chart("arms", "Macro F1 of every arm and repeat", partial(charts.arms, found.arms)),
+        Chart("arms", "Macro F1 of every arm and repeat", partial(charts.arms, comparison.arms)),
         Table("", columns, reached, note),
     ]
 
 
 def _whole(result: Result, i: int, name: str) -> Cell:
-    found = result.number("arms", i, name, form=",.0f")
-    return found if found.value is not None else ABSENT
+    number = result.number("arms", i, name, form=",.0f")
+    return number if number.value is not None else ABSENT
 
 
 def differences(context: ReportContext) -> list[Block] | str:
-    """The forest and the verdicts in macro F1, and the strict reading beside them."""
+    """The forest and the verdicts in macro F1, and the corrected resampled t-test next to them."""
     result = context.result("comparison")
     if not result:
         return NO_RESULT
-    found: Comparison = result.value
-    names = sorted(comparison_text.metrics(found), key=lambda name: name != MAIN)
+    comparison: Comparison = result.value
+    names = sorted(comparison_text.metrics(comparison), key=lambda name: name != MAIN)
     if MAIN not in names:
-        return found.no_verdict or "Nothing was compared in macro F1."
+        return comparison.no_verdict or "Nothing was compared in macro F1."
     options = tuple((title(name), tuple(_differences(result, name))) for name in names)
-    return [Text(comparison_text.drawn(found)), Choice("metric", "Metric", options)]
+    return [Text(comparison_text.drawn(comparison)), Choice("metric", "Metric", options)]
 
 
 def _differences(result: Result, metric: str) -> Iterator[Block]:
-    """The verdicts of one metric, drawn and in a row each, and the strict reading beside them."""
-    found: Comparison = result.value
-    pairs = comparison_text.in_order(found, metric)
+    """The verdicts of one metric, drawn and in a row each, and the corrected resampled t-test next to them."""
+    comparison: Comparison = result.value
+    pairs = comparison_text.in_order(comparison, metric)
     rows = [row for _, row in pairs]
-    yield Chart("forest", f"{title(metric)}: each arm less {found.against}", partial(charts.forest, rows))
+    yield Chart("forest", f'{title(metric)}: difference from "{comparison.against}"', partial(charts.forest, rows))
     yield _verdicts(result, pairs)
     strict: tuple[Row, ...] = tuple(
-        (row.arm, row.verdict, _chance(result, i, "strict_p"),
-         *(result.number("verdicts", i, name, form="+.3f") for name in ("strict_low", "strict_high")), _agrees(row))
-        for i, row in pairs if row.strict_p is not None
-    )  # fmt: skip
+        (
+            row.arm,
+            row.verdict,
+            _chance(result, i, "strict_p"),
+            *(result.number("verdicts", i, name, form="+.3f") for name in ("strict_low", "strict_high")),
+            _agrees(row),
+        )
+        for i, row in pairs
+        if row.strict_p is not None
+    )
     if strict:
-        columns = ("Arm", "Verdict", "Strict p", "from", "to", "The strict reading")
-        yield Table("The strict reading", columns, strict, comparison_text.undecided(rows))
+        columns = ("Arm", "Verdict", "Corrected p", "from", "to", "Corrected t-test")
+        yield Table("Corrected resampled t-test", columns, strict, comparison_text.undecided(rows))
 
 
 def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]]) -> Table:
     table: tuple[Row, ...] = tuple(
         (
-            row.arm, row.verdict, *(result.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")),
-            *(result.number("verdicts", i, name) for name in ("p_helps", "p_hurts")), _chance(result, i, "p_holm"),
-            result.number("verdicts", i, "resolvable", form=".2f"), comparison_text.settles(row) or ABSENT,
+            row.arm,
+            row.verdict,
+            *(result.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")),
+            *(result.number("verdicts", i, name) for name in ("p_helps", "p_hurts")),
+            _chance(result, i, "p_holm"),
+            result.number("verdicts", i, "resolvable", form=".2f"),
+            comparison_text.settles(row) or ABSENT,
         )
         for i, row in pairs
-    )  # fmt: skip
+    )
     columns = (
         "Arm",
         "Verdict",
@@ -130,19 +146,19 @@ def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]]) -> Table:
         "p helps",
         "p hurts",
         "p (Holm)",
-        "Finds from",
-        "Would settle it",
+        "Minimum detectable difference",
+        "Sample size needed",
     )
-    return Table("", columns, table)  # fmt: skip
+    return Table("", columns, table)
 
 
 def _chance(result: Result, i: int, name: str) -> Number:
-    found = result.number("verdicts", i, name)
-    return found if found.value is None else Number(found.value, probability(found.value), found.source)
+    number = result.number("verdicts", i, name)
+    return number if number.value is None else Number(number.value, probability(number.value), number.source)
 
 
 def _agrees(row: Verdict) -> str:
-    """Whether the strict test finds the same."""
+    """Whether the corrected t-test finds the same."""
     sure = row.strict_p is not None and row.strict_p < 0.05
     if row.verdict in ("helps", "hurts"):
         return "agrees" if sure else "cannot tell"
@@ -154,24 +170,30 @@ def metrics(context: ReportContext) -> list[Block] | str:
     result = context.result("comparison")
     if not result:
         return NO_RESULT
-    found: Comparison = result.value
-    names = [name for name in comparison_text.metrics(found) if name != MAIN]
+    comparison: Comparison = result.value
+    names = [name for name in comparison_text.metrics(comparison) if name != MAIN]
     if not names:
-        return found.no_verdict or "Nothing else was compared."
-    half = max(len(arm.name) for arm in found.arms) <= HALF_NAME
+        return comparison.no_verdict or "Nothing else was compared."
+    half = max(len(arm.name) for arm in comparison.arms) <= HALF_NAME
     blocks: list[Block] = []
     rows: list[Row] = []
     for k, name in enumerate(names):
-        pairs = comparison_text.in_order(found, name)
+        pairs = comparison_text.in_order(comparison, name)
         drawn = partial(charts.forest, [row for _, row in pairs])
         blocks.append(Chart(f"forest_{k}", title(name), drawn, half=half))
         rows += [
-            (title(name), row.arm, row.verdict, *(result.number("verdicts", i, part, form="+.3f") for part in ("delta", "low", "high")),
-             _chance(result, i, "p_holm"), _chance(result, i, "strict_p"))
+            (
+                title(name),
+                row.arm,
+                row.verdict,
+                *(result.number("verdicts", i, part, form="+.3f") for part in ("delta", "low", "high")),
+                _chance(result, i, "p_holm"),
+                _chance(result, i, "strict_p"),
+            )
             for i, row in pairs
-        ]  # fmt: skip
-    columns = ("Metric", "Arm", "Verdict", "Difference", "from", "to", "p (Holm)", "Strict p")
-    return [*blocks, Table("", columns, tuple(rows), f"Each arm less {found.against}.")]
+        ]
+    columns = ("Metric", "Arm", "Verdict", "Difference", "from", "to", "p (Holm)", "Corrected p")
+    return [*blocks, Table("", columns, tuple(rows), f'Difference from "{comparison.against}".')]
 
 
 def targets(context: ReportContext) -> list[Block] | str:
@@ -205,13 +227,19 @@ def labels(context: ReportContext) -> list[Block] | str:
         return "It needs arms that differ in the share of labels alone: moola study labels."
     repeats = tuple(f"Repeat {i + 1}" for i in range(max(map(len, curve.scores))))
     measured: tuple[Row, ...] = tuple(
-        (result.number("label_curve", "labels", i, form=",d"), *(result.number("label_curve", "scores", i, j) for j in range(len(repeats))))
+        (
+            result.number("label_curve", "labels", i, form=",d"),
+            *(result.number("label_curve", "scores", i, j) for j in range(len(repeats))),
+        )
         for i in range(len(curve.labels))
-    )  # fmt: skip
+    )
     ahead: tuple[Row, ...] = tuple(
-        (result.number("label_curve", "ahead", i, 0, form=",d"), *(result.number("label_curve", "ahead", i, j) for j in (1, 2, 3)))
+        (
+            result.number("label_curve", "ahead", i, 0, form=",d"),
+            *(result.number("label_curve", "ahead", i, j) for j in (1, 2, 3)),
+        )
         for i in range(len(curve.ahead))
-    )  # fmt: skip
+    )
     return [
         Text(comparison_text.more_labels(curve)),
         Chart("labels", "Macro F1 by number of labels", partial(charts.labels, curve)),
@@ -225,13 +253,15 @@ def gains(context: ReportContext) -> list[Block] | str:
     result = context.result("comparison")
     if not result:
         return NO_RESULT
-    found: Comparison = result.value
-    shown = dict.fromkeys([*found.beaten_by, *(arm.name for arm in comparison_text.networks(found)), *found.gains])
-    names = [name for name in shown if found.gains.get(name)]
+    comparison: Comparison = result.value
+    shown = dict.fromkeys(
+        [*comparison.beaten_by, *(arm.name for arm in comparison_text.networks(comparison)), *comparison.gains]
+    )
+    names = [name for name in shown if comparison.gains.get(name)]
     if not names:
-        return found.no_verdict or "No window was predicted by two arms."
+        return comparison.no_verdict or "No window was predicted by two arms."
     options = tuple((name, (_gains(result, name),)) for name in names)
-    return [Text(comparison_text.gained(found)), Choice("arm", "Arm", options, every=True)]
+    return [Text(comparison_text.gained(comparison)), Choice("arm", "Arm", options, every=True)]
 
 
 def _gains(result: Result, arm: str) -> Columns:
@@ -255,12 +285,16 @@ def _gains(result: Result, arm: str) -> Columns:
 
 
 def _gained(row: Gain) -> str:
-    center = "" if row.center_gain_bars is None else f", center {row.center_gain_bars:+.1f} bars better"
+    center = (
+        ""
+        if row.center_gain_bars is None
+        else f", center {abs(row.center_gain_bars):.1f} bars {'worse' if row.center_gain_bars < 0 else 'better'}"
+    )
     return f"{row.window_id} ({row.label}): {row.gain:+.2f}{center}"
 
 
 def curves(context: ReportContext) -> list[Block] | str:
-    """Inner loss by epoch of every network."""
+    """Validation loss by epoch of every network."""
     result = context.result("comparison")
     if not result:
         return NO_RESULT
@@ -272,7 +306,7 @@ def curves(context: ReportContext) -> list[Block] | str:
             epochs[arm.name] = columns
     if not epochs:
         return "No epochs of the arms are in this store."
-    return [Chart("learning", "Inner loss by epoch", partial(charts.learning, epochs), comparison_text.LEARNING)]
+    return [Chart("learning", "Validation loss by epoch", partial(charts.learning, epochs), comparison_text.LEARNING)]
 
 
 def differs(context: ReportContext) -> list[Block] | str:
@@ -304,8 +338,10 @@ def runs(context: ReportContext) -> list[Block] | str:
     for i, arm in enumerate(result.value.arms):
         context.other(arm.run_id)  # its record and spec go with the report
         took = result.number("arms", i, "seconds")
-        told = ", ".join(f"{name}={_told(value)}" for name, value in changes.get(arm.name, {}).items())
-        rows.append((arm.name, arm.run_id, arm.state, Number(took.value, duration(arm.seconds), took.source), told or ABSENT))  # fmt: skip
+        changed = ", ".join(f"{name}={_setting_text(value)}" for name, value in changes.get(arm.name, {}).items())
+        rows.append(
+            (arm.name, arm.run_id, arm.state, Number(took.value, duration(arm.seconds), took.source), changed or ABSENT)
+        )
     note = "The ZIP and the JSON hold the whole spec of each." if rows else ""
     return [Table("", ("Arm", "Run", "State", "Took", "What it changes"), tuple(rows), note)]
 
@@ -317,5 +353,5 @@ def _pretraining(changes: dict | None) -> dict:
     return {f"pretrain.{name}": value for name, value in changes.items()} or {"pretrain": "as the study's"}
 
 
-def _told(value: object) -> str:
+def _setting_text(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) if value != "" else "none"

@@ -10,80 +10,84 @@ from moola_core.sections.formatting import interval
 from moola_core.sections.headlines import Headline
 
 RULE_HIGH, RULE_LOW = 0.50, 0.30
-BEATEN_ADVICE = "Mend that before you tune anything else."
+BEATEN_ADVICE = "Fix this first."
 DIFFERS = "Only what is compared should differ. Unequal sizes or epochs are another explanation of a difference."
-LEARNING = "Median inner loss over the fits, with their middle half. Losses of different weightings cannot be compared."
+LEARNING = "Median validation loss over the fits (band: 25th to 75th percentile). Losses of different weightings cannot be compared."
 
 
-def networks(found: Comparison) -> list[ArmFacts]:
+def networks(comparison: Comparison) -> list[ArmFacts]:
     """The arms that are no simple models."""
-    return [arm for arm in found.arms if arm.model == "network"]
+    return [arm for arm in comparison.arms if arm.model == "network"]
 
 
-def beaten(found: Comparison) -> Headline:
+def beaten(comparison: Comparison) -> Headline:
     """Whether the best simple model beats the best network, by the verdict between the two."""
-    scores = {arm.name: arm.metrics.get("f1_macro") for arm in found.arms}
-    best = found.beaten_by[0]
-    rival = max((arm.name for arm in networks(found)), key=lambda name: scores[name] or 0.0)
-    row = next((v for v in found.verdicts if (v.arm, v.against, v.metric) == (best, rival, "f1_macro")), None)
-    told = f"Macro F1: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
+    scores = {arm.name: arm.metrics.get("f1_macro") for arm in comparison.arms}
+    best = comparison.beaten_by[0]
+    rival = max((arm.name for arm in networks(comparison)), key=lambda name: scores[name] or 0.0)
+    row = next((v for v in comparison.verdicts if (v.arm, v.against, v.metric) == (best, rival, "f1_macro")), None)
+    rest = f"Macro F1: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
     if row is None:
-        return Headline("A simple model is ahead of every network.", f"{told} Whether it beats them was not judged.")
-    told = f"{told} Difference {interval(Interval(row.delta, row.low, row.high), '+.3f')}."
+        return Headline("A simple model is ahead of every network.", f"{rest} Whether it beats them was not judged.")
+    rest = f"{rest} Difference {interval(Interval(row.delta, row.low, row.high), '+.3f')}."
     if row.verdict == "helps":
-        return Headline("A simple model beats every network.", f"{told} {BEATEN_ADVICE}", SUPPORTED)
+        return Headline("A simple model beats every network.", f"{rest} {BEATEN_ADVICE}", SUPPORTED)
     if row.verdict in ("equivalent", "hurts"):
-        return Headline("A simple model does as well as the best network.", told, OPPOSED)
-    return Headline("A simple model is ahead of every network; whether it beats them cannot be told.", told, OPEN)
+        return Headline("A simple model does as well as the best network.", rest, OPPOSED)
+    return Headline("A simple model is ahead of every network; whether it beats them cannot be told.", rest, OPEN)
 
 
-def answer(found: Comparison) -> str:
+def answer(comparison: Comparison) -> str:
     """The stored answer in words, less what it says of simple models, which `beaten` judges."""
-    first, _, rest = found.sentence.partition("\n")
-    return rest if found.beaten_by and first.startswith("A simple model ") else found.sentence
+    first, _, rest = comparison.sentence.partition("\n")
+    return rest if comparison.beaten_by and first.startswith("A simple model ") else comparison.sentence
 
 
-def rule(found: Comparison) -> str:
+def rule(comparison: Comparison) -> str:
     """What the plan's rule reads from the baseline alone, and why not to decide by it; empty outside a transfer study."""
-    scratch = next((arm for arm in found.arms if arm.name == found.against), None)
+    scratch = next((arm for arm in comparison.arms if arm.name == comparison.against), None)
     score = scratch.metrics.get("f1_macro") if scratch else None
-    if found.name != "transfer" or score is None:
+    if comparison.name != "transfer" or score is None:
         return ""
-    said = "negative transfer" if score > RULE_HIGH else "the architecture" if score < RULE_LOW else "neither"
+    cause = "negative transfer" if score > RULE_HIGH else "the architecture" if score < RULE_LOW else "neither"
     return (
-        f"The rule of the plan reads the baseline alone: {score:.3f} points to {said} (above {RULE_HIGH:.2f} negative transfer, below "
+        f"Rule of thumb in your plan, from the baseline alone: {score:.3f} points to {cause} (above {RULE_HIGH:.2f} negative transfer, below "
         f"{RULE_LOW:.2f} architecture). A coin flip scores 0.50 ± 0.04 on two classes, so do not decide by it."
     )
 
 
-def in_order(found: Comparison, metric: str) -> list[tuple[int, Verdict]]:
+def in_order(comparison: Comparison, metric: str) -> list[tuple[int, Verdict]]:
     """The verdicts of one metric against the baseline with their places in the result: networks first, then simple models."""
-    names = {arm.name for arm in networks(found)}
-    own = [(i, row) for i, row in enumerate(found.verdicts) if row.metric == metric and row.against == found.against]
+    names = {arm.name for arm in networks(comparison)}
+    own = [
+        (i, row)
+        for i, row in enumerate(comparison.verdicts)
+        if row.metric == metric and row.against == comparison.against
+    ]
     return sorted(own, key=lambda pair: pair[1].arm not in names)
 
 
-def metrics(found: Comparison) -> list[str]:
+def metrics(comparison: Comparison) -> list[str]:
     """The metrics that have verdicts, each once."""
-    return list(dict.fromkeys(row.metric for row in found.verdicts))
+    return list(dict.fromkeys(row.metric for row in comparison.verdicts))
 
 
-def drawn(found: Comparison) -> str:
+def drawn(comparison: Comparison) -> str:
     """How to read the forest."""
     return (
-        f"Each arm less {found.against}, over {found.common} windows and {found.repeats} repeats. Grey: too small to matter. "
-        "Intervals allow for several arms (Holm); simple models count apart."
+        f'Difference from "{comparison.against}", over {comparison.common} windows and {comparison.repeats} repeats. Grey: too small to matter. '
+        "Intervals allow for several arms (Holm); simple models are corrected separately."
     )
 
 
 def undecided(rows: Sequence[Verdict]) -> str:
-    """What the design can find, and what the strict reading is; empty where everything is decided."""
+    """The smallest difference that the design finds, and what the corrected t-test is; empty where everything is decided."""
     if not any(row.verdict == "undecided" for row in rows):
         return ""
     least = max(row.resolvable for row in rows)
     return (
-        f"This design finds differences from {least:.2f} on (four times in five). The strict reading is Nadeau and Bengio's t test, "
-        "which misses most real differences."
+        f"Smallest difference found with 80% power: {least:.2f}. The corrected resampled t-test (Nadeau and Bengio) "
+        "misses most real differences."
     )
 
 
@@ -103,9 +107,9 @@ def more_labels(curve: LabelCurve) -> str:
     )
 
 
-def gained(found: Comparison) -> str:
+def gained(comparison: Comparison) -> str:
     """What the gains are."""
-    return f"Change in the probability of the true class against {found.against}, mean over repeats."
+    return f"Change in the probability of the true class against {comparison.against}, mean over repeats."
 
 
 def ends(rows: Sequence[Gain], most: int) -> tuple[list[int], list[int]]:

@@ -15,25 +15,25 @@ from moola_core.targets import Judgement, judge
 def decisions(context: ReportContext) -> list[Block]:
     """A sentence or two for each thing that the stored results settle, the researcher's own note, and the next step."""
     record = context.record
-    said: list[Block] = []
+    texts: list[Block] = []
     if record.error:
-        said.append(Text(record.error, f"The run is {record.state}.", warning=True))
-    said += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
+        texts.append(Text(record.error, f"The run is {record.state}.", warning=True))
+    texts += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
     learned, result = context.result("learned"), context.result("evaluation")
     if learned:
-        said.append(_text(headlines.of_learned(learned.value)))
-        said += [_text(headlines.of_probe(learned.value.probe))] if learned.value.probe else []
+        texts.append(_text(headlines.of_learned(learned.value)))
+        texts += [_text(headlines.of_probe(learned.value.probe))] if learned.value.probe else []
         step = advice.after_pretraining(record, learned.value)
     else:
         evaluation = result.value if result else None
-        said += list(_judged(context, evaluation)) if evaluation else []
+        texts += list(_judged(context, evaluation)) if evaluation else []
         absent = advice.after_pretraining(record, None) if record.kind == "pretrain" else None
         step = absent or advice.next_step(record, evaluation, context.baseline)
     if record.pinned:
-        said.append(Text("Later runs are held against it.", "This run is pinned as the baseline."))
+        texts.append(Text("Later runs are compared with it.", "This run is pinned as the baseline."))
     if record.note:
-        said.append(Text(record.note, "Note."))
-    return [*said, Text(f"{step.fact} {step.step}", "Next.")]
+        texts.append(Text(record.note, "Note."))
+    return [*texts, Text(f"{step.fact} {step.step}", "Next.")]
 
 
 def _judged(context: ReportContext, evaluation: Evaluation) -> Iterator[Text]:
@@ -44,7 +44,7 @@ def _judged(context: ReportContext, evaluation: Evaluation) -> Iterator[Text]:
     constant = sum(share.constant for share in evaluation.fold_shares)
     if constant:
         folds = len(evaluation.fold_shares)
-        yield Text("Averages hide that.", f"{constant} of {folds} folds answered one class alone.", warning=True)
+        yield Text("Averages hide that.", f"{constant} of {folds} folds predicted only one class.", warning=True)
     if evaluation.metrics.get("accuracy"):
         yield from map(_text, (headlines.of_classes(evaluation), headlines.of_majority(evaluation)))
     if evaluation.metrics.get("center_mae_bars"):
@@ -52,12 +52,12 @@ def _judged(context: ReportContext, evaluation: Evaluation) -> Iterator[Text]:
     of: dict[str, Callable[[Any], headlines.Headline]] = {
         "calibration": headlines.of_calibration,
         "balance": headlines.of_balance,
-        "transfer": lambda found: headlines.of_probe(found.probe),
+        "transfer": lambda transfer: headlines.of_probe(transfer.probe),
     }
     for name, verdict in of.items():
-        found = context.result(name)
-        if found and not found.why_not:
-            yield _text(verdict(found.value))
+        result = context.result(name)
+        if result and not result.why_not:
+            yield _text(verdict(result.value))
 
 
 def _text(verdict: headlines.Headline) -> Text:

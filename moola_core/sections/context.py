@@ -29,15 +29,15 @@ class Stored:
 
     def get(self, *path: str | int) -> Any:
         """The value at the path; None where there is none."""
-        found: Any = self.values
+        value: Any = self.values
         for step in path:
-            if isinstance(found, dict):
-                found = found.get(str(step))
-            elif isinstance(found, list) and isinstance(step, int) and step < len(found):
-                found = found[step]
+            if isinstance(value, dict):
+                value = value.get(str(step))
+            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+                value = value[step]
             else:
                 return None
-        return found
+        return value
 
     def number(self, *path: str | int, form: str = ".3f") -> Number:
         """The number at the path, read in the format `form`; a dash where there is none."""
@@ -50,8 +50,8 @@ class Stored:
 
     def chance(self, *path: str | int) -> Number:
         """The p-value at the path, read as such: never 0."""
-        found = self.number(*path)
-        return found if found.value is None else Number(found.value, probability(found.value), found.source)
+        number = self.number(*path)
+        return number if number.value is None else Number(number.value, probability(number.value), number.source)
 
 
 class Result(Stored):
@@ -74,7 +74,7 @@ class Result(Stored):
 class ReportContext:
     """Everything that a report of `run` may show.
 
-    kind: what the report is of, a key of `wording.REPORT_OF`; by default the run's own kind. `doctor` is what the doctor found in
+    kind: what the report is of, a key of `formatting.REPORT_OF`; by default the run's own kind. `doctor` is what the doctor found in
     the run, also the kind of a run that asked it; of one that asked about another run, the report is about that one. computed: a run about it whose
     results come before all others. Raises RunError while the run is active.
     """

@@ -40,12 +40,12 @@ def of_run(context: ReportContext, name: str) -> Result | str:
 
 
 def calibration(context: ReportContext) -> list[Block] | str:
-    """How honest the probabilities are: a repeat in full, then all of them in a row each."""
+    """How well the probabilities are calibrated: a repeat in full, then all of them in a row each."""
     result = of_run(context, "calibration")
     if isinstance(result, str):
         return result
-    found: CalibrationReport = result.value
-    brier = brier_title(found.brier_convention)
+    report: CalibrationReport = result.value
+    brier = brier_title(report.brier_convention)
     names = ("value", "low", "high", "null_median", "null_95")
     rows: tuple[Row, ...] = tuple(
         (
@@ -55,14 +55,14 @@ def calibration(context: ReportContext) -> list[Block] | str:
             result.number("repeats", i, "spiegelhalter_z", form=".2f"),
             *(result.number("repeats", i, "brier", name) for name in ("brier", "reliability", "resolution")),
         )
-        for i, one in enumerate(found.repeats)
+        for i, one in enumerate(report.repeats)
     )
-    columns = ("Repeat", "ECE", "from", "to", "Honest: median", "95%", "p", "z", brier, "reliability", "resolution")
-    note = f"ECE: {found.repeats[0].errors[0].convention}, with its 95% interval. z within ±1.96 is honest."
-    calibrated, recalibrated = headlines.of_calibration(found), headlines.of_recalibration(found)
+    columns = ("Repeat", "ECE", "from", "to", "Calibrated: median", "95%", "p", "z", brier, "reliability", "resolution")
+    note = f"ECE: {report.repeats[0].errors[0].convention}, with its 95% interval. z: calibrated if within ±1.96."
+    calibrated, recalibrated = headlines.of_calibration(report), headlines.of_recalibration(report)
     repeats = tuple(
         (f"repeat {one.repeat + 1}", (_reliability(result, i), _recalibrated(result, i)))
-        for i, one in enumerate(found.repeats)
+        for i, one in enumerate(report.repeats)
     )
     return [
         Text(calibrated.rest, calibrated.headline),
@@ -74,50 +74,52 @@ def calibration(context: ReportContext) -> list[Block] | str:
 
 def _reliability(result: Result, repeat: int) -> Columns:
     """The reliability of one repeat, and what other conventions would say of it."""
-    found = result.value.repeats[repeat]
+    repeat_report = result.value.repeats[repeat]
     reliability = Chart(
         "reliability",
-        "What is said, and what comes true",
-        partial(calibration_charts.reliability, found),
-        f"Repeat {found.repeat + 1}. Points inside the grey bars are what an honest model of this size shows.",
+        "Reliability diagram",
+        partial(calibration_charts.reliability, repeat_report),
+        f"Repeat {repeat_report.repeat + 1}. Points inside the grey bars are what a calibrated model of this size shows.",
     )
     conventions = Chart(
         "conventions",
         "By other conventions",
-        partial(calibration_charts.conventions, found.errors),
+        partial(calibration_charts.conventions, repeat_report.errors),
         "Each convention has its own noise: a point inside its grey bar says nothing. Means over folds look worst of all.",
     )
     return Columns(((reliability,), (conventions,)))
 
 
 def _recalibrated(result: Result, repeat: int) -> Table:
-    found, brier = result.value.repeats[repeat], brier_title(result.value.brier_convention)
+    repeat_report, brier = result.value.repeats[repeat], brier_title(result.value.brier_convention)
     names = ("ece", "log_loss", "brier", "accuracy", "parameter")
     rows: tuple[Row, ...] = tuple(
         (row.method, *(result.number("repeats", repeat, "recalibrated", i, name) for name in names))
-        for i, row in enumerate(found.recalibrated)
+        for i, row in enumerate(repeat_report.recalibrated)
     )
     columns = ("Method", "ECE", "Log loss", brier, "Accuracy", "Temperature")
-    note = f"Repeat {found.repeat + 1}; each fold by a map fitted on the others."
+    note = f"Repeat {repeat_report.repeat + 1}; each fold by a map fitted on the others."
     return Table("Recalibrated on other folds", columns, rows, note)
 
 
 def errors(context: ReportContext) -> list[Block] | str:
-    """Where the run is wrong: slices, the most confident errors, labels worth a second look."""
+    """Where the run is wrong: slices, the most confident errors, possible label errors."""
     result = of_run(context, "errors")
     if isinstance(result, str):
         return result
     evaluation = context.result("evaluation")
     overall = (evaluation.get("metrics", "accuracy", "mean")) if evaluation else None
-    found = result.value
+    report = result.value
     blocks: list[Block] = [
-        Text("A slice whose interval misses the dotted line differs from the rest. Among twenty slices, one does by chance.")
-    ]  # fmt: skip
-    kinds = dict.fromkeys(row.by for row in found.slices)
+        Text(
+            "A slice whose interval misses the dotted line differs from the rest. Among twenty slices, one does by chance."
+        )
+    ]
+    kinds = dict.fromkeys(row.by for row in report.slices)
     options = [(slice_charts.TITLES.get(kind, kind), (_slices(result, kind, overall),)) for kind in kinds]
     blocks += [Choice("by", "By", tuple(options), every=True)] if options else []
-    confident = _suspects(result, "confident", "Most confident errors", "No window was answered wrongly.")
-    second = _suspects(result, "second_look", "Labels worth a second look", found.second_look_note)
+    confident = _suspects(result, "confident", "Most confident errors", "No window was misclassified.")
+    second = _suspects(result, "second_look", "Possible label errors", report.second_look_note)
     return [*blocks, Columns(((confident,), (second,)))]
 
 
@@ -135,7 +137,7 @@ def _slices(result: Result, kind: str, overall: float | None) -> Columns:
         )
         for i, row in own
     )
-    columns = (title, "n", "Accuracy", "from", "to", "Macro F1", "Center off, bars", "center from", "center to")
+    columns = (title, "n", "Accuracy", "from", "to", "Macro F1", "Center error, bars", "center from", "center to")
     return Columns(((Chart(f"by_{kind}", title, draw),), (Table("", columns, rows),)))
 
 
@@ -148,10 +150,10 @@ def _suspects(result: Result, name: str, title: str, note: str) -> Block:
         for i, row in enumerate(suspects)
     )
     links = tuple(
-        (row.window_id, f"{row.window_id}: {row.label}, answered {row.answer} with {row.p_answer:.2f}")
+        (row.window_id, f"{row.window_id}: {row.label}, predicted {row.answer} with {row.p_answer:.2f}")
         for row in suspects[:MOST_LINKS]
     )
-    columns = ("Window", "Label", "Answer", "p of the answer", "p of the label")
+    columns = ("Window", "Label", "Predicted", "p (predicted)", "p (label)")
     return WindowLinks(name, links, Table(title, columns, rows))
 
 
@@ -160,33 +162,39 @@ def balance(context: ReportContext) -> list[Block] | str:
     result = of_run(context, "balance")
     if isinstance(result, str):
         return result
-    found, verdict = result.value, headlines.of_balance(result.value)
-    low, high = found.sigma_target
-    told = [
+    report, verdict = result.value, headlines.of_balance(result.value)
+    low, high = report.sigma_target
+    items = [
         Figure("σ pointer / σ class", result.number("sigma_ratio", form=".2f"), f"target {low:g} to {high:g}"),
-        Figure("The losses imply", result.number("sigma_expected", form=".2f"), "where σ would settle in time"),
+        Figure(
+            "Expected at the optimum", result.number("sigma_expected", form=".2f"), "σ ratio expected at convergence"
+        ),
         Figure("Pointer gradient", result.number("gradient_ratio"), "times the class's, shared parameters"),
-        Figure("Conflicts", result.number("conflict_rate", form=".0%"), f"of {found.measured:,} measured steps"),
-        Figure("Projected", result.number("projection_rate", form=".0%"), f"PCGrad at {found.pcgrad_threshold:g}" if found.pcgrad else "PCGrad is off"),
+        Figure("Conflicts", result.number("conflict_rate", form=".0%"), f"of {report.measured:,} measured steps"),
+        Figure(
+            "Projected",
+            result.number("projection_rate", form=".0%"),
+            f"PCGrad at {report.pcgrad_threshold:g}" if report.pcgrad else "PCGrad is off",
+        ),
         Figure("Shared parameters", result.number("shared_parameters", form=",d"), "trained by both tasks"),
-    ]  # fmt: skip
+    ]
     names = ("loss_start", "loss_end", "inner_end", "sigma_start", "sigma_end", "gradient_norm")
     rows: tuple[Row, ...] = tuple(
         (task.task, *(result.number("tasks", i, name, form=".4f") for name in names))
-        for i, task in enumerate(found.tasks)
+        for i, task in enumerate(report.tasks)
     )
-    columns = ("Task", "Loss, first epoch", "Loss, end", "Inner, end", "σ, start", "σ, end", "Gradient norm")
+    columns = ("Task", "Loss, first epoch", "Loss, end", "Validation, end", "σ, start", "σ, end", "Gradient norm")
     blocks: list[Block] = [
         Text(verdict.rest.replace("`", ""), verdict.headline),
-        Figures(tuple(item for item in told if not _empty(item.number))),
+        Figures(tuple(item for item in items if not _empty(item.number))),
         Table(
             "", columns, rows, "A small pointer loss is not a silenced task: read the errors in bars under Pointers."
         ),
     ]
-    if found.measured:
-        draw = partial(balance_charts.cosines, found)
-        note = "Left of 0 a step for one task is a step back for the other. Around 0 they do not meet."
-        blocks.append(Chart("cosines", "Do the tasks pull apart?", draw, note))
+    if report.measured:
+        draw = partial(balance_charts.cosines, report)
+        note = "Below 0 the tasks conflict; near 0 they are independent."
+        blocks.append(Chart("cosines", "Gradient cosine similarity", draw, note))
     return blocks
 
 
@@ -199,17 +207,25 @@ def transfer(context: ReportContext) -> list[Block] | str:
     result = of_run(context, "transfer")
     if isinstance(result, str):
         return result
-    found, verdict = result.value, headlines.of_probe(result.value.probe)
+    report, verdict = result.value, headlines.of_probe(result.value.probe)
     layers: tuple[Row, ...] = tuple(
-        (str(row.layer), *(result.number("layers", i, name) for name in ("cka", "low", "high", "random")), result.number("layers", i, "moved", form=".1%"))
-        for i, row in enumerate(found.layers)
-    )  # fmt: skip
-    logme = tuple((name, result.number("logme", name)) for name in found.logme)
+        (
+            str(row.layer),
+            *(result.number("layers", i, name) for name in ("cka", "low", "high", "random")),
+            result.number("layers", i, "moved", form=".1%"),
+        )
+        for i, row in enumerate(report.layers)
+    )
+    logme = tuple((name, result.number("logme", name)) for name in report.logme)
     return [
         Text(verdict.rest, verdict.headline),
         *probed(result, "probe"),
-        Chart("layers", "How far fine-tuning changed the encoder", partial(transfer_charts.layers, found.layers),
-              "At the cross nothing is left but what any encoder shares. Bars span the folds."),
+        Chart(
+            "layers",
+            "How far fine-tuning changed the encoder",
+            partial(transfer_charts.layers, report.layers),
+            "Cross: similarity of an untrained encoder. Bars span the folds.",
+        ),
         Table("", ("Layer", "CKA", "from", "to", "Random weights", "Weights moved"), layers),
         Table("LogME, a second opinion without folds", ("Representation", "LogME"), logme, "Higher is better."),
-    ]  # fmt: skip
+    ]

@@ -23,7 +23,12 @@ SEVERITIES = {
 MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the ZIP and the JSON hold it whole
 Make = Callable[[ReportContext], Sequence[Block] | str]
 # What draws the evidence: of the check itself, or of the diagnostic that it names.
-OF_CHECK: dict[str, Make] = {"constant_folds": performance.folds, "arms_differ": comparison.curves, "simple_arm": comparison.differences, "pointers_no_better": performance.pointers}  # fmt: skip
+OF_CHECK: dict[str, Make] = {
+    "constant_folds": performance.folds,
+    "arms_differ": comparison.curves,
+    "simple_arm": comparison.differences,
+    "pointers_no_better": performance.pointers,
+}
 OF_DIAGNOSTIC: dict[str, Make] = {
     "evaluation": performance.metrics,
     "calibration": diagnostics.calibration,
@@ -51,20 +56,23 @@ def summary(context: ReportContext) -> list[Block] | str:
     result = diagnosis(context)
     if isinstance(result, str):
         return [Text(result, warning=True)] if context.kind == "doctor" else result
-    found: Diagnosis = result.value
-    count = Counter(finding.severity for finding in found.findings)
-    told = [Figure(name, str(count[name]), meaning) for name, meaning in SEVERITIES.items()]
-    told += [Figure("passed", str(len(found.passed)), "checks that found nothing"), Figure("not judged", str(len(found.not_judged)), "checks without the facts they need")]  # fmt: skip
-    blocks: list[Block] = [Figures(tuple(told))]
-    spoilt = sorted({name for finding in found.findings for name in finding.spoils})
+    report: Diagnosis = result.value
+    count = Counter(finding.severity for finding in report.findings)
+    items = [Figure(name, str(count[name]), meaning) for name, meaning in SEVERITIES.items()]
+    items += [
+        Figure("passed", str(len(report.passed)), "checks without a finding"),
+        Figure("not judged", str(len(report.not_judged)), "checks without the facts they need"),
+    ]
+    blocks: list[Block] = [Figures(tuple(items))]
+    spoilt = sorted({name for finding in report.findings for name in finding.spoils})
     if spoilt:
         blocks.append(Text(f"{', '.join(spoilt)}. The findings below say why.", "Do not read yet:", warning=True))
-    if not found.findings:
-        return [*blocks, Text(f"{len(found.passed)} checks found nothing.", "Healthy.")]
-    first = found.findings[0]
-    blocks.append(Text(f"{first.title}: {first.advice}", "Mend first."))
+    if not report.findings:
+        return [*blocks, Text(f"{len(report.passed)} checks passed.", "Healthy.")]
+    first = report.findings[0]
+    blocks.append(Text(f"{first.title}: {first.advice}", "Fix first."))
     if context.kind != "doctor":  # there each finding has its own place
-        rows: tuple[Row, ...] = tuple((row.title, row.severity, row.summary) for row in found.findings)
+        rows: tuple[Row, ...] = tuple((row.title, row.severity, row.summary) for row in report.findings)
         note = f"With evidence, advice and fixes: moola report {context.run.id} --kind doctor."
         blocks.append(Table("", ("Finding", "Severity", "What was seen"), rows, note))
     return blocks
@@ -75,13 +83,13 @@ def findings(context: ReportContext) -> list[Block] | str:
     result = diagnosis(context)
     if isinstance(result, str):
         return result
-    found: Diagnosis = result.value
-    if not found.findings:
-        return "Nothing was found."
-    titles = {finding.check: finding.title for finding in found.findings}
+    report: Diagnosis = result.value
+    if not report.findings:
+        return "No findings."
+    titles = {finding.check: finding.title for finding in report.findings}
     drawn: dict[str, str] = {}
     blocks: list[Block] = []
-    for i, finding in enumerate(found.findings):
+    for i, finding in enumerate(report.findings):
         blocks += [
             Text(
                 finding.summary,
@@ -125,8 +133,8 @@ def _evidence(stored: Stored, path: tuple[str | int, ...], values: Any) -> Itera
     """A row a number of the evidence; lists of names in one row, lists of objects item by item."""
     pairs = list(values.items()) if isinstance(values, dict) else list(enumerate(values))
     for key, value in pairs:
-        told = path[3:] if len(path) > 3 else ()
-        title = ", ".join(_word(step) for step in (*told, key))
+        parents = path[3:] if len(path) > 3 else ()
+        title = ", ".join(_word(step) for step in (*parents, key))
         if isinstance(value, dict) or (
             isinstance(value, list) and any(isinstance(item, dict | list) for item in value)
         ):
@@ -144,9 +152,9 @@ def _word(step: str | int) -> str:
 
 
 def _several(values: Sequence[Any]) -> str:
-    told = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values[:MOST_NAMES]]
+    texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values[:MOST_NAMES]]
     more = f" and {len(values) - MOST_NAMES:,} more" if len(values) > MOST_NAMES else ""
-    return ", ".join(told) + more
+    return ", ".join(texts) + more
 
 
 def _number(stored: Stored, path: tuple[str | int, ...], value: float) -> Cell:
@@ -160,8 +168,8 @@ def _fix(context: ReportContext, result: Result, finding: Finding) -> list[Block
         return []
     spec = parse(finding.spec)
     changed = differences(context.spec, spec) if spec.kind == context.spec.kind else {}
-    told = ((name, _setting(now), _setting(then)) for name, (now, then) in changed.items())
-    rows: tuple[Row, ...] = tuple(row for row in told if row[1] != row[2])
+    changes = ((name, _setting(now), _setting(then)) for name, (now, then) in changed.items())
+    rows: tuple[Row, ...] = tuple(row for row in changes if row[1] != row[2])
     title = (
         f"Run it: {REPORT_OF[spec.kind]} on the same data"
         if spec.kind != "diagnose"
@@ -180,15 +188,15 @@ def _setting(value: Any) -> str:
 
 
 def not_judged(context: ReportContext) -> list[Block] | str:
-    """What could not be judged and why, and which checks found nothing."""
+    """What could not be judged and why, and which checks passed."""
     result = diagnosis(context)
     if isinstance(result, str):
         return result
-    found: Diagnosis = result.value
-    rows: tuple[Row, ...] = tuple((row.check.replace("_", " "), row.why) for row in found.not_judged)
+    report: Diagnosis = result.value
+    rows: tuple[Row, ...] = tuple((row.check.replace("_", " "), row.why) for row in report.not_judged)
     blocks: list[Block] = [Table("", ("Check", "Why not"), rows)] if rows else [Text("Every check had what it needs.")]
-    passed = ", ".join(name.replace("_", " ") for name in found.passed)
-    return [*blocks, *([Text(f"{passed}.", "Found nothing:")] if passed else [])]
+    passed = ", ".join(name.replace("_", " ") for name in report.passed)
+    return [*blocks, *([Text(f"{passed}.", "Passed:")] if passed else [])]
 
 
 def figures(context: ReportContext) -> list[Block] | str:
@@ -208,4 +216,4 @@ def figures(context: ReportContext) -> list[Block] | str:
                 else _setting(value)
             )
         rows.append((name.replace("_", " "), FIGURES.get(name, ABSENT), cell))
-    return [Table("", ("Figure", "What it is", "Value"), tuple(rows), "What is not given cannot be judged.")]
+    return [Table("", ("Figure", "What it is", "Value"), tuple(rows), "Figures not given are skipped.")]

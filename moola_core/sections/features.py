@@ -1,4 +1,4 @@
-"""What the answers hang on, which features carry the label, and how far the labelled windows are from other bars."""
+"""What the predictions depend on, which features carry the label, and how far the labelled windows are from other bars."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def attribution(context: ReportContext) -> list[Block] | str:
     result = of_run(context, "attribution")
     if isinstance(result, str):
         return result
-    found: Attribution = result.value
+    attributions: Attribution = result.value
     evaluation = context.result("evaluation")
     classes = headlines.of_classes(evaluation.value) if evaluation else None
     sure = classes is not None and classes.outcome == SUPPORTED
@@ -37,60 +37,60 @@ def attribution(context: ReportContext) -> list[Block] | str:
         blocks.append(Text(f"{classes.text} Read no ranking off it.", warning=True))
     blocks.append(
         Text(
-            f"Exact grouped Shapley values of the out-of-fold models, {len(found.window_id):,} answers; "
-            f"the contributions add up to the answer within {found.additivity_error:.0e}."
+            f"Exact grouped Shapley values of the out-of-fold models, {len(attributions.window_id):,} predictions; "
+            f"the contributions add up to the prediction within {attributions.additivity_error:.0e}."
         )
     )
     correlated = context.result("features") if sure else None
     report = correlated.value if correlated and not correlated.why_not else None
     options = tuple(
-        (output, tuple(_contributions(found, output, evaluation.value if evaluation else None, report)))
-        for output in found.outputs
+        (output, tuple(_contributions(attributions, output, evaluation.value if evaluation else None, report)))
+        for output in attributions.outputs
     )
-    rows = {(row.group, row.output): (row, i) for i, row in enumerate(found.ranking)}
+    rows = {(row.group, row.output): (row, i) for i, row in enumerate(attributions.ranking)}
     table: tuple[Row, ...] = tuple(
-        (group, *(result.number("ranking", rows[group, output][1], "mean") for output in found.outputs))
-        for group in sorted(found.groups, key=lambda name: rows[name, found.outputs[0]][0].rank)
+        (group, *(result.number("ranking", rows[group, output][1], "mean") for output in attributions.outputs))
+        for group in sorted(attributions.groups, key=lambda name: rows[name, attributions.outputs[0]][0].rank)
     )
     return [
         *blocks,
         Choice("output", "Output", options, every=True),
-        Table("Mean size of the contribution", ("Feature", *found.outputs), table),
+        Table("Mean size of the contribution", ("Feature", *attributions.outputs), table),
     ]
 
 
 def _contributions(
-    found: Attribution, output: str, evaluation: Evaluation | None, report: FeatureReport | None
+    attributions: Attribution, output: str, evaluation: Evaluation | None, report: FeatureReport | None
 ) -> Iterator[Block]:
-    """What one output hangs on: the expected rank judged, the ranking, every window, and where in the window."""
-    verdict = headlines.of_rank(found.ranking, output, EXPECTED, evaluation)
+    """What one output depends on: the expected rank judged, the ranking, every window, and where in the window."""
+    verdict = headlines.of_rank(attributions.ranking, output, EXPECTED, evaluation)
     yield Text(verdict.rest, verdict.headline)
     if report is not None:
-        ranks = {row.group: row.rank for row in found.ranking if row.output == output}
+        ranks = {row.group: row.rank for row in attributions.ranking if row.output == output}
         size = {row.feature: abs(row.r) for row in report.table if row.aggregate == "window"}
         ours = sorted((name for name in ranks if name in size), key=lambda name: ranks[name])[:3]
         theirs = sorted((name for name in size if name in ranks), key=lambda name: -size[name])[:3]
         yield Text(f"First three here: {', '.join(ours)}; by correlation with the label: {', '.join(theirs)}.")
-    number = found.outputs.index(output)
+    number = attributions.outputs.index(output)
     ranking = Chart(
         f"ranking_{number}",
         output,
-        partial(attribution_charts.ranking, found, output),
-        "Where the points of neighbouring features mix, their order is luck.",
+        partial(attribution_charts.ranking, attributions, output),
+        "Overlapping points: the order is not reliable.",
     )
     windows = Chart(
         f"beeswarm_{number}",
         f"{output}: every window",
-        partial(attribution_charts.beeswarm, found, output),
+        partial(attribution_charts.beeswarm, attributions, output),
         "Right: pushes the output up. Blue: the feature is high in that window, orange: low.",
     )
     yield Columns(((ranking,), (windows,)))
-    if found.course.size:
+    if attributions.course.size:
         yield Chart(
             f"course_{number}",
             f"{output}: where in the window",
-            partial(attribution_charts.course, found, output),
-            "Mean size of each feature's contribution at each bar, by expected gradients. Dark: the answer hangs on it.",
+            partial(attribution_charts.course, attributions, output),
+            "Mean size of each feature's contribution at each bar, by expected gradients. Dark: matters most.",
         )
 
 
@@ -107,27 +107,27 @@ def features(context: ReportContext) -> list[Block] | str:
     result = of_windows(context, "features")
     if isinstance(result, str):
         return result
-    found: FeatureReport = result.value
-    known = [name for name in charts.AGGREGATE_TITLES if any(row.aggregate == name for row in found.table)]
+    report: FeatureReport = result.value
+    known = [name for name in charts.AGGREGATE_TITLES if any(row.aggregate == name for row in report.table)]
     options = tuple((charts.AGGREGATE_TITLES[name], tuple(_aggregate(result, name))) for name in known)
-    return [Choice("aggregate", "Mean over", options), *_expectations(result), *_shapes(found)]
+    return [Choice("aggregate", "Mean over", options), *_expectations(result), *_shapes(report)]
 
 
 def _aggregate(result: Result, name: str) -> Iterator[Block]:
     """The correlations of one mean of each feature with each class."""
-    found: FeatureReport = result.value
-    kept = [row for row in found.table if row.aggregate == name]
+    report: FeatureReport = result.value
+    kept = [row for row in report.table if row.aggregate == name]
     flagged, sure = sum(abs(row.r) > NOTABLE_R for row in kept), sum(row.q < 0.05 for row in kept)
     yield Text(
-        f"{flagged} of {len(kept)} pass the rule |r| > {NOTABLE_R:g}; features of no use do so in a quarter to a half of such tables.",
-        f"{sure} of {len(kept)} features hold against all {len(found.table)} tests (q < 0.05).",
+        f"{flagged} of {len(kept)} pass the rule |r| > {NOTABLE_R:g}; uninformative features do so in a quarter to a half of such tables.",
+        f"{sure} of {len(kept)} features significant after correction for {len(report.table)} tests (q < 0.05).",
     )
     if name == "before_expansion":
         yield Text("This mean reads the pointer, which belongs to the label: it explains, but no model has it.")
     options = []
     for k, positive in enumerate(dict.fromkeys(row.positive for row in kept)):
-        places = [i for i, row in enumerate(found.table) if row.aggregate == name and row.positive == positive]
-        draw = partial(charts.correlations, [found.table[i] for i in places])
+        places = [i for i, row in enumerate(report.table) if row.aggregate == name and row.positive == positive]
+        draw = partial(charts.correlations, [report.table[i] for i in places])
         chart = Chart(f"correlations_{k}", "Correlation with the label", draw, "Filled: q < 0.05.")
         options.append((positive, (Columns(((chart,), (_correlations(result, places),))),)))
     yield Choice("positive", "Class", tuple(options), every=True)
@@ -135,17 +135,21 @@ def _aggregate(result: Result, name: str) -> Iterator[Block]:
 
 def _expectations(result: Result) -> Iterator[Block]:
     """What the researcher expected, and what is wrong with a column whatever the labels."""
-    found: FeatureReport = result.value
+    report: FeatureReport = result.value
     expected: tuple[Row, ...] = tuple(
-        (row.text, headlines.of_expectation(row).headline, *(result.number("expectations", i, name) for name in ("actual", "low", "high")))
-        for i, row in enumerate(found.expectations)
-    )  # fmt: skip
+        (
+            row.text,
+            headlines.of_expectation(row).headline,
+            *(result.number("expectations", i, name) for name in ("actual", "low", "high")),
+        )
+        for i, row in enumerate(report.expectations)
+    )
     if expected:
         note = "yes or no where the 95% interval of r lies on one side of what is expected."
         yield Table("As expected?", ("Expected", "Met", "r", "from", "to"), expected, note)
     wrong = tuple(
         (row.feature, row.remark, result.number("columns", i, "std", form=".4f"))
-        for i, row in enumerate(found.columns)
+        for i, row in enumerate(report.columns)
         if row.remark
     )
     if wrong:
@@ -154,36 +158,36 @@ def _expectations(result: Result) -> Iterator[Block]:
         yield Text("Every column varies, at every bar, on a scale that a network can read.")
 
 
-def _shapes(found: FeatureReport) -> Iterator[Block]:
+def _shapes(report: FeatureReport) -> Iterator[Block]:
     """One feature by class, and all features among each other."""
     options = []
-    for name in found.features:
+    for name in report.features:
         by_class = Chart(
             "distribution",
             f"{name} by class",
-            partial(charts.distribution, found, name),
-            "Window means: the more the shapes lie over each other, the less it tells.",
+            partial(charts.distribution, report, name),
+            "Window means: the more the shapes overlap, the less the feature separates the classes.",
         )
         course = Chart(
             "course",
             f"{name} over the window",
-            partial(charts.course, found, name),
+            partial(charts.course, report, name),
             "Mean at each bar, ± 2 standard errors: where the bands part, the classes differ.",
         )
         options.append((name, (Columns(((by_class,), (course,))),)))
     yield Choice("feature", "Feature", tuple(options), page_only=True)
-    note = "Near 1 or −1 two columns say the same; leaving one out changes little, and a ranking between them is luck."
-    yield Chart("among", "Features among each other", partial(charts.among, found), note)
+    note = "Near 1 or −1 two columns say the same; leaving one out changes little, and their order is arbitrary."
+    yield Chart("among", "Features among each other", partial(charts.among, report), note)
 
 
 def _correlations(result: Result, places: list[int]) -> Table:
     """The rows of the result's table at `places`, all of one mean and one class."""
-    found: FeatureReport = result.value
+    report: FeatureReport = result.value
     numbers = ("r", "r_low", "r_high", "auc", "auc_middle")
     rows: tuple[Row, ...] = tuple(
         (
-            found.table[i].feature,
-            "●" if abs(found.table[i].r) > NOTABLE_R else "",
+            report.table[i].feature,
+            "●" if abs(report.table[i].r) > NOTABLE_R else "",
             *(result.number("table", i, name) for name in numbers),
             result.chance("table", i, "p"),
             result.chance("table", i, "q"),
@@ -195,52 +199,57 @@ def _correlations(result: Result, places: list[int]) -> Table:
     )
     rule = f"> {NOTABLE_R:g}"
     columns = ("Feature", rule, "r", "from", "to", "AUC", "AUC, middle", "p", "q", "Same sign", "std", "n")
-    first = found.table[places[0]]
+    first = report.table[places[0]]
     note = (
-        f"Means over {charts.AGGREGATE_TITLES[first.aggregate]}, {found.windows} windows; positive r goes with {first.positive}. "
-        f"p by exchanging {found.groups} groups of windows that share bars, {found.permutations:,} times; q by Benjamini and Hochberg. "
-        "AUC, middle: of the distance from the median."
+        f"Means over {charts.AGGREGATE_TITLES[first.aggregate]}, {report.windows} windows; positive r goes with {first.positive}. "
+        f"p by exchanging {report.groups} groups of windows that share bars, {report.permutations:,} times; q by Benjamini and Hochberg. "
+        "AUC, middle: AUC of the distance from the median."
     )
     return Table("", columns, rows, note)
 
 
 def shift(context: ReportContext) -> list[Block] | str:
-    """Whether the labelled windows can be told from other bars, feature by feature, and the first bars beside the rest."""
+    """Whether the labelled windows can be told from other bars, feature by feature, and the first bars next to the rest."""
     result = of_windows(context, "shift")
     if isinstance(result, str):
         return result
-    found: Shift = result.value
+    report: Shift = result.value
     options = [
-        (title, (_distances(result, kind, title),)) for kind, title in SHIFT_TITLES.items() if getattr(found, kind)
+        (title, (_distances(result, kind, title),)) for kind, title in SHIFT_TITLES.items() if getattr(report, kind)
     ]
     return [
-        *(_domain(result, found.domain) if found.domain else [Text(TOO_FEW_BARS)]),
+        *(_domain(result, report.domain) if report.domain else [Text(TOO_FEW_BARS)]),
         *([Choice("against", "Labelled windows", tuple(options), every=True)] if options else []),
-        Chart("first_bars", "The first bars of a window", partial(shift_charts.first_bars, found.first_bars), FIRST_BARS),
-    ]  # fmt: skip
+        Chart(
+            "first_bars", "The first bars of a window", partial(shift_charts.first_bars, report.first_bars), FIRST_BARS
+        ),
+    ]
 
 
-def _domain(result: Result, found: Domain) -> Iterator[Block]:
+def _domain(result: Result, domain: Domain) -> Iterator[Block]:
     """Whether a classifier tells the labelled windows from the other bars, and by what."""
-    verdict = headlines.of_domain(found)
+    verdict = headlines.of_domain(domain)
     yield Text(verdict.rest, verdict.headline)
     yield Figures(
         (
             Figure("AUROC", result.number("domain", "auc", form=".2f"), "of a classifier, cross-validated"),
-            Figure("No difference: from", result.number("domain", "null_low", form=".2f"), f"{found.draws} shuffles"),
+            Figure("No difference: from", result.number("domain", "null_low", form=".2f"), f"{domain.draws} shuffles"),
             Figure("to", result.number("domain", "null_high", form=".2f"), "95% of them"),
             Figure("Windows", result.number("counts", "labelled", form=",d"), "labelled"),
             Figure("Others", result.number("counts", "bars", form=",d"), "of the other bars"),
         )
     )
-    weights = tuple((row[0], result.number("domain", "drivers", i, 1)) for i, row in enumerate(found.drivers))
+    weights = tuple((row[0], result.number("domain", "drivers", i, 1)) for i, row in enumerate(domain.drivers))
     note = "Weight per standard deviation; positive: larger in labelled windows."
-    foreign = found.foreign[:MOST_FOREIGN]
+    foreign = domain.foreign[:MOST_FOREIGN]
     rows = tuple((row.window_id, result.number("domain", "foreign", i, "probability")) for i, row in enumerate(foreign))
-    links = tuple((row.window_id, f"{row.window_id}: told with {row.probability:.2f}") for row in foreign)
-    table = Table("The most foreign labelled windows", ("Window", "Told with"), rows)
+    links = tuple((row.window_id, f"{row.window_id}: probability {row.probability:.2f}") for row in foreign)
+    table = Table("Most out-of-distribution labelled windows", ("Window", "Probability"), rows)
     yield Columns(
-        ((Table("What it goes by", ("Number", "Weight"), weights, note),), (WindowLinks("foreign", links, table),))
+        (
+            (Table("Weights of the classifier", ("Number", "Weight"), weights, note),),
+            (WindowLinks("foreign", links, table),),
+        )
     )
 
 

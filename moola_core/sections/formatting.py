@@ -36,9 +36,9 @@ def size(count: float) -> str:
     return f"{max(1, round(count / 1e3))} kB"
 
 
-def interval(found: Interval, form: str) -> str:
+def interval(estimate: Interval, form: str) -> str:
     """An estimate with its interval, as `0.61 (95% interval 0.52 to 0.70)`."""
-    value, low, high = (format(part, form) for part in (found.value, found.low, found.high))
+    value, low, high = (format(part, form) for part in (estimate.value, estimate.low, estimate.high))
     return f"{value} (95% interval {low} to {high})"
 
 

@@ -46,9 +46,9 @@ class Headline:
         return f"{self.headline} {self.rest}".strip().replace("`", "")
 
 
-def of_classes(found: Evaluation | CalibrationReport) -> Headline:
+def of_classes(report: Evaluation | CalibrationReport) -> Headline:
     """Whether the model tells the classes better than chance."""
-    auroc = found.auroc if isinstance(found, CalibrationReport) else found.auroc_within_folds
+    auroc = report.auroc if isinstance(report, CalibrationReport) else report.auroc_within_folds
     outcome = above(auroc, CHANCE)
     headline = {
         SUPPORTED: "The model tells the classes better than chance.",
@@ -61,20 +61,20 @@ def of_classes(found: Evaluation | CalibrationReport) -> Headline:
     return Headline(headline, f"AUROC among the windows of a fold: {interval(auroc, '.2f')}; chance is 0.50.", outcome)
 
 
-def of_majority(found: Evaluation) -> Headline:
-    """Whether the accuracy is above that of always answering the commonest class."""
-    accuracy, majority = (found.metrics.get("accuracy") or {}), found.majority.get("accuracy")
-    gap, outcome = found.over_majority, above(found.over_majority)
+def of_majority(evaluation: Evaluation) -> Headline:
+    """Whether the accuracy is above that of always predicting the most frequent class."""
+    accuracy, majority = (evaluation.metrics.get("accuracy") or {}), evaluation.majority.get("accuracy")
+    gap, outcome = evaluation.over_majority, above(evaluation.over_majority)
     headline = {
-        SUPPORTED: "It is better than the commonest class.",
-        OPPOSED: "It is worse than always answering the commonest class.",
-        OPEN: "Whether it is better than the commonest class cannot be told.",
-        UNMEASURED: "Is it better than the commonest class?",
+        SUPPORTED: "It is better than the most frequent class.",
+        OPPOSED: "It is worse than always predicting the most frequent class.",
+        OPEN: "Whether it is better than the most frequent class cannot be told.",
+        UNMEASURED: "Is it better than the most frequent class?",
     }[outcome]
-    told = "" if majority is None else f"Accuracy {_mean(accuracy):.3f}, and {majority:.3f} for always answering it"
+    rest = "" if majority is None else f"Accuracy {_mean(accuracy):.3f}, and {majority:.3f} for always predicting it"
     if gap is None:
-        return Headline(headline, f"{told}. {OLDER}".lstrip(". "))
-    return Headline(headline, f"{told}: difference {interval(gap, '+.3f')}.", outcome)
+        return Headline(headline, f"{rest}. {OLDER}".lstrip(". "))
+    return Headline(headline, f"{rest}: difference {interval(gap, '+.3f')}.", outcome)
 
 
 def _mean(spread: object) -> float:
@@ -82,71 +82,71 @@ def _mean(spread: object) -> float:
     return float("nan") if value is None else float(value)
 
 
-def of_pointers(found: Evaluation) -> Headline:
-    """Whether the pointers beat those of always answering the training windows' median; of center and length, the worse counts."""
-    gains = found.pointer_gains
+def of_pointers(evaluation: Evaluation) -> Headline:
+    """Whether the pointers beat those of always predicting the training windows' median; of center and length, the worse counts."""
+    gains = evaluation.pointer_gains
     if not gains:
         return Headline("Do the pointers beat a constant pointer?", OLDER)
     outcomes = {name: of_pointer(name, gain) for name, gain in gains.items()}
-    told = "; ".join(
+    rest = "; ".join(
         f"the error of the {name} is smaller by {interval(gain, '.1f')} bars" for name, gain in gains.items()
     )
-    told = f"{told[0].upper()}{told[1:]}."
+    rest = f"{rest[0].upper()}{rest[1:]}."
     failing = {
         "center": "The predicted center does not beat a constant one by one bar.",
         "length": "The predicted length is worse than a constant one.",
     }
-    said = [failing[name] for name, outcome in outcomes.items() if outcome == OPPOSED]
+    sentences = [failing[name] for name, outcome in outcomes.items() if outcome == OPPOSED]
     unsure = " and ".join(name for name, outcome in outcomes.items() if outcome == OPEN)
-    said += [f"Whether the predicted {unsure} beats a constant one cannot be told."] if unsure else []
-    if not said:
-        return Headline("The pointers beat a constant pointer.", told, SUPPORTED)
-    return Headline(" ".join(said), told, OPPOSED if OPPOSED in outcomes.values() else OPEN)
+    sentences += [f"Whether the predicted {unsure} beats a constant one cannot be told."] if unsure else []
+    if not sentences:
+        return Headline("The pointers beat a constant pointer.", rest, SUPPORTED)
+    return Headline(" ".join(sentences), rest, OPPOSED if OPPOSED in outcomes.values() else OPEN)
 
 
-def of_calibration(found: CalibrationReport) -> Headline:
-    """Whether the probabilities may be taken as they are: the model beats chance, and they come true."""
-    error, excess = found.repeats[0].errors[0], found.excess
+def of_calibration(report: CalibrationReport) -> Headline:
+    """Whether the probabilities are well calibrated: the model beats chance, and they come true."""
+    error, excess = report.repeats[0].errors[0], report.excess
     ece = Interval(error.value, error.low, error.high)
-    if found.auroc is None or excess is None:
-        return Headline("May the probabilities be taken as they are?", OLDER)
-    told = f"Calibration error {interval(ece, '.3f')}; Brier score less what the probabilities promise: {interval(excess, '+.3f')}."
+    if report.auroc is None or excess is None:
+        return Headline("Are the probabilities well calibrated?", OLDER)
+    rest = f"Calibration error {interval(ece, '.3f')}; Brier score less what the probabilities imply: {interval(excess, '+.3f')}."
     if excess.low > 0 or excess.high < 0:
-        way = "too sure" if excess.low > 0 else "not sure enough"
-        return Headline(f"The probabilities are {way}.", told, OPPOSED)
-    if above(found.auroc, CHANCE) != SUPPORTED:
+        way = "overconfident" if excess.low > 0 else "underconfident"
+        return Headline(f"The probabilities are {way}.", rest, OPPOSED)
+    if above(report.auroc, CHANCE) != SUPPORTED:
         return Headline(
-            "Whether the probabilities can be used cannot be told.", f"{of_classes(found).text} {told}", OPEN
+            "Whether the probabilities can be used cannot be told.", f"{of_classes(report).text} {rest}", OPEN
         )
     if ece.high < CALIBRATED:
-        return Headline("The probabilities may be taken as they are.", told, SUPPORTED)
+        return Headline("The probabilities are well calibrated.", rest, SUPPORTED)
     return Headline(
-        "Whether the probabilities may be taken as they are cannot be told.",
-        f"No miscalibration shows, but an error above {CALIBRATED:g} is not excluded. {told}",
+        "Whether the probabilities are well calibrated cannot be told.",
+        f"No miscalibration shows, but an error above {CALIBRATED:g} is not excluded. {rest}",
         OPEN,
     )
 
 
-def of_recalibration(found: CalibrationReport) -> Headline:
+def of_recalibration(report: CalibrationReport) -> Headline:
     """Which recalibration to use, if one surely lowers the log loss; none is offered of a model that is not shown to beat chance."""
-    if found.auroc is None or not found.gains:
+    if report.auroc is None or not report.gains:
         return Headline("Would a recalibration help?", OLDER)
-    if above(found.auroc, CHANCE) != SUPPORTED:
+    if above(report.auroc, CHANCE) != SUPPORTED:
         return Headline(
             "No recalibration is offered.",
-            f"{of_classes(found).text} A map fitted to such a model only hides that it does not know.",
-            above(found.auroc, CHANCE),
+            f"{of_classes(report).text} A map fitted to such a model only hides that it does not know.",
+            above(report.auroc, CHANCE),
         )
-    outcomes = {method: above(gain) for method, gain in found.gains.items()}
-    told = "; ".join(f"{method} {interval(gain, '+.3f')}" for method, gain in found.gains.items())
-    told = f"Log loss lowered by: {told} (together at 95%)."
+    outcomes = {method: above(gain) for method, gain in report.gains.items()}
+    rest = "; ".join(f"{method} {interval(gain, '+.3f')}" for method, gain in report.gains.items())
+    rest = f"Log loss lowered by: {rest} (together at 95%)."
     helping = next((method for method, outcome in outcomes.items() if outcome == SUPPORTED), None)
     if helping is not None:
-        return Headline(f"Recalibrate with {helping}.", told, SUPPORTED)
+        return Headline(f"Recalibrate with {helping}.", rest, SUPPORTED)
     if set(outcomes.values()) == {OPPOSED}:
-        return Headline("Leave the probabilities as they are: every recalibration makes them worse.", told, OPPOSED)
+        return Headline("Leave the probabilities as they are: every recalibration makes them worse.", rest, OPPOSED)
     return Headline(
-        "Whether a recalibration helps cannot be told.", f"Leave the probabilities as they are. {told}", OPEN
+        "Whether a recalibration helps cannot be told.", f"Leave the probabilities as they are. {rest}", OPEN
     )
 
 
@@ -168,10 +168,10 @@ def of_learned(result: Learned) -> Headline:
         UNMEASURED: "Did it learn to rebuild hidden bars?",
     }[outcome]
     best = min(result.trivial.values())
-    told = f"Error at hidden bars {result.masked_mae:.3f}, and {best:.3f} of the better of feature mean and last visible bar"
+    rest = f"Error at hidden bars {result.masked_mae:.3f}, and {best:.3f} of the better of feature mean and last visible bar"
     if result.gain is None:
-        return Headline(headline, f"{told}. {OLDER}")
-    return Headline(headline, f"{told}: smaller by {interval(result.gain, '.4f')}.", outcome)
+        return Headline(headline, f"{rest}. {OLDER}")
+    return Headline(headline, f"{rest}: smaller by {interval(result.gain, '.4f')}.", outcome)
 
 
 def _of_measures(measures: tuple[Measure, ...]) -> Headline:
@@ -179,53 +179,53 @@ def _of_measures(measures: tuple[Measure, ...]) -> Headline:
     outcomes = [above(measure.gain) for measure in measures]
     if not measures or UNMEASURED in outcomes:
         return Headline("Did it learn its task?", OLDER)
-    told = "; ".join(f"{m.name} better by {interval(m.gain, '.3f')}" for m in measures if m.gain is not None)
-    told = f"{told[0].upper()}{told[1:]}."
+    rest = "; ".join(f"{m.name} better by {interval(m.gain, '.3f')}" for m in measures if m.gain is not None)
+    rest = f"{rest[0].upper()}{rest[1:]}."
     if set(outcomes) == {SUPPORTED}:
-        return Headline("It learned its task.", f"Every figure is better than without learning. {told}", SUPPORTED)
+        return Headline("It learned its task.", f"Every figure is better than without learning. {rest}", SUPPORTED)
     if SUPPORTED not in outcomes and OPPOSED in outcomes:
-        return Headline("It did not learn its task.", told, OPPOSED)
-    return Headline("Whether it learned its task cannot be told.", told, OPEN)
+        return Headline("It did not learn its task.", rest, OPPOSED)
+    return Headline("Whether it learned its task cannot be told.", rest, OPEN)
 
 
-def of_probe(found: Probe, used: str = "pre-trained", against: str = "random weights") -> Headline:
+def of_probe(probe: Probe, used: str = "pre-trained", against: str = "random weights") -> Headline:
     """Whether pre-training made the labels easier to read: more than from random weights, and more than by chance."""
-    scores = {score.representation: score.interval for score in found.scores}
-    gap = next((row.gap for row in found.gaps or () if (row.representation, row.against) == (used, against)), None)
+    scores = {score.representation: score.interval for score in probe.scores}
+    gap = next((row.gap for row in probe.gaps or () if (row.representation, row.against) == (used, against)), None)
     own = scores.get(used)
     if gap is None or own is None:
         return Headline("Did pre-training make the labels easier to read?", OLDER)
-    told = f"AUROC of a linear probe {interval(own, '.2f')}; less that on {against}, on the same windows: {interval(gap, '+.2f')}."
+    rest = f"AUROC of a linear probe {interval(own, '.2f')}; less that on {against}, on the same windows: {interval(gap, '+.2f')}."
     if above(gap) == OPPOSED:
         headline = f"Pre-training made the labels harder to read than {against} leave them."
-        return Headline(headline, f"{told} Do not freeze this encoder.", OPPOSED)
+        return Headline(headline, f"{rest} Do not freeze this encoder.", OPPOSED)
     if above(gap) == SUPPORTED and above(own, CHANCE) == SUPPORTED:
-        return Headline(f"Pre-training made the labels easier to read than {against} leave them.", told, SUPPORTED)
+        return Headline(f"Pre-training made the labels easier to read than {against} leave them.", rest, SUPPORTED)
     headline = "Whether pre-training made the labels easier to read cannot be told."
     if above(own, CHANCE) != SUPPORTED:
-        told += " It is not shown that they can be read from the encoder at all."
-    return Headline(headline, told, OPEN)
+        rest += " It is not shown that they can be read from the encoder at all."
+    return Headline(headline, rest, OPEN)
 
 
-def of_balance(found: Balance) -> Headline:
+def of_balance(balance: Balance) -> Headline:
     """Whether one task starved. It is a fact of the steps that were taken, and needs no interval."""
-    if not found.shared_parameters:
+    if not balance.shared_parameters:
         return Headline(
             "", "The tasks share no trained parameter: neither σ nor PCGrad can change what one does to the other."
         )
-    if found.gradient_ratio is None:
+    if balance.gradient_ratio is None:
         return Headline("", "The tasks' gradients were not measured, so it cannot be told whether one is starved.")
-    if found.gradient_ratio < STARVED:
+    if balance.gradient_ratio < STARVED:
         return Headline(
             "The pointer is starved.",
-            f"Its gradient is {found.gradient_ratio:.1%} of the class's where both train the same parameters. "
+            f"Its gradient is {balance.gradient_ratio:.1%} of the class's where both train the same parameters. "
             "Try `loss.weighting=equal`, or a fixed `loss.lambda_pointer` of 10 or more.",
             SUPPORTED,
         )
-    if found.gradient_ratio > 1 / STARVED:
+    if balance.gradient_ratio > 1 / STARVED:
         return Headline(
             "The class is starved.",
-            f"The pointer's gradient is {found.gradient_ratio:.0f} times as large on the shared parameters.",
+            f"The pointer's gradient is {balance.gradient_ratio:.0f} times as large on the shared parameters.",
             SUPPORTED,
         )
     return Headline("", "Neither task is starved on the shared parameters.", OPPOSED)
@@ -237,25 +237,25 @@ def of_expectation(row: Expectation) -> Headline:
         return Headline("cannot be judged", "The feature or the class does not occur.")
     if row.low is None or row.high is None or row.least is None:
         return Headline("not measured", f"r = {row.actual:.3f}. {OLDER}")
-    found = Interval(row.actual, row.low, row.high)
-    outcome = above(found, row.least)
+    correlation = Interval(row.actual, row.low, row.high)
+    outcome = above(correlation, row.least)
     headline = {SUPPORTED: "yes", OPPOSED: "no", OPEN: "cannot be told"}[outcome]
-    return Headline(headline, f"r = {interval(found, '.3f')}", outcome)
+    return Headline(headline, f"r = {interval(correlation, '.3f')}", outcome)
 
 
-def of_domain(found: Domain) -> Headline:
+def of_domain(domain: Domain) -> Headline:
     """Whether the labelled windows can be told from the other bars."""
     curated = "Curated windows should differ somewhat: this is evidence, not a verdict."
-    null = f"without a difference it lies from {found.null_low:.2f} to {found.null_high:.2f}"
-    told = f"{interval(found.interval, '.2f') if found.interval else f'{found.auc:.2f}'}; {null}"
-    if found.auc > found.null_high and above(found.interval, CHANCE) in (SUPPORTED, UNMEASURED):
+    null = f"without a difference it lies from {domain.null_low:.2f} to {domain.null_high:.2f}"
+    rest = f"{interval(domain.interval, '.2f') if domain.interval else f'{domain.auc:.2f}'}; {null}"
+    if domain.auc > domain.null_high and above(domain.interval, CHANCE) in (SUPPORTED, UNMEASURED):
         headline = "The labelled windows can be told from the other bars."
         return Headline(
-            headline, f"AUROC {told}. Pre-training sees other bars than fine-tuning does. {curated}", SUPPORTED
+            headline, f"AUROC {rest}. Pre-training sees other bars than fine-tuning does. {curated}", SUPPORTED
         )
-    if found.interval is not None and found.interval.high < ALIKE:
-        return Headline("The labelled windows can hardly be told from the other bars.", f"AUROC {told}.", OPPOSED)
-    return Headline("Whether the labelled windows differ from the other bars cannot be told.", f"AUROC {told}.", OPEN)
+    if domain.interval is not None and domain.interval.high < ALIKE:
+        return Headline("The labelled windows can hardly be told from the other bars.", f"AUROC {rest}.", OPPOSED)
+    return Headline("Whether the labelled windows differ from the other bars cannot be told.", f"AUROC {rest}.", OPEN)
 
 
 def of_rank(ranking: tuple[Rank, ...], output: str, group: str, evaluation: Evaluation | None) -> Headline:
@@ -268,13 +268,15 @@ def of_rank(ranking: tuple[Rank, ...], output: str, group: str, evaluation: Eval
     if evaluation is None or evaluation.auroc_within_folds is None:
         return Headline(headline, f"number {own.rank} of {len(rows)}. Whether the model beats chance was not measured.")
     if above(evaluation.auroc_within_folds, CHANCE) != SUPPORTED:
-        return Headline(headline, f"it cannot be told. {of_classes(evaluation).text} Its ranking is luck.", OPEN)
+        return Headline(
+            headline, f"it cannot be told. {of_classes(evaluation).text} Its ranking is not reliable.", OPEN
+        )
     ranks = sorted(1 + sum(other.by_fit[k] > value for other in rows) for k, value in enumerate(own.by_fit))
     off = len(ranks) // 40  # 2.5% of the fits on either side
     low, high = ranks[off], ranks[-1 - off]
-    told = f"number {own.rank} of {len(rows)}, and {low} to {high} in 95% of the fits"
+    rest = f"number {own.rank} of {len(rows)}, and {low} to {high} in 95% of the fits"
     if high <= HIGH_RANK:
-        return Headline(headline, f"{told}, as expected.", SUPPORTED)
+        return Headline(headline, f"{rest}, as expected.", SUPPORTED)
     if low > HIGH_RANK:
-        return Headline(headline, f"{told}, not as expected.", OPPOSED)
-    return Headline(headline, f"{told}: it cannot be told.", OPEN)
+        return Headline(headline, f"{rest}, not as expected.", OPPOSED)
+    return Headline(headline, f"{rest}: it cannot be told.", OPEN)

@@ -17,12 +17,12 @@ POINTER_ROWS = (*charts.POINTER_TITLES, *charts.HIT_TITLES, "iou", "joint_at_3")
 
 
 def metrics(context: ReportContext) -> list[Block] | str:
-    """Every metric of 0 to 1: mean, spread, the majority class beside it."""
+    """Every metric of 0 to 1: mean, spread, the majority class next to it."""
     result = context.result("evaluation")
     if not result:
         return NO_RESULT
-    found, repeats = result.value, len(result.value.by_repeat)
-    titles, _ = charts.metric_rows(found)
+    evaluation, repeats = result.value, len(result.value.by_repeat)
+    titles, _ = charts.metric_rows(evaluation)
     rows = []
     for name, text in titles.items():
         kind, _, label = name.partition(" ")
@@ -31,20 +31,24 @@ def metrics(context: ReportContext) -> list[Block] | str:
             (text, result.number(*path, "mean"), _spread(result, path, repeats), result.number("majority", name))
         )
     spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
-    columns = ("Metric", "Mean", "Spread", "Commonest class")
-    note = f"Pooled out of fold over {found.windows} windows; {spread}."
+    columns = ("Metric", "Mean", "Spread", "Most frequent class")
+    note = f"Pooled out of fold over {evaluation.windows} windows; {spread}."
     drawn = result.value
-    told = (headlines.of_classes(drawn), headlines.of_majority(drawn)) if drawn.metrics.get("accuracy") else ()
+    verdicts = (headlines.of_classes(drawn), headlines.of_majority(drawn)) if drawn.metrics.get("accuracy") else ()
     return [
-        *(Text(verdict.rest, verdict.headline) for verdict in told),
-        Chart("metrics", "Mean and each repeat", lambda look: charts.metric_spread(*charts.metric_rows(drawn), drawn.majority, "commonest class", look)),
+        *(Text(verdict.rest, verdict.headline) for verdict in verdicts),
+        Chart(
+            "metrics",
+            "Mean and each repeat",
+            lambda look: charts.metric_spread(*charts.metric_rows(drawn), drawn.majority, "most frequent class", look),
+        ),
         Table("", columns, tuple(rows), note),
-    ]  # fmt: skip
+    ]
 
 
 def _spread(result: Result, path: tuple[str, ...], repeats: int) -> Cell:
-    found = result.number(*path, "std")
-    return Number(found.value, f"± {found.shown}", found.source) if repeats > 1 and found.source else ABSENT
+    number = result.number(*path, "std")
+    return Number(number.value, f"± {number.shown}", number.source) if repeats > 1 and number.source else ABSENT
 
 
 def confusion(context: ReportContext) -> list[Block] | str:
@@ -54,13 +58,13 @@ def confusion(context: ReportContext) -> list[Block] | str:
         return NO_RESULT
     if not result.value.confusions:
         return "No class was predicted: this run trains the pointers alone."
-    chosen = result.value.confusions[0]
+    matrix = result.value.confusions[0]
     rows: tuple[Row, ...] = tuple(
-        (str(true), *(result.number("confusions", 0, "counts", i, j, form=",d") for j in range(len(chosen.classes))))
-        for i, true in enumerate(chosen.classes)
+        (str(true), *(result.number("confusions", 0, "counts", i, j, form=",d") for j in range(len(matrix.classes))))
+        for i, true in enumerate(matrix.classes)
     )
-    columns = ("True class", *(f"answered {name}" for name in chosen.classes))
-    which = "All repeats, added up." if chosen.repeat is None else f"Repeat {chosen.repeat + 1}."
+    columns = ("True class", *(f"predicted {name}" for name in matrix.classes))
+    which = "All repeats, added up." if matrix.repeat is None else f"Repeat {matrix.repeat + 1}."
     return [
         Chart("confusion", "True and predicted class", partial(charts.confusion, result.value.confusions[0])),
         Table("", columns, rows, f"{which} Counts of windows."),
@@ -72,20 +76,24 @@ def folds(context: ReportContext) -> list[Block] | str:
     result = context.result("evaluation")
     if not result or not result.value.fold_shares:
         return NO_RESULT if not result else "No class was predicted."
-    found = result.value
-    constant = sum(share.constant for share in found.fold_shares)
-    said = (
-        Text("They are marked. Averages over folds hide that.", f"{constant} of {len(found.fold_shares)} folds answered one class.", warning=True)
+    evaluation = result.value
+    constant = sum(share.constant for share in evaluation.fold_shares)
+    summary = (
+        Text(
+            "They are marked. Averages over folds hide that.",
+            f"{constant} of {len(evaluation.fold_shares)} folds predicted one class.",
+            warning=True,
+        )
         if constant
-        else Text("No fold answered one class alone.")
-    )  # fmt: skip
+        else Text("No fold predicted only one class.")
+    )
     drawn = result.value
     draw = partial(charts.fold_shares, drawn.fold_shares, drawn.classes)
-    return [said, Chart("folds", "Share of each predicted class", draw)]
+    return [summary, Chart("folds", "Share of each predicted class", draw)]
 
 
 def pointers(context: ReportContext) -> list[Block] | str:
-    """Pointer errors in bars and hits, beside those of a constant pointer."""
+    """Pointer errors in bars and hits, next to those of a constant pointer."""
     result = context.result("evaluation")
     if not result:
         return NO_RESULT
@@ -94,19 +102,28 @@ def pointers(context: ReportContext) -> list[Block] | str:
     drawn, baseline = result.value, result.value.pointer_baseline
     repeats = len(drawn.by_repeat)
     rows = tuple(
-        (title(name), result.number("metrics", name, "mean"), _spread(result, ("metrics", name), repeats), result.number("pointer_baseline", name))
+        (
+            title(name),
+            result.number("metrics", name, "mean"),
+            _spread(result, ("metrics", name), repeats),
+            result.number("pointer_baseline", name),
+        )
         for name in POINTER_ROWS
         if result.get("metrics", name)
-    )  # fmt: skip
+    )
     reference = {name: getattr(baseline, name) for name in charts.HIT_TITLES} if baseline else {}
     note = "The constant pointer is the median of the other folds."
     verdict = headlines.of_pointers(result.value)
     return [
         Text(verdict.rest, verdict.headline),
         Chart("errors", "Mean error, bars", partial(charts.pointer_errors, drawn.by_repeat, drawn.pointer_baseline)),
-        Chart("hits", "Center hit", partial(charts.metric_spread, charts.HIT_TITLES, drawn.by_repeat, reference, "constant pointer")),
+        Chart(
+            "hits",
+            "Center hit",
+            partial(charts.metric_spread, charts.HIT_TITLES, drawn.by_repeat, reference, "constant pointer"),
+        ),
         Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, note),
-    ]  # fmt: skip
+    ]
 
 
 def training(context: ReportContext) -> list[Block] | str:
@@ -125,11 +142,11 @@ def training(context: ReportContext) -> list[Block] | str:
     drawn = [
         Chart("class_loss", "Class loss", lambda look: curves.losses(epochs, "loss_class", look, constant), half=True),
         Chart("pointer_loss", "Pointer loss", lambda look: curves.losses(epochs, "loss_pointer", look), half=True),
-        Chart("choice", "What chooses the epoch", partial(curves.score, epochs), half=True),
-        Chart("objective", "What training minimises", partial(curves.objective, epochs), half=True),
+        Chart("choice", "Early-stopping score", partial(curves.score, epochs), half=True),
+        Chart("objective", "Training objective", partial(curves.objective, epochs), half=True),
         Chart("sigmas", "σ of the tasks", partial(curves.sigmas, epochs), half=True),
     ]
     if len(context.steps.get("epoch", ())):
         drawn.append(Chart("conflict", "Gradient conflict", partial(curves.conflict, context.steps), half=True))
-    said = "" if loss.pcgrad else " PCGrad is off: conflict was measured now and then, nothing was projected."
-    return [Text(f"A thin line is one fit, the bold one their median.{said}"), *drawn]
+    note = "" if loss.pcgrad else " PCGrad is off: conflict was measured now and then, nothing was projected."
+    return [Text(f"A thin line is one fit, the bold one their median.{note}"), *drawn]

@@ -17,19 +17,19 @@ NO_RESULT = "The plan left no decision."
 def answer(context: ReportContext) -> list[Block]:
     """What the plan came to in a sentence a study, and the next step."""
     record, result = context.record, context.result("plan")
-    said: list[Block] = [Text(record.error, f"The plan is {record.state}.", warning=True)] if record.error else []
-    said += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
-    found: PlanReport | None = result.value if result else None
-    for row in found.decisions if found else ():
+    texts: list[Block] = [Text(record.error, f"The plan is {record.state}.", warning=True)] if record.error else []
+    texts += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
+    report: PlanReport | None = result.value if result else None
+    for row in report.decisions if report else ():
         if row.branch.startswith("ran"):
             missing = f"{row.reason} " if row.branch == "ran in part" else ""
-            said.append(Text(f"{missing}{row.verdict}", f"{row.study}."))
+            texts.append(Text(f"{missing}{row.verdict}", f"{row.study}."))
         elif row.branch == "failed":
-            said.append(Text(row.reason, f"{row.study} failed.", warning=True))
+            texts.append(Text(row.reason, f"{row.study} failed.", warning=True))
     if record.note:
-        said.append(Text(record.note, "Note."))
-    step = advice.after_plan(record, found)
-    return [*said, Text(f"{step.fact} {step.step}", "Next.")]
+        texts.append(Text(record.note, "Note."))
+    step = advice.after_plan(record, report)
+    return [*texts, Text(f"{step.fact} {step.step}", "Next.")]
 
 
 def decisions(context: ReportContext) -> list[Block] | str:
@@ -38,9 +38,16 @@ def decisions(context: ReportContext) -> list[Block] | str:
     if not result or not result.value.decisions:
         return NO_RESULT
     rows: tuple[Row, ...] = tuple(
-        (row.study, row.branch, row.reason, row.adopts or ABSENT, row.run_id or ABSENT, f"{row.who}, {row.when[:16].replace('T', ' ')}")
+        (
+            row.study,
+            row.branch,
+            row.reason,
+            row.adopts or ABSENT,
+            row.run_id or ABSENT,
+            f"{row.who}, {row.when[:16].replace('T', ' ')}",
+        )
         for row in result.value.decisions
-    )  # fmt: skip
+    )
     return [Table("", ("Study", "It", "Why", "Taken over", "Run", "Decided"), rows)]
 
 
@@ -55,15 +62,19 @@ def studies(context: ReportContext) -> list[Block] | str:
         if run is None or not (run.folder / "results" / "comparison.json").is_file():
             continue
         own = Result(run, "comparison")
-        found: Comparison = own.value
-        pairs = comparison_text.in_order(found, MAIN)
+        comparison: Comparison = own.value
+        pairs = comparison_text.in_order(comparison, MAIN)
         if pairs:
             drawn = partial(charts.forest, [verdict for _, verdict in pairs])
-            blocks.append(Chart(f"forest_{k}", f"{row.study}: each arm less {found.against}", drawn))
+            blocks.append(Chart(f"forest_{k}", f'{row.study}: difference from "{comparison.against}"', drawn))
             table: tuple[Row, ...] = tuple(
-                (verdict.arm, verdict.verdict, *(own.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")))
+                (
+                    verdict.arm,
+                    verdict.verdict,
+                    *(own.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")),
+                )
                 for i, verdict in pairs
-            )  # fmt: skip
+            )
             blocks.append(Table("", ("Arm", "Verdict", "Difference", "from", "to"), table))
     return blocks or "None of its studies is in this store, or none has a verdict."
 

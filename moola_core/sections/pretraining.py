@@ -12,39 +12,49 @@ from moola_core.sections.context import ReportContext, Result
 
 SHOWN = ("close_norm", "range_z", "dist_prev_SH")
 LEFT_OUT = {
-    "over_gaps": "over gaps", "labelled": "sharing bars with labelled windows", "between": "across the split",
-    "not_active": "not active", "not_similar": "not similar",
-}  # fmt: skip
+    "over_gaps": "over gaps",
+    "labelled": "sharing bars with labelled windows",
+    "between": "across the split",
+    "not_active": "not active",
+    "not_similar": "not similar",
+}
 
 
 def learned(context: ReportContext) -> list[Block] | str:
-    """Errors at hidden bars beside those of predictors that learn nothing, feature by feature, and a window rebuilt."""
+    """Errors at hidden bars next to those of predictors that learn nothing, feature by feature, and a window rebuilt."""
     result = context.result("learned")
     if not result:
         return "The run left no result."
-    found: Learned = result.value
-    verdict = headlines.of_learned(found)
-    blocks: list[Block] = [Text(verdict.rest, verdict.headline), _figures(result, found)]
-    gone = [f"{found.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if found.counts.get(name)]
+    report: Learned = result.value
+    verdict = headlines.of_learned(report)
+    blocks: list[Block] = [Text(verdict.rest, verdict.headline), _figures(result, report)]
+    gone = [f"{report.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if report.counts.get(name)]
     blocks += [Text(f"Left out: {', '.join(gone)}.")] if gone else []
-    if found.features:
+    if report.features:
         rows: tuple[Row, ...] = tuple(
-            (row.name, row.unit, *(result.number("features", i, name, form=".4f") for name in ("model", "feature_mean", "carry_forward", "noise_floor")))
-            for i, row in enumerate(found.features)
-        )  # fmt: skip
+            (
+                row.name,
+                row.unit,
+                *(
+                    result.number("features", i, name, form=".4f")
+                    for name in ("model", "feature_mean", "carry_forward", "noise_floor")
+                ),
+            )
+            for i, row in enumerate(report.features)
+        )
         columns = ("Feature", "Unit", "Error", "Feature mean", "Last bar", "Noise floor")
-        note = "Left of the dotted line: better than always answering the feature's mean."
-        chart = Chart("errors", "Error at hidden bars", partial(charts.errors, found.features), note)
+        note = "Left of the dotted line: better than always predicting the feature's mean."
+        chart = Chart("errors", "Error at hidden bars", partial(charts.errors, report.features), note)
         blocks.append(Columns(((chart,), (Table("", columns, rows),))))
-    if found.examples:
-        windows = tuple((one.start_time, (_rebuilt(found, one),)) for one in found.examples)
+    if report.examples:
+        windows = tuple((one.start_time, (_rebuilt(report, one),)) for one in report.examples)
         blocks.append(Choice("example", "Window", windows))
     return blocks
 
 
-def _rebuilt(found: Learned, example: Reconstruction) -> Choice:
+def _rebuilt(report: Learned, example: Reconstruction) -> Choice:
     """A window's features and what was made of their hidden bars: some together, then each."""
-    names = [row.name for row in found.features]
+    names = [row.name for row in report.features]
     together = [name for name in SHOWN if name in names] or names[: len(SHOWN)]
     title = f"The window of {example.start_time} UTC, rebuilt"
     options = tuple(
@@ -54,26 +64,26 @@ def _rebuilt(found: Learned, example: Reconstruction) -> Choice:
     return Choice("features", "Features", options)
 
 
-def _figures(result: Result, found: Learned) -> Figures:
-    told = [
+def _figures(result: Result, report: Learned) -> Figures:
+    items = [
         Figure("Windows", result.number("counts", "train", form=",d"), "to train on"),
         Figure("To validate", result.number("counts", "valid", form=",d"), "windows"),
     ]
-    if found.masked_mae is not None:
-        told += [
+    if report.masked_mae is not None:
+        items += [
             Figure("Masked error", result.number("masked_mae", form=".4f"), "mean over the features"),
-            Figure("Feature mean", result.number("trivial", "feature_mean", form=".4f"), "always answering it"),
+            Figure("Feature mean", result.number("trivial", "feature_mean", form=".4f"), "always predicting it"),
             Figure("Last visible bar", result.number("trivial", "carry_forward", form=".4f"), "carried forward"),
         ]
-    if found.noise_floor:
-        told.append(Figure("Noise floor", result.number("noise_floor", form=".4f"), "what noise leaves to anyone"))
-    for i, measure in enumerate(found.measures):
+    if report.noise_floor:
+        items.append(Figure("Noise floor", result.number("noise_floor", form=".4f"), "what noise leaves to anyone"))
+    for i, measure in enumerate(report.measures):
         trivial = result.number("measures", i, "trivial").shown
-        told.append(
+        items.append(
             Figure(measure.name.capitalize(), result.number("measures", i, "value"), f"without learning {trivial}")
         )
-    told.append(Figure("Best epoch", result.number("best_epoch", form="d"), "lowest validation loss"))
-    return Figures(tuple(told))
+    items.append(Figure("Best epoch", result.number("best_epoch", form="d"), "lowest validation loss"))
+    return Figures(tuple(items))
 
 
 def probe(context: ReportContext) -> list[Block] | str:
@@ -89,9 +99,15 @@ def probed(result: Result, *path: str) -> list[Block]:
     """The probe at the path of the result, drawn and as a table."""
     scores = result.get(*path, "scores")
     rows = tuple(
-        (row["representation"], *(result.number(*path, "scores", i, *place) for place in (("mean",), ("interval", "low"), ("interval", "high"), ("std",))))
+        (
+            row["representation"],
+            *(
+                result.number(*path, "scores", i, *place)
+                for place in (("mean",), ("interval", "low"), ("interval", "high"), ("std",))
+            ),
+        )
         for i, row in enumerate(scores)
-    )  # fmt: skip
+    )
     note = (
         f"A linear probe on {result.get(*path, 'windows')} labelled windows, cross-validated: AUROC among the windows of a fold, "
         "95% interval over windows and repeats, standard deviation over the repeats. Chance is 0.50."

@@ -53,15 +53,15 @@ class SectionSpec:
 
 SECTIONS: Registry[SectionSpec] = Registry("section", "moola.sections")
 for _section in (
-    SectionSpec("decisions", "What it says, and what next", TRAINED, conclusions.decisions),
-    SectionSpec("answer", "The answer, and what next", COMPARED, comparison.answer),
-    SectionSpec("plan", "What it came to, and what next", PLAN, plan.answer),
+    SectionSpec("decisions", "Conclusion and next step", TRAINED, conclusions.decisions),
+    SectionSpec("answer", "Conclusion and next step", COMPARED, comparison.answer),
+    SectionSpec("plan", "Conclusion and next step", PLAN, plan.answer),
     SectionSpec("targets", "Targets", FINETUNE, conclusions.targets),
     SectionSpec("arms", "Arms", COMPARED, comparison.arms),
     SectionSpec("differences", "Differences", COMPARED, comparison.differences),
     SectionSpec("gaps", "Targets", COMPARED, comparison.targets),
     SectionSpec("labels", "What would more labels buy?", COMPARED, comparison.labels),
-    SectionSpec("gains", "Where are the gains?", COMPARED, comparison.gains),
+    SectionSpec("gains", "Windows that changed most", COMPARED, comparison.gains),
     SectionSpec("other_metrics", "In other metrics", COMPARED, comparison.metrics),
     SectionSpec("curves", "Learning curves", COMPARED, comparison.curves),
     SectionSpec("differs", "What differs", COMPARED, comparison.differs),
@@ -76,50 +76,50 @@ for _section in (
     SectionSpec("probe", "Can the labels be read from it?", PRETRAIN, pretraining.probe),
     SectionSpec("metrics", "Metrics", FINETUNE, performance.metrics),
     SectionSpec("confusion", "Confusion", FINETUNE, performance.confusion),
-    SectionSpec("folds", "What each fold answered", FINETUNE, performance.folds),
+    SectionSpec("folds", "Predicted classes by fold", FINETUNE, performance.folds),
     SectionSpec("pointers", "Pointers", FINETUNE, performance.pointers),
     SectionSpec("calibration", "Calibration", FINETUNE, diagnostics.calibration),
     SectionSpec("errors", "Where it is wrong", FINETUNE, diagnostics.errors),
     SectionSpec("balance", "Balance of the tasks", FINETUNE, diagnostics.balance),
-    SectionSpec("transfer", "What became of the encoder", FINETUNE, diagnostics.transfer),
-    SectionSpec("attribution", "What the answers hang on", FINETUNE, features.attribution),
+    SectionSpec("transfer", "Encoder transfer", FINETUNE, diagnostics.transfer),
+    SectionSpec("attribution", "Feature attribution (SHAP)", FINETUNE, features.attribution),
     SectionSpec("features", "Features and labels", FINETUNE, features.features),
     SectionSpec("shift", "Labelled windows and other bars", FINETUNE, features.shift),
     SectionSpec("training", "Training", TRAINED, performance.training),
     SectionSpec("runs", "The arms' runs", COMPARED, comparison.runs),
-    SectionSpec("asked", "What was asked", ALL, settings.asked),
-    SectionSpec("data", "On what data, and where", ALL, settings.data),
+    SectionSpec("asked", "Configuration", ALL, settings.asked),
+    SectionSpec("data", "Data and environment", ALL, settings.data),
 ):
     SECTIONS.add(_section.name, _section)
 
 
 def names(kind: str) -> tuple[str, ...]:
     """The sections that a report of such a kind may have, in order. Raises SpecError for a kind that has no report."""
-    found = tuple(name for name, section in SECTIONS.items() if kind in section.kinds)
-    if not found:
+    matches = tuple(name for name, section in SECTIONS.items() if kind in section.kinds)
+    if not matches:
         raise SpecError(f"a {kind} run has no report.", hint=f"Reports are of: {', '.join(REPORT_OF)}.")
-    return found
+    return matches
 
 
-def build(run: Run, chosen: Sequence[str] = (), kind: str = "") -> Report:
-    """The report of a run that has ended, with the `chosen` sections (all by default), always in their own order.
+def build(run: Run, selected: Sequence[str] = (), kind: str = "") -> Report:
+    """The report of a run that has ended, with the `selected` sections (all by default), always in their own order.
 
     kind: "doctor" for what the doctor found in it, by default the run's own kind. Raises SpecError for a section or a kind that such
     a run cannot have, RunError for a run that is active.
     """
-    return assemble(ReportContext(run, kind), chosen)
+    return assemble(ReportContext(run, kind), selected)
 
 
-def assemble(context: ReportContext, chosen: Sequence[str] = ()) -> Report:
+def assemble(context: ReportContext, selected: Sequence[str] = ()) -> Report:
     """As `build`, of context that the caller keeps."""
     record = context.record
     may = known(context)
-    for name in chosen:
+    for name in selected:
         if name not in may:
             raise SpecError(f"unknown section {name!r}.", where=f"run {record.run_id}", hint=nearest(name, may))
     sections, absent = [], []
     for name in may:
-        if chosen and name not in chosen:
+        if selected and name not in selected:
             continue
         made = make(name, context)
         if isinstance(made, str):
@@ -147,10 +147,10 @@ def known(context: ReportContext) -> tuple[str, ...]:
             where=f"run {context.run.id}",
             hint=f"Its kinds are: {', '.join(kind for kind in (own, *DOCTOR) if kind in ALL)}.",
         )
-    found = names(context.kind)
+    possible = names(context.kind)
     # Of figures alone nothing else was asked; of a run no figures were given.
     left_out = "asked" if getattr(context.spec, "figures", {}) else "figures"
-    return tuple(name for name in found if name != left_out)
+    return tuple(name for name in possible if name != left_out)
 
 
 def _examined(context: ReportContext) -> str:

@@ -15,18 +15,18 @@ OWN_SECTIONS = ("arms", "figures", "planned")
 def asked(context: ReportContext) -> list[Block]:
     """Every setting of the spec that is not about files; arms and reported figures have sections of their own."""
     stored = Stored(context.run, "spec.json", context.spec.model_dump(mode="json"))
-    found, fields = settings(context.spec), settings(type(context.spec))
-    for name in [name for name, value in found.items() if isinstance(value, Part)]:
-        part = found.pop(name)
-        found |= settings(part, f"{name}.")
+    values, fields = settings(context.spec), settings(type(context.spec))
+    for name in [name for name, value in values.items() if isinstance(value, Part)]:
+        part = values.pop(name)
+        values |= settings(part, f"{name}.")
         fields |= settings(type(part), f"{name}.")
-    quiet = [name for name, value in found.items() if ".faults." in f".{name}" and value == fields[name].default]
+    quiet = [name for name, value in values.items() if ".faults." in f".{name}" and value == fields[name].default]
     shared = [
-        name for name, value in found.items() if name.startswith("pretrain.") and found.get(_of_base(name)) == value
+        name for name, value in values.items() if name.startswith("pretrain.") and values.get(_of_base(name)) == value
     ]
     rows = tuple(
         (name, _value(stored, name, value))
-        for name, value in found.items()
+        for name, value in values.items()
         if ".data." not in f".{name}" and name not in (*OWN_SECTIONS, *quiet, *shared)
     )
     note = "The spec as it was asked for; it never changes."
@@ -62,7 +62,18 @@ def data(context: ReportContext) -> list[Block] | str:
         (str(name), stored.number("counts", "labels", name, form=",d")) for name in record.counts.get("labels", {})
     )
     blocks: list[Block] = [Table("Files", ("Data", "File"), tuple(files))] if files else []
-    blocks += [Table("Hashes (SHA-256)", ("Of", "Hash"), hashes, "Two runs are comparable when those of windows and folds are equal.")] if hashes else []  # fmt: skip
+    blocks += (
+        [
+            Table(
+                "Hashes (SHA-256)",
+                ("Of", "Hash"),
+                hashes,
+                "Two runs are comparable when those of windows and folds are equal.",
+            )
+        ]
+        if hashes
+        else []
+    )
     blocks += [Table("Counted", ("What", "Count"), counted)] if counted else []
     blocks += [Table("Labels", ("Class", "Windows"), labels)] if labels else []
     names = record.counts.get("features")
@@ -92,10 +103,15 @@ def _host(context: ReportContext) -> tuple[tuple[Cell, Cell], ...]:
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     seed = stored.number("seed", form="d")
     rows: list[tuple[Cell, Cell]] = [
-        ("Started", record.started), ("Ended", record.ended), ("Host", record.host), ("Device", record.device),
+        ("Started", record.started),
+        ("Ended", record.ended),
+        ("Host", record.host),
+        ("Device", record.device),
         ("Engine", " – ".join(record.counts[name] for name in ("engine", "engine_why") if name in record.counts)),
-        ("Seed", seed), ("Commit", commit), ("Versions", versions),
-    ]  # fmt: skip
+        ("Seed", seed),
+        ("Commit", commit),
+        ("Versions", versions),
+    ]
     return tuple(
         (name, value) for name, value in rows if (value.value is not None if isinstance(value, Number) else value)
     )

@@ -1,7 +1,7 @@
 """What is asked for: frozen, validated, JSON-serialisable descriptions of data, features, models and runs.
 
 Small parts compose the specs of runs. A part rejects unknown keys and names the nearest known one. Field descriptions
-are what the launch page shows beside each setting.
+are what the launch page shows next to each setting.
 """
 
 from __future__ import annotations
@@ -22,9 +22,36 @@ from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretr
 from moola_core.specs.study import Arm, Study
 
 __all__ = [
-    "KINDS", "Arm", "Compare", "Data", "Diagnose", "Faults", "Features", "Finetune", "Loss", "Model", "Objective", "Part", "Plan", "Predict", "Pretrain", "PretrainFaults",
-    "Pretraining", "Reading", "Sampling", "Study", "Training", "Transfer", "build", "change", "differences", "digest", "full_name", "parse", "settings",
-]  # fmt: skip
+    "KINDS",
+    "Arm",
+    "Compare",
+    "Data",
+    "Diagnose",
+    "Faults",
+    "Features",
+    "Finetune",
+    "Loss",
+    "Model",
+    "Objective",
+    "Part",
+    "Plan",
+    "Predict",
+    "Pretrain",
+    "PretrainFaults",
+    "Pretraining",
+    "Reading",
+    "Sampling",
+    "Study",
+    "Training",
+    "Transfer",
+    "build",
+    "change",
+    "differences",
+    "digest",
+    "full_name",
+    "parse",
+    "settings",
+]
 
 KINDS: dict[str, type[Part]] = {
     "finetune": Finetune,

@@ -1,4 +1,4 @@
-"""The names of each registry that a setting chooses from, with a sentence each. Nothing heavy is imported to know them."""
+"""The options of each setting that names a member of a registry, with a sentence each. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished runs beside each other."""
+"""Finished runs side by side."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ class Compare(Part):
     kind: Literal["compare"] = "compare"
     runs: tuple[str, ...] = Field(min_length=2, description="ids of finished cross-validated runs, the baseline first")
     margin: float = Field(0.02, gt=0, le=0.5, description="differences within this count as equivalent")
-    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of the verdicts' draws")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of the verdicts")

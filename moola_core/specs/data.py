@@ -10,7 +10,7 @@ from moola_core.specs.part import Part
 
 
 class Reading(Part):
-    """How a file of bars or labelled windows is to be understood; saved beside it as `<name>.moola.json`."""
+    """How a file of bars or labelled windows is to be understood; saved next to it as `<name>.moola.json`."""
 
     column_map: dict[str, str] = Field({}, description="our column name to the file's, where they differ")
     class_map: dict[str, str] = Field({}, description="label in the file to class name, where they differ")

@@ -29,7 +29,7 @@ class Diagnose(Part):
         {},
         description="the spec that is judged before it is launched, or that fixes of reported figures start from (doctor)",
     )
-    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of permutations and resampling")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of permutations and resampling")
 
     @model_validator(mode="after")
     def _consistent(self) -> Diagnose:

@@ -30,13 +30,15 @@ class Loss(Part):
 
 
 class Training(Part):
-    epochs: int = Field(60, ge=1, le=2000, description="most epochs of one fit")
-    batch: int = Field(29, ge=1, le=4096, description="windows in a step")
+    epochs: int = Field(60, ge=1, le=2000, description="maximum epochs of one fit")
+    batch: int = Field(29, ge=1, le=4096, description="windows per step")
     learning_rate: float = Field(3e-4, ge=0, le=1, description="AdamW learning rate")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW weight decay")
-    clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
+    clip_norm: float = Field(1.0, gt=0, description="maximum gradient norm")
     patience: int | None = Field(15, ge=1, description="epochs without improvement before stopping; empty for never")
-    monitor: Literal["loss", "f1_macro"] = Field("loss", description="what the inner split chooses the epoch by")
+    monitor: Literal["loss", "f1_macro"] = Field(
+        "loss", description="score on the inner validation split that selects the epoch"
+    )
     jitter_std: float = Field(
         0.0, ge=0, le=10, description="noise added to the network's inputs in training, in their units"
     )
@@ -49,9 +51,9 @@ class Training(Part):
     )
     inner_frac: float = Field(0.2, gt=0, lt=0.5, description="share of the training folds kept for early stopping")
     embargo_bars: int = Field(0, ge=0, le=100000, description="bars kept free between training and test windows")
-    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of every random stream")
-    monitor_every: int = Field(5, ge=1, description="epochs between full measurements on the inner split")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="processor that trains")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed")
+    monitor_every: int = Field(5, ge=1, description="epochs between full measurements on the inner validation split")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="arithmetic; auto is float32, bf16 needs CUDA"
     )
@@ -91,14 +93,16 @@ class Faults(Part):
 
     extra_output: int = Field(0, ge=0, le=10, description="outputs of the class head beyond the classes")
     shuffled_folds: bool = Field(False, description="plain shuffled folds: windows that share bars are torn apart")
-    test_fold_selection: bool = Field(False, description="early stopping and the epoch are chosen on the test fold")
+    test_fold_selection: bool = Field(False, description="early stopping and the epoch are selected on the test fold")
     shuffled_labels: bool = Field(False, description="labels of training and inner windows are permuted")
     shuffled_pointers: bool = Field(False, description="the expansions are exchanged between the windows at random")
     accumulated_gradients: bool = Field(False, description="raw gradients are added back to the projected ones")
     frozen_dropout: bool = Field(False, description="a frozen encoder stays in training mode: its dropout goes on")
     noise_encoder: bool = Field(False, description="the pre-trained encoder's weights are replaced by noise")
     nothing_unfrozen: bool = Field(False, description="the encoder stays frozen, whatever the schedule says")
-    temperature: float = Field(1.0, gt=0, le=10, description="logits are divided by it in prediction; below 1 boasts")
+    temperature: float = Field(
+        1.0, gt=0, le=10, description="logits are divided by it in prediction; below 1 is overconfident"
+    )
     flipped_labels: float = Field(0.0, ge=0, le=0.5, description="share of the windows whose label is another class")
     shuffled_bars: bool = Field(False, description="the bars of each window come in random order")
     single_position: bool = Field(False, description="the last feature is filled at the last bar only")
@@ -111,7 +115,7 @@ class Finetune(Part):
     preset: str = Field("", description="the preset that the settings started from")
     reference: Literal["none", "majority", "logistic", "extra_trees", "minirocket", "imported"] = Field(
         "none",
-        description="a simple model in place of the network, on the same folds: the commonest class and the median pointer, logistic regression on aggregates, extra trees on every bar, MiniRocket with ridge; imported: answers that were made elsewhere",
+        description="a simple model in place of the network, on the same folds: the most frequent class and the median pointer, logistic regression on aggregates, extra trees on every bar, MiniRocket with ridge; imported: predictions that were made elsewhere",
     )
     data: Data = Data()
     features: Features = Features()

@@ -18,4 +18,4 @@ class Plan(Part):
     data: Data = Field(description="labelled windows, and the bars for pre-training")
     changes: dict[str, Any] = Field({}, description="settings of all studies; pretrain.KEY for pre-training")
     checkpoint: str = Field("", description="an encoder that is there already; empty pre-trains in the plan")
-    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of the verdicts' draws")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of the verdicts")

@@ -1,4 +1,4 @@
-"""What a run's models say of new windows, or of bars at a stride."""
+"""What a run's models predict of new windows, or of bars at a stride."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from moola_core.specs.part import Part
 
 
 class Predict(Part):
-    """Asks the models of `run`: for each window of data.windows, or without one for windows of data.bars at a stride."""
+    """Predicts with the models of `run`: each window of data.windows, or without one windows of data.bars at a stride."""
 
     kind: Literal["predict"] = "predict"
-    run: str = Field(description="the finished run whose models are asked")
+    run: str = Field(description="the finished run whose models predict")
     data: Data = Data()
     stride: int = Field(5, ge=1, le=10_000, description="bars from one window to the next, over bars")
 

@@ -47,15 +47,15 @@ class Sampling(Part):
 
 
 class Pretraining(Part):
-    epochs: int = Field(20, ge=1, le=2000, description="times over all windows")
-    batch: int = Field(1024, ge=2, le=65536, description="windows in a step")
-    learning_rate: float = Field(1e-3, ge=0, le=1, description="largest AdamW learning rate")
+    epochs: int = Field(20, ge=1, le=2000, description="passes over all windows")
+    batch: int = Field(1024, ge=2, le=65536, description="windows per step")
+    learning_rate: float = Field(1e-3, ge=0, le=1, description="maximum AdamW learning rate")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW weight decay")
-    warmup_frac: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises to its largest")
-    clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
+    warmup_frac: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises to its maximum")
+    clip_norm: float = Field(1.0, gt=0, description="maximum gradient norm")
     jitter_std: float = Field(0.0, ge=0, le=10, description="noise added to the windows, in the features' units")
-    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of every random stream")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="processor that trains")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
     precision: Literal["auto", "float32", "bf16"] = Field("auto", description="arithmetic; auto is bf16 on CUDA")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from moola_core.specs.finetune import Finetune
 from moola_core.specs.part import Part, change, digest
@@ -20,7 +20,12 @@ class Arm(Part):
         None,
         description="settings of the pre-training that this arm changes; none starts from no encoder of the study's",
     )
-    beside: bool = Field(False, description="a simple model that stands beside what the study compares")
+    # Studies of earlier versions call it beside.
+    baseline: bool = Field(
+        False,
+        validation_alias=AliasChoices("baseline", "beside"),
+        description="a simple model that stands next to what the study compares",
+    )
 
 
 class Study(Part):
@@ -34,7 +39,7 @@ class Study(Part):
     arms: tuple[Arm, ...] = Field(min_length=2, description="what is compared")
     against: str = Field(description="the arm that the others are compared with")
     margin: float = Field(0.02, gt=0, le=0.5, description="differences within this count as equivalent")
-    seed: int = Field(17, ge=0, le=2**31 - 1, description="seed of the verdicts' draws")
+    seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of the verdicts")
     notes: tuple[str, ...] = Field(
         (), description="what the reader of its result should know about how it was asked for"
     )
@@ -88,10 +93,10 @@ class Study(Part):
     def pretrainings(self) -> list[tuple[Pretrain, tuple[str, ...]]]:
         """Each pre-training of the study once, with the arms that start from it."""
         arms: dict[str, list[str]] = {}
-        found: dict[str, Pretrain] = {}
+        specs: dict[str, Pretrain] = {}
         for arm in self.arms:
             own = self.pretraining_of(arm.name)
             if own is not None:
-                found[digest(own)] = own
+                specs[digest(own)] = own
                 arms.setdefault(digest(own), []).append(arm.name)
-        return [(own, tuple(arms[key])) for key, own in found.items()]
+        return [(own, tuple(arms[key])) for key, own in specs.items()]

@@ -91,11 +91,11 @@ class Batch:
         """Factors between the layers for so many windows, as the next passes would draw them; the streams stay where they are."""
         streams = [torch.Generator(g.device).set_state(g.get_state()) for g in self.dropout]
         for _ in range(times):
-            found = [mask.new_zeros(*mask.shape[:2], width, mask.shape[3]) for mask in self.masks[:-1]]
+            masks = [mask.new_zeros(*mask.shape[:2], width, mask.shape[3]) for mask in self.masks[:-1]]
             for r, stream in enumerate(streams):
-                for mask in found:
+                for mask in masks:
                     mask[r].bernoulli_(self.kept, generator=stream)
-            yield [mask / self.kept for mask in found]
+            yield [mask / self.kept for mask in masks]
 
     def clear(self) -> None:
         """No rows: a step then changes nothing."""

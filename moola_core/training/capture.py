@@ -37,11 +37,11 @@ class Captured:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM_UPS):
-                found = self.function()
+                results = self.function()
         torch.cuda.current_stream().wait_stream(side)
         # Outputs lie outside the graph's memory, which other graphs use too.
-        outputs = [torch.empty_like(tensor) for tensor in found]
-        del found
+        outputs = [torch.empty_like(tensor) for tensor in results]
+        del results
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):

@@ -1,4 +1,4 @@
-"""The course of one fit, whichever engine trains it: what is told of each epoch, which is the best, and when to stop."""
+"""The course of one fit, whichever engine trains it: its report of each epoch, the best epoch, and when to stop."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Course:
         emit(Event("replicate_started", **self.where, values=sizes))
 
     def begin(self, epoch: int) -> None:
-        """Put the schedule's phase in force, and tell of one that begins."""
+        """Put the schedule's phase in force, and report one that begins."""
         if self.loop.begin_epoch(epoch):
             self.tell_phase(epoch, self.loop.encoder_noise())
 
@@ -93,14 +93,14 @@ class Course:
         self.epochs = epoch
         self.tables.append(table)
         losses = predicted[2]
-        found: dict[str, Any] = {}
+        metrics: dict[str, Any] = {}
         if self.watches(epoch):
-            found = scores or watch([loop], [predicted])[0]
+            metrics = scores or watch([loop], [predicted])[0]
         self._tell(epoch, table, losses)
         if epoch % training.monitor_every == 0:
-            values = found | loop.rates(np.concatenate(self.tables))
+            values = metrics | loop.rates(np.concatenate(self.tables))
             self.emit(Event("monitor", **self.where, epoch=epoch, split="inner", values=values))
-        score = loop.score(losses, found.get("f1_macro"))
+        score = loop.score(losses, metrics.get("f1_macro"))
         if not np.isfinite(losses).all():
             raise RunError(
                 f"The loss is not a number from epoch {epoch} on (repeat {loop.fold.repeat}, fold {loop.fold.fold}).",
@@ -143,7 +143,7 @@ class Course:
         self.emit(Event("epoch", **at, split="inner", values=values))
 
     def finish(self, predicted: Predicted, weights: dict[str, np.ndarray], seconds: float, device: Device) -> Replicate:
-        """The fit's outcome: what the chosen epoch's `weights` predicted of the test windows."""
+        """The fit's outcome: what the selected epoch's `weights` predicted of the test windows."""
         loop, (probabilities, span, _) = self.loop, predicted
         values = {"seconds": seconds, "best_epoch": self.best_epoch, "epochs": self.epochs, "moved": self.moved}
         self.emit(Event("replicate_finished", **self.where, values=values))

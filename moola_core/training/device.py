@@ -1,4 +1,4 @@
-"""Which processor trains, and in which arithmetic."""
+"""Which device trains, and in which precision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from moola_core.specs import Pretraining, Training
 
 @dataclass(frozen=True)
 class Device:
-    """kind: cpu or cuda; name: the processor's own; precision: float32 or bf16 (autocast)."""
+    """kind: cpu or cuda; name: the device's own; precision: float32 or bf16 (autocast)."""
 
     kind: str
     name: str
@@ -26,10 +26,10 @@ class Device:
 
 
 def resolve_device(training: Training | Pretraining) -> Device:
-    """The processor that `training` asks for.
+    """The device that `training` asks for.
 
     Raises DeviceError when cuda is asked for and not usable, and when auto finds a card that torch cannot use: training
-    on the CPU beside an idle card is never what was wanted.
+    on the CPU next to an idle card is never what was wanted.
     """
     usable = torch.cuda.is_available()
     card = _card()
@@ -48,7 +48,7 @@ def resolve_device(training: Training | Pretraining) -> Device:
 
 
 def asking_device(training: Training) -> str:
-    """Where the networks of a run that trained so are asked afterwards: on a usable card unless the run was kept off it."""
+    """Where the networks of a run that trained so predict: on a usable card unless the run was kept off it."""
     return "cuda" if torch.cuda.is_available() and training.device != "cpu" else "cpu"
 
 

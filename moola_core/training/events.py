@@ -1,4 +1,4 @@
-"""What training says while it runs."""
+"""What training reports while it runs."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def fit_replicate(
     device: Device | None = None,
     start: Pretrained | None = None,
 ) -> Replicate:
-    """One fit: train, choose the epoch on the inner windows, predict the test windows once.
+    """One fit: train, select the epoch on the inner windows, predict the test windows once.
 
     start: the encoder that spec.transfer begins with.
     The same spec, inputs and fold give the same bits on a CPU, whatever else runs.
@@ -53,7 +53,7 @@ def fit_replicate(
 
 
 def _train(course: Course) -> dict[str, np.ndarray]:
-    """All epochs with early stopping; the weights of the chosen one."""
+    """All epochs with early stopping; the weights of the selected one."""
     loop = course.loop
     weights = weights_of(loop.model)
     for epoch in range(1, loop.spec.training.epochs + 1):

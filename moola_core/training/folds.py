@@ -43,12 +43,12 @@ class Places:
 
     def near(self, rows: np.ndarray, others: np.ndarray, embargo_bars: int) -> np.ndarray:
         """Which of `rows` share a bar with any of `others`, or lie within the embargo of one: bool [len(rows)]."""
-        found = np.zeros(len(rows), bool)
+        close = np.zeros(len(rows), bool)
         for series, first in self.ways():
             same = series[rows][:, None] == series[others][None, :]
             apart = np.abs(first[rows][:, None] - first[others][None, :])
-            found |= (same & (apart < self.window_bars + embargo_bars)).any(1)
-        return found
+            close |= (same & (apart < self.window_bars + embargo_bars)).any(1)
+        return close
 
     def ways(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Series [n] and first bar [n] of each way in which the windows are placed."""
@@ -137,13 +137,13 @@ def make_folds(label: np.ndarray, places: Places, training: Training, faults: Fa
             where="training.folds",
             hint="Ask for fewer folds.",
         )
-    found = []
+    folds = []
     for repeat in range(training.repeats):
         for fold, (rest, test) in enumerate(_split(label, group, training.folds, (training.seed, repeat, 0))):
-            found.append(
+            folds.append(
                 _roles(Fold(repeat, fold, rest, rest[:0], test, rest[:0]), label, group, places, (training, faults))
             )
-    return tuple(found)
+    return tuple(folds)
 
 
 def thin(fold: Fold, label: np.ndarray, training: Training) -> Fold:
@@ -166,7 +166,7 @@ def _split(
     random_state = int(seeds.stream(*key, seeds.FOLDS).generate_state(1)[0])
     plain = len(np.unique(group)) == len(group)
     kind = StratifiedKFold if plain else StratifiedGroupKFold
-    with warnings.catch_warnings():  # a class rarer than an inner split's parts is said by sklearn, and harmless there
+    with warnings.catch_warnings():  # about a class rarer than an inner split's parts, which is harmless there
         warnings.simplefilter("ignore", UserWarning)
         splitter = kind(folds, shuffle=True, random_state=random_state)
         return list(splitter.split(np.zeros(len(label)), label.astype(str), group))

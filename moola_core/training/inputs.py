@@ -57,7 +57,7 @@ class Replicate:
     """One fit and its out-of-fold predictions.
 
     test [m] row numbers; probabilities [m, C] (None without a class head; below 1 in sum with a planted extra output);
-    start_pred, end_pred [m] bars (None without a pointer head); weights of the chosen epoch, with `scale.mean` and
+    start_pred, end_pred [m] bars (None without a pointer head); weights of the selected epoch, with `scale.mean` and
     `scale.std` [F]; steps: columns of equal length; best_epoch counts from 1; at_limit: whether what the weighting of the losses
     learns reached a bound in any step (None where it has none).
     """

@@ -23,9 +23,19 @@ from moola_core.training.schedule import LAST, LOWER, Unfreezing
 from moola_core.training.weightings import make_weighting
 
 STEP_COLUMNS = (
-    "loss", "loss_class", "loss_pointer", "sigma_class", "sigma_pointer", "at_limit", "norm_class", "norm_pointer", "cosine", "conflict",
-    "projected", "unapplied",
-)  # fmt: skip
+    "loss",
+    "loss_class",
+    "loss_pointer",
+    "sigma_class",
+    "sigma_pointer",
+    "at_limit",
+    "norm_class",
+    "norm_pointer",
+    "cosine",
+    "conflict",
+    "projected",
+    "unapplied",
+)
 NOISE_WINDOWS = 64
 
 
@@ -89,7 +99,7 @@ class Loop:
         return rows.mean(0).astype(np.float32), np.where(std > 1e-8, std, 1.0).astype(np.float32)
 
     def targets(self) -> np.ndarray:
-        """Class numbers [n] that this fit is told; permuted among training and inner windows where that fault is planted."""
+        """Class numbers [n] that this fit is given; permuted over training and inner windows by that fault."""
         target = self.inputs.target.copy()
         if self.spec.faults.shuffled_labels:
             rows = (
@@ -226,7 +236,7 @@ class Loop:
 
     @torch.no_grad()
     def encoder_noise(self) -> float | None:
-        """How much the frozen encoder's answers to the same windows differ, beside how much the windows differ; None if it trains."""
+        """How much the frozen encoder's outputs of one window differ, over how much windows differ; None if it trains."""
         if not self.unfreezing.phase.encoder_frozen:
             return None
         self._training_mode()
@@ -260,7 +270,7 @@ class Loop:
         return probabilities, span
 
     def score(self, losses: np.ndarray, f1: float | None) -> float:
-        """What the epoch is chosen by; lower is better. Each loss is taken relative to that of a constant answer."""
+        """What selects the epoch; lower is better. Each loss is relative to that of a constant prediction."""
         if self.spec.training.monitor == "f1_macro" and f1 is not None:
             return -f1
         relative = losses / np.array([np.log(max(len(self.inputs.classes), 2)), self.constant_pointer_loss])
@@ -268,10 +278,10 @@ class Loop:
 
     def sigmas(self) -> tuple[float, float] | None:
         """σ of class and pointer as they stand, where they are learned."""
-        found = self.weighting.sigmas()
-        if found is None:
+        sigmas = self.weighting.sigmas()
+        if sigmas is None:
             return None
-        first, second = torch.as_tensor(found).tolist()
+        first, second = torch.as_tensor(sigmas).tolist()
         return first, second
 
     def rates(self, steps: np.ndarray) -> dict[str, Any]:

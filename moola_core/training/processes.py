@@ -1,4 +1,4 @@
-"""Processes that work beside this one: one thread each, deaf to interrupts, gone when their parent is gone."""
+"""Processes that work in parallel to this one: one thread each, deaf to interrupts, gone when their parent is gone."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _start(work: _Work, begin: Place) -> _Child:
 
 
 def _hear(child: _Child) -> tuple[str, Any]:
-    """What the child says next. Raises FailedRun when it has died instead."""
+    """The child's next message. Raises FailedRun when it has died instead."""
     try:
         if child.process.is_alive() or child.line.poll():
             return child.line.recv()
@@ -143,9 +143,12 @@ def _lost(child: _Child) -> FailedRun:
     code = child.process.exitcode
     if code is not None and code < 0:
         how = f"killed by signal {-code}"
-        hint = "It was killed, most often for want of memory: use a smaller model, or fit one at a time (training.processes=1)."
+        hint = (
+            "It was killed, most often for lack of memory: "
+            "use a smaller model, or fit one at a time (training.processes=1)."
+        )
     else:
-        how, hint = f"exit status {code}", "What it said is in the run's log, or on standard error."
+        how, hint = f"exit status {code}", "Its output is in the run's log, or on standard error."
     return FailedRun(f"a process that shared the work ended on its own (pid {child.process.pid}, {how}).", hint=hint)
 
 
@@ -165,7 +168,7 @@ def _raise(error: BaseException, where: str) -> None:
 
 
 def _serve(work: _Work, begin: Place, line: connection.Connection, parent: int) -> None:
-    """The life of a child: do what the line says until it ends."""
+    """The life of a child: do what the line asks for until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are its parent's business
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:

@@ -43,7 +43,7 @@ def fit_reference(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
     known = rows[np.isfinite(inputs.pointer[rows]).all(1)]
     probabilities, span = None, None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of constant columns and small classes: the predictions say enough
+        warnings.simplefilter("ignore")  # of constant columns and small classes: the predictions show enough
         if spec.model.tasks != "pointers":
             classifier.fit(described[rows], inputs.target[rows])
             probabilities = np.zeros((len(fold.test), len(inputs.classes)))
@@ -52,10 +52,23 @@ def fit_reference(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
             regressor.fit(described[known], np.stack([inputs.start[known], inputs.end[known]], axis=1))
             span = np.clip(regressor.predict(described[fold.test]), 0, inputs.window_bars - 1)
     return Replicate(
-        fold.repeat, fold.fold, fold.test, probabilities,
-        None if span is None else span.min(1), None if span is None else span.max(1),
-        0, 0, {}, {}, None, None, 0, 0, time.perf_counter() - started, "cpu",
-    )  # fmt: skip
+        fold.repeat,
+        fold.fold,
+        fold.test,
+        probabilities,
+        None if span is None else span.min(1),
+        None if span is None else span.max(1),
+        0,
+        0,
+        {},
+        {},
+        None,
+        None,
+        0,
+        0,
+        time.perf_counter() - started,
+        "cpu",
+    )
 
 
 def _models(name: str, seed: int) -> tuple[Any, Any]:

@@ -98,7 +98,7 @@ class Group:
     def fit(self, emit: Emit) -> Iterator[Replicate]:
         """Train all to their end, yielded as each stops."""
         began = time.perf_counter()
-        # Memory that is short shows here most often, and the fits then begin anew: nothing is told of them before.
+        # Memory that is short shows here most often, and the fits then begin anew: nothing is reported of them before.
         begun = self._begin(1, self.loops, emit)
         courses = [Course(loop, emit) for loop in self.loops]
         seconds = [0.0] * len(courses)
@@ -196,8 +196,8 @@ class Group:
         for i in range(count):
             self.batch.fill(rows[i], live[i], [len(own) for own in by_step[i]], resting)
             table[i] = self.steps[self.loops[0].splits(epoch, i)]()[0]
-        found = table.cpu().numpy()
-        tables = {r: found[: len(every[r]), r].copy() for r in on}
+        columns = table.cpu().numpy()
+        tables = {r: columns[: len(every[r]), r].copy() for r in on}
         if self.weightings.end_epoch(tables):
             self.prepare()
         return tables
@@ -238,8 +238,8 @@ class Group:
         weights = [self.stacked.views[name] for name in self.names]
 
         def flat(total: Tensor, again: bool) -> Tensor:
-            found = torch.autograd.grad(total, weights, retain_graph=again, allow_unused=True, materialize_grads=True)
-            return torch.cat([gradient.reshape(len(gradient), -1) for gradient in found], dim=1)
+            grads = torch.autograd.grad(total, weights, retain_graph=again, allow_unused=True, materialize_grads=True)
+            return torch.cat([grad.reshape(len(grad), -1) for grad in grads], dim=1)
 
         if not split:
             return flat(terms.sum(), False), terms.new_full((len(terms), 6), torch.nan)
@@ -269,12 +269,12 @@ class Group:
         return [self.losses(windows, outputs, rows), *(t for t in (outputs.logits, outputs.pointer) if t is not None)]
 
     def predict_inner(self) -> list[Predicted]:
-        """What each fit says of its inner windows, as Loop.predict gives it."""
+        """What each fit predicts of its inner windows, as Loop.predict gives it."""
         assert self.ask is not None, "prepare comes first"
         return self._read(self.ask(), self.loops, [len(loop.fold.inner) for loop in self.loops])
 
-    def _read(self, found: Sequence[Tensor], loops: Sequence[Loop], sizes: Sequence[int]) -> list[Predicted]:
-        losses, *rest = (tensor.cpu() for tensor in found)
+    def _read(self, outputs: Sequence[Tensor], loops: Sequence[Loop], sizes: Sequence[int]) -> list[Predicted]:
+        losses, *rest = (tensor.cpu() for tensor in outputs)
         logits = rest.pop(0) if self.spec.model.tasks != "pointers" else None
         pointer = rest.pop(0) if self.spec.model.tasks != "class" else None
         answers = []
@@ -286,7 +286,7 @@ class Group:
     def _end_phases(self, ended: Sequence[int], courses: Sequence[Course]) -> None:
         """Where a phase ends, prove that it changed what it names and nothing else."""
         if ended:
-            present = self.stacked.chosen(ended, best=False)
+            present = self.stacked.state(ended, best=False)
             for place, r in enumerate(ended):
                 own = unstacked(present, place, self.loops[r].model)
                 self.loops[r].model.load_state_dict({name: torch.from_numpy(w) for name, w in own.items()})
@@ -296,12 +296,12 @@ class Group:
         self, stopped: Sequence[int], courses: Sequence[Course], seconds: Sequence[float]
     ) -> Iterator[Replicate]:
         """Predict the test windows with the best weights of the fits that have stopped."""
-        weights, windows = self.stacked.chosen(stopped), copy.copy(self.windows)
+        weights, windows = self.stacked.state(stopped), copy.copy(self.windows)
         windows.select(torch.tensor(stopped, device=self.device.kind))
         tests = [self.loops[r].fold.test for r in stopped]
         network = Replicas(self.spec.model, weights, self.network.low)
-        found = self.predict(network, windows, self.rows_of(tests))
-        predicted = self._read(found, [self.loops[r] for r in stopped], [len(test) for test in tests])
+        outputs = self.predict(network, windows, self.rows_of(tests))
+        predicted = self._read(outputs, [self.loops[r] for r in stopped], [len(test) for test in tests])
         for place, r in enumerate(stopped):
             own = unstacked(weights, place, self.loops[r].model)
             yield courses[r].finish(predicted[place], own, seconds[r], self.device)

@@ -30,10 +30,10 @@ class Phase:
 
 def phases(spec: Finetune) -> tuple[Phase, ...]:
     """The phases of the spec's schedule, the first from epoch 1 on; of two that begin together the later one holds."""
-    found = _phases(spec)
+    scheduled = _phases(spec)
     if spec.faults.nothing_unfrozen:
-        return tuple(Phase(phase.first_epoch, {REST: phase.rates[REST]}) for phase in found)
-    return found
+        return tuple(Phase(phase.first_epoch, {REST: phase.rates[REST]}) for phase in scheduled)
+    return scheduled
 
 
 def _phases(spec: Finetune) -> tuple[Phase, ...]:
@@ -54,10 +54,10 @@ def parts(model: MultiTask) -> dict[str, dict[str, nn.Parameter]]:
     """The network's parameters by part and name; the encoder's normalisation goes with its last layer."""
     *lower, _ = model.encoder.layers()
     below = {f"encoder.{name}" for layer in lower for name in layer}
-    found: dict[str, dict[str, nn.Parameter]] = {LOWER: {}, LAST: {}, REST: {}}
+    named: dict[str, dict[str, nn.Parameter]] = {LOWER: {}, LAST: {}, REST: {}}
     for name, parameter in model.named_parameters():
-        found[LOWER if name in below else LAST if name.startswith("encoder.") else REST][name] = parameter
-    return found
+        named[LOWER if name in below else LAST if name.startswith("encoder.") else REST][name] = parameter
+    return named
 
 
 class Unfreezing:

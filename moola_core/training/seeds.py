@@ -1,4 +1,4 @@
-"""Independent random streams of each replicate, whatever else runs beside it."""
+"""Independent random streams of each replicate, whatever else runs in parallel."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Stacked:
     """R fits: `matrix` [R, P] holds every parameter, `views` shows it by name as [R, *shape] with gradients of its own.
 
     Columns are ordered by the schedule's parts (encoder first, learned weighting last); `columns` says which are whose. `buffers` by
-    name; `best` is the chosen epoch's matrix and buffers.
+    name; `best` is the selected epoch's matrix and buffers.
     """
 
     def __init__(self, loops: Sequence[Loop], device: str) -> None:
@@ -56,10 +56,10 @@ class Stacked:
         matrix, buffers = self.best
         matrix.copy_(torch.where(better[:, None], self.matrix, matrix))
         for name, buffer in self.buffers.items():
-            chosen = better.view(-1, *[1] * (buffer.ndim - 1))
-            buffers[name].copy_(torch.where(chosen, buffer, buffers[name]))
+            rows = better.view(-1, *[1] * (buffer.ndim - 1))
+            buffers[name].copy_(torch.where(rows, buffer, buffers[name]))
 
-    def chosen(self, rows: Sequence[int], best: bool = True) -> dict[str, Tensor]:
+    def state(self, rows: Sequence[int], best: bool = True) -> dict[str, Tensor]:
         """The best or the present weights and buffers of some fits by name, [m, *shape], copied."""
         index = torch.tensor(rows, device=self.matrix.device)
         matrix, buffers = self.best if best else (self.matrix, self.buffers)

@@ -54,7 +54,7 @@ class Weightings:
         try:
             for what in ("forward", "after_step"):
                 self._call(what, self._state(copied=True), ones)
-        except (RuntimeError, TypeError, ValueError, NotImplementedError):  # torch.vmap says each in its own way
+        except (RuntimeError, TypeError, ValueError, NotImplementedError):  # torch.vmap reports each in its own way
             return False
         return True
 
@@ -71,19 +71,19 @@ class Weightings:
             for r, module in enumerate(self.modules)
         ]
         left = {name: torch.stack([one[name] for _, one in each]) for name in state}
-        return torch.stack([found for found, _ in each]), left
+        return torch.stack([result for result, _ in each]), left
 
     def terms(self, losses: Tensor, live: Tensor) -> Tensor:
         """losses [R, 2] → weighted terms [R, 2]; fits whose `live` [R, 1] is 0 keep their state."""
-        found, left = self._call("forward", self._state(copied=False), losses)
+        terms, left = self._call("forward", self._state(copied=False), losses)
         self._keep(self.remembered, left, live)
-        return found
+        return terms
 
     def after_step(self, live: Tensor) -> Tensor:
         """Weighting.after_step of each fit [R, 3]."""
-        found, left = self._call("after_step", self._state(copied=True), live.expand(-1, 2))
+        columns, left = self._call("after_step", self._state(copied=True), live.expand(-1, 2))
         self._keep(self.learned | self.remembered, left, live)
-        return found
+        return columns
 
     @staticmethod
     @torch.no_grad()

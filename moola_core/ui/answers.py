@@ -1,4 +1,4 @@
-"""A run's answers to each window, joined to the windows; filters and orders over them. Plain tables, no widgets."""
+"""A run's predictions of each window, joined to the windows; filters and orders over them. Plain tables, no widgets."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ OUTCOMES = {"right": "right", "wrong": "wrong", "unseen": "not predicted"}
 class Filter:
     """Which windows to show; empty fields select all.
 
-    true, grade: class and grade of the window; said: a class that the run answered in at least one of the chosen repeats;
-    outcome: right (in every chosen repeat), wrong (in at least one), unseen (no answer); error: least center error in bars.
+    true, grade: class and grade of the window; predicted: a class that the run predicted in at least one of the selected
+    repeats; outcome: right (in every selected repeat), wrong (in at least one), unseen (no prediction); error: least
+    center error in bars.
     """
 
     true: str = ""
     grade: str = ""
-    said: str = ""
+    predicted: str = ""
     outcome: str = ""
     error: int = 0
 
@@ -36,43 +37,44 @@ class Filter:
 def join(windows: Windows, predictions: pd.DataFrame | None, repeat: int | None = None) -> pd.DataFrame:
     """One row a window, in the windows' order, over one repeat or (None) all of them.
 
-    Columns: window_id, label, grade, repeats (answers counted), said (tuple of the answered classes), right (in how many
-    repeats), p_true (mean probability of the label, nan without answers), error (mean center error in bars, or nan).
+    Columns: window_id, label, grade, repeats (predictions counted), said (tuple of the predicted classes), right (in
+    how many repeats), p_true (mean probability of the label, nan without predictions), error (mean center error in bars, or
+    nan).
     """
     table = pd.DataFrame({"window_id": windows.window_id, "label": windows.label, "grade": windows.grade})
-    chosen = _chosen(predictions, repeat)
-    if chosen is None or chosen.empty:
+    selected = _of_repeat(predictions, repeat)
+    if selected is None or selected.empty:
         return table.assign(
             repeats=0, said=pd.Series([()] * len(table), dtype=object), right=0, p_true=np.nan, error=np.nan
         )
-    judged = _judge(chosen)
+    judged = _judge(selected)
     rows = judged.groupby("window_id").agg(
         repeats=("predicted", "count"), right=("right", "sum"), p_true=("p_true", "mean"), error=("error", "mean")
     )
     answered = judged[judged["predicted"].notna()]
-    said: dict[str, tuple[str, ...]] = {}
+    predicted: dict[str, tuple[str, ...]] = {}
     for name, answer in zip(answered["window_id"], answered["predicted"], strict=True):
-        said[name] = (*said.get(name, ()), answer)
+        predicted[name] = (*predicted.get(name, ()), answer)
     table = table.join(rows, on="window_id")
     table["repeats"] = table["repeats"].fillna(0).astype(int)
     table["right"] = table["right"].fillna(0).astype(int)
-    table["said"] = [said.get(name, ()) for name in table["window_id"]]
+    table["said"] = [predicted.get(name, ()) for name in table["window_id"]]
     return table
 
 
-def select(table: pd.DataFrame, chosen: Filter) -> np.ndarray:
+def select(table: pd.DataFrame, criteria: Filter) -> np.ndarray:
     """Row numbers of the joined `table` that pass the filter."""
     keep = np.ones(len(table), bool)
-    if chosen.true:
-        keep &= (table["label"] == chosen.true).to_numpy()
-    if chosen.grade:
-        keep &= (table["grade"] == chosen.grade).to_numpy()
-    if chosen.said:
-        keep &= np.array([chosen.said in said for said in table["said"]], bool)
-    if chosen.outcome:
-        keep &= _outcome(table, chosen.outcome)
-    if chosen.error:
-        keep &= (table["error"] >= chosen.error).to_numpy()
+    if criteria.true:
+        keep &= (table["label"] == criteria.true).to_numpy()
+    if criteria.grade:
+        keep &= (table["grade"] == criteria.grade).to_numpy()
+    if criteria.predicted:
+        keep &= np.array([criteria.predicted in classes for classes in table["said"]], bool)
+    if criteria.outcome:
+        keep &= _outcome(table, criteria.outcome)
+    if criteria.error:
+        keep &= (table["error"] >= criteria.error).to_numpy()
     return np.flatnonzero(keep)
 
 
@@ -87,10 +89,10 @@ def order(table: pd.DataFrame, rows: np.ndarray, by: str) -> np.ndarray:
 
 def of_window(predictions: pd.DataFrame | None, window_id: str, repeat: int | None) -> pd.DataFrame:
     """The prediction rows of one window, over one repeat or all."""
-    chosen = _chosen(predictions, repeat)
-    if chosen is None:
+    rows = _of_repeat(predictions, repeat)
+    if rows is None:
         return pd.DataFrame()
-    return chosen[chosen["window_id"].astype(str) == str(window_id)]
+    return rows[rows["window_id"].astype(str) == str(window_id)]
 
 
 def pointers(rows: pd.DataFrame) -> list[tuple[float, float]]:
@@ -117,7 +119,7 @@ def _outcome(table: pd.DataFrame, wanted: str) -> np.ndarray:
     return {"right": seen & all_right, "wrong": seen & ~all_right, "unseen": ~seen}[wanted]
 
 
-def _chosen(predictions: pd.DataFrame | None, repeat: int | None) -> pd.DataFrame | None:
+def _of_repeat(predictions: pd.DataFrame | None, repeat: int | None) -> pd.DataFrame | None:
     if predictions is None or repeat is None:
         return predictions
     return predictions[predictions["repeat"] == repeat]

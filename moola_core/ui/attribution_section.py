@@ -1,4 +1,4 @@
-"""Attribution of a run, as a part of the Results page; it is computed when it is asked for."""
+"""Attribution of a run, as a part of the Performance page; it is computed when it is asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from moola_core.ui.widgets import literal
 
 
 def attribution(run: Run, dataset: Dataset | None) -> None:
-    """What each feature contributes to the answers of the models that did not see the window."""
+    """What each feature contributes to the predictions of the models that did not see the window."""
     child = loaders.diagnosed_run(run, "attribution")
     if child is None:
         widgets.empty(
@@ -30,28 +30,28 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
     if child.record.active:
         progress.follow(child, progress.bar)
         return
-    found = loaders.diagnostic(child, "attribution") if child.record.state == "done" else child.record.error
-    if not isinstance(found, Attribution):
-        widgets.empty("This could not be computed", literal(str(found)), [("Try again", lambda: _start(run))])
+    result = loaders.diagnostic(child, "attribution") if child.record.state == "done" else child.record.error
+    if not isinstance(result, Attribution):
+        widgets.empty("This could not be computed", literal(str(result)), [("Try again", lambda: _start(run))])
         return
     render.section(make("attribution", ReportContext(run, computed=child)))
     st.subheader("One window")
-    _one_window(run, found, found.outputs[st.session_state.get("attribution-output", 0)], dataset)
+    _one_window(run, result, result.outputs[st.session_state.get("attribution-output", 0)], dataset)
 
 
-def _one_window(run: Run, found: Attribution, output: str, dataset: Dataset | None) -> None:
-    """The sum that leads to one window's answer, beside its candles."""
+def _one_window(run: Run, result: Attribution, output: str, dataset: Dataset | None) -> None:
+    """The sum that leads to one window's prediction, next to its candles."""
     look = widgets.appearance()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        window = st.selectbox("Window", sorted(set(found.window_id)), key="explained", width=260)
+        window = st.selectbox("Window", sorted(set(result.window_id)), key="explained", width=260)
         if st.button("Open it", icon=":material/candlestick_chart:"):
             state.open_windows(window=window)
     left, right = st.columns(2, gap="large")
     with left:
         widgets.chart(
-            charts.waterfall(found, window, output, look),
+            charts.waterfall(result, window, output, look),
             "waterfall",
-            f"From the mean course to the answer for {window}",
+            f"From the average input to the prediction for {window}",
         )
     if dataset is None or dataset.windows is None:
         return

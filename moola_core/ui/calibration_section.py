@@ -1,4 +1,4 @@
-"""Calibration of a run, as a part of the Results page."""
+"""Calibration of a run, as a part of the Performance page."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from moola_core.ui.widgets import literal
 
 
 def calibration(run: Run) -> None:
-    """How honest the probabilities are, and what a threshold would change."""
+    """How well the probabilities are calibrated, and what a threshold would change."""
     render.section(make("calibration", ReportContext(run)), "No calibration")
     report = loaders.diagnostic(run, "calibration")
     if isinstance(report, CalibrationReport):
         _threshold(run, report.repeats[st.session_state.get("calibration-repeat", 0)])
 
 
-def _threshold(run: Run, found: Calibration) -> None:
-    st.subheader("A threshold")
+def _threshold(run: Run, result: Calibration) -> None:
+    st.subheader("Decision threshold")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Class", found.classes, key="threshold_class", width=220)
-        cut = st.slider("Answer it from this probability on", 0.02, 0.98, 0.5, 0.01, key="threshold")
+        name = st.selectbox("Class", result.classes, key="threshold_class", width=220)
+        cut = st.slider("Probability threshold", 0.02, 0.98, 0.5, 0.01, key="threshold")
     predictions = loaders.predictions(run)
     assert predictions is not None
-    rows = predictions[predictions["repeat"] == found.repeat]
+    rows = predictions[predictions["repeat"] == result.repeat]
     p, positive = rows[f"p_{name}"].to_numpy(float), (rows["label"] == name).to_numpy()
     precision, recall = calibration_charts.precision_recall(p, positive, cut)
-    told = [
+    scores = [
         f"**{title} {value:.2f}**" if value is not None else f"{title} –"
         for title, value in (("precision", precision), ("recall", recall))
     ]
-    st.markdown(f"{int((p >= cut).sum())} of {len(p)} windows answered {literal(str(name))}: {', '.join(told)}")
+    st.markdown(f"{int((p >= cut).sum())} of {len(p)} windows predicted {literal(str(name))}: {', '.join(scores)}")
     widgets.chart(
         calibration_charts.threshold(p, positive, cut, str(name), widgets.appearance()),
         "thresholds",

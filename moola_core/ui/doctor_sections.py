@@ -1,4 +1,4 @@
-"""Findings of the doctor, evidence beside each; the form for reported figures; the badge of a run."""
+"""Findings of the doctor, evidence next to each; the form for reported figures; the badge of a run."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ FIGURE = "figure_"
 
 
 def badge(run: Run) -> str:
-    """The worst that the doctor found in the run and how many such findings, as plain words; empty when it was not asked."""
-    found = loaders.diagnosis(run)
-    if found is None:
+    """The worst severity in the run and how many such findings, as plain words; empty when the doctor was not run."""
+    report = loaders.diagnosis(run)
+    if report is None:
         return ""
-    return _in_words(Counter(finding.severity for finding in found.findings))
+    return _in_words(Counter(finding.severity for finding in report.findings))
 
 
 def badge_of(record: Record) -> str:
@@ -72,21 +72,21 @@ def badge_line(run: Run) -> None:
             state.open_page("doctor", **{state.RUN: run.id, state.VIEW: "run"})
 
 
-def diagnosis(found: Diagnosis, run: Run | None = None) -> None:
+def diagnosis(report: Diagnosis, run: Run | None = None) -> None:
     """All findings, causes before symptoms, then what could not be judged."""
-    spoilt = sorted({name for finding in found.findings for name in finding.spoils})
-    if not found.findings:
-        st.markdown(f":green-badge[:material/check: healthy] {len(found.passed)} checks found nothing.")
+    spoilt = sorted({name for finding in report.findings for name in finding.spoils})
+    if not report.findings:
+        st.markdown(f":green-badge[:material/check: healthy] {len(report.passed)} checks passed.")
     if spoilt:
         st.warning(
             f"Do not read yet: {', '.join(spoilt)}. The findings below say why.", icon=":material/visibility_off:"
         )
-    titles = {finding.check: finding.title for finding in found.findings}
-    for finding in found.findings:
+    titles = {finding.check: finding.title for finding in report.findings}
+    for finding in report.findings:
         _finding(finding, titles, run)
-    with st.expander(f"{len(found.passed)} checks found nothing, {len(found.not_judged)} could not judge"):
-        st.markdown(f"Passed: {', '.join(name.replace('_', ' ') for name in found.passed) or 'none'}.")
-        for row in found.not_judged:
+    with st.expander(f"{len(report.passed)} checks passed, {len(report.not_judged)} could not be judged"):
+        st.markdown(f"Passed: {', '.join(name.replace('_', ' ') for name in report.passed) or 'none'}.")
+        for row in report.not_judged:
             st.markdown(f"- **{row.check.replace('_', ' ')}**: {literal(row.why)}")
 
 
@@ -105,7 +105,7 @@ def _finding(finding: Finding, titles: dict[str, str], run: Run | None) -> None:
         with right:
             _evidence(finding, run)
         _fix(finding, run)
-        with st.expander("Why do you say so?"):
+        with st.expander("How this was decided"):
             _why(finding)
 
 
@@ -120,7 +120,7 @@ def _evidence(finding: Finding, run: Run | None) -> None:
     widgets.window_links({name: name for name in windows}, f"window_{finding.check}")
     if finding.shows in PLACES and run is not None:
         page, values = PLACES[finding.shows]
-        if st.button("See it drawn", key=f"shows_{finding.check}", type="tertiary", icon=":material/query_stats:"):
+        if st.button("Show chart", key=f"shows_{finding.check}", type="tertiary", icon=":material/query_stats:"):
             state.open_page(page, **(values | {state.RUN: run.id}))
 
 
@@ -150,7 +150,7 @@ def _fix(finding: Finding, run: Run | None) -> None:
         return
     spec = parse(finding.spec)
     changes = differences(run.spec, spec) if run is not None and run.spec.kind == spec.kind else {}
-    told = "; ".join(
+    listed = "; ".join(
         f"{literal(name)} {literal(str(before))} → **{literal(str(after))}**"
         for name, (before, after) in changes.items()
     )
@@ -162,7 +162,7 @@ def _fix(finding: Finding, run: Run | None) -> None:
                 page, values = PLACES.get(spec.name, ("results", {}))
                 state.open_page(page, **(values | {state.RUN: spec.run}))
             state.open_page("runs", **{state.RUN: made})
-        st.caption(told or f"A {spec.kind} run on the same data.")
+        st.caption(listed or f"A {spec.kind} run on the same data.")
 
 
 def _why(finding: Finding) -> None:
@@ -174,7 +174,7 @@ def _why(finding: Finding) -> None:
 def figures_form(planned: dict[str, Any]) -> None:
     """Figures of a report with no run behind it: typed, from a file, or the example's. planned: the spec that fixes start from."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        loaded = st.file_uploader("A JSON file of figures, the predecessor's too", type=["json"], key="figures_file")
+        loaded = st.file_uploader("JSON of metrics (cv_summary.json also works)", type=["json"], key="figures_file")
         if st.button("Fill in the example", icon=":material/history:"):
             for name, value in codec.loads(EXAMPLE.read_text(encoding="utf-8")).items():
                 st.session_state[f"{FIGURE}{name}"] = typed(value)
@@ -184,7 +184,7 @@ def figures_form(planned: dict[str, Any]) -> None:
             name: columns[i % 3].text_input(meaning, key=f"{FIGURE}{name}", placeholder="not given")
             for i, (name, meaning) in enumerate(FIGURES.items())
         }
-        asked = st.form_submit_button("Judge these figures", type="primary", icon=":material/stethoscope:")
+        asked = st.form_submit_button("Check these figures", type="primary", icon=":material/stethoscope:")
     if not asked:
         return
     try:
@@ -207,16 +207,16 @@ def typed(value: Any) -> str:
 
 def figures_of(texts: dict[str, str]) -> dict[str, Any]:
     """What was typed, as figures: numbers, lists where there are commas, words. Raises ValueError for a number that is none."""
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for name, text in texts.items():
         text = text.strip()
         if not text:
             continue
         if name == "ece_convention":
-            found[name] = text
+            figures[name] = text
         elif name == "encoder" or "," in text:
             parts = [json.loads(part) for part in text.split(",")]
-            found[name] = dict(zip(ENCODER, parts, strict=True)) if name == "encoder" else parts
+            figures[name] = dict(zip(ENCODER, parts, strict=True)) if name == "encoder" else parts
         else:
-            found[name] = json.loads(text)
-    return found
+            figures[name] = json.loads(text)
+    return figures

@@ -52,12 +52,12 @@ def start_demo_run(data: Path, store: Path) -> str:
     """Start a `quick` run on the demo market and return its id."""
     windows, bars = demo_files(data)
     spec = change(preset("quick").finetune(), {"data.windows": str(windows), "data.bars": str(bars)})
-    note = "Started by itself, so that there is something to look at."
+    note = "Demo run, started automatically."
     return LocalLauncher(Store(store)).submit(spec, name="Demo run", note=note, tags=("demo",))
 
 
 def load_ahead() -> None:
-    """Load what the pages need before the first visitor: their modules at once, the feature kernels beside."""
+    """Load what the pages need before the first visitor: their modules at once, the feature kernels in a thread."""
     for room in ROOMS:
         importlib.import_module(f"moola_core.{room}")
     threading.Thread(target=_load_kernels, daemon=True).start()

@@ -17,12 +17,12 @@ def navigation() -> Page:
                 st.Page("pages/windows.py", title="Windows", icon=":material/candlestick_chart:"),
                 st.Page("pages/features.py", title="Features", icon=":material/query_stats:"),
             ],
-            "Work": [
+            "Runs": [
                 st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),
                 st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:"),
             ],
-            "Answers": [
-                st.Page("pages/results.py", title="Results", icon=":material/fact_check:"),
+            "Results": [
+                st.Page("pages/results.py", title="Performance", icon=":material/fact_check:"),
                 st.Page("pages/doctor.py", title="Doctor", icon=":material/stethoscope:"),
                 st.Page("pages/compare.py", title="Compare", icon=":material/balance:"),
                 st.Page("pages/predict.py", title="Predict", icon=":material/online_prediction:"),

@@ -27,7 +27,7 @@ def data_health(dataset: Dataset) -> None:
         *(bars.report.warnings if bars is not None else ()),
     ]
     if windows is None:
-        st.info("Bars alone: to train, put labelled windows beside them.", icon=":material/label_off:")
+        st.info("Bars alone: to train, put labelled windows next to them.", icon=":material/label_off:")
     if windows is not None and bars is not None and (windows.position >= 0).all():
         st.markdown(f":green-badge[:material/check: found] All {len(windows):,} windows were found in the bars.")
     if not notes:

@@ -27,7 +27,7 @@ SCRATCH = ""
 
 
 def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH) -> Any:
-    """The preset called `name` on the dataset, its files read as saved beside them, from a checkpoint if one is given."""
+    """The preset called `name` on the dataset, with the readings saved next to its files; from a checkpoint if any."""
     start = preset(name)
     spec: Any = start.finetune() if kind == FINETUNE else start.pretrain()
     spec = spec.model_copy(update={"data": spec.data.model_copy(update=loaders.data_of(dataset))})
@@ -38,27 +38,27 @@ def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH)
 
 
 def choose_checkpoint(dataset: Dataset) -> str:
-    """The encoder to start from, among those of pre-training runs and the files in data and artifacts; said of one from other bars."""
-    found = {c.reference: c for c in find(data_folder(), store_folder())}
+    """The encoder to start from, among pre-training runs and the files in data and artifacts; warns of other bars."""
+    checkpoints = {c.reference: c for c in find(data_folder(), store_folder())}
     titles = {SCRATCH: "random weights (from scratch)"} | {
-        name: f"pre-trained: {title_of(one.run)}" if one.run else shown(name) for name, one in found.items()
+        name: f"pre-trained: {title_of(one.run)}" if one.run else shown(name) for name, one in checkpoints.items()
     }
     state.choose(state.CHECKPOINT, list(titles), SCRATCH)
     selecting.select("Encoder", state.CHECKPOINT, distinct(titles))
-    chosen = st.session_state[state.CHECKPOINT]
-    record = found[chosen].run if chosen else None
+    selected = st.session_state[state.CHECKPOINT]
+    record = checkpoints[selected].run if selected else None
     if record is not None and not owners.belongs(record, dataset):
         bars = literal(shown(owners.trained_on(record)))
-        st.caption(f":orange[:material/warning:] Pre-trained on {bars}, not on the bars of the chosen dataset.")
-    if chosen and found[chosen].run is None:
-        told = settings_of(chosen, store_folder())
-        listed = ", ".join(f"{literal(name)} {_value(value)}" for name, value in told.items())
+        st.caption(f":orange[:material/warning:] Pre-trained on {bars}, not on the bars of the selected dataset.")
+    if selected and checkpoints[selected].run is None:
+        architecture = settings_of(selected, store_folder())
+        listed = ", ".join(f"{literal(name)} {_value(value)}" for name, value in architecture.items())
         st.caption(
             f"Taken from the file: {listed}."
-            if told
+            if architecture
             else "A file without description: set the model's layers, hidden units and features to those of its encoder."
         )
-    return str(chosen)
+    return str(selected)
 
 
 def summary(base: Any, checked: settings_form.Draft, windows: Windows | None, bars: int) -> None:
@@ -126,8 +126,8 @@ def _pretraining_problem(spec: Any, windows: Windows | None) -> str:
 
 def checkpoint_problem(spec: Any) -> str:
     """In what the settings contradict the encoder to start from; empty when they agree."""
-    found = contradiction(spec, store_folder()) if spec.kind == FINETUNE else ""
-    return f"The encoder does not fit: {found}." if found else ""
+    reason = contradiction(spec, store_folder()) if spec.kind == FINETUNE else ""
+    return f"The encoder does not fit: {reason}." if reason else ""
 
 
 def costs(spec: Any, windows: Windows | None, bars: int) -> None:
@@ -154,13 +154,13 @@ def costs(spec: Any, windows: Windows | None, bars: int) -> None:
         persist_state="session",
         help="In your own currency. The cost is the estimated time at this price.",
     )
-    told = {
+    values = {
         "Time": (duration(expected.seconds), fits),
         "Disk": (size(expected.bytes), sizes),
     }
     if price:
-        told["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"at {price:g} an hour")
-    figures(told)
+        values["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"at {price:g} an hour")
+    figures(values)
     st.caption(f"From {literal(expected.source)}.")
 
 

@@ -1,4 +1,4 @@
-"""The parts of the Results page of a pre-training run."""
+"""The parts of the Performance page of a pre-training run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moola_core.ui import render, state
 
 
 def learned(run: Run) -> None:
-    """The way on, what was learned, and whether the labels can be read from it."""
+    """The next step, what was learned, and whether the labels can be read from it."""
     if st.button("Fine-tune from this run", type="primary", icon=":material/arrow_forward:"):
         state.open_page("launch", **{state.KIND: "finetune", state.CHECKPOINT: run.id, state.RUN: run.id})
     context = ReportContext(run)

@@ -18,6 +18,7 @@ from moola_core.ui.places import data_folder, shown
 
 COMPARED = {"study": "a study", "plan": "a plan of studies", "compare": "a comparison of runs"}
 FAILED = "unanswered"
+PAGE_TITLES = {"results": "Performance"}  # where a page is not called as its file is
 Actions = tuple[tuple[str, Callable[[], object]], ...]
 
 
@@ -40,24 +41,24 @@ def resolve(page: str, datasets: dict[str, Dataset], moved: bool) -> Unanswered 
     failed, value = st.session_state.get(FAILED) or ("", "")
     if moved and failed and st.session_state.get(failed) == value:
         forget(failed)
-    found = _resolve(page, datasets)
-    st.session_state[FAILED] = (found.key, st.session_state[found.key]) if found else None
-    chosen = st.session_state.get(state.DATASET)
-    if not found and asked and chosen and asked != chosen:
+    unanswered = _resolve(page, datasets)
+    st.session_state[FAILED] = (unanswered.key, st.session_state[unanswered.key]) if unanswered else None
+    selected = st.session_state.get(state.DATASET)
+    if not unanswered and asked and selected and asked != selected:
         notices.add(
-            state.DATASET, f"The link names the dataset {asked}, but its run belongs to {chosen}, which is shown."
+            state.DATASET, f"The link names the dataset {asked}, but its run belongs to {selected}, which is shown."
         )
-    return found
+    return unanswered
 
 
 def forget_run() -> None:
-    """Let the default run be chosen, and the newest study; for a button, and when another dataset is chosen."""
+    """Let the default run be selected, and the newest study; for a button, and when another dataset is selected."""
     for key in (state.RUN, state.STUDY):
         forget(key)
 
 
 def forget(key: str) -> None:
-    """Let the default of `key` be chosen. The key stays, empty, so that the URL is not asked for it again."""
+    """Let the default of `key` be selected. The key stays, empty, so that the URL is not asked for it again."""
     selecting.put(key, "")
 
 
@@ -79,10 +80,10 @@ def _resolve(page: str, datasets: dict[str, Dataset]) -> Unanswered | None:
 
 
 def _run(run_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
-    found = _opened(run_id, "run", state.RUN)
-    if isinstance(found, Unanswered):
-        return found
-    run, record = found
+    opened = _opened(run_id, "run", state.RUN)
+    if isinstance(opened, Unanswered):
+        return opened
+    run, record = opened
     if record.kind not in loaders.TRAINED:
         return _elsewhere(run, record)
     dataset = datasets.get(st.session_state.get(state.DATASET, ""))
@@ -97,21 +98,21 @@ def _run(run_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
 
 
 def _study(study_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
-    found = _opened(study_id, "study", state.STUDY)
-    if isinstance(found, Unanswered):
-        return found
-    if found[1].kind not in COMPARED:
+    opened = _opened(study_id, "study", state.STUDY)
+    if isinstance(opened, Unanswered):
+        return opened
+    if opened[1].kind not in COMPARED:
         return Unanswered(
             state.STUDY,
             f"Run {study_id} is not a study",
             "Compare shows studies, plans and comparisons of runs.",
             (
-                ("Open it on Results", lambda: state.open_page("results", run=study_id, study=None)),
+                ("Open it on Performance", lambda: state.open_page("results", run=study_id, study=None)),
                 ("Show the newest study", lambda: _again(state.STUDY)),
             ),
         )
-    chosen = st.session_state.get(state.DATASET, "")
-    first = {chosen: datasets[chosen]} if chosen in datasets else {}
+    selected = st.session_state.get(state.DATASET, "")
+    first = {selected: datasets[selected]} if selected in datasets else {}
     for name, dataset in (first | datasets).items():
         if any(run.id == study_id for run in loaders.comparisons(dataset)):
             selecting.put(state.DATASET, name)
@@ -126,10 +127,10 @@ def _study(study_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
 
 
 def _keep_run_of(dataset: Dataset) -> None:
-    """Forget the chosen run unless it is the dataset's."""
+    """Forget the selected run unless it is the dataset's."""
     run_id = st.session_state.get(state.RUN)
-    found = _opened(run_id, "run", state.RUN) if run_id else None
-    if not isinstance(found, tuple) or not owners.belongs(found[1], dataset):
+    opened = _opened(run_id, "run", state.RUN) if run_id else None
+    if not isinstance(opened, tuple) or not owners.belongs(opened[1], dataset):
         forget(state.RUN)
 
 
@@ -162,7 +163,7 @@ def _elsewhere(run: Run, record: Record) -> Unanswered:
         return Unanswered(state.RUN, title, f"It holds what the models of run {spec.run} predicted.", (*to, leave))
     if record.kind == "diagnose":
         page, values = _diagnostic_place(spec)
-        to = ((f"Open it on {page.title()}", lambda: state.open_page(page, **values)),)
+        to = ((f"Open it on {PAGE_TITLES.get(page, page.title())}", lambda: state.open_page(page, **values)),)
         return Unanswered(state.RUN, title, f"It computed a diagnostic: {spec.name}.", (*to, leave))
     return Unanswered(state.RUN, f"Run {run.id} cannot be shown", f"Its kind is {literal(record.kind)}.", (leave,))
 
@@ -176,7 +177,7 @@ def _diagnostic_place(spec: Any) -> tuple[str, dict[str, str | None]]:
     if spec.run:
         sections = {"calibration", "balance", "transfer", "attribution", "errors"}
         return "results", {"run": spec.run, "show": spec.name.title() if spec.name in sections else None}
-    datasets = loaders.found_datasets()
+    datasets = loaders.available_datasets()
     owner = next((d.name for d in datasets if d.windows and owners.same_file(spec.data.windows, str(d.windows))), None)
     return "features", {"run": None, "view": spec.name, "dataset": owner}
 

@@ -50,7 +50,7 @@ def launcher() -> LocalLauncher:
     return LocalLauncher(store(), [data_folder()])
 
 
-def found_datasets() -> list[Dataset]:
+def available_datasets() -> list[Dataset]:
     """The datasets in the data folder; its files are looked at again when one of them changed."""
     return _datasets(str(data_folder()), _data_files())
 
@@ -61,21 +61,21 @@ def _data_files() -> tuple[Stamp, ...]:
 
 
 def reading_of(path: str | Path) -> Reading:
-    """The reading saved beside the file, or the defaults."""
+    """The reading saved next to the file, or the defaults."""
     return load_reading(path)
 
 
 def exchange_zone(dataset: Dataset) -> str:
-    """The time zone in which the dataset's times are shown: as saved beside its bars, else beside its windows."""
+    """The time zone in which the dataset's times are shown: as saved next to its bars, else next to its windows."""
     path = dataset.bars or dataset.windows
     return (reading_of(path) if path else Reading()).exchange_tz
 
 
 def data_of(dataset: Dataset) -> dict[str, Any]:
-    """The dataset's files, read as saved beside them, as values of a spec's data."""
+    """The dataset's files, read as saved next to them, as values of a spec's data."""
     files = {"windows": dataset.windows, "bars": dataset.bars}
-    found: dict[str, Any] = {kind: str(path) for kind, path in files.items() if path}
-    return found | {f"{kind}_reading": reading_of(path) for kind, path in files.items() if path}
+    data: dict[str, Any] = {kind: str(path) for kind, path in files.items() if path}
+    return data | {f"{kind}_reading": reading_of(path) for kind, path in files.items() if path}
 
 
 def bars_of(path: str | Path) -> Bars:
@@ -85,8 +85,8 @@ def bars_of(path: str | Path) -> Bars:
 
 def windows_of(path: str | Path, bars: str | Path | None = None) -> Windows:
     """The windows in the file, located in the bars if a file of them is given. Raises DataError."""
-    beside = (stamp(bars), stamp(sidecar_path(bars))) if bars else None
-    return _windows(stamp(path), stamp(sidecar_path(path)), beside)
+    bars_stamps = (stamp(bars), stamp(sidecar_path(bars))) if bars else None
+    return _windows(stamp(path), stamp(sidecar_path(path)), bars_stamps)
 
 
 def known_windows(bars: str | Path) -> Known:
@@ -111,11 +111,11 @@ def predictions(run: Run) -> pd.DataFrame | None:
 
 
 def joined(dataset: Dataset, run: Run | None, repeat: int | None) -> pd.DataFrame:
-    """The dataset's windows with the run's answers, as `answers.join` gives them."""
+    """The dataset's windows with the run's predictions, as `answers.join` gives them."""
     assert dataset.windows is not None
-    beside = (stamp(dataset.bars), stamp(sidecar_path(dataset.bars))) if dataset.bars else None
+    bars_stamps = (stamp(dataset.bars), stamp(sidecar_path(dataset.bars))) if dataset.bars else None
     source = stamp(run.folder / "predictions.parquet") if run else None
-    return _joined(stamp(dataset.windows), stamp(sidecar_path(dataset.windows)), beside, source, repeat)
+    return _joined(stamp(dataset.windows), stamp(sidecar_path(dataset.windows)), bars_stamps, source, repeat)
 
 
 def steps(run: Run) -> dict[str, np.ndarray]:
@@ -125,7 +125,7 @@ def steps(run: Run) -> dict[str, np.ndarray]:
 
 
 def evaluation(run: Run) -> Evaluation | None:
-    """What the run's predictions were found to be worth; None before it was evaluated."""
+    """The evaluation of the run's predictions; None before it was evaluated."""
     path = run.folder / "results" / "evaluation.json"
     return _evaluation(stamp(path), run.id) if path.is_file() else None
 
@@ -135,10 +135,10 @@ def f1_macro(record: Record) -> float | None:
     if record.state != "done" or "f1_macro" in record.counts:
         return record.counts.get("f1_macro")
     try:
-        found = evaluation(store().open(record.run_id))
-    except MoolaError:  # the Results page says why
+        result = evaluation(store().open(record.run_id))
+    except MoolaError:  # the Performance page says why
         return None
-    return (found.metrics.get("f1_macro") or {}).get("mean") if found else None
+    return (result.metrics.get("f1_macro") or {}).get("mean") if result else None
 
 
 def learned(run: Run) -> Learned | None:
@@ -172,7 +172,7 @@ def diagnosed_run(run: Run, name: str) -> Run | None:
 
 
 def predictions_by(run: Run) -> list[Run]:
-    """The runs in which the models of `run` were asked, newest first."""
+    """The prediction runs of the models of `run`, newest first."""
     return [child for child in _readable("predict") if child.record.parent == run.id]
 
 
@@ -182,11 +182,11 @@ def table(run: Run, name: str) -> pd.DataFrame:
 
 
 def diagnosis(run: Run) -> Diagnosis | None:
-    """What the doctor found in the run when it ended, or when it was asked again since; None when it was not asked."""
+    """What the doctor found in the run when it ended, or when it was run again since; None when it was not run."""
     for one in (run, diagnosed_run(run, "doctor")):
-        found = diagnostic(one, "doctor") if one is not None and one.record.state == "done" else None
-        if isinstance(found, Diagnosis):
-            return found
+        result = diagnostic(one, "doctor") if one is not None and one.record.state == "done" else None
+        if isinstance(result, Diagnosis):
+            return result
     return None
 
 
@@ -201,13 +201,13 @@ def _topic(spec: Any) -> str:
 
 def comparisons(dataset: Dataset) -> list[Run]:
     """The studies, plans and comparisons of the dataset's windows, newest first."""
-    found = []
+    runs = []
     for run in _readable(*COMPARING):
         spec = run.spec
         windows = _windows_of_run(spec.runs[0]) if spec.kind == "compare" else getattr(spec, "base", spec).data.windows
         if windows and dataset.windows and _same_file(windows, dataset.windows):
-            found.append(run)
-    return found
+            runs.append(run)
+    return runs
 
 
 def _windows_of_run(run_id: str) -> str:
@@ -248,13 +248,13 @@ def _bars(source: Stamp, reading: Stamp) -> Bars:
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading the windows")
-def _windows(source: Stamp, reading: Stamp, beside: tuple[Stamp, Stamp] | None) -> Windows:
-    return load_windows(source[0], bars=_bars(*beside) if beside else None)
+def _windows(source: Stamp, reading: Stamp, bars_stamps: tuple[Stamp, Stamp] | None) -> Windows:
+    return load_windows(source[0], bars=_bars(*bars_stamps) if bars_stamps else None)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Looking for labelled windows of these bars")
-def _known(beside: tuple[Stamp, Stamp], folder: str, files: tuple[Stamp, ...]) -> Known:
-    return known.known_windows(_bars(*beside), beside[0][0], folder)
+def _known(bars_stamps: tuple[Stamp, Stamp], folder: str, files: tuple[Stamp, ...]) -> Known:
+    return known.known_windows(_bars(*bars_stamps), bars_stamps[0][0], folder)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -265,10 +265,10 @@ def _frame(source: Stamp) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _joined(
-    source: Stamp, reading: Stamp, beside: tuple[Stamp, Stamp] | None, predicted: Stamp | None, repeat: int | None
+    source: Stamp, reading: Stamp, bars_stamps: tuple[Stamp, Stamp] | None, predicted: Stamp | None, repeat: int | None
 ) -> pd.DataFrame:
-    found = _frame(predicted) if predicted and predicted[1] else None
-    return answers.join(_windows(source, reading, beside), found, repeat)
+    rows = _frame(predicted) if predicted and predicted[1] else None
+    return answers.join(_windows(source, reading, bars_stamps), rows, repeat)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

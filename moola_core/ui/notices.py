@@ -19,7 +19,7 @@ def begin(moved: bool) -> None:
 
 
 def add(about: str, text: str) -> None:
-    """Say `text` at the top of this page, in the place of what was said of `about` before."""
+    """Say `text` at the top of this page, in the place of the notice about `about` before."""
     keep(about, text)
     show(text)
 

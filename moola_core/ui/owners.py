@@ -29,13 +29,13 @@ def same_file(path: str, other: str) -> bool:
 def datasets_of(records: Sequence[Record]) -> dict[str, str]:
     """The names of the datasets on which runs were trained, by run id; without those whose file is not in the data folder."""
     files: dict[tuple[bool, str], str] = {}
-    for dataset in loaders.found_datasets():
+    for dataset in loaders.available_datasets():
         for bars, path in ((False, dataset.windows), (True, dataset.bars)):
             if path is not None:
                 files.setdefault((bars, _real(str(path))), dataset.name)
     sources = {record.run_id: (record.kind == "pretrain", trained_on(record)) for record in records}
-    found = {run_id: files.get((bars, _real(path))) for run_id, (bars, path) in sources.items() if path}
-    return {run_id: name for run_id, name in found.items() if name}
+    names = {run_id: files.get((bars, _real(path))) for run_id, (bars, path) in sources.items() if path}
+    return {run_id: name for run_id, name in names.items() if name}
 
 
 def trained_on(record: Record) -> str:

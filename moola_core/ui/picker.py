@@ -20,7 +20,7 @@ PICKED = "picked"
 
 @dataclass(frozen=True)
 class Picked:
-    """What is chosen: the dataset (None without data) and the run, which may be one whose data is not in the data folder.
+    """The selected dataset (None without data) and the selected run, whose data may be outside the data folder.
 
     all: every run of the store; records: those of the dataset; newest first. unreadable: the runs of any kind whose record or spec
     cannot be read.
@@ -34,12 +34,12 @@ class Picked:
 
     @property
     def run(self) -> Run | None:
-        """The chosen run, opened."""
+        """The selected run, opened."""
         return loaders.store().open(self.record.run_id) if self.record else None
 
     @property
     def home(self) -> Dataset | None:
-        """The chosen dataset if it is the chosen run's; None for a run whose data is elsewhere."""
+        """The selected dataset if it is the selected run's; None for a run whose data is elsewhere."""
         if self.record is None or self.dataset is None or not owners.belongs(self.record, self.dataset):
             return None
         return self.dataset
@@ -66,7 +66,7 @@ class Picked:
 
 
 def current() -> Picked:
-    """What is chosen in the sidebar; for a page's first line."""
+    """What is selected in the sidebar; for a page's first line."""
     picked = st.session_state.pop(PICKED, None)
     if picked is None:
         # Until st.navigation was called once in a server, Streamlit takes a link to a page for its old kind of pages/ folder
@@ -79,17 +79,17 @@ def current() -> Picked:
 
 
 def pick(page: str) -> links.Unanswered | None:
-    """Draw both pickers in the sidebar; what is chosen is then `current` and in the URL.
+    """Draw both pickers in the sidebar; what is selected is then `current` and in the URL.
 
     page: the name of the page that is about to run. Returns why it cannot show what a link asks for, where it cannot.
     """
     look_after(loaders.store_folder())
     moved = state.arrive(page)
     notices.begin(moved)
-    found = {dataset.name: dataset for dataset in loaders.found_datasets()}
-    unanswered = links.resolve(page, found, moved)
+    datasets = {dataset.name: dataset for dataset in loaders.available_datasets()}
+    unanswered = links.resolve(page, datasets, moved)
     with st.sidebar:
-        dataset = _pick_dataset(found, unanswered is None or unanswered.key != state.DATASET)
+        dataset = _pick_dataset(datasets, unanswered is None or unanswered.key != state.DATASET)
         listed = loaders.store().runs(include_archived=bool(st.session_state.get(state.ARCHIVED, False)))
         everything = tuple(loaders.trained(listed))
         records = tuple(record for record in everything if dataset and owners.belongs(record, dataset))
@@ -106,27 +106,27 @@ def pick(page: str) -> links.Unanswered | None:
     return unanswered
 
 
-def _pick_dataset(found: dict[str, Dataset], known: bool) -> Dataset | None:
-    if not found:
+def _pick_dataset(datasets: dict[str, Dataset], known: bool) -> Dataset | None:
+    if not datasets:
         st.selectbox("Dataset", [], index=None, placeholder="No data yet", disabled=True, key="no_dataset")
         return None
-    if known and st.session_state.get(state.DATASET) not in found:
-        selecting.put(state.DATASET, next(iter(found)))
+    if known and st.session_state.get(state.DATASET) not in datasets:
+        selecting.put(state.DATASET, next(iter(datasets)))
     selecting.select(
-        "Dataset", state.DATASET, {name: name for name in found}, links.forget_run, placeholder="Choose a dataset"
+        "Dataset", state.DATASET, {name: name for name in datasets}, links.forget_run, placeholder="Choose a dataset"
     )
-    return found.get(st.session_state.get(state.DATASET, ""))
+    return datasets.get(st.session_state.get(state.DATASET, ""))
 
 
 def _pick_run(records: tuple[Record, ...], answered: bool) -> Record | None:
     by_id = {record.run_id: record for record in records}
-    chosen = st.session_state.get(state.RUN)
-    if answered and chosen and chosen not in by_id:  # an archived run, or one whose data is not in the data folder
-        by_id = {chosen: loaders.store().open(chosen).record} | by_id
+    selected = st.session_state.get(state.RUN)
+    if answered and selected and selected not in by_id:  # an archived run, or one whose data is not in the data folder
+        by_id = {selected: loaders.store().open(selected).record} | by_id
     if not by_id:
         st.selectbox("Run", [], index=None, placeholder="No run yet", disabled=True, key="no_run")
         return None
-    if answered and not chosen:
+    if answered and not selected:
         selecting.put(state.RUN, _newest(records).run_id)
     lines = distinct({key: _line(record) for key, record in by_id.items()})
     selecting.select("Run", state.RUN, lines, placeholder="Choose a run")

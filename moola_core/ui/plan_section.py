@@ -19,9 +19,9 @@ MARKS = {
 }
 
 
-def plan(run: Run, found: PlanReport) -> None:
+def plan(run: Run, report: PlanReport) -> None:
     """Every step in its order, then what the researcher's thresholds say of the baseline."""
-    for row in found.decisions:
+    for row in report.decisions:
         _decision(row)
     st.subheader("Gates")
     render.section(make("gates", ReportContext(run)))

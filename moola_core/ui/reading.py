@@ -1,4 +1,4 @@
-"""Read a new file: columns, time zone, class names and session asked once, previewed on candles, saved beside the file."""
+"""Read a new file: columns, time zone, classes and session set once, previewed on candles, saved next to the file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Preview:
 
 @guard.dialog("Read a new file", width="large")
 def open_dialog() -> None:
-    """Choose a file of the data folder, say how it is to be read, see it, save."""
+    """Choose a file of the data folder, set how it is read, preview it, save."""
     body()
 
 
@@ -64,7 +64,7 @@ def body() -> None:
     kinds = {"bars": "Bars", "windows": "Labelled windows with prices", "labels": "Labels cut from bars"}
     known = list(kinds)
     kind = st.segmented_control(
-        "It holds",
+        "File contains",
         known,
         default=file.kind if file.kind in known else "bars",
         format_func=lambda kind: kinds[kind],
@@ -75,9 +75,9 @@ def body() -> None:
     st.caption(f"{widgets.literal(file.why)}; {size(file.size_bytes)}")
     try:
         reading = _ask(file.path, kind, name)
-        beside = _bars_beside(file, files) if kind == "labels" else None
+        bars_file = _bars_in_folder(file, files) if kind == "labels" else None
         preview = _preview(
-            loaders.stamp(file.path), kind, reading.model_dump_json(), loaders.stamp(beside) if beside else None
+            loaders.stamp(file.path), kind, reading.model_dump_json(), loaders.stamp(bars_file) if bars_file else None
         )
     except MoolaError as error:
         widgets.explain(error)
@@ -105,7 +105,7 @@ def _ask(path: Path, kind: str, name: str) -> Reading:
             zones,
             index=zones.index(saved.tz or ""),
             key=f"tz_{name}",
-            format_func=lambda zone: zone or "UTC, or as the times say",
+            format_func=lambda zone: zone or "UTC, or the offset in the file",
             help="Only for times without an offset.",
         )
     with right:
@@ -119,7 +119,7 @@ def _ask(path: Path, kind: str, name: str) -> Reading:
         closes = st.text_input("Session closes", saved.session[1], key=f"closes_{name}")
     values["session"] = (opens, closes)
     drop = st.toggle(
-        "Drop bad rows and say so, instead of refusing the file", saved.repair == "drop", key=f"drop_{name}"
+        "Drop bad rows with a warning, instead of refusing the file", saved.repair == "drop", key=f"drop_{name}"
     )
     values["repair"] = "drop" if drop else "refuse"
     if kind != "bars":
@@ -130,7 +130,7 @@ def _ask(path: Path, kind: str, name: str) -> Reading:
 def _ask_date_order(saved: Reading, name: str) -> str | None:
     """The order of day, month and year in the file's dates."""
     orders = ["", *ORDERS]
-    chosen = st.selectbox(
+    selected = st.selectbox(
         "Order of day and month",
         orders,
         index=orders.index(saved.date_order or ""),
@@ -138,27 +138,27 @@ def _ask_date_order(saved: Reading, name: str) -> str | None:
         format_func=lambda order: ORDERS[order] if order else "as the dates show",
         help="Only for dates such as 05/02/2024. When all dates fit both orders, it has to be chosen.",
     )
-    return chosen or None
+    return selected or None
 
 
 def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> dict[str, str]:
     """Our column names to the file's, for those that are not found by themselves."""
-    found = _found(columns, saved)
+    recognised = _recognised(columns, saved)
     mapped = {}
     places = st.columns(3)
     for i, ours in enumerate(WANTED[kind]):
         options = ["", *columns]
-        theirs = found.get(ours, "")
+        theirs = recognised.get(ours, "")
         with places[i % 3]:
-            chosen = st.selectbox(
+            selected = st.selectbox(
                 ours.replace("_", " "),
                 options,
                 index=options.index(theirs) if theirs in options else 0,
                 key=f"column_{name}_{ours}",
                 format_func=lambda value: value or "none",
             )
-        if chosen and chosen != _found(columns, Reading()).get(ours):
-            mapped[ours] = chosen
+        if selected and selected != _recognised(columns, Reading()).get(ours):
+            mapped[ours] = selected
     return mapped
 
 
@@ -177,16 +177,16 @@ def _ask_classes(path: Path, reading: Reading, name: str) -> dict[str, str]:
     return mapped
 
 
-def _bars_beside(file: DataFile, files: list[DataFile]) -> Path:
+def _bars_in_folder(file: DataFile, files: list[DataFile]) -> Path:
     """The bars from which labels are cut: the largest file of bars in the same folder."""
-    beside = [other for other in files if other.kind == "bars" and other.path.parent == file.path.parent]
-    if not beside:
+    candidates = [other for other in files if other.kind == "bars" and other.path.parent == file.path.parent]
+    if not candidates:
         raise MoolaError(
             "labels without prices need bars.",
             where=shown(file.path),
             hint="Put the file of bars into the same folder.",
         )
-    return max(beside, key=lambda other: other.size_bytes).path
+    return max(candidates, key=lambda other: other.size_bytes).path
 
 
 def _show(preview: Preview) -> None:
@@ -197,7 +197,7 @@ def _show(preview: Preview) -> None:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the file")
-def _preview(source: loaders.Stamp, kind: str, reading_json: str, beside: loaders.Stamp | None) -> Preview:
+def _preview(source: loaders.Stamp, kind: str, reading_json: str, bars_stamp: loaders.Stamp | None) -> Preview:
     reading = Reading.model_validate_json(reading_json)
     if kind == "bars":
         bars = load_bars(source[0], reading)
@@ -206,7 +206,7 @@ def _preview(source: loaders.Stamp, kind: str, reading_json: str, beside: loader
         summary = f"{len(bars):,} bars of {bars.interval_s / 60:g} min, {times[0].strftime(form)} to {times[-1].strftime(form)}"
         view = View(bars.ohlc[:PREVIEW_BARS], list(times[:PREVIEW_BARS].strftime(form)))
         return Preview(summary, bars.report.warnings, view)
-    windows = load_windows(source[0], reading, load_bars(beside[0]) if beside else None)
+    windows = load_windows(source[0], reading, load_bars(bars_stamp[0]) if bars_stamp else None)
     pair = (float(windows.start[0]), float(windows.end[0])) if windows.has_pointer[0] else None
     summary = f"{len(windows):,} windows of {windows.bars} bars: {', '.join(windows.classes)}. The first one:"
     return Preview(summary, windows.report.warnings, View(windows.prices[0], true=pair))
@@ -218,7 +218,7 @@ def _columns(source: loaders.Stamp) -> list[str]:
     return columns_of(source[0])
 
 
-def _found(columns: list[str], reading: Reading) -> dict[str, str]:
+def _recognised(columns: list[str], reading: Reading) -> dict[str, str]:
     """Our names to the file's, as far as they are recognised."""
     # A row that holds each column's own name comes back under our names.
     return {
@@ -231,4 +231,4 @@ def _missing(columns: list[str], reading: Reading, kind: str) -> list[str]:
     needed = {"bars": ("time", "open", "high", "low", "close"), "windows": ("label", "features"), "labels": ("label",)}[
         kind
     ]
-    return [name for name in needed if name not in _found(columns, reading)]
+    return [name for name in needed if name not in _recognised(columns, reading)]

@@ -82,8 +82,8 @@ def _block(name: str, block: Block, place: int) -> None:
         widgets.window_links(dict(block.links), f"{name}-{block.name}", block.run_id)
         _note(block.table.note)
     elif isinstance(block, Choice):
-        chosen = _chosen(name, block)
-        _blocks(f"{name}-{block.name}-{chosen}", block.options[chosen][1])
+        selected = _selected_option(name, block)
+        _blocks(f"{name}-{block.name}-{selected}", block.options[selected][1])
     elif isinstance(block, Columns):
         columns = st.columns(len(block.columns), gap="large")
         for number, (column, inner) in enumerate(zip(columns, block.columns, strict=True)):
@@ -103,7 +103,7 @@ def _text(block: Text) -> None:
         st.markdown(text)
 
 
-def _chosen(name: str, block: Choice) -> int:
+def _selected_option(name: str, block: Choice) -> int:
     if len(block.options) < 2:
         return 0
     texts = [text for text, _ in block.options]

@@ -40,11 +40,15 @@ def choose_sections(run: Run, kind: str = "") -> list[str]:
     """The sections that the file is to have; all at first. kind: as in `export`."""
     context = ReportContext(run, kind)
     may = list(known(context))
-    chosen = st.pills(
-        "Sections of the file", may, selection_mode="multi", default=may, key=f"sections_{context.kind}",
+    selected = st.pills(
+        "Sections of the file",
+        may,
+        selection_mode="multi",
+        default=may,
+        key=f"sections_{context.kind}",
         format_func=title_of,
-    )  # fmt: skip
-    return [name for name in may if name in chosen]
+    )
+    return [name for name in may if name in selected]
 
 
 def make_file(run: Run, sections: Sequence[str], kind: str = "") -> None:

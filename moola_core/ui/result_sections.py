@@ -1,4 +1,4 @@
-"""The parts of the Results page."""
+"""The parts of the Performance page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CELL = "confusion_cell"
 
 
 def results(run: Run, result: Evaluation) -> None:
-    """Everything that the predictions are worth, and how the training went."""
+    """The evaluation of the predictions, and how the training went."""
     st.subheader("Metrics")
     metrics(result)
     left, right = st.columns(2, gap="large")
@@ -28,7 +28,7 @@ def results(run: Run, result: Evaluation) -> None:
         st.subheader("Confusion")
         confusion(result, loaders.predictions(run))
     with right:
-        st.subheader("What each fold answered")
+        st.subheader("Predicted classes by fold")
         fold_shares(result)
     st.subheader("Pointers")
     pointers(result)
@@ -37,12 +37,12 @@ def results(run: Run, result: Evaluation) -> None:
 
 
 def metrics(result: Evaluation) -> None:
-    """Every 0-to-1 metric: its mean, a dot a repeat, and the majority class beside it."""
+    """Every 0-to-1 metric: its mean, a dot a repeat, and the majority class next to it."""
     repeats = len(result.by_repeat)
     spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
     st.caption(
-        f"Pooled out of fold over {result.windows} windows; {spread}. The line marks what always answering the commonest "
-        "class would score."
+        f"Pooled out of fold over {result.windows} windows; {spread}. The line marks what always predicting the most "
+        "frequent class would score."
     )
     if result.metrics.get("accuracy"):
         for verdict in (of_classes(result), of_majority(result)):
@@ -58,29 +58,29 @@ def metrics(result: Evaluation) -> None:
 
 def confusion(result: Evaluation, predictions: pd.DataFrame | None) -> None:
     """The confusion matrix; a click on a cell opens its windows."""
-    chosen = _choose_confusion(result)
-    if chosen is None:
+    matrix = _choose_confusion(result)
+    if matrix is None:
         st.caption("No class was predicted: this run trains the pointers alone.")
         return
     selected = widgets.chart(
-        evaluation.confusion(chosen, widgets.appearance()),
+        evaluation.confusion(matrix, widgets.appearance()),
         CELL,
-        _in_words(chosen),
+        _in_words(matrix),
         on_select="rerun",
         selection_mode="points",
     )
     points = selected["selection"]["points"] if selected else []
     if points:
-        true, said, *_ = points[0]["customdata"]
+        true, predicted, *_ = points[0]["customdata"]
         del st.session_state[CELL]
-        open_cell(chosen, chosen.classes[int(true)], chosen.classes[int(said)])
-    _cell_buttons(chosen)
+        open_cell(matrix, matrix.classes[int(true)], matrix.classes[int(predicted)])
+    _cell_buttons(matrix)
 
 
-def open_cell(chosen: Confusion, true: str, said: str) -> None:
+def open_cell(matrix: Confusion, true: str, predicted: str) -> None:
     """Go to the windows of one cell."""
-    repeat = "all" if chosen.repeat is None else str(chosen.repeat)
-    state.open_windows(**{state.TRUE: true, state.SAID: said, state.REPEAT: repeat})
+    repeat = "all" if matrix.repeat is None else str(matrix.repeat)
+    state.open_windows(**{state.TRUE: true, state.PREDICTED: predicted, state.REPEAT: repeat})
 
 
 def fold_shares(result: Evaluation) -> None:
@@ -88,18 +88,18 @@ def fold_shares(result: Evaluation) -> None:
     constant = sum(share.constant for share in result.fold_shares)
     if constant:
         st.warning(
-            f"{constant} of {len(result.fold_shares)} folds answered one class for every window (⚠). "
+            f"{constant} of {len(result.fold_shares)} folds predicted one class for every window (⚠). "
             "The averages above hide that.",
             icon=":material/warning:",
         )
     else:
-        st.caption("Share of each predicted class; no fold answered one class alone.")
+        st.caption("Share of each predicted class; no fold predicted one class alone.")
     figure = evaluation.fold_shares(result.fold_shares, result.classes, widgets.appearance())
     widgets.chart(figure, "folds", "Share of predicted classes in each test fold")
 
 
 def pointers(result: Evaluation) -> None:
-    """Pointer errors in bars beside those of a constant pointer."""
+    """Pointer errors in bars next to those of a constant pointer."""
     if not result.metrics.get("center_mae_bars"):
         st.caption("This run has no pointer head, or no window has an expansion.")
         return
@@ -109,14 +109,14 @@ def pointers(result: Evaluation) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         figure = evaluation.pointer_errors(result.by_repeat, baseline, widgets.appearance())
-        widgets.chart(figure, "pointer_errors", "Mean pointer errors in bars beside a constant pointer's")
+        widgets.chart(figure, "pointer_errors", "Mean pointer errors in bars next to a constant pointer's")
     with right:
         reference = {name: getattr(baseline, name) for name in evaluation.HIT_TITLES} if baseline else {}
         rows = result.by_repeat
         figure = evaluation.metric_spread(
             evaluation.HIT_TITLES, rows, reference, "constant pointer", widgets.appearance()
         )
-        widgets.chart(figure, "hits", "Share of windows whose center is hit, beside a constant pointer's")
+        widgets.chart(figure, "hits", "Share of windows whose center is hit, next to a constant pointer's")
         if st.button("See the windows with the largest error", icon=":material/arrow_forward:"):
             state.open_windows(order="error")
 
@@ -146,8 +146,8 @@ def _curves(run_id: str, files: tuple[loaders.Stamp, ...], look: str, constant: 
     drawn = {
         "Class loss": curves.losses(epochs, "loss_class", look, constant),
         "Pointer loss": curves.losses(epochs, "loss_pointer", look),
-        "What chooses the epoch": curves.score(epochs, look),
-        "What training minimises": curves.objective(epochs, look),
+        "Early-stopping score": curves.score(epochs, look),
+        "Training objective": curves.objective(epochs, look),
         "σ of the tasks": curves.sigmas(epochs, look),
     }
     return drawn | ({"Gradient conflict": curves.conflict(steps, look)} if len(steps.get("epoch", ())) else {})
@@ -185,21 +185,23 @@ def _choose_confusion(result: Evaluation) -> Confusion | None:
     return known[name]
 
 
-def _cell_buttons(chosen: Confusion) -> None:
+def _cell_buttons(matrix: Confusion) -> None:
     """The same cells as buttons, for the keyboard and for screen readers."""
     with st.popover("Open windows of a cell", icon=":material/grid_view:"):
-        for i, true in enumerate(chosen.classes):
-            for j, said in enumerate(chosen.classes):
+        for i, true in enumerate(matrix.classes):
+            for j, predicted in enumerate(matrix.classes):
                 if st.button(
-                    literal(f"{true} answered {said}: {chosen.counts[i, j]}"), key=f"cell_{i}_{j}", type="tertiary"
+                    literal(f"true {true}, predicted {predicted}: {matrix.counts[i, j]}"),
+                    key=f"cell_{i}_{j}",
+                    type="tertiary",
                 ):
-                    open_cell(chosen, true, said)
+                    open_cell(matrix, true, predicted)
 
 
-def _in_words(chosen: Confusion) -> str:
+def _in_words(matrix: Confusion) -> str:
     cells = [
-        f"{true} answered {said}: {chosen.counts[i, j]}"
-        for i, true in enumerate(chosen.classes)
-        for j, said in enumerate(chosen.classes)
+        f"true {true}, predicted {predicted}: {matrix.counts[i, j]}"
+        for i, true in enumerate(matrix.classes)
+        for j, predicted in enumerate(matrix.classes)
     ]
     return "Confusion matrix. " + "; ".join(cells)

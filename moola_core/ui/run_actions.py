@@ -47,7 +47,7 @@ def actions(run: Run, record: Record) -> None:
                 help="The Overview shows the newest pinned run as baseline.",
             )
         st.button(
-            "Take out of the archive" if record.archived else "Archive",
+            "Restore" if record.archived else "Archive",
             icon=":material/archive:",
             key="archive",
             on_click=guard.callback(_act),
@@ -134,8 +134,8 @@ def _cancel(run: Run, record: Record) -> None:
 
 def queue() -> None:
     """How many runs wait, and the button that pauses the queue or lets it go on. Nothing when none waits."""
-    found = Queue(loaders.store().root)
-    entries, paused = found.shown()
+    run_queue = Queue(loaders.store().root)
+    entries, paused = run_queue.shown()
     waiting = [entry for entry in entries if not entry.worker]
     if not waiting:
         return
@@ -143,9 +143,9 @@ def queue() -> None:
         count = f"{len(waiting)} run{'s' if len(waiting) > 1 else ''} in the queue"
         st.caption(f":material/pause: Paused: {count}." if paused else f":material/hourglass_empty: {count}.")
         st.button(
-            "Go on" if paused else "Pause the queue",
+            "Resume the queue" if paused else "Pause the queue",
             key="pause",
             help="What is under way goes on.",
             on_click=guard.callback(_act),
-            args=(lambda: found.pause(not paused),),
+            args=(lambda: run_queue.pause(not paused),),
         )

@@ -26,7 +26,7 @@ def summary(run: Run, record: Record) -> None:
     if record.error:
         st.error(literal(record.error), icon=":material/error:")
         st.caption(
-            "The end of the log says where it happened. Mend the cause and resume it, or launch it again."
+            "The end of the log says where it happened. Fix the cause, then resume it, or launch it again."
             if record.state == "failed"
             else "What is finished stays. Resume it when you like."
         )
@@ -72,11 +72,11 @@ def choose_section() -> None:
 
 
 def section(run: Run, record: Record) -> None:
-    """The chosen one of curves, log and settings."""
-    chosen = st.session_state.get(state.DETAIL, "Curves")
-    if chosen == "Log":
+    """The selected one of curves, log and settings."""
+    selected = st.session_state.get(state.DETAIL, "Curves")
+    if selected == "Log":
         st.code(_log(run) or "Nothing yet.", language=None, height=420, wrap_lines=True)
-    elif chosen == "Settings":
+    elif selected == "Settings":
         st.dataframe(
             [{"setting": name, "value": _text(value)} for name, value in settings(run.spec).items()],
             hide_index=True,
@@ -90,8 +90,8 @@ def section(run: Run, record: Record) -> None:
 
 def _log(run: Run) -> str:
     """What happened, fit by fit, then what the process printed."""
-    told = [line for event in run.events() if (line := _line(event))]
-    return "\n".join([*told[-LOG_LINES:], run.log_text(LOG_LINES)]).strip()
+    lines = [line for event in run.events() if (line := _line(event))]
+    return "\n".join([*lines[-LOG_LINES:], run.log_text(LOG_LINES)]).strip()
 
 
 def _line(event: dict[str, Any]) -> str:
@@ -105,8 +105,10 @@ def _line(event: dict[str, Any]) -> str:
     if kind == "trainable":
         rates = ", ".join(f"{part} at {rate:g}" for part, rate in values.get("rates", {}).items())
         return f"{moment(event['time'], seconds=True)}  {fit}{values['parameters']:,} parameters train from epoch {event['epoch']}: {rates}"
-    told = ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in values.items())
-    return f"{moment(event['time'], seconds=True)}  {fit}{'started' if kind == 'replicate_started' else 'done'}, {told}"
+    listed = ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in values.items())
+    return (
+        f"{moment(event['time'], seconds=True)}  {fit}{'started' if kind == 'replicate_started' else 'done'}, {listed}"
+    )
 
 
 def _short(value: object) -> str:

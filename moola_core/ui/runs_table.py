@@ -1,4 +1,4 @@
-"""The table of runs; choosing a row makes that run the chosen one everywhere."""
+"""The table of runs; choosing a row selects that run everywhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def runs_table(records: Sequence[Record]) -> None:
         pd.DataFrame([_row(record, names.get(record.run_id) or owners.trained_on(record)) for record in records]),
         key=table,
         hide_index=True,
-        on_select=guard.callback(lambda: _chosen(table, records)),
+        on_select=guard.callback(lambda: _select_run(table, records)),
         selection_mode="single-row",
         height=min(38 + 35 * len(records), 318),
         column_config={
@@ -59,7 +59,7 @@ def _row(record: Record, dataset: str) -> dict[str, object]:
     }
 
 
-def _chosen(table: str, records: Sequence[Record]) -> None:
+def _select_run(table: str, records: Sequence[Record]) -> None:
     rows = st.session_state[table]["selection"]["rows"]
     if not rows:
         return

@@ -1,8 +1,8 @@
 """A selectbox over things that have an id, such as runs and windows.
 
-What is chosen is kept by id, under a key of its own that no widget owns. Streamlit's browser side answers with the text of
-an option instead, and answers late: a text that has changed since (`queued` became `running`), or that belongs to what
-was shown before the last step, would choose something else.
+The selection is kept by id, under a key of its own that no widget owns. Streamlit's browser side answers with the text
+of an option instead, and answers late: a text that has changed since (`queued` became `running`), or that belongs to
+what was shown before the last step, would select something else.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from moola_core.ui import guard
 def select(
     title: str, key: str, labels: dict[str, str], on_change: Callable[[], None] | None = None, **look: Any
 ) -> None:
-    """Draw the selectbox over the ids in `labels`, whose texts differ. What is chosen is `st.session_state[key]`.
+    """Draw the selectbox over the ids in `labels`, whose texts differ. The selection is `st.session_state[key]`.
 
-    Nothing is chosen while that id is not among them. on_change: called when the visitor has chosen another one. look:
-    arguments of `st.selectbox`.
+    Nothing is selected while that id is not among them. on_change: called when the visitor has selected another one.
+    look: arguments of `st.selectbox`.
     """
     known = st.session_state.setdefault(f"{key}_texts", {})
     known |= {text: name for name, text in labels.items()}
     widget = _widget(key)
-    chosen = st.session_state.get(key)
-    chosen = chosen if chosen in labels else None
-    shown = (widget, labels.get(chosen or ""))
+    selected = st.session_state.get(key)
+    selected = selected if selected in labels else None
+    shown = (widget, labels.get(selected or ""))
     # Writing it again makes the browser show it: another choice, or the same one under a text that has changed.
-    if st.session_state.get(f"{key}_shown") != shown or st.session_state.get(widget) != chosen:
+    if st.session_state.get(f"{key}_shown") != shown or st.session_state.get(widget) != selected:
         st.session_state[f"{key}_shown"] = shown
-        st.session_state[widget] = chosen
+        st.session_state[widget] = selected
     st.selectbox(
         title,
         list(labels),
-        index=None if chosen is None else 0,
+        index=None if selected is None else 0,
         key=widget,
         format_func=labels.__getitem__,
         on_change=guard.callback(_take),
@@ -45,10 +45,10 @@ def select(
     )
 
 
-def put(key: str, chosen: str | None) -> None:
+def put(key: str, selected: str | None) -> None:
     """Choose for the visitor: an answer that is under way from the selectbox as it was before counts no more."""
-    if st.session_state.get(key) != chosen:
-        st.session_state[key] = chosen
+    if st.session_state.get(key) != selected:
+        st.session_state[key] = selected
         st.session_state[f"{key}_turn"] = st.session_state.get(f"{key}_turn", 0) + 1
 
 
@@ -61,9 +61,9 @@ def _take(key: str, widget: str, on_change: Callable[[], None] | None) -> None:
         return
     answer = st.session_state.get(widget)
     # A text that is no option any more comes as it is.
-    chosen = st.session_state[f"{key}_texts"].get(answer, answer)
+    selected = st.session_state[f"{key}_texts"].get(answer, answer)
     known = set(st.session_state[f"{key}_texts"].values())
-    if chosen in known and chosen != st.session_state.get(key):
-        st.session_state[key] = chosen
+    if selected in known and selected != st.session_state.get(key):
+        st.session_state[key] = selected
         if on_change is not None:
             on_change()

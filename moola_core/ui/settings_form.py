@@ -33,14 +33,14 @@ PART = "settings_part"
 
 @cache
 def fields(kind: str) -> dict[str, FieldInfo]:
-    """The settings of the form by name. Files are chosen by the pickers, and on the Overview how they are read."""
-    chosen_elsewhere = {"transfer.checkpoint"}
+    """The settings of the form by name. Files are set by the pickers, and on the Overview how they are read."""
+    elsewhere = {"transfer.checkpoint"}
     return {
         name: info
         for name, info in settings(KINDS[kind]).items()
         if name.split(".")[0] in PARTS
         and (not name.startswith("data.") or name == "data.grades_left_out")
-        and name not in chosen_elsewhere
+        and name not in elsewhere
     }
 
 
@@ -57,7 +57,7 @@ def check(base: Any, typed: dict[str, Any]) -> Draft:
     errors = {}
     for name, value in typed.items():
         problem = _problem(base, {name: value})
-        # A rule between settings is told once, for the whole; here only what is wrong with this one.
+        # A rule between settings is reported once, for the whole; here only what is wrong with this one.
         if problem and name in problem:
             errors[name] = problem.split(": ", 1)[-1]
     if errors:
@@ -72,15 +72,20 @@ def changed(base: Any, spec: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def form(base: Any, grades: list[str]) -> dict[str, Any]:
-    """Draw the settings of the chosen part; return those of all parts whose value differs from the base's, as typed."""
+    """Draw the settings of the selected part; return those of all parts that differ from the base's, as typed."""
     known = fields(base.kind)
     parts = [part for part in PARTS if any(name.startswith(f"{part}.") for name in known)]
     if st.session_state.get(PART) not in parts:
         st.session_state[PART] = "training"
     st.segmented_control(
-        "Settings", parts, format_func=lambda name: PARTS[name], key=PART, required=True, persist_state="session",
+        "Settings",
+        parts,
+        format_func=lambda name: PARTS[name],
+        key=PART,
+        required=True,
+        persist_state="session",
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     part = st.session_state[PART]
     if part == "faults":
         st.caption("Switches that plant a fault on purpose, to see whether it is noticed.")
@@ -97,10 +102,10 @@ def _draw(part: str, base: Any, grades: list[str]) -> None:
         for column, name in zip(st.columns(2, gap="medium"), pair, strict=True):
             if name:
                 with column, st.container(gap="xsmall"):
-                    _told(base, name, values[name], grades)
+                    _explained_field(base, name, values[name], grades)
 
 
-def _told(base: Any, name: str, standard: Any, grades: list[str]) -> None:
+def _explained_field(base: Any, name: str, standard: Any, grades: list[str]) -> None:
     """One setting with its meaning and, where it is wrong, why."""
     _field(base, name, standard, grades)
     st.caption(literal(str(fields(base.kind)[name].description or "")))

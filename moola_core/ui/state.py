@@ -16,13 +16,13 @@ from moola_core.ui import notices
 
 DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
-TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
+TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
 KIND, PRESET, CHECKPOINT, ARCHIVED = "kind", "preset", "checkpoint", "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
 MATRIX, DETAIL, PREVIEW = "matrix", "section", "preview"
 ARRIVING, PAGE, DRAWN = "arriving", "page", "drawn"
 OLD_URL, PUBLISHED = "old_url", "published"
-WINDOW_KEYS = (WINDOW, REPEAT, TRUE, SAID, GRADE, OUTCOME, ERROR, ORDER)
+WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
 IN_URL = (
     *CARRIED,
@@ -84,11 +84,13 @@ def choose_number(key: str, low: int, high: int, default: int) -> None:
 def publish(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None:
     """Copy the session's values of `keys` to the URL; a default is left out."""
     values = {key: st.session_state.get(key) for key in keys}
-    told = {key: str(value) for key, value in values.items() if value not in (None, "", (defaults or {}).get(key))}
+    parameters = {
+        key: str(value) for key, value in values.items() if value not in (None, "", (defaults or {}).get(key))
+    }
     if PUBLISHED in st.session_state:
-        st.session_state[PUBLISHED] |= told
+        st.session_state[PUBLISHED] |= parameters
     else:
-        _write({key: value for key, value in st.query_params.items() if key not in keys} | told)
+        _write({key: value for key, value in st.query_params.items() if key not in keys} | parameters)
 
 
 def settle() -> None:
@@ -97,14 +99,14 @@ def settle() -> None:
     Until the browser has the page's own address it would write this into the history's entry of the page before.
     """
     if PUBLISHED in st.session_state:
-        foreign = {key: value for key, value in st.query_params.items() if key not in IN_URL}
-        _write(foreign | st.session_state.pop(PUBLISHED))
+        others = {key: value for key, value in st.query_params.items() if key not in IN_URL}
+        _write(others | st.session_state.pop(PUBLISHED))
 
 
 def open_page(page: str, **values: Any) -> None:
-    """Go to `pages/<page>.py` with the session's keys set to `values`, and the dataset and run that are chosen now.
+    """Go to `pages/<page>.py` with the session's keys set to `values`, and the dataset and run that are selected now.
 
-    Every way from one page to another but the menu leads through here: `st.switch_page` alone would forget what is chosen.
+    Every way from one page to another but the menu leads through here: `st.switch_page` alone would forget both.
     """
     carried = {key: st.session_state[key] for key in CARRIED if key in st.session_state}
     # A widget of this page may own a key and would refuse the change, so the next page's start makes it.

@@ -21,7 +21,7 @@ SIMPLE_S = 6.0  # a simple model takes about so long for all its fits
 
 
 def new_study(dataset: Dataset) -> None:
-    """Choose a named study and a preset; what it compares and how long it takes are said before it starts."""
+    """Choose a named study and a preset; what it compares and how long it takes are shown before it starts."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
             "Study",
@@ -99,13 +99,13 @@ def new_comparison(records: tuple[Record, ...]) -> None:
     done = {record.run_id: record for record in records if record.state == "done"}
     titles = widgets.distinct({run_id: widgets.title_of(record) for run_id, record in done.items()})
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.multiselect(
+        selected = st.multiselect(
             "Runs, the baseline first", list(titles), format_func=titles.__getitem__, key="compared", width=640
         )
-        if st.button("Compare them", icon=":material/compare_arrows:", disabled=len(chosen) < 2):
+        if st.button("Compare them", icon=":material/compare_arrows:", disabled=len(selected) < 2):
             try:
-                comparable(loaders.store(), chosen)
+                comparable(loaders.store(), selected)
             except MoolaError as error:
                 widgets.explain(error)
                 return
-            _follow(loaders.launcher().submit(Compare(runs=tuple(chosen)), name="comparison", parent=chosen[0]))
+            _follow(loaders.launcher().submit(Compare(runs=tuple(selected)), name="comparison", parent=selected[0]))

@@ -1,4 +1,4 @@
-"""The researcher's targets beside the latest run and the pinned baseline."""
+"""The researcher's targets next to the latest run and the pinned baseline."""
 
 from __future__ import annotations
 

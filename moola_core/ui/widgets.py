@@ -37,7 +37,7 @@ def appearance() -> str:
 
 
 def chart(figure: go.Figure, key: str, alt: str, **options: Any) -> Any:
-    """The figure in the app's own template, without the mode bar; `alt` says in words what it shows."""
+    """The figure in the app's own template, without the mode bar; `alt` describes it in words."""
     st.session_state.setdefault(state.DRAWN, {})[key] = figure
     config = {"displayModeBar": False, "scrollZoom": False}
     return st.plotly_chart(figure, key=key, alt=alt, theme=None, config=config, **options)
@@ -53,9 +53,16 @@ def chart_data() -> None:
     drawn = st.session_state.get(state.DRAWN)
     if drawn:
         st.download_button(
-            "Data of the charts", lambda: _zip(drawn), "charts.zip", "application/zip", key="chart_data",
-            on_click="ignore", type="tertiary", icon=":material/download:", help="One CSV a chart.",
-        )  # fmt: skip
+            "Data of the charts",
+            lambda: _zip(drawn),
+            "charts.zip",
+            "application/zip",
+            key="chart_data",
+            on_click="ignore",
+            type="tertiary",
+            icon=":material/download:",
+            help="One CSV a chart.",
+        )
 
 
 def _zip(charts: dict[str, go.Figure]) -> bytes:
@@ -112,7 +119,7 @@ def explain(error: MoolaError) -> None:
 
 
 def window_links(texts: dict[str, str], key: str, run_id: str | None = None) -> None:
-    """A button a window, by its id, that opens it, with the answers of the run `run_id` where one is given."""
+    """A button a window, by its id, that opens it, with the predictions of the run `run_id` where one is given."""
     also = {state.RUN: run_id} if run_id else {}
     for window_id, text in texts.items():
         if st.button(literal(text), key=f"{key}_{window_id}", type="tertiary", icon=":material/candlestick_chart:"):
@@ -125,10 +132,10 @@ def table(frame: pd.DataFrame, key: str) -> None:
     st.dataframe(frame, key=key, column_config=numbers, height=min(38 + 35 * len(frame), 470))
 
 
-def verdict(found: Headline) -> str:
+def verdict(headline: Headline) -> str:
     """A verdict as markdown."""
-    headline = f"**{found.headline}**" if found.headline else ""
-    return f"{headline} {found.rest}".strip()
+    strong = f"**{headline.headline}**" if headline.headline else ""
+    return f"{strong} {headline.rest}".strip()
 
 
 def figures(values: dict[str, tuple[str, str]]) -> None:

@@ -10,21 +10,21 @@ from moola_core.market.windows import Windows
 from moola_core.ui import answers, selecting, state, stepper, widgets
 
 ALL = "all"
-NO_FILTER = {state.TRUE: "", state.GRADE: "", state.SAID: "", state.OUTCOME: "", state.ERROR: 0}
+NO_FILTER = {state.TRUE: "", state.GRADE: "", state.PREDICTED: "", state.OUTCOME: "", state.ERROR: 0}
 DEFAULTS = NO_FILTER | {state.ORDER: "file", state.REPEAT: ALL}
 SHOWN = "window_shown"
 FAR_BARS = 60
-FILTER_PIXELS, WINDOW_PIXELS = 140, 330
+FILTER_PIXELS, ERROR_PIXELS, WINDOW_PIXELS = 140, 200, 330
 
 
 def repeat_picker(predictions: pd.DataFrame | None) -> int | None:
-    """Which repeat's answers to show; None for all of them."""
+    """Which repeat's predictions to show; None for all of them."""
     known = answers.repeats(predictions)
     if len(known) < 2:
         return known[0] if known else None
     options = [ALL, *(str(value) for value in known)]
     state.choose(state.REPEAT, options, ALL)
-    name = st.selectbox("Answers of", options, key=state.REPEAT, format_func=_repeat_name, width=FILTER_PIXELS)
+    name = st.selectbox("Repeat", options, key=state.REPEAT, format_func=_repeat_name, width=FILTER_PIXELS)
     return None if name == ALL else int(name)
 
 
@@ -35,13 +35,13 @@ def filters(windows: Windows, has_answers: bool) -> answers.Filter:
     grade = _one_of(state.GRADE, "Grade", grades) if grades else ""
     if not has_answers:
         return answers.Filter(true=true, grade=grade)
-    outcome = _one_of(state.OUTCOME, "Answer is", tuple(answers.OUTCOMES), answers.OUTCOMES)
-    said = _one_of(state.SAID, "Answered", windows.classes)
+    outcome = _one_of(state.OUTCOME, "Result", tuple(answers.OUTCOMES), answers.OUTCOMES)
+    predicted = _one_of(state.PREDICTED, "Predicted class", windows.classes)
     state.choose_number(state.ERROR, 0, FAR_BARS, 0)
     error = st.number_input(
-        "Center off, bars", 0, FAR_BARS, key=state.ERROR, persist_state="session", width=FILTER_PIXELS
+        "Minimum center error (bars)", 0, FAR_BARS, key=state.ERROR, persist_state="session", width=ERROR_PIXELS
     )
-    return answers.Filter(true=true, grade=grade, said=said, outcome=outcome, error=int(error or 0))
+    return answers.Filter(true=true, grade=grade, predicted=predicted, outcome=outcome, error=int(error or 0))
 
 
 def order_picker(has_answers: bool) -> str:
@@ -60,7 +60,7 @@ def order_picker(has_answers: bool) -> str:
 
 
 def step(table: pd.DataFrame, rows: np.ndarray) -> int | None:
-    """Draw previous, next and the choice of window; return the row number of the chosen one.
+    """Draw previous, next and the choice of window; return the row number of the selected one.
 
     None where a link asks for a window that is not among the rows.
     """
@@ -111,8 +111,8 @@ def _one_of(key: str, title: str, options: tuple[str, ...] | list[str], names: d
 
 def _lines(table: pd.DataFrame, rows: np.ndarray) -> dict[str, str]:
     """Window id to the line that the picker shows, in the order of `rows`."""
-    chosen = table.iloc[rows]
-    columns = zip(chosen["window_id"], chosen["label"], chosen["repeats"], chosen["right"], strict=True)
+    selected = table.iloc[rows]
+    columns = zip(selected["window_id"], selected["label"], selected["repeats"], selected["right"], strict=True)
     marks = {True: " · ✓", False: " · ✗"}
     return {
         str(name): f"{name} · {label}{marks[right == seen] if seen else ''}" for name, label, seen, right in columns

@@ -1,4 +1,4 @@
-"""One window as it is shown: its candles, swings, features and pointers, and the facts beside them."""
+"""One window as it is shown: its candles, swings, features and pointers, and the facts next to them."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def times(windows: Windows, row: int, dataset: Dataset) -> list[str]:
 
 
 def facts(windows: Windows, row: int, judged: pd.Series, predicted: pd.DataFrame) -> None:
-    """Label, answer, probabilities and pointers of the window, as text."""
+    """Label, prediction, probabilities and pointers of the window, as text."""
     right = answers.outcome(judged)
     grade = f" :gray-badge[grade {literal(str(judged['grade']))}]" if judged["grade"] else ""
     st.markdown(f"#### {literal(str(judged['label']))}{grade}")
     if right == "unseen":
-        st.caption("No prediction for this window in the chosen run.")
+        st.caption("No prediction for this window in the selected run.")
     else:
         colour, icon, word = ("green", "check", "right") if right == "right" else ("orange", "close", "wrong")
         count = f" {judged['right']} of {judged['repeats']} repeats right" if judged["repeats"] > 1 else ""
@@ -87,8 +87,8 @@ def _pointer_table(windows: Windows, row: int, predicted: pd.DataFrame) -> None:
     guess = np.mean(pairs, axis=0) if pairs else (np.nan, np.nan)
     rows = {"start": (start, guess[0]), "end": (end, guess[1]), "center": ((start + end) / 2, sum(guess) / 2)}
     table = pd.DataFrame(
-        [(_number(true), _number(said), _number(said - true, "+.1f")) for true, said in rows.values()],
-        columns=["true", "said", "off"],
+        [(_number(true), _number(mean), _number(mean - true, "+.1f")) for true, mean in rows.values()],
+        columns=["true", "predicted", "error"],
         index=pd.Index(rows, name="bars"),
     )
     st.table(table, border="horizontal")
@@ -102,10 +102,10 @@ def _swings(prices: np.ndarray) -> list[Swing]:
     # Imported where it is used: the kernels bring numba, which no other page needs.
     from moola_core.features.zigzag import swings
 
-    found = swings(prices)
+    result = swings(prices)
     return [
         Swing("high" if high else "low", int(bar), float(price), int(confirmed))
-        for high, bar, price, confirmed in zip(found.high, found.bar, found.price, found.confirmed, strict=True)
+        for high, bar, price, confirmed in zip(result.high, result.bar, result.price, result.confirmed, strict=True)
     ]
 
 

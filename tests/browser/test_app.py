@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.conftest import Server
 
-PAGES = {"": "Overview", "windows": "Windows", "launch": "Launch", "runs": "Runs", "results": "Results"}
+PAGES = {"": "Overview", "windows": "Windows", "launch": "Launch", "runs": "Runs", "results": "Performance"}
 
 
 def test_no_page_is_wider_than_a_phone_and_each_opens_in_the_dark(full, open_tab):

@@ -27,7 +27,7 @@ PAGES = {
 }
 # They open a dialog, change the run, make a file or start work. Those that then lead on are clicked in tests/pages.
 STAY = re.compile(
-    "Read a new file|Resume|Pin as baseline|Unpin|Archive|Delete|Launch this|Ask again|Start the study|Run the whole plan"
+    "Read a new file|Resume|Pin as baseline|Unpin|Archive|Delete|Launch this|Run the checks|Start the study|Run the whole plan"
     "|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
 )
 OWN_PAGE = "study_"  # the studies of a plan are shown on the page that shows the plan
@@ -93,7 +93,7 @@ def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, ope
             _settle_on(tab, before, same=True)
             assert (tab.query()["dataset"], tab.query()["run"]) == ("second", run), where
     assert "Windows" in led.values() and tab.errors == [], led
-    wanted = {"Windows", "Results", "Doctor", "Launch"}
+    wanted = {"Windows", "Performance", "Doctor", "Launch"}
     assert len(pages) < len(PAGES) or (len(led) >= 12 and wanted <= set(led.values())), led
 
 
@@ -115,7 +115,7 @@ def test_ten_quick_presses_of_an_arrow_key_move_ten_windows(full, open_tab):
     tab.wait_for("Window 3 of", 60)
     tab.settle()
     assert "Window 3 of" in tab.text() and tab.query()["window"] != eleventh
-    box = tab.page.get_by_label("Center off, bars")
+    box = tab.page.get_by_label("Minimum center error (bars)")
     box.click()
     box.press("ArrowRight")
     tab.settle()
@@ -136,12 +136,12 @@ def test_back_leads_back_one_page_for_one_press_after_many_steps_and_filters(ful
     for number in (2, 3):
         tab.page.keyboard.press("ArrowRight")
         tab.wait_for(f"Window {number} of")
-    tab.page.get_by_role("link", name="Results").click()
+    tab.page.get_by_role("link", name="Performance").click()
     tab.page.get_by_role("button", name="See the windows with the largest error").click()
     tab.wait_for("Window 1 of")
     assert tab.page.evaluate("history.length") == before + 3
     for title, text in (
-        ("Results", "Pooled out of fold"),
+        ("Performance", "Pooled out of fold"),
         ("Windows", "Window 3 of"),
         ("Features", "Not computed yet"),
     ):

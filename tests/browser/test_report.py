@@ -160,7 +160,7 @@ def test_the_page_previews_makes_and_downloads_a_report_that_opens(runs, open_ta
     try:
         tab = open_tab(server.address, own=True)
         tab.open(f"report?run={runs['full'].id}")
-        tab.wait_for("What it says, and what next")
+        tab.wait_for("Conclusion and next step")
         out = download_report(tab, tmp_path)
         assert out.name == f"{runs['full'].id}.html" and tab.outside == [] and tab.errors == []
     finally:

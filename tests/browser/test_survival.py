@@ -74,14 +74,14 @@ def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab, r
         tab = open_tab(again.address, own=True)
         third = next(r for r in Store(again.store).runs() if r.name == "third")
         tab.open(f"results?run={third.run_id}")
-        tab.page.get_by_role("heading", name="Results").wait_for(timeout=60_000)
+        tab.page.get_by_role("heading", name="Performance").wait_for(timeout=60_000)
         tab.settle()
         assert "done third" in tab.text()
         tab.open(f"doctor?run={third.run_id}")
-        tab.page.get_by_role("button", name="Ask again").wait_for(timeout=60_000)
+        tab.page.get_by_role("button", name="Run the checks again").wait_for(timeout=60_000)
         assert "done third" in tab.text()
         tab.open(f"report?run={third.run_id}")
-        tab.wait_for("What it says, and what next", 60)
+        tab.wait_for("Conclusion and next step", 60)
         report = read(download_report(tab, tmp_path))
         assert report.page.locator("h1").inner_text() == "third" and report.fetched() == [] and report.errors == []
         assert tab.errors == [] and tab.outside == []

@@ -32,7 +32,7 @@ def test_fits_are_not_joined_to_each_other(epochs):
 def test_bold_lines_are_medians_of_their_split(epochs):
     named = {trace.name: trace for trace in curves.losses(epochs, "loss_class").data if trace.name}
     assert list(named["training"].y) == [2.0, 0.7]
-    assert list(named["inner split"].y) == [12.0, 10.7]
+    assert list(named["validation"].y) == [12.0, 10.7]
 
 
 def test_the_constant_answer_is_drawn_where_it_is_known(epochs):

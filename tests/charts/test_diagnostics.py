@@ -87,7 +87,7 @@ def test_attribution_is_drawn_from_its_values():
     swarm = attribution.beeswarm(found, output)
     assert np.array_equal(swarm.data[0].x, found.values[:, 0, 0]) and np.abs(np.asarray(swarm.data[0].y)).max() <= 0.5
     fall = attribution.waterfall(found, found.window_id[3], output).data[0]
-    assert sum(fall.x) == pytest.approx(found.full[3, 0]) and fall.y[-1] == "answer"
+    assert sum(fall.x) == pytest.approx(found.full[3, 0]) and fall.y[-1] == "prediction"
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])

@@ -38,9 +38,15 @@ def drawn(features):
     report = renamed(features, CLASSES[0])
     n = 4
     walk = predictions.Stretch(
-        0, np.tile([1.0, 2.0, 0.5, 1.5], (n, 1)), ["22 Nov 10:00"] * n, np.arange(2.0), np.array([0.6, 0.7]),
-        np.array([MARKS, "b"]), np.array([False, True]), (),
-    )  # fmt: skip
+        0,
+        np.tile([1.0, 2.0, 0.5, 1.5], (n, 1)),
+        ["22 Nov 10:00"] * n,
+        np.arange(2.0),
+        np.array([0.6, 0.7]),
+        np.array([MARKS, "b"]),
+        np.array([False, True]),
+        (),
+    )
     return {
         "confusion": evaluation.confusion(Confusion(None, (MARKS, "b"), np.array([[3, 1], [0, 2]]))),
         "folds": evaluation.fold_shares([FoldShare(0, 0, 30, (0.4, 0.6), False)], (MARKS, "b")),

@@ -26,7 +26,7 @@ def test_true_and_each_repeats_predicted_pointer_are_shaded_to_the_bars_edges(pr
     chart = candles(View(prices, true=(20, 30), predicted=[(18, 28), (25.5, 33)]))
     assert [(shape.x0, shape.x1) for shape in chart.layout.shapes] == [(19.5, 30.5), (17.5, 28.5), (25, 33.5)]
     names = [trace.name for trace in chart.data if trace.name]
-    assert "true expansion" in names and "predicted expansion (a band a repeat)" in names
+    assert "true expansion" in names and "predicted expansion (one band per repeat)" in names
 
 
 def test_without_pointers_nothing_is_shaded_and_no_legend_speaks_of_them(prices):

@@ -121,8 +121,12 @@ def test_spiegelhalter_s_z_of_two_classes_is_the_textbook_s():
 
 
 def test_consistency_bars_hold_an_honest_bin():
-    inside = [low <= accuracy <= high for seed in range(60) for part in reliability(*honest(seed=seed))
-              for low, accuracy, high in [(part.low, part.accuracy, part.high)]]  # fmt: skip
+    inside = [
+        low <= accuracy <= high
+        for seed in range(60)
+        for part in reliability(*honest(seed=seed))
+        for low, accuracy, high in [(part.low, part.accuracy, part.high)]
+    ]
     assert np.mean(inside) > 0.93
 
 

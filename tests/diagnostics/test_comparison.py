@@ -174,7 +174,7 @@ def test_a_difference_that_only_holm_leaves_open_says_so():
     )
     facts = ArmFacts("other", "", "network", {}, (), None, None, None, None, None, "done")
     told = sentence([replace(found, arm="other", metric="f1_macro")], [facts], "base", (), "")
-    assert "clear of 0 alone" in told and "Holm" in told
+    assert "excludes 0 on its own" in told and "Holm" in told
 
 
 def test_predictions_are_read_predictions_in_the_order_asked():

@@ -48,14 +48,24 @@ def gap(value: float, reach: float) -> dict:
 def row(arm: str, delta: float, verdict: str, against: str = "scratch", metric: str = "f1_macro") -> dict:
     """A verdict of a study."""
     return {
-        "arm": arm, "against": against, "metric": metric, "delta": delta, "low": delta - 0.05, "high": delta + 0.05,
-        "p_helps": 0.9, "verdict": verdict, "resolvable": 0.09,
-    }  # fmt: skip
+        "arm": arm,
+        "against": against,
+        "metric": metric,
+        "delta": delta,
+        "low": delta - 0.05,
+        "high": delta + 0.05,
+        "p_helps": 0.9,
+        "verdict": verdict,
+        "resolvable": 0.09,
+    }
 
 
 RULES: dict[str, tuple[dict, dict]] = {
     "selection_on_test": ({"inner_in_test_share": 1.0}, {"inner_in_test_share": 0.0}),
-    "overlapping_folds": ({"shared_bars_share": 0.3, "folds_mind_bars": False}, {"shared_bars_share": 0.0, "folds_mind_bars": True}),
+    "overlapping_folds": (
+        {"shared_bars_share": 0.3, "folds_mind_bars": False},
+        {"shared_bars_share": 0.0, "folds_mind_bars": True},
+    ),
     "underpowered": ({"n_windows": 60}, {"n_windows": 174}),
     "feature_without_scale": ({"feature_std": {"a": 0.004, "b": 1.0}}, {"feature_std": {"a": 0.9, "b": 1.0}}),
     "drowned_by_jitter": ({"jitter_std": 0.03, "jitter_over_std": {"a": 8.0}}, {"jitter_over_std": {"a": 0.1}}),
@@ -66,36 +76,77 @@ RULES: dict[str, tuple[dict, dict]] = {
     "constant_folds": ({"fold_largest_share": [1.0, 1.0, 0.6, 1.0]}, {"fold_largest_share": [0.9, 0.8, 0.6, 0.7]}),
     "worse_than_majority": (LABELS | {"accuracy": 0.5}, {"accuracy": 0.7}),
     "simple_model": (SIGNAL | {"auroc": 0.5, "reference_gap_high": -0.05}, {"auroc": 0.8, "reference_gap_high": 0.1}),
-    "miscalibrated": ({"ece": 0.3, "ece_null_95": 0.08, "ece_p": 0.0005, "fitted_temperature": 6.0}, {"ece": 0.05, "ece_p": 0.5}),
-    "pointers_no_better": ({"pointer_gains": {"center": gap(-1.0, 0.5), "length": gap(3.0, 1.0)}}, {"pointer_gains": {"center": gap(4.0, 1.0)}}),
-    "label_noise": ({"best_auroc": 0.85, "flip_rate": 0.15, "flip_rate_low": 0.08, "flip_evidence": 13.0}, {"flip_rate": 0.02, "flip_evidence": 0.5}),
-    "too_little_training": ({"moved": 0.001, "train_loss_first": 0.7, "train_loss_last": 0.699}, {"moved": 0.8, "train_loss_last": 0.3}),
+    "miscalibrated": (
+        {"ece": 0.3, "ece_null_95": 0.08, "ece_p": 0.0005, "fitted_temperature": 6.0},
+        {"ece": 0.05, "ece_p": 0.5},
+    ),
+    "pointers_no_better": (
+        {"pointer_gains": {"center": gap(-1.0, 0.5), "length": gap(3.0, 1.0)}},
+        {"pointer_gains": {"center": gap(4.0, 1.0)}},
+    ),
+    "label_noise": (
+        {"best_auroc": 0.85, "flip_rate": 0.15, "flip_rate_low": 0.08, "flip_evidence": 13.0},
+        {"flip_rate": 0.02, "flip_evidence": 0.5},
+    ),
+    "too_little_training": (
+        {"moved": 0.001, "train_loss_first": 0.7, "train_loss_last": 0.699},
+        {"moved": 0.8, "train_loss_last": 0.3},
+    ),
     "stopped_too_early": ({"epochs": 30, "patience": 2, "best_epochs": [3, 4], "epochs_run": [5, 6]}, {"patience": 15}),
     "sigma_never_moved": (
-        {"weighting": "uncertainty", "sigma_start_ratio": 1.0, "sigma_end_ratio": 0.97, "sigma_expected_ratio": 0.09, "steps_per_fit": 30, "log_variance_rate": 1e-3},
+        {
+            "weighting": "uncertainty",
+            "sigma_start_ratio": 1.0,
+            "sigma_end_ratio": 0.97,
+            "sigma_expected_ratio": 0.09,
+            "steps_per_fit": 30,
+            "log_variance_rate": 1e-3,
+        },
         {"sigma_end_ratio": 0.1},
     ),
-    "sigma_follows_loss": ({"weighting": "uncertainty", "sigma_end_ratio": 0.1, "sigma_expected_ratio": 0.09, "sigma_target": [0.5, 2.0]}, {"sigma_end_ratio": 0.8}),
+    "sigma_follows_loss": (
+        {"weighting": "uncertainty", "sigma_end_ratio": 0.1, "sigma_expected_ratio": 0.09, "sigma_target": [0.5, 2.0]},
+        {"sigma_end_ratio": 0.8},
+    ),
     "sigma_at_limit": ({"weighting": "uncertainty", "fits_at_limit": 3, "best_epochs": [4] * 10}, {"fits_at_limit": 0}),
-    "pcgrad_idle": ({"pcgrad": True, "conflict_rate": 0.63, "projection_rate": 0.03, "pcgrad_threshold": -0.3}, {"projection_rate": 0.63}),
+    "pcgrad_idle": (
+        {"pcgrad": True, "conflict_rate": 0.63, "projection_rate": 0.03, "pcgrad_threshold": -0.3},
+        {"projection_rate": 0.63},
+    ),
     "pcgrad_nothing_shared": ({"pcgrad": True, "shared_parameters": 0}, {"shared_parameters": 100}),
     "projection_not_applied": ({"pcgrad": True, "unapplied": 1.2}, {"unapplied": 1e-7}),
     "task_starved": ({"gradient_ratio": 1e-4}, {"gradient_ratio": 0.5}),
     "checkpoint_unfit": (
-        {"schedule": "full", "checkpoint_problem": "here.pt: its encoder is 1×4, the run's is 2×4."}, {"checkpoint_problem": ""},
+        {"schedule": "full", "checkpoint_problem": "here.pt: its encoder is 1×4, the run's is 2×4."},
+        {"checkpoint_problem": ""},
     ),
     "frozen_bottleneck": (
-        {"schedule": "frozen", "probe_encoder": 0.5, "probe_random": 0.65, "probe_gap_random": gap(-0.15, 0.1), "trainable_share": 0.3},
+        {
+            "schedule": "frozen",
+            "probe_encoder": 0.5,
+            "probe_random": 0.65,
+            "probe_gap_random": gap(-0.15, 0.1),
+            "trainable_share": 0.3,
+        },
         {"probe_encoder": 0.72, "probe_gap_random": gap(0.07, 0.1)},
     ),
     "frozen_dropout": ({"schedule": "frozen", "encoder_noise": 0.4}, {"encoder_noise": 0.0}),
     "nothing_unfrozen": ({"schedule": "gradual", "encoder_changed": 0}, {"encoder_changed": 8}),
-    "state_mismatch": ({"schedule": "full", "pretrained_state": "restarted", "state": "continuous", "state_gap": 0.4}, {"state": "restarted"}),
+    "state_mismatch": (
+        {"schedule": "full", "pretrained_state": "restarted", "state": "continuous", "state_gap": 0.4},
+        {"state": "restarted"},
+    ),
     "domain_shift": ({"schedule": "full", "domain_auc": 0.98, "domain_auc_null_high": 0.55}, {"domain_auc": 0.5}),
     "target_visible": ({"masked_mae": 0.01, "noise_floor": 0.0239}, {"masked_mae": 0.1}),
-    "learned_nothing": ({"masked_mae": 0.4, "trivial": {"feature_mean": 0.39, "carry_forward": 0.5}}, {"masked_mae": 0.2}),
+    "learned_nothing": (
+        {"masked_mae": 0.4, "trivial": {"feature_mean": 0.39, "carry_forward": 0.5}},
+        {"masked_mae": 0.2},
+    ),
     "units": ({"center_mae_bars": 10, "center_target_frac": 0.02, "window_bars": 105}, {"center_mae_bars": 2.0}),
-    "calibration_noise": ({"ece": 0.179, "ece_honest_median": 0.17, "ece_honest_95": 0.22, "ece_convention": "mean"}, {"ece": 0.4}),
+    "calibration_noise": (
+        {"ece": 0.179, "ece_honest_median": 0.17, "ece_honest_95": 0.22, "ece_convention": "mean"},
+        {"ece": 0.4},
+    ),
     "arms_differ": (
         {"arms": [{"name": "a", "trainable_parameters": 100}, {"name": "b", "trainable_parameters": 900}]},
         {"arms": [{"name": "a", "trainable_parameters": 100}, {"name": "b", "trainable_parameters": 100}]},
@@ -104,7 +155,7 @@ RULES: dict[str, tuple[dict, dict]] = {
         {"reference_arms": ["linear"], "verdicts": [row("linear", 0.1, "helps")]},
         {"verdicts": [row("linear", -0.2, "hurts"), row("full", 0.1, "helps")]},
     ),
-}  # fmt: skip
+}
 
 
 def case_of(check: str, facts: dict) -> Case:
@@ -210,8 +261,11 @@ def test_what_weak_data_explains_is_a_note():
     weak |= {"fold_largest_share": [1.0, 0.8, 0.7, 0.9, 0.6]}
     severities = {f.check: f.severity for f in examine(Case("finetune", weak, SPEC)).findings}
     assert severities == {
-        "loss_at_chance": "note", "constant_folds": "note", "worse_than_majority": "note", "simple_model": "note",
-    }  # fmt: skip
+        "loss_at_chance": "note",
+        "constant_folds": "note",
+        "worse_than_majority": "note",
+        "simple_model": "note",
+    }
     strong = weak | SIGNAL | {"reference_gap_high": -0.1, "fold_largest_share": [1.0, 1.0, 0.8, 0.7, 0.9]}
     assert all(f.severity != "note" for f in examine(Case("finetune", strong, SPEC)).findings)
 
@@ -258,13 +312,29 @@ def findings_of(check: str, facts: dict) -> list:
 @pytest.mark.parametrize(
     ("trees", "word", "severity"),
     [
-        ({"trees_auroc": 0.78, "trees_auroc_low": 0.7, "trees_gap_low": -0.3, "trees_gap_high": -0.1}, "The windows hold more", "harms"),
-        ({"trees_auroc": 0.55, "trees_auroc_low": 0.42, "trees_gap_low": -0.3, "trees_gap_high": -0.1}, "cannot be told", "note"),
-        ({"trees_auroc": 0.62, "trees_auroc_low": 0.53, "trees_gap_low": -0.2, "trees_gap_high": 0.05}, "cannot be told", "note"),
-        ({"trees_auroc": 0.45, "trees_auroc_low": 0.38, "trees_gap_low": 0.01, "trees_gap_high": 0.2}, "finds less", "note"),
+        (
+            {"trees_auroc": 0.78, "trees_auroc_low": 0.7, "trees_gap_low": -0.3, "trees_gap_high": -0.1},
+            "The windows hold more",
+            "harms",
+        ),
+        (
+            {"trees_auroc": 0.55, "trees_auroc_low": 0.42, "trees_gap_low": -0.3, "trees_gap_high": -0.1},
+            "cannot be told",
+            "note",
+        ),
+        (
+            {"trees_auroc": 0.62, "trees_auroc_low": 0.53, "trees_gap_low": -0.2, "trees_gap_high": 0.05},
+            "cannot be told",
+            "note",
+        ),
+        (
+            {"trees_auroc": 0.45, "trees_auroc_low": 0.38, "trees_gap_low": 0.01, "trees_gap_high": 0.2},
+            "finds less",
+            "note",
+        ),
         ({}, "was not measured", "harms"),
     ],
-)  # fmt: skip
+)
 def test_that_the_windows_hold_more_is_said_where_trees_surely_read_it(trees, word, severity):
     facts = LABELS | {"log_loss": 0.72, "auroc": 0.5, "auroc_low": 0.4} | trees
     (finding,) = findings_of("loss_at_chance", facts)
@@ -274,8 +344,12 @@ def test_that_the_windows_hold_more_is_said_where_trees_surely_read_it(trees, wo
 
 @pytest.mark.parametrize(
     ("verdict", "title"),
-    [("helps", "A simple arm is better"), ("equivalent", "A simple arm does as well"), ("undecided", "A simple arm may do as well")],
-)  # fmt: skip
+    [
+        ("helps", "A simple model is better"),
+        ("equivalent", "A simple model is as good"),
+        ("undecided", "A simple model may be as good"),
+    ],
+)
 def test_a_simple_arm_that_is_better_is_not_said_to_do_as_well(verdict, title):
     (finding,) = findings_of("simple_arm", {"reference_arms": ["linear"], "verdicts": [row("linear", 0.18, verdict)]})
     assert finding.title == title and (finding.severity == "harms") == (verdict == "helps")

@@ -94,9 +94,19 @@ def predictions(seed: int = 0, n: int = 60, repeats: int = 2) -> pd.DataFrame:
     parts = []
     for repeat in range(repeats):
         p = rng.random(n)
-        part = {"repeat": repeat, "fold": rng.permutation(n) % 5, "window_id": [f"w{i}" for i in range(n)], "label": label,
-                "predicted": np.where(p > 0.5, "a", "b"), "p_b": 1 - p, "p_a": p, "start_true": start, "end_true": start + rng.integers(4, 9, n),
-                "start_pred": start + rng.normal(0, 3, n), "end_pred": start + 6 + rng.normal(0, 3, n)}  # fmt: skip
+        part = {
+            "repeat": repeat,
+            "fold": rng.permutation(n) % 5,
+            "window_id": [f"w{i}" for i in range(n)],
+            "label": label,
+            "predicted": np.where(p > 0.5, "a", "b"),
+            "p_b": 1 - p,
+            "p_a": p,
+            "start_true": start,
+            "end_true": start + rng.integers(4, 9, n),
+            "start_pred": start + rng.normal(0, 3, n),
+            "end_pred": start + 6 + rng.normal(0, 3, n),
+        }
         parts.append(pd.DataFrame(part))
     return pd.concat(parts).sample(frac=1, random_state=seed, ignore_index=True)
 

@@ -3,19 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moola_core.diagnostics.predict import Familiar, Said, combine, stretches
+from moola_core.diagnostics.predict import Familiar, FitOutputs, combine, stretches
 
 
 def test_fits_are_combined_by_mean_probability_and_median_pointer():
     probabilities = np.array([[[0.9, 0.1]], [[0.6, 0.4]], [[0.2, 0.8]]])
     pointers = np.array([[[0.5, 0.2]], [[0.6, 0.2]], [[0.9, 0.4]]])
-    found = combine(Said(0, probabilities, pointers), ("a", "b"), 100)
+    found = combine(FitOutputs(0, probabilities, pointers), ("a", "b"), 100)
     assert found["p_a"][0] == pytest.approx(1.7 / 3) and found["predicted"][0] == "a"
     assert found["agreement"][0] == pytest.approx(2 / 3)
     assert (found["start_pred"][0], found["end_pred"][0]) == pytest.approx((50, 70))
     assert found["center_std"][0] == pytest.approx(np.std([50, 60, 90]))
-    assert "predicted" not in combine(Said(0, None, pointers), ("a", "b"), 100)
-    assert set(combine(Said(0, probabilities, None), ("a", "b"), 100)) == {
+    assert "predicted" not in combine(FitOutputs(0, None, pointers), ("a", "b"), 100)
+    assert set(combine(FitOutputs(0, probabilities, None), ("a", "b"), 100)) == {
         "p_a",
         "p_b",
         "predicted",

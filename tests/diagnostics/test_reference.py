@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from moola_core.diagnostics.doctor.flips import flip_rate
 from moola_core.diagnostics.doctor.reading import Seen, next_bar_correlation, of_folds
-from moola_core.diagnostics.doctor.reference import beside
+from moola_core.diagnostics.doctor.reference import reference_facts
 
 
 def make_seen(n: int = 90, signal: float = 1.0, apart: int = 50) -> Seen:
@@ -39,7 +39,7 @@ def answers(window_id: np.ndarray, p: np.ndarray) -> pd.DataFrame:
 def test_a_run_that_no_fold_trained_is_not_set_beside_anything():
     seen = make_seen()
     folds = make_folds()
-    found = beside(answers(seen.window_id, np.full(90, 0.5)), folds[folds["role"] == "test"], seen)
+    found = reference_facts(answers(seen.window_id, np.full(90, 0.5)), folds[folds["role"] == "test"], seen)
     assert found["auroc"] == 0.5 and "trees_auroc" not in found and "flip_rate" not in found
 
 
@@ -48,7 +48,7 @@ def test_a_linear_model_finds_what_a_model_at_chance_has_lost():
     rng = np.random.default_rng(2)
     p = rng.uniform(0.4, 0.6, 90)
     predictions = answers(seen.window_id, p)
-    found = beside(predictions, make_folds(), seen)
+    found = reference_facts(predictions, make_folds(), seen)
     assert found["reference_auroc"] > 0.9 and found["reference_gap_high"] < -0.2
     assert found["trees_auroc"] > 0.9 and found["trees_gap_high"] < -0.2
     each = [roc_auc_score(seen.label[i::5] == "b", p[i::5]) for i in range(5)]
@@ -62,11 +62,11 @@ def test_wrong_labels_are_counted_and_a_models_own_doubts_are_not():
     score = 2.5 * (np.arange(300) % 2 - 0.5) + rng.normal(0, 1, 300)
     p = 1 / (1 + np.exp(-3 * score))
     table = answers(seen.window_id, p)
-    own = beside(table, make_folds(300), seen)
+    own = reference_facts(table, make_folds(300), seen)
     flipped = seen.label.copy()
     wrong = rng.choice(300, 45, replace=False)
     flipped[wrong] = np.where(flipped[wrong] == "a", "b", "a")
-    noisy = beside(
+    noisy = reference_facts(
         table,
         make_folds(300),
         Seen(seen.x, seen.features, flipped, seen.window_id, seen.series, seen.first, seen.scale),

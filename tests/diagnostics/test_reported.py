@@ -34,7 +34,7 @@ def october():
     ("check", "arithmetic"),
     [
         ("constant_folds", "4/5·2·0.534/(1+0.534) = 0.557"),
-        ("worse_than_majority", "0.528 ± 0.074; always answering the commonest class gives 0.534"),
+        ("worse_than_majority", "0.528 ± 0.074; always predicting the most frequent class gives 0.534"),
         (
             "head_too_wide",
             "16,448 (trunk) + 3·65 (classes) + 130 (pointer) + 2 (σ) = 16,775; 2 outputs would make it 16,710",
@@ -88,10 +88,22 @@ def test_the_honest_band_is_that_of_simulated_honest_models():
 
 def test_a_healthy_report_yields_nothing():
     figures = {
-        "n_windows": 174, "class_counts": [81, 93], "folds": 5, "accuracy": 0.75, "f1": [0.74, 0.76], "recall": [0.73, 0.77],
-        "loss_class": 0.52, "masked_mae": 0.1, "feature_mean_mae": 0.28, "pretrain_jitter_std": 0.0, "conflict_rate": 0.5,
-        "projection_rate": 0.5, "patience": 20, "center_mae_bars": 1.9, "window_bars": 105,
-    }  # fmt: skip
+        "n_windows": 174,
+        "class_counts": [81, 93],
+        "folds": 5,
+        "accuracy": 0.75,
+        "f1": [0.74, 0.76],
+        "recall": [0.73, 0.77],
+        "loss_class": 0.52,
+        "masked_mae": 0.1,
+        "feature_mean_mae": 0.28,
+        "pretrain_jitter_std": 0.0,
+        "conflict_rate": 0.5,
+        "projection_rate": 0.5,
+        "patience": 20,
+        "center_mae_bars": 1.9,
+        "window_bars": 105,
+    }
     found = examine(reported_case(figures))
     assert not found.findings and len(found.passed) >= 6
 
@@ -112,9 +124,17 @@ def test_the_predecessors_cross_validation_is_read_with_its_folds(tmp_path):
         return {"fold": number, "best_metrics": metrics, "conflict_stats": stats}
 
     averages = {
-        "accuracy": 0.528, "f1_cons": 0.15, "f1_retr": 0.561, "recall_cons": 0.2, "recall_retr": 0.8, "ece": 0.179, "center_mae": 10.0,
-        "loss_type": 1.049, "loss_ptr": 0.017, "accuracy_std": 0.02,
-    }  # fmt: skip
+        "accuracy": 0.528,
+        "f1_cons": 0.15,
+        "f1_retr": 0.561,
+        "recall_cons": 0.2,
+        "recall_retr": 0.8,
+        "ece": 0.179,
+        "center_mae": 10.0,
+        "loss_type": 1.049,
+        "loss_ptr": 0.017,
+        "accuracy_std": 0.02,
+    }
     config = {"n_epochs": 20, "batch_size": 16, "use_pcgrad": True, "pcgrad_threshold": -0.3, "freeze_encoder": True}
     path = tmp_path / "cv_summary.json"
     path.write_text(
@@ -141,7 +161,7 @@ def test_mends_can_be_launched_on_the_windows_that_the_report_is_about():
     ("figures", "words"),
     [
         ({"acuracy": 0.5}, "Did you mean accuracy"),
-        ({}, "no figure"),
+        ({}, "not a figure"),
         ({"accuracy": "high"}, "cannot be"),
         ({"recall": [0.5]}, "cannot be"),
         ({"encoder": {"layers": 2}}, "cannot be"),

@@ -55,7 +55,7 @@ class Site:
         self.rng = np.random.default_rng(seed)
         self.counts: Counter[str] = Counter()
         self.acknowledged: list[str] = []
-        self.beside = 0
+        self.together = 0
         self.mark = uuid.uuid4().hex
         os.environ[MARK] = self.mark
 
@@ -98,7 +98,7 @@ class Site:
         """Kill the process of the run that is under way, whether or not it has claimed it."""
         found = self.trainers()
         running = [r for r in self.store.runs() if r.state == "running" and alive(r.process)]
-        self.beside = max(self.beside, len(running))
+        self.together = max(self.together, len(running))
         if not found:
             return False
         victim = found[int(self.rng.integers(len(found)))]

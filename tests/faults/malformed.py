@@ -25,9 +25,29 @@ from moola_core.runs.pack import pack, unpack
 from moola_core.runs.store import Store
 
 JUNK: tuple[Any, ...] = (
-    None, True, -1, 0, 10**30, 1e308, float("nan"), float("inf"), "", " ", "none", "1,5", "ä\u0000", "'; DROP TABLE", "../../etc",
-    [], {}, [[]], {"a": {}}, "2026-13-45", "\U0001f600" * 50, b"\xff",
-)  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    10**30,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    " ",
+    "none",
+    "1,5",
+    "ä\u0000",
+    "'; DROP TABLE",
+    "../../etc",
+    [],
+    {},
+    [[]],
+    {"a": {}},
+    "2026-13-45",
+    "\U0001f600" * 50,
+    b"\xff",
+)
 KINDS = ("bars", "windows", "reading", "spec", "checkpoint", "record", "pack")
 
 
@@ -174,9 +194,14 @@ def _junk(rng: np.random.Generator) -> Any:
 def inputs(samples: Samples, rng: np.random.Generator) -> Iterator[tuple[str, str, Callable[[], Any]]]:
     """Kind, what was done, and the reading of it; without end, the kinds in turn."""
     makers: dict[str, Callable[[Samples, np.random.Generator], tuple[str, Callable[[], Any]]]] = {
-        "bars": _bars, "windows": _windows, "reading": _reading, "spec": _spec, "checkpoint": _checkpoint, "record": _record,
+        "bars": _bars,
+        "windows": _windows,
+        "reading": _reading,
+        "spec": _spec,
+        "checkpoint": _checkpoint,
+        "record": _record,
         "pack": _pack,
-    }  # fmt: skip
+    }
     while True:
         for kind, make in makers.items():
             what, read = make(samples, rng)

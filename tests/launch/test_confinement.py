@@ -32,8 +32,16 @@ def test_files_of_the_folder_are_allowed_links_inside_it_too(folder):
 
 @pytest.mark.parametrize(
     "name",
-    ["../secret.parquet", "/etc/passwd", "link.parquet", "../data-of-others/x", "round.parquet", "a\0b", "x/../../secret.parquet"],
-)  # fmt: skip
+    [
+        "../secret.parquet",
+        "/etc/passwd",
+        "link.parquet",
+        "../data-of-others/x",
+        "round.parquet",
+        "a\0b",
+        "x/../../secret.parquet",
+    ],
+)
 def test_no_way_out(folder, name):
     with pytest.raises(SpecError, match="not in the data folder or the store"):
         inside(folder / name, [folder])

@@ -23,9 +23,15 @@ from moola_core.specs import Compare, Diagnose, build, change, parse
 
 SMALL = {"epochs": 4, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1}
 FAULTS = {
-    "extra_output": 1, "shuffled_folds": True, "test_fold_selection": True, "single_position": True, "pcgrad": True,
-    "accumulated_gradients": True, "standardise": False, "jitter_std": 0.03,
-}  # fmt: skip
+    "extra_output": 1,
+    "shuffled_folds": True,
+    "test_fold_selection": True,
+    "single_position": True,
+    "pcgrad": True,
+    "accumulated_gradients": True,
+    "standardise": False,
+    "jitter_std": 0.03,
+}
 PRE = {"epochs": 1, "stride_bars": 50, "hidden": 4, "batch": 64, "exclude_labelled": False}
 
 
@@ -119,9 +125,13 @@ def test_a_pretraining_run_that_learned_nothing_is_named(pretrained):
 
 def test_transfer_is_looked_at_with_what_it_started_from(store, demo_files, pretrained):
     changes = {
-        "transfer.checkpoint": pretrained.id, "transfer.schedule": "full", "nothing_unfrozen": True, "data.bars": str(demo_files["bars"]),
-        "features.state": "continuous", "layers": 1,
-    }  # fmt: skip
+        "transfer.checkpoint": pretrained.id,
+        "transfer.schedule": "full",
+        "nothing_unfrozen": True,
+        "data.bars": str(demo_files["bars"]),
+        "features.state": "continuous",
+        "layers": 1,
+    }
     found = restore(Diagnosis, run_of(store, demo_files, **changes).result("doctor"))
     by_check = {finding.check: finding for finding in found.findings}
     assert {"nothing_unfrozen", "state_mismatch"} <= set(by_check)
@@ -156,10 +166,17 @@ def without_pointers(files, folder, keep):
         (lambda table: table.index >= 0, {"loss.weighting": "fixed", "loss.lambda_class": 0.0}),
     ],
     ids=[
-        "no pointers", "pointers alone without any", "one class without pointers", "three pointers", "class alone", "pointers alone",
-        "one step", "one inner window", "class not weighed",
+        "no pointers",
+        "pointers alone without any",
+        "one class without pointers",
+        "three pointers",
+        "class alone",
+        "pointers alone",
+        "one step",
+        "one inner window",
+        "class not weighed",
     ],
-)  # fmt: skip
+)
 def test_every_kind_of_run_is_looked_at_and_no_check_stumbles(store, demo_files, tmp_path, keep, changes):
     files = without_pointers(demo_files, tmp_path, keep)
     run = run_of(store, files, epochs=changes.pop("epochs", 2), folds=2, **changes)

@@ -103,4 +103,4 @@ def test_vanished_training_windows_leave_the_answers_with_a_warning(about, demo_
     worker.run(run)
     moved.unlink()
     child, table, found = predict(run, data=Data(windows=str(demo_files["windows"])))
-    assert found["foreign"] is None and "foreign" not in table and "could not be told" in child.record.warnings[0]
+    assert found["foreign"] is None and "foreign" not in table and "could not be detected" in child.record.warnings[0]

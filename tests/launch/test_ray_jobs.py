@@ -84,10 +84,21 @@ def head():
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # its sockets' names may have 107 characters
     port, dashboard = free_port(), free_port()
     command = [
-        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}", "--num-cpus=2", "--num-gpus=0",
-        "--node-ip-address=127.0.0.1", "--include-dashboard=true", f"--dashboard-port={dashboard}", f"--temp-dir={folder}",
-        "--object-store-memory=100000000", "--disable-usage-stats", f"--dashboard-agent-listen-port={free_port()}",
-    ]  # fmt: skip
+        str(Path(sys.executable).with_name("ray")),
+        "start",
+        "--head",
+        "--block",
+        f"--port={port}",
+        "--num-cpus=2",
+        "--num-gpus=0",
+        "--node-ip-address=127.0.0.1",
+        "--include-dashboard=true",
+        f"--dashboard-port={dashboard}",
+        f"--temp-dir={folder}",
+        "--object-store-memory=100000000",
+        "--disable-usage-stats",
+        f"--dashboard-agent-listen-port={free_port()}",
+    ]
     log = Path(folder) / "head.log"
     with log.open("wb") as out:
         head = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)

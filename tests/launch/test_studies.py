@@ -318,7 +318,7 @@ def judging(missing=(), fails=(), helps=()):
             raise RunError("The loss is not a number.", where=f"run {child.id}")
         found, compared = (
             make_comparison(),
-            [arm for arm in child.spec.arms if not arm.beside and arm.name not in missing],
+            [arm for arm in child.spec.arms if not arm.baseline and arm.name not in missing],
         )
         arms = tuple(dataclasses.replace(found.arms[0], name=arm.name, model="network") for arm in compared)
         rows = tuple(

@@ -148,7 +148,7 @@ def test_an_unforeseen_error_is_told_by_the_first_line_that_says_something(store
     run = store.create(spec_of(demo_files))
     with pytest.raises(FailedRun):
         worker.run(run)
-    assert run.record.error == "RuntimeError: no such kernel. Its log has the details."
+    assert run.record.error == "RuntimeError: no such kernel. See its log for details."
     assert "at line 3" in run.log_text()
 
 

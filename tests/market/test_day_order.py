@@ -45,7 +45,9 @@ def test_bars_that_run_on_over_midnight_decide(tmp_path, order):
     assert any("the rows follow one another" in note for note in bars.report.warnings)
 
 
-@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%y %H:%M", "%a %d/%m/%Y %H:%M", "%H:%M %d/%m/%Y"])  # fmt: skip
+@pytest.mark.parametrize(
+    "form", ["%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%y %H:%M", "%a %d/%m/%Y %H:%M", "%H:%M %d/%m/%Y"]
+)
 def test_dates_that_fit_both_orders_are_asked_about_and_right_once_answered(tmp_path, form):
     moments = minutes("2024-02-05 09:00")
     path = tmp_path / "b.csv"
@@ -72,7 +74,9 @@ def test_dates_in_two_orders_in_one_column_are_refused():
         parse_times(pd.Series(["13/02/2024 10:00", "02/14/2024 10:00"]), Reading(), "f.csv")
 
 
-@pytest.mark.parametrize("text", ["2024-02-05 10:00", "2024/2/5 10:00", "5 Feb 2024 10:00", "20240205 10:00", "2024-02-05 10:00:00 10-30"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["2024-02-05 10:00", "2024/2/5 10:00", "5 Feb 2024 10:00", "20240205 10:00", "2024-02-05 10:00:00 10-30"]
+)
 def test_dates_that_say_their_order_are_not_asked_about(text):
     parse_times(pd.Series([text]), Reading(tz="UTC"), "f.csv")
 

@@ -47,7 +47,9 @@ def test_a_contract_number_beside_a_constant_symbol_gives_the_rolls(tmp_path):
 def test_two_instruments_in_one_file_are_refused_and_never_mixed_by_dropping(tmp_path, mixed, repair):
     table = pd.concat([frame(60).assign(ticker="AAPL"), frame(60).assign(ticker="QQQ")])
     table = table.sort_values("timestamp", kind="stable") if mixed == "interleaved" else table
-    with pytest.raises(DataError, match=r"2 instruments at the same times: AAPL \(60 bars\), QQQ \(60 bars\).*Keep the rows"):  # fmt: skip
+    with pytest.raises(
+        DataError, match=r"2 instruments at the same times: AAPL \(60 bars\), QQQ \(60 bars\).*Keep the rows"
+    ):
         notes(table, tmp_path / "b.csv", repair=repair)
 
 
@@ -97,7 +99,10 @@ def test_times_that_the_file_calls_ends_are_named(tmp_path):
 
 
 def test_an_hour_that_the_clock_shows_twice_is_named_when_it_has_to_be_guessed(tmp_path):
-    clock = [*pd.date_range("2024-11-03 00:30", periods=60, freq="1min"), *pd.date_range("2024-11-03 02:00", periods=30, freq="1min")]  # fmt: skip
+    clock = [
+        *pd.date_range("2024-11-03 00:30", periods=60, freq="1min"),
+        *pd.date_range("2024-11-03 02:00", periods=30, freq="1min"),
+    ]
     table = frame(90).assign(timestamp=clock)
     found = load_bars(write(table, tmp_path / "b.csv"), Reading(tz="America/New_York"))
     assert "30 times may be either of two" in found.report.warnings[0]

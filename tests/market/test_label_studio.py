@@ -18,7 +18,12 @@ def choice(label, key="c", control="cls"):
 
 
 def region(label, start, end, key, **more):
-    return {"id": key, "type": "timeserieslabels", "value": {"start": start, "end": end, "timeserieslabels": [label]}, **more}  # fmt: skip
+    return {
+        "id": key,
+        "type": "timeserieslabels",
+        "value": {"start": start, "end": end, "timeserieslabels": [label]},
+        **more,
+    }
 
 
 @pytest.fixture

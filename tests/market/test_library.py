@@ -21,9 +21,13 @@ def test_files_are_recognised_by_their_headers_and_paired_by_folder(demo_files, 
     save_reading(folder / "es.csv", Reading(tz="UTC"))
     kinds = {file.path.name: file.kind for file in find_files(folder)}
     assert kinds == {
-        "bars.parquet": "bars", "windows.parquet": "windows", "more.csv": "labels",
-        "es.csv": "bars", "other.csv": "unknown", "broken.parquet": "unknown",
-    }  # fmt: skip
+        "bars.parquet": "bars",
+        "windows.parquet": "windows",
+        "more.csv": "labels",
+        "es.csv": "bars",
+        "other.csv": "unknown",
+        "broken.parquet": "unknown",
+    }
     found = {dataset.name: dataset for dataset in datasets(folder)}
     assert found["nq"].windows.name == "windows.parquet" and found["nq"].bars.name == "bars.parquet"
     assert found["nq/more.csv"].bars.name == "bars.parquet"

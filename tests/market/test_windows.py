@@ -90,7 +90,7 @@ def test_other_lengths_and_more_classes(demo):
 
 
 BROKEN = {
-    "has not 105 bars": lambda t: t.at[3, "features"].pop(),
+    "does not have 105 bars": lambda t: t.at[3, "features"].pop(),
     "pointer lies outside": lambda t: t.__setitem__("expansion_end", t["expansion_end"].where(t.index != 3, 105)),
     "ends before it starts": lambda t: t.__setitem__("expansion_end", t["expansion_end"].where(t.index != 3, 2)),
     "occurs twice": lambda t: t.__setitem__("window_id", t["window_id"].where(t.index != 3, t["window_id"][4])),

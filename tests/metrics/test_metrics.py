@@ -51,8 +51,13 @@ def references(p: Predictions) -> dict[str, object]:
         (set(range(int(x), int(y) + 1)), set(range(int(u), int(v) + 1))) for x, y, u, v in zip(a, b, q, r, strict=True)
     ]
     values: dict[str, object] = {
-        "f1_macro": f1.mean(), "f1": f1, "recall": recall, "precision": precision, "recall_min": recall.min(),
-        "accuracy": sk.accuracy_score(target, said), "majority_accuracy": np.bincount(target).max() / len(target),
+        "f1_macro": f1.mean(),
+        "f1": f1,
+        "recall": recall,
+        "precision": precision,
+        "recall_min": recall.min(),
+        "accuracy": sk.accuracy_score(target, said),
+        "majority_accuracy": np.bincount(target).max() / len(target),
         "ece": float(multiclass_calibration_error(torch.tensor(prob), torch.tensor(target), len(p.classes), n_bins=10)),
         "brier": sk.brier_score_loss(target, prob, labels=list(every)),
         "log_loss": -np.log(np.clip(prob[np.arange(len(target)), target], np.finfo(float).eps, 1)).mean(),
@@ -60,7 +65,7 @@ def references(p: Predictions) -> dict[str, object]:
         "aucpr": np.mean([sk.average_precision_score(hit, prob[:, c]) for c, hit in enumerate(hits)]),
         "iou": np.mean([len(x & y) / len(x | y) for x, y in bars]),
         "joint_at_3": ((said == target)[known] & (gaps["center"] <= 3)).mean(),
-    }  # fmt: skip
+    }
     for part, gap in gaps.items():
         values |= {f"{part}_mae_bars": gap.mean(), f"{part}_mae_frac": gap.mean() / LENGTH}
     for at in (3, 5):
@@ -135,9 +140,13 @@ def test_a_metric_that_does_not_exist_is_answered_with_the_nearest():
 
 def test_a_metric_of_one_file_and_a_line_is_measured():
     mcc = Metric(
-        name="mcc", title="Matthews correlation", better="higher", task="class", description="Matthews (1975).",
+        name="mcc",
+        title="Matthews correlation",
+        better="higher",
+        task="class",
+        description="Matthews (1975).",
         score=lambda p, weight: np.array(sk.matthews_corrcoef(p.target, p.predicted, sample_weight=weight)),
-    )  # fmt: skip
+    )
     METRICS.add("mcc", mcc)
     try:
         p = make_predictions(1)

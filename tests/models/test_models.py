@@ -66,9 +66,15 @@ def test_shared_parameters_are_those_that_both_losses_reach():
     outputs = model(torch.randn(3, 5, 4))
     names = dict(model.named_parameters())
     reached = [
-        {name for name, grad in zip(names, torch.autograd.grad(loss, names.values(), retain_graph=True, allow_unused=True), strict=True) if grad is not None}
+        {
+            name
+            for name, grad in zip(
+                names, torch.autograd.grad(loss, names.values(), retain_graph=True, allow_unused=True), strict=True
+            )
+            if grad is not None
+        }
         for loss in (outputs.logits.sum(), outputs.pointer.sum())
-    ]  # fmt: skip
+    ]
     shared = {id(p) for p in model.shared_parameters()}
     assert {name for name, p in names.items() if id(p) in shared} == reached[0] & reached[1]
 

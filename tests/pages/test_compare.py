@@ -54,11 +54,11 @@ def test_a_study_says_its_verdict_and_draws_it(show, store, dataset):
     at = show("compare")
     assert any("A simple model beats every network" in item.value for item in at.warning)
     assert "negative transfer" in texts(at) and "coin flip" in texts(at)
-    assert len(at.get("plotly_chart")) == 3 and "finds differences from 0.11" in texts(at)
+    assert len(at.get("plotly_chart")) == 3 and "80% power: 0.11" in texts(at).replace("\\", "")
     metric = next(group for group in at.button_group if group.key == "differences-metric")
     metric.set_value(1).run()
-    assert not at.exception and "Calibration error (ECE): each arm less from scratch" in texts(at).replace("\\", "")
-    assert len([item for item in at.button if "better" in item.label]) == 10
+    assert not at.exception and 'Calibration error (ECE): difference from "from scratch"' in texts(at).replace("\\", "")
+    assert len([item for item in at.button if ", center " in item.label]) == 10
 
 
 def test_a_study_without_enough_bars_is_refused_in_a_sentence_before_it_starts(show, store, dataset):

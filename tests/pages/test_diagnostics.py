@@ -29,7 +29,7 @@ def test_constant_folds_and_what_could_not_be_computed_are_said(show, store, dat
     run = make_run(store, dataset, constant=True)
     assert "only one task was trained" in texts(show("results", run=run.id, show="Balance"))
     assert len(show("results", run=run.id, show="Calibration").get("plotly_chart")) == 3
-    assert "say nothing about the labels" in texts(show("results", run=run.id, show="Errors"))
+    assert "says nothing about it" in texts(show("results", run=run.id, show="Errors"))
 
 
 def test_a_run_of_before_says_how_to_get_the_diagnostic(show, store, dataset):
@@ -43,7 +43,7 @@ def test_a_run_of_before_says_how_to_get_the_diagnostic(show, store, dataset):
 def test_a_confident_error_opens_its_window(show, store, dataset):
     run = make_run(store, dataset)
     at = show("results", run=run.id, show="Errors")
-    item = next(item for item in at.button if ", answered " in item.label)
+    item = next(item for item in at.button if ", predicted " in item.label)
     item.click().run()
     assert at.title[0].value == "Windows" and at.session_state["window"] == item.label.replace("\\", "").split(":")[0]
 
@@ -59,7 +59,7 @@ def test_features_are_computed_at_a_click_and_then_shown(show, store, dataset, m
     run.write_result("features", make_features(dataset))
     run.update(state="done")
     at = show("features")
-    assert len(at.get("plotly_chart")) == 4 and "hold against all 9 tests" in texts(at)
+    assert len(at.get("plotly_chart")) == 4 and "significant after correction for 9 tests" in texts(at)
     assert any("constant" in str(table.value.to_numpy()) for table in at.dataframe)
 
 
@@ -76,7 +76,7 @@ def test_shift_is_shown_with_its_foreign_windows(show, store, dataset):
     run.update(state="done")
     at = show("features", view="shift")
     assert len(at.get("plotly_chart")) == 2 and "Pre-training sees other bars" in texts(at)
-    item = next(item for item in at.button if "told with" in item.label)
+    item = next(item for item in at.button if ": probability " in item.label)
     item.click().run()
     assert at.title[0].value == "Windows"
 

@@ -13,9 +13,18 @@ from tests.app_samples import make_run
 from tests.pages.conftest import button, texts
 
 FACTS = {
-    "outputs": 3, "n_classes": 2, "n_windows": 60, "fold_largest_share": [1.0] * 5, "shared_bars_share": 0.2, "folds_mind_bars": False,
-    "shared_bars_windows": ["demo_0001"], "label_entropy": 0.69, "log_loss": 1.05, "accuracy": 0.5, "majority_accuracy": 0.53,
-}  # fmt: skip
+    "outputs": 3,
+    "n_classes": 2,
+    "n_windows": 60,
+    "fold_largest_share": [1.0] * 5,
+    "shared_bars_share": 0.2,
+    "folds_mind_bars": False,
+    "shared_bars_windows": ["demo_0001"],
+    "label_entropy": 0.69,
+    "log_loss": 1.05,
+    "accuracy": 0.5,
+    "majority_accuracy": 0.53,
+}
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ def test_findings_are_shown_in_order_with_evidence(show, sick):
         < said.index("No better than the majority")
     )
     assert "ln 3 = 1.099" in said and "Do not read yet: ECE" in said and "Look first at: Head wider" in said
-    assert "could not judge" in str([item.label for item in at.expander])
+    assert "could not be judged" in str([item.label for item in at.expander])
     assert len(at.get("plotly_chart")) == 0 and len(at.dataframe) >= 4
 
 
@@ -58,7 +67,7 @@ def test_evidence_opens_its_windows_and_its_chart(show, sick):
     assert at.title[0].value == "Windows" and at.session_state["window"] == "demo_0001"
     at = show("doctor", run=sick.id)
     at.button(key="shows_constant_folds").click().run()
-    assert not at.exception and at.title[0].value == "Results"
+    assert not at.exception and at.title[0].value == "Performance"
 
 
 def test_the_badge_is_on_overview_and_runs(show, sick):
@@ -78,8 +87,8 @@ def test_a_healthy_run_says_so(show, store, dataset):
 def test_a_run_of_before_can_be_asked_about(show, store, dataset, started):
     run = make_run(store, dataset)
     at = show("doctor", run=run.id)
-    button(at, "Ask the doctor").click().run()
-    assert len(started) == 1 and started[0].spec.run == run.id and "The doctor is looking" in texts(at)
+    button(at, "Run the checks").click().run()
+    assert len(started) == 1 and started[0].spec.run == run.id and "The checks are running" in texts(at)
     started[0].write_result("doctor", examine(Case("finetune", FACTS, run.spec, run.id)))
     started[0].update(state="done")
     assert "Constant folds" in texts(show("doctor", run=run.id))
@@ -87,11 +96,11 @@ def test_a_run_of_before_can_be_asked_about(show, store, dataset, started):
 
 def test_figures_are_judged_by_a_run_and_the_example_fills_the_form(show, store, started):
     at = show("doctor", view="figures")
-    button(at, "Judge these figures").click().run()
+    button(at, "Check these figures").click().run()
     assert "Give at least one figure" in texts(at)
     button(at, "Fill in the example").click().run()
     assert at.text_input(key="figure_encoder").value == "12, 2, 128"
-    button(at, "Judge these figures").click().run()
+    button(at, "Check these figures").click().run()
     assert not at.exception
     assert load(EXAMPLE) == {**started[0].spec.figures, "about": load(EXAMPLE)["about"]} | {
         name: load(EXAMPLE)[name] for name in ("class_counts", "f1", "recall")
@@ -106,7 +115,7 @@ def test_figures_are_judged_by_a_run_and_the_example_fills_the_form(show, store,
 def test_figures_that_are_none_are_refused_with_a_sentence(show, started, store):
     at = show("doctor", view="figures")
     at.text_input(key="figure_accuracy").set_value("high")
-    button(at, "Judge these figures").click().run()
+    button(at, "Check these figures").click().run()
     assert "cannot be read" in texts(at) and not started
 
 
@@ -121,8 +130,8 @@ def test_a_plan_is_checked_from_the_launch_page(show, started, store):
 
 def test_a_failed_question_says_why(show, store):
     run = Store(store).create(Diagnose(name="doctor", figures={"accuracy": 0.5}))
-    run.update(state="failed", error="no figure that the doctor reads.")
-    assert "no figure that the doctor reads" in texts(show("doctor", view="figures"))
+    run.update(state="failed", error="not a figure that the doctor reads.")
+    assert "not a figure that the doctor reads" in texts(show("doctor", view="figures"))
 
 
 def test_without_runs_or_data_there_is_a_way_on(show, store, dataset):
@@ -130,4 +139,4 @@ def test_without_runs_or_data_there_is_a_way_on(show, store, dataset):
     assert "Nothing was checked" in texts(show("doctor", view="planned"))
     assert show("doctor", data=False).button
     make_run(store, dataset, "failed")
-    assert "did not end well" in texts(show("doctor"))
+    assert "did not finish" in texts(show("doctor"))

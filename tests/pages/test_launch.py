@@ -43,7 +43,7 @@ def test_what_was_typed_in_a_part_stays_when_another_is_shown(show):
 def test_a_changed_setting_is_listed_with_its_meaning_and_in_the_command(show):
     at = show("launch")
     _type(at, "training.epochs", "12")
-    assert "training.epochs" in texts(at).replace("\\", "") and "most epochs of one fit" in texts(at)
+    assert "training.epochs" in texts(at).replace("\\", "") and "maximum epochs of one fit" in texts(at)
     assert "--set training.epochs=12" in at.code[0].value and "--preset recommended" in at.code[0].value
 
 

@@ -113,7 +113,7 @@ def test_a_run_of_a_kind_that_the_page_cannot_show_leads_to_its_page(show, datas
     asks.update(state="done")
     ways = {
         runs["comparison"].id: ("Compare", {"study": runs["comparison"].id}),
-        runs["attribution"].id: ("Results", {"run": runs["run"].id, "show": "Attribution"}),
+        runs["attribution"].id: ("Performance", {"run": runs["run"].id, "show": "Attribution"}),
         runs["shift"].id: ("Features", {"view": "shift"}),
         predicted.id: ("Predict", {"run": runs["run"].id}),
         asks.id: ("Doctor", {"view": "figures"}),
@@ -159,9 +159,9 @@ def test_fine_tuning_from_an_encoder_takes_the_dataset_of_its_run(show, market, 
     button(at, "Fine-tune from this run").click().run()
     assert at.title[0].value == "Launch" and f"--checkpoint {encoder.id}" in at.code[0].value
     assert "second/windows.parquet" in at.code[0].value and "demo/windows.parquet" not in at.code[0].value
-    assert "not on the bars of the chosen dataset" not in texts(at)
+    assert "not on the bars of the selected dataset" not in texts(at)
     at = show("launch", market["folder"], dataset="demo", kind="finetune", checkpoint=encoder.id)
-    assert "not on the bars of the chosen dataset" in texts(at)
+    assert "not on the bars of the selected dataset" in texts(at)
 
 
 def test_only_one_function_leads_to_another_page():

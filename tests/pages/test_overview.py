@@ -47,7 +47,7 @@ def test_data_health_counts_windows_and_bars(show):
 
 def test_constant_folds_are_the_first_thing_said(show, dataset, store):
     make_run(store, dataset, constant=True)
-    assert "answered one class for every window" in texts(show("overview"))
+    assert "predicted one class for every window" in texts(show("overview"))
 
 
 def test_next_leads_to_the_launch_page_with_its_preset(show):

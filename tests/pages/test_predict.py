@@ -29,7 +29,7 @@ def test_expansions_are_walked_through(show, store, dataset):
     make_predicted(run, dataset.with_name("bars.parquet"))
     at = show("predict", run=run.id)
     assert len(at.get("plotly_chart")) == 1 and "70% of the windows over it agree" in texts(at)
-    assert "Do not trust their answers" in texts(at) and "the answers flatter" in texts(at)
+    assert "Do not trust their predictions" in texts(at) and "too optimistic" in texts(at)
     at.select_slider[0].set_value(1).run()
     assert "retracement" in texts(at)
 

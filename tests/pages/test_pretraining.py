@@ -28,12 +28,20 @@ def test_a_pretraining_run_says_what_it_learned_and_leads_on(show, store, datase
         ({"masked_mae": 0.45, "covered_mae": 0.45, "gain": Interval(-0.05, -0.08, -0.02)}, "It learned nothing"),
         ({"masked_mae": 0.39, "covered_mae": 0.39, "gain": Interval(0.01, -0.03, 0.05)}, "cannot be told"),
         (
-            {"masked_mae": None, "covered_mae": None, "features": (), "trivial": {}, "examples": (), "probe": None,
-             "noise_floor": None, "measures": (Measure("log loss", 1.2, 1.1, "lower", Interval(-0.1, -0.15, -0.05)),)},
+            {
+                "masked_mae": None,
+                "covered_mae": None,
+                "features": (),
+                "trivial": {},
+                "examples": (),
+                "probe": None,
+                "noise_floor": None,
+                "measures": (Measure("log loss", 1.2, 1.1, "lower", Interval(-0.1, -0.15, -0.05)),),
+            },
             "It did not learn its task",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_pretraining_is_called_what_it_is(show, store, dataset, changes, words):
     run = make_pretraining(store, dataset, dataclasses.replace(make_learned(), **changes))
     assert words in texts(show("results", run=run.id))

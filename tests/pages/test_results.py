@@ -54,7 +54,7 @@ def test_the_squares_hold_the_stored_counts(show, run):
 def test_constant_folds_are_warned_of(show, dataset, store):
     make_run(store, dataset, constant=True)
     at = show("results")
-    assert "10 of 10 folds answered one class" in at.warning[0].value
+    assert "10 of 10 folds predicted one class" in at.warning[0].value
 
 
 def test_the_windows_with_the_largest_error_are_one_click_away(show, run):

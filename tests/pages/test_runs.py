@@ -22,7 +22,7 @@ def test_pin_archive_and_unarchive(show, dataset, store):
     button(at, "Archive").click().run()
     assert run.record.archived and "No runs yet" in texts(at)
     at.toggle(key="archived").set_value(True).run()
-    button(at, "Take out of the archive").click().run()
+    button(at, "Restore").click().run()
     assert not run.record.archived and not at.exception
 
 

@@ -19,9 +19,15 @@ from tests.pages.conftest import PROJECT, button, texts
 
 EVERY_PAGE = sorted(path.stem for path in (PROJECT / "pages").glob("*.py"))
 DAMAGES = (
-    "spec newer", "spec unknown", "spec garbage", "spec folder", "spec missing",
-    "record garbage", "record folder", "record missing",
-)  # fmt: skip
+    "spec newer",
+    "spec unknown",
+    "spec garbage",
+    "spec folder",
+    "spec missing",
+    "record garbage",
+    "record folder",
+    "record missing",
+)
 DISKS = {errno.ENOSPC: "No space left on device", errno.EROFS: "Read-only file system"}
 
 

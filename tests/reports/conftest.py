@@ -41,10 +41,22 @@ HOSTILE = {
 WINDOW = "<script>alert('window')</script>"
 # What the doctor reads of a run in which almost everything went wrong.
 FACTS = {
-    "outputs": 3, "n_classes": 2, "n_windows": 60, "fold_largest_share": [1.0] * 5, "shared_bars_share": 0.2, "folds_mind_bars": False,
-    "shared_bars_windows": ["demo_0001"], "label_entropy": 0.69, "log_loss": 1.05, "accuracy": 0.5, "majority_accuracy": 0.53,
-    "ece": 0.2, "ece_null_95": 0.1, "ece_p": 0.001, "gradient_ratio": 0.01,
-}  # fmt: skip
+    "outputs": 3,
+    "n_classes": 2,
+    "n_windows": 60,
+    "fold_largest_share": [1.0] * 5,
+    "shared_bars_share": 0.2,
+    "folds_mind_bars": False,
+    "shared_bars_windows": ["demo_0001"],
+    "label_entropy": 0.69,
+    "log_loss": 1.05,
+    "accuracy": 0.5,
+    "majority_accuracy": 0.53,
+    "ece": 0.2,
+    "ece_null_95": 0.1,
+    "ece_p": 0.001,
+    "gradient_ratio": 0.01,
+}
 
 
 @pytest.fixture(scope="session")
@@ -156,10 +168,12 @@ def plan_run(study_run, windows) -> Run:
     run = Store(study_run.store_root).create(Plan(data=Data(windows=str(windows))), name="plan")
     when = "2026-01-31T12:00:00.000+00:00"
     decisions = (
-        Decision("transfer", "ran", "Does it help?", "full helps: +0.140.", "full", study_run.id, "rule of the plan", when),
+        Decision(
+            "transfer", "ran", "Does it help?", "full helps: +0.140.", "full", study_run.id, "rule of the plan", when
+        ),
         Decision("losses", "skipped", "It needs bars.", "", "", "", "rule of the plan", when),
         Decision("labels", "failed", "the bars are gone.", "", "", "", "rule of the plan", when),
-    )  # fmt: skip
+    )
     run.write_result("plan", PlanReport(decisions, rules.gates(0.52), rules.CONTRADICTION))
     run.update(state="done")
     return run

@@ -238,9 +238,13 @@ def test_a_dead_process_makes_a_run_lost_and_a_live_one_does_not(store):
         run.update(created="2020-01-01T00:00:00.000+00:00", process={})
     states = {record.run_id: record.state for record in store.runs()}
     assert states == {
-        alive.id: "running", dead.id: "lost", reused.id: "lost", elsewhere.id: "running", unclaimed.id: "lost",
+        alive.id: "running",
+        dead.id: "lost",
+        reused.id: "lost",
+        elsewhere.id: "running",
+        unclaimed.id: "lost",
         queued.id: "queued",
-    }  # fmt: skip
+    }
     assert dead.record.error and dead.record.ended
 
 

@@ -84,7 +84,7 @@ def _compared(beaten=(), **words):
             "from scratch",
         ),
         (_compared(full="helps", frozen="helps", gradual="undecided"), "full helps", "Pin its run"),
-        (_compared(full="hurts", gradual="undecided"), "gradual is undecided", "400 labels would settle it"),
+        (_compared(full="hurts", gradual="undecided"), "gradual is undecided", "Sample size needed: 400 labels"),
         (_compared(full="undecided"), "full is undecided", "would not settle it"),
         (_compared(full="hurts", frozen="equivalent"), "No arm helps", "Keep from scratch"),
         (None, "left no result", "again"),

@@ -34,8 +34,16 @@ def predictions(seed: int, skill: float = 0.0, sharpness: float = 1.0, n: int = 
         seen = skill * (label - 0.5) + rng.normal(0, 1, n)
         p = 1 / (1 + np.exp(-sharpness * (skill or 1.0) * seen))
         names = np.array(["a", "b"])
-        part = {"repeat": repeat, "fold": rng.permutation(n) % 5, "window_id": [f"w{i}" for i in range(n)], "label": names[label],
-                "predicted": names[(p > 0.5).astype(int)], "p_a": 1 - p, "p_b": p, "start_true": 40.0 + rng.integers(0, 30, n)}  # fmt: skip
+        part = {
+            "repeat": repeat,
+            "fold": rng.permutation(n) % 5,
+            "window_id": [f"w{i}" for i in range(n)],
+            "label": names[label],
+            "predicted": names[(p > 0.5).astype(int)],
+            "p_a": 1 - p,
+            "p_b": p,
+            "start_true": 40.0 + rng.integers(0, 30, n),
+        }
         parts.append(pd.DataFrame(part).assign(end_true=lambda rows: rows["start_true"] + 6))
         parts[-1]["start_pred"] = parts[-1]["start_true"].median() + rng.normal(0, 1, n)
         parts[-1]["end_pred"] = parts[-1]["start_pred"] + 6
@@ -93,7 +101,9 @@ def test_probabilities_are_taken_and_recalibrated_only_of_a_model_that_beats_cha
                 taken, fixed = headlines.of_calibration(report), headlines.of_recalibration(report)
                 calibrated = excess.low <= 0 <= excess.high
                 assert (taken.outcome == "supported") == (auroc.low > 0.5 and calibrated and high < 0.1)
-                assert taken.headline.startswith("The probabilities may be taken") == (taken.outcome == "supported")
+                assert taken.headline.startswith("The probabilities are well calibrated") == (
+                    taken.outcome == "supported"
+                )
                 assert (taken.outcome == "opposed") == (not calibrated)
                 assert fixed.headline.startswith("Recalibrate with") == (auroc.low > 0.5)
                 assert auroc.low > 0.5 or "temperature" not in fixed.text
@@ -189,19 +199,22 @@ def test_of_runs_at_chance_nothing_good_is_said_more_often_than_chance_has_it(ca
 
 def test_a_model_that_knows_the_classes_and_boasts_is_recalibrated(calibration):
     report = calibrations(predictions(1, 2.0, sharpness=4.0, n=400, repeats=1))
-    assert headlines.of_calibration(report).headline == "The probabilities are too sure."
+    assert headlines.of_calibration(report).headline == "The probabilities are overconfident."
     assert headlines.of_recalibration(report).headline == "Recalibrate with temperature."
     assert headlines.of_classes(report).outcome == "supported"
     assert headlines.of_recalibration(calibration).outcome != "supported", "these are calibrated"
 
 
 RULES = {
-    "evaluation": ("auroc_within_folds over_majority pointer_gains", (headlines.of_classes, headlines.of_majority, headlines.of_pointers)),
+    "evaluation": (
+        "auroc_within_folds over_majority pointer_gains",
+        (headlines.of_classes, headlines.of_majority, headlines.of_pointers),
+    ),
     "calibration": ("auroc excess gains", (headlines.of_calibration, headlines.of_recalibration)),
     "transfer": ("", (lambda found: headlines.of_probe(found.probe),)),
     "learned": ("gain", (headlines.of_learned, lambda found: headlines.of_probe(found.probe))),
     "features": ("", (lambda found: headlines.of_expectation(found.expectations[0]),)),
-}  # fmt: skip
+}
 
 
 def older(name: str, stored: dict) -> dict:

@@ -93,7 +93,7 @@ def test_decisions_say_what_was_judged_and_what_next(full_run):
     result = full_run.result("evaluation")
     gap = result["over_majority"]
     assert gap["low"] < 0 < gap["high"], "60 windows"
-    told = said["Whether it is better than the commonest class cannot be told."]
+    told = said["Whether it is better than the most frequent class cannot be told."]
     assert f"{result['metrics']['accuracy']['mean']:.3f}" in told and f"{gap['low']:+.3f} to {gap['high']:+.3f}" in told
     assert {"The model tells the classes better than chance.", "The pointers beat a constant pointer."} <= set(said)
     assert "The pointer is starved." in said
@@ -104,10 +104,10 @@ def test_decisions_say_what_was_judged_and_what_next(full_run):
 def test_constant_folds_and_lost_diagnostics_are_said(tmp_path, windows):
     report = build(make_run(tmp_path, windows, constant=True))
     warned = [block.strong for block in report.sections[0].blocks if getattr(block, "warning", False)]
-    assert warned == ["10 of 10 folds answered one class alone."]
+    assert warned == ["10 of 10 folds predicted only one class."]
     why = dict(report.absent)
     assert why["Balance of the tasks"] == "only one task was trained."
-    assert "moola diagnose attribution --run" in why["What the answers hang on"]
+    assert "moola diagnose attribution --run" in why["Feature attribution (SHAP)"]
 
 
 def test_a_failed_run_is_reported_with_its_error_and_what_it_left(tmp_path, windows):

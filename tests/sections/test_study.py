@@ -63,7 +63,7 @@ def test_the_answer_is_the_stored_sentence_with_simple_models_first(study_run):
     assert answer["The question."] == study_run.spec.question
     told = answer["A simple model beats every network."]
     assert comparison_text.BEATEN_ADVICE in told and "0.750" in told and "0.660" in told and "+0.020 to +0.160" in told
-    assert result["sentence"].startswith("A simple model beats every network") and "The answer." not in answer
+    assert result["sentence"].startswith("A simple model beats every network") and "Conclusion." not in answer
     assert answer["Next."].startswith("logistic on aggregates is the best so far.")
     assert tables(report, "arms")[0].rows[0][0] == "logistic on aggregates"
     scores = [row[1].value for row in tables(report, "arms")[0].rows[1:]]

@@ -29,7 +29,15 @@ def make_inputs(n: int = 40, length: int = 12, classes: int = 2, seed: int = 0, 
 def make_spec(**changes: Any) -> Finetune:
     """A tiny spec; `changes` by last name."""
     small = {
-        "hidden": 6, "dropout": 0.2, "epochs": 4, "batch": 8, "learning_rate": 0.02, "folds": 3, "repeats": 1,
-        "monitor_every": 2, "patience": None, "processes": 1,
-    }  # fmt: skip
+        "hidden": 6,
+        "dropout": 0.2,
+        "epochs": 4,
+        "batch": 8,
+        "learning_rate": 0.02,
+        "folds": 3,
+        "repeats": 1,
+        "monitor_every": 2,
+        "patience": None,
+        "processes": 1,
+    }
     return change(Finetune(), small | changes)

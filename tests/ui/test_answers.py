@@ -61,8 +61,8 @@ def test_one_repeat_alone(windows, predictions):
         (Filter(outcome="right"), [0]),
         (Filter(outcome="wrong"), [1, 2]),
         (Filter(outcome="unseen"), [3]),
-        (Filter(said="b"), [1]),
-        (Filter(true="a", said="a"), [0, 1]),
+        (Filter(predicted="b"), [1]),
+        (Filter(true="a", predicted="a"), [0, 1]),
         (Filter(error=3), [2]),
     ],
 )
@@ -78,7 +78,7 @@ def test_a_cell_of_the_confusion_of_one_repeat_opens_as_many_windows_as_it_count
             for said in "ab":
                 count = int(((rows["label"] == true) & (rows["predicted"] == said)).sum())
                 table = answers.join(windows, predictions, repeat)
-                assert len(answers.select(table, Filter(true=true, said=said))) == count
+                assert len(answers.select(table, Filter(true=true, predicted=said))) == count
 
 
 def test_orders_put_what_is_unknown_last(windows, predictions):

@@ -37,7 +37,7 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
     if checks is None:
         load_registered()
         checks = CHECKS.values()
-    found: list[Finding] = []
+    findings: list[Finding] = []
     not_judged: list[NotJudged] = []
     passed: list[str] = []
     after: dict[str, tuple[str, ...]] = {}
@@ -57,20 +57,20 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
             passed.append(check.id)
         else:
             if finding.spec is None and case.kind == "reported" and case.spec is not None:
-                # No run to change one setting of: what settles a report is an honest run on the same windows.
+                # No run to change one setting of: what settles a report is a run without faults on the same windows.
                 finding = dataclasses.replace(finding, spec=fix_spec(case, {}))
-            found.append(finding)
+            findings.append(finding)
             after[check.id] = check.after
-    return Diagnosis(case.about, case.kind, in_order(found, after), tuple(not_judged), tuple(passed))
+    return Diagnosis(case.about, case.kind, in_order(findings, after), tuple(not_judged), tuple(passed))
 
 
-def in_order(found: list[Finding], after: dict[str, tuple[str, ...]]) -> tuple[Finding, ...]:
-    """Findings that nothing else explains first, the more severe before the less; each told which others explain it."""
-    ids = [finding.check for finding in found]
+def in_order(findings: list[Finding], after: dict[str, tuple[str, ...]]) -> tuple[Finding, ...]:
+    """Findings that nothing else explains first, the more severe before the less; each with those that explain it."""
+    ids = [finding.check for finding in findings]
     causes = {name: tuple(cause for cause in after[name] if cause in ids) for name in ids}
 
     def depth(name: str, seen: tuple[str, ...] = ()) -> int:
         return max((1 + depth(cause, (*seen, name)) for cause in causes[name] if cause not in seen), default=0)
 
-    told = [dataclasses.replace(finding, explained_by=causes[finding.check]) for finding in found]
-    return tuple(sorted(told, key=lambda finding: (depth(finding.check), SEVERITIES.index(finding.severity))))
+    explained = [dataclasses.replace(finding, explained_by=causes[finding.check]) for finding in findings]
+    return tuple(sorted(explained, key=lambda finding: (depth(finding.check), SEVERITIES.index(finding.severity))))

@@ -37,13 +37,13 @@ class Case:
 
     def __getitem__(self, name: str) -> Any:
         """The fact. Raises CannotJudge when it is not known."""
-        found = self.facts.get(name)
-        if found is None:
+        fact = self.facts.get(name)
+        if fact is None:
             words = name.replace("_", " ")
             if self.planned:
                 raise CannotJudge(f"The {words} is known once the run is done.")
             raise CannotJudge(f"{'The report' if self.kind == 'reported' else 'The run'} does not hold the {words}.")
-        return found
+        return fact
 
     def get(self, name: str) -> Any | None:
         return self.facts.get(name)

@@ -8,7 +8,7 @@ from moola_core.diagnostics.results import Finding
 
 @register
 class Units(Check):
-    """An error in bars is held against a target in fractions of the window."""
+    """An error in bars is compared with a target in fractions of the window."""
 
     id, title = "units", "Units: bars against fractions"
     kinds = ("reported",)
@@ -24,12 +24,12 @@ class Units(Check):
             f"the error is {error / length:.3f}: {error / wanted:.1f} times the target.",
             {"center_mae_bars": error, "target_bars": wanted, "error_frac": error / length, "target_frac": target},
             "Give every pointer error in bars and as a fraction, and compare like with like.",
-        )  # fmt: skip
+        )
 
 
 @register
 class CalibrationNoise(Check):
-    """A calibration error that an honest model shows too, by the convention it was measured with."""
+    """A calibration error that a calibrated model shows too, by the convention it was measured with."""
 
     id, title = "calibration_noise", "ECE within noise"
     kinds = ("reported",)
@@ -42,7 +42,8 @@ class CalibrationNoise(Check):
             return None
         how = case["ece_convention"]
         return self.finding(
-            NOTE, f"ECE {ece:.3f} by the {how}: honest models of this size have {low:.2f} in the median and stay below {high:.2f} in 95%.",
+            NOTE,
+            f"ECE {ece:.3f} by the {how}: calibrated models of this size have {low:.2f} in the median and stay below {high:.2f} in 95%.",
             {"ece": ece, "honest_median": low, "honest_95": high, "convention": how},
-            "Nothing about honesty follows from it. Pool the folds, use top-label confidence and 10 bins, and show the honest band beside it.",
-        )  # fmt: skip
+            "Nothing about calibration follows from it. Pool the folds, use top-label confidence and 10 bins, and show the range of calibrated models next to it.",
+        )

@@ -1,4 +1,4 @@
-"""How many labels are wrong, told from several models' out-of-fold answers."""
+"""How many labels are wrong, estimated from several models' out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scipy.special import softmax
 from scipy.stats import chi2
 
 RATES = np.arange(0, 0.36, 0.01)
-FLOOR = 1e-3  # of a probability, so that no answer is taken to be certain
+FLOOR = 1e-3  # of a probability, so that no prediction is taken to be certain
 ONE_SIDED_95 = float(chi2.ppf(0.9, 1))
 
 
 def flip_rate(label: np.ndarray, answers: Sequence[np.ndarray]) -> dict[str, Any]:
-    """The share of labels moved at random to another class that makes the models' answers likeliest.
+    """The share of labels moved at random to another class that makes the models' predictions most likely.
 
     label [n] as numbers of classes; answers: probabilities [n, C] of each model. A label's probability is (1 − ε) q + ε (1 − q) / (C − 1)
     with q a logistic regression on the models' log odds (Bootkrajang and Kabán 2012). A model that is merely unsure errs less the surer it
@@ -29,9 +29,9 @@ def flip_rate(label: np.ndarray, answers: Sequence[np.ndarray]) -> dict[str, Any
     at, losses = np.r_[np.zeros(z.shape[1]), np.full(z.shape[2], 0.5)], []
     limits = [(-20.0, 20.0)] * z.shape[1] + [(0.0, 20.0)] * z.shape[2]
     for rate in RATES:
-        found = minimize(_loss, at, (rate, label, z), jac=True, method="L-BFGS-B", bounds=limits)
-        at = found.x
-        losses.append(found.fun)
+        fit = minimize(_loss, at, (rate, label, z), jac=True, method="L-BFGS-B", bounds=limits)
+        at = fit.x
+        losses.append(fit.fun)
     worse = 2 * (np.array(losses) - min(losses))
     return {
         "flip_rate": float(RATES[worse.argmin()]),

@@ -1,4 +1,4 @@
-"""Checks of the cross-validation: what was chosen on what, and which windows share bars."""
+"""Checks of the cross-validation: what was selected on what, and which windows share bars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SETTLES_AT_174 = 0.17  # the smallest difference in macro F1 that one seed on 17
 
 @register
 class SelectionOnTest(Check):
-    """The epoch is chosen on the very windows that are then reported."""
+    """The epoch is selected on the very windows that are then reported."""
 
     id, title = "selection_on_test", "Choice on the test fold"
     kinds = ("finetune",)
@@ -24,20 +24,22 @@ class SelectionOnTest(Check):
         if share == 0:
             return None
         evidence = {"inner_in_test_share": share}
-        told = f"{share:.0%} of the windows on which the epoch is chosen are test windows of the same fit."
-        chosen, later = case.get("loss_at_chosen_epoch"), case.get("loss_at_other_epochs")
-        if chosen is not None and later is not None:
-            evidence |= {"loss_at_chosen_epoch": chosen, "loss_at_other_epochs": later, "optimism": later - chosen}
-            told += (
-                f" There the loss is {chosen:.3f} at the chosen epochs and {later:.3f} on average over the last quarter: up to "
-                f"{later - chosen:.3f} of it is choice."
+        summary = f"{share:.0%} of the windows on which the epoch is selected are test windows of the same fit."
+        selected, later = case.get("loss_at_chosen_epoch"), case.get("loss_at_other_epochs")
+        if selected is not None and later is not None:
+            evidence |= {"loss_at_chosen_epoch": selected, "loss_at_other_epochs": later, "optimism": later - selected}
+            summary += (
+                f" There the loss is {selected:.3f} at the selected epochs and {later:.3f} on average over the last quarter: up to "
+                f"{later - selected:.3f} of it is due to the selection."
             )
         return self.finding(
-            HARMS, told, evidence,
+            HARMS,
+            summary,
+            evidence,
             "The reported figures are the best of many looks at the test windows: a coin flip on 35 windows looks like F1 0.65 this "
-            "way. Choose the epoch on an inner split of the training folds and predict the test fold once.",
+            "way. Select the epoch on an inner split of the training folds and predict the test fold once.",
             fix_spec(case, {"faults.test_fold_selection": False}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -55,15 +57,17 @@ class OverlappingFolds(Check):
         windows = list(case.get("shared_bars_windows") or [])
         evidence = {"shared_bars_share": share, "folds_mind_bars": minded, "windows": windows[:20]}
         if share == 0:
-            told = "The folds are shuffled window by window, whatever bars they share. In these windows none happen to be shared (0%)."
+            summary = "The folds are shuffled window by window, whatever bars they share. In these windows none happen to be shared (0%)."
         else:
-            told = f"{share:.0%} of the test windows share bars with windows that the same fit was trained on or chosen by."
+            summary = f"{share:.0%} of the test windows share bars with windows that the same fit was trained on or selected with."
         return self.finding(
-            HARMS if share else NOTE, told, evidence,
+            HARMS if share else NOTE,
+            summary,
+            evidence,
             "A model that remembers the shared bars looks better than it is. Keep windows that share bars in one fold, and purge "
             "training windows that touch the test fold.",
             fix_spec(case, {"faults.shuffled_folds": False}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -83,18 +87,22 @@ class Underpowered(Check):
             return None
         resolvable = SETTLES_AT_174 * math.sqrt(174 / n)
         evidence = {"n_windows": n, "accuracy_half_width": half, "resolvable_f1": resolvable}
-        told = f"With {n} windows an accuracy of one half is known to ±{half:.2f}, 1.96·√(0.25/{n})"
+        summary = f"With {n} windows an accuracy of one half is known to ±{half:.2f}, 1.96·√(0.25/{n})"
         if open_ones:
             worst = max(open_ones, key=lambda row: row["resolvable"] - abs(row["delta"]))
             evidence |= {"delta": worst["delta"], "resolvable": worst["resolvable"], "undecided": len(open_ones)}
-            told += (
-                f"; {worst['arm']} against {worst['against']} is {worst['delta']:+.3f} in macro F1, and this design finds differences from "
-                f"{worst['resolvable']:.2f} on"
+            summary += (
+                f"; {worst['arm']} against {worst['against']} is {worst['delta']:+.3f} in macro F1, and the smallest difference found with 80% power is "
+                f"{worst['resolvable']:.2f}"
             )
         else:
-            told += f", and two runs of one seed must differ by about {resolvable:.2f} in macro F1 to be told apart"
+            summary += (
+                f", and two runs of one seed must differ by about {resolvable:.2f} in macro F1 to be distinguished"
+            )
         return self.finding(
-            HARMS if half > WIDEST else NOTE, f"{told}.", evidence,
+            HARMS if half > WIDEST else NOTE,
+            f"{summary}.",
+            evidence,
             "Repeats take away the noise of seeds, not that of windows. Label more windows; until then read intervals, not means.",
             fix_spec(case, {"training.repeats": 10}) if case.kind == "finetune" else None,
-        )  # fmt: skip
+        )

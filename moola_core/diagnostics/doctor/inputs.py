@@ -23,7 +23,7 @@ DEAD = 1e-9
 
 @register
 class FeatureWithoutScale(Check):
-    """A feature so small beside the others that the network hardly sees it."""
+    """A feature so small next to the others that the network hardly sees it."""
 
     id, title = "feature_without_scale", "Feature without scale"
     kinds = ("finetune", "pretrain")
@@ -34,14 +34,15 @@ class FeatureWithoutScale(Check):
         small = {name: value for name, value in std.items() if value < SMALLEST_STD}
         if not small:
             return None
-        told = ", ".join(f"{name} {value:.4f}" for name, value in sorted(small.items(), key=lambda item: item[1]))
+        values = ", ".join(f"{name} {value:.4f}" for name, value in sorted(small.items(), key=lambda item: item[1]))
         return self.finding(
-            HARMS, f"Standard deviation as the network reads it: {told}; the largest is {max(std.values()):.2f}.",
+            HARMS,
+            f"Standard deviation as the network reads it: {values}; the largest is {max(std.values()):.2f}.",
             {"feature_std": small, "largest_std": max(std.values())},
             "A column of a thousandth of the others' size takes a thousand times their weight to matter, which few steps do not reach. "
             "Standardise the features on the training folds.",
             fix_spec(case, {"features.standardise": True}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -59,15 +60,16 @@ class DrownedByJitter(Check):
         drowned = {name: ratio for name, ratio in ratios.items() if ratio > 1}
         if not drowned:
             return None
-        told = ", ".join(f"{name} {ratio:.1f}" for name, ratio in sorted(drowned.items(), key=lambda item: -item[1]))
+        values = ", ".join(f"{name} {ratio:.1f}" for name, ratio in sorted(drowned.items(), key=lambda item: -item[1]))
         scaled = case.kind == "finetune" and case.spec is not None and not case.spec.transfer.checkpoint
         return self.finding(
-            HARMS, f"Jitter of {jitter:g} over the feature's own standard deviation: {told}. Above 1 there is more noise than feature.",
+            HARMS,
+            f"Jitter of {jitter:g} over the feature's own standard deviation: {values}. Above 1 there is more noise than feature.",
             {"jitter_std": jitter, "jitter_over_std": drowned},
             "Noise of one size for all features drowns the small ones. Standardise first, so that the jitter is a share of each "
             "feature's own spread, or leave it out.",
             fix_spec(case, {"features.standardise": True} if scaled else {"training.jitter_std": 0.0}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -82,18 +84,19 @@ class SinglePosition(Check):
         few = {name: share for name, share in case["varying_positions"].items() if share < LEAST_VARYING}
         if not few:
             return None
-        told = ", ".join(f"{name} at {share:.0%}" for name, share in few.items())
+        positions = ", ".join(f"{name} at {share:.0%}" for name, share in few.items())
         columns = [name for name in case["varying_positions"] if name not in few]
         changes: dict[str, object] = {"features.columns": columns} if columns else {}
         if case.spec is not None and case.spec.faults.single_position:
             changes = {"faults.single_position": False}
         return self.finding(
-            HARMS, f"Differs between windows at a share of the bars only: {told}; whole features differ at 100%.",
+            HARMS,
+            f"Differs between windows at a share of the bars only: {positions}; whole features differ at 100%.",
             {"varying_positions": few},
             "The column was overwritten, or filled at one bar and left constant elsewhere: a mean over the window thins it to nothing. "
-            "Mend how it is computed, or leave it out.",
+            "Fix how it is computed, or leave it out.",
             fix_spec(case, changes),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -105,18 +108,19 @@ class OrderLost(Check):
     spoils = ("center and length errors",)
 
     def judge(self, case: Case) -> Finding | None:
-        found = {name: value for name, value in case["next_bar_correlation"].items() if name in SLOW}
-        if not found:
+        correlations = {name: value for name, value in case["next_bar_correlation"].items() if name in SLOW}
+        if not correlations:
             raise CannotJudge(
                 "None of the features that change slowly is read, so the order of the bars does not show."
             )
-        name = max(found, key=lambda key: found[key])
-        if found[name] >= LEAST_ORDER:
+        name = max(correlations, key=lambda key: correlations[key])
+        if correlations[name] >= LEAST_ORDER:
             return None
         return self.finding(
-            HARMS, f"The steadiest slow feature, {name}, has a correlation of {found[name]:.2f} with itself one bar before.",
-            {"next_bar_correlation": found},
+            HARMS,
+            f"The steadiest slow feature, {name}, has a correlation of {correlations[name]:.2f} with itself one bar before.",
+            {"next_bar_correlation": correlations},
             "Distances and times since swings hardly change within a bar, so in order they correlate above 0.8. A sequence model learns "
             "nothing from shuffled bars that a mean would not give. Sort each window by time.",
             fix_spec(case, {"faults.shuffled_bars": False}),
-        )  # fmt: skip
+        )

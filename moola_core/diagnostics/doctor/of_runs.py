@@ -9,7 +9,7 @@ import pandas as pd
 
 from moola_core.diagnostics import claims
 from moola_core.diagnostics.doctor.reading import Seen, of_folds, of_spec, of_windows
-from moola_core.diagnostics.doctor.reference import beside
+from moola_core.diagnostics.doctor.reference import reference_facts
 from moola_core.errors import RunError
 from moola_core.runs.folds import groups_of
 from moola_core.runs.predictions import PredictionTable
@@ -33,7 +33,7 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
         for name in ("trainable_parameters", "shared_parameters", "best_epochs", "epochs_run", "fits_at_limit")
     }
     task = "pointer" if spec.model.tasks == "pointers" else "class"
-    facts |= _told(events, task) | _steps(run) | _balance(run) | _transfer(run)
+    facts |= _training(events, task) | _steps(run) | _balance(run) | _transfer(run)
     if facts["inner_in_test_share"] > 0:
         facts |= _choice(events, task)
     if spec.model.tasks != "class":
@@ -41,7 +41,7 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
         gains = claims.beats_constant(grid, grid.group(groups_of(run))) or {}
         facts["pointer_gains"] = {name: vars(gain) for name, gain in gains.items()} or None
     if spec.model.tasks != "pointers":
-        facts |= _answers(run) | beside(run.predictions, run.folds, seen)
+        facts |= _answers(run) | reference_facts(run.predictions, run.folds, seen)
     return facts
 
 
@@ -55,9 +55,9 @@ def pretrained(run: Run, more: dict[str, Any]) -> dict[str, Any]:
 
 
 def compared(run: Run) -> dict[str, Any]:
-    """What the arms of a study, or of a comparison, are; and what it said of them."""
-    found, store = run.result("comparison"), Store(run.store_root)
-    networks = [row for row in found["arms"] if row["model"] == "network"]
+    """What the arms of a study, or of a comparison, are; and the verdicts on them."""
+    comparison, store = run.result("comparison"), Store(run.store_root)
+    networks = [row for row in comparison["arms"] if row["model"] == "network"]
     every = {row["name"]: settings(store.open(row["run_id"]).spec) for row in networks}
     arms = [
         {"name": row["name"], "trainable_parameters": row["trainable_parameters"]}
@@ -71,11 +71,11 @@ def compared(run: Run) -> dict[str, Any]:
         if any(other.get(name) != value for other in every.values())
     }
     return {
-        "n_windows": found["common"],
+        "n_windows": comparison["common"],
         "arms": arms,
         "compared": _meant(differing),
-        "verdicts": found["verdicts"] or None,
-        "reference_arms": [row["name"] for row in found["arms"] if row["model"] != "network"] or None,
+        "verdicts": comparison["verdicts"] or None,
+        "reference_arms": [row["name"] for row in comparison["arms"] if row["model"] != "network"] or None,
     }
 
 
@@ -91,18 +91,18 @@ def _meant(differing: set[str]) -> list[str]:
 def _result(run: Run, name: str) -> dict[str, Any]:
     """A stored diagnostic; empty where it could not be computed."""
     try:
-        found = run.result(name)
+        result = run.result(name)
     except RunError:
         return {}
-    return {} if "why_not" in found else found
+    return {} if "why_not" in result else result
 
 
 def _answers(run: Run) -> dict[str, Any]:
-    found, facts = _result(run, "evaluation"), {}
-    metrics = found.get("metrics") or {}
+    evaluation, facts = _result(run, "evaluation"), {}
+    metrics = evaluation.get("metrics") or {}
     for name in ("accuracy", "log_loss", "f1_macro"):
         facts[name] = (metrics.get(name) or {}).get("mean")
-    shares = found.get("fold_shares") or []
+    shares = evaluation.get("fold_shares") or []
     facts["fold_largest_share"] = [max(row["shares"]) for row in shares] or None
     repeats = _result(run, "calibration").get("repeats") or []
     if repeats:
@@ -116,15 +116,15 @@ def _answers(run: Run) -> dict[str, Any]:
     if excess:
         facts |= {"brier_excess_low": excess["low"], "brier_excess_high": excess["high"]}
     facts["temperature_gain_low"] = (gains.get("temperature") or {}).get("low")
-    over = found.get("over_majority")
+    over = evaluation.get("over_majority")
     if over:
         facts |= {"over_majority_low": over["low"], "over_majority_high": over["high"]}
     doubted = _result(run, "errors").get("second_look") or []
     return facts | {"doubted_windows": [row["window_id"] for row in doubted]}
 
 
-def _told(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
-    """What training said: how far weights moved, the task's loss at first and last, what was unfrozen, the frozen encoder's noise."""
+def _training(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
+    """What training recorded: how far weights moved, the task's loss at first and last, what was unfrozen, the frozen encoder's noise."""
     moved = [e["values"].get("moved") for e in events if e["type"] == "replicate_finished"]
     known = [value for value in moved if value is not None]
     train = pd.DataFrame(
@@ -148,15 +148,15 @@ def _told(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
 
 
 def _choice(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
-    """The inner loss at the chosen epochs, and on average over the last quarter of the epochs, which nobody chose."""
+    """The inner loss at the selected epochs, and on average over the last quarter of the epochs, selected or not."""
     best = {(e["repeat"], e["fold"]): e["values"]["best_epoch"] for e in events if e["type"] == "replicate_finished"}
     inner = [e for e in events if e["type"] == "epoch" and e["split"] == "inner"]
     last = max((e["epoch"] for e in inner), default=0)
-    chosen = [e["values"][f"loss_{task}"] for e in inner if best.get((e["repeat"], e["fold"])) == e["epoch"]]
+    selected = [e["values"][f"loss_{task}"] for e in inner if best.get((e["repeat"], e["fold"])) == e["epoch"]]
     later = [e["values"][f"loss_{task}"] for e in inner if e["epoch"] > 0.75 * last]
-    if not chosen or not later:
+    if not selected or not later:
         return {}
-    return {"loss_at_chosen_epoch": float(np.mean(chosen)), "loss_at_other_epochs": float(np.mean(later))}
+    return {"loss_at_chosen_epoch": float(np.mean(selected)), "loss_at_other_epochs": float(np.mean(later))}
 
 
 def _steps(run: Run) -> dict[str, Any]:
@@ -173,12 +173,12 @@ def _steps(run: Run) -> dict[str, Any]:
 
 
 def _balance(run: Run) -> dict[str, Any]:
-    found = _result(run, "balance")
-    if not found:
+    balance = _result(run, "balance")
+    if not balance:
         return {}
-    facts = {name: found[name] for name in ("conflict_rate", "projection_rate", "gradient_ratio", "sigma_target")}
-    first = [task["sigma_start"] for task in found["tasks"]]
-    ratios = {"expected": found["sigma_expected"], "end": found["sigma_ratio"]}
+    facts = {name: balance[name] for name in ("conflict_rate", "projection_rate", "gradient_ratio", "sigma_target")}
+    first = [task["sigma_start"] for task in balance["tasks"]]
+    ratios = {"expected": balance["sigma_expected"], "end": balance["sigma_ratio"]}
     ratios["start"] = first[1] / first[0] if all(first) else None
     # A ratio of 0 is of a task without a loss: no fit had a window to train it on.
     return facts | {f"sigma_{name}_ratio": ratio if ratio and ratio > 0 else None for name, ratio in ratios.items()}
@@ -186,11 +186,11 @@ def _balance(run: Run) -> dict[str, Any]:
 
 def _transfer(run: Run) -> dict[str, Any]:
     """What a linear probe reads of the encoder as the fits left it (a frozen one is as they used it), and of others."""
-    found = _result(run, "transfer")
-    if not found:
+    transfer = _result(run, "transfer")
+    if not transfer:
         return {}
-    used = "fine-tuned" if found["schedule"] == "frozen" else "pre-trained"
-    facts = _probe(found["probe"], used)
+    used = "fine-tuned" if transfer["schedule"] == "frozen" else "pre-trained"
+    facts = _probe(transfer["probe"], used)
     total = _parameters(run)
     trainable = run.record.counts.get("trainable_parameters")
     return facts | {"trainable_share": trainable / total if total and trainable else None}

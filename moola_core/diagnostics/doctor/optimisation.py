@@ -31,10 +31,22 @@ class TooLittleTraining(Check):
             HARMS,
             f"The weights moved by {moved:.2%} of their size, and the training loss of the {case.get('train_loss_of') or 'class'} went from {first:.3f} to {last:.3f} "
             f"({fall:+.1%} of its fall).",
-            {"moved": moved, "train_loss_first": first, "train_loss_last": last, "learning_rate": case.get("learning_rate")},
+            {
+                "moved": moved,
+                "train_loss_first": first,
+                "train_loss_last": last,
+                "learning_rate": case.get("learning_rate"),
+            },
             "This is the network as it was drawn at random. Raise the learning rate, or train for more steps.",
-            fix_spec(case, {"training.learning_rate": FAST_RATE, "training.epochs": LONG_EPOCHS, "training.patience": LONG_PATIENCE}),
-        )  # fmt: skip
+            fix_spec(
+                case,
+                {
+                    "training.learning_rate": FAST_RATE,
+                    "training.epochs": LONG_EPOCHS,
+                    "training.patience": LONG_PATIENCE,
+                },
+            ),
+        )
 
 
 @register
@@ -53,26 +65,30 @@ class StoppedTooEarly(Check):
         short = patience is not None and patience < LEAST_PATIENCE
         late, cut = float((best >= epochs - 1).mean()), float((run - best >= patience).mean()) if short else 0.0
         if late >= 0.5:
-            told = f"{late:.0%} of the fits were at their best in one of the last two of {epochs} epochs: they were still getting better."
+            summary = f"{late:.0%} of the fits were at their best in one of the last two of {epochs} epochs: they were still getting better."
         elif short:
-            told = f"{cut:.0%} of the fits were stopped after {patience} epochs without gain"
-            told += f", the others by the limit of {epochs} epochs before that" if cut < 1 else ""
-            told += f". In the median the best epoch was {np.median(best):.0f} of {np.median(run):.0f}."
+            summary = f"{cut:.0%} of the fits were stopped after {patience} epochs without gain"
+            summary += f", the others by the limit of {epochs} epochs before that" if cut < 1 else ""
+            summary += f". In the median the best epoch was {np.median(best):.0f} of {np.median(run):.0f}."
         else:
             return None
         severity = HARMS if max(late, cut) >= 0.5 else NOTE
-        return self.finding(severity, told, evidence, self._advice(case, patience), self._fix(case, late >= 0.5))
+        return self.finding(severity, summary, evidence, self._advice(case, patience), self._fix(case, late >= 0.5))
 
     def _by_patience(self, case: Case) -> Finding | None:
         patience, epochs = case["patience"], case.get("epochs")
         if patience >= LEAST_PATIENCE:
             return None
         steps = case.get("steps_per_epoch")
-        told = f"Training stops after {patience} epochs without gain" + (f" of {epochs}" if epochs else "")
-        told += f", {patience * steps:.0f} steps" if steps else ""
+        summary = f"Training stops after {patience} epochs without gain" + (f" of {epochs}" if epochs else "")
+        summary += f", {patience * steps:.0f} steps" if steps else ""
         evidence = {"patience": patience, "epochs": epochs, "steps_per_epoch": steps}
         return self.finding(
-            NOTE if case.planned else HARMS, f"{told}.", evidence, self._advice(case, patience), self._fix(case, False)
+            NOTE if case.planned else HARMS,
+            f"{summary}.",
+            evidence,
+            self._advice(case, patience),
+            self._fix(case, False),
         )
 
     def _advice(self, case: Case, patience: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Checks of the answers: head, loss, constant folds, the majority class, simple models, honesty, doubtful labels."""
+"""Checks of the predictions: head, loss, constant folds, majority class, simple models, calibration, label noise."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UN
 from moola_core.specs import Faults
 
 CAUSES = (
-    "head_too_wide", "feature_without_scale", "drowned_by_jitter", "too_little_training", "order_lost", "frozen_bottleneck",
-    "target_visible", "label_noise", "stopped_too_early", "frozen_dropout",
-)  # fmt: skip
+    "head_too_wide",
+    "feature_without_scale",
+    "drowned_by_jitter",
+    "too_little_training",
+    "order_lost",
+    "frozen_bottleneck",
+    "target_visible",
+    "label_noise",
+    "stopped_too_early",
+    "frozen_dropout",
+)
 SIGNAL_AUROC = 0.55  # the reference's lower bound above which the windows surely hold something
 CHANCE = 0.5
-BOASTING = 4.5  # fitted temperature beyond which honesty is a fault, not a habit of small data
+OVERCONFIDENT = 4.5  # fitted temperature beyond which miscalibration is a fault, not usual for small data
 LEAST_AUC = 0.8  # below it doubts of a model that is unsure by itself can look like wrong labels
 FLIP_RATE, FLIP_EVIDENCE = 0.05, 5.0  # the least share of wrong labels, and twice the log likelihood that it must gain
 
@@ -46,11 +54,11 @@ def afresh(case: Case) -> dict | None:
 
 
 MORE: dict[Outcome, str] = {
-    SUPPORTED: "The windows hold more than it has learned: fix what comes before this in the list, or start from the recommended settings.",
+    SUPPORTED: "The windows hold more than it has learned: fix the findings above first, or start from the recommended settings.",
     OPEN: "Whether the windows hold more than it has learned cannot be told. Other features may: the study `features` compares them with the prices.",
     OPPOSED: "A simple model finds less in these features. Others may hold more: the study `features` compares them with the prices.",
-    UNMEASURED: "Whether the windows hold more than it has learned was not measured. Mend what comes before this in the list first.",
-}  # fmt: skip
+    UNMEASURED: "Whether the windows hold more than it has learned was not measured. Fix the findings above first.",
+}
 
 
 @register
@@ -70,21 +78,23 @@ class HeadTooWide(Check):
             "chance_loss": math.log(outputs),
             "right_chance_loss": math.log(classes),
         }
-        told = f"{outputs} outputs for {classes} classes: chance is ln {outputs} = {math.log(outputs):.3f}, not ln {classes} = {math.log(classes):.3f}."
+        summary = f"{outputs} outputs for {classes} classes: chance is ln {outputs} = {math.log(outputs):.3f}, not ln {classes} = {math.log(classes):.3f}."
         counted = case.get("outputs_from_parameters")
         if counted:
             evidence |= counted
-            told = f"{counted['arithmetic']} {told}"
+            summary = f"{counted['arithmetic']} {summary}"
         return self.finding(
-            HARMS, told, evidence,
+            HARMS,
+            summary,
+            evidence,
             "The extra output takes probability from every window and never comes true. Take the number of outputs from the labels.",
             fix_spec(case, {"faults.extra_output": 0}),
-        )  # fmt: skip
+        )
 
 
 @register
 class LossAtChance(Check):
-    """The class loss is no better than answering the classes' shares."""
+    """The class loss is no better than predicting the class frequencies."""
 
     id, title = "loss_at_chance", "Loss at chance"
     after = CAUSES
@@ -103,30 +113,34 @@ class LossAtChance(Check):
             "auroc_low": low,
             "trees_auroc": case.get("trees_auroc"),
         }
-        told = f"Log loss {loss:.3f}; answering the classes' shares gives {entropy:.3f}"
+        summary = f"Log loss {loss:.3f}; predicting the class frequencies gives {entropy:.3f}"
         if outputs and outputs > case["n_classes"]:
             evidence |= {"chance_loss": math.log(outputs)}
-            told += f", and {outputs} equal outputs ln {outputs} = {math.log(outputs):.3f} ({loss / math.log(outputs):.0%} of it)"
+            summary += f", and {outputs} equal outputs ln {outputs} = {math.log(outputs):.3f} ({loss / math.log(outputs):.0%} of it)"
         if auroc is not None and low is not None:
-            told += f". AUROC {auroc:.2f}, 95% from {low:.2f}"
+            summary += f". AUROC {auroc:.2f}, 95% from {low:.2f}"
         more = lost(case)
         if more != UNMEASURED:
             evidence |= {name: case[name] for name in ("trees_auroc_low", "trees_gap_low", "trees_gap_high")}
-            told += (
-                f"; extra trees on the same folds have {case['trees_auroc']:.2f}, 95% from {case['trees_auroc_low']:.2f}, and the run that less "
+            summary += (
+                f"; extra trees on the same folds have {case['trees_auroc']:.2f}, 95% from {case['trees_auroc_low']:.2f}, and the run differs from that by "
                 f"{case['trees_gap_low']:+.2f} to {case['trees_gap_high']:+.2f}"
             )
-        told += "."
+        summary += "."
         return self.finding(
-            HARMS if more in (SUPPORTED, UNMEASURED) else NOTE, told, evidence,
-            f"Its log loss is no better than that of answering the classes' shares. {MORE[more]}",
-            fix_spec(case, {"faults.shuffled_labels": False}) if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels else afresh(case),
-        )  # fmt: skip
+            HARMS if more in (SUPPORTED, UNMEASURED) else NOTE,
+            summary,
+            evidence,
+            f"Its log loss is no better than that of predicting the class frequencies. {MORE[more]}",
+            fix_spec(case, {"faults.shuffled_labels": False})
+            if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels
+            else afresh(case),
+        )
 
 
 @register
 class ConstantFolds(Check):
-    """Folds in which every window got the same answer."""
+    """Folds in which every window got the same predicted class."""
 
     id, title = "constant_folds", "Constant folds"
     after = (*CAUSES, "loss_at_chance")
@@ -142,30 +156,34 @@ class ConstantFolds(Check):
         if not constant:
             return None
         grave = len(constant) >= len(folds) / 2 or (signal(case) and len(constant) > len(folds) / 5)
-        told = f"In {len(constant)} of {len(folds)} folds one class is the answer for every window."
+        summary = f"In {len(constant)} of {len(folds)} folds one class is predicted for every window."
         low = case.get("trees_auroc_low")
         if not grave and low is not None and not signal(case):
-            told += f" Extra trees have AUROC {case['trees_auroc']:.2f}, 95% from {low:.2f}: it is not shown that a simple model finds next to nothing in these features either, and a constant is then the likeliest answer."
+            summary += f" Extra trees have AUROC {case['trees_auroc']:.2f}, 95% from {low:.2f}: a simple model is not shown to find much in these features either, and a constant is then the most likely prediction."
         return self.finding(
-            BLOCKS if grave else NOTE, told, {"constant_folds": len(constant), "folds": len(folds), "largest_shares": folds},
-            "Means over such folds look like a weak model and are none: look at each fold's answers, fix what comes before this in the "
-            "list, and read neither ECE nor gradients nor differences between runs until no fold is constant.",
+            BLOCKS if grave else NOTE,
+            summary,
+            {"constant_folds": len(constant), "folds": len(folds), "largest_shares": folds},
+            "The averages hide that these folds predict one class only: look at each fold's predictions, fix the findings above "
+            "first, and read neither ECE nor gradients nor differences between runs until no fold is constant.",
             afresh(case),
-        )  # fmt: skip
+        )
 
     def _reported(self, reported: dict) -> Finding | None:
         if not reported["constant"]:
             return None
         return self.finding(
-            BLOCKS, reported["arithmetic"], {key: value for key, value in reported.items() if key != "arithmetic"},
-            "Such a table is what a model gives that answers one class a fold. Ask for the shares of each fold's answers before reading "
+            BLOCKS,
+            reported["arithmetic"],
+            {key: value for key, value in reported.items() if key != "arithmetic"},
+            "Such a table is what a model gives that predicts one class per fold. Ask for the shares of each fold's predicted classes before reading "
             "any average.",
-        )  # fmt: skip
+        )
 
 
 @register
 class WorseThanMajority(Check):
-    """Accuracy does not beat the commonest class."""
+    """Accuracy does not beat the most frequent class."""
 
     id, title = "worse_than_majority", "No better than the majority class"
     after = (*CAUSES, "constant_folds", "loss_at_chance")
@@ -181,18 +199,20 @@ class WorseThanMajority(Check):
         if low is None or high is None:
             low, high = (accuracy - majority + sign * half for sign in (-1, 1)) if half is not None else (None, None)
         worse, more = high is not None and high < 0, lost(case)
-        told = f"Accuracy {accuracy:.3f}" + (f" ± {half:.3f}" if half is not None else "")
-        told += f"; always answering the commonest class gives {majority:.3f}"
-        told += (
+        summary = f"Accuracy {accuracy:.3f}" + (f" ± {half:.3f}" if half is not None else "")
+        summary += f"; always predicting the most frequent class gives {majority:.3f}"
+        summary += (
             f": difference {accuracy - majority:+.3f}, 95% from {low:+.3f} to {high:+.3f}" if high is not None else ""
         )
         return self.finding(
-            HARMS if worse or more == SUPPORTED else NOTE, f"{told}.",
+            HARMS if worse or more == SUPPORTED else NOTE,
+            f"{summary}.",
             {"accuracy": accuracy, "majority_accuracy": majority, "low": low, "high": high, "n_windows": n},
-            "A model that does not beat a constant has learned nothing that can be used, whatever its other figures say." if worse else
-            f"Whether it beats always answering the commonest class cannot be told. {MORE[more]}",
+            "A model that does not beat a constant has learned nothing that can be used, whatever its other figures say."
+            if worse
+            else f"Whether it beats always predicting the most frequent class cannot be told. {MORE[more]}",
             afresh(case),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -215,16 +235,18 @@ class SimpleModel(Check):
             f"AUROC {model:.3f} among the windows of a fold; a linear model on each feature's mean and deviation, on the same folds, has {reference:.3f}: difference "
             f"{model - reference:+.3f}, 95% from {low:+.3f} to {high:+.3f}.",
             {"auroc": model, "reference_auroc": reference, "gap_low": low, "gap_high": high},
-            "The sequence model loses what two numbers a feature hold. Mend what comes before this in the list; if nothing does, use the "
-            "simple model." if worse else "Whether the sequence adds anything cannot be told. Prefer the simple model until a study says otherwise.",
+            "The sequence model loses what two numbers per feature hold. Fix the findings above first; if there are none, use the "
+            "simple model."
+            if worse
+            else "Whether the sequence adds anything cannot be told. Prefer the simple model until a study says otherwise.",
             afresh(case),
             "A simple model does better" if worse else "A simple model may do as well",
-        )  # fmt: skip
+        )
 
 
 @register
 class Miscalibrated(Check):
-    """Stated probabilities do not come true."""
+    """Predicted probabilities do not match observed frequencies."""
 
     id, title = "miscalibrated", "Miscalibrated"
     kinds = ("finetune",)
@@ -238,32 +260,40 @@ class Miscalibrated(Check):
         below, beyond = case.get("brier_excess_low"), case.get("brier_excess_high")
         if below is not None and beyond is not None and below <= 0 <= beyond:
             return None  # what the null band takes for an excess, windows that share bars explain
-        heat = case.get("fitted_temperature")
+        temperature = case.get("fitted_temperature")
         low, gain = case.get("auroc_low"), case.get("temperature_gain_low")
-        # Answers that tell nothing are best divided by infinity: that is not boasting, and fixes nothing.
+        # Logits that tell nothing are best divided by infinity: that is not overconfidence, and fixes nothing.
         knows = low is not None and low > CHANCE
-        grave = heat is not None and heat > BOASTING and knows
-        told = f"ECE {ece:.3f}, where 95% of honest models of this size stay below {null:.3f} (p = {max(p, 0.001):.3f})"
+        grave = temperature is not None and temperature > OVERCONFIDENT and knows
+        summary = f"ECE {ece:.3f}, where 95% of calibrated models of this size stay below {null:.3f}"
+        summary += f" (p = {max(p, 0.001):.3f})"
         helps = knows and gain is not None and gain > 0
         if not knows:
-            told += (
-                "; it is not shown that the answers tell the classes better than chance, so no temperature is offered"
-            )
-        elif helps and heat is not None:
-            told += f"; dividing the logits by {heat:.1f} lowers the log loss"
+            summary += "; it is not shown that the predictions separate the classes better than chance"
+            summary += ", so no temperature is offered"
+        elif helps and temperature is not None:
+            summary += f"; dividing the logits by {temperature:.1f} lowers the log loss"
         planted = case.spec is not None and case.spec.faults.temperature != 1.0
         return self.finding(
-            HARMS if grave else NOTE, f"{told}.", {"ece": ece, "null_95": null, "p": p, "fitted_temperature": heat},
-            "Do not use the probabilities. First make the model tell the classes." if not knows else
-            "Do not use the probabilities as they are. " + ("A temperature fitted on other folds lowers the log loss without touching an answer; "
-            "the Calibration section shows by how much." if helps else "Whether a recalibration helps, the Calibration section says."),
+            HARMS if grave else NOTE,
+            f"{summary}.",
+            {"ece": ece, "null_95": null, "p": p, "fitted_temperature": temperature},
+            "Do not use the probabilities. First make the model separate the classes."
+            if not knows
+            else "Do not use the probabilities as they are. "
+            + (
+                "A temperature fitted on other folds lowers the log loss without changing a predicted class; "
+                "the Calibration section shows by how much."
+                if helps
+                else "Whether a recalibration helps, the Calibration section says."
+            ),
             fix_spec(case, {"faults.temperature": 1.0}) if planted else ask(case, "calibration"),
-        )  # fmt: skip
+        )
 
 
 @register
 class LabelNoise(Check):
-    """Labels that the models contradict where they are surest."""
+    """Labels that the models contradict where they are most confident."""
 
     id, title = "label_noise", "Doubtful labels"
     kinds = ("finetune",)
@@ -273,7 +303,7 @@ class LabelNoise(Check):
         auroc = case["best_auroc"]
         if auroc < LEAST_AUC:
             raise CannotJudge(
-                f"The best out-of-fold AUROC, simple models included, is {auroc:.2f}, below {LEAST_AUC}: such doubts say little about labels."
+                f"The best out-of-fold AUROC, simple models included, is {auroc:.2f}, below {LEAST_AUC}: disagreement then says little about labels."
             )
         rate, low, evidence = case["flip_rate"], case["flip_rate_low"], case["flip_evidence"]
         if rate < FLIP_RATE or evidence < FLIP_EVIDENCE:
@@ -281,9 +311,14 @@ class LabelNoise(Check):
         planted = case.spec is not None and case.spec.faults.flipped_labels > 0
         return self.finding(
             HARMS,
-            f"The answers of the run and of two simple models are likeliest if {rate:.0%} of the labels are wrong (at least {low:.0%}): "
-            f"{evidence:.1f} above none in twice the log likelihood. A model's own doubts grow less with sureness, wrong labels do not.",
-            {"flip_rate": rate, "flip_rate_low": low, "flip_evidence": evidence, "windows": list(case.get("doubted_windows") or [])},
+            f"The predictions of the run and of two simple models are most likely if {rate:.0%} of the labels are wrong (at least {low:.0%}): "
+            f"{evidence:.1f} above none in twice the log likelihood. A model's own errors become rarer with confidence, wrong labels do not.",
+            {
+                "flip_rate": rate,
+                "flip_rate_low": low,
+                "flip_evidence": evidence,
+                "windows": list(case.get("doubted_windows") or []),
+            },
             "Look at these windows again; relabel or grade down those that are wrong. No setting makes up for wrong labels.",
             fix_spec(case, {"faults.flipped_labels": 0.0}) if planted else ask(case, "errors"),
-        )  # fmt: skip
+        )

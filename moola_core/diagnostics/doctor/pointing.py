@@ -10,7 +10,7 @@ from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, of_point
 
 @register
 class PointersNoBetter(Check):
-    """The pointers are no better than always answering the training windows' median.
+    """The pointers are no better than always predicting the training windows' median.
 
     Reads `pointer_gains`, for center and length {"value", "low", "high"}: by how many bars their error is smaller than the constant's.
     """
@@ -26,23 +26,24 @@ class PointersNoBetter(Check):
             raise CannotJudge("The pointers were not trained.")
         if case.get("pointers") == 0:
             raise CannotJudge("No window has a pointer.")
-        gains = {name: Interval(**found) for name, found in case["pointer_gains"].items()}
+        gains = {name: Interval(**interval) for name, interval in case["pointer_gains"].items()}
         outcomes = {name: of_pointer(name, gain) for name, gain in gains.items()}
         if set(outcomes.values()) == {SUPPORTED}:
             return None
         sure = OPPOSED in outcomes.values()
-        told = "; ".join(
+        listed = "; ".join(
             f"{name} {gain.value:+.1f} bars, 95% from {gain.low:+.1f} to {gain.high:+.1f}"
             for name, gain in gains.items()
         )
         planted = case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_pointers
         return self.finding(
             HARMS if sure else NOTE,
-            f"By how much the error is smaller than that of always answering the training windows' median: {told}.",
+            f"By how much the error is smaller than that of always predicting the training windows' median: {listed}.",
             {name: {"gain_bars": gain.value, "low": gain.low, "high": gain.high} for name, gain in gains.items()},
-            "What does not beat a constant says nothing of the single window. Look for what comes before this in the list, give "
-            "the pointers more weight or more epochs, and use none of them until they beat it." if sure else
-            "Whether the pointers say more than where expansions usually lie cannot be told from these windows. More repeats narrow the "
+            "What does not beat a constant says nothing of the single window. Fix the findings above first, give "
+            "the pointers more weight or more epochs, and use none of them until they beat it."
+            if sure
+            else "Whether the pointers say more than where expansions usually lie cannot be told from these windows. More repeats narrow the "
             "interval a little, more labelled windows narrow it surely.",
             fix_spec(case, {"faults.shuffled_pointers": False}) if planted else afresh(case),
-        )  # fmt: skip
+        )

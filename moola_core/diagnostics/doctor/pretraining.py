@@ -27,23 +27,25 @@ class TargetVisible(Check):
         exposed = covered is not None and covered > EXPOSED * error
         if not under and not exposed:
             return None
-        told = []
+        reasons = []
         if under:
             noise = case.get("pretrain_jitter_std")
             how = f" = {noise:g}·√(2/π)" if noise else ""
-            told.append(
+            reasons.append(
                 f"The error {error:.5g} lies below {floor:.4f}{how}, which noise in the target leaves to anyone who does not see it"
             )
         if exposed:
-            told.append(
+            reasons.append(
                 f"the error at hidden bars is {error:.4f} as trained and {covered:.4f} once they are surely covered"
             )
         return self.finding(
-            BLOCKS, "; ".join(told) + ".", {"masked_mae": error, "noise_floor": floor, "covered_mae": covered},
+            BLOCKS,
+            "; ".join(reasons) + ".",
+            {"masked_mae": error, "noise_floor": floor, "covered_mae": covered},
             "The hidden bars were still in the input, so the network learned to copy. Replace them before the encoder, and compare the "
             "error with that of the feature mean.",
             fix_spec(case, {"faults.unmasked_input": False}) if case.kind == "pretrain" else None,
-        )  # fmt: skip
+        )
 
 
 @register
@@ -60,11 +62,15 @@ class LearnedNothing(Check):
         if error < NO_BETTER * trivial:
             return None
         return self.finding(
-            HARMS, f"{name} {error:.4f}; without learning {trivial:.4f}.", {"error": error, "trivial": trivial, "measure": name},
+            HARMS,
+            f"{name} {error:.4f}; without learning {trivial:.4f}.",
+            {"error": error, "trivial": trivial, "measure": name},
             "The encoder holds what it held at random. Raise the learning rate or the epochs, or take more bars; then look at the "
             "error again.",
-            fix_spec(case, {"training.learning_rate": 2e-3, "training.epochs": 20, "training.batch": 64}) if case.kind == "pretrain" else None,
-        )  # fmt: skip
+            fix_spec(case, {"training.learning_rate": 2e-3, "training.epochs": 20, "training.batch": 64})
+            if case.kind == "pretrain"
+            else None,
+        )
 
     def _figures(self, case: Case) -> tuple[float, float, str]:
         """The error, the trivial one, and what they measure; both such that lower is better."""

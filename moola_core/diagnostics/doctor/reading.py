@@ -23,7 +23,7 @@ class Seen:
     """The windows that a run reads.
 
     x [n, K, F] in raw units; features [F] names; label, window_id [n]; series, first [n] or [n, w]: which windows share bars, in any
-    of w ways; scale [F]: what x is divided by before the network reads it; more: facts that were found out about them elsewhere.
+    of w ways; scale [F]: what x is divided by before the network reads it; more: facts about them that were computed elsewhere.
     """
 
     x: np.ndarray
@@ -99,7 +99,7 @@ def of_windows(spec: Finetune, seen: Seen) -> dict[str, Any]:
 
 
 def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: Seen) -> dict[str, Any]:
-    """How the folds (repeat, fold, window_id, role) divide the windows: what is chosen on test windows, what shares bars with them."""
+    """How the folds (repeat, fold, window_id, role) divide the windows: what is selected on test windows, what shares bars with them."""
     every = Folds(folds, seen.window_id)
     length = seen.x.shape[1]
     inner = inner_in_test = tests = 0

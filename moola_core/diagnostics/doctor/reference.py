@@ -1,4 +1,4 @@
-"""Simple models on the same folds: what the windows give without a network, beside what a run's model made of them."""
+"""Simple models on the same folds: what the windows give without a network, next to what a run's model made of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, s
     label = seen.label.astype(str)
     classes = np.unique(label)
     repeats = sorted({repeat for repeat, _ in folds})[:MOST_REPEATS]
-    found = np.full((len(repeats), len(label), len(classes)), np.nan)
+    probabilities = np.full((len(repeats), len(label), len(classes)), np.nan)
     for repeat, fold in folds:
         if repeat not in repeats:
             continue
@@ -57,11 +57,11 @@ def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, s
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             fitted = model().fit(described[train], label[train])
-        found[repeats.index(repeat), test] = fitted.predict_proba(described[test])
-    return found
+        probabilities[repeats.index(repeat), test] = fitted.predict_proba(described[test])
+    return probabilities
 
 
-def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) -> dict[str, Any]:
+def reference_facts(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) -> dict[str, Any]:
     """AUROC among the windows of a fold, of the run and of two simple models, with 95% intervals of each and of the differences.
 
     reference: a linear model on means and deviations; trees: extra trees on the means of fifths. best_auroc: of whichever of the three
@@ -99,6 +99,8 @@ def beside(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) -> dict[s
     return facts | {"best_auroc": best} | flip_rate(target[known], [p[known] for p in means])
 
 
-def _interval(name: str, found: Interval | None) -> dict[str, float]:
+def _interval(name: str, interval: Interval | None) -> dict[str, float]:
     """The estimate and the ends of its interval as facts; none where there is no interval."""
-    return {} if found is None else {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+    return (
+        {} if interval is None else {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    )

@@ -24,37 +24,38 @@ SIGMAS = 2  # learned weights of the two losses, counted among the trainable par
 POINTER_OUTPUTS = 2
 TOLERANCE = 0.03  # between reported and constant-fold figures
 DRAWS = 2000
-SPREADS = (0.05, 0.10)  # deviation of honest probabilities, of a weak model
+SPREADS = (0.05, 0.10)  # deviation of calibrated probabilities, of a weak model
 
 
 def load(path: str | Path) -> dict[str, Any]:
     """Plain figures of a JSON file in any of the three forms. Raises DataError for another."""
     try:
-        found = codec.load_object(Path(path).read_bytes())
+        figures = codec.load_object(Path(path).read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read: {error}.", where=str(path), hint="Give a JSON object of figures.") from None
     try:
-        return plain(found)
+        return plain(figures)
     except DataError as error:
         raise DataError(error.what, where=str(path), hint=error.hint) from None
 
 
-def plain(found: dict[str, Any]) -> dict[str, Any]:
+def plain(figures: dict[str, Any]) -> dict[str, Any]:
     """The figures under the names of FIGURES. Raises DataError that names an unknown one."""
-    if "test_metrics" in found and "windowed_config" in found:
-        return _of_training_results(found)
-    if "avg_metrics" in found:
-        return _of_cv_summary(found)
-    unknown = [name for name in found if name not in FIGURES and name != "about"]
-    if unknown or not found:
+    if "test_metrics" in figures and "windowed_config" in figures:
+        return _of_training_results(figures)
+    if "avg_metrics" in figures:
+        return _of_cv_summary(figures)
+    unknown = [name for name in figures if name not in FIGURES and name != "about"]
+    if unknown or not figures:
         word = unknown[0] if unknown else "nothing"
-        raise DataError(f"{word} is no figure that the doctor reads.", hint=nearest(word, FIGURES))
-    wrong = [name for name, value in found.items() if not _fits(name, value)]
+        raise DataError(f"{word} is not a figure that the doctor reads.", hint=nearest(word, FIGURES))
+    wrong = [name for name, value in figures.items() if not _fits(name, value)]
     if wrong:
         raise DataError(
-            f"{wrong[0]}={found[wrong[0]]!r} cannot be.", hint=f"It is {FIGURES[wrong[0]]}: give a number of that kind."
+            f"{wrong[0]}={figures[wrong[0]]!r} cannot be.",
+            hint=f"It is {FIGURES[wrong[0]]}: give a number of that kind.",
         )
-    return found
+    return figures
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -76,8 +77,8 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _of_training_results(found: dict[str, Any]) -> dict[str, Any]:
-    metrics, windowed = found["test_metrics"], found["windowed_config"]
+def _of_training_results(results: dict[str, Any]) -> dict[str, Any]:
+    metrics, windowed = results["test_metrics"], results["windowed_config"]
     figures = {
         "masked_mae": metrics.get("val_mae"),
         "pretrain_jitter_std": windowed.get("jitter_sigma"),
@@ -86,14 +87,21 @@ def _of_training_results(found: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in figures.items() if _number(value)}
 
 
-def _of_cv_summary(found: dict[str, Any]) -> dict[str, Any]:
-    metrics, config = found["avg_metrics"], found.get("config") or {}
-    folds = found.get("fold_results") or []
+def _of_cv_summary(summary: dict[str, Any]) -> dict[str, Any]:
+    metrics, config = summary["avg_metrics"], summary.get("config") or {}
+    folds = summary.get("fold_results") or []
     figures: dict[str, Any] = {
-        "accuracy": metrics.get("accuracy"), "ece": metrics.get("ece"), "loss_class": metrics.get("loss_type"), "loss_pointer": metrics.get("loss_ptr"),
-        "center_mae_bars": metrics.get("center_mae"), "folds": len(folds) or None, "epochs": config.get("n_epochs"), "batch": config.get("batch_size"),
-        "pcgrad_threshold": config.get("pcgrad_threshold") if config.get("use_pcgrad") else None, "ece_bins": 10,
-    }  # fmt: skip
+        "accuracy": metrics.get("accuracy"),
+        "ece": metrics.get("ece"),
+        "loss_class": metrics.get("loss_type"),
+        "loss_pointer": metrics.get("loss_ptr"),
+        "center_mae_bars": metrics.get("center_mae"),
+        "folds": len(folds) or None,
+        "epochs": config.get("n_epochs"),
+        "batch": config.get("batch_size"),
+        "pcgrad_threshold": config.get("pcgrad_threshold") if config.get("use_pcgrad") else None,
+        "ece_bins": 10,
+    }
     conflicts = [fold["conflict_stats"] for fold in folds if fold.get("conflict_stats")]
     for name in ("conflict_rate", "projection_rate"):
         rates = [row[name] for row in conflicts if _number(row.get(name))]
@@ -130,7 +138,7 @@ def reported_case(figures: dict[str, Any], about: str = "", spec: Finetune | Non
     facts["jitter_std"] = None
     if n and facts["folds"] and facts["batch"]:
         facts["steps_per_epoch"] = math.ceil(n * (1 - 1 / facts["folds"]) / facts["batch"])
-    facts |= _constants(figures, counts) | _sizes(facts) | _honest(facts, counts)
+    facts |= _constants(figures, counts) | _sizes(facts) | _calibrated_ece(facts, counts)
     return Case("reported", facts, spec, about)
 
 
@@ -139,14 +147,13 @@ def _list(value: Any) -> list[float]:
 
 
 def _constants(figures: dict[str, Any], counts: list[float] | None) -> dict[str, Any]:
-    """Whether recalls and F1 are those of folds that answer one class each: told by the folds, or by arithmetic on the means."""
-    told = figures.get("fold_recalls")
-    if told:
-        constant = sum(sorted(pair) == [0.0, 1.0] for pair in told)
-        words = (
-            f"In {constant} of {len(told)} folds one class has recall 1 and the other 0: one answer for every window."
-        )
-        return {"constant_by_arithmetic": {"constant": constant > 0, "folds": len(told), "arithmetic": words}}
+    """Whether recalls and F1 are those of folds that predict one class each: from the folds, or from the means."""
+    fold_recalls = figures.get("fold_recalls")
+    if fold_recalls:
+        constant = sum(sorted(pair) == [0.0, 1.0] for pair in fold_recalls)
+        words = f"In {constant} of {len(fold_recalls)} folds one class has recall 1 and the other 0: "
+        words += "one predicted class for every window."
+        return {"constant_by_arithmetic": {"constant": constant > 0, "folds": len(fold_recalls), "arithmetic": words}}
     recall, folds = _list(figures.get("recall")), figures.get("folds")
     if len(recall) != 2 or not folds:
         return {}
@@ -166,8 +173,8 @@ def _constants(figures: dict[str, Any], counts: list[float] | None) -> dict[str,
             f"; their mean F1 is {folds - ones}/{folds}·2·{shares[0]:.3f}/(1+{shares[0]:.3f}) = {expected[0]:.3f} and {ones}/{folds}·2·{shares[1]:.3f}"
             f"/(1+{shares[1]:.3f}) = {expected[1]:.3f} (reported {f1[0]:.3f} and {f1[1]:.3f})"
         )
-    found = {"constant": off <= TOLERANCE, "folds": folds, "largest_difference": off, "arithmetic": f"{words}."}
-    return {"constant_by_arithmetic": found}
+    result = {"constant": off <= TOLERANCE, "folds": folds, "largest_difference": off, "arithmetic": f"{words}."}
+    return {"constant_by_arithmetic": result}
 
 
 def _sizes(facts: dict[str, Any]) -> dict[str, Any]:
@@ -176,13 +183,13 @@ def _sizes(facts: dict[str, Any]) -> dict[str, Any]:
     if not encoder:
         return {}
     size, terms = lstm_parameters(int(encoder["inputs"]), int(encoder["layers"]), int(encoder["hidden"]))
-    found: dict[str, Any] = {
+    sizes: dict[str, Any] = {
         "encoder_parameters": size,
         "encoder_arithmetic": f"{' + '.join(f'{term:,}' for term in terms)} = {size:,} by layer.",
     }
     if not trainable:
-        return found
-    found["trainable_share"] = trainable / (trainable + size)
+        return sizes
+    sizes["trainable_share"] = trainable / (trainable + size)
     width = 2 * int(encoder["hidden"])
     trunk = int(facts["trunk_width"] or 0)
     if facts["outputs"] is None and trunk:
@@ -192,13 +199,14 @@ def _sizes(facts: dict[str, Any]) -> dict[str, Any]:
             outputs = rest // (trunk + 1)
             classes = facts["n_classes"] or 2
             right = shared + classes * (trunk + 1) + pointer + SIGMAS
-            found["outputs"] = outputs
-            found["outputs_from_parameters"] = {
-                "trainable_parameters": trainable, "with_right_outputs": right,
+            sizes["outputs"] = outputs
+            sizes["outputs_from_parameters"] = {
+                "trainable_parameters": trainable,
+                "with_right_outputs": right,
                 "arithmetic": f"{shared:,} (trunk) + {outputs}·{trunk + 1} (classes) + {pointer} (pointer) + {SIGMAS} (σ) = {trainable:,}; {classes} outputs "
                 f"would make it {right:,}.",
-            }  # fmt: skip
-    return found
+            }
+    return sizes
 
 
 def lstm_parameters(inputs: int, layers: int, hidden: int) -> tuple[int, list[int]]:
@@ -207,8 +215,8 @@ def lstm_parameters(inputs: int, layers: int, hidden: int) -> tuple[int, list[in
     return sum(terms), terms
 
 
-def _honest(facts: dict[str, Any], counts: list[float] | None) -> dict[str, Any]:
-    """The ECE that an honest weak model shows by the mean over folds of P(last class): median, and 95th percentile at most."""
+def _calibrated_ece(facts: dict[str, Any], counts: list[float] | None) -> dict[str, Any]:
+    """The ECE that a calibrated weak model shows by the mean over folds of P(last class): median, and 95th percentile at most."""
     n, folds = facts["n_windows"], facts["folds"]
     by_folds = "fold" in (facts["ece_convention"] or "")
     if facts["ece"] is None or not counts or not n or not folds or not by_folds:
@@ -224,7 +232,7 @@ def _honest(facts: dict[str, Any], counts: list[float] | None) -> dict[str, Any]
 
 
 def _null(rng: np.random.Generator, base: float, spread: float, shape: tuple[int, int, int]) -> tuple[float, float]:
-    """Median and 95th percentile of the ECE of honest probabilities around `base` with deviation `spread`."""
+    """Median and 95th percentile of the ECE of calibrated probabilities around `base` with deviation `spread`."""
     n, folds, bins = shape
     size = n // folds
     p = np.clip(rng.normal(base, spread, (DRAWS, folds, size)), 0.01, 0.99)

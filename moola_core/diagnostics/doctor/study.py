@@ -11,7 +11,7 @@ from moola_core.specs import Study
 SAME = ("layers", "hidden", "epochs", "patience", "trainable_parameters")
 SETTINGS = ("model.layers", "model.hidden", "training.epochs", "training.patience")
 # Of a simple arm against the best network.
-TITLE = {"helps": "A simple arm is better", "equivalent": "A simple arm does as well"}
+TITLE = {"helps": "A simple model is better", "equivalent": "A simple model is as good"}
 TITLES = {
     "trainable_parameters": "trainable parameters",
     "layers": "encoder layers",
@@ -43,13 +43,17 @@ class ArmsDiffer(Check):
         }
         if not unequal:
             return None
-        told = "; ".join(
-            f"{TITLES[name]} " + ", ".join(f"{arm} {value if isinstance(value, str) else f'{value:,}' if value is not None else 'none'}" for arm, value in row.items())
+        differences = "; ".join(
+            f"{TITLES[name]} "
+            + ", ".join(
+                f"{arm} {value if isinstance(value, str) else f'{value:,}' if value is not None else 'none'}"
+                for arm, value in row.items()
+            )
             for name, row in unequal.items()
-        )  # fmt: skip
+        )
         return self.finding(
             NOTE if set(unequal) == {"trainable_parameters"} else HARMS,
-            f"Beside what is compared, the arms differ in {told}.",
+            f"Apart from what is compared, the arms differ in {differences}.",
             {TITLES[name]: row for name, row in unequal.items()},
             "A verdict then says which bundle is better, not why. Give every arm the same encoder, epochs and early stopping but for the one "
             "thing that is compared.",
@@ -76,7 +80,7 @@ class SimpleArm(Check):
     Reads `verdicts` as a study gives them, and `reference_arms`, the names of its simple models.
     """
 
-    id, title = "simple_arm", "A simple arm does as well"
+    id, title = "simple_arm", "A simple model is as good or better"
     kinds = ("study",)
 
     def judge(self, case: Case) -> Finding | None:
@@ -93,6 +97,6 @@ class SimpleArm(Check):
             HARMS if best["verdict"] == "helps" else NOTE,
             f"{best['arm']} against {best['against']}: macro F1 {best['delta']:+.3f}, 95% from {best['low']:+.3f} to {best['high']:+.3f}.",
             {name: best[name] for name in ("arm", "against", "delta", "low", "high", "p_helps")},
-            "What a simple model reaches on the same folds is what the features give for nothing. Use it until the difference is clear.",
-            title=TITLE.get(best["verdict"], "A simple arm may do as well"),
-        )  # fmt: skip
+            "What a simple model reaches on the same folds is what the features give without a network. Use it until the difference is clear.",
+            title=TITLE.get(best["verdict"], "A simple model may be as good"),
+        )

@@ -40,7 +40,7 @@ class SigmaNeverMoved(Check):
         start, end, expected = case["sigma_start_ratio"], case["sigma_end_ratio"], case["sigma_expected_ratio"]
         way = math.log(expected / start)
         if abs(way) < LEAST_WAY:
-            raise CannotJudge("The losses imply the σ that it starts from.")
+            raise CannotJudge("The σ expected at the optimum is the one that it starts from.")
         done = math.log(end / start) / way
         if done >= ARRIVED:
             return None
@@ -48,17 +48,22 @@ class SigmaNeverMoved(Check):
         # With room enough it did move, and the losses moved faster: that is worth a note, not this name.
         stuck = done < STUCK and (rate * steps < 2 * abs(way) or abs(math.log(end / start)) < STILL)
         evidence = {
-            "start": start, "end": end, "expected": expected, "share_of_the_way": done, "steps_per_fit": steps, "log_variance_rate": rate,
-        }  # fmt: skip
+            "start": start,
+            "end": end,
+            "expected": expected,
+            "share_of_the_way": done,
+            "steps_per_fit": steps,
+            "log_variance_rate": rate,
+        }
         return self.finding(
             HARMS if stuck else NOTE,
-            f"σ pointer / σ class went from {start:.2f} to {end:.2f}; the losses imply {expected:.2f}, so it made {done:.1%} of the way. "
+            f"σ pointer / σ class went from {start:.2f} to {end:.2f}; {expected:.2f} is expected at the optimum, so it made {done:.1%} of the way. "
             f"Adam moves log σ² by at most {rate:g} a step, {rate * steps:.2g} in {steps} steps, and {2 * abs(way):.1f} was needed.",
             evidence,
-            "The weighting was never on: this run had fixed weights of 1 and ½. Raise loss.log_variance_rate so that σ arrives, or say "
-            "what the weights are to be.",
+            "The weighting was never on: this run had fixed weights of 1 and ½. Raise loss.log_variance_rate so that σ converges, or set "
+            "fixed weights.",
             fix_spec(case, {"loss.log_variance_rate": self._rate(way, steps)}),
-        )  # fmt: skip
+        )
 
     @staticmethod
     def _rate(way: float, steps: int) -> float:
@@ -84,12 +89,13 @@ class SigmaFollowsLoss(Check):
         if low <= end <= high or abs(math.log(end / expected)) > 1.0:
             return None
         return self.finding(
-            NOTE, f"σ pointer / σ class is {end:.2f}, outside [{low:g}, {high:g}]; the losses alone imply {expected:.2f}.",
+            NOTE,
+            f"σ pointer / σ class is {end:.2f}, outside [{low:g}, {high:g}]; from the losses alone {expected:.2f} is expected at the optimum.",
             {"end": end, "expected": expected, "low": low, "high": high},
             "At its optimum σ² is the loss (twice the cross-entropy), so the ratio tells units, not difficulty. Read errors in bars "
-            "beside it; to weigh the tasks alike use equal weighting.",
+            "next to it; to weigh the tasks alike use equal weighting.",
             fix_spec(case, {"loss.weighting": "equal"}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -108,12 +114,13 @@ class SigmaAtLimit(Check):
         if not limited:
             return None
         return self.finding(
-            HARMS, f"In {limited} of {fits} fits σ reached the limit that keeps it finite. There the limit decides how the losses are weighed.",
+            HARMS,
+            f"In {limited} of {fits} fits σ reached the limit that keeps it finite. There the limit decides how the losses are weighed.",
             {"fits_at_limit": limited, "fits": fits},
             "σ² follows the loss, so it runs to its limit when a loss falls to almost 0, and that task then outweighs the other. Look for a "
             "task that is memorised or whose answer is constant. Lower loss.log_variance_rate, or use equal weighting.",
             fix_spec(case, {"loss.weighting": "equal"}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -136,12 +143,13 @@ class PcgradIdle(Check):
             else ""
         )
         return self.finding(
-            HARMS, f"{conflict:.0%} of the steps conflict and {projected:.1%} are projected: {1 - projected / conflict:.0%} of the conflicts are left.{below}",
+            HARMS,
+            f"{conflict:.0%} of the steps conflict and {projected:.1%} are projected: {1 - projected / conflict:.0%} of the conflicts are left.{below}",
             {"conflict_rate": conflict, "projection_rate": projected, "pcgrad_threshold": threshold},
             "PCGrad as it is set does next to nothing, so nothing can be said for or against it. Project every conflict, threshold 0, or "
             "switch it off.",
             fix_spec(case, {"loss.pcgrad_threshold": 0.0}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -160,10 +168,12 @@ class PcgradNothingShared(Check):
         if case["shared_parameters"] > 0:
             return None
         return self.finding(
-            HARMS, "0 trainable parameters are shared by the two tasks, so every cosine is 0 by definition.", {"shared_parameters": 0},
+            HARMS,
+            "0 trainable parameters are shared by the two tasks, so every cosine is 0 by definition.",
+            {"shared_parameters": 0},
             "With a frozen encoder, no trunk and separate heads the tasks cannot conflict. Switch PCGrad off, or let the encoder train.",
             fix_spec(case, {"loss.pcgrad": False}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -181,19 +191,20 @@ class ProjectionNotApplied(Check):
         if off <= UNAPPLIED:
             return None
         return self.finding(
-            BLOCKS, f"On the shared parameters the gradient that is applied differs from the projected one by {off:.0%} of its size (median).",
+            BLOCKS,
+            f"On the shared parameters the gradient that is applied differs from the projected one by {off:.0%} of its size (median).",
             {"unapplied": off},
             "The projection is computed and then lost, as when gradients are accumulated on top of it. Clear the gradients before "
             "writing the projected ones.",
             fix_spec(case, {"faults.accumulated_gradients": False}),
-        )  # fmt: skip
+        )
 
 
 @register
 class TaskStarved(Check):
     """One task's gradients are negligible on the parameters that both train."""
 
-    id, title = "task_starved", "One task is starved"
+    id, title = "task_starved", "One task gets almost no gradient"
     kinds = ("finetune",)
     after = ("sigma_never_moved", "nothing_unfrozen")
     shows = "balance"
@@ -209,7 +220,7 @@ class TaskStarved(Check):
             HARMS if small < STARVED else NOTE,
             f"On the shared parameters the {starved} task's gradient is {small:.2g} of the other's (median of the norms).",
             {"gradient_ratio": ratio, "starved": starved},
-            f"The shared weights are trained for one task; the {starved} head lives on what that leaves. Weigh the losses by their first "
-            "epoch (equal), or learn the weights at a rate that arrives.",
+            f"The shared weights are trained for one task; the {starved} head has to use features learned for the other. Weigh the losses by their first "
+            "epoch (equal), or raise the learning rate of the task weights.",
             fix_spec(case, {"loss.weighting": "equal"}),
-        )  # fmt: skip
+        )

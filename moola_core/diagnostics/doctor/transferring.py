@@ -10,7 +10,7 @@ NOISY = 0.05
 FAR_AUC = 0.95
 
 
-def _told(gap: dict[str, float]) -> str:
+def _gap_text(gap: dict[str, float]) -> str:
     """A difference of two probes with its interval."""
     return f"difference {gap['value']:+.3f}, 95% from {gap['low']:+.3f} to {gap['high']:+.3f}"
 
@@ -36,10 +36,13 @@ class CheckpointUnfit(Check):
         wanted = case.get("checkpoint_settings") or {}
         reference = case.spec.transfer.checkpoint if case.spec is not None else ""
         return self.finding(
-            BLOCKS, f"The run would fail as it starts. {problem}", {"checkpoint": reference, "problem": problem, "its_settings": wanted},
-            case.get("checkpoint_advice") or "Give another checkpoint, or start from random weights: transfer.schedule=none.",
+            BLOCKS,
+            f"The run would fail as it starts. {problem}",
+            {"checkpoint": reference, "problem": problem, "its_settings": wanted},
+            case.get("checkpoint_advice")
+            or "Give another checkpoint, or start from random weights: transfer.schedule=none.",
             fix_spec(case, wanted) if wanted else None,
-        )  # fmt: skip
+        )
 
 
 @register
@@ -63,41 +66,58 @@ class FrozenBottleneck(Check):
         lost = frozen and (below or (raw_gap is not None and raw_gap["high"] < 0))
         if not below and not narrow and not lost:
             return None
-        told = f"A linear probe reads AUROC {used:.3f} from the encoder, {random:.3f} from the same one with random weights ({_told(gap)})"
-        told += (
-            f", {raw:.3f} from the raw features ({_told(raw_gap)})" if raw is not None and raw_gap is not None else ""
+        summary = f"A linear probe reads AUROC {used:.3f} from the encoder, {random:.3f} from the same one with random "
+        summary += f"weights ({_gap_text(gap)})"
+        summary += (
+            f", {raw:.3f} from the raw features ({_gap_text(raw_gap)})"
+            if raw is not None and raw_gap is not None
+            else ""
         )
-        told += f"; {share:.1%} of the parameters train" if share is not None else ""
+        summary += f"; {share:.1%} of the parameters train" if share is not None else ""
         return self.finding(
             HARMS if lost else NOTE,
-            f"{told}.",
-            {"probe_encoder": used, "probe_random": random, "probe_raw": raw, "gap_random": gap, "gap_raw": raw_gap, "trainable_share": share},
-            ("What the encoder does not pass on, no head can learn. " if below or lost else
-             "It is not shown that the encoder passes on less than random weights do, yet nearly all of the network is fixed. ")
+            f"{summary}.",
+            {
+                "probe_encoder": used,
+                "probe_random": random,
+                "probe_raw": raw,
+                "gap_random": gap,
+                "gap_raw": raw_gap,
+                "trainable_share": share,
+            },
+            (
+                "What the encoder does not pass on, no head can learn. "
+                if below or lost
+                else "It is not shown that the encoder passes on less than random weights do, yet nearly all of the network is fixed. "
+            )
             + "Train the encoder too (full, at a lower rate), or start from another.",
-            fix_spec(case, {"transfer.schedule": "full", "faults.noise_encoder": False}) if case.kind == "finetune" else None,
-        )  # fmt: skip
+            fix_spec(case, {"transfer.schedule": "full", "faults.noise_encoder": False})
+            if case.kind == "finetune"
+            else None,
+        )
 
     def _reported(self, case: Case, share: float) -> Finding | None:
         if share >= NARROW:
             return None
         encoder, heads = case["encoder_parameters"], case["trainable_parameters"]
-        told = f"The frozen encoder has {encoder:,} parameters ({encoder / (encoder + heads):.0%}); {heads:,} train ({share:.0%})."
+        summary = f"The frozen encoder has {encoder:,} parameters ({encoder / (encoder + heads):.0%}); {heads:,} train ({share:.0%})."
         believed = case.get("encoder_parameters_believed")
         evidence = {"encoder_parameters": encoder, "trainable_parameters": heads, "trainable_share": share}
         if believed:
             evidence |= {"encoder_parameters_believed": believed}
-            told += f" Believed were {believed:,} ({believed / (believed + heads):.0%})."
-        told += f" {case.get('encoder_arithmetic') or ''}"
+            summary += f" Believed were {believed:,} ({believed / (believed + heads):.0%})."
+        summary += f" {case.get('encoder_arithmetic') or ''}"
         return self.finding(
-            HARMS, told.strip(), evidence,
-            "Nearly the whole network is what pre-training left. Probe it beside random weights before building on it, and let it train.",
-        )  # fmt: skip
+            HARMS,
+            summary.strip(),
+            evidence,
+            "Nearly the whole network is what pre-training left. Compare its linear probe with that of random weights before building on it, and let it train.",
+        )
 
 
 @register
 class FrozenDropout(Check):
-    """A frozen encoder gives other answers to the same window each time."""
+    """A frozen encoder gives other outputs for the same window each time."""
 
     id, title = "frozen_dropout", "Dropout left on in a frozen encoder"
     kinds = ("finetune",)
@@ -108,11 +128,12 @@ class FrozenDropout(Check):
         if noise <= NOISY:
             return None
         return self.finding(
-            HARMS, f"In training the frozen encoder's answers to the same windows differ by {noise:.0%} of what windows differ by.",
+            HARMS,
+            f"In training the frozen encoder's outputs for the same windows differ by {noise:.0%} of what windows differ by.",
             {"encoder_noise": noise},
             "Dropout in weights that cannot adapt to it is noise alone. Put a frozen encoder in evaluation mode.",
             fix_spec(case, {"faults.frozen_dropout": False}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -130,12 +151,13 @@ class NothingUnfrozen(Check):
         if changed > 0:
             return None
         return self.finding(
-            HARMS, f"The schedule is {case['schedule']}, and 0 of the encoder's tensors changed in any phase.",
+            HARMS,
+            f"The schedule is {case['schedule']}, and 0 of the encoder's tensors changed in any phase.",
             {"encoder_changed": changed, "schedule": case["schedule"]},
             "The names that were to be unfrozen match nothing, or their learning rate is 0. Compare the schedule with the parameters' "
             "names; the run's events list what changed.",
             fix_spec(case, {"faults.nothing_unfrozen": False, "transfer.schedule": "full"}),
-        )  # fmt: skip
+        )
 
 
 @register
@@ -151,17 +173,19 @@ class StateMismatch(Check):
         if before == now:
             return None
         gap = case.get("state_gap")
-        told = f"Pre-training read features of {before} state, this run of {now} state."
+        summary = f"Pre-training read features of {before} state, this run of {now} state."
         if gap is not None:
-            told += f" In the first 15 bars they differ by {gap:.2f} standard deviations on average."
+            summary += f" In the first 15 bars they differ by {gap:.2f} standard deviations on average."
         bars = case.spec is not None and case.spec.data.bars
         possible = before == "restarted" or bars
         return self.finding(
-            HARMS, told, {"pretrained_state": before, "state": now, "state_gap": gap},
+            HARMS,
+            summary,
+            {"pretrained_state": before, "state": now, "state_gap": gap},
             "The encoder meets the start of every window as something that it has never seen. Use the same state on both sides"
             + ("." if possible else "; continuous state needs the bars (data.bars)."),
             fix_spec(case, {"features.state": before}) if possible else None,
-        )  # fmt: skip
+        )
 
 
 @register
@@ -181,12 +205,17 @@ class DomainShift(Check):
         drivers = list(case.get("domain_drivers") or [])[:4]
         return self.finding(
             HARMS if auc > FAR_AUC else NOTE,
-            f"Labelled windows are told from those of pre-training with AUROC {auc:.2f}; without a difference it stays below {null:.2f}. It goes "
-            f"by {', '.join(drivers) or 'many features'}.",
+            f"A classifier separates labelled windows from those of pre-training with AUROC {auc:.2f}; without a difference it stays below {null:.2f}. It relies "
+            f"on {', '.join(drivers) or 'many features'}.",
             {"domain_auc": auc, "null_high": null, "drivers": drivers},
             "Curated windows always differ somewhat. "
-            + ("This much means that pre-training saw another market: use bars of the same instrument" if auc > FAR_AUC else
-               "Whether it matters, only a comparison can tell: use bars of the same instrument")
+            + (
+                "This much means that pre-training saw another market: use bars of the same instrument"
+                if auc > FAR_AUC
+                else "Whether it matters, only a comparison can tell: use bars of the same instrument"
+            )
             + ", or keep the windows most like the labelled ones (sampling.keep=similar).",
-            fix_spec(case, {"sampling.keep": "similar"}) if case.kind == "pretrain" and case.get("labelled_located") else None,
-        )  # fmt: skip
+            fix_spec(case, {"sampling.keep": "similar"})
+            if case.kind == "pretrain" and case.get("labelled_located")
+            else None,
+        )

@@ -1,4 +1,4 @@
-"""What each feature contributes to what the models answer."""
+"""What each feature contributes to what the models predict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Attribution:
     """Exact grouped Shapley values of the out-of-fold models of the first `repeats` repeats, one row a window and repeat.
 
     groups [G]: features, or price_path as one; outputs [O]: `logit of A over B` (or of each class over the others), center and
-    length in bars; values [n, G, O]; empty, full [n, O]: the output with every feature at its mean course, and as it is, so that
+    length in bars; values [n, G, O]; empty, full [n, O]: the output with every feature at its average input, and as it is, so that
     empty + Σ values = full; level [n, G]: each window's standardised mean of the group (0 for price_path), the beeswarm's colour;
     course [O, K, F]: mean absolute expected gradient of each feature of `features` [F] at each bar.
     """

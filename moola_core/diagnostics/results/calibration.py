@@ -1,4 +1,4 @@
-"""How honest the probabilities are."""
+"""How well calibrated the probabilities are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moola_core.diagnostics.results.interval import Interval
 class ReliabilityBin:
     """One bin of top-label confidence: its edges, `count` windows, mean `confidence`, their `accuracy`.
 
-    low, high: where the accuracy of such a bin lies with probability 0.95 when the probabilities are honest.
+    low, high: where the accuracy of such a bin lies with probability 0.95 when the probabilities are calibrated.
     """
 
     left: float
@@ -25,7 +25,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class CalibrationError:
-    """An ECE by one convention: its `value`, the bootstrap interval over windows, and its median and 95th percentile when honest."""
+    """An ECE by one convention: its `value`, the bootstrap interval over windows, and its median and 95th percentile when calibrated."""
 
     convention: str
     value: float
@@ -49,11 +49,11 @@ class Recalibrated:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How honest the out-of-fold probabilities of one repeat are.
+    """How well calibrated the out-of-fold probabilities of one repeat are.
 
-    errors: by convention, the first is the one to read; p_value: share of honest models with an ECE at least as large;
+    errors: by convention, the first is the one to read; p_value: share of calibrated models with no smaller ECE;
     brier = reliability − resolution + uncertainty (+ within), by 10 bins of each class's probability;
-    spiegelhalter_z: of the Brier score, beyond ±1.96 is not honest; recalibrated: the first row is the run as it is.
+    spiegelhalter_z: of the Brier score, beyond ±1.96 is miscalibrated; recalibrated: the first row is the run as it is.
     """
 
     repeat: int
@@ -71,8 +71,8 @@ class Calibration:
 class CalibrationReport:
     """Calibration of each repeat of the cross-validation; repeats are not pooled, for they hold the same windows.
 
-    auroc: AUROC among the windows of a fold, over all repeats; excess: mean Brier score less the one that the probabilities promise:
-    above 0 they are too sure, below 0 not sure enough; gains: by how much each recalibration lowers the log loss, at a confidence
+    auroc: AUROC among the windows of a fold, over all repeats; excess: mean Brier score less the one expected from the probabilities:
+    above 0 they are overconfident, below 0 underconfident; gains: by how much each recalibration lowers the log loss, at a confidence
     that allows for there being several. Each with its interval over windows and repeats; None where it was not measured.
     brier_convention: whose Brier score it is; None for the sum over classes, as older versions stored it.
     """

@@ -13,8 +13,9 @@ class Verdict:
     delta: mean over repeats of the difference, pooled out of fold; low, high: its interval at confidence `level` (Holm over the arms of
     this metric); verdict: helps, hurts, equivalent or undecided; p_helps, p_hurts: share of the draws on either side of no
     difference; p: two-sided, as drawn, p_holm: over the arms; strict_p, strict_low, strict_high: Nadeau and Bengio's corrected t over folds;
-    resolvable: the smallest true difference that this design finds four times in five; labels_needed, repeats_needed: how many windows
-    or repeats would settle the difference as it stands (None: not by these alone, or settled); better: higher or lower.
+    resolvable: the smallest true difference that this design finds with 80% power; labels_needed, repeats_needed: sample
+    size needed to decide the difference as it stands, in windows or repeats (None: not by these alone, or decided);
+    better: higher or lower.
     """
 
     arm: str
@@ -90,7 +91,7 @@ class LabelCurve:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Arms on the same folds, each beside `against`.
+    """Arms on the same folds, each compared with `against`.
 
     verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
     arm, the largest first; sentence: the answer in words; beaten_by: simple models whose macro F1 is above every network's; label_curve: where the arms

@@ -26,7 +26,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A window that the models contradict: its label, their answer, and the mean probability of each."""
+    """A window that the models contradict: its label, their predicted class, and the mean probability of each."""
 
     window_id: str
     label: str
@@ -37,7 +37,7 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Errors:
-    """Where a run is wrong: slices, its most confident errors, and labels worth a second look (with the reason if there are none)."""
+    """Where a run is wrong: slices, its most confident errors, and possible label errors (with the reason if there are none)."""
 
     slices: tuple[Slice, ...]
     confident: tuple[Suspect, ...]

@@ -59,8 +59,8 @@ class Evaluation:
 
     metrics: name to Spread over repeats, each pooled out of fold within its repeat; per-class ones nest by class.
     by_repeat: one dict of plain numbers a repeat, same names.
-    majority: accuracy and macro F1 of always answering the commonest class.
-    auroc_within_folds: AUROC among the windows of a fold; over_majority: accuracy less the commonest class's; pointer_gains: by how
+    majority: accuracy and macro F1 of always predicting the most frequent class.
+    auroc_within_folds: AUROC among the windows of a fold; over_majority: accuracy less the most frequent class's; pointer_gains: by how
     many bars the error of the center and of the length is smaller than that of the constant pointer. Each with its 95% interval over
     windows, those that share bars taken together, and repeats; None where it was not measured, as by older versions.
     brier_convention: whose Brier score it is; None for the sum over classes, as older versions stored it.

@@ -1,4 +1,4 @@
-"""Features beside labels."""
+"""Features and labels."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ColumnFact:
 
 @dataclass(frozen=True)
 class FeatureReport:
-    """Features beside labels.
+    """Features and labels.
 
     table: one row a feature, aggregate and class; distributions: window means by feature and class; course_mean, course_error
     [classes, features, K]: mean over the windows at each bar, and its standard error; correlation [features, features] of the

@@ -14,24 +14,24 @@ UNMEASURED: Outcome = "unmeasured"
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate, `value`, with its confidence interval from `low` to `high` (95% unless said otherwise where it is used)."""
+    """An estimate, `value`, with its confidence interval from `low` to `high` (95% unless stated otherwise where it is used)."""
 
     value: float
     low: float
     high: float
 
 
-def above(found: Interval | None, than: float = 0.0, at_most: float | None = None) -> Outcome:
+def above(interval: Interval | None, than: float = 0.0, at_most: float | None = None) -> Outcome:
     """Whether the interval supports the claim that the quantity is larger than `than`.
 
     supported: all of it lies above; opposed: all of it lies below (or below `at_most`, where a gain smaller than that is as good as
     none); open: it cannot be told; unmeasured: there is no interval, as in results of older versions.
     """
-    if found is None:
+    if interval is None:
         return UNMEASURED
-    if found.low > than:
+    if interval.low > than:
         return SUPPORTED
-    return OPPOSED if found.high < (than if at_most is None else at_most) else OPEN
+    return OPPOSED if interval.high < (than if at_most is None else at_most) else OPEN
 
 
 ONE_BAR = 1.0

@@ -1,4 +1,4 @@
-"""What a run's models say of new windows."""
+"""What a run's models predict for new windows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Expansion:
     """A stretch of bars in which at least half of the windows that cover it see the expansion.
 
-    first, last: bar numbers, inclusive; label: the likeliest class of those windows, with its mean probability and the share of
+    first, last: bar numbers, inclusive; label: the most likely class of those windows, with its mean probability and the share of
     the covering windows that agree on the middle bar (`support`); start_time, end_time: ISO, UTC.
     """
 
@@ -24,9 +24,9 @@ class Expansion:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the ensemble of `fits` networks said of `windows` windows; the rows are in predicted.parquet.
+    """What the ensemble of `fits` networks predicted for `windows` windows; the rows are in predicted.parquet.
 
-    counts: windows by predicted class; agreement: mean share of the fits that answer as the ensemble does; foreign: windows that
+    counts: windows by predicted class; agreement: mean share of the fits that predict the same class as the ensemble; foreign: windows that
     lie further from the training windows than 99% of those lie from each other (None where that could not be judged);
     training: windows that share bars with those the fits were trained on; over_bars: whether the windows were cut from bars at
     `stride`; expansions: in the order of time, over bars only.

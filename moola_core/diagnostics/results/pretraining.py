@@ -38,7 +38,7 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure beside what needs no learning; `better` is higher or lower; gain: by how much it is better, with its interval."""
+    """One figure next to what needs no learning; `better` is higher or lower; gain: by how much it is better, with its interval."""
 
     name: str
     value: float

@@ -24,7 +24,7 @@ class FeatureShift:
 
 @dataclass(frozen=True)
 class Foreign:
-    """A labelled window and how surely it is told from the other bars."""
+    """A labelled window and how confidently a classifier separates it from the other bars."""
 
     window_id: str
     probability: float
@@ -33,7 +33,7 @@ class Foreign:
 @dataclass(frozen=True)
 class Domain:
     """A classifier that tells labelled windows from the others, cross-validated: its AUROC, where it would lie if there were no
-    difference (95% of `draws` shuffles), the numbers that it goes by with their weights, and the labelled windows it is surest of.
+    difference (95% of `draws` shuffles), the numbers that it relies on with their weights, and the labelled windows it is most confident of.
 
     interval: of the AUROC, 95% over windows, those that share bars taken together; None where it was not measured.
     """

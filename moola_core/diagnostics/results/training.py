@@ -27,7 +27,7 @@ class TaskBalance:
 class Balance:
     """How the two tasks shared the training.
 
-    sigma_ratio: σ pointer / σ class at the end, beside its target range and the value that the losses imply; gradient_ratio:
+    sigma_ratio: σ pointer / σ class at the end, with its target range and the value expected at the optimum; gradient_ratio:
     median norm of the pointer's gradient over the class's on the shared parameters; cosines [20]: counts between cosine_edges [21]
     over the `measured` of all `steps`.
     """

@@ -1,4 +1,4 @@
-"""What became of a pre-trained encoder in fine-tuning."""
+"""How fine-tuning changed a pre-trained encoder."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def run(run: Run, listen: Listen | None = None) -> None:
         )
     keep_freed_memory()
     started = time.monotonic()
-    with Room(run) as room, beating(run), _told_to_end():
+    with Room(run) as room, beating(run), _ending_on_term():
         try:
             bonds.refuse_circle(run)
             run.sweep()
@@ -86,12 +86,12 @@ def _end(run: Run, error: BaseException) -> tuple[str, str]:
     if asked(run):
         return "cancelled", "Cancelled."
     if isinstance(error, Terminated):
-        return "lost", "Its process was told to end by the system. It can be resumed."
+        return "lost", "Its process was terminated by the system. It can be resumed."
     return "cancelled" if isinstance(error, KeyboardInterrupt) else "failed", _sentence(error)
 
 
 @contextmanager
-def _told_to_end() -> Iterator[None]:
+def _ending_on_term() -> Iterator[None]:
     """Inside, the first TERM raises Terminated; later ones do not disturb what is written then."""
 
     def tell(*_: object) -> None:
@@ -130,8 +130,8 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "Out of memory. Ask for a smaller model or batch, or for training.processes=1."
-    told = str(error).strip().splitlines() or ["no message"]
-    return f"{type(error).__name__}: {told[0]}. Its log has the details."
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[0]}. See its log for details."
 
 
 def _host() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Finished runs beside each other: what differs, the verdicts, and where the gains are."""
+"""Finished runs compared: what differs, the verdicts, and where the gains are."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.e
 def work(run: Run, listen: Listen | None) -> None:
     """Compare the runs that the spec names."""
     spec = run.spec
-    found: dict[str, Run] = {}
+    runs: dict[str, Run] = {}
     for one in comparable(Store(run.store_root), spec.runs):
-        found[_name(one, found)] = one
-    run.write_result("comparison", build("comparison", found, next(iter(found)), (spec.margin, spec.seed)))
+        runs[_name(one, runs)] = one
+    run.write_result("comparison", build("comparison", runs, next(iter(runs)), (spec.margin, spec.seed)))
 
 
 def _name(run: Run, taken: Mapping[str, Run]) -> str:
@@ -52,11 +52,20 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
         gains = {arm: _gains(one, predictions[against], common) for arm, one in predictions.items() if arm != against}
     beaten = _beaten(arms)
     return Comparison(
-        name, against, max(len(table["window_id"].unique()) for table in tables.values()), len(common),
-        min(int(table["repeat"].nunique()) for table in tables.values()), arms, verdicts, _differences(runs), gains,
-        sentence(verdicts, arms, against, beaten, why_not), beaten, why_not,
+        name,
+        against,
+        max(len(table["window_id"].unique()) for table in tables.values()),
+        len(common),
+        min(int(table["repeat"].nunique()) for table in tables.values()),
+        arms,
+        verdicts,
+        _differences(runs),
+        gains,
+        sentence(verdicts, arms, against, beaten, why_not),
+        beaten,
+        why_not,
         _label_curve(runs, arms),
-    )  # fmt: skip
+    )
 
 
 def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...]) -> LabelCurve | None:
@@ -78,9 +87,14 @@ def _divided(table: pd.DataFrame) -> str:
 
 def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]) -> str:
     if len({run.record.data_hashes.get("windows") for run in runs.values()}) > 1:
-        return f"The runs are about different windows; side by side on the {len(common)} that they share, without a verdict."
+        return (
+            f"The runs use different windows; shown together on the {len(common)} that they share, without a verdict."
+        )
     if len({_divided(table) for table in tables.values()}) > 1:
-        return "The runs were divided into different folds; side by side, without a verdict. Give them the same folds, repeats and seed."
+        return (
+            "The runs use different folds; shown together, without a verdict. "
+            "Give them the same folds, repeats and seed."
+        )
     if any(groups_of(run) is None for run in runs.values()):
         return "A run is of a version that did not keep which windows share bars; launch it again for a verdict."
     return ""
@@ -138,10 +152,18 @@ def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFa
     }
     scores = tuple(float(row["f1_macro"]) for row in shown.by_repeat if row.get("f1_macro") is not None)
     return ArmFacts(
-        name, run.id, "network" if network else spec.reference, metrics, scores,
-        record.counts["trainable_parameters"] if network else None, median["best_epochs"], median["epochs_run"],
-        spec.training.patience if network else None, record.seconds, record.state,
-    )  # fmt: skip
+        name,
+        run.id,
+        "network" if network else spec.reference,
+        metrics,
+        scores,
+        record.counts["trainable_parameters"] if network else None,
+        median["best_epochs"],
+        median["epochs_run"],
+        spec.training.patience if network else None,
+        record.seconds,
+        record.state,
+    )
 
 
 def _differences(runs: Mapping[str, Run]) -> tuple[Difference, ...]:
@@ -158,8 +180,8 @@ def _differences(runs: Mapping[str, Run]) -> tuple[Difference, ...]:
             "engine": counts.get("engine", "sequential"),  # runs of before there was a choice
         }
     names = dict.fromkeys(name for one in every.values() for name in one if not name.startswith(SAME))
-    found = [Difference(name, {arm: _shown(one.get(name)) for arm, one in every.items()}) for name in names]
-    return tuple(row for row in found if len(set(row.values.values())) > 1)
+    rows = [Difference(name, {arm: _shown(one.get(name)) for arm, one in every.items()}) for name in names]
+    return tuple(row for row in rows if len(set(row.values.values())) > 1)
 
 
 def _shown(value: Any) -> str:

@@ -82,7 +82,7 @@ def work(run: Run, listen: Listen | None) -> None:
 
 
 def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
-    """Attribution of the run `about`, its progress told in the record of `run`."""
+    """Attribution of the run `about`, its progress kept in the record of `run`."""
     material = load_labelled(about.spec.data, about.spec.features, run.store_root / "cache")
     progress: dict[str, Any] = {"done": 0, "total": len(material.kept), "epochs": 1, "unit": "windows"}
     relay = Relay(run, progress, listen)
@@ -93,9 +93,9 @@ def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
 
     device = asking_device(about.spec.training)
     work = partial(processes.each, explain_job) if device == "cpu" else partial(explain_together, device=device)
-    found = attribute(about, material.kept, material.x, run.spec.repeats, tell, work)
+    attribution = attribute(about, material.kept, material.x, run.spec.repeats, tell, work)
     relay.flush()
-    return found
+    return attribution
 
 
 def groups_of(windows: Windows) -> np.ndarray:
@@ -105,14 +105,14 @@ def groups_of(windows: Windows) -> np.ndarray:
 
 
 def features(spec: Diagnose, material: Labelled) -> FeatureReport:
-    """Features beside the labels."""
+    """Features and the labels: how they are associated."""
     kept, columns = material.kept, names(spec.features.columns)
     how = (spec.permutations, spec.seed)
     return with_expectations(feature_report(material.x, kept.label, kept.start, columns, groups_of(kept), how))
 
 
 def shifted(spec: Diagnose, material: Labelled) -> Shift:
-    """Labelled windows beside windows of the same bars that share none with them, and beside those of grades left out."""
+    """Labelled windows against windows of the same bars that share none with them, and those of grades left out."""
     kept, every, bars = material.kept, material.every, material.bars
     others: dict[str, np.ndarray] = {}
     out = every.select(~np.isin(every.window_id.astype(str), kept.window_id.astype(str)))

@@ -13,7 +13,7 @@ import numpy as np
 from moola_core.diagnostics.doctor import Case, examine, of_runs, reading
 from moola_core.diagnostics.doctor.reported import plain, reported_case
 from moola_core.diagnostics.results import Diagnosis
-from moola_core.diagnostics.shift import LEAST, told_apart
+from moola_core.diagnostics.shift import LEAST, domain_auroc
 from moola_core.errors import CheckpointError, DataError, MoolaError, RunError, SpecError
 from moola_core.features.catalog import FEATURES, names
 from moola_core.features.matrix import window_matrix
@@ -38,14 +38,14 @@ FOLDS = 5
 def store(run: Run) -> None:
     """Write what the doctor finds in a run that has just been trained; a failure is a warning and loses nothing else."""
     try:
-        found = examined(run)
-        run.write_result("doctor", found)
-        counts = Counter(finding.severity for finding in found.findings)
+        diagnosis = examined(run)
+        run.write_result("doctor", diagnosis)
+        counts = Counter(finding.severity for finding in diagnosis.findings)
         run.update(counts=run.record.counts | {"doctor": dict(counts)})
     except (MoolaError, ValueError, ArithmeticError, KeyError, TypeError) as error:
         run.append_log(traceback.format_exc())
         run.write_result("doctor", {"why_not": f"It could not be computed: {error}"})
-        run.update(warnings=(*run.record.warnings, f"The doctor could not look at this run: {error}"))
+        run.update(warnings=(*run.record.warnings, f"The doctor could not check this run: {error}"))
 
 
 def looks_at(run: Run) -> bool:
@@ -58,7 +58,7 @@ def examined(run: Run) -> Diagnosis:
     spec = run.spec
     if not looks_at(run):
         raise RunError(
-            "is no run of a network.", where=f"run {run.id}", hint="Give a fine-tuning, pre-training or study run."
+            "is not a run of a network.", where=f"run {run.id}", hint="Give a fine-tuning, pre-training or study run."
         )
     if spec.kind in ("study", "compare"):
         return examine(Case("study", of_runs.compared(run), spec, about=run.id))
@@ -141,7 +141,7 @@ def _seen(spec: Finetune, material: Labelled, inputs: Inputs, start: Pretrained 
 
 
 def _transferred(spec: Finetune, material: Labelled, inputs: Inputs, start: Pretrained, root: Path) -> dict[str, Any]:
-    """The state and the bars of pre-training beside the run's own; nothing for a file without a description that can be read."""
+    """The state and the bars of pre-training against the run's own; empty without a readable description."""
     path = resolve(spec.transfer.checkpoint, root).with_suffix(".json")
     try:
         before = parse(codec.load_object(path.read_bytes())["spec"])
@@ -182,14 +182,14 @@ def _state_gap(features: Features, material: Labelled, std: np.ndarray) -> float
 
 
 def _domain(labelled: Windows, columns: tuple[str, ...], windows: BarWindows, first: np.ndarray) -> dict[str, Any]:
-    """How well labelled windows are told from (at most 600 of) those at the bars `first`, all of restarted state."""
+    """How well labelled windows separate from (at most 600 of) those at the bars `first`, all of restarted state."""
     first = evenly(first, MOST_OTHERS)
     if len(first) < LEAST or len(labelled) < LEAST:
         return {}
     x = window_matrix(labelled, Features(columns=columns))
     series, place = bar_spans(labelled)
     group = overlap_groups(Places(series, place, labelled.bars), FOLDS)
-    auc, null_high, drivers = told_apart(x, group, columns, windows.raw(first).cpu().numpy())
+    auc, null_high, drivers = domain_auroc(x, group, columns, windows.raw(first).cpu().numpy())
     return {
         "domain_auc": auc.value,
         "domain_auc_low": auc.low,

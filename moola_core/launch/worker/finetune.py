@@ -113,7 +113,7 @@ def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:
 
 
 def facts_of(replicate: Replicate) -> dict[str, Any]:
-    """What a fit tells beside its predictions: the chosen epoch, how many it ran, sizes, σ, seconds."""
+    """What a fit stores next to its predictions: the selected epoch, how many it ran, sizes, σ, seconds."""
     names = (
         "best_epoch",
         "epochs",
@@ -131,8 +131,8 @@ def gather(run: Run) -> None:
     """One table of all predictions, one of all steps, and what the fits tell, from the fits' own folders in their order."""
     folders = run.replicates()
     for name in ("predictions", "steps"):
-        found = [folder / f"{name}.parquet" for folder in folders.values()]
-        tables = [pq.read_table(path) for path in found if path.is_file()]
+        paths = [folder / f"{name}.parquet" for folder in folders.values()]
+        tables = [pq.read_table(path) for path in paths if path.is_file()]
         if tables:
             whole = pa.concat_tables(tables, promote_options="permissive")
             run.write_table(name, {column: whole[column] for column in whole.column_names})
@@ -141,7 +141,9 @@ def gather(run: Run) -> None:
     for (repeat, _), one in facts.items():
         if one["sigma_ratio"] is not None:
             ratios.setdefault(repeat, []).append(one["sigma_ratio"])
-    limited = [one["at_limit"] for one in facts.values() if one.get("at_limit") is not None]  # not said by older fits
+    limited = [
+        one["at_limit"] for one in facts.values() if one.get("at_limit") is not None
+    ]  # older fits did not store it
     first = next(iter(facts.values()))
     run.update(
         counts=run.record.counts
@@ -156,9 +158,9 @@ def gather(run: Run) -> None:
 def evaluate_into(run: Run) -> None:
     """Store what the predictions are worth; when that fails the fits are still kept, and the record says so."""
     try:
-        found = evaluate_run(run)
-        run.write_result("evaluation", found)
-        score = found.metrics.get("f1_macro")
+        evaluation = evaluate_run(run)
+        run.write_result("evaluation", evaluation)
+        score = evaluation.metrics.get("f1_macro")
         run.update(counts=run.record.counts | {"f1_macro": getattr(score, "mean", None)})
     except (MoolaError, ValueError, ArithmeticError, KeyError) as error:
         run.append_log(traceback.format_exc())

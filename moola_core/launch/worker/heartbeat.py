@@ -19,7 +19,7 @@ def beating(run: Run) -> Iterator[None]:
 
     def beat() -> None:
         while not over.is_set():
-            with suppress(OSError):  # a full disk is told by what matters more
+            with suppress(OSError):  # a full disk is reported by what matters more
                 (run.folder / HEARTBEAT).touch()
             over.wait(EVERY_S)
 

@@ -36,10 +36,16 @@ def import_predictions(store: Store, path: str | Path, spec: Finetune, name: str
     folds = int(table["fold"].nunique())
     fold_columns = _fold_columns(table, material, folds)
     counts = {
-        "windows": len(material.kept), "left_out": len(material.every) - len(material.kept), "window_bars": material.kept.bars,
-        "features": [], "labels": {label: int((material.kept.label == label).sum()) for label in material.kept.classes},
-        "best_epochs": [], "epochs_run": [], "trainable_parameters": None, "shared_parameters": None,
-    }  # fmt: skip
+        "windows": len(material.kept),
+        "left_out": len(material.every) - len(material.kept),
+        "window_bars": material.kept.bars,
+        "features": [],
+        "labels": {label: int((material.kept.label == label).sum()) for label in material.kept.classes},
+        "best_epochs": [],
+        "epochs_run": [],
+        "trainable_parameters": None,
+        "shared_parameters": None,
+    }
     run = store.create(spec, name=name or Path(path).stem, tags=("imported",))
     try:
         run.update(
@@ -79,8 +85,9 @@ def _checked(table: pd.DataFrame, material: Labelled, where: str) -> tuple[pd.Da
     if (size != len(kept)).any():
         raise DataError(
             f"repeat {size.index[(size != len(kept)).argmax()]} predicts {size[size != len(kept)].iloc[0]} of {len(kept)} windows.",
-            where=where, hint="Predict each window once in each repeat, by a model that did not train on it.",
-        )  # fmt: skip
+            where=where,
+            hint="Predict each window once in each repeat, by a model that did not train on it.",
+        )
     if table.groupby("repeat")["fold"].nunique().min() < 2:
         raise DataError(
             "all windows of a repeat are in one fold, so that no model could have been trained without them.",
@@ -109,9 +116,10 @@ def _with_columns(table: pd.DataFrame, classes: tuple[str, ...], where: str) -> 
         if names.count(column) > 1 or (column in wanted and column not in names):
             fault = "more than one column" if column in names else "no column"
             raise DataError(
-                f"it has {fault} {column}.", where=where,
+                f"it has {fault} {column}.",
+                where=where,
                 hint=f"Give window_id, fold and {', '.join(f'p_{label}' for label in classes)}; repeat, start_pred and end_pred if you have them.",
-            )  # fmt: skip
+            )
     if not len(table):
         raise DataError("it holds no rows.", where=where, hint="Export the predictions again.")
     if "repeat" not in names or table["repeat"].isna().all():
@@ -126,7 +134,10 @@ def _numbered(table: pd.DataFrame, column: str, where: str) -> tuple[np.ndarray,
     numbers = pd.to_numeric(texts, errors="coerce")
     if ((numbers % 1 == 0) & (numbers.abs() < 2**31)).all():
         return numbers.to_numpy("int64"), []
-    names = sorted(texts.unique(), key=lambda name: [(len(part), part) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)])  # fmt: skip
+    names = sorted(
+        texts.unique(),
+        key=lambda name: [(len(part), part) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)],
+    )
     listed = ", ".join(f"{name} is {i}" for i, name in enumerate(names[:SHOWN]))
     more = ", …" if len(names) > SHOWN else ""
     return texts.map({name: i for i, name in enumerate(names)}).to_numpy("int64"), [
@@ -143,7 +154,7 @@ def _probabilities(table: pd.DataFrame, columns: list[str], where: str) -> tuple
     percent = bool(marked.to_numpy().any() or np.isclose(np.median(p.sum(1)), 100.0, atol=PERCENT_TOLERANCE))
     total, tolerance = (100.0, PERCENT_TOLERANCE) if percent else (1.0, TOLERANCE)
     if percent and marked.to_numpy().any() and not marked.to_numpy().all():
-        _refuse(~marked.all(axis=1), table, "has probabilities without a % sign beside others with one", where)
+        _refuse(~marked.all(axis=1), table, "has probabilities without a % sign next to others with one", where)
     wrong = ~(np.abs(p.sum(1) - total) <= tolerance) | (p < 0).any(1)
     _refuse(wrong, table, "has probabilities that are not 0 to 1 with sum 1, nor percentages with sum 100", where)
     return p / p.sum(1, keepdims=True), ["The probabilities are percentages; they were divided by 100."] * percent
@@ -154,10 +165,10 @@ def _pointers(table: pd.DataFrame, name: str, bars: int, where: str) -> np.ndarr
     if name not in table:
         return np.full(len(table), np.nan)
     empty = table[name].isna() | table[name].astype(str).str.strip().isin(NO_POINTER)
-    found = _numbers(table[[name]].astype(str))[:, 0]
-    wrong = ~empty & ~(np.abs(found) <= 2 * bars)
+    values = _numbers(table[[name]].astype(str))[:, 0]
+    wrong = ~empty & ~(np.abs(values) <= 2 * bars)
     _refuse(wrong, table, f"has a {name} that is no bar number of a window of {bars} bars", where)
-    return np.where(empty, np.nan, found)
+    return np.where(empty, np.nan, values)
 
 
 def _numbers(texts: pd.DataFrame) -> np.ndarray:
@@ -181,6 +192,9 @@ def _fold_columns(table: pd.DataFrame, material: Labelled, folds: int) -> dict[s
     group = overlap_groups(Places(series, first, kept.bars), folds)
     number = dict(zip(kept.window_id.astype(str), group.tolist(), strict=True))
     return {
-        "repeat": table["repeat"].to_numpy(int), "fold": table["fold"].to_numpy(int), "window_id": table["window_id"].to_numpy(),
-        "role": np.full(len(table), "test"), "group": np.array([number[name] for name in table["window_id"]]),
-    }  # fmt: skip
+        "repeat": table["repeat"].to_numpy(int),
+        "fold": table["fold"].to_numpy(int),
+        "window_id": table["window_id"].to_numpy(),
+        "role": np.full(len(table), "test"),
+        "group": np.array([number[name] for name in table["window_id"]]),
+    }

@@ -81,20 +81,20 @@ def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> N
 
 def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], dict[str, Any]]:
     """The labelled windows, what training reads of them, the hashes of the data, and what was counted on the way."""
-    found = load_labelled(spec.data, spec.features, cache)
-    windows, bars = found.kept, found.bars
+    material = load_labelled(spec.data, spec.features, cache)
+    windows, bars = material.kept, material.bars
     hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
     labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
     features = names(spec.features.columns)
     counts: dict[str, Any] = {
         "windows": len(windows),
-        "left_out": len(found.every) - len(windows),
+        "left_out": len(material.every) - len(windows),
         "window_bars": windows.bars,
         "features": list(features),
     }
     counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    inputs = plant(_inputs(windows, found.x, features), spec)
-    return dataclasses.replace(found, x=inputs.x), inputs, hashes, counts
+    inputs = plant(_inputs(windows, material.x, features), spec)
+    return dataclasses.replace(material, x=inputs.x), inputs, hashes, counts
 
 
 def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:

@@ -41,21 +41,23 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
             run_id = run.record.counts.get("children", {}).get(f"study {name}", "")
             decisions.append(Decision(name, "failed", str(error), "", "", run_id, WHO, now()))
             continue
-        found = restore(Comparison, child.result("comparison"))
+        comparison = restore(Comparison, child.result("comparison"))
         missing = untrained(child)
         if not missing:  # of arms that were not trained nothing follows
-            seen[name] = found
-        taken, settings = _taken_over(name, child, found)
+            seen[name] = comparison
+        taken, settings = _taken_over(name, child, comparison)
         changes |= settings
         branch = "ran in part" if missing else "ran"
-        decisions.append(Decision(name, branch, _reason(name, missing), found.sentence, taken, child.id, WHO, now()))
-        baseline = _baseline(found) if baseline is None else baseline
+        decisions.append(
+            Decision(name, branch, _reason(name, missing), comparison.sentence, taken, child.id, WHO, now())
+        )
+        baseline = _baseline(comparison) if baseline is None else baseline
         _write(run, decisions, baseline)
     _write(run, decisions, baseline)
     failed = [row for row in decisions if row.branch == "failed"]
     if failed and not any(row.branch.startswith("ran") for row in decisions):
         raise RunError(
-            f"no study of the plan could be carried out. The first, {failed[0].study}, said: {failed[0].reason}",
+            f"no study of the plan could be carried out. The first, {failed[0].study}, failed with: {failed[0].reason}",
             where=f"run {run.id}",
             hint="Correct that and start the plan again.",
         )
@@ -67,16 +69,16 @@ def _of(name: str, changes: Mapping[str, Any], spec: Plan) -> dict[str, Any]:
     return {key: value for key, value in changes.items() if pretrains or not key.startswith("pretrain.")}
 
 
-def _taken_over(name: str, child: Run, found: Comparison) -> tuple[str, dict[str, Any]]:
+def _taken_over(name: str, child: Run, comparison: Comparison) -> tuple[str, dict[str, Any]]:
     """The arm that helped with the settings that the following studies take over from it, and these; empty when there are none.
 
     How an arm was pre-trained and transferred stays its study's own: that is what the study compares.
     """
-    best = rules.adopt(name, found)
+    best = rules.adopt(name, comparison)
     arm = next((arm for arm in child.spec.arms if arm.name == best), None)
     changes = {key: value for key, value in arm.changes.items() if not key.startswith("transfer.")} if arm else {}
-    told = ", ".join(f"{key}={_shown(value)}" for key, value in changes.items())
-    return (f"{best} ({told})" if changes else ""), changes
+    listed = ", ".join(f"{key}={_shown(value)}" for key, value in changes.items())
+    return (f"{best} ({listed})" if changes else ""), changes
 
 
 def _shown(value: Any) -> str:
@@ -94,5 +96,5 @@ def _reason(name: str, missing: Mapping[str, str]) -> str:
     return f"{question} Not trained: {', '.join(missing)}." if missing else question
 
 
-def _baseline(found: Comparison) -> float | None:
-    return next((arm.metrics.get("f1_macro") for arm in found.arms if arm.name == found.against), None)
+def _baseline(comparison: Comparison) -> float | None:
+    return next((arm.metrics.get("f1_macro") for arm in comparison.arms if arm.name == comparison.against), None)

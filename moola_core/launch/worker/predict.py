@@ -103,8 +103,8 @@ def ensemble(run: Run, about: Run, x: np.ndarray, listen: Listen | None) -> dict
     jobs = [Job(about.folder, i, x[i : i + chunk]) for i in range(0, len(x), chunk)]
     progress: dict[str, Any] = {"done": 0, "total": len(x), "epochs": 1, "unit": "windows"}
     relay, parts = Relay(run, progress, listen), []
-    found = processes.each(ask, jobs, 1 if len(x) < FEW else 2)
-    for part in found if device == "cpu" else map(partial(ask_together, device=device), jobs):
+    results = processes.each(ask, jobs, 1 if len(x) < FEW else 2)
+    for part in results if device == "cpu" else map(partial(ask_together, device=device), jobs):
         parts.append((part.first, combine(part, classes, length)))
         progress["done"] = min(progress["done"] + chunk, len(x))
         relay.beat()
@@ -114,11 +114,11 @@ def ensemble(run: Run, about: Run, x: np.ndarray, listen: Listen | None) -> dict
 
 
 def _familiar(run: Run, about: Run, asked: Asked) -> tuple[Familiar | None, int]:
-    """The judge of foreign windows, and how many of the asked windows share bars with the run's own; a warning without its data."""
+    """The out-of-distribution detector, and how many windows share bars with the run's own; a warning without its data."""
     try:
         material = load_labelled(about.spec.data, about.spec.features, run.store_root / "cache")
     except DataError as error:
-        run.update(warnings=(*run.record.warnings, f"Foreign windows could not be told: {error}"))
+        run.update(warnings=(*run.record.warnings, f"Out-of-distribution windows could not be detected: {error}"))
         return None, 0
     return Familiar(material.x, groups_of(material.kept)), _shared(about, material.kept, asked)
 
@@ -137,15 +137,22 @@ def _summary(
     about: Run, spec: Predict, asked: Asked, columns: dict[str, np.ndarray], measured: tuple[int, float]
 ) -> Predicted:
     classes, over_bars = classes_of(about), not spec.data.windows
-    said = columns.get("predicted")
-    counts = {} if said is None else {name: int((said == name).sum()) for name in classes}
+    predicted = columns.get("predicted")
+    counts = {} if predicted is None else {name: int((predicted == name).sum()) for name in classes}
     return Predicted(
-        classes, len(asked.x), len(about.replicates()), asked.x.shape[1], counts,
+        classes,
+        len(asked.x),
+        len(about.replicates()),
+        asked.x.shape[1],
+        counts,
         float(columns["agreement"].mean()) if "agreement" in columns else None,
         int(columns["foreign"].sum()) if "foreign" in columns else None,
-        measured[0], over_bars, spec.stride, measured[1],
+        measured[0],
+        over_bars,
+        spec.stride,
+        measured[1],
         _expansions(asked, columns, classes) if over_bars else (),
-    )  # fmt: skip
+    )
 
 
 def _expansions(asked: Asked, columns: dict[str, np.ndarray], classes: tuple[str, ...]) -> tuple[Expansion, ...]:

@@ -37,7 +37,7 @@ MOMENT = "moment|"
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What pre-training reads: bars, their windows on the device, the chosen first bars, and labelled windows if given.
+    """What pre-training reads: bars, their windows on the device, the selected first bars, and any labelled windows.
 
     labels: a hash of where other files place labelled windows in the bars; empty where they are given, and where none are known.
     """
@@ -100,22 +100,22 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
     windows = BarWindows(bars, matrix, spec.features, spec.sampling.window_bars, device)
     similar = nearness(windows, position) if labelled is not None and len(position) else None
     try:
-        chosen = sample(bars, spec, position, similar)
+        selected = sample(bars, spec, position, similar)
     except DataError as error:
         if labelled is None and notes:  # somebody who named no labelled windows wants to know which these are
             raise DataError(f"{error.what} {' '.join(notes)}", where=error.where, hint=error.hint) from None
         raise
-    windows.fit_scale(chosen.train)
+    windows.fit_scale(selected.train)
     others = labelled is None and spec.sampling.exclude_labelled and len(position)
     labels = hashlib.sha256(position.tobytes()).hexdigest() if others else ""
-    return Material(bars, windows, chosen, labelled, tuple(notes), labels)
+    return Material(bars, windows, selected, labelled, tuple(notes), labels)
 
 
 def _labelled(spec: Pretrain, bars: Bars) -> tuple[Windows | None, np.ndarray, list[str]]:
-    """The labelled windows that the spec names, first bars of all that are known in these bars, and what is to be said about them."""
+    """The labelled windows that the spec names, first bars of all known in these bars, and notes about them."""
     if not spec.data.windows:
-        found = known_windows(bars, str(spec.data.bars), data_folder())
-        return None, found.first(spec.sampling.window_bars), found.notes(spec.sampling.exclude_labelled)
+        known = known_windows(bars, str(spec.data.bars), data_folder())
+        return None, known.first(spec.sampling.window_bars), known.notes(spec.sampling.exclude_labelled)
     labelled = load_windows(spec.data.windows, spec.data.windows_reading, bars)
     position, notes = first_bars([labelled], spec.sampling.window_bars), []
     if labelled.bars != spec.sampling.window_bars:
@@ -161,14 +161,14 @@ def last_snapshot(run: Run) -> Snapshot | None:
     folder = run.folder / "checkpoints"
     if not ((folder / "last.safetensors").is_file() and (folder / "best.safetensors").is_file()):
         return None
-    arrays, said = load_weights(folder / "last.safetensors"), describe(folder / "last.safetensors")
+    arrays, description = load_weights(folder / "last.safetensors"), describe(folder / "last.safetensors")
     best = load_weights(folder / "best.safetensors")
     moments = {name.removeprefix(MOMENT): value for name, value in arrays.items() if name.startswith(MOMENT)}
     weights, best = (
         {name: value for name, value in part.items() if not name.startswith((MOMENT, "scale."))}
         for part in (arrays, best)
     )
-    return Snapshot(said["epoch"], weights, moments, said["best_epoch"], said["best_loss"], best)
+    return Snapshot(description["epoch"], weights, moments, description["best_epoch"], description["best_loss"], best)
 
 
 def learned(trainer: Pretrainer, material: Material, best_epoch: int) -> results.Learned:
@@ -198,9 +198,19 @@ def learned(trainer: Pretrainer, material: Material, best_epoch: int) -> results
     gain = of_stretches(errors.gains) if errors is not None else None
     probe = probe_labelled(trainer, material)
     return results.Learned(
-        trainer.spec.objective.name, best_epoch, rows, mean("model"), mean("covered"), trivial, mean("noise_floor"),
-        figures, examples, probe, material.sample.counts, gain,
-    )  # fmt: skip
+        trainer.spec.objective.name,
+        best_epoch,
+        rows,
+        mean("model"),
+        mean("covered"),
+        trivial,
+        mean("noise_floor"),
+        figures,
+        examples,
+        probe,
+        material.sample.counts,
+        gain,
+    )
 
 
 def probe_labelled(trainer: Pretrainer, material: Material) -> results.Probe | None:
@@ -230,11 +240,11 @@ def probe_labelled(trainer: Pretrainer, material: Material) -> results.Probe | N
     drawn = [representations(trainer, x, repeat) for repeat in range(PROBE_REPEATS)]
     # Other random weights in each repeat: one draw may happen to be a good or a bad one.
     random = [drawn[fold.repeat]["random weights"] for fold in folds]
-    found: dict[str, Representation] = {
+    encodings: dict[str, Representation] = {
         "pre-trained": drawn[0]["pre-trained"],
         "random weights": random,
         "raw features": aggregate(x),
     }
     splits = [(fold.repeat, np.r_[fold.train, fold.inner], fold.test) for fold in folds]
     group = overlap_groups(Places(series, first, windows.bars), len({fold.fold for fold in folds}))
-    return linear_probe(found, windows.label, splits, group)
+    return linear_probe(encodings, windows.label, splits, group)

@@ -20,7 +20,7 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
     if not run.record.counts.get("children"):
         ahead.refuse(spec, run.store_root)
     counts = {name: value for name, value in run.record.counts.items() if name != "untrained"}
-    run.update(warnings=spec.notes, counts=counts)  # what an interrupted study said of its arms is found out again
+    run.update(warnings=spec.notes, counts=counts)  # an interrupted study works out again which arms it leaves out
     made = Children(run, listen, carry_out, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
@@ -35,8 +35,8 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
             _give_up(run, spec, arm, error)
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     _refuse_unanswered(run, spec)
-    found = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed))
-    run.write_result("comparison", found)
+    comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed))
+    run.write_result("comparison", comparison)
 
 
 def _all_at_once(cluster: RayLauncher, made: Children, spec: Study) -> None:
@@ -46,11 +46,15 @@ def _all_at_once(cluster: RayLauncher, made: Children, spec: Study) -> None:
     cluster.carry_out(list({run.id: run for run in encoders.values()}.values()))
     cluster.carry_out(
         [
-            made.child(f"arm {arm.name}", spec.spec_of(arm.name, encoders[arm.name].id if arm.name in encoders else ""), f"{spec.name}: {arm.name}")
+            made.child(
+                f"arm {arm.name}",
+                spec.spec_of(arm.name, encoders[arm.name].id if arm.name in encoders else ""),
+                f"{spec.name}: {arm.name}",
+            )
             for arm in spec.arms
             if arm.name not in encoders or encoders[arm.name].record.state == "done"
         ]
-    )  # fmt: skip
+    )
 
 
 def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
@@ -65,20 +69,20 @@ def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
 
 
 def untrained(run: Run) -> dict[str, str]:
-    """The arms that a study compares and could not train, with the reasons; not the simple models that stand beside it."""
-    beside = {arm.name for arm in run.spec.arms if arm.beside}
-    return {name: why for name, why in run.record.counts.get("untrained", {}).items() if name not in beside}
+    """The arms that a study compares and could not train, with the reasons; not the simple models next to them."""
+    simple = {arm.name for arm in run.spec.arms if arm.baseline}
+    return {name: why for name, why in run.record.counts.get("untrained", {}).items() if name not in simple}
 
 
 def _refuse_unanswered(run: Run, spec: Study) -> None:
-    """A study is done when something that it compares was trained beside the arm that all are compared with."""
+    """A study is done when something that it compares was trained next to the arm that all are compared with."""
     missing = untrained(run)
-    asked = [arm.name for arm in spec.arms if arm.name != spec.against and not arm.beside]
+    asked = [arm.name for arm in spec.arms if arm.name != spec.against and not arm.baseline]
     if asked and all(name in missing for name in asked):
         raise RunError(
             f"the question of the study is not answered: of {', '.join([spec.against, *asked])} only the first could be trained.",
             where=f"study {spec.name}",
-            hint=f"{asked[0]} said: {missing[asked[0]]}",
+            hint=f"{asked[0]} failed with: {missing[asked[0]]}",
         )
 
 

@@ -15,8 +15,14 @@ from moola_core.sections.blocks import Report, charts
 from moola_core.sections.context import ReportContext
 
 FILES = (
-    "spec.json", "run.json", "events.jsonl", "steps.parquet", "folds.parquet", "predictions.parquet", "log.txt",
-)  # fmt: skip
+    "spec.json",
+    "run.json",
+    "events.jsonl",
+    "steps.parquet",
+    "folds.parquet",
+    "predictions.parquet",
+    "log.txt",
+)
 MANIFEST = "manifest.json"
 
 
@@ -42,6 +48,6 @@ def _contents(report: Report, context: ReportContext, formats: dict[str, bytes])
 
 def _files(run: Run) -> list[Path]:
     """The run's files but for weights, which are large and which no report shows."""
-    found = [run.folder / name for name in FILES]
+    files = [run.folder / name for name in FILES]
     results = sorted((run.folder / "results").glob("*.json")) if (run.folder / "results").is_dir() else []
-    return [path for path in (*found, *results) if path.is_file()]
+    return [path for path in (*files, *results) if path.is_file()]

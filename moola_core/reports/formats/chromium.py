@@ -15,10 +15,19 @@ from moola_core.errors import ReportError
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # The last one sends every name to nowhere: a report needs no network, and shall have none.
 FLAGS = (
-    "--headless", "--disable-gpu", "--no-first-run", "--disable-extensions", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-quic", "--hide-scrollbars", "--window-size=1000,1400",
-    "--virtual-time-budget=30000", "--host-resolver-rules=MAP * ~NOTFOUND",
-)  # fmt: skip
+    "--headless",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-extensions",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--hide-scrollbars",
+    "--window-size=1000,1400",
+    "--virtual-time-budget=30000",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
 PICTURE = re.compile(r'<img data-picture="([^"]+)" src="data:image/png;base64,([^"]+)"')
 
 
@@ -58,6 +67,6 @@ def _run(page: str, *flags: str) -> str:
             command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, encoding="utf-8"
         )
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            last = (done.stderr.strip().splitlines() or ["no output"])[-1]
             raise ReportError(f"Chromium ended with status {done.returncode}: {last}", hint="Take html or json.")
         return done.stdout

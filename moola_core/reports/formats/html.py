@@ -55,7 +55,7 @@ def _text(name: str) -> str:
 
 @cache
 def _templates() -> Environment:
-    found = Environment(
+    environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
@@ -63,9 +63,9 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     kinds = {"text": Text, "figures": Figures, "table": Table, "chart": Chart, "command": Command, "number": Number}
-    found.tests["run_id"] = lambda value: bool(RUN_ID.fullmatch(str(value)))
-    found.tests |= {name: lambda value, kind=kind: isinstance(value, kind) for name, kind in kinds.items()}
-    found.filters |= {"report_of": REPORT_OF.__getitem__}
-    found.filters["lines"] = lines
-    found.globals["key"] = key
-    return found
+    environment.tests["run_id"] = lambda value: bool(RUN_ID.fullmatch(str(value)))
+    environment.tests |= {name: lambda value, kind=kind: isinstance(value, kind) for name, kind in kinds.items()}
+    environment.filters |= {"report_of": REPORT_OF.__getitem__}
+    environment.filters["lines"] = lines
+    environment.globals["key"] = key
+    return environment

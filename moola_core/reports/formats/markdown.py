@@ -1,4 +1,4 @@
-"""A report as Markdown with a PNG a chart beside it."""
+"""A report as Markdown with a PNG a chart next to it."""
 
 from __future__ import annotations
 

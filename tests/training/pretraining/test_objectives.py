@@ -30,9 +30,17 @@ from moola_core.training.pretraining.trainer import Pretrainer, pretrain
 from tests.training.pretraining.test_sampling import NONE, walk
 
 SMALL = {
-    "sampling.window_bars": 30, "stride_bars": 6, "hidden": 8, "layers": 1, "epochs": 10, "batch": 32, "learning_rate": 1e-2,
-    "barrier_ranges": 2.0, "horizon_bars": 12, "training.device": "cpu",
-}  # fmt: skip
+    "sampling.window_bars": 30,
+    "stride_bars": 6,
+    "hidden": 8,
+    "layers": 1,
+    "epochs": 10,
+    "batch": 32,
+    "learning_rate": 1e-2,
+    "barrier_ranges": 2.0,
+    "horizon_bars": 12,
+    "training.device": "cpu",
+}
 
 
 class NextMove(PretrainingObjective):

@@ -17,8 +17,14 @@ from moola_core.training.pretraining.trainer import Pretrainer, pretrain
 from tests.training.pretraining.test_sampling import NONE, walk
 
 SMALL = {
-    "sampling.window_bars": 30, "stride_bars": 6, "hidden": 6, "layers": 1, "epochs": 4, "batch": 50, "learning_rate": 5e-3,
-}  # fmt: skip
+    "sampling.window_bars": 30,
+    "stride_bars": 6,
+    "hidden": 6,
+    "layers": 1,
+    "epochs": 4,
+    "batch": 50,
+    "learning_rate": 5e-3,
+}
 
 
 def trainer(events=None, device="cpu", **changes):

@@ -1,4 +1,4 @@
-"""Two views of a window are to be recognised among those of other windows."""
+"""Two views of a window are to be matched among those of other windows."""
 
 from __future__ import annotations
 

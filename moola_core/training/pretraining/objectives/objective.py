@@ -80,7 +80,7 @@ class PretrainingObjective(ABC):
         Its sentence, and what it needs of settings and bars. A built-in objective takes them from ``specs/objectives.py``.
     compares_windows : bool
         Whether the loss of a window depends on the other windows of its batch. Then the losses of parts of a batch do not add up to
-        that of the whole, and a user is told so when memory forces the batch into parts.
+        that of the whole, and the log has a message when memory forces the batch into parts.
     network : torch.nn.Module
         What is trained; its encoder is the attribute ``encoder``.
     """
