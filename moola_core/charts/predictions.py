@@ -81,16 +81,21 @@ def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") 
                 hovertemplate=f"{literal(name)} %{{y:.2f}}<br>center at bar %{{x:.0f}}<extra></extra>",
             )
         )
+    _lay_out(chart, bars, list(view.times))
+    return chart
+
+
+def _lay_out(chart: go.Figure, bars: np.ndarray, times: list[str]) -> None:
+    """Prices above, probabilities below, over one axis of bars with some of their times."""
     step = max(1, len(bars) // 8)
     chart.update_xaxes(
         range=[bars[0] - 1, bars[-1] + 1],
         rangeslider={"visible": False},
         anchor="y2",
         tickvals=bars[::step],
-        ticktext=[text.replace(" ", "<br>", 1) for text in list(view.times)[::step]],
+        ticktext=[text.replace(" ", "<br>", 1) for text in times[::step]],
     )
     chart.update_layout(
         yaxis={"domain": [0.30, 1], "side": "right", "tickformat": ",.2f"},
         yaxis2={"domain": [0, 0.25], "side": "right", "anchor": "x", "range": [0.3, 1.05], "title": "probability"},
     )
-    return chart
