@@ -22,6 +22,7 @@ def ids(n: int) -> np.ndarray:
 
 def test_windows_of_the_same_bars_cannot_be_told_and_shifted_ones_can(monkeypatch):
     monkeypatch.setattr("moola_core.diagnostics.shift.NULL_DRAWS", 15)
+    monkeypatch.setattr("moola_core.diagnostics.shift.DRAWS", 50)
     for off, told in ((0.0, False), (0.5, True)):
         found = shift(windows(60, 1, off), ids(60), np.arange(60), NAMES, {"bars": windows(200, 2)})
         assert found.domain is not None and (found.domain.auc > found.domain.null_high) == told

@@ -86,7 +86,9 @@ def test_wrong_requests_say_what_is_missing(capsys, demo_files, tmp_path):
     assert "data.windows" in capsys.readouterr().err
 
 
-def test_shift_compares_with_bars_that_share_none_with_labelled_windows(capsys, demo_files, tmp_path):
+def test_shift_compares_with_bars_that_share_none_with_labelled_windows(capsys, demo_files, tmp_path, monkeypatch):
+    monkeypatch.setattr("moola_core.diagnostics.shift.NULL_DRAWS", 10)
+    monkeypatch.setattr("moola_core.diagnostics.shift.DRAWS", 50)
     files = ["--windows", str(demo_files["windows"]), "--bars", str(demo_files["bars"]), "--store", str(tmp_path)]
     assert main(["diagnose", "shift", *files, "--json"]) == 0
     found = restore(Shift, json.loads(capsys.readouterr().out))
