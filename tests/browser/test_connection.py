@@ -40,7 +40,7 @@ class Tunnel:
                 end.shutdown(socket.SHUT_RDWR)
         self.ends.clear()
 
-    def fix_spec(self) -> None:
+    def restore(self) -> None:
         self.open = True
 
 
@@ -71,7 +71,7 @@ def test_a_dropped_connection_loses_no_unsent_launch_form(tunnel, open_tab):
     state = "document.querySelector('[data-testid=stApp]').dataset.testConnectionState"
     tunnel.cut()
     tab.page.wait_for_function(f"{state} !== 'CONNECTED'", timeout=60_000)
-    tunnel.hint()
+    tunnel.restore()
     tab.page.wait_for_function(f"{state} === 'CONNECTED'", timeout=120_000)
     tab.settle()
     assert tab.page.get_by_label("epochs", exact=True).input_value() == "7"
