@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module, metadata
+from pkgutil import iter_modules
 from typing import Any, Generic, TypeVar
 
 from moola_core.errors import SpecError, nearest
 
 T = TypeVar("T")
+
+
+def import_members(package: str, path: Iterable[str]) -> None:
+    """Import every module of a package by its name and ``__path__``, so that each registers its member."""
+    for module in iter_modules(path):
+        import_module(f"{package}.{module.name}")
 
 
 class Registry(Mapping[str, T], Generic[T]):

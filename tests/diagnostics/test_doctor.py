@@ -168,7 +168,9 @@ def found(check: str, facts: dict):
 
 
 def test_every_check_has_a_rule_here():
-    assert set(RULES) == set(CHECKS)
+    assert set(RULES) == set(CHECKS), f"give a rule in RULES here, or register the check: {set(RULES) ^ set(CHECKS)}"
+    for name, check in CHECKS.items():
+        assert check.title and check.__doc__, f"the check {name} lacks a title or a docstring"
 
 
 @pytest.mark.parametrize("check", RULES)

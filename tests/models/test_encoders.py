@@ -43,7 +43,9 @@ def small(name: str, **settings) -> Model:
 
 
 def test_every_encoder_has_a_sentence_and_every_sentence_an_encoder():
-    assert set(ENCODERS) == set(CHOICES), "add the name and a sentence to ENCODERS in specs/choices.py"
+    assert set(ENCODERS) == set(CHOICES), (
+        f"in one of specs/choices.py and the registry alone: {set(ENCODERS) ^ set(CHOICES)}"
+    )
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -1,8 +1,5 @@
 """File formats of bars and of labels: one file each, registered by name."""
 
-from importlib import import_module
-from pkgutil import iter_modules
-
 from moola_core.market.readers.reader import (
     READERS,
     Header,
@@ -14,6 +11,7 @@ from moola_core.market.readers.reader import (
     suffix_of,
     write_table,
 )
+from moola_core.registry import import_members
 
 __all__ = [
     "READERS",
@@ -27,5 +25,4 @@ __all__ = [
     "write_table",
 ]
 
-for _module in iter_modules(__path__):  # each registers its format
-    import_module(f"{__name__}.{_module.name}")
+import_members(__name__, __path__)

@@ -18,8 +18,8 @@ class Weighting(nn.Module):
     """How the two tasks' losses become the terms that are added.
 
     What it learns are its parameters, of any names and shapes; what it remembers from epoch to epoch belongs in buffers. The replica
-    engine trains many fits with one copy of the module, so `forward` must depend on nothing else that changes and must draw no random
-    numbers. Attributes that are no buffers may change in `end_epoch`, but the replica engine then builds its steps anew, which is slow
+    engine trains many fits with one copy of the module, so `forward` must depend on nothing else that changes, and neither it
+    nor `end_epoch` may draw from torch's own generator. Attributes that are no buffers may change in `end_epoch`, but the replica engine then builds its steps anew, which is slow
     on a card.
     """
 

@@ -1,6 +1,6 @@
 """What pre-training can ask of the encoder: one file an objective, registered by name."""
 
-from moola_core.training.pretraining.objectives import contrastive, masked, supervised  # noqa: F401  each registers its objective
+from moola_core.registry import import_members
 from moola_core.training.pretraining.objectives.objective import (
     OBJECTIVES,
     PretrainingObjective,
@@ -18,3 +18,5 @@ __all__ = [
     "ValidationMeasure",
     "make_objective",
 ]
+
+import_members(__name__, __path__)
