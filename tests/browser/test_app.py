@@ -9,6 +9,18 @@ from tests.browser.conftest import Server
 PAGES = {"": "Overview", "windows": "Windows", "launch": "Launch", "runs": "Runs", "results": "Performance"}
 
 
+def test_a_link_to_a_page_works_on_a_server_that_nobody_has_used(tmp_path, open_tab):
+    """Streamlit would run the page without app.py there."""
+    server = Server(tmp_path, MOOLA_DEMO="off")
+    try:
+        tab = open_tab(server.address, own=True)
+        tab.open("runs")
+        tab.wait_for("No runs yet")
+        assert "Overview" in tab.page.inner_text("[data-testid=stSidebar]")
+    finally:
+        server.stop()
+
+
 def test_no_page_is_wider_than_a_phone_and_each_opens_in_the_dark(full, open_tab):
     tab = open_tab(full.address, width=420, scheme="dark")
     for path, title in PAGES.items():
@@ -66,16 +78,11 @@ def test_reading_a_new_file_is_asked_once_and_saved_beside_it(full, open_tab):
 
 @pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["begins", "ends"])
 def test_a_first_start_shows_a_demo_run_and_then_its_result(tmp_path, open_tab, whole):
-    """With an empty store the app makes the demo market and starts a run; its figures come by themselves.
-
-    The first page that anybody opens is another one than app.py, which Streamlit would not run there.
-    """
+    """With an empty store the app makes the demo market and starts a run; its figures come by themselves."""
     server = Server(tmp_path, MOOLA_DEMO="on")
     try:
         tab = open_tab(server.address, own=True)
-        tab.open("runs")
-        assert "Overview" in tab.page.inner_text("[data-testid=stSidebar]")
-        tab.page.get_by_role("link", name="Overview").click()
+        tab.open("")
         tab.wait_for("A run is being computed", 150)
         tab.wait_for("of 10 fits", 60)
         if whole:

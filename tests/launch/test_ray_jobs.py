@@ -62,6 +62,11 @@ class Jobs:
     def stop_job(self, job: str) -> None:
         self.stopped.add(job)
         os.killpg(self.jobs[job].pid, signal.SIGTERM)
+        try:
+            self.jobs[job].wait(3)  # as Ray does
+        except subprocess.TimeoutExpired:
+            os.killpg(self.jobs[job].pid, signal.SIGKILL)
+            self.jobs[job].wait()
 
 
 @pytest.fixture(params=["processes", pytest.param("ray", marks=pytest.mark.soak)])
