@@ -55,6 +55,16 @@ from moola_core.specs import Data, Diagnose, Plan, Predict, change
 
 CLASSES = ("consolidation", "retracement")
 FOLDS, REPEATS, EPOCHS = 5, 2, 4
+# Facts in which the doctor finds something.
+FACTS = {
+    "outputs": 3,
+    "n_classes": 2,
+    "n_windows": 60,
+    "fold_largest_share": [1.0] * 5,
+    "shared_bars_share": 0.2,
+    "folds_mind_bars": False,
+    "shared_bars_windows": ["demo_0001"],
+}
 
 
 def make_data(folder: Path, name: str = "demo", seed: int = 3) -> Path:
@@ -66,16 +76,7 @@ def make_data(folder: Path, name: str = "demo", seed: int = 3) -> Path:
 def make_everything(root: Path, windows: Path) -> dict[str, Run]:
     """A run with findings and an attribution, an arm of a study, the study, a plan, a shift and an encoder, all of the windows."""
     run, arm = make_run(root, windows, name="Mine"), make_run(root, windows, name="An arm")
-    facts = {
-        "outputs": 3,
-        "n_classes": 2,
-        "n_windows": 60,
-        "fold_largest_share": [1.0] * 5,
-        "shared_bars_share": 0.2,
-        "folds_mind_bars": False,
-        "shared_bars_windows": ["demo_0001"],
-    }
-    run.write_result("doctor", examine(Case("finetune", facts, run.spec, run.id)))
+    run.write_result("doctor", examine(Case("finetune", FACTS, run.spec, run.id)))
     store, data = Store(root), run.spec.data
     study = store.create(studies.study("transfer", "quick", data.model_dump()), name="transfer")
     arm.update(parent=study.id)
@@ -381,55 +382,12 @@ def make_comparison() -> Comparison:
     )
     words = {"frozen": "hurts", "gradual": "undecided", "full": "helps", "logistic on aggregates": "helps"}
     verdicts = tuple(
-        Verdict(
-            name,
-            "from scratch",
-            metric,
-            better,
-            scores[name] - 0.52,
-            scores[name] - 0.56,
-            scores[name] - 0.48,
-            0.95,
-            word,
-            0.9,
-            0.1,
-            0.04,
-            0.05,
-            0.2,
-            -0.1,
-            0.3,
-            0.11,
-            0.02,
-            400 if word == "undecided" else None,
-            None,
-        )
+        make_verdict(name, metric, better, word, scores[name] - 0.52)
         for metric, better in (("f1_macro", "higher"), ("ece", "lower"), ("recall consolidation", "higher"))
         for name, word in words.items()
     )
-    verdicts += (
-        Verdict(
-            "logistic on aggregates",
-            "full",
-            "f1_macro",
-            "higher",
-            0.09,
-            0.02,
-            0.16,
-            0.95,
-            "helps",
-            0.99,
-            0.01,
-            0.01,
-            0.01,
-            0.2,
-            -0.1,
-            0.3,
-            0.11,
-            0.02,
-            None,
-            None,
-        ),
-    )
+    pair = make_verdict("logistic on aggregates", "f1_macro", "higher", "helps", 0.09)
+    verdicts += (replace(pair, against="full", low=0.02, high=0.16, p_helps=0.99, p_hurts=0.01, p=0.01, p_holm=0.01),)
     gains = tuple(Gain(f"demo_{i:04d}", CLASSES[i % 2], 0.5 - i / 20, 1.0) for i in range(20))
     differs = (Difference("transfer.schedule", {name: name for name in list(scores)[:4]}),)
     return Comparison(
@@ -446,4 +404,28 @@ def make_comparison() -> Comparison:
         ("logistic on aggregates",),
         "",
         LabelCurve((35, 70, 139), ((0.4, 0.5), (0.5, 0.6), (0.6, 0.7)), ((139, 0.65, 0.6, 0.7), (278, 0.7, 0.6, 0.8))),
+    )
+
+
+def make_verdict(arm: str, metric: str, better: str, word: str, delta: float) -> Verdict:
+    """A verdict against training from scratch, with an interval of ±0.04; 400 labels would settle an undecided one."""
+    needed = 400 if word == "undecided" else None
+    chances = (0.9, 0.1, 0.04, 0.05)
+    strict = (0.2, -0.1, 0.3)
+    return Verdict(
+        arm,
+        "from scratch",
+        metric,
+        better,
+        delta,
+        delta - 0.04,
+        delta + 0.04,
+        0.95,
+        word,
+        *chances,
+        *strict,
+        0.11,
+        0.02,
+        needed,
+        None,
     )

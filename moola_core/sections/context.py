@@ -171,5 +171,15 @@ class ReportContext:
         return (run.folder / "results" / f"{name}.json").is_file()
 
 
+def diagnostic(context: ReportContext, name: str) -> Result | str:
+    """The diagnostic of the run or of its windows; why there is none, or how to have it."""
+    result = context.result(name)
+    if result is not None:
+        return result.why_not or result
+    if name in OF_WINDOWS:
+        return f"It was not computed for these windows. Ask for it: moola diagnose {name} --windows FILE --bars FILE."
+    return f"It was not computed. Ask for it: moola diagnose {name} --run {context.run.id}."
+
+
 def _asks_the_doctor(run: Run) -> bool:
     return run.record.kind == "diagnose" and run.spec.name == "doctor"

@@ -25,23 +25,15 @@ from moola_core.sections.blocks import (
     Text,
     WindowLinks,
 )
-from moola_core.sections.context import ReportContext, Result
+from moola_core.sections.context import ReportContext, Result, diagnostic
 from moola_core.sections.pretraining import probed
 
 MOST_SUSPECTS, MOST_LINKS = 10, 6
 
 
-def of_run(context: ReportContext, name: str) -> Result | str:
-    """The diagnostic of the run; why there is none, or how to have it."""
-    result = context.result(name)
-    if result is None:
-        return f"It was not computed. Ask for it: moola diagnose {name} --run {context.run.id}."
-    return result.why_not or result
-
-
 def calibration(context: ReportContext) -> list[Block] | str:
     """How well the probabilities are calibrated: a repeat in full, then all of them in a row each."""
-    result = of_run(context, "calibration")
+    result = diagnostic(context, "calibration")
     if isinstance(result, str):
         return result
     report: CalibrationReport = result.value
@@ -104,7 +96,7 @@ def _recalibrated(result: Result, repeat: int) -> Table:
 
 def errors(context: ReportContext) -> list[Block] | str:
     """Where the run is wrong: slices, the most confident errors, possible label errors."""
-    result = of_run(context, "errors")
+    result = diagnostic(context, "errors")
     if isinstance(result, str):
         return result
     evaluation = context.result("evaluation")
@@ -159,7 +151,7 @@ def _suspects(result: Result, name: str, title: str, note: str) -> Block:
 
 def balance(context: ReportContext) -> list[Block] | str:
     """What each task weighed in training."""
-    result = of_run(context, "balance")
+    result = diagnostic(context, "balance")
     if isinstance(result, str):
         return result
     report, verdict = result.value, headlines.of_balance(result.value)
@@ -204,7 +196,7 @@ def _empty(cell: Cell) -> bool:
 
 def transfer(context: ReportContext) -> list[Block] | str:
     """What a linear probe reads before and after fine-tuning, and how far each layer changed."""
-    result = of_run(context, "transfer")
+    result = diagnostic(context, "transfer")
     if isinstance(result, str):
         return result
     report, verdict = result.value, headlines.of_probe(result.value.probe)

@@ -12,8 +12,7 @@ from moola_core.diagnostics.results import Attribution, Domain, Evaluation, Feat
 from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.sections import headlines
 from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Row, Table, Text, WindowLinks
-from moola_core.sections.context import ReportContext, Result
-from moola_core.sections.diagnostics import of_run
+from moola_core.sections.context import ReportContext, Result, diagnostic
 from moola_core.targets import NOTABLE_R
 
 MOST_FOREIGN = 6
@@ -25,7 +24,7 @@ SHIFT_TITLES = {"bars": "Against the other bars", "left_out": "Against the grade
 
 def attribution(context: ReportContext) -> list[Block] | str:
     """Mean contribution of each feature to each output, every window's values, and where in the window they count."""
-    result = of_run(context, "attribution")
+    result = diagnostic(context, "attribution")
     if isinstance(result, str):
         return result
     attributions: Attribution = result.value
@@ -94,17 +93,9 @@ def _contributions(
         )
 
 
-def of_windows(context: ReportContext, name: str) -> Result | str:
-    """The diagnostic of the run's windows; why there is none, or how to have it."""
-    result = context.result(name)
-    if result is None:
-        return f"It was not computed for these windows. Ask for it: moola diagnose {name} --windows FILE --bars FILE."
-    return result.why_not or result
-
-
 def features(context: ReportContext) -> list[Block] | str:
     """Which features carry the label: the researcher's rule and the false discoveries side by side, then each feature by class."""
-    result = of_windows(context, "features")
+    result = diagnostic(context, "features")
     if isinstance(result, str):
         return result
     report: FeatureReport = result.value
@@ -210,7 +201,7 @@ def _correlations(result: Result, places: list[int]) -> Table:
 
 def shift(context: ReportContext) -> list[Block] | str:
     """Whether the labelled windows can be told from other bars, feature by feature, and the first bars next to the rest."""
-    result = of_windows(context, "shift")
+    result = diagnostic(context, "shift")
     if isinstance(result, str):
         return result
     report: Shift = result.value

@@ -9,17 +9,11 @@ from moola_core.diagnostics.doctor.reported import load, reported_case
 from moola_core.diagnostics.results.doctor import EXAMPLE
 from moola_core.runs.store import Store
 from moola_core.specs import Diagnose
+from tests import app_samples as samples
 from tests.app_samples import make_run
 from tests.pages.conftest import button, texts
 
-FACTS = {
-    "outputs": 3,
-    "n_classes": 2,
-    "n_windows": 60,
-    "fold_largest_share": [1.0] * 5,
-    "shared_bars_share": 0.2,
-    "folds_mind_bars": False,
-    "shared_bars_windows": ["demo_0001"],
+FACTS = samples.FACTS | {
     "label_entropy": 0.69,
     "log_loss": 1.05,
     "accuracy": 0.5,

@@ -20,6 +20,7 @@ from moola_core.diagnostics.results.doctor import EXAMPLE
 from moola_core.runs import codec
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Compare, Data, Diagnose, Plan
+from tests import app_samples as samples
 from tests.app_samples import (
     make_attribution,
     make_balance,
@@ -40,14 +41,7 @@ HOSTILE = {
 }
 WINDOW = "<script>alert('window')</script>"
 # What the doctor reads of a run in which almost everything went wrong.
-FACTS = {
-    "outputs": 3,
-    "n_classes": 2,
-    "n_windows": 60,
-    "fold_largest_share": [1.0] * 5,
-    "shared_bars_share": 0.2,
-    "folds_mind_bars": False,
-    "shared_bars_windows": ["demo_0001"],
+FACTS = samples.FACTS | {
     "label_entropy": 0.69,
     "log_loss": 1.05,
     "accuracy": 0.5,
