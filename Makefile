@@ -42,7 +42,7 @@ browser:
 	touch $@
 
 .venv/test-%: .venv/constraints-%.txt pyproject.toml
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c $< -e '.[test,aeon,ray]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c $< -e '.[test,ray]'
 	touch $@ .venv/app-$*
 
 clean:

@@ -14,7 +14,7 @@ class Preset:
     """Settings that differ from the defaults, and the sentence that explains them.
 
     values: of cross-validated runs; pretraining: of pre-training, next to the model and the features; schedule: how a
-    checkpoint is transferred when one is given.
+    checkpoint is transferred when one is given; network: the preset that stands in where an encoder is needed.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Preset:
     values: dict[str, Any]
     pretraining: dict[str, Any]
     schedule: str = "full"
+    network: str = ""
 
     @property
     def keeps_state(self) -> bool:
@@ -32,6 +33,8 @@ class Preset:
         return build(Finetune, {**self.values, "preset": self.name}, where=f"preset {self.name}")
 
     def pretrain(self) -> Pretrain:
+        if self.network:
+            return PRESETS[self.network].pretrain()
         shared: dict[str, Any] = {name: self.values[name] for name in ("model", "features") if name in self.values}
         return build(Pretrain, {**shared, **self.pretraining, "preset": self.name}, where=f"preset {self.name}")
 
@@ -41,7 +44,18 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset(
             "recommended",
-            "What measurement shows to be best on small data.",
+            "What measurement shows to be best on small data: no network; it finds the expansion, then reads the class around it.",
+            {
+                "estimator": "locate_then_classify",
+                "features": {"columns": ("price_path",)},
+                "training": {"repeats": 5},
+            },
+            {},
+            network="network",
+        ),
+        Preset(
+            "network",
+            "The best network so far.",
             {
                 "model": {
                     "layers": 1,
@@ -110,6 +124,19 @@ PRESETS: dict[str, Preset] = {
         ),
     )
 }
+
+
+def network_preset(name: str) -> tuple[Preset, str]:
+    """The preset called `name`, or the one that stands in for it where an encoder is needed, and a sentence that says so.
+
+    Raises SpecError that names the nearest one.
+    """
+    start = preset(name)
+    if not start.network:
+        return start, ""
+    return PRESETS[start.network], (
+        f"The preset {name} trains no encoder; the preset {start.network} is used in its place."
+    )
 
 
 def preset(name: str) -> Preset:

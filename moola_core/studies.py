@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from moola_core.errors import SpecError, nearest
-from moola_core.presets import preset
+from moola_core.presets import network_preset, preset
 from moola_core.specs import Arm, Finetune, Pretrain, Study, change, full_name, settings
 from moola_core.specs.choices import OBJECTIVES
 
@@ -32,7 +31,7 @@ def study(
         raise SpecError(f"unknown study {name!r}.", hint=nearest(name, NAMED))
     own, before = _asked(changes or {})
     _refuse_own(name, own, checkpoint)
-    origin = preset(start)
+    origin, note = (preset(start), "") if name in ANY_MODEL else network_preset(start)
     base = origin.finetune()
     base = change(base, {"training.repeats": max(base.training.repeats, REPEATS)})
     values = base.model_dump()
@@ -54,10 +53,10 @@ def study(
         question=question,
         base=base,
         pretrain=pretrain,
-        arms=(*arms, *references(base)),
+        arms=(*arms, *baselines(base)),
         against=arms[0].name,
     )
-    return made.model_copy(update={"notes": _without_effect(made, own, before)})
+    return made.model_copy(update={"notes": (*filter(None, [note]), *_without_effect(made, own, before))})
 
 
 def _asked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -74,11 +73,11 @@ def _asked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _refuse_own(name: str, own: Mapping[str, Any], checkpoint: str) -> None:
     """Raise SpecError for what a study decides itself, and for an encoder of which it would make no use."""
-    if "reference" in own:
+    if "estimator" in own:
         raise SpecError(
-            "a study chooses its simple models itself.",
-            where=f"reference={own['reference']}",
-            hint="Run a simple model alone with `moola finetune --set reference=NAME`.",
+            "the study compares networks and chooses its baselines itself.",
+            where=f"estimator={own['estimator']}",
+            hint="Run another model alone with `moola finetune --model NAME`.",
         )
     for setting in ("transfer.checkpoint", "transfer.schedule"):
         if setting in own and name in PRETRAINED:
@@ -133,17 +132,19 @@ def _overridden(asked: str, arms: Sequence[str]) -> str:
     return f"{asked} has no effect in these arms, which set it themselves: {', '.join(arms)}."
 
 
-def references(base: Finetune) -> tuple[Arm, ...]:
-    """What any network must beat, on the same folds. MiniRocket takes part where its package is installed."""
+def baselines(base: Finetune) -> tuple[Arm, ...]:
+    """What any network must beat, on the same folds: every estimator that the base is not itself."""
     path = {"features.columns": ["price_path"]}
     arms = [
-        Arm(name="majority class", changes={"reference": "majority"}),
-        Arm(name="logistic on aggregates", changes={"reference": "logistic"}),
-        Arm(name="extra trees on prices", changes={"reference": "extra_trees"} | path),
+        Arm(name="locate then classify", changes={"estimator": "locate_then_classify"}),
+        Arm(name="majority class", changes={"estimator": "majority"}),
+        Arm(name="logistic on aggregates", changes={"estimator": "logistic"}),
+        Arm(name="extra trees on prices", changes={"estimator": "extra_trees"} | path),
+        Arm(name="MiniRocket on prices", changes={"estimator": "minirocket"} | path),
     ]
-    if find_spec("aeon") is not None:
-        arms.append(Arm(name="MiniRocket on prices", changes={"reference": "minirocket"} | path))
-    return tuple(arm.model_copy(update={"baseline": True}) for arm in arms)
+    return tuple(
+        arm.model_copy(update={"baseline": True}) for arm in arms if arm.changes["estimator"] != base.estimator
+    )
 
 
 def _transfer(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
@@ -189,7 +190,7 @@ def _features(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
     }
     network = [Arm(name=name, changes={"features.columns": features}) for name, features in columns.items()]
     simple = [
-        Arm(name=f"logistic on {name}", changes={"features.columns": features, "reference": "logistic"})
+        Arm(name=f"logistic on {name}", changes={"features.columns": features, "estimator": "logistic"})
         for name, features in columns.items()
         if name != "12 features"
     ]
@@ -267,4 +268,6 @@ NAMED: dict[str, tuple[str, Callable[[Finetune, str], tuple[Arm, ...]]]] = {
     "pretraining-data": ("Which bars should pre-training see?", _pretraining_data),
     "labels": ("What would more labels buy?", _labels),
 }
+# Of any model; the others compare networks.
+ANY_MODEL = ("labels",)
 PRETRAINED = ("transfer", "objectives", "pretraining-data")

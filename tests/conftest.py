@@ -42,7 +42,7 @@ def device(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor's trees beside a run, fewer: they take most of the time of a small one. tests/diagnostics has them all."""
-    monkeypatch.setattr("moola_core.diagnostics.doctor.reference.TREES", 20)
+    monkeypatch.setattr("moola_core.estimators.extra_trees.TREES", 20)
 
 
 @pytest.fixture(scope="session")

@@ -31,12 +31,13 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "models": ({"models", "features.catalog"}, {"torch"}),
     "training": ({"training", "models", "features", "market", "metrics"}, {"torch"}),
     "training.folds": ({"training"}, {"sklearn"}),
-    "training.reference": ({"training"}, {"sklearn"}),
+    "training.baselines": ({"training", "estimators"}, set()),
+    "estimators": ({"estimators"}, {"scipy", "sklearn", "aeon", "skops"}),
     "runs": ({"runs", "features.catalog"}, {"pyarrow", "sqlite3"}),
     "diagnostics": ({"diagnostics", "metrics", "features", "market", "runs"}, {"scipy", "sklearn", "pandas"}),
     **{
         f"diagnostics.{name}": (
-            {"diagnostics", "metrics", "features", "market", "models", "runs"},
+            {"diagnostics", "metrics", "estimators", "features", "market", "models", "runs"},
             {"torch", "shap", "scipy", "sklearn", "pandas"},
         )
         for name in ("attribution", "fitted", "predict", "transfer")
@@ -49,7 +50,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "launch.training_specs": ({"launch", "runs", "presets", "features.catalog"}, set()),
     "launch.ray_jobs": ({"launch", "runs"}, {"ray"}),
     "launch.worker": (
-        {"launch", "runs", "training", "models", "features", "market", "diagnostics", "studies"},
+        {"launch", "runs", "training", "models", "features", "market", "diagnostics", "estimators", "studies"},
         {"pyarrow", "pandas"},
     ),
     "ui": (
@@ -171,7 +172,8 @@ def test_files_and_functions_stay_small(path):
             if "triton.jit" in map(ast.unparse, node.decorator_list):
                 continue  # a kernel's arguments are pointers and sizes, one by one
             names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-            assert len([name for name in names if name not in ("self", "cls")]) <= 6, f"{node.name} takes {names}"
+            most = 8 if path.name == "api.py" else 6  # a notebook gives them by name
+            assert len([name for name in names if name not in ("self", "cls")]) <= most, f"{node.name} takes {names}"
 
 
 @pytest.mark.parametrize("path", sources(), ids=place)

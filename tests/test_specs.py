@@ -79,7 +79,7 @@ def test_batch_normalisation_over_one_window_is_refused_wherever_it_is_asked_for
             make()
     for normalisation in ("none", "layer"):
         assert change(quick, alone | {"model.normalisation": normalisation}).training.batch == 1
-    assert change(quick, alone | {"reference": "majority"}).reference == "majority"
+    assert change(quick, alone | {"reference": "majority"}).estimator == "majority"
 
 
 def _study(base, changes):

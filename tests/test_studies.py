@@ -88,7 +88,7 @@ def test_settings_of_a_pretraining_that_does_not_take_place_are_not_passed_over_
         ("transfer", "preset=stones", r"preset cannot be set: .*--preset"),
         ("transfer", "pretrain.preset=stones", r"preset cannot be set: .*--preset"),
         ("losses", "kind=pretrain", "kind cannot be set"),
-        ("losses", "reference=logistic", "chooses its simple models itself"),
+        ("losses", "estimator=logistic", "chooses its baselines itself"),
         ("transfer", "checkpoint=x.pt", "Give --checkpoint"),
         ("objectives", "transfer.checkpoint=x.pt", "set it themselves"),
         ("transfer", "schedule=full", "set it themselves"),

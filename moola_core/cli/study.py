@@ -123,7 +123,7 @@ def run_import(args: argparse.Namespace) -> int:
 
     if not Path(args.file).is_file():
         raise SpecError("no such file.", where=args.file, hint="Check the path.")
-    spec = build(Finetune, {"reference": "imported", "data": options.data(args)})
+    spec = build(Finetune, {"estimator": "imported", "data": options.data(args)})
     run = import_predictions(Store(args.store), args.file, spec, args.name)
     result = summary(run)
     score = (result["metrics"].get("f1_macro") or {}).get("mean")

@@ -8,6 +8,9 @@ from typing import Any
 
 from moola_core.cli import options
 from moola_core.cli.progress import carry_out
+from moola_core.specs.choices import ESTIMATORS
+
+MODELS = [name for name in ESTIMATORS if name != "imported"]
 
 
 def add_to(commands: Any) -> None:
@@ -17,6 +20,7 @@ def add_to(commands: Any) -> None:
     finetune.add_argument(
         "--checkpoint", metavar="RUN_OR_FILE", default="", help="the pre-trained encoder to start from"
     )
+    finetune.add_argument("--model", metavar="NAME", default="", help=f"the model: {', '.join(MODELS)}")
     _add_spec(finetune)
     finetune.set_defaults(command=run_finetune)
 
@@ -30,7 +34,7 @@ def add_to(commands: Any) -> None:
 
 
 def _add_spec(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--preset", default="recommended", help="recommended, quick, stones or october")
+    command.add_argument("--preset", default="recommended", help="recommended, network, quick, stones or october")
     command.add_argument(
         "--set",
         action="append",
@@ -47,21 +51,30 @@ def _add_spec(command: argparse.ArgumentParser) -> None:
 
 
 def run_finetune(args: argparse.Namespace) -> int:
-    from moola_core.launch.training_specs import finetune_spec
+    from moola_core.launch.training_specs import finetune_spec, network_note
 
     changes = options.pairs(args.changes, "--set")
-    run = _carry_out(args, finetune_spec(args.preset, options.data(args), changes, args.checkpoint, args.store))
+    spec = finetune_spec(args.preset, options.data(args), changes, args.checkpoint, args.store, args.model)
+    _tell(network_note(args.preset, changes | ({"estimator": args.model} if args.model else {}), args.checkpoint))
+    run = _carry_out(args, spec)
     result = summary(run)
     return _report(args, result, "\n".join([_text(result), *_judged(run)]))
 
 
 def run_pretrain(args: argparse.Namespace) -> int:
     from moola_core.launch.training_specs import pretrain_spec
+    from moola_core.presets import network_preset
 
+    _tell(network_preset(args.preset)[1])
     spec = pretrain_spec(args.preset, options.data(args), options.pairs(args.changes, "--set"))
     run = _carry_out(args, spec)
     result = pretrain_summary(run)
     return _report(args, result, "\n".join([*_judged(run), _pretrain_text(result)]))
+
+
+def _tell(note: str) -> None:
+    if note:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _judged(run: Any) -> list[str]:

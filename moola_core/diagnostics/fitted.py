@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from moola_core.errors import CheckpointError
+from moola_core.estimators import Estimator, storage
 from moola_core.models.checkpoint import load_weights, put_weights
 from moola_core.models.encoders import encoder_class
 from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.models.replicas import Replicas
-from moola_core.runs.store import Run
+from moola_core.runs.store import ESTIMATOR_FILE, Run
 from moola_core.specs import Model
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -63,12 +64,24 @@ def classes_of(run: Run) -> tuple[str, ...]:
     return tuple(sorted(run.record.counts["labels"]))
 
 
+def load_estimator(run: Run, repeat: int, fold: int) -> Estimator:
+    """The estimator that a finished fit kept. Raises CheckpointError when there is none, or it cannot be read."""
+    path = run.replicates()[(repeat, fold)] / ESTIMATOR_FILE
+    if not path.is_file():
+        raise CheckpointError(
+            f"its {run.spec.estimator} model was not kept.",
+            where=f"run {run.id}",
+            hint="Run it again from its spec: `moola rerun RUN`.",
+        )
+    return storage.load(path)
+
+
 def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask]:
     """The network that a finished fit kept. Raises CheckpointError when its weights do not fit the run's spec."""
     spec, counts = run.spec, run.record.counts
-    if spec.reference != "none":
+    if not spec.is_network:
         raise CheckpointError(
-            f"its {spec.reference} model keeps no weights.", where=f"run {run.id}", hint="Choose a run of the network."
+            f"its model, {spec.estimator}, is no network.", where=f"run {run.id}", hint="Choose a run of a network."
         )
     weights = load_weights(run.replicates()[(repeat, fold)] / "weights.safetensors")
     mean, std = weights.pop("scale.mean"), weights.pop("scale.std")

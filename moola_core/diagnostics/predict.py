@@ -1,4 +1,4 @@
-"""A run's networks as an ensemble on windows that need no label."""
+"""A run's models as an ensemble on windows that need no label."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from sklearn.covariance import LedoitWolf
 from sklearn.model_selection import GroupKFold
 
-from moola_core.diagnostics.fitted import Together, classes_of, load_fitted
+from moola_core.diagnostics.fitted import Together, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.transfer import aggregate
 from moola_core.runs.store import Run
 
@@ -22,27 +22,32 @@ LEAST_SUPPORT = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Windows x [m, K, F] in raw units, from row `first` of all, to be predicted by the run in `folder`."""
+    """Windows, from row `first` of all, to be predicted by the run in `folder`: x [m, K, F] in raw units, and prices [m, K, 4],
+    which networks do not need."""
 
     folder: Path
     first: int
     x: np.ndarray
+    prices: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class FitOutputs:
     """Every fit's outputs for a job's windows: probabilities [fits, m, C] and pointers (center, length) [fits, m, 2] as fractions,
-    None for a task that was not trained."""
+    None for a task that was not trained; p_span [fits, m], None where the model states no confidence."""
 
     first: int
     probabilities: np.ndarray | None
     pointers: np.ndarray | None
+    p_span: np.ndarray | None = None
 
 
 @torch.inference_mode()
 def ask(job: Job) -> FitOutputs:
     """Every fit of the run on the job's windows."""
     run = Run(job.folder)
+    if not run.spec.is_network:
+        return _ask_estimators(run, job)
     classes = len(classes_of(run))
     probabilities, pointers = [], []
     for repeat, fold in sorted(run.replicates()):
@@ -56,6 +61,21 @@ def ask(job: Job) -> FitOutputs:
     return FitOutputs(
         job.first, np.stack(probabilities) if probabilities else None, np.stack(pointers) if pointers else None
     )
+
+
+def _ask_estimators(run: Run, job: Job) -> FitOutputs:
+    assert job.prices is not None
+    bars, outputs = job.x.shape[1], []
+    for repeat, fold in sorted(run.replicates()):
+        outputs.append(load_estimator(run, repeat, fold).predict(job.x, job.prices))
+    spans = [
+        np.stack([one.span.sum(1) / 2, one.span[:, 1] - one.span[:, 0]], 1) / bars
+        for one in outputs
+        if one.span is not None
+    ]
+    probabilities = [one.probabilities for one in outputs if one.probabilities is not None]
+    stated = [one.p_span for one in outputs if one.p_span is not None]
+    return FitOutputs(job.first, *(np.stack(parts) if parts else None for parts in (probabilities, spans, stated)))
 
 
 @torch.inference_mode()
@@ -91,6 +111,8 @@ def combine(outputs: FitOutputs, classes: tuple[str, ...], window_bars: int) -> 
         columns["start_pred"] = np.clip(middle - reach, 0, window_bars - 1)
         columns["end_pred"] = np.clip(middle + reach, 0, window_bars - 1)
         columns["center_std"] = center.std(0)
+    if outputs.p_span is not None:
+        columns["p_span"] = outputs.p_span.mean(0)
     return columns
 
 

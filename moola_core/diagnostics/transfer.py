@@ -9,14 +9,12 @@ from itertools import combinations
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from moola_core.diagnostics.fitted import Fitted, load_fitted
 from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
 from moola_core.diagnostics.results import Interval, LayerChange, Probe, ProbeGap, ProbeScore, Transferred
 from moola_core.errors import DataError
+from moola_core.estimators.logistic import linear
 from moola_core.market.windows import Windows
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.models.encoders import Encoder, make_encoder, represent
@@ -24,7 +22,6 @@ from moola_core.runs.folds import Folds
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
 
-PROBE_C = 0.01
 EVIDENCE_ROUNDS = 100
 
 # (repeat, training rows, test rows) of each fold
@@ -69,7 +66,7 @@ def _values(x: Representation, label: np.ndarray, folds: Sequence[Split]) -> np.
     place = np.full((len(repeats), len(label)), -1)
     for i, (repeat, train, test) in enumerate(folds):
         seen, r = x if isinstance(x, np.ndarray) else x[i], repeats[repeat]
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_C, max_iter=2000))
+        model = linear()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(seen[train], label[train])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PROBABILITY = "p_"
+STATED = "p_span"  # the stated probability that the expansion's center lies within 3 bars of the predicted one
 TRUE_SPAN, SPAN = ["start_true", "end_true"], ["start_pred", "end_pred"]
+
+
+def is_class(column: str, labels: Iterable[str]) -> bool:
+    """Whether the column holds the probabilities of one of the labels that occur."""
+    return column.removeprefix(PROBABILITY) in {str(label) for label in labels}
 
 
 class PredictionTable:
@@ -37,7 +43,11 @@ class PredictionTable:
 
     def __init__(self, frame: pd.DataFrame, window_bars: int = 1) -> None:
         self.frame, self.window_bars = frame, window_bars
-        named = tuple(str(name)[len(PROBABILITY) :] for name in frame if str(name).startswith(PROBABILITY))
+        named = tuple(
+            str(name)[len(PROBABILITY) :]
+            for name in frame
+            if str(name).startswith(PROBABILITY) and (name != STATED or is_class(STATED, frame["label"]))
+        )
         self.classes = named or tuple(sorted(frame["label"].astype(str).unique()))
         self.columns = [PROBABILITY + name for name in named]
 
@@ -69,6 +79,12 @@ class PredictionTable:
         part = PredictionTable(rows, self.window_bars)
         part.classes = self.classes
         return part
+
+    @property
+    def stated(self) -> np.ndarray | None:
+        """Stated probability [n] that the center lies within 3 bars of the predicted one; None where the model states none."""
+        known = STATED in self.frame and PROBABILITY + "span" not in self.columns
+        return self.frame[STATED].to_numpy(float) if known else None
 
     @property
     def target(self) -> np.ndarray:

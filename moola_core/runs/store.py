@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = "artifacts"
+ESTIMATOR_FILE = "estimator.skops"
 
 
 def now() -> str:
@@ -198,8 +199,9 @@ class Run:
         tables: Mapping[str, Mapping[str, Any]],
         weights: Mapping[str, np.ndarray],
         facts: Mapping[str, Any],
+        estimator: bytes | None = None,
     ) -> None:
-        """Keep a finished fit: its tables, weights and facts appear together or not at all. A fit without weights keeps none."""
+        """Keep a finished fit: its tables, its weights or fitted estimator, and its facts appear together or not at all."""
         from safetensors.numpy import save_file
 
         folder = self.folder / "replicates" / f"{repeat:03d}-{fold:02d}"
@@ -212,6 +214,8 @@ class Run:
             if weights:
                 arrays = {name: np.require(array, requirements="C") for name, array in weights.items()}
                 save_file(arrays, draft / "weights.safetensors")
+            if estimator is not None:
+                (draft / ESTIMATOR_FILE).write_bytes(estimator)
             for path in draft.iterdir():
                 flush(path)
             draft.replace(folder)

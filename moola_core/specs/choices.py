@@ -24,6 +24,16 @@ WEIGHTINGS = {
     "equal": "divided by the first epoch's losses",
     "dwa": "by their rate of fall",
 }
+ESTIMATORS = {
+    "network": "the encoder with its heads, trained by gradient descent",
+    "locate_then_classify": "finds the expansion among all spans, then reads the class from the bars around it",
+    "majority": "the most frequent class and the median expansion",
+    "logistic": "logistic and ridge regression on means and deviations of the features",
+    "extra_trees": "extra trees on every bar",
+    "minirocket": "MiniRocket with a ridge",
+    "quant": "QUANT with extra trees",
+    "imported": "predictions that were made elsewhere",
+}
 OBJECTIVES = {name: rules.sentence for name, rules in RULES.items()}
 CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -52,10 +62,12 @@ def choice(concept: str, names: Mapping[str, str]) -> Any:
 
 if TYPE_CHECKING:
     EncoderName: TypeAlias = str
+    EstimatorName: TypeAlias = str
     WeightingName: TypeAlias = str
     ObjectiveName: TypeAlias = str
 else:
     EncoderName, WeightingName = choice("encoder", ENCODERS), choice("weighting", WEIGHTINGS)
+    EstimatorName = choice("estimator", ESTIMATORS)
     ObjectiveName = choice("objective", OBJECTIVES)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from moola_core.specs.choices import WEIGHTINGS, WeightingName, listed
+from moola_core.specs.choices import ESTIMATORS, WEIGHTINGS, EstimatorName, WeightingName, listed
 from moola_core.specs.data import Data, Features
 from moola_core.specs.model import Model
 from moola_core.specs.part import Part
@@ -108,22 +108,76 @@ class Faults(Part):
     single_position: bool = Field(False, description="the last feature is filled at the last bar only")
 
 
+# The settings of the training that every model reads; the others are a network's.
+OF_ALL_MODELS = tuple(
+    f"training.{name}" for name in ("folds", "repeats", "label_frac", "inner_frac", "embargo_bars", "seed")
+)
+
+
+class Spans(Part):
+    """Settings of the estimator `locate_then_classify`."""
+
+    penalty: float | None = Field(
+        None,
+        gt=0,
+        description="penalty of the coefficients that score spans; empty lets held-out training windows decide",
+    )
+    scatter_bars: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="standard deviation of labelled ends about the true ones; empty reads it from the labels",
+    )
+    misplaced_frac: float | None = Field(
+        None, ge=0, lt=1, description="share of labelled expansions that lie elsewhere; empty reads it from the labels"
+    )
+    general: bool | None = Field(
+        None, description="channel, pullback and rank statistics take part; empty lets held-out training windows decide"
+    )
+
+
 class Finetune(Part):
     """A cross-validated fit of the model to labelled windows."""
 
     kind: Literal["finetune"] = "finetune"
     preset: str = Field("", description="the preset that the settings started from")
-    reference: Literal["none", "majority", "logistic", "extra_trees", "minirocket", "imported"] = Field(
-        "none",
-        description="a simple model in place of the network, on the same folds: the most frequent class and the median pointer, logistic regression on aggregates, extra trees on every bar, MiniRocket with ridge; imported: predictions that were made elsewhere",
-    )
+    estimator: EstimatorName = Field("network", description=f"the model; {listed(ESTIMATORS)}")
     data: Data = Data()
     features: Features = Features()
+    spans: Spans = Spans()
     model: Model = Model()
     transfer: Transfer = Transfer()
     loss: Loss = Loss()
     training: Training = Training()
     faults: Faults = Faults()
+
+    @property
+    def is_network(self) -> bool:
+        """Whether a network is trained: only then do the settings of model, loss and transfer count."""
+        return self.estimator == "network"
+
+    def reads(self, name: str) -> bool:
+        """Whether the estimator reads the setting of this dotted name."""
+        if self.is_network:
+            return not name.startswith("spans.")
+        part = name.split(".")[0]
+        if part in ("loss", "transfer") or name == "features.standardise":
+            return False
+        if part == "model":
+            return name == "model.tasks"
+        if part == "training":
+            return name in OF_ALL_MODELS
+        return part != "spans" or self.estimator == "locate_then_classify"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, values: Any) -> Any:
+        """Specs of earlier versions name the estimator `reference`, and the network `none`."""
+        if isinstance(values, dict) and "reference" in values:
+            values = dict(values)
+            name = values.pop("reference")
+            values.setdefault("estimator", "network" if name == "none" else name)
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Finetune:
@@ -131,7 +185,7 @@ class Finetune(Part):
             raise ValueError("features.state=continuous needs data.bars; give a file of bars or use restarted")
         if self.loss.pcgrad and self.model.tasks != "both":
             raise ValueError("loss.pcgrad needs both tasks; set model.tasks=both or loss.pcgrad=false")
-        if self.training.batch == 1 and self.model.normalisation == "batch" and self.reference == "none":
+        if self.training.batch == 1 and self.model.normalisation == "batch" and self.is_network:
             raise ValueError(
                 "training.batch=1 gives batch normalisation a single window to normalise over; set training.batch to 2 or more, or "
                 "model.normalisation to layer or none"

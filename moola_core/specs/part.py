@@ -20,6 +20,10 @@ NAMED_ONLY = {
 }
 
 
+# Names of earlier versions.
+ALIASES = {"reference": "estimator"}
+
+
 class Part(BaseModel):
     """A frozen piece of a spec."""
 
@@ -81,6 +85,7 @@ def digest(part: Part) -> str:
 def full_name(name: str, kind: type[Part]) -> str:
     """The dotted name of a setting that is given by that or, where it is unique, by its last part. Raises SpecError."""
     known = settings(kind)
+    name = ALIASES.get(name, name)
     if name in known:
         return name
     matches = [full for full in known if full.rsplit(".", 1)[-1] == name]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from moola_core.training.folds import Places
+
+if TYPE_CHECKING:
+    from moola_core.estimators.estimator import Estimator
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +19,8 @@ class Inputs:
     """n windows ready to train on.
 
     x [n, K, F] float32, not yet standardised; label [n] str; start, end [n] float64 pointers in bars (nan: none);
-    window_id [n]; series, first [n] or [n, w]: which windows share bars, in any of w ways; features [F] names.
+    window_id [n]; series, first [n] or [n, w]: which windows share bars, in any of w ways; features [F] names; prices [n, K, 4]
+    open, high, low, close, which networks do not need.
     """
 
     x: np.ndarray
@@ -26,6 +31,7 @@ class Inputs:
     series: np.ndarray
     first: np.ndarray
     features: tuple[str, ...]
+    prices: np.ndarray | None = None
 
     @property
     def window_bars(self) -> int:
@@ -59,7 +65,9 @@ class Replicate:
     test [m] row numbers; probabilities [m, C] (None without a class head; below 1 in sum with a planted extra output);
     start_pred, end_pred [m] bars (None without a pointer head); weights of the selected epoch, with `scale.mean` and
     `scale.std` [F]; steps: columns of equal length; best_epoch counts from 1; at_limit: whether what the weighting of the losses
-    learns reached a bound in any step (None where it has none).
+    learns reached a bound in any step (None where it has none). Of models that score spans: p_span [m], the stated probability that the
+    center lies within 3 bars; per_bar [m, K, 3], of start, end and inside; best_spans [m, k, 3], start, end and probability. estimator: the
+    fitted model where it is no network.
     """
 
     repeat: int
@@ -70,11 +78,15 @@ class Replicate:
     end_pred: np.ndarray | None
     best_epoch: int
     epochs: int
-    weights: dict[str, np.ndarray]
-    steps: dict[str, np.ndarray]
-    sigma_ratio: float | None
-    at_limit: bool | None
-    trainable_parameters: int
-    shared_parameters: int
-    seconds: float
-    device: str
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
+    steps: dict[str, np.ndarray] = field(default_factory=dict)
+    sigma_ratio: float | None = None
+    at_limit: bool | None = None
+    trainable_parameters: int = 0
+    shared_parameters: int = 0
+    seconds: float = 0.0
+    device: str = ""
+    p_span: np.ndarray | None = None
+    per_bar: np.ndarray | None = None
+    best_spans: np.ndarray | None = None
+    estimator: Estimator | None = None

@@ -23,7 +23,12 @@ def plant(inputs: Inputs, spec: Finetune) -> Inputs:
         inputs = dataclasses.replace(inputs, label=_flipped(inputs, faults.flipped_labels, rng))
     if faults.shuffled_bars:
         order = rng.permuted(np.tile(np.arange(inputs.window_bars), (len(inputs.x), 1)), axis=1)
-        inputs = dataclasses.replace(inputs, x=np.take_along_axis(inputs.x, order[:, :, None], axis=1))
+        prices = inputs.prices
+        inputs = dataclasses.replace(
+            inputs,
+            x=np.take_along_axis(inputs.x, order[:, :, None], axis=1),
+            prices=None if prices is None else np.take_along_axis(prices, order[:, :, None], axis=1),
+        )
     if faults.single_position:
         x = inputs.x.copy()
         x[:, :-1, -1] = 0.0

@@ -69,6 +69,6 @@ def _data_of(run_id: str, folder: str) -> dict[str, str]:
 def _reference(run_id: str, folder: str) -> bool:
     """Whether the run fits a simple model, such as logistic regression, in the network's place; not if its spec cannot be read."""
     try:
-        return getattr(loaders.store().open(run_id).spec, "reference", "none") not in ("none", "imported")
+        return getattr(loaders.store().open(run_id).spec, "estimator", "network") not in ("network", "imported")
     except MoolaError:
         return False

@@ -17,7 +17,7 @@ from moola_core.specs import Compare, Data, Plan, Study
 from moola_core.ui import loaders, selecting, state, widgets
 from moola_core.ui.widgets import literal
 
-SIMPLE_S = 6.0  # a simple model takes about so long for all its fits
+BASELINE_S = 6.0  # a baseline takes about so long for all its fits
 
 
 def new_study(dataset: Dataset) -> None:
@@ -90,7 +90,7 @@ def study_seconds(spec: Study, dataset: Dataset) -> float:
         total += sum(estimate_pretraining(encoder, bars, store).seconds for encoder, _ in spec.pretrainings())
     for arm in spec.arms:
         run = spec.spec_of(arm.name, "encoder")
-        total += SIMPLE_S if run.reference != "none" else estimate(run, windows, store).seconds
+        total += BASELINE_S if not run.is_network else estimate(run, windows, store).seconds
     return total
 
 

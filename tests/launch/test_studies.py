@@ -25,8 +25,7 @@ from moola_core.market.windows import load_windows
 from moola_core.models.checkpoint import weights_of
 from moola_core.models.encoders import make_encoder
 from moola_core.runs import Store
-from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Study, change, parse
-from moola_core.training.reference import NAMES
+from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Predict, Study, change, parse
 from tests.app_samples import make_comparison
 
 SMALL = {"epochs": 3, "repeats": 2, "folds": 2, "hidden": 4, "processes": 1}
@@ -42,8 +41,8 @@ def small_study(demo_files, **changes) -> Study:
     arms = (
         Arm(name="as it is"),
         Arm(name="no training", changes={"training.learning_rate": 0.0}),
-        Arm(name="majority class", changes={"reference": "majority"}),
-        Arm(name="logistic", changes={"reference": "logistic"}),
+        Arm(name="majority class", changes={"estimator": "majority"}),
+        Arm(name="logistic", changes={"estimator": "logistic"}),
     )
     return Study(name="own", base=base, arms=arms, against="as it is")
 
@@ -74,23 +73,19 @@ def test_a_study_makes_ordinary_runs_on_the_same_folds_and_judges_them(store, de
     assert len(gains) == 60 and gains[0]["gain"] >= gains[-1]["gain"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_reference_model_answers_every_window(store, demo_files, name):
-    run = finish(store, change(base_of(demo_files, repeats=1), {"reference": name, "columns": ("price_path",)}))
+@pytest.mark.parametrize("name", ["majority", "logistic", "extra_trees", "minirocket", "locate_then_classify"])
+def test_every_baseline_predicts_every_window_and_new_ones(store, demo_files, name):
+    base = change(base_of(demo_files, repeats=1), {"estimator": name, "columns": ("price_path",)})
+    run = finish(store, base)
     table = run.predictions
     assert len(table) == 60 and table["predicted"].notna().all() and table["start_pred"].notna().all()
     assert np.allclose(table["p_consolidation"] + table["p_retracement"], 1)
     assert (table["end_pred"] >= table["start_pred"]).all() and run.result("evaluation")["windows"] == 60
-    assert "no weights" in _why(store, run)
-
-
-def _why(store, run) -> str:
-    from moola_core.specs import Data, Predict
-
-    child = store.create(Predict(run=run.id, data=Data(windows=run.spec.data.windows)))
-    with pytest.raises(Exception, match="no weights") as error:
-        worker.run(child)
-    return str(error.value)
+    child = store.create(Predict(run=run.id, data=Data(windows=base.data.windows)))
+    worker.run(child)
+    predicted = child.table("predicted").to_pandas()
+    assert len(predicted) >= 60 and predicted["start_pred"].notna().all()
+    assert ("p_span" in predicted) == (name == "locate_then_classify") == ("p_span" in table)
 
 
 def test_transfer_pretrains_once_for_all_its_arms(store, demo_files):
@@ -379,7 +374,7 @@ def test_imported_predictions_are_a_run_like_any_other(store, demo_files, tmp_pa
     ours.predictions[
         ["repeat", "fold", "window_id", "p_consolidation", "p_retracement", "start_pred", "end_pred"]
     ].to_csv(path)
-    spec = Finetune(reference="imported", data=base.data)
+    spec = Finetune(estimator="imported", data=base.data)
     run = import_predictions(store, path, spec)
     assert run.record.state == "done" and "needs the weights" not in run.record.error and "imported" in run.record.tags
     for name in ("f1_macro", "auroc", "ece", "center_mae_bars"):
@@ -406,7 +401,7 @@ def test_predictions_that_cannot_be_imported_say_why(store, demo_files, tmp_path
     n = np.arange(len(windows))
     table = pd.DataFrame({"window_id": windows.window_id, "fold": n % 5, "p_consolidation": 0.4, "p_retracement": 0.6})
     spoil(table).to_parquet(tmp_path / "bad.parquet")
-    spec = Finetune(reference="imported", data=Data(windows=str(demo_files["windows"])))
+    spec = Finetune(estimator="imported", data=Data(windows=str(demo_files["windows"])))
     with pytest.raises(DataError, match=words):
         import_predictions(store, tmp_path / "bad.parquet", spec)
     assert store.runs() == []

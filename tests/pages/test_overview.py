@@ -28,7 +28,7 @@ def test_the_overview_judges_the_users_own_run_and_no_arm_of_a_study(show, datas
     study = Store(store).create(studies.study("transfer", "quick", {**mine.spec.data.model_dump()}), name="transfer")
     arm = make_run(store, dataset, name="majority class", constant=True)
     arm.update(parent=study.id)
-    simple = Store(store).create(change(mine.spec, {"reference": "majority"}), name="By hand")
+    simple = Store(store).create(change(mine.spec, {"estimator": "majority"}), name="By hand")
     simple.write_result("evaluation", arm.result("evaluation"))
     simple.update(state="done")
     make_run(store, dataset, "failed", name="A child").update(parent=mine.id)

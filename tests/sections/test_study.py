@@ -108,7 +108,7 @@ def test_arms_are_named_with_runs_and_settings_and_go_into_the_json(study_run):
     rows = {row[0]: row for row in tables(report, "runs")[0].rows}
     arms = {arm["name"]: arm["run_id"] for arm in study_run.result("comparison")["arms"]}
     assert {name: row[1] for name, row in rows.items()} == arms
-    assert "transfer.schedule=frozen" in rows["frozen"][4] and "reference=logistic" in rows["logistic on aggregates"][4]
+    assert "transfer.schedule=frozen" in rows["frozen"][4] and "estimator=logistic" in rows["logistic on aggregates"][4]
     held = {run["record"]["run_id"] for run in json.loads(document.render(report, context))["runs"]}
     assert held == {study_run.id, arms["from scratch"], arms["frozen"]}
     drawn = next(block for block in section(report, "curves").blocks if isinstance(block, Chart)).draw("light")

@@ -8,38 +8,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from moola_core.diagnostics.doctor.flips import flip_rate
 from moola_core.diagnostics.doctor.reading import Seen
 from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
 from moola_core.diagnostics.results import Interval
+from moola_core.estimators.extra_trees import trees
+from moola_core.estimators.logistic import linear
 from moola_core.metrics import Predictions, measure
 from moola_core.runs.folds import Folds
 from moola_core.runs.predictions import PredictionTable
 
-LINEAR_C = 0.01
 MOST_REPEATS = 3
-TREES, LEAF, FIFTHS = 200, 3, 5
+FIFTHS = 5
 
 
 def aggregated(x: np.ndarray, parts: int = 1) -> np.ndarray:
     """Mean of each feature over each of `parts` parts of a window, and its deviation over the whole: [n, K, F] → [n, (parts + 1) F]."""
     return np.concatenate([*(part.mean(1) for part in np.array_split(x, parts, axis=1)), x.std(1)], axis=1)
-
-
-def linear() -> Pipeline:
-    """A standardised logistic regression."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=LINEAR_C, max_iter=2000))
-
-
-def trees() -> ExtraTreesClassifier:
-    """Extremely randomised trees (Geurts, Ernst and Wehenkel 2006): reads what a line does not."""
-    return ExtraTreesClassifier(TREES, min_samples_leaf=LEAF, random_state=0)
 
 
 def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, seen: Seen) -> np.ndarray:

@@ -52,7 +52,7 @@ def _refuse_misfit(encoder: Pretrain, tuned: Finetune, arm: str) -> None:
 
 def _refuse_checkpoint(spec: Finetune, arm: str, root: Path) -> None:
     """The checkpoint that an arm starts from is there, and its encoder fits."""
-    if spec.reference != "none":
+    if not spec.is_network:
         return
     try:
         start = encoder_of(spec, root)

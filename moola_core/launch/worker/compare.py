@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Predictions made elsewhere are compared with the networks.
-NETWORKS = ("none", "imported")
+NETWORKS = ("network", "imported")
 SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.engine", "training.processes")
 
 
@@ -69,11 +69,12 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
 
 
 def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...]) -> LabelCurve | None:
-    """None unless at least three networks were trained on different shares of the labels."""
+    """None unless at least three runs of one model were trained on different shares of the labels."""
     scores = {}
+    own = runs[next(iter(runs))].spec.estimator
     for arm in arms:
         spec = runs[arm.name].spec
-        if spec.reference == "none" and arm.f1_by_repeat:
+        if spec.estimator == own and arm.f1_by_repeat:
             used = runs[arm.name].record.counts["windows"] * (1 - 1 / spec.training.folds)
             scores[round(used * spec.training.label_frac)] = arm.f1_by_repeat
     return label_curve(scores) if len(scores) >= 3 else None
@@ -141,7 +142,7 @@ def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFa
     record, spec = run.record, run.spec
     ratios = {int(repeat): ratio for repeat, ratio in (record.counts.get("sigma_ratios") or {}).items()}
     shown = evaluate(table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"]), ratios)
-    network = spec.reference in NETWORKS
+    network = spec.estimator in NETWORKS
     median = {
         key: float(np.median(record.counts[key])) if record.counts[key] and network else None
         for key in ("best_epochs", "epochs_run")
@@ -154,7 +155,7 @@ def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFa
     return ArmFacts(
         name,
         run.id,
-        "network" if network else spec.reference,
+        "network" if network else spec.estimator,
         metrics,
         scores,
         record.counts["trainable_parameters"] if network else None,
@@ -168,7 +169,7 @@ def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFa
 
 def _differences(runs: Mapping[str, Run]) -> tuple[Difference, ...]:
     """Settings and facts in which the networks differ."""
-    networks = {arm: run for arm, run in runs.items() if run.spec.reference == "none"}
+    networks = {arm: run for arm, run in runs.items() if run.spec.is_network}
     every = {arm: settings(run.spec) for arm, run in networks.items()}
     for arm, run in networks.items():
         counts = run.record.counts

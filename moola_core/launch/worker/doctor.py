@@ -49,8 +49,8 @@ def store(run: Run) -> None:
 
 
 def looks_at(run: Run) -> bool:
-    """Whether the doctor has anything to say of such a run: simple models that stand in for a network have no training to judge."""
-    return run.record.kind in KINDS and getattr(run.spec, "reference", "none") == "none"
+    """Whether the doctor has anything to say of such a run: baselines have no training to judge."""
+    return run.record.kind in KINDS and getattr(run.spec, "estimator", "network") == "network"
 
 
 def examined(run: Run) -> Diagnosis:

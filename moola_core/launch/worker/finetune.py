@@ -14,19 +14,21 @@ import pyarrow.parquet as pq
 
 from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import DataError, MoolaError
+from moola_core.estimators import storage
 from moola_core.launch.worker import diagnose
 from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, start_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
+from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
+from moola_core.training.baselines import fit_baseline
 from moola_core.training.device import resolve_device
 from moola_core.training.engine import choose_engine
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
-from moola_core.training.reference import fit_reference
 
 
 def work(run: Run, listen: Listen | None) -> None:
@@ -43,14 +45,22 @@ def work(run: Run, listen: Listen | None) -> None:
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
     run.update(device=f"{device.name} {device.precision}", data_hashes=hashes, counts=counts, progress=progress)
     run.keep_events(lambda event: event.get("fold") is None or (event["repeat"], event["fold"]) in done)
-    if spec.reference == "none":
+    if spec.is_network:
         engine = choose_engine(spec, device, len(folds))
         run.update(counts=counts | {"engine": engine.name, "engine_why": engine.why})
     relay = Relay(run, progress, listen)
     for replicate in _fits(spec, inputs, folds, relay, frozenset(done), start):
         tables = {"predictions": prediction_columns(replicate, inputs)}
         tables |= {"steps": replicate.steps} if replicate.steps else {}
-        run.write_replicate(replicate.repeat, replicate.fold, tables, replicate.weights, facts_of(replicate))
+        tables |= span_tables(replicate, inputs)
+        run.write_replicate(
+            replicate.repeat,
+            replicate.fold,
+            tables,
+            replicate.weights,
+            facts_of(replicate),
+            stored_estimator(replicate),
+        )
         relay.finished()
     relay.flush()
     gather(run)
@@ -66,13 +76,13 @@ def _fits(
     done: frozenset[tuple[int, int]],
     start: Pretrained | None,
 ) -> Iterator[Replicate]:
-    """The fits that are still to be made, of the network or of the simple model that stands in for it."""
-    if spec.reference == "none":
+    """The fits that are still to be made, of the network or of the estimator that the spec names."""
+    if spec.is_network:
         yield from fit_all(spec, inputs, folds, relay, done, start)
         return
     for fold in folds:
         if (fold.repeat, fold.fold) not in done:
-            yield fit_reference(spec, inputs, fold)
+            yield fit_baseline(spec, inputs, fold)
 
 
 def _keep_folds(run: Run, columns: dict[str, np.ndarray]) -> Path:
@@ -106,10 +116,38 @@ def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:
         columns["predicted"] = np.array(inputs.classes)[replicate.probabilities.argmax(1)]
         columns |= {f"p_{name}": replicate.probabilities[:, i] for i, name in enumerate(inputs.classes)}
     columns |= {"start_true": inputs.start[test], "end_true": inputs.end[test]}
+    if replicate.p_span is not None and not is_class(STATED, inputs.classes):
+        columns[STATED] = replicate.p_span
     return columns | {
         "start_pred": np.full(len(test), np.nan) if replicate.start_pred is None else replicate.start_pred,
         "end_pred": np.full(len(test), np.nan) if replicate.end_pred is None else replicate.end_pred,
     }
+
+
+def span_tables(replicate: Replicate, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:
+    """The columns of per_bar.parquet and spans.parquet for one fit's test windows; empty where the model scores no spans."""
+    if replicate.per_bar is None or replicate.best_spans is None:
+        return {}
+    names = inputs.window_id[replicate.test].astype(str)
+    m, bars, _ = replicate.per_bar.shape
+    count = replicate.best_spans.shape[1]
+
+    def rows(each: int, inner: str) -> dict[str, np.ndarray]:
+        fit = {"repeat": np.full(m * each, replicate.repeat), "fold": np.full(m * each, replicate.fold)}
+        return fit | {"window_id": np.repeat(names, each), inner: np.tile(np.arange(each), m)}
+
+    start, end, inside = replicate.per_bar.reshape(-1, 3).T.astype(np.float32)
+    spans = replicate.best_spans.reshape(-1, 3)
+    return {
+        "per_bar": rows(bars, "bar") | {"p_start": start, "p_end": end, "p_inside": inside},
+        "spans": rows(count, "rank")
+        | {"start": spans[:, 0].astype(int), "end": spans[:, 1].astype(int), "p": spans[:, 2]},
+    }
+
+
+def stored_estimator(replicate: Replicate) -> bytes | None:
+    """The fitted model as it is stored; None for a network, whose weights are stored."""
+    return None if replicate.estimator is None else storage.dumps(replicate.estimator)
 
 
 def facts_of(replicate: Replicate) -> dict[str, Any]:
@@ -130,7 +168,7 @@ def facts_of(replicate: Replicate) -> dict[str, Any]:
 def gather(run: Run) -> None:
     """One table of all predictions, one of all steps, and what the fits tell, from the fits' own folders in their order."""
     folders = run.replicates()
-    for name in ("predictions", "steps"):
+    for name in ("predictions", "steps", "per_bar", "spans"):
         paths = [folder / f"{name}.parquet" for folder in folders.values()]
         tables = [pq.read_table(path) for path in paths if path.is_file()]
         if tables:

@@ -99,7 +99,9 @@ def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str
 
 def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:
     series, first = bar_spans(windows)
-    return Inputs(x, windows.label, windows.start, windows.end, windows.window_id, series, first, features)
+    return Inputs(
+        x, windows.label, windows.start, windows.end, windows.window_id, series, first, features, windows.prices
+    )
 
 
 def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from moola_core.diagnostics.fitted import classes_of
 from moola_core.diagnostics.predict import Familiar, Job, ask, ask_together, combine, stretches
@@ -32,9 +33,10 @@ FEW = 1500  # starting processes takes longer than asking so few windows
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """The windows to ask about: what the models read of them, their first bars where they lie in bars, and the table's first columns."""
+    """The windows to ask about: their features and prices, their first bars where they lie in bars, and the table's first columns."""
 
     x: np.ndarray
+    prices: np.ndarray
     first: np.ndarray
     bars: Bars | None
     columns: dict[str, Any]
@@ -51,7 +53,7 @@ def work(run: Run, listen: Listen | None) -> None:
             hint="Give a fine-tuning run that is done.",
         )
     asked = of_windows(run, about) if spec.data.windows else of_bars(run, about)
-    columns = ensemble(run, about, asked.x, listen)
+    columns = ensemble(run, about, asked, listen)
     familiar, training = _familiar(run, about, asked)
     if familiar is not None:
         distance = familiar.distance(asked.x)
@@ -69,7 +71,7 @@ def of_windows(run: Run, about: Run) -> Asked:
     columns = {"window_id": windows.window_id.astype(str), "label": windows.label.astype(str)}
     columns["start_time"] = windows.start_time
     x = window_matrix(windows, features, bars, run.store_root / "cache")
-    return Asked(x, windows.position, bars, columns)
+    return Asked(x, windows.prices, windows.position, bars, columns)
 
 
 def of_bars(run: Run, about: Run) -> Asked:
@@ -84,7 +86,8 @@ def of_bars(run: Run, about: Run) -> Asked:
         )
     matrix = bar_matrix(bars, length, run.store_root / "cache") if features.state == "continuous" else None
     x = BarWindows(bars, matrix, features, length).raw(first).numpy()
-    return Asked(x, first, bars, {"first_bar": first, "start_time": bars.time[first]})
+    prices = sliding_window_view(bars.ohlc, length, axis=0)[first].transpose(0, 2, 1)
+    return Asked(x, prices, first, bars, {"first_bar": first, "start_time": bars.time[first]})
 
 
 def _check_length(length: int, about: Run, where: str) -> None:
@@ -95,12 +98,13 @@ def _check_length(length: int, about: Run, where: str) -> None:
         )
 
 
-def ensemble(run: Run, about: Run, x: np.ndarray, listen: Listen | None) -> dict[str, np.ndarray]:
-    """The combined answers to windows x [n, K, F], with progress in the record of `run`."""
+def ensemble(run: Run, about: Run, asked: Asked, listen: Listen | None) -> dict[str, np.ndarray]:
+    """The combined predictions of the windows, with progress in the record of `run`."""
+    x, prices = asked.x, asked.prices
     classes, length = classes_of(about), x.shape[1]
-    device = asking_device(about.spec.training)
+    device = asking_device(about.spec.training) if about.spec.is_network else "cpu"
     chunk = CHUNK if device == "cpu" else CARD_CHUNK
-    jobs = [Job(about.folder, i, x[i : i + chunk]) for i in range(0, len(x), chunk)]
+    jobs = [Job(about.folder, i, x[i : i + chunk], prices[i : i + chunk]) for i in range(0, len(x), chunk)]
     progress: dict[str, Any] = {"done": 0, "total": len(x), "epochs": 1, "unit": "windows"}
     relay, parts = Relay(run, progress, listen), []
     results = processes.each(ask, jobs, 1 if len(x) < FEW else 2)

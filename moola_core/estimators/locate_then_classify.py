@@ -1,0 +1,54 @@
+"""The span model as a member of the registry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from moola_core.estimators.convolutions import MiniRocketRidge, Quant
+from moola_core.estimators.estimator import ESTIMATORS, Estimator, Prediction, TrainingWindows
+from moola_core.estimators.spans.locate_then_classify import LocateThenClassify
+from moola_core.estimators.tabular import TabularEstimator
+
+BEST_SPANS = 10
+
+
+@ESTIMATORS.register("locate_then_classify")
+class LocateThenClassifyEstimator(Estimator):
+    """Finds the expansion by a softmax over all candidate spans, then reads the class from the bars around it.
+
+    Where no window has an expansion, the class is the mean of MiniRocket and QUANT on the whole window.
+    """
+
+    title = "locate then classify"
+    reads_prices = True
+    part = "spans"
+
+    def fit(self, windows: TrainingWindows) -> LocateThenClassifyEstimator:
+        self.tasks, self.classes = windows.tasks, windows.classes
+        self.whole_: list[TabularEstimator] = []
+        if not windows.located.any():
+            self.whole_ = [kind(self.seed).fit(windows) for kind in (MiniRocketRidge, Quant)]
+            return self
+        self.model_ = LocateThenClassify(seed=self.seed, **self.settings)
+        target = None if windows.tasks == "pointers" else windows.target
+        self.model_.fit(windows.prices, target, windows.span, windows.group)
+        return self
+
+    def predict(self, x: np.ndarray, prices: np.ndarray) -> Prediction:
+        if self.whole_:
+            each = [model.predict(x, prices).probabilities for model in self.whole_]
+            return Prediction(np.mean([one for one in each if one is not None], axis=0))
+        probabilities = None
+        if self.tasks != "pointers":
+            probabilities = np.zeros((len(prices), self.classes))
+            probabilities[:, self.model_.classes_] = self.model_.predict_proba(prices)
+        if self.tasks == "class":
+            return Prediction(probabilities)
+        located = self.model_.locate(prices)
+        return Prediction(
+            probabilities,
+            np.stack([located.start, located.end], axis=1).astype(float),
+            located.confidence,
+            self.model_.per_bar(prices),
+            np.stack(self.model_.score_spans(prices, BEST_SPANS), axis=2),
+        )

@@ -1,0 +1,120 @@
+"""Find the expansion, then read the class from the bars around it."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from moola_core.estimators.spans.classes import SpanClassifier
+from moola_core.estimators.spans.decoding import Located, best_spans, decode, per_bar
+from moola_core.estimators.spans.locator import SpanLocator
+from moola_core.estimators.spans.noise import LabelNoise
+
+SPANS = 10
+
+
+class LocateThenClassify(ClassifierMixin, BaseEstimator):
+    """A softmax over candidate spans for the expansion, and a class model on the bars around the likely ones.
+
+    Parameters
+    ----------
+    penalty : float or None, default None
+        Penalty of the span scores' coefficients; None compares some on held-out windows of the training data.
+    scatter_bars, misplaced_frac : float or None, default None
+        Standard deviation of each labelled end about the true one, and share of labels that lie anywhere. None reads them from
+        held-out windows of the training data; give both or none.
+    general : bool or None, default None
+        Whether the more general statistics of a span take part; None lets held-out windows of the training data decide.
+    seed : int, default 0
+        Random seed of the class model.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (C,)
+        The classes; absent when fitted without `y`.
+    locator_ : SpanLocator
+        Absent when fitted without any span.
+
+    Notes
+    -----
+    Sources: McFadden (1974) for the choice model, Sarawagi and Cohen (2004) for segments. Prices are oriented by the move and scaled
+    by the window's mean range, so that a window turned upside down or in another unit has the same answer.
+    """
+
+    def __init__(
+        self,
+        penalty: float | None = None,
+        scatter_bars: float | None = None,
+        misplaced_frac: float | None = None,
+        general: bool | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.penalty = penalty
+        self.scatter_bars = scatter_bars
+        self.misplaced_frac = misplaced_frac
+        self.general = general
+        self.seed = seed
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray | None = None,
+        spans: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
+    ) -> LocateThenClassify:
+        """Fit.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, K, 4)
+            Open, high, low, close of each bar.
+        y : ndarray, shape (n,), optional
+            Classes.
+        spans : ndarray, shape (n, 2)
+            First and last bar of each expansion, inclusive; nan where a window has none.
+        groups : ndarray, shape (n,), optional
+            Windows that share bars have the same number; each its own by default.
+        """
+        if spans is None or not np.isfinite(spans).all(1).any():
+            raise ValueError("LocateThenClassify needs the expansion of at least one window; give spans.")
+        start, end = np.asarray(spans, float).T
+        known = np.isfinite(start) & np.isfinite(end)
+        group = np.arange(len(X)) if groups is None else groups
+        noise = None if self.scatter_bars is None else LabelNoise(self.scatter_bars, self.misplaced_frac or 0.0)
+        self.locator_ = SpanLocator(self.penalty, noise, self.general)
+        self.locator_.fit(X[known], start[known], end[known], group[known])
+        if y is not None:
+            top = self.locator_.posterior_given(X, start, end).argmax(1)
+            candidates = self.locator_.candidates_
+            self.classifier_ = SpanClassifier(self.seed).fit(X, candidates.start[top], candidates.end[top], y)
+            self.classes_ = self.classifier_.classes_
+        return self
+
+    def score_spans(self, X: np.ndarray, count: int = SPANS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The `count` most probable spans of each window: start, end and probability, shape (n, count) each, best first."""
+        check_is_fitted(self, "locator_")
+        top, p = best_spans(self.locator_.posterior(X), count)
+        return self.locator_.candidates_.start[top], self.locator_.candidates_.end[top], p
+
+    def locate(self, X: np.ndarray) -> Located:
+        """The span of each window, with the probability that its center lies within 3 bars of the labelled one."""
+        check_is_fitted(self, "locator_")
+        return decode(self.locator_.posterior(X), self.locator_.candidates_, self.locator_.noise_)
+
+    def per_bar(self, X: np.ndarray) -> np.ndarray:
+        """Probability of each bar to be the first, to be the last and to lie inside the expansion, shape (n, K, 3)."""
+        check_is_fitted(self, "locator_")
+        return per_bar(self.locator_.posterior(X), self.locator_.candidates_)
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes, shape (n, C), averaged over the most probable spans."""
+        check_is_fitted(self, "classifier_")
+        start, end, p = self.score_spans(X)
+        n, count = start.shape
+        each = self.classifier_.predict_proba(np.repeat(X, count, axis=0), start.ravel(), end.ravel())
+        return np.einsum("nk,nkc->nc", p / p.sum(1, keepdims=True), each.reshape(n, count, -1))
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The most probable class of each window, shape (n,)."""
+        return self.classes_[self.predict_proba(X).argmax(1)]

@@ -1,0 +1,64 @@
+"""Fits of estimators that are no networks, on the same folds as networks."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from moola_core.estimators import ESTIMATORS, Estimator, TrainingWindows
+from moola_core.specs import Finetune
+from moola_core.training import seeds
+from moola_core.training.folds import Fold, overlap_groups, thin
+from moola_core.training.inputs import Inputs, Replicate
+
+
+def fit_baseline(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
+    """One fit of the estimator that spec.estimator names, on the fold's training and inner windows together.
+
+    These models stop nowhere early, so they need no inner windows. Raises SpecError where the estimator's package is missing.
+    """
+    started = time.perf_counter()
+    fold = thin(fold, inputs.label, spec.training)
+    rows = np.sort(np.r_[fold.train, fold.inner])
+    seed = int(seeds.stream(spec.training.seed, fold.repeat, fold.fold, seeds.WEIGHTS).generate_state(1)[0])
+    estimator = make(spec, seed).fit(training_windows(spec, inputs, rows))
+    assert inputs.prices is not None
+    predicted = estimator.predict(inputs.x[fold.test], inputs.prices[fold.test])
+    return Replicate(
+        fold.repeat,
+        fold.fold,
+        fold.test,
+        predicted.probabilities,
+        None if predicted.span is None else predicted.span[:, 0],
+        None if predicted.span is None else predicted.span[:, 1],
+        best_epoch=0,
+        epochs=0,
+        seconds=time.perf_counter() - started,
+        device="cpu",
+        p_span=predicted.p_span,
+        per_bar=predicted.per_bar,
+        best_spans=predicted.best,
+        estimator=estimator,
+    )
+
+
+def make(spec: Finetune, seed: int) -> Estimator:
+    """The estimator that the spec names, not fitted, with the settings of its part."""
+    kind = ESTIMATORS.resolve(spec.estimator)
+    return kind(seed=seed, **(getattr(spec, kind.part).model_dump() if kind.part else {}))
+
+
+def training_windows(spec: Finetune, inputs: Inputs, rows: np.ndarray) -> TrainingWindows:
+    """The windows at these rows as estimators read them."""
+    assert inputs.prices is not None
+    group = overlap_groups(inputs.places, spec.training.folds)
+    return TrainingWindows(
+        inputs.x[rows],
+        inputs.prices[rows],
+        inputs.target[rows],
+        np.stack([inputs.start, inputs.end], axis=1)[rows],
+        group[rows],
+        len(inputs.classes),
+        spec.model.tasks,
+    )
