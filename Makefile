@@ -12,6 +12,8 @@ app: .venv/app-$(TORCH)
 	@$(BIN)/python -m moola_core doctor --host --port $(PORT)
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
+# Without bytecode, each of the processes that the tests start would compile the project anew.
+test soak: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/test-$(TORCH)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -p no:cacheprovider $(PYTEST)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import json
 import subprocess
 import sys
 
@@ -70,7 +71,7 @@ def test_a_notebook_trains_evaluates_diagnoses_predicts_and_reports(demo_files, 
     assert np.allclose(
         predicted[[name for name in predicted if name.startswith("p_") and name != "p_std"]].sum(axis=1), 1
     )
-    assert moola.report(run, tmp_path / "report.md").read_text(encoding="utf-8").startswith("#")
+    assert json.loads(moola.report(run, tmp_path / "report.json").read_text(encoding="utf-8"))["sections"]
 
 
 def test_a_wrong_setting_is_answered_with_the_nearest_before_anything_starts(demo_files, tmp_path):

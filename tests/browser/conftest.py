@@ -201,13 +201,13 @@ def browser(request):
 
 
 @pytest.fixture(scope="session")
-def known_pages() -> dict:
-    """Pages by width and scheme, each used by one test after another: the first page of a new one takes seconds."""
-    return {}
+def shared_page(browser):
+    """A page that one test uses after another: the first page of a new context takes seconds."""
+    return browser.new_context().new_page()
 
 
 @pytest.fixture
-def open_tab(browser, known_pages):
+def open_tab(shared_page):
     """open_tab(address, width=1440, scheme="light", own=False): a tab; own: one that no test has used, with no history.
 
     When the test ends, no tab may have asked for anything outside the machine, or have had an error.
@@ -215,20 +215,18 @@ def open_tab(browser, known_pages):
     tabs, closing = [], []
 
     def start(address: str, width: int = 1440, scheme: str = "light", own: bool = False) -> Tab:
-        page = known_pages.get((width, scheme))
-        if page is None or own:
-            context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
-            page = context.new_page()
-            if own:
-                closing.append(context)
-            else:
-                known_pages[width, scheme] = page
+        page = shared_page
+        if own:
+            page = shared_page.context.new_page()
+            closing.append(page)
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.emulate_media(color_scheme=scheme)
         tabs.append(Tab(page, address))
         return tabs[-1]
 
     yield start
-    for context in closing:
-        context.close()
+    for page in closing:
+        page.close()
     for tab in tabs:
         tab.leave()
 

@@ -61,11 +61,15 @@ def tunnel(full):
     made.listener.close()
 
 
-def test_a_dropped_connection_loses_no_unsent_launch_form(tunnel, open_tab):
-    tab = open_tab(tunnel.address, own=True)
+def test_a_launch_form_is_checked_as_it_is_filled_in_and_a_dropped_connection_loses_nothing(tunnel, open_tab):
+    tab = open_tab(tunnel.address)
     tab.open("launch")
-    tab.page.get_by_label("epochs", exact=True).fill("7")
+    box = tab.page.get_by_label("epochs", exact=True)
+    box.fill("many")
+    tab.wait_for("valid integer")
+    box.fill("7")
     tab.wait_for("--set training.epochs=7")
+    assert tab.page.get_by_role("button", name="Start the run").is_enabled()
     tab.page.get_by_label("Name", exact=True).fill("Kept through the tunnel")
     tab.wait_for("Kept through the tunnel")
     state = "document.querySelector('[data-testid=stApp]').dataset.testConnectionState"
@@ -74,7 +78,7 @@ def test_a_dropped_connection_loses_no_unsent_launch_form(tunnel, open_tab):
     tunnel.restore()
     tab.page.wait_for_function(f"{state} === 'CONNECTED'", timeout=120_000)
     tab.settle()
-    assert tab.page.get_by_label("epochs", exact=True).input_value() == "7"
+    assert box.input_value() == "7"
     assert tab.page.get_by_label("Name", exact=True).input_value() == "Kept through the tunnel"
     tab.page.get_by_label("Note", exact=True).fill("and it goes on")
     tab.wait_for("and it goes on")

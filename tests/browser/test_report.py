@@ -7,29 +7,33 @@ import json
 import re
 import struct
 import zipfile
+from collections.abc import Callable
+from functools import cache, partial
 
 import jsonschema
 import pytest
 
 from moola_core.reports.export import export
 from moola_core.runs.store import Run
-from tests.app_samples import make_data, make_pretraining
-from tests.browser.conftest import Server, download_report, until
+from tests.app_samples import make_pretraining
+from tests.browser.conftest import download_report, until
 from tests.reports.conftest import HOSTILE, WINDOW, make_full, make_hostile, make_study
 from tests.reports.test_formats import SCHEMA
 
+MAKERS = {
+    "full": make_full,
+    "hostile": make_hostile,
+    "pretrained": make_pretraining,
+    "study": make_study,
+    "hostile study": partial(make_study, hostile=True),
+}
+
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> dict[str, Run]:
-    windows = make_data(tmp_path_factory.mktemp("report") / "data")
-    root = windows.parents[2] / "artifacts"
-    return {
-        "full": make_full(root, windows),
-        "hostile": make_hostile(root, windows),
-        "pretrained": make_pretraining(root, windows),
-        "study": make_study(root, windows),
-        "hostile study": make_study(root, windows, hostile=True),
-    }
+def run_of(full, tmp_path_factory) -> Callable[[str], Run]:
+    """The run of that name, of the windows that the server has, made when it is first asked for."""
+    root, windows = tmp_path_factory.mktemp("report") / "artifacts", full.data / "demo" / "windows.parquet"
+    return cache(lambda name: MAKERS[name](root, windows))
 
 
 # Charts of which a text reaches out of its place.
@@ -46,13 +50,12 @@ CUT_OFF = """() => [...document.querySelectorAll('.plot')].filter(plot => {
     ("name", "kind"),
     [
         ("full", ""),
-        ("hostile study", ""),
-        *(pytest.param(name, "", marks=pytest.mark.soak) for name in ("hostile", "pretrained", "study")),
+        *(pytest.param(name, "", marks=pytest.mark.soak) for name in ("pretrained", "study", "hostile study")),
         pytest.param("full", "doctor", marks=pytest.mark.soak),
     ],
 )
-def test_html_opens_from_disk_asks_for_nothing_and_draws_every_chart(runs, read, tmp_path, name, kind):
-    (out,) = export(runs[name], "html", tmp_path / "report.html", kind=kind)
+def test_html_opens_from_disk_asks_for_nothing_and_draws_every_chart(run_of, read, tmp_path, name, kind):
+    (out,) = export(run_of(name), "html", tmp_path / "report.html", kind=kind)
     reader = read(out)
     assert reader.requests[0] == out.as_uri() and reader.fetched() == [] and reader.errors == []
     drawn = reader.page.locator("[data-figure] .main-svg").count()
@@ -63,13 +66,18 @@ def test_html_opens_from_disk_asks_for_nothing_and_draws_every_chart(runs, read,
     )
     if "hostile" not in name:  # its labels are longer than any chart
         assert reader.page.evaluate(CUT_OFF) == []
+    fits(reader.page)
+
+
+def fits(page) -> None:
+    """Wait until nothing is wider than the page, on a screen and on a phone."""
     for width in (1280, 390):
-        reader.page.set_viewport_size({"width": width, "height": 900})
-        until(lambda: reader.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, 10)
+        page.set_viewport_size({"width": width, "height": 900})
+        until(lambda: page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, 10)
 
 
-def test_texts_from_data_are_shown_and_never_run(runs, read, tmp_path):
-    (out,) = export(runs["hostile"], "html", tmp_path / "report.html")
+def test_texts_from_data_are_shown_and_never_run(run_of, read, tmp_path):
+    (out,) = export(run_of("hostile"), "html", tmp_path / "report.html")
     reader = read(out)
     page = reader.page
     assert page.locator("h1").inner_text() == f"{WINDOW} & co"
@@ -79,6 +87,9 @@ def test_texts_from_data_are_shown_and_never_run(runs, read, tmp_path):
     pictures = page.evaluate("[...document.querySelectorAll('svg image')].map(image => image.href.baseVal)")
     assert all(source.startswith("data:image/png") for source in pictures)  # a heatmap's own
     assert page.locator("script").count() == 3 and reader.errors == [] and reader.fetched() == []
+    drawn, figures = page.locator("[data-figure] .main-svg").count(), page.locator("[data-figure]").count()
+    assert drawn >= figures >= 20
+    fits(page)
     # Were a text to become a script after all, the page would refuse it.
     page.evaluate("""() => {
         const script = document.createElement('script');
@@ -89,9 +100,9 @@ def test_texts_from_data_are_shown_and_never_run(runs, read, tmp_path):
 
 
 @pytest.mark.soak
-def test_markdown_has_a_picture_for_each_chart(runs, tmp_path):
+def test_markdown_has_a_picture_for_each_chart(run_of, tmp_path):
     out, *pictures = export(
-        runs["full"], "md", tmp_path / "my report.md", ["targets", "metrics", "pointers", "training"]
+        run_of("full"), "md", tmp_path / "my report.md", ["targets", "metrics", "pointers", "training"]
     )
     named = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", out.read_text())
     assert len(named) == len(pictures) == 9
@@ -113,8 +124,8 @@ SOME = ("decisions", "targets", "metrics", "errors", "asked", "data")
     [(SOME, 100, (2, 12)), pytest.param((), 250, (10, 40), marks=pytest.mark.soak)],
     ids=["some", "all"],
 )
-def test_zip_has_everything_with_true_hashes_and_every_source(runs, tmp_path, sections, sources, pages):
-    (out,) = export(runs["full"], "zip", tmp_path / "report.zip", sections)
+def test_zip_has_everything_with_true_hashes_and_every_source(run_of, tmp_path, sections, sources, pages):
+    (out,) = export(run_of("full"), "zip", tmp_path / "report.zip", sections)
     with zipfile.ZipFile(out) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     manifest = json.loads(content.pop("manifest.json"))
@@ -122,7 +133,7 @@ def test_zip_has_everything_with_true_hashes_and_every_source(runs, tmp_path, se
         name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in content.items()
     }
     assert {"report.html", "report.pdf", "report.md", "report.json"} <= content.keys()
-    assert f"runs/{runs['full'].id}/predictions.parquet" in content
+    assert f"runs/{run_of('full').id}/predictions.parquet" in content
     report = json.loads(content["report.json"])
     charts = [f"{s['name']}-{b['name']}" for s in report["sections"] for b in s["blocks"] if b["type"] == "chart"]
     assert {f"charts/{name}.csv" for name in charts} | {f"report_files/{name}.png" for name in charts} <= content.keys()
@@ -135,8 +146,8 @@ def test_zip_has_everything_with_true_hashes_and_every_source(runs, tmp_path, se
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("name", "kind", "pages"), [("study", "", (4, 14)), ("full", "doctor", (3, 12))])
-def test_studies_and_findings_come_in_every_format(runs, tmp_path, name, kind, pages):
-    run = runs[name]
+def test_studies_and_findings_come_in_every_format(run_of, tmp_path, name, kind, pages):
+    run = run_of(name)
     (out,) = export(run, "zip", tmp_path / "report.zip", kind=kind)
     with zipfile.ZipFile(out) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
@@ -155,15 +166,11 @@ def test_studies_and_findings_come_in_every_format(runs, tmp_path, name, kind, p
     assert len({name for name in content if name.endswith("/spec.json")}) == (1 if kind else 3)
 
 
-def test_the_page_previews_makes_and_downloads_a_report_that_opens(runs, open_tab, read, tmp_path):
-    server = Server(runs["full"].folder.parents[2], MOOLA_DEMO="off")
-    try:
-        tab = open_tab(server.address, own=True)
-        tab.open(f"report?run={runs['full'].id}")
-        tab.wait_for("Conclusion and next step")
-        out = download_report(tab, tmp_path)
-        assert out.name == f"{runs['full'].id}.html" and tab.outside == [] and tab.errors == []
-    finally:
-        server.stop()
+def test_the_page_previews_makes_and_downloads_a_report_that_opens(full, open_tab, read, tmp_path):
+    run, tab = full.second["run"], open_tab(full.address)
+    tab.open(f"report?run={run.id}")
+    tab.wait_for("Conclusion and next step")
+    out = download_report(tab, tmp_path)
+    assert out.name == f"{run.id}.html" and tab.outside == [] and tab.errors == []
     reader = read(out)
-    assert reader.page.locator("h1").inner_text() == "Everything" and reader.fetched() == []
+    assert reader.page.locator("h1").inner_text() == "Mine" and reader.fetched() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from moola_core.launch.local import LocalLauncher
 from moola_core.runs import cancelling
 from moola_core.runs.store import Store
 from tests.app_samples import make_data
@@ -24,19 +25,49 @@ def states(server) -> dict[str, str]:
     return {record.name: record.state for record in Store(server.store).runs()}
 
 
-def test_a_run_outlives_the_browser_and_the_app_that_started_it(tmp_path, open_tab):
-    make_data(tmp_path / "data")
-    server = Server(tmp_path, MOOLA_DEMO="off")
-    tab = open_tab(server.address, own=True)
-    start(tab, "alone", epochs="1", processes="1")
-    assert states(server)["alone"] in ("queued", "running")
-    tab.page.context.close()
-    server.process.kill()
-    server.process.wait()
-    until(lambda: states(server)["alone"] == "done")
-    (record,) = Store(server.store).runs()
-    assert Store(server.store).open(record.run_id).result("evaluation")["metrics"]
-    server.end_worker()
+def test_a_first_start_shows_a_demo_run_that_outlives_the_browser_and_the_app(tmp_path, open_tab):
+    """With an empty store the app makes the demo market and starts a run, whichever page is opened first."""
+    server = Server(tmp_path, MOOLA_DEMO="on")
+    try:
+        tab = open_tab(server.address, own=True)
+        # Streamlit itself would run this page without app.py, on a server that nobody has used.
+        tab.open("runs")
+        tab.page.get_by_role("link", name="Overview").click()
+        tab.wait_for("A run is being computed", 150)
+        tab.wait_for("of 10 fits", 100)
+        tab.page.close()
+        server.process.kill()
+        server.process.wait()
+        (record,) = Store(server.store).runs()
+        assert record.state == "running"
+        run = Store(server.store).open(record.run_id)
+        before = progress(run)
+        until(lambda: progress(run) > before)
+        LocalLauncher(Store(server.store)).cancel(run.id)
+        until(lambda: run.record.state == "cancelled")
+    finally:
+        server.stop()
+        server.end_worker()
+
+
+def progress(run) -> tuple[int, int]:
+    """Fits that are done, and epochs of the one under way."""
+    record = run.record
+    return record.progress["done"], record.progress.get("epoch") or 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+def test_the_figures_of_the_demo_run_come_by_themselves(tmp_path, open_tab):
+    server = Server(tmp_path, MOOLA_DEMO="on")
+    try:
+        tab = open_tab(server.address, own=True)
+        tab.open("")
+        tab.wait_for("Latest run: Demo run", 300)
+        assert "0." in tab.page.locator("[data-testid=stTable]").first.inner_text()
+    finally:
+        server.stop()
+        server.end_worker()
 
 
 @pytest.mark.soak
@@ -59,7 +90,7 @@ def test_three_queued_runs_outlive_the_browser_and_the_app(tmp_path, open_tab, r
     tab.page.get_by_role("button", name="Cancel").first.click()
     tab.page.get_by_role("button", name="Cancel the run").click()
     until(lambda: cancelling.asked(Store(server.store).open(unwanted.run_id)))
-    tab.page.context.close()
+    tab.page.close()
     server.process.kill()
     server.process.wait()
     until(lambda: states(server)["unwanted"] == "cancelled")

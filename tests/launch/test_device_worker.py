@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -130,6 +132,18 @@ def test_what_died_without_a_result_is_lost_and_the_next_begins_on_a_free_device
     LocalLauncher(store).resume(dead.id)
     assert dead.record.state in ("queued", "running", "lost")
     until(lambda: dead.record.state == "lost")
+
+
+def test_what_was_killed_with_its_worker_is_lost(store, work):
+    """As when the machine's memory was full; whoever looks at the runs next says so."""
+    run = submit(store, "waits")
+    worker, thread = work()
+    until(lambda: run.record.state == "running")
+    worker.stop()
+    thread.join(LONG_S)
+    assert store.runs()[0].state == "running"
+    os.killpg(run.record.process["pid"], signal.SIGKILL)
+    until(lambda: store.runs()[0].state == "lost")
 
 
 def test_a_new_worker_watches_the_run_of_the_one_before_and_begins_no_other_meanwhile(store, work):

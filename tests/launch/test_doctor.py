@@ -317,8 +317,8 @@ def test_the_spec_asks_for_one_thing():
 
 
 def test_arms_of_unequal_size_are_named_in_a_comparison(store, demo_files):
-    small, large = run_of(store, demo_files), run_of(store, demo_files, hidden=8, dropout=0.1)
-    longer = run_of(store, demo_files, epochs=6, weight_decay=0.1)
+    small, large = run_of(store, demo_files, epochs=1), run_of(store, demo_files, epochs=1, hidden=8, dropout=0.1)
+    longer = run_of(store, demo_files, epochs=2, weight_decay=0.1)
 
     def looked_at(*runs):
         run = store.create(build(Compare, {"runs": [one.id for one in runs]}))

@@ -92,7 +92,7 @@ def test_transfer_pretrains_once_for_all_its_arms(store, demo_files):
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     own = {
         "pretrain.training.epochs": 1,
-        "pretrain.sampling.stride_bars": 60,
+        "pretrain.sampling.stride_bars": 120,
         "pretrain.sampling.exclude_labelled": False,
     }
     spec = studies.study("transfer", "quick", data, SMALL | own | {"repeats": 1})

@@ -10,7 +10,6 @@ import pytest
 from moola_core.errors import DataError, FailedRun, RunError, StoreError
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate
-from moola_core.launch.local import LocalLauncher
 from moola_core.launch.worker.compare import build
 from moola_core.presets import preset
 from moola_core.runs import Store, cancelling, files
@@ -29,15 +28,6 @@ def spec_of(demo_files, **changes):
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path / "artifacts")
-
-
-def wait(run, states, seconds=200):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if run.record.state in states:
-            return run.record
-        time.sleep(0.1)
-    raise AssertionError(f"{run.record.state}: {run.log_text()}")
 
 
 def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
@@ -203,26 +193,6 @@ def test_a_failing_evaluation_loses_only_itself(store, demo_files, monkeypatch):
     worker.run(run)
     assert run.record.state == "done" and "could not be computed" in run.record.warnings[0]
     assert len(run.predictions) == 60
-
-
-def test_the_launcher_starts_a_process_of_its_own_session(store, demo_files):
-    run = store.open(LocalLauncher(store).submit(spec_of(demo_files), name="apart"))
-    record = wait(run, ("running", "done", "failed"))
-    if record.state == "running":
-        assert os.getsid(record.process["pid"]) != os.getsid(0)
-    assert wait(run, ("done", "failed")).state == "done", run.log_text()
-    assert run.result("evaluation")["windows"] == 60
-
-
-def test_a_killed_worker_is_found_to_be_lost(store, demo_files):
-    run = store.open(LocalLauncher(store).submit(spec_of(demo_files, epochs=2000, patience="none")))
-    record = wait(run, ("running", "failed"))
-    assert record.state == "running", run.log_text()
-    os.killpg(record.process["pid"], signal.SIGKILL)
-    until = time.monotonic() + 20
-    while store.runs()[0].state == "running" and time.monotonic() < until:
-        time.sleep(0.2)
-    assert store.runs()[0].state == "lost"
 
 
 def test_estimates_come_from_measured_steps(store, demo_files):

@@ -28,6 +28,13 @@ def quick_attribution(monkeypatch):
     monkeypatch.setattr("moola_core.diagnostics.attribution.SAMPLES", 5)
 
 
+@pytest.fixture(autouse=True)
+def quick_shift(monkeypatch):
+    """With few draws: tests/diagnostics/test_shift.py looks at the values."""
+    monkeypatch.setattr("moola_core.diagnostics.shift.DRAWS", 50)
+    monkeypatch.setattr("moola_core.diagnostics.shift.NULL_DRAWS", 10)
+
+
 def done(store, spec, parent=None) -> Run:
     run = Store(store).create(spec, parent=parent)
     worker.run(run)
@@ -54,14 +61,14 @@ def data(dataset):
 
 
 def test_every_diagnostic_of_a_demo_run_draws_data(show, store, dataset, data):
-    small = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 60, "exclude_labelled": False, "columns": COLUMNS}
+    small = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 120, "exclude_labelled": False, "columns": COLUMNS}
     files = {"data.windows": data.windows, "data.bars": data.bars}
     encoder = done(store, change(preset("quick").pretrain(), files | small))
     run = finetuned(store, dataset, **start_from(encoder.id, "full", store))
     for name in ("features", "shift"):
         done(store, Diagnose(name=name, data=data, permutations=99))
     done(store, Diagnose(name="attribution", run=run.id), parent=run.id)
-    done(store, Predict(run=run.id, data=Data(bars=data.bars), stride=100), parent=run.id)
+    done(store, Predict(run=run.id, data=Data(bars=data.bars), stride=400), parent=run.id)
     drawn = {section: points(show("results", run=run.id, show=section)) for section in SECTIONS}
     drawn |= {view: points(show("features", view=view)) for view in ("features", "shift")}
     drawn["pre-training"] = points(show("results", run=encoder.id))

@@ -6,6 +6,7 @@ from moola_core.training.device import Device
 from moola_core.training.events import Event
 from moola_core.training.finetune import fit_all, fit_replicate
 from moola_core.training.folds import make_folds
+from moola_core.training.processes import side_by_side
 from tests.training.windows import make_inputs, make_spec
 
 
@@ -37,14 +38,21 @@ def test_it_learns_what_is_there_and_nothing_from_shuffled_labels(device):
     assert accuracy_score(inputs.label[rows].astype(str), answer) < 0.75
 
 
-def test_the_same_seed_gives_the_same_bits_in_one_process_or_two():
+@pytest.mark.parametrize("others", [1, pytest.param(2, marks=pytest.mark.soak)])
+def test_the_same_seed_gives_the_same_bits_here_and_in_other_processes(monkeypatch, others):
+    """However many: each takes seconds to load torch, so the short form has one."""
+
+    def fewer(function, items, processes, emit):
+        return side_by_side(function, items, min(processes, others), emit)
+
+    monkeypatch.setattr("moola_core.training.finetune.side_by_side", fewer)
     inputs = make_inputs(30)
     alone = pooled(inputs, make_spec(epochs=2, processes=1))
-    beside = pooled(inputs, make_spec(epochs=2, processes=2))
+    elsewhere = pooled(inputs, make_spec(epochs=2, processes=2))
     other = pooled(inputs, make_spec(epochs=2, processes=1, seed=18))
-    assert np.array_equal(alone[1], beside[1])
+    assert np.array_equal(alone[1], elsewhere[1])
     assert not np.array_equal(alone[1], other[1])
-    for a, b in zip(alone[2], beside[2], strict=True):
+    for a, b in zip(alone[2], elsewhere[2], strict=True):
         assert np.array_equal(a.start_pred, b.start_pred)
         assert all(np.array_equal(a.weights[name], b.weights[name]) for name in a.weights)
         assert all(np.array_equal(a.steps[name], b.steps[name], equal_nan=True) for name in a.steps)
