@@ -11,8 +11,6 @@ from moola_core.cli import options
 from moola_core.cli.progress import carry_out
 from moola_core.errors import RunError, SpecError
 
-SHOWN = ("f1_macro", "ece", "center_mae_bars", "joint_at_3")
-
 
 def add_to(commands: Any) -> None:
     study = commands.add_parser(
@@ -251,14 +249,17 @@ def _show(args: argparse.Namespace, run: Any) -> int:
 
 
 def _text(comparison: dict[str, Any]) -> str:
+    from moola_core.metrics import METRICS
+
+    names = [name for name, metric in METRICS.items() if metric.compared and not metric.by_class]
     rows = [
         (
             arm["name"],
-            *(f"{arm['metrics'][name]:.3f}" if arm["metrics"].get(name) is not None else "–" for name in SHOWN),
+            *(f"{arm['metrics'][name]:.3f}" if arm["metrics"].get(name) is not None else "–" for name in names),
         )
         for arm in comparison["arms"]
     ]
-    lines = [options.table([("arm", *SHOWN), *rows]), "", comparison["sentence"]]
+    lines = [options.table([("arm", *names), *rows]), "", comparison["sentence"]]
     for v in comparison["verdicts"]:
         if v["metric"] == "f1_macro":
             strict = "" if v["strict_p"] is None else f", corrected resampled t-test p {v['strict_p']:.3f}"

@@ -170,22 +170,12 @@ def _pretrain_text(result: dict[str, Any]) -> str:
 
 
 def _text(result: dict[str, Any]) -> str:
+    from moola_core.metrics import shown_in
+
     metrics = result["metrics"]
-    names = (
-        "f1_macro",
-        "accuracy",
-        "majority_accuracy",
-        "recall_min",
-        "auroc",
-        "ece",
-        "center_mae_bars",
-        "hit_at_3",
-        "joint_at_3",
-        "sigma_ratio",
-    )
     rows = [
         (name, f"{metrics[name]['mean']:.3f}", f"± {metrics[name]['std']:.3f}", _goal(result["targets"], name))
-        for name in names
+        for name in (metric.name for metric in shown_in("terminal"))
         if _has(metrics, name)
     ]
     lines = [

@@ -68,6 +68,7 @@ def confusion(p: Predictions) -> np.ndarray:
 MEMBERS = (
     Metric(
         name="f1_macro",
+        shown=("scores", "terminal", "arms"),
         monitored=True,
         compared=True,
         title="Macro F1",
@@ -80,6 +81,7 @@ MEMBERS = (
     ),
     Metric(
         name="accuracy",
+        shown=("scores", "terminal", "arms"),
         title="Accuracy",
         better="higher",
         task="class",
@@ -89,6 +91,7 @@ MEMBERS = (
     ),
     Metric(
         name="majority_accuracy",
+        shown=("terminal",),
         title="Accuracy of the most frequent class",
         better="neither",
         task="class",
@@ -98,6 +101,7 @@ MEMBERS = (
     ),
     Metric(
         name="recall_min",
+        shown=("terminal",),
         title="Recall of the weakest class",
         better="higher",
         task="class",
@@ -107,6 +111,8 @@ MEMBERS = (
     ),
     Metric(
         name="f1",
+        shown=("scores",),
+        order=1,  # after recall and precision
         compared=True,
         title="F1",
         better="higher",
@@ -118,6 +124,7 @@ MEMBERS = (
     ),
     Metric(
         name="recall",
+        shown=("scores",),
         low=0.40,
         monitored=True,
         compared=True,
@@ -131,6 +138,7 @@ MEMBERS = (
     ),
     Metric(
         name="precision",
+        shown=("scores",),
         title="Precision",
         better="higher",
         task="class",

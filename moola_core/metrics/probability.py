@@ -62,6 +62,7 @@ def _mean(sums: np.ndarray, p: Predictions) -> np.ndarray:
 MEMBERS = (
     Metric(
         name="ece",
+        shown=("scores", "terminal", "arms"),
         monitored=True,
         compared=True,
         title="Calibration error (ECE)",
@@ -78,6 +79,7 @@ MEMBERS = (
     ),
     Metric(
         name="brier",
+        shown=("scores",),
         title="Brier score",
         better="lower",
         task="class",
@@ -87,6 +89,7 @@ MEMBERS = (
     ),
     Metric(
         name="log_loss",
+        shown=(),
         title="Log loss",
         better="lower",
         task="class",

@@ -111,11 +111,8 @@ def pointers(result: Evaluation) -> None:
         figure = evaluation.pointer_errors(result.by_repeat, baseline, widgets.appearance())
         widgets.chart(figure, "pointer_errors", "Mean pointer errors in bars next to a constant pointer's")
     with right:
-        reference = {name: getattr(baseline, name) for name in evaluation.HIT_TITLES} if baseline else {}
-        rows = result.by_repeat
-        figure = evaluation.metric_spread(
-            evaluation.HIT_TITLES, rows, reference, "constant pointer", widgets.appearance()
-        )
+        titles, constant = evaluation.hit_titles(), evaluation.constant_pointer(baseline)
+        figure = evaluation.metric_spread(titles, result.by_repeat, constant, "constant pointer", widgets.appearance())
         widgets.chart(figure, "hits", "Share of windows whose center is hit, next to a constant pointer's")
         if st.button("See the windows with the largest error", icon=":material/arrow_forward:"):
             state.open_windows(order="error")
