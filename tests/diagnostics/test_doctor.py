@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import re
+from pathlib import Path
 
 import pytest
 
+import moola_core
 from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
 from moola_core.diagnostics.doctor.check import SEVERITIES
 from moola_core.errors import SpecError
@@ -185,6 +189,52 @@ def test_a_check_finds_what_it_is_for_and_nothing_else(check):
     assert not after.findings and after.passed == (check,)
 
 
+DOCTOR = Path(moola_core.__file__).parent / "diagnostics" / "doctor"
+PRODUCERS = [
+    *(DOCTOR / f"{name}.py" for name in ("reading", "of_runs", "reported", "reference", "flips")),
+    DOCTOR.parents[0] / "results" / "doctor.py",
+    DOCTOR.parents[1] / "launch" / "worker" / "doctor.py",
+]
+
+
+def facts_read() -> dict[str, set[str]]:
+    """The facts that each module of checks reads of its case."""
+    read = {}
+    for path in set(DOCTOR.glob("*.py")) - set(PRODUCERS):
+        names = re.findall(r"""case(?:\[|\.get\()"(\w+)"[\])]""", path.read_text(encoding="utf-8"))
+        read[path.stem] = set(names)
+    return read
+
+
+def facts_made() -> set[str]:
+    """Every string in the modules that make facts, and what their f-strings make of these."""
+    made: set[str] = set()
+    for path in PRODUCERS:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        words = {word for word in words if word.isidentifier()}
+        forms = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+        for _ in range(2):  # an f-string may be filled with what another has made
+            words |= {filled for form in forms for word in words for filled in fill(form, word)}
+        made |= words
+    return made
+
+
+def fill(form: ast.JoinedStr, word: str) -> list[str]:
+    """The f-string with the word in its one place; empty where it has more places."""
+    parts = [str(part.value) if isinstance(part, ast.Constant) else word for part in form.values]
+    return ["".join(parts)] if sum(isinstance(part, ast.FormattedValue) for part in form.values) == 1 else []
+
+
+def test_every_fact_that_a_check_reads_is_made_somewhere():
+    made, read = facts_made(), facts_read()
+    assert sum(map(len, read.values())) > 60 and "trees_gap_low" in made and "trees_gap_lower" not in made
+    for module, names in read.items():
+        assert names <= made, f"doctor/{module}.py reads {sorted(names - made)}, which no producer makes"
+    ruled = {name for facts, healthy in RULES.values() for name in facts | healthy}
+    assert ruled <= made, f"RULES here has facts that no producer makes: {sorted(ruled - made)}"
+
+
 def test_a_loss_that_fell_while_no_weight_moved_is_luck():
     fell = {"train_loss_first": 0.71, "train_loss_last": 0.69, "learning_rate": 1e-6}
     assert found("too_little_training", fell | {"moved": 0.0002}).findings
@@ -297,7 +347,7 @@ def test_a_user_can_register_a_check_and_only_once():
         with pytest.raises(SpecError, match="odd_windows"):
             register(Odd)
     finally:
-        CHECKS.pop("odd_windows")
+        CHECKS.remove("odd_windows")
 
 
 def test_a_missing_fact_is_said_in_words():

@@ -24,7 +24,6 @@ from moola_core.diagnostics.doctor.check import (
     Case,
     Check,
     fix_spec,
-    load_registered,
     register,
 )
 from moola_core.diagnostics.results import Diagnosis, Finding, NotJudged
@@ -34,14 +33,11 @@ __all__ = ["CHECKS", "CannotJudge", "Case", "Check", "examine", "register"]
 
 def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
     """All checks that apply to the case (or `checks`): findings with causes before symptoms, and what could not be judged."""
-    if checks is None:
-        load_registered()
-        checks = CHECKS.values()
     findings: list[Finding] = []
     not_judged: list[NotJudged] = []
     passed: list[str] = []
     after: dict[str, tuple[str, ...]] = {}
-    for check in checks:
+    for check in CHECKS.values() if checks is None else checks:
         if case.kind not in check.kinds:
             continue
         try:

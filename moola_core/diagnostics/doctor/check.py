@@ -5,16 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any, ClassVar
 
 from moola_core.diagnostics.results import Finding
-from moola_core.errors import SpecError
+from moola_core.registry import Registry
 from moola_core.specs import Diagnose, change
 
 BLOCKS, HARMS, NOTE = "blocks", "harms", "note"
 SEVERITIES = (BLOCKS, HARMS, NOTE)
-ENTRY_POINTS = "moola.checks"
 
 
 class CannotJudge(Exception):
@@ -81,21 +79,13 @@ class Check(ABC):
         return Finding(self.id, title or self.title, severity, summary, evidence, advice, spec, self.shows, (), spoils)
 
 
-CHECKS: dict[str, Check] = {}
+CHECKS: Registry[Check] = Registry("check", "moola.checks")
 
 
 def register(kind: type[Check]) -> type[Check]:
     """Add a check to the doctor's; for use as a decorator. Raises SpecError for a check without id or with one that is taken."""
-    if not kind.id or kind.id in CHECKS:
-        raise SpecError(f"a check called {kind.id!r} cannot be registered.", hint="Give it an id of its own.")
-    CHECKS[kind.id] = kind()
+    CHECKS.add(kind.id, kind())
     return kind
-
-
-def load_registered() -> None:
-    """Import the checks that installed packages offer under the entry point group `moola.checks`."""
-    for point in metadata.entry_points(group=ENTRY_POINTS):
-        point.load()
 
 
 def fix_spec(case: Case, changes: Mapping[str, Any]) -> dict[str, Any] | None:
