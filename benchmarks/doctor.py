@@ -205,7 +205,7 @@ def made(store: Store, spec: Any, name: str) -> Run:
     return run
 
 
-def carry_out(folder: Path, store: Store, trial: Trial) -> dict[str, Any]:
+def execute(folder: Path, store: Store, trial: Trial) -> dict[str, Any]:
     """The trial's run, and the checks of its findings by severity."""
     files = market(folder, trial)
     name, seed = f"{trial.name} {trial.seed}", {"training.seed": trial.seed}
@@ -309,7 +309,7 @@ def main() -> None:
         if (trial.name, trial.seed) in done:
             continue
         try:
-            row = carry_out(given.folder, store, trial)
+            row = execute(given.folder, store, trial)
         except MoolaError as error:
             print(f"{trial.name} {trial.seed} failed: {error}")
             continue

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.markup import literal
+from moola_core.charts.markup import escape_html
 from moola_core.charts.theme import class_colours, faded, figure, palette
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline
 from moola_core.metrics import shown_in
@@ -20,7 +20,7 @@ def confusion(counts: Confusion, appearance: str = "light") -> go.Figure:
 
     A heatmap's clicks never reach the page, a scatter's do, so the cells are scatter squares.
     """
-    colours, classes, shown = palette(appearance), counts.classes, literal(counts.classes)
+    colours, classes, shown = palette(appearance), counts.classes, escape_html(counts.classes)
     cells = [(i, j) for i in range(len(classes)) for j in range(len(classes))]
     totals = counts.counts.sum(axis=1)
     shares = [counts.counts[i, j] / totals[i] if totals[i] else 0.0 for i, j in cells]
@@ -71,11 +71,11 @@ def fold_shares(folds: Sequence[FoldShare], classes: tuple[str, ...], appearance
             go.Bar(
                 y=rows,
                 x=shares,
-                name=literal(name),
+                name=escape_html(name),
                 orientation="h",
                 marker={"color": colours[name], "line": {"width": 0}},
                 customdata=[fold.windows for fold in folds],
-                hovertemplate=f"%{{y}}<br>{literal(name)} %{{x:.0%}} of %{{customdata}} windows<extra></extra>",
+                hovertemplate=f"%{{y}}<br>{escape_html(name)} %{{x:.0%}} of %{{customdata}} windows<extra></extra>",
             )
         )
     chart.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal", margin_r=26)
@@ -120,7 +120,7 @@ def metric_spread(
 ) -> go.Figure:
     """A row a metric of 0 to 1: a dot a repeat, the mean as a bar, and a reference (such as the majority class) as a line."""
     colours = palette(appearance)
-    titles = {name: literal(title) for name, title in titles.items()}
+    titles = {name: escape_html(title) for name, title in titles.items()}
     rows = list(titles.values())
     chart = figure(appearance, 84 + 26 * max(len(rows), 3))
     values = {title: _column(by_repeat, name) for name, title in titles.items()}

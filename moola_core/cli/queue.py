@@ -85,7 +85,9 @@ def run_submit(args: argparse.Namespace) -> int:
         run_id = RayLauncher(store, args.ray).submit(spec, *names)
     else:
         run_id = LocalLauncher(store).submit(spec, *names, priority=args.priority)
-    options.show({"run_id": run_id, "state": "queued"}, args.json, f"Queued run {run_id}. `moola runs` shows it.")
+    options.print_result(
+        {"run_id": run_id, "state": "queued"}, args.json, f"Queued run {run_id}. `moola runs` shows it."
+    )
     return 0
 
 
@@ -125,7 +127,7 @@ def show_queue(args: argparse.Namespace) -> int:
     rows += [(e.run_id, str(e.priority), names.get(e.run_id, ""), e.worker or "waits") for e in entries]
     text = options.table(rows) if entries else "No run is running or waiting."
     note = "\nPaused: no further run starts. `moola queue --go` resumes." if paused else ""
-    options.show({"paused": paused, "entries": entries}, args.json, text + note)
+    options.print_result({"paused": paused, "entries": entries}, args.json, text + note)
     return 0
 
 
@@ -141,7 +143,7 @@ def show_job(args: argparse.Namespace) -> int:
         )
     launcher = RayLauncher(store, address)
     result = {"run_id": args.run, "job": launcher.status(args.run), "log": launcher.log(args.run, args.lines)}
-    options.show(result, args.json, f"{result['job']}\n{result['log']}".rstrip())
+    options.print_result(result, args.json, f"{result['job']}\n{result['log']}".rstrip())
     return 0
 
 
@@ -155,13 +157,13 @@ def run_cancel(args: argparse.Namespace) -> int:
     while run.record.active and time.monotonic() < until:
         time.sleep(0.1)
     state = run.record.state
-    options.show({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
+    options.print_result({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
     return 0 if state != "running" else 1
 
 
 def _say_where(run: Any, given: dict[str, str | None]) -> None:
     """Keep where the run's files lie on this machine."""
-    from moola_core.runs.bonds import files, move
+    from moola_core.runs.references import files, move
 
     places: dict[str, str] = {}
     for kind, path in given.items():
@@ -187,11 +189,11 @@ def run_resume(args: argparse.Namespace) -> int:
     elif not args.foreground:
         LocalLauncher(store).resume(run.id, args.priority)
     if args.ray or not args.foreground:
-        options.show({"run_id": run.id, "state": "queued"}, args.json, f"Run {run.id} is queued to resume.")
+        options.print_result({"run_id": run.id, "state": "queued"}, args.json, f"Run {run.id} is queued to resume.")
         return 0
-    from moola_core.cli.progress import carry_out
+    from moola_core.cli.progress import execute
 
-    carry_out(run, resume=True)
+    execute(run, resume=True)
     state = run.record.state
-    options.show({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
+    options.print_result({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
     return 0

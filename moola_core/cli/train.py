@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.cli.progress import carry_out
+from moola_core.cli.progress import execute
 
 
 def add_to(commands: Any) -> None:
@@ -77,7 +77,7 @@ def _judged(run: Any) -> list[str]:
     except RunError:
         return []
     if name == "learned":
-        verdicts = [headlines.of_learned(result), *([headlines.of_probe(result.probe)] if result.probe else [])]
+        verdicts = [headlines.of_pretraining(result), *([headlines.of_probe(result.probe)] if result.probe else [])]
     else:
         verdicts = [headlines.of_classes(result), headlines.of_majority(result)] if "accuracy" in result.metrics else []
         verdicts += [headlines.of_pointers(result)] if "center_mae_bars" in result.metrics else []
@@ -88,12 +88,12 @@ def _carry_out(args: argparse.Namespace, spec: Any) -> Any:
     from moola_core.runs.store import Store
 
     run = Store(args.store).create(spec, args.name, args.note, args.tag)
-    carry_out(run)
+    execute(run)
     return run
 
 
 def _report(args: argparse.Namespace, result: dict[str, Any], text: str) -> int:
-    options.show(result, args.json, text)
+    options.print_result(result, args.json, text)
     for warning in result["warnings"]:
         print(f"note: {warning}", file=sys.stderr)
     return 0

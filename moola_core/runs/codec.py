@@ -12,6 +12,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from moola_core.specs.aliases import RESULT_FIELDS
+
+_OLD_FIELDS = {new: old for old, new in RESULT_FIELDS.items()}
+
 
 def dumps(value: Any, indent: int | None = None) -> str:
     """`value` as JSON text that every parser accepts. Raises TypeError that names the type it cannot write."""
@@ -73,7 +77,8 @@ def _key(key: Any) -> str:
 def restore(kind: Any, value: Any) -> Any:
     """The dataclass `kind` from the plain values that it was written as; fields that a newer version added stay unknown.
 
-    Arrays are made of lists (null is nan), tuples of lists; a field that is missing is None.
+    Arrays are made of lists (null is nan), tuples of lists; a field that is missing is None, or what its old name holds
+    (`specs.aliases`).
     """
     options = [option for option in get_args(kind) if option is not type(None)] if _optional(kind) else [kind]
     kind = options[0]
@@ -81,9 +86,8 @@ def restore(kind: Any, value: Any) -> Any:
         return np.array([]) if kind is np.ndarray else None
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return kind(
-            **{field.name: restore(hints[field.name], value.get(field.name)) for field in dataclasses.fields(kind)}
-        )
+        names = [field.name for field in dataclasses.fields(kind)]
+        return kind(**{name: restore(hints[name], value.get(name, value.get(_OLD_FIELDS.get(name)))) for name in names})
     if kind is np.ndarray:
         array = np.array(value)
         return array.astype(float) if array.dtype == object else array

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from moola_core.errors import StoreError
-from moola_core.runs import bonds, codec
+from moola_core.runs import codec, references
 from moola_core.runs.files import flush, replacing
 from moola_core.runs.mirror import files_of
 from moola_core.runs.places import PLACES
@@ -63,7 +63,7 @@ def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True
 
     Raises RunError for a run that is not there and StoreError when `out` cannot be written.
     """
-    included, lost = bonds.together(store, run_ids)
+    included, lost = references.together(store, run_ids)
     contents = _Contents(missing=lost)
     try:
         with replacing(out) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -72,7 +72,7 @@ def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True
                 for path in files_of(run):
                     _put(archive, path, f"runs/{run_id}/{path.relative_to(run.folder).as_posix()}", contents)
                 folder = Path(str(run.record.queue.get("folder", "")))
-                for name in bonds.files(run) if with_data else ():
+                for name in references.files(run) if with_data else ():
                     _put_data(archive, name, folder / run.places.get(name, name), contents)
             manifest = {"version": VERSION, "runs": included, **vars(contents)}
             archive.writestr(MANIFEST, codec.dumps(manifest, indent=1))
@@ -204,7 +204,7 @@ def _take_run(
                 with archive.open(name) as source, target.open("wb") as copy:
                     shutil.copyfileobj(source, copy, CHUNK)
                 flush(target)
-        own = {named: places[named] for named in bonds.files(draft) if named in places}
+        own = {named: places[named] for named in references.files(draft) if named in places}
         (draft.folder / PLACES).unlink(missing_ok=True)  # those of the machine that it comes from
         if own:
             draft.write_places(own)

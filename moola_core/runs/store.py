@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DEFAULT = "artifacts"
 
 
-def now() -> str:
+def utcnow_iso() -> str:
     """The time as ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -154,7 +154,7 @@ class Run:
 
     def append_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Add events, each stamped with the time unless it carries one."""
-        text = "".join(codec.dumps({"time": now(), **event}) + "\n" for event in events)
+        text = "".join(codec.dumps({"time": utcnow_iso(), **event}) + "\n" for event in events)
         self._append("events.jsonl", text)
 
     def append_log(self, text: str) -> None:
@@ -293,7 +293,7 @@ class Store:
             note=note,
             tags=tuple(tags),
             preset=preset,
-            created=now(),
+            created=utcnow_iso(),
             seed=seed,
             data=data_of(spec.model_dump(mode="json")),
             process={} if queue else identity(),

@@ -64,9 +64,9 @@ def summary(context: ReportContext) -> list[Block] | str:
         Figure("not judged", str(len(report.not_judged)), "checks without the facts they need"),
     ]
     blocks: list[Block] = [Figures(tuple(items))]
-    spoilt = sorted({name for finding in report.findings for name in finding.spoils})
-    if spoilt:
-        blocks.append(Text(f"{', '.join(spoilt)}. The findings below say why.", "Do not read yet:", warning=True))
+    invalidated = sorted({name for finding in report.findings for name in finding.invalidates})
+    if invalidated:
+        blocks.append(Text(f"{', '.join(invalidated)}. The findings below say why.", "Do not read yet:", warning=True))
     if not report.findings:
         return [*blocks, Text(f"{len(report.passed)} checks passed.", "Healthy.")]
     first = report.findings[0]
@@ -102,8 +102,8 @@ def findings(context: ReportContext) -> list[Block] | str:
             blocks.append(
                 Text(f"{', '.join(titles.get(name, name) for name in finding.explained_by)}.", "Look first at:")
             )
-        if finding.spoils:
-            blocks.append(Text(f"{', '.join(finding.spoils)}.", "Until it is fixed do not read:"))
+        if finding.invalidates:
+            blocks.append(Text(f"{', '.join(finding.invalidates)}.", "Until it is fixed do not read:"))
         rows = tuple(_evidence(result, ("findings", i, "evidence"), finding.evidence))[:MOST_ROWS]
         blocks += [Table("", ("Evidence", "Value"), rows)] if rows else []
         blocks += _drawn(context, finding, drawn)
@@ -113,7 +113,7 @@ def findings(context: ReportContext) -> list[Block] | str:
 
 def _drawn(context: ReportContext, finding: Finding, drawn: dict[str, str]) -> list[Block]:
     """The chart of the evidence, once: a later finding with the same one says where it is. drawn: by diagnostic, under which finding."""
-    make = OF_CHECK.get(finding.check) or OF_DIAGNOSTIC.get(finding.shows)
+    make = OF_CHECK.get(finding.check) or OF_DIAGNOSTIC.get(finding.diagnostic)
     if make is None:
         return []
     key = make.__name__

@@ -15,8 +15,8 @@ from moola_core.diagnostics.results import (
     Evaluation,
     Expectation,
     Interval,
-    Learned,
     Measure,
+    PretrainReport,
     Probe,
     Rank,
 )
@@ -150,7 +150,7 @@ def of_recalibration(report: CalibrationReport) -> Headline:
     )
 
 
-def of_learned(result: Learned) -> Headline:
+def of_pretraining(result: PretrainReport) -> Headline:
     """Whether pre-training learned its own task; whether the labels can be read from it is another question (`of_probe`)."""
     if result.masked_mae is None:
         return _of_measures(result.measures)

@@ -14,7 +14,7 @@ from moola_core.diagnostics.results import Confusion, Evaluation
 from moola_core.runs.store import Run
 from moola_core.sections.headlines import of_classes, of_majority, of_pointers
 from moola_core.ui import loaders, state, widgets
-from moola_core.ui.widgets import literal
+from moola_core.ui.widgets import escape_markdown
 
 CELL = "confusion_cell"
 
@@ -156,7 +156,7 @@ def _table(result: Evaluation, titles: dict[str, str], rows: list[dict[str, Any]
         kind, _, label = name.partition(" ")
         stored = result.metrics[kind][label] if label else result.metrics[kind]
         spread = "± " + _number(stored.get("std")) if len(rows) > 1 else "–"
-        lines.append((literal(title), _number(stored.get("mean")), spread, _number(result.majority.get(name))))
+        lines.append((escape_markdown(title), _number(stored.get("mean")), spread, _number(result.majority.get(name))))
     return pd.DataFrame(lines, columns=["", "Mean", "Spread", "Majority"])
 
 
@@ -170,7 +170,7 @@ def _choose_confusion(result: Evaluation) -> Confusion | None:
         return None
     if len(result.by_repeat) < 2:
         return next(iter(known.values()))
-    state.choose(state.MATRIX, list(known), next(iter(known)))
+    state.init_state(state.MATRIX, list(known), next(iter(known)))
     name = st.selectbox(
         "Repeat",
         list(known),
@@ -188,7 +188,7 @@ def _cell_buttons(matrix: Confusion) -> None:
         for i, true in enumerate(matrix.classes):
             for j, predicted in enumerate(matrix.classes):
                 if st.button(
-                    literal(f"true {true}, predicted {predicted}: {matrix.counts[i, j]}"),
+                    escape_markdown(f"true {true}, predicted {predicted}: {matrix.counts[i, j]}"),
                     key=f"cell_{i}_{j}",
                     type="tertiary",
                 ):

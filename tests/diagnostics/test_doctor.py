@@ -148,7 +148,7 @@ RULES: dict[str, tuple[dict, dict]] = {
     ),
     "units": ({"center_mae_bars": 10, "center_target_frac": 0.02, "window_bars": 105}, {"center_mae_bars": 2.0}),
     "calibration_noise": (
-        {"ece": 0.179, "ece_honest_median": 0.17, "ece_honest_95": 0.22, "ece_convention": "mean"},
+        {"ece": 0.179, "ece_calibrated_median": 0.17, "ece_calibrated_95": 0.22, "ece_convention": "mean"},
         {"ece": 0.4},
     ),
     "arms_differ": (
@@ -268,7 +268,7 @@ def test_an_open_study_is_told_in_macro_f1_and_a_note_spoils_nothing():
     rows = [row("full", 0.06, "undecided"), row("full", -0.6, "undecided", metric="center_mae_bars")]
     (finding,) = examine(Case("study", {"n_windows": 174, "verdicts": rows}, None), [CHECKS["underpowered"]]).findings
     assert "full against scratch is +0.060 in macro F1" in finding.summary and finding.evidence["undecided"] == 1
-    assert finding.severity == "note" and not finding.spoils
+    assert finding.severity == "note" and not finding.invalidates
 
 
 def test_a_model_at_chance_is_not_called_boastful():
@@ -304,7 +304,7 @@ def test_causes_come_before_symptoms_and_are_named():
     findings = examine(Case("finetune", facts, SPEC)).findings
     order = [finding.check for finding in findings]
     assert order == ["head_too_wide", "loss_at_chance", "constant_folds", "worse_than_majority"]
-    assert findings[2].explained_by == ("head_too_wide", "loss_at_chance") and "ECE" in findings[2].spoils
+    assert findings[2].explained_by == ("head_too_wide", "loss_at_chance") and "ECE" in findings[2].invalidates
     assert f"{math.log(3):.3f}" in findings[1].summary
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moola_core.runs.codec import dumps, loads, restore
+from moola_core.specs.aliases import RESULT_FIELDS
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,14 @@ def test_what_was_written_comes_back():
 def test_fields_of_other_versions_are_passed_over():
     found = restore(Inner, {"name": "a", "new": 1})
     assert found.name == "a" and found.pair is None
+
+
+def test_a_field_that_was_renamed_is_read_under_its_old_name():
+    @dataclass(frozen=True)
+    class Row:
+        invalidates: tuple[str, ...]
+        diagnostic: str
+
+    assert RESULT_FIELDS["spoils"] == "invalidates"
+    assert restore(Row, {"spoils": ["ECE"], "shows": "calibration"}) == Row(("ECE",), "calibration")
+    assert restore(Row, {"spoils": ["ECE"], "invalidates": [], "diagnostic": ""}) == Row((), "")

@@ -77,7 +77,7 @@ def test_what_not_to_read_and_what_could_not_be_judged_are_said(full_run):
     result = full_run.result("doctor")
     (warned,) = [text for text in blocks(report, "doctor", Text) if text.warning]
     assert warned.strong == "Do not read yet:" and all(
-        name in warned.text for one in result["findings"] for name in one["spoils"]
+        name in warned.text for one in result["findings"] for name in one["invalidates"]
     )
     (table,) = blocks(report, "not_judged", Table)
     assert [row[1] for row in table.rows] == [row["why"] for row in result["not_judged"]]

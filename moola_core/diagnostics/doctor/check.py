@@ -50,16 +50,16 @@ class Case:
 class Check(ABC):
     """One rule of the doctor.
 
-    id, title; kinds of case that it applies to; after: checks whose findings explain this one's; spoils: what not to read while
-    the finding stands; shows: the diagnostic that draws the evidence.
+    id, title; kinds of case that it applies to; after: checks whose findings explain this one's; invalidates: what not to read while
+    the finding stands; diagnostic: the diagnostic that draws the evidence.
     """
 
     id: ClassVar[str] = ""
     title: ClassVar[str] = ""
     kinds: ClassVar[tuple[str, ...]] = ("finetune", "reported")
     after: ClassVar[tuple[str, ...]] = ()
-    spoils: ClassVar[tuple[str, ...]] = ()
-    shows: ClassVar[str] = ""
+    invalidates: ClassVar[tuple[str, ...]] = ()
+    diagnostic: ClassVar[str] = ""
 
     @abstractmethod
     def judge(self, case: Case) -> Finding | None:
@@ -74,9 +74,11 @@ class Check(ABC):
         spec: dict[str, Any] | None = None,
         title: str = "",
     ) -> Finding:
-        """A finding of this check, under a title of its own where the check's would say more or less than was found. A note spoils nothing."""
-        spoils = () if severity == NOTE else self.spoils
-        return Finding(self.id, title or self.title, severity, summary, evidence, advice, spec, self.shows, (), spoils)
+        """A finding of this check, under a title of its own where the check's would say more or less than was found. A note invalidates nothing."""
+        invalidates = () if severity == NOTE else self.invalidates
+        return Finding(
+            self.id, title or self.title, severity, summary, evidence, advice, spec, self.diagnostic, (), invalidates
+        )
 
 
 CHECKS: Registry[Check] = Registry("check", "moola.checks")
@@ -96,7 +98,7 @@ def fix_spec(case: Case, changes: Mapping[str, Any]) -> dict[str, Any] | None:
     return change(spec, dict(changes)).model_dump(mode="json")
 
 
-def ask(case: Case, name: str) -> dict[str, Any] | None:
+def diagnostic_spec(case: Case, name: str) -> dict[str, Any] | None:
     """The spec of the diagnostic `name` of the case's run; None where there is no run."""
     if case.planned or case.kind not in ("finetune", "pretrain") or not case.about:
         return None

@@ -17,7 +17,7 @@ class SelectionOnTest(Check):
 
     id, title = "selection_on_test", "Choice on the test fold"
     kinds = ("finetune",)
-    spoils = ("macro F1", "accuracy", "recalls", "comparisons with other runs")
+    invalidates = ("macro F1", "accuracy", "recalls", "comparisons with other runs")
 
     def judge(self, case: Case) -> Finding | None:
         share = case["inner_in_test_share"]
@@ -48,7 +48,7 @@ class OverlappingFolds(Check):
 
     id, title = "overlapping_folds", "Overlapping folds"
     kinds = ("finetune",)
-    spoils = ("macro F1", "accuracy", "comparisons with other runs")
+    invalidates = ("macro F1", "accuracy", "comparisons with other runs")
 
     def judge(self, case: Case) -> Finding | None:
         share, minded = case["shared_bars_share"], case["folds_mind_bars"]
@@ -76,7 +76,7 @@ class Underpowered(Check):
 
     id, title = "underpowered", "Too few windows to tell"
     kinds = ("finetune", "study")
-    spoils = ("comparisons with other runs",)
+    invalidates = ("comparisons with other runs",)
 
     def judge(self, case: Case) -> Finding | None:
         n = case["n_windows"]

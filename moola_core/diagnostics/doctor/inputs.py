@@ -27,7 +27,7 @@ class FeatureWithoutScale(Check):
 
     id, title = "feature_without_scale", "Feature without scale"
     kinds = ("finetune", "pretrain")
-    shows = "features"
+    diagnostic = "features"
 
     def judge(self, case: Case) -> Finding | None:
         std = {name: value for name, value in case["feature_std"].items() if value > DEAD}
@@ -52,7 +52,7 @@ class DrownedByJitter(Check):
     id, title = "drowned_by_jitter", "A feature drowned by jitter"
     kinds = ("finetune", "pretrain")
     after = ("feature_without_scale",)
-    shows = "features"
+    diagnostic = "features"
 
     def judge(self, case: Case) -> Finding | None:
         ratios = case["jitter_over_std"]
@@ -78,7 +78,7 @@ class SinglePosition(Check):
 
     id, title = "single_position", "A feature filled at one position only"
     kinds = ("finetune",)
-    shows = "features"
+    diagnostic = "features"
 
     def judge(self, case: Case) -> Finding | None:
         few = {name: share for name, share in case["varying_positions"].items() if share < LEAST_VARYING}
@@ -105,7 +105,7 @@ class OrderLost(Check):
 
     id, title = "order_lost", "Bars out of order"
     kinds = ("finetune",)
-    spoils = ("center and length errors",)
+    invalidates = ("center and length errors",)
 
     def judge(self, case: Case) -> Finding | None:
         correlations = {name: value for name, value in case["next_bar_correlation"].items() if name in SLOW}

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, ask, fix_spec, register
+from moola_core.diagnostics.doctor.check import (
+    BLOCKS,
+    HARMS,
+    NOTE,
+    CannotJudge,
+    Case,
+    Check,
+    diagnostic_spec,
+    fix_spec,
+    register,
+)
 from moola_core.diagnostics.doctor.optimisation import LONG
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome
@@ -66,7 +76,7 @@ class HeadTooWide(Check):
     """More outputs than classes."""
 
     id, title = "head_too_wide", "Head wider than the labels"
-    spoils = ("log loss", "ECE")
+    invalidates = ("log loss", "ECE")
 
     def judge(self, case: Case) -> Finding | None:
         outputs, classes = case["outputs"], case["n_classes"]
@@ -98,7 +108,7 @@ class LossAtChance(Check):
 
     id, title = "loss_at_chance", "Loss at chance"
     after = CAUSES
-    shows = "evaluation"
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         loss, entropy = case["log_loss"], case["label_entropy"]
@@ -144,8 +154,8 @@ class ConstantFolds(Check):
 
     id, title = "constant_folds", "Constant folds"
     after = (*CAUSES, "loss_at_chance")
-    spoils = ("ECE", "macro F1", "conflict rates", "comparisons with other runs")
-    shows = "evaluation"
+    invalidates = ("ECE", "macro F1", "conflict rates", "comparisons with other runs")
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         reported = case.get("constant_by_arithmetic")
@@ -187,7 +197,7 @@ class WorseThanMajority(Check):
 
     id, title = "worse_than_majority", "No better than the majority class"
     after = (*CAUSES, "constant_folds", "loss_at_chance")
-    shows = "evaluation"
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         accuracy, majority = case["accuracy"], case["majority_accuracy"]
@@ -222,7 +232,7 @@ class SimpleModel(Check):
     id, title = "simple_model", "A simple model does as well"
     kinds = ("finetune",)
     after = (*CAUSES, "constant_folds", "loss_at_chance")
-    shows = "evaluation"
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         model, reference = case["auroc"], case["reference_auroc"]
@@ -251,7 +261,7 @@ class Miscalibrated(Check):
     id, title = "miscalibrated", "Miscalibrated"
     kinds = ("finetune",)
     after = ("head_too_wide", "constant_folds", "loss_at_chance")
-    shows = "calibration"
+    diagnostic = "calibration"
 
     def judge(self, case: Case) -> Finding | None:
         ece, null, p = case["ece"], case["ece_null_95"], case["ece_p"]
@@ -287,7 +297,7 @@ class Miscalibrated(Check):
                 if helps
                 else "Whether a recalibration helps, the Calibration section says."
             ),
-            fix_spec(case, {"faults.temperature": 1.0}) if planted else ask(case, "calibration"),
+            fix_spec(case, {"faults.temperature": 1.0}) if planted else diagnostic_spec(case, "calibration"),
         )
 
 
@@ -297,7 +307,7 @@ class LabelNoise(Check):
 
     id, title = "label_noise", "Doubtful labels"
     kinds = ("finetune",)
-    shows = "errors"
+    diagnostic = "errors"
 
     def judge(self, case: Case) -> Finding | None:
         auroc = case["best_auroc"]
@@ -320,5 +330,5 @@ class LabelNoise(Check):
                 "windows": list(case.get("doubted_windows") or []),
             },
             "Look at these windows again; relabel or grade down those that are wrong. No setting makes up for wrong labels.",
-            fix_spec(case, {"faults.flipped_labels": 0.0}) if planted else ask(case, "errors"),
+            fix_spec(case, {"faults.flipped_labels": 0.0}) if planted else diagnostic_spec(case, "errors"),
         )

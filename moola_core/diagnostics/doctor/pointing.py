@@ -18,8 +18,8 @@ class PointersNoBetter(Check):
     id, title = "pointers_no_better", "Pointers no better than a constant"
     kinds = ("finetune",)
     after = (*CAUSES, "task_starved")
-    spoils = ("center and length errors",)
-    shows = "evaluation"
+    invalidates = ("center and length errors",)
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         if case.get("tasks") == "class":

@@ -16,8 +16,8 @@ class TargetVisible(Check):
 
     id, title = "target_visible", "Target visible in the input"
     kinds = ("pretrain", "reported")
-    spoils = ("the masked error",)
-    shows = "learned"
+    invalidates = ("the masked error",)
+    diagnostic = "learned"
 
     def judge(self, case: Case) -> Finding | None:
         error, floor, covered = case["masked_mae"], case.get("noise_floor"), case.get("covered_mae")
@@ -55,7 +55,7 @@ class LearnedNothing(Check):
     id, title = "learned_nothing", "Pre-training learned nothing"
     kinds = ("pretrain", "reported")
     after = ("target_visible",)
-    shows = "learned"
+    diagnostic = "learned"
 
     def judge(self, case: Case) -> Finding | None:
         error, trivial, name = self._figures(case)

@@ -31,7 +31,7 @@ class ArmsDiffer(Check):
 
     id, title = "arms_differ", "Arms differ"
     kinds = ("study",)
-    spoils = ("verdicts",)
+    invalidates = ("verdicts",)
 
     def judge(self, case: Case) -> Finding | None:
         arms: list[dict[str, Any]] = list(case["arms"])

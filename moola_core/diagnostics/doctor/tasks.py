@@ -31,7 +31,7 @@ class SigmaNeverMoved(Check):
     id, title = "sigma_never_moved", "σ never moved"
     kinds = ("finetune",)
     after = ("too_little_training", "stopped_too_early")
-    shows = "balance"
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         shares(case)
@@ -78,7 +78,7 @@ class SigmaFollowsLoss(Check):
 
     id, title = "sigma_follows_loss", "σ follows the size of the losses"
     kinds = ("finetune",)
-    shows = "balance"
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         shares(case)
@@ -104,8 +104,8 @@ class SigmaAtLimit(Check):
 
     id, title = "sigma_at_limit", "σ reached its limit"
     kinds = ("finetune",)
-    spoils = ("σ ratio",)
-    shows = "balance"
+    invalidates = ("σ ratio",)
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         if case.get("fits_at_limit") is None and case["weighting"] != "uncertainty":
@@ -129,7 +129,7 @@ class PcgradIdle(Check):
 
     id, title = "pcgrad_idle", "PCGrad threshold: conflicts are not projected"
     after = ("pcgrad_nothing_shared",)
-    shows = "balance"
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         if not case["pcgrad"]:
@@ -159,8 +159,8 @@ class PcgradNothingShared(Check):
     id, title = "pcgrad_nothing_shared", "PCGrad with nothing shared"
     kinds = ("finetune",)
     after = ("nothing_unfrozen",)
-    spoils = ("conflict rates",)
-    shows = "balance"
+    invalidates = ("conflict rates",)
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         if not case["pcgrad"]:
@@ -182,7 +182,7 @@ class ProjectionNotApplied(Check):
 
     id, title = "projection_not_applied", "Projected gradients are not applied"
     kinds = ("finetune",)
-    spoils = ("projection rates",)
+    invalidates = ("projection rates",)
 
     def judge(self, case: Case) -> Finding | None:
         if not case["pcgrad"]:
@@ -207,7 +207,7 @@ class TaskStarved(Check):
     id, title = "task_starved", "One task gets almost no gradient"
     kinds = ("finetune",)
     after = ("sigma_never_moved", "nothing_unfrozen")
-    shows = "balance"
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         shares(case)

@@ -194,7 +194,7 @@ class DomainShift(Check):
 
     id, title = "domain_shift", "Domain shift"
     kinds = ("finetune", "pretrain")
-    shows = "shift"
+    diagnostic = "shift"
 
     def judge(self, case: Case) -> Finding | None:
         started(case)

@@ -47,9 +47,9 @@ class Finding:
     """One thing that went wrong.
 
     severity: blocks (nothing else can be read), harms (the result is worse or not what it says) or note; summary: the numbers
-    with their uncertainty; evidence: numbers, names and window ids; shows: the diagnostic that draws them, empty for none;
+    with their uncertainty; evidence: numbers, names and window ids; diagnostic: the diagnostic that draws them, empty for none;
     spec: the run that would fix or settle it, ready to launch, None where there is no data to launch it on; explained_by: checks
-    whose findings explain this one; spoils: what not to read while it stands.
+    whose findings explain this one; invalidates: what not to read while it stands.
     """
 
     check: str
@@ -59,9 +59,9 @@ class Finding:
     evidence: dict[str, Any]
     advice: str
     spec: dict[str, Any] | None
-    shows: str
+    diagnostic: str
     explained_by: tuple[str, ...]
-    spoils: tuple[str, ...]
+    invalidates: tuple[str, ...]
 
 
 @dataclass(frozen=True)
