@@ -9,7 +9,7 @@ from typing import Any
 from moola_core.cli import host, options
 from moola_core.errors import SpecError
 
-MARKS = {"blocks": "!!", "harms": "! ", "note": "· "}
+MARKS = {"critical": "!!", "error": "! ", "info": "· "}
 
 
 def add_to(commands: Any) -> None:

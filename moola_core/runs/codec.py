@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from moola_core.specs.aliases import RESULT_FIELDS
+from moola_core.specs.aliases import RESULT_FIELDS, RESULT_VALUES
 
 _OLD_FIELDS = {new: old for old, new in RESULT_FIELDS.items()}
 
@@ -77,8 +77,8 @@ def _key(key: Any) -> str:
 def restore(kind: Any, value: Any) -> Any:
     """The dataclass `kind` from the plain values that it was written as; fields that a newer version added stay unknown.
 
-    Arrays are made of lists (null is nan), tuples of lists; a field that is missing is None, or what its old name holds
-    (`specs.aliases`).
+    Arrays are made of lists (null is nan), tuples of lists; a field that is missing is None, or what its old name holds;
+    words that were renamed are read as those of now (`specs.aliases`).
     """
     options = [option for option in get_args(kind) if option is not type(None)] if _optional(kind) else [kind]
     kind = options[0]
@@ -87,7 +87,11 @@ def restore(kind: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
         names = [field.name for field in dataclasses.fields(kind)]
-        return kind(**{name: restore(hints[name], value.get(name, value.get(_OLD_FIELDS.get(name)))) for name in names})
+        stored = {name: value.get(name, value.get(_OLD_FIELDS.get(name))) for name in names}
+        stored |= {
+            name: words.get(stored[name], stored[name]) for name, words in RESULT_VALUES.items() if name in stored
+        }
+        return kind(**{name: restore(hints[name], stored[name]) for name in names})
     if kind is np.ndarray:
         array = np.array(value)
         return array.astype(float) if array.dtype == object else array

@@ -8,18 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from moola_core.diagnostics.results import Diagnosis, Finding
-from moola_core.diagnostics.results.doctor import FIGURES
+from moola_core.diagnostics.results.doctor import FIGURES, SEVERITIES
 from moola_core.sections import comparison, diagnostics, features, performance, pretraining
 from moola_core.sections.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text, flat
 from moola_core.sections.context import ABSENT, ReportContext, Result, Stored
 from moola_core.sections.formatting import REPORT_OF
 from moola_core.specs import Part, differences, parse
 
-SEVERITIES = {
-    "blocks": "nothing else can be read until it is fixed",
-    "harms": "the result is worse, or not what it says",
-    "note": "good to know",
-}
 MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the ZIP and the JSON hold it whole
 Make = Callable[[ReportContext], Sequence[Block] | str]
 # What draws the evidence: of the check itself, or of the diagnostic that it names.
@@ -94,7 +89,7 @@ def findings(context: ReportContext) -> list[Block] | str:
             Text(
                 finding.summary,
                 f"{finding.severity.capitalize()}:",
-                finding.severity == "blocks",
+                finding.severity == "critical",
                 f"{i + 1}. {finding.title}",
             )
         ]

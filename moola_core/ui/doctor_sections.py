@@ -11,19 +11,16 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.diagnostics.results import Diagnosis, Finding
-from moola_core.diagnostics.results.doctor import EXAMPLE, FIGURES
+from moola_core.diagnostics.results.doctor import EXAMPLE, FIGURES, SEVERITIES
 from moola_core.runs import codec
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, differences, parse
+from moola_core.specs.aliases import RESULT_VALUES
 from moola_core.ui import loaders, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
-SEVERITIES = {
-    "blocks": ("red", "block", "nothing else can be read until it is fixed"),
-    "harms": ("orange", "error", "the result is worse, or not what it says"),
-    "note": ("blue", "info", "good to know"),
-}
+LOOKS = {"critical": ("red", "block"), "error": ("orange", "error"), "info": ("blue", "info")}
 PLACES = {
     "evaluation": ("results", {state.SECTION: "Metrics"}),
     "calibration": ("results", {state.SECTION: "Calibration"}),
@@ -48,14 +45,19 @@ def badge(run: Run) -> str:
 def badge_of(record: Record) -> str:
     """The same from the run's record, for tables of many runs; from its findings where it is of an older version."""
     if "doctor" in record.counts:
-        return _in_words(record.counts["doctor"])
+        renamed = RESULT_VALUES["severity"]
+        return _in_words({renamed.get(name, name): count for name, count in record.counts["doctor"].items()})
     run = loaders.store().open(record.run_id)
     return badge(run) if (run.folder / "results" / "doctor.json").is_file() else ""
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
     worst = next((name for name in SEVERITIES if counts.get(name)), None)
-    return "healthy" if worst is None else f"{counts[worst]} {worst}"
+    return (
+        "healthy"
+        if worst is None
+        else f"{counts[worst]} {worst}{'s' if worst == 'error' and counts[worst] > 1 else ''}"
+    )
 
 
 def badge_line(run: Run) -> None:
@@ -63,7 +65,7 @@ def badge_line(run: Run) -> None:
     text = badge(run)
     if not text:
         return
-    colour, icon, _ = SEVERITIES.get(text.split(" ")[-1], ("green", "check", ""))
+    colour, icon = LOOKS.get(text.split(" ")[-1].rstrip("s"), ("green", "check"))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":{colour}-badge[:material/{icon}: doctor: {text}]", width="content")
         if text != "healthy" and st.button(
@@ -91,7 +93,7 @@ def diagnosis(report: Diagnosis, run: Run | None = None) -> None:
 
 
 def _finding(finding: Finding, titles: dict[str, str], run: Run | None) -> None:
-    colour, icon, meaning = SEVERITIES[finding.severity]
+    (colour, icon), meaning = LOOKS[finding.severity], SEVERITIES[finding.severity]
     with st.container(border=True, key=f"finding_{finding.check}"):
         left, right = st.columns([3, 2], gap="large")
         with left:

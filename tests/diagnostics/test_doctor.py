@@ -244,15 +244,15 @@ def test_a_loss_that_fell_while_no_weight_moved_is_luck():
 def test_a_short_patience_is_named_however_the_fits_ended():
     october = {"epochs": 20, "patience": 5, "best_epochs": [15, 14, 17, 16, 11], "epochs_run": [20, 19, 20, 20, 16]}
     (finding,) = found("stopped_too_early", october).findings
-    assert finding.severity == "harms" and "60% of the fits" in finding.summary and "limit of 20" in finding.summary
+    assert finding.severity == "error" and "60% of the fits" in finding.summary and "limit of 20" in finding.summary
     (finding,) = found("stopped_too_early", october | {"best_epochs": [16] * 5, "epochs_run": [20] * 5}).findings
-    assert finding.severity == "note" and "0% of the fits" in finding.summary
+    assert finding.severity == "info" and "0% of the fits" in finding.summary
     assert not found("stopped_too_early", october | {"patience": 10, "epochs_run": [20] * 5}).findings
 
 
 def test_a_simple_model_is_judged_against_the_best_network():
     rows = [row("linear", 0.1, "helps"), row("linear", 5.0, "helps", metric="center_mae_bars")]
-    for delta, verdict, severity in ((0.02, "undecided", "note"), (0.1, "helps", "harms")):
+    for delta, verdict, severity in ((0.02, "undecided", "info"), (0.1, "helps", "error")):
         last = row("linear", delta, verdict, against="full")
         (finding,) = found("simple_arm", {"reference_arms": ["linear"], "verdicts": [*rows, last]}).findings
         assert (
@@ -268,16 +268,16 @@ def test_an_open_study_is_told_in_macro_f1_and_a_note_spoils_nothing():
     rows = [row("full", 0.06, "undecided"), row("full", -0.6, "undecided", metric="center_mae_bars")]
     (finding,) = examine(Case("study", {"n_windows": 174, "verdicts": rows}, None), [CHECKS["underpowered"]]).findings
     assert "full against scratch is +0.060 in macro F1" in finding.summary and finding.evidence["undecided"] == 1
-    assert finding.severity == "note" and not finding.invalidates
+    assert finding.severity == "info" and not finding.invalidates
 
 
 def test_a_model_at_chance_is_not_called_boastful():
     """Its answers are best divided by infinity, whatever they are."""
     boasting = RULES["miscalibrated"][0] | {"temperature_gain_low": 0.01}
     for low, severity, told in (
-        (0.6, "harms", "dividing"),
-        (0.4, "note", "no temperature"),
-        (None, "note", "no temperature"),
+        (0.6, "error", "dividing"),
+        (0.4, "info", "no temperature"),
+        (None, "info", "no temperature"),
     ):
         (finding,) = found("miscalibrated", boasting | {"auroc_low": low}).findings
         assert finding.severity == severity and told in finding.summary
@@ -313,13 +313,13 @@ def test_what_weak_data_explains_is_a_note():
     weak |= {"fold_largest_share": [1.0, 0.8, 0.7, 0.9, 0.6]}
     severities = {f.check: f.severity for f in examine(Case("finetune", weak, SPEC)).findings}
     assert severities == {
-        "loss_at_chance": "note",
-        "constant_folds": "note",
-        "worse_than_majority": "note",
-        "simple_model": "note",
+        "loss_at_chance": "info",
+        "constant_folds": "info",
+        "worse_than_majority": "info",
+        "simple_model": "info",
     }
     strong = weak | SIGNAL | {"reference_gap_high": -0.1, "fold_largest_share": [1.0, 1.0, 0.8, 0.7, 0.9]}
-    assert all(f.severity != "note" for f in examine(Case("finetune", strong, SPEC)).findings)
+    assert all(f.severity != "info" for f in examine(Case("finetune", strong, SPEC)).findings)
 
 
 def test_the_rate_that_mends_sigma_gets_it_there():
@@ -336,7 +336,7 @@ def test_a_user_can_register_a_check_and_only_once():
 
         def judge(self, case):
             return (
-                self.finding("note", f"{case['n_windows']} windows.", {}, "None needed.")
+                self.finding("info", f"{case['n_windows']} windows.", {}, "None needed.")
                 if case["n_windows"] % 2
                 else None
             )
@@ -367,24 +367,24 @@ def findings_of(check: str, facts: dict) -> list:
         (
             {"trees_auroc": 0.78, "trees_auroc_low": 0.7, "trees_gap_low": -0.3, "trees_gap_high": -0.1},
             "The windows hold more",
-            "harms",
+            "error",
         ),
         (
             {"trees_auroc": 0.55, "trees_auroc_low": 0.42, "trees_gap_low": -0.3, "trees_gap_high": -0.1},
             "cannot be told",
-            "note",
+            "info",
         ),
         (
             {"trees_auroc": 0.62, "trees_auroc_low": 0.53, "trees_gap_low": -0.2, "trees_gap_high": 0.05},
             "cannot be told",
-            "note",
+            "info",
         ),
         (
             {"trees_auroc": 0.45, "trees_auroc_low": 0.38, "trees_gap_low": 0.01, "trees_gap_high": 0.2},
             "finds less",
-            "note",
+            "info",
         ),
-        ({}, "was not measured", "harms"),
+        ({}, "was not measured", "error"),
     ],
 )
 def test_that_the_windows_hold_more_is_said_where_trees_surely_read_it(trees, word, severity):
@@ -404,25 +404,25 @@ def test_that_the_windows_hold_more_is_said_where_trees_surely_read_it(trees, wo
 )
 def test_a_simple_arm_that_is_better_is_not_said_to_do_as_well(verdict, title):
     (finding,) = findings_of("simple_arm", {"reference_arms": ["linear"], "verdicts": [row("linear", 0.18, verdict)]})
-    assert finding.title == title and (finding.severity == "harms") == (verdict == "helps")
+    assert finding.title == title and (finding.severity == "error") == (verdict == "helps")
 
 
 @pytest.mark.parametrize(
     ("gains", "severity"),
     [
         ({"center": gap(5.0, 2.0), "length": gap(1.0, 0.5)}, None),
-        ({"center": gap(0.0, 0.6), "length": gap(1.0, 0.5)}, "harms"),
-        ({"center": gap(1.0, 3.0)}, "note"),
-        ({"center": gap(5.0, 2.0), "length": gap(-40.0, 5.0)}, "harms"),
-        ({"center": gap(5.0, 2.0), "length": gap(0.0, 0.2)}, "note"),
-        ({"center": gap(-0.1, 1.2)}, "note"),
+        ({"center": gap(0.0, 0.6), "length": gap(1.0, 0.5)}, "error"),
+        ({"center": gap(1.0, 3.0)}, "info"),
+        ({"center": gap(5.0, 2.0), "length": gap(-40.0, 5.0)}, "error"),
+        ({"center": gap(5.0, 2.0), "length": gap(0.0, 0.2)}, "info"),
+        ({"center": gap(-0.1, 1.2)}, "info"),
     ],
 )
 def test_pointers_that_do_not_beat_the_constant_are_a_finding_as_grave_as_its_interval(gains, severity):
     findings = findings_of("pointers_no_better", {"pointer_gains": gains})
     assert [finding.severity for finding in findings] == ([severity] if severity else [])
     for finding in findings:
-        assert ("cannot be told" in finding.advice) == (severity == "note")
+        assert ("cannot be told" in finding.advice) == (severity == "info")
         assert f"{gains['center']['low']:+.1f} to {gains['center']['high']:+.1f}" in finding.summary
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from moola_core.diagnostics.results import Diagnosis
+from moola_core.diagnostics.results.doctor import SEVERITIES
 from moola_core.reports.formats import markdown
 from moola_core.runs import codec
 from moola_core.runs.store import Store
@@ -89,3 +90,4 @@ def test_findings_of_old_runs_keep_what_they_invalidate_and_how_it_is_drawn(old)
     reports = [codec.restore(Diagnosis, run.result("doctor")) for run in runs(old, "finetune")]
     findings = [finding for report in reports for finding in report.findings]
     assert any(finding.invalidates for finding in findings) and any(finding.diagnostic for finding in findings)
+    assert {finding.severity for finding in findings} <= set(SEVERITIES)

@@ -3,9 +3,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 from moola_core.runs.codec import dumps, loads, restore
-from moola_core.specs.aliases import RESULT_FIELDS
+from moola_core.specs.aliases import RESULT_FIELDS, RESULT_VALUES
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,12 @@ def test_a_field_that_was_renamed_is_read_under_its_old_name():
     assert RESULT_FIELDS["spoils"] == "invalidates"
     assert restore(Row, {"spoils": ["ECE"], "shows": "calibration"}) == Row(("ECE",), "calibration")
     assert restore(Row, {"spoils": ["ECE"], "invalidates": [], "diagnostic": ""}) == Row((), "")
+
+
+@pytest.mark.parametrize(("old", "new"), RESULT_VALUES["severity"].items())
+def test_a_word_that_was_renamed_is_read_as_that_of_now(old, new):
+    @dataclass(frozen=True)
+    class Row:
+        severity: str
+
+    assert restore(Row, {"severity": old}) == restore(Row, {"severity": new}) == Row(new)

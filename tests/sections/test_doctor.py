@@ -44,7 +44,7 @@ def test_findings_keep_their_order_with_evidence_advice_and_the_mend_as_a_comman
     heads = [text for text in blocks(report, "findings", Text) if text.title]
     assert [text.title for text in heads] == [f"{i + 1}. {one['title']}" for i, one in enumerate(found)]
     assert [text.text for text in heads] == [one["summary"] for one in found]
-    assert [text.warning for text in heads] == [one["severity"] == "blocks" for one in found]
+    assert [text.warning for text in heads] == [one["severity"] == "critical" for one in found]
     advice = [text.text for text in blocks(report, "findings", Text) if text.strong == "What to do."]
     assert advice == [one["advice"] for one in found]
     lines = [command.line for command in blocks(report, "findings", Command)]

@@ -19,7 +19,6 @@ from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers
 )
 from moola_core.diagnostics.doctor.check import (
     CHECKS,
-    SEVERITIES,
     CannotJudge,
     Case,
     Check,
@@ -27,6 +26,7 @@ from moola_core.diagnostics.doctor.check import (
     register,
 )
 from moola_core.diagnostics.results import Diagnosis, Finding, NotJudged
+from moola_core.diagnostics.results.doctor import SEVERITIES
 
 __all__ = ["CHECKS", "CannotJudge", "Case", "Check", "examine", "register"]
 
@@ -68,5 +68,6 @@ def in_order(findings: list[Finding], after: dict[str, tuple[str, ...]]) -> tupl
     def depth(name: str, seen: tuple[str, ...] = ()) -> int:
         return max((1 + depth(cause, (*seen, name)) for cause in causes[name] if cause not in seen), default=0)
 
+    severities = tuple(SEVERITIES)
     explained = [dataclasses.replace(finding, explained_by=causes[finding.check]) for finding in findings]
-    return tuple(sorted(explained, key=lambda finding: (depth(finding.check), SEVERITIES.index(finding.severity))))
+    return tuple(sorted(explained, key=lambda finding: (depth(finding.check), severities.index(finding.severity))))

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from moola_core.diagnostics.results import Finding
+from moola_core.diagnostics.results.doctor import SEVERITIES
 from moola_core.registry import Registry
 from moola_core.specs import Diagnose, change
 
-BLOCKS, HARMS, NOTE = "blocks", "harms", "note"
-SEVERITIES = (BLOCKS, HARMS, NOTE)
+CRITICAL, ERROR, INFO = SEVERITIES
 
 
 class CannotJudge(Exception):
@@ -74,8 +74,8 @@ class Check(ABC):
         spec: dict[str, Any] | None = None,
         title: str = "",
     ) -> Finding:
-        """A finding of this check, under a title of its own where the check's would say more or less than was found. A note invalidates nothing."""
-        invalidates = () if severity == NOTE else self.invalidates
+        """A finding of this check, under a title of its own where the check's would say more or less than was found. One of severity info invalidates nothing."""
+        invalidates = () if severity == INFO else self.invalidates
         return Finding(
             self.id, title or self.title, severity, summary, evidence, advice, spec, self.diagnostic, (), invalidates
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 WIDEST = 0.12  # of the half-width of an accuracy's interval: more cannot tell 0.45 from 0.55
@@ -33,7 +33,7 @@ class SelectionOnTest(Check):
                 f"{later - selected:.3f} of it is due to the selection."
             )
         return self.finding(
-            HARMS,
+            ERROR,
             summary,
             evidence,
             "The reported figures are the best of many looks at the test windows: a coin flip on 35 windows looks like F1 0.65 this "
@@ -61,7 +61,7 @@ class OverlappingFolds(Check):
         else:
             summary = f"{share:.0%} of the test windows share bars with windows that the same fit was trained on or selected with."
         return self.finding(
-            HARMS if share else NOTE,
+            ERROR if share else INFO,
             summary,
             evidence,
             "A model that remembers the shared bars looks better than it is. Keep windows that share bars in one fold, and purge "
@@ -100,7 +100,7 @@ class Underpowered(Check):
                 f", and two runs of one seed must differ by about {resolvable:.2f} in macro F1 to be distinguished"
             )
         return self.finding(
-            HARMS if half > WIDEST else NOTE,
+            ERROR if half > WIDEST else INFO,
             f"{summary}.",
             evidence,
             "Repeats take away the noise of seeds, not that of windows. Label more windows; until then read intervals, not means.",

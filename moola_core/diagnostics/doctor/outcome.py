@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from moola_core.diagnostics.doctor.check import (
-    BLOCKS,
-    HARMS,
-    NOTE,
+    CRITICAL,
+    ERROR,
+    INFO,
     CannotJudge,
     Case,
     Check,
@@ -94,7 +94,7 @@ class HeadTooWide(Check):
             evidence |= counted
             summary = f"{counted['arithmetic']} {summary}"
         return self.finding(
-            HARMS,
+            ERROR,
             summary,
             evidence,
             "The extra output takes probability from every window and never comes true. Take the number of outputs from the labels.",
@@ -138,7 +138,7 @@ class LossAtChance(Check):
             )
         summary += "."
         return self.finding(
-            HARMS if more in (SUPPORTED, UNMEASURED) else NOTE,
+            ERROR if more in (SUPPORTED, UNMEASURED) else INFO,
             summary,
             evidence,
             f"Its log loss is no better than that of predicting the class frequencies. {MORE[more]}",
@@ -171,7 +171,7 @@ class ConstantFolds(Check):
         if not grave and low is not None and not signal(case):
             summary += f" Extra trees have AUROC {case['trees_auroc']:.2f}, 95% from {low:.2f}: a simple model is not shown to find much in these features either, and a constant is then the most likely prediction."
         return self.finding(
-            BLOCKS if grave else NOTE,
+            CRITICAL if grave else INFO,
             summary,
             {"constant_folds": len(constant), "folds": len(folds), "largest_shares": folds},
             "The averages hide that these folds predict one class only: look at each fold's predictions, fix the findings above "
@@ -183,7 +183,7 @@ class ConstantFolds(Check):
         if not reported["constant"]:
             return None
         return self.finding(
-            BLOCKS,
+            CRITICAL,
             reported["arithmetic"],
             {key: value for key, value in reported.items() if key != "arithmetic"},
             "Such a table is what a model gives that predicts one class per fold. Ask for the shares of each fold's predicted classes before reading "
@@ -215,7 +215,7 @@ class WorseThanMajority(Check):
             f": difference {accuracy - majority:+.3f}, 95% from {low:+.3f} to {high:+.3f}" if high is not None else ""
         )
         return self.finding(
-            HARMS if worse or more == SUPPORTED else NOTE,
+            ERROR if worse or more == SUPPORTED else INFO,
             f"{summary}.",
             {"accuracy": accuracy, "majority_accuracy": majority, "low": low, "high": high, "n_windows": n},
             "A model that does not beat a constant has learned nothing that can be used, whatever its other figures say."
@@ -241,7 +241,7 @@ class SimpleModel(Check):
             return None
         worse = high < 0
         return self.finding(
-            HARMS if worse else NOTE,
+            ERROR if worse else INFO,
             f"AUROC {model:.3f} among the windows of a fold; a linear model on each feature's mean and deviation, on the same folds, has {reference:.3f}: difference "
             f"{model - reference:+.3f}, 95% from {low:+.3f} to {high:+.3f}.",
             {"auroc": model, "reference_auroc": reference, "gap_low": low, "gap_high": high},
@@ -285,7 +285,7 @@ class Miscalibrated(Check):
             summary += f"; dividing the logits by {temperature:.1f} lowers the log loss"
         planted = case.spec is not None and case.spec.faults.temperature != 1.0
         return self.finding(
-            HARMS if grave else NOTE,
+            ERROR if grave else INFO,
             f"{summary}.",
             {"ece": ece, "null_95": null, "p": p, "fitted_temperature": temperature},
             "Do not use the probabilities. First make the model separate the classes."
@@ -320,7 +320,7 @@ class LabelNoise(Check):
             return None
         planted = case.spec is not None and case.spec.faults.flipped_labels > 0
         return self.finding(
-            HARMS,
+            ERROR,
             f"The predictions of the run and of two simple models are most likely if {rate:.0%} of the labels are wrong (at least {low:.0%}): "
             f"{evidence:.1f} above none in twice the log likelihood. A model's own errors become rarer with confidence, wrong labels do not.",
             {
