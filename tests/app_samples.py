@@ -182,7 +182,7 @@ def make_predicted(run: Run, bars: Path | None = None) -> Run:
 
 
 def make_balance() -> Balance:
-    """A balance in which the pointer is starved."""
+    """A balance in which the pointer task gets almost no gradient."""
     tasks = (
         TaskBalance("class", 0.7, 0.3, 0.6, 1.0, 0.98, 0.8),
         TaskBalance("pointer", 0.02, 0.005, 0.005, 1.0, 0.95, 0.004),

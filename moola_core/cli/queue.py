@@ -32,8 +32,11 @@ def add_to(commands: Any) -> None:
     queue = commands.add_parser("queue", help="running and waiting runs, in order; pause, resume, change a priority")
     change = queue.add_mutually_exclusive_group()
     change.add_argument("--pause", action="store_true", help="start no further run; running ones continue")
-    change.add_argument("--go", action="store_true", help="resume after a pause")
-    change.add_argument("--first", metavar="RUN", help="let this waiting run be the next")
+    change.add_argument("--resume", action="store_true", help="start runs again after a pause")
+    change.add_argument("--run-next", metavar="RUN", help="let this waiting run be the next")
+    # What these two were called in earlier versions.
+    change.add_argument("--go", dest="resume", action="store_true", help=argparse.SUPPRESS)
+    change.add_argument("--first", dest="run_next", help=argparse.SUPPRESS)
     _finish(queue, show_queue)
 
     cancel = commands.add_parser("cancel", help="cancel a waiting or running run; it can be resumed")
@@ -112,21 +115,21 @@ def show_queue(args: argparse.Namespace) -> int:
 
     store = Store(args.store)
     queue = Queue(store.root)
-    if args.pause or args.go:
+    if args.pause or args.resume:
         queue.pause(args.pause)
-    if args.first:
-        store.open(args.first)
+    if args.run_next:
+        store.open(args.run_next)
         highest = max((entry.priority for entry in queue.entries()), default=0)
-        if not queue.prioritise(args.first, highest + 1):
-            raise RunError("does not wait in the queue.", where=f"run {args.first}", hint="`moola queue` lists it.")
+        if not queue.prioritise(args.run_next, highest + 1):
+            raise RunError("does not wait in the queue.", where=f"run {args.run_next}", hint="`moola queue` lists it.")
     entries, paused = queue.shown()
-    if args.go and entries:
+    if args.resume and entries:
         ensure_worker(store.root)
     rows = [("run", "priority", "name", "where")]
     names = {record.run_id: record.name for record in store.runs(include_archived=True)}
     rows += [(e.run_id, str(e.priority), names.get(e.run_id, ""), e.worker or "waits") for e in entries]
     text = options.table(rows) if entries else "No run is running or waiting."
-    note = "\nPaused: no further run starts. `moola queue --go` resumes." if paused else ""
+    note = "\nPaused: no further run starts until `moola queue --resume`." if paused else ""
     options.print_result({"paused": paused, "entries": entries}, args.json, text + note)
     return 0
 

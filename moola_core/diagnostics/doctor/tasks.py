@@ -215,12 +215,12 @@ class TaskStarved(Check):
         small = min(ratio, 1 / max(ratio, 1e-12))
         if small >= THIN:
             return None
-        starved = "pointer" if ratio < 1 else "class"
+        weaker = "pointer" if ratio < 1 else "class"
         return self.finding(
             ERROR if small < STARVED else INFO,
-            f"On the shared parameters the {starved} task's gradient is {small:.2g} of the other's (median of the norms).",
-            {"gradient_ratio": ratio, "starved": starved},
-            f"The shared weights are trained for one task; the {starved} head has to use features learned for the other. Weigh the losses by their first "
+            f"On the shared parameters the {weaker} task's gradient is {small:.2g} of the other's (median of the norms).",
+            {"gradient_ratio": ratio, "task": weaker},
+            f"The shared weights are trained for one task; the {weaker} head has to use features learned for the other. Weigh the losses by their first "
             "epoch (equal), or raise the learning rate of the task weights.",
             fix_spec(case, {"loss.weighting": "equal"}),
         )
