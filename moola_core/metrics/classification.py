@@ -53,14 +53,38 @@ def _majority(sums: np.ndarray, p: Predictions) -> np.ndarray:
 
 
 def majority(target: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
-    """Accuracy and macro F1 of always predicting the most frequent class, of target [n] class numbers."""
+    """Accuracy and macro F1 of always predicting the most frequent class.
+
+    Parameters
+    ----------
+    target : ndarray of int, shape (n,)
+        True class numbers.
+    classes : sequence of str
+        Class names; a class that does not occur counts with an F1 of 0.
+
+    Returns
+    -------
+    dict of str to float
+        ``accuracy`` and ``f1_macro``.
+    """
     most = np.bincount(target, minlength=len(classes)).argmax()
     constant = Predictions(tuple(classes), target, np.eye(len(classes))[np.full(len(target), most)])
     return {name: float(value) for name, value in measure(constant, names=["accuracy", "f1_macro"]).items()}
 
 
 def confusion(p: Predictions) -> np.ndarray:
-    """Counts [C, C] of predictions without leading dimensions: rows are true classes, columns predicted ones."""
+    """Confusion matrix of predictions without leading dimensions.
+
+    Parameters
+    ----------
+    p : Predictions
+        Target and predicted classes of shape (n,).
+
+    Returns
+    -------
+    ndarray of int, shape (C, C)
+        Counts of windows: rows are true classes, columns predicted ones, in the order of `p.classes`.
+    """
     size = len(p.classes)
     return np.bincount(p.target * size + p.predicted, minlength=size**2).reshape(size, size)
 

@@ -225,8 +225,20 @@ METRICS: Registry[Metric] = Registry("metric", "moola.metrics")
 
 
 def shown_in(place: Place) -> list[Metric]:
-    """The metrics that `place` shows, in order.
+    """The metrics that a chart or table shows.
 
+    Parameters
+    ----------
+    place : str
+        One of the places of `Metric.shown`.
+
+    Returns
+    -------
+    list of Metric
+        Sorted by `Metric.order`; those of equal order as registered.
+
+    Examples
+    --------
     >>> [metric.label for metric in shown_in("errors")]
     ['Center', 'Length', 'Start', 'End']
     """
@@ -253,7 +265,22 @@ def title(name: str) -> str:
 
 
 def better(name: str) -> Literal["higher", "lower"]:
-    """Which way is good. Raises SpecError for a metric that is not known, or of which neither way is good by itself."""
+    """Which way the metric gets better.
+
+    Parameters
+    ----------
+    name : str
+        A metric, or ``NAME CLASS`` for its value of one class.
+
+    Returns
+    -------
+    {"higher", "lower"}
+
+    Raises
+    ------
+    SpecError
+        When the metric is not known, or when neither way is better by itself.
+    """
     metric = find(name)
     if metric is None:
         raise SpecError(f"unknown metric {name!r}.", hint=nearest(name, METRICS))

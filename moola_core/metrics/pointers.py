@@ -13,8 +13,20 @@ PARTS = ("center", "length", "start", "end")
 
 
 def overlap(span: np.ndarray, true_span: np.ndarray) -> np.ndarray:
-    """Intersection over union of inclusive bar intervals (..., 2), shape (...); nan where either is nan.
+    """Intersection over union of inclusive bar intervals.
 
+    Parameters
+    ----------
+    span, true_span : ndarray of float, shape (..., 2)
+        Start and end in bars, both inclusive.
+
+    Returns
+    -------
+    ndarray of float, shape (...)
+        Between 0 and 1; nan where either interval is nan.
+
+    Examples
+    --------
     >>> float(overlap(np.array([10.0, 19.0]), np.array([15.0, 24.0])))
     0.3333333333333333
     """

@@ -27,7 +27,13 @@ def loads(text: str | bytes) -> Any:
 
 
 def load_object(text: str | bytes) -> dict[str, Any]:
-    """A JSON object. Raises ValueError for text that is not JSON, or is JSON of another kind."""
+    """A JSON object from text.
+
+    Raises
+    ------
+    ValueError
+        When the text is not JSON, or is JSON of another kind.
+    """
     try:
         value = loads(text)
     except RecursionError:
@@ -75,10 +81,21 @@ def _key(key: Any) -> str:
 
 
 def restore(kind: Any, value: Any) -> Any:
-    """The dataclass `kind` from the plain values that it was written as; fields that a newer version added stay unknown.
+    """A result from the plain values that it was written as.
 
-    Arrays are made of lists (null is nan), tuples of lists; a field that is missing is None, or what its old name holds;
-    words that were renamed are read as those of now (`specs.aliases`).
+    Parameters
+    ----------
+    kind : type
+        A dataclass, or the type of one of its fields.
+    value : Any
+        Plain values, as `plain` makes them.
+
+    Returns
+    -------
+    object
+        An instance of `kind`. Arrays are made of lists (null is nan), tuples of lists. Fields that a newer version added are
+        passed over; a field that is missing is None, or what its old name holds, and words that were renamed are read as those
+        of now (`specs.aliases`).
     """
     options = [option for option in get_args(kind) if option is not type(None)] if _optional(kind) else [kind]
     kind = options[0]

@@ -59,9 +59,29 @@ class _Contents:
 
 
 def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True) -> Packed:
-    """Write the runs, what they rest on and (with_data) the files of data that their specs name to the ZIP file `out`.
+    """Write runs, and what they rest on, to one ZIP file.
 
-    Raises RunError for a run that is not there and StoreError when `out` cannot be written.
+    Parameters
+    ----------
+    store : Store
+        Where the runs are.
+    run_ids : iterable of str
+        The runs; those that they need, and the diagnostics and predictions made of them, are taken along.
+    out : Path
+        The file to write.
+    with_data : bool, default True
+        Whether the files of windows and bars that their specs name are taken along.
+
+    Returns
+    -------
+    Packed
+
+    Raises
+    ------
+    RunError
+        When one of the runs is not there.
+    StoreError
+        When `out` cannot be written.
     """
     included, lost = references.together(store, run_ids)
     contents = _Contents(missing=lost)
@@ -85,10 +105,28 @@ def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True
 
 
 def unpack(file: Path, store: Store, data: Path) -> Unpacked:
-    """Add the runs of a packed file to the store, and the files that they name to `data`/unpacked unless they are here already.
+    """Add the runs of a packed file to a store.
 
-    A run that is in the store stays as it is, so doing it twice changes nothing. A run that was under way is lost, and can be
-    resumed. Raises StoreError, and adds nothing, for a file that is no pack or is damaged.
+    A run that is in the store already stays as it is, so doing it twice changes nothing. A run that was under way is lost, and
+    can be resumed.
+
+    Parameters
+    ----------
+    file : Path
+        What `pack` wrote.
+    store : Store
+        Where the runs are added.
+    data : Path
+        A folder; files of data that are not here already go to ``unpacked`` in it.
+
+    Returns
+    -------
+    Unpacked
+
+    Raises
+    ------
+    StoreError
+        When the file is no pack or is damaged; then nothing is added.
     """
     try:
         with zipfile.ZipFile(file) as archive:
