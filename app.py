@@ -25,7 +25,7 @@ def main() -> None:
             widgets.chart_data()
         else:
             st.title(page.title)
-            widgets.empty(unanswered.title, unanswered.body, unanswered.actions)
+            widgets.empty_state(unanswered.title, unanswered.body, unanswered.actions)
     state.settle()
 
 

@@ -8,10 +8,10 @@ what is there. Two fits run at a time.
 
 Written down before counting: which checks a fault plants, and which other findings are its allowed consequences. Thresholds were
 fixed on the seeds TUNING (101 to 103 were counted once, and joined them when two checks were mended); what counts is measured on
-COUNTED. A finding above "note" is a claim; notes are remarks and not counted.
+COUNTED. A finding above "info" is a claim; the others are remarks and not counted.
 
 Held to: some finding on at least 97% of faulty runs; recall and precision of the planted checks at least 0.95; at most 5% of
-healthy runs with a finding above note.
+healthy runs with a finding above info.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def made(store: Store, spec: Any, name: str) -> Run:
     return run
 
 
-def carry_out(folder: Path, store: Store, trial: Trial) -> dict[str, Any]:
+def execute(folder: Path, store: Store, trial: Trial) -> dict[str, Any]:
     """The trial's run, and the checks of its findings by severity."""
     files = market(folder, trial)
     name, seed = f"{trial.name} {trial.seed}", {"training.seed": trial.seed}
@@ -233,7 +233,7 @@ def carry_out(folder: Path, store: Store, trial: Trial) -> dict[str, Any]:
 
 
 def claims(row: dict[str, Any]) -> set[str]:
-    return {check for check, severity in row["findings"].items() if severity != "note"}
+    return {check for check, severity in row["findings"].items() if severity != "info"}
 
 
 def counted(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -287,7 +287,7 @@ def show(found: dict[str, Any]) -> None:
         f"faulty runs with a finding: {found['faulty_with_a_finding']} of {found['faulty']} ({share:.1%}; held to 97%)"
     )
     print(f"recall {found['recall']:.3f}, precision {found['precision']:.3f} (held to 0.95)")
-    print(f"healthy runs with a finding above note: {found['healthy_alarmed']} of {found['healthy']} (held to 5%)")
+    print(f"healthy runs with a finding above info: {found['healthy_alarmed']} of {found['healthy']} (held to 5%)")
     for name, checks in found["alarmed_in"].items():
         print(f"  {name}: {', '.join(checks)}")
 
@@ -309,7 +309,7 @@ def main() -> None:
         if (trial.name, trial.seed) in done:
             continue
         try:
-            row = carry_out(given.folder, store, trial)
+            row = execute(given.folder, store, trial)
         except MoolaError as error:
             print(f"{trial.name} {trial.seed} failed: {error}")
             continue

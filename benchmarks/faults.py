@@ -174,7 +174,7 @@ def many(folder: Path) -> dict[str, Any]:
     store = Store(folder)
     paths = write_demo(folder / "data" / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
     spec = change(preset("quick").finetune(), {"data.windows": str(paths["windows"]), "data.bars": str(paths["bars"])})
-    counts = {"f1_macro": 0.5, "doctor": {"note": 1}}
+    counts = {"f1_macro": 0.5, "doctor": {"info": 1}}
     for i in range(MANY):
         store.create(spec, name=f"run {i}").update(state="done", seconds=1.0, counts=counts)
     times = []

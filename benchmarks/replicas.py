@@ -198,7 +198,7 @@ def replica_step(spec: Finetune, inputs: Inputs, device: Device, count: int) -> 
     live = torch.ones(count, 1, device=device.kind)
 
     def step() -> None:
-        group.batch.fill(rows, live, [BATCH] * count, resting=False)
+        group.batch.fill(rows, live, [BATCH] * count, encoder_in_eval_mode=False)
         group.steps[False]()
 
     return step

@@ -48,7 +48,25 @@ class Registry(Mapping[str, T], Generic[T]):
         self._loaded = not group
 
     def add(self, name: str, member: T) -> T:
-        """Add a member. Raises SpecError when the name is empty or taken."""
+        """Add a member.
+
+        Parameters
+        ----------
+        name : str
+            The name by which settings and commands ask for it.
+        member : object
+            The member.
+
+        Returns
+        -------
+        object
+            `member`.
+
+        Raises
+        ------
+        SpecError
+            When the name is empty or taken.
+        """
         if not name or name in self._members:
             raise SpecError(f"a {self.concept} called {name!r} cannot be added.", hint="Give it a name of its own.")
         self._members[name] = member
@@ -79,8 +97,25 @@ class Registry(Mapping[str, T], Generic[T]):
         return self._members.get(name, default)
 
     def resolve(self, name: str) -> T:
-        """The member called `name`, or the class or function at `package.module:Name`.
+        """A member by its name, or a class that was never registered by where it is defined.
 
+        Parameters
+        ----------
+        name : str
+            A member's name, or ``package.module:Name``.
+
+        Returns
+        -------
+        object
+            The member, or what ``Name`` is in the module.
+
+        Raises
+        ------
+        SpecError
+            When there is no such member, or the module or the name in it cannot be imported.
+
+        Examples
+        --------
         >>> Registry("counter").resolve("collections:Counter")
         <class 'collections.Counter'>
         """

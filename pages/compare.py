@@ -20,29 +20,29 @@ from moola_core.ui import (
     widgets,
 )
 
-picked = picker.current()
+selection = picker.current()
 st.title("Compare")
-if picked.dataset is None or picked.dataset.windows is None:
-    widgets.empty(
+if selection.dataset is None or selection.dataset.windows is None:
+    widgets.empty_state(
         "No labelled windows here",
         "A comparison needs labelled windows. Choose a dataset that has them in the sidebar.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
     st.stop()
-dataset = picked.dataset
+dataset = selection.dataset
 comparisons = loaders.comparisons(dataset)
 with st.expander("New study", icon=":material/science:", expanded=not comparisons):
     study_form.new_study(dataset)
 with st.expander("Compare runs that are done", icon=":material/compare_arrows:"):
-    study_form.new_comparison(picked.judged)
+    study_form.new_comparison(selection.judged)
 if not comparisons:
     st.caption("Nothing was compared yet. The transfer study answers whether pre-training helps or hurts.")
     st.stop()
-titles = widgets.distinct({run.id: widgets.title_of(run.record) for run in comparisons})
+titles = widgets.unique_titles({run.id: widgets.title_of(run.record) for run in comparisons})
 if state.remember(state.STUDY) not in titles:
     selecting.put(state.STUDY, next(iter(titles)))
 selecting.select("Shown", state.STUDY, titles, width=420)
-state.publish((state.STUDY,))
+state.write_query_params((state.STUDY,))
 run = loaders.store().open(st.session_state[state.STUDY])
 if run.record.active:
     progress.follow(run, progress.bar)
@@ -51,13 +51,13 @@ if run.record.active:
 kind = "plan" if run.record.kind == "plan" else "comparison"
 result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error
 for warning in () if isinstance(result, Comparison) else run.record.warnings:
-    st.caption(f":orange[:material/warning:] {widgets.literal(warning)}")
+    st.caption(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
 if isinstance(result, PlanReport):
     plan_section.plan(run, result)
     report_sections.offer(run)
     st.stop()
 if not isinstance(result, Comparison):
-    widgets.empty("This comparison left no result", widgets.literal(str(result)))
+    widgets.empty_state("This comparison left no result", widgets.escape_markdown(str(result)))
     st.stop()
 render.sections(ReportContext(run), ("answer", "arms", "gaps", "differences", "labels", "gains", "curves", "differs"))
 findings = loaders.diagnosis(run)

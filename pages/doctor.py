@@ -11,9 +11,9 @@ from moola_core.specs import Diagnose
 from moola_core.ui import doctor_sections, launching, loaders, picker, progress, report_sections, state, widgets
 
 VIEWS = {"run": "This run", "planned": "Before a launch", "figures": "Reported figures"}
-picked = picker.current()
+selection = picker.current()
 st.title("Doctor")
-state.choose(state.VIEW, list(VIEWS), "run")
+state.init_state(state.VIEW, list(VIEWS), "run")
 view = st.segmented_control(
     "View",
     list(VIEWS),
@@ -23,7 +23,7 @@ view = st.segmented_control(
     label_visibility="collapsed",
     persist_state="session",
 )
-state.publish((state.VIEW,), {state.VIEW: "run"})
+state.write_query_params((state.VIEW,), {state.VIEW: "run"})
 
 
 def ask(run: Run) -> None:
@@ -35,7 +35,7 @@ def answer(asked: Run, about: Run | None = None) -> None:
     """The findings of a run that asks the doctor, its progress, or why it failed."""
     if asked.record.active:
         progress.follow(
-            asked, lambda run, record: st.markdown(f"{widgets.badge(record.state)} The checks are running.")
+            asked, lambda run, record: st.markdown(f"{widgets.state_badge(record.state)} The checks are running.")
         )
         return
     diagnosis = loaders.diagnostic(asked, "doctor") if asked.record.state == "done" else asked.record.error
@@ -43,14 +43,14 @@ def answer(asked: Run, about: Run | None = None) -> None:
         doctor_sections.diagnosis(diagnosis, about)
         report_sections.offer(about or asked, "doctor")
     else:
-        st.error(widgets.literal(str(diagnosis)), icon=":material/error:")
+        st.error(widgets.escape_markdown(str(diagnosis)), icon=":material/error:")
 
 
 if view == "figures":
     st.caption("Figures of a report with no run behind it. Empty fields are skipped.")
     planned = {}
-    if picked.dataset is not None and picked.dataset.windows is not None:
-        planned = launching.base_spec(launching.FINETUNE, preset("recommended").name, picked.dataset).model_dump(
+    if selection.dataset is not None and selection.dataset.windows is not None:
+        planned = launching.base_spec(launching.FINETUNE, preset("recommended").name, selection.dataset).model_dump(
             mode="json"
         )
     doctor_sections.figures_form(planned)
@@ -61,7 +61,7 @@ if view == "figures":
 if view == "planned":
     asked = loaders.asked_doctor("planned")
     if asked is None:
-        widgets.empty(
+        widgets.empty_state(
             "Nothing was checked before a launch yet",
             "Set up a run and choose *Check before launch*: what the settings and the data alone show.",
             [("Set up a run", lambda: state.open_page("launch"))],
@@ -69,21 +69,21 @@ if view == "planned":
         st.stop()
     answer(asked)
     st.stop()
-if picked.run is None:
-    widgets.empty(
+if selection.run is None:
+    widgets.empty_state(
         "No run on this dataset yet",
         "The doctor checks every run when it ends. Reported figures can be checked without one.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()
-run, record = picked.run, picked.run.record
-st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
+run, record = selection.run, selection.run.record
+st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
 if record.state != "done":
-    widgets.empty(
+    widgets.empty_state(
         "Not done yet" if record.active else "This run did not finish",
         "The doctor checks it when it is done."
         if record.active
-        else widgets.literal(record.error) or "Its log says why.",
+        else widgets.escape_markdown(record.error) or "Its log says why.",
         [("Follow it" if record.active else "Read its log", lambda: state.open_page("runs"))],
     )
     st.stop()
@@ -95,7 +95,7 @@ elif diagnosis is not None:
     doctor_sections.diagnosis(diagnosis, run)
     report_sections.offer(run, "doctor")
 else:
-    widgets.empty(
+    widgets.empty_state(
         "The doctor has not checked this run", "It takes some seconds.", [("Run the checks", lambda: ask(run))]
     )
     st.stop()

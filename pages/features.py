@@ -9,16 +9,16 @@ from moola_core.sections.registry import make
 from moola_core.specs import Data, Diagnose
 from moola_core.ui import loaders, picker, progress, render, state, widgets
 
-picked = picker.current()
+selection = picker.current()
 st.title("Features")
-if picked.dataset is None or picked.dataset.windows is None:
-    widgets.empty(
+if selection.dataset is None or selection.dataset.windows is None:
+    widgets.empty_state(
         "No labelled windows here",
         "The features are compared with labels. Put a file of labelled windows under the data folder.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
     st.stop()
-dataset = picked.dataset
+dataset = selection.dataset
 
 
 TITLES = {"features": "Features and labels", "shift": "Shift"}
@@ -33,7 +33,7 @@ def compute() -> None:
     st.rerun()
 
 
-state.choose(state.VIEW, list(TITLES), "features")
+state.init_state(state.VIEW, list(TITLES), "features")
 name = st.segmented_control(
     "View",
     list(TITLES),
@@ -43,17 +43,17 @@ name = st.segmented_control(
     label_visibility="collapsed",
     persist_state="session",
 )
-state.publish((state.VIEW,), {state.VIEW: "features"})
+state.write_query_params((state.VIEW,), {state.VIEW: "features"})
 run = loaders.diagnosed(dataset, name)
 if run is None:
-    widgets.empty("Not computed yet", f"{WHAT[name]} No run is needed.", [("Compute it", compute)])
+    widgets.empty_state("Not computed yet", f"{WHAT[name]} No run is needed.", [("Compute it", compute)])
     st.stop()
 if run.record.active:
-    progress.follow(run, lambda run, record: st.markdown(f"{widgets.badge(record.state)} {WHAT[name]}"))
+    progress.follow(run, lambda run, record: st.markdown(f"{widgets.state_badge(record.state)} {WHAT[name]}"))
     st.stop()
 made = make(name, ReportContext(run)) if run.record.state == "done" else run.record.error
 if isinstance(made, str):
-    widgets.empty("This could not be computed", widgets.literal(made), [("Try again", compute)])
+    widgets.empty_state("This could not be computed", widgets.escape_markdown(made), [("Try again", compute)])
     st.stop()
 render.section(made)
 if st.button("Compute again", icon=":material/refresh:"):

@@ -7,24 +7,24 @@ import streamlit as st
 from moola_core.errors import MoolaError
 from moola_core.presets import PRESETS
 from moola_core.ui import guard, launching, loaders, picker, settings_form, state, widgets
-from moola_core.ui.places import data_folder, shown
+from moola_core.ui.places import data_folder, display_path
 
 DEFAULTS = {state.KIND: launching.FINETUNE, state.PRESET: "recommended", state.CHECKPOINT: launching.SCRATCH}
-picked = picker.current()
+selection = picker.current()
 st.title("Launch")
-if picked.dataset is None or (picked.dataset.windows is None and picked.dataset.bars is None):
-    widgets.empty(
+if selection.dataset is None or (selection.dataset.windows is None and selection.dataset.bars is None):
+    widgets.empty_state(
         "Nothing to train on yet",
-        f"A run needs labelled windows or bars. Put a file of them under `{shown(data_folder())}` and choose it in the sidebar.",
+        f"A run needs labelled windows or bars. Put a file of them under `{display_path(data_folder())}` and choose it in the sidebar.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
     st.stop()
-dataset = picked.dataset
+dataset = selection.dataset
 try:
     windows = loaders.windows_of(dataset.windows, dataset.bars) if dataset.windows else None
     bars = len(loaders.bars_of(dataset.bars)) if dataset.bars else 0
 except MoolaError as error:
-    widgets.explain(error)
+    widgets.show_error(error)
     st.stop()
 
 
@@ -32,8 +32,8 @@ except MoolaError as error:
 def draft() -> None:
     """The form and what follows from it; typing redraws this part alone."""
     kinds = list(launching.TITLES)
-    state.choose(state.KIND, kinds, DEFAULTS[state.KIND] if windows is not None else launching.PRETRAIN)
-    state.choose(state.PRESET, list(PRESETS), DEFAULTS[state.PRESET])
+    state.init_state(state.KIND, kinds, DEFAULTS[state.KIND] if windows is not None else launching.PRETRAIN)
+    state.init_state(state.PRESET, list(PRESETS), DEFAULTS[state.PRESET])
     with st.container(horizontal=True, gap="large"):
         st.segmented_control(
             "What to run",
@@ -46,11 +46,11 @@ def draft() -> None:
         st.segmented_control("Settings from", list(PRESETS), key=state.PRESET, required=True, persist_state="session")
     kind = st.session_state[state.KIND]
     checkpoint = launching.choose_checkpoint(dataset) if kind == launching.FINETUNE else launching.SCRATCH
-    state.publish(tuple(DEFAULTS), DEFAULTS)
+    state.write_query_params(tuple(DEFAULTS), DEFAULTS)
     try:
         base = launching.base_spec(kind, st.session_state[state.PRESET], dataset, checkpoint)
     except MoolaError as error:
-        widgets.explain(error)
+        widgets.show_error(error)
         return
     st.caption(PRESETS[base.preset].summary)
     left, right = st.columns([1.35, 1], gap="large")

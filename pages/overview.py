@@ -18,14 +18,14 @@ from moola_core.ui import (
     widgets,
 )
 from moola_core.ui.health import data_health
-from moola_core.ui.places import data_folder, shown
+from moola_core.ui.places import data_folder, display_path
 
-picked = picker.current()
+selection = picker.current()
 st.title("Overview")
-if picked.dataset is None:
-    widgets.empty(
+if selection.dataset is None:
+    widgets.empty_state(
         "No data yet",
-        f"Put bars and labelled windows (Parquet, Feather or CSV) anywhere under `{shown(data_folder())}`, or make the demo "
+        f"Put bars and labelled windows (Parquet, Feather or CSV) anywhere under `{display_path(data_folder())}`, or make the demo "
         "market to look around.",
         [
             ("Make the demo market", lambda: (first_start.demo_files(data_folder()), st.rerun())),
@@ -39,27 +39,27 @@ def result_of(record):
     return loaders.evaluation(loaders.store().open(record.run_id)) if record else None
 
 
-latest = result_of(picked.latest)
+latest = result_of(selection.latest)
 with st.container(border=True, key="next"):
-    step = advice.next_step(picked.latest, latest, picked.baseline is not None)
-    st.markdown(f"**Next** · {widgets.literal(step.fact)}  \n{widgets.literal(step.step)}")
-    if picked.latest and picked.latest.active:
-        progress.follow(loaders.store().open(picked.latest.run_id), progress.bar)
+    step = advice.next_step(selection.latest, latest, selection.baseline is not None)
+    st.markdown(f"**Next** · {widgets.escape_markdown(step.fact)}  \n{widgets.escape_markdown(step.step)}")
+    if selection.latest and selection.latest.active:
+        progress.follow(loaders.store().open(selection.latest.run_id), progress.bar)
     if st.button(step.label, type="primary", icon=":material/arrow_forward:"):
         state.open_page(step.page, **dict(step.values))
 
 st.subheader("Targets")
-finished = picked.latest if latest else next((record for record in picked.own if record.state == "done"), None)
-shown_result, baseline = latest or result_of(finished), result_of(picked.baseline)
+finished = selection.latest if latest else next((record for record in selection.own if record.state == "done"), None)
+shown_result, baseline = latest or result_of(finished), result_of(selection.baseline)
 if shown_result is None:
     st.caption("The actual figures appear when the first run is done.")
 else:
     pinned = (
-        f"; baseline: {widgets.literal(widgets.title_of(picked.baseline))}"
-        if picked.baseline
+        f"; baseline: {widgets.escape_markdown(widgets.title_of(selection.baseline))}"
+        if selection.baseline
         else "; no baseline pinned"
     )
-    st.caption(f"Latest run: {widgets.literal(widgets.title_of(finished))}{pinned}")
+    st.caption(f"Latest run: {widgets.escape_markdown(widgets.title_of(finished))}{pinned}")
     doctor_sections.badge_line(loaders.store().open(finished.run_id))
 targets_table.targets_table(shown_result, baseline)
 
@@ -68,10 +68,12 @@ with st.container(horizontal=True, vertical_alignment="bottom", horizontal_align
     if st.button("Read a new file", icon=":material/upload_file:", width="content"):
         reading.open_dialog()
 places = " and ".join(
-    f"*{widgets.literal(shown(path))}*" for path in (picked.dataset.windows, picked.dataset.bars) if path
+    f"*{widgets.escape_markdown(display_path(path))}*"
+    for path in (selection.dataset.windows, selection.dataset.bars)
+    if path
 )
 st.caption(f"From {places}")
 try:
-    data_health(picked.dataset)
+    data_health(selection.dataset)
 except MoolaError as error:
-    widgets.explain(error)
+    widgets.show_error(error)

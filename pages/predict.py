@@ -7,23 +7,23 @@ import streamlit as st
 from moola_core.diagnostics.results import Predicted
 from moola_core.ui import loaders, picker, predict_sections, progress, selecting, state, widgets
 
-picked = picker.current()
+selection = picker.current()
 st.title("Predict")
-run = picked.run
+run = selection.run
 if run is None or run.record.kind != "finetune" or run.record.state != "done":
-    widgets.empty(
+    widgets.empty_state(
         "No finished fine-tuning run is selected",
         "Choose one in the sidebar. All of its models then predict together, on data that needs no labels.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()
-st.caption(f"{widgets.badge(run.record.state)} {widgets.literal(widgets.title_of(run.record))}")
+st.caption(f"{widgets.state_badge(run.record.state)} {widgets.escape_markdown(widgets.title_of(run.record))}")
 predict_sections.ask(run, [dataset for dataset in loaders.available_datasets() if dataset.bars or dataset.windows])
 children = loaders.predictions_by(run)
 if not children:
     st.caption("Nothing was predicted yet. 100,000 bars at a stride of 5 take half a minute with the quick preset.")
     st.stop()
-titles = widgets.distinct({one.id: predict_sections.title(one) for one in children})
+titles = widgets.unique_titles({one.id: predict_sections.title(one) for one in children})
 if st.session_state.get(state.PREDICTION) not in titles:
     selecting.put(state.PREDICTION, children[0].id)
 if len(children) > 1:
@@ -34,11 +34,11 @@ if child.record.active:
     st.stop()
 predicted = loaders.diagnostic(child, "predicted") if child.record.state == "done" else child.record.error
 if not isinstance(predicted, Predicted):
-    widgets.empty("This could not be predicted", widgets.literal(str(predicted)))
+    widgets.empty_state("This could not be predicted", widgets.escape_markdown(str(predicted)))
     st.stop()
 predict_sections.summary(predicted)
 for warning in child.record.warnings:
-    st.caption(f":orange[:material/warning:] {widgets.literal(warning)}")
+    st.caption(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
 if predicted.over_bars:
     predict_sections.walk(child, predicted)
 else:

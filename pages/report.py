@@ -7,19 +7,19 @@ import streamlit as st
 from moola_core.ui import picker, report_sections, state, widgets
 
 KINDS = {"": "The run", "doctor": "Findings of the doctor"}
-picked = picker.current()
+selection = picker.current()
 st.title("Report")
-if picked.run is None:
-    widgets.empty(
+if selection.run is None:
+    widgets.empty_state(
         "No run on this dataset yet",
         "A report holds the configuration, the data, the results, and what to do next.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()
-run, record = picked.run, picked.run.record
-st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
+run, record = selection.run, selection.run.record
+st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
 if record.active:
-    widgets.empty(
+    widgets.empty_state(
         "Not done yet",
         "A report can be made when the run has ended.",
         [("Follow it", lambda: state.open_page("runs"))],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.diagnostics.results import Learned
+from moola_core.diagnostics.results import PretrainReport
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
 from moola_core.ui import (
@@ -19,21 +19,21 @@ from moola_core.ui import (
     widgets,
 )
 
-picked = picker.current()
+selection = picker.current()
 st.title("Performance")
-if picked.run is None:
-    widgets.empty(
+if selection.run is None:
+    widgets.empty_state(
         "No run on this dataset yet",
         "Results appear when a run is done: which class it finds, where it points, and how far to trust that.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()
-run, record = picked.run, picked.run.record
+run, record = selection.run, selection.run.record
 result = loaders.learned(run) if record.kind == "pretrain" else loaders.evaluation(run)
-st.caption(f"{widgets.badge(record.state)} {widgets.literal(widgets.title_of(record))}")
+st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
 if result is None or record.active:
     waiting = record.active
-    widgets.empty(
+    widgets.empty_state(
         "Not done yet" if waiting else "This run left no result",
         "The results appear by themselves when it is done."
         if waiting
@@ -42,7 +42,7 @@ if result is None or record.active:
     )
     st.stop()
 
-if isinstance(result, Learned):
+if isinstance(result, PretrainReport):
     learned_sections.learned(run)
 else:
     sections = {
@@ -50,12 +50,12 @@ else:
         "Calibration": lambda: calibration_section.calibration(run),
         "Balance": lambda: render.section(make("balance", ReportContext(run)), "No balance"),
         "Transfer": lambda: render.section(make("transfer", ReportContext(run)), "No transfer to look at"),
-        "Attribution": lambda: attribution_section.attribution(run, picked.home),
+        "Attribution": lambda: attribution_section.attribution(run, selection.home),
         "Errors": lambda: render.section(make("errors", ReportContext(run)), "No errors to show"),
     }
-    state.choose(state.SECTION, list(sections), "Metrics")
+    state.init_state(state.SECTION, list(sections), "Metrics")
     section = st.segmented_control(
         "Show", list(sections), key=state.SECTION, required=True, persist_state="session", label_visibility="collapsed"
     )
-    state.publish((state.SECTION,), {state.SECTION: "Metrics"})
+    state.write_query_params((state.SECTION,), {state.SECTION: "Metrics"})
     sections[section]()

@@ -8,22 +8,22 @@ from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import guard, picker, progress, run_actions, run_details, runs_table, state, widgets
 
-picked = picker.current()
+selection = picker.current()
 st.title("Runs")
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.caption("Choose a row to see that run here and on every page.")
     st.toggle("Show archived", key=state.ARCHIVED, persist_state="session")
-run_actions.unreadable(picked.unreadable)
-if not picked.all:
-    widgets.empty(
+run_actions.unreadable(selection.unreadable)
+if not selection.all:
+    widgets.empty_state(
         "No runs yet",
         "A run trains the model on your labelled windows and keeps everything that came out of it.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
     st.stop()
 run_actions.queue()
-runs_table.runs_table(picked.all)
-if picked.run is None or picked.record is None:
+runs_table.runs_table(selection.all)
+if selection.run is None or selection.record is None:
     st.caption("No run on the selected dataset. Choose a row, or another dataset in the sidebar.")
     st.stop()
 
@@ -34,11 +34,11 @@ def details(run: Run, record: Record) -> None:
     run_details.section(run, record)
 
 
-run, record = picked.run, picked.record
+run, record = selection.run, selection.record
 st.subheader(widgets.title_of(record), divider="gray")
 run_actions.actions(run, record)
 if record.unreadable:
-    st.error(widgets.literal(record.unreadable), icon=":material/error:")
+    st.error(widgets.escape_markdown(record.unreadable), icon=":material/error:")
 with guard.explained():
     run_details.summary(run, record)
 run_details.choose_section()

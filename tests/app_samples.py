@@ -32,9 +32,9 @@ from moola_core.diagnostics.results import (
     Interval,
     LabelCurve,
     LayerChange,
-    Learned,
     PlanReport,
     Predicted,
+    PretrainReport,
     Probe,
     ProbeGap,
     ProbeScore,
@@ -182,7 +182,7 @@ def make_predicted(run: Run, bars: Path | None = None) -> Run:
 
 
 def make_balance() -> Balance:
-    """A balance in which the pointer is starved."""
+    """A balance in which the pointer task gets almost no gradient."""
     tasks = (
         TaskBalance("class", 0.7, 0.3, 0.6, 1.0, 0.98, 0.8),
         TaskBalance("pointer", 0.02, 0.005, 0.005, 1.0, 0.95, 0.004),
@@ -248,7 +248,7 @@ def make_shift() -> Shift:
         )
 
 
-def make_learned() -> Learned:
+def make_learned() -> PretrainReport:
     """What a pre-training run of two features left."""
     rows = tuple(FeatureError(name, "ATR", 0.2, 0.2, 0.4, 0.5, 0.0) for name in ("close_norm", "range_z"))
     generator = np.random.default_rng(3)
@@ -265,10 +265,12 @@ def make_learned() -> Learned:
     counts = {"in_bars": 300, "over_gaps": 20, "labelled": 60, "between": 2, "train": 200, "valid": 18}
     examples = (Reconstruction("2024-01-02T10:00:00", truth, guess, hidden),)
     trivial = {"feature_mean": 0.4, "carry_forward": 0.5}
-    return Learned("masked", 3, rows, 0.2, 0.2, trivial, 0.0, (), examples, probe, counts, Interval(0.2, 0.15, 0.25))
+    return PretrainReport(
+        "masked", 3, rows, 0.2, 0.2, trivial, 0.0, (), examples, probe, counts, Interval(0.2, 0.15, 0.25)
+    )
 
 
-def make_pretraining(root: Path, windows: Path, result: Learned | None = None) -> Run:
+def make_pretraining(root: Path, windows: Path, result: PretrainReport | None = None) -> Run:
     """A finished pre-training run on the bars beside the file of windows."""
     files = {"data.bars": str(windows.with_name("bars.parquet")), "data.windows": str(windows)}
     run = Store(root).create(change(preset("quick").pretrain(), files), name="Pre-trained")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import re
 import subprocess
 import sys
@@ -255,6 +256,29 @@ def defined_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
 def test_names_say_what_they_hold(path):
     vague = [f"{name} in line {line}" for name, line in defined_names(ast.parse(path.read_text())) if name in VAGUE]
     assert not vague, f"name what it holds: {vague}"
+
+
+def renamed() -> list[dict[str, str]]:
+    """Names of before, with those that took their place, and the room or module where they meant that; empty for everywhere."""
+    with (ROOT / "tests" / "data" / "renamed.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_no_name_of_before_is_back():
+    names = {
+        place(path): {path.stem, *(name for name, _ in defined_names(ast.parse(path.read_text(encoding="utf-8"))))}
+        for path in sources()
+    }
+    rows = renamed()
+    assert len(rows) > 50 and all(row["old"] and row["new"] for row in rows)
+    back = [
+        f"{row['old']} in {room}: call it {row['new']}"
+        for row in rows
+        for room, own in names.items()
+        if row["old"] in own
+        and f"{room}.".startswith(row["where"].replace("/", ".").rstrip(".") + "." if row["where"] else "")
+    ]
+    assert not back, back
 
 
 def page_modules() -> str:

@@ -30,8 +30,9 @@ def test_queue_pause_first_cancel_and_resume(say, tmp_path, capsys):
     spec = str(tmp_path / "spec.json")
     ids = [say("submit", spec, "--name", name)[1]["run_id"] for name in "abc"]
     assert [e["run_id"] for e in say("queue")[1]["entries"]] == ids
-    assert [e["run_id"] for e in say("queue", "--first", ids[2])[1]["entries"]] == [ids[2], ids[0], ids[1]]
-    assert say("queue", "--pause")[1]["paused"] and not say("queue", "--go")[1]["paused"]
+    assert [e["run_id"] for e in say("queue", "--run-next", ids[2])[1]["entries"]] == [ids[2], ids[0], ids[1]]
+    assert say("queue", "--pause")[1]["paused"] and not say("queue", "--resume")[1]["paused"]
+    assert not say("queue", "--go")[1]["paused"], "its name in earlier versions"
     assert say("cancel", ids[0])[:2] == (0, {"run_id": ids[0], "state": "cancelled"})
     assert say("cancel", ids[0])[0] == 2 and "nothing to cancel" in say("cancel", ids[0])[2]
     assert say("resume", ids[0], "--priority", "9")[1] == {"run_id": ids[0], "state": "queued"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.markup import literal
+from moola_core.charts.markup import escape_html
 from moola_core.charts.theme import faded, figure, palette
 from moola_core.diagnostics.results import Attribution
 
@@ -57,7 +57,7 @@ def beeswarm(attribution: Attribution, output: str, appearance: str = "light") -
                 y=i + _spread(values),
                 mode="markers",
                 showlegend=False,
-                customdata=literal(attribution.window_id),
+                customdata=escape_html(attribution.window_id),
                 marker={
                     "size": 5,
                     "color": np.clip(level, -1, 1),
@@ -71,7 +71,7 @@ def beeswarm(attribution: Attribution, output: str, appearance: str = "light") -
         )
     chart.add_vline(x=0, line={"color": palette(appearance).muted, "width": 1})
     chart.update_yaxes(autorange="reversed", tickvals=list(range(len(order))), ticktext=order)
-    chart.update_xaxes(title=f"contribution to {literal(output)}")
+    chart.update_xaxes(title=f"contribution to {escape_html(output)}")
     return chart
 
 
@@ -103,7 +103,7 @@ def course(attribution: Attribution, output: str, appearance: str = "light") -> 
             zmin=0,
             colorscale=[[0, colours.diverging[1]], [1, colours.categorical[0]]],
             ygap=2,
-            name=literal(output),
+            name=escape_html(output),
             colorbar={"thickness": 10, "outlinewidth": 0, "tickfont": {"color": colours.muted}},
             hovertemplate="%{y}, bar %{x}: %{z:.4f}<extra></extra>",
         )
@@ -135,5 +135,5 @@ def waterfall(attribution: Attribution, window_id: str, output: str, appearance:
         )
     )
     chart.update_yaxes(autorange="reversed")
-    chart.update_xaxes(title=literal(output))
+    chart.update_xaxes(title=escape_html(output))
     return chart

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.markup import literal
+from moola_core.charts.markup import escape_html
 from moola_core.charts.theme import faded, figure, interval, palette
 from moola_core.diagnostics.results import Calibration, CalibrationError
 
@@ -77,7 +77,7 @@ def conventions(errors: Sequence[CalibrationError], appearance: str = "light") -
     """Each convention's ECE with its bootstrap interval, over the 95% band of calibrated models."""
     colours = palette(appearance)
     chart = figure(appearance, 90 + 46 * len(errors))
-    names = [literal(error.convention) for error in errors]
+    names = [escape_html(error.convention) for error in errors]
     chart.add_trace(
         go.Bar(
             x=[error.null_95 for error in errors],
@@ -126,7 +126,7 @@ def threshold(p: np.ndarray, positive: np.ndarray, cutoff: float, name: str, app
             )
         )
     chart.add_vline(x=cutoff, line={"color": colours.bad, "width": 2, "dash": "dot"})
-    chart.update_xaxes(title=f"probability threshold for {literal(name)}", range=[0, 1])
+    chart.update_xaxes(title=f"probability threshold for {escape_html(name)}", range=[0, 1])
     chart.update_yaxes(range=[0, 1.04])
     return chart
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.markup import literal
+from moola_core.charts.markup import escape_html
 from moola_core.charts.theme import faded, figure, interval, palette
 from moola_core.diagnostics.results import ArmFacts, LabelCurve, Verdict
 
@@ -28,7 +28,7 @@ def forest(verdicts: Sequence[Verdict], appearance: str = "light") -> go.Figure:
             chart.add_trace(
                 go.Scatter(
                     x=[row.delta for row in rows],
-                    y=[literal(row.arm) for row in rows],
+                    y=[escape_html(row.arm) for row in rows],
                     mode="markers",
                     name=ICONS[word],
                     error_x=interval([(row.delta, row.low, row.high) for row in rows], colour),
@@ -41,7 +41,7 @@ def forest(verdicts: Sequence[Verdict], appearance: str = "light") -> go.Figure:
     chart.update_yaxes(
         autorange="reversed",
         categoryorder="array",
-        categoryarray=[literal(row.arm) for row in verdicts],
+        categoryarray=[escape_html(row.arm) for row in verdicts],
         type="category",
     )
     # Short, so that it fits a chart of half a page's width; what is subtracted is given next to the chart.
@@ -63,14 +63,14 @@ def arms(rows: Sequence[ArmFacts], appearance: str = "light") -> go.Figure:
         chart.add_trace(
             go.Bar(
                 x=[float(np.mean(row.f1_by_repeat)) for row in own],
-                y=[literal(row.name) for row in own],
+                y=[escape_html(row.name) for row in own],
                 orientation="h",
                 name=title,
                 marker={"color": faded(colour, 0.4)},
                 hovertemplate="%{y}: %{x:.3f}<extra></extra>",
             )
         )
-        points = [(value, literal(row.name)) for row in own for value in row.f1_by_repeat]
+        points = [(value, escape_html(row.name)) for row in own for value in row.f1_by_repeat]
         chart.add_trace(
             go.Scatter(
                 x=[value for value, _ in points],
@@ -81,7 +81,9 @@ def arms(rows: Sequence[ArmFacts], appearance: str = "light") -> go.Figure:
                 hovertemplate="%{x:.3f}<extra>one repeat</extra>",
             )
         )
-    chart.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=[literal(row.name) for row in shown])
+    chart.update_yaxes(
+        autorange="reversed", categoryorder="array", categoryarray=[escape_html(row.name) for row in shown]
+    )
     chart.update_xaxes(title="macro F1, pooled out of fold", range=[0, 1])
     return chart
 
@@ -137,7 +139,7 @@ def learning(epochs: Mapping[str, Mapping[str, np.ndarray]], appearance: str = "
     colours = palette(appearance).categorical
     chart = figure(appearance, 360)
     for i, (arm, columns) in enumerate(epochs.items()):
-        name = literal(arm)
+        name = escape_html(arm)
         inner = columns["split"] == "inner"
         at, loss = columns["epoch"][inner].astype(int), columns["loss"][inner].astype(float)
         steps = np.unique(at)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.markup import literal
+from moola_core.charts.markup import escape_html
 from moola_core.charts.theme import class_colours, faded, figure, interval, palette
 from moola_core.diagnostics.results import FeatureLabel, FeatureReport
 from moola_core.targets import NOTABLE_R
@@ -45,7 +45,7 @@ def correlations(rows: Sequence[FeatureLabel], appearance: str = "light") -> go.
     chart.add_vline(x=0, line={"color": colours.grid, "width": 1})
     positive = rows[0].positive if rows else ""
     chart.update_yaxes(autorange="reversed")
-    chart.update_xaxes(title=f"r with {literal(positive)}, 95% interval", range=[-0.6, 0.6])
+    chart.update_xaxes(title=f"r with {escape_html(positive)}, 95% interval", range=[-0.6, 0.6])
     return chart
 
 
@@ -58,7 +58,7 @@ def distribution(report: FeatureReport, feature: str, appearance: str = "light")
         chart.add_trace(
             go.Violin(
                 x=values,
-                name=literal(name),
+                name=escape_html(name),
                 line={"color": colours[name]},
                 meanline={"visible": True},
                 points="all",
@@ -100,9 +100,9 @@ def course(report: FeatureReport, feature: str, appearance: str = "light") -> go
                 x=bars,
                 y=mean,
                 mode="lines",
-                name=literal(name),
+                name=escape_html(name),
                 line={"color": colours[name], "width": 2.2},
-                hovertemplate=f"{literal(name)}, bar %{{x}}: %{{y:.3f}}<extra></extra>",
+                hovertemplate=f"{escape_html(name)}, bar %{{x}}: %{{y:.3f}}<extra></extra>",
             )
         )
     chart.update_xaxes(title="bar of the window")

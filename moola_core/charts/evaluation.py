@@ -8,22 +8,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.markup import literal
+from moola_core.charts.markup import escape_html
 from moola_core.charts.theme import class_colours, faded, figure, palette
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline
-from moola_core.metrics import METRICS
+from moola_core.metrics import shown_in
 from moola_core.metrics.probability import brier_title
-
-# Which metrics share a chart; what they are called stands in METRICS.
-METRIC_TITLES = {
-    name: METRICS[name].short or METRICS[name].title
-    for name in ("f1_macro", "accuracy", "auroc", "aucpr", "ece", "brier")
-}
-CLASS_TITLES = {name: METRICS[name].title for name in ("recall", "precision", "f1")}
-POINTER_TITLES = {
-    name: METRICS[name].short for name in ("center_mae_bars", "length_mae_bars", "start_mae_bars", "end_mae_bars")
-}
-HIT_TITLES = {name: METRICS[name].title for name in ("hit_at_3", "hit_at_5")}
 
 
 def confusion(counts: Confusion, appearance: str = "light") -> go.Figure:
@@ -31,7 +20,7 @@ def confusion(counts: Confusion, appearance: str = "light") -> go.Figure:
 
     A heatmap's clicks never reach the page, a scatter's do, so the cells are scatter squares.
     """
-    colours, classes, shown = palette(appearance), counts.classes, literal(counts.classes)
+    colours, classes, shown = palette(appearance), counts.classes, escape_html(counts.classes)
     cells = [(i, j) for i in range(len(classes)) for j in range(len(classes))]
     totals = counts.counts.sum(axis=1)
     shares = [counts.counts[i, j] / totals[i] if totals[i] else 0.0 for i, j in cells]
@@ -82,11 +71,11 @@ def fold_shares(folds: Sequence[FoldShare], classes: tuple[str, ...], appearance
             go.Bar(
                 y=rows,
                 x=shares,
-                name=literal(name),
+                name=escape_html(name),
                 orientation="h",
                 marker={"color": colours[name], "line": {"width": 0}},
                 customdata=[fold.windows for fold in folds],
-                hovertemplate=f"%{{y}}<br>{literal(name)} %{{x:.0%}} of %{{customdata}} windows<extra></extra>",
+                hovertemplate=f"%{{y}}<br>{escape_html(name)} %{{x:.0%}} of %{{customdata}} windows<extra></extra>",
             )
         )
     chart.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal", margin_r=26)
@@ -97,17 +86,29 @@ def fold_shares(folds: Sequence[FoldShare], classes: tuple[str, ...], appearance
 
 def metric_rows(result: Evaluation) -> tuple[dict[str, str], list[dict[str, Any]]]:
     """Titles of the 0-to-1 metrics by name, and each repeat's values by name; `NAME CLASS` where a metric is of one class."""
-    titles = {name: title for name, title in METRIC_TITLES.items() if result.metrics.get(name)}
+    shown = [metric for metric in shown_in("scores") if result.metrics.get(metric.name)]
+    titles = {metric.name: metric.label for metric in shown if not metric.by_class}
     titles |= {"brier": brier_title(result.brier_convention)} if "brier" in titles else {}
+    by_class = [metric for metric in shown if metric.by_class]
+    titles |= {f"{one.name} {label}": f"{one.label}, {label}" for one in by_class for label in result.metrics[one.name]}
     rows = []
     for repeat in result.by_repeat:
         row = dict(repeat)
-        for name in CLASS_TITLES:
-            row |= {f"{name} {label}": value for label, value in (repeat.get(name) or {}).items()}
+        for metric in by_class:
+            row |= {f"{metric.name} {label}": value for label, value in (repeat.get(metric.name) or {}).items()}
         rows.append(row)
-    for name, title in CLASS_TITLES.items():
-        titles |= {f"{name} {label}": f"{title}, {label}" for label in (result.metrics.get(name) or {})}
     return titles, rows
+
+
+def hit_titles() -> dict[str, str]:
+    """Titles of the shares of windows whose pointer is right, by name."""
+    return {metric.name: metric.label for metric in shown_in("hits")}
+
+
+def constant_pointer(baseline: PointerBaseline | None) -> dict[str, float]:
+    """What a constant pointer reaches, by name of the metric, where it was measured."""
+    values = {} if baseline is None else vars(baseline)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def metric_spread(
@@ -119,7 +120,7 @@ def metric_spread(
 ) -> go.Figure:
     """A row a metric of 0 to 1: a dot a repeat, the mean as a bar, and a reference (such as the majority class) as a line."""
     colours = palette(appearance)
-    titles = {name: literal(title) for name, title in titles.items()}
+    titles = {name: escape_html(title) for name, title in titles.items()}
     rows = list(titles.values())
     chart = figure(appearance, 84 + 26 * max(len(rows), 3))
     values = {title: _column(by_repeat, name) for name, title in titles.items()}
@@ -167,10 +168,11 @@ def pointer_errors(
 ) -> go.Figure:
     """Mean absolute errors in bars, the model's next to a constant pointer's; the whiskers span the repeats."""
     colours = palette(appearance)
-    known = {name: _column(by_repeat, name) for name in POINTER_TITLES}
-    names = [name for name in POINTER_TITLES if known[name]]
+    labels = {metric.name: metric.label for metric in shown_in("errors")}
+    known = {name: _column(by_repeat, name) for name in labels}
+    names = [name for name in labels if known[name]]
     means = [float(np.mean(known[name])) for name in names]
-    titles = [POINTER_TITLES[name] for name in names]
+    titles = [labels[name] for name in names]
     chart = figure(appearance, 300)
     chart.add_trace(
         go.Bar(
@@ -190,7 +192,7 @@ def pointer_errors(
         )
     )
     if baseline is not None:
-        constant = [getattr(baseline, name, None) for name in names]
+        constant = [constant_pointer(baseline).get(name) for name in names]
         chart.add_trace(
             go.Bar(
                 x=titles,

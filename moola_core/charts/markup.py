@@ -12,17 +12,17 @@ from plotly.offline import get_plotlyjs
 from moola_core.charts.theme import palette
 
 
-def literal(value: Any) -> Any:
+def escape_html(value: Any) -> Any:
     """Plain values whose texts, keys too, plotly shows as they are: it would read <b> and <a href> in a label as its own marks."""
     if isinstance(value, str):
         return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     if isinstance(value, dict):
-        return {literal(key): literal(item) for key, item in value.items()}
-    return [literal(item) for item in value] if isinstance(value, list | tuple) else value
+        return {escape_html(key): escape_html(item) for key, item in value.items()}
+    return [escape_html(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def plain(text: str) -> str:
-    """The text that `literal` was given, for files that no plotly reads."""
+    """The text that `escape_html` was given, for files that no plotly reads."""
     return html.unescape(text)
 
 

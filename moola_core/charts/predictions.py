@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.markup import literal
+from moola_core.charts.markup import escape_html
 from moola_core.charts.theme import class_colours, faded, figure, palette
 from moola_core.diagnostics.results import Expansion
 
@@ -72,13 +72,13 @@ def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") 
                 y=view.probability[own],
                 yaxis="y2",
                 mode="markers",
-                name=literal(name),
+                name=escape_html(name),
                 marker={
                     "size": 7,
                     "color": of_class[name],
                     "symbol": np.where(view.foreign[own], "x-thin-open", "circle").tolist(),
                 },
-                hovertemplate=f"{literal(name)} %{{y:.2f}}<br>center at bar %{{x:.0f}}<extra></extra>",
+                hovertemplate=f"{escape_html(name)} %{{y:.2f}}<br>center at bar %{{x:.0f}}<extra></extra>",
             )
         )
     _lay_out(chart, bars, list(view.times))

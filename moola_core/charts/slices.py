@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from moola_core.charts.markup import literal
+from moola_core.charts.markup import escape_html
 from moola_core.charts.theme import figure, interval, palette
 from moola_core.diagnostics.results import Slice
 
@@ -24,7 +24,7 @@ def slices(rows: Sequence[Slice], overall: float | None, appearance: str = "ligh
     colours = palette(appearance)
     known = [row for row in rows if row.accuracy is not None and row.low is not None and row.high is not None]
     chart = figure(appearance, 90 + 30 * max(len(known), 1))
-    names = [f"{literal(row.value)} ({row.n})" for row in known]
+    names = [f"{escape_html(row.value)} ({row.n})" for row in known]
     chart.add_trace(
         go.Scatter(
             x=[row.accuracy for row in known],

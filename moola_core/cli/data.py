@@ -58,7 +58,7 @@ def make_demo(args: argparse.Namespace) -> int:
         "files": paths,
     }
     text = f"{len(made.bars)} bars, {len(kept)} windows to train on and {left_out} of grade D, in {args.out}."
-    options.show(values, args.json, text)
+    options.print_result(values, args.json, text)
     return 0
 
 
@@ -77,7 +77,7 @@ def check_file(args: argparse.Namespace) -> int:
     except DataError as error:
         values["problems"] = [{"rule": error.what, "count": 1, "first": [error.where], "hint": error.hint}]
         if args.json:
-            options.show(values, True, "")
+            options.print_result(values, True, "")
         raise
     report = facts.pop("report")
     values |= {"rows": report.rows, "ok": report.ok, "warnings": report.warnings, **facts}
@@ -85,7 +85,7 @@ def check_file(args: argparse.Namespace) -> int:
     lines += [f"  {name}: {value}" for name, value in facts.items()] + [
         f"  note: {warning}" for warning in report.warnings
     ]
-    options.show(values, args.json, "\n".join(lines))
+    options.print_result(values, args.json, "\n".join(lines))
     return 0
 
 
@@ -139,7 +139,7 @@ def write_features(args: argparse.Namespace) -> int:
             f"cannot be written: {error.strerror}.", where=str(out), hint="Choose another with --out."
         ) from None
     values = {"bars": len(bars), "columns": [feature.name for feature in FEATURES], "seconds": seconds, "out": str(out)}
-    options.show(values, args.json, f"{len(bars)} bars × {len(FEATURES)} columns in {seconds:.3f} s, in {out}.")
+    options.print_result(values, args.json, f"{len(bars)} bars × {len(FEATURES)} columns in {seconds:.3f} s, in {out}.")
     for warning in bars.report.warnings:
         print(f"note: {warning}", file=sys.stderr)
     return 0

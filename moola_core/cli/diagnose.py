@@ -6,7 +6,7 @@ import argparse
 from typing import Any, get_args
 
 from moola_core.cli import options
-from moola_core.cli.progress import carry_out
+from moola_core.cli.progress import execute
 from moola_core.errors import SpecError, nearest
 from moola_core.specs.diagnose import Diagnose, Diagnostic
 
@@ -43,9 +43,9 @@ def run_diagnose(args: argparse.Namespace) -> int:
     from moola_core.sections.registry import make
 
     run = Store(args.store).create(spec, parent=args.run or None)
-    carry_out(run)
+    execute(run)
     about = Store(args.store).open(spec.run) if spec.run else run
     section = make(spec.name, ReportContext(about, computed=run))
     words = section if isinstance(section, str) else text.render(section)
-    options.show({"run_id": run.id, **run.result(spec.name)}, args.json, words)
+    options.print_result({"run_id": run.id, **run.result(spec.name)}, args.json, words)
     return 0

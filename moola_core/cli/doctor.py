@@ -9,7 +9,7 @@ from typing import Any
 from moola_core.cli import host, options
 from moola_core.errors import SpecError
 
-MARKS = {"blocks": "!!", "harms": "! ", "note": "· "}
+MARKS = {"critical": "!!", "error": "! ", "info": "· "}
 
 
 def add_to(commands: Any) -> None:
@@ -43,7 +43,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     diagnosis = _diagnosis(args)
     if args.launch:
         return _launch(args, diagnosis)
-    options.show(diagnosis, args.json, _text(diagnosis))
+    options.print_result(diagnosis, args.json, _text(diagnosis))
     return 0
 
 
@@ -114,7 +114,7 @@ def _launch(args: argparse.Namespace, diagnosis: Any) -> int:
             f"no finding {args.launch!r} has a run to launch.", hint=nearest(args.launch, specs or ["none"])
         )
     run_id = LocalLauncher(Store(args.store)).submit(parse(specs[args.launch]), f"fix {args.launch}")
-    options.show({"run_id": run_id, "state": "queued"}, args.json, f"Started run {run_id}.")
+    options.print_result({"run_id": run_id, "state": "queued"}, args.json, f"Started run {run_id}.")
     return 0
 
 
@@ -131,8 +131,8 @@ def _text(diagnosis: Any) -> str:
         ]
         if finding.explained_by:
             lines.append(f"   Explained, at least in part, by: {', '.join(finding.explained_by)}.")
-        if finding.spoils:
-            lines.append(f"   Until it is fixed do not read: {', '.join(finding.spoils)}.")
+        if finding.invalidates:
+            lines.append(f"   Until it is fixed do not read: {', '.join(finding.invalidates)}.")
         lines.append(f"   {finding.advice}")
         if finding.spec is not None:
             lines.append(f"   To run it: the same command with --launch {finding.check}")

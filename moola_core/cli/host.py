@@ -36,7 +36,7 @@ def look(args: argparse.Namespace) -> int:
         f"Free disk: {facts['free_disk_gb']:.0f} GB. Store {facts['store']}: {'writable' if facts['store_writable'] else 'NOT writable'}.",
         f"From another machine: {facts['reach']}",
     ]
-    options.show(facts, args.json, "\n".join(lines))
+    options.print_result(facts, args.json, "\n".join(lines))
     return 0
 
 

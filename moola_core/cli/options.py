@@ -183,7 +183,7 @@ def refuse_changes(args: argparse.Namespace, where: str, why: str) -> None:
         raise SpecError(why, where=where, hint=f"Leave out {' '.join(given)}.")
 
 
-def show(values: Any, as_json: bool, text: str) -> None:
+def print_result(values: Any, as_json: bool, text: str) -> None:
     """Print the JSON object, or the text for a reader."""
     from moola_core.runs.codec import dumps
 

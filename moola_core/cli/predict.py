@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.cli.progress import carry_out
+from moola_core.cli.progress import execute
 from moola_core.errors import SpecError, StoreError
 
 
@@ -39,7 +39,7 @@ def run_predict(args: argparse.Namespace) -> int:
     store = Store(args.store)
     store.open(args.run)
     run = store.create(spec, parent=args.run)
-    carry_out(run)
+    execute(run)
     try:
         shutil.copyfile(run.folder / "predicted.parquet", args.out)
     except OSError as error:
@@ -47,7 +47,7 @@ def run_predict(args: argparse.Namespace) -> int:
             f"cannot be written: {error.strerror}.", where=args.out, hint="Choose another --out."
         ) from None
     summary = run.result("predicted")
-    options.show(
+    options.print_result(
         {"run_id": run.id, **summary, "out": args.out, "warnings": run.record.warnings},
         args.json,
         _text(summary, args.out),

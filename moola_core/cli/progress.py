@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from moola_core.runs.store import Run
 
 
-def carry_out(run: Run, resume: bool = False) -> None:
+def execute(run: Run, resume: bool = False) -> None:
     """Do or go on with the run here, with a progress bar where standard error is a terminal."""
     from moola_core.launch import worker  # loads torch: only once the settings are known to be right
 

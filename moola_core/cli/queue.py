@@ -32,8 +32,11 @@ def add_to(commands: Any) -> None:
     queue = commands.add_parser("queue", help="running and waiting runs, in order; pause, resume, change a priority")
     change = queue.add_mutually_exclusive_group()
     change.add_argument("--pause", action="store_true", help="start no further run; running ones continue")
-    change.add_argument("--go", action="store_true", help="resume after a pause")
-    change.add_argument("--first", metavar="RUN", help="let this waiting run be the next")
+    change.add_argument("--resume", action="store_true", help="start runs again after a pause")
+    change.add_argument("--run-next", metavar="RUN", help="let this waiting run be the next")
+    # What these two were called in earlier versions.
+    change.add_argument("--go", dest="resume", action="store_true", help=argparse.SUPPRESS)
+    change.add_argument("--first", dest="run_next", help=argparse.SUPPRESS)
     _finish(queue, show_queue)
 
     cancel = commands.add_parser("cancel", help="cancel a waiting or running run; it can be resumed")
@@ -85,7 +88,9 @@ def run_submit(args: argparse.Namespace) -> int:
         run_id = RayLauncher(store, args.ray).submit(spec, *names)
     else:
         run_id = LocalLauncher(store).submit(spec, *names, priority=args.priority)
-    options.show({"run_id": run_id, "state": "queued"}, args.json, f"Queued run {run_id}. `moola runs` shows it.")
+    options.print_result(
+        {"run_id": run_id, "state": "queued"}, args.json, f"Queued run {run_id}. `moola runs` shows it."
+    )
     return 0
 
 
@@ -110,22 +115,22 @@ def show_queue(args: argparse.Namespace) -> int:
 
     store = Store(args.store)
     queue = Queue(store.root)
-    if args.pause or args.go:
+    if args.pause or args.resume:
         queue.pause(args.pause)
-    if args.first:
-        store.open(args.first)
+    if args.run_next:
+        store.open(args.run_next)
         highest = max((entry.priority for entry in queue.entries()), default=0)
-        if not queue.prioritise(args.first, highest + 1):
-            raise RunError("does not wait in the queue.", where=f"run {args.first}", hint="`moola queue` lists it.")
+        if not queue.prioritise(args.run_next, highest + 1):
+            raise RunError("does not wait in the queue.", where=f"run {args.run_next}", hint="`moola queue` lists it.")
     entries, paused = queue.shown()
-    if args.go and entries:
+    if args.resume and entries:
         ensure_worker(store.root)
     rows = [("run", "priority", "name", "where")]
     names = {record.run_id: record.name for record in store.runs(include_archived=True)}
     rows += [(e.run_id, str(e.priority), names.get(e.run_id, ""), e.worker or "waits") for e in entries]
     text = options.table(rows) if entries else "No run is running or waiting."
-    note = "\nPaused: no further run starts. `moola queue --go` resumes." if paused else ""
-    options.show({"paused": paused, "entries": entries}, args.json, text + note)
+    note = "\nPaused: no further run starts until `moola queue --resume`." if paused else ""
+    options.print_result({"paused": paused, "entries": entries}, args.json, text + note)
     return 0
 
 
@@ -141,7 +146,7 @@ def show_job(args: argparse.Namespace) -> int:
         )
     launcher = RayLauncher(store, address)
     result = {"run_id": args.run, "job": launcher.status(args.run), "log": launcher.log(args.run, args.lines)}
-    options.show(result, args.json, f"{result['job']}\n{result['log']}".rstrip())
+    options.print_result(result, args.json, f"{result['job']}\n{result['log']}".rstrip())
     return 0
 
 
@@ -155,13 +160,13 @@ def run_cancel(args: argparse.Namespace) -> int:
     while run.record.active and time.monotonic() < until:
         time.sleep(0.1)
     state = run.record.state
-    options.show({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
+    options.print_result({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
     return 0 if state != "running" else 1
 
 
 def _say_where(run: Any, given: dict[str, str | None]) -> None:
     """Keep where the run's files lie on this machine."""
-    from moola_core.runs.bonds import files, move
+    from moola_core.runs.references import files, move
 
     places: dict[str, str] = {}
     for kind, path in given.items():
@@ -187,11 +192,11 @@ def run_resume(args: argparse.Namespace) -> int:
     elif not args.foreground:
         LocalLauncher(store).resume(run.id, args.priority)
     if args.ray or not args.foreground:
-        options.show({"run_id": run.id, "state": "queued"}, args.json, f"Run {run.id} is queued to resume.")
+        options.print_result({"run_id": run.id, "state": "queued"}, args.json, f"Run {run.id} is queued to resume.")
         return 0
-    from moola_core.cli.progress import carry_out
+    from moola_core.cli.progress import execute
 
-    carry_out(run, resume=True)
+    execute(run, resume=True)
     state = run.record.state
-    options.show({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
+    options.print_result({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
     return 0

@@ -51,7 +51,7 @@ def run_report(args: argparse.Namespace) -> int:
         "seconds": time.monotonic() - started,
     }
     pictures = f", and {len(files) - 1} pictures in {files[1].parent}" if len(files) > 1 else ""
-    options.show(result, args.json, f"{files[0]}, {size(count)}{pictures}.")
+    options.print_result(result, args.json, f"{files[0]}, {size(count)}{pictures}.")
     return 0
 
 

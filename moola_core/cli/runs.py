@@ -33,7 +33,7 @@ def list_runs(args: argparse.Namespace) -> int:
         if records
         else f"No runs in {args.store}. Start one with `moola finetune --windows FILE`."
     )
-    options.show(records, args.json, text)
+    options.print_result(records, args.json, text)
     return 0
 
 

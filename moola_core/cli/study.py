@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.cli.progress import carry_out
+from moola_core.cli.progress import execute
 from moola_core.errors import RunError, SpecError
-
-SHOWN = ("f1_macro", "ece", "center_mae_bars", "joint_at_3")
 
 
 def add_to(commands: Any) -> None:
@@ -101,11 +99,11 @@ def run_plan(args: argparse.Namespace) -> int:
     values = {"preset": args.preset, "data": options.data(args), "checkpoint": args.checkpoint}
     values["changes"] = options.pairs(args.changes, "--set")
     run = store.open(args.resume) if args.resume else store.create(build(Plan, values), name="plan")
-    carry_out(run, resume=bool(args.resume))
+    execute(run, resume=bool(args.resume))
     report = run.result("plan")
     lines = [_decided(row) for row in report["decisions"]]
     lines += [f"gate {gate['threshold']:.2f} ({gate['source']}): {gate['says']}" for gate in report["gates"]]
-    options.show({"plan_id": run.id, **report}, args.json, "\n".join([*lines, report["contradiction"]]))
+    options.print_result({"plan_id": run.id, **report}, args.json, "\n".join([*lines, report["contradiction"]]))
     return 0
 
 
@@ -129,7 +127,7 @@ def run_import(args: argparse.Namespace) -> int:
     score = (result["metrics"].get("f1_macro") or {}).get("mean")
     score_text = "no macro F1 could be computed" if score is None else f"macro F1 {score:.3f}"
     text = f"Run {run.id} of {len(run.predictions)} predictions: {score_text}."
-    options.show(result, args.json, " ".join([text, *run.record.warnings]))
+    options.print_result(result, args.json, " ".join([text, *run.record.warnings]))
     return 0
 
 
@@ -142,7 +140,7 @@ def run_study(args: argparse.Namespace) -> int:
     if args.ray:
         return _send(args, store)
     run = store.open(args.resume) if args.resume else store.create(_possible(args, store), name=args.name)
-    carry_out(run, resume=bool(args.resume))
+    execute(run, resume=bool(args.resume))
     return _show(args, run)
 
 
@@ -164,7 +162,7 @@ def _send(args: argparse.Namespace, store: Any) -> int:
     if args.resume:
         launcher.resume(run_id)
     result = {"run_id": run_id, "state": "queued"}
-    options.show(
+    options.print_result(
         result, args.json, f"Study {run_id} is submitted. `moola job {run_id}` and the app's Compare page show it."
     )
     return 0
@@ -225,7 +223,7 @@ def run_again(args: argparse.Namespace) -> int:
         )
     moved = {"data.windows": str(Path(args.windows).resolve())} if args.windows else {}
     run = store.create(change(old.spec, moved), name=f"again: {old.record.name or old.id}", parent=old.id)
-    carry_out(run, resume=False)
+    execute(run, resume=False)
     keys = ["repeat", "window_id"]
     table = PredictionTable(old.predictions)
     both = table.frame.merge(run.predictions, on=keys, suffixes=("", "_again"))
@@ -237,28 +235,31 @@ def run_again(args: argparse.Namespace) -> int:
         f"{len(both)} predictions of run {run.id} against those of {old.id}: "
         f"largest difference in probability {largest:.2g}."
     )
-    options.show(result, args.json, text)
+    options.print_result(result, args.json, text)
     return 0
 
 
 def _show(args: argparse.Namespace, run: Any) -> int:
     comparison = run.result("comparison")
     values = {"study_id": run.id, **comparison, "seconds": run.record.seconds, "warnings": run.record.warnings}
-    options.show(values, args.json, _text(comparison))
+    options.print_result(values, args.json, _text(comparison))
     for warning in run.record.warnings:
         print(f"note: {warning}", file=sys.stderr)
     return 0
 
 
 def _text(comparison: dict[str, Any]) -> str:
+    from moola_core.metrics import METRICS
+
+    names = [name for name, metric in METRICS.items() if metric.compared and not metric.by_class]
     rows = [
         (
             arm["name"],
-            *(f"{arm['metrics'][name]:.3f}" if arm["metrics"].get(name) is not None else "–" for name in SHOWN),
+            *(f"{arm['metrics'][name]:.3f}" if arm["metrics"].get(name) is not None else "–" for name in names),
         )
         for arm in comparison["arms"]
     ]
-    lines = [options.table([("arm", *SHOWN), *rows]), "", comparison["sentence"]]
+    lines = [options.table([("arm", *names), *rows]), "", comparison["sentence"]]
     for v in comparison["verdicts"]:
         if v["metric"] == "f1_macro":
             strict = "" if v["strict_p"] is None else f", corrected resampled t-test p {v['strict_p']:.3f}"

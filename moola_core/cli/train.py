@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.cli.progress import carry_out
+from moola_core.cli.progress import execute
 from moola_core.specs.choices import ESTIMATORS
 
 MODELS = [name for name in ESTIMATORS if name != "imported"]
@@ -90,7 +90,7 @@ def _judged(run: Any) -> list[str]:
     except RunError:
         return []
     if name == "learned":
-        verdicts = [headlines.of_learned(result), *([headlines.of_probe(result.probe)] if result.probe else [])]
+        verdicts = [headlines.of_pretraining(result), *([headlines.of_probe(result.probe)] if result.probe else [])]
     else:
         verdicts = [headlines.of_classes(result), headlines.of_majority(result)] if "accuracy" in result.metrics else []
         verdicts += [headlines.of_pointers(result)] if "center_mae_bars" in result.metrics else []
@@ -101,12 +101,12 @@ def _carry_out(args: argparse.Namespace, spec: Any) -> Any:
     from moola_core.runs.store import Store
 
     run = Store(args.store).create(spec, args.name, args.note, args.tag)
-    carry_out(run)
+    execute(run)
     return run
 
 
 def _report(args: argparse.Namespace, result: dict[str, Any], text: str) -> int:
-    options.show(result, args.json, text)
+    options.print_result(result, args.json, text)
     for warning in result["warnings"]:
         print(f"note: {warning}", file=sys.stderr)
     return 0
@@ -183,22 +183,12 @@ def _pretrain_text(result: dict[str, Any]) -> str:
 
 
 def _text(result: dict[str, Any]) -> str:
+    from moola_core.metrics import shown_in
+
     metrics = result["metrics"]
-    names = (
-        "f1_macro",
-        "accuracy",
-        "majority_accuracy",
-        "recall_min",
-        "auroc",
-        "ece",
-        "center_mae_bars",
-        "hit_at_3",
-        "joint_at_3",
-        "sigma_ratio",
-    )
     rows = [
         (name, f"{metrics[name]['mean']:.3f}", f"± {metrics[name]['std']:.3f}", _goal(result["targets"], name))
-        for name in names
+        for name in (metric.name for metric in shown_in("terminal"))
         if _has(metrics, name)
     ]
     lines = [

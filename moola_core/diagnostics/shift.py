@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moola_core.diagnostics.intervals import auroc, within_folds
-from moola_core.diagnostics.results import Domain, FeatureShift, Foreign, Interval, Shift
+from moola_core.diagnostics.results import Domain, FeatureShift, Interval, OutOfDistribution, Shift
 
 FIRST_BARS = 15
 DRAWS, NULL_DRAWS, FOLDS = 500, 40, 5
@@ -97,7 +97,7 @@ def _domain(
     x: np.ndarray, window_id: np.ndarray, group: np.ndarray, features: tuple[str, ...], others: np.ndarray, seed: int
 ) -> Domain:
     """Logistic regression on means and deviations; windows that share bars stay in one fold."""
-    described, labelled, predicted = _telling(x, group, others, seed)
+    described, labelled, predicted = _classifier_two_sample_test(x, group, others, seed)
     probability = predicted(labelled)
     rng = np.random.default_rng(seed)
     null = []
@@ -113,7 +113,7 @@ def _domain(
         float(high),
         NULL_DRAWS,
         drivers,
-        tuple(Foreign(str(window_id[i]), float(probability[i])) for i in first),
+        tuple(OutOfDistribution(str(window_id[i]), float(probability[i])) for i in first),
         _interval(labelled, probability, group),
     )
 
@@ -133,7 +133,7 @@ def domain_auroc(
     → the cross-validated AUROC with its interval; the upper end of 95% if there were no difference, by the rank sum's
     normal approximation (quicker than shuffles); the features that it relies on.
     """
-    described, labelled, predicted = _telling(x, group, others, seed)
+    described, labelled, predicted = _classifier_two_sample_test(x, group, others, seed)
     probability = predicted(labelled)
     auc = float(roc_auc_score(labelled, probability))
     interval = _interval(labelled, probability, group) or Interval(auc, auc, auc)
@@ -146,7 +146,7 @@ def _model() -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(C=DOMAIN_C, max_iter=1000, class_weight="balanced"))
 
 
-def _telling(
+def _classifier_two_sample_test(
     x: np.ndarray, group: np.ndarray, others: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Windows described [n + m, 2 F], which of them are labelled, and what gives out-of-fold probabilities of such a truth."""

@@ -9,7 +9,19 @@ from moola_core.errors import SpecError, nearest
 
 @dataclass(frozen=True)
 class Feature:
-    """One column: its `name`, `group`, closed bounds [low, high] (None: unbounded), `unit` and what it means."""
+    """One column of what a model reads.
+
+    Attributes
+    ----------
+    name, group : str
+        Both may be named in ``features.columns``.
+    low, high : float or None
+        Closed bounds of the values; None where they are not bounded.
+    unit : str
+        What one unit of the values is.
+    meaning : str
+        What the column says of a bar, in a few words.
+    """
 
     name: str
     group: str
@@ -60,7 +72,23 @@ def feature(name: str) -> Feature:
 
 
 def names(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The feature names that `columns` (names and groups) stand for, in the order asked for, each once."""
+    """The features that a setting of columns stands for.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Names of features and of groups.
+
+    Returns
+    -------
+    tuple of str
+        Names of features in the given order, each once.
+
+    Raises
+    ------
+    SpecError
+        When there is no such feature or group; the message names the nearest.
+    """
     expanded = [name for column in columns for name in _GROUPS.get(column, (feature_name(column),))]
     return tuple(dict.fromkeys(expanded))
 

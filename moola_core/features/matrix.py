@@ -19,9 +19,28 @@ LAYOUT = 1  # part of the cache key: raise it when a column's definition changes
 
 
 def bar_matrix(bars: Bars, length_bars: int, cache: str | Path | None = None) -> np.ndarray:
-    """The relativity columns of each bar, float32 [n, 12]; state runs on over the bars and starts anew at contract rolls.
+    """The relativity columns of each bar.
 
-    cache: a folder in which the matrix is kept by content, to be memory-mapped by later calls.
+    State runs on over the bars and starts anew at contract rolls.
+
+    Parameters
+    ----------
+    bars : Bars
+        n bars.
+    length_bars : int
+        Window length, the divisor of columns that count bars.
+    cache : str or Path, optional
+        A folder in which the matrix is kept by content, to be memory-mapped by later calls.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 12)
+        In the order of `catalog.FEATURES`; read-only where it comes from the cache.
+
+    Raises
+    ------
+    StoreError
+        When the cache cannot be written.
     """
     if cache is None:
         return relativity(bars.ohlc, length_bars, bars.rolls)
@@ -51,12 +70,37 @@ def _write(path: Path, matrix: np.ndarray) -> None:
 
 
 def gather(matrix: np.ndarray, first: np.ndarray, length_bars: int) -> np.ndarray:
-    """Windows [m, length_bars, columns] of `matrix` that start at bars `first` [m]: one copy of just these rows."""
+    """Windows of a matrix of bars, as one copy of just these rows.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, columns)
+        A row for each bar.
+    first : ndarray of int, shape (m,)
+        The bar at which each window starts.
+    length_bars : int
+        Window length in bars.
+
+    Returns
+    -------
+    ndarray, shape (m, length_bars, columns)
+    """
     return matrix[np.asarray(first)[:, None] + np.arange(length_bars)]
 
 
 def price_path(prices: np.ndarray) -> np.ndarray:
-    """Prices [n, K, 4] less each window's first close, over its mean range: float32 [n, K, 4]."""
+    """Prices relative to the start of each window.
+
+    Parameters
+    ----------
+    prices : ndarray of float, shape (n, K, 4)
+        Open, high, low and close of each bar.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, K, 4)
+        Prices less the first close, in units of the window's mean range (high less low).
+    """
     mean_range = (prices[:, :, 1] - prices[:, :, 2]).mean(1)
     scale = np.where(mean_range > 0, mean_range, 1.0)
     return ((prices - prices[:, :1, 3:]) / scale[:, None, None]).astype(np.float32)
@@ -65,10 +109,28 @@ def price_path(prices: np.ndarray) -> np.ndarray:
 def window_matrix(
     windows: Windows, spec: Features, bars: Bars | None = None, cache: str | Path | None = None
 ) -> np.ndarray:
-    """What a model reads of labelled windows: float32 [n, K, columns], in the order of `names(spec.columns)`.
+    """What a model reads of labelled windows.
 
-    With spec.state "continuous" the relativity columns are rows of the bars' matrix; windows that were not located in the bars
-    are an error that names them.
+    Parameters
+    ----------
+    windows : Windows
+        n windows of K bars.
+    spec : Features
+        Which columns, and whether their state starts at each window (``"restarted"``) or runs on over the bars (``"continuous"``).
+    bars : Bars, optional
+        The bars that the windows were cut from; needed for continuous state.
+    cache : str or Path, optional
+        As of :func:`bar_matrix`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, K, columns)
+        In the order of ``names(spec.columns)``.
+
+    Raises
+    ------
+    DataError
+        When continuous state is asked for without bars, or for windows that are not located in them.
     """
     wanted = names(spec.columns)
     blocks: dict[str, np.ndarray] = {}

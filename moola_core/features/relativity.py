@@ -87,11 +87,23 @@ def _fill(ohlc, out, length_bars):
 def relativity(
     ohlc: np.ndarray, length_bars: int, restarts: np.ndarray | None = None, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """The columns of `FEATURES` for each bar.
+    """The columns of `catalog.FEATURES` for each bar.
 
-    ohlc: [n, 4] float64 prices; length_bars: the divisor of the bar counts; restarts: bar numbers at which state starts
-    anew (contract rolls), besides 0; out: [n, 12] float32 to write into, for example a memory map.
-    Returns `out`.
+    Parameters
+    ----------
+    ohlc : ndarray of float64, shape (n, 4)
+        Open, high, low and close.
+    length_bars : int
+        The divisor of columns that count bars.
+    restarts : ndarray of int, optional
+        Bar numbers besides 0 at which state starts anew, such as contract rolls.
+    out : ndarray of float32, shape (n, 12), optional
+        Where to write, for example a memory map.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 12)
+        `out`, or a new array.
     """
     ohlc = np.ascontiguousarray(ohlc, dtype=np.float64)
     out = np.empty((len(ohlc), WIDTH), np.float32) if out is None else out

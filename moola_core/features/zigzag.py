@@ -19,7 +19,19 @@ HYBRID_BARS = 5
 
 @dataclass(frozen=True)
 class Swings:
-    """Confirmed swings in order: `high` [m] bool, `bar` [m] of the extreme, `price` [m], `confirmed` [m] the bar that confirmed it."""
+    """Confirmed swings in order.
+
+    Attributes
+    ----------
+    high : ndarray of bool, shape (m,)
+        Whether the swing is a high.
+    bar : ndarray of int, shape (m,)
+        The bar of the extreme.
+    price : ndarray of float, shape (m,)
+        The extreme.
+    confirmed : ndarray of int, shape (m,)
+        The bar whose prices confirmed the swing; nothing before it may use the swing.
+    """
 
     high: np.ndarray
     bar: np.ndarray
@@ -79,7 +91,17 @@ def _swings(ohlc, high, bar, price, confirmed):
 
 
 def swings(ohlc: np.ndarray) -> Swings:
-    """The confirmed swings of `ohlc` [n, 4]; state starts at its first bar."""
+    """The confirmed swings of a series of bars.
+
+    Parameters
+    ----------
+    ohlc : ndarray of float, shape (n, 4)
+        Open, high, low and close; state starts at the first bar.
+
+    Returns
+    -------
+    Swings
+    """
     ohlc = np.ascontiguousarray(ohlc, dtype=np.float64)
     n = len(ohlc)
     high, bar, price, confirmed = np.empty(n, bool), np.empty(n, np.int64), np.empty(n), np.empty(n, np.int64)

@@ -17,7 +17,7 @@ from moola_core.launch import devices, groups
 from moola_core.runs.cancelling import asked
 from moola_core.runs.queue import Queue
 from moola_core.runs.reaper import alive, give_up, identity
-from moola_core.runs.store import Run, Store, now
+from moola_core.runs.store import Run, Store, utcnow_iso
 
 PROJECT = Path(__file__).resolve().parents[2]
 POLL_S = 0.2
@@ -97,14 +97,14 @@ class DeviceWorker:
             child: subprocess.Popen | None = None
             leader: Mapping[str, Any] = record.process
             if record.state == "queued" and not asked(run):
-                self.say(f"{now()[:19]} begins {run_id}")
+                self.say(f"{utcnow_iso()[:19]} begins {run_id}")
                 child, leader = self._begin(run)
             if child is not None or record.state == "running":
                 self._watch(run, child, leader)
             if self.stopping and run.record.active:
                 return
             self._settle(run)
-            self.say(f"{now()[:19]} {run_id} is {run.record.state}")
+            self.say(f"{utcnow_iso()[:19]} {run_id} is {run.record.state}")
         except RunError as error:  # deleted meanwhile, or its record is damaged: the others go on
             self.say(str(error))
         self.queue.release(run_id)
@@ -129,7 +129,9 @@ class DeviceWorker:
                 )
             return child, identity(child.pid)
         except OSError as error:
-            run.claim(("queued",), state="failed", error=f"No process could be started: {error.strerror}.", ended=now())
+            run.claim(
+                ("queued",), state="failed", error=f"No process could be started: {error.strerror}.", ended=utcnow_iso()
+            )
         except psutil.NoSuchProcess:  # cannot be: an ended child keeps its number until it is asked for
             child.wait()
         return None, {}
@@ -148,7 +150,7 @@ class DeviceWorker:
                 groups.end(leader, grace_s=0, ask=False)
                 break
             if asked(run):
-                self.say(f"{now()[:19]} cancels {run.id}")
+                self.say(f"{utcnow_iso()[:19]} cancels {run.id}")
                 groups.end(leader, self.grace_s)
                 break
             time.sleep(POLL_S)
@@ -158,6 +160,6 @@ class DeviceWorker:
     def _settle(self, run: Run) -> None:
         """Bring the record to an end state if the run did not live to do it."""
         if asked(run):
-            run.claim(("queued", "running"), state="cancelled", error="Cancelled.", ended=now())
+            run.claim(("queued", "running"), state="cancelled", error="Cancelled.", ended=utcnow_iso())
         give_up(run, "Its process ended without a result.")
         self.store.runs()  # runs of a study end with it

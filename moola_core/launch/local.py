@@ -17,11 +17,11 @@ from moola_core.errors import RunError, SpecError, StoreError
 from moola_core.launch import devices
 from moola_core.launch.confinement import confine
 from moola_core.launch.device_worker import PROJECT
-from moola_core.runs import bonds, cancelling
+from moola_core.runs import cancelling, references
 from moola_core.runs.queue import Queue
 from moola_core.runs.reaper import alive, reap
 from moola_core.runs.record import RESUMABLE, Record
-from moola_core.runs.store import Run, Store, now
+from moola_core.runs.store import Run, Store, utcnow_iso
 
 IDLE_S = 60.0
 
@@ -76,7 +76,7 @@ class LocalLauncher:
         if not record.queue:
             _interrupt(record)
         elif Queue(self.store.root).withdraw(run_id):
-            run.claim(("queued",), state="cancelled", error="Cancelled before it began.", ended=now())
+            run.claim(("queued",), state="cancelled", error="Cancelled before it began.", ended=utcnow_iso())
         else:
             ensure_worker(self.store.root, record.process.get("worker", ""))
 
@@ -89,7 +89,7 @@ class LocalLauncher:
 
     def _part_of(self, record: Record) -> bool:
         """Whether the run is carried out by its parent's process."""
-        above = next(bonds.ancestors(self.store.open(record.run_id)), None)
+        above = next(references.ancestors(self.store.open(record.run_id)), None)
         if above is None or record.queue:
             return False
         parent = above.record
@@ -143,7 +143,7 @@ def ensure_worker(root: Path, device: str = "") -> None:
     threading.Thread(target=process.wait, daemon=True).start()
 
 
-def look_after(root: Path) -> None:
+def ensure_workers(root: Path) -> None:
     """Start a worker if runs wait and none is there: after a start of the host, or when one was killed.
 
     Asked for by every page, so it looks at most every few seconds; a worker that cannot live is not started again and again.

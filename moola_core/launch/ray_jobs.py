@@ -18,7 +18,7 @@ from moola_core.launch.device_worker import PROJECT
 from moola_core.launch.local import claim
 from moola_core.runs import cancelling
 from moola_core.runs.reaper import give_up
-from moola_core.runs.store import Run, Store, now
+from moola_core.runs.store import Run, Store, utcnow_iso
 
 ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
 POLL_S = 1.0
@@ -58,7 +58,7 @@ class RayLauncher:
         state = self._state(run)
         if state in ENDED and run.record.active:
             if cancelling.asked(run):
-                run.claim(("queued", "running"), state="cancelled", error="Cancelled.", ended=now())
+                run.claim(("queued", "running"), state="cancelled", error="Cancelled.", ended=utcnow_iso())
             give_up(run, "Its Ray job ended without a result.")
         return state
 
@@ -85,7 +85,7 @@ class RayLauncher:
         while self.status(run_id) not in ENDED and time.monotonic() < until:
             time.sleep(POLL_S)
 
-    def carry_out(self, runs: Sequence[Run]) -> None:
+    def execute(self, runs: Sequence[Run]) -> None:
         """Send those of the runs that are not done, all at once, and return when every one has ended, however that was."""
         for run in runs:
             if run.record.state == "queued" and not run.record.queue.get("job"):
@@ -120,7 +120,7 @@ class RayLauncher:
             sentence = (
                 f"The cluster did not accept it: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
             )
-            run.claim(("queued",), state="failed", error=sentence, ended=now())
+            run.claim(("queued",), state="failed", error=sentence, ended=utcnow_iso())
             raise RunError(sentence, where=self.address, hint="Look at the cluster with `ray status`.") from error
 
     def _state(self, run: Run) -> str:

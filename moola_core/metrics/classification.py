@@ -53,14 +53,38 @@ def _majority(sums: np.ndarray, p: Predictions) -> np.ndarray:
 
 
 def majority(target: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
-    """Accuracy and macro F1 of always predicting the most frequent class, of target [n] class numbers."""
+    """Accuracy and macro F1 of always predicting the most frequent class.
+
+    Parameters
+    ----------
+    target : ndarray of int, shape (n,)
+        True class numbers.
+    classes : sequence of str
+        Class names; a class that does not occur counts with an F1 of 0.
+
+    Returns
+    -------
+    dict of str to float
+        ``accuracy`` and ``f1_macro``.
+    """
     most = np.bincount(target, minlength=len(classes)).argmax()
     constant = Predictions(tuple(classes), target, np.eye(len(classes))[np.full(len(target), most)])
     return {name: float(value) for name, value in measure(constant, names=["accuracy", "f1_macro"]).items()}
 
 
 def confusion(p: Predictions) -> np.ndarray:
-    """Counts [C, C] of predictions without leading dimensions: rows are true classes, columns predicted ones."""
+    """Confusion matrix of predictions without leading dimensions.
+
+    Parameters
+    ----------
+    p : Predictions
+        Target and predicted classes of shape (n,).
+
+    Returns
+    -------
+    ndarray of int, shape (C, C)
+        Counts of windows: rows are true classes, columns predicted ones, in the order of `p.classes`.
+    """
     size = len(p.classes)
     return np.bincount(p.target * size + p.predicted, minlength=size**2).reshape(size, size)
 
@@ -68,6 +92,7 @@ def confusion(p: Predictions) -> np.ndarray:
 MEMBERS = (
     Metric(
         name="f1_macro",
+        shown=("scores", "terminal", "arms"),
         monitored=True,
         compared=True,
         title="Macro F1",
@@ -80,6 +105,7 @@ MEMBERS = (
     ),
     Metric(
         name="accuracy",
+        shown=("scores", "terminal", "arms"),
         title="Accuracy",
         better="higher",
         task="class",
@@ -89,6 +115,7 @@ MEMBERS = (
     ),
     Metric(
         name="majority_accuracy",
+        shown=("terminal",),
         title="Accuracy of the most frequent class",
         better="neither",
         task="class",
@@ -98,6 +125,7 @@ MEMBERS = (
     ),
     Metric(
         name="recall_min",
+        shown=("terminal",),
         title="Recall of the weakest class",
         better="higher",
         task="class",
@@ -107,6 +135,8 @@ MEMBERS = (
     ),
     Metric(
         name="f1",
+        shown=("scores",),
+        order=1,  # after recall and precision
         compared=True,
         title="F1",
         better="higher",
@@ -118,6 +148,7 @@ MEMBERS = (
     ),
     Metric(
         name="recall",
+        shown=("scores",),
         low=0.40,
         monitored=True,
         compared=True,
@@ -131,6 +162,7 @@ MEMBERS = (
     ),
     Metric(
         name="precision",
+        shown=("scores",),
         title="Precision",
         better="higher",
         task="class",

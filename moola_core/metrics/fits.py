@@ -7,6 +7,7 @@ from moola_core.metrics.metric import Metric
 MEMBERS = (
     Metric(
         name="sigma_ratio",
+        shown=("terminal",),
         title="σ pointer / σ class",
         better="neither",
         task="fit",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NoReturn, get_args
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from moola_core.registry import Registry
 
 Better = Literal["higher", "lower", "neither"]
 Task = Literal["class", "pointer", "both", "fit"]
+Place = Literal["scores", "errors", "hits", "pointers", "terminal", "arms"]
 Statistics = Callable[["Predictions"], np.ndarray]
 Value = Callable[[np.ndarray, "Predictions"], np.ndarray]
 Score = Callable[["Predictions", np.ndarray], np.ndarray]
@@ -116,6 +117,12 @@ class Metric:
         What must be predicted for it.
     description : str
         One sentence: the formula's convention, with its source.
+    shown : tuple of str
+        Where pages, reports and the terminal show it: ``"scores"``, the chart and table of metrics from 0 to 1; ``"errors"`` and
+        ``"hits"``, the charts of pointer errors in bars and of shares of windows, and the table under them; ``"pointers"``, that table
+        alone; ``"terminal"``, what ``moola finetune`` prints; ``"arms"``, the table of a comparison's arms. Empty for nowhere.
+    order : int
+        Metrics in one place are sorted by it; those of equal order keep that of the registry.
     short : str
         A shorter title, for a column or axis whose context is clear; the title unless given.
     unit : str
@@ -132,6 +139,13 @@ class Metric:
         Whether it is measured on the inner windows while a fit trains.
     low, high : float, optional
         The researcher's target: above `low`, below `high`, or between them.
+    statistics, value, score : callable, optional
+        The formula, as above.
+
+    Raises
+    ------
+    SpecError
+        When a field is empty or holds an unknown word; the message names the metric and the field.
     """
 
     name: str
@@ -139,6 +153,8 @@ class Metric:
     better: Better
     task: Task
     description: str
+    shown: tuple[Place, ...]
+    order: int = 0
     short: str = ""
     unit: str = ""
     margin: float = 0.02
@@ -151,6 +167,38 @@ class Metric:
     statistics: Statistics | None = None
     value: Value | None = None
     score: Score | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            self._refuse("name", "is no identifier.", "Use letters, digits and underscores.")
+        for field in ("title", "description"):
+            if not getattr(self, field):
+                self._refuse(field, "is empty.", "Describe the metric in words.")
+        for field, words, known in (
+            ("better", (self.better,), get_args(Better)),
+            ("task", (self.task,), get_args(Task)),
+            ("shown", self.shown, get_args(Place)),
+        ):
+            for word in set(words) - set(known):
+                self._refuse(field, f"cannot be {word!r}.", nearest(word, known))
+        if not self.margin > 0:
+            self._refuse("margin", f"is {self.margin}.", "Give the smallest difference that matters.")
+        for place, unit in (("scores", ""), ("hits", ""), ("errors", "bars")):
+            if place in self.shown and self.unit != unit:
+                self._refuse(
+                    "unit", f"is {self.unit!r}, and all metrics in {place!r} have {unit!r}.", "Show it elsewhere."
+                )
+        formulas = sum(formula is not None for formula in (self.statistics, self.score))
+        if formulas != (self.task != "fit") or (self.statistics is None) != (self.value is None):
+            self._refuse(
+                "formula", "is missing or given twice.", "Give statistics and value, or score; none for task 'fit'."
+            )
+
+        if self.by_class and set(self.shown) - {"scores"}:
+            self._refuse("shown", "may only be 'scores', for there is a value per class.", "Leave the others out.")
+
+    def _refuse(self, field: str, what: str, hint: str) -> NoReturn:
+        raise SpecError(f"its {field} {what}", where=f"metric {self.name!r}", hint=hint)
 
     def text(self, number: float | None) -> str:
         """The number as it is shown, with its unit.
@@ -167,8 +215,34 @@ class Metric:
         """The title with the unit, for a column of plain numbers."""
         return f"{self.title}, {self.unit}" if self.unit else self.title
 
+    @property
+    def label(self) -> str:
+        """The title where the context is clear: next to a bar of a chart."""
+        return self.short or self.title
+
 
 METRICS: Registry[Metric] = Registry("metric", "moola.metrics")
+
+
+def shown_in(place: Place) -> list[Metric]:
+    """The metrics that a chart or table shows.
+
+    Parameters
+    ----------
+    place : str
+        One of the places of `Metric.shown`.
+
+    Returns
+    -------
+    list of Metric
+        Sorted by `Metric.order`; those of equal order as registered.
+
+    Examples
+    --------
+    >>> [metric.label for metric in shown_in("errors")]
+    ['Center', 'Length', 'Start', 'End']
+    """
+    return sorted((metric for metric in METRICS.values() if place in metric.shown), key=lambda metric: metric.order)
 
 
 def find(name: str) -> Metric | None:
@@ -191,7 +265,22 @@ def title(name: str) -> str:
 
 
 def better(name: str) -> Literal["higher", "lower"]:
-    """Which way is good. Raises SpecError for a metric that is not known, or of which neither way is good by itself."""
+    """Which way the metric gets better.
+
+    Parameters
+    ----------
+    name : str
+        A metric, or ``NAME CLASS`` for its value of one class.
+
+    Returns
+    -------
+    {"higher", "lower"}
+
+    Raises
+    ------
+    SpecError
+        When the metric is not known, or when neither way is better by itself.
+    """
     metric = find(name)
     if metric is None:
         raise SpecError(f"unknown metric {name!r}.", hint=nearest(name, METRICS))

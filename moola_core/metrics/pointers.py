@@ -13,8 +13,20 @@ PARTS = ("center", "length", "start", "end")
 
 
 def overlap(span: np.ndarray, true_span: np.ndarray) -> np.ndarray:
-    """Intersection over union of inclusive bar intervals (..., 2), shape (...); nan where either is nan.
+    """Intersection over union of inclusive bar intervals.
 
+    Parameters
+    ----------
+    span, true_span : ndarray of float, shape (..., 2)
+        Start and end in bars, both inclusive.
+
+    Returns
+    -------
+    ndarray of float, shape (...)
+        Between 0 and 1; nan where either interval is nan.
+
+    Examples
+    --------
     >>> float(overlap(np.array([10.0, 19.0]), np.array([15.0, 24.0])))
     0.3333333333333333
     """
@@ -61,6 +73,7 @@ def _errors(column: int, part: str) -> list[Metric]:
     return [
         Metric(
             name=f"{part}_mae_bars",
+            shown=("errors", "terminal", "arms") if part == "center" else ("errors",),
             compared=part == "center",
             monitored=part in ("center", "length"),
             title=title,
@@ -76,6 +89,7 @@ def _errors(column: int, part: str) -> list[Metric]:
         ),
         Metric(
             name=f"{part}_mae_frac",
+            shown=(),
             title=title,
             short=part.capitalize(),
             better="lower",
@@ -94,6 +108,7 @@ def _shares(column: int, bars: int) -> list[Metric]:
     return [
         Metric(
             name=f"hit_at_{bars}",
+            shown=("hits", "terminal") if bars == TOLERANCES_BARS[0] else ("hits",),
             monitored=True,
             title=f"Center within {bars} bars",
             better="higher",
@@ -105,6 +120,7 @@ def _shares(column: int, bars: int) -> list[Metric]:
         ),
         Metric(
             name=f"ends_hit_at_{bars}",
+            shown=(),
             title=f"Both ends within {bars} bars",
             better="higher",
             task="pointer",
@@ -120,6 +136,7 @@ MEMBERS = (
     *(metric for column, bars in enumerate(TOLERANCES_BARS) for metric in _shares(column, bars)),
     Metric(
         name="iou",
+        shown=("pointers",),
         title="Overlap with the true expansion (IoU)",
         better="higher",
         task="pointer",
@@ -129,6 +146,7 @@ MEMBERS = (
     ),
     Metric(
         name="joint_at_3",
+        shown=("pointers", "terminal", "arms"),
         compared=True,
         title="Class right and center within 3 bars",
         better="higher",

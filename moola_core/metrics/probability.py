@@ -12,7 +12,22 @@ SMALLEST = np.finfo(float).eps  # scikit-learn's log_loss clips here too
 
 
 def bin_number(probability: np.ndarray, bins: int = BINS) -> np.ndarray:
-    """The equal-width bin of each probability; bins are (low, high], as in Guo et al. 2017 (in torchmetrics they are [low, high))."""
+    """The equal-width bin of each probability.
+
+    Bins are (low, high], as in Guo et al. 2017; in torchmetrics they are [low, high).
+
+    Parameters
+    ----------
+    probability : ndarray of float
+        Probabilities, of any shape.
+    bins : int, default 10
+        Number of bins between 0 and 1.
+
+    Returns
+    -------
+    ndarray of int
+        Numbers from 0 to ``bins - 1``, in the shape of `probability`.
+    """
     return np.clip(np.ceil(probability * bins).astype(int) - 1, 0, bins - 1)
 
 
@@ -62,6 +77,7 @@ def _mean(sums: np.ndarray, p: Predictions) -> np.ndarray:
 MEMBERS = (
     Metric(
         name="ece",
+        shown=("scores", "terminal", "arms"),
         monitored=True,
         compared=True,
         title="Calibration error (ECE)",
@@ -78,6 +94,7 @@ MEMBERS = (
     ),
     Metric(
         name="brier",
+        shown=("scores",),
         title="Brier score",
         better="lower",
         task="class",
@@ -87,6 +104,7 @@ MEMBERS = (
     ),
     Metric(
         name="log_loss",
+        shown=(),
         title="Log loss",
         better="lower",
         task="class",

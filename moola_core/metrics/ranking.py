@@ -92,6 +92,7 @@ def _over_classes(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarr
 MEMBERS = (
     Metric(
         name="auroc",
+        shown=("scores", "terminal"),
         title="AUROC",
         better="higher",
         task="class",
@@ -103,6 +104,7 @@ MEMBERS = (
     ),
     Metric(
         name="aucpr",
+        shown=("scores",),
         monitored=True,
         title="AUCPR",
         better="higher",

@@ -26,7 +26,7 @@ class PointerHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(width, 2)
 
-    def begin_at(self, center: float, length: float) -> None:
+    def init_bias(self, center: float, length: float) -> None:
         """Let training begin near a constant prediction, so that early stopping need not wait for it."""
         with torch.no_grad():
             self.linear.bias.copy_(torch.logit(torch.tensor([center, length]), eps=EDGE))
@@ -46,7 +46,7 @@ class PositionHead(nn.Module):
         self.linear = nn.Linear(width, 1)
         self.score = nn.Linear(sequence_width, 1)
 
-    def begin_at(self, center: float, length: float) -> None:
+    def init_bias(self, center: float, length: float) -> None:
         """Let the length begin at a constant prediction; the center begins near the middle, without a setting."""
         with torch.no_grad():
             self.linear.bias.copy_(torch.logit(torch.tensor([length]), eps=EDGE))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from moola_core.runs.bonds import ancestors
 from moola_core.runs.files import write_text
-from moola_core.runs.store import Run, now
+from moola_core.runs.references import ancestors
+from moola_core.runs.store import Run, utcnow_iso
 
 WISH = "cancel"
 
 
 def ask(run: Run) -> None:
     """Ask for the run to be cancelled; whoever watches it ends it."""
-    write_text(run.folder / WISH, now() + "\n")
+    write_text(run.folder / WISH, utcnow_iso() + "\n")
 
 
 def asked(run: Run) -> bool:

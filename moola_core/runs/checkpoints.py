@@ -87,7 +87,29 @@ def _settings_from_shapes(shapes: weight_files.Shapes) -> dict[str, Any]:
 
 
 def start_from(reference: str, schedule: str, root: str | Path, state: bool = False) -> dict[str, Any]:
-    """The settings of a fine-tuning run that starts from a run's or a file's encoder; with `state`, that of its features too."""
+    """The settings of a fine-tuning run that starts from an encoder.
+
+    Parameters
+    ----------
+    reference : str
+        A pre-training run's id, or a file's path.
+    schedule : str
+        How the encoder is fine-tuned, as ``transfer.schedule``.
+    root : str or Path
+        The store.
+    state : bool, default False
+        Whether the state of the encoder's features is set too.
+
+    Returns
+    -------
+    dict of str to Any
+        Dotted names to values, for `specs.change`.
+
+    Raises
+    ------
+    CheckpointError
+        When there is no such run or file.
+    """
     path = resolve(reference, root)
     kept = reference if RUN_ID.fullmatch(reference) else str(path.resolve())
     shared = settings_of(reference, root) | {"transfer.checkpoint": kept, "transfer.schedule": schedule}

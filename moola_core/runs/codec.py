@@ -12,6 +12,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from moola_core.specs.aliases import RESULT_FIELDS, RESULT_VALUES
+
+_OLD_FIELDS = {new: old for old, new in RESULT_FIELDS.items()}
+
 
 def dumps(value: Any, indent: int | None = None) -> str:
     """`value` as JSON text that every parser accepts. Raises TypeError that names the type it cannot write."""
@@ -23,7 +27,13 @@ def loads(text: str | bytes) -> Any:
 
 
 def load_object(text: str | bytes) -> dict[str, Any]:
-    """A JSON object. Raises ValueError for text that is not JSON, or is JSON of another kind."""
+    """A JSON object from text.
+
+    Raises
+    ------
+    ValueError
+        When the text is not JSON, or is JSON of another kind.
+    """
     try:
         value = loads(text)
     except RecursionError:
@@ -71,9 +81,21 @@ def _key(key: Any) -> str:
 
 
 def restore(kind: Any, value: Any) -> Any:
-    """The dataclass `kind` from the plain values that it was written as; fields that a newer version added stay unknown.
+    """A result from the plain values that it was written as.
 
-    Arrays are made of lists (null is nan), tuples of lists; a field that is missing is None.
+    Parameters
+    ----------
+    kind : type
+        A dataclass, or the type of one of its fields.
+    value : Any
+        Plain values, as `plain` makes them.
+
+    Returns
+    -------
+    object
+        An instance of `kind`. Arrays are made of lists (null is nan), tuples of lists. Fields that a newer version added are
+        passed over; a field that is missing is None, or what its old name holds, and words that were renamed are read as those
+        of now (`specs.aliases`).
     """
     options = [option for option in get_args(kind) if option is not type(None)] if _optional(kind) else [kind]
     kind = options[0]
@@ -81,9 +103,12 @@ def restore(kind: Any, value: Any) -> Any:
         return np.array([]) if kind is np.ndarray else None
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return kind(
-            **{field.name: restore(hints[field.name], value.get(field.name)) for field in dataclasses.fields(kind)}
-        )
+        names = [field.name for field in dataclasses.fields(kind)]
+        stored = {name: value.get(name, value.get(_OLD_FIELDS.get(name))) for name in names}
+        stored |= {
+            name: words.get(stored[name], stored[name]) for name, words in RESULT_VALUES.items() if name in stored
+        }
+        return kind(**{name: restore(hints[name], stored[name]) for name in names})
     if kind is np.ndarray:
         array = np.array(value)
         return array.astype(float) if array.dtype == object else array

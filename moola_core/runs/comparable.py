@@ -10,10 +10,25 @@ from moola_core.runs.store import Run, Store
 
 
 def comparable(store: Store, run_ids: Sequence[str]) -> list[Run]:
-    """The runs called `run_ids`, each once, in their order.
+    """The runs that are to be compared, after a look at whether they can be.
 
-    Raises RunError for a run that is not there, is no cross-validated run or is not done, for fewer than two runs, and for runs that
-    have no window in common.
+    Parameters
+    ----------
+    store : Store
+        Where the runs are.
+    run_ids : sequence of str
+        Their ids; one that is named twice counts once.
+
+    Returns
+    -------
+    list of Run
+        In the order of `run_ids`.
+
+    Raises
+    ------
+    RunError
+        For a run that is not there, is no cross-validated run or is not done, for fewer than two runs, and for runs that have no
+        window in common.
     """
     runs = [store.open(run_id) for run_id in dict.fromkeys(run_ids)]
     for run in runs:

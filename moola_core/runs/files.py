@@ -52,23 +52,23 @@ def locked(folder: Path) -> Iterator[None]:
 
 def remove(folder: Path) -> None:
     """Take the folder away, for everyone who looks for it at one moment. Raises StoreError when it cannot be."""
-    grave = folder.with_name(f".{folder.name}.deleted")
+    trash = folder.with_name(f".{folder.name}.deleted")
     try:
         try:
-            folder.replace(grave)
+            folder.replace(trash)
         except OSError as error:
-            if error.errno not in _NO_GRAVE:
+            if error.errno not in _NO_TRASH:
                 raise
-            grave = folder
-        shutil.rmtree(grave)
+            trash = folder
+        shutil.rmtree(trash)
     except OSError as error:
         raise StoreError(
             f"cannot be deleted: {error.strerror or error}.", where=str(folder), hint="Check the rights of the folder."
         ) from None
 
 
-# On some full disks there is no room for another name, and an older grave may be in the way: files are then taken one by one.
-_NO_GRAVE = (errno.ENOSPC, errno.EDQUOT, errno.ENOTEMPTY, errno.EEXIST)
+# On some full disks there is no room for another name, and what was put aside before may be in the way: files are then taken one by one.
+_NO_TRASH = (errno.ENOSPC, errno.EDQUOT, errno.ENOTEMPTY, errno.EEXIST)
 
 
 def read(path: Path) -> bytes:

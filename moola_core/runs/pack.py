@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from moola_core.errors import StoreError
-from moola_core.runs import bonds, codec
+from moola_core.runs import codec, references
 from moola_core.runs.files import flush, replacing
 from moola_core.runs.mirror import files_of
 from moola_core.runs.places import PLACES
@@ -59,11 +59,31 @@ class _Contents:
 
 
 def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True) -> Packed:
-    """Write the runs, what they rest on and (with_data) the files of data that their specs name to the ZIP file `out`.
+    """Write runs, and what they rest on, to one ZIP file.
 
-    Raises RunError for a run that is not there and StoreError when `out` cannot be written.
+    Parameters
+    ----------
+    store : Store
+        Where the runs are.
+    run_ids : iterable of str
+        The runs; those that they need, and the diagnostics and predictions made of them, are taken along.
+    out : Path
+        The file to write.
+    with_data : bool, default True
+        Whether the files of windows and bars that their specs name are taken along.
+
+    Returns
+    -------
+    Packed
+
+    Raises
+    ------
+    RunError
+        When one of the runs is not there.
+    StoreError
+        When `out` cannot be written.
     """
-    included, lost = bonds.together(store, run_ids)
+    included, lost = references.together(store, run_ids)
     contents = _Contents(missing=lost)
     try:
         with replacing(out) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -72,7 +92,7 @@ def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True
                 for path in files_of(run):
                     _put(archive, path, f"runs/{run_id}/{path.relative_to(run.folder).as_posix()}", contents)
                 folder = Path(str(run.record.queue.get("folder", "")))
-                for name in bonds.files(run) if with_data else ():
+                for name in references.files(run) if with_data else ():
                     _put_data(archive, name, folder / run.places.get(name, name), contents)
             manifest = {"version": VERSION, "runs": included, **vars(contents)}
             archive.writestr(MANIFEST, codec.dumps(manifest, indent=1))
@@ -85,10 +105,28 @@ def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True
 
 
 def unpack(file: Path, store: Store, data: Path) -> Unpacked:
-    """Add the runs of a packed file to the store, and the files that they name to `data`/unpacked unless they are here already.
+    """Add the runs of a packed file to a store.
 
-    A run that is in the store stays as it is, so doing it twice changes nothing. A run that was under way is lost, and can be
-    resumed. Raises StoreError, and adds nothing, for a file that is no pack or is damaged.
+    A run that is in the store already stays as it is, so doing it twice changes nothing. A run that was under way is lost, and
+    can be resumed.
+
+    Parameters
+    ----------
+    file : Path
+        What `pack` wrote.
+    store : Store
+        Where the runs are added.
+    data : Path
+        A folder; files of data that are not here already go to ``unpacked`` in it.
+
+    Returns
+    -------
+    Unpacked
+
+    Raises
+    ------
+    StoreError
+        When the file is no pack or is damaged; then nothing is added.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -204,7 +242,7 @@ def _take_run(
                 with archive.open(name) as source, target.open("wb") as copy:
                     shutil.copyfileobj(source, copy, CHUNK)
                 flush(target)
-        own = {named: places[named] for named in bonds.files(draft) if named in places}
+        own = {named: places[named] for named in references.files(draft) if named in places}
         (draft.folder / PLACES).unlink(missing_ok=True)  # those of the machine that it comes from
         if own:
             draft.write_places(own)

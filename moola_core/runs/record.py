@@ -20,12 +20,37 @@ STATES = (*ACTIVE, "done", *RESUMABLE)
 class Record:
     """A run's record, as in `run.json`.
 
-    state: queued, running, done, failed, cancelled or lost; created, started, ended: ISO 8601 in UTC; progress: `done` and
-    `total` replicates and the last `epoch`; process: `pid`, its `started` time and the host's `boot`; data_hashes: windows,
-    folds, bars; error: a sentence for the user; warnings: what was lost without ending the run; queue: `priority` and the
-    device that it `needs` and the `folder` where relative paths begin, or the `cluster` and its `job`; empty for a run in
-    the foreground; data: the files of `windows` and `bars`, where they lie now;
-    unreadable: why this version of moola cannot read the run's record or spec; set when runs are listed, never stored.
+    Attributes
+    ----------
+    run_id, kind : str
+        The id, sortable by time, and the kind of spec.
+    parent : str or None
+        The run that this one is part of or is about.
+    state : str
+        queued, running, done, failed, cancelled or lost.
+    created, started, ended : str
+        ISO 8601 in UTC; empty until it happens.
+    seconds : float or None
+        How long the run took.
+    progress : dict
+        ``done`` and ``total`` fits and the last ``epoch``.
+    data_hashes : dict
+        Hashes of windows, folds and bars by name.
+    counts : dict
+        Facts of the run that lists show.
+    error : str
+        What went wrong, as a sentence.
+    warnings : tuple of str
+        What was lost without ending the run.
+    data : dict
+        The files of ``windows`` and ``bars``, where they lie now.
+    process : dict
+        ``pid``, its ``started`` time and the host's ``boot``.
+    queue : dict
+        ``priority``, the device that it ``needs`` and the ``folder`` where relative paths begin, or the ``cluster`` and its
+        ``job``; empty for a run in the foreground.
+    unreadable : str
+        Why this version of moola cannot read the record or the spec; set when runs are listed, never stored.
     """
 
     run_id: str

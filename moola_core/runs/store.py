@@ -31,13 +31,25 @@ DEFAULT = "artifacts"
 ESTIMATOR_FILE = "estimator.skops"
 
 
-def now() -> str:
+def utcnow_iso() -> str:
     """The time as ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class Run:
-    """One run's folder: its spec, record, events, tables and results. Reading needs no torch."""
+    """One run's folder: its spec, record, events, tables and results. Reading needs no torch.
+
+    Attributes
+    ----------
+    id : str
+        The run's id, which is also the name of its folder.
+    record : Record
+        What happened, read from the disk each time.
+    spec : Finetune, Pretrain, Study, ...
+        What was asked for, with its files where they lie now.
+    predictions, folds, steps : DataFrame
+        The tables of these names.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -109,7 +121,18 @@ class Run:
             ) from None
 
     def result(self, name: str) -> dict[str, Any]:
-        """A stored result as plain values. Raises RunError when it was not computed, or its file is torn."""
+        """A stored result as plain values.
+
+        Parameters
+        ----------
+        name : str
+            For example ``"evaluation"``, ``"comparison"`` or ``"learned"``.
+
+        Raises
+        ------
+        RunError
+            When it was not computed, or its file is torn.
+        """
         path = self.folder / "results" / f"{name}.json"
         if not path.is_file():
             raise RunError(
@@ -155,7 +178,7 @@ class Run:
 
     def append_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Add events, each stamped with the time unless it carries one."""
-        text = "".join(codec.dumps({"time": now(), **event}) + "\n" for event in events)
+        text = "".join(codec.dumps({"time": utcnow_iso(), **event}) + "\n" for event in events)
         self._append("events.jsonl", text)
 
     def append_log(self, text: str) -> None:
@@ -279,9 +302,29 @@ class Store:
         parent: str | None = None,
         queue: Mapping[str, Any] | None = None,
     ) -> Run:
-        """A new run that is to begin. Without `queue` it is this process that will: if it dies before that, the run is lost.
+        """A new run that is to begin.
 
-        Raises StoreError when the store cannot be written.
+        Parameters
+        ----------
+        spec : Part
+            What is asked for; any kind of spec.
+        name, note : str, optional
+            For people.
+        tags : sequence of str, optional
+            For people.
+        parent : str, optional
+            The id of the run that this one is part of or is about.
+        queue : mapping, optional
+            As `Record.queue`. Without it this process is to carry the run out: if it dies before that, the run is lost.
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        StoreError
+            When the store cannot be written.
         """
         moment = datetime.now(UTC)
         run_id = f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}-{secrets.token_hex(2)}"
@@ -297,7 +340,7 @@ class Store:
             note=note,
             tags=tuple(tags),
             preset=preset,
-            created=now(),
+            created=utcnow_iso(),
             seed=seed,
             data=data_of(spec.model_dump(mode="json")),
             process={} if queue else identity(),
@@ -327,7 +370,21 @@ class Store:
         return run
 
     def runs(self, kind: str | None = None, include_archived: bool = False) -> list[Record]:
-        """Records, newest first, those of runs that cannot be read too. Runs whose process is proved dead become lost here."""
+        """The records of the runs, newest first, those of runs that cannot be read too.
+
+        A run whose process is proved dead becomes lost here.
+
+        Parameters
+        ----------
+        kind : str, optional
+            Only runs of this kind.
+        include_archived : bool, default False
+            Whether archived runs are listed.
+
+        Returns
+        -------
+        list of Record
+        """
         records = listed(self.root, lambda run_id: Run(self.runs_folder / run_id))
         shown = (record for record in records if include_archived or not record.archived)
         return [record for record in shown if kind in (None, record.kind)]

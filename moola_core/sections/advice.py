@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moola_core.diagnostics.results import Comparison, Evaluation, Learned, PlanReport
+from moola_core.diagnostics.results import Comparison, Evaluation, PlanReport, PretrainReport
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED
 from moola_core.runs.record import Record
 from moola_core.sections import comparison_text
-from moola_core.sections.headlines import of_learned, of_majority
+from moola_core.sections.headlines import of_majority, of_pretraining
 from moola_core.targets import judge
 
 
@@ -40,13 +40,13 @@ def next_step(record: Record | None, evaluation: Evaluation | None, pinned: bool
     return _of_result(record, evaluation, pinned)
 
 
-def after_pretraining(record: Record, learned: Learned | None) -> Advice:
+def after_pretraining(record: Record, learned: PretrainReport | None) -> Advice:
     """The one thing to do next about a pre-training run."""
     if record.state != "done":
         return _of_state(record)
     if learned is None:
         return Advice("The run has no result.", "Launch it again.", "Set up a run", "launch", (("kind", "pretrain"),))
-    task = of_learned(learned).outcome
+    task = of_pretraining(learned).outcome
     if task == SUPPORTED:
         return Advice(
             "It learned its own task. Whether that helps with the labels, only a comparison can tell.",

@@ -8,7 +8,7 @@ from functools import partial
 from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import Comparison, Gain, Verdict
 from moola_core.diagnostics.results.interval import SUPPORTED
-from moola_core.metrics import title
+from moola_core.metrics import shown_in, title
 from moola_core.runs.epochs import epoch_columns
 from moola_core.sections import advice, comparison_text
 from moola_core.sections.blocks import Block, Cell, Chart, Choice, Columns, Number, Row, Table, Text, WindowLinks
@@ -22,7 +22,6 @@ LISTED = 5
 HALF_NAME = 24  # letters of an arm's name next to a chart of half the width
 COLUMNS = 4  # arms in one table of differences: more would not fit a page
 NO_RESULT = "The comparison left no result."
-REACHED = ("f1_macro", "accuracy", "ece", "center_mae_bars", "joint_at_3")
 
 
 def answer(context: ReportContext) -> list[Block]:
@@ -61,19 +60,16 @@ def arms(context: ReportContext) -> list[Block] | str:
             -(result.get("arms", i, "metrics", MAIN) or 0.0),
         ),
     )
-    names = [name for name in REACHED if any(arm.metrics.get(name) is not None for arm in comparison.arms)]
+    shown = [one for one in shown_in("arms") if any(arm.metrics.get(one.name) is not None for arm in comparison.arms)]
     reached: tuple[Row, ...] = tuple(
         (
             comparison.arms[i].name,
-            *(
-                result.number("arms", i, "metrics", name, form=".1f" if name.endswith("bars") else ".3f")
-                for name in names
-            ),
+            *(result.number("arms", i, "metrics", metric.name, form=f".{metric.digits}f") for metric in shown),
             *(_whole(result, i, name) for name in ("trainable_parameters", "best_epoch", "epochs")),
         )
         for i in order
     )
-    columns = ("Arm", *(title(name) for name in names), "Parameters", "Best epoch", "Epochs")
+    columns = ("Arm", *(metric.heading for metric in shown), "Parameters", "Best epoch", "Epochs")
     note = f"Means over {comparison.repeats} repeats, each pooled out of fold over {comparison.windows} windows."
     if comparison.beaten_by:
         note = f"First, what is ahead of every network: {', '.join(comparison.beaten_by)}. {note}"

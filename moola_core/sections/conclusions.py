@@ -21,7 +21,7 @@ def decisions(context: ReportContext) -> list[Block]:
     texts += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
     learned, result = context.result("learned"), context.result("evaluation")
     if learned:
-        texts.append(_text(headlines.of_learned(learned.value)))
+        texts.append(_text(headlines.of_pretraining(learned.value)))
         texts += [_text(headlines.of_probe(learned.value.probe))] if learned.value.probe else []
         step = advice.after_pretraining(record, learned.value)
     else:

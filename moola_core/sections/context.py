@@ -17,7 +17,7 @@ from moola_core.runs.store import Run, Store
 from moola_core.sections.blocks import Number
 from moola_core.sections.formatting import probability
 
-OF_WINDOWS = ("features", "shift")  # belong to labelled windows, not to a run
+DATA_DIAGNOSTICS = ("features", "shift")  # belong to labelled windows, not to a run
 ABSENT = "–"
 
 
@@ -80,8 +80,8 @@ class ReportContext:
     """
 
     def __init__(self, run: Run, kind: str = "", computed: Run | None = None) -> None:
-        self.asked = run if _asks_the_doctor(run) else None
-        if self.asked is not None:
+        self.doctor_request = run if _is_doctor_request(run) else None
+        if self.doctor_request is not None:
             kind = kind or "doctor"
             run = Store(run.store_root).open(run.spec.run) if run.spec.run and run.record.state == "done" else run
         self.run, self.record, self.spec = run, run.record, run.spec
@@ -152,13 +152,15 @@ class ReportContext:
 
     def _answered(self, name: str) -> Run | None:
         """The run that asked the doctor and that the report was asked of, if this is what it asked."""
-        return self.asked if self.asked is not None and self._holds(self.asked, name) else None
+        return (
+            self.doctor_request if self.doctor_request is not None and self._holds(self.doctor_request, name) else None
+        )
 
     def _diagnosed(self, name: str) -> Run | None:
         for record, run in self._diagnoses:
             if not self._holds(run, name):
                 continue
-            if name in OF_WINDOWS:
+            if name in DATA_DIAGNOSTICS:
                 ours = self.record.data_hashes.get("windows")
                 if ours and record.data_hashes.get("windows") == ours:
                     return run
@@ -176,10 +178,10 @@ def diagnostic(context: ReportContext, name: str) -> Result | str:
     result = context.result(name)
     if result is not None:
         return result.why_not or result
-    if name in OF_WINDOWS:
+    if name in DATA_DIAGNOSTICS:
         return f"It was not computed for these windows. Ask for it: moola diagnose {name} --windows FILE --bars FILE."
     return f"It was not computed. Ask for it: moola diagnose {name} --run {context.run.id}."
 
 
-def _asks_the_doctor(run: Run) -> bool:
+def _is_doctor_request(run: Run) -> bool:
     return run.record.kind == "diagnose" and run.spec.name == "doctor"

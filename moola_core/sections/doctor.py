@@ -8,18 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from moola_core.diagnostics.results import Diagnosis, Finding
-from moola_core.diagnostics.results.doctor import FIGURES
+from moola_core.diagnostics.results.doctor import FIGURES, SEVERITIES
 from moola_core.sections import comparison, diagnostics, features, performance, pretraining
 from moola_core.sections.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text, flat
 from moola_core.sections.context import ABSENT, ReportContext, Result, Stored
 from moola_core.sections.formatting import REPORT_OF
 from moola_core.specs import Part, differences, parse
 
-SEVERITIES = {
-    "blocks": "nothing else can be read until it is fixed",
-    "harms": "the result is worse, or not what it says",
-    "note": "good to know",
-}
 MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the ZIP and the JSON hold it whole
 Make = Callable[[ReportContext], Sequence[Block] | str]
 # What draws the evidence: of the check itself, or of the diagnostic that it names.
@@ -64,9 +59,9 @@ def summary(context: ReportContext) -> list[Block] | str:
         Figure("not judged", str(len(report.not_judged)), "checks without the facts they need"),
     ]
     blocks: list[Block] = [Figures(tuple(items))]
-    spoilt = sorted({name for finding in report.findings for name in finding.spoils})
-    if spoilt:
-        blocks.append(Text(f"{', '.join(spoilt)}. The findings below say why.", "Do not read yet:", warning=True))
+    invalidated = sorted({name for finding in report.findings for name in finding.invalidates})
+    if invalidated:
+        blocks.append(Text(f"{', '.join(invalidated)}. The findings below say why.", "Do not read yet:", warning=True))
     if not report.findings:
         return [*blocks, Text(f"{len(report.passed)} checks passed.", "Healthy.")]
     first = report.findings[0]
@@ -94,7 +89,7 @@ def findings(context: ReportContext) -> list[Block] | str:
             Text(
                 finding.summary,
                 f"{finding.severity.capitalize()}:",
-                finding.severity == "blocks",
+                finding.severity == "critical",
                 f"{i + 1}. {finding.title}",
             )
         ]
@@ -102,8 +97,8 @@ def findings(context: ReportContext) -> list[Block] | str:
             blocks.append(
                 Text(f"{', '.join(titles.get(name, name) for name in finding.explained_by)}.", "Look first at:")
             )
-        if finding.spoils:
-            blocks.append(Text(f"{', '.join(finding.spoils)}.", "Until it is fixed do not read:"))
+        if finding.invalidates:
+            blocks.append(Text(f"{', '.join(finding.invalidates)}.", "Until it is fixed do not read:"))
         rows = tuple(_evidence(result, ("findings", i, "evidence"), finding.evidence))[:MOST_ROWS]
         blocks += [Table("", ("Evidence", "Value"), rows)] if rows else []
         blocks += _drawn(context, finding, drawn)
@@ -113,7 +108,7 @@ def findings(context: ReportContext) -> list[Block] | str:
 
 def _drawn(context: ReportContext, finding: Finding, drawn: dict[str, str]) -> list[Block]:
     """The chart of the evidence, once: a later finding with the same one says where it is. drawn: by diagnostic, under which finding."""
-    make = OF_CHECK.get(finding.check) or OF_DIAGNOSTIC.get(finding.shows)
+    make = OF_CHECK.get(finding.check) or OF_DIAGNOSTIC.get(finding.diagnostic)
     if make is None:
         return []
     key = make.__name__

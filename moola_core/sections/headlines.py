@@ -15,8 +15,8 @@ from moola_core.diagnostics.results import (
     Evaluation,
     Expectation,
     Interval,
-    Learned,
     Measure,
+    PretrainReport,
     Probe,
     Rank,
 )
@@ -24,7 +24,7 @@ from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UN
 from moola_core.metrics import METRICS
 from moola_core.sections.formatting import interval
 
-STARVED = 0.1  # share of the other task's gradient below which a task is starved
+STARVED = 0.1  # share of the other task's gradient that counts as almost none
 CHANCE = 0.5
 CALIBRATED = METRICS["ece"].high or 0.0
 ALIKE = 0.6  # AUROC below which windows can hardly be told apart
@@ -150,7 +150,7 @@ def of_recalibration(report: CalibrationReport) -> Headline:
     )
 
 
-def of_learned(result: Learned) -> Headline:
+def of_pretraining(result: PretrainReport) -> Headline:
     """Whether pre-training learned its own task; whether the labels can be read from it is another question (`of_probe`)."""
     if result.masked_mae is None:
         return _of_measures(result.measures)
@@ -208,27 +208,29 @@ def of_probe(probe: Probe, used: str = "pre-trained", against: str = "random wei
 
 
 def of_balance(balance: Balance) -> Headline:
-    """Whether one task starved. It is a fact of the steps that were taken, and needs no interval."""
+    """Whether one task gets almost no gradient. It is a fact of the steps that were taken, and needs no interval."""
     if not balance.shared_parameters:
         return Headline(
             "", "The tasks share no trained parameter: neither σ nor PCGrad can change what one does to the other."
         )
     if balance.gradient_ratio is None:
-        return Headline("", "The tasks' gradients were not measured, so it cannot be told whether one is starved.")
+        return Headline(
+            "", "The tasks' gradients were not measured, so it cannot be told whether one of them gets almost none."
+        )
     if balance.gradient_ratio < STARVED:
         return Headline(
-            "The pointer is starved.",
+            "The pointer task gets almost no gradient.",
             f"Its gradient is {balance.gradient_ratio:.1%} of the class's where both train the same parameters. "
             "Try `loss.weighting=equal`, or a fixed `loss.lambda_pointer` of 10 or more.",
             SUPPORTED,
         )
     if balance.gradient_ratio > 1 / STARVED:
         return Headline(
-            "The class is starved.",
+            "The class task gets almost no gradient.",
             f"The pointer's gradient is {balance.gradient_ratio:.0f} times as large on the shared parameters.",
             SUPPORTED,
         )
-    return Headline("", "Neither task is starved on the shared parameters.", OPPOSED)
+    return Headline("", "Neither task dominates the gradient on the shared parameters.", OPPOSED)
 
 
 def of_expectation(row: Expectation) -> Headline:

@@ -7,13 +7,12 @@ from functools import partial
 
 from moola_core.charts import curves
 from moola_core.charts import evaluation as charts
-from moola_core.metrics import title
+from moola_core.metrics import shown_in
 from moola_core.sections import headlines
 from moola_core.sections.blocks import Block, Cell, Chart, Number, Row, Table, Text
 from moola_core.sections.context import ABSENT, ReportContext, Result
 
 NO_RESULT = "The run left no evaluation."
-POINTER_ROWS = (*charts.POINTER_TITLES, *charts.HIT_TITLES, "iou", "joint_at_3")
 
 
 def metrics(context: ReportContext) -> list[Block] | str:
@@ -103,15 +102,16 @@ def pointers(context: ReportContext) -> list[Block] | str:
     repeats = len(drawn.by_repeat)
     rows = tuple(
         (
-            title(name),
-            result.number("metrics", name, "mean"),
-            _spread(result, ("metrics", name), repeats),
-            result.number("pointer_baseline", name),
+            metric.heading,
+            result.number("metrics", metric.name, "mean"),
+            _spread(result, ("metrics", metric.name), repeats),
+            result.number("pointer_baseline", metric.name),
         )
-        for name in POINTER_ROWS
-        if result.get("metrics", name)
+        for place in ("errors", "hits", "pointers")
+        for metric in shown_in(place)
+        if result.get("metrics", metric.name)
     )
-    reference = {name: getattr(baseline, name) for name in charts.HIT_TITLES} if baseline else {}
+    constant = charts.constant_pointer(baseline)
     note = "The constant pointer is the median of the other folds."
     verdict = headlines.of_pointers(result.value)
     return [
@@ -120,7 +120,7 @@ def pointers(context: ReportContext) -> list[Block] | str:
         Chart(
             "hits",
             "Center hit",
-            partial(charts.metric_spread, charts.HIT_TITLES, drawn.by_repeat, reference, "constant pointer"),
+            partial(charts.metric_spread, charts.hit_titles(), drawn.by_repeat, constant, "constant pointer"),
         ),
         Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, note),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from moola_core.charts import learned as charts
-from moola_core.diagnostics.results import Learned, Reconstruction
+from moola_core.diagnostics.results import PretrainReport, Reconstruction
 from moola_core.sections import headlines
 from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Row, Table, Text
 from moola_core.sections.context import ReportContext, Result
@@ -25,8 +25,8 @@ def learned(context: ReportContext) -> list[Block] | str:
     result = context.result("learned")
     if not result:
         return "The run left no result."
-    report: Learned = result.value
-    verdict = headlines.of_learned(report)
+    report: PretrainReport = result.value
+    verdict = headlines.of_pretraining(report)
     blocks: list[Block] = [Text(verdict.rest, verdict.headline), _figures(result, report)]
     gone = [f"{report.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if report.counts.get(name)]
     blocks += [Text(f"Left out: {', '.join(gone)}.")] if gone else []
@@ -52,7 +52,7 @@ def learned(context: ReportContext) -> list[Block] | str:
     return blocks
 
 
-def _rebuilt(report: Learned, example: Reconstruction) -> Choice:
+def _rebuilt(report: PretrainReport, example: Reconstruction) -> Choice:
     """A window's features and what was made of their hidden bars: some together, then each."""
     names = [row.name for row in report.features]
     together = [name for name in SHOWN if name in names] or names[: len(SHOWN)]
@@ -64,7 +64,7 @@ def _rebuilt(report: Learned, example: Reconstruction) -> Choice:
     return Choice("features", "Features", options)
 
 
-def _figures(result: Result, report: Learned) -> Figures:
+def _figures(result: Result, report: PretrainReport) -> Figures:
     items = [
         Figure("Windows", result.number("counts", "train", form=",d"), "to train on"),
         Figure("To validate", result.number("counts", "valid", form=",d"), "windows"),

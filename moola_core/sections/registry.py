@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from moola_core import __version__
 from moola_core.errors import SpecError, nearest
 from moola_core.registry import Registry
-from moola_core.runs.store import Run, now
+from moola_core.runs.store import Run, utcnow_iso
 from moola_core.sections import (
     comparison,
     conclusions,
@@ -126,9 +126,11 @@ def assemble(context: ReportContext, selected: Sequence[str] = ()) -> Report:
             absent.append((SECTIONS[name].title, made))
         else:
             sections.append(replace(made, blocks=tuple(flat(made.blocks))))
-    title = record.name or record.preset or (_examined(context) if context.asked is context.run else "") or "run"
+    title = (
+        record.name or record.preset or (_examined(context) if context.doctor_request is context.run else "") or "run"
+    )
     return Report(
-        record.run_id, context.kind, title, _facts(context), tuple(sections), tuple(absent), now(), __version__
+        record.run_id, context.kind, title, _facts(context), tuple(sections), tuple(absent), utcnow_iso(), __version__
     )
 
 
@@ -141,7 +143,7 @@ def make(name: str, context: ReportContext) -> Section | str:
 def known(context: ReportContext) -> tuple[str, ...]:
     """The sections of the context's kind of report, which must be one that such a run can have."""
     own = context.record.kind
-    if context.kind != own and not (context.kind in DOCTOR and (own in EXAMINED or context.asked is not None)):
+    if context.kind != own and not (context.kind in DOCTOR and (own in EXAMINED or context.doctor_request is not None)):
         raise SpecError(
             f"a {own} run has no report of kind {context.kind!r}.",
             where=f"run {context.run.id}",

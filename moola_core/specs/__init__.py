@@ -65,7 +65,24 @@ KINDS: dict[str, type[Part]] = {
 
 
 def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:
-    """A spec of any kind from a dict or JSON text with a `kind` key."""
+    """A spec of any kind.
+
+    Parameters
+    ----------
+    values : dict or str
+        Plain values or JSON text, with a key ``kind``.
+    where : str, default "spec"
+        What error messages call it, such as the file that it came from.
+
+    Returns
+    -------
+    Finetune, Pretrain, Diagnose, Predict, Study, Compare or Plan
+
+    Raises
+    ------
+    SpecError
+        When it is no JSON object, has no known kind, or a setting is unknown or wrong.
+    """
     if isinstance(values, str):
         try:
             values = json.loads(values)

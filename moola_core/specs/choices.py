@@ -46,7 +46,20 @@ class Choices:
 
 
 def choice(concept: str, names: Mapping[str, str]) -> Any:
-    """The type of a setting that is one of `names`, a name that an installed package offers, or `package.module:Class`."""
+    """The type of a setting that names the member of a registry.
+
+    Parameters
+    ----------
+    concept : str
+        What a member is, in the singular, such as ``"encoder"``; installed packages offer members under ``moola.<concept>s``.
+    names : mapping of str to str
+        The built-in names, each with a sentence.
+
+    Returns
+    -------
+    type
+        A text that pydantic accepts when it is one of `names`, a name that an installed package offers, or ``package.module:Class``.
+    """
 
     def known(value: str) -> str:
         if value in names or CLASS.fullmatch(value):

@@ -61,9 +61,21 @@ RULES = {
 
 
 def rules_of(name: str) -> ObjectiveRules:
-    """The rules of a built-in objective, of one that an installed package offers, or of the class at `package.module:Class`.
+    """What the settings need to know of a pre-training objective.
 
-    Only the latter two are imported to know their rules. Raises SpecError when there is no such objective.
+    Parameters
+    ----------
+    name : str
+        A built-in objective, one that an installed package offers, or ``package.module:Class``. Only the latter two are imported.
+
+    Returns
+    -------
+    ObjectiveRules
+
+    Raises
+    ------
+    SpecError
+        When there is no such objective.
     """
     if name in RULES:
         return RULES[name]

@@ -31,7 +31,27 @@ class Part(BaseModel):
 
 
 def build(kind: type[Part], values: dict[str, Any], where: str = "") -> Any:
-    """Make a part from plain values. Raises SpecError that names each wrong field, its rule and the nearest known name."""
+    """A part of a spec, or a whole one, from plain values.
+
+    Parameters
+    ----------
+    kind : type of Part
+        For example `Finetune`.
+    values : dict
+        Plain values by field; those that are missing keep their defaults.
+    where : str, optional
+        What error messages call it.
+
+    Returns
+    -------
+    Part
+        An instance of `kind`.
+
+    Raises
+    ------
+    SpecError
+        Names each wrong field, its rule and the nearest known name.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -39,7 +59,20 @@ def build(kind: type[Part], values: dict[str, Any], where: str = "") -> Any:
 
 
 def settings(spec: Part | type[Part], prefix: str = "") -> dict[str, Any]:
-    """Every leaf setting by its dotted name: values of a spec, or the `FieldInfo` of a type of spec."""
+    """Every single setting by its dotted name.
+
+    Parameters
+    ----------
+    spec : Part or type of Part
+        A spec, or a kind of spec.
+    prefix : str, optional
+        Put before each name.
+
+    Returns
+    -------
+    dict of str to Any
+        The values of a spec; pydantic's ``FieldInfo`` of a kind of spec.
+    """
     kind = spec if isinstance(spec, type) else type(spec)
     leaves: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
@@ -52,10 +85,25 @@ def settings(spec: Part | type[Part], prefix: str = "") -> dict[str, Any]:
 
 
 def change(spec: Any, changes: dict[str, Any]) -> Any:
-    """A copy of `spec` with settings changed, each by its dotted name or, where it is unique, its last name.
+    """A copy of a spec with settings changed.
 
-    Values given as text (from `--set`) are read as JSON where that works, and as text otherwise. Raises SpecError for an unknown name, for
-    a value that does not fit, and for a name that is no setting, such as `preset`.
+    Parameters
+    ----------
+    spec : Part
+        The spec to copy; it stays as it is.
+    changes : dict of str to Any
+        Each setting by its dotted name or, where that is unique, by its last part. A text, as from ``--set``, is read as JSON where
+        it is JSON.
+
+    Returns
+    -------
+    Part
+        Of the same kind.
+
+    Raises
+    ------
+    SpecError
+        For an unknown name, for a value that does not fit, and for a name that is no setting, such as ``preset``.
     """
     values, known = spec.model_dump(), settings(type(spec))
     for name, value in changes.items():
@@ -72,7 +120,13 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
 
 
 def differences(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
-    """The settings in which two specs of a kind differ: name to both values."""
+    """The settings in which two specs of a kind differ.
+
+    Returns
+    -------
+    dict of str to tuple
+        Dotted name to the values of `a` and of `b`; None where one of them has no such setting.
+    """
     left, right = settings(a), settings(b)
     return {name: (left.get(name), right.get(name)) for name in left | right if left.get(name) != right.get(name)}
 
@@ -83,7 +137,13 @@ def digest(part: Part) -> str:
 
 
 def full_name(name: str, kind: type[Part]) -> str:
-    """The dotted name of a setting that is given by that or, where it is unique, by its last part. Raises SpecError."""
+    """The dotted name of a setting that is given by that or, where it is unique, by its last part.
+
+    Raises
+    ------
+    SpecError
+        When there is no such setting, with the nearest name, or more than one.
+    """
     known = settings(kind)
     name = ALIASES.get(name, name)
     if name in known:

@@ -48,7 +48,7 @@ class Windows:
         """The windows as each fit reads them: [R, m, K, F]."""
         return (self.x[rows.index] - self.mean[:, None, None]) / self.std[:, None, None]
 
-    def answers(self, rows: Rows) -> tuple[Tensor, Tensor]:
+    def targets(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """Class numbers [R, m] and pointers [R, m, 2], nan for rows that are not there."""
         pointer = self.pointer[rows.index].masked_fill(rows.present[..., None] == 0, torch.nan)
         return self.target.gather(1, rows.index), pointer
@@ -83,9 +83,9 @@ class Batch:
             for which in (seeds.DROPOUT, seeds.AUGMENTATION)
         )
 
-    def dropped(self, resting: bool) -> list[Tensor]:
+    def dropped(self, encoder_in_eval_mode: bool) -> list[Tensor]:
         """Factors of dropout; those before the heads alone when the encoder rests."""
-        return [mask / self.kept for mask in (self.masks[-1:] if resting else self.masks)]
+        return [mask / self.kept for mask in (self.masks[-1:] if encoder_in_eval_mode else self.masks)]
 
     def between(self, width: int, times: int) -> Iterator[list[Tensor]]:
         """Factors between the layers for so many windows, as the next passes would draw them; the streams stay where they are."""
@@ -102,14 +102,14 @@ class Batch:
         self.rows.present.zero_()
         self.live.zero_()
 
-    def fill(self, rows: Rows, live: Tensor, sizes: Sequence[int], resting: bool) -> None:
+    def fill(self, rows: Rows, live: Tensor, sizes: Sequence[int], encoder_in_eval_mode: bool) -> None:
         """Take a step's rows, and draw for the fits that have some (sizes)."""
         self.rows.copy_(rows)
         self.live.copy_(live, non_blocking=True)
         for r, size in enumerate(sizes):
             if size == 0:
                 continue
-            for mask in self.masks[-1:] if resting else self.masks:
+            for mask in self.masks[-1:] if encoder_in_eval_mode else self.masks:
                 mask[r][..., :size, :].bernoulli_(self.kept, generator=self.dropout[r])
             if self.noise is not None:
                 self.noise[r, :size].normal_(generator=self.jitter[r])

@@ -13,13 +13,13 @@ import torch
 from moola_core.errors import DataError
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
-from moola_core.training.course import Course
 from moola_core.training.device import Device, exact, resolve_device
 from moola_core.training.engine import choose_engine
 from moola_core.training.events import Emit
 from moola_core.training.folds import Fold, thin
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import Loop
+from moola_core.training.monitor import FitMonitor
 from moola_core.training.processes import side_by_side
 from moola_core.training.replicas import fit_replicas
 
@@ -45,25 +45,25 @@ def fit_replicate(
         exact(device),
     ):
         loop = Loop(spec, inputs, thin(fold, inputs.label, spec.training), device, start)
-        course = Course(loop, emit)
-        weights = _train(course)
+        monitor = FitMonitor(loop, emit)
+        weights = _train(monitor)
         put_weights(loop.model, weights)
         predicted = loop.predict(loop.fold.test)
-    return course.finish(predicted, weights, time.perf_counter() - started, device)
+    return monitor.finish(predicted, weights, time.perf_counter() - started, device)
 
 
-def _train(course: Course) -> dict[str, np.ndarray]:
+def _train(monitor: FitMonitor) -> dict[str, np.ndarray]:
     """All epochs with early stopping; the weights of the selected one."""
-    loop = course.loop
+    loop = monitor.loop
     weights = weights_of(loop.model)
     for epoch in range(1, loop.spec.training.epochs + 1):
-        course.begin(epoch)
+        monitor.begin(epoch)
         table = loop.train_epoch(epoch)
-        if course.measure(epoch, table, loop.predict(loop.fold.inner)):
+        if monitor.measure(epoch, table, loop.predict(loop.fold.inner)):
             weights = weights_of(loop.model)
-        if course.ends_phase():
-            course.tell_changed()
-        if course.stopped:
+        if monitor.ends_phase():
+            monitor.emit_changed()
+        if monitor.stopped:
             break
     return weights
 

@@ -60,9 +60,9 @@ class Loop:
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.WEIGHTS))
         outputs = len(inputs.classes) + spec.faults.extra_output
         self.model = MultiTask(inputs.x.shape[2], outputs, spec.model).to(device.kind)
-        usual = self._usual_pointer()
-        if self.model.pointer_head is not None and usual is not None:
-            self.model.pointer_head.begin_at(*usual)
+        median = self._median_pointer()
+        if self.model.pointer_head is not None and median is not None:
+            self.model.pointer_head.init_bias(*median)
         if self.start is not None:
             self.start.check_features(inputs.features)
             self.start.check_size(spec.model.layers, spec.model.hidden)
@@ -134,18 +134,18 @@ class Loop:
             groups.append({"params": self.learned, "lr": rate, "weight_decay": 0.0})
         return torch.optim.AdamW(groups, fused=True)
 
-    def _usual_pointer(self) -> list[float] | None:
+    def _median_pointer(self) -> list[float] | None:
         """The training windows' median center and length; None where none of them has a pointer."""
         train = self.inputs.pointer[self.fold.train]
         return None if np.isnan(train).all() else [float(value) for value in np.nanmedian(train, axis=0)]
 
     def _constant_pointer_loss(self) -> float:
         """The pointer loss on the inner windows of always answering the training windows' median: a unit for the loss."""
-        usual = self._usual_pointer()
-        if self.active[1] == 0 or usual is None:
+        median = self._median_pointer()
+        if self.active[1] == 0 or median is None:
             return 1.0
         inner = torch.from_numpy(self.inputs.pointer[self.fold.inner])
-        constant = torch.tensor(usual, dtype=inner.dtype).expand_as(inner)
+        constant = torch.tensor(median, dtype=inner.dtype).expand_as(inner)
         return max(float(pointer_loss(constant, inner, self.spec.loss.huber_delta)), 1e-8)
 
     def losses(self, outputs: Outputs, rows: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ class Loop:
         return begun
 
     @property
-    def encoder_rests(self) -> bool:
+    def encoder_in_eval_mode(self) -> bool:
         """Whether the encoder is in eval mode while the rest trains."""
         return self.unfreezing.phase.encoder_frozen and not self.spec.faults.frozen_dropout
 
@@ -231,7 +231,7 @@ class Loop:
 
     def _training_mode(self) -> None:
         self.model.train()
-        if self.encoder_rests:
+        if self.encoder_in_eval_mode:
             self.model.encoder.eval()
 
     @torch.no_grad()
@@ -257,9 +257,9 @@ class Loop:
         index = torch.from_numpy(rows).to(self.device.kind)
         outputs = self.forward(index, noisy=False)
         losses = self.losses(outputs, index).double().cpu().numpy()
-        return *self.answers(outputs), losses
+        return *self.to_predictions(outputs), losses
 
-    def answers(self, outputs: Outputs) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def to_predictions(self, outputs: Outputs) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Class probabilities [m, C] and pointers (start, end) in bars [m, 2] of the network's outputs."""
         probabilities, span = None, None
         if outputs.logits is not None:

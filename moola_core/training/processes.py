@@ -64,7 +64,7 @@ def side_by_side(
                 if kind == FAILED:
                     _raise(*value)
                 if waiting:
-                    _tell(child, waiting.pop())
+                    _send(child, waiting.pop())
                 else:  # it leaves, and how it does is no longer of interest
                     working.remove(child)
                     child.line.close()
@@ -131,7 +131,7 @@ def _hear(child: _Child) -> tuple[str, Any]:
     raise _lost(child)
 
 
-def _tell(child: _Child, place: Place) -> None:
+def _send(child: _Child, place: Place) -> None:
     try:
         child.line.send(place)
     except OSError:

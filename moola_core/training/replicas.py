@@ -24,7 +24,6 @@ from moola_core.models.replicas import Replicas
 from moola_core.specs import Finetune
 from moola_core.training.batches import Batch, Rows, Windows
 from moola_core.training.capture import Captured, out_of_memory
-from moola_core.training.course import Course, Predicted, watch
 from moola_core.training.device import Device
 from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold, thin
@@ -32,6 +31,7 @@ from moola_core.training.gradients import combined
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, noise_share
 from moola_core.training.losses import class_loss, pointer_loss
+from moola_core.training.monitor import FitMonitor, Predicted, score_inner
 from moola_core.training.schedule import LAST, LOWER
 from moola_core.training.stacked import WEIGHTING, RowAdamW, Stacked, unstacked
 from moola_core.training.stacked_weightings import Weightings
@@ -100,36 +100,36 @@ class Group:
         began = time.perf_counter()
         # Memory that is short shows here most often, and the fits then begin anew: nothing is reported of them before.
         begun = self._begin(1, self.loops, emit)
-        courses = [Course(loop, emit) for loop in self.loops]
-        seconds = [0.0] * len(courses)
+        monitors = [FitMonitor(loop, emit) for loop in self.loops]
+        seconds = [0.0] * len(monitors)
         for epoch in range(1, self.spec.training.epochs + 1):
-            on = [r for r, course in enumerate(courses) if not course.stopped]
+            on = [r for r, monitor in enumerate(monitors) if not monitor.stopped]
             if epoch > 1:
                 begun = self._begin(epoch, [self.loops[r] for r in on], emit)
             if begun:
                 for r, noise in zip(on, self.encoder_noise(on), strict=True):
-                    courses[r].tell_phase(epoch, noise)
+                    monitors[r].emit_phase(epoch, noise)
             tables, predicted = self.train_epoch(epoch, on), self.predict_inner()
-            better = torch.zeros(len(courses), dtype=torch.bool)
+            better = torch.zeros(len(monitors), dtype=torch.bool)
             scores: list[dict[str, Any] | None] = [None] * len(on)
-            if courses[on[0]].watches(epoch):
-                scores[:] = watch([self.loops[r] for r in on], [predicted[r] for r in on])
+            if monitors[on[0]].scores_epoch(epoch):
+                scores[:] = score_inner([self.loops[r] for r in on], [predicted[r] for r in on])
             for r, known in zip(on, scores, strict=True):
-                better[r] = courses[r].measure(epoch, tables[r], predicted[r], known)
+                better[r] = monitors[r].measure(epoch, tables[r], predicted[r], known)
             self.stacked.keep(better.to(self.device.kind))
-            self._end_phases([r for r in on if courses[r].ends_phase()], courses)
+            self._end_phases([r for r in on if monitors[r].ends_phase()], monitors)
             now = time.perf_counter()
             for r in on:
                 seconds[r] += (now - began) / len(on)
             began = now
-            stopped = [r for r in on if courses[r].stopped]
+            stopped = [r for r in on if monitors[r].stopped]
             if stopped:
-                yield from self._finish(stopped, courses, seconds)
-            left = [r for r in on if not courses[r].stopped]
+                yield from self._finish(stopped, monitors, seconds)
+            left = [r for r in on if not monitors[r].stopped]
             if not left:
                 return
-            if len(left) <= len(courses) * (1 - ENOUGH_STOPPED[self.device.kind]):
-                courses, seconds = [courses[r] for r in left], [seconds[r] for r in left]
+            if len(left) <= len(monitors) * (1 - ENOUGH_STOPPED[self.device.kind]):
+                monitors, seconds = [monitors[r] for r in left], [seconds[r] for r in left]
                 self.select(left)
                 self.prepare(emit)
 
@@ -174,7 +174,10 @@ class Group:
         if not self.loops[0].unfreezing.phase.encoder_frozen:
             return [None] * len(on)
         rows = self.rows_of([loop.fold.train[:NOISE_WINDOWS] for loop in self.loops])
-        x, counted = self.windows.scaled(rows).transpose(1, 2), None if self.loops[0].encoder_rests else rows.present
+        x, counted = (
+            self.windows.scaled(rows).transpose(1, 2),
+            None if self.loops[0].encoder_in_eval_mode else rows.present,
+        )
         draws = self.batch.between(rows.present.shape[1], 0 if counted is None else 2)
         first, second = (self.network.encode(x, next(draws, []), counted).mean(1) for _ in range(2))
         sizes = [len(self.loops[r].fold.train[:NOISE_WINDOWS]) for r in on]
@@ -185,7 +188,7 @@ class Group:
 
     def train_epoch(self, epoch: int, on: Sequence[int]) -> dict[int, np.ndarray]:
         """One epoch of the fits that go on: rows of STEP_COLUMNS [steps, columns] of each."""
-        resting = self.loops[0].encoder_rests
+        encoder_in_eval_mode = self.loops[0].encoder_in_eval_mode
         every = [self.loops[r].batches() if r in on else [] for r in range(len(self.loops))]
         count = max(map(len, every))
         nothing = torch.zeros(0, dtype=torch.long)
@@ -194,7 +197,7 @@ class Group:
         live = torch.tensor([[[float(len(own) > 0)] for own in step] for step in by_step]).to(self.device.kind)
         table = torch.empty(count, len(every), len(STEP_COLUMNS), device=self.device.kind)
         for i in range(count):
-            self.batch.fill(rows[i], live[i], [len(own) for own in by_step[i]], resting)
+            self.batch.fill(rows[i], live[i], [len(own) for own in by_step[i]], encoder_in_eval_mode)
             table[i] = self.steps[self.loops[0].splits(epoch, i)]()[0]
         columns = table.cpu().numpy()
         tables = {r: columns[: len(every[r]), r].copy() for r in on}
@@ -211,9 +214,9 @@ class Group:
         x = self.windows.scaled(batch.rows)
         if batch.noise is not None:
             x = x + training.jitter_std * batch.noise
-        resting = self.loops[0].encoder_rests
-        counted = None if resting else batch.rows.present
-        outputs = self.network.forward(x.transpose(1, 2), batch.dropped(resting), counted)
+        encoder_in_eval_mode = self.loops[0].encoder_in_eval_mode
+        counted = None if encoder_in_eval_mode else batch.rows.present
+        outputs = self.network.forward(x.transpose(1, 2), batch.dropped(encoder_in_eval_mode), counted)
         losses = self.losses(self.windows, outputs, batch.rows)
         terms = self.weightings.terms(losses, batch.live) * self.active
         flat, measured = self._gradients(terms, split)
@@ -224,7 +227,7 @@ class Group:
 
     def losses(self, windows: Windows, outputs: Outputs, rows: Rows) -> Tensor:
         """Unweighted losses [R, 2] of class and pointer; 0 for a task that is not trained."""
-        (target, pointer), loss = windows.answers(rows), self.spec.loss
+        (target, pointer), loss = windows.targets(rows), self.spec.loss
         zero = rows.present.new_zeros(len(rows.present))
         first = second = zero
         if outputs.logits is not None:
@@ -277,23 +280,23 @@ class Group:
         losses, *rest = (tensor.cpu() for tensor in outputs)
         logits = rest.pop(0) if self.spec.model.tasks != "pointers" else None
         pointer = rest.pop(0) if self.spec.model.tasks != "class" else None
-        answers = []
+        predicted = []
         for r, (loop, size) in enumerate(zip(loops, sizes, strict=True)):
             own = Outputs(*(None if part is None else part[r, :size] for part in (logits, pointer)))
-            answers.append((*loop.answers(own), losses[r].double().numpy()))
-        return answers
+            predicted.append((*loop.to_predictions(own), losses[r].double().numpy()))
+        return predicted
 
-    def _end_phases(self, ended: Sequence[int], courses: Sequence[Course]) -> None:
+    def _end_phases(self, ended: Sequence[int], monitors: Sequence[FitMonitor]) -> None:
         """Where a phase ends, prove that it changed what it names and nothing else."""
         if ended:
             present = self.stacked.state(ended, best=False)
             for place, r in enumerate(ended):
                 own = unstacked(present, place, self.loops[r].model)
                 self.loops[r].model.load_state_dict({name: torch.from_numpy(w) for name, w in own.items()})
-                courses[r].tell_changed()
+                monitors[r].emit_changed()
 
     def _finish(
-        self, stopped: Sequence[int], courses: Sequence[Course], seconds: Sequence[float]
+        self, stopped: Sequence[int], monitors: Sequence[FitMonitor], seconds: Sequence[float]
     ) -> Iterator[Replicate]:
         """Predict the test windows with the best weights of the fits that have stopped."""
         weights, windows = self.stacked.state(stopped), copy.copy(self.windows)
@@ -304,7 +307,7 @@ class Group:
         predicted = self._read(outputs, [self.loops[r] for r in stopped], [len(test) for test in tests])
         for place, r in enumerate(stopped):
             own = unstacked(weights, place, self.loops[r].model)
-            yield courses[r].finish(predicted[place], own, seconds[r], self.device)
+            yield monitors[r].finish(predicted[place], own, seconds[r], self.device)
 
     def select(self, left: Sequence[int]) -> None:
         """Go on with some of the fits alone; `prepare` must follow."""

@@ -12,15 +12,15 @@ from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
 from moola_core.specs import Diagnose
-from moola_core.ui import answers, loaders, progress, render, state, widgets, window_view
-from moola_core.ui.widgets import literal
+from moola_core.ui import loaders, progress, render, state, widgets, window_table, window_view
+from moola_core.ui.widgets import escape_markdown
 
 
 def attribution(run: Run, dataset: Dataset | None) -> None:
     """What each feature contributes to the predictions of the models that did not see the window."""
     child = loaders.diagnosed_run(run, "attribution")
     if child is None:
-        widgets.empty(
+        widgets.empty_state(
             "Not computed yet",
             "Exact Shapley values of every window of the first repeat, by the model that did not train on it. About a minute for the "
             "quick preset, more for larger models.",
@@ -32,7 +32,9 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
         return
     result = loaders.diagnostic(child, "attribution") if child.record.state == "done" else child.record.error
     if not isinstance(result, Attribution):
-        widgets.empty("This could not be computed", literal(str(result)), [("Try again", lambda: _start(run))])
+        widgets.empty_state(
+            "This could not be computed", escape_markdown(str(result)), [("Try again", lambda: _start(run))]
+        )
         return
     render.section(make("attribution", ReportContext(run, computed=child)))
     st.subheader("One window")
@@ -58,7 +60,7 @@ def _one_window(run: Run, result: Attribution, output: str, dataset: Dataset | N
     windows = loaders.windows_of(dataset.windows, dataset.bars)
     rows = np.flatnonzero(windows.window_id.astype(str) == window)
     if len(rows):
-        predicted = answers.of_window(loaders.predictions(run), window, 0)
+        predicted = window_table.of_window(loaders.predictions(run), window, 0)
         shown = window_view.view(windows, int(rows[0]), dataset, predicted, strips=True)
         with right:
             widgets.chart(window_view.drawn(shown, look), "explained_candles", f"Candles and features of {window}")

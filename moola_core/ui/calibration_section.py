@@ -10,7 +10,7 @@ from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
 from moola_core.ui import loaders, render, widgets
-from moola_core.ui.widgets import literal
+from moola_core.ui.widgets import escape_markdown
 
 
 def calibration(run: Run) -> None:
@@ -35,7 +35,9 @@ def _threshold(run: Run, result: Calibration) -> None:
         f"**{title} {value:.2f}**" if value is not None else f"{title} –"
         for title, value in (("precision", precision), ("recall", recall))
     ]
-    st.markdown(f"{int((p >= cut).sum())} of {len(p)} windows predicted {literal(str(name))}: {', '.join(scores)}")
+    st.markdown(
+        f"{int((p >= cut).sum())} of {len(p)} windows predicted {escape_markdown(str(name))}: {', '.join(scores)}"
+    )
     widgets.chart(
         calibration_charts.threshold(p, positive, cut, str(name), widgets.appearance()),
         "thresholds",

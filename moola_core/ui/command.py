@@ -7,7 +7,7 @@ import shlex
 from typing import Any
 
 from moola_core.runs.record import RUN_ID
-from moola_core.ui.places import shown
+from moola_core.ui.places import display_path
 
 
 def command(
@@ -16,11 +16,13 @@ def command(
     """`moola finetune …` or `moola pretrain …` with the preset, each changed setting, and the run's name, note and tags, over several lines."""
     files = [(flag, path) for flag, path in (("--windows", spec.data.windows), ("--bars", spec.data.bars)) if path]
     files = files if spec.kind == "finetune" else files[::-1]
-    parts = [f"moola {spec.kind}", *(f"{flag} {shlex.quote(shown(path))}" for flag, path in files)]
+    parts = [f"moola {spec.kind}", *(f"{flag} {shlex.quote(display_path(path))}" for flag, path in files)]
     parts = [" ".join(parts[:2]), *parts[2:]]
     checkpoint = spec.transfer.checkpoint if spec.kind == "finetune" else ""
     if checkpoint:
-        parts.append(f"--checkpoint {shlex.quote(checkpoint if RUN_ID.fullmatch(checkpoint) else shown(checkpoint))}")
+        parts.append(
+            f"--checkpoint {shlex.quote(checkpoint if RUN_ID.fullmatch(checkpoint) else display_path(checkpoint))}"
+        )
     parts.append(f"--preset {spec.preset}")
     parts += [f"--set {shlex.quote(f'{setting}={_value(value)}')}" for setting, (_, value) in changes.items()]
     parts += [f"{flag} {shlex.quote(value)}" for flag, value in (("--name", name), ("--note", note)) if value]

@@ -11,19 +11,16 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.diagnostics.results import Diagnosis, Finding
-from moola_core.diagnostics.results.doctor import EXAMPLE, FIGURES
+from moola_core.diagnostics.results.doctor import EXAMPLE, FIGURES, SEVERITIES
 from moola_core.runs import codec
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, differences, parse
+from moola_core.specs.aliases import RESULT_VALUES
 from moola_core.ui import loaders, state, widgets
-from moola_core.ui.widgets import literal
+from moola_core.ui.widgets import escape_markdown
 
-SEVERITIES = {
-    "blocks": ("red", "block", "nothing else can be read until it is fixed"),
-    "harms": ("orange", "error", "the result is worse, or not what it says"),
-    "note": ("blue", "info", "good to know"),
-}
+LOOKS = {"critical": ("red", "block"), "error": ("orange", "error"), "info": ("blue", "info")}
 PLACES = {
     "evaluation": ("results", {state.SECTION: "Metrics"}),
     "calibration": ("results", {state.SECTION: "Calibration"}),
@@ -48,14 +45,19 @@ def badge(run: Run) -> str:
 def badge_of(record: Record) -> str:
     """The same from the run's record, for tables of many runs; from its findings where it is of an older version."""
     if "doctor" in record.counts:
-        return _in_words(record.counts["doctor"])
+        renamed = RESULT_VALUES["severity"]
+        return _in_words({renamed.get(name, name): count for name, count in record.counts["doctor"].items()})
     run = loaders.store().open(record.run_id)
     return badge(run) if (run.folder / "results" / "doctor.json").is_file() else ""
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
     worst = next((name for name in SEVERITIES if counts.get(name)), None)
-    return "healthy" if worst is None else f"{counts[worst]} {worst}"
+    return (
+        "healthy"
+        if worst is None
+        else f"{counts[worst]} {worst}{'s' if worst == 'error' and counts[worst] > 1 else ''}"
+    )
 
 
 def badge_line(run: Run) -> None:
@@ -63,7 +65,7 @@ def badge_line(run: Run) -> None:
     text = badge(run)
     if not text:
         return
-    colour, icon, _ = SEVERITIES.get(text.split(" ")[-1], ("green", "check", ""))
+    colour, icon = LOOKS.get(text.split(" ")[-1].rstrip("s"), ("green", "check"))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":{colour}-badge[:material/{icon}: doctor: {text}]", width="content")
         if text != "healthy" and st.button(
@@ -74,12 +76,12 @@ def badge_line(run: Run) -> None:
 
 def diagnosis(report: Diagnosis, run: Run | None = None) -> None:
     """All findings, causes before symptoms, then what could not be judged."""
-    spoilt = sorted({name for finding in report.findings for name in finding.spoils})
+    invalidated = sorted({name for finding in report.findings for name in finding.invalidates})
     if not report.findings:
         st.markdown(f":green-badge[:material/check: healthy] {len(report.passed)} checks passed.")
-    if spoilt:
+    if invalidated:
         st.warning(
-            f"Do not read yet: {', '.join(spoilt)}. The findings below say why.", icon=":material/visibility_off:"
+            f"Do not read yet: {', '.join(invalidated)}. The findings below say why.", icon=":material/visibility_off:"
         )
     titles = {finding.check: finding.title for finding in report.findings}
     for finding in report.findings:
@@ -87,21 +89,24 @@ def diagnosis(report: Diagnosis, run: Run | None = None) -> None:
     with st.expander(f"{len(report.passed)} checks passed, {len(report.not_judged)} could not be judged"):
         st.markdown(f"Passed: {', '.join(name.replace('_', ' ') for name in report.passed) or 'none'}.")
         for row in report.not_judged:
-            st.markdown(f"- **{row.check.replace('_', ' ')}**: {literal(row.why)}")
+            st.markdown(f"- **{row.check.replace('_', ' ')}**: {escape_markdown(row.why)}")
 
 
 def _finding(finding: Finding, titles: dict[str, str], run: Run | None) -> None:
-    colour, icon, meaning = SEVERITIES[finding.severity]
+    (colour, icon), meaning = LOOKS[finding.severity], SEVERITIES[finding.severity]
     with st.container(border=True, key=f"finding_{finding.check}"):
         left, right = st.columns([3, 2], gap="large")
         with left:
             st.markdown(
-                f":{colour}-badge[:material/{icon}: {finding.severity}] **{literal(finding.title)}**", help=meaning
+                f":{colour}-badge[:material/{icon}: {finding.severity}] **{escape_markdown(finding.title)}**",
+                help=meaning,
             )
-            st.markdown(literal(finding.summary))
+            st.markdown(escape_markdown(finding.summary))
             if finding.explained_by:
-                st.caption(f"Look first at: {', '.join(literal(titles[name]) for name in finding.explained_by)}.")
-            st.markdown(literal(finding.advice))
+                st.caption(
+                    f"Look first at: {', '.join(escape_markdown(titles[name]) for name in finding.explained_by)}."
+                )
+            st.markdown(escape_markdown(finding.advice))
         with right:
             _evidence(finding, run)
         _fix(finding, run)
@@ -118,8 +123,8 @@ def _evidence(finding: Finding, run: Run | None) -> None:
         )
     windows = [str(name) for name in finding.evidence.get("windows") or []][:3]
     widgets.window_links({name: name for name in windows}, f"window_{finding.check}")
-    if finding.shows in PLACES and run is not None:
-        page, values = PLACES[finding.shows]
+    if finding.diagnostic in PLACES and run is not None:
+        page, values = PLACES[finding.diagnostic]
         if st.button("Show chart", key=f"shows_{finding.check}", type="tertiary", icon=":material/query_stats:"):
             state.open_page(page, **(values | {state.RUN: run.id}))
 
@@ -151,7 +156,7 @@ def _fix(finding: Finding, run: Run | None) -> None:
     spec = parse(finding.spec)
     changes = differences(run.spec, spec) if run is not None and run.spec.kind == spec.kind else {}
     listed = "; ".join(
-        f"{literal(name)} {literal(str(before))} → **{literal(str(after))}**"
+        f"{escape_markdown(name)} {escape_markdown(str(before))} → **{escape_markdown(str(after))}**"
         for name, (before, after) in changes.items()
     )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -190,7 +195,7 @@ def figures_form(planned: dict[str, Any]) -> None:
     try:
         figures = codec.load_object(loaded.getvalue()) if loaded is not None else figures_of(texts)
     except ValueError as error:
-        st.error(f"These figures cannot be read: {literal(str(error))}.", icon=":material/error:")
+        st.error(f"These figures cannot be read: {escape_markdown(str(error))}.", icon=":material/error:")
         return
     if not figures:
         st.error("Give at least one figure.", icon=":material/error:")

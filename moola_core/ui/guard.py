@@ -22,9 +22,9 @@ def explained() -> Iterator[None]:
     try:
         yield
     except MoolaError as error:
-        widgets.explain(error)
+        widgets.show_error(error)
     except OSError as error:
-        widgets.explain(from_system(error))
+        widgets.show_error(from_system(error))
 
 
 def callback(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
 from moola_core.specs import Data
 from moola_core.ui import loaders
-from moola_core.ui.widgets import figures, literal
+from moola_core.ui.widgets import escape_markdown, figures
 
 
 def data_health(dataset: Dataset) -> None:
@@ -33,7 +33,7 @@ def data_health(dataset: Dataset) -> None:
     if not notes:
         st.markdown(":green-badge[:material/check: sound] Every check passed.")
     for note in notes:
-        st.markdown(f":orange-badge[:material/info: note] {literal(note)}")
+        st.markdown(f":orange-badge[:material/info: note] {escape_markdown(note)}")
 
 
 def _of_windows(windows: Windows) -> dict[str, tuple[str, str]]:

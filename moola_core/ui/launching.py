@@ -18,8 +18,8 @@ from moola_core.sections.formatting import duration, size
 from moola_core.specs import Diagnose, change
 from moola_core.ui import guard, loaders, owners, selecting, settings_form, state
 from moola_core.ui.command import command
-from moola_core.ui.places import data_folder, shown, store_folder
-from moola_core.ui.widgets import distinct, figures, literal, title_of
+from moola_core.ui.places import data_folder, display_path, store_folder
+from moola_core.ui.widgets import escape_markdown, figures, title_of, unique_titles
 
 FINETUNE, PRETRAIN = "finetune", "pretrain"
 TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on the bars"}
@@ -41,18 +41,19 @@ def choose_checkpoint(dataset: Dataset) -> str:
     """The encoder to start from, among pre-training runs and the files in data and artifacts; warns of other bars."""
     checkpoints = {c.reference: c for c in find(data_folder(), store_folder())}
     titles = {SCRATCH: "random weights (from scratch)"} | {
-        name: f"pre-trained: {title_of(one.run)}" if one.run else shown(name) for name, one in checkpoints.items()
+        name: f"pre-trained: {title_of(one.run)}" if one.run else display_path(name)
+        for name, one in checkpoints.items()
     }
-    state.choose(state.CHECKPOINT, list(titles), SCRATCH)
-    selecting.select("Encoder", state.CHECKPOINT, distinct(titles))
+    state.init_state(state.CHECKPOINT, list(titles), SCRATCH)
+    selecting.select("Encoder", state.CHECKPOINT, unique_titles(titles))
     selected = st.session_state[state.CHECKPOINT]
     record = checkpoints[selected].run if selected else None
     if record is not None and not owners.belongs(record, dataset):
-        bars = literal(shown(owners.trained_on(record)))
+        bars = escape_markdown(display_path(owners.trained_on(record)))
         st.caption(f":orange[:material/warning:] Pre-trained on {bars}, not on the bars of the selected dataset.")
     if selected and checkpoints[selected].run is None:
         architecture = settings_of(selected, store_folder())
-        listed = ", ".join(f"{literal(name)} {_value(value)}" for name, value in architecture.items())
+        listed = ", ".join(f"{escape_markdown(name)} {_value(value)}" for name, value in architecture.items())
         st.caption(
             f"Taken from the file: {listed}."
             if architecture
@@ -61,14 +62,14 @@ def choose_checkpoint(dataset: Dataset) -> str:
     return str(selected)
 
 
-def summary(base: Any, checked: settings_form.Draft, windows: Windows | None, bars: int) -> None:
+def summary(base: Any, checked: settings_form.FormState, windows: Windows | None, bars: int) -> None:
     """Is it valid, what was changed, what does it take; then name, command and start."""
     if checked.spec is None:
         problem = " ".join(f"{name} {text}".strip() for name, text in checked.errors.items())
     else:
         problem = data_problem(checked.spec, windows) or checkpoint_problem(checked.spec)
     if problem:
-        st.error(literal(problem), icon=":material/error:")
+        st.error(escape_markdown(problem), icon=":material/error:")
     else:
         st.markdown(":green-badge[:material/check: valid]")
     if checked.spec is not None:
@@ -86,8 +87,8 @@ def changes_table(base: Any, spec: Any) -> None:
         return
     lines = ["| Changed | Preset | Yours | Meaning |", "|:--|:--|:--|:--|"]
     for name, (before, after) in changes.items():
-        meaning = literal(str(settings_form.fields(base.kind)[name].description or ""))
-        lines.append(f"| {literal(name)} | {_value(before)} | **{_value(after)}** | {meaning} |")
+        meaning = escape_markdown(str(settings_form.fields(base.kind)[name].description or ""))
+        lines.append(f"| {escape_markdown(name)} | {_value(before)} | **{_value(after)}** | {meaning} |")
     st.markdown("\n".join(lines))
 
 
@@ -137,7 +138,7 @@ def costs(spec: Any, windows: Windows | None, bars: int) -> None:
         fits, sizes = f"{spec.training.epochs} epochs", f"about {expected.fits} windows"
         if windows is None:
             for note in loaders.known_windows(spec.data.bars).notes(spec.sampling.exclude_labelled):
-                st.caption(f":material/info: {literal(note)}")
+                st.caption(f":material/info: {escape_markdown(note)}")
     else:
         assert windows is not None
         kept, left_out = windows.trainable(spec.data.grades_left_out)
@@ -161,7 +162,7 @@ def costs(spec: Any, windows: Windows | None, bars: int) -> None:
     if price:
         values["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"at {price:g} an hour")
     figures(values)
-    st.caption(f"From {literal(expected.source)}.")
+    st.caption(f"From {escape_markdown(expected.source)}.")
 
 
 def start(base: Any, spec: Any, problem: str) -> None:
@@ -196,4 +197,4 @@ def _known_tags() -> list[str]:
 def _value(value: object) -> str:
     if value is None:
         return "none"
-    return literal(", ".join(map(str, value)) or "none" if isinstance(value, tuple) else f"{value}")
+    return escape_markdown(", ".join(map(str, value)) or "none" if isinstance(value, tuple) else f"{value}")

@@ -13,8 +13,8 @@ from moola_core.market.library import Dataset
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, notices, owners, selecting, state
-from moola_core.ui.markup import literal
-from moola_core.ui.places import data_folder, shown
+from moola_core.ui.markup import escape_markdown
+from moola_core.ui.places import data_folder, display_path
 
 COMPARED = {"study": "a study", "plan": "a plan of studies", "compare": "a comparison of runs"}
 FAILED = "unanswered"
@@ -72,8 +72,8 @@ def _resolve(page: str, datasets: dict[str, Dataset]) -> Unanswered | None:
     if name and datasets and name not in datasets:
         return Unanswered(
             state.DATASET,
-            f"There is no dataset {literal(name)}",
-            f"No file under `{shown(data_folder())}` has this name. Put it back, or choose another dataset in the sidebar.",
+            f"There is no dataset {escape_markdown(name)}",
+            f"No file under `{display_path(data_folder())}` has this name. Put it back, or choose another dataset in the sidebar.",
             (("Show another dataset", lambda: _again(state.DATASET)),),
         )
     return None
@@ -121,7 +121,7 @@ def _study(study_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
     return Unanswered(
         state.STUDY,
         f"The windows of study {study_id} are not in the data folder",
-        f"Put the file back under `{shown(data_folder())}`, or choose another study.",
+        f"Put the file back under `{display_path(data_folder())}`, or choose another study.",
         (("Show the newest study", lambda: _again(state.STUDY)),),
     )
 
@@ -141,14 +141,14 @@ def _opened(run_id: str, noun: str, key: str) -> tuple[Run, Record] | Unanswered
         run = store.open(run_id)
     except MoolaError:
         body = (
-            f"It may have been deleted, or the link may come from another store than `{shown(store.root)}`. "
+            f"It may have been deleted, or the link may come from another store than `{display_path(store.root)}`. "
             f"Choose another {noun}, or ask for a new link."
         )
-        return Unanswered(key, f"There is no {noun} {literal(run_id[:60])}", body, another)
+        return Unanswered(key, f"There is no {noun} {escape_markdown(run_id[:60])}", body, another)
     try:
         return run, run.record
     except MoolaError as error:
-        return Unanswered(key, f"The {noun} {run_id} cannot be read", literal(str(error)), another)
+        return Unanswered(key, f"The {noun} {run_id} cannot be read", escape_markdown(str(error)), another)
 
 
 def _elsewhere(run: Run, record: Record) -> Unanswered:
@@ -165,7 +165,9 @@ def _elsewhere(run: Run, record: Record) -> Unanswered:
         page, values = _diagnostic_place(spec)
         to = ((f"Open it on {PAGE_TITLES.get(page, page.title())}", lambda: state.open_page(page, **values)),)
         return Unanswered(state.RUN, title, f"It computed a diagnostic: {spec.name}.", (*to, leave))
-    return Unanswered(state.RUN, f"Run {run.id} cannot be shown", f"Its kind is {literal(record.kind)}.", (leave,))
+    return Unanswered(
+        state.RUN, f"Run {run.id} cannot be shown", f"Its kind is {escape_markdown(record.kind)}.", (leave,)
+    )
 
 
 def _diagnostic_place(spec: Any) -> tuple[str, dict[str, str | None]]:

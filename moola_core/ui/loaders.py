@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import RESULTS, Diagnosis, Evaluation, Learned
+from moola_core.diagnostics.results import RESULTS, Diagnosis, Evaluation, PretrainReport
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.local import LocalLauncher
 from moola_core.market import known
@@ -24,7 +24,7 @@ from moola_core.runs.epochs import epoch_columns
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Reading
-from moola_core.ui import answers
+from moola_core.ui import window_table
 from moola_core.ui.places import data_folder, store_folder
 
 Stamp = tuple[str, int, int]
@@ -111,7 +111,7 @@ def predictions(run: Run) -> pd.DataFrame | None:
 
 
 def joined(dataset: Dataset, run: Run | None, repeat: int | None) -> pd.DataFrame:
-    """The dataset's windows with the run's predictions, as `answers.join` gives them."""
+    """The dataset's windows with the run's predictions, as `window_table.join` gives them."""
     assert dataset.windows is not None
     bars_stamps = (stamp(dataset.bars), stamp(sidecar_path(dataset.bars))) if dataset.bars else None
     source = stamp(run.folder / "predictions.parquet") if run else None
@@ -141,7 +141,7 @@ def f1_macro(record: Record) -> float | None:
     return (result.metrics.get("f1_macro") or {}).get("mean") if result else None
 
 
-def learned(run: Run) -> Learned | None:
+def learned(run: Run) -> PretrainReport | None:
     """What a pre-training run learned; None before it is done."""
     path = run.folder / "results" / "learned.json"
     return _learned(stamp(path), run.id) if path.is_file() else None
@@ -268,7 +268,7 @@ def _joined(
     source: Stamp, reading: Stamp, bars_stamps: tuple[Stamp, Stamp] | None, predicted: Stamp | None, repeat: int | None
 ) -> pd.DataFrame:
     rows = _frame(predicted) if predicted and predicted[1] else None
-    return answers.join(_windows(source, reading, bars_stamps), rows, repeat)
+    return window_table.join(_windows(source, reading, bars_stamps), rows, repeat)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -283,8 +283,8 @@ def _evaluation(source: Stamp, run_id: str) -> Evaluation:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _learned(source: Stamp, run_id: str) -> Learned:
-    return _restored(Learned, store().open(run_id), "learned")
+def _learned(source: Stamp, run_id: str) -> PretrainReport:
+    return _restored(PretrainReport, store().open(run_id), "learned")
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

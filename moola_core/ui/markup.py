@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def literal(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text whose signs markdown would take for its own."""
     for sign in ("\\", "$", "*", "_", "[", "]", "`", "~", "<", ">", ":"):
         text = text.replace(sign, f"\\{sign}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.ui.markup import literal
+from moola_core.ui.markup import escape_markdown
 
 PLACE, KEPT = "notices_place", "notices"
 
@@ -36,4 +36,4 @@ def drop(about: str) -> None:
 
 def show(text: str) -> None:
     """Say `text` at the top of this page, in this run of the script alone."""
-    st.session_state[PLACE].warning(literal(text), icon=":material/info:")
+    st.session_state[PLACE].warning(escape_markdown(text), icon=":material/info:")

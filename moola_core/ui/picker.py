@@ -7,19 +7,19 @@ from itertools import chain
 
 import streamlit as st
 
-from moola_core.launch.local import look_after
+from moola_core.launch.local import ensure_workers
 from moola_core.market.library import Dataset
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import frame, links, loaders, notices, owners, selecting, state
-from moola_core.ui.places import MARK, shown
-from moola_core.ui.widgets import STATES, distinct, title_of
+from moola_core.ui.places import MARK, display_path
+from moola_core.ui.widgets import STATES, title_of, unique_titles
 
-PICKED = "picked"
+SELECTION = "selection"
 
 
 @dataclass(frozen=True)
-class Picked:
+class Selection:
     """The selected dataset (None without data) and the selected run, whose data may be outside the data folder.
 
     all: every run of the store; records: those of the dataset; newest first. unreadable: the runs of any kind whose record or spec
@@ -65,17 +65,17 @@ class Picked:
         return next((record for record in self.judged if record.pinned), None)
 
 
-def current() -> Picked:
+def current() -> Selection:
     """What is selected in the sidebar; for a page's first line."""
-    picked = st.session_state.pop(PICKED, None)
-    if picked is None:
+    selection = st.session_state.pop(SELECTION, None)
+    if selection is None:
         # Until st.navigation was called once in a server, Streamlit takes a link to a page for its old kind of pages/ folder
         # and runs the page without app.py. After this call it does not.
         # Without a page_icon of ours the menu would make the browser fetch the page's own from outside.
         st.set_page_config(page_icon=str(MARK))
         frame.navigation()
         st.rerun()
-    return picked
+    return selection
 
 
 def pick(page: str) -> links.Unanswered | None:
@@ -83,7 +83,7 @@ def pick(page: str) -> links.Unanswered | None:
 
     page: the name of the page that is about to run. Returns why it cannot show what a link asks for, where it cannot.
     """
-    look_after(loaders.store_folder())
+    ensure_workers(loaders.store_folder())
     moved = state.arrive(page)
     notices.begin(moved)
     datasets = {dataset.name: dataset for dataset in loaders.available_datasets()}
@@ -96,13 +96,13 @@ def pick(page: str) -> links.Unanswered | None:
         record = _pick_run(records, unanswered is None)
         _active(records)
     unreadable = tuple(record for record in listed if record.unreadable)
-    picked = Picked(dataset, everything, records, record, unreadable)
-    if record is not None and picked.home is None:
-        data = shown(owners.trained_on(record))
+    selection = Selection(dataset, everything, records, record, unreadable)
+    if record is not None and selection.home is None:
+        data = display_path(owners.trained_on(record))
         notices.show(f"The data of this run, {data}, is not in the data folder, so its windows cannot be drawn.")
-    state.publish(state.CARRIED)
+    state.write_query_params(state.CARRIED)
     if unanswered is None:
-        st.session_state[PICKED] = picked
+        st.session_state[SELECTION] = selection
     return unanswered
 
 
@@ -128,7 +128,7 @@ def _pick_run(records: tuple[Record, ...], answered: bool) -> Record | None:
         return None
     if answered and not selected:
         selecting.put(state.RUN, _newest(records).run_id)
-    lines = distinct({key: _line(record) for key, record in by_id.items()})
+    lines = unique_titles({key: _line(record) for key, record in by_id.items()})
     selecting.select("Run", state.RUN, lines, placeholder="Choose a run")
     return by_id.get(st.session_state.get(state.RUN, "")) if answered else None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from moola_core.market.library import data_folder
 
-__all__ = ["LOGO", "MARK", "data_folder", "shown", "store_folder"]
+__all__ = ["LOGO", "MARK", "data_folder", "display_path", "store_folder"]
 MARK = Path(__file__).with_name("mark.svg")
 LOGO = Path(__file__).with_name("logo.svg")
 
@@ -17,7 +17,7 @@ def store_folder() -> Path:
     return Path(os.environ.get("MOOLA_STORE") or "artifacts")
 
 
-def shown(path: str | Path) -> str:
+def display_path(path: str | Path) -> str:
     """The path as a user would type it: relative to where the app runs, if it lies below."""
     path = Path(path).resolve()
     here = Path.cwd().resolve()

@@ -9,7 +9,7 @@ from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
 from moola_core.ui import render, state
-from moola_core.ui.widgets import literal, moment
+from moola_core.ui.widgets import escape_markdown, format_time
 
 MARKS = {
     "ran": ":green-badge[ran]",
@@ -29,11 +29,13 @@ def plan(run: Run, report: PlanReport) -> None:
 
 def _decision(row: Decision) -> None:
     with st.container(border=True):
-        st.markdown(f"**{literal(row.study)}** {MARKS.get(row.branch, row.branch)} {literal(row.reason)}")
+        st.markdown(
+            f"**{escape_markdown(row.study)}** {MARKS.get(row.branch, row.branch)} {escape_markdown(row.reason)}"
+        )
         if row.verdict:
-            st.markdown(literal(row.verdict))
+            st.markdown(escape_markdown(row.verdict))
         if row.adopts:
-            st.caption(f"The studies after it take over {literal(row.adopts)}.")
-        st.caption(f"{row.who}, {moment(row.when)}")
+            st.caption(f"The studies after it take over {escape_markdown(row.adopts)}.")
+        st.caption(f"{row.who}, {format_time(row.when)}")
         if row.run_id and st.button("See the study", key=f"study_{row.study}", icon=":material/balance:"):
             state.open_page("compare", **{state.STUDY: row.run_id})

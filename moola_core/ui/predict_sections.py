@@ -14,7 +14,7 @@ from moola_core.market.library import Dataset
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Predict
 from moola_core.ui import loaders, selecting, state, widgets
-from moola_core.ui.widgets import figures, literal
+from moola_core.ui.widgets import escape_markdown, figures
 
 SHOWN_BARS = 300
 SOURCES = {"bars": "bars, at a stride", "windows": "windows"}
@@ -47,7 +47,7 @@ def title(child: Run) -> str:
     """Which data was predicted, and when."""
     data = child.spec.data
     what = Path(data.windows).name if data.windows else f"{Path(data.bars).name}, every {child.spec.stride} bars"
-    return f"{what} · {widgets.moment(child.record.created)}"
+    return f"{what} · {widgets.format_time(child.record.created)}"
 
 
 def summary(predicted: Predicted) -> None:
@@ -146,7 +146,7 @@ def _place(predicted: Predicted, bars: int) -> int:
     )
     one = predicted.expansions[at]
     st.markdown(
-        f"**{literal(one.label)}** with {one.probability:.2f}, {one.last - one.first + 1} bars from {one.start_time} UTC; "
+        f"**{escape_markdown(one.label)}** with {one.probability:.2f}, {one.last - one.first + 1} bars from {one.start_time} UTC; "
         f"{one.support:.0%} of the windows over it agree."
     )
     return (one.first + one.last) // 2 - SHOWN_BARS // 2

@@ -13,7 +13,7 @@ from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run
 from moola_core.sections.formatting import duration
 from moola_core.ui import guard, loaders, widgets
-from moola_core.ui.widgets import badge, literal
+from moola_core.ui.widgets import escape_markdown, state_badge
 
 EVERY = "1s"
 
@@ -42,7 +42,7 @@ def bar(run: Run, record: Record) -> None:
         else ("waiting in the queue" if record.state == "queued" else "starting")
     )
     left = seconds_left(record)
-    st.markdown(f"{badge(record.state)} **{literal(record.name or record.preset or run.id)}**")
+    st.markdown(f"{state_badge(record.state)} **{escape_markdown(record.name or record.preset or run.id)}**")
     st.progress(min(share, 1.0), text=text + (f", about {duration(left)} left" if left is not None else ""))
 
 

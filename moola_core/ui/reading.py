@@ -21,7 +21,7 @@ from moola_core.market.windows import load_windows
 from moola_core.sections.formatting import size
 from moola_core.specs import Reading, build
 from moola_core.ui import guard, loaders, widgets
-from moola_core.ui.places import data_folder, shown
+from moola_core.ui.places import data_folder, display_path
 
 WANTED = {
     "bars": ("time", "open", "high", "low", "close", "volume", "contract"),
@@ -52,13 +52,13 @@ def body() -> None:
     files = [file for file in find_files(data_folder()) if data_folder().is_dir()]
     if not files:
         st.markdown(
-            f"Put a Parquet, Feather or CSV file under `{shown(data_folder())}` and come back. Nothing is copied."
+            f"Put a Parquet, Feather or CSV file under `{display_path(data_folder())}` and come back. Nothing is copied."
         )
         return
     fresh = sorted(files, key=lambda file: (sidecar_path(file.path).is_file(), -file.modified_ns))
-    by_name = {shown(file.path): file for file in fresh}
+    by_name = {display_path(file.path): file for file in fresh}
     name = st.selectbox(
-        "File", list(by_name), key="read_file", help=f"Files under {shown(data_folder())}, new ones first."
+        "File", list(by_name), key="read_file", help=f"Files under {display_path(data_folder())}, new ones first."
     )
     file = by_name[name]
     kinds = {"bars": "Bars", "windows": "Labelled windows with prices", "labels": "Labels cut from bars"}
@@ -72,7 +72,7 @@ def body() -> None:
         required=True,
     )
     assert kind is not None  # `required`
-    st.caption(f"{widgets.literal(file.why)}; {size(file.size_bytes)}")
+    st.caption(f"{widgets.escape_markdown(file.why)}; {size(file.size_bytes)}")
     try:
         reading = _ask(file.path, kind, name)
         bars_file = _bars_in_folder(file, files) if kind == "labels" else None
@@ -80,7 +80,7 @@ def body() -> None:
             loaders.stamp(file.path), kind, reading.model_dump_json(), loaders.stamp(bars_file) if bars_file else None
         )
     except MoolaError as error:
-        widgets.explain(error)
+        widgets.show_error(error)
         return
     _show(preview)
     if st.button("Save these settings", type="primary", icon=":material/save:", key="save_reading"):
@@ -124,7 +124,7 @@ def _ask(path: Path, kind: str, name: str) -> Reading:
     values["repair"] = "drop" if drop else "refuse"
     if kind != "bars":
         values["class_map"] = _ask_classes(path, build(Reading, values), name)
-    return build(Reading, values, shown(path))
+    return build(Reading, values, display_path(path))
 
 
 def _ask_date_order(saved: Reading, name: str) -> str | None:
@@ -183,16 +183,16 @@ def _bars_in_folder(file: DataFile, files: list[DataFile]) -> Path:
     if not candidates:
         raise MoolaError(
             "labels without prices need bars.",
-            where=shown(file.path),
+            where=display_path(file.path),
             hint="Put the file of bars into the same folder.",
         )
     return max(candidates, key=lambda other: other.size_bytes).path
 
 
 def _show(preview: Preview) -> None:
-    st.markdown(f":green-badge[:material/check: readable] {widgets.literal(preview.summary)}")
+    st.markdown(f":green-badge[:material/check: readable] {widgets.escape_markdown(preview.summary)}")
     for note in preview.notes[:4]:
-        st.caption(widgets.literal(note))
+        st.caption(widgets.escape_markdown(note))
     widgets.chart(candles(preview.view, widgets.appearance(), 260), "read_preview", "Candles of the file as it is read")
 
 

@@ -29,7 +29,7 @@ from moola_core.sections.blocks import (
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
 from moola_core.ui import widgets
-from moola_core.ui.widgets import literal
+from moola_core.ui.widgets import escape_markdown
 
 MOST_ROWS, MOST_PIXELS = 12, 470  # a longer table scrolls
 MOST_SEGMENTS = 5  # more options are chosen from a list
@@ -38,7 +38,7 @@ MOST_SEGMENTS = 5  # more options are chosen from a list
 def section(made: Section | str, title: str = "Nothing to show") -> None:
     """Draw the section, or under the `title` the sentence that says why there is none."""
     if isinstance(made, str):
-        widgets.empty(title, literal(made))
+        widgets.empty_state(title, escape_markdown(made))
     else:
         _blocks(made.name, made.blocks)
 
@@ -71,7 +71,7 @@ def _block(name: str, block: Block, place: int) -> None:
     elif isinstance(block, Table):
         _table(f"{name}-{place}", block)
     elif isinstance(block, Command):
-        st.caption(literal(block.title))
+        st.caption(escape_markdown(block.title))
         st.code(block.line, language="bash", wrap_lines=True)
     elif isinstance(block, Chart):
         _heading(block.title)
@@ -95,8 +95,12 @@ def _block(name: str, block: Block, place: int) -> None:
 
 def _text(block: Text) -> None:
     if block.title:
-        st.markdown(f"##### {literal(block.title)}")
-    text = f"**{literal(block.strong)}** {literal(block.text)}" if block.strong else literal(block.text)
+        st.markdown(f"##### {escape_markdown(block.title)}")
+    text = (
+        f"**{escape_markdown(block.strong)}** {escape_markdown(block.text)}"
+        if block.strong
+        else escape_markdown(block.text)
+    )
     if block.warning:
         st.warning(text, icon=":material/warning:")
     else:
@@ -123,8 +127,8 @@ def _table(key: str, block: Table) -> None:
         height: Any = "content" if len(block.rows) <= MOST_ROWS else MOST_PIXELS
         st.dataframe(_frame(block), key=key, hide_index=True, column_config=titles, height=height)
     else:
-        rows = [[literal(shown(cell)) for cell in row] for row in block.rows]
-        named = pd.DataFrame(rows, columns=[literal(name) for name in block.columns])
+        rows = [[escape_markdown(shown(cell)) for cell in row] for row in block.rows]
+        named = pd.DataFrame(rows, columns=[escape_markdown(name) for name in block.columns])
         st.table(named, border="horizontal", hide_index=True)
     _note(block.note)
 
@@ -150,9 +154,9 @@ def _read(texts: dict[float | int | None, str], value: float) -> str:
 
 def _heading(title: str) -> None:
     if title:
-        st.markdown(f"**{literal(title)}**")
+        st.markdown(f"**{escape_markdown(title)}**")
 
 
 def _note(text: str) -> None:
     if text:
-        st.caption(literal(text))
+        st.caption(escape_markdown(text))

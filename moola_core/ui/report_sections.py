@@ -18,7 +18,7 @@ from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import size
 from moola_core.sections.registry import SECTIONS, build, known
 from moola_core.ui import render, state, widgets
-from moola_core.ui.widgets import literal
+from moola_core.ui.widgets import escape_markdown
 
 MADE = "report_made"
 # A page takes one file at a time, so Markdown and its pictures come zipped.
@@ -76,7 +76,7 @@ def _make(run: Run, wanted: tuple[str, str, tuple[str, ...], str]) -> None:
             files = export(run, format, Path(folder) / f"report.{format}", sections, kind=kind)
             st.session_state[MADE] = (wanted, files[0].read_bytes() if len(files) == 1 else _zip(files, Path(folder)))
     except MoolaError as error:
-        widgets.explain(error)
+        widgets.show_error(error)
 
 
 def _zip(files: Sequence[Path], folder: Path) -> bytes:
@@ -91,12 +91,12 @@ def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:
     """One of the sections as the file will have it, or why it will not."""
     if not sections:
         return
-    state.choose(state.PREVIEW, list(sections), sections[0])
+    state.init_state(state.PREVIEW, list(sections), sections[0])
     name = st.selectbox("Preview", list(sections), key=state.PREVIEW, format_func=title_of, width=320)
-    state.publish((state.PREVIEW,), {state.PREVIEW: sections[0]})
+    state.write_query_params((state.PREVIEW,), {state.PREVIEW: sections[0]})
     report = build(run, [name], kind)
     for section in report.sections:
         st.subheader(section.title)
         render.section(section)
     for title, why in report.absent:
-        widgets.empty(f"{title}: not in this report", literal(why))
+        widgets.empty_state(f"{title}: not in this report", escape_markdown(why))

@@ -14,7 +14,7 @@ from moola_core.diagnostics.results import Confusion, Evaluation
 from moola_core.runs.store import Run
 from moola_core.sections.headlines import of_classes, of_majority, of_pointers
 from moola_core.ui import loaders, state, widgets
-from moola_core.ui.widgets import literal
+from moola_core.ui.widgets import escape_markdown
 
 CELL = "confusion_cell"
 
@@ -111,11 +111,8 @@ def pointers(result: Evaluation) -> None:
         figure = evaluation.pointer_errors(result.by_repeat, baseline, widgets.appearance())
         widgets.chart(figure, "pointer_errors", "Mean pointer errors in bars next to a constant pointer's")
     with right:
-        reference = {name: getattr(baseline, name) for name in evaluation.HIT_TITLES} if baseline else {}
-        rows = result.by_repeat
-        figure = evaluation.metric_spread(
-            evaluation.HIT_TITLES, rows, reference, "constant pointer", widgets.appearance()
-        )
+        titles, constant = evaluation.hit_titles(), evaluation.constant_pointer(baseline)
+        figure = evaluation.metric_spread(titles, result.by_repeat, constant, "constant pointer", widgets.appearance())
         widgets.chart(figure, "hits", "Share of windows whose center is hit, next to a constant pointer's")
         if st.button("See the windows with the largest error", icon=":material/arrow_forward:"):
             state.open_windows(order="error")
@@ -159,7 +156,7 @@ def _table(result: Evaluation, titles: dict[str, str], rows: list[dict[str, Any]
         kind, _, label = name.partition(" ")
         stored = result.metrics[kind][label] if label else result.metrics[kind]
         spread = "± " + _number(stored.get("std")) if len(rows) > 1 else "–"
-        lines.append((literal(title), _number(stored.get("mean")), spread, _number(result.majority.get(name))))
+        lines.append((escape_markdown(title), _number(stored.get("mean")), spread, _number(result.majority.get(name))))
     return pd.DataFrame(lines, columns=["", "Mean", "Spread", "Majority"])
 
 
@@ -173,7 +170,7 @@ def _choose_confusion(result: Evaluation) -> Confusion | None:
         return None
     if len(result.by_repeat) < 2:
         return next(iter(known.values()))
-    state.choose(state.MATRIX, list(known), next(iter(known)))
+    state.init_state(state.MATRIX, list(known), next(iter(known)))
     name = st.selectbox(
         "Repeat",
         list(known),
@@ -191,7 +188,7 @@ def _cell_buttons(matrix: Confusion) -> None:
         for i, true in enumerate(matrix.classes):
             for j, predicted in enumerate(matrix.classes):
                 if st.button(
-                    literal(f"true {true}, predicted {predicted}: {matrix.counts[i, j]}"),
+                    escape_markdown(f"true {true}, predicted {predicted}: {matrix.counts[i, j]}"),
                     key=f"cell_{i}_{j}",
                     type="tertiary",
                 ):

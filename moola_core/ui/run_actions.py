@@ -13,7 +13,7 @@ from moola_core.runs.record import RESUMABLE, Record
 from moola_core.runs.store import Run
 from moola_core.sections.formatting import KIND_TITLES
 from moola_core.ui import guard, links, loaders, notices, state
-from moola_core.ui.widgets import literal, title_of
+from moola_core.ui.widgets import escape_markdown, title_of
 
 ACTION = "action"
 UNREADABLE_SHOWN = 20
@@ -54,7 +54,7 @@ def actions(run: Run, record: Record) -> None:
             args=(lambda: _archive(run, record),),
             help="Archived runs leave the lists; nothing is lost.",
         )
-        what = f"{literal(title_of(record))} and its predictions and weights will be gone for good."
+        what = f"{escape_markdown(title_of(record))} and its predictions and weights will be gone for good."
         _offer_to_delete(record, what, "delete_now")
 
 
@@ -107,10 +107,10 @@ def unreadable(records: Sequence[Record]) -> None:
         )
         for record in records[:UNREADABLE_SHOWN]:
             with st.container(border=True, horizontal=True, vertical_alignment="center"):
-                title = literal(record.name or KIND_TITLES.get(record.kind, record.kind))
-                st.markdown(f"**{title}** · {literal(record.run_id)}  \n{literal(record.unreadable)}")
+                title = escape_markdown(record.name or KIND_TITLES.get(record.kind, record.kind))
+                st.markdown(f"**{title}** · {escape_markdown(record.run_id)}  \n{escape_markdown(record.unreadable)}")
                 _offer_to_delete(
-                    record, f"Run {literal(record.run_id)} will be gone for good.", f"delete_{record.run_id}"
+                    record, f"Run {escape_markdown(record.run_id)} will be gone for good.", f"delete_{record.run_id}"
                 )
         if len(records) > UNREADABLE_SHOWN:
             st.caption(f"And {len(records) - UNREADABLE_SHOWN} more: `moola runs` lists them all.")
@@ -121,7 +121,9 @@ def _cancel(run: Run, record: Record) -> None:
         st.caption(":orange[:material/block: Ending; this takes up to ten seconds.]")
         return
     with st.popover("Cancel", icon=":material/block:"):
-        st.markdown(f"{literal(title_of(record))} ends. The fits that are finished stay, and it can be resumed.")
+        st.markdown(
+            f"{escape_markdown(title_of(record))} ends. The fits that are finished stay, and it can be resumed."
+        )
         # It may have ended since the page was drawn, or be part of a study: then an error says so.
         st.button(
             "Cancel the run",

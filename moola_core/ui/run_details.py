@@ -11,7 +11,7 @@ from moola_core.runs.store import Run
 from moola_core.sections.formatting import duration
 from moola_core.specs import settings
 from moola_core.ui import doctor_sections, progress, state
-from moola_core.ui.widgets import badge, figures, literal, moment
+from moola_core.ui.widgets import escape_markdown, figures, format_time, state_badge
 
 SECTIONS = ("Curves", "Log", "Settings")
 LOG_LINES = 400
@@ -19,12 +19,12 @@ LOG_LINES = 400
 
 def summary(run: Run, record: Record) -> None:
     """State, device, time; the error of a failed run and what to do about it."""
-    tags = " ".join(f":gray-badge[{literal(tag)}]" for tag in record.tags)
-    st.markdown(f"{badge(record.state)} {literal(record.note)} {tags}")
+    tags = " ".join(f":gray-badge[{escape_markdown(tag)}]" for tag in record.tags)
+    st.markdown(f"{state_badge(record.state)} {escape_markdown(record.note)} {tags}")
     for warning in record.warnings:
-        st.caption(f":orange[:material/warning:] {literal(warning)}")
+        st.caption(f":orange[:material/warning:] {escape_markdown(warning)}")
     if record.error:
-        st.error(literal(record.error), icon=":material/error:")
+        st.error(escape_markdown(record.error), icon=":material/error:")
         st.caption(
             "The end of the log says where it happened. Fix the cause, then resume it, or launch it again."
             if record.state == "failed"
@@ -35,7 +35,7 @@ def summary(run: Run, record: Record) -> None:
         {
             "Took": (
                 duration(record.seconds) if record.seconds else "–",
-                f"ended {moment(record.ended)}" if record.ended else "",
+                f"ended {format_time(record.ended)}" if record.ended else "",
             ),
             _unit(record): (
                 f"{int(record.progress.get('done') or 0)} of {total}" if total else "–",
@@ -47,7 +47,9 @@ def summary(run: Run, record: Record) -> None:
     )
     if "engine" in record.counts:
         how = "all at once" if record.counts["engine"] == "replicas" else "one after another"
-        st.caption(f"Fits {how} ({literal(record.counts['engine'])}). {literal(record.counts['engine_why'])}")
+        st.caption(
+            f"Fits {how} ({escape_markdown(record.counts['engine'])}). {escape_markdown(record.counts['engine_why'])}"
+        )
     doctor_sections.badge_line(run)
     if record.state == "done" and st.button("See the results", icon=":material/fact_check:", type="primary"):
         state.open_page("results", **{state.RUN: run.id})
@@ -65,7 +67,7 @@ def _unit_note(record: Record) -> str:
 
 def choose_section() -> None:
     """The choice between curves, log and settings; outside the part that is polled, so that it stays."""
-    state.choose(state.DETAIL, SECTIONS, "Curves")
+    state.init_state(state.DETAIL, SECTIONS, "Curves")
     st.segmented_control(
         "Show", SECTIONS, key=state.DETAIL, required=True, persist_state="session", label_visibility="collapsed"
     )
@@ -101,14 +103,12 @@ def _line(event: dict[str, Any]) -> str:
         return ""
     fit = f"repeat {event['repeat'] + 1}, fold {event['fold'] + 1}: " if event.get("fold") is not None else ""
     if kind == "log":
-        return f"{moment(event['time'], seconds=True)}  {fit}{values.get('message', '')}"
+        return f"{format_time(event['time'], seconds=True)}  {fit}{values.get('message', '')}"
     if kind == "trainable":
         rates = ", ".join(f"{part} at {rate:g}" for part, rate in values.get("rates", {}).items())
-        return f"{moment(event['time'], seconds=True)}  {fit}{values['parameters']:,} parameters train from epoch {event['epoch']}: {rates}"
+        return f"{format_time(event['time'], seconds=True)}  {fit}{values['parameters']:,} parameters train from epoch {event['epoch']}: {rates}"
     listed = ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in values.items())
-    return (
-        f"{moment(event['time'], seconds=True)}  {fit}{'started' if kind == 'replicate_started' else 'done'}, {listed}"
-    )
+    return f"{format_time(event['time'], seconds=True)}  {fit}{'started' if kind == 'replicate_started' else 'done'}, {listed}"
 
 
 def _short(value: object) -> str:

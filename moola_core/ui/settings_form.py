@@ -14,7 +14,7 @@ from moola_core.errors import SpecError
 from moola_core.features.catalog import FEATURES, PRICE_PATH
 from moola_core.specs import KINDS, change, differences, settings
 from moola_core.specs.choices import choices
-from moola_core.ui.widgets import literal
+from moola_core.ui.widgets import escape_markdown
 
 PARTS = {
     "training": "Training",
@@ -45,14 +45,14 @@ def fields(kind: str) -> dict[str, FieldInfo]:
 
 
 @dataclass(frozen=True)
-class Draft:
+class FormState:
     """A spec as far as it is typed: `spec` is None while something is wrong; `errors` by setting, "" for the whole."""
 
     spec: Any
     errors: dict[str, str]
 
 
-def check(base: Any, typed: dict[str, Any]) -> Draft:
+def check(base: Any, typed: dict[str, Any]) -> FormState:
     """The base with what was typed, or what is wrong with each setting and with all together."""
     errors = {}
     for name, value in typed.items():
@@ -61,9 +61,9 @@ def check(base: Any, typed: dict[str, Any]) -> Draft:
         if problem and name in problem:
             errors[name] = problem.split(": ", 1)[-1]
     if errors:
-        return Draft(None, errors)
+        return FormState(None, errors)
     problem = _problem(base, typed)
-    return Draft(None, {"": problem}) if problem else Draft(change(base, typed), {})
+    return FormState(None, {"": problem}) if problem else FormState(change(base, typed), {})
 
 
 def changed(base: Any, spec: Any) -> dict[str, tuple[Any, Any]]:
@@ -108,11 +108,11 @@ def _draw(part: str, base: Any, grades: list[str]) -> None:
 def _explained_field(base: Any, name: str, standard: Any, grades: list[str]) -> None:
     """One setting with its meaning and, where it is wrong, why."""
     _field(base, name, standard, grades)
-    st.caption(literal(str(fields(base.kind)[name].description or "")))
+    st.caption(escape_markdown(str(fields(base.kind)[name].description or "")))
     value = _typed(base, name, standard)
     problem = "" if _same(value, standard) else check(base, {name: value}).errors.get(name)
     if problem:
-        st.markdown(f":red[:material/error: {literal(problem)}]")
+        st.markdown(f":red[:material/error: {escape_markdown(problem)}]")
 
 
 def _key(base: Any, name: str) -> str:

@@ -54,7 +54,7 @@ def remember(key: str) -> str | None:
     return st.session_state.get(key)
 
 
-def choose(key: str, options: Sequence[Any], default: Any) -> None:
+def init_state(key: str, options: Sequence[Any], default: Any) -> None:
     """Give `key` a value among `options` before its widget is drawn: the session's, else the URL's, else `default`."""
     text = asked(key)
     if key not in st.session_state and text:
@@ -69,7 +69,7 @@ def choose(key: str, options: Sequence[Any], default: Any) -> None:
 
 
 def choose_number(key: str, low: int, high: int, default: int) -> None:
-    """As `choose`, for a whole number between `low` and `high`."""
+    """As `init_state`, for a whole number between `low` and `high`."""
     if key not in st.session_state:
         text, number = asked(key), default
         # str.isdigit alone takes signs such as ² that int() refuses, and int() refuses numbers of thousands of digits.
@@ -81,7 +81,7 @@ def choose_number(key: str, low: int, high: int, default: int) -> None:
     st.session_state[key] = min(max(st.session_state[key], low), high)
 
 
-def publish(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None:
+def write_query_params(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None:
     """Copy the session's values of `keys` to the URL; a default is left out."""
     values = {key: st.session_state.get(key) for key in keys}
     parameters = {

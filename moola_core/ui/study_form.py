@@ -15,7 +15,7 @@ from moola_core.runs.record import Record
 from moola_core.sections.formatting import duration
 from moola_core.specs import Compare, Data, Plan, Study
 from moola_core.ui import loaders, selecting, state, widgets
-from moola_core.ui.widgets import literal
+from moola_core.ui.widgets import escape_markdown
 
 BASELINE_S = 6.0  # a baseline takes about so long for all its fits
 
@@ -43,13 +43,13 @@ def new_study(dataset: Dataset) -> None:
     try:
         asked = studies.study(name, start, loaders.data_of(dataset), changes if name in studies.PRETRAINED else {})
         st.caption(
-            f"Arms: {literal(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "
+            f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "
             f"{asked.base.training.folds} folds, about {duration(study_seconds(asked, dataset))}."
         )
         refuse_impossible(asked, dataset)
         spec = asked
     except MoolaError as error:
-        widgets.explain(error)
+        widgets.show_error(error)
     launcher = loaders.launcher()
     with st.container(horizontal=True):
         if st.button("Start the study", type="primary", icon=":material/play_arrow:", disabled=spec is None):
@@ -97,7 +97,7 @@ def study_seconds(spec: Study, dataset: Dataset) -> float:
 def new_comparison(records: tuple[Record, ...]) -> None:
     """Choose finished runs; the first is what the others are compared with."""
     done = {record.run_id: record for record in records if record.state == "done"}
-    titles = widgets.distinct({run_id: widgets.title_of(record) for run_id, record in done.items()})
+    titles = widgets.unique_titles({run_id: widgets.title_of(record) for run_id, record in done.items()})
     with st.container(horizontal=True, vertical_alignment="bottom"):
         selected = st.multiselect(
             "Runs, the baseline first", list(titles), format_func=titles.__getitem__, key="compared", width=640
@@ -106,6 +106,6 @@ def new_comparison(records: tuple[Record, ...]) -> None:
             try:
                 comparable(loaders.store(), selected)
             except MoolaError as error:
-                widgets.explain(error)
+                widgets.show_error(error)
                 return
             _follow(loaders.launcher().submit(Compare(runs=tuple(selected)), name="comparison", parent=selected[0]))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from moola_core.diagnostics.results import Evaluation
 from moola_core.targets import Judgement, at, judge
-from moola_core.ui.widgets import literal
+from moola_core.ui.widgets import escape_markdown
 
 
 def targets_table(latest: Evaluation | None, baseline: Evaluation | None) -> None:
@@ -16,7 +16,7 @@ def targets_table(latest: Evaluation | None, baseline: Evaluation | None) -> Non
     judged = judge({}, classes)
     columns = {
         "Target": [row.target.title for row in judged],
-        "Wanted": [literal(row.target.wanted) for row in judged],
+        "Wanted": [escape_markdown(row.target.wanted) for row in judged],
     }
     for name, result in (("Latest run", latest), ("Baseline", baseline)):
         if result is not None:

@@ -18,7 +18,7 @@ from moola_core.errors import MoolaError
 from moola_core.runs.record import Record
 from moola_core.sections.headlines import Headline
 from moola_core.ui import state
-from moola_core.ui.markup import literal
+from moola_core.ui.markup import escape_markdown
 
 FIGURE_PIXELS = 184
 STATES = {
@@ -73,7 +73,7 @@ def _zip(charts: dict[str, go.Figure]) -> bytes:
     return packed.getvalue()
 
 
-def badge(state: str) -> str:
+def state_badge(state: str) -> str:
     """A run's state as markdown."""
     colour, icon = STATES.get(state, ("gray", "help"))
     return f":{colour}-badge[:material/{icon}: {state}]"
@@ -81,16 +81,16 @@ def badge(state: str) -> str:
 
 def title_of(record: Record) -> str:
     """What a run is called: its name, or its preset, with the time at which it was made."""
-    return f"{record.name or record.preset or 'run'} · {moment(record.created)}"
+    return f"{record.name or record.preset or 'run'} · {format_time(record.created)}"
 
 
-def distinct(texts: dict[str, str]) -> dict[str, str]:
+def unique_titles(texts: dict[str, str]) -> dict[str, str]:
     """Texts by run id, the id's end added where two are the same: a picker's answer comes back as its text alone."""
     count = Counter(texts.values())
     return {key: text if count[text] == 1 else f"{text} · {key[-4:]}" for key, text in texts.items()}
 
 
-def moment(text: str | None, seconds: bool = False) -> str:
+def format_time(text: str | None, seconds: bool = False) -> str:
     """A stored UTC time as `22 Nov 14:05` in the server's zone, or with seconds `14:05:09`; empty when there is none."""
     if not text:
         return ""
@@ -99,7 +99,7 @@ def moment(text: str | None, seconds: bool = False) -> str:
     return time.astimezone().strftime("%H:%M:%S" if seconds else "%d %b %H:%M")
 
 
-def empty(title: str, body: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:
+def empty_state(title: str, body: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:
     """An empty state: what is missing, what to do, and the buttons that do it."""
     with st.container(border=True, key="empty"):
         st.markdown(f"**{title}**")
@@ -110,19 +110,21 @@ def empty(title: str, body: str, actions: Sequence[tuple[str, Callable[[], Any]]
                     action()
 
 
-def explain(error: MoolaError) -> None:
+def show_error(error: MoolaError) -> None:
     """A user's error: what, where, and how to fix it."""
-    where = f"{literal(error.where)}  \n" if error.where else ""
-    st.error(f"{where}{literal(error.what)}", icon=":material/error:")
+    where = f"{escape_markdown(error.where)}  \n" if error.where else ""
+    st.error(f"{where}{escape_markdown(error.what)}", icon=":material/error:")
     if error.hint:
-        st.caption(f"How to fix: {literal(error.hint)}")
+        st.caption(f"How to fix: {escape_markdown(error.hint)}")
 
 
 def window_links(texts: dict[str, str], key: str, run_id: str | None = None) -> None:
     """A button a window, by its id, that opens it, with the predictions of the run `run_id` where one is given."""
     also = {state.RUN: run_id} if run_id else {}
     for window_id, text in texts.items():
-        if st.button(literal(text), key=f"{key}_{window_id}", type="tertiary", icon=":material/candlestick_chart:"):
+        if st.button(
+            escape_markdown(text), key=f"{key}_{window_id}", type="tertiary", icon=":material/candlestick_chart:"
+        ):
             state.open_windows(window=window_id, **also)
 
 
@@ -145,4 +147,4 @@ def figures(values: dict[str, tuple[str, str]]) -> None:
             with st.container(border=True, width=FIGURE_PIXELS, height="stretch", gap=None):
                 # The metric's own note would be cut off where it does not fit.
                 st.metric(name, value)
-                st.caption(literal(note))
+                st.caption(escape_markdown(note))

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.market.windows import Windows
-from moola_core.ui import answers, selecting, state, stepper, widgets
+from moola_core.ui import selecting, state, stepper, widgets, window_table
 
 ALL = "all"
 NO_FILTER = {state.TRUE: "", state.GRADE: "", state.PREDICTED: "", state.OUTCOME: "", state.ERROR: 0}
@@ -19,41 +19,41 @@ FILTER_PIXELS, ERROR_PIXELS, WINDOW_PIXELS = 140, 200, 330
 
 def repeat_picker(predictions: pd.DataFrame | None) -> int | None:
     """Which repeat's predictions to show; None for all of them."""
-    known = answers.repeats(predictions)
+    known = window_table.repeats(predictions)
     if len(known) < 2:
         return known[0] if known else None
     options = [ALL, *(str(value) for value in known)]
-    state.choose(state.REPEAT, options, ALL)
+    state.init_state(state.REPEAT, options, ALL)
     name = st.selectbox("Repeat", options, key=state.REPEAT, format_func=_repeat_name, width=FILTER_PIXELS)
     return None if name == ALL else int(name)
 
 
-def filters(windows: Windows, has_answers: bool) -> answers.Filter:
+def filters(windows: Windows, has_answers: bool) -> window_table.Filter:
     """Draw the filters and return what they select."""
     true = _one_of(state.TRUE, "Class", windows.classes)
     grades = sorted({str(grade) for grade in windows.grade} - {""})
     grade = _one_of(state.GRADE, "Grade", grades) if grades else ""
     if not has_answers:
-        return answers.Filter(true=true, grade=grade)
-    outcome = _one_of(state.OUTCOME, "Result", tuple(answers.OUTCOMES), answers.OUTCOMES)
+        return window_table.Filter(true=true, grade=grade)
+    outcome = _one_of(state.OUTCOME, "Result", tuple(window_table.OUTCOMES), window_table.OUTCOMES)
     predicted = _one_of(state.PREDICTED, "Predicted class", windows.classes)
     state.choose_number(state.ERROR, 0, FAR_BARS, 0)
     error = st.number_input(
         "Minimum center error (bars)", 0, FAR_BARS, key=state.ERROR, persist_state="session", width=ERROR_PIXELS
     )
-    return answers.Filter(true=true, grade=grade, predicted=predicted, outcome=outcome, error=int(error or 0))
+    return window_table.Filter(true=true, grade=grade, predicted=predicted, outcome=outcome, error=int(error or 0))
 
 
 def order_picker(has_answers: bool) -> str:
     """Draw the choice of order and return it."""
     if not has_answers:
         return "file"
-    state.choose(state.ORDER, list(answers.ORDERS), "file")
+    state.init_state(state.ORDER, list(window_table.ORDERS), "file")
     return st.selectbox(
         "Order",
-        list(answers.ORDERS),
+        list(window_table.ORDERS),
         key=state.ORDER,
-        format_func=lambda key: answers.ORDERS[key],
+        format_func=lambda key: window_table.ORDERS[key],
         persist_state="session",
         width=220,
     )
@@ -86,19 +86,19 @@ def clear_filters() -> None:
 def missing(table: pd.DataFrame) -> None:
     """Say why the window that a link asks for is not shown, and what to do."""
     window_id = st.session_state[state.WINDOW]
-    name = widgets.literal(window_id[:60])
+    name = widgets.escape_markdown(window_id[:60])
     if window_id in set(table["window_id"].astype(str)):
         clear = ("Drop the filters", lambda: state.open_windows(window=window_id))
         body = "It is among the windows of this dataset. Drop the filters to see it."
-        widgets.empty(f"Window {name} does not pass these filters", body, [clear])
+        widgets.empty_state(f"Window {name} does not pass these filters", body, [clear])
     else:
         first = ("Show the first window", lambda: state.open_windows())
         body = "The file may have changed since the link was made, or the link belongs to another dataset."
-        widgets.empty(f"There is no window {name} in this dataset", body, [first])
+        widgets.empty_state(f"There is no window {name} in this dataset", body, [first])
 
 
 def _one_of(key: str, title: str, options: tuple[str, ...] | list[str], names: dict[str, str] | None = None) -> str:
-    state.choose(key, ["", *options], "")
+    state.init_state(key, ["", *options], "")
     return st.selectbox(
         title,
         ["", *options],

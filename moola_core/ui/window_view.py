@@ -12,8 +12,8 @@ from moola_core.features.catalog import names
 from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
 from moola_core.runs.predictions import PredictionTable
-from moola_core.ui import answers, loaders
-from moola_core.ui.widgets import literal
+from moola_core.ui import loaders, window_table
+from moola_core.ui.widgets import escape_markdown
 
 FEATURES = names(("relativity",))
 
@@ -27,7 +27,7 @@ def view(windows: Windows, row: int, dataset: Dataset, predicted: pd.DataFrame, 
         times=times(windows, row, dataset),
         swings=_swings(prices),
         true=(float(windows.start[row]), float(windows.end[row])) if known else None,
-        predicted=answers.pointers(predicted),
+        predicted=window_table.pointers(predicted),
         features=_features(prices) if strips else None,
         names=FEATURES if strips else (),
     )
@@ -56,9 +56,9 @@ def times(windows: Windows, row: int, dataset: Dataset) -> list[str]:
 
 def facts(windows: Windows, row: int, judged: pd.Series, predicted: pd.DataFrame) -> None:
     """Label, prediction, probabilities and pointers of the window, as text."""
-    right = answers.outcome(judged)
-    grade = f" :gray-badge[grade {literal(str(judged['grade']))}]" if judged["grade"] else ""
-    st.markdown(f"#### {literal(str(judged['label']))}{grade}")
+    right = window_table.outcome(judged)
+    grade = f" :gray-badge[grade {escape_markdown(str(judged['grade']))}]" if judged["grade"] else ""
+    st.markdown(f"#### {escape_markdown(str(judged['label']))}{grade}")
     if right == "unseen":
         st.caption("No prediction for this window in the selected run.")
     else:
@@ -75,11 +75,13 @@ def _probabilities(predicted: pd.DataFrame, label: str) -> None:
     for name, values in PredictionTable(predicted).by_class.items():
         span = f" ({values.min():.2f} to {values.max():.2f})" if len(values) > 1 else ""
         mark = " ← label" if name == label else ""
-        st.progress(float(np.clip(values.mean(), 0, 1)), text=f"{literal(name)} {values.mean():.2f}{span}{mark}")
+        st.progress(
+            float(np.clip(values.mean(), 0, 1)), text=f"{escape_markdown(name)} {values.mean():.2f}{span}{mark}"
+        )
 
 
 def _pointer_table(windows: Windows, row: int, predicted: pd.DataFrame) -> None:
-    pairs = answers.pointers(predicted)
+    pairs = window_table.pointers(predicted)
     start, end = windows.start[row], windows.end[row]
     if not (np.isfinite(start) or pairs):
         st.caption("The window has no expansion pointer.")

@@ -10,13 +10,13 @@ import pytest
 
 from moola_core.charts import attribution, calibration, comparison, correlation, evaluation, predictions, slices
 from moola_core.charts.data import to_csv
-from moola_core.charts.markup import literal, plain
+from moola_core.charts.markup import escape_html, plain
 from moola_core.diagnostics.results import Confusion, FoldShare, Slice
 from moola_core.runs import codec
 from tests.app_samples import CLASSES, make_attribution, make_comparison, make_data, make_features
 
 MARKS = "<b>x</b> & <a href='https://evil.example'>y</a>"
-SAFE = literal(MARKS)
+SAFE = escape_html(MARKS)
 
 
 def renamed(found, old: str):
@@ -84,4 +84,4 @@ def test_what_is_downloaded_is_the_text_itself(features):
 
 @pytest.mark.parametrize("text", ["", "a < b & c > d", "&amp;", MARKS, "&lt;b&gt;"])
 def test_literal_can_be_taken_back(text):
-    assert plain(literal(text)) == text
+    assert plain(escape_html(text)) == text

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import re
+from pathlib import Path
 
 import pytest
 
+import moola_core
 from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
 from moola_core.diagnostics.doctor.check import SEVERITIES
 from moola_core.errors import SpecError
@@ -144,7 +148,7 @@ RULES: dict[str, tuple[dict, dict]] = {
     ),
     "units": ({"center_mae_bars": 10, "center_target_frac": 0.02, "window_bars": 105}, {"center_mae_bars": 2.0}),
     "calibration_noise": (
-        {"ece": 0.179, "ece_honest_median": 0.17, "ece_honest_95": 0.22, "ece_convention": "mean"},
+        {"ece": 0.179, "ece_calibrated_median": 0.17, "ece_calibrated_95": 0.22, "ece_convention": "mean"},
         {"ece": 0.4},
     ),
     "arms_differ": (
@@ -185,6 +189,52 @@ def test_a_check_finds_what_it_is_for_and_nothing_else(check):
     assert not after.findings and after.passed == (check,)
 
 
+DOCTOR = Path(moola_core.__file__).parent / "diagnostics" / "doctor"
+PRODUCERS = [
+    *(DOCTOR / f"{name}.py" for name in ("reading", "of_runs", "reported", "reference", "flips")),
+    DOCTOR.parents[0] / "results" / "doctor.py",
+    DOCTOR.parents[1] / "launch" / "worker" / "doctor.py",
+]
+
+
+def facts_read() -> dict[str, set[str]]:
+    """The facts that each module of checks reads of its case."""
+    read = {}
+    for path in set(DOCTOR.glob("*.py")) - set(PRODUCERS):
+        names = re.findall(r"""case(?:\[|\.get\()"(\w+)"[\])]""", path.read_text(encoding="utf-8"))
+        read[path.stem] = set(names)
+    return read
+
+
+def facts_made() -> set[str]:
+    """Every string in the modules that make facts, and what their f-strings make of these."""
+    made: set[str] = set()
+    for path in PRODUCERS:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        words = {word for word in words if word.isidentifier()}
+        forms = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+        for _ in range(2):  # an f-string may be filled with what another has made
+            words |= {filled for form in forms for word in words for filled in fill(form, word)}
+        made |= words
+    return made
+
+
+def fill(form: ast.JoinedStr, word: str) -> list[str]:
+    """The f-string with the word in its one place; empty where it has more places."""
+    parts = [str(part.value) if isinstance(part, ast.Constant) else word for part in form.values]
+    return ["".join(parts)] if sum(isinstance(part, ast.FormattedValue) for part in form.values) == 1 else []
+
+
+def test_every_fact_that_a_check_reads_is_made_somewhere():
+    made, read = facts_made(), facts_read()
+    assert sum(map(len, read.values())) > 60 and "trees_gap_low" in made and "trees_gap_lower" not in made
+    for module, names in read.items():
+        assert names <= made, f"doctor/{module}.py reads {sorted(names - made)}, which no producer makes"
+    ruled = {name for facts, healthy in RULES.values() for name in facts | healthy}
+    assert ruled <= made, f"RULES here has facts that no producer makes: {sorted(ruled - made)}"
+
+
 def test_a_loss_that_fell_while_no_weight_moved_is_luck():
     fell = {"train_loss_first": 0.71, "train_loss_last": 0.69, "learning_rate": 1e-6}
     assert found("too_little_training", fell | {"moved": 0.0002}).findings
@@ -194,15 +244,15 @@ def test_a_loss_that_fell_while_no_weight_moved_is_luck():
 def test_a_short_patience_is_named_however_the_fits_ended():
     october = {"epochs": 20, "patience": 5, "best_epochs": [15, 14, 17, 16, 11], "epochs_run": [20, 19, 20, 20, 16]}
     (finding,) = found("stopped_too_early", october).findings
-    assert finding.severity == "harms" and "60% of the fits" in finding.summary and "limit of 20" in finding.summary
+    assert finding.severity == "error" and "60% of the fits" in finding.summary and "limit of 20" in finding.summary
     (finding,) = found("stopped_too_early", october | {"best_epochs": [16] * 5, "epochs_run": [20] * 5}).findings
-    assert finding.severity == "note" and "0% of the fits" in finding.summary
+    assert finding.severity == "info" and "0% of the fits" in finding.summary
     assert not found("stopped_too_early", october | {"patience": 10, "epochs_run": [20] * 5}).findings
 
 
 def test_a_simple_model_is_judged_against_the_best_network():
     rows = [row("linear", 0.1, "helps"), row("linear", 5.0, "helps", metric="center_mae_bars")]
-    for delta, verdict, severity in ((0.02, "undecided", "note"), (0.1, "helps", "harms")):
+    for delta, verdict, severity in ((0.02, "undecided", "info"), (0.1, "helps", "error")):
         last = row("linear", delta, verdict, against="full")
         (finding,) = found("simple_arm", {"reference_arms": ["linear"], "verdicts": [*rows, last]}).findings
         assert (
@@ -218,16 +268,16 @@ def test_an_open_study_is_told_in_macro_f1_and_a_note_spoils_nothing():
     rows = [row("full", 0.06, "undecided"), row("full", -0.6, "undecided", metric="center_mae_bars")]
     (finding,) = examine(Case("study", {"n_windows": 174, "verdicts": rows}, None), [CHECKS["underpowered"]]).findings
     assert "full against scratch is +0.060 in macro F1" in finding.summary and finding.evidence["undecided"] == 1
-    assert finding.severity == "note" and not finding.spoils
+    assert finding.severity == "info" and not finding.invalidates
 
 
 def test_a_model_at_chance_is_not_called_boastful():
     """Its answers are best divided by infinity, whatever they are."""
     boasting = RULES["miscalibrated"][0] | {"temperature_gain_low": 0.01}
     for low, severity, told in (
-        (0.6, "harms", "dividing"),
-        (0.4, "note", "no temperature"),
-        (None, "note", "no temperature"),
+        (0.6, "error", "dividing"),
+        (0.4, "info", "no temperature"),
+        (None, "info", "no temperature"),
     ):
         (finding,) = found("miscalibrated", boasting | {"auroc_low": low}).findings
         assert finding.severity == severity and told in finding.summary
@@ -254,7 +304,7 @@ def test_causes_come_before_symptoms_and_are_named():
     findings = examine(Case("finetune", facts, SPEC)).findings
     order = [finding.check for finding in findings]
     assert order == ["head_too_wide", "loss_at_chance", "constant_folds", "worse_than_majority"]
-    assert findings[2].explained_by == ("head_too_wide", "loss_at_chance") and "ECE" in findings[2].spoils
+    assert findings[2].explained_by == ("head_too_wide", "loss_at_chance") and "ECE" in findings[2].invalidates
     assert f"{math.log(3):.3f}" in findings[1].summary
 
 
@@ -263,13 +313,13 @@ def test_what_weak_data_explains_is_a_note():
     weak |= {"fold_largest_share": [1.0, 0.8, 0.7, 0.9, 0.6]}
     severities = {f.check: f.severity for f in examine(Case("finetune", weak, SPEC)).findings}
     assert severities == {
-        "loss_at_chance": "note",
-        "constant_folds": "note",
-        "worse_than_majority": "note",
-        "simple_model": "note",
+        "loss_at_chance": "info",
+        "constant_folds": "info",
+        "worse_than_majority": "info",
+        "simple_model": "info",
     }
     strong = weak | SIGNAL | {"reference_gap_high": -0.1, "fold_largest_share": [1.0, 1.0, 0.8, 0.7, 0.9]}
-    assert all(f.severity != "note" for f in examine(Case("finetune", strong, SPEC)).findings)
+    assert all(f.severity != "info" for f in examine(Case("finetune", strong, SPEC)).findings)
 
 
 def test_the_rate_that_mends_sigma_gets_it_there():
@@ -286,7 +336,7 @@ def test_a_user_can_register_a_check_and_only_once():
 
         def judge(self, case):
             return (
-                self.finding("note", f"{case['n_windows']} windows.", {}, "None needed.")
+                self.finding("info", f"{case['n_windows']} windows.", {}, "None needed.")
                 if case["n_windows"] % 2
                 else None
             )
@@ -297,7 +347,7 @@ def test_a_user_can_register_a_check_and_only_once():
         with pytest.raises(SpecError, match="odd_windows"):
             register(Odd)
     finally:
-        CHECKS.pop("odd_windows")
+        CHECKS.remove("odd_windows")
 
 
 def test_a_missing_fact_is_said_in_words():
@@ -317,24 +367,24 @@ def findings_of(check: str, facts: dict) -> list:
         (
             {"trees_auroc": 0.78, "trees_auroc_low": 0.7, "trees_gap_low": -0.3, "trees_gap_high": -0.1},
             "The windows hold more",
-            "harms",
+            "error",
         ),
         (
             {"trees_auroc": 0.55, "trees_auroc_low": 0.42, "trees_gap_low": -0.3, "trees_gap_high": -0.1},
             "cannot be told",
-            "note",
+            "info",
         ),
         (
             {"trees_auroc": 0.62, "trees_auroc_low": 0.53, "trees_gap_low": -0.2, "trees_gap_high": 0.05},
             "cannot be told",
-            "note",
+            "info",
         ),
         (
             {"trees_auroc": 0.45, "trees_auroc_low": 0.38, "trees_gap_low": 0.01, "trees_gap_high": 0.2},
             "finds less",
-            "note",
+            "info",
         ),
-        ({}, "was not measured", "harms"),
+        ({}, "was not measured", "error"),
     ],
 )
 def test_that_the_windows_hold_more_is_said_where_trees_surely_read_it(trees, word, severity):
@@ -354,25 +404,25 @@ def test_that_the_windows_hold_more_is_said_where_trees_surely_read_it(trees, wo
 )
 def test_a_simple_arm_that_is_better_is_not_said_to_do_as_well(verdict, title):
     (finding,) = findings_of("simple_arm", {"reference_arms": ["linear"], "verdicts": [row("linear", 0.18, verdict)]})
-    assert finding.title == title and (finding.severity == "harms") == (verdict == "helps")
+    assert finding.title == title and (finding.severity == "error") == (verdict == "helps")
 
 
 @pytest.mark.parametrize(
     ("gains", "severity"),
     [
         ({"center": gap(5.0, 2.0), "length": gap(1.0, 0.5)}, None),
-        ({"center": gap(0.0, 0.6), "length": gap(1.0, 0.5)}, "harms"),
-        ({"center": gap(1.0, 3.0)}, "note"),
-        ({"center": gap(5.0, 2.0), "length": gap(-40.0, 5.0)}, "harms"),
-        ({"center": gap(5.0, 2.0), "length": gap(0.0, 0.2)}, "note"),
-        ({"center": gap(-0.1, 1.2)}, "note"),
+        ({"center": gap(0.0, 0.6), "length": gap(1.0, 0.5)}, "error"),
+        ({"center": gap(1.0, 3.0)}, "info"),
+        ({"center": gap(5.0, 2.0), "length": gap(-40.0, 5.0)}, "error"),
+        ({"center": gap(5.0, 2.0), "length": gap(0.0, 0.2)}, "info"),
+        ({"center": gap(-0.1, 1.2)}, "info"),
     ],
 )
 def test_pointers_that_do_not_beat_the_constant_are_a_finding_as_grave_as_its_interval(gains, severity):
     findings = findings_of("pointers_no_better", {"pointer_gains": gains})
     assert [finding.severity for finding in findings] == ([severity] if severity else [])
     for finding in findings:
-        assert ("cannot be told" in finding.advice) == (severity == "note")
+        assert ("cannot be told" in finding.advice) == (severity == "info")
         assert f"{gains['center']['low']:+.1f} to {gains['center']['high']:+.1f}" in finding.summary
 
 

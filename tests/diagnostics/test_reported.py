@@ -82,8 +82,8 @@ def test_the_honest_band_is_that_of_simulated_honest_models():
             inside = [(q > a) & (q <= b) for a, b in itertools.pairwise(edges)]
             each.append(sum(abs(z[i].mean() - q[i].mean()) * i.mean() for i in inside if i.any()))
         values.append(np.mean(each))
-    assert facts["ece_honest_median"] == pytest.approx(np.median(values), abs=0.03)
-    assert facts["ece_honest_95"] == pytest.approx(np.quantile(values, 0.95), abs=0.03)
+    assert facts["ece_calibrated_median"] == pytest.approx(np.median(values), abs=0.03)
+    assert facts["ece_calibrated_95"] == pytest.approx(np.quantile(values, 0.95), abs=0.03)
 
 
 def test_a_healthy_report_yields_nothing():

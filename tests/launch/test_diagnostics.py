@@ -71,7 +71,7 @@ def test_what_cannot_be_computed_is_a_sentence_and_the_run_is_done(demo_files, t
 
 
 def test_an_unexpected_error_loses_only_its_diagnostic(demo_files, tmp_path, monkeypatch):
-    monkeypatch.setitem(diagnose.OF_RUN, "calibration", lambda run, windows: 1 / 0)
+    monkeypatch.setitem(diagnose.RUN_DIAGNOSTICS, "calibration", lambda run, windows: 1 / 0)
     run = finished(Store(tmp_path), demo_files)
     assert run.record.state == "done" and "calibration could not be computed" in run.record.warnings[0]
     assert "why_not" in run.result("calibration") and "cosines" in run.result("balance")

@@ -244,11 +244,13 @@ def test_a_checkpoint_that_cannot_be_used_is_a_finding_before_the_launch(
     assert main(arguments) == 0
     for found in (restore(Diagnosis, run.result("doctor")), restore(Diagnosis, json.loads(capsys.readouterr().out))):
         (finding,) = [one for one in found.findings if one.check == "checkpoint_unfit"]
-        assert finding.severity == "blocks" and reference.split("/")[-1] in finding.summary
+        assert finding.severity == "critical" and reference.split("/")[-1] in finding.summary
         assert {"head_too_wide", "overlapping_folds"} <= set(found.passed), "the other checks go on"
     if kind == "another size":
         assert parse(finding.spec) == change(spec, {"layers": 1}), "what the checkpoint itself says is put into the run"
-        assert not [one for one in doctor.planned(parse(finding.spec), store.root).findings if one.severity == "blocks"]
+        assert not [
+            one for one in doctor.planned(parse(finding.spec), store.root).findings if one.severity == "critical"
+        ]
 
 
 def test_the_doctor_refuses_a_spec_that_trains_nothing(tmp_path, capsys):
@@ -327,4 +329,4 @@ def test_arms_of_unequal_size_are_named_in_a_comparison(store, demo_files):
 
     assert "arms_differ" not in looked_at(small, large), "size is what is compared"
     found = looked_at(small, longer)["arms_differ"]
-    assert found.severity == "harms" and "epochs" in found.summary and "underpowered" in looked_at(small, large)
+    assert found.severity == "error" and "epochs" in found.summary and "underpowered" in looked_at(small, large)

@@ -33,7 +33,9 @@ def table(windows):
 @pytest.fixture
 def bring_in(capsys, tmp_path, windows, monkeypatch):
     """Import the table on the command line: exit status, what was printed, and the run if there is one."""
-    monkeypatch.setattr(diagnose, "OF_RUN", {})  # the diagnostics take most of the time, and have tests of their own
+    monkeypatch.setattr(
+        diagnose, "RUN_DIAGNOSTICS", {}
+    )  # the diagnostics take most of the time, and have tests of their own
 
     def run(table, end=".parquet"):
         path = tmp_path / f"theirs{end}"

@@ -9,7 +9,7 @@ import pytest
 from moola_core.errors import RunError, SpecError
 from moola_core.launch import local
 from moola_core.launch.devices import Lock, default_device
-from moola_core.launch.local import LocalLauncher, ensure_worker, look_after
+from moola_core.launch.local import LocalLauncher, ensure_worker, ensure_workers
 from moola_core.presets import preset
 from moola_core.runs import Store
 from moola_core.runs.queue import Queue
@@ -87,12 +87,12 @@ def test_a_visitor_names_files_of_the_data_folder_and_the_store_alone(store, ask
 def test_a_worker_is_started_where_runs_wait_and_leaves_when_idle(store, monkeypatch):
     monkeypatch.setattr(local, "IDLE_S", 0.1)
     monkeypatch.setattr(local, "LOOK_S", 0.0)
-    look_after(store.root)
+    ensure_workers(store.root)
     assert not (store.root / "workers").exists()
     run = store.create(SPEC, queue={"priority": 0, "needs": "auto"})
     Queue(store.root).add(run.record)
     Queue(store.root).pause()
-    look_after(store.root)
+    ensure_workers(store.root)
     assert not (store.root / "workers").exists()
     Queue(store.root).withdraw(run.id)
     ensure_worker(store.root)

@@ -40,7 +40,7 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture
 def finetune(capsys, tmp_path, files, checkpoint, monkeypatch):
     """`moola finetune` from the checkpoint: exit status, what was printed, and the runs of the store."""
-    monkeypatch.setattr(diagnose, "OF_RUN", {})
+    monkeypatch.setattr(diagnose, "RUN_DIAGNOSTICS", {})
 
     def run(*words):
         command = ["finetune", "--windows", files["windows"], "--store", tmp_path, "--checkpoint", checkpoint, *QUICK]

@@ -280,13 +280,13 @@ def test_a_study_none_of_whose_arms_could_be_trained_is_never_done(store, demo_f
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     run = store.create(studies.study("transfer", "quick", data, SMALL | ENCODER))
 
-    def carry_out(child, listen):
+    def execute(child, listen):
         if child.record.kind == "pretrain":
             raise RunError("The loss is not a number from epoch 1 on.")
         child.update(state="done")
 
     with pytest.raises(RunError, match=r"question of the study is not answered.*loss is not a number"):
-        study.work(run, None, carry_out)
+        study.work(run, None, execute)
     assert run.record.counts["untrained"].keys() == {"frozen", "gradual", "full"}
     assert not (run.folder / "results" / "comparison.json").exists()
 
@@ -306,7 +306,7 @@ def test_studies_of_two_tasks_are_refused_where_no_window_has_a_pointer(store, d
 def judging(missing=(), fails=(), helps=()):
     """A worker that trains nothing: every study is done, and in it the arms `helps` help; studies of `fails` fail."""
 
-    def carry_out(child, listen):
+    def execute(child, listen):
         name = child.spec.name
         if name in fails:
             child.update(state="failed", error="The loss is not a number.")
@@ -332,13 +332,13 @@ def judging(missing=(), fails=(), helps=()):
         gone = {arm.name: "It failed." for arm in child.spec.arms if arm.name in missing}
         child.update(state="done", counts={"untrained": gone})
 
-    return carry_out
+    return execute
 
 
-def planned(store, demo_files, carry_out, **changes):
+def planned(store, demo_files, execute, **changes):
     data = Data(windows=str(demo_files["windows"]), bars=str(demo_files["bars"]))
     run = store.create(Plan(preset="quick", data=data, changes=SMALL | changes))
-    plan.work(run, None, carry_out)
+    plan.work(run, None, execute)
     return run, {row["study"]: row for row in run.result("plan")["decisions"]}
 
 

@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from moola_core.errors import SpecError
-from moola_core.metrics import METRICS, Metric, Predictions, measure
+from moola_core.metrics import METRICS, Metric, Predictions, measure, shown_in
 from moola_core.metrics.classification import confusion, majority
 from moola_core.metrics.pointers import overlap
 from moola_core.metrics.ranking import area_under_roc, average_precision
@@ -138,22 +138,53 @@ def test_a_metric_that_does_not_exist_is_answered_with_the_nearest():
         measure(make_predictions(0), names=["acuracy"])
 
 
-def test_a_metric_of_one_file_and_a_line_is_measured():
-    mcc = Metric(
-        name="mcc of a test",
-        title="Matthews correlation",
-        better="higher",
-        task="class",
-        description="Matthews (1975).",
-        score=lambda p, weight: np.array(sk.matthews_corrcoef(p.target, p.predicted, sample_weight=weight)),
-    )
-    METRICS.add("mcc of a test", mcc)
-    try:
-        p = make_predictions(1)
-        assert measure(p)["mcc of a test"] == pytest.approx(sk.matthews_corrcoef(p.target, p.predicted))
-    finally:
-        METRICS.remove("mcc of a test")
-    assert "mcc of a test" not in METRICS
+def make_metric(**fields) -> Metric:
+    """Matthews' correlation, with `fields` of another kind."""
+    whole = {
+        "name": "mcc",
+        "title": "Matthews correlation",
+        "better": "higher",
+        "task": "class",
+        "description": "Matthews (1975).",
+        "shown": ("scores", "terminal", "arms"),
+        "score": lambda p, weight: np.array(sk.matthews_corrcoef(p.target, p.predicted, sample_weight=weight)),
+    }
+    return Metric(**(whole | fields))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "mcc of a test"),
+        ("title", ""),
+        ("description", ""),
+        ("better", "hihger"),
+        ("task", "classes"),
+        ("shown", ("score",)),
+        ("margin", 0.0),
+        ("unit", "bars"),
+        ("by_class", True),
+        ("score", None),
+    ],
+)
+def test_a_metric_that_lacks_something_is_refused_by_its_name_and_field(field, value):
+    blamed = {"by_class": "shown", "score": "formula"}.get(field, field)
+    name = value if field == "name" else "mcc"
+    with pytest.raises(SpecError, match=f"metric '{name}': its {blamed} ") as error:
+        make_metric(**{field: value})
+    assert error.value.hint
+
+
+def test_every_place_shows_metrics_of_one_unit_in_their_order():
+    for place, unit in (("scores", ""), ("hits", ""), ("errors", "bars")):
+        shown = shown_in(place)
+        assert shown and {metric.unit for metric in shown} == {unit}
+        assert [metric.order for metric in shown] == sorted(metric.order for metric in shown)
+    assert {metric.task for place in ("errors", "hits", "pointers") for metric in shown_in(place)} <= {
+        "pointer",
+        "both",
+    }
+    assert {metric.task for metric in shown_in("scores")} == {"class"}
 
 
 def test_only_what_was_predicted_is_measured():

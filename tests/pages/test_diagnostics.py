@@ -14,7 +14,7 @@ from tests.pages.conftest import button, texts
     ("section", "charts", "words"),
     [
         ("Calibration", 3, "Recalibrated on other folds"),
-        ("Balance", 1, "The pointer is starved"),
+        ("Balance", 1, "The pointer task gets almost no gradient"),
         ("Errors", 1, "Most confident errors"),
         ("Transfer", 2, "easier to read"),
     ],

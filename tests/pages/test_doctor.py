@@ -65,9 +65,9 @@ def test_evidence_opens_its_windows_and_its_chart(show, sick):
 
 
 def test_the_badge_is_on_overview_and_runs(show, sick):
-    assert "doctor: 1 blocks" in texts(show("overview"))
+    assert "doctor: 1 critical" in texts(show("overview"))
     at = show("runs", run=sick.id)
-    assert "doctor: 1 blocks" in texts(at) and "1 blocks" in at.dataframe[0].value["doctor"].tolist()
+    assert "doctor: 1 critical" in texts(at) and "1 critical" in at.dataframe[0].value["doctor"].tolist()
     at.button(key=f"doctor_{sick.id}").click().run()
     assert at.title[0].value == "Doctor"
 

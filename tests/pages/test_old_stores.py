@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from moola_core.diagnostics.results import Diagnosis
+from moola_core.diagnostics.results.doctor import SEVERITIES
 from moola_core.reports.formats import markdown
+from moola_core.runs import codec
 from moola_core.runs.store import Store
 from moola_core.sections.registry import build
 from tests.pages.conftest import texts
@@ -82,3 +85,10 @@ def test_old_runs_are_reported(old):
         for run in runs(old, kind):
             report = build(run)
             assert len(report.sections) > 5 and markdown.render(report, "files")
+
+
+def test_findings_of_old_runs_keep_what_they_invalidate_and_how_it_is_drawn(old):
+    reports = [codec.restore(Diagnosis, run.result("doctor")) for run in runs(old, "finetune")]
+    findings = [finding for report in reports for finding in report.findings]
+    assert any(finding.invalidates for finding in findings) and any(finding.diagnostic for finding in findings)
+    assert {finding.severity for finding in findings} <= set(SEVERITIES)

@@ -50,7 +50,7 @@ def test_a_clock_that_is_set_back_changes_no_order(store, monkeypatch):
     from moola_core.runs import store as module
 
     first = put(store)
-    monkeypatch.setattr(module, "now", lambda: "1999-01-01T00:00:00.000+00:00")
+    monkeypatch.setattr(module, "utcnow_iso", lambda: "1999-01-01T00:00:00.000+00:00")
     second = put(store)
     assert [entry.run_id for entry in Queue(store.root).entries()] == [first, second]
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 from moola_core.runs.codec import dumps, loads, restore
+from moola_core.specs.aliases import RESULT_FIELDS, RESULT_VALUES
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,23 @@ def test_what_was_written_comes_back():
 def test_fields_of_other_versions_are_passed_over():
     found = restore(Inner, {"name": "a", "new": 1})
     assert found.name == "a" and found.pair is None
+
+
+def test_a_field_that_was_renamed_is_read_under_its_old_name():
+    @dataclass(frozen=True)
+    class Row:
+        invalidates: tuple[str, ...]
+        diagnostic: str
+
+    assert RESULT_FIELDS["spoils"] == "invalidates"
+    assert restore(Row, {"spoils": ["ECE"], "shows": "calibration"}) == Row(("ECE",), "calibration")
+    assert restore(Row, {"spoils": ["ECE"], "invalidates": [], "diagnostic": ""}) == Row((), "")
+
+
+@pytest.mark.parametrize(("old", "new"), RESULT_VALUES["severity"].items())
+def test_a_word_that_was_renamed_is_read_as_that_of_now(old, new):
+    @dataclass(frozen=True)
+    class Row:
+        severity: str
+
+    assert restore(Row, {"severity": old}) == restore(Row, {"severity": new}) == Row(new)

@@ -44,7 +44,7 @@ def test_findings_keep_their_order_with_evidence_advice_and_the_mend_as_a_comman
     heads = [text for text in blocks(report, "findings", Text) if text.title]
     assert [text.title for text in heads] == [f"{i + 1}. {one['title']}" for i, one in enumerate(found)]
     assert [text.text for text in heads] == [one["summary"] for one in found]
-    assert [text.warning for text in heads] == [one["severity"] == "blocks" for one in found]
+    assert [text.warning for text in heads] == [one["severity"] == "critical" for one in found]
     advice = [text.text for text in blocks(report, "findings", Text) if text.strong == "What to do."]
     assert advice == [one["advice"] for one in found]
     lines = [command.line for command in blocks(report, "findings", Command)]
@@ -77,7 +77,7 @@ def test_what_not_to_read_and_what_could_not_be_judged_are_said(full_run):
     result = full_run.result("doctor")
     (warned,) = [text for text in blocks(report, "doctor", Text) if text.warning]
     assert warned.strong == "Do not read yet:" and all(
-        name in warned.text for one in result["findings"] for name in one["spoils"]
+        name in warned.text for one in result["findings"] for name in one["invalidates"]
     )
     (table,) = blocks(report, "not_judged", Table)
     assert [row[1] for row in table.rows] == [row["why"] for row in result["not_judged"]]

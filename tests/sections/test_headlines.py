@@ -140,15 +140,15 @@ def test_a_probe_is_read_by_the_difference_and_not_by_two_means():
 
 def test_pre_training_learned_something_only_if_it_is_surely_better_than_without_learning():
     for found in SPREAD:
-        verdict = headlines.of_learned(dataclasses.replace(make_learned(), gain=found))
+        verdict = headlines.of_pretraining(dataclasses.replace(make_learned(), gain=found))
         assert verdict.outcome == expected(found) and verdict.headline.startswith("It learned to") == (found.low > 0)
     measures = tuple(
         headlines.Measure(name, 0.5, 0.4, "higher", Interval(0.1, low, 0.3))
         for name, low in (("a", 0.05), ("b", -0.05))
     )
     others = dataclasses.replace(make_learned(), masked_mae=None, measures=measures)
-    assert headlines.of_learned(others).outcome == "open"
-    assert headlines.of_learned(dataclasses.replace(others, measures=measures[:1])).outcome == "supported"
+    assert headlines.of_pretraining(others).outcome == "open"
+    assert headlines.of_pretraining(dataclasses.replace(others, measures=measures[:1])).outcome == "supported"
 
 
 def test_what_is_expected_of_a_feature_is_so_not_so_or_cannot_be_told():
@@ -212,7 +212,7 @@ RULES = {
     ),
     "calibration": ("auroc excess gains", (headlines.of_calibration, headlines.of_recalibration)),
     "transfer": ("", (lambda found: headlines.of_probe(found.probe),)),
-    "learned": ("gain", (headlines.of_learned, lambda found: headlines.of_probe(found.probe))),
+    "learned": ("gain", (headlines.of_pretraining, lambda found: headlines.of_probe(found.probe))),
     "features": ("", (lambda found: headlines.of_expectation(found.expectations[0]),)),
 }
 

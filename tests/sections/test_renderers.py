@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from moola_core.charts import theme
 from moola_core.reports.formats import document, html, markdown
 from moola_core.sections import text
 from moola_core.sections.blocks import (
+    Block,
+    Chart,
     Choice,
     Columns,
     Command,
+    Figure,
     Figures,
     Number,
     Section,
@@ -108,6 +113,51 @@ def test_links_choices_and_columns_are_drawn_everywhere():
     assert text.render(section) == "Doubts\nWindow\nw1\n\nFirst fold."
     every = replace(choice, every=True)
     assert [block.text for block in flat((every,)) if isinstance(block, Text)] == ["First fold.", "Second fold."]
+
+
+TABLE = Table("Some table", ("Column of words",), (("a cell",),), "A note.")
+# A block of each kind, and a word that every drawing of it has.
+BLOCKS = {
+    Text: (Text("A paragraph."), "A paragraph"),
+    Figures: (Figures((Figure("Large figure", Number(0.5, "0.500")),)), "Large figure"),
+    Table: (TABLE, "Column of words"),
+    Chart: (Chart("drawn", "Chart of lines", lambda look: theme.figure(look, 200)), "Chart of lines"),
+    Command: (Command("To see more", "moola runs"), "moola runs"),
+    WindowLinks: (WindowLinks("doubts", (("w1", "a cell"),), TABLE), "a cell"),
+    Choice: (Choice("fold", "Fold", (("one", (Text("First fold."),)),)), "First fold"),
+    Columns: (Columns(((Text("On the left."),), (Text("On the right."),))), "On the right"),
+}
+
+
+def on_page(section) -> str:
+    at = AppTest.from_function(draw_page, kwargs={"section": section}, default_timeout=60).run()
+    assert not at.exception, at.exception
+    drawn = [*at.markdown, *at.metric, *at.code, *at.button, *at.caption]
+    tables = [table.value.to_csv() for table in (*at.table, *at.dataframe)]
+    return "\n".join([*(f"{getattr(one, 'label', '')} {getattr(one, 'value', '')}" for one in drawn), *tables])
+
+
+@pytest.mark.parametrize("kind", get_args(Block), ids=lambda kind: kind.__name__)
+def test_every_kind_of_block_has_every_renderer(kind, full_run):
+    assert kind in BLOCKS, f"give a {kind.__name__} in BLOCKS here"
+    block, word = BLOCKS[kind]
+    section = Section("sample", "Sample", (block,))
+    context = ReportContext(full_run)
+    one = replace(assemble(context, ["targets"]), sections=(replace(section, blocks=tuple(flat(section.blocks))),))
+    drawings = {
+        "page": on_page(section),
+        "terminal": text.render(section),
+        "html": html.render(one),
+        "md": markdown.render(one, "x").replace("\\", ""),
+        "json": document.render(one, context),
+    }
+    for renderer, drawn in drawings.items():
+        assert word in drawn, f"{renderer} does not show a {kind.__name__}"
+
+
+def test_every_section_is_made_of_one_of_the_runs_here(request):
+    made = {section.name for name in RUNS for section in sections(request.getfixturevalue(name))}
+    assert made == set(SECTIONS), "give the samples in tests/reports/conftest.py what it needs"
 
 
 def test_a_block_without_a_renderer_is_named():

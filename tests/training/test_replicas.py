@@ -285,7 +285,7 @@ def test_a_step_on_a_card_waits_for_nothing(device):
         group.step(True)
         group.steps[True]()
         sizes = [int(n) for n in [4] * len(group.loops)]
-        group.batch.fill(group.batch.rows, group.batch.live, sizes, resting=False)
+        group.batch.fill(group.batch.rows, group.batch.live, sizes, encoder_in_eval_mode=False)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

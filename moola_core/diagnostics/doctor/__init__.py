@@ -19,29 +19,25 @@ from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers
 )
 from moola_core.diagnostics.doctor.check import (
     CHECKS,
-    SEVERITIES,
     CannotJudge,
     Case,
     Check,
     fix_spec,
-    load_registered,
     register,
 )
 from moola_core.diagnostics.results import Diagnosis, Finding, NotJudged
+from moola_core.diagnostics.results.doctor import SEVERITIES
 
 __all__ = ["CHECKS", "CannotJudge", "Case", "Check", "examine", "register"]
 
 
 def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
     """All checks that apply to the case (or `checks`): findings with causes before symptoms, and what could not be judged."""
-    if checks is None:
-        load_registered()
-        checks = CHECKS.values()
     findings: list[Finding] = []
     not_judged: list[NotJudged] = []
     passed: list[str] = []
     after: dict[str, tuple[str, ...]] = {}
-    for check in checks:
+    for check in CHECKS.values() if checks is None else checks:
         if case.kind not in check.kinds:
             continue
         try:
@@ -72,5 +68,6 @@ def in_order(findings: list[Finding], after: dict[str, tuple[str, ...]]) -> tupl
     def depth(name: str, seen: tuple[str, ...] = ()) -> int:
         return max((1 + depth(cause, (*seen, name)) for cause in causes[name] if cause not in seen), default=0)
 
+    severities = tuple(SEVERITIES)
     explained = [dataclasses.replace(finding, explained_by=causes[finding.check]) for finding in findings]
-    return tuple(sorted(explained, key=lambda finding: (depth(finding.check), SEVERITIES.index(finding.severity))))
+    return tuple(sorted(explained, key=lambda finding: (depth(finding.check), severities.index(finding.severity))))

@@ -5,16 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any, ClassVar
 
 from moola_core.diagnostics.results import Finding
-from moola_core.errors import SpecError
+from moola_core.diagnostics.results.doctor import SEVERITIES
+from moola_core.registry import Registry
 from moola_core.specs import Diagnose, change
 
-BLOCKS, HARMS, NOTE = "blocks", "harms", "note"
-SEVERITIES = (BLOCKS, HARMS, NOTE)
-ENTRY_POINTS = "moola.checks"
+CRITICAL, ERROR, INFO = SEVERITIES
 
 
 class CannotJudge(Exception):
@@ -52,16 +50,16 @@ class Case:
 class Check(ABC):
     """One rule of the doctor.
 
-    id, title; kinds of case that it applies to; after: checks whose findings explain this one's; spoils: what not to read while
-    the finding stands; shows: the diagnostic that draws the evidence.
+    id, title; kinds of case that it applies to; after: checks whose findings explain this one's; invalidates: what not to read while
+    the finding stands; diagnostic: the diagnostic that draws the evidence.
     """
 
     id: ClassVar[str] = ""
     title: ClassVar[str] = ""
     kinds: ClassVar[tuple[str, ...]] = ("finetune", "reported")
     after: ClassVar[tuple[str, ...]] = ()
-    spoils: ClassVar[tuple[str, ...]] = ()
-    shows: ClassVar[str] = ""
+    invalidates: ClassVar[tuple[str, ...]] = ()
+    diagnostic: ClassVar[str] = ""
 
     @abstractmethod
     def judge(self, case: Case) -> Finding | None:
@@ -76,26 +74,20 @@ class Check(ABC):
         spec: dict[str, Any] | None = None,
         title: str = "",
     ) -> Finding:
-        """A finding of this check, under a title of its own where the check's would say more or less than was found. A note spoils nothing."""
-        spoils = () if severity == NOTE else self.spoils
-        return Finding(self.id, title or self.title, severity, summary, evidence, advice, spec, self.shows, (), spoils)
+        """A finding of this check, under a title of its own where the check's would say more or less than was found. One of severity info invalidates nothing."""
+        invalidates = () if severity == INFO else self.invalidates
+        return Finding(
+            self.id, title or self.title, severity, summary, evidence, advice, spec, self.diagnostic, (), invalidates
+        )
 
 
-CHECKS: dict[str, Check] = {}
+CHECKS: Registry[Check] = Registry("check", "moola.checks")
 
 
 def register(kind: type[Check]) -> type[Check]:
     """Add a check to the doctor's; for use as a decorator. Raises SpecError for a check without id or with one that is taken."""
-    if not kind.id or kind.id in CHECKS:
-        raise SpecError(f"a check called {kind.id!r} cannot be registered.", hint="Give it an id of its own.")
-    CHECKS[kind.id] = kind()
+    CHECKS.add(kind.id, kind())
     return kind
-
-
-def load_registered() -> None:
-    """Import the checks that installed packages offer under the entry point group `moola.checks`."""
-    for point in metadata.entry_points(group=ENTRY_POINTS):
-        point.load()
 
 
 def fix_spec(case: Case, changes: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -106,7 +98,7 @@ def fix_spec(case: Case, changes: Mapping[str, Any]) -> dict[str, Any] | None:
     return change(spec, dict(changes)).model_dump(mode="json")
 
 
-def ask(case: Case, name: str) -> dict[str, Any] | None:
+def diagnostic_spec(case: Case, name: str) -> dict[str, Any] | None:
     """The spec of the diagnostic `name` of the case's run; None where there is no run."""
     if case.planned or case.kind not in ("finetune", "pretrain") or not case.about:
         return None

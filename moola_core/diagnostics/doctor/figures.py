@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, register
+from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, register
 from moola_core.diagnostics.results import Finding
 
 
@@ -19,7 +19,7 @@ class Units(Check):
         if error <= wanted:
             return None
         return self.finding(
-            HARMS,
+            ERROR,
             f"The center is off by {error:g} bars; a target of {target:g} of {length} bars is {target:g}·{length} = {wanted:.1f} bars. In fractions "
             f"the error is {error / length:.3f}: {error / wanted:.1f} times the target.",
             {"center_mae_bars": error, "target_bars": wanted, "error_frac": error / length, "target_frac": target},
@@ -34,16 +34,16 @@ class CalibrationNoise(Check):
     id, title = "calibration_noise", "ECE within noise"
     kinds = ("reported",)
     after = ("constant_folds",)
-    spoils = ("ECE",)
+    invalidates = ("ECE",)
 
     def judge(self, case: Case) -> Finding | None:
-        ece, low, high = case["ece"], case["ece_honest_median"], case["ece_honest_95"]
+        ece, low, high = case["ece"], case["ece_calibrated_median"], case["ece_calibrated_95"]
         if ece > high:
             return None
         how = case["ece_convention"]
         return self.finding(
-            NOTE,
+            INFO,
             f"ECE {ece:.3f} by the {how}: calibrated models of this size have {low:.2f} in the median and stay below {high:.2f} in 95%.",
-            {"ece": ece, "honest_median": low, "honest_95": high, "convention": how},
+            {"ece": ece, "calibrated_median": low, "calibrated_95": high, "convention": how},
             "Nothing about calibration follows from it. Pool the folds, use top-label confidence and 10 bins, and show the range of calibrated models next to it.",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 WIDEST = 0.12  # of the half-width of an accuracy's interval: more cannot tell 0.45 from 0.55
@@ -17,7 +17,7 @@ class SelectionOnTest(Check):
 
     id, title = "selection_on_test", "Choice on the test fold"
     kinds = ("finetune",)
-    spoils = ("macro F1", "accuracy", "recalls", "comparisons with other runs")
+    invalidates = ("macro F1", "accuracy", "recalls", "comparisons with other runs")
 
     def judge(self, case: Case) -> Finding | None:
         share = case["inner_in_test_share"]
@@ -33,7 +33,7 @@ class SelectionOnTest(Check):
                 f"{later - selected:.3f} of it is due to the selection."
             )
         return self.finding(
-            HARMS,
+            ERROR,
             summary,
             evidence,
             "The reported figures are the best of many looks at the test windows: a coin flip on 35 windows looks like F1 0.65 this "
@@ -48,7 +48,7 @@ class OverlappingFolds(Check):
 
     id, title = "overlapping_folds", "Overlapping folds"
     kinds = ("finetune",)
-    spoils = ("macro F1", "accuracy", "comparisons with other runs")
+    invalidates = ("macro F1", "accuracy", "comparisons with other runs")
 
     def judge(self, case: Case) -> Finding | None:
         share, minded = case["shared_bars_share"], case["folds_mind_bars"]
@@ -61,7 +61,7 @@ class OverlappingFolds(Check):
         else:
             summary = f"{share:.0%} of the test windows share bars with windows that the same fit was trained on or selected with."
         return self.finding(
-            HARMS if share else NOTE,
+            ERROR if share else INFO,
             summary,
             evidence,
             "A model that remembers the shared bars looks better than it is. Keep windows that share bars in one fold, and purge "
@@ -76,7 +76,7 @@ class Underpowered(Check):
 
     id, title = "underpowered", "Too few windows to tell"
     kinds = ("finetune", "study")
-    spoils = ("comparisons with other runs",)
+    invalidates = ("comparisons with other runs",)
 
     def judge(self, case: Case) -> Finding | None:
         n = case["n_windows"]
@@ -100,7 +100,7 @@ class Underpowered(Check):
                 f", and two runs of one seed must differ by about {resolvable:.2f} in macro F1 to be distinguished"
             )
         return self.finding(
-            HARMS if half > WIDEST else NOTE,
+            ERROR if half > WIDEST else INFO,
             f"{summary}.",
             evidence,
             "Repeats take away the noise of seeds, not that of windows. Label more windows; until then read intervals, not means.",

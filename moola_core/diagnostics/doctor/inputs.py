@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import HARMS, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import ERROR, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 SMALLEST_STD = 0.05  # in the network's units: a twentieth of a standardised feature
@@ -27,7 +27,7 @@ class FeatureWithoutScale(Check):
 
     id, title = "feature_without_scale", "Feature without scale"
     kinds = ("finetune", "pretrain")
-    shows = "features"
+    diagnostic = "features"
 
     def judge(self, case: Case) -> Finding | None:
         std = {name: value for name, value in case["feature_std"].items() if value > DEAD}
@@ -36,7 +36,7 @@ class FeatureWithoutScale(Check):
             return None
         values = ", ".join(f"{name} {value:.4f}" for name, value in sorted(small.items(), key=lambda item: item[1]))
         return self.finding(
-            HARMS,
+            ERROR,
             f"Standard deviation as the network reads it: {values}; the largest is {max(std.values()):.2f}.",
             {"feature_std": small, "largest_std": max(std.values())},
             "A column of a thousandth of the others' size takes a thousand times their weight to matter, which few steps do not reach. "
@@ -52,7 +52,7 @@ class DrownedByJitter(Check):
     id, title = "drowned_by_jitter", "A feature drowned by jitter"
     kinds = ("finetune", "pretrain")
     after = ("feature_without_scale",)
-    shows = "features"
+    diagnostic = "features"
 
     def judge(self, case: Case) -> Finding | None:
         ratios = case["jitter_over_std"]
@@ -63,7 +63,7 @@ class DrownedByJitter(Check):
         values = ", ".join(f"{name} {ratio:.1f}" for name, ratio in sorted(drowned.items(), key=lambda item: -item[1]))
         scaled = case.kind == "finetune" and case.spec is not None and not case.spec.transfer.checkpoint
         return self.finding(
-            HARMS,
+            ERROR,
             f"Jitter of {jitter:g} over the feature's own standard deviation: {values}. Above 1 there is more noise than feature.",
             {"jitter_std": jitter, "jitter_over_std": drowned},
             "Noise of one size for all features drowns the small ones. Standardise first, so that the jitter is a share of each "
@@ -78,7 +78,7 @@ class SinglePosition(Check):
 
     id, title = "single_position", "A feature filled at one position only"
     kinds = ("finetune",)
-    shows = "features"
+    diagnostic = "features"
 
     def judge(self, case: Case) -> Finding | None:
         few = {name: share for name, share in case["varying_positions"].items() if share < LEAST_VARYING}
@@ -90,7 +90,7 @@ class SinglePosition(Check):
         if case.spec is not None and case.spec.faults.single_position:
             changes = {"faults.single_position": False}
         return self.finding(
-            HARMS,
+            ERROR,
             f"Differs between windows at a share of the bars only: {positions}; whole features differ at 100%.",
             {"varying_positions": few},
             "The column was overwritten, or filled at one bar and left constant elsewhere: a mean over the window thins it to nothing. "
@@ -105,7 +105,7 @@ class OrderLost(Check):
 
     id, title = "order_lost", "Bars out of order"
     kinds = ("finetune",)
-    spoils = ("center and length errors",)
+    invalidates = ("center and length errors",)
 
     def judge(self, case: Case) -> Finding | None:
         correlations = {name: value for name, value in case["next_bar_correlation"].items() if name in SLOW}
@@ -117,7 +117,7 @@ class OrderLost(Check):
         if correlations[name] >= LEAST_ORDER:
             return None
         return self.finding(
-            HARMS,
+            ERROR,
             f"The steadiest slow feature, {name}, has a correlation of {correlations[name]:.2f} with itself one bar before.",
             {"next_bar_correlation": correlations},
             "Distances and times since swings hardly change within a bar, so in order they correlate above 0.8. A sequence model learns "

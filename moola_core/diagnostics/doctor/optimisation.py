@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 LEAST_PATIENCE = 8
@@ -28,7 +28,7 @@ class TooLittleTraining(Check):
         if moved >= LEAST_MOVE or (moved >= NO_MOVE and fall >= LEAST_FALL):
             return None
         return self.finding(
-            HARMS,
+            ERROR,
             f"The weights moved by {moved:.2%} of their size, and the training loss of the {case.get('train_loss_of') or 'class'} went from {first:.3f} to {last:.3f} "
             f"({fall:+.1%} of its fall).",
             {
@@ -72,7 +72,7 @@ class StoppedTooEarly(Check):
             summary += f". In the median the best epoch was {np.median(best):.0f} of {np.median(run):.0f}."
         else:
             return None
-        severity = HARMS if max(late, cut) >= 0.5 else NOTE
+        severity = ERROR if max(late, cut) >= 0.5 else INFO
         return self.finding(severity, summary, evidence, self._advice(case, patience), self._fix(case, late >= 0.5))
 
     def _by_patience(self, case: Case) -> Finding | None:
@@ -84,7 +84,7 @@ class StoppedTooEarly(Check):
         summary += f", {patience * steps:.0f} steps" if steps else ""
         evidence = {"patience": patience, "epochs": epochs, "steps_per_epoch": steps}
         return self.finding(
-            NOTE if case.planned else HARMS,
+            INFO if case.planned else ERROR,
             f"{summary}.",
             evidence,
             self._advice(case, patience),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, ask, fix_spec, register
+from moola_core.diagnostics.doctor.check import (
+    CRITICAL,
+    ERROR,
+    INFO,
+    CannotJudge,
+    Case,
+    Check,
+    diagnostic_spec,
+    fix_spec,
+    register,
+)
 from moola_core.diagnostics.doctor.optimisation import LONG
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome
@@ -66,7 +76,7 @@ class HeadTooWide(Check):
     """More outputs than classes."""
 
     id, title = "head_too_wide", "Head wider than the labels"
-    spoils = ("log loss", "ECE")
+    invalidates = ("log loss", "ECE")
 
     def judge(self, case: Case) -> Finding | None:
         outputs, classes = case["outputs"], case["n_classes"]
@@ -84,7 +94,7 @@ class HeadTooWide(Check):
             evidence |= counted
             summary = f"{counted['arithmetic']} {summary}"
         return self.finding(
-            HARMS,
+            ERROR,
             summary,
             evidence,
             "The extra output takes probability from every window and never comes true. Take the number of outputs from the labels.",
@@ -98,7 +108,7 @@ class LossAtChance(Check):
 
     id, title = "loss_at_chance", "Loss at chance"
     after = CAUSES
-    shows = "evaluation"
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         loss, entropy = case["log_loss"], case["label_entropy"]
@@ -128,7 +138,7 @@ class LossAtChance(Check):
             )
         summary += "."
         return self.finding(
-            HARMS if more in (SUPPORTED, UNMEASURED) else NOTE,
+            ERROR if more in (SUPPORTED, UNMEASURED) else INFO,
             summary,
             evidence,
             f"Its log loss is no better than that of predicting the class frequencies. {MORE[more]}",
@@ -144,8 +154,8 @@ class ConstantFolds(Check):
 
     id, title = "constant_folds", "Constant folds"
     after = (*CAUSES, "loss_at_chance")
-    spoils = ("ECE", "macro F1", "conflict rates", "comparisons with other runs")
-    shows = "evaluation"
+    invalidates = ("ECE", "macro F1", "conflict rates", "comparisons with other runs")
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         reported = case.get("constant_by_arithmetic")
@@ -161,7 +171,7 @@ class ConstantFolds(Check):
         if not grave and low is not None and not signal(case):
             summary += f" Extra trees have AUROC {case['trees_auroc']:.2f}, 95% from {low:.2f}: a simple model is not shown to find much in these features either, and a constant is then the most likely prediction."
         return self.finding(
-            BLOCKS if grave else NOTE,
+            CRITICAL if grave else INFO,
             summary,
             {"constant_folds": len(constant), "folds": len(folds), "largest_shares": folds},
             "The averages hide that these folds predict one class only: look at each fold's predictions, fix the findings above "
@@ -173,7 +183,7 @@ class ConstantFolds(Check):
         if not reported["constant"]:
             return None
         return self.finding(
-            BLOCKS,
+            CRITICAL,
             reported["arithmetic"],
             {key: value for key, value in reported.items() if key != "arithmetic"},
             "Such a table is what a model gives that predicts one class per fold. Ask for the shares of each fold's predicted classes before reading "
@@ -187,7 +197,7 @@ class WorseThanMajority(Check):
 
     id, title = "worse_than_majority", "No better than the majority class"
     after = (*CAUSES, "constant_folds", "loss_at_chance")
-    shows = "evaluation"
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         accuracy, majority = case["accuracy"], case["majority_accuracy"]
@@ -205,7 +215,7 @@ class WorseThanMajority(Check):
             f": difference {accuracy - majority:+.3f}, 95% from {low:+.3f} to {high:+.3f}" if high is not None else ""
         )
         return self.finding(
-            HARMS if worse or more == SUPPORTED else NOTE,
+            ERROR if worse or more == SUPPORTED else INFO,
             f"{summary}.",
             {"accuracy": accuracy, "majority_accuracy": majority, "low": low, "high": high, "n_windows": n},
             "A model that does not beat a constant has learned nothing that can be used, whatever its other figures say."
@@ -222,7 +232,7 @@ class SimpleModel(Check):
     id, title = "simple_model", "A simple model does as well"
     kinds = ("finetune",)
     after = (*CAUSES, "constant_folds", "loss_at_chance")
-    shows = "evaluation"
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         model, reference = case["auroc"], case["reference_auroc"]
@@ -231,7 +241,7 @@ class SimpleModel(Check):
             return None
         worse = high < 0
         return self.finding(
-            HARMS if worse else NOTE,
+            ERROR if worse else INFO,
             f"AUROC {model:.3f} among the windows of a fold; a linear model on each feature's mean and deviation, on the same folds, has {reference:.3f}: difference "
             f"{model - reference:+.3f}, 95% from {low:+.3f} to {high:+.3f}.",
             {"auroc": model, "reference_auroc": reference, "gap_low": low, "gap_high": high},
@@ -251,7 +261,7 @@ class Miscalibrated(Check):
     id, title = "miscalibrated", "Miscalibrated"
     kinds = ("finetune",)
     after = ("head_too_wide", "constant_folds", "loss_at_chance")
-    shows = "calibration"
+    diagnostic = "calibration"
 
     def judge(self, case: Case) -> Finding | None:
         ece, null, p = case["ece"], case["ece_null_95"], case["ece_p"]
@@ -275,7 +285,7 @@ class Miscalibrated(Check):
             summary += f"; dividing the logits by {temperature:.1f} lowers the log loss"
         planted = case.spec is not None and case.spec.faults.temperature != 1.0
         return self.finding(
-            HARMS if grave else NOTE,
+            ERROR if grave else INFO,
             f"{summary}.",
             {"ece": ece, "null_95": null, "p": p, "fitted_temperature": temperature},
             "Do not use the probabilities. First make the model separate the classes."
@@ -287,7 +297,7 @@ class Miscalibrated(Check):
                 if helps
                 else "Whether a recalibration helps, the Calibration section says."
             ),
-            fix_spec(case, {"faults.temperature": 1.0}) if planted else ask(case, "calibration"),
+            fix_spec(case, {"faults.temperature": 1.0}) if planted else diagnostic_spec(case, "calibration"),
         )
 
 
@@ -297,7 +307,7 @@ class LabelNoise(Check):
 
     id, title = "label_noise", "Doubtful labels"
     kinds = ("finetune",)
-    shows = "errors"
+    diagnostic = "errors"
 
     def judge(self, case: Case) -> Finding | None:
         auroc = case["best_auroc"]
@@ -310,7 +320,7 @@ class LabelNoise(Check):
             return None
         planted = case.spec is not None and case.spec.faults.flipped_labels > 0
         return self.finding(
-            HARMS,
+            ERROR,
             f"The predictions of the run and of two simple models are most likely if {rate:.0%} of the labels are wrong (at least {low:.0%}): "
             f"{evidence:.1f} above none in twice the log likelihood. A model's own errors become rarer with confidence, wrong labels do not.",
             {
@@ -320,5 +330,5 @@ class LabelNoise(Check):
                 "windows": list(case.get("doubted_windows") or []),
             },
             "Look at these windows again; relabel or grade down those that are wrong. No setting makes up for wrong labels.",
-            fix_spec(case, {"faults.flipped_labels": 0.0}) if planted else ask(case, "errors"),
+            fix_spec(case, {"faults.flipped_labels": 0.0}) if planted else diagnostic_spec(case, "errors"),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import ERROR, INFO, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.doctor.outcome import CAUSES, afresh
 from moola_core.diagnostics.results import Finding, Interval
 from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, of_pointer
@@ -18,8 +18,8 @@ class PointersNoBetter(Check):
     id, title = "pointers_no_better", "Pointers no better than a constant"
     kinds = ("finetune",)
     after = (*CAUSES, "task_starved")
-    spoils = ("center and length errors",)
-    shows = "evaluation"
+    invalidates = ("center and length errors",)
+    diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
         if case.get("tasks") == "class":
@@ -37,7 +37,7 @@ class PointersNoBetter(Check):
         )
         planted = case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_pointers
         return self.finding(
-            HARMS if sure else NOTE,
+            ERROR if sure else INFO,
             f"By how much the error is smaller than that of always predicting the training windows' median: {listed}.",
             {name: {"gain_bars": gain.value, "low": gain.low, "high": gain.high} for name, gain in gains.items()},
             "What does not beat a constant says nothing of the single window. Fix the findings above first, give "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 UNDER_FLOOR = 0.95
@@ -16,8 +16,8 @@ class TargetVisible(Check):
 
     id, title = "target_visible", "Target visible in the input"
     kinds = ("pretrain", "reported")
-    spoils = ("the masked error",)
-    shows = "learned"
+    invalidates = ("the masked error",)
+    diagnostic = "learned"
 
     def judge(self, case: Case) -> Finding | None:
         error, floor, covered = case["masked_mae"], case.get("noise_floor"), case.get("covered_mae")
@@ -39,7 +39,7 @@ class TargetVisible(Check):
                 f"the error at hidden bars is {error:.4f} as trained and {covered:.4f} once they are surely covered"
             )
         return self.finding(
-            BLOCKS,
+            CRITICAL,
             "; ".join(reasons) + ".",
             {"masked_mae": error, "noise_floor": floor, "covered_mae": covered},
             "The hidden bars were still in the input, so the network learned to copy. Replace them before the encoder, and compare the "
@@ -55,14 +55,14 @@ class LearnedNothing(Check):
     id, title = "learned_nothing", "Pre-training learned nothing"
     kinds = ("pretrain", "reported")
     after = ("target_visible",)
-    shows = "learned"
+    diagnostic = "learned"
 
     def judge(self, case: Case) -> Finding | None:
         error, trivial, name = self._figures(case)
         if error < NO_BETTER * trivial:
             return None
         return self.finding(
-            HARMS,
+            ERROR,
             f"{name} {error:.4f}; without learning {trivial:.4f}.",
             {"error": error, "trivial": trivial, "measure": name},
             "The encoder holds what it held at random. Raise the learning rate or the epochs, or take more bars; then look at the "

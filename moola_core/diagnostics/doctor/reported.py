@@ -225,8 +225,8 @@ def _calibrated_ece(facts: dict[str, Any], counts: list[float] | None) -> dict[s
     rng = np.random.default_rng(0)
     bands = [_null(rng, base, spread, (int(n), int(folds), bins)) for spread in SPREADS]
     return {
-        "ece_honest_median": float(np.mean([band[0] for band in bands])),
-        "ece_honest_95": float(max(band[1] for band in bands)),
+        "ece_calibrated_median": float(np.mean([band[0] for band in bands])),
+        "ece_calibrated_95": float(max(band[1] for band in bands)),
         "ece_convention": f"mean of {folds} folds, P(last class), {bins} equal bins",
     }
 

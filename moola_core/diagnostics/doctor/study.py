@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moola_core.diagnostics.doctor.check import HARMS, NOTE, Case, Check, register
+from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, register
 from moola_core.diagnostics.results import Finding
 from moola_core.specs import Study
 
@@ -31,7 +31,7 @@ class ArmsDiffer(Check):
 
     id, title = "arms_differ", "Arms differ"
     kinds = ("study",)
-    spoils = ("verdicts",)
+    invalidates = ("verdicts",)
 
     def judge(self, case: Case) -> Finding | None:
         arms: list[dict[str, Any]] = list(case["arms"])
@@ -52,7 +52,7 @@ class ArmsDiffer(Check):
             for name, row in unequal.items()
         )
         return self.finding(
-            NOTE if set(unequal) == {"trainable_parameters"} else HARMS,
+            INFO if set(unequal) == {"trainable_parameters"} else ERROR,
             f"Apart from what is compared, the arms differ in {differences}.",
             {TITLES[name]: row for name, row in unequal.items()},
             "A verdict then says which bundle is better, not why. Give every arm the same encoder, epochs and early stopping but for the one "
@@ -94,7 +94,7 @@ class SimpleArm(Check):
         if best["verdict"] == "hurts":
             return None
         return self.finding(
-            HARMS if best["verdict"] == "helps" else NOTE,
+            ERROR if best["verdict"] == "helps" else INFO,
             f"{best['arm']} against {best['against']}: macro F1 {best['delta']:+.3f}, 95% from {best['low']:+.3f} to {best['high']:+.3f}.",
             {name: best[name] for name in ("arm", "against", "delta", "low", "high", "p_helps")},
             "What a simple model reaches on the same folds is what the features give without a network. Use it until the difference is clear.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, INFO, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 ARRIVED, STUCK = 0.25, 0.005  # share of the way to the expected σ ratio, in logarithms
@@ -31,7 +31,7 @@ class SigmaNeverMoved(Check):
     id, title = "sigma_never_moved", "σ never moved"
     kinds = ("finetune",)
     after = ("too_little_training", "stopped_too_early")
-    shows = "balance"
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         shares(case)
@@ -56,7 +56,7 @@ class SigmaNeverMoved(Check):
             "log_variance_rate": rate,
         }
         return self.finding(
-            HARMS if stuck else NOTE,
+            ERROR if stuck else INFO,
             f"σ pointer / σ class went from {start:.2f} to {end:.2f}; {expected:.2f} is expected at the optimum, so it made {done:.1%} of the way. "
             f"Adam moves log σ² by at most {rate:g} a step, {rate * steps:.2g} in {steps} steps, and {2 * abs(way):.1f} was needed.",
             evidence,
@@ -78,7 +78,7 @@ class SigmaFollowsLoss(Check):
 
     id, title = "sigma_follows_loss", "σ follows the size of the losses"
     kinds = ("finetune",)
-    shows = "balance"
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         shares(case)
@@ -89,7 +89,7 @@ class SigmaFollowsLoss(Check):
         if low <= end <= high or abs(math.log(end / expected)) > 1.0:
             return None
         return self.finding(
-            NOTE,
+            INFO,
             f"σ pointer / σ class is {end:.2f}, outside [{low:g}, {high:g}]; from the losses alone {expected:.2f} is expected at the optimum.",
             {"end": end, "expected": expected, "low": low, "high": high},
             "At its optimum σ² is the loss (twice the cross-entropy), so the ratio tells units, not difficulty. Read errors in bars "
@@ -104,8 +104,8 @@ class SigmaAtLimit(Check):
 
     id, title = "sigma_at_limit", "σ reached its limit"
     kinds = ("finetune",)
-    spoils = ("σ ratio",)
-    shows = "balance"
+    invalidates = ("σ ratio",)
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         if case.get("fits_at_limit") is None and case["weighting"] != "uncertainty":
@@ -114,7 +114,7 @@ class SigmaAtLimit(Check):
         if not limited:
             return None
         return self.finding(
-            HARMS,
+            ERROR,
             f"In {limited} of {fits} fits σ reached the limit that keeps it finite. There the limit decides how the losses are weighed.",
             {"fits_at_limit": limited, "fits": fits},
             "σ² follows the loss, so it runs to its limit when a loss falls to almost 0, and that task then outweighs the other. Look for a "
@@ -129,7 +129,7 @@ class PcgradIdle(Check):
 
     id, title = "pcgrad_idle", "PCGrad threshold: conflicts are not projected"
     after = ("pcgrad_nothing_shared",)
-    shows = "balance"
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         if not case["pcgrad"]:
@@ -143,7 +143,7 @@ class PcgradIdle(Check):
             else ""
         )
         return self.finding(
-            HARMS,
+            ERROR,
             f"{conflict:.0%} of the steps conflict and {projected:.1%} are projected: {1 - projected / conflict:.0%} of the conflicts are left.{below}",
             {"conflict_rate": conflict, "projection_rate": projected, "pcgrad_threshold": threshold},
             "PCGrad as it is set does next to nothing, so nothing can be said for or against it. Project every conflict, threshold 0, or "
@@ -159,8 +159,8 @@ class PcgradNothingShared(Check):
     id, title = "pcgrad_nothing_shared", "PCGrad with nothing shared"
     kinds = ("finetune",)
     after = ("nothing_unfrozen",)
-    spoils = ("conflict rates",)
-    shows = "balance"
+    invalidates = ("conflict rates",)
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         if not case["pcgrad"]:
@@ -168,7 +168,7 @@ class PcgradNothingShared(Check):
         if case["shared_parameters"] > 0:
             return None
         return self.finding(
-            HARMS,
+            ERROR,
             "0 trainable parameters are shared by the two tasks, so every cosine is 0 by definition.",
             {"shared_parameters": 0},
             "With a frozen encoder, no trunk and separate heads the tasks cannot conflict. Switch PCGrad off, or let the encoder train.",
@@ -182,7 +182,7 @@ class ProjectionNotApplied(Check):
 
     id, title = "projection_not_applied", "Projected gradients are not applied"
     kinds = ("finetune",)
-    spoils = ("projection rates",)
+    invalidates = ("projection rates",)
 
     def judge(self, case: Case) -> Finding | None:
         if not case["pcgrad"]:
@@ -191,7 +191,7 @@ class ProjectionNotApplied(Check):
         if off <= UNAPPLIED:
             return None
         return self.finding(
-            BLOCKS,
+            CRITICAL,
             f"On the shared parameters the gradient that is applied differs from the projected one by {off:.0%} of its size (median).",
             {"unapplied": off},
             "The projection is computed and then lost, as when gradients are accumulated on top of it. Clear the gradients before "
@@ -207,7 +207,7 @@ class TaskStarved(Check):
     id, title = "task_starved", "One task gets almost no gradient"
     kinds = ("finetune",)
     after = ("sigma_never_moved", "nothing_unfrozen")
-    shows = "balance"
+    diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:
         shares(case)
@@ -215,12 +215,12 @@ class TaskStarved(Check):
         small = min(ratio, 1 / max(ratio, 1e-12))
         if small >= THIN:
             return None
-        starved = "pointer" if ratio < 1 else "class"
+        weaker = "pointer" if ratio < 1 else "class"
         return self.finding(
-            HARMS if small < STARVED else NOTE,
-            f"On the shared parameters the {starved} task's gradient is {small:.2g} of the other's (median of the norms).",
-            {"gradient_ratio": ratio, "starved": starved},
-            f"The shared weights are trained for one task; the {starved} head has to use features learned for the other. Weigh the losses by their first "
+            ERROR if small < STARVED else INFO,
+            f"On the shared parameters the {weaker} task's gradient is {small:.2g} of the other's (median of the norms).",
+            {"gradient_ratio": ratio, "task": weaker},
+            f"The shared weights are trained for one task; the {weaker} head has to use features learned for the other. Weigh the losses by their first "
             "epoch (equal), or raise the learning rate of the task weights.",
             fix_spec(case, {"loss.weighting": "equal"}),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import BLOCKS, HARMS, NOTE, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, INFO, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 NARROW = 0.05  # trainable share of all parameters
@@ -36,7 +36,7 @@ class CheckpointUnfit(Check):
         wanted = case.get("checkpoint_settings") or {}
         reference = case.spec.transfer.checkpoint if case.spec is not None else ""
         return self.finding(
-            BLOCKS,
+            CRITICAL,
             f"The run would fail as it starts. {problem}",
             {"checkpoint": reference, "problem": problem, "its_settings": wanted},
             case.get("checkpoint_advice")
@@ -75,7 +75,7 @@ class FrozenBottleneck(Check):
         )
         summary += f"; {share:.1%} of the parameters train" if share is not None else ""
         return self.finding(
-            HARMS if lost else NOTE,
+            ERROR if lost else INFO,
             f"{summary}.",
             {
                 "probe_encoder": used,
@@ -108,7 +108,7 @@ class FrozenBottleneck(Check):
             summary += f" Believed were {believed:,} ({believed / (believed + heads):.0%})."
         summary += f" {case.get('encoder_arithmetic') or ''}"
         return self.finding(
-            HARMS,
+            ERROR,
             summary.strip(),
             evidence,
             "Nearly the whole network is what pre-training left. Compare its linear probe with that of random weights before building on it, and let it train.",
@@ -128,7 +128,7 @@ class FrozenDropout(Check):
         if noise <= NOISY:
             return None
         return self.finding(
-            HARMS,
+            ERROR,
             f"In training the frozen encoder's outputs for the same windows differ by {noise:.0%} of what windows differ by.",
             {"encoder_noise": noise},
             "Dropout in weights that cannot adapt to it is noise alone. Put a frozen encoder in evaluation mode.",
@@ -151,7 +151,7 @@ class NothingUnfrozen(Check):
         if changed > 0:
             return None
         return self.finding(
-            HARMS,
+            ERROR,
             f"The schedule is {case['schedule']}, and 0 of the encoder's tensors changed in any phase.",
             {"encoder_changed": changed, "schedule": case["schedule"]},
             "The names that were to be unfrozen match nothing, or their learning rate is 0. Compare the schedule with the parameters' "
@@ -179,7 +179,7 @@ class StateMismatch(Check):
         bars = case.spec is not None and case.spec.data.bars
         possible = before == "restarted" or bars
         return self.finding(
-            HARMS,
+            ERROR,
             summary,
             {"pretrained_state": before, "state": now, "state_gap": gap},
             "The encoder meets the start of every window as something that it has never seen. Use the same state on both sides"
@@ -194,7 +194,7 @@ class DomainShift(Check):
 
     id, title = "domain_shift", "Domain shift"
     kinds = ("finetune", "pretrain")
-    shows = "shift"
+    diagnostic = "shift"
 
     def judge(self, case: Case) -> Finding | None:
         started(case)
@@ -204,7 +204,7 @@ class DomainShift(Check):
             return None
         drivers = list(case.get("domain_drivers") or [])[:4]
         return self.finding(
-            HARMS if auc > FAR_AUC else NOTE,
+            ERROR if auc > FAR_AUC else INFO,
             f"A classifier separates labelled windows from those of pre-training with AUROC {auc:.2f}; without a difference it stays below {null:.2f}. It relies "
             f"on {', '.join(drivers) or 'many features'}.",
             {"domain_auc": auc, "null_high": null, "drivers": drivers},

@@ -23,14 +23,14 @@ from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
 from moola_core.diagnostics.results.predictions import Expansion, Predicted
 from moola_core.diagnostics.results.pretraining import (
     FeatureError,
-    Learned,
     Measure,
+    PretrainReport,
     Probe,
     ProbeGap,
     ProbeScore,
     Reconstruction,
 )
-from moola_core.diagnostics.results.shift import Domain, FeatureShift, Foreign, Shift
+from moola_core.diagnostics.results.shift import Domain, FeatureShift, OutOfDistribution, Shift
 from moola_core.diagnostics.results.training import Balance, TaskBalance
 from moola_core.diagnostics.results.transfer import LayerChange, Transferred
 
@@ -44,7 +44,7 @@ RESULTS: dict[str, type] = {
     "errors": Errors,
     "evaluation": Evaluation,
     "features": FeatureReport,
-    "learned": Learned,
+    "learned": PretrainReport,
     "plan": PlanReport,
     "predicted": Predicted,
     "shift": Shift,
@@ -76,18 +76,18 @@ __all__ = [
     "FeatureShift",
     "Finding",
     "FoldShare",
-    "Foreign",
     "Gain",
     "Gate",
     "Interval",
     "LabelCurve",
     "LayerChange",
-    "Learned",
     "Measure",
     "NotJudged",
+    "OutOfDistribution",
     "PlanReport",
     "PointerBaseline",
     "Predicted",
+    "PretrainReport",
     "Probe",
     "ProbeGap",
     "ProbeScore",

@@ -9,6 +9,13 @@ from typing import Any
 # The figures of the run that failed, as reported: the first example.
 EXAMPLE = Path(__file__).parents[1] / "doctor" / "october.json"
 
+# How severe a finding is, the worst first, and what that means.
+SEVERITIES: dict[str, str] = {
+    "critical": "nothing else can be read until it is fixed",
+    "error": "the result is worse, or not what it says",
+    "info": "good to know",
+}
+
 # What the doctor reads of a report with no run behind it.
 FIGURES: dict[str, str] = {
     "n_windows": "labelled windows",
@@ -46,10 +53,9 @@ FIGURES: dict[str, str] = {
 class Finding:
     """One thing that went wrong.
 
-    severity: blocks (nothing else can be read), harms (the result is worse or not what it says) or note; summary: the numbers
-    with their uncertainty; evidence: numbers, names and window ids; shows: the diagnostic that draws them, empty for none;
-    spec: the run that would fix or settle it, ready to launch, None where there is no data to launch it on; explained_by: checks
-    whose findings explain this one; spoils: what not to read while it stands.
+    severity: a key of SEVERITIES; summary: the numbers with their uncertainty; evidence: numbers, names and window ids; diagnostic:
+    the diagnostic that draws them, empty for none; spec: the run that would fix or settle it, ready to launch, None where there is no data to launch it on; explained_by: checks
+    whose findings explain this one; invalidates: what not to read while it stands.
     """
 
     check: str
@@ -59,9 +65,9 @@ class Finding:
     evidence: dict[str, Any]
     advice: str
     spec: dict[str, Any] | None
-    shows: str
+    diagnostic: str
     explained_by: tuple[str, ...]
-    spoils: tuple[str, ...]
+    invalidates: tuple[str, ...]
 
 
 @dataclass(frozen=True)

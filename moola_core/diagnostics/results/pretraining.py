@@ -80,7 +80,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Learned:
+class PretrainReport:
     """What pre-training learned, on validation windows.
 
     features: errors by feature (masked objective only); masked_mae, trivial {feature_mean, carry_forward} and noise_floor are

@@ -23,7 +23,7 @@ class FeatureShift:
 
 
 @dataclass(frozen=True)
-class Foreign:
+class OutOfDistribution:
     """A labelled window and how confidently a classifier separates it from the other bars."""
 
     window_id: str
@@ -43,7 +43,7 @@ class Domain:
     null_high: float
     draws: int
     drivers: tuple[tuple[str, float], ...]
-    foreign: tuple[Foreign, ...]
+    foreign: tuple[OutOfDistribution, ...]
     interval: Interval | None = None
 
 

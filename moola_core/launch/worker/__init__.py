@@ -18,13 +18,13 @@ from typing import Any
 from moola_core.errors import FailedRun, MoolaError, RunError
 from moola_core.launch.local import claim
 from moola_core.launch.worker import compare, diagnose, doctor, finetune, plan, predict, pretrain, study
-from moola_core.launch.worker.heartbeat import beating
+from moola_core.launch.worker.disk_reserve import DiskReserve
+from moola_core.launch.worker.heartbeat import heartbeat
 from moola_core.launch.worker.relay import Listen
-from moola_core.launch.worker.room import Room
-from moola_core.runs import bonds, mirror
+from moola_core.runs import mirror, references
 from moola_core.runs.cancelling import asked
 from moola_core.runs.reaper import identity, reap
-from moola_core.runs.store import Run, now
+from moola_core.runs.store import Run, utcnow_iso
 from moola_core.training.device import keep_freed_memory
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "scipy", "pydantic", "safetensors")
@@ -35,8 +35,8 @@ JOBS: dict[str, Callable[[Run, Listen | None], None]] = {
     "diagnose": diagnose.work,
     "predict": predict.work,
     "compare": compare.work,
-    "plan": lambda run, listen: plan.work(run, listen, carry_out),
-    "study": lambda run, listen: study.work(run, listen, carry_out),
+    "plan": lambda run, listen: plan.work(run, listen, execute),
+    "study": lambda run, listen: study.work(run, listen, execute),
 }
 
 
@@ -52,28 +52,28 @@ def run(run: Run, listen: Listen | None = None) -> None:
     a TERM that somebody asked for) it is cancelled; by any other TERM it is lost.
     """
     process = identity() | ({"worker": os.environ["MOOLA_WORKER"]} if os.environ.get("MOOLA_WORKER") else {})
-    record = run.claim(("queued",), state="running", started=now(), process=process, **_host())
+    record = run.claim(("queued",), state="running", started=utcnow_iso(), process=process, **_host())
     if record is None:
         raise RunError(
             f"is {run.record.state}, not queued.", where=f"run {run.id}", hint="Launch it again, or resume it."
         )
     keep_freed_memory()
     started = time.monotonic()
-    with Room(run) as room, beating(run), _ending_on_term():
+    with DiskReserve(run) as reserve, heartbeat(run), _ending_on_term():
         try:
-            bonds.refuse_circle(run)
+            references.refuse_circle(run)
             run.sweep()
             mirror.step(run)
             JOBS[run.spec.kind](run, listen)
             if doctor.looks_at(run):
                 doctor.store(run)
-            run.update(state="done", ended=now(), seconds=time.monotonic() - started)
+            run.update(state="done", ended=utcnow_iso(), seconds=time.monotonic() - started)
             mirror.step(run)
         except BaseException as error:
-            room.make()
+            reserve.make()
             state, sentence = _end(run, error)
             # Not if it is done: then it was only its copying that was interrupted.
-            run.claim(("running",), state=state, error=sentence, ended=now(), seconds=time.monotonic() - started)
+            run.claim(("running",), state=state, error=sentence, ended=utcnow_iso(), seconds=time.monotonic() - started)
             mirror.step(run)
             if isinstance(error, MoolaError | KeyboardInterrupt):
                 raise
@@ -108,7 +108,7 @@ def _ending_on_term() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def carry_out(child: Run, listen: Listen | None = None) -> None:
+def execute(child: Run, listen: Listen | None = None) -> None:
     """Begin a run that is queued, or go on with one that was interrupted."""
     (run if child.record.state == "queued" else resume)(child, listen)
 

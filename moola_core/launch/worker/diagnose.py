@@ -32,12 +32,12 @@ from moola_core.specs import Diagnose
 from moola_core.training import processes
 from moola_core.training.device import asking_device
 from moola_core.training.folds import Places, overlap_groups
-from moola_core.training.pretraining.bar_windows import BarWindows, evenly
+from moola_core.training.pretraining.bar_windows import BarWindows, linspace_subset
 
 FOLDS = 5  # what the groups of windows that share bars are cut for
 MOST_OTHERS = 2000
 
-OF_RUN: dict[str, Callable[[Run, Labelled], Any]] = {
+RUN_DIAGNOSTICS: dict[str, Callable[[Run, Labelled], Any]] = {
     "calibration": lambda run, material: calibrations(run.predictions, group=groups_of_run(run)),
     "balance": lambda run, material: balance(run),
     "errors": lambda run, material: errors(run.predictions, material.kept, run.spec.data.windows_reading.exchange_tz),
@@ -47,7 +47,7 @@ OF_RUN: dict[str, Callable[[Run, Labelled], Any]] = {
 
 def store_all(run: Run, material: Labelled) -> None:
     """Write every diagnostic of a cross-validated run; one that cannot be computed is written as the sentence that says why."""
-    for name, compute in OF_RUN.items():
+    for name, compute in RUN_DIAGNOSTICS.items():
         try:
             run.write_result(name, compute(run, material))
         except DataError as error:
@@ -61,10 +61,10 @@ def store_all(run: Run, material: Labelled) -> None:
 def work(run: Run, listen: Listen | None) -> None:
     """Compute what the spec names and write it into the run's own folder."""
     spec = run.spec
-    if spec.name in OF_WINDOWS:
+    if spec.name in DATA_DIAGNOSTICS:
         material = load_labelled(spec.data, spec.features)
         run.update(data_hashes={"windows": material.kept.content_hash}, counts={"windows": len(material.kept)})
-        run.write_result(spec.name, OF_WINDOWS[spec.name](spec, material))
+        run.write_result(spec.name, DATA_DIAGNOSTICS[spec.name](spec, material))
         return
     if spec.name == "doctor" and not spec.run:
         run.write_result("doctor", doctor.asked(spec, run.store_root))
@@ -78,7 +78,7 @@ def work(run: Run, listen: Listen | None) -> None:
     if spec.name == "doctor":
         run.write_result("doctor", doctor.examined(about))
         return
-    run.write_result(spec.name, OF_RUN[spec.name](about, load_labelled(about.spec.data, about.spec.features)))
+    run.write_result(spec.name, RUN_DIAGNOSTICS[spec.name](about, load_labelled(about.spec.data, about.spec.features)))
 
 
 def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
@@ -127,12 +127,12 @@ def shifted(spec: Diagnose, material: Labelled) -> Shift:
 
 
 def _elsewhere(bars: Bars, every: Windows) -> np.ndarray:
-    """First bars of whole windows that share no bar with any labelled one: at most 2,000, evenly spaced."""
+    """First bars of whole windows that share no bar with any labelled one: at most 2,000, linspace_subset spaced."""
     length = every.bars
     first = np.arange(0, max(len(bars) - length + 1, 0), length // 2)
     first = first[~crosses(bars.breaks, first, length)]
     located = np.sort(every.position[every.position >= 0])
-    return evenly(first[~shares_bars(first, length, located, length)], MOST_OTHERS)
+    return linspace_subset(first[~shares_bars(first, length, located, length)], MOST_OTHERS)
 
 
-OF_WINDOWS: dict[str, Callable[[Diagnose, Labelled], Any]] = {"features": features, "shift": shifted}
+DATA_DIAGNOSTICS: dict[str, Callable[[Diagnose, Labelled], Any]] = {"features": features, "shift": shifted}

@@ -28,7 +28,7 @@ from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
 from moola_core.training.folds import Places, make_folds, overlap_groups
 from moola_core.training.inputs import Inputs
-from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, evenly
+from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, linspace_subset
 
 KINDS = ("finetune", "pretrain", "study", "compare")
 MOST_OTHERS = 600
@@ -183,7 +183,7 @@ def _state_gap(features: Features, material: Labelled, std: np.ndarray) -> float
 
 def _domain(labelled: Windows, columns: tuple[str, ...], windows: BarWindows, first: np.ndarray) -> dict[str, Any]:
     """How well labelled windows separate from (at most 600 of) those at the bars `first`, all of restarted state."""
-    first = evenly(first, MOST_OTHERS)
+    first = linspace_subset(first, MOST_OTHERS)
     if len(first) < LEAST or len(labelled) < LEAST:
         return {}
     x = window_matrix(labelled, Features(columns=columns))
@@ -201,7 +201,7 @@ def _domain(labelled: Windows, columns: tuple[str, ...], windows: BarWindows, fi
 def _of_bars(spec: Pretrain, cache: Path) -> dict[str, Any]:
     """What pre-training reads: its columns, its jitter, and how the labelled windows stand to it."""
     material = load_material(spec, cache)
-    columns, first = material.windows.features, evenly(material.sample.train, MOST_OTHERS)
+    columns, first = material.windows.features, linspace_subset(material.sample.train, MOST_OTHERS)
     x = material.windows.raw(first).numpy()
     scale = material.windows.std.numpy().astype(float)
     facts = reading.of_inputs(x, columns, scale, spec.training.jitter_std / scale)

@@ -13,7 +13,7 @@ EVERY_S = 5.0
 
 
 @contextmanager
-def beating(run: Run) -> Iterator[None]:
+def heartbeat(run: Run) -> Iterator[None]:
     """Inside, the run's heartbeat file is touched every few seconds by a thread of its own."""
     over = threading.Event()
 

@@ -15,7 +15,7 @@ from moola_core.launch.worker.labelled import Labelled, load_labelled
 from moola_core.market.checks import SHOWN
 from moola_core.market.readers import read_table
 from moola_core.market.windows import bar_spans
-from moola_core.runs.store import Run, Store, now
+from moola_core.runs.store import Run, Store, utcnow_iso
 from moola_core.specs import Finetune
 from moola_core.training.folds import Places, overlap_groups
 
@@ -50,7 +50,7 @@ def import_predictions(store: Store, path: str | Path, spec: Finetune, name: str
     try:
         run.update(
             state="running",
-            started=now(),
+            started=utcnow_iso(),
             counts=counts,
             data_hashes={"windows": material.kept.content_hash},
             warnings=(NEEDS_WEIGHTS, *notes),
@@ -60,9 +60,9 @@ def import_predictions(store: Store, path: str | Path, spec: Finetune, name: str
         finetune.evaluate_into(run)
         diagnose.store_all(run, material)
         done = folds * int(table["repeat"].nunique())
-        run.update(state="done", ended=now(), progress={"done": done, "total": done})
+        run.update(state="done", ended=utcnow_iso(), progress={"done": done, "total": done})
     except BaseException:  # half an import would be listed as a run that goes on for ever
-        run.update(state="failed", ended=now())
+        run.update(state="failed", ended=utcnow_iso())
         store.delete(run.id)
         raise
     return run

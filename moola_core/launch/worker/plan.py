@@ -10,21 +10,21 @@ from moola_core.diagnostics import plan as rules
 from moola_core.diagnostics.results import Comparison, Decision, PlanReport
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.worker.relay import Listen
-from moola_core.launch.worker.study import CarryOut, Children, untrained
+from moola_core.launch.worker.study import Children, Execute, untrained
 from moola_core.runs.codec import restore
-from moola_core.runs.store import Run, now
+from moola_core.runs.store import Run, utcnow_iso
 from moola_core.specs import Plan
 
 WHO = "rule of the plan"
 
 
-def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
+def work(run: Run, listen: Listen | None, execute: Execute) -> None:
     """Run the phases in their order. An interrupted plan finds its studies again.
 
     Raises RunError when not a single study could be carried out, and at least one was tried.
     """
     spec: Plan = run.spec
-    made = Children(run, listen, carry_out, spec.preset)
+    made = Children(run, listen, execute, spec.preset)
     seen: dict[str, Comparison] = {}
     decisions: list[Decision] = []
     changes, baseline = dict(spec.changes), None
@@ -32,14 +32,14 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
         run.update(progress={"done": i, "total": len(rules.PHASES), "epochs": 1, "unit": "studies"})
         why = rules.skip(name, seen, bool(spec.data.bars) or (name == "transfer" and bool(spec.checkpoint)))
         if why:
-            decisions.append(Decision(name, "skipped", why, "", "", "", WHO, now()))
+            decisions.append(Decision(name, "skipped", why, "", "", "", WHO, utcnow_iso()))
             continue
         try:
             given = spec.data.model_dump(), _of(name, changes, spec), spec.checkpoint if name == "transfer" else ""
             child = made.get(f"study {name}", studies.study(name, spec.preset, *given), f"plan: {name}")
         except MoolaError as error:
             run_id = run.record.counts.get("children", {}).get(f"study {name}", "")
-            decisions.append(Decision(name, "failed", str(error), "", "", run_id, WHO, now()))
+            decisions.append(Decision(name, "failed", str(error), "", "", run_id, WHO, utcnow_iso()))
             continue
         comparison = restore(Comparison, child.result("comparison"))
         missing = untrained(child)
@@ -49,7 +49,7 @@ def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
         changes |= settings
         branch = "ran in part" if missing else "ran"
         decisions.append(
-            Decision(name, branch, _reason(name, missing), comparison.sentence, taken, child.id, WHO, now())
+            Decision(name, branch, _reason(name, missing), comparison.sentence, taken, child.id, WHO, utcnow_iso())
         )
         baseline = _baseline(comparison) if baseline is None else baseline
         _write(run, decisions, baseline)

@@ -36,7 +36,7 @@ MOMENT = "moment|"
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class PretrainInputs:
     """What pre-training reads: bars, their windows on the device, the selected first bars, and any labelled windows.
 
     labels: a hash of where other files place labelled windows in the bars; empty where they are given, and where none are known.
@@ -88,7 +88,7 @@ def work(run: Run, listen: Listen | None) -> None:
     run.write_result("learned", learned(trainer, material, snapshot.best_epoch))
 
 
-def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
+def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> PretrainInputs:
     """Everything that the spec's data gives, on the device. Raises DataError."""
     if not spec.data.bars:
         raise DataError("pre-training needs bars.", where="data.bars", hint="Give a file of bars.")
@@ -108,7 +108,7 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> Material:
     windows.fit_scale(selected.train)
     others = labelled is None and spec.sampling.exclude_labelled and len(position)
     labels = hashlib.sha256(position.tobytes()).hexdigest() if others else ""
-    return Material(bars, windows, selected, labelled, tuple(notes), labels)
+    return PretrainInputs(bars, windows, selected, labelled, tuple(notes), labels)
 
 
 def _labelled(spec: Pretrain, bars: Bars) -> tuple[Windows | None, np.ndarray, list[str]]:
@@ -136,7 +136,7 @@ def _labelled(spec: Pretrain, bars: Bars) -> tuple[Windows | None, np.ndarray, l
     return labelled, position, notes
 
 
-def keep(run: Run, spec: Pretrain, material: Material, snapshot: Snapshot) -> None:
+def keep(run: Run, spec: Pretrain, material: PretrainInputs, snapshot: Snapshot) -> None:
     """Write the best weights and the last epoch's, the latter with all that is needed to go on."""
     scale = {
         "scale.mean": material.windows.mean.cpu().numpy(),
@@ -171,7 +171,7 @@ def last_snapshot(run: Run) -> Snapshot | None:
     return Snapshot(description["epoch"], weights, moments, description["best_epoch"], description["best_loss"], best)
 
 
-def learned(trainer: Pretrainer, material: Material, best_epoch: int) -> results.Learned:
+def learned(trainer: Pretrainer, material: PretrainInputs, best_epoch: int) -> results.PretrainReport:
     """The network's figures with those of trivial answers, example windows, and the probe on labelled windows."""
     validation = evaluate(trainer)
     errors = validation.errors
@@ -197,7 +197,7 @@ def learned(trainer: Pretrainer, material: Material, best_epoch: int) -> results
     )
     gain = of_stretches(errors.gains) if errors is not None else None
     probe = probe_labelled(trainer, material)
-    return results.Learned(
+    return results.PretrainReport(
         trainer.spec.objective.name,
         best_epoch,
         rows,
@@ -213,7 +213,7 @@ def learned(trainer: Pretrainer, material: Material, best_epoch: int) -> results
     )
 
 
-def probe_labelled(trainer: Pretrainer, material: Material) -> results.Probe | None:
+def probe_labelled(trainer: Pretrainer, material: PretrainInputs) -> results.Probe | None:
     """What a linear probe reads of the labelled windows: from the pre-trained encoder, a random one, and the raw features.
 
     None without labelled windows of the same length, and when their folds cannot be made.

@@ -11,17 +11,17 @@ from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Part, Pretrain, Study, digest
 
-CarryOut = Callable[[Run, Listen | None], None]
+Execute = Callable[[Run, Listen | None], None]
 
 
-def work(run: Run, listen: Listen | None, carry_out: CarryOut) -> None:
-    """Make every run of the study that is not made yet, then compare them. carry_out: begins a run, or goes on with one."""
+def work(run: Run, listen: Listen | None, execute: Execute) -> None:
+    """Make every run of the study that is not made yet, then compare them. execute: begins a run, or goes on with one."""
     spec: Study = run.spec
     if not run.record.counts.get("children"):
         ahead.refuse(spec, run.store_root)
     counts = {name: value for name, value in run.record.counts.items() if name != "untrained"}
     run.update(warnings=spec.notes, counts=counts)  # an interrupted study works out again which arms it leaves out
-    made = Children(run, listen, carry_out, spec.name)
+    made = Children(run, listen, execute, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
     cluster = side_by_side(run)
@@ -43,8 +43,8 @@ def _all_at_once(cluster: RayLauncher, made: Children, spec: Study) -> None:
     """Carry out first every pre-training, then every arm, side by side on the cluster."""
     needed = {arm.name: spec.pretraining_of(arm.name) for arm in spec.arms if arm.pretraining is not None}
     encoders = {name: made.encoder_of(own) for name, own in needed.items()}
-    cluster.carry_out(list({run.id: run for run in encoders.values()}.values()))
-    cluster.carry_out(
+    cluster.execute(list({run.id: run for run in encoders.values()}.values()))
+    cluster.execute(
         [
             made.child(
                 f"arm {arm.name}",
@@ -89,8 +89,8 @@ def _refuse_unanswered(run: Run, spec: Study) -> None:
 class Children:
     """The runs of a study or a plan by what they are for; the record keeps their ids, so that an interrupted study finds them again."""
 
-    def __init__(self, run: Run, listen: Listen | None, carry_out: CarryOut, title: str) -> None:
-        self.run, self.listen, self.carry_out, self.title = run, listen, carry_out, title
+    def __init__(self, run: Run, listen: Listen | None, execute: Execute, title: str) -> None:
+        self.run, self.listen, self.execute, self.title = run, listen, execute, title
         self.store = Store(run.store_root)
 
     def encoder(self, spec: Pretrain | None) -> str:
@@ -119,5 +119,5 @@ class Children:
         if record.state != "done" and record.queue.get("job"):  # it had its turn on the cluster
             raise RunError(record.error or f"is {record.state}.", where=f"run {child.id}", hint="See its log.")
         if record.state != "done":
-            self.carry_out(child, self.listen)
+            self.execute(child, self.listen)
         return child

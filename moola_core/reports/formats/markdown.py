@@ -17,10 +17,15 @@ SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-!|~:@$])")
 
 def render(report: Report, folder: str) -> str:
     """The report's Markdown; the pictures lie in `folder`, a path relative to the text."""
-    lines = [f"# {literal(report.title)}", "", f"Report of {REPORT_OF[report.kind]}.", ""]
-    lines += ["| | |", "|---|---|", *(f"| {literal(name)} | {_cell(value)} |" for name, value in report.facts), ""]
+    lines = [f"# {escape_markdown(report.title)}", "", f"Report of {REPORT_OF[report.kind]}.", ""]
+    lines += [
+        "| | |",
+        "|---|---|",
+        *(f"| {escape_markdown(name)} | {_cell(value)} |" for name, value in report.facts),
+        "",
+    ]
     for section in report.sections:
-        lines += [f"## {literal(section.title)}", ""]
+        lines += [f"## {escape_markdown(section.title)}", ""]
         for block in flat(section.blocks):
             name = f"{quote(folder)}/{key(section.name, block)}.png" if isinstance(block, Chart) else ""
             lines += [*_lines(block, name), ""]
@@ -29,7 +34,7 @@ def render(report: Report, folder: str) -> str:
         lines += [
             line
             for title, why in report.absent
-            for line in (f"**{literal(title)}{'' if title.endswith('?') else '.'}** {literal(why)}", "")
+            for line in (f"**{escape_markdown(title)}{'' if title.endswith('?') else '.'}** {escape_markdown(why)}", "")
         ]
     lines.append(f"Made {report.made[:16].replace('T', ' ')} UTC by moola {report.version} from run {report.run_id}.")
     return "\n".join(lines) + "\n"
@@ -50,7 +55,7 @@ def pictures(report: Report) -> dict[str, bytes]:
     }
 
 
-def literal(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is: no mark, no link, no HTML, on one line."""
     text = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return SIGNS.sub(r"\\\1", " ".join(text.split()))
@@ -58,27 +63,30 @@ def literal(text: str) -> str:
 
 def _lines(block: Simple, picture: str) -> list[str]:
     if isinstance(block, Text):
-        head = [f"### {literal(block.title)}", ""] if block.title else []
-        strong = f"**{literal(block.strong)}** " if block.strong else ""
-        return [*head, f"{'> ' if block.warning else ''}{strong}{literal(block.text)}".rstrip()]
+        head = [f"### {escape_markdown(block.title)}", ""] if block.title else []
+        strong = f"**{escape_markdown(block.strong)}** " if block.strong else ""
+        return [*head, f"{'> ' if block.warning else ''}{strong}{escape_markdown(block.text)}".rstrip()]
     if isinstance(block, Figures):
-        rows = [f"| {literal(one.title)} | {_cell(one.number)} | {literal(one.note)} |" for one in block.items]
+        rows = [
+            f"| {escape_markdown(one.title)} | {_cell(one.number)} | {escape_markdown(one.note)} |"
+            for one in block.items
+        ]
         return ["| | | |", "|---|---|---|", *rows]
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Command):
         fence = "`" * (max((len(ticks) for ticks in re.findall("`+", block.line)), default=2) + 1)
-        return [f"**{literal(block.title)}**", "", f"{fence}bash", " ".join(block.line.split()), fence]
-    lines = [f"### {literal(block.title)}", "", f"![{literal(block.title)}]({picture})"]
-    return [*lines, "", literal(block.note)] if block.note else lines
+        return [f"**{escape_markdown(block.title)}**", "", f"{fence}bash", " ".join(block.line.split()), fence]
+    lines = [f"### {escape_markdown(block.title)}", "", f"![{escape_markdown(block.title)}]({picture})"]
+    return [*lines, "", escape_markdown(block.note)] if block.note else lines
 
 
 def _table(table: Table) -> list[str]:
-    lines = [f"### {literal(table.title)}", ""] if table.title else []
-    lines += [f"| {' | '.join(map(literal, table.columns))} |", f"|{'---|' * len(table.columns)}"]
+    lines = [f"### {escape_markdown(table.title)}", ""] if table.title else []
+    lines += [f"| {' | '.join(map(escape_markdown, table.columns))} |", f"|{'---|' * len(table.columns)}"]
     lines += [f"| {' | '.join(map(_cell, row))} |" for row in table.rows]
-    return [*lines, "", literal(table.note)] if table.note else lines
+    return [*lines, "", escape_markdown(table.note)] if table.note else lines
 
 
 def _cell(cell: Cell) -> str:
-    return literal(shown(cell))
+    return escape_markdown(shown(cell))

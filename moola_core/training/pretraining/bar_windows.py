@@ -17,8 +17,8 @@ SCALE_WINDOWS = 4096
 RELATIVITY = tuple(feature.name for feature in FEATURES)
 
 
-def evenly(first: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` of the windows at `first` [n], evenly spaced."""
+def linspace_subset(first: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the windows at `first` [n], linspace_subset spaced."""
     return first[np.linspace(0, len(first) - 1, min(len(first), most)).round().astype(int)] if len(first) else first
 
 
@@ -45,10 +45,10 @@ class BarWindows:
         self.matrix = torch.from_numpy(np.array(matrix)).to(device) if matrix is not None and self.relative else None
 
     def fit_scale(self, first: np.ndarray) -> None:
-        """Take mean and standard deviation of each feature from (at most 4,096 evenly spaced of) the windows at `first`."""
+        """Take mean and standard deviation of each feature from (at most 4,096 linspace_subset spaced of) the windows at `first`."""
         if not self.standardise:
             return
-        rows = self.raw(evenly(first, SCALE_WINDOWS)).reshape(-1, len(self.features)).double()
+        rows = self.raw(linspace_subset(first, SCALE_WINDOWS)).reshape(-1, len(self.features)).double()
         std = rows.std(0, correction=0)
         self.mean, self.std = rows.mean(0).float(), torch.where(std > 1e-8, std, torch.ones_like(std)).float()
 

@@ -173,14 +173,14 @@ def pretrain(trainer: Pretrainer, start: Snapshot | None = None) -> Iterator[Sna
                 f"The loss is not a number from epoch {epoch} on.",
                 hint="Lower training.learning_rate or training.clip_norm.",
             )
-        _tell(trainer, epoch, {"train": train, "valid": valid}, time.perf_counter() - began)
+        _emit_epoch(trainer, epoch, {"train": train, "valid": valid}, time.perf_counter() - began)
         weights = weights_of(trainer.network)
         if valid < best_loss:
             best_epoch, best_loss, best = epoch, valid, weights
         yield Snapshot(epoch, weights, trainer.moments(), best_epoch, best_loss, best)
 
 
-def _tell(trainer: Pretrainer, epoch: int, losses: dict[str, float], seconds: float) -> None:
+def _emit_epoch(trainer: Pretrainer, epoch: int, losses: dict[str, float], seconds: float) -> None:
     for split, loss in losses.items():
         values: dict[str, Any] = {"loss": loss}
         if split == "train":

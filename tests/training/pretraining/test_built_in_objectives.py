@@ -8,7 +8,7 @@ from moola_core.specs import Pretrain, change
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.objectives import make_objective
 from moola_core.training.pretraining.objectives.contrastive import alter
-from moola_core.training.pretraining.objectives.masked import carried
+from moola_core.training.pretraining.objectives.masked import last_observation
 from moola_core.training.pretraining.objectives.supervised import outcomes
 from tests.training.pretraining.test_sampling import walk
 
@@ -55,7 +55,7 @@ def test_the_last_visible_bar_is_carried_forward():
         "x": torch.arange(1.0, 7.0).reshape(1, 6, 1),
         "hidden": torch.tensor([[True, False, True, True, False, True]]),
     }
-    assert carried(batch).ravel().tolist() == [0, 2, 2, 2, 5, 5]
+    assert last_observation(batch).ravel().tolist() == [0, 2, 2, 2, 5, 5]
 
 
 def test_views_are_bars_again_and_differ_as_much_as_asked():

@@ -24,7 +24,7 @@ WARP_KNOTS = 4
 
 
 @OBJECTIVES.register("contrastive")
-class TwoViews(PretrainingObjective):
+class ContrastiveObjective(PretrainingObjective):
     """NT-Xent on two views that are made on a window's prices and rebuilt into features (Chen et al. 2020)."""
 
     rules = RULES["contrastive"]

@@ -27,7 +27,7 @@ NOISE_MEAN = math.sqrt(2 / math.pi)  # mean size of a standard normal number
 
 
 @OBJECTIVES.register("masked")
-class Masked(PretrainingObjective):
+class MaskedObjective(PretrainingObjective):
     """Huber loss on hidden, valid bars (Zerveas et al. 2021)."""
 
     rules = RULES["masked"]
@@ -72,8 +72,13 @@ class Masked(PretrainingObjective):
         for rows, batch in batches:
             truth, counted = batch["x"], batch["counted"]
             guess = self.reconstruct(batch).float()
-            answers = (guess, self.network(truth, batch["hidden"]).float(), torch.zeros_like(truth), carried(batch))
-            parts.append(torch.stack([((one - truth).abs() * counted[:, :, None]).double().sum(1) for one in answers]))
+            guesses = (
+                guess,
+                self.network(truth, batch["hidden"]).float(),
+                torch.zeros_like(truth),
+                last_observation(batch),
+            )
+            parts.append(torch.stack([((one - truth).abs() * counted[:, :, None]).double().sum(1) for one in guesses]))
             counts.append(counted.double().sum(1))
             for i in range(min(EXAMPLES - len(examples), len(rows))):
                 pair = [(part[i] * windows.std + windows.mean).cpu().numpy() for part in (truth, guess)]
@@ -89,7 +94,7 @@ class Masked(PretrainingObjective):
         return Validation(errors=ReconstructionErrors(model, covered, mean, carry, floor, gains, tuple(examples)))
 
 
-def carried(batch: Batch) -> Tensor:
+def last_observation(batch: Batch) -> Tensor:
     """Each bar's last visible bar [m, K, F]; 0, the mean, where none came before."""
     x, hidden = batch["x"], batch["hidden"]
     bars = torch.arange(x.shape[1], device=x.device).expand(hidden.shape)

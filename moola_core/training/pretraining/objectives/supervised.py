@@ -23,7 +23,7 @@ from moola_core.training.pretraining.objectives.objective import (
 
 
 @OBJECTIVES.register("supervised")
-class Outcome(PretrainingObjective):
+class BarrierObjective(PretrainingObjective):
     """Cross-entropy of the barrier that is touched first (López de Prado 2018).
 
     Only bars after the window are looked at, and training windows whose horizon would reach into validation are left out.

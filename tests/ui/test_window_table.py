@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from moola_core.market.windows import windows_from_arrays
-from moola_core.ui import answers
-from moola_core.ui.answers import Filter
+from moola_core.ui import window_table
+from moola_core.ui.window_table import Filter
 
 
 @pytest.fixture
@@ -40,15 +40,15 @@ def predictions() -> pd.DataFrame:
 
 
 def test_answers_are_joined_over_the_repeats(windows, predictions):
-    table = answers.join(windows, predictions)
+    table = window_table.join(windows, predictions)
     assert table["repeats"].tolist() == [2, 2, 2, 0] and table["right"].tolist() == [2, 1, 0, 0]
     assert table["p_true"].tolist()[:3] == pytest.approx([0.7, 0.5, 0.1])
     assert table["error"].tolist()[:3] == pytest.approx([2.0, 2.0, 10.0])
-    assert [answers.outcome(row) for _, row in table.iterrows()] == ["right", "wrong", "wrong", "unseen"]
+    assert [window_table.outcome(row) for _, row in table.iterrows()] == ["right", "wrong", "wrong", "unseen"]
 
 
 def test_one_repeat_alone(windows, predictions):
-    table = answers.join(windows, predictions, 0)
+    table = window_table.join(windows, predictions, 0)
     assert table["right"].tolist() == [1, 1, 0, 0] and table["said"].tolist() == [("a",), ("a",), ("a",), ()]
 
 
@@ -67,7 +67,7 @@ def test_one_repeat_alone(windows, predictions):
     ],
 )
 def test_filters(windows, predictions, chosen, rows):
-    assert answers.select(answers.join(windows, predictions), chosen).tolist() == rows
+    assert window_table.select(window_table.join(windows, predictions), chosen).tolist() == rows
 
 
 def test_a_cell_of_the_confusion_of_one_repeat_opens_as_many_windows_as_it_counts(windows, predictions):
@@ -77,25 +77,25 @@ def test_a_cell_of_the_confusion_of_one_repeat_opens_as_many_windows_as_it_count
         for true in "ab":
             for said in "ab":
                 count = int(((rows["label"] == true) & (rows["predicted"] == said)).sum())
-                table = answers.join(windows, predictions, repeat)
-                assert len(answers.select(table, Filter(true=true, predicted=said))) == count
+                table = window_table.join(windows, predictions, repeat)
+                assert len(window_table.select(table, Filter(true=true, predicted=said))) == count
 
 
 def test_orders_put_what_is_unknown_last(windows, predictions):
-    table = answers.join(windows, predictions)
+    table = window_table.join(windows, predictions)
     everything = np.arange(4)
-    assert answers.order(table, everything, "unsure").tolist() == [2, 1, 0, 3]
-    assert answers.order(table, everything, "error").tolist() == [2, 0, 1, 3]
-    assert answers.order(table, everything, "file").tolist() == [0, 1, 2, 3]
+    assert window_table.order(table, everything, "unsure").tolist() == [2, 1, 0, 3]
+    assert window_table.order(table, everything, "error").tolist() == [2, 0, 1, 3]
+    assert window_table.order(table, everything, "file").tolist() == [0, 1, 2, 3]
 
 
 def test_without_predictions_no_window_is_right_or_wrong(windows):
-    table = answers.join(windows, None)
-    assert len(answers.select(table, Filter(outcome="unseen"))) == 4
+    table = window_table.join(windows, None)
+    assert len(window_table.select(table, Filter(outcome="unseen"))) == 4
 
 
 def test_a_run_that_trains_pointers_alone_has_errors_and_no_answers(windows, predictions):
     alone = predictions.drop(columns=["p_a", "p_b"]).assign(predicted=None)
-    table = answers.join(windows, alone)
+    table = window_table.join(windows, alone)
     assert table["repeats"].tolist() == [0, 0, 0, 0] and table["error"].tolist()[:3] == pytest.approx([2.0, 2.0, 10.0])
-    assert answers.pointers(answers.of_window(alone, "w0", None)) == [(6.0, 10.0), (8.0, 12.0)]
+    assert window_table.pointers(window_table.of_window(alone, "w0", None)) == [(6.0, 10.0), (8.0, 12.0)]

@@ -12,7 +12,7 @@ from moola_core.errors import RunError
 from moola_core.launch import worker
 from moola_core.launch.local import LocalLauncher
 from moola_core.presets import preset
-from moola_core.runs import Store, bonds, cancelling
+from moola_core.runs import Store, cancelling, references
 from moola_core.runs.reaper import identity
 
 SPEC = preset("quick").finetune()
@@ -61,7 +61,7 @@ def test_a_run_in_a_circle_of_parents_can_be_cancelled_and_asked_for(store, leng
     assert within(lambda: cancelling.asked(runs[0])) is False
     within(lambda: LocalLauncher(store).cancel(runs[0].id) or True)
     assert within(lambda: cancelling.asked(runs[0])) is True
-    assert within(lambda: bonds.together(store, [runs[0].id])) == (sorted(run.id for run in runs), [])
+    assert within(lambda: references.together(store, [runs[0].id])) == (sorted(run.id for run in runs), [])
 
 
 def test_every_walk_over_parents_ends_whatever_the_records_say(store):
@@ -78,13 +78,13 @@ def test_every_walk_over_parents_ends_whatever_the_records_say(store):
             while at in names and at not in (run.id, *wanted):
                 wanted.append(at)
                 at = parents[at]
-            found = within(lambda run=run: [one.id for one in itertools.islice(bonds.ancestors(run), 20)])
+            found = within(lambda run=run: [one.id for one in itertools.islice(references.ancestors(run), 20)])
             assert found == wanted
             if at == run.id:
                 with pytest.raises(RunError, match="is its own ancestor"):
-                    bonds.refuse_circle(run)
+                    references.refuse_circle(run)
             else:
-                bonds.refuse_circle(run)
+                references.refuse_circle(run)
 
 
 def test_a_part_of_a_study_is_cancelled_with_it_and_a_run_made_of_another_is_not(store):

@@ -11,13 +11,13 @@ BYTES = 1 << 16
 NAME = ".room"
 
 
-class Room:
+class DiskReserve:
     """Holds some disk space while the run goes on; `make` gives it back when it is needed."""
 
     def __init__(self, run: Run) -> None:
         self.path = run.folder / NAME
 
-    def __enter__(self) -> Room:
+    def __enter__(self) -> DiskReserve:
         with suppress(OSError), self.path.open("wb") as file:
             file.write(os.urandom(BYTES))  # what is all zeros takes no room on some file systems
             file.flush()

@@ -19,7 +19,7 @@ SMALLEST_GAIN = 1e-6
 Predicted = tuple[np.ndarray | None, np.ndarray | None, np.ndarray]
 
 
-def watch(loops: Sequence[Loop], predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
+def score_inner(loops: Sequence[Loop], predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
     """The monitored metrics of what fits predicted for their inner windows, of all fits at once."""
     inputs, inner = loops[0].inputs, [loop.fold.inner for loop in loops]
     width = max(map(len, inner))
@@ -49,7 +49,7 @@ def _padded(parts: Sequence[np.ndarray | None], width: int) -> np.ndarray | None
     )
 
 
-class Course:
+class FitMonitor:
     """Epochs are begun, measured and ended in turn; `best_epoch` counts from 1, and `stopped` says that no more are wanted."""
 
     def __init__(self, loop: Loop, emit: Emit) -> None:
@@ -64,9 +64,9 @@ class Course:
     def begin(self, epoch: int) -> None:
         """Put the schedule's phase in force, and report one that begins."""
         if self.loop.begin_epoch(epoch):
-            self.tell_phase(epoch, self.loop.encoder_noise())
+            self.emit_phase(epoch, self.loop.encoder_noise())
 
-    def tell_phase(self, epoch: int, encoder_noise: float | None) -> None:
+    def emit_phase(self, epoch: int, encoder_noise: float | None) -> None:
         """Say what trains from this epoch on."""
         values = {
             "parameters": self.loop.model.count_trainable(),
@@ -76,7 +76,7 @@ class Course:
         }
         self.emit(Event("trainable", **self.where, epoch=epoch, values=values))
 
-    def watches(self, epoch: int) -> bool:
+    def scores_epoch(self, epoch: int) -> bool:
         """Whether this epoch's predictions of the inner windows are scored."""
         training = self.loop.spec.training
         return epoch % training.monitor_every == 0 or training.monitor == "f1_macro"
@@ -86,7 +86,7 @@ class Course:
     ) -> bool:
         """Take notice of an epoch's steps [steps, columns] and of what was predicted of the inner windows.
 
-        scores: `watch` of the predictions, where it is known already. Returns whether it is the best so far. Raises RunError when a
+        scores: `score_inner` of the predictions, where it is known already. Returns whether it is the best so far. Raises RunError when a
         loss is not a number.
         """
         loop, training = self.loop, self.loop.spec.training
@@ -94,9 +94,9 @@ class Course:
         self.tables.append(table)
         losses = predicted[2]
         metrics: dict[str, Any] = {}
-        if self.watches(epoch):
-            metrics = scores or watch([loop], [predicted])[0]
-        self._tell(epoch, table, losses)
+        if self.scores_epoch(epoch):
+            metrics = scores or score_inner([loop], [predicted])[0]
+        self._emit_epoch(epoch, table, losses)
         if epoch % training.monitor_every == 0:
             values = metrics | loop.rates(np.concatenate(self.tables))
             self.emit(Event("monitor", **self.where, epoch=epoch, split="inner", values=values))
@@ -119,14 +119,14 @@ class Course:
         """Whether the phase in force ended with the epoch that was measured; `loop.model` must then hold its weights."""
         return self.loop.unfreezing.ends(self.epochs, self.stopped)
 
-    def tell_changed(self) -> None:
+    def emit_changed(self) -> None:
         """Say which weights the phase changed. Raises RunError when a frozen one is among them."""
         changed = self.loop.unfreezing.changed()
         self.moved = self.loop.unfreezing.moved(self.before)
         values = {"names": changed, "count": len(changed)}
         self.emit(Event("changed", **self.where, epoch=self.epochs, values=values))
 
-    def _tell(self, epoch: int, table: np.ndarray, losses: np.ndarray) -> None:
+    def _emit_epoch(self, epoch: int, table: np.ndarray, losses: np.ndarray) -> None:
         loop, at = self.loop, self.where | {"epoch": epoch}
         sigmas = loop.sigmas()
         means = table[:, :3].mean(0).tolist()

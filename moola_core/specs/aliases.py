@@ -1,0 +1,6 @@
+"""Names of before: keys and words of stored results that are called otherwise now, so that runs of older versions still open."""
+
+# Old field of a stored result -> the field that holds it now.
+RESULT_FIELDS = {"spoils": "invalidates", "shows": "diagnostic"}
+# Field -> its old words -> those of now.
+RESULT_VALUES = {"severity": {"blocks": "critical", "harms": "error", "note": "info"}}
