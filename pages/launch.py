@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.presets import PRESETS
+from moola_core.presets import PRESETS, network_preset, preset
 from moola_core.ui import guard, launching, loaders, picker, settings_form, state, widgets
 from moola_core.ui.places import data_folder, display_path
 
@@ -45,14 +45,19 @@ def draft() -> None:
         )
         st.segmented_control("Settings from", list(PRESETS), key=state.PRESET, required=True, persist_state="session")
     kind = st.session_state[state.KIND]
-    checkpoint = launching.choose_checkpoint(dataset) if kind == launching.FINETUNE else launching.SCRATCH
-    state.write_query_params(tuple(DEFAULTS), DEFAULTS)
+    name, model, checkpoint = st.session_state[state.PRESET], "", launching.SCRATCH
+    if kind == launching.FINETUNE:
+        model = launching.choose_model(name)
+        checkpoint = launching.choose_checkpoint(dataset) if model == launching.NETWORK else checkpoint
+    defaults = DEFAULTS | {state.MODEL: preset(name).finetune().estimator}
+    state.write_query_params(tuple(defaults), defaults)
     try:
-        base = launching.base_spec(kind, st.session_state[state.PRESET], dataset, checkpoint)
+        base = launching.base_spec(kind, name, dataset, checkpoint, model)
     except MoolaError as error:
         widgets.show_error(error)
         return
-    st.caption(PRESETS[base.preset].summary)
+    stand_in = network_preset(name)[1] if base.preset != name else ""
+    st.caption(" ".join(filter(None, [stand_in, PRESETS[base.preset].summary])))
     left, right = st.columns([1.35, 1], gap="large")
     with left:
         st.subheader("Settings")

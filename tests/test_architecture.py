@@ -35,7 +35,10 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "training.baselines": ({"training", "estimators"}, set()),
     "estimators": ({"estimators"}, {"scipy", "sklearn", "aeon", "skops"}),
     "runs": ({"runs", "features.catalog"}, {"pyarrow", "sqlite3"}),
-    "diagnostics": ({"diagnostics", "metrics", "features", "market", "runs"}, {"scipy", "sklearn", "pandas"}),
+    "diagnostics": (
+        {"diagnostics", "metrics", "estimators", "features", "market", "runs"},
+        {"scipy", "sklearn", "pandas"},
+    ),
     **{
         f"diagnostics.{name}": (
             {"diagnostics", "metrics", "estimators", "features", "market", "models", "runs"},

@@ -55,7 +55,7 @@ def run_finetune(args: argparse.Namespace) -> int:
 
     changes = options.pairs(args.changes, "--set")
     spec = finetune_spec(args.preset, options.data(args), changes, args.checkpoint, args.store, args.model)
-    _tell(network_note(args.preset, changes | ({"estimator": args.model} if args.model else {}), args.checkpoint))
+    _print_note(network_note(args.preset, changes | ({"estimator": args.model} if args.model else {}), args.checkpoint))
     run = _carry_out(args, spec)
     result = summary(run)
     return _report(args, result, "\n".join([_text(result), *_judged(run)]))
@@ -65,14 +65,14 @@ def run_pretrain(args: argparse.Namespace) -> int:
     from moola_core.launch.training_specs import pretrain_spec
     from moola_core.presets import network_preset
 
-    _tell(network_preset(args.preset)[1])
+    _print_note(network_preset(args.preset)[1])
     spec = pretrain_spec(args.preset, options.data(args), options.pairs(args.changes, "--set"))
     run = _carry_out(args, spec)
     result = pretrain_summary(run)
     return _report(args, result, "\n".join([*_judged(run), _pretrain_text(result)]))
 
 
-def _tell(note: str) -> None:
+def _print_note(note: str) -> None:
     if note:
         print(f"note: {note}", file=sys.stderr)
 

@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import Any
 
+from moola_core.presets import preset
 from moola_core.runs.record import RUN_ID
 from moola_core.ui.places import display_path
 
@@ -24,6 +25,8 @@ def command(
             f"--checkpoint {shlex.quote(checkpoint if RUN_ID.fullmatch(checkpoint) else display_path(checkpoint))}"
         )
     parts.append(f"--preset {spec.preset}")
+    if spec.kind == "finetune" and spec.preset and spec.estimator != preset(spec.preset).finetune().estimator:
+        parts.append(f"--model {spec.estimator}")
     parts += [f"--set {shlex.quote(f'{setting}={_value(value)}')}" for setting, (_, value) in changes.items()]
     parts += [f"{flag} {shlex.quote(value)}" for flag, value in (("--name", name), ("--note", note)) if value]
     parts += [f"--tag {shlex.quote(tag)}" for tag in tags]

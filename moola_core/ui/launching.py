@@ -12,10 +12,11 @@ from moola_core.market.known import first_bars
 from moola_core.market.library import Dataset
 from moola_core.market.unlabelled import refuse_too_few
 from moola_core.market.windows import Windows
-from moola_core.presets import preset
+from moola_core.presets import network_preset, preset
 from moola_core.runs.checkpoints import contradiction, find, settings_of, start_from
 from moola_core.sections.formatting import duration, size
 from moola_core.specs import Diagnose, change
+from moola_core.specs.choices import ESTIMATORS
 from moola_core.ui import guard, loaders, owners, selecting, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, display_path, store_folder
@@ -23,18 +24,37 @@ from moola_core.ui.widgets import escape_markdown, figures, title_of, unique_tit
 
 FINETUNE, PRETRAIN = "finetune", "pretrain"
 TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on the bars"}
-SCRATCH = ""
+SCRATCH, NETWORK = "", "network"
+PRESET_OF_MODEL = "preset_of_model"
 
 
-def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH) -> Any:
-    """The preset called `name` on the dataset, with the readings saved next to its files; from a checkpoint if any."""
-    start = preset(name)
+def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH, model: str = "") -> Any:
+    """The preset called `name` on the dataset, with the readings saved next to its files; from a checkpoint if any.
+
+    model: the estimator, by default the preset's. Where a network is needed and the preset trains none, another preset stands in.
+    """
+    start = network_preset(name)[0] if kind == PRETRAIN or checkpoint or model == NETWORK else preset(name)
     spec: Any = start.finetune() if kind == FINETUNE else start.pretrain()
+    if kind == FINETUNE and model and model != spec.estimator:
+        spec = change(spec, {"estimator": model})
     spec = spec.model_copy(update={"data": spec.data.model_copy(update=loaders.data_of(dataset))})
     if kind == FINETUNE and checkpoint:
         state_too = dataset.bars is not None and start.keeps_state
         spec = change(spec, start_from(checkpoint, start.schedule, store_folder(), state_too))
     return spec
+
+
+def choose_model(name: str) -> str:
+    """The estimator, at first that of the preset called `name`, or the network where there is an encoder to start from."""
+    own = NETWORK if state.remember(state.CHECKPOINT) else preset(name).finetune().estimator
+    if st.session_state.get(PRESET_OF_MODEL) not in (None, name):
+        st.session_state.pop(state.MODEL, None)
+    st.session_state[PRESET_OF_MODEL] = name
+    models = [model for model in ESTIMATORS if model != "imported"]
+    state.init_state(state.MODEL, models, own)
+    selecting.select("Model", state.MODEL, {model: model.replace("_", " ") for model in models})
+    st.caption(f"{ESTIMATORS[st.session_state[state.MODEL]].capitalize()}.")
+    return str(st.session_state[state.MODEL])
 
 
 def choose_checkpoint(dataset: Dataset) -> str:

@@ -20,6 +20,7 @@ PARTS = {
     "training": "Training",
     "objective": "Objective",
     "sampling": "Sampling",
+    "spans": "Spans",
     "model": "Model",
     "transfer": "Transfer",
     "loss": "Loss",
@@ -42,6 +43,11 @@ def fields(kind: str) -> dict[str, FieldInfo]:
         and (not name.startswith("data.") or name == "data.grades_left_out")
         and name not in elsewhere
     }
+
+
+def reads(base: Any, name: str) -> bool:
+    """Whether a run of this spec reads the setting: models differ in it."""
+    return base.kind != "finetune" or base.reads(name)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def changed(base: Any, spec: Any) -> dict[str, tuple[Any, Any]]:
 
 def form(base: Any, grades: list[str]) -> dict[str, Any]:
     """Draw the settings of the selected part; return those of all parts that differ from the base's, as typed."""
-    known = fields(base.kind)
+    known = {name: info for name, info in fields(base.kind).items() if reads(base, name)}
     parts = [part for part in PARTS if any(name.startswith(f"{part}.") for name in known)]
     if st.session_state.get(PART) not in parts:
         st.session_state[PART] = "training"
@@ -97,7 +103,7 @@ def form(base: Any, grades: list[str]) -> dict[str, Any]:
 
 def _draw(part: str, base: Any, grades: list[str]) -> None:
     values = settings(base)
-    names = [name for name in fields(base.kind) if name.split(".")[0] == part]
+    names = [name for name in fields(base.kind) if name.split(".")[0] == part and reads(base, name)]
     for pair in zip(names[::2], [*names[1::2], *[""] * (len(names) % 2)], strict=True):
         for column, name in zip(st.columns(2, gap="medium"), pair, strict=True):
             if name:

@@ -17,7 +17,8 @@ from moola_core.ui import notices
 DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
 TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
-KIND, PRESET, CHECKPOINT, ARCHIVED = "kind", "preset", "checkpoint", "archived"
+KIND, PRESET, MODEL, CHECKPOINT = "kind", "preset", "model", "checkpoint"
+ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
 MATRIX, DETAIL, PREVIEW = "matrix", "section", "preview"
 ARRIVING, PAGE, DRAWN = "arriving", "page", "drawn"
@@ -29,6 +30,7 @@ IN_URL = (
     *WINDOW_KEYS,
     KIND,
     PRESET,
+    MODEL,
     CHECKPOINT,
     SECTION,
     VIEW,

@@ -17,8 +17,6 @@ from moola_core.specs import Compare, Data, Plan, Study
 from moola_core.ui import loaders, selecting, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
-BASELINE_S = 6.0  # a baseline takes about so long for all its fits
-
 
 def new_study(dataset: Dataset) -> None:
     """Choose a named study and a preset; what it compares and how long it takes are shown before it starts."""
@@ -90,7 +88,7 @@ def study_seconds(spec: Study, dataset: Dataset) -> float:
         total += sum(estimate_pretraining(encoder, bars, store).seconds for encoder, _ in spec.pretrainings())
     for arm in spec.arms:
         run = spec.spec_of(arm.name, "encoder")
-        total += BASELINE_S if not run.is_network else estimate(run, windows, store).seconds
+        total += estimate(run, windows, store).seconds
     return total
 
 

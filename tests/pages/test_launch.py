@@ -22,7 +22,7 @@ def started(monkeypatch) -> list:
 
 def _type(at, name: str, value: str) -> None:
     _open(at, name)
-    next(box for box in at.text_input if box.key == f"set_finetune_recommended_{name}").set_value(value).run()
+    next(box for box in at.text_input if box.key == f"set_finetune_network_{name}").set_value(value).run()
     assert not at.exception
 
 
@@ -32,23 +32,23 @@ def _open(at, name: str) -> None:
 
 
 def test_what_was_typed_in_a_part_stays_when_another_is_shown(show):
-    at = show("launch")
+    at = show("launch", preset="network")
     _type(at, "training.epochs", "12")
     _type(at, "model.dropout", "0.25")
     assert "--set training.epochs=12" in at.code[0].value and "--set model.dropout=0.25" in at.code[0].value
     _open(at, "training.epochs")
-    assert next(box for box in at.text_input if box.key == "set_finetune_recommended_training.epochs").value == "12"
+    assert next(box for box in at.text_input if box.key == "set_finetune_network_training.epochs").value == "12"
 
 
 def test_a_changed_setting_is_listed_with_its_meaning_and_in_the_command(show):
-    at = show("launch")
+    at = show("launch", preset="network")
     _type(at, "training.epochs", "12")
     assert "training.epochs" in texts(at).replace("\\", "") and "maximum epochs of one fit" in texts(at)
-    assert "--set training.epochs=12" in at.code[0].value and "--preset recommended" in at.code[0].value
+    assert "--set training.epochs=12" in at.code[0].value and "--preset network" in at.code[0].value
 
 
 def test_a_wrong_setting_is_answered_beside_it_and_nothing_can_be_started(show):
-    at = show("launch")
+    at = show("launch", preset="network")
     _type(at, "training.epochs", "none")
     assert "valid integer" in texts(at) and button(at, "Start the run").disabled
     _type(at, "training.epochs", "5")
@@ -56,24 +56,24 @@ def test_a_wrong_setting_is_answered_beside_it_and_nothing_can_be_started(show):
 
 
 def test_more_folds_than_windows_of_a_class_are_refused_before_the_start(show, monkeypatch):
-    at = show("launch")
+    at = show("launch", preset="network")
     _type(at, "training.folds", "20")
     assert not at.error
     _open(at, "data.grades_left_out")
-    at.multiselect(key="set_finetune_recommended_data.grades_left_out").set_value(["A", "B", "C"]).run()
+    at.multiselect(key="set_finetune_network_data.grades_left_out").set_value(["A", "B", "C"]).run()
     _type(at, "training.folds", "20")
     assert at.error or "left out" in texts(at)
 
 
 def test_time_disk_and_cost_are_told(show):
-    at = show("launch")
+    at = show("launch", preset="network")
     at.number_input(key="price").set_value(36.0).run()
     figures = {metric.label: metric.value for metric in at.metric}
     assert set(figures) == {"Time", "Disk", "Cost"} and float(figures["Cost"]) > 0
 
 
 def test_starting_makes_the_run_that_was_described_and_shows_it(show, started, store, dataset):
-    at = show("launch")
+    at = show("launch", preset="network")
     _type(at, "model.dropout", "0.25")
     at.text_input(key="run_name").set_value("Less dropout").run()
     at.text_input(key="run_note").set_value("to see").run()
@@ -83,7 +83,7 @@ def test_starting_makes_the_run_that_was_described_and_shows_it(show, started, s
     assert (record.name, record.note, record.preset, record.state) == (
         "Less dropout",
         "to see",
-        "recommended",
+        "network",
         "queued",
     )
     spec = Store(store).open(record.run_id).spec
@@ -109,3 +109,16 @@ def test_the_predecessors_checkpoint_fits_every_preset_and_a_contradiction_canno
         assert len(started) == 1 and started[0].spec.features.columns == ("relativity",)
     finally:
         path.unlink()
+
+
+def test_the_model_decides_which_settings_are_shown_and_the_command_names_it(show):
+    at = show("launch")
+    parts = next(group for group in at.button_group if group.key == PART).options
+    assert "Spans" in parts and "Loss" not in parts and "Transfer" not in parts
+    assert "--model" not in at.code[0].value and "--preset recommended" in at.code[0].value
+    next(box for box in at.selectbox if box.label == "Model").set_value("logistic").run()
+    assert not at.exception and "--model logistic" in at.code[0].value
+    assert "Spans" not in next(group for group in at.button_group if group.key == PART).options
+    next(box for box in at.selectbox if box.label == "Model").set_value("network").run()
+    assert not at.exception and "the preset network is used in its place" in texts(at)
+    assert "Loss" in next(group for group in at.button_group if group.key == PART).options
