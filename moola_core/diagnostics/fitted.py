@@ -55,8 +55,8 @@ class Together:
         if self.network is not None:
             return self.network.forward(x.to(self.device).transpose(1, 2))
         each = [fit.model(own) for fit, own in zip(self.fits, x.to(self.device), strict=True)]
-        logits, pointer = ([getattr(one, name) for one in each] for name in ("logits", "pointer"))
-        return Outputs(*(None if parts[0] is None else torch.stack(parts) for parts in (logits, pointer)))
+        parts = ([getattr(one, name) for one in each] for name in ("logits", "pointer", "spans"))
+        return Outputs(*(None if own[0] is None else torch.stack(own) for own in parts))
 
 
 def classes_of(run: Run) -> tuple[str, ...]:

@@ -8,8 +8,7 @@ from moola_core.estimators.convolutions import MiniRocketRidge, Quant
 from moola_core.estimators.estimator import ESTIMATORS, Estimator, Prediction, TrainingWindows
 from moola_core.estimators.spans.locate_then_classify import LocateThenClassify
 from moola_core.estimators.tabular import TabularEstimator
-
-BEST_SPANS = 10
+from moola_core.spans.decoding import predict
 
 
 @ESTIMATORS.register("locate_then_classify")
@@ -44,11 +43,6 @@ class LocateThenClassifyEstimator(Estimator):
             probabilities[:, self.model_.classes_] = self.model_.predict_proba(prices)
         if self.tasks == "class":
             return Prediction(probabilities)
-        located = self.model_.locate(prices)
-        return Prediction(
-            probabilities,
-            np.stack([located.start, located.end], axis=1).astype(float),
-            located.confidence,
-            self.model_.per_bar(prices),
-            np.stack(self.model_.score_spans(prices, BEST_SPANS), axis=2),
-        )
+        locator = self.model_.locator_
+        spans = predict(locator.posterior(prices), locator.candidates_, locator.noise_)
+        return Prediction(probabilities, spans.span, spans.p_span, spans.per_bar, spans.best)

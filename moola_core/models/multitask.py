@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from moola_core.models.encoders import make_encoder
-from moola_core.models.heads import ClassHead, PointerHead, PositionHead
+from moola_core.models.heads import ClassHead, PointerHead, PositionHead, SpanHead
 from moola_core.models.pooling import Pooling
+from moola_core.models.spans import PARTS, around_weights, bar_probabilities, expected_pointer
 from moola_core.specs import Model
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """logits [batch, outputs] and pointer [batch, 2] (center, length as fractions); None for a task that is not trained."""
+    """logits [batch, outputs] and pointer [batch, 2] (center, length as fractions); None for a task that is not trained.
+
+    spans [batch, K, K]: scores of spans by first bar and length, of which the pointer is the mean; None for other pointer heads.
+    """
 
     logits: Tensor | None
     pointer: Tensor | None
+    spans: Tensor | None = None
 
 
 class MultiTask(nn.Module):
@@ -32,21 +38,39 @@ class MultiTask(nn.Module):
         self.trunk = (
             nn.Sequential(nn.Linear(self.encoder.width, width), nn.ReLU()) if model.trunk_width else nn.Identity()
         )
-        self.class_head = ClassHead(width, outputs) if model.tasks != "pointers" else None
+        self.aligns = model.aligns
+        read = PARTS * self.encoder.width if model.aligns else width
+        self.class_head = ClassHead(read, outputs) if model.tasks != "pointers" else None
         self.pointer_head = _pointer_head(width, self.encoder.width, model)
 
     def forward(self, x: Tensor) -> Outputs:
         sequence = self.encoder(x)
+        if isinstance(self.pointer_head, SpanHead):
+            return self._by_spans(self.pointer_head, sequence)
         shared = self.trunk(self.dropout(self.pooling(sequence)))
         logits = self.class_head(shared) if self.class_head is not None else None
         pointer = self.pointer_head(shared, sequence) if self.pointer_head is not None else None
         return Outputs(logits, pointer)
 
+    def _by_spans(self, head: SpanHead, sequence: Tensor) -> Outputs:
+        """The span first; then the class, from the pooled vector or from the bars around the span."""
+        # One mask a window for every bar (Gal and Ghahramani 2016), drawn as that of a pooled vector is.
+        kept = self.dropout(torch.ones_like(sequence[:, 0]))
+        spans = head(sequence * kept[:, None])
+        logits = None
+        if self.class_head is not None and self.aligns:
+            weights = around_weights(bar_probabilities(spans.detach())).to(sequence.dtype)
+            parts = torch.einsum("bkw,bkp->bpw", sequence, weights) * kept[:, None]
+            logits = self.class_head(parts.flatten(1))
+        elif self.class_head is not None:
+            logits = self.class_head(self.trunk(self.pooling(sequence) * kept))
+        return Outputs(logits, expected_pointer(spans), spans)
+
     def shared_parameters(self) -> list[nn.Parameter]:
         """The trainable parameters that both tasks reach; none when only one task is trained."""
         if self.class_head is None or self.pointer_head is None:
             return []
-        parts = (self.encoder, self.pooling, self.trunk)
+        parts = (self.encoder,) if self.aligns else (self.encoder, self.pooling, self.trunk)
         return [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]
 
     def trainable(self) -> list[str]:
@@ -57,7 +81,9 @@ class MultiTask(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
 
-def _pointer_head(width: int, sequence_width: int, model: Model) -> PointerHead | PositionHead | None:
+def _pointer_head(width: int, sequence_width: int, model: Model) -> PointerHead | PositionHead | SpanHead | None:
     if model.tasks == "class":
         return None
+    if model.pointer == "span":
+        return SpanHead(sequence_width)
     return PositionHead(width, sequence_width) if model.pointer == "positions" else PointerHead(width)

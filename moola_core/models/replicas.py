@@ -11,6 +11,7 @@ from moola_core.errors import SpecError
 from moola_core.models.encoders import encoder_class
 from moola_core.models.multitask import Outputs
 from moola_core.models.recurrence import DEFAULT
+from moola_core.models.spans import around_weights, bar_probabilities, expected_pointer, span_scores
 from moola_core.specs import Model
 
 Dropped = Sequence[Tensor]
@@ -45,9 +46,27 @@ class Replicas:
         """
         *between, last = dropped or (None,)
         sequence = self.encode(x, between, statistics)
+        if self.model.scores_spans:
+            return self._by_spans(sequence.transpose(1, 2), last)
         pooled = self._pooling(sequence)
         shared = self._trunk(pooled if last is None else pooled * last)
         return Outputs(self._class_head(shared), self._pointer_head(shared, sequence))
+
+    def _by_spans(self, sequence: Tensor, last: Tensor | None) -> Outputs:
+        """sequence [R, B, K, width]: what MultiTask makes of it where the pointer is a softmax over spans."""
+        kept = 1.0 if last is None else last[:, :, None]
+        scores = (sequence * kept).flatten(1, 2) @ self.weights["pointer_head.linear.weight"].transpose(1, 2)
+        scores = scores.view(*sequence.shape[:3], 3)
+        priors = (self.weights[f"pointer_head.{name}_prior"][:, None] for name in ("length", "place"))
+        spans, logits = span_scores(scores.float(), *priors), None
+        if self.model.aligns:
+            weights = around_weights(bar_probabilities(spans.detach())).to(sequence.dtype)
+            parts = torch.einsum("rbkw,rbkp->rbpw", sequence, weights) * kept
+            logits = self._linear(parts.flatten(2), "class_head.linear")
+        elif self.model.tasks == "both":
+            pooled = self._pooling(sequence.transpose(1, 2))
+            logits = self._class_head(self._trunk(pooled if last is None else pooled * last))
+        return Outputs(logits, expected_pointer(spans), spans)
 
     def encode(self, x: Tensor, between: Dropped, statistics: Tensor | None) -> Tensor:
         """[R, K, B, F] → [R, K, B, width]; between: dropout's factors inside the encoder."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from moola_core.specs.choices import ENCODERS, EncoderName, listed
 from moola_core.specs.part import Part
@@ -20,8 +20,31 @@ class Model(Part):
         0, ge=0, le=1024, description="width of a linear layer with ReLU shared by both heads; 0 for none"
     )
     normalisation: Literal["none", "layer", "batch"] = Field("none", description="normalisation after the encoder")
-    pointer: Literal["pooled", "positions"] = Field(
+    pointer: Literal["pooled", "positions", "span"] = Field(
         "pooled",
-        description="read the expansion from the pooled vector, or as the mean position under a learned weight",
+        description="read the expansion from the pooled vector, as the mean position under a learned weight, or by a softmax over all spans",
+    )
+    class_input: Literal["pooled", "aligned"] = Field(
+        "pooled",
+        description="read the class from the pooled vector, or from the bars inside, before and after the expansion (needs pointer=span)",
     )
     tasks: Literal["both", "class", "pointers"] = Field("both", description="which heads are trained")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Model:
+        if self.class_input == "aligned" and self.pointer != "span":
+            raise ValueError(
+                f"class_input=aligned reads around a span, and pointer={self.pointer} gives none; set model.pointer=span or "
+                "model.class_input=pooled"
+            )
+        return self
+
+    @property
+    def scores_spans(self) -> bool:
+        """Whether the pointer is a softmax over spans."""
+        return self.pointer == "span" and self.tasks != "class"
+
+    @property
+    def aligns(self) -> bool:
+        """Whether the class is read around the span."""
+        return self.class_input == "aligned" and self.tasks == "both"

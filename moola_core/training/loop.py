@@ -12,13 +12,15 @@ from torch import Tensor
 
 from moola_core.models.checkpoint import Pretrained, put_weights
 from moola_core.models.multitask import MultiTask, Outputs
+from moola_core.models.spans import log_priors, span_loss, span_scores
+from moola_core.spans.decoding import SpanPrediction, predict_dense
 from moola_core.specs import Finetune
 from moola_core.training import planting, seeds
 from moola_core.training.device import Device
 from moola_core.training.folds import Fold
 from moola_core.training.gradients import Conflict, Projection, split_backward
 from moola_core.training.inputs import Inputs
-from moola_core.training.losses import class_loss, pointer_loss
+from moola_core.training.losses import class_loss, located_loss, pointer_loss
 from moola_core.training.schedule import LAST, LOWER, Unfreezing
 from moola_core.training.weightings import make_weighting
 
@@ -60,9 +62,9 @@ class Loop:
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.WEIGHTS))
         outputs = len(inputs.classes) + spec.faults.extra_output
         self.model = MultiTask(inputs.x.shape[2], outputs, spec.model).to(device.kind)
-        median = self._median_pointer()
-        if self.model.pointer_head is not None and median is not None:
-            self.model.pointer_head.init_bias(*median)
+        train = torch.from_numpy(inputs.pointer[fold.train])
+        if self.model.pointer_head is not None and not train.isnan().all():
+            self.model.pointer_head.init_from(train.to(device.kind))
         if self.start is not None:
             self.start.check_features(inputs.features)
             self.start.check_size(spec.model.layers, spec.model.hidden)
@@ -145,6 +147,10 @@ class Loop:
         if self.active[1] == 0 or median is None:
             return 1.0
         inner = torch.from_numpy(self.inputs.pointer[self.fold.inner])
+        if self.spec.model.scores_spans:
+            train = torch.from_numpy(self.inputs.pointer[self.fold.train])
+            nothing = torch.zeros(len(inner), self.inputs.window_bars, 3)
+            return max(float(span_loss(span_scores(nothing, *log_priors(train)), inner)), 1e-8)
         constant = torch.tensor(median, dtype=inner.dtype).expand_as(inner)
         return max(float(pointer_loss(constant, inner, self.spec.loss.huber_delta)), 1e-8)
 
@@ -159,7 +165,7 @@ class Loop:
         second = (
             zero
             if outputs.pointer is None
-            else pointer_loss(outputs.pointer.float(), self.data.pointer[rows], self.spec.loss.huber_delta)
+            else located_loss(outputs, self.data.pointer[rows], self.spec.loss.huber_delta)
         )
         return torch.stack([first, second])
 
@@ -265,7 +271,9 @@ class Loop:
         if outputs.logits is not None:
             logits = outputs.logits.double() / self.spec.faults.temperature
             probabilities = torch.softmax(logits, 1)[:, : len(self.inputs.classes)].cpu().numpy()
-        if outputs.pointer is not None:
+        if outputs.spans is not None:
+            span = predict_spans(outputs.spans).span
+        elif outputs.pointer is not None:
             span = to_bars(outputs.pointer.double().cpu().numpy(), self.inputs.window_bars)
         return probabilities, span
 
@@ -309,6 +317,11 @@ def noise_share(first: Tensor, second: Tensor) -> float:
     the windows."""
     spread = (first - first.mean(0)).square().mean().sqrt()
     return float((first - second).square().mean().sqrt() / 2**0.5 / spread.clamp(min=1e-12))
+
+
+def predict_spans(scores: Tensor) -> SpanPrediction:
+    """What scores of spans [m, K, K] say, by their softmax."""
+    return predict_dense(torch.softmax(scores.double().flatten(1), 1).view(scores.shape).cpu().numpy())
 
 
 def to_bars(pointer: np.ndarray, window_bars: int) -> np.ndarray:

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from moola_core.models.multitask import Outputs
+from moola_core.models.spans import span_loss
+
 
 def class_loss(logits: Tensor, target: Tensor, focal_gamma: float = 0.0, weight: Tensor | None = None) -> Tensor:
     """Mean cross-entropy, nats; with gamma above 0 the focal loss (Lin et al. 2017).
@@ -18,6 +21,14 @@ def class_loss(logits: Tensor, target: Tensor, focal_gamma: float = 0.0, weight:
     if focal_gamma > 0:
         entropy = (1 - torch.exp(-entropy)) ** focal_gamma * entropy
     return entropy.mean(-1) if weight is None else (entropy * weight).sum(-1) / weight.sum(-1).clamp(min=1)
+
+
+def located_loss(outputs: Outputs, target: Tensor, huber_delta: float) -> Tensor:
+    """The loss of the pointers [...]: of spans where the network scores them, else of center and length; target [..., b, 2]."""
+    if outputs.spans is not None:
+        return span_loss(outputs.spans, target)
+    assert outputs.pointer is not None
+    return pointer_loss(outputs.pointer.float(), target, huber_delta)
 
 
 def pointer_loss(pointer: Tensor, target: Tensor, huber_delta: float) -> Tensor:

@@ -30,7 +30,7 @@ from moola_core.training.folds import Fold, thin
 from moola_core.training.gradients import combined
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, noise_share
-from moola_core.training.losses import class_loss, pointer_loss
+from moola_core.training.losses import class_loss, located_loss
 from moola_core.training.monitor import FitMonitor, Predicted, score_inner
 from moola_core.training.schedule import LAST, LOWER
 from moola_core.training.stacked import WEIGHTING, RowAdamW, Stacked, unstacked
@@ -233,7 +233,7 @@ class Group:
         if outputs.logits is not None:
             first = class_loss(outputs.logits, target, loss.focal_gamma, rows.present)
         if outputs.pointer is not None:
-            second = pointer_loss(outputs.pointer, pointer, loss.huber_delta)
+            second = located_loss(outputs, pointer, loss.huber_delta)
         return torch.stack([first, second], dim=1)
 
     def _gradients(self, terms: Tensor, split: bool) -> tuple[Tensor, Tensor]:
@@ -267,9 +267,10 @@ class Group:
 
     @torch.no_grad()
     def predict(self, network: Replicas, windows: Windows, rows: Rows) -> list[Tensor]:
-        """In eval mode: the unweighted losses [R, 2], then logits [R, m, outputs] and pointers [R, m, 2] of the tasks trained."""
+        """In eval mode: the unweighted losses [R, 2], then logits [R, m, outputs], pointers [R, m, 2] and spans [R, m, K, K], where there are."""
         outputs = network.forward(windows.scaled(rows).transpose(1, 2))
-        return [self.losses(windows, outputs, rows), *(t for t in (outputs.logits, outputs.pointer) if t is not None)]
+        parts = (outputs.logits, outputs.pointer, outputs.spans)
+        return [self.losses(windows, outputs, rows), *(part for part in parts if part is not None)]
 
     def predict_inner(self) -> list[Predicted]:
         """What each fit predicts of its inner windows, as Loop.predict gives it."""
@@ -280,9 +281,10 @@ class Group:
         losses, *rest = (tensor.cpu() for tensor in outputs)
         logits = rest.pop(0) if self.spec.model.tasks != "pointers" else None
         pointer = rest.pop(0) if self.spec.model.tasks != "class" else None
+        spans = rest.pop(0) if self.spec.model.scores_spans else None
         predicted = []
         for r, (loop, size) in enumerate(zip(loops, sizes, strict=True)):
-            own = Outputs(*(None if part is None else part[r, :size] for part in (logits, pointer)))
+            own = Outputs(*(None if part is None else part[r, :size] for part in (logits, pointer, spans)))
             predicted.append((*loop.to_predictions(own), losses[r].double().numpy()))
         return predicted
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from moola_core.estimators import ESTIMATORS
-from moola_core.estimators.spans.candidates import Candidates, plausible
 from moola_core.estimators.spans.conditional_logit import fit_weights, softmax
-from moola_core.estimators.spans.decoding import best_spans, decode, per_bar
 from moola_core.estimators.spans.locate_then_classify import LocateThenClassify
-from moola_core.estimators.spans.noise import LabelNoise
 from moola_core.estimators.spans.shapes import shape_statistics
 from moola_core.estimators.spans.statistics import names, span_statistics
+from moola_core.spans.candidates import Candidates, plausible
+from moola_core.spans.decoding import best_spans, decode, per_bar
+from moola_core.spans.noise import LabelNoise
 from tests.estimators.windows import make_windows
 
 

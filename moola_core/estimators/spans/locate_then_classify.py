@@ -7,9 +7,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from moola_core.estimators.spans.classes import SpanClassifier
-from moola_core.estimators.spans.decoding import Located, best_spans, decode, per_bar
 from moola_core.estimators.spans.locator import SpanLocator
-from moola_core.estimators.spans.noise import LabelNoise
+from moola_core.spans.decoding import Located, best_spans, decode, per_bar
+from moola_core.spans.noise import LabelNoise
 
 SPANS = 10
 

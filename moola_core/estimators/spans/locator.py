@@ -10,11 +10,11 @@ from functools import partial
 
 import numpy as np
 
-from moola_core.estimators.spans.candidates import plausible
 from moola_core.estimators.spans.conditional_logit import softmax, standardise
-from moola_core.estimators.spans.noise import LabelNoise
 from moola_core.estimators.spans.selection import Described, select
 from moola_core.estimators.spans.statistics import span_statistics
+from moola_core.spans.candidates import plausible
+from moola_core.spans.noise import LabelNoise
 
 ROWS = 500
 

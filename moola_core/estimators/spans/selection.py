@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from moola_core.estimators.spans.candidates import Candidates
 from moola_core.estimators.spans.conditional_logit import curvature, fit_weights, scale, softmax, standardise
-from moola_core.estimators.spans.noise import LabelNoise
 from moola_core.estimators.spans.statistics import span_statistics
+from moola_core.spans.candidates import Candidates
+from moola_core.spans.noise import LabelNoise
 
 if TYPE_CHECKING:
     from moola_core.estimators.spans.locator import SpanLocator

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from moola_core.estimators.spans.candidates import Candidates
+from moola_core.spans.candidates import Candidates
 
 NOISE_BARS = 30
 RANGE_BARS = (5, 10, 20, 40)

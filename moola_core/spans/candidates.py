@@ -83,6 +83,14 @@ def plausible(start: np.ndarray, end: np.ndarray, window_bars: int) -> Candidate
     return Candidates(s, s + d, window_bars, share / share.sum(), step)
 
 
+def every(window_bars: int) -> Candidates:
+    """All spans of a window, by first bar and then by length."""
+    start, length = (grid.ravel() for grid in np.indices((window_bars, window_bars)))
+    inside = start + length < window_bars
+    share = np.full(int(inside.sum()), 1 / inside.sum())
+    return Candidates(start[inside], (start + length)[inside], window_bars, share)
+
+
 def _thinned(lengths: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     """At most 40 of the lengths, closer together where the labels are dense."""
     if len(lengths) <= MOST_LENGTHS:

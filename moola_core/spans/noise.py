@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moola_core.estimators.spans.candidates import Candidates
+from moola_core.spans.candidates import Candidates
 
 # Below this every bar but the labelled one is out of question.
 LEAST_SCATTER_BARS = 0.2

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moola_core.estimators.spans.candidates import Candidates
-from moola_core.estimators.spans.noise import LabelNoise
+from moola_core.spans.candidates import Candidates, every
+from moola_core.spans.noise import LabelNoise
 
 NEAR_BARS = 3
+BEST_SPANS = 10
+EXACT = LabelNoise(0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +72,43 @@ def per_bar(posterior: np.ndarray, candidates: Candidates) -> np.ndarray:
     np.add.at(ends.T, candidates.end, posterior.T)
     inside = starts.cumsum(1) - np.concatenate([np.zeros((n, 1)), ends.cumsum(1)[:, :-1]], axis=1)
     return np.stack([starts, ends, inside.clip(0, 1)], axis=2)
+
+
+@dataclass(frozen=True, eq=False)
+class SpanPrediction:
+    """What probabilities of spans say of n windows.
+
+    Attributes
+    ----------
+    span : ndarray, shape (n, 2)
+        First and last bar of the expansion.
+    p_span : ndarray, shape (n,)
+        Stated probability that the labelled center lies within 3 bars of the predicted one.
+    per_bar : ndarray, shape (n, K, 3)
+        Probability of each bar to be the first, to be the last, and to lie inside.
+    best : ndarray, shape (n, k, 3)
+        The k most probable spans: first bar, last bar, probability; best first.
+    """
+
+    span: np.ndarray
+    p_span: np.ndarray
+    per_bar: np.ndarray
+    best: np.ndarray
+
+
+def predict(posterior: np.ndarray, candidates: Candidates, noise: LabelNoise) -> SpanPrediction:
+    """Everything that is read from probabilities [n, S] of the candidates."""
+    located = decode(posterior, candidates, noise)
+    top, p = best_spans(posterior, BEST_SPANS)
+    return SpanPrediction(
+        np.stack([located.start, located.end], axis=1).astype(float),
+        located.confidence,
+        per_bar(posterior, candidates),
+        np.stack([candidates.start[top], candidates.end[top], p], axis=2),
+    )
+
+
+def predict_dense(p: np.ndarray) -> SpanPrediction:
+    """The same of a network's probabilities [n, K, K] by first bar and length."""
+    candidates = every(p.shape[1])
+    return predict(p[:, candidates.start, candidates.length].astype(float), candidates, EXACT)
