@@ -413,7 +413,7 @@ def make_verdict(arm: str, metric: str, better: str, word: str, delta: float) ->
     """A verdict against training from scratch, with an interval of ±0.04; 400 labels would settle an undecided one."""
     needed = 400 if word == "undecided" else None
     chances = (0.9, 0.1, 0.04, 0.05)
-    strict = (0.2, -0.1, 0.3)
+    corrected = (0.2, -0.1, 0.3)
     return Verdict(
         arm,
         "from scratch",
@@ -425,7 +425,7 @@ def make_verdict(arm: str, metric: str, better: str, word: str, delta: float) ->
         0.95,
         word,
         *chances,
-        *strict,
+        *corrected,
         0.11,
         0.02,
         needed,

@@ -2,14 +2,14 @@ import pytest
 
 from moola_core.errors import SpecError
 from moola_core.presets import PRESETS, preset
-from moola_core.specs import Finetune, Study, build, change, differences, digest, parse, settings
+from moola_core.specs import Finetune, Study, build, change, parse, settings, settings_diff, spec_hash
 
 
 def test_a_spec_survives_json():
     for name in PRESETS:
         spec = preset(name).finetune()
         assert parse(spec.model_dump_json()) == spec
-        assert digest(parse(spec.model_dump_json())) == digest(spec)
+        assert spec_hash(parse(spec.model_dump_json())) == spec_hash(spec)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_every_setting_has_a_description():
 
 def test_differences_name_what_changed():
     spec = preset("quick").finetune()
-    assert differences(spec, change(spec, {"epochs": 7})) == {"training.epochs": (spec.training.epochs, 7)}
+    assert settings_diff(spec, change(spec, {"epochs": 7})) == {"training.epochs": (spec.training.epochs, 7)}
 
 
 def test_unknown_kinds_and_presets_name_the_nearest():

@@ -262,9 +262,9 @@ def _text(comparison: dict[str, Any]) -> str:
     lines = [options.table([("arm", *names), *rows]), "", comparison["sentence"]]
     for v in comparison["verdicts"]:
         if v["metric"] == "f1_macro":
-            strict = "" if v["strict_p"] is None else f", corrected resampled t-test p {v['strict_p']:.3f}"
+            corrected = "" if v.get("corrected_p") is None else f", corrected resampled t-test p {v['corrected_p']:.3f}"
             lines.append(
                 f"  {v['arm']} against {v['against']}: {v['verdict']}, {v['delta']:+.3f} [{v['low']:+.3f}, {v['high']:+.3f}], "
-                f"p helps {v['p_helps']:.3f}, p hurts {v['p_hurts']:.3f}{strict}"
+                f"p helps {v['p_helps']:.3f}, p hurts {v['p_hurts']:.3f}{corrected}"
             )
     return "\n".join(lines)

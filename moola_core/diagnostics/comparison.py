@@ -1,7 +1,7 @@
 """Arms on shared folds: the two-way paired bootstrap and its verdicts.
 
 Each draw resamples groups of windows that share bars and, independently, repeats (seeds), and recomputes the difference of the
-pooled metric. Next to it: the corrected resampled t test (Nadeau and Bengio 2003), which is strict. Holm (1979) over the arms.
+pooled metric. Next to it: the corrected resampled t test (Nadeau and Bengio 2003), which finds fewer differences. Holm (1979) over the arms.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def judge(drawn: Draws, metric: str, control: ArmPredictions, level: float, marg
         word = "helps" if (low > 0) == (sign > 0) else "hurts"
     elif -reach <= low and high <= reach:
         word = "equivalent"
-    strict = strict_reading(drawn.folds, control.size[1])
+    corrected = corrected_t_test(drawn.folds, control.size[1])
     z = norm.ppf((1 + level) / 2)
     needed = _needed(drawn, z, control.size) if word == "undecided" else (None, None)
     return Verdict(
@@ -178,14 +178,14 @@ def judge(drawn: Draws, metric: str, control: ArmPredictions, level: float, marg
         down if sign > 0 else up,
         two_sided(drawn.both),
         1.0,
-        *strict,
+        *corrected,
         float((z + norm.ppf(POWER)) * drawn.both.std()),
         reach,
         *needed,
     )
 
 
-def strict_reading(folds: np.ndarray, repeats: int) -> tuple[float | None, float | None, float | None]:
+def corrected_t_test(folds: np.ndarray, repeats: int) -> tuple[float | None, float | None, float | None]:
     """p and 95% interval of the corrected resampled t test over the folds' differences [S · k]."""
     count = len(folds)
     k = count // repeats

@@ -19,7 +19,7 @@ from moola_core.launch.confinement import confine
 from moola_core.launch.device_worker import PROJECT
 from moola_core.runs import cancelling, references
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import alive, reap
+from moola_core.runs.reaper import alive, mark_lost
 from moola_core.runs.record import RESUMABLE, Record
 from moola_core.runs.store import Run, Store, utcnow_iso
 
@@ -60,7 +60,7 @@ class LocalLauncher:
         Raises RunError for a run that has ended, and for one that is part of a study.
         """
         run = self.store.open(run_id)
-        record = reap(run, run.record)
+        record = mark_lost(run, run.record)
         if not record.active:
             raise RunError(f"is {record.state}.", where=f"run {run_id}", hint="There is nothing to cancel.")
         if self._part_of(record):
@@ -83,7 +83,7 @@ class LocalLauncher:
     def resume(self, run_id: str, priority: int = 0) -> None:
         """Queue a run that failed, was cancelled or lost, to go on where it stopped. Raises RunError for any other."""
         run = self.store.open(run_id)
-        record = reap(run, run.record)
+        record = mark_lost(run, run.record)
         claim(run, process={}, queue=_place(run.spec, priority, str(record.queue.get("folder", ""))))
         start(run)
 

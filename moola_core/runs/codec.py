@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from types import UnionType
@@ -15,6 +16,12 @@ import numpy as np
 from moola_core.specs.aliases import RESULT_FIELDS, RESULT_VALUES
 
 _OLD_FIELDS = {new: old for old, new in RESULT_FIELDS.items()}
+
+
+def stored_key(values: Mapping[str, Any], field: str) -> str:
+    """The key under which `values`, as they were written, hold a field: its name, or what it was called before."""
+    old = _OLD_FIELDS.get(field)
+    return old if old is not None and field not in values and old in values else field
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
@@ -104,7 +111,7 @@ def restore(kind: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
         names = [field.name for field in dataclasses.fields(kind)]
-        stored = {name: value.get(name, value.get(_OLD_FIELDS.get(name))) for name in names}
+        stored = {name: value.get(stored_key(value, name)) for name in names}
         stored |= {
             name: words.get(stored[name], stored[name]) for name, words in RESULT_VALUES.items() if name in stored
         }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from moola_core.errors import MoolaError
 from moola_core.runs.index import Index
 from moola_core.runs.places import PLACES
-from moola_core.runs.reaper import reap
+from moola_core.runs.reaper import mark_lost
 from moola_core.runs.record import Record, unreadable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def listed(root: Path, run_of: Callable[[str], Run]) -> list[Record]:
 
 def _looked_at(run: Run, record: Record) -> Record:
     try:
-        record = reap(run, record) if record.active else record
+        record = mark_lost(run, record) if record.active else record
     except MoolaError as error:  # the record was damaged or taken away since it was read
         return unreadable(record.run_id, error.what)
     return dataclasses.replace(record, unreadable=why) if (why := _why_unreadable(run)) else record

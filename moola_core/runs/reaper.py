@@ -67,7 +67,7 @@ def _ticks(pid: int) -> int | None:
         return None
 
 
-def reap(run: Run, record: Record) -> Record:
+def mark_lost(run: Run, record: Record) -> Record:
     """The record, marked lost if the run's process is dead.
 
     A run that stands in the queue waits for as long as it takes. One of another host is given up after ten minutes without a
@@ -92,7 +92,7 @@ def reap(run: Run, record: Record) -> Record:
 def active(run: Run) -> bool:
     """Whether the run waits or runs; not when its record cannot be read."""
     try:
-        return reap(run, run.record).active
+        return mark_lost(run, run.record).active
     except RunError:
         return False
 

@@ -104,20 +104,20 @@ def _differences(result: Result, metric: str) -> Iterator[Block]:
     rows = [row for _, row in pairs]
     yield Chart("forest", f'{title(metric)}: difference from "{comparison.against}"', partial(charts.forest, rows))
     yield _verdicts(result, pairs)
-    strict: tuple[Row, ...] = tuple(
+    corrected: tuple[Row, ...] = tuple(
         (
             row.arm,
             row.verdict,
-            _chance(result, i, "strict_p"),
-            *(result.number("verdicts", i, name, form="+.3f") for name in ("strict_low", "strict_high")),
+            _chance(result, i, "corrected_p"),
+            *(result.number("verdicts", i, name, form="+.3f") for name in ("corrected_low", "corrected_high")),
             _agrees(row),
         )
         for i, row in pairs
-        if row.strict_p is not None
+        if row.corrected_p is not None
     )
-    if strict:
+    if corrected:
         columns = ("Arm", "Verdict", "Corrected p", "from", "to", "Corrected t-test")
-        yield Table("Corrected resampled t-test", columns, strict, comparison_text.undecided(rows))
+        yield Table("Corrected resampled t-test", columns, corrected, comparison_text.undecided(rows))
 
 
 def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]]) -> Table:
@@ -155,7 +155,7 @@ def _chance(result: Result, i: int, name: str) -> Number:
 
 def _agrees(row: Verdict) -> str:
     """Whether the corrected t-test finds the same."""
-    sure = row.strict_p is not None and row.strict_p < 0.05
+    sure = row.corrected_p is not None and row.corrected_p < 0.05
     if row.verdict in ("helps", "hurts"):
         return "agrees" if sure else "cannot tell"
     return "finds a difference" if sure else "finds none either"
@@ -184,7 +184,7 @@ def metrics(context: ReportContext) -> list[Block] | str:
                 row.verdict,
                 *(result.number("verdicts", i, part, form="+.3f") for part in ("delta", "low", "high")),
                 _chance(result, i, "p_holm"),
-                _chance(result, i, "strict_p"),
+                _chance(result, i, "corrected_p"),
             )
             for i, row in pairs
         ]

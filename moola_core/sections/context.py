@@ -32,7 +32,7 @@ class Stored:
         value: Any = self.values
         for step in path:
             if isinstance(value, dict):
-                value = value.get(str(step))
+                value = value.get(codec.stored_key(value, str(step)))
             elif isinstance(value, list) and isinstance(step, int) and step < len(value):
                 value = value[step]
             else:
@@ -45,8 +45,16 @@ class Stored:
         if value is None or isinstance(value, str | dict | list) or not math.isfinite(value):
             return Number(None, ABSENT)
         # JSON pointers (RFC 6901) write ~ and / of a key so.
-        place = "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        place = "/".join(step.replace("~", "~0").replace("/", "~1") for step in self._keys(path))
         return Number(value, format(value, form), f"{self.run.id}/{self.file}#/{place}")
+
+    def _keys(self, path: tuple[str | int, ...]) -> list[str]:
+        """The path as it stands in the file, where a field may have the name that it had before."""
+        keys: list[str] = []
+        for at, step in enumerate(path):
+            holder = self.get(*path[:at])
+            keys.append(codec.stored_key(holder, str(step)) if isinstance(holder, dict) else str(step))
+        return keys
 
     def chance(self, *path: str | int) -> Number:
         """The p-value at the path, read as such: never 0."""

@@ -13,7 +13,7 @@ from moola_core.sections import comparison, diagnostics, features, performance, 
 from moola_core.sections.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text, flat
 from moola_core.sections.context import ABSENT, ReportContext, Result, Stored
 from moola_core.sections.formatting import REPORT_OF
-from moola_core.specs import Part, differences, parse
+from moola_core.specs import Part, parse, settings_diff
 
 MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the ZIP and the JSON hold it whole
 Make = Callable[[ReportContext], Sequence[Block] | str]
@@ -162,7 +162,7 @@ def _fix(context: ReportContext, result: Result, finding: Finding) -> list[Block
     if finding.spec is None:
         return []
     spec = parse(finding.spec)
-    changed = differences(context.spec, spec) if spec.kind == context.spec.kind else {}
+    changed = settings_diff(context.spec, spec) if spec.kind == context.spec.kind else {}
     changes = ((name, _setting(now), _setting(then)) for name, (now, then) in changed.items())
     rows: tuple[Row, ...] = tuple(row for row in changes if row[1] != row[2])
     title = (

@@ -15,7 +15,7 @@ from moola_core.specs.data import Data, Features, Reading
 from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
 from moola_core.specs.model import Model
-from moola_core.specs.part import Part, build, change, differences, digest, full_name, settings
+from moola_core.specs.part import Part, build, change, full_name, settings, settings_diff, spec_hash
 from moola_core.specs.plan import Plan
 from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
@@ -46,11 +46,11 @@ __all__ = [
     "Transfer",
     "build",
     "change",
-    "differences",
-    "digest",
     "full_name",
     "parse",
     "settings",
+    "settings_diff",
+    "spec_hash",
 ]
 
 KINDS: dict[str, type[Part]] = {

@@ -1,6 +1,12 @@
 """Names of before: keys and words of stored results that are called otherwise now, so that runs of older versions still open."""
 
 # Old field of a stored result -> the field that holds it now.
-RESULT_FIELDS = {"spoils": "invalidates", "shows": "diagnostic"}
+RESULT_FIELDS = {
+    "spoils": "invalidates",
+    "shows": "diagnostic",
+    "strict_p": "corrected_p",
+    "strict_low": "corrected_low",
+    "strict_high": "corrected_high",
+}
 # Field -> its old words -> those of now.
 RESULT_VALUES = {"severity": {"blocks": "critical", "harms": "error", "note": "info"}}

@@ -119,7 +119,7 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
     return build(type(spec), values)
 
 
-def differences(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
+def settings_diff(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
     """The settings in which two specs of a kind differ.
 
     Returns
@@ -131,7 +131,7 @@ def differences(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
     return {name: (left.get(name), right.get(name)) for name in left | right if left.get(name) != right.get(name)}
 
 
-def digest(part: Part) -> str:
+def spec_hash(part: Part) -> str:
     """A short hash of a part's content: equal parts have equal digests."""
     return hashlib.sha256(json.dumps(part.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from moola_core.specs.finetune import Finetune
-from moola_core.specs.part import Part, change, digest
+from moola_core.specs.part import Part, change, spec_hash
 from moola_core.specs.pretrain import Pretrain
 
 
@@ -97,6 +97,6 @@ class Study(Part):
         for arm in self.arms:
             own = self.pretraining_of(arm.name)
             if own is not None:
-                specs[digest(own)] = own
-                arms.setdefault(digest(own), []).append(arm.name)
+                specs[spec_hash(own)] = own
+                arms.setdefault(spec_hash(own), []).append(arm.name)
         return [(own, tuple(arms[key])) for key, own in specs.items()]

@@ -15,7 +15,7 @@ from moola_core.diagnostics.results.doctor import EXAMPLE, FIGURES, SEVERITIES
 from moola_core.runs import codec
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
-from moola_core.specs import Diagnose, differences, parse
+from moola_core.specs import Diagnose, parse, settings_diff
 from moola_core.specs.aliases import RESULT_VALUES
 from moola_core.ui import loaders, state, widgets
 from moola_core.ui.widgets import escape_markdown
@@ -154,7 +154,7 @@ def _fix(finding: Finding, run: Run | None) -> None:
     if finding.spec is None:
         return
     spec = parse(finding.spec)
-    changes = differences(run.spec, spec) if run is not None and run.spec.kind == spec.kind else {}
+    changes = settings_diff(run.spec, spec) if run is not None and run.spec.kind == spec.kind else {}
     listed = "; ".join(
         f"{escape_markdown(name)} {escape_markdown(str(before))} → **{escape_markdown(str(after))}**"
         for name, (before, after) in changes.items()

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from moola_core.errors import SpecError
 from moola_core.features.catalog import FEATURES, PRICE_PATH
-from moola_core.specs import KINDS, change, differences, settings
+from moola_core.specs import KINDS, change, settings, settings_diff
 from moola_core.specs.choices import choices
 from moola_core.ui.widgets import escape_markdown
 
@@ -74,7 +74,7 @@ def check(base: Any, typed: dict[str, Any]) -> FormState:
 
 def changed(base: Any, spec: Any) -> dict[str, tuple[Any, Any]]:
     """The settings of the form in which `spec` differs from the preset: name to (preset's, typed)."""
-    return {name: pair for name, pair in differences(base, spec).items() if name in fields(base.kind)}
+    return {name: pair for name, pair in settings_diff(base, spec).items() if name in fields(base.kind)}
 
 
 def form(base: Any, grades: list[str]) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from moola_core.diagnostics.comparison import (
     Draws,
     arm_predictions,
     compare,
+    corrected_t_test,
     draw_differences,
     judge,
     label_curve,
     measure_arm,
     sentence,
-    strict_reading,
 )
 from moola_core.diagnostics.results import ArmFacts
 from moola_core.metrics import METRICS, Predictions, measure
@@ -124,13 +124,13 @@ def test_draws_are_those_of_a_slow_bootstrap():
 
 def test_the_strict_reading_is_nadeau_and_bengio_s():
     folds = np.random.default_rng(1).normal(0.05, 0.1, 20)
-    p, low, high = strict_reading(folds, 4)
+    p, low, high = corrected_t_test(folds, 4)
     value = folds.mean() / np.sqrt(folds.var(ddof=1) * (1 / 20 + 1 / 4))
     assert (low + high) / 2 == pytest.approx(folds.mean()) and 0 < p < 1
     assert (p < 0.05) == (low > 0 or high < 0) and value == pytest.approx(
         folds.mean() / ((high - low) / 2 / 2.0930), rel=1e-3
     )
-    assert strict_reading(np.zeros(20), 4) == (None, None, None)
+    assert corrected_t_test(np.zeros(20), 4) == (None, None, None)
 
 
 def test_undecided_says_what_would_settle_it():

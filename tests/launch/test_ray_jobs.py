@@ -23,7 +23,7 @@ from moola_core.launch.local import LocalLauncher
 from moola_core.launch.ray_jobs import RayLauncher
 from moola_core.presets import preset
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import reap
+from moola_core.runs.reaper import mark_lost
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Study, build, change
 
@@ -161,7 +161,7 @@ def test_runs_go_through_and_another_is_cancelled(cluster, store, demo_files, ca
     first, *others = (launcher.submit(spec) for spec in quick)
     third = launcher.submit(spec_of(demo_files, **LONG), note=WAITS)
     record = store.open(third).record
-    assert record.queue["cluster"] == cluster and reap(store.open(third), record).state in ("queued", "running")
+    assert record.queue["cluster"] == cluster and mark_lost(store.open(third), record).state in ("queued", "running")
     Queue(store.root).catch_up()
     assert Queue(store.root).entries() == [], "the worker of this machine leaves them alone"
     until(lambda: all(store.open(run_id).record.state == "done" for run_id in (first, *others)))

@@ -74,15 +74,19 @@ def test_the_answer_is_the_stored_sentence_with_simple_models_first(study_run):
 def test_differences_have_intervals_and_the_strict_reading(study_run):
     result = study_run.result("comparison")
     found = {(row["arm"], row["metric"]): row for row in result["verdicts"] if row["against"] == result["against"]}
-    verdicts, strict = tables(build(study_run), "differences")
+    verdicts, corrected = tables(build(study_run), "differences")
     for row in verdicts.rows:
         wanted = found[row[0], "f1_macro"]
         assert row[1] == wanted["verdict"]
         assert [cell.value for cell in row[2:5]] == [wanted["delta"], wanted["low"], wanted["high"]]
-    for row in strict.rows:
+    for row in corrected.rows:
         wanted = found[row[0], "f1_macro"]
-        assert [cell.value for cell in row[2:5]] == [wanted["strict_p"], wanted["strict_low"], wanted["strict_high"]]
-        agrees = wanted["strict_p"] < 0.05
+        assert [cell.value for cell in row[2:5]] == [
+            wanted["corrected_p"],
+            wanted["corrected_low"],
+            wanted["corrected_high"],
+        ]
+        agrees = wanted["corrected_p"] < 0.05
         assert row[5].startswith("agrees") == (agrees and wanted["verdict"] in ("helps", "hurts"))
     assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {
         "Calibration error (ECE)",

@@ -12,7 +12,7 @@ class Verdict:
 
     delta: mean over repeats of the difference, pooled out of fold; low, high: its interval at confidence `level` (Holm over the arms of
     this metric); verdict: helps, hurts, equivalent or undecided; p_helps, p_hurts: share of the draws on either side of no
-    difference; p: two-sided, as drawn, p_holm: over the arms; strict_p, strict_low, strict_high: Nadeau and Bengio's corrected t over folds;
+    difference; p: two-sided, as drawn, p_holm: over the arms; corrected_p, corrected_low, corrected_high: Nadeau and Bengio's corrected t over folds;
     resolvable: the smallest true difference that this design finds with 80% power; labels_needed, repeats_needed: sample
     size needed to decide the difference as it stands, in windows or repeats (None: not by these alone, or decided);
     better: higher or lower.
@@ -31,9 +31,9 @@ class Verdict:
     p_hurts: float
     p: float
     p_holm: float
-    strict_p: float | None
-    strict_low: float | None
-    strict_high: float | None
+    corrected_p: float | None
+    corrected_low: float | None
+    corrected_high: float | None
     resolvable: float
     margin: float
     labels_needed: int | None

@@ -23,7 +23,7 @@ from moola_core.launch.worker.heartbeat import heartbeat
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs import mirror, references
 from moola_core.runs.cancelling import asked
-from moola_core.runs.reaper import identity, reap
+from moola_core.runs.reaper import identity, mark_lost
 from moola_core.runs.store import Run, utcnow_iso
 from moola_core.training.device import keep_freed_memory
 
@@ -118,7 +118,7 @@ def resume(interrupted: Run, listen: Listen | None = None) -> None:
 
     Raises RunError for a run that is done or whose process still runs.
     """
-    reap(interrupted, interrupted.record)
+    mark_lost(interrupted, interrupted.record)
     claim(interrupted, process=identity(), queue={})
     run(interrupted, listen)
 

@@ -12,7 +12,7 @@ from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, load_windows
 from moola_core.models.checkpoint import put_weights
 from moola_core.models.encoders import make_encoder
-from moola_core.specs import Data, Finetune, Pretrain, Study, digest
+from moola_core.specs import Data, Finetune, Pretrain, Study, spec_hash
 from moola_core.studies import SHARED
 
 
@@ -73,13 +73,13 @@ class _Reader:
         self._windows: dict[str, Windows] = {}
 
     def bars(self, data: Data) -> Bars:
-        key = digest(data)
+        key = spec_hash(data)
         if key not in self._bars:
             self._bars[key] = load_bars(str(data.bars), data.bars_reading)
         return self._bars[key]
 
     def windows(self, data: Data) -> Windows:
-        key = digest(data)
+        key = spec_hash(data)
         if key not in self._windows:
             bars = self.bars(data) if data.bars else None
             self._windows[key] = load_windows(data.windows, data.windows_reading, bars)

@@ -9,7 +9,7 @@ from moola_core.launch.ray_jobs import RayLauncher, side_by_side
 from moola_core.launch.worker import ahead, compare
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Arm, Part, Pretrain, Study, digest
+from moola_core.specs import Arm, Part, Pretrain, Study, spec_hash
 
 Execute = Callable[[Run, Listen | None], None]
 
@@ -103,7 +103,7 @@ class Children:
 
     def encoder_of(self, spec: Pretrain | None) -> Run:
         assert spec is not None
-        return self.child(f"encoder {digest(spec)[:12]}", spec, f"{self.title}: encoder")
+        return self.child(f"encoder {spec_hash(spec)[:12]}", spec, f"{self.title}: encoder")
 
     def child(self, what: str, spec: Part, name: str) -> Run:
         """The run called `what`, made if there is none."""
