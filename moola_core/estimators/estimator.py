@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -95,7 +95,7 @@ class Estimator(ABC):
     part: ClassVar[str] = ""
     """The part of the spec that holds its settings; empty where it has none."""
 
-    def __init__(self, seed: int = 0, **settings: object) -> None:
+    def __init__(self, seed: int = 0, **settings: Any) -> None:
         self.seed, self.settings = seed, settings
 
     @abstractmethod

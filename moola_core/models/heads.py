@@ -69,6 +69,8 @@ class SpanHead(nn.Module):
     def __init__(self, sequence_width: int) -> None:
         super().__init__()
         self.linear = nn.Linear(sequence_width, 3, bias=False)  # a softmax over spans is blind to one of first or last
+        self.length_prior: Tensor
+        self.place_prior: Tensor
         self.register_buffer("length_prior", torch.zeros(LENGTH_BINS))
         self.register_buffer("place_prior", torch.zeros(PLACE_BINS))
 
