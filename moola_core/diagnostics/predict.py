@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupKFold
 
 from moola_core.diagnostics.fitted import Together, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.transfer import aggregate
+from moola_core.models.spans import predict_spans
 from moola_core.runs.store import Run
 
 BATCH = 128  # measured fastest on one thread
@@ -49,18 +50,20 @@ def ask(job: Job) -> FitOutputs:
     if not run.spec.is_network:
         return _ask_estimators(run, job)
     classes = len(classes_of(run))
-    probabilities, pointers = [], []
+    probabilities, pointers, stated = [], [], []
     for repeat, fold in sorted(run.replicates()):
         fitted = load_fitted(run, repeat, fold)
         outputs = [fitted.model(part) for part in fitted.scaled(job.x).split(BATCH)]
         if outputs[0].logits is not None:
             logits = torch.cat([part.logits for part in outputs]).double()
             probabilities.append(torch.softmax(logits, 1)[:, :classes].numpy())
-        if outputs[0].pointer is not None:
+        if outputs[0].spans is not None:
+            pointer, stated_by_one = _located(torch.cat([part.spans for part in outputs]))
+            pointers.append(pointer)
+            stated.append(stated_by_one)
+        elif outputs[0].pointer is not None:
             pointers.append(torch.cat([part.pointer for part in outputs]).double().numpy())
-    return FitOutputs(
-        job.first, np.stack(probabilities) if probabilities else None, np.stack(pointers) if pointers else None
-    )
+    return FitOutputs(job.first, *(np.stack(parts) if parts else None for parts in (probabilities, pointers, stated)))
 
 
 def _ask_estimators(run: Run, job: Job) -> FitOutputs:
@@ -90,9 +93,20 @@ def ask_together(job: Job, device: str) -> FitOutputs:
     if outputs[0].logits is not None:
         logits = torch.cat([part.logits for part in outputs if part.logits is not None], 1).double()
         probabilities = torch.softmax(logits, 2)[:, :, : len(classes_of(run))].cpu().numpy()
-    if outputs[0].pointer is not None:
+    stated = None
+    if outputs[0].spans is not None:
+        located = [_located(one) for one in torch.cat([part.spans for part in outputs if part.spans is not None], 1)]
+        pointers, stated = (np.stack(parts) for parts in zip(*located, strict=True))
+    elif outputs[0].pointer is not None:
         pointers = torch.cat([part.pointer for part in outputs if part.pointer is not None], 1).double().cpu().numpy()
-    return FitOutputs(job.first, probabilities, pointers)
+    return FitOutputs(job.first, probabilities, pointers, stated)
+
+
+def _located(scores: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Center and length as fractions [m, 2], and the stated probability [m], of scores of spans [m, K, K]."""
+    spans = predict_spans(scores)
+    start, end = spans.span.T
+    return np.stack([(start + end) / 2, end - start], axis=1) / scores.shape[1], spans.p_span
 
 
 def combine(outputs: FitOutputs, classes: tuple[str, ...], window_bars: int) -> dict[str, np.ndarray]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from moola_core.spans.decoding import SpanPrediction, predict_dense
+
 LENGTH_BINS, PLACE_BINS = 512, 64
 NEVER = -1e4
 FLOOR = 0.02  # share of a flat prior in those of length and place
@@ -105,3 +107,8 @@ def _log_density(at: Tensor, known: Tensor, width: float) -> Tensor:
     density = torch.exp(-0.5 * ((at[:, None] - known) / width) ** 2).mean(1)
     density = (1 - FLOOR) * density / density.max() + FLOOR
     return density.log().float()
+
+
+def predict_spans(scores: Tensor) -> SpanPrediction:
+    """What scores of spans [m, K, K] say, by their softmax."""
+    return predict_dense(torch.softmax(scores.double().flatten(1), 1).view(scores.shape).cpu().numpy())

@@ -29,10 +29,13 @@ class LabelNoise:
         """Probability [S, Q] that the label's center lies within `bars` of each center [Q], when a candidate is the true span."""
         from scipy.special import ndtr
 
-        scatter = max(self._scatter(candidates) / np.sqrt(2), 0.05)
         apart = (twice_center[None, :] - candidates.twice_center[:, None]) / 2
-        # Half a grid step beyond: centers lie on half bars, and a label exactly `bars` away counts.
-        near = ndtr((apart + bars + 0.25) / scatter) - ndtr((apart - bars - 0.25) / scatter)
+        scatter = self._scatter(candidates) / np.sqrt(2)
+        if scatter <= LEAST_SCATTER_BARS:  # labels that hardly scatter: a center is near or it is not
+            near = (np.abs(apart) <= bars).astype(float)
+        else:
+            # A quarter of a bar beyond: centers lie on half bars, and a label exactly `bars` away counts.
+            near = ndtr((apart + bars + 0.25) / scatter) - ndtr((apart - bars - 0.25) / scatter)
         anywhere = candidates.share @ (np.abs(apart) <= bars)
         return (1 - self.misplaced_frac) * near + self.misplaced_frac * anywhere[None]
 

@@ -48,7 +48,7 @@ def fit_replicate(
         monitor = FitMonitor(loop, emit)
         weights = _train(monitor)
         put_weights(loop.model, weights)
-        predicted = loop.predict(loop.fold.test)
+        predicted = loop.predict(loop.fold.test, final=True)
     return monitor.finish(predicted, weights, time.perf_counter() - started, device)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from moola_core.models.checkpoint import Pretrained, put_weights
 from moola_core.models.multitask import MultiTask, Outputs
-from moola_core.models.spans import log_priors, span_loss, span_scores
-from moola_core.spans.decoding import SpanPrediction, predict_dense
+from moola_core.models.spans import log_priors, predict_spans, span_loss, span_scores
+from moola_core.spans.decoding import SpanPrediction
 from moola_core.specs import Finetune
 from moola_core.training import planting, seeds
 from moola_core.training.device import Device
@@ -48,6 +48,26 @@ class Tensors:
     x: Tensor
     target: Tensor
     pointer: Tensor
+
+
+class Predicted(NamedTuple):
+    """What a fit predicts of m windows.
+
+    Attributes
+    ----------
+    probabilities : ndarray, shape (m, C), or None
+    span : ndarray, shape (m, 2), or None
+        Start and end in bars.
+    losses : ndarray, shape (2,)
+        Unweighted, of class and pointer.
+    spans : SpanPrediction or None
+        What scores of spans say; of the test windows alone.
+    """
+
+    probabilities: np.ndarray | None
+    span: np.ndarray | None
+    losses: np.ndarray
+    spans: SpanPrediction | None = None
 
 
 class Loop:
@@ -257,25 +277,29 @@ class Loop:
         self.weighting.end_epoch((float(table[:, 1].mean()), float(table[:, 2].mean())))
 
     @torch.no_grad()
-    def predict(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray]:
-        """Class probabilities [m, C], pointers (start, end) in bars [m, 2], and the unweighted losses [2], in eval mode."""
+    def predict(self, rows: np.ndarray, final: bool = False) -> Predicted:
+        """What the network predicts of these rows in eval mode; final: with all that its scores of spans say."""
         self.model.eval()
         index = torch.from_numpy(rows).to(self.device.kind)
         outputs = self.forward(index, noisy=False)
         losses = self.losses(outputs, index).double().cpu().numpy()
-        return *self.to_predictions(outputs), losses
+        return self.to_predictions(outputs, losses, final)
 
-    def to_predictions(self, outputs: Outputs) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Class probabilities [m, C] and pointers (start, end) in bars [m, 2] of the network's outputs."""
-        probabilities, span = None, None
+    def to_predictions(self, outputs: Outputs, losses: np.ndarray, final: bool) -> Predicted:
+        """The network's outputs for m windows in the units of the data."""
+        probabilities, span, spans = None, None, None
         if outputs.logits is not None:
             logits = outputs.logits.double() / self.spec.faults.temperature
             probabilities = torch.softmax(logits, 1)[:, : len(self.inputs.classes)].cpu().numpy()
-        if outputs.spans is not None:
-            span = predict_spans(outputs.spans).span
+        if outputs.spans is not None and final:
+            spans = predict_spans(outputs.spans)
+            span = spans.span
+        elif outputs.spans is not None:  # the most probable span, which takes no time, is enough to watch training
+            first, length = np.divmod(outputs.spans.flatten(1).argmax(1).cpu().numpy(), self.inputs.window_bars)
+            span = np.stack([first, first + length], axis=1).astype(float)
         elif outputs.pointer is not None:
             span = to_bars(outputs.pointer.double().cpu().numpy(), self.inputs.window_bars)
-        return probabilities, span
+        return Predicted(probabilities, span, losses, spans)
 
     def score(self, losses: np.ndarray, f1: float | None) -> float:
         """What selects the epoch; lower is better. Each loss is relative to that of a constant prediction."""
@@ -317,11 +341,6 @@ def noise_share(first: Tensor, second: Tensor) -> float:
     the windows."""
     spread = (first - first.mean(0)).square().mean().sqrt()
     return float((first - second).square().mean().sqrt() / 2**0.5 / spread.clamp(min=1e-12))
-
-
-def predict_spans(scores: Tensor) -> SpanPrediction:
-    """What scores of spans [m, K, K] say, by their softmax."""
-    return predict_dense(torch.softmax(scores.double().flatten(1), 1).view(scores.shape).cpu().numpy())
 
 
 def to_bars(pointer: np.ndarray, window_bars: int) -> np.ndarray:

@@ -13,10 +13,9 @@ from moola_core.models.checkpoint import weights_of
 from moola_core.training.device import Device
 from moola_core.training.events import Emit, Event
 from moola_core.training.inputs import Replicate
-from moola_core.training.loop import STEP_COLUMNS, Loop
+from moola_core.training.loop import STEP_COLUMNS, Loop, Predicted
 
 SMALLEST_GAIN = 1e-6
-Predicted = tuple[np.ndarray | None, np.ndarray | None, np.ndarray]
 
 
 def score_inner(loops: Sequence[Loop], predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
@@ -25,7 +24,8 @@ def score_inner(loops: Sequence[Loop], predicted: Sequence[Predicted]) -> list[d
     width = max(map(len, inner))
     rows = np.stack([np.pad(own, (0, width - len(own))) for own in inner])
     present = np.arange(width) < np.array([[len(own)] for own in inner])
-    probabilities, spans = (_padded([one[k] for one in predicted], width) for k in (0, 1))
+    probabilities = _padded([one.probabilities for one in predicted], width)
+    spans = _padded([one.span for one in predicted], width)
     true = np.stack([inputs.start, inputs.end], axis=1)[rows]
     padded = Predictions(inputs.classes, inputs.target[rows], probabilities, spans, true, inputs.window_bars)
     monitored = [name for name, metric in METRICS.items() if metric.monitored]
@@ -92,7 +92,7 @@ class FitMonitor:
         loop, training = self.loop, self.loop.spec.training
         self.epochs = epoch
         self.tables.append(table)
-        losses = predicted[2]
+        losses = predicted.losses
         metrics: dict[str, Any] = {}
         if self.scores_epoch(epoch):
             metrics = scores or score_inner([loop], [predicted])[0]
@@ -144,7 +144,7 @@ class FitMonitor:
 
     def finish(self, predicted: Predicted, weights: dict[str, np.ndarray], seconds: float, device: Device) -> Replicate:
         """The fit's outcome: what the selected epoch's `weights` predicted of the test windows."""
-        loop, (probabilities, span, _) = self.loop, predicted
+        loop, (probabilities, span, _, spans) = self.loop, predicted
         values = {"seconds": seconds, "best_epoch": self.best_epoch, "epochs": self.epochs, "moved": self.moved}
         self.emit(Event("replicate_finished", **self.where, values=values))
         sigmas = loop.sigmas() if loop.spec.model.tasks == "both" else None
@@ -165,6 +165,9 @@ class FitMonitor:
             sum(parameter.numel() for parameter in loop.model.shared_parameters()),
             seconds,
             device.name,
+            None if spans is None else spans.p_span,
+            None if spans is None else spans.per_bar,
+            None if spans is None else spans.best,
         )
 
     def _at_limit(self) -> bool | None:

@@ -29,9 +29,9 @@ from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold, thin
 from moola_core.training.gradients import combined
 from moola_core.training.inputs import Inputs, Replicate
-from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, noise_share
+from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, Predicted, noise_share
 from moola_core.training.losses import class_loss, located_loss
-from moola_core.training.monitor import FitMonitor, Predicted, score_inner
+from moola_core.training.monitor import FitMonitor, score_inner
 from moola_core.training.schedule import LAST, LOWER
 from moola_core.training.stacked import WEIGHTING, RowAdamW, Stacked, unstacked
 from moola_core.training.stacked_weightings import Weightings
@@ -277,7 +277,9 @@ class Group:
         assert self.ask is not None, "prepare comes first"
         return self._read(self.ask(), self.loops, [len(loop.fold.inner) for loop in self.loops])
 
-    def _read(self, outputs: Sequence[Tensor], loops: Sequence[Loop], sizes: Sequence[int]) -> list[Predicted]:
+    def _read(
+        self, outputs: Sequence[Tensor], loops: Sequence[Loop], sizes: Sequence[int], final: bool = False
+    ) -> list[Predicted]:
         losses, *rest = (tensor.cpu() for tensor in outputs)
         logits = rest.pop(0) if self.spec.model.tasks != "pointers" else None
         pointer = rest.pop(0) if self.spec.model.tasks != "class" else None
@@ -285,7 +287,7 @@ class Group:
         predicted = []
         for r, (loop, size) in enumerate(zip(loops, sizes, strict=True)):
             own = Outputs(*(None if part is None else part[r, :size] for part in (logits, pointer, spans)))
-            predicted.append((*loop.to_predictions(own), losses[r].double().numpy()))
+            predicted.append(loop.to_predictions(own, losses[r].double().numpy(), final))
         return predicted
 
     def _end_phases(self, ended: Sequence[int], monitors: Sequence[FitMonitor]) -> None:
@@ -306,7 +308,7 @@ class Group:
         tests = [self.loops[r].fold.test for r in stopped]
         network = Replicas(self.spec.model, weights, self.network.low)
         outputs = self.predict(network, windows, self.rows_of(tests))
-        predicted = self._read(outputs, [self.loops[r] for r in stopped], [len(test) for test in tests])
+        predicted = self._read(outputs, [self.loops[r] for r in stopped], [len(test) for test in tests], final=True)
         for place, r in enumerate(stopped):
             own = unstacked(weights, place, self.loops[r].model)
             yield monitors[r].finish(predicted[place], own, seconds[r], self.device)
