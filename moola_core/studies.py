@@ -15,7 +15,7 @@ REPEATS = 5
 PROXIES = ("consol_proxy", "expansion_proxy")
 SHARES = (0.25, 0.5, 0.75, 1.0)
 # Of the model: these are the same in an encoder and in what is fine-tuned from it.
-SHARED = ("layers", "hidden", "normalisation")
+SHARED = ("encoder", "layers", "hidden", "normalisation")
 
 
 def study(
