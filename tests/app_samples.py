@@ -214,10 +214,11 @@ def make_predicted(run: Run, bars: Path | None = None) -> Run:
     p = {f"p_{name}": np.where(answer == name, likely, 1 - likely) for name in CLASSES}
     named = {"first_bar": np.arange(n) * 20} if bars else {"window_id": [f"w{i}" for i in range(n)]}
     pointers = {"start_pred": np.full(n, 40.0), "end_pred": np.full(n, 60.0), "foreign": np.arange(n) % 5 == 0}
-    child.write_table("predicted", {**named, **p, "predicted": answer, "agreement": likely, **pointers})
+    stated = {} if run.spec.is_network else {"p_span": likely}
+    child.write_table("predicted", {**named, **p, "predicted": answer, "agreement": likely, **pointers, **stated})
     found = tuple(
-        Expansion(a, a + 20, "2026-01-05T10:00:00", "2026-01-05T10:20:00", name, 0.8, 0.7)
-        for a, name in zip((200, 700), CLASSES, strict=True)
+        Expansion(a, a + 20, "2026-01-05T10:00:00", "2026-01-05T10:20:00", name, 0.8, 0.7, q if stated else None)
+        for a, name, q in zip((200, 700), CLASSES, (0.95, 0.6), strict=True)
     )
     counts = dict.fromkeys(CLASSES, n // 2)
     result = Predicted(CLASSES, n, 10, 105, counts, 0.8, 12, 5, bars is not None, 20, 1.0, found if bars else ())
