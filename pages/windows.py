@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.ui import guard, loaders, picker, state, widgets, window_picker, window_table, window_view
+from moola_core.ui import guard, loaders, picker, state, widgets, window_picker, window_spans, window_table, window_view
 from moola_core.ui.places import data_folder, display_path
 
 selection = picker.current()
@@ -56,9 +56,10 @@ predicted = window_table.of_window(predictions, table["window_id"].iat[row], rep
 left, right = st.columns([3, 1], gap="medium")
 with right:
     strips = st.toggle("Feature strips", value=True, key="strips", persist_state="session")
+    scores = window_spans.switch(run, str(table["window_id"].iat[row]), predicted)
     window_view.facts(windows, row, table.iloc[row], predicted)
 with left:
-    shown_window = window_view.view(windows, row, selection.dataset, predicted, strips)
+    shown_window = window_view.view(windows, row, selection.dataset, predicted, strips, scores)
     if shown_window.times:
         zone = loaders.exchange_zone(selection.dataset)
         st.caption(f"{shown_window.times[0]} to {shown_window.times[-1][-5:]}, {zone.replace('_', ' ')}")
@@ -68,6 +69,8 @@ with left:
         "Step with the ← and → keys. Triangles: confirmed swings. Each strip is shaded up to its largest size in this "
         "window (blue up, orange down); it is computed from the window alone."
     )
+    if scores is not None:
+        st.caption(window_spans.NOTE)
 if run is not None and predictions is None:
     kind = selection.record.kind if selection.record else ""
     st.caption(

@@ -18,6 +18,7 @@ from moola_core.diagnostics.correlation import feature_report, with_expectations
 from moola_core.diagnostics.doctor import Case, examine
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.plan import CONTRADICTION, gates
+from moola_core.diagnostics.pointing import pointing
 from moola_core.diagnostics.results import (
     ArmFacts,
     Attribution,
@@ -55,6 +56,7 @@ from moola_core.specs import Data, Diagnose, Plan, Predict, change
 
 CLASSES = ("consolidation", "retracement")
 FOLDS, REPEATS, EPOCHS = 5, 2, 4
+WITHOUT_TRAINING = "this model is not trained by steps of gradient descent."
 # Facts in which the doctor finds something.
 FACTS = {
     "outputs": 3,
@@ -125,6 +127,7 @@ def _measured(windows: Path, changed_ns: int, constant: bool) -> tuple[pd.DataFr
     found = {
         "evaluation": evaluate(predictions, 105, {0: 0.9, 1: 0.95}),
         "calibration": calibrations(predictions),
+        "pointing": pointing(predictions),
         "errors": errors(predictions, load_windows(windows)),
     }
     return predictions, found
@@ -142,6 +145,48 @@ def _finish(run: Run, windows: Path, constant: bool) -> None:
     run.update(
         state="done", progress={"done": done, "total": done}, ended=run.record.created, seconds=12.0, device="cpu"
     )
+
+
+def make_span_run(root: Path, windows: Path, name: str = "Spans") -> Run:
+    """A finished run of `locate_then_classify`, with the tables of its spans."""
+    files = {"data.windows": str(windows), "data.bars": str(windows.with_name("bars.parquet"))}
+    spec = change(preset("recommended").finetune(), files | {"training.repeats": REPEATS})
+    run = Store(root).create(spec, name=name)
+    predictions = make_predictions(windows)
+    close = (predictions["start_pred"] - predictions["start_true"]).abs() <= 3
+    predictions["p_span"] = np.where(close, 0.8, 0.4)
+    tables = {"predictions": predictions, **span_tables(predictions)}
+    for table, rows in tables.items():
+        run.write_table(table, {column: rows[column].to_numpy() for column in rows})
+    measured = {
+        "evaluation": evaluate(predictions, 105),
+        "calibration": calibrations(predictions),
+        "pointing": pointing(predictions),
+        "errors": errors(predictions, load_windows(windows)),
+        "balance": {"why_not": WITHOUT_TRAINING},
+        "transfer": {"why_not": WITHOUT_TRAINING},
+    }
+    for result, value in measured.items():
+        run.write_result(result, value)
+    noise = {"scatter_bars": [0.5, 1.0], "misplaced_frac": [0.02, 0.05]}
+    run.update(state="done", ended=run.record.created, seconds=9.0, device="cpu", counts={"label_noise": noise})
+    return run
+
+
+def span_tables(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Of each prediction two spans, the predicted one and one 20 bars earlier, and the probabilities of the bars that follow from them."""
+    keys, bars = ["repeat", "fold", "window_id"], np.arange(105)
+    rounded = predictions.assign(start=predictions["start_pred"].round(), end=predictions["end_pred"].round())
+    best = rounded[[*keys, "start", "end"]].assign(rank=0, p=predictions["p_span"])
+    other = best.assign(rank=1, start=best["start"] - 20, end=best["end"] - 20, p=1 - best["p"])
+    spans = pd.concat([best, other], ignore_index=True).astype({"start": int, "end": int})
+    parts = []
+    for (repeat, fold, window_id), rows in spans.groupby(keys):
+        start, end, p = (rows[name].to_numpy()[:, None] for name in ("start", "end", "p"))
+        scores = {"p_start": start == bars, "p_end": end == bars, "p_inside": (start <= bars) & (bars <= end)}
+        columns = {name: (p * where).sum(0) for name, where in scores.items()}
+        parts.append(pd.DataFrame({"repeat": repeat, "fold": fold, "window_id": window_id, "bar": bars, **columns}))
+    return {"per_bar": pd.concat(parts, ignore_index=True), "spans": spans}
 
 
 def make_transfer() -> Transferred:
@@ -169,10 +214,11 @@ def make_predicted(run: Run, bars: Path | None = None) -> Run:
     p = {f"p_{name}": np.where(answer == name, likely, 1 - likely) for name in CLASSES}
     named = {"first_bar": np.arange(n) * 20} if bars else {"window_id": [f"w{i}" for i in range(n)]}
     pointers = {"start_pred": np.full(n, 40.0), "end_pred": np.full(n, 60.0), "foreign": np.arange(n) % 5 == 0}
-    child.write_table("predicted", {**named, **p, "predicted": answer, "agreement": likely, **pointers})
+    stated = {} if run.spec.is_network else {"p_span": likely}
+    child.write_table("predicted", {**named, **p, "predicted": answer, "agreement": likely, **pointers, **stated})
     found = tuple(
-        Expansion(a, a + 20, "2026-01-05T10:00:00", "2026-01-05T10:20:00", name, 0.8, 0.7)
-        for a, name in zip((200, 700), CLASSES, strict=True)
+        Expansion(a, a + 20, "2026-01-05T10:00:00", "2026-01-05T10:20:00", name, 0.8, 0.7, q if stated else None)
+        for a, name, q in zip((200, 700), CLASSES, (0.95, 0.6), strict=True)
     )
     counts = dict.fromkeys(CLASSES, n // 2)
     result = Predicted(CLASSES, n, 10, 105, counts, 0.8, 12, 5, bars is not None, 20, 1.0, found if bars else ())

@@ -9,21 +9,32 @@ import plotly.graph_objects as go
 
 from moola_core.charts.markup import escape_html
 from moola_core.charts.theme import faded, figure, interval, palette
-from moola_core.diagnostics.results import Calibration, CalibrationError
+from moola_core.diagnostics.results import Calibration, CalibrationError, ReliabilityBin
 
 
 def reliability(calibration: Calibration, appearance: str = "light") -> go.Figure:
-    """Accuracy against confidence by bin; grey: where a calibrated bin lies with probability 0.95; below: counts."""
-    colours = palette(appearance)
+    """Accuracy against the probability of the predicted class."""
+    titles = ("probability of the predicted class", "accuracy")
+    return reliability_diagram(calibration.bins, titles, 1 / len(calibration.classes), appearance)
+
+
+def reliability_diagram(
+    bins: Sequence[ReliabilityBin], titles: tuple[str, str], low: float, appearance: str = "light"
+) -> go.Figure:
+    """Share that came true against probability by bin; grey: where a calibrated bin lies with probability 0.95; below: counts.
+
+    titles: of the axes; low: the smallest probability that can occur.
+    """
+    colours, (probability, share) = palette(appearance), titles
     chart = figure(appearance, 420)
-    middle = [(part.left + part.right) / 2 for part in calibration.bins]
-    span = [part.high - part.low for part in calibration.bins]
+    middle = [(part.left + part.right) / 2 for part in bins]
+    span = [part.high - part.low for part in bins]
     width = 0.8 / 10
     chart.add_trace(
         go.Bar(
             x=middle,
             y=span,
-            base=[part.low for part in calibration.bins],
+            base=[part.low for part in bins],
             width=width,
             name="calibrated, 95%",
             marker={"color": faded(colours.muted, 0.28)},
@@ -32,17 +43,16 @@ def reliability(calibration: Calibration, appearance: str = "light") -> go.Figur
     )
     chart.add_trace(
         go.Scatter(
-            x=[part.confidence for part in calibration.bins],
-            y=[part.accuracy for part in calibration.bins],
+            x=[part.confidence for part in bins],
+            y=[part.accuracy for part in bins],
             mode="lines+markers",
             name="this run",
             line={"color": colours.categorical[0], "width": 2},
             marker={"size": 9},
-            customdata=[part.count for part in calibration.bins],
-            hovertemplate="confidence %{x:.2f}, accuracy %{y:.2f}<br>%{customdata} windows<extra></extra>",
+            customdata=[part.count for part in bins],
+            hovertemplate=f"{probability} %{{x:.2f}}<br>{share} %{{y:.2f}}<br>%{{customdata}} windows<extra></extra>",
         )
     )
-    low = 1 / len(calibration.classes)
     chart.add_trace(
         go.Scatter(
             x=[low, 1],
@@ -56,7 +66,7 @@ def reliability(calibration: Calibration, appearance: str = "light") -> go.Figur
     chart.add_trace(
         go.Bar(
             x=middle,
-            y=[part.count for part in calibration.bins],
+            y=[part.count for part in bins],
             width=width,
             yaxis="y2",
             showlegend=False,
@@ -65,11 +75,11 @@ def reliability(calibration: Calibration, appearance: str = "light") -> go.Figur
         )
     )
     chart.update_layout(
-        yaxis={"domain": [0.27, 1], "range": [0, 1.04], "title": {"text": "accuracy"}},
+        yaxis={"domain": [0.27, 1], "range": [0, 1.04], "title": {"text": share}},
         yaxis2={"domain": [0, 0.19], "title": {"text": "windows"}, "nticks": 3, "anchor": "x"},
         barmode="overlay",
     )
-    chart.update_xaxes(title="probability of the predicted class", range=[min(low, 0.45) - 0.02, 1.02], anchor="y2")
+    chart.update_xaxes(title=probability, range=[min(low, 0.45) - 0.02, 1.02], anchor="y2")
     return chart
 
 

@@ -18,7 +18,7 @@ class Stretch:
     """Bars [first, first + n) with the windows whose predicted centers lie in them.
 
     prices [n, 4]; times: n texts; center [m]: bar of each window's predicted center; probability [m] of its predicted
-    class; label [m]; foreign [m] bool.
+    class, or, where `stated`, of its span; label [m]; foreign [m] bool; selected: one of the expansions, drawn with a thick edge.
     """
 
     first: int
@@ -29,10 +29,12 @@ class Stretch:
     label: np.ndarray
     foreign: np.ndarray
     expansions: Sequence[Expansion]
+    stated: bool = False
+    selected: Expansion | None = None
 
 
 def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") -> go.Figure:
-    """Candles over a point a window: the center of the expansion that it predicts, and the probability of its class."""
+    """Candles over a point a window: the center of the expansion that it predicts, and its probability."""
     colours, of_class = palette(appearance), class_colours(classes, appearance)
     chart = figure(appearance, 520)
     bars = view.first + np.arange(len(view.prices))
@@ -53,6 +55,7 @@ def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") 
         )
     )
     for expansion in view.expansions:
+        p = expansion.probability if expansion.p_span is None else expansion.p_span
         chart.add_shape(
             type="rect",
             x0=expansion.first - 0.5,
@@ -61,8 +64,8 @@ def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") 
             y1=1,
             yref="y domain",
             layer="below",
-            fillcolor=faded(of_class[expansion.label], 0.10 + 0.20 * expansion.probability),
-            line={"color": of_class[expansion.label], "width": 1},
+            fillcolor=faded(of_class[expansion.label], 0.10 + 0.20 * p),
+            line={"color": of_class[expansion.label], "width": 3 if expansion == view.selected else 1},
         )
     for name in classes:
         own = view.label == name
@@ -82,6 +85,11 @@ def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") 
             )
         )
     _lay_out(chart, bars, list(view.times))
+    chart.update_layout(
+        yaxis2={"range": [-0.05, 1.05], "title": "stated probability"}
+        if view.stated
+        else {"range": [0.3, 1.05], "title": "probability"}
+    )
     return chart
 
 
@@ -97,5 +105,5 @@ def _lay_out(chart: go.Figure, bars: np.ndarray, times: list[str]) -> None:
     )
     chart.update_layout(
         yaxis={"domain": [0.30, 1], "side": "right", "tickformat": ",.2f"},
-        yaxis2={"domain": [0, 0.25], "side": "right", "anchor": "x", "range": [0.3, 1.05], "title": "probability"},
+        yaxis2={"domain": [0, 0.25], "side": "right", "anchor": "x"},
     )

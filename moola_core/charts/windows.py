@@ -11,7 +11,9 @@ import plotly.graph_objects as go
 from moola_core.charts.theme import Palette, faded, figure, palette
 from moola_core.features.catalog import feature
 
-STRIP_PIXELS = 19
+STRIP_PIXELS, PANEL_PIXELS, TIMES_PIXELS = 19, 150, 24
+GAP_PIXELS, LEGEND_PIXELS = 18, 16  # between the parts of the chart; more where a legend stands between them
+APART_BARS = 8  # stated probabilities of nearer expansions would lie over each other
 PRICE_NAMES = ("open", "high", "low", "close")
 
 
@@ -25,12 +27,25 @@ class Swing:
     confirmed_at: int
 
 
+@dataclass(frozen=True, eq=False)
+class SpanScores:
+    """What a model of spans says of one window, averaged over the repeats shown.
+
+    per_bar [K, 3]: probability of each bar to be the first, to be the last, and to lie inside the expansion; runners_up: other spans
+    (start, end, probability) in bars; stated: probability of each predicted expansion, in the order of `View.predicted`.
+    """
+
+    per_bar: np.ndarray
+    runners_up: Sequence[tuple[float, float, float]] = ()
+    stated: Sequence[float] = ()
+
+
 @dataclass(frozen=True)
 class View:
     """What is drawn of one window of K bars.
 
     prices [K, 4]; times: K texts in the exchange's zone, empty when unknown; true and predicted: (start, end) in bars,
-    one predicted pair a repeat; features [K, F] with their `names`, none for candles alone.
+    one predicted pair a repeat; features [K, F] with their `names`, none for candles alone; scores: of a model of spans.
     """
 
     prices: np.ndarray
@@ -40,22 +55,41 @@ class View:
     predicted: Sequence[tuple[float, float]] = field(default=())
     features: np.ndarray | None = None
     names: Sequence[str] = ()
+    scores: SpanScores | None = None
 
 
 def candles(view: View, appearance: str = "light", height: int = 360) -> go.Figure:
-    """The window's candles over its feature strips; shaded: the true pointer, and the predicted one of each repeat."""
+    """The window's candles; shaded: the true pointer, and the predicted one of each repeat. Below, where there are any, the probabilities
+    of each bar and the feature strips."""
     colours = palette(appearance)
     strips = len(view.names) if view.features is not None else 0
-    chart = figure(appearance, height + strips * STRIP_PIXELS + (24 if strips else 0))
+    parts = {"y": height} | ({"y3": PANEL_PIXELS} if view.scores is not None else {})
+    parts |= {"y2": strips * STRIP_PIXELS + TIMES_PIXELS} if strips else {}
+    chart = figure(appearance, sum(parts.values()))
+    domains = _domains(parts)
     chart.add_trace(_bars(view, colours))
     _shade(chart, view, colours)
     _mark_swings(chart, view, colours)
-    share = height / chart.layout.height if strips else 1.0
-    chart.update_yaxes(domain=[1 - share + 0.03 if strips else 0, 1], side="right", tickformat=",.2f")
+    chart.update_yaxes(domain=domains["y"], side="right", tickformat=",.2f")
+    if view.scores is not None:
+        _runners_up(chart, view.scores, colours)
+        _state(chart, view, colours)
+        _probabilities(chart, view.scores, colours, domains["y3"])
     if strips:
-        _strip(chart, view, colours, share)
-    _time_axis(chart, view, bool(strips))
+        _strip(chart, view, colours, domains["y2"])
+    _time_axis(chart, view, list(parts)[-1])
     return chart
+
+
+def _domains(parts: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Where each axis lies from the bottom, 0, to the top, 1: the parts by their pixels, from the top down, with gaps between them."""
+    total, top, domains = sum(parts.values()), 1.0, dict[str, tuple[float, float]]()
+    for name, below in zip(parts, [*list(parts)[1:], None], strict=True):
+        bottom = max(top - parts[name] / total, 0.0)
+        gap = 0.0 if below is None else GAP_PIXELS + (LEGEND_PIXELS if below == "y3" else 0)
+        domains[name] = (bottom + gap / total, top)
+        top = bottom
+    return domains
 
 
 def _bars(view: View, colours: Palette) -> go.Candlestick:
@@ -90,7 +124,91 @@ def _shade(chart: go.Figure, view: View, colours: Palette) -> None:
         _legend(chart, f"predicted expansion{each}", faded(colours.predicted, 0.45), colours.predicted)
 
 
-def _band(chart: go.Figure, pair: tuple[float, float], colour: str, alpha: float, dash: str = "solid") -> None:
+def _runners_up(chart: go.Figure, scores: SpanScores, colours: Palette) -> None:
+    """Faint bands where else the expansion may lie."""
+    for start, end, p in scores.runners_up:
+        _band(chart, (start, end), colours.predicted, 0.03 + 0.25 * p, width=0)
+
+
+def _state(chart: go.Figure, view: View, colours: Palette) -> None:
+    """The stated probability over each predicted expansion, the largest of those that lie close together."""
+    stated = view.scores.stated if view.scores is not None else ()
+    pairs = sorted(zip(view.predicted, stated, strict=True), key=lambda pair: -pair[1]) if stated else []
+    written: list[float] = []
+    for (start, end), p in pairs:
+        center = (start + end) / 2
+        if np.isfinite(p) and all(abs(center - other) > APART_BARS for other in written):
+            written.append(center)
+            chart.add_annotation(
+                x=center,
+                y=1,
+                yref="y domain",
+                yanchor="top",
+                text=f"<b>{p:.2f}</b>",
+                showarrow=False,
+                font={"color": colours.predicted},
+                bgcolor=faded(colours.paper, 0.75),
+                hovertext="stated probability that the center lies within 3 bars",
+            )
+
+
+def _probabilities(chart: go.Figure, scores: SpanScores, colours: Palette, domain: tuple[float, float]) -> None:
+    """Probability of each bar to be the start, the end and inside; a line a runner-up, at its probability."""
+    start, end, inside = scores.per_bar.T
+    bars = np.arange(len(start))
+    chart.add_trace(
+        go.Scatter(
+            x=bars,
+            y=inside,
+            yaxis="y3",
+            legend="legend2",
+            mode="lines",
+            name="inside",
+            fill="tozeroy",
+            line={"color": colours.predicted, "width": 1, "shape": "hvh"},
+            fillcolor=faded(colours.predicted, 0.2),
+            hovertemplate="bar %{x} inside %{y:.2f}<extra></extra>",
+        )
+    )
+    for name, values, colour, offset in (
+        ("start", start, colours.categorical[4], -0.4),
+        ("end", end, colours.categorical[1], 0.0),
+    ):
+        chart.add_trace(
+            go.Bar(
+                x=bars,
+                y=values,
+                yaxis="y3",
+                legend="legend2",
+                name=name,
+                width=0.4,
+                offset=offset,
+                marker={"color": colour, "line": {"width": 0}},
+                hovertemplate=f"bar %{{x}} {name} %{{y:.2f}}<extra></extra>",
+            )
+        )
+    if scores.runners_up:
+        spans = [(a - 0.5, b + 0.5, p) for a, b, p in scores.runners_up]
+        chart.add_trace(
+            go.Scatter(
+                x=[x for a, b, _ in spans for x in (a, b, None)],
+                y=[y for _, _, p in spans for y in (p, p, None)],
+                yaxis="y3",
+                legend="legend2",
+                mode="lines",
+                name="runners-up",
+                line={"color": faded(colours.predicted, 0.6), "width": 3},
+                hovertemplate="runner-up, probability %{y:.2f}<extra></extra>",
+            )
+        )
+    axis = {"domain": domain, "side": "right", "anchor": "x", "range": [0, 1.04], "tickvals": [0, 0.5, 1]}
+    legend = {"orientation": "h", "x": 0, "y": domain[1], "yanchor": "bottom", "font": {"size": 11}, "itemwidth": 30}
+    chart.update_layout(yaxis3=axis, barmode="overlay", legend2=legend)
+
+
+def _band(
+    chart: go.Figure, pair: tuple[float, float], colour: str, alpha: float, dash: str = "solid", width: float = 1
+) -> None:
     chart.add_shape(
         type="rect",
         x0=pair[0] - 0.5,
@@ -100,7 +218,7 @@ def _band(chart: go.Figure, pair: tuple[float, float], colour: str, alpha: float
         yref="y domain",
         layer="below",
         fillcolor=faded(colour, alpha),
-        line={"color": colour, "width": 1, "dash": dash},
+        line={"color": colour, "width": width, "dash": dash},
     )
 
 
@@ -127,7 +245,7 @@ def _mark_swings(chart: go.Figure, view: View, colours: Palette) -> None:
         )
 
 
-def _strip(chart: go.Figure, view: View, colours: Palette, share: float) -> None:
+def _strip(chart: go.Figure, view: View, colours: Palette, domain: tuple[float, float]) -> None:
     values = np.asarray(view.features, dtype=float).T
     low, middle, high = colours.diverging
     rows = list(view.names)
@@ -150,7 +268,7 @@ def _strip(chart: go.Figure, view: View, colours: Palette, share: float) -> None
     )
     chart.update_layout(
         yaxis2={
-            "domain": [0, 1 - share],
+            "domain": domain,
             "autorange": "reversed",
             "side": "right",
             "tickfont": {"size": 11},
@@ -168,7 +286,7 @@ def _relative(values: np.ndarray) -> np.ndarray:
     return values / np.where(reach > 0, reach, 1.0)
 
 
-def _time_axis(chart: go.Figure, view: View, strips: bool) -> None:
+def _time_axis(chart: go.Figure, view: View, lowest: str) -> None:
     count = len(view.prices)
     bars = np.arange(0, count, max(1, round(count / 7 / 5) * 5))
     labels = [f"{view.times[i][-5:]}<br>bar {i}" if len(view.times) else f"bar {i}" for i in bars.tolist()]
@@ -177,6 +295,6 @@ def _time_axis(chart: go.Figure, view: View, strips: bool) -> None:
         ticktext=labels,
         range=[-1, count],
         rangeslider={"visible": False},
-        anchor="y2" if strips else "y",
+        anchor=lowest,
         showgrid=True,
     )

@@ -93,8 +93,27 @@ def _judged(run: Any) -> list[str]:
         verdicts = [headlines.of_pretraining(result), *([headlines.of_probe(result.probe)] if result.probe else [])]
     else:
         verdicts = [headlines.of_classes(result), headlines.of_majority(result)] if "accuracy" in result.metrics else []
-        verdicts += [headlines.of_pointers(result)] if "center_mae_bars" in result.metrics else []
+        if "center_mae_bars" in result.metrics:
+            verdicts += [headlines.of_pointers(result), *_of_spans(run)]
     return [verdict.text for verdict in verdicts]
+
+
+def _of_spans(run: Any) -> list[Any]:
+    """How a model of spans reads the labels, and whether the probabilities that it states come true; empty for other models."""
+    from moola_core.diagnostics.results import Pointing
+    from moola_core.errors import RunError
+    from moola_core.runs.codec import restore
+    from moola_core.sections import headlines
+
+    noise = headlines.of_label_noise(run.record.counts, run.spec.spans.scatter_bars is not None)
+    verdicts = [noise] if noise.headline else []
+    try:
+        stored = run.result("pointing")
+    except RunError:
+        return verdicts
+    if stored.get("confidence"):
+        verdicts.append(headlines.of_confidence(restore(Pointing, stored)))
+    return verdicts
 
 
 def _carry_out(args: argparse.Namespace, spec: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from scipy.stats import binom
@@ -85,7 +87,7 @@ def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 
         repeat,
         classes,
         len(p),
-        reliability(p, target),
+        reliability(p.max(1), p.argmax(1) == target),
         errors,
         p_value,
         brier_parts(p, target),
@@ -94,9 +96,11 @@ def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 
     )
 
 
-def reliability(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
-    """The top-label reliability diagram; bars that hold a calibrated bin's accuracy with probability 0.95 (Bröcker and Smith 2007)."""
-    confidence, right = p.max(1), p.argmax(1) == target
+def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
+    """The reliability diagram of predictions that are right [n] with probability `confidence` [n].
+
+    Each bin with the bars that hold a calibrated bin's accuracy with probability 0.95 (Bröcker and Smith 2007).
+    """
     place = bin_number(confidence, bins)
     filled_bins = []
     for i in range(bins):
@@ -158,7 +162,6 @@ def _errors(
     last = len(classes) - 1
     confidence, answer = p.max(1), p.argmax(1)
     width, mass = bin_number(confidence, BINS), _equal_mass(confidence, BINS)
-    folds = np.unique(fold)
     # value predicted, outcome drawn or true → whether it occurred, bin of each row, group in which bins are averaged
     conventions = {
         "top-label, 10 equal bins, pooled": (confidence, answer, width, None),
@@ -172,22 +175,41 @@ def _errors(
             fold,
         ),
     }
-    errors: list[CalibrationError] = []
-    p_value = 1.0
-    for name, (predicted, event, place, group) in conventions.items():
-        parts = [np.arange(len(p))] if group is None else [np.flatnonzero(fold == i) for i in folds]
-        value = _gap(predicted, (target == event)[None], place, parts)[0]
-        null = _gap(predicted, simulated == event, place, parts)
-        resampled = _resampled(predicted, target == event, place, group, again)
-        low, high = np.quantile(resampled, [0.025, 0.975])
-        if not errors:
-            p_value = float((1 + (null >= value - 1e-12).sum()) / (1 + draws))
-        errors.append(
-            CalibrationError(
-                name, float(value), float(low), float(high), float(np.median(null)), float(np.quantile(null, 0.95))
-            )
-        )
-    return tuple(errors), p_value
+    judged = [
+        calibration_error(name, predicted, Drawn(target == event, simulated == event, again), place, group)
+        for name, (predicted, event, place, group) in conventions.items()
+    ]
+    return tuple(error for error, _ in judged), judged[0][1]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Whether each prediction came true [n], whether it does in d draws of a calibrated model [d, n], and row numbers drawn
+    with replacement [d, n]."""
+
+    occurred: np.ndarray
+    simulated: np.ndarray
+    again: np.ndarray
+
+
+def draw(confidence: np.ndarray, right: np.ndarray, seed: int = 0, draws: int = DRAWS) -> Drawn:
+    """The draws for predictions that are right [n] with probability `confidence` [n]."""
+    rng, n = np.random.default_rng(seed), len(confidence)
+    return Drawn(right, rng.random((draws, n)) < confidence, rng.integers(0, n, (draws, n)))
+
+
+def calibration_error(
+    convention: str, predicted: np.ndarray, drawn: Drawn, place: np.ndarray, group: np.ndarray | None = None
+) -> tuple[CalibrationError, float]:
+    """The ECE of probabilities [n] in bins `place` [n], averaged over the parts of `group` [n], and its p-value."""
+    parts = [np.arange(len(predicted))] if group is None else [np.flatnonzero(group == i) for i in np.unique(group)]
+    value = float(_gap(predicted, drawn.occurred[None], place, parts)[0])
+    null = _gap(predicted, drawn.simulated, place, parts)
+    low, high = np.quantile(_resampled(predicted, drawn.occurred, place, group, drawn.again), [0.025, 0.975])
+    error = CalibrationError(
+        convention, value, float(low), float(high), float(np.median(null)), float(np.quantile(null, 0.95))
+    )
+    return error, float((1 + (null >= value - 1e-12).sum()) / (1 + len(null)))
 
 
 def _gap(predicted: np.ndarray, observed: np.ndarray, place: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:

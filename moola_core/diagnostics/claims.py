@@ -32,7 +32,7 @@ def beats_constant(grid: Grid, group: np.ndarray) -> dict[str, Interval] | None:
     None without pointers, or with one fold, where no other fold gives a constant.
     """
     true, predicted = ([grid.numbers(f"{side}_{kind}") for side in ("start", "end")] for kind in ("true", "pred"))
-    constant = [_other_folds_median(values, grid.fold) for values in true]
+    constant = [other_folds_median(values, grid.fold) for values in true]
     gains = {}
     for name, scale, sign in (("center", 0.5, 1), ("length", 1.0, -1)):
         # (start + end) / 2, and end − start up to a sign that an absolute error does not see.
@@ -43,7 +43,7 @@ def beats_constant(grid: Grid, group: np.ndarray) -> dict[str, Interval] | None:
     return gains or None
 
 
-def _other_folds_median(values: np.ndarray, fold: np.ndarray) -> np.ndarray:
+def other_folds_median(values: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """For each repeat and window, the median over the windows of the other folds; nan where there are none."""
     medians = np.full(values.shape, np.nan)
     for row, place, out in zip(values, fold, medians, strict=True):

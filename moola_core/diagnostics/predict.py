@@ -13,11 +13,14 @@ from sklearn.model_selection import GroupKFold
 from moola_core.diagnostics.fitted import Together, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.transfer import aggregate
 from moola_core.models.spans import predict_spans
+from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 
 BATCH = 128  # measured fastest on one thread
 ROWS = 2048  # windows × fits that are evaluated at once: a gigabyte or two with wide networks
 FAMILIAR_SHARE = 0.99
+NEAR_BARS = 3  # what the stated probability of an expansion is about
+LEAST_STATED = 0.1  # of thousands of windows that see nothing only these are kept
 LEAST_SUPPORT = 0.5
 
 
@@ -125,8 +128,8 @@ def combine(outputs: FitOutputs, classes: tuple[str, ...], window_bars: int) -> 
         columns["start_pred"] = np.clip(middle - reach, 0, window_bars - 1)
         columns["end_pred"] = np.clip(middle + reach, 0, window_bars - 1)
         columns["center_std"] = center.std(0)
-    if outputs.p_span is not None:
-        columns["p_span"] = outputs.p_span.mean(0)
+    if outputs.p_span is not None and not is_class(STATED, classes):
+        columns[STATED] = outputs.p_span.mean(0)
     return columns
 
 
@@ -174,6 +177,33 @@ def stretches(
         label = int(mean.argmax())
         expansions.append((int(a), int(b), label, float(mean[label]), float(share[middle])))
     return expansions
+
+
+def best_apart(
+    first: np.ndarray, span: np.ndarray, stated: np.ndarray, probability: np.ndarray, window_bars: int
+) -> list[tuple[int, int, int, float, float, float]]:
+    """The windows' spans, the most probable first, that overlap none before: (first bar, last bar, class, probability, support, stated).
+
+    first [m], ascending: bar of each window's start; span [m, 2]: start and end within it; stated [m]: stated probability of the span;
+    probability [m, C]. In the order of the bars. Supporters are the windows over the whole span whose centers lie within 3 bars of
+    its own: the class is the one most probable to them, the support is their share.
+    """
+    begin, end = (first + np.round(side).astype(int) for side in span.T)
+    center = first + span.sum(1) / 2
+    taken = np.zeros(int(end.max(initial=0)) + 1, bool)
+    expansions = []
+    for i in np.argsort(-stated, kind="stable"):
+        if not stated[i] >= LEAST_STATED:
+            break
+        if taken[begin[i] : end[i] + 1].any():
+            continue
+        taken[begin[i] : end[i] + 1] = True
+        over = slice(*np.searchsorted(first, [end[i] - window_bars + 1, begin[i] + 1]))
+        near = np.abs(center[over] - center[i]) <= NEAR_BARS
+        mean = probability[over][near].mean(0)
+        label = int(mean.argmax())
+        expansions.append((int(begin[i]), int(end[i]), label, float(mean[label]), float(near.mean()), float(stated[i])))
+    return sorted(expansions)
 
 
 def _count(begin: np.ndarray, end: np.ndarray, bars: int) -> np.ndarray:

@@ -145,6 +145,8 @@ class Grid:
     ----------
     windows : ndarray, shape (n,)
         The windows' ids.
+    repeats : ndarray of int, shape (R,)
+        The repeats' numbers.
     present : ndarray of bool, shape (R, n)
         Whether the repeat predicted the window.
     fold : ndarray of int, shape (R, n)
@@ -156,8 +158,8 @@ class Grid:
         named = "window_id" in frame
         ids = frame["window_id"].astype(str) if named else frame.groupby("repeat").cumcount()
         known, place = np.unique(ids.to_numpy(), return_inverse=True)
-        repeats, repeat = np.unique(frame["repeat"].to_numpy(), return_inverse=True)
-        row = np.full((len(repeats), len(known)), -1)  # -1: the row of missing values after the last
+        self.repeats, repeat = np.unique(frame["repeat"].to_numpy(), return_inverse=True)
+        row = np.full((len(self.repeats), len(known)), -1)  # -1: the row of missing values after the last
         row[repeat, place] = np.arange(len(frame))
         self.windows = known if window_id is None else np.array([str(name) for name in window_id])
         at = {name: i for i, name in enumerate(known)}

@@ -106,15 +106,15 @@ class Run:
         """One row a training step: losses, σ, gradient norms, cosine, conflict, projected."""
         return self.table("steps").to_pandas()
 
-    def table(self, name: str) -> pa.Table:
-        """The Parquet table called `name`. Raises RunError when the run has none (yet), or its file is torn."""
+    def table(self, name: str, window_id: str | None = None) -> pa.Table:
+        """The Parquet table called `name`, or its rows of one window. Raises RunError when there is none (yet), or its file is torn."""
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise RunError(
                 f"has no {name} yet.", where=f"run {self.id}", hint="Wait until it is done, or launch it again."
             )
         try:
-            return pq.read_table(path)
+            return pq.read_table(path, filters=None if window_id is None else [("window_id", "=", window_id)])
         except (OSError, pa.ArrowException) as error:
             raise RunError(
                 f"{name}.parquet cannot be read: {error}.", where=f"run {self.id}", hint="Restore the file from a copy."

@@ -6,7 +6,10 @@ which; a result of an older version, which has no interval, is said to be unmeas
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean, median
+from typing import Any
 
 from moola_core.diagnostics.results import (
     Balance,
@@ -16,6 +19,7 @@ from moola_core.diagnostics.results import (
     Expectation,
     Interval,
     Measure,
+    Pointing,
     PretrainReport,
     Probe,
     Rank,
@@ -29,6 +33,7 @@ CHANCE = 0.5
 CALIBRATED = METRICS["ece"].high or 0.0
 ALIKE = 0.6  # AUROC below which windows can hardly be told apart
 HIGH_RANK = 4
+SIGNIFICANT = 0.05
 OLDER = "It was not measured: the result is of a version that did not store the interval. Compute it again to have it."
 
 
@@ -102,6 +107,49 @@ def of_pointers(evaluation: Evaluation) -> Headline:
     if not sentences:
         return Headline("The pointers beat a constant pointer.", rest, SUPPORTED)
     return Headline(" ".join(sentences), rest, OPPOSED if OPPOSED in outcomes.values() else OPEN)
+
+
+def of_confidence(pointing: Pointing) -> Headline:
+    """Whether centers lie within 3 bars as often as the model states."""
+    excess, rows = pointing.excess, pointing.confidence
+    if excess is None or not rows:
+        return Headline("", "The model states no probability that its expansion is right.")
+    stated, hit_rate = (mean(getattr(row, name) for row in rows) for name in ("stated", "hit_rate"))
+    errors = [row.error for row in rows]
+    error, low, high, null = (
+        median(getattr(one, name) for one in errors) for name in ("value", "low", "high", "null_95")
+    )
+    rest = (
+        f"{hit_rate:.0%} of the centers lie within 3 bars, and {stated:.0%} are stated: difference {interval(excess, '+.3f')}. "
+        f"Calibration error {interval(Interval(error, low, high), '.3f')}; 95% of calibrated models have one below {null:.3f}."
+    )
+    if excess.low > 0 or excess.high < 0:
+        way = "overconfident" if excess.low > 0 else "underconfident"
+        return Headline(f"The stated probabilities of the expansion are {way}.", rest, OPPOSED)
+    if median(row.p_value for row in rows) < SIGNIFICANT:
+        return Headline("The stated probabilities of the expansion do not come true in every bin.", rest, OPPOSED)
+    if high < CALIBRATED:
+        return Headline("The stated probabilities of the expansion come true.", rest, SUPPORTED)
+    return Headline("Whether the stated probabilities of the expansion come true cannot be told.", rest, OPEN)
+
+
+def of_label_noise(counts: Mapping[str, Any], assumed: bool = False) -> Headline:
+    """How the fits read the labelled expansions; empty where they did not. assumed: the settings gave it, and no label was asked."""
+    noise = counts.get("label_noise")
+    if not noise or assumed:
+        return Headline("")
+    scatter, misplaced = sorted(noise["scatter_bars"]), sorted(100 * share for share in noise["misplaced_frac"])
+    headline = (
+        f"The labelled ends scatter by about {median(scatter):.2g} bars; about {median(misplaced):.2g}% lie elsewhere."
+    )
+    rest = f"Estimated by {len(scatter)} fits from training windows that they held out: {_range(scatter)} bars, {_range(misplaced)}%."
+    return Headline(headline, rest)
+
+
+def _range(values: Sequence[float]) -> str:
+    """Sorted values as `0.2`, or `0.2 to 1.5`."""
+    low, high = f"{values[0]:.2g}", f"{values[-1]:.2g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def of_calibration(report: CalibrationReport) -> Headline:

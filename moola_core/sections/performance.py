@@ -7,12 +7,16 @@ from functools import partial
 
 from moola_core.charts import curves
 from moola_core.charts import evaluation as charts
+from moola_core.charts import pointing as pointing_charts
+from moola_core.diagnostics.results import Pointing
 from moola_core.metrics import shown_in
 from moola_core.sections import headlines
-from moola_core.sections.blocks import Block, Cell, Chart, Number, Row, Table, Text
-from moola_core.sections.context import ABSENT, ReportContext, Result
+from moola_core.sections.blocks import Block, Cell, Chart, Choice, Columns, Number, Row, Table, Text
+from moola_core.sections.context import ABSENT, ReportContext, Result, diagnostic
 
 NO_RESULT = "The run left no evaluation."
+SIGNED_NOTE = "Predicted less true, in bars: left of 0 the prediction is too early, or too short. The ends hold all larger errors."
+WITHIN_NOTE = "The constant pointer is the median of the other folds."
 
 
 def metrics(context: ReportContext) -> list[Block] | str:
@@ -114,16 +118,115 @@ def pointers(context: ReportContext) -> list[Block] | str:
     constant = charts.constant_pointer(baseline)
     note = "The constant pointer is the median of the other folds."
     verdict = headlines.of_pointers(result.value)
+    noise = headlines.of_label_noise(context.record.counts, context.spec.spans.scatter_bars is not None)
     return [
         Text(verdict.rest, verdict.headline),
-        Chart("errors", "Mean error, bars", partial(charts.pointer_errors, drawn.by_repeat, drawn.pointer_baseline)),
+        *([Text(noise.rest, noise.headline)] if noise.headline else []),
+        Chart(
+            "errors",
+            "Mean error, bars",
+            partial(charts.pointer_errors, drawn.by_repeat, drawn.pointer_baseline),
+            half=True,
+        ),
         Chart(
             "hits",
             "Center hit",
             partial(charts.metric_spread, charts.hit_titles(), drawn.by_repeat, constant, "constant pointer"),
+            half=True,
         ),
         Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, note),
     ]
+
+
+def pointing(context: ReportContext) -> list[Block] | str:
+    """How far the predicted expansions are off, and whether the confidence that the model states comes true."""
+    result = diagnostic(context, "pointing")
+    if isinstance(result, str):
+        return result
+    report: Pointing = result.value
+    signed: tuple[Row, ...] = tuple(
+        (
+            error.part.capitalize(),
+            *(result.number("errors", i, name, form=".1f") for name in ("median", "low", "high")),
+        )
+        for i, error in enumerate(report.errors)
+    )
+    near: tuple[Row, ...] = tuple(
+        (
+            f"within {one.bars} bar{'s' if one.bars > 1 else ''}",
+            *(result.number("near", i, "share", name, form=".1%") for name in ("value", "low", "high")),
+            result.number("near", i, "constant", form=".1%"),
+        )
+        for i, one in enumerate(report.near)
+    )
+    return [
+        Columns(
+            (
+                (
+                    Chart("signed", "Signed errors", partial(pointing_charts.signed_errors, report), SIGNED_NOTE),
+                    Table("", ("Predicted less true, bars", "Median", "25%", "75%"), signed),
+                ),
+                (
+                    Chart("within", "Centers near the true one", partial(pointing_charts.within, report), WITHIN_NOTE),
+                    Table("", ("Center", "Share", "from", "to", "Constant pointer"), near, "With 95% intervals."),
+                ),
+            )
+        ),
+        *_confidence(result),
+    ]
+
+
+def _confidence(result: Result) -> list[Block]:
+    """What the model states of its expansions against what comes true: a repeat in a chart, and all in a row each."""
+    report: Pointing = result.value
+    verdict = headlines.of_confidence(report)
+    if not report.confidence:
+        return [Text(verdict.rest)]
+    rows: tuple[Row, ...] = tuple(
+        (
+            str(one.repeat + 1),
+            *(result.number("confidence", i, name, form=".1%") for name in ("stated", "hit_rate")),
+            *(result.number("confidence", i, "error", name) for name in ("value", "null_median", "null_95")),
+            result.chance("confidence", i, "p_value"),
+        )
+        for i, one in enumerate(report.confidence)
+    )
+    columns = ("Repeat", "Stated", "Within 3 bars", "Calibration error", "Calibrated: median", "95%", "p")
+    repeats = tuple(
+        (f"repeat {one.repeat + 1}", (Columns(((_stated(result, i),), (_bins(result, i),))),))
+        for i, one in enumerate(report.confidence)
+    )
+    return [
+        Text(verdict.rest, verdict.headline, title="Stated probability of the expansion"),
+        Choice("repeat", "Repeat", repeats),
+        Table("Each repeat", columns, rows),
+    ]
+
+
+def _stated(result: Result, repeat: int) -> Chart:
+    row = result.value.confidence[repeat]
+    return Chart(
+        "stated",
+        "Hit rate against stated probability",
+        partial(pointing_charts.stated, row),
+        f"Repeat {row.repeat + 1}. Points inside the grey bars are what a calibrated model of this size shows.",
+    )
+
+
+def _bins(result: Result, repeat: int) -> Table:
+    """The windows in each bin, with the hit rate that a calibrated model would have there."""
+    path = ("confidence", repeat, "bins")
+    names = ("confidence", "accuracy", "low", "high")
+    rows: tuple[Row, ...] = tuple(
+        (
+            f"{part.left:.1f} to {part.right:.1f}",
+            result.number(*path, i, "count", form="d"),
+            *(result.number(*path, i, name, form=".2f") for name in names),
+        )
+        for i, part in enumerate(result.value.confidence[repeat].bins)
+    )
+    columns = ("Stated probability", "Windows", "Mean stated", "Within 3 bars", "Calibrated: from", "to")
+    return Table("Windows in each bin", columns, rows)
 
 
 def training(context: ReportContext) -> list[Block] | str:

@@ -78,6 +78,7 @@ for _section in (
     SectionSpec("confusion", "Confusion", FINETUNE, performance.confusion),
     SectionSpec("folds", "Predicted classes by fold", FINETUNE, performance.folds),
     SectionSpec("pointers", "Pointers", FINETUNE, performance.pointers),
+    SectionSpec("pointing", "How far the pointers are off", FINETUNE, performance.pointing),
     SectionSpec("calibration", "Calibration", FINETUNE, diagnostics.calibration),
     SectionSpec("errors", "Where it is wrong", FINETUNE, diagnostics.errors),
     SectionSpec("balance", "Balance of the tasks", FINETUNE, diagnostics.balance),

@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from moola_core.specs.data import Data, Features
 from moola_core.specs.part import Part
 
-Diagnostic = Literal["features", "shift", "calibration", "balance", "errors", "transfer", "attribution", "doctor"]
+Diagnostic = Literal[
+    "features", "shift", "calibration", "pointing", "balance", "errors", "transfer", "attribution", "doctor"
+]
 
 
 class Diagnose(Part):

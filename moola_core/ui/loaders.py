@@ -181,6 +181,12 @@ def table(run: Run, name: str) -> pd.DataFrame:
     return _frame(stamp(run.folder / f"{name}.parquet"))
 
 
+def rows_of_window(run: Run, name: str, window_id: str) -> pd.DataFrame | None:
+    """The rows of one window in the run's Parquet table called `name`; None where the run has no such table."""
+    path = run.folder / f"{name}.parquet"
+    return _rows_of_window(stamp(path), window_id) if path.is_file() else None
+
+
 def diagnosis(run: Run) -> Diagnosis | None:
     """What the doctor found in the run when it ended, or when it was run again since; None when it was not run."""
     for one in (run, diagnosed_run(run, "doctor")):
@@ -261,6 +267,12 @@ def _known(bars_stamps: tuple[Stamp, Stamp], folder: str, files: tuple[Stamp, ..
 def _frame(source: Stamp) -> pd.DataFrame:
     path = Path(source[0])
     return Run(path.parent).table(path.stem).to_pandas()
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _rows_of_window(source: Stamp, window_id: str) -> pd.DataFrame:
+    path = Path(source[0])
+    return Run(path.parent).table(path.stem, window_id).to_pandas()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

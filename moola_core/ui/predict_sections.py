@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,27 @@ import streamlit as st
 from moola_core.charts.predictions import Stretch, stretch
 from moola_core.diagnostics.results import Expansion, Predicted
 from moola_core.market.library import Dataset
+from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Predict
-from moola_core.ui import loaders, selecting, state, widgets
+from moola_core.ui import loaders, selecting, state, stepper, widgets
 from moola_core.ui.widgets import escape_markdown, figures
 
-SHOWN_BARS = 300
+SHOWN_BARS, EXPANSION_PIXELS = 300, 400
+EXPANSION = "expansion"
+LEAST = 0.1  # less probable expansions are not kept
+VOTED = (
+    "Shaded: at least half of the windows over these bars see the expansion there. Points: where each window sees its center, and the "
+    "probability of its class; crosses are out-of-distribution windows. Step with the ← and → keys."
+)
+RANKED = (
+    "Shaded: the expansions; where those of several windows overlap, the one with the largest stated probability is kept. Points: where "
+    "each window sees its center, and the probability that it states; crosses are out-of-distribution windows. Step with the ← and → keys."
+)
+CAUTION = (
+    "The stated probability assumes that a window holds one expansion, as the labelled windows do. Over bars many windows hold none, so it "
+    "comes true less often: prefer expansions on which many windows agree."
+)
 SOURCES = {"bars": "bars, at a stride", "windows": "windows"}
 
 
@@ -102,55 +118,83 @@ def walk(child: Run, predicted: Predicted) -> None:
     if "start_pred" not in table or "predicted" not in table:
         st.caption("This run has no pointers or no classes, so there are no expansions to walk through.")
         return
-    first = _place(predicted, len(bars))
+    stated = table[STATED].to_numpy(float) if STATED in table and not is_class(STATED, predicted.classes) else None
+    expansions = _probable(predicted.expansions) if stated is not None else predicted.expansions
+    selected = _step(expansions) if expansions else None
+    first = _middle(selected) - SHOWN_BARS // 2 if selected else _from_bar(len(bars), stated is None)
     near = slice(max(0, first), min(len(bars), first + SHOWN_BARS))
     center = table["first_bar"].to_numpy() + (table["start_pred"] + table["end_pred"]).to_numpy() / 2
-    rows = table[(center >= near.start) & (center < near.stop)]
-    answer = rows["predicted"].astype(str).to_numpy()
+    rows = np.flatnonzero((center >= near.start) & (center < near.stop))
     zone = loaders.reading_of(Path(child.spec.data.bars)).exchange_tz
     times = pd.DatetimeIndex(bars.time[near], tz="UTC").tz_convert(zone).strftime("%H:%M %d %b")
     view = Stretch(
         near.start,
         bars.ohlc[near],
         list(times),
-        center[rows.index],
-        np.array([row[f"p_{name}"] for (_, row), name in zip(rows.iterrows(), answer, strict=True)], float),
-        answer,
-        rows["foreign"].to_numpy() if "foreign" in rows else np.zeros(len(rows), bool),
-        [one for one in predicted.expansions if one.first < near.stop and one.last >= near.start],
+        center[rows],
+        _of_class(table.iloc[rows]) if stated is None else stated[rows],
+        table["predicted"].astype(str).to_numpy()[rows],
+        table["foreign"].to_numpy()[rows] if "foreign" in table else np.zeros(len(rows), bool),
+        [one for one in expansions if one.first < near.stop and one.last >= near.start],
+        stated is not None,
+        selected,
     )
     widgets.chart(stretch(view, predicted.classes, widgets.appearance()), "walk", "Candles with predicted expansions")
+    st.caption(VOTED if stated is None else f"{RANKED} {CAUTION}")
+
+
+def _of_class(rows: pd.DataFrame) -> np.ndarray:
+    """The probability of each row's predicted class."""
+    return np.array([row[f"p_{row['predicted']}"] for _, row in rows.iterrows()], float)
+
+
+def _probable(expansions: Sequence[Expansion]) -> list[Expansion]:
+    """Those whose stated probability reaches the selected threshold."""
+    threshold = st.slider("Least stated probability", LEAST, 0.95, 0.8, 0.05, key="least_stated", width=320)
+    kept = [one for one in expansions if (one.p_span or 0.0) >= threshold]
     st.caption(
-        "Shaded: at least half of the windows over these bars see the expansion there. Points: where each window sees its "
-        "center, and the probability of its class; crosses are out-of-distribution windows."
+        f"{len(kept):,} of {len(expansions):,} expansions have a stated probability of at least {threshold:.2f}."
+        if kept
+        else f"No expansion has a stated probability of at least {threshold:.2f}. Choose a lower one to see more."
     )
+    return kept
 
 
-def _place(predicted: Predicted, bars: int) -> int:
-    """The first bar to draw: around a selected expansion, or where the slider stands."""
-    if not predicted.expansions:
+def _step(expansions: Sequence[Expansion]) -> Expansion:
+    """Draw previous, next and the choice of expansion, and what is known of the selected one; return it."""
+    by_bar = {str(one.first): one for one in expansions}
+    bars = list(by_bar)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        place = bars.index(st.session_state[EXPANSION]) if st.session_state.get(EXPANSION) in by_bar else 0
+        place = (place + stepper.taken()) % len(bars)
+        selecting.put(EXPANSION, bars[place])
+        titles = {bar: _named(one, bar) for bar, one in by_bar.items()}
+        selecting.select(f"Expansion {place + 1} of {len(bars)}", EXPANSION, titles, width=EXPANSION_PIXELS)
+    one = by_bar[bars[place]]
+    length = f"{one.last - one.first + 1} bars from {one.start_time} UTC"
+    agree = f"{one.support:.0%} of the windows over it agree."
+    st.markdown(
+        f"**{escape_markdown(one.label)}** with {one.probability:.2f}, {length}; {agree}"
+        + ("" if one.p_span is None else f" Stated probability of a center within 3 bars: **{one.p_span:.2f}**.")
+    )
+    return one
+
+
+def _from_bar(bars: int, voted: bool) -> int:
+    """The first bar to draw where there is no expansion to go to."""
+    if voted:
         st.caption(
             "Overlapping windows point to different bars: their pointers move with the window, not with the bars. Look "
             "at the pointer errors on the Performance page before you use them."
         )
-        return st.slider("From bar", 0, max(bars - SHOWN_BARS, 1), 0, step=SHOWN_BARS // 2, key="from_bar")
-    at = (
-        st.select_slider(
-            "Expansion",
-            range(len(predicted.expansions)),
-            key="expansion",
-            format_func=lambda i: _named(predicted.expansions[i]),
-        )
-        if len(predicted.expansions) > 1
-        else 0
-    )
-    one = predicted.expansions[at]
-    st.markdown(
-        f"**{escape_markdown(one.label)}** with {one.probability:.2f}, {one.last - one.first + 1} bars from {one.start_time} UTC; "
-        f"{one.support:.0%} of the windows over it agree."
-    )
-    return (one.first + one.last) // 2 - SHOWN_BARS // 2
+    return st.slider("From bar", 0, max(bars - SHOWN_BARS, 1), 0, step=SHOWN_BARS // 2, key="from_bar")
 
 
-def _named(one: Expansion) -> str:
-    return f"{one.start_time[5:16]} {one.label}"
+def _middle(one: Expansion) -> int:
+    return (one.first + one.last) // 2
+
+
+def _named(one: Expansion, bar: str) -> str:
+    """The time at which it starts, its class and its probability; by its first bar, so that no two are named alike."""
+    p = one.probability if one.p_span is None else one.p_span
+    return f"{one.start_time[5:16].replace('T', ' ')} · {one.label} · {p:.2f} · bar {bar}"

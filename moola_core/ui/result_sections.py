@@ -12,8 +12,10 @@ import streamlit as st
 from moola_core.charts import curves, evaluation
 from moola_core.diagnostics.results import Confusion, Evaluation
 from moola_core.runs.store import Run
-from moola_core.sections.headlines import of_classes, of_majority, of_pointers
-from moola_core.ui import loaders, state, widgets
+from moola_core.sections.context import ReportContext
+from moola_core.sections.headlines import of_classes, of_majority
+from moola_core.sections.registry import SECTIONS, make
+from moola_core.ui import loaders, render, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 CELL = "confusion_cell"
@@ -31,7 +33,7 @@ def results(run: Run, result: Evaluation) -> None:
         st.subheader("Predicted classes by fold")
         fold_shares(result)
     st.subheader("Pointers")
-    pointers(result)
+    pointers(run, result)
     st.subheader("Training")
     training(run, result)
 
@@ -98,24 +100,17 @@ def fold_shares(result: Evaluation) -> None:
     widgets.chart(figure, "folds", "Share of predicted classes in each test fold")
 
 
-def pointers(result: Evaluation) -> None:
-    """Pointer errors in bars next to those of a constant pointer."""
+def pointers(run: Run, result: Evaluation) -> None:
+    """Pointer errors next to those of a constant pointer, how far they are off, and whether stated confidence comes true."""
     if not result.metrics.get("center_mae_bars"):
         st.caption("This run has no pointer head, or no window has an expansion.")
         return
-    baseline = result.pointer_baseline
-    st.markdown(widgets.verdict(of_pointers(result)))
-    st.caption("The constant pointer is the median of the other folds.")
-    left, right = st.columns(2, gap="large")
-    with left:
-        figure = evaluation.pointer_errors(result.by_repeat, baseline, widgets.appearance())
-        widgets.chart(figure, "pointer_errors", "Mean pointer errors in bars next to a constant pointer's")
-    with right:
-        titles, constant = evaluation.hit_titles(), evaluation.constant_pointer(baseline)
-        figure = evaluation.metric_spread(titles, result.by_repeat, constant, "constant pointer", widgets.appearance())
-        widgets.chart(figure, "hits", "Share of windows whose center is hit, next to a constant pointer's")
-        if st.button("See the windows with the largest error", icon=":material/arrow_forward:"):
-            state.open_windows(order="error")
+    context = ReportContext(run)
+    render.section(make("pointers", context))
+    if st.button("See the windows with the largest error", icon=":material/arrow_forward:"):
+        state.open_windows(order="error")
+    st.subheader(SECTIONS["pointing"].title)
+    render.section(make("pointing", context), "Not computed yet")
 
 
 def training(run: Run, result: Evaluation) -> None:

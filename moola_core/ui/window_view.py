@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from moola_core.charts.windows import Swing, View, candles
+from moola_core.charts.windows import SpanScores, Swing, View, candles
 from moola_core.features.catalog import names
 from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
@@ -18,8 +18,15 @@ from moola_core.ui.widgets import escape_markdown
 FEATURES = names(("relativity",))
 
 
-def view(windows: Windows, row: int, dataset: Dataset, predicted: pd.DataFrame, strips: bool) -> View:
-    """What the chart of window number `row` draws."""
+def view(
+    windows: Windows,
+    row: int,
+    dataset: Dataset,
+    predicted: pd.DataFrame,
+    strips: bool,
+    scores: SpanScores | None = None,
+) -> View:
+    """What the chart of window number `row` draws; scores: what a model of spans says of it."""
     prices = windows.prices[row]
     known = bool(windows.has_pointer[row])
     return View(
@@ -30,6 +37,7 @@ def view(windows: Windows, row: int, dataset: Dataset, predicted: pd.DataFrame, 
         predicted=window_table.pointers(predicted),
         features=_features(prices) if strips else None,
         names=FEATURES if strips else (),
+        scores=scores,
     )
 
 
@@ -67,6 +75,7 @@ def facts(windows: Windows, row: int, judged: pd.Series, predicted: pd.DataFrame
         st.markdown(f":{colour}-badge[:material/{icon}: {word}]{count}")
         _probabilities(predicted, str(judged["label"]))
     _pointer_table(windows, row, predicted)
+    _stated(predicted)
     if windows.spans_gap[row]:
         st.caption(":orange[:material/warning:] The window spans a gap or a roll.")
 
@@ -78,6 +87,16 @@ def _probabilities(predicted: pd.DataFrame, label: str) -> None:
         st.progress(
             float(np.clip(values.mean(), 0, 1)), text=f"{escape_markdown(name)} {values.mean():.2f}{span}{mark}"
         )
+
+
+def _stated(predicted: pd.DataFrame) -> None:
+    """The stated probability of the predicted expansion, where the model states one."""
+    stated = PredictionTable(predicted).stated if len(predicted) else None
+    if stated is None or not np.isfinite(stated).any():
+        return
+    low, high = np.nanmin(stated), np.nanmax(stated)
+    spread = f" ({low:.2f} to {high:.2f})" if len(stated) > 1 else ""
+    st.caption(f"Stated probability of a center within 3 bars: **{np.nanmean(stated):.2f}**{spread}")
 
 
 def _pointer_table(windows: Windows, row: int, predicted: pd.DataFrame) -> None:

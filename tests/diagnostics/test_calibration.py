@@ -123,8 +123,8 @@ def test_spiegelhalter_s_z_of_two_classes_is_the_textbook_s():
 def test_consistency_bars_hold_an_honest_bin():
     inside = [
         low <= accuracy <= high
-        for seed in range(60)
-        for part in reliability(*honest(seed=seed))
+        for p, target in (honest(seed=seed) for seed in range(60))
+        for part in reliability(p.max(1), p.argmax(1) == target)
         for low, accuracy, high in [(part.low, part.accuracy, part.high)]
     ]
     assert np.mean(inside) > 0.93

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from moola_core.cli import main
-from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, FeatureReport, Shift
+from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, FeatureReport, Pointing, Shift
 from moola_core.errors import SpecError
 from moola_core.launch import worker
 from moola_core.launch.worker import diagnose
@@ -30,7 +30,8 @@ def run(demo_files, tmp_path_factory):
 
 
 def test_every_diagnostic_is_kept_beside_a_run_and_comes_back(run):
-    for name, kind in (("calibration", CalibrationReport), ("balance", Balance), ("errors", Errors)):
+    kinds = {"calibration": CalibrationReport, "pointing": Pointing, "balance": Balance, "errors": Errors}
+    for name, kind in kinds.items():
         found = restore(kind, run.result(name))
         assert isinstance(found, kind)
     assert restore(CalibrationReport, run.result("calibration")).repeats[0].windows == 60
@@ -40,7 +41,7 @@ def test_every_diagnostic_is_kept_beside_a_run_and_comes_back(run):
     assert kept.tasks[0].loss_end < 1.5 and kept.shared_parameters > 0
 
 
-@pytest.mark.parametrize("name", ["calibration", "balance", "errors"])
+@pytest.mark.parametrize("name", ["calibration", "pointing", "balance", "errors"])
 def test_a_diagnostic_can_be_asked_for_again(capsys, run, name):
     status = main(["diagnose", name, "--run", run.id, "--store", str(run.store_root), "--json"])
     found = json.loads(capsys.readouterr().out)

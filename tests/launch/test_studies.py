@@ -81,6 +81,9 @@ def test_every_baseline_predicts_every_window_and_new_ones(store, demo_files, na
     assert len(table) == 60 and table["predicted"].notna().all() and table["start_pred"].notna().all()
     assert np.allclose(table["p_consolidation"] + table["p_retracement"], 1)
     assert (table["end_pred"] >= table["start_pred"]).all() and run.result("evaluation")["windows"] == 60
+    noise = run.record.counts.get("label_noise")
+    assert (noise is not None) == (name == "locate_then_classify")
+    assert noise is None or {len(values) for values in noise.values()} == {len(run.replicates())}
     child = store.create(Predict(run=run.id, data=Data(windows=base.data.windows)))
     worker.run(child)
     predicted = child.table("predicted").to_pandas()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
+
 from moola_core.runs.store import Store
-from tests.app_samples import make_predicted, make_run
+from tests.app_samples import make_predicted, make_run, make_span_run
 from tests.pages.conftest import button, texts
 
 
@@ -30,8 +32,55 @@ def test_expansions_are_walked_through(show, store, dataset):
     at = show("predict", run=run.id)
     assert len(at.get("plotly_chart")) == 1 and "70% of the windows over it agree" in texts(at)
     assert "Do not trust their predictions" in texts(at) and "too optimistic" in texts(at)
-    at.select_slider[0].set_value(1).run()
-    assert "retracement" in texts(at)
+    assert "**consolidation** with 0.80" in texts(at) and "Stated probability" not in texts(at)
+    expansion(at).set_value(expansion(at).options[1]).run()
+    assert "**retracement** with 0.80" in texts(at) and not at.slider
+
+
+def expansion(at):
+    return next(box for box in at.selectbox if box.label.startswith("Expansion"))
+
+
+def test_steps_lead_from_one_expansion_to_the_next_and_around(show, store, dataset, monkeypatch):
+    steps = iter([0, 1, 1])
+    monkeypatch.setattr("moola_core.ui.stepper.taken", lambda: next(steps))
+    run = make_run(store, dataset)
+    make_predicted(run, dataset.with_name("bars.parquet"))
+    at = show("predict", run=run.id)
+    seen = []
+    for _ in range(3):
+        spec = json.loads(at.get("plotly_chart")[0].proto.spec)
+        thick = [shape for shape in spec["layout"]["shapes"] if shape["line"]["width"] == 3]
+        seen.append((expansion(at).label, [shape["x0"] + 0.5 for shape in thick]))
+        if len(seen) < 3:
+            at.run()
+    assert seen == [("Expansion 1 of 2", [200]), ("Expansion 2 of 2", [700]), ("Expansion 1 of 2", [200])]
+
+
+def test_expansions_below_the_threshold_are_left_out(show, store, dataset):
+    run = make_span_run(store, dataset)
+    make_predicted(run, dataset.with_name("bars.parquet"))
+    at = show("predict", run=run.id)
+    assert "1 of 2 expansions have a stated probability of at least 0.80" in texts(at)
+    assert "Stated probability of a center within 3 bars: **0.95**" in texts(at) and expansion(at).label.endswith(
+        "1 of 1"
+    )
+    assert "comes true less often" in texts(at)
+    threshold = next(item for item in at.slider if item.label == "Least stated probability")
+    threshold.set_value(0.5).run()
+    assert expansion(at).label.endswith("1 of 2")
+    spec = json.loads(at.get("plotly_chart")[0].proto.spec)
+    assert spec["layout"]["yaxis2"]["title"]["text"] == "stated probability"
+    table = next(one for one in Store(store).runs() if one.kind == "predict")
+    Store(store).open(table.run_id).write_result("predicted", without_expansions(store, table.run_id))
+    at.run()
+    assert (
+        not at.exception and "No expansion has a stated probability" in texts(at) and len(at.get("plotly_chart")) == 1
+    )
+
+
+def without_expansions(store, run_id: str) -> dict:
+    return Store(store).open(run_id).result("predicted") | {"expansions": []}
 
 
 def test_predicted_windows_are_a_table(show, store, dataset):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import base64
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from tests.app_samples import make_run
+from tests.app_samples import make_run, make_span_run
 from tests.pages.conftest import button, texts
 
 
@@ -99,3 +101,45 @@ def test_times_are_those_of_the_exchange(show, run, dataset):
     start = pd.read_parquet(dataset)["start_time"].iloc[0]
     shown = pd.Timestamp(start).tz_convert("America/New_York").strftime("%a %d %b %Y %H:%M")
     assert any(caption.value.startswith(shown) and "New York" in caption.value for caption in show("windows").caption)
+
+
+def drawn(at) -> tuple[set[str], dict]:
+    spec = json.loads(at.get("plotly_chart")[0].proto.spec)
+    return {trace.get("name") for trace in spec["data"]}, spec["layout"]
+
+
+SCORES = {"start", "end", "inside", "runners-up"}
+
+
+def test_a_model_of_spans_shows_each_bar_the_runners_up_and_its_stated_probability(show, dataset, store):
+    run = make_span_run(store, dataset)
+    window = run.predictions["window_id"].iloc[0]
+    stated = run.predictions.query("window_id == @window and repeat == 1")["p_span"].item()
+    at = show("windows", run=run.id, window=window, repeat="1")
+    names, layout = drawn(at)
+    assert names >= SCORES and f"{stated:.2f}" in layout["annotations"][0]["text"]
+    assert f"Stated probability of a center within 3 bars: **{stated:.2f}**" in texts(at)
+    spans = run.table("spans", window).to_pandas().query("repeat == 1")
+    runner_up = spans[spans["rank"] == 1].iloc[0]
+    bands = [(shape["x0"] + 0.5, shape["x1"] - 0.5) for shape in layout["shapes"]]
+    assert (runner_up["start"], runner_up["end"]) in bands
+    next(item for item in at.toggle if item.label == "Probability of each bar").set_value(False).run()
+    names, layout = drawn(at)
+    assert not names & SCORES and not layout.get("annotations")
+
+
+def test_repeats_are_averaged(show, dataset, store):
+    run = make_span_run(store, dataset)
+    window = run.predictions["window_id"].iloc[0]
+    per_bar = run.table("per_bar", window).to_pandas()
+    spec = json.loads(show("windows", run=run.id, window=window).get("plotly_chart")[0].proto.spec)
+    inside = next(trace for trace in spec["data"] if trace.get("name") == "inside")["y"]
+    expected = per_bar.groupby("bar")["p_inside"].mean()
+    shown = np.frombuffer(base64.b64decode(inside["bdata"]), inside["dtype"]) if isinstance(inside, dict) else inside
+    assert shown == pytest.approx(expected.to_numpy())
+
+
+def test_a_network_has_no_probabilities_of_bars_and_no_switch_for_them(show, run):
+    at = show("windows", run=run.id, outcome="right")
+    assert not drawn(at)[0] & SCORES and [item.label for item in at.toggle] == ["Feature strips"]
+    assert "Stated probability" not in texts(at)

@@ -72,7 +72,7 @@ def draw_page(run, result):
     from moola_core.ui import result_sections
 
     result_sections.metrics(result)
-    result_sections.pointers(result)
+    result_sections.pointers(run, result)
 
 
 def test_it_is_on_the_page_in_the_report_and_in_the_terminal(run):

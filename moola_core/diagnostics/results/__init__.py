@@ -20,6 +20,7 @@ from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, Fol
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
 from moola_core.diagnostics.results.interval import Interval
 from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
+from moola_core.diagnostics.results.pointing import Near, Pointing, SignedError, StatedConfidence
 from moola_core.diagnostics.results.predictions import Expansion, Predicted
 from moola_core.diagnostics.results.pretraining import (
     FeatureError,
@@ -46,6 +47,7 @@ RESULTS: dict[str, type] = {
     "features": FeatureReport,
     "learned": PretrainReport,
     "plan": PlanReport,
+    "pointing": Pointing,
     "predicted": Predicted,
     "shift": Shift,
     "transfer": Transferred,
@@ -82,10 +84,12 @@ __all__ = [
     "LabelCurve",
     "LayerChange",
     "Measure",
+    "Near",
     "NotJudged",
     "OutOfDistribution",
     "PlanReport",
     "PointerBaseline",
+    "Pointing",
     "Predicted",
     "PretrainReport",
     "Probe",
@@ -96,8 +100,10 @@ __all__ = [
     "Reconstruction",
     "ReliabilityBin",
     "Shift",
+    "SignedError",
     "Slice",
     "Spread",
+    "StatedConfidence",
     "Suspect",
     "TaskBalance",
     "Transferred",

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Expansion:
-    """A stretch of bars in which at least half of the windows that cover it see the expansion.
+    """A predicted expansion in the bars.
 
-    first, last: bar numbers, inclusive; label: the most likely class of those windows, with its mean probability and the share of
-    the covering windows that agree on the middle bar (`support`); start_time, end_time: ISO, UTC.
+    Of a model that states probabilities of spans, the span of a window that no more probable one overlaps, with p_span, the stated
+    probability that its center lies within 3 bars; else a stretch in which at least half of the windows that cover it see one.
+    first, last: bar numbers, inclusive; label: the most likely class of the windows that see it, with its mean probability; support:
+    the share of the covering windows that see it; start_time, end_time: ISO, UTC.
     """
 
     first: int
@@ -20,11 +22,12 @@ class Expansion:
     label: str
     probability: float
     support: float
+    p_span: float | None = None
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the ensemble of `fits` networks predicted for `windows` windows; the rows are in predicted.parquet.
+    """What the ensemble of `fits` models predicted for `windows` windows; the rows are in predicted.parquet.
 
     counts: windows by predicted class; agreement: mean share of the fits that predict the same class as the ensemble; foreign: windows that
     lie further from the training windows than 99% of those lie from each other (None where that could not be judged);

@@ -14,6 +14,7 @@ from moola_core.diagnostics.attribution import explain as explain_job
 from moola_core.diagnostics.balance import balance
 from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import feature_report, with_expectations
+from moola_core.diagnostics.pointing import pointing
 from moola_core.diagnostics.results import Attribution, FeatureReport, Shift
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
@@ -39,6 +40,7 @@ MOST_OTHERS = 2000
 
 RUN_DIAGNOSTICS: dict[str, Callable[[Run, Labelled], Any]] = {
     "calibration": lambda run, material: calibrations(run.predictions, group=groups_of_run(run)),
+    "pointing": lambda run, material: pointing(run.predictions, groups_of_run(run)),
     "balance": lambda run, material: balance(run),
     "errors": lambda run, material: errors(run.predictions, material.kept, run.spec.data.windows_reading.exchange_tz),
     "transfer": lambda run, material: transferred(run, material.kept, material.x, start_of(run)),

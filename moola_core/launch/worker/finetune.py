@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import traceback
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,8 @@ import pyarrow.parquet as pq
 
 from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import DataError, MoolaError
-from moola_core.estimators import storage
+from moola_core.estimators import Estimator, storage
+from moola_core.estimators.locate_then_classify import LocateThenClassifyEstimator
 from moola_core.launch.worker import diagnose
 from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, start_of
 from moola_core.launch.worker.relay import Listen, Relay
@@ -151,7 +153,7 @@ def stored_estimator(replicate: Replicate) -> bytes | None:
 
 
 def facts_of(replicate: Replicate) -> dict[str, Any]:
-    """What a fit stores next to its predictions: the selected epoch, how many it ran, sizes, σ, seconds."""
+    """What a fit stores next to its predictions: the selected epoch, how many it ran, sizes, σ, seconds, how it reads the labels."""
     names = (
         "best_epoch",
         "epochs",
@@ -162,7 +164,14 @@ def facts_of(replicate: Replicate) -> dict[str, Any]:
         "seconds",
         "device",
     )
-    return {name: getattr(replicate, name) for name in names}
+    return {name: getattr(replicate, name) for name in names} | {"label_noise": label_noise(replicate.estimator)}
+
+
+def label_noise(estimator: Estimator | None) -> dict[str, float] | None:
+    """How far the labelled ends scatter, in bars, and which share lies elsewhere, as the fit reads its labels; None where it does not."""
+    if not isinstance(estimator, LocateThenClassifyEstimator) or not hasattr(estimator, "model_"):
+        return None
+    return dataclasses.asdict(estimator.model_.locator_.noise_)
 
 
 def gather(run: Run) -> None:
@@ -183,6 +192,7 @@ def gather(run: Run) -> None:
         one["at_limit"] for one in facts.values() if one.get("at_limit") is not None
     ]  # older fits did not store it
     first = next(iter(facts.values()))
+    noises = [one["label_noise"] for one in facts.values() if one.get("label_noise")]
     run.update(
         counts=run.record.counts
         | {"sigma_ratios": {str(repeat): float(np.mean(values)) for repeat, values in ratios.items()}}
@@ -190,6 +200,7 @@ def gather(run: Run) -> None:
         | {"best_epochs": [one["best_epoch"] for one in facts.values()]}
         | {"epochs_run": [one["epochs"] for one in facts.values()]}
         | {"fits_at_limit": sum(limited) if limited else None}
+        | ({"label_noise": {name: [one[name] for one in noises] for name in noises[0]}} if noises else {})
     )
 
 

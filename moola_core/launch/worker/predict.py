@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from moola_core.diagnostics.fitted import classes_of
-from moola_core.diagnostics.predict import Familiar, Job, ask, ask_together, combine, stretches
+from moola_core.diagnostics.predict import Familiar, Job, ask, ask_together, best_apart, combine, stretches
 from moola_core.diagnostics.results import Expansion, Predicted
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import bar_matrix, window_matrix
@@ -20,6 +20,7 @@ from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, load_bars, shares_bars
 from moola_core.market.windows import Windows, load_windows
+from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Predict
 from moola_core.training import processes
@@ -164,8 +165,14 @@ def _expansions(asked: Asked, columns: dict[str, np.ndarray], classes: tuple[str
         return ()
     span = np.stack([columns["start_pred"], columns["end_pred"]], axis=1)
     probability = np.stack([columns[f"p_{name}"] for name in classes], axis=1)
-    times = asked.bars.time
+    times, bars = asked.bars.time, len(asked.bars)
+    stated = None if is_class(STATED, classes) else columns.get(STATED)
+    length = asked.x.shape[1]
+    rows: list[tuple[Any, ...]]
+    if stated is None:
+        rows = list(stretches(asked.first, span, probability, length, bars))
+    else:
+        rows = list(best_apart(asked.first, span, stated, probability, length))
     return tuple(
-        Expansion(a, b, str(times[a])[:19], str(times[b])[:19], classes[label], likely, support)
-        for a, b, label, likely, support in stretches(asked.first, span, probability, asked.x.shape[1], len(asked.bars))
+        Expansion(a, b, str(times[a])[:19], str(times[b])[:19], classes[label], *rest) for a, b, label, *rest in rows
     )

@@ -1,0 +1,117 @@
+"""Where the predicted expansions lie: signed errors, shares near the true centers, and whether stated confidence comes true."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from moola_core.diagnostics import claims, intervals
+from moola_core.diagnostics.calibration import calibration_error, draw, reliability
+from moola_core.diagnostics.results import Interval, Near, Pointing, SignedError, StatedConfidence
+from moola_core.errors import DataError
+from moola_core.metrics.probability import BINS, bin_number
+from moola_core.runs.predictions import SPAN, STATED, TRUE_SPAN, Grid, PredictionTable
+
+REACH_BARS = 10
+NEAR_BARS = (1, 3, 5)
+STATED_BARS = 3  # the stated confidence is that of a center within so many bars
+
+
+def pointing(predictions: pd.DataFrame, group: claims.Groups = None) -> Pointing:
+    """Where a run's predicted expansions lie.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The columns of `predictions.parquet`.
+    group : mapping of str to int, optional
+        By window, which windows share bars, for the intervals.
+
+    Raises
+    ------
+    DataError
+        When no window has both a true and a predicted expansion.
+    """
+    table = PredictionTable(predictions)
+    if not (table.has_pointer and predictions[TRUE_SPAN].notna().all(axis=1).any()):
+        raise DataError(
+            "no window has both a labelled and a predicted expansion.",
+            where="pointing",
+            hint="Train the pointers, model.tasks=both or pointers, on windows with labelled expansions.",
+        )
+    grid = table.grid()
+    numbers = grid.group(group)
+    true, predicted = (np.stack([grid.numbers(name) for name in names]) for names in (TRUE_SPAN, SPAN))
+    off = np.abs((predicted - true).sum(0) / 2)
+    constant = np.stack([claims.other_folds_median(values[:1], grid.fold[:1]) for values in true])
+    constant_off = np.abs((constant - true[:, :1]).sum(0) / 2)
+    measured = np.isfinite(constant_off).any()
+    within = np.arange(REACH_BARS + 1)
+    confidence, excess = (), None
+    if table.stated is not None:
+        stated = np.where(np.isfinite(off), grid.numbers(STATED), np.nan)
+        confidence = _confidence(stated, off <= STATED_BARS, grid)
+        excess = intervals.of_windows(np.where(np.isfinite(stated), stated - (off <= STATED_BARS), np.nan), numbers)
+    return Pointing(
+        windows=int(np.isfinite(off).any(0).sum()),
+        reach=REACH_BARS,
+        errors=tuple(_signed(part, values) for part, values in _parts(predicted - true).items()),
+        near=tuple(_near(bars, off, constant_off, numbers) for bars in NEAR_BARS),
+        within=_shares(off, within),
+        constant_within=_shares(constant_off, within) if measured else None,
+        confidence=confidence,
+        excess=excess,
+    )
+
+
+def _parts(gap: np.ndarray) -> dict[str, np.ndarray]:
+    """Signed errors [R, n] in bars of each part, from those of start and end [2, R, n]."""
+    start, end = gap
+    return {"start": start, "end": end, "center": (start + end) / 2, "length": end - start}
+
+
+def _signed(part: str, values: np.ndarray) -> SignedError:
+    known = values[np.isfinite(values)]
+    low, median, high = np.quantile(known, [0.25, 0.5, 0.75])
+    place = np.clip(np.floor(known + 0.5), -REACH_BARS, REACH_BARS).astype(int) + REACH_BARS
+    shares = np.bincount(place, minlength=2 * REACH_BARS + 1) / len(known)
+    return SignedError(part, float(median), float(low), float(high), shares)
+
+
+def _near(bars: int, off: np.ndarray, constant_off: np.ndarray, group: np.ndarray) -> Near:
+    hit, constant = (np.where(np.isfinite(gap), gap <= bars, np.nan) for gap in (off, constant_off))
+    share = float(np.nanmean(constant)) if np.isfinite(constant).any() else None
+    interval = intervals.of_windows(hit, group)
+    if interval is not None:  # it is a share
+        interval = Interval(interval.value, max(interval.low, 0.0), min(interval.high, 1.0))
+    return Near(bars, interval, share)
+
+
+def _shares(off: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Share of the known distances [R, n] that are at most each of `within` [m] bars."""
+    return (off[np.isfinite(off)][:, None] <= within).mean(0)
+
+
+def _confidence(stated: np.ndarray, hit: np.ndarray, grid: Grid) -> tuple[StatedConfidence, ...]:
+    """Reliability of the stated probabilities [R, n] of a hit [R, n], repeat by repeat."""
+    rows = []
+    for repeat, p, right in zip(grid.repeats, stated, hit, strict=True):
+        known = np.isfinite(p)
+        if not known.any():
+            continue
+        p, right = p[known], right[known]
+        error, p_value = calibration_error(
+            f"center within {STATED_BARS} bars, {BINS} equal bins", p, draw(p, right), bin_number(p)
+        )
+        rows.append(
+            StatedConfidence(
+                int(repeat),
+                len(p),
+                float(p.mean()),
+                float(right.mean()),
+                reliability(p, right),
+                error,
+                p_value,
+            )
+        )
+    return tuple(rows)
