@@ -1,4 +1,4 @@
-"""demo, check, features."""
+"""demo, check, convert, features."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ def add_to(commands: Any) -> None:
     options.add_reading(check)
     options.add_json(check)
     check.set_defaults(command=check_file)
+
+    convert = commands.add_parser("convert", help="write bars or windows as they were understood")
+    convert.add_argument("file", metavar="FILE")
+    convert.add_argument("--bars", metavar="FILE", help="bars to locate the windows in, or to cut them from")
+    convert.add_argument(
+        "--out",
+        metavar="FILE",
+        required=True,
+        help="a .parquet file; .csv for bars; .json for windows as tasks of Label Studio",
+    )
+    options.add_reading(convert)
+    options.add_json(convert)
+    convert.set_defaults(command=convert_file)
 
     features = commands.add_parser("features", help="the per-bar feature matrix as a .npy file")
     features.add_argument("bars", metavar="BARS")
@@ -151,6 +164,28 @@ def _windows(args: argparse.Namespace, settings: dict[str, Any]) -> Any:
 
     bars = load_bars(args.bars, settings["bars"]) if args.bars else None
     return load_windows(args.file, settings["windows"], bars)
+
+
+def convert_file(args: argparse.Namespace) -> int:
+    from moola_core.market import frames
+    from moola_core.market.bars import load_bars
+    from moola_core.market.windows import load_windows
+
+    if Path(args.out).resolve() in (Path(args.file).resolve(), Path(args.bars or args.file).resolve()):
+        raise DataError("is the file that is read.", where=args.out, hint="Choose another name with --out.")
+    kind, settings = _settings(args)
+    bars = load_bars(args.bars or args.file, settings["bars"]) if kind == "bars" or args.bars else None
+    if kind == "bars" and bars is not None:
+        frames.write(frames.bars_frame(bars), args.out)
+        report, rows = bars.report, len(bars)
+    else:
+        windows = load_windows(args.file, settings["windows"], bars)
+        frames.write_windows(windows, args.out, bars)
+        report, rows = windows.report, len(windows)
+    values = {"kind": kind, "reader": report.reader, "rows": rows, "out": args.out, "warnings": report.warnings}
+    notes = "".join(f"\n  note: {warning}" for warning in report.warnings)
+    options.show(values, args.json, f"{rows} {kind} in {args.out}.{notes}")
+    return 0
 
 
 def _window(windows: Any, row: int) -> dict[str, Any]:

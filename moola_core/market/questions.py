@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
+
 from moola_core.errors import DataError
 
 OF_EACH_FILE = ("--tz", "--dates", "--separator", "--decimal", "--header", "--columns")
@@ -108,12 +110,16 @@ class Asking:
             self.close()
 
 
-def which_zone(example: str, zones: Sequence[str] = COMMON_ZONES) -> Question:
-    """The question for the time zone of naive times."""
+def which_zone(example: pd.Timestamp | None) -> Question:
+    """The question for the time zone of naive times, of which `example` is one."""
+    answers = dict.fromkeys(COMMON_ZONES, "")
+    if example is not None:
+        placed = {zone: example.tz_localize(zone, ambiguous=True, nonexistent="shift_forward") for zone in COMMON_ZONES}
+        answers = {zone: f"{example:%H:%M} is {moment.tz_convert('UTC'):%H:%M} UTC" for zone, moment in placed.items()}
     return Question(
         "tz",
-        f"Its times, such as {example}, carry no time zone, and nothing in the file shows which it is.",
-        dict.fromkeys(zones, "") | {zones[0]: "or any other name of the IANA list"},
+        f"Its times, such as {example or 'those given'}, carry no time zone, and nothing in the file shows which it is.",
+        answers | {"UTC": "any other name of the IANA list may be given too"},
         "--tz",
         open_ended=True,
     )

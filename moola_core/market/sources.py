@@ -119,8 +119,7 @@ def _in_utc(clock: np.ndarray, known: str | None, reading: Reading, asking: Aski
     if zone is None:
         zone, why = zones.of_sessions(clock)
     if zone is None:
-        shown = clock[~np.isnat(clock)][:1].astype("M8[s]").astype(str)
-        asking.ask(which_zone(shown[0].replace("T", " ") if len(shown) else "none"))
+        asking.ask(which_zone(times.example(clock)))
     utc, notes = zones.to_utc(clock, zone or "UTC", asking.where)
     inferred = (
         [f"Times are read as {zone}{', because ' * bool(why)}{why}."]

@@ -9,8 +9,9 @@ from moola_core.market.questions import Asking, Question
 from moola_core.market.vendors import Vendor
 
 HALF_HOUR_S = 1800
+DAY_S = 86400
 BREAK_S = 1800  # longer holes end a session
-CLEAR = 0.6
+FEW, CHANCE = 5, 1.5  # of more sessions, so many standard deviations are more than chance
 
 
 def interval_s(times: np.ndarray) -> float:
@@ -24,16 +25,17 @@ def interval_s(times: np.ndarray) -> float:
 
 
 def looks_like_ends(times: np.ndarray, step_s: float) -> bool | None:
-    """Whether the sessions begin one bar after a full or half hour, as they do where times are ends; None where nothing shows it."""
-    if not np.isfinite(step_s) or step_s >= HALF_HOUR_S or step_s < 1 or len(times) < 2:
-        return None
+    """Whether the sessions begin and end on full or half hours if the times are ends (True) or starts (False); None if neither shows."""
     seconds = times.astype("datetime64[s]").astype(np.int64)
-    first = seconds[np.r_[True, np.diff(seconds) > max(BREAK_S, 5 * step_s)]]
-    starts = float(np.mean(first % HALF_HOUR_S == 0))
-    ends = float(np.mean((first - int(step_s)) % HALF_HOUR_S == 0))
-    if ends > CLEAR and starts < 1 - CLEAR:
-        return True
-    return False if starts > CLEAR else None
+    step = int(step_s)
+    opens = np.r_[True, np.diff(seconds) > max(BREAK_S, 5 * step)]
+    first, last = seconds[opens], seconds[np.r_[opens[1:], True]]
+    opened = np.array([(first % HALF_HOUR_S == 0).sum(), ((first - step) % HALF_HOUR_S == 0).sum()])
+    closed = np.array([((last + step) % HALF_HOUR_S == 0).sum(), (last % HALF_HOUR_S == 0).sum()])
+    starts, ends = opened + closed if np.diff(opened + closed) else opened  # a file may be cut anywhere at its end
+    if abs(starts - ends) <= (CHANCE * np.sqrt(starts + ends) if len(first) > FEW else 0):
+        return None
+    return bool(ends > starts)
 
 
 def stamp(times: np.ndarray, name: str, vendor: Vendor, given: str | None, asking: Asking) -> tuple[str, list[str]]:
@@ -48,11 +50,14 @@ def stamp(times: np.ndarray, name: str, vendor: Vendor, given: str | None, askin
     if zones.is_end(name):
         return "end", [f"The column {name} holds the end of each bar; the starts are one bar earlier."]
     step_s = interval_s(times)
-    looks = looks_like_ends(times, step_s)
+    long = not np.isfinite(step_s) or step_s >= HALF_HOUR_S
+    looks = None if long or step_s < 1 else looks_like_ends(times, step_s)
     if vendor.stamp and looks != (vendor.stamp == "start"):
         reason = f"{type(vendor).__name__} writes the end of each bar; the starts are one bar earlier."
         return vendor.stamp, [reason] if vendor.stamp == "end" else []
-    if looks is None or (looks is False and vendor.stamp is None):
+    if long:
+        return "start", ["Times are read as the start of each bar."] if np.isfinite(step_s) and step_s < DAY_S else []
+    if looks is False and vendor.stamp is None:
         return "start", []
     step = np.timedelta64(int(step_s * 1e9), "ns")
     first = times[0]
@@ -61,7 +66,7 @@ def stamp(times: np.ndarray, name: str, vendor: Vendor, given: str | None, askin
     asking.ask(
         Question(
             "stamp",
-            f"Its sessions begin at times such as {shown}: its times may be the start or the end of each bar.",
+            f"Its times, the first of which is {shown}, may be the start or the end of each bar.",
             {
                 "start": f"the first bar lasts from {shown} to {after}",
                 "end": f"the first bar lasts from {before} to {shown}",

@@ -49,7 +49,7 @@ def parse_times(
     else:
         zone = reading.tz or moments.zone
         if zone is None:
-            own.ask(which_zone(_example(moments.times)))
+            own.ask(which_zone(example(moments.times)))
         times, notes = zones.to_utc(moments.times, zone or "UTC", where)
     if asking is None:
         own.close()
@@ -72,9 +72,9 @@ def utc_times(
     return times, warnings
 
 
-def _example(times: np.ndarray) -> str:
+def example(times: np.ndarray) -> pd.Timestamp | None:
     known = times[~np.isnat(times)]
-    return str(known[0])[:19].replace("T", " ") if len(known) else "none"
+    return pd.Timestamp(known[0]).floor("s") if len(known) else None
 
 
 def parse(values: pd.Series, order: str | None, where: str, asking: Asking) -> Moments:
