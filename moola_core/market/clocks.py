@@ -59,13 +59,11 @@ def kind(values: pd.Series) -> str:
     if pd.api.types.is_numeric_dtype(values):
         size = float(np.abs(sample.astype(float)).median())
         written = re.match(r"(19|20)\d\d(0[1-9]|1[0-2])", f"{size:.0f}") and len(f"{size:.0f}") in (12, 14)
-        return (
-            "absolute"
-            if size >= 1e8 and not written
-            else "moment"
-            if written or (2e4 < size < 8e4 and size % 1)
-            else "number"
-        )
+        if size >= 1e8:
+            return "moment" if written else "absolute"
+        if 2e4 < size < 8e4:  # days of a spreadsheet
+            return "day" if (sample == sample.astype(float).round()).all() else "moment"
+        return "number"
     if all(re.fullmatch(r"\d{10}(\.\d+)?|\d{13}|\d{16}|\d{19}", text) for text in texts):
         return "absolute"
     if all(_NUMBERS.fullmatch(text) for text in texts):
@@ -83,12 +81,19 @@ def kind(values: pd.Series) -> str:
 
 def joined(day: pd.Series, clock: pd.Series) -> pd.Series:
     """A column of days and one of times of day as one of texts. Clocks may be numbers: 930 and 93000 are half past nine."""
-    if pd.api.types.is_numeric_dtype(clock) or _all_digits(clock):
+    if pd.api.types.is_numeric_dtype(clock) and (clock.dropna() < 1).all():
+        seconds = np.round(clock.to_numpy(float, na_value=np.nan) * 86400)
+        clock = (pd.Timestamp(0) + pd.to_timedelta(pd.Series(seconds, index=clock.index), unit="s")).dt.strftime(
+            "%H:%M:%S"
+        )
+    elif pd.api.types.is_numeric_dtype(clock) or _all_digits(clock):
         codes, unique = pd.factorize(pd.to_numeric(clock))
         long = len(unique) and float(np.nanmax(unique)) > 2359
         width = 6 if long else 4
         texts = np.array([f"{int(number):0{width}d}" for number in unique], object)
         clock = pd.Series(texts[codes], index=clock.index)
+    if pd.api.types.is_numeric_dtype(day) and float(day.median()) < 8e4:
+        day = pd.Timestamp("1899-12-30") + pd.to_timedelta(day, unit="D")
     codes, unique = pd.factorize(day)
     texts = np.array([re.sub(r"[ T]00:00(:00)?(\.0+)?$|\.0$", "", str(value)) for value in unique], object)
     return pd.Series(texts[codes], index=day.index, dtype="str") + " " + clock.astype("str").str.strip()

@@ -167,7 +167,7 @@ def _refuse_text(values: pd.Series, column: str, where: str) -> None:
 
 def _volume(values: pd.Series) -> np.ndarray:
     """Volumes [n]; 1.2K is 1200."""
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan, copy=True)
     if pd.api.types.is_numeric_dtype(values):
         return numbers
     texts = values.astype("str").str.strip().str.upper()

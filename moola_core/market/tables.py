@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 
 import pandas as pd
 
@@ -19,15 +20,30 @@ BAR_NAMES: Names = {
         *("gmt_time", "local_time", "utc_time", "utc", "gmt", "time_utc", "datetime_utc", "timestamp_utc", "date_utc"),
         *("time_gmt", "est", "time_est", "et", "start_time", "bar_start", "time_start", "time_period_start", "start"),
         *("unix", "unix_timestamp", "epoch", "unixtime", "dtyyyymmdd", "trade_date", "timestamp_ms", "ts_ms", "begin"),
+        *("datum", "zeit", "fecha", "hora", "horodatage"),
         *("index", "index_level_0", "close_time", "time_close", "bar_end", "end_time"),
     ),
-    "open": ("open", "o", "op", "open_price", "px_open", "mid_o"),
-    "high": ("high", "h", "hi", "high_price", "px_high", "mid_h"),
-    "low": ("low", "l", "lo", "low_price", "px_low", "mid_l"),
-    "close": (
-        *("close", "c", "cl", "last", "close_price", "close_last", "px_last", "latest", "mid_c", "price", "settle"),
+    "open": (
+        "open",
+        "o",
+        "op",
+        "open_price",
+        "px_open",
+        "mid_o",
+        "eroffnung",
+        "erster",
+        "ouverture",
+        "apertura",
+        "bidopen",
+        "bid_open",
     ),
-    "volume": ("volume", "v", "tickvol", "tick_volume", "vol", "qty", "total_volume", "volumefrom"),
+    "high": ("high", "h", "hi", "high_price", "px_high", "mid_h", "hoch", "haut", "maximo", "bidhigh", "bid_high"),
+    "low": ("low", "l", "lo", "low_price", "px_low", "mid_l", "tief", "bas", "minimo", "bidlow", "bid_low"),
+    "close": (
+        *("close", "c", "cl", "last", "close_price", "close_last", "px_last", "latest", "mid_c", "settle"),
+        *("schluss", "schlusskurs", "letzter", "cloture", "cierre", "bidclose", "bid_close", "price"),
+    ),
+    "volume": ("volume", "v", "tickvol", "tick_volume", "vol", "qty", "total_volume", "volumefrom", "volumen"),
     "contract": ("contract", "symbol", "instrument", "instrument_id", "ticker", "sym"),
 }
 LABEL_NAMES: Names = {
@@ -51,7 +67,8 @@ LABEL_NAMES: Names = {
 
 def plain(column: object) -> str:
     """A column's name in small letters, its words joined by underscores, without brackets, quotes and a number in front."""
-    text = re.sub(r"^\d+\.\s*", "", str(column).strip().strip("\"'<>[]").lower())
+    text = unicodedata.normalize("NFKD", str(column)).encode("ascii", "ignore").decode()
+    text = re.sub(r"^\d+\.\s*", "", text.strip().strip("\"'<>[]").lower())
     return re.sub(r"[^a-z0-9%]+", "_", text).strip("_")
 
 
@@ -77,12 +94,11 @@ def of_one_level(table: pd.DataFrame) -> pd.DataFrame:
     tickers = sorted({pair[1] for pair in pairs if pair is not None and pair[1]})
     if not tickers:
         return table
-    index = [column for column, pair in zip(table.columns, pairs, strict=True) if pair is None or not pair[1]]
-    plain_index = {column: (pair[0] if (pair := _pair(column)) else column) for column in index}
     parts = []
     for ticker in tickers:
-        fields = {c: p[0] for c, p in zip(table.columns, pairs, strict=True) if p is not None and p[1] == ticker}
-        part = table[[*index, *fields]].rename(columns=plain_index | fields)
+        mine = [i for i, pair in enumerate(pairs) if pair is None or pair[1] in ("", ticker)]
+        names = [pair[0] if (pair := pairs[i]) is not None else table.columns[i] for i in mine]
+        part = table.iloc[:, mine].set_axis(names, axis=1)
         parts.append(part.assign(symbol=ticker) if len(tickers) > 1 else part)
     return pd.concat(parts) if len(parts) > 1 else parts[0]
 
@@ -107,8 +123,11 @@ def require(table: pd.DataFrame, columns: tuple[str, ...], where: str, have: lis
     """Raise DataError when `table` lacks one of `columns`; `have` are the file's own column names."""
     missing = [column for column in columns if column not in table.columns]
     if missing:
+        unnamed = bool(have) and have[0] == "column 1"
         raise DataError(
             f"no column for {', '.join(missing)}; the file has {', '.join(map(str, have)) or 'none'}.",
             where=where,
-            hint=f"Map it, for example --column {missing[0]}=<name in the file>.",
+            hint="Name its columns in their order, for example --columns time,open,high,low,close,volume."
+            if unnamed
+            else f"Map it, for example --column {missing[0]}=<name in the file>.",
         )

@@ -254,11 +254,15 @@ def _faults(columns: dict[str, np.ndarray], fits: np.ndarray) -> dict[str, tuple
 
 
 def _matrices(column: pd.Series) -> tuple[list[np.ndarray], list[str]]:
-    """Each window's nested lists as [bars, columns], turned where the file has channels first; and a note when they were."""
-    parts = [_matrix(values) for values in column]
-    if not all(part.ndim == 2 and part.shape[0] == 4 and part.shape[1] > 4 for part in parts):
-        return parts, []
-    return [part.T for part in parts], ["The prices are stored channels first (4 × bars); they are turned."]
+    """Each window's nested lists as [bars, prices], turned where the file has channels first; and notes on what was done."""
+    parts, notes = [_matrix(values) for values in column], []
+    if all(part.ndim == 2 and part.shape[0] in (4, 5) and part.shape[1] > 5 for part in parts):
+        parts = [part.T for part in parts]
+        notes.append("The prices are stored channels first; they are turned to bars × prices.")
+    if all(part.ndim == 2 and part.shape[1] == 5 for part in parts):
+        parts = [part[:, :4] for part in parts]
+        notes.append("The first four of five values a bar are read as its prices.")
+    return parts, notes
 
 
 def _matrix(values: object) -> np.ndarray:

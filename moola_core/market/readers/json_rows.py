@@ -115,6 +115,11 @@ def _list_of_rows(values: Any, depth: int) -> list[Any] | None:
                 str(k).lower() for k in first
             }:
                 return [{"index": key} | row for key, row in values.items()]
+        tables = [column for column in values.values() if isinstance(column, dict)]
+        if len(tables) == len(values) > 3 and all(
+            column.keys() == tables[0].keys() for column in tables
+        ):  # orient="columns"
+            return [{name: values[name][key] for name in values} for key in tables[0]]
         inner = [rows for value in values.values() if (rows := _list_of_rows(value, depth - 1))]
         return max(inner, key=len) if len(inner) == 1 else None
     return None

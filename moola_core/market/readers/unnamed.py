@@ -47,11 +47,14 @@ def name_columns(layout: Layout, reading: Reading, where: str) -> Layout:
     plain = [i for i in range(first + 1, len(kinds)) if kinds[i] in ("number", "moment") and i != first]
     if first + 1 < len(kinds) and kinds[first] == "day":
         after = kinds[first + 1]
-        whole = after == "number" and _order(numbers[:, plain[:4]]) is None and _all(layout, first + 1, _WHOLE_CLOCK)
+        whole = (
+            after == "number" and _order(numbers[:, plain[:4]], True) is None and _all(layout, first + 1, _WHOLE_CLOCK)
+        )
         if after == "clock" or whole:
             names[first + 1] = "time"
             plain = [i for i in plain if i != first + 1]
-    order = _order(numbers[:, plain[:4]]) if len(plain) >= 4 else None
+    newest_last = layout.rows[0][first] <= layout.rows[-1][first]
+    order = _order(numbers[:, plain[:4]], newest_last) if len(plain) >= 4 else None
     if order is None:
         if len(plain) < 4 or len(layout.columns) > 40:
             return layout
@@ -92,15 +95,15 @@ def _numbers(layout: Layout) -> np.ndarray:
     return np.array([[value(cell) for cell in row] for row in layout.rows], float)
 
 
-def _order(prices: np.ndarray) -> tuple[str, ...] | None:
-    """The order of the four columns [rows, 4] in which they are prices of bars and each opens near the last close."""
+def _order(prices: np.ndarray, newest_last: bool) -> tuple[str, ...] | None:
+    """The order of the four columns [rows, 4] in which they are prices of bars and each opens near the close before it."""
     if prices.shape[1] < 4:
         return None
     fits = {}
     for order in ORDERS:
         o, h, low, c = (prices[:, order.index(name)] for name in ORDERS[0])
         if ((h >= np.maximum(o, c)) & (low <= np.minimum(o, c))).all():
-            fits[order] = float(np.abs(o[1:] - c[:-1]).sum())
+            fits[order] = float(np.abs(o[1:] - c[:-1] if newest_last else o[:-1] - c[1:]).sum())
     return min(fits, key=lambda order: (fits[order], ORDERS.index(order))) if fits else None
 
 
