@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -151,17 +152,23 @@ def _uniform(texts: pd.Series) -> Parts | None:
     matches = [_DAY.match(text) for text in sample]
     if not sample or not all(matches):
         return None
-    ends = {match.end() for match in matches if match}
-    cuts = [(texts.str.slice(0, end), texts.str.slice(end)) for end in (ends if len(ends) == 1 else ())]
-    if " " not in next(match[0] for match in matches if match):
-        halves = texts.str.partition(" ")
-        cuts.append((halves[0], halves[2]))
-    for head, rest in cuts:
+    for head, rest in _cut_in_two(texts, [match for match in matches if match]):
         day, days = pd.factorize(head)
         clock, clocks = pd.factorize(rest)
         if all(_DAY.fullmatch(text) for text in days) and all(not c.strip() or _CLOCK.fullmatch(c) for c in clocks):
             return Parts(day, list(days), clock, list(clocks))
     return None
+
+
+def _cut_in_two(texts: pd.Series, days: list[re.Match[str]]) -> Iterator[tuple[pd.Series, pd.Series]]:
+    """The texts cut after the day: where all days of the sample end at one place, else at the first space, which takes longer."""
+    ends = {match.end() for match in days}
+    if len(ends) == 1:
+        end = ends.pop()
+        yield texts.str.slice(0, end), texts.str.slice(end)
+    if " " not in days[0][0]:
+        halves = texts.str.partition(" ")
+        yield halves[0], halves[2]
 
 
 def _one_by_one(texts: pd.Series) -> Parts:

@@ -55,17 +55,17 @@ def read(path: str | Path, reading: Reading, asking: Asking) -> Source:
         raise DataError("no bars in it.", where=where, hint="Export the file again.")
     table, notes = contracts.rolling_contract(table, raw)
     moments = times.parse(table["time"], reading.date_order or vendor.date_order, where, asking)
-    table, clock, order_notes = _in_order(table, moments.times)
-    rows, contract_notes = contracts.one_series(table, clock, reading, where, asking)
-    table, clock = table.iloc[rows].reset_index(drop=True), clock[rows]
+    rows, contract_notes = contracts.one_series(table, moments.times, reading, where, asking)
+    table, clock, order_notes = _in_order(table.iloc[rows].reset_index(drop=True), moments.times[rows])
     stamp, stamp_notes = stamps.stamp(clock, time_name, vendor, reading.stamp, asking)
+    trusted = vendor.stamp in (None, stamp) and all(question.id != "stamp" for question in asking.questions)
     if stamp == "end":
         clock = clock - np.timedelta64(int(np.nan_to_num(stamps.interval_s(clock)) * 1e9), "ns")
     zone_notes: list[str] = []
     if not moments.absolute:
         in_title = [zone for zone in _ZONE.findall(layout.title) if zone in available_timezones()]
-        zone = moments.zone or (in_title or [None])[0] or zones.of_name(time_name) or vendor.tz
-        clock, zone_notes = _in_utc(clock, zone, reading, asking)
+        zone = moments.zone or (in_title or [None])[0] or zones.of_name(time_name)
+        clock, zone_notes = _in_utc(clock, zone, vendor.tz if trusted else None, reading, asking)
     ohlc, scale_notes = _prices(table, vendor, reading, where, asking)
     contract = table["contract"].astype(str).to_numpy(object) if "contract" in table else None
     if reading.adjust and contract is not None:
@@ -113,20 +113,25 @@ def _in_order(table: pd.DataFrame, clock: np.ndarray) -> tuple[pd.DataFrame, np.
     )
 
 
-def _in_utc(clock: np.ndarray, known: str | None, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:
-    """Naive times in UTC: by what the user set, the zone that is `known` of the file or its source, or the sessions; else asked."""
-    zone, why = reading.tz or known, ""
+def _in_utc(
+    clock: np.ndarray, written: str | None, usual: str | None, reading: Reading, asking: Asking
+) -> tuple[np.ndarray, list[str]]:
+    """Naive times in UTC: by what the user set, the zone `written` in the file, the `usual` one of its source, or the sessions; else asked.
+
+    A source's usual zone that the sessions contradict is asked about too.
+    """
+    zone, why = reading.tz or written, ""
     if zone is None:
         zone, why = zones.of_sessions(clock)
+        if usual and zone and not np.array_equal(*(zones.to_utc(clock, one, asking.where)[0] for one in (usual, zone))):
+            zone = None
+        elif usual:
+            zone, why = usual, "its source writes them so"
     if zone is None:
         asking.ask(which_zone(times.example(clock)))
     utc, notes = zones.to_utc(clock, zone or "UTC", asking.where)
-    inferred = (
-        [f"Times are read as {zone}{', because ' * bool(why)}{why}."]
-        if zone and not reading.tz and (why or zone != "UTC")
-        else []
-    )
-    return utc, [*inferred, *notes]
+    because = f", because {why}" if why else ""
+    return utc, [f"Times are read as {zone}{because}."] * bool(zone and not reading.tz) + notes
 
 
 def _prices(

@@ -18,7 +18,7 @@ SAMPLE_LINES = 200
 NUMBER = re.compile(r"[+-]?(\d[\d.,'  ]*|[.,]\d+)([eE][+-]?\d+)?[%KMB]?")
 _DATE = re.compile(r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3})[-/. ]\d{1,4}")
 _CLOCK = re.compile(r"\d{1,2}:\d\d")
-_DOTTED_DATE = re.compile(r"\d{1,2}\.\d{1,2}\.(\d{4}|\d\d)\b|\d{4}\.\d{1,2}\.\d{1,2}\b")
+DOTTED_DATE = re.compile(r"\d{1,2}\.\d{1,2}\.(\d{4}|\d\d)\b|\d{4}\.\d{1,2}\.\d{1,2}\b")
 _PRICE_NAMES = {"open", "high", "low", "close", "last"}
 
 
@@ -54,7 +54,8 @@ def layout_of(head: str, reading: Reading, where: str) -> Layout:
     if not table:
         raise DataError("no table in it.", where=where, hint="Give one row a line, its columns separated by commas.")
     names, body = _header([rows[i] for i in table], reading)
-    first = table[len(table) - len(body)] if body else len(lines)
+    first = table[len(table) - len(body) - 1] + 1 if names else table[0]
+    _refuse_longer(rows, first, count, where)
     skipped = [line for i, line in enumerate(lines[: table[0]]) if line.strip() and not (i == 0 and declared)]
     notes = [f"{len(skipped)} lines before the table were left out."] if skipped else []
     decimal, thousands = _marks([cell for row in body for cell in row], separator, reading, where)
@@ -72,6 +73,17 @@ def layout_of(head: str, reading: Reading, where: str) -> Layout:
         " ".join(skipped),
         tuple(notes),
     )
+
+
+def _refuse_longer(rows: Sequence[Sequence[str]], first: int, count: int, where: str) -> None:
+    """Raise DataError when the first row has more cells than most; pandas would take some of them for an index."""
+    longer = next((i for i in range(first, len(rows)) if rows[i]), None)
+    if longer is not None and len(rows[longer]) > count:
+        raise DataError(
+            f"its rows do not have the same columns: line {longer + 1} has {len(rows[longer])} of them, and most have {count}.",
+            where=where,
+            hint="Correct that line, or export the file again.",
+        )
 
 
 def footer(tail: str, layout: Layout) -> list[str]:
@@ -161,7 +173,7 @@ def _marks(cells: Sequence[str], separator: str, reading: Reading, where: str) -
     numbers = [
         cell.strip().rstrip("%KMB")
         for cell in cells
-        if NUMBER.fullmatch(cell.strip()) and not _DOTTED_DATE.match(cell.strip())
+        if NUMBER.fullmatch(cell.strip()) and not DOTTED_DATE.match(cell.strip())
     ]
     grouped = {sign: _grouped(numbers, sign) for sign in (",", ".", "'", " ")}
     if reading.decimal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from moola_core.errors import DataError
 from moola_core.market.questions import Asking
 from moola_core.market.readers.flat_tasks import decoded, is_regions, tasks_of_rows
 from moola_core.market.readers.label_studio import read_tasks
-from moola_core.market.readers.layout import Layout, footer, layout_of
+from moola_core.market.readers.layout import DOTTED_DATE, Layout, footer, layout_of
 from moola_core.market.readers.reader import READERS, Header, Reader, suffix_of
 from moola_core.market.readers.unnamed import name_columns
 from moola_core.market.tables import LABEL_NAMES, rename
@@ -73,11 +74,11 @@ class Text(Reader):
 
 
 def _parse(text: bytes, layout: Layout, path: Path) -> pd.DataFrame:
-    """The rows below the header; digits with a leading zero stay text, so that 0930 and 05022024 keep it."""
+    """The rows below the header. Digits with a leading zero, such as 0930, stay text, and so do dates such as 02.01.2024."""
     as_text = {
         name: str
         for i, name in enumerate(layout.columns)
-        if any(len(row[i]) > 1 and row[i].isdigit() and row[i][0] == "0" for row in layout.rows)
+        if any(re.fullmatch(r"0\d+", row[i]) or DOTTED_DATE.match(row[i]) for row in layout.rows)
     }
     try:
         return pd.read_csv(
@@ -85,7 +86,6 @@ def _parse(text: bytes, layout: Layout, path: Path) -> pd.DataFrame:
             sep=r"\s+" if layout.separator == " " else layout.separator,
             header=None,
             names=list(layout.columns),
-            index_col=False,
             skiprows=layout.before,
             decimal=layout.decimal,
             thousands=layout.thousands,

@@ -48,13 +48,12 @@ def name_columns(layout: Layout, reading: Reading, where: str) -> Layout:
     if first + 1 < len(kinds) and kinds[first] == "day":
         after = kinds[first + 1]
         whole = (
-            after == "number" and _order(numbers[:, plain[:4]], True) is None and _all(layout, first + 1, _WHOLE_CLOCK)
+            after == "number" and _order(numbers[:, plain[:4]], None) is None and _all(layout, first + 1, _WHOLE_CLOCK)
         )
         if after == "clock" or whole:
             names[first + 1] = "time"
             plain = [i for i in plain if i != first + 1]
-    newest_last = layout.rows[0][first] <= layout.rows[-1][first]
-    order = _order(numbers[:, plain[:4]], newest_last) if len(plain) >= 4 else None
+    order = _order(numbers[:, plain[:4]], _newest_last(layout, first)) if len(plain) >= 4 else None
     if order is None:
         if len(plain) < 4 or len(layout.columns) > 40:
             return layout
@@ -95,14 +94,27 @@ def _numbers(layout: Layout) -> np.ndarray:
     return np.array([[value(cell) for cell in row] for row in layout.rows], float)
 
 
-def _order(prices: np.ndarray, newest_last: bool) -> tuple[str, ...] | None:
-    """The order of the four columns [rows, 4] in which they are prices of bars and each opens near the close before it."""
+def _newest_last(layout: Layout, column: int) -> bool | None:
+    """Whether the rows run from the oldest to the newest; None where their dates do not start with the year."""
+    first, last = layout.rows[0][column], layout.rows[-1][column]
+    if not re.match(r"\d{4}", first) or first == last:
+        return None
+    return first < last
+
+
+def _order(prices: np.ndarray, newest_last: bool | None) -> tuple[str, ...] | None:
+    """The order of the four columns [rows, 4] in which they are prices of bars and each opens near the close before it.
+
+    newest_last: whether the rows run on in time; where it is not known, the usual order is taken if it fits.
+    """
     if prices.shape[1] < 4:
         return None
     fits = {}
     for order in ORDERS:
         o, h, low, c = (prices[:, order.index(name)] for name in ORDERS[0])
         if ((h >= np.maximum(o, c)) & (low <= np.minimum(o, c))).all():
+            if newest_last is None:
+                return order
             fits[order] = float(np.abs(o[1:] - c[:-1] if newest_last else o[:-1] - c[1:]).sum())
     return min(fits, key=lambda order: (fits[order], ORDERS.index(order))) if fits else None
 
