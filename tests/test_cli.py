@@ -97,8 +97,8 @@ def test_finetune_prints_one_object_and_keeps_the_run(capsys, demo_files, tmp_pa
         (["finetune", "--windows", "test_cli.py", "--set", "folds=many"], "valid integer"),
         (["finetune", "--windows", "x", "--bars", "y", "--session", "noon"], "18:00-17:00"),
         (["check", "torn.parquet"], "cannot be read"),
-        (["check", "list.json"], "Label Studio"),
-        (["check", "latin.csv"], "cannot be read"),
+        (["check", "list.json"], "holds no rows"),
+        (["check", "latin.csv"], "no column for label"),
         (["check", "what.xyz"], "Known endings"),
         (["submit", "torn.parquet"], "not JSON"),
         (["submit", "study.json"], "unknown kind"),
@@ -159,7 +159,9 @@ def test_a_run_without_evaluation_is_still_printed(capsys, demo_files, tmp_path,
 
 
 def test_a_bad_file_is_reported_in_the_json_too(capsys, tmp_path):
-    (tmp_path / "b.csv").write_text("timestamp,open,high,low,close\n2024-01-01,1,1,1,2\n2024-01-02,1,2,1,2\n")
+    (tmp_path / "b.csv").write_text(
+        "timestamp,open,high,low,close\n2024-01-01T00:00Z,1,1,1,2\n2024-01-02T00:00Z,1,2,1,2\n"
+    )
     status, out, err = run(capsys, "check", tmp_path / "b.csv", "--json")
     found = json.loads(out)
     assert (

@@ -69,8 +69,25 @@ def test_each_file_has_its_own_time_zone_flag(capsys, files):
     assert status == 0 and right(found) and err == ""
 
 
-def test_one_flag_serves_both_files_when_nothing_was_saved(capsys, files):
-    labels, bars = files("America/New_York", "America/New_York")
+def test_one_zone_is_never_forced_on_two_files(capsys, files):
+    """--tz is for the windows where their times carry no zone; the bars are asked about, or show theirs by their sessions."""
+    labels, bars = files("America/New_York", "Asia/Tokyo")
+    pd.read_csv(bars).iloc[:3000].to_csv(bars, index=False)
+    table = pd.read_csv(labels)
+    status, found, err = check(capsys, labels, bars, "--tz", "America/New_York")
+    assert (
+        status == 2
+        and [question["flag"] for question in found["questions"]] == ["--bars-tz"]
+        and "--bars-tz UTC" in err
+    )
+    status, found, _ = check(capsys, labels, bars, "--tz", "America/New_York", "--bars-tz", "Asia/Tokyo")
+    assert status == 0 and found["rows"] == len(table)
+
+
+def test_a_zone_is_for_the_bars_where_the_windows_need_none(capsys, files):
+    labels, bars = files("UTC", "America/New_York")
+    table = pd.read_csv(labels)
+    table.assign(start_time=table["start_time"] + "Z").to_csv(labels, index=False)
     status, found, _ = check(capsys, labels, bars, "--tz", "America/New_York")
     assert status == 0 and right(found)
 
@@ -94,7 +111,7 @@ def test_a_column_map_for_one_file_leaves_the_other_as_it_is(capsys, files):
     labels, bars = files("UTC", "UTC")
     pd.read_csv(labels).rename(columns={"start_time": "begins"}).to_csv(labels, index=False)
     pd.read_csv(bars).rename(columns={"time": "when"}).to_csv(bars, index=False)
-    flags = ("--column", "start_time=begins", "--column", "time=when", "--tz", "UTC", "--save")
+    flags = ("--column", "start_time=begins", "--column", "time=when", "--tz", "UTC", "--bars-tz", "UTC", "--save")
     status, found, err = check(capsys, labels, bars, *flags)
     assert status == 0 and right(found), err
     assert load_reading(labels).column_map == {"start_time": "begins"}
@@ -109,9 +126,9 @@ def test_the_order_of_dates_is_asked_once_and_saved_for_its_own_file(capsys, fil
     assert len(early) == 3 and table["label"].iloc[early].nunique() == 2
     table["start_time"] = times.dt.strftime("%d/%m/%Y %H:%M")
     table.iloc[early].to_csv(labels, index=False)
-    status, _, err = check(capsys, labels, bars, "--tz", "UTC")
-    assert status == 2 and "--date-order dmy or --date-order mdy" in err and err.count("\n") == 1
-    status, found, _ = check(capsys, labels, bars, "--tz", "UTC", "--date-order", "dmy", "--save")
+    status, _, err = check(capsys, labels, bars, "--tz", "UTC", "--bars-tz", "UTC")
+    assert status == 2 and "--dates day-first" in err and "--dates month-first" in err and err.count("\n") == 1
+    status, found, _ = check(capsys, labels, bars, "--tz", "UTC", "--bars-tz", "UTC", "--dates", "day-first", "--save")
     assert status == 0 and found["rows"] == 3
     status, found, _ = check(capsys, labels, bars)
     assert status == 0 and found["rows"] == 3

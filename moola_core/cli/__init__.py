@@ -12,7 +12,20 @@ from pathlib import Path
 from typing import TextIO
 
 from moola_core import __version__
-from moola_core.cli import data, diagnose, doctor, pack, predecessor, predict, queue, report, runs, study, train
+from moola_core.cli import (
+    data,
+    diagnose,
+    doctor,
+    options,
+    pack,
+    predecessor,
+    predict,
+    queue,
+    report,
+    runs,
+    study,
+    train,
+)
 from moola_core.errors import MoolaError, from_system
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -45,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return args.command(args) or 0
     except MoolaError as error:
-        print(f"moola: {error}", file=sys.stderr)
+        print(f"moola: {options.as_flags(error, args)}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("moola: interrupted.", file=sys.stderr)

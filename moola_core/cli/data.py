@@ -1,4 +1,4 @@
-"""demo, check, features."""
+"""demo, check, convert, features."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ def add_to(commands: Any) -> None:
     options.add_reading(check)
     options.add_json(check)
     check.set_defaults(command=check_file)
+
+    convert = commands.add_parser("convert", help="write bars or windows as they were understood")
+    convert.add_argument("file", metavar="FILE")
+    convert.add_argument("--bars", metavar="FILE", help="bars to locate the windows in, or to cut them from")
+    convert.add_argument(
+        "--out",
+        metavar="FILE",
+        required=True,
+        help="a .parquet file; .csv for bars; .json for windows as tasks of Label Studio",
+    )
+    options.add_reading(convert)
+    options.add_json(convert)
+    convert.set_defaults(command=convert_file)
 
     features = commands.add_parser("features", help="the per-bar feature matrix as a .npy file")
     features.add_argument("bars", metavar="BARS")
@@ -63,30 +76,54 @@ def make_demo(args: argparse.Namespace) -> int:
 
 
 def check_file(args: argparse.Namespace) -> int:
-    from moola_core.market.library import recognise
+    from moola_core.market.questions import OpenQuestions
 
-    path = Path(args.file)
-    if not path.is_file():
-        raise DataError("no such file.", where=str(path), hint="Check the path.")
-    kind = "bars" if recognise(path).kind == "bars" and not args.bars else "windows"
-    files = {"windows": None, "bars": args.file} if kind == "bars" else {"windows": args.file, "bars": args.bars}
-    settings = options.readings(args, **files)
-    values: dict[str, Any] = {"kind": kind, "rows": 0, "ok": False, "problems": [], "warnings": []}
+    kind, settings = _settings(args)
+    values: dict[str, Any] = {"kind": kind, "reader": "", "confidence": 0.0, "rows": 0, "ok": False}
+    values |= {"questions": [], "problems": [], "warnings": [], "first": None, "last": None}
     try:
         facts = _check_bars(args, settings) if kind == "bars" else _check_windows(args, settings)
     except DataError as error:
-        values["problems"] = [{"rule": error.what, "count": 1, "first": [error.where], "hint": error.hint}]
+        if isinstance(error, OpenQuestions):
+            asked = options.as_flags(error, args)
+            values |= {"reader": error.reader, "confidence": error.confidence}
+            values["questions"] = [question.as_json() for question in asked.questions]  # type: ignore[attr-defined]
+        else:
+            values["problems"] = [{"rule": error.what, "count": 1, "first": [error.where], "hint": error.hint}]
         if args.json:
             options.print_result(values, True, "")
         raise
     report = facts.pop("report")
-    values |= {"rows": report.rows, "ok": report.ok, "warnings": report.warnings, **facts}
+    values |= {"reader": report.reader, "confidence": report.confidence, "rows": report.rows, "ok": report.ok}
+    values |= {"warnings": report.warnings, **facts}
     lines = [f"{kind}: {report.rows} rows, no problems."]
-    lines += [f"  {name}: {value}" for name, value in facts.items()] + [
-        f"  note: {warning}" for warning in report.warnings
-    ]
+    lines += [f"  {name}: {value}" for name, value in ({"reader": report.reader} | facts).items()]
+    lines += [f"  note: {warning}" for warning in report.warnings]
     options.print_result(values, args.json, "\n".join(lines))
     return 0
+
+
+def _settings(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """What FILE holds, bars or windows, and how it and the bars are read."""
+    from moola_core.market.library import recognise
+    from moola_core.market.questions import OpenQuestions
+    from moola_core.market.readers import read_header
+
+    path = Path(args.file)
+    if not path.is_file():
+        raise DataError("no such file.", where=str(path), hint="Check the path.")
+    if not args.bars:
+        settings = options.readings(args, None, args.file)
+        try:
+            read_header(path, settings["bars"])
+            as_bars = recognise(path, settings["bars"]).kind == "bars"
+        except OpenQuestions:
+            as_bars = True
+        except DataError:
+            as_bars = False
+        if as_bars:
+            return "bars", settings
+    return "windows", options.readings(args, args.file, args.bars)
 
 
 def _check_bars(args: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
@@ -99,22 +136,71 @@ def _check_bars(args: argparse.Namespace, settings: dict[str, Any]) -> dict[str,
         "to": str(bars.time[-1])[:19],
         "gaps": len(bars.gaps),
         "rolls": len(bars.rolls),
+        "first": _bar(bars, 0),
+        "last": _bar(bars, -1),
     }
     return {"report": bars.report, **facts}
 
 
+def _bar(bars: Any, row: int) -> dict[str, Any]:
+    """A bar as it was understood."""
+    prices = dict(zip(("open", "high", "low", "close"), map(float, bars.ohlc[row]), strict=True))
+    return {"time": f"{str(bars.time[row])[:19]}Z", **prices}
+
+
 def _check_windows(args: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
+    windows = _windows(args, settings)
+    labels = {name: int((windows.label == name).sum()) for name in windows.classes}
+    facts: dict[str, Any] = {"window_bars": windows.bars, "classes": labels, "pointers": int(windows.has_pointer.sum())}
+    facts["trainable"] = len(windows.trainable()[0])
+    if args.bars:
+        facts |= {"located": int((windows.position >= 0).sum()), "span_gaps": int(windows.spans_gap.sum())}
+    return {"report": windows.report, **facts, "first": _window(windows, 0), "last": _window(windows, -1)}
+
+
+def _windows(args: argparse.Namespace, settings: dict[str, Any]) -> Any:
     from moola_core.market.bars import load_bars
     from moola_core.market.windows import load_windows
 
     bars = load_bars(args.bars, settings["bars"]) if args.bars else None
-    windows = load_windows(args.file, settings["windows"], bars)
-    labels = {name: int((windows.label == name).sum()) for name in windows.classes}
-    facts: dict[str, Any] = {"window_bars": windows.bars, "classes": labels, "pointers": int(windows.has_pointer.sum())}
-    facts["trainable"] = len(windows.trainable()[0])
-    if bars is not None:
-        facts |= {"located": int((windows.position >= 0).sum()), "span_gaps": int(windows.spans_gap.sum())}
-    return {"report": windows.report, **facts}
+    return load_windows(args.file, settings["windows"], bars)
+
+
+def convert_file(args: argparse.Namespace) -> int:
+    from moola_core.market import frames
+    from moola_core.market.bars import load_bars
+    from moola_core.market.windows import load_windows
+
+    if Path(args.out).resolve() in (Path(args.file).resolve(), Path(args.bars or args.file).resolve()):
+        raise DataError("is the file that is read.", where=args.out, hint="Choose another name with --out.")
+    kind, settings = _settings(args)
+    bars = load_bars(args.bars or args.file, settings["bars"]) if kind == "bars" or args.bars else None
+    if kind == "bars" and bars is not None:
+        frames.write(frames.bars_frame(bars), args.out)
+        report, rows = bars.report, len(bars)
+    else:
+        windows = load_windows(args.file, settings["windows"], bars)
+        frames.write_windows(windows, args.out, bars)
+        report, rows = windows.report, len(windows)
+    values = {"kind": kind, "reader": report.reader, "rows": rows, "out": args.out, "warnings": report.warnings}
+    notes = "".join(f"\n  note: {warning}" for warning in report.warnings)
+    options.print_result(values, args.json, f"{rows} {kind} in {args.out}.{notes}")
+    return 0
+
+
+def _window(windows: Any, row: int) -> dict[str, Any]:
+    """A window as it was understood."""
+    import numpy as np
+
+    start = windows.start_time[row]
+    pointer = {"expansion_start": windows.start[row], "expansion_end": windows.end[row]}
+    return {
+        "window_id": str(windows.window_id[row]),
+        "label": str(windows.label[row]),
+        "start_time": None if np.isnat(start) else f"{str(start)[:19]}Z",
+        "bars": windows.bars,
+        **{name: float(value) if np.isfinite(value) else None for name, value in pointer.items()},
+    }
 
 
 def write_features(args: argparse.Namespace) -> int:

@@ -10,11 +10,49 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from moola_core.errors import SpecError
+from moola_core.errors import MoolaError, SpecError
 from moola_core.specs import Reading, build
 
 STORE = "artifacts"
 SESSION = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+
+
+ORDERS = ("day-first", "month-first", "year-first")
+# Of each flag: how argparse takes it, and what it says. A flag of one file never changes what is read of another.
+OF_EACH_FILE: dict[str, tuple[dict[str, Any], str]] = {
+    "tz": ({}, "time zone of naive times, such as America/New_York"),
+    "dates": ({"choices": ORDERS}, "order of day, month and year in dates such as 05/02/2024"),
+    "separator": ({}, "what separates the columns of a text file: comma, semicolon, tab, pipe or another sign"),
+    "decimal": ({"choices": (".", ",")}, "the decimal mark in a text file"),
+    "header": ({"choices": ("none", "first")}, "none: a text file starts with its first row, without names"),
+    "columns": (
+        {"metavar": "NAMES"},
+        "names of the columns of a file without a header, such as time,open,high,low,close",
+    ),
+}
+OF_BARS: dict[str, tuple[dict[str, Any], str]] = {
+    "stamp": ({"choices": ("start", "end")}, "whether the time of a bar is its start or its end"),
+    "scale": ({"type": float}, "what whole-number prices are multiplied by, such as 1e-9"),
+    "contract": ({}, "the instrument or contract to keep, where the bars hold several"),
+    "roll": ({"choices": ("volume",)}, "join the contracts where the volume moves to the next"),
+}
+OF_WINDOWS: dict[str, tuple[dict[str, Any], str]] = {
+    "ends": (
+        {"choices": ("exclusive", "inclusive")},
+        "whether the end of a window is the moment after its last bar, or that bar",
+    ),
+    "lengths": (
+        {"choices": ("center", "start", "expansion", "refuse")},
+        "where windows of one length are cut from intervals of different lengths",
+    ),
+    "annotator": ({}, "whose labels count where annotators disagree: majority, all, or a person's id"),
+    "twice": (
+        {"choices": ("keep", "first", "last", "drop")},
+        "which label counts for a window that is given twice with different labels",
+    ),
+    "bar-labels": ({"choices": ("runs",)}, "labels of single bars: runs of equal labels become windows"),
+}
+FIELDS = {"dates": "date_order", "columns": "column_names", "bar-labels": "bar_labels"}
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
@@ -47,14 +85,12 @@ def add_names(command: argparse.ArgumentParser) -> None:
 def add_reading(command: argparse.ArgumentParser) -> None:
     """How the files are to be understood; what is not given comes from the settings saved next to each file."""
     group = command.add_argument_group("reading the files")
-    group.add_argument("--tz", help="time zone of naive times, such as America/New_York")
-    group.add_argument("--bars-tz", metavar="TZ", help="that of the bars, where it differs from that of the windows")
-    group.add_argument(
-        "--date-order", choices=("dmy", "mdy", "ymd"), help="order of day, month and year in dates such as 05/02/2024"
-    )
-    group.add_argument(
-        "--bars-date-order", choices=("dmy", "mdy", "ymd"), help="that of the bars, where it differs from the windows'"
-    )
+    for name, (kwargs, text) in OF_EACH_FILE.items():
+        group.add_argument(f"--{name}", help=text, **kwargs)
+        group.add_argument(f"--bars-{name}", help="that of the bars, where they are the second of two files", **kwargs)
+    for name, (kwargs, text) in (OF_BARS | OF_WINDOWS).items():
+        group.add_argument(f"--{name}", help=text, **kwargs)
+    group.add_argument("--adjust", action="store_true", help="shift the prices before each roll by the jump at it")
     group.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="a column under another name"
     )
@@ -70,7 +106,11 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     group.add_argument("--session", metavar="OPEN-CLOSE", help="session times of the exchange, such as 18:00-17:00")
     group.add_argument("--window-bars", type=int, help="window length in bars")
     group.add_argument("--max-gap", type=int, help="longer holes between bars are gaps, in bars")
-    group.add_argument("--repair", choices=("refuse", "drop"), help="refuse bad rows (default) or drop and report them")
+    group.add_argument(
+        "--repair",
+        choices=("refuse", "drop", "drop-many"),
+        help="refuse bad rows (default), or drop and report them: up to 5%% of the rows, or any number",
+    )
     group.add_argument("--save", action="store_true", help="save these settings next to the files")
 
 
@@ -93,10 +133,9 @@ def readings(args: argparse.Namespace, windows: str | None, bars: str | None) ->
         raise SpecError(f"{args.session!r} is not a session.", where="--session", hint="Write it as 18:00-17:00.")
     paths = {kind: path for kind, path in (("windows", windows), ("bars", bars)) if path}
     saved = {kind: load_reading(path).model_dump() for kind, path in paths.items()}
-    own: dict[str, dict[str, Any]] = {kind: {} for kind in paths}
-    for name in ("tz", "date_order"):
-        for kind, value in _for_each(args, name, paths, saved).items():
-            own[kind][name] = value
+    own: dict[str, dict[str, Any]] = {kind: _own(args, kind, len(paths)) for kind in paths}
+    for kind, value in _zones(args, paths, saved).items():
+        own[kind]["tz"] = value
     shared: dict[str, Any] = {
         "exchange_tz": args.exchange_tz,
         "window_bars": args.window_bars,
@@ -117,34 +156,52 @@ def readings(args: argparse.Namespace, windows: str | None, bars: str | None) ->
     return merged
 
 
-def _for_each(
-    args: argparse.Namespace, name: str, paths: dict[str, str], saved: dict[str, dict[str, Any]]
-) -> dict[str, str]:
-    """The setting for each kind of file that the flags change; what was saved for one of two files stays (noted)."""
-    flag = f"--{name.replace('_', '-')}"
-    value, of_bars = getattr(args, name), getattr(args, f"bars_{name}")
+def _own(args: argparse.Namespace, kind: str, count: int) -> dict[str, Any]:
+    """The settings of one kind of file that the flags give, but for the time zone."""
+    prefix = "bars_" if kind == "bars" and count > 1 else ""
+    flags = {name: f"{prefix}{name}" for name in OF_EACH_FILE if name != "tz"}
+    flags |= {name: name.replace("-", "_") for name in (OF_BARS if kind == "bars" else OF_WINDOWS)}
+    if kind == "bars" and count == 1:
+        flags |= {name: f"bars_{name}" for name in OF_EACH_FILE if name != "tz" and getattr(args, f"bars_{name}")}
+    given = {FIELDS.get(name, name): getattr(args, attribute) for name, attribute in flags.items()}
+    if kind == "bars" and args.adjust:
+        given["adjust"] = True
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _zones(args: argparse.Namespace, paths: dict[str, str], saved: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """The time zone for each kind of file that the flags change.
+
+    --tz is for the one file that is read or, of two, for the windows where their times carry no zone, else for the bars. It is for the
+    other one where a different zone was saved next to that file (noted).
+    """
+    value, of_bars = args.tz, args.bars_tz
     given = {"bars": of_bars} if of_bars and "bars" in paths else {}
     if not value:
         return given
     open_kinds = [kind for kind in paths if kind not in given]
-    other = [kind for kind in open_kinds if saved[kind][name] not in (None, value)]
     if len(paths) < 2 or given:
         return given | dict.fromkeys(open_kinds, value)
+    other = [kind for kind in open_kinds if saved[kind]["tz"] not in (None, value)]
     if len(other) == 2:
-        listed = " and ".join(f"{saved[kind][name]} for {paths[kind]}" for kind in other)
+        listed = " and ".join(f"{saved[kind]['tz']} for {paths[kind]}" for kind in other)
         raise SpecError(
             f"{value} is neither of what was saved: {listed}.",
-            where=flag,
-            hint=f"Leave the flag out, or give both: {flag} for the windows and --bars-{flag[2:]} for the bars.",
+            where="--tz",
+            hint="Leave the flag out, or give both: --tz for the windows and --bars-tz for the bars.",
         )
     for kind in other:
         print(
-            f"note: {paths[kind]} keeps {saved[kind][name]}, which was saved next to it; "
-            f"{flag} {value} is for the other file. "
-            f"To change it: moola check {paths[kind]} {flag} {value} --save",
+            f"note: {paths[kind]} keeps {saved[kind]['tz']}, which was saved next to it; "
+            f"--tz {value} is for the other file. "
+            f"To change it: moola check {paths[kind]} --tz {value} --save",
             file=sys.stderr,
         )
-    return dict.fromkeys([kind for kind in open_kinds if kind not in other], value)
+    if other:
+        return {kind: value for kind in open_kinds if kind not in other}
+    from moola_core.market.labels import are_naive
+
+    return {"windows" if are_naive(paths["windows"]) else "bars": value}
 
 
 def _columns_of(args: argparse.Namespace, path: str, paths: dict[str, str]) -> dict[str, str]:
@@ -157,6 +214,15 @@ def _columns_of(args: argparse.Namespace, path: str, paths: dict[str, str]) -> d
     elsewhere = {name for other in paths.values() if other != path for name in columns_of(other)}
     here = set(columns_of(path))
     return {ours: theirs for ours, theirs in mapped.items() if theirs in here or theirs not in elsewhere}
+
+
+def as_flags(error: MoolaError, args: argparse.Namespace) -> MoolaError:
+    """The error, its questions with the flags that answer them in this command: the bars may be the second of two files."""
+    from moola_core.market.questions import OpenQuestions
+
+    windows = getattr(args, "windows", None) or getattr(args, "file", None)
+    second = isinstance(error, OpenQuestions) and windows and error.where == getattr(args, "bars", None) != windows
+    return error.of_bars() if second else error  # type: ignore[attr-defined]
 
 
 def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +11,16 @@ import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.market import doubts, readers, tables
+from moola_core.market import doubts, plausible, sources, stamps
 from moola_core.market.checks import SHOWN, Report, price_faults, problem, refuse
+from moola_core.market.questions import Asking
 from moola_core.market.settings import load_reading
+from moola_core.market.sources import Source
 from moola_core.specs import Reading
 
-PRICES = ("open", "high", "low", "close")
 JUMP_RANGES = 20.0
+MOST_DROPPED_FRAC = 0.05
+WHOLE_DAY = Reading.model_fields["session"].default
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Bars:
     """A clean series of bars: sorted, unique, UTC.
 
     time [n] datetime64[ns] UTC start times; ohlc [n, 4] float64; volume [n] or None; contract [n] str or None;
-    interval_s: seconds between bars; gaps: holes longer than the reading's max_gap_bars.
+    interval_s: seconds between bars; gaps: holes longer than the reading's max_gap_bars; filler [n] bool or None: bars that
+    a vendor put where the market was closed.
     """
 
     time: np.ndarray
@@ -45,6 +48,7 @@ class Bars:
     gaps: tuple[Gap, ...]
     report: Report
     source: str = ""
+    filler: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -81,75 +85,96 @@ def shares_bars(first: np.ndarray, reach_bars: int, others: np.ndarray, length_b
 
 def bars_from_arrays(time: np.ndarray, ohlc: np.ndarray, **columns: np.ndarray | None) -> Bars:
     """Bars from arrays: time [n] datetime64 UTC, ohlc [n, 4], optionally volume and contract [n]. Checked as a file is."""
-    table = pd.DataFrame(np.asarray(ohlc, float), columns=list(PRICES))
-    table["time"] = np.asarray(time, "datetime64[ns]")
-    for name, values in columns.items():
-        if values is not None:
-            table[name] = values
-    return _clean(table, Reading(tz="UTC"), "arrays")
+    prices = np.ascontiguousarray(np.asarray(ohlc, float))
+    if prices.ndim != 2 or prices.shape[1] != 4:
+        raise DataError(
+            f"prices have shape {prices.shape}.", where="arrays", hint="Give [bars, 4] of open, high, low, close."
+        )
+    volume, contract = columns.get("volume"), columns.get("contract")
+    source = Source(
+        np.asarray(time, "datetime64[ns]"),
+        prices,
+        None if volume is None else np.asarray(volume, float),
+        None if contract is None else np.asarray([str(name) for name in contract], object),
+        (),
+        "arrays",
+    )
+    with Asking("arrays") as asking:
+        return _clean(source, Reading(tz="UTC"), asking)
 
 
 def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:
     """Bars of a file in any format of `moola_core.market.readers` that holds bars.
 
     reading: how to understand the file; the one saved next to it, or the defaults, when not given.
-    Raises DataError that names the file, the rule, the count and the first rows.
+    Raises DataError that names the file, the rule, the count and the first rows, and OpenQuestions, which carries the questions
+    that the file leaves open.
     """
     reading = reading or load_reading(path)
-    raw = readers.read_table(path)
-    table = tables.rename(raw, reading)
-    tables.require(table, ("time", *PRICES), str(path), [str(column) for column in raw.columns])
-    if doubts.fixed_point(table, raw.columns):
-        raise DataError(
-            f"its prices are whole numbers such as {table['close'].iloc[0]}: fixed-point prices, a multiple of 1e-9.",
-            where=str(path),
-            hint="Divide them by 1e9, or export them as decimals (Databento: pretty_px).",
-        )
-    table, notes = doubts.rolling_contract(table, raw)
-    return _clean(table, reading, str(path), [*notes, *doubts.end_stamps(raw.columns, reading)])
+    with Asking(str(path)) as asking:
+        return _clean(sources.read(path, reading, asking), reading, asking)
 
 
-def _clean(table: pd.DataFrame, reading: Reading, where: str, notes: Sequence[str] = ()) -> Bars:
-    if not len(table):
+def _clean(source: Source, reading: Reading, asking: Asking) -> Bars:
+    """The bars of a source: checked, the bad rows dropped where the reading says so."""
+    where, time, ohlc = asking.where, source.time, source.ohlc
+    if not len(time):
         raise DataError("no bars in it.", where=where, hint="Export the file again.")
-    time, warnings = tables.parse_times(table["time"], reading, where)
-    warnings += notes
-    doubts.refuse_several(time, table.get("contract"), where)
-    if len(time) > 1 and (np.diff(time) < np.timedelta64(0)).all():
-        raise DataError("the bars run from the newest to the oldest.", where=where, hint="Sort the file by time.")
-    ohlc = _numbers(table)
-    faults = {"the time cannot be read": np.isnat(time), **_order_faults(time), **price_faults(ohlc)}
-    bad = np.any(list(faults.values()), axis=0)
-    if reading.repair == "drop" and bad.any():
-        warnings.append(
-            f"Dropped {int(bad.sum())} bad rows: "
-            + "; ".join(f"{rule} {int(rows.sum())}" for rule, rows in faults.items() if rows.any())
-            + "."
-        )
-        table, time, ohlc = table[~bad].reset_index(drop=True), time[~bad], ohlc[~bad]
-    else:
-        names = np.array([f"row {i} at {str(moment)[:19]}" for i, moment in enumerate(time)]) if bad.any() else time
-        hint = "Fix the rows, or read with --repair drop."
-        refuse(
-            Report(
-                "bars", len(time), tuple(p for rule, rows in faults.items() for p in problem(rule, rows, names, hint))
-            ),
-            where,
-        )
+    plausible.refuse_times(time, where)
+    kept, notes = _kept(time, ohlc, reading, asking)
+    time, ohlc = time[kept], ohlc[kept]
     if len(time) < 2:
         raise DataError("fewer than two usable bars.", where=where, hint="Export the file again.")
-    contract = table["contract"].astype(str).to_numpy(object) if "contract" in table else None
-    volume = pd.to_numeric(table["volume"], errors="coerce").to_numpy(float) if "volume" in table else None
-    interval_s = float(np.median(np.diff(time).astype(float)) / 1e9)
+    interval_s = stamps.interval_s(time)
+    plausible.refuse_interval(time, interval_s, where)
+    plausible.refuse_scales(ohlc, time, where)
+    rows = np.flatnonzero(kept)
+    if plausible.running(time, interval_s):
+        notes.append(f"The last bar, {str(time[-1])[:19]} UTC, was still running and is left out.")
+        time, ohlc, rows = time[:-1], ohlc[:-1], rows[:-1]
+    inside = _in_session(time, reading)
+    if not inside.all():
+        notes.append(
+            f"{int(inside.sum())} of {len(time)} bars lie in the session {'-'.join(reading.session)}; the others are left out."
+        )
+        time, ohlc, rows = time[inside], ohlc[inside], rows[inside]
+    if len(time) < 2:
+        raise DataError("fewer than two usable bars.", where=where, hint="Check the session and the time zones.")
+    contract = None if source.contract is None else source.contract[rows]
+    volume = None if source.volume is None else source.volume[rows]
     gaps = _gaps(time, interval_s, reading.max_gap_bars)
-    bars = Bars(time, ohlc, volume, contract, interval_s, gaps, Report("bars", len(time)), where)
-    report = replace(bars.report, warnings=(*warnings, *_warnings(bars), *doubts.filler(bars.time, ohlc, volume)))
-    return replace(bars, report=report)
+    filler = doubts.filler(ohlc, volume)
+    report = Report("bars", len(time), reader=source.reader, confidence=source.confidence)
+    bars = Bars(time, ohlc, volume, contract, interval_s, gaps, report, where, filler)
+    warnings = (*source.notes, *notes, *_warnings(bars), *doubts.filler_notes(time, filler, volume))
+    return replace(bars, report=replace(report, warnings=warnings))
 
 
-def _numbers(table: pd.DataFrame) -> np.ndarray:
-    columns = [pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in PRICES]
-    return np.ascontiguousarray(np.stack(columns, axis=1))
+def _kept(time: np.ndarray, ohlc: np.ndarray, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:
+    """Which rows [n] stay, and a note on those dropped; raises DataError for bad ones unless the reading drops them."""
+    faults = {"the time cannot be read": np.isnat(time), **_order_faults(time), **price_faults(ohlc)}
+    bad = np.any(list(faults.values()), axis=0)
+    if not bad.any():
+        return ~bad, []
+    listed = "; ".join(f"{rule} {int(rows.sum())}" for rule, rows in faults.items() if rows.any())
+    if reading.repair == "refuse":
+        names = np.array([f"row {i} at {str(moment)[:19]}" for i, moment in enumerate(time)])
+        hint = "Fix the rows, or read with --repair drop."
+        problems = tuple(p for rule, rows in faults.items() for p in problem(rule, rows, names, hint))
+        refuse(Report("bars", len(time), problems), asking.where)
+    if reading.repair == "drop" and bad.mean() > MOST_DROPPED_FRAC:
+        asking.ask(doubts.drop_many(int(bad.sum()), len(time), listed))
+    return ~bad, [f"Dropped {int(bad.sum())} bad rows: {listed}."]
+
+
+def _in_session(time: np.ndarray, reading: Reading) -> np.ndarray:
+    """Which bars [n] start within the session, in the exchange's time; all of them where it is the whole trading day."""
+    if reading.session == WHOLE_DAY:
+        return np.ones(len(time), bool)
+    local = pd.DatetimeIndex(time, tz="UTC").tz_convert(reading.exchange_tz)
+    minute = np.asarray(local.hour * 60 + local.minute)
+    opens, closes = (int(text[:2]) * 60 + int(text[3:5]) for text in reading.session)
+    return (minute >= opens) & (minute < closes) if opens < closes else (minute >= opens) | (minute < closes)
 
 
 def _order_faults(time: np.ndarray) -> dict[str, np.ndarray]:

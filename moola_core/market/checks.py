@@ -27,12 +27,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """The problems and warnings of a file. `rows` counts what was kept."""
+    """The problems and warnings of a file. `rows` counts what was kept; `reader` understood it, as surely as `confidence` says."""
 
     kind: Literal["bars", "windows"]
     rows: int
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    reader: str = ""
+    confidence: float = 1.0
 
     @property
     def ok(self) -> bool:

@@ -3,72 +3,74 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
+from moola_core.market.questions import Asking, Question
 
 ORDERS = {"dmy": "day/month/year", "mdy": "month/day/year", "ymd": "year/month/day"}
-SAMPLE = 100
-# A date of three numbers without the year in front in four digits; a weekday or a clock may stand before it.
-_DATE = re.compile(r"(?<![\d:.])(\d{1,2})([./\- ])(\d{1,2})\2(\d{4}|\d{2})(?![\d:])")
-_WEEKDAY = re.compile(r"(?i)\b(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b\.?,?")
-_HALF_DAY = re.compile(r"(\d{1,2}):(\d\d(?::\d\d(?:\.\d+)?)?)\s*([AaPp])\.?[Mm]\.?")
-_OFFSET = re.compile(r"\s*(?:GMT|UTC)?\s*([+-]\d{2}):?(\d{2})$")
-_YEAR_FIRST = re.compile(r"\d{4}[./\- ]\d{1,2}[./\- ]\d{1,2}|\d{8}")
-_MONTH_NAME = re.compile(r"(?i)jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
+FLAGS = {"dmy": "day-first", "mdy": "month-first", "ymd": "year-first"}
+# A date of three numbers without the year in front in four digits.
+_DATE = re.compile(r"(\d{1,2})([./\- ])(\d{1,2})\2(\d{4}|\d{2})")
+_YEAR_FIRST = re.compile(r"(\d{4})[./\- ](\d{1,2})[./\- ](\d{1,2})|(\d{4})(\d\d)(\d\d)")
 _LEAST_DAYS = 6  # so many days are in order by chance once in 720 times
 _ROWS_PER_DAY = 10  # more than this are bars within a day, which run on from one day to the next
 _NEAR_DAYS, _FAR_DAYS = 10.0, 20.0
 
 
-def has_order(values: pd.Series) -> bool:
-    """Whether the texts hold dates whose order of day, month and year has to be known."""
-    texts = values.dropna().head(SAMPLE)
-    return any(_split(text) is not None and not _MONTH_NAME.search(text) for text in texts)
+def days(
+    texts: Sequence[str], day: np.ndarray, clock_ns: np.ndarray, order: str | None, where: str, asking: Asking
+) -> tuple[np.ndarray, str]:
+    """The different dates of a column as days (NaT where one is none), and how their order was inferred when no date shows it.
 
-
-def _split(text: object) -> tuple[str, str] | None:
-    """The date in numbers and the rest of the text; None where there is no such date, or a year stands before it."""
-    match = _DATE.search(text) if isinstance(text, str) else None
-    if match is None or _YEAR_FIRST.search(match.string):
-        return None
-    return match[0], match.string[: match.start()] + match.string[match.end() :]
-
-
-def year_first(values: pd.Series, order: str | None, where: str) -> tuple[pd.Series, str]:
-    """The texts with their dates as year-month-day, and how the order was inferred when no single date shows it.
-
-    order: `dmy`, `mdy` or `ymd` where it is known. Otherwise all dates of the column decide: a number above 12 is no month,
-    and bars run on from one day to the next. Raises DataError that asks for the order when they do not decide.
+    texts: the dates; day, clock_ns [n]: which of them each row has (-1: none), and its time of day. order: `dmy`, `mdy` or `ymd` where it
+    is known. Otherwise all dates of the column decide: a number above 12 is no month, and bars run on from one day to the next.
+    Asks for the order when they do not decide.
     """
-    parts = [_split(text) for text in values.tolist()]
-    rows = np.flatnonzero([part is not None for part in parts])
-    # Few dates and few clock times make up many rows, so that only these few are looked at.
-    day, dates = pd.factorize(np.array([part[0] for part in parts if part], object))
-    hour, clocks = pd.factorize(np.array([part[1] for part in parts if part], object))
+    known = np.array([_named(text) for text in texts], "datetime64[D]") if len(texts) else np.empty(0, "datetime64[D]")
+    open_ = np.array([bool(_DATE.fullmatch(text)) for text in texts], bool)
+    if not open_.any():
+        return known, ""
+    dates = np.array(texts, object)[open_]
     candidates = {name: _dates(dates, name) for name in ([order] if order else ORDERS)}
     possible = list(candidates) if order else _possible(candidates, dates, where)
-    clock = np.array([_clock(text) for text in clocks], object)[hour]
 
-    def written(name: str) -> np.ndarray:
-        texts = np.array(
-            [None if day == "NaT" else f"{day} " for day in np.datetime_as_string(candidates[name])], object
-        )
-        return np.array(
-            [None if day is None else day + rest for day, rest in zip(texts[day], clock, strict=True)], object
-        )
+    def filled(name: str) -> np.ndarray:
+        whole = known.copy()
+        whole[open_] = candidates[name]
+        return whole
 
-    selected = possible[0] if len(possible) == 1 else _inferred({name: _moments(written(name)) for name in possible})
+    def moments(name: str) -> np.ndarray:
+        times = np.append(filled(name), np.datetime64("NaT", "D"))[day].astype("datetime64[s]")
+        times = times + (np.where(clock_ns < 0, 0, clock_ns) // 10**9).astype("timedelta64[s]")
+        return times[~np.isnat(times)]
+
+    selected = possible[0] if len(possible) == 1 else _inferred({name: moments(name) for name in possible})
     if selected is None:
-        raise _question(dates, {name: candidates[name] for name in possible}, where)
-    rewritten = values.astype(object).copy()
-    rewritten.iloc[rows] = written(selected)
+        asking.ask(_question(dates, {name: candidates[name] for name in possible}))
+        return filled(possible[0]), ""
     note = f"Dates are read as {ORDERS[selected]}, because only then do the rows follow one another."
-    return rewritten, note if len(possible) > 1 else ""
+    return filled(selected), note if len(possible) > 1 else ""
+
+
+def _named(text: str) -> np.datetime64:
+    """A day whose order is plain: the year in front, or a month in words; NaT otherwise."""
+    match = _YEAR_FIRST.fullmatch(text)
+    if match:
+        numbers = [int(number) for number in match.groups() if number]
+    elif re.search(r"[A-Za-z]", text):
+        moment = pd.to_datetime(re.sub(r"[-,]+", " ", text), errors="coerce")
+        numbers = [] if moment is pd.NaT else [moment.year, moment.month, moment.day]
+    else:
+        numbers = []
+    with suppress(ValueError):  # no such day
+        if numbers:
+            return np.datetime64(f"{numbers[0]:04d}-{numbers[1]:02d}-{numbers[2]:02d}", "D")
+    return np.datetime64("NaT", "D")
 
 
 def _dates(texts: np.ndarray, order: str) -> np.ndarray:
@@ -105,19 +107,6 @@ def _possible(candidates: dict[str, np.ndarray], texts: np.ndarray, where: str) 
     )
 
 
-def _clock(text: str) -> str:
-    """What stands next to the date, as ISO 8601 writes it: 24 hours, an offset with a colon."""
-    clock = _WEEKDAY.sub("", text).strip(" T,;")
-    clock = _HALF_DAY.sub(lambda half: f"{int(half[1]) % 12 + 12 * (half[3].lower() == 'p'):02d}:{half[2]}", clock)
-    return re.sub(r"\s*(?:GMT|UTC|Z)$", "Z", _OFFSET.sub(r"\1:\2", clock))
-
-
-def _moments(texts: np.ndarray) -> np.ndarray:
-    """Times [n] of texts with the year first, as their own clock shows them."""
-    plain = [re.sub(r"(?:Z|[+-]\d{2}:\d{2})$", "", text).strip() for text in texts if text is not None]
-    return pd.to_datetime(pd.Series(plain), errors="coerce", format="ISO8601").dropna().to_numpy("datetime64[s]")
-
-
 def _inferred(times: dict[str, np.ndarray]) -> str | None:
     """The one order under which the rows follow one another; None when several or none do."""
     days = {name: np.unique(moments.astype("M8[D]")) for name, moments in times.items()}
@@ -139,18 +128,15 @@ def _inferred(times: dict[str, np.ndarray]) -> str | None:
     return near[0] if len(near) == 1 and others_far else None
 
 
-def _question(texts: np.ndarray, candidates: dict[str, np.ndarray], where: str) -> DataError:
+def _question(texts: np.ndarray, candidates: dict[str, np.ndarray]) -> Question:
     first, *others = candidates.values()
     row = int(np.flatnonzero(np.any([other != first for other in others], axis=0))[0])
-    may_be = _either(f"{pd.Timestamp(days[row]):%-d %B %Y} ({ORDERS[name]})" for name, days in candidates.items())
-    flags = _either(f"--date-order {name}" for name in candidates)
-    return DataError(
-        f"the date {texts[row]} may be {may_be}, and nothing in the file decides it.",
-        where=where,
-        hint=f"Choose one with {flags}, or in the app: Overview, Read a new file, Order of day and month.",
+    answers = {
+        FLAGS[name]: f"{texts[row]} is {pd.Timestamp(dates[row]):%-d %B %Y}" for name, dates in candidates.items()
+    }
+    return Question(
+        "date_order",
+        f"The order of day and month in dates such as {texts[row]} is open: all dates of the file fit both.",
+        answers,
+        "--dates",
     )
-
-
-def _either(words: Iterable[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} or {last}"

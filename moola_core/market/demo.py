@@ -25,6 +25,7 @@ from numba import njit
 
 from moola_core.errors import DataError, StoreError
 from moola_core.market.bars import Bars, bars_from_arrays
+from moola_core.market.frames import bars_frame, windows_frame
 from moola_core.market.readers import write_table
 from moola_core.market.windows import Windows, locate, windows_from_arrays
 
@@ -96,8 +97,8 @@ def write_demo(out: str | Path, demo: Demo) -> dict[str, Path]:
     paths = {name: out / f"{name}.{'json' if name == 'truth' else 'parquet'}" for name in ("bars", "windows", "truth")}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_table(_bars_frame(demo.bars), paths["bars"])
-        write_table(_windows_frame(demo.windows), paths["windows"])
+        write_table(bars_frame(demo.bars), paths["bars"])
+        write_table(windows_frame(demo.windows), paths["windows"])
         paths["truth"].write_text(json.dumps(demo.truth, indent=1), encoding="utf-8")
     except OSError as error:
         raise StoreError(
@@ -266,18 +267,3 @@ def _table(bars: Bars, episodes: list[Episode], starts: np.ndarray, grades: list
         start_time=pd.Series(bars.time[starts]).dt.tz_localize("UTC"),
         source=["demo"] * len(starts),
     )
-
-
-def _bars_frame(bars: Bars) -> pd.DataFrame:
-    frame = pd.DataFrame(bars.ohlc, columns=["open", "high", "low", "close"])
-    frame.insert(0, "timestamp", pd.Series(bars.time).dt.tz_localize("UTC"))
-    frame["volume"] = bars.volume
-    return frame
-
-
-def _windows_frame(windows: Windows) -> pd.DataFrame:
-    frame = pd.DataFrame({name: getattr(windows, name) for name in ("window_id", "label", "grade", "source")})
-    frame["expansion_start"], frame["expansion_end"] = windows.start.astype(int), windows.end.astype(int)
-    frame["start_time"] = pd.Series(windows.start_time).dt.tz_localize("UTC")
-    frame["features"] = [[list(bar) for bar in window] for window in windows.prices]
-    return frame

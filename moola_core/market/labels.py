@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.market import readers, tables
+from moola_core.market import bar_labels, clocks, intervals, readers, tables, times
 from moola_core.market.bars import Bars, crosses
+from moola_core.market.questions import Asking
+from moola_core.market.settings import load_reading
 from moola_core.specs import Reading
 
-DEFAULT_BARS = 105
 UNLABELLED = "unlabelled"
-LEAST_POINTS = 20
+SERIES_COLUMNS = 20  # a table of so many numbers a row and no names holds one series in each
+_NUMBERS = {"start_time": "start_bar", "end_time": "end_bar"}
 
 
 def read_labels(path: str | Path, reading: Reading, labelled: bool = True) -> tuple[pd.DataFrame, list[str]]:
@@ -25,94 +27,169 @@ def read_labels(path: str | Path, reading: Reading, labelled: bool = True) -> tu
     table, notes = readers.read_labels(path, reading)
     if "start_time" not in table and "time" in table:
         table = table.rename(columns={"time": "start_time"})
+    for name, number in _NUMBERS.items():
+        if name in table and number not in table and _are_bar_numbers(table[name]):
+            table = table.rename(columns={name: number})
     if not labelled and "label" not in table:
         return table.assign(label=UNLABELLED), notes
     if "label" not in table:
-        tables.require(table, ("label",), str(path), readers.read_header(path).columns)
+        columns = readers.read_header(path, reading).columns
+        _refuse_series(columns, str(path))
+        tables.require(table, ("label",), str(path), columns)
     return table, notes
 
 
-def cut(table: pd.DataFrame, bars: Bars, reading: Reading, where: str) -> tuple[pd.DataFrame, list[str]]:
+def _are_bar_numbers(values: pd.Series) -> bool:
+    """Whether the values are numbers too small for times and no days of a spreadsheet with a time of day."""
+    if not pd.api.types.is_numeric_dtype(values) or not values.notna().any():
+        return False
+    known = values.dropna().astype(float)
+    return bool(
+        known.abs().max() < times.LEAST_EPOCH and (known == known.round()).all() and clocks.kind(values) != "day"
+    )
+
+
+def _refuse_series(columns: list[str], where: str) -> None:
+    """Raise DataError for a table of one series a row, as the UCR archive and aeon write them."""
+    if len(columns) > SERIES_COLUMNS and columns[0] == "column 1":
+        raise DataError(
+            f"it holds a class and one series of {len(columns) - 1} values a row, without open, high, low and close.",
+            where=where,
+            hint="Give the windows with four prices for each bar (features: bars × [open, high, low, close]), or the times of "
+            "the windows and the bars to cut them from.",
+        )
+
+
+def are_naive(path: str | Path) -> bool:
+    """Whether the times in a file of labels carry no time zone, or cannot be known before other questions are answered."""
+    try:
+        table, _ = read_labels(path, load_reading(path), labelled=False)
+    except DataError:
+        return True
+    columns = [table[name] for name in ("start_time", "end_time") if name in table and table[name].notna().any()]
+    return any(clocks.kind(column) in ("moment", "day") for column in columns)
+
+
+def cut(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking) -> tuple[pd.DataFrame, list[str]]:
     """The rows of `table` with `features` cut from `bars`, and warnings that list the rows that matched no bars.
 
-    A window starts at its start_time, or ends at its end_time. Expansions may be bar numbers or times.
+    A window is given by its start, its end or both: as times, as numbers of bars, or as seconds from the first bar. Expansions
+    may be numbers of bars, of the window or of the file, or times.
     """
-    length = reading.window_bars or DEFAULT_BARS
-    anchor = "start_time" if "start_time" in table else "end_time"
-    tables.require(table, (anchor,), where, [str(column) for column in table.columns])
-    moments, warnings = tables.parse_times(table[anchor], reading, where)
-    first = np.searchsorted(bars.time, moments)
-    on_bar = (first < len(bars)) & (bars.time[np.minimum(first, len(bars) - 1)] == moments)
-    first = first if anchor == "start_time" else first - length + 1
-    matched = on_bar & (first >= 0) & (first + length <= len(bars)) & ~crosses(bars.rolls, first, length)
-    if not matched.any():
-        raise DataError(
-            "no row matches the bars.",
-            where=where,
-            hint="Check the time zones (--tz, and --bars-tz where the bars have another) and that the bars cover these times.",
-        )
-    if not matched.all():
-        rows = np.flatnonzero(~matched)
-        listed = ", ".join(f"row {i} ({str(moments[i])[:16]})" for i in rows[:10])
-        warnings.append(
-            f"{len(rows)} rows match no {length} bars of one contract and are left out: {listed}. "
-            "If bars and labels are in different time zones, set them with --tz and --bars-tz."
-        )
-    warnings += _of_ends(table[matched], bars, first[matched], length, reading, where)
-    warnings += _of_points(first[matched])
-    kept = table[matched].reset_index(drop=True)
-    starts = first[matched]
+    table = bar_labels.as_windows(table, bars, reading, asking)
+    start, start_notes = _placed(table, "start", bars, reading, asking)
+    end, end_notes = _placed(table, "end", bars, reading, asking)
+    if start is None and end is None:
+        tables.require(table, ("start_time",), asking.where, [str(column) for column in table.columns])
+    count = len(table)
+    given = {name: _bars_of_times(table, name, bars, reading, asking) for name in POINTERS}
+    first = start.bar if start is not None else np.full(count, -1)
+    last = intervals.last_bars(first, end, reading, asking) if end is not None else np.full(count, -1)
+    if start is None:
+        length, spans = reading.window_bars or intervals.DEFAULT_BARS, []
+        first = np.where(last >= 0, last - length + 1, -1)
+    else:
+        reach = np.where(last >= 0, last - first, intervals.DEFAULT_BARS)
+        pointers = {name: _pointers(table, name, first, reach, given) for name in POINTERS}
+        center = (pointers["expansion_start"] + pointers["expansion_end"]) / 2
+        first, length, spans = intervals.cut_places(first, last, center, reading, asking)
+    matched = (first >= 0) & (first + length <= len(bars)) & ~crosses(bars.rolls, first, length)
+    warnings = [*start_notes, *end_notes, *spans, *_unmatched(table, matched, length, asking)]
+    reach = np.full(count, length - 1)
+    pointers = {name: _pointers(table, name, first, reach, given) for name in POINTERS}
+    asking.close()
+    kept, starts = table[matched].reset_index(drop=True), first[matched]
     kept["features"] = [bars.ohlc[i : i + length] for i in starts]
     kept["start_time"] = pd.Series(bars.time[starts]).dt.tz_localize("UTC")
-    for name in ("expansion_start", "expansion_end"):
+    for name in POINTERS:
         if name in kept:
-            kept[name] = _bar_numbers(kept[name], bars, starts, reading, where)
+            kept[name] = pointers[name][matched] - starts
     return kept, warnings
 
 
-def _of_ends(
-    table: pd.DataFrame, bars: Bars, first: np.ndarray, length: int, reading: Reading, where: str
-) -> list[str]:
-    """A note when windows of `length` bars from `first` [n] do not end where the rows' end_time says."""
-    if "end_time" not in table:
+POINTERS = ("expansion_start", "expansion_end")
+
+
+def _placed(
+    table: pd.DataFrame, side: str, bars: Bars, reading: Reading, asking: Asking
+) -> tuple[intervals.Placed | None, list[str]]:
+    """In which bars the windows start or end, by the first of time, bar number and seconds that the table has."""
+    time, bar, seconds = f"{side}_time", f"{side}_bar", f"{side}_s"
+    if time in table and table[time].notna().any():
+        moments, notes = times.parse_times(table[time], reading, asking.where, asking)
+        placed = intervals.place(moments, bars)
+        if side == "start" and placed.inside.any():
+            notes.append(f"{int(placed.inside.sum())} windows start inside a bar; they are moved to its start.")
+        return placed, notes
+    if bar in table and table[bar].notna().any():
+        numbers = pd.to_numeric(table[bar], errors="coerce").to_numpy(float, na_value=np.nan)
+        fits = np.isfinite(numbers) & (numbers >= 0) & (numbers <= len(bars))
+        placed = intervals.Placed(
+            np.where(fits, np.nan_to_num(numbers), -1).astype(np.int64), np.zeros(len(table), bool)
+        )
+        return placed, [
+            f"{bar} is read as the number of a bar in the file, the first being 0."
+        ] if side == "start" else []
+    if seconds in table and table[seconds].notna().any():
+        offset = pd.to_numeric(table[seconds], errors="coerce").to_numpy(float, na_value=np.nan)
+        moments = np.full(len(table), np.datetime64("NaT", "ns"))
+        moments[np.isfinite(offset)] = bars.time[0] + (offset[np.isfinite(offset)] * 1e9).astype("timedelta64[ns]")
+        return intervals.place(moments, bars), [
+            f"{seconds} is read as seconds from the first bar."
+        ] if side == "start" else []
+    return None, []
+
+
+def _unmatched(table: pd.DataFrame, matched: np.ndarray, length: int, asking: Asking) -> list[str]:
+    """A warning that lists the rows without bars. Raises DataError when there are no others."""
+    shown = next((name for name in ("start_time", "end_time", "start_bar", "end_bar") if name in table), None)
+    if not matched.any():
+        raise DataError(
+            "no row matches the bars.",
+            where=asking.where,
+            hint="Check the time zones (--tz, and --bars-tz where the bars have another) and that the bars cover these times.",
+        )
+    if matched.all():
         return []
-    if "start_time" not in table:
-        return [
-            "A window's end_time is read as the start of its last bar. If it is the end of that bar, give the start of the window as start_time instead."
-        ]
-    ends, _ = tables.parse_times(table["end_time"].reset_index(drop=True), reading, where)
-    known = ~np.isnat(ends)
-    labelled = (
-        np.searchsorted(bars.time, ends[known]) - first[known]
-    )  # up to the end, without the bar that starts there
-    differ = (labelled != length) & (labelled != length - 1)  # the end may be the start of the last bar
-    if not differ.any():
-        return []
+    rows = np.flatnonzero(~matched)
+    listed = ", ".join(
+        f"row {i} ({str(table[shown].iloc[i])[:16].replace(' ', 'T')})" if shown else f"row {i}" for i in rows[:10]
+    )
     return [
-        f"end_time is not used: windows of {length} bars from start_time are cut, but {int(differ.sum())} of {len(labelled)} "
-        f"labelled intervals have another length ({int(labelled.min())} to {int(labelled.max())} bars). "
-        "All windows of a run have one length; set it with --window-bars."
+        f"{len(rows)} rows match no {length} bars of one contract and are left out: {listed}. "
+        "If bars and labels are in different time zones, set them with --tz and --bars-tz."
     ]
 
 
-def _of_points(first: np.ndarray) -> list[str]:
-    """A note when the rows follow each other bar by bar, as in files that label every bar."""
-    steps = np.diff(first)
-    if len(steps) < LEAST_POINTS or np.mean(steps == 1) < 0.5:
-        return []
-    return [
-        "Most windows start one bar after the one before: does each row label a single bar? Only rows that label whole windows can be used."
-    ]
-
-
-def _bar_numbers(values: pd.Series, bars: Bars, starts: np.ndarray, reading: Reading, where: str) -> np.ndarray:
-    """Pointers as bar numbers of their window, from bar numbers or times."""
-    numbers = pd.to_numeric(values, errors="coerce")
-    numbered = numbers.abs().median() < tables.LEAST_EPOCH
-    if numbered or values.isna().all():
-        return numbers.to_numpy(float, na_value=np.nan)
+def _bars_of_times(table: pd.DataFrame, name: str, bars: Bars, reading: Reading, asking: Asking) -> np.ndarray | None:
+    """Pointers [n] that are times, as bar numbers of the file (nan: none); None where they are numbers, or there are none."""
+    if name not in table or table[name].isna().all() or _are_small(table[name]):
+        return None
+    values = table[name]
     known = values.notna().to_numpy()
-    moments, _ = tables.utc_times(values[known].reset_index(drop=True), reading, where)
+    moments, _ = times.utc_times(values[known].reset_index(drop=True), reading, asking.where, asking)
     result = np.full(len(values), np.nan)
-    result[known] = np.searchsorted(bars.time, moments, side="right") - 1 - starts[known]
+    result[known] = np.searchsorted(bars.time, moments, side="right") - 1
     return result
+
+
+def _are_small(values: pd.Series) -> bool:
+    numbers = pd.to_numeric(values, errors="coerce").dropna().abs()
+    return len(numbers) > 0 and float(numbers.median()) < times.LEAST_EPOCH
+
+
+def _pointers(
+    table: pd.DataFrame, name: str, first: np.ndarray, reach: np.ndarray, given: dict[str, np.ndarray | None]
+) -> np.ndarray:
+    """Pointers [n] as bar numbers of the file (nan: none): numbers count from the window's `first` bar, or in the whole file where more
+    of them lie within `reach` bars of it then."""
+    of_times = given[name]
+    if of_times is not None:
+        return of_times
+    if name not in table:
+        return np.full(len(table), np.nan)
+    numbers = pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan)
+    with np.errstate(invalid="ignore"):
+        in_window = (numbers >= 0) & (numbers <= reach)
+        in_file = (numbers >= first) & (numbers <= first + reach)
+    return numbers if in_file.sum() > in_window.sum() else numbers + first

@@ -12,6 +12,7 @@ import pandas as pd
 from moola_core.errors import MoolaError
 from moola_core.market import readers, tables
 from moola_core.market.settings import load_reading
+from moola_core.specs import Reading
 
 Kind = Literal["bars", "windows", "labels", "unknown"]
 
@@ -65,13 +66,14 @@ def _elsewhere(path: Path) -> DataFile:
     )
 
 
-def recognise(path: str | Path) -> DataFile:
-    """What the file at `path` seems to hold, from its header."""
+def recognise(path: str | Path, reading: Reading | None = None) -> DataFile:
+    """What the file at `path` seems to hold, from its header, under the reading that is given or saved next to it."""
     path = Path(path)
     stat = path.stat()
     try:
-        columns, rows = readers.read_header(path)
-        kind, why = _kind(columns, path)
+        reading = reading or load_reading(path)
+        columns, rows = readers.read_header(path, reading)
+        kind, why = _kind(columns, reading)
     except MoolaError as error:
         kind, why, rows = "unknown", error.what.rstrip("."), None
     return DataFile(path, kind, rows, stat.st_size, stat.st_mtime_ns, why)
@@ -106,13 +108,14 @@ def _name(path: Path, folder: Path) -> str:
     return str(relative.parent) if relative.stem.split(".")[0] == "windows" and relative.parent.name else str(relative)
 
 
-def _kind(columns: list[str], path: Path) -> tuple[Kind, str]:
-    reading = load_reading(path)
-    ours = set(tables.rename(pd.DataFrame(columns=columns), reading).columns)
-    if {"label", "features"} <= ours:
+def _kind(columns: list[str], reading: Reading) -> tuple[Kind, str]:
+    names = pd.DataFrame(columns=columns)
+    as_labels = set(tables.rename(names, reading, tables.LABEL_NAMES).columns)
+    as_bars = set(tables.rename(tables.of_one_level(names), reading).columns)
+    if {"label", "features"} <= as_labels:
         return "windows", "has labels and the windows' prices"
-    if "label" in ours and ours & {"start_time", "end_time", "time"}:
-        return "labels", "has labels and times; needs bars to cut windows from"
-    if {"open", "high", "low", "close"} <= ours:
+    if {"open", "high", "low", "close"} <= as_bars:
         return "bars", "has open, high, low and close"
+    if "label" in as_labels and as_labels & {"start_time", "end_time", "time", "start_bar", "end_bar", "start_s"}:
+        return "labels", "has labels and times; needs bars to cut windows from"
     return "unknown", f"its columns are {', '.join(map(str, columns[:8])) or 'none'}"

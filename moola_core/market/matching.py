@@ -10,6 +10,7 @@ SHIFTED_BARS = 16  # and equal moves in a row, where prices are equal only up to
 MOVING_BARS = 8  # of these, so many closes must change: quiet bars look alike everywhere
 # Prices are multiples of the tick, so quotients lie on a coarse grid: this keeps them off the rounding edges.
 _OFF_EDGE = 0.363
+SCALED_TOLERANCE = 1e-6
 _PRIME = np.uint64(1099511628211)
 
 
@@ -34,6 +35,28 @@ def find(prices: np.ndarray, ohlc: np.ndarray) -> np.ndarray:
     edges = np.searchsorted(place[starts], np.arange(len(wanted) + 1))
     for i, key in enumerate(which):
         position[i] = _first_match(prices[i], ohlc, starts[edges[key] : edges[key + 1]], 0.1 * tick)
+    return position
+
+
+def find_scaled(prices: np.ndarray, ohlc: np.ndarray) -> np.ndarray:
+    """The bar number at which each window [n, K, 4] starts in `ohlc` [m, 4] but for a factor of its own; -1 where it does not occur."""
+    n, length = prices.shape[:2]
+    position = np.full(n, -1, np.int64)
+    starts = len(ohlc) - length + 1
+    if starts < 1 or not np.isfinite(prices).all():
+        return position
+    for i, window in enumerate(prices):
+        if window[0, 3] <= 0 or (window[:, 3] == window[0, 3]).all():
+            continue
+        shape = window / window[0, 3]
+        places = np.arange(starts)
+        for row in (1, 2, length // 2, length - 1):  # each leaves few of many
+            away = np.abs(ohlc[places + row] / ohlc[places, 3:] - shape[row]).max(axis=1)
+            places = places[away <= SCALED_TOLERANCE]
+        for place in places:
+            if np.abs(ohlc[place : place + length] / ohlc[place, 3] - shape).max() <= SCALED_TOLERANCE:
+                position[i] = place
+                break
     return position
 
 

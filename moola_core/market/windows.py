@@ -13,14 +13,18 @@ import pandas as pd
 
 from moola_core.errors import DataError
 from moola_core.market import doubts, labels, matching, tables
-from moola_core.market.bars import Bars, crosses
+from moola_core.market import times as moments
+from moola_core.market.bars import MOST_DROPPED_FRAC, Bars, crosses
 from moola_core.market.checks import Report, price_faults, problem, refuse
+from moola_core.market.questions import Asking
+from moola_core.market.readers import reader_name
 from moola_core.market.settings import load_reading
 from moola_core.specs import Reading
 
 SHORTEST, LONGEST = 10, 500
 NO_TIME = np.datetime64("NaT", "ns")
 MINUTE_S = 60.0
+FEW = 2  # so many bad windows may be dropped without a question, however few there are
 LEAST_MOVING = 4  # bars with a range: a market that stands still repeats its bars, which says nothing against the times
 
 
@@ -96,19 +100,20 @@ def load_windows(
     Raises DataError that names the file, the rule and the first windows.
     """
     reading = reading or load_reading(path)
-    where = str(path)
     table, notes = labels.read_labels(path, reading, labelled)
     least_classes = 2 if labelled else 1
-    if "features" in table:
-        return _from_prices(table, reading, where, bars, notes, least_classes)
-    if bars is None:
-        raise DataError(
-            "it holds times and labels but no prices.",
-            where=where,
-            hint="Name the bars to cut the windows from (--bars FILE).",
-        )
-    cut, warnings = labels.cut(table, bars, reading, where)
-    return _from_prices(cut, reading, where, bars, (*notes, *warnings), least_classes)
+    with Asking(str(path)) as asking:
+        asking.reader = reader_name(path)
+        if "features" in table:
+            return _from_prices(table, reading, asking, bars, notes, least_classes)
+        if bars is None:
+            raise DataError(
+                "it holds times and labels but no prices.",
+                where=asking.where,
+                hint="Name the bars to cut the windows from (--bars FILE).",
+            )
+        cut, warnings = labels.cut(table, bars, reading, asking)
+        return _from_prices(cut, reading, asking, bars, (*notes, *warnings), least_classes)
 
 
 def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Sequence) -> Windows:
@@ -126,35 +131,42 @@ def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Seq
     table = pd.DataFrame({"label": list(label), **{name: list(values) for name, values in columns.items()}})
     table["features"] = list(prices)
     table = table.rename(columns={"instrument": "contract"})
-    return _from_prices(table, Reading(tz="UTC"), "arrays", None)
+    with Asking("arrays") as asking:
+        return _from_prices(table, Reading(tz="UTC", twice="keep"), asking, None)
 
 
 def _from_prices(
     table: pd.DataFrame,
     reading: Reading,
-    where: str,
+    asking: Asking,
     bars: Bars | None,
     warnings: Sequence[str] = (),
     least_classes: int = 2,
 ) -> Windows:
     """Windows of a table that holds prices: parsed, checked, located."""
+    where = asking.where
     tables.require(table, ("label", "features"), where, [str(column) for column in table.columns])
     if not len(table):
         raise DataError("no windows in it.", where=where, hint="Export the file again.")
-    parts = [_matrix(values) for values in table["features"]]
+    parts, turned = _matrices(table["features"])
     length = reading.window_bars or _most_frequent([len(part) for part in parts])
     if not SHORTEST <= length <= LONGEST:
         raise DataError(f"windows of {length} bars.", where=where, hint=f"A window has {SHORTEST} to {LONGEST} bars.")
     fits = np.array([part.shape == (length, 4) for part in parts])
-    columns = _columns(table, reading)
+    columns, spelling = _columns(table, reading)
     columns["prices"] = np.stack(
         [part if good else np.full((length, 4), np.nan) for part, good in zip(parts, fits, strict=True)]
     )
-    columns["start_time"], time_notes = _times(table, reading, where)
-    kept, drop_notes = _keep(columns, fits, reading, where)
+    kept, drop_notes = _keep(columns, fits, reading, asking)
+    twice, twice_notes = doubts.given_twice(columns["label"], columns["prices"], kept, reading, asking)
+    kept &= twice
+    position = matching.find(columns["prices"][kept], bars.ohlc) if bars is not None else np.full(int(kept.sum()), -1)
+    all_located = len(position) > 0 and bool((position >= 0).all())
+    columns["start_time"], time_notes = _times(table, reading, Asking(where) if all_located else asking)
+    asking.close()
+    notes = (*warnings, *turned, *spelling, *drop_notes, *twice_notes, *time_notes)
+    report = Report("windows", int(kept.sum()), (), notes, asking.reader)
     none = np.full(len(table), -1, np.int64)
-    in_doubt = doubts.labels_in_doubt(columns["label"][kept], columns["prices"][kept])
-    report = Report("windows", int(kept.sum()), (), (*warnings, *drop_notes, *time_notes, *in_doubt))
     loaded = Windows(
         **columns, position=none, spans_gap=none > 0, interval_s=MINUTE_S, report=report, path=where
     ).select(kept)
@@ -162,7 +174,7 @@ def _from_prices(
         only = loaded.classes[0] if len(loaded) else "none"
         raise DataError(f"only one class, {only}.", where=where, hint="Two or more classes are needed.")
     if bars is not None:
-        return _of_one_contract(locate(loaded, bars), bars, least_classes)
+        return _of_one_contract(locate(loaded, bars, position), bars, least_classes)
     timed = ~np.isnat(loaded.start_time)
     interval_s = matching.interval_s(loaded.prices[timed], loaded.start_time[timed])
     return replace(loaded, interval_s=interval_s or MINUTE_S)
@@ -182,34 +194,38 @@ def _of_one_contract(windows: Windows, bars: Bars, least_classes: int) -> Window
     return replace(kept, report=report)
 
 
-def _columns(table: pd.DataFrame, reading: Reading) -> dict[str, np.ndarray]:
-    """The columns of `Windows` that are read as they stand; half a pointer is none."""
+def _columns(table: pd.DataFrame, reading: Reading) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The columns of `Windows` that are read as they stand, and notes; half a pointer is none."""
     start, end = _pointer(table, "expansion_start"), _pointer(table, "expansion_end")
     numbered = np.array([f"w{i:04d}" for i in range(len(table))], object)
+    label, notes = doubts.joined_spellings(_labels(table["label"], reading.class_map))
     return {
         "window_id": _texts(table, "window_id") if "window_id" in table else numbered,
-        "label": _labels(table["label"], reading.class_map),
+        "label": label,
         "start": np.where(np.isfinite(end), start, np.nan),
         "end": np.where(np.isfinite(start), end, np.nan),
         "grade": _texts(table, "grade"),
         "source": _texts(table, "source"),
         "instrument": _texts(table, "contract"),
-    }
+    }, notes
 
 
 def _keep(
-    columns: dict[str, np.ndarray], fits: np.ndarray, reading: Reading, where: str
+    columns: dict[str, np.ndarray], fits: np.ndarray, reading: Reading, asking: Asking
 ) -> tuple[np.ndarray, list[str]]:
     """Which windows stay, with a note on those dropped; raises DataError for bad ones unless the reading drops them."""
     ids = columns["window_id"]
     faults = _faults(columns, fits)
     bad = np.any([rows for rows, _ in faults.values()], axis=0)
-    if reading.repair == "drop" and bad.any():
-        rules = "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any())
-        return ~bad, [f"Dropped {int(bad.sum())} bad windows: {rules}."]
-    problems = tuple(item for rule, (rows, hint) in faults.items() for item in problem(rule, rows, ids, hint))
-    refuse(Report("windows", len(ids), problems), where)
-    return ~bad, []
+    if not bad.any():
+        return ~bad, []
+    rules = "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any())
+    if reading.repair == "refuse":
+        problems = tuple(item for rule, (rows, hint) in faults.items() for item in problem(rule, rows, ids, hint))
+        refuse(Report("windows", len(ids), problems), asking.where)
+    if reading.repair == "drop" and bad.mean() > MOST_DROPPED_FRAC and bad.sum() > FEW:
+        asking.ask(doubts.drop_many(int(bad.sum()), len(ids), rules))
+    return ~bad, [f"Dropped {int(bad.sum())} bad windows: {rules}."]
 
 
 def _faults(columns: dict[str, np.ndarray], fits: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
@@ -235,6 +251,18 @@ def _faults(columns: dict[str, np.ndarray], fits: np.ndarray) -> dict[str, tuple
     }
     hint = "Fix these windows, or read with --repair drop."
     return rules | {f"in a window, {rule}": (rows.any(-1) & fits, hint) for rule, rows in price_faults(prices).items()}
+
+
+def _matrices(column: pd.Series) -> tuple[list[np.ndarray], list[str]]:
+    """Each window's nested lists as [bars, prices], turned where the file has channels first; and notes on what was done."""
+    parts, notes = [_matrix(values) for values in column], []
+    if all(part.ndim == 2 and part.shape[0] in (4, 5) and part.shape[1] > 5 for part in parts):
+        parts = [part.T for part in parts]
+        notes.append("The prices are stored channels first; they are turned to bars × prices.")
+    if all(part.ndim == 2 and part.shape[1] == 5 for part in parts):
+        parts = [part[:, :4] for part in parts]
+        notes.append("The first four of five values a bar are read as its prices.")
+    return parts, notes
 
 
 def _matrix(values: object) -> np.ndarray:
@@ -269,28 +297,38 @@ def _pointer(table: pd.DataFrame, name: str) -> np.ndarray:
     return pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan)
 
 
-def _times(table: pd.DataFrame, reading: Reading, where: str) -> tuple[np.ndarray, list[str]]:
+def _times(table: pd.DataFrame, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:
     times = np.full(len(table), NO_TIME)
     if "start_time" not in table or table["start_time"].isna().all():
         return times, []
     known = table["start_time"].notna().to_numpy()
-    times[known], notes = tables.utc_times(table["start_time"][known].reset_index(drop=True), reading, where)
+    times[known], notes = moments.utc_times(
+        table["start_time"][known].reset_index(drop=True), reading, asking.where, asking
+    )
     return times, notes
 
 
-def locate(windows: Windows, bars: Bars) -> Windows:
-    """The windows with `position` and, where it was unknown, `start_time` filled from `bars`.
+def locate(windows: Windows, bars: Bars, position: np.ndarray | None = None) -> Windows:
+    """The windows with `position` and `start_time` from `bars`.
 
-    A window is found by the differences of its prices, so bars that were back-adjusted by a constant match too. Windows that
-    are not found keep position -1 and are named in a warning; those that span a gap or a roll are flagged.
+    A window is found by the differences of its prices, so bars that were back-adjusted by a constant match too; where none is, by their
+    quotients, so that prices divided by a constant match. Windows that are not found keep position -1 and are named in a warning, as is an
+    offset that all start times have; those that span a gap or a roll are flagged.
+    position [n]: of each window, where it is known already.
     """
-    position = matching.find(windows.prices, bars.ohlc)
-    located = position >= 0
-    start_time = windows.start_time.copy()
-    fill = located & np.isnat(start_time)
-    start_time[fill] = bars.time[position[fill]]
-    spans = located & crosses(bars.breaks, position, windows.bars)
+    position = matching.find(windows.prices, bars.ohlc) if position is None else position
     notes = list(windows.report.warnings)
+    if len(position) and not (position >= 0).any():
+        position = matching.find_scaled(windows.prices, bars.ohlc)
+        if (position >= 0).any():
+            notes.append(
+                "The prices of the windows are those of the bars divided by a number of its own for each window."
+            )
+    located = position >= 0
+    notes += _offset_notes(windows.start_time[located], bars.time[position[located]])
+    start_time = windows.start_time.copy()
+    start_time[located] = bars.time[position[located]]
+    spans = located & crosses(bars.breaks, position, windows.bars)
     if not located.all():
         names = ", ".join(map(str, windows.window_id[~located][:5]))
         notes.append(f"{int((~located).sum())} windows were not found in the bars, first {names}.")
@@ -300,6 +338,20 @@ def locate(windows: Windows, bars: Bars) -> Windows:
     return replace(
         windows, position=position, start_time=start_time, spans_gap=spans, interval_s=bars.interval_s, report=report
     )
+
+
+def _offset_notes(given: np.ndarray, in_bars: np.ndarray) -> list[str]:
+    """A note on start times that are not those of the bars in which the prices were found."""
+    known = ~np.isnat(given)
+    away = (given[known] - in_bars[known]).astype("timedelta64[s]").astype(np.int64)
+    if not (away != 0).any():
+        return []
+    values, counts = np.unique(away, return_counts=True)
+    usual = int(values[counts.argmax()])
+    return [
+        f"{int((away != 0).sum())} of {len(away)} start times differ from those of the bars with the same prices, mostly by "
+        f"{usual / 60:+g} minutes; the times of the bars are used."
+    ]
 
 
 def bar_spans(windows: Windows) -> tuple[np.ndarray, np.ndarray]:

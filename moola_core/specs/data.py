@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from moola_core.specs.part import Part
+
+DATE_ORDERS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
 
 
 class Reading(Part):
@@ -14,17 +16,66 @@ class Reading(Part):
 
     column_map: dict[str, str] = Field({}, description="our column name to the file's, where they differ")
     class_map: dict[str, str] = Field({}, description="label in the file to class name, where they differ")
-    tz: str | None = Field(None, description="time zone of naive times in the file; UTC is assumed when empty")
+    tz: str | None = Field(
+        None, description="time zone of naive times in the file; taken from the file where it shows it, else asked for"
+    )
     date_order: Literal["dmy", "mdy", "ymd"] | None = Field(
         None, description="order of day, month and year in dates such as 05/02/2024; taken from the dates when empty"
+    )
+    stamp: Literal["start", "end"] | None = Field(
+        None, description="whether a bar's time is its start or its end; taken from the file where it shows it"
+    )
+    separator: str | None = Field(None, description="what separates the columns of a text file")
+    decimal: Literal[".", ","] | None = Field(None, description="the decimal mark in a text file")
+    header: bool | None = Field(None, description="whether the first line of a text file names the columns")
+    column_names: tuple[str, ...] = Field(
+        (), description="names of the columns in their order, where the file has none"
+    )
+    scale: float | None = Field(None, gt=0, description="what whole-number prices are multiplied by, such as 1e-9")
+    contract: str | None = Field(None, description="the instrument or contract to keep, where the file holds several")
+    roll: Literal["volume"] | None = Field(
+        None, description="join the contracts of the file: from each to the next when the next has more volume"
+    )
+    adjust: bool = Field(False, description="shift the prices before each roll by the jump at it")
+    ends: Literal["exclusive", "inclusive"] | None = Field(
+        None, description="whether a window's end is the moment after its last bar, or that bar itself"
+    )
+    lengths: Literal["center", "start", "expansion", "refuse"] | None = Field(
+        None, description="where windows of one length are cut when the labelled intervals have different lengths"
+    )
+    annotator: str | None = Field(
+        None, description="whose labels count where annotators disagree: majority, all, or a person's id"
+    )
+    twice: Literal["keep", "first", "last", "drop"] | None = Field(
+        None, description="which label counts for a window that is given twice with different labels"
+    )
+    bar_labels: Literal["runs"] | None = Field(
+        None, description="labels of single bars: runs of equal labels become windows"
     )
     exchange_tz: str = Field("America/New_York", description="time zone in which times are shown")
     session: tuple[str, str] = Field(("18:00", "17:00"), description="session open and close, exchange time")
     window_bars: int | None = Field(
         None, ge=10, le=500, description="window length in bars; read from the file when empty"
     )
-    repair: Literal["refuse", "drop"] = Field("refuse", description="refuse bad rows, or drop and report them")
+    repair: Literal["refuse", "drop", "drop-many"] = Field(
+        "refuse", description="refuse bad rows, drop and report up to 5% of them, or drop any number"
+    )
     max_gap_bars: int = Field(10, ge=1, description="a longer hole between bars is a gap")
+
+    @field_validator("date_order", mode="before")
+    @classmethod
+    def _order(cls, value: Any) -> Any:
+        return DATE_ORDERS.get(value, value)
+
+    @field_validator("header", mode="before")
+    @classmethod
+    def _header(cls, value: Any) -> Any:
+        return {"none": False, "first": True}.get(value, value) if isinstance(value, str) else value
+
+    @field_validator("column_names", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return tuple(value.split(",")) if isinstance(value, str) and value else value
 
 
 class Data(Part):

@@ -1,27 +1,29 @@
-"""Read a new file: columns, time zone, classes and session set once, previewed on candles, saved next to the file."""
+"""Read a new file: what it leaves open is asked, previewed on candles and saved next to the file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import available_timezones
 
 import pandas as pd
 import streamlit as st
 
-from moola_core.charts.windows import View, candles
+from moola_core.charts.windows import View
 from moola_core.errors import MoolaError
 from moola_core.market.bars import load_bars
 from moola_core.market.day_order import ORDERS
 from moola_core.market.labels import read_labels
 from moola_core.market.library import DataFile, columns_of, find_files
 from moola_core.market.settings import load_reading, save_reading, sidecar_path
-from moola_core.market.tables import rename
+from moola_core.market.tables import BAR_NAMES, LABEL_NAMES, rename
 from moola_core.market.windows import load_windows
 from moola_core.sections.formatting import size
 from moola_core.specs import Reading, build
-from moola_core.ui import guard, loaders, widgets
+from moola_core.ui import guard, loaders, questions_form, widgets
 from moola_core.ui.places import data_folder, display_path
+from moola_core.ui.questions_form import Preview
 
 WANTED = {
     "bars": ("time", "open", "high", "low", "close", "volume", "contract"),
@@ -33,12 +35,16 @@ AS_READ = "as in the file"
 
 
 @dataclass(frozen=True)
-class Preview:
-    """What the file looks like under a reading: a sentence, notes, and a stretch of candles."""
+class Opened:
+    """A file that is being read: what it holds, and the bars that its labels are cut from."""
 
-    summary: str
-    notes: tuple[str, ...]
-    view: View
+    path: Path
+    kind: str
+    bars: loaders.Stamp | None
+
+    def preview(self, reading: Reading) -> Preview:
+        """What the file looks like under a reading. Raises DataError, and OpenQuestions for what is still open."""
+        return _preview(loaders.stamp(self.path), self.kind, reading.model_dump_json(), self.bars)
 
 
 @guard.dialog("Read a new file", width="large")
@@ -52,7 +58,7 @@ def body() -> None:
     files = [file for file in find_files(data_folder()) if data_folder().is_dir()]
     if not files:
         st.markdown(
-            f"Put a Parquet, Feather or CSV file under `{display_path(data_folder())}` and come back. Nothing is copied."
+            f"Put a file of bars or labels under `{display_path(data_folder())}` and come back. Nothing is copied."
         )
         return
     fresh = sorted(files, key=lambda file: (sidecar_path(file.path).is_file(), -file.modified_ns))
@@ -74,15 +80,17 @@ def body() -> None:
     assert kind is not None  # `required`
     st.caption(f"{widgets.escape_markdown(file.why)}; {size(file.size_bytes)}")
     try:
-        reading = _ask(file.path, kind, name)
+        settings = _ask(file.path, kind, name)
         bars_file = _bars_in_folder(file, files) if kind == "labels" else None
-        preview = _preview(
-            loaders.stamp(file.path), kind, reading.model_dump_json(), loaders.stamp(bars_file) if bars_file else None
-        )
+        opened = Opened(file.path, kind, loaders.stamp(bars_file) if bars_file else None)
+        answered = questions_form.answered(opened.preview, settings, name)
     except MoolaError as error:
         widgets.show_error(error)
         return
-    _show(preview)
+    if answered is None:
+        return
+    reading, preview = answered
+    questions_form.show(preview)
     if st.button("Save these settings", type="primary", icon=":material/save:", key="save_reading"):
         save_reading(file.path, reading)
         st.toast(f"Saved as {sidecar_path(file.path).name}")
@@ -97,6 +105,15 @@ def _ask(path: Path, kind: str, name: str) -> Reading:
     if columns:
         with st.expander("Columns", expanded=bool(_missing(columns, saved, kind))):
             values["column_map"] = _ask_columns(columns, saved, kind, name)
+    with st.expander("Settings", expanded=False):
+        values |= _ask_settings(saved, name)
+    if kind != "bars":
+        values["class_map"] = _ask_classes(path, build(Reading, values), name)
+    return build(Reading, values, display_path(path))
+
+
+def _ask_settings(saved: Reading, name: str) -> dict[str, Any]:
+    """What may be set of every file: what the file shows by itself or is asked about can be left as it is."""
     left, right = st.columns(2)
     with left:
         zones = ["", *sorted(available_timezones())]
@@ -105,45 +122,45 @@ def _ask(path: Path, kind: str, name: str) -> Reading:
             zones,
             index=zones.index(saved.tz or ""),
             key=f"tz_{name}",
-            format_func=lambda zone: zone or "UTC, or the offset in the file",
+            format_func=lambda zone: zone or "as the file shows",
             help="Only for times without an offset.",
         )
+        opens = st.text_input(
+            "Session opens",
+            saved.session[0],
+            key=f"opens_{name}",
+            help="Exchange time, HH:MM. Bars outside the session are left out.",
+        )
+        orders = ["", *ORDERS]
+        order = st.selectbox(
+            "Order of day and month",
+            orders,
+            index=orders.index(saved.date_order or ""),
+            key=f"date_order_{name}",
+            format_func=lambda order: ORDERS[order] if order else "as the dates show",
+            help="Only for dates such as 05/02/2024.",
+        )
     with right:
-        show = st.selectbox(
+        show_in = st.selectbox(
             "Time zone to show", zones[1:], index=zones[1:].index(saved.exchange_tz), key=f"show_{name}"
         )
-    values |= {"tz": tz or None, "exchange_tz": show, "date_order": _ask_date_order(saved, name)}
-    with left:
-        opens = st.text_input("Session opens", saved.session[0], key=f"opens_{name}", help="Exchange time, HH:MM.")
-    with right:
         closes = st.text_input("Session closes", saved.session[1], key=f"closes_{name}")
-    values["session"] = (opens, closes)
-    drop = st.toggle(
-        "Drop bad rows with a warning, instead of refusing the file", saved.repair == "drop", key=f"drop_{name}"
-    )
-    values["repair"] = "drop" if drop else "refuse"
-    if kind != "bars":
-        values["class_map"] = _ask_classes(path, build(Reading, values), name)
-    return build(Reading, values, display_path(path))
-
-
-def _ask_date_order(saved: Reading, name: str) -> str | None:
-    """The order of day, month and year in the file's dates."""
-    orders = ["", *ORDERS]
-    selected = st.selectbox(
-        "Order of day and month",
-        orders,
-        index=orders.index(saved.date_order or ""),
-        key=f"date_order_{name}",
-        format_func=lambda order: ORDERS[order] if order else "as the dates show",
-        help="Only for dates such as 05/02/2024. When all dates fit both orders, it has to be chosen.",
-    )
-    return selected or None
+        drop = st.toggle(
+            "Drop bad rows with a warning, instead of refusing the file", saved.repair != "refuse", key=f"drop_{name}"
+        )
+    repair = "refuse" if not drop else saved.repair if saved.repair != "refuse" else "drop"
+    return {
+        "tz": tz or None,
+        "date_order": order or None,
+        "exchange_tz": show_in,
+        "session": (opens, closes),
+        "repair": repair,
+    }
 
 
 def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> dict[str, str]:
     """Our column names to the file's, for those that are not found by themselves."""
-    recognised = _recognised(columns, saved)
+    recognised = _recognised(columns, saved, kind)
     mapped = {}
     places = st.columns(3)
     for i, ours in enumerate(WANTED[kind]):
@@ -157,7 +174,7 @@ def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> di
                 key=f"column_{name}_{ours}",
                 format_func=lambda value: value or "none",
             )
-        if selected and selected != _recognised(columns, Reading()).get(ours):
+        if selected and selected != _recognised(columns, Reading(), kind).get(ours):
             mapped[ours] = selected
     return mapped
 
@@ -189,13 +206,6 @@ def _bars_in_folder(file: DataFile, files: list[DataFile]) -> Path:
     return max(candidates, key=lambda other: other.size_bytes).path
 
 
-def _show(preview: Preview) -> None:
-    st.markdown(f":green-badge[:material/check: readable] {widgets.escape_markdown(preview.summary)}")
-    for note in preview.notes[:4]:
-        st.caption(widgets.escape_markdown(note))
-    widgets.chart(candles(preview.view, widgets.appearance(), 260), "read_preview", "Candles of the file as it is read")
-
-
 @st.cache_resource(max_entries=4, show_spinner="Reading the file")
 def _preview(source: loaders.Stamp, kind: str, reading_json: str, bars_stamp: loaders.Stamp | None) -> Preview:
     reading = Reading.model_validate_json(reading_json)
@@ -218,12 +228,13 @@ def _columns(source: loaders.Stamp) -> list[str]:
     return columns_of(source[0])
 
 
-def _recognised(columns: list[str], reading: Reading) -> dict[str, str]:
+def _recognised(columns: list[str], reading: Reading, kind: str) -> dict[str, str]:
     """Our names to the file's, as far as they are recognised."""
+    names = BAR_NAMES if kind == "bars" else LABEL_NAMES
     # A row that holds each column's own name comes back under our names.
     return {
         str(ours): str(value)
-        for ours, value in rename(pd.DataFrame([columns], columns=columns), reading).iloc[0].items()
+        for ours, value in rename(pd.DataFrame([columns], columns=columns), reading, names).iloc[0].items()
     }
 
 
@@ -231,4 +242,4 @@ def _missing(columns: list[str], reading: Reading, kind: str) -> list[str]:
     needed = {"bars": ("time", "open", "high", "low", "close"), "windows": ("label", "features"), "labels": ("label",)}[
         kind
     ]
-    return [name for name in needed if name not in _recognised(columns, reading)]
+    return [name for name in needed if name not in _recognised(columns, reading, kind)]

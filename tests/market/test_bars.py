@@ -5,6 +5,7 @@ import pytest
 
 from moola_core.errors import DataError
 from moola_core.market.bars import load_bars
+from moola_core.market.questions import OpenQuestions
 from moola_core.market.settings import load_reading, save_reading
 from moola_core.specs import Reading
 
@@ -61,8 +62,9 @@ def test_offsets_zones_and_naive_times(tmp_path):
     assert bars.time[0] == np.datetime64("2024-03-04T19:30")
     naive = write(table, tmp_path / "n.csv")
     assert load_bars(naive, Reading(tz="America/New_York")).time[0] == np.datetime64("2024-03-04T19:30")
-    assumed = load_bars(naive)
-    assert assumed.time[0] == np.datetime64("2024-03-04T14:30") and "UTC is assumed" in assumed.report.warnings[0]
+    with pytest.raises(OpenQuestions, match=r"2024-03-04 14:30:00, carry no time zone.*--tz UTC") as asked:
+        load_bars(naive)
+    assert [question.id for question in asked.value.questions] == ["tz"] and asked.value.exit_status == 2
     with pytest.raises(DataError, match="unknown time zone 'Mars/Olympus'"):
         load_bars(naive, Reading(tz="Mars/Olympus"))
 
@@ -97,9 +99,18 @@ def test_bad_prices_are_refused_with_rule_count_and_rows_or_dropped(tmp_path, ru
     table.loc[[7, 9], column] = value
     path = write(table, tmp_path / "b.csv")
     with pytest.raises(DataError, match=rf"{rule} \(2: row 7 .*row 9 .*repair"):
-        load_bars(path)
+        load_bars(path, Reading(tz="UTC"))
     bars = load_bars(path, Reading(tz="UTC", repair="drop"))
     assert len(bars) == 58 and f"{rule} 2" in bars.report.warnings[0]
+
+
+def test_a_repair_that_would_drop_many_rows_is_asked_about(tmp_path):
+    table = frame()
+    table.loc[10:13, "high"] = 50.0
+    path = write(table, tmp_path / "b.csv")
+    with pytest.raises(OpenQuestions, match=r"4 of 60 rows are bad.*--repair drop-many"):
+        load_bars(path, Reading(tz="UTC", repair="drop"))
+    assert len(load_bars(path, Reading(tz="UTC", repair="drop-many"))) == 56
 
 
 def test_unordered_and_repeated_times_are_refused_or_dropped(tmp_path):
@@ -108,7 +119,7 @@ def test_unordered_and_repeated_times_are_refused_or_dropped(tmp_path):
     table.loc[20, "timestamp"] = table.loc[2, "timestamp"]
     path = write(table, tmp_path / "b.csv")
     with pytest.raises(DataError, match=r"out of order \(1: row 20.*time occurs twice \(1: row 10"):
-        load_bars(path)
+        load_bars(path, Reading(tz="UTC"))
     bars = load_bars(path, Reading(tz="UTC", repair="drop"))
     assert len(bars) == 58 and (np.diff(bars.time) > np.timedelta64(0)).all()
 
@@ -129,10 +140,10 @@ def test_gaps_rolls_and_jumps(tmp_path):
     ("name", "content", "words"),
     [
         ("a.parquet", b"nonsense", "cannot be read"),
-        ("a.csv", b"", "cannot be read"),
+        ("a.csv", b"", "no table in it"),
         ("a.csv", b"timestamp,open,high,low,close\n", "no bars"),
-        ("a.csv", b"timestamp,open,high,low,close\nyesterday,1,1,1,1\n", "time cannot be read"),
-        ("a.xlsx", b"x", "unknown kind of file"),
+        ("a.csv", b"timestamp,open,high,low,close\nyesterday,1,1,1,1\n", "carry no time zone"),
+        ("a.docx", b"x", "unknown kind of file"),
     ],
 )
 def test_files_that_are_no_bars_say_so(tmp_path, name, content, words):

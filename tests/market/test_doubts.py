@@ -6,6 +6,7 @@ import pytest
 
 from moola_core.errors import DataError
 from moola_core.market.bars import load_bars
+from moola_core.market.questions import OpenQuestions
 from moola_core.market.windows import load_windows, windows_from_arrays
 from moola_core.specs import Reading
 from tests.market.test_bars import frame, write
@@ -43,35 +44,40 @@ def test_a_contract_number_beside_a_constant_symbol_gives_the_rolls(tmp_path):
 
 
 @pytest.mark.parametrize("mixed", ["interleaved", "one after another"])
-@pytest.mark.parametrize("repair", ["refuse", "drop"])
-def test_two_instruments_in_one_file_are_refused_and_never_mixed_by_dropping(tmp_path, mixed, repair):
+@pytest.mark.parametrize("repair", ["refuse", "drop", "drop-many"])
+def test_two_instruments_in_one_file_are_asked_about_and_never_mixed_by_dropping(tmp_path, mixed, repair):
     table = pd.concat([frame(60).assign(ticker="AAPL"), frame(60).assign(ticker="QQQ")])
     table = table.sort_values("timestamp", kind="stable") if mixed == "interleaved" else table
-    with pytest.raises(
-        DataError, match=r"2 instruments at the same times: AAPL \(60 bars\), QQQ \(60 bars\).*Keep the rows"
-    ):
+    with pytest.raises(OpenQuestions, match=r"2 instruments at the same times: AAPL, QQQ.*--contract") as asked:
         notes(table, tmp_path / "b.csv", repair=repair)
+    assert dict(asked.value.questions[0].answers) == {"AAPL": "60 bars", "QQQ": "60 bars"}
+    assert "60 bars of QQQ are kept" in notes(table, tmp_path / "b.csv", repair=repair, contract="QQQ")
 
 
-def test_fixed_point_prices_are_refused(tmp_path):
+def test_whole_numbers_in_a_fixed_point_scale_are_asked_about(tmp_path):
     table = frame()
-    table[PRICES] = (table[PRICES] * 1e9).astype("int64")
-    with pytest.raises(DataError, match=r"fixed-point.*Divide them by 1e9"):
-        notes(table, tmp_path / "b.csv")
+    path = write(table.assign(**{name: (table[name] * 1e9).astype("int64") for name in PRICES}), tmp_path / "b.csv")
+    with pytest.raises(OpenQuestions, match=r"whole numbers such as.*--scale 1e-9"):
+        load_bars(path, Reading(tz="UTC"))
+    assert np.array_equal(load_bars(path, Reading(tz="UTC", scale=1e-9)).ohlc, table[PRICES].to_numpy())
 
 
 @pytest.mark.parametrize(
-    ("times", "words"),
+    ("times", "first"),
     [
-        (45293.9583 + np.arange(60) / 1440, "days of a spreadsheet"),
-        (20240102 + np.arange(60) // 30, "dates without separators"),
-        (202401021800 + np.arange(60), "dates without separators"),
-        (np.arange(60), "row numbers"),
+        (45293.75 + np.arange(60) / 1440, "2024-01-02T18:00"),
+        (20240102180000 + 100 * np.arange(60), "2024-01-02T18:00"),
+        (202401021800 + np.arange(60), "2024-01-02T18:00"),
     ],
 )
-def test_numbers_that_are_no_epoch_are_not_read_as_1970(tmp_path, times, words):
-    with pytest.raises(DataError, match=words):
-        notes(frame().assign(timestamp=times), tmp_path / "b.csv")
+def test_days_of_a_spreadsheet_and_dates_without_separators_are_times(tmp_path, times, first):
+    bars = load_bars(write(frame().assign(timestamp=times), tmp_path / "b.csv"), Reading(tz="UTC"))
+    assert bars.time[0] == np.datetime64(first) and bars.interval_s == 60
+
+
+def test_row_numbers_are_no_times(tmp_path):
+    with pytest.raises(DataError, match="row numbers"):
+        notes(frame().assign(timestamp=np.arange(60)), tmp_path / "b.csv")
 
 
 def test_an_export_that_changes_the_unit_of_its_times_is_read_by_size_and_named(tmp_path):
@@ -95,7 +101,9 @@ def test_times_that_the_file_calls_ends_are_named(tmp_path):
     assert "close_time holds the end of each bar" in notes(table, tmp_path / "b.csv", column_map={"time": "close_time"})
     table = frame().drop(columns="volume").assign(Up=1, Down=1)
     table["Date"], table["Time"] = table["timestamp"].dt.strftime("%Y-%m-%d"), table["timestamp"].dt.strftime("%H:%M")
-    assert "TradeStation" in notes(table.drop(columns="timestamp"), tmp_path / "t.csv")
+    table["Time"] = (table["timestamp"] + pd.Timedelta(minutes=1)).dt.strftime("%H:%M")
+    bars = load_bars(write(table.drop(columns="timestamp"), tmp_path / "t.csv"), Reading(tz="UTC"))
+    assert "TradeStation" in " ".join(bars.report.warnings) and bars.time[0] == table["timestamp"][0]
 
 
 def test_an_hour_that_the_clock_shows_twice_is_named_when_it_has_to_be_guessed(tmp_path):
@@ -111,7 +119,7 @@ def test_an_hour_that_the_clock_shows_twice_is_named_when_it_has_to_be_guessed(t
 def test_classes_that_differ_in_spelling_and_copies_with_other_labels_are_named(demo):
     prices = demo.windows.prices[[0, 1, 2, 3, 0]]
     found = " ".join(windows_from_arrays(prices, ["Up", "up", "down", "up", "down"]).report.warnings)
-    assert "Up (1), up (2) differ only in their spelling" in found and "--class 'Up'='up'" in found
+    assert "Up (1), up (2) differ only in their spelling and are joined as up" in found
     assert "2 windows have the prices of another window and a different label" in found
 
 
@@ -128,26 +136,48 @@ def labels_of(demo, lengths, ends_at=0):
 
 
 @pytest.mark.parametrize("ends_at", [0, 1], ids=["end of the last bar", "start of the last bar"])
-def test_an_end_time_that_is_not_used_is_named(demo, tmp_path, ends_at):
+def test_the_length_of_labelled_intervals_is_used_or_asked_about(demo, tmp_path, ends_at):
     path = tmp_path / "l.csv"
     labels_of(demo, [105] * 12, ends_at).to_csv(path, index=False)
     assert not load_windows(path, Reading(tz="UTC"), demo.bars).report.warnings
     labels_of(demo, [105] * 6 + [40, 60, 90, 20, 80, 75], ends_at).to_csv(path, index=False)
-    found = " ".join(load_windows(path, Reading(tz="UTC"), demo.bars).report.warnings)
-    assert "end_time is not used" in found and "6 of 12" in found and "--window-bars" in found
+    with pytest.raises(OpenQuestions, match=r"intervals have (20|19) to 10[45] bars.*--lengths center"):
+        load_windows(path, Reading(tz="UTC"), demo.bars)
+    first = demo.windows.position[:12]
+    assert np.array_equal(load_windows(path, Reading(tz="UTC", lengths="start"), demo.bars).position, first)
+    middle = load_windows(path, Reading(tz="UTC", lengths="center"), demo.bars).position
+    assert np.abs(middle[6:] - (first[6:] + np.array([40, 60, 90, 20, 80, 75]) // 2 - 52)).max() <= 1
+    with pytest.raises(DataError, match="all windows of a run have one length"):
+        load_windows(path, Reading(tz="UTC", lengths="refuse"), demo.bars)
 
 
-def test_a_lone_end_time_says_how_it_is_read(demo, tmp_path):
+@pytest.mark.parametrize("length", [30, 60])
+def test_intervals_of_one_other_length_are_windows_of_that_length(demo, tmp_path, length):
+    path = tmp_path / "l.csv"
+    labels_of(demo, [length] * 12).to_csv(path, index=False)
+    windows = load_windows(path, Reading(tz="UTC", ends="exclusive"), demo.bars)
+    assert windows.bars == length and np.array_equal(windows.position, demo.windows.position[:12])
+    with pytest.raises(OpenQuestions, match="--ends inclusive"):
+        load_windows(path, Reading(tz="UTC"), demo.bars)
+
+
+def test_a_lone_end_time_is_asked_about(demo, tmp_path):
     path = tmp_path / "l.csv"
     labels_of(demo, [105] * 12, 1).drop(columns="start_time").to_csv(path, index=False)
-    windows = load_windows(path, Reading(tz="UTC"), demo.bars)
-    assert np.array_equal(windows.position, demo.windows.position[:12])
-    assert any("end_time is read as the start of its last bar" in note for note in windows.report.warnings)
+    with pytest.raises(OpenQuestions, match="moment after the last bar, or that bar itself"):
+        load_windows(path, Reading(tz="UTC"), demo.bars)
+    for ends, first in (("inclusive", demo.windows.position[:12]), ("exclusive", demo.windows.position[:12] - 1)):
+        windows = load_windows(path, Reading(tz="UTC", ends=ends), demo.bars)
+        assert np.array_equal(windows.position, first)
 
 
-def test_rows_that_label_single_bars_are_named(demo, tmp_path):
+def test_rows_that_label_single_bars_become_windows_only_when_the_user_says_so(demo, tmp_path):
     path = tmp_path / "l.csv"
     times = pd.Series(demo.bars.time[200:260]).astype(str)
-    pd.DataFrame({"timestamp": times, "label": ["up", "down"] * 30}).to_csv(path, index=False)
-    found = " ".join(load_windows(path, Reading(tz="UTC"), demo.bars).report.warnings)
-    assert "label a single bar" in found
+    runs = ["up"] * 15 + ["none"] * 5 + ["down"] * 15 + ["none"] * 10 + ["up"] * 15
+    pd.DataFrame({"timestamp": times, "label": runs}).to_csv(path, index=False)
+    with pytest.raises(OpenQuestions, match=r"labels a single bar. Runs of equal labels \(3 of down, up\)"):
+        load_windows(path, Reading(tz="UTC"), demo.bars)
+    windows = load_windows(path, Reading(tz="UTC", bar_labels="runs", ends="exclusive"), demo.bars)
+    assert windows.position.tolist() == [200, 220, 245] and windows.bars == 15
+    assert windows.label.tolist() == ["up", "down", "up"]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from moola_core.errors import DataError
-from moola_core.market.demo import _bars_frame, _windows_frame
+from moola_core.market.frames import bars_frame, windows_frame
 from moola_core.market.known import first_bars, known_windows
 from moola_core.market.unlabelled import LEAST_WINDOWS, as_windows, candidates, reach_bars, refuse_too_few
 from moola_core.specs import Pretrain, change
@@ -22,13 +22,13 @@ def written(folder, name, table):
 
 
 def untimed(windows):
-    return _windows_frame(windows).drop(columns="start_time", errors="ignore")
+    return windows_frame(windows).drop(columns="start_time", errors="ignore")
 
 
 def test_windows_anywhere_in_the_data_folder_and_labels_of_these_bars_are_known(demo, tmp_path):
     half = demo.windows.select(np.arange(0, len(demo.windows), 2))
     data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
-    bars = written(elsewhere, "bars.parquet", _bars_frame(demo.bars))
+    bars = written(elsewhere, "bars.parquet", bars_frame(demo.bars))
     far = written(data / "a" / "b", "cut.parquet", untimed(half))
     found = known_windows(demo.bars, bars, data)
     assert list(found.files) == [far.resolve()] and not found.unread
@@ -44,8 +44,8 @@ def test_windows_anywhere_in_the_data_folder_and_labels_of_these_bars_are_known(
 def test_labels_without_prices_do_not_count_for_bars_of_another_folder(demo, tmp_path):
     """Their times lie in these bars too, but they were made for others."""
     data = tmp_path / "data"
-    ours = written(data / "ours", "bars.parquet", _bars_frame(demo.bars))
-    written(data / "theirs", "bars.parquet", _bars_frame(demo.bars))
+    ours = written(data / "ours", "bars.parquet", bars_frame(demo.bars))
+    written(data / "theirs", "bars.parquet", bars_frame(demo.bars))
     times = pd.DataFrame({"start_time": demo.bars.time[demo.windows.position].astype(str), "label": demo.windows.label})
     (data / "theirs" / "labels.csv").write_text(times.assign(start_time=times["start_time"] + "Z").to_csv(index=False))
     assert known_windows(demo.bars, data / "theirs" / "bars.parquet", data).files
@@ -55,7 +55,7 @@ def test_labels_without_prices_do_not_count_for_bars_of_another_folder(demo, tmp
 
 
 def test_a_label_file_that_cannot_be_read_is_named(demo, tmp_path):
-    bars = written(tmp_path, "bars.parquet", _bars_frame(demo.bars))
+    bars = written(tmp_path, "bars.parquet", bars_frame(demo.bars))
     table = untimed(demo.windows)
     table.loc[3, "expansion_end"] = 1000
     path = written(tmp_path, "windows.parquet", table)

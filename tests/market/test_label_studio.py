@@ -140,7 +140,7 @@ def test_annotators_who_disagree_without_ground_truth_are_counted_and_refused(lo
         first = annotation(choice(KINDS[i % 2]))
         return [first, annotation(choice(KINDS[1 - i % 2]))] if i < 3 else [first]
 
-    with pytest.raises(DataError, match=r"3 tasks \(id 1, 2, 3\).*different classes.*Mark one annotation") as caught:
+    with pytest.raises(DataError, match=r"3 tasks \(id 1, 2, 3\).*different classes.*--annotator majority") as caught:
         load(make)
     assert caught.value.exit_status == 2
     assert len(load(make, repair="drop")) == 5

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moola_core.market.tables import parse_times
+from moola_core.market.times import parse_times
 from moola_core.specs import Reading
 
 

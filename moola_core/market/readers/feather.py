@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.feather
 
 from moola_core.market.readers.reader import READERS, Header, Reader
+from moola_core.specs import Reading
 
 
 @READERS.register("feather")
@@ -16,11 +17,11 @@ class Feather(Reader):
 
     suffixes = (".feather", ".arrow")
 
-    def header(self, path: Path) -> Header:
+    def header(self, path: Path, reading: Reading) -> Header:
         table = pyarrow.feather.read_table(path, memory_map=True)
         return Header(list(table.column_names), table.num_rows)
 
-    def table(self, path: Path) -> pd.DataFrame:
+    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
         return pyarrow.feather.read_table(path).to_pandas()
 
     def write(self, table: pd.DataFrame, path: Path) -> None:

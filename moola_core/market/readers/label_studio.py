@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,19 @@ import pandas as pd
 
 from moola_core.errors import DataError
 from moola_core.market import tables
-from moola_core.market.checks import SHOWN
+from moola_core.market.questions import Asking
+from moola_core.market.readers import annotators
+from moola_core.market.readers.annotators import named
+from moola_core.market.readers.flat_tasks import is_export, tasks_of_rows
 from moola_core.market.readers.reader import READERS, Header, Reader
 from moola_core.specs import Reading
 
 FROM_DATA = ("start_time", "end_time", "grade", "source")
 _POINTER = re.compile(r"expansion|pointer", re.IGNORECASE)
-_DISAGREE = "their annotations give different classes, and ground truth does not decide"
 _UNRELATED = "they hold several regions, and it is not clear which give the class and which the expansion"
 _SEVERAL = "one annotation gives several classes"
 _NO_CLASS = "they hold an expansion and no class"
 _FIX = {
-    _DISAGREE: "Mark one annotation of each task as ground truth, or delete the others.",
     _UNRELATED: "Export one task for each window, with one region for the class and one named expansion that overlaps it.",
     _SEVERAL: "Give each task one class.",
     _NO_CLASS: "Give each task a choice or a region with its class.",
@@ -60,62 +61,43 @@ class _Region:
             return False
         return first <= end and start <= last
 
+    def holds(self, other: _Region) -> bool:
+        """Whether the middle of the other lies within this one."""
+        try:
+            first, last, start, end = (_moment(value) for value in (self.start, self.end, other.start, other.end))
+        except (TypeError, ValueError):
+            return False
+        return first <= (start + end) / 2 <= last or other.parent == self.key != ""
+
 
 @READERS.register("label_studio")
 class LabelStudio(Reader):
-    """A JSON export of Label Studio, whose fields are fixed."""
+    """A JSON or JSON-MIN export of Label Studio, whose fields are fixed."""
 
     suffixes = (".json",)
     holds = ("labels",)
     maps_columns = False
 
-    def header(self, path: Path) -> Header:
-        table, _ = self.labels(path, Reading(repair="drop"))
+    def header(self, path: Path, reading: Reading) -> Header:
+        tasks = _tasks(path)
+        try:
+            table, _ = read_tasks(tasks, reading.model_copy(update={"repair": "drop"}), Asking(str(path)))
+        except DataError:  # an export all the same; reading it says what is wrong with it
+            return Header(["window_id", "label", "start_time"], len(tasks))
         return Header([str(column) for column in table.columns], len(table))
 
-    def table(self, path: Path) -> pd.DataFrame:
-        return self.labels(path, Reading())[0]
+    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+        return self.labels(path, reading)[0]
 
     def labels(self, path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
-        """One row for each labelled task, and notes on what was left out or decided.
+        """One row for each labelled window, and notes on what was left out or decided.
 
-        A skipped annotation is no label, and one marked as ground truth goes before all others. Raises DataError with the count
-        and the first tasks where annotators disagree or regions cannot be told apart; with repair `drop` such tasks are left out.
+        A task with a start_time is one window; of any other, each region that is no expansion is one. A skipped annotation is no
+        label, and one marked as ground truth goes before all others. Raises DataError with the count and the first tasks whose
+        regions cannot be told apart; with repair `drop` such tasks are left out.
         """
-        rows: list[dict[str, Any]] = []
-        unclear: dict[str, list[str]] = defaultdict(list)
-        skipped, several_spans = [], []
-        for number, task in enumerate(_tasks(path)):
-            name = str(task.get("id", number))
-            annotations = [item for item in _list(task.get("annotations")) if isinstance(item, dict)]
-            kept = [item for item in annotations if not (item.get("was_cancelled") or item.get("skipped"))]
-            if annotations and not kept:
-                skipped.append(name)
-            try:
-                row, several = _agreed(kept)
-            except _UnclearTask as error:
-                unclear[str(error)].append(name)
-                continue
-            data = task.get("data")
-            if row is None or not isinstance(data, dict):
-                continue
-            several_spans += [name] * several
-            own = {key: data[key] for key in FROM_DATA if key in data}
-            rows.append({"window_id": str(data.get("window_id", name))} | row | own)
-        notes = _answer(unclear, reading, str(path))
-        if skipped:
-            notes.append(f"{_named(skipped)} were skipped by the annotators and have no label.")
-        if several_spans:
-            notes.append(
-                f"{_named(several_spans)} have several annotations with one class and different expansions; the last is used."
-            )
-        if not any("start_time" in row or "end_time" in row for row in rows):
-            raise DataError(
-                "no annotated task with a start_time in its data.",
-                where=str(path),
-                hint="Give each task data.start_time and a choice.",
-            )
-        return pd.DataFrame(rows), notes
+        with Asking(str(path)) as asking:
+            return read_tasks(_tasks(path), reading, asking)
 
     def write(self, table: pd.DataFrame, path: Path) -> None:
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
@@ -141,56 +123,127 @@ def _choice(control: str, value: Any) -> dict[str, Any]:
 
 def _tasks(path: Path) -> list[dict[str, Any]]:
     try:
-        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(
             f"cannot be read as JSON: {error}.", where=str(path), hint="Export it from Label Studio as JSON."
         ) from None
-    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+    if not is_export(values):
         raise DataError(
             "not a Label Studio export, which is a list of tasks.",
             where=str(path),
             hint="Export it from Label Studio as JSON.",
         )
-    return tasks
+    return values if any("annotations" in task for task in values) else tasks_of_rows(values, str(path))
+
+
+def read_tasks(tasks: list[dict[str, Any]], reading: Reading, asking: Asking) -> tuple[pd.DataFrame, list[str]]:
+    """One row for each window that the tasks label, and notes; where annotators disagree, asks whose labels count."""
+    rows: list[dict[str, Any]] = []
+    unclear: dict[str, list[str]] = defaultdict(list)
+    skipped, several_spans, disagreeing = [], [], []
+    people: Counter[str] = Counter()
+    for number, task in enumerate(tasks):
+        name = str(task.get("id", number))
+        annotations = [item for item in _list(task.get("annotations")) if isinstance(item, dict)]
+        kept = [item for item in annotations if not (item.get("was_cancelled") or item.get("skipped"))]
+        if annotations and not kept:
+            skipped.append(name)
+        data = task.get("data")
+        if not isinstance(data, dict):
+            continue
+        whole = any(key in data for key in ("start_time", "end_time"))
+        try:
+            given = [
+                (person_of(item) or str(i), rows_of(_list(item.get("result")), name, whole))
+                for i, item in enumerate(_truth(kept), start=1)
+            ]
+        except _UnclearTask as error:
+            unclear[str(error)].append(name)
+            continue
+        taken, clash, differ = annotators.agreed([one for one in given if one[1]], reading.annotator)
+        if clash and reading.annotator is None:
+            disagreeing.append(name)
+            people.update(person for person, labelled in given if labelled)
+        several_spans += [name] * differ
+        if not (clash and reading.annotator is None and reading.repair != "refuse"):
+            own = {key: data[key] for key in FROM_DATA if key in data}
+            base = {"window_id": str(data["window_id"])} if "window_id" in data and whole else {}
+            rows += [row | base | own for row in taken]
+    notes = _answer(unclear, reading, asking.where)
+    if disagreeing and reading.repair == "refuse":
+        asking.ask(annotators.whose(disagreeing, people))
+    elif disagreeing:
+        notes.append(f"{named(disagreeing)} cannot be used: their annotators give different classes.")
+    if skipped:
+        notes.append(f"{named(skipped)} were skipped by the annotators and have no label.")
+    if several_spans:
+        notes.append(
+            f"{named(several_spans)} have several annotations with one class and different expansions; the last is used."
+        )
+    asking.close()
+    if not rows:
+        raise DataError(
+            "no annotated task with a start_time in its data, and no labelled regions.",
+            where=asking.where,
+            hint="Label regions of the series, or give each task data.start_time and a choice.",
+        )
+    return pd.DataFrame(rows), notes
+
+
+def _truth(annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The annotations that are marked as ground truth, or all where none is."""
+    return [item for item in annotations if item.get("ground_truth")] or annotations
+
+
+def person_of(annotation: dict[str, Any]) -> str:
+    who = annotation.get("completed_by", annotation.get("id", ""))
+    return str(who.get("email") or who.get("id") if isinstance(who, dict) else who)
+
+
+def rows_of(results: list[Any], task: str, whole: bool) -> list[dict[str, Any]]:
+    """The rows of one annotation: one for the `whole` task, or one for each region that is no expansion."""
+    if whole:
+        row = _row(results)
+        return [{"window_id": task} | row] if row is not None else []
+    results = [item for item in results if isinstance(item, dict)]
+    choices, _ = _choices(results)
+    regions = [_region(item, choices) for item in results if _list(_value(item).get("timeserieslabels"))]
+    patterns = [region for region in regions if not region.is_pointer]
+    pointers = [region for region in regions if region.is_pointer]
+    own = {region.choice for region in patterns if region.choice}
+    by_choice = len({region.label for region in patterns}) == 1 and len(own) > 1
+    rows = []
+    for number, region in enumerate(patterns):
+        inside = [pointer for pointer in pointers if region.holds(pointer)]
+        if len(inside) > 1:
+            raise _UnclearTask(_UNRELATED)
+        row = {
+            "window_id": f"{task}-{region.key or number}",
+            "label": region.choice if by_choice else region.label,
+            "start_time": region.start,
+            "end_time": region.end,
+        }
+        row |= {"expansion_start": inside[0].start, "expansion_end": inside[0].end} if inside else {}
+        rows.append(row)
+    if pointers and not patterns:
+        raise _UnclearTask(_NO_CLASS)
+    return rows
 
 
 def _answer(unclear: dict[str, list[str]], reading: Reading, where: str) -> list[str]:
     """Notes on the tasks left out, where the reading drops what is bad; raises DataError otherwise."""
-    lines = [f"{_named(names)} cannot be used: {rule}." for rule, names in unclear.items()]
-    if lines and reading.repair != "drop":
+    lines = [f"{named(names)} cannot be used: {rule}." for rule, names in unclear.items()]
+    if lines and reading.repair == "refuse":
         fixes = " ".join(_FIX[rule] for rule in unclear)
         raise DataError(" ".join(lines), where=where, hint=f"{fixes} With --repair drop these tasks are left out.")
     return lines
 
 
-def _named(names: list[str]) -> str:
-    listed = f"{', '.join(names[:SHOWN])}{', …' if len(names) > SHOWN else ''}"
-    return f"{len(names)} task{'s' if len(names) > 1 else ''} (id {listed})"
-
-
-def _agreed(annotations: list[dict[str, Any]]) -> tuple[dict[str, Any] | None, bool]:
-    """The row that a task's annotations give, None without a label, and whether one of several expansions was taken."""
-    truth = [item for item in annotations if item.get("ground_truth")]
-    rows = [row for item in (truth or annotations) if (row := _row(_list(item.get("result")))) is not None]
-    if not rows:
-        return None, False
-    if len({row["label"] for row in rows}) > 1:
-        raise _UnclearTask(_DISAGREE)
-    return rows[-1], any(row != rows[-1] for row in rows)
-
-
 def _row(results: list[Any]) -> dict[str, Any] | None:
     """Label, expansion and grade of one annotation; None when nothing is labelled in it."""
     results = [item for item in results if isinstance(item, dict)]
-    choices: dict[str, list[str]] = defaultdict(list)  # by the id of their region, or of the choice itself
-    grades = []
-    for item in results:
-        names = [str(choice) for choice in _list(_value(item).get("choices"))]
-        if str(item.get("from_name", "")).lower() in tables.ALIASES["grade"]:
-            grades += names
-        else:
-            choices[str(item.get("id", ""))] += names
+    choices, grades = _choices(results)
     regions = [_region(item, choices) for item in results if _list(_value(item).get("timeserieslabels"))]
     relations = {
         frozenset((str(item.get("from_id")), str(item.get("to_id"))))
@@ -206,6 +259,19 @@ def _row(results: list[Any]) -> dict[str, Any] | None:
     span = (pointer.start, pointer.end) if pointer else (None, None)
     row = {"label": label, "expansion_start": span[0], "expansion_end": span[1]}
     return row | {"grade": grades[0]} if grades else row
+
+
+def _choices(results: list[dict[str, Any]]) -> tuple[dict[str, list[str]], list[str]]:
+    """The classes that were chosen, by the id of their region or of the choice itself, and the grades."""
+    choices: dict[str, list[str]] = defaultdict(list)
+    grades: list[str] = []
+    for item in results:
+        names = [str(choice) for choice in _list(_value(item).get("choices"))]
+        if str(item.get("from_name", "")).lower() in tables.LABEL_NAMES["grade"]:
+            grades += names
+        else:
+            choices[str(item.get("id", ""))] += names
+    return choices, grades
 
 
 def _region(item: dict[str, Any], choices: dict[str, list[str]]) -> _Region:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from moola_core.market.readers.layout import Layout
 from moola_core.market.readers.reader import READERS, Header, Reader
+from moola_core.specs import Reading
 
 
 @READERS.register("parquet")
@@ -16,12 +19,21 @@ class Parquet(Reader):
 
     suffixes = (".parquet", ".pq")
 
-    def header(self, path: Path) -> Header:
+    def header(self, path: Path, reading: Reading) -> Header:
         with pq.ParquetFile(path) as file:
             return Header(list(file.schema_arrow.names), file.metadata.num_rows)
 
-    def table(self, path: Path) -> pd.DataFrame:
+    def layout(self, path: Path, reading: Reading) -> Layout:
+        """The columns, and as the title what moola wrote about them."""
+        schema = pq.read_schema(path)
+        marks = {name.decode(): value.decode() for name, value in (schema.metadata or {}).items() if name == b"moola"}
+        return Layout("parquet", tuple(schema.names), title=marks.get("moola", ""))
+
+    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
         return pq.read_table(path).to_pandas()
 
     def write(self, table: pd.DataFrame, path: Path) -> None:
-        table.to_parquet(path, index=False)
+        """Write the table; what stands in its attribute `moola` is written too, and is the title of the layout."""
+        content = pa.Table.from_pandas(table, preserve_index=False)
+        marks = {"moola": table.attrs["moola"]} if "moola" in table.attrs else {}
+        pq.write_table(content.replace_schema_metadata((content.schema.metadata or {}) | marks), path)

@@ -10,7 +10,9 @@ from typing import ClassVar, NamedTuple
 import pandas as pd
 
 from moola_core.errors import DataError, MoolaError
-from moola_core.market.tables import rename
+from moola_core.market.readers.layout import Layout
+from moola_core.market.settings import load_reading
+from moola_core.market.tables import LABEL_NAMES, rename
 from moola_core.registry import Registry
 from moola_core.specs import Reading
 
@@ -52,11 +54,11 @@ class Reader(ABC):
     maps_columns: ClassVar[bool] = True
 
     @abstractmethod
-    def header(self, path: Path) -> Header:
+    def header(self, path: Path, reading: Reading) -> Header:
         """The column names and, where it is cheap to know, the number of rows."""
 
     @abstractmethod
-    def table(self, path: Path) -> pd.DataFrame:
+    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
         """The rows of the file under the names that the file gives them."""
 
     @abstractmethod
@@ -65,7 +67,11 @@ class Reader(ABC):
 
     def labels(self, path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
         """The rows under our column names, one for each window, and notes on what was decided or left out."""
-        return rename(self.table(path), reading), []
+        return rename(self.table(path, reading), reading, LABEL_NAMES), []
+
+    def layout(self, path: Path, reading: Reading) -> Layout:
+        """What the file looks like before its values are read; a source of bars is recognised by it."""
+        return Layout(self.suffixes[0].strip("."), tuple(self.header(path, reading).columns))
 
 
 READERS: Registry[type[Reader]] = Registry("file format", "moola.readers")
@@ -115,15 +121,15 @@ def _that_can_read(readers: list[Reader], path: Path) -> Iterator[Reader]:
         yield reader
 
 
-def _header_by(reader: Reader, path: Path) -> Header:
+def _header_by(reader: Reader, path: Path, reading: Reading | None = None) -> Header:
     """The header of a file. Raises DataError when it cannot be read."""
     try:
-        return reader.header(path)
+        return reader.header(path, reading or load_reading(path))
     except Exception as error:
         raise _unreadable(error, path) from error
 
 
-def read_header(path: str | Path) -> Header:
+def read_header(path: str | Path, reading: Reading | None = None) -> Header:
     """The column names and, where it is cheap to know, the number of rows of a file.
 
     Raises
@@ -131,10 +137,20 @@ def read_header(path: str | Path) -> Header:
     DataError
         When there is no such file, its format is unknown, or it is damaged.
     """
-    return _header_by(reader_of(path), Path(path))
+    return _header_by(reader_of(path), Path(path), reading)
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_layout(path: str | Path, reading: Reading) -> Layout:
+    """What a file looks like before its values are read. Raises DataError as :func:`read_table` does."""
+    path = Path(path)
+    reader = reader_of(path)
+    try:
+        return reader.layout(path, reading)
+    except Exception as error:
+        raise _unreadable(error, path) from error
+
+
+def read_table(path: str | Path, reading: Reading | None = None) -> pd.DataFrame:
     """The rows of a file under the names that the file gives them.
 
     Raises
@@ -145,7 +161,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     reader = reader_of(path)
     try:
-        return reader.table(path)
+        return reader.table(path, reading or load_reading(path))
     except Exception as error:
         raise _unreadable(error, path) from error
 
@@ -164,6 +180,12 @@ def read_labels(path: str | Path, reading: Reading) -> tuple[pd.DataFrame, list[
         return reader.labels(path, reading)
     except Exception as error:
         raise _unreadable(error, path) from error
+
+
+def reader_name(path: str | Path) -> str:
+    """The name under which the reader of a file is registered."""
+    kind = type(reader_of(path))
+    return next(name for name, reader in READERS.items() if reader is kind)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

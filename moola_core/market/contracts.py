@@ -1,0 +1,125 @@
+"""Several instruments or contracts in one file: one is kept, or they are joined where the volume moves to the next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from moola_core.errors import DataError
+from moola_core.market import tables
+from moola_core.market.questions import Asking, Question
+from moola_core.specs import Reading
+
+MOST_ROLLS_FRAC = 0.01  # a column that changes more often names no contract
+_SPREAD = re.compile(r".+\d\s*[-:].+\d")
+SHOWN = 12
+
+
+def rolling_contract(table: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """`table` with another column as the contract where the one it has is constant and that one changes now and then."""
+    if "contract" not in table or len(raw) != len(table) or table["contract"].nunique(dropna=False) > 1:
+        return table, []
+    for column in raw.columns:
+        if tables.plain(column) not in tables.BAR_NAMES["contract"]:
+            continue
+        values = raw[column].astype(str).reset_index(drop=True)
+        changes = int((values[1:].to_numpy() != values[:-1].to_numpy()).sum())
+        if 0 < changes <= max(1, MOST_ROLLS_FRAC * len(values)):
+            return table.assign(contract=values.to_numpy()), [
+                f"Contracts are taken from {column}, which changes {changes} times."
+            ]
+    return table, []
+
+
+def one_series(
+    table: pd.DataFrame, times: np.ndarray, reading: Reading, where: str, asking: Asking
+) -> tuple[np.ndarray, list[str]]:
+    """Which rows [m] make one series, in their order, and notes; asks which contract, where several have bars at one time."""
+    every = np.arange(len(table))
+    if "contract" not in table:
+        return every, []
+    names = table["contract"].astype(str).to_numpy(object)
+    kinds = pd.unique(names)
+    if reading.contract:
+        if reading.contract not in kinds:
+            raise DataError(
+                f"no contract {reading.contract} in it; it has {_listed(kinds)}.",
+                where=where,
+                hint="Choose one of them with --contract.",
+            )
+        rows = np.flatnonzero(names == reading.contract)
+        return rows, [f"{len(rows)} bars of {reading.contract} are kept, of {len(names)}."] if len(kinds) > 1 else []
+    if len(kinds) < 2 or _in_turn(names, times):
+        return every, []
+    if reading.roll:
+        return _by_volume(table, names, times, where)
+    sizes = pd.Series(names).value_counts()
+    answers = {str(name): f"{count} bars" for name, count in sizes.head(SHOWN).items()}
+    outright = [name for name in kinds if not _SPREAD.fullmatch(name)]
+    joined = " To join contracts where the volume moves to the next, use --roll volume." if len(outright) > 1 else ""
+    asking.ask(
+        Question(
+            "contract",
+            f"It holds {len(sizes)} instruments at the same times: {_listed(kinds)}. Which one is meant?{joined}",
+            answers,
+            "--contract",
+        )
+    )
+    return np.flatnonzero(names == sizes.index[0]), []
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(str, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
+
+
+def _in_turn(names: np.ndarray, times: np.ndarray) -> bool:
+    """Whether each contract follows the one before it, with no two at one time and no way back."""
+    changes = int((names[1:] != names[:-1]).sum())
+    return (
+        changes == len(pd.unique(names)) - 1 and bool((np.diff(times).astype(np.int64) != 0).all()) and _monotone(times)
+    )
+
+
+def _monotone(times: np.ndarray) -> bool:
+    steps = np.diff(times).astype(np.int64)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _by_volume(table: pd.DataFrame, names: np.ndarray, times: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:
+    """The rows of the contract with the most volume of the day before, day by day and never back to an earlier one."""
+    if "volume" not in table:
+        raise DataError("--roll volume needs a column of volumes.", where=where, hint="Keep one with --contract.")
+    outright = np.array([not _SPREAD.fullmatch(name) for name in names])
+    frame = pd.DataFrame(
+        {"name": names, "day": times.astype("M8[D]"), "volume": pd.to_numeric(table["volume"], errors="coerce")}
+    )
+    volume = frame[outright].groupby(["day", "name"])["volume"].sum().unstack(fill_value=0)
+    last = frame[outright].groupby("name")["day"].max()
+    front, current = {}, ""
+    before = None
+    for day in volume.index:
+        base = volume.loc[day if before is None else before]
+        later = base if not current else base[(last[base.index] > last[current]) | (base.index == current)]
+        present = later[volume.loc[day, later.index] > 0]
+        if len(present):
+            current = str(present.idxmax())
+        front[day] = current
+        before = day
+    keep = outright & (names == frame["day"].map(front).to_numpy(object))
+    rows = np.flatnonzero(keep)
+    rows = rows[np.argsort(times[rows], kind="stable")]
+    rolls = int((names[rows][1:] != names[rows][:-1]).sum())
+    return rows, [
+        f"{len(pd.unique(names[rows]))} contracts are joined by volume, with {rolls} rolls; {len(names) - len(rows)} other bars are left out."
+    ]
+
+
+def back_adjusted(ohlc: np.ndarray, contract: np.ndarray) -> np.ndarray:
+    """Prices [n, 4] with those before each roll shifted by the jump from the last close to the next open."""
+    ohlc = ohlc.copy()
+    for roll in (np.flatnonzero(contract[1:] != contract[:-1]) + 1)[::-1]:
+        ohlc[:roll] += ohlc[roll, 0] - ohlc[roll - 1, 3]
+    return ohlc

@@ -1,0 +1,125 @@
+"""JSON: rows of bars or labels, as interfaces of exchanges and data frames write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from moola_core.errors import DataError
+from moola_core.market.readers.flat_tasks import is_export
+from moola_core.market.readers.layout import Layout
+from moola_core.market.readers.reader import READERS, Header, Reader
+from moola_core.market.readers.unnamed import name_columns
+from moola_core.specs import Reading
+
+SAMPLE_ROWS = 100
+DEEPEST = 4
+
+
+@READERS.register("json")
+class JsonRows(Reader):
+    """A list of objects or of lists, one for each row, at any place in the file; or one object or list a line."""
+
+    suffixes = (".json", ".jsonl", ".ndjson")
+
+    def layout(self, path: Path, reading: Reading) -> Layout:
+        return _layout(_rows(path), reading, str(path))
+
+    def header(self, path: Path, reading: Reading) -> Header:
+        rows = _rows(path)
+        return Header(list(_layout(rows, reading, str(path)).columns), len(rows))
+
+    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+        rows = _rows(path)
+        names = list(_layout(rows, reading, str(path)).columns)
+        table = pd.DataFrame(rows) if isinstance(rows[0], dict) else pd.DataFrame(rows, columns=names)
+        for column in table.columns:
+            if table[column].map(lambda value: isinstance(value, str)).any():
+                numbers = pd.to_numeric(table[column], errors="coerce")
+                table[column] = numbers if numbers.notna().all() else table[column]
+        return table
+
+    def write(self, table: pd.DataFrame, path: Path) -> None:
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        if path.suffix.lower() == ".json":
+            path.write_text(json.dumps(rows, default=str), encoding="utf-8")
+        else:
+            path.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows), encoding="utf-8")
+
+
+def _layout(rows: list[Any], reading: Reading, where: str) -> Layout:
+    if isinstance(rows[0], dict):
+        return Layout("json", tuple(dict.fromkeys(str(name) for row in rows[:SAMPLE_ROWS] for name in row)))
+    count = len(rows[0])
+    cells = tuple(tuple("" if cell is None else str(cell) for cell in row) for row in rows[:SAMPLE_ROWS])
+    names = reading.column_names or tuple(f"column {i + 1}" for i in range(count))
+    layout = name_columns(Layout("json", names[:count], header=False, rows=cells), reading, where)
+    if layout.columns == names[:count] and not reading.column_names:
+        raise DataError(
+            f"its rows are lists such as {', '.join(cells[0][:6])}, and what stands in them is not known.",
+            where=where,
+            hint="Name their parts with --columns time,open,high,low,close.",
+        )
+    return layout
+
+
+def _rows(path: Path) -> list[Any]:
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 or error.msg != "Extra data":
+            raise DataError(
+                f"cannot be read as JSON: {error}.", where=str(path), hint="Export the file again."
+            ) from None
+        values = [json.loads(line) for line in lines]
+    rows = None if is_export(values) else _list_of_rows(values, DEEPEST)
+    if rows is None:
+        raise DataError(
+            "holds no rows: a list of objects, or of lists of equal length.",
+            where=str(path),
+            hint='Write it as [{"time": …, "open": …, "high": …, "low": …, "close": …}, …].',
+        )
+    return rows
+
+
+def _list_of_rows(values: Any, depth: int) -> list[Any] | None:
+    """The list of rows in the values, at most `depth` levels down: the longest one; several of one level are no one table."""
+    if isinstance(values, list) and values:
+        if all(isinstance(row, dict) for row in values):
+            return values
+        if all(isinstance(row, list) and len(row) == len(values[0]) and len(row) > 1 for row in values):
+            return values if not any(isinstance(cell, list | dict) for cell in values[0]) else None
+    if isinstance(values, dict) and depth:
+        columns = {name: column for name, column in values.items() if isinstance(column, list)}
+        sizes = {len(column) for column in columns.values()}
+        if (
+            len(columns) >= 4
+            and len(sizes) == 1
+            and not any(isinstance(c, list | dict) for v in columns.values() for c in v)
+        ):
+            return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        if {"columns", "data"} <= values.keys() and isinstance(values["data"], list):  # pandas, orient="split"
+            index = values.get("index")
+            rows = [dict(zip(values["columns"], row, strict=True)) for row in values["data"]]
+            return [{"index": i} | row for i, row in zip(index, rows, strict=True)] if index else rows
+        if len(values) > 3 and all(
+            isinstance(row, dict) and row.keys() == next(iter(values.values())).keys() for row in values.values()
+        ):
+            first = next(iter(values.values()))
+            if all(not isinstance(cell, list | dict) for cell in first.values()) and "open" in {
+                str(k).lower() for k in first
+            }:
+                return [{"index": key} | row for key, row in values.items()]
+        tables = [column for column in values.values() if isinstance(column, dict)]
+        if len(tables) == len(values) > 3 and all(
+            column.keys() == tables[0].keys() for column in tables
+        ):  # orient="columns"
+            return [{name: values[name][key] for name in values} for key in tables[0]]
+        inner = [rows for value in values.values() if (rows := _list_of_rows(value, depth - 1))]
+        return max(inner, key=len) if len(inner) == 1 else None
+    return None

@@ -1,0 +1,150 @@
+"""Text files: CSV, TSV and whatever else separates its columns by a sign, plain or compressed."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from moola_core.errors import DataError
+from moola_core.market.questions import Asking
+from moola_core.market.readers.flat_tasks import decoded, is_regions, tasks_of_rows
+from moola_core.market.readers.label_studio import read_tasks
+from moola_core.market.readers.layout import DOTTED_DATE, Layout, footer, layout_of
+from moola_core.market.readers.reader import READERS, Header, Reader, suffix_of
+from moola_core.market.readers.unnamed import name_columns
+from moola_core.market.tables import LABEL_NAMES, rename
+from moola_core.specs import Reading
+
+SUFFIXES = (
+    *(".csv", ".txt", ".tsv", ".tab", ".prn", ".asc"),
+    *(".csv.gz", ".csv.zst", ".csv.gzip", ".csv.zip", ".txt.gz", ".tsv.gz", ".gz", ".zst", ".zip"),
+)
+HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 12
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZ": "bz2"}
+_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+@READERS.register("csv")
+class Text(Reader):
+    """Rows of text: comma, semicolon, tab or pipe; with or without a header; any encoding; plain or compressed."""
+
+    suffixes = SUFFIXES
+
+    def layout(self, path: Path, reading: Reading) -> Layout:
+        head, _ = _decoded(_bytes(path, HEAD_BYTES))
+        return name_columns(layout_of(_whole_lines(head), reading, str(path)), reading, str(path))
+
+    def header(self, path: Path, reading: Reading) -> Header:
+        return Header(list(self.layout(path, reading).columns))
+
+    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+        text, encoding = _bytes(path), "utf-8"
+        head, encoding = _decoded(text[:HEAD_BYTES])
+        if encoding != "utf-8":
+            text = text.decode(encoding, errors="replace").encode()
+            head = text[:HEAD_BYTES].decode("utf-8", errors="ignore")
+        layout = name_columns(layout_of(_whole_lines(head), reading, str(path)), reading, str(path))
+        for line in reversed(footer(text[-TAIL_BYTES:].decode("utf-8", errors="ignore"), layout)):
+            text = text[: text.rfind(line.encode())]
+        return _parse(text, layout, path)
+
+    def labels(self, path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+        table = self.table(path, reading)
+        if any(is_regions(decoded(c)) for c in table.head(50).to_numpy().ravel()):
+            rows = [{name: decoded(cell) for name, cell in row.items()} for row in table.to_dict("records")]
+            with Asking(str(path)) as asking:
+                return read_tasks(tasks_of_rows(rows, str(path)), reading, asking)
+        return rename(table, reading, LABEL_NAMES), []
+
+    def write(self, table: pd.DataFrame, path: Path) -> None:
+        separator = "\t" if suffix_of(path).startswith((".tsv", ".tab")) else ","
+        data = table.to_csv(index=False, sep=separator).encode("utf-8")
+        if path.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr(f"{path.stem}.csv", data)
+            return
+        endings = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd"}
+        with pa.output_stream(path, compression=endings.get(path.suffix.lower())) as stream:
+            stream.write(data)
+
+
+def _parse(text: bytes, layout: Layout, path: Path) -> pd.DataFrame:
+    """The rows below the header. Digits with a leading zero, such as 0930, stay text, and so do dates such as 02.01.2024."""
+    as_text = {
+        name: str
+        for i, name in enumerate(layout.columns)
+        if any(re.fullmatch(r"0\d+", row[i]) or DOTTED_DATE.match(row[i]) for row in layout.rows)
+    }
+    try:
+        return pd.read_csv(
+            io.BytesIO(text),
+            sep=r"\s+" if layout.separator == " " else layout.separator,
+            header=None,
+            names=list(layout.columns),
+            skiprows=layout.before,
+            decimal=layout.decimal,
+            thousands=layout.thousands,
+            skipinitialspace=True,
+            skip_blank_lines=True,
+            comment="#" if any("#" in row[0] for row in layout.rows) else None,
+            dtype=as_text,
+            low_memory=False,
+        )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=list(layout.columns))
+    except pd.errors.ParserError as error:
+        raise DataError(
+            f"its rows do not have the same columns: {str(error).rpartition('error: ')[2].strip().rstrip('.')}.",
+            where=str(path),
+            hint="Correct that line, or export the file again.",
+        ) from None
+
+
+def _bytes(path: Path, most: int = -1) -> bytes:
+    """The content, decompressed as its first bytes say; the first `most` bytes of it where that is given."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PK\x03\x04":
+        with zipfile.ZipFile(path) as archive:
+            members = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
+            if len(members) != 1:
+                raise DataError(
+                    f"an archive of {len(members)} files: {', '.join(members[:5])}.",
+                    where=str(path),
+                    hint="Unpack it, and keep one file of bars or labels in each archive.",
+                )
+            with archive.open(members[0]) as member:
+                return member.read(most) if most > 0 else member.read()
+    compression = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
+    with pa.input_stream(str(path), compression=compression) as stream:
+        return stream.read(most) if most > 0 else stream.read()
+
+
+def _decoded(head: bytes) -> tuple[str, str]:
+    """The first bytes as text, and their encoding. Raises DataError when they are no text."""
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return head.decode(encoding, errors="ignore"), encoding
+    if b"\x00" not in head:
+        try:
+            return head.decode("utf-8"), "utf-8"
+        except UnicodeDecodeError as error:
+            if error.start > len(head) - 4:  # cut within a character
+                return head[: error.start].decode("utf-8"), "utf-8"
+        if not any(byte < 9 for byte in head):
+            return head.decode("cp1252", errors="replace"), "cp1252"  # the table itself is written in ASCII
+    halves = head[::2].count(0), head[1::2].count(0)
+    if max(halves) > 0.4 * len(head) / 2 and min(halves) == 0:
+        encoding = "utf-16-be" if halves[0] else "utf-16-le"
+        return head.decode(encoding, errors="ignore"), encoding
+    raise ValueError("it is no text")
+
+
+def _whole_lines(head: str) -> str:
+    """The text up to its last line end, if it has one."""
+    return head[: head.rfind("\n") + 1] or head

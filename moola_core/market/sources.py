@@ -1,0 +1,182 @@
+"""What a file of bars says: its rows under our names, in order, with UTC start times; what it leaves open is asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import available_timezones
+
+import numpy as np
+import pandas as pd
+
+from moola_core.errors import DataError
+from moola_core.market import contracts, readers, stamps, tables, times, vendors, zones
+from moola_core.market.questions import Asking, Question, which_zone
+from moola_core.specs import Reading
+
+PRICES = ("open", "high", "low", "close")
+FIXED_POINT = 1e9
+_ZONE = re.compile(r"\b[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+\b")
+_SIZES = {"K": 1e3, "M": 1e6, "B": 1e9}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Rows of a file as bars: time [n] datetime64[ns] UTC starts, ohlc [n, 4], volume [n] and contract [n] where there are any."""
+
+    time: np.ndarray
+    ohlc: np.ndarray
+    volume: np.ndarray | None
+    contract: np.ndarray | None
+    notes: tuple[str, ...]
+    reader: str = ""
+    confidence: float = 1.0
+
+
+def read(path: str | Path, reading: Reading, asking: Asking) -> Source:
+    """The file as a `Source`. Raises DataError when it holds no bars; questions go to `asking`."""
+    where = str(path)
+    layout = readers.read_layout(path, reading)
+    name, vendor, confidence, reason = vendors.recognise(layout)
+    asking.reader, asking.confidence = name, confidence
+    raw = tables.of_one_level(readers.read_table(path, reading)).reset_index(drop=False)
+    raw = (
+        raw.drop(columns="index")
+        if "index" in raw and isinstance(raw.index, pd.RangeIndex) and _is_count(raw["index"])
+        else raw
+    )
+    own_names = [str(column) for column in raw.columns]
+    raw, time_name = times.one_column(raw, reading)
+    mapped = reading.column_map | ({"time": time_name} if time_name else {})
+    table = tables.rename(raw, reading.model_copy(update={"column_map": mapped}))
+    tables.require(table, ("time", *PRICES), where, own_names)
+    if not len(table):
+        raise DataError("no bars in it.", where=where, hint="Export the file again.")
+    table, notes = contracts.rolling_contract(table, raw)
+    moments = times.parse(table["time"], reading.date_order or vendor.date_order, where, asking)
+    rows, contract_notes = contracts.one_series(table, moments.times, reading, where, asking)
+    table, clock, order_notes = _in_order(table.iloc[rows].reset_index(drop=True), moments.times[rows])
+    stamp, stamp_notes = stamps.stamp(clock, time_name, vendor, reading.stamp, asking)
+    trusted = vendor.stamp in (None, stamp) and all(question.id != "stamp" for question in asking.questions)
+    if stamp == "end":
+        clock = clock - np.timedelta64(int(np.nan_to_num(stamps.interval_s(clock)) * 1e9), "ns")
+    zone_notes: list[str] = []
+    if not moments.absolute:
+        in_title = [zone for zone in _ZONE.findall(layout.title) if zone in available_timezones()]
+        zone = moments.zone or (in_title or [None])[0] or zones.of_name(time_name)
+        clock, zone_notes = _in_utc(clock, zone, vendor.tz if trusted else None, reading, asking)
+    ohlc, scale_notes = _prices(table, vendor, reading, where, asking)
+    contract = table["contract"].astype(str).to_numpy(object) if "contract" in table else None
+    if reading.adjust and contract is not None:
+        ohlc = contracts.back_adjusted(ohlc, contract)
+    return Source(
+        clock,
+        ohlc,
+        _volume(table["volume"]) if "volume" in table else None,
+        contract,
+        (
+            *(
+                [f"Read as {name}: {reason}."]
+                if confidence > vendors.LEAST_SCORE and (stamp_notes or zone_notes)
+                else []
+            ),
+            *(
+                *layout.notes,
+                *moments.notes,
+                *notes,
+                *order_notes,
+                *contract_notes,
+                *stamp_notes,
+                *zone_notes,
+                *scale_notes,
+            ),
+        ),
+        name,
+        confidence,
+    )
+
+
+def _is_count(values: pd.Series) -> bool:
+    return pd.api.types.is_integer_dtype(values) and bool((values.to_numpy() == np.arange(len(values))).all())
+
+
+def _in_order(table: pd.DataFrame, clock: np.ndarray) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """The rows from the oldest to the newest, where the file has them the other way round."""
+    steps = np.diff(clock).astype(np.int64)
+    if len(clock) < 2 or np.isnat(clock).any() or not ((steps <= 0).all() and (steps < 0).any()):
+        return table, clock, []
+    return (
+        table.iloc[::-1].reset_index(drop=True),
+        clock[::-1],
+        ["The bars run from the newest to the oldest; they are turned round."],
+    )
+
+
+def _in_utc(
+    clock: np.ndarray, written: str | None, usual: str | None, reading: Reading, asking: Asking
+) -> tuple[np.ndarray, list[str]]:
+    """Naive times in UTC: by what the user set, the zone `written` in the file, the `usual` one of its source, or the sessions; else asked.
+
+    A source's usual zone that the sessions contradict is asked about too.
+    """
+    zone, why = reading.tz or written, ""
+    if zone is None:
+        zone, why = zones.of_sessions(clock)
+        if usual and zone and not np.array_equal(*(zones.to_utc(clock, one, asking.where)[0] for one in (usual, zone))):
+            zone = None
+        elif usual:
+            zone, why = usual, "its source writes them so"
+    if zone is None:
+        asking.ask(which_zone(times.example(clock)))
+    utc, notes = zones.to_utc(clock, zone or "UTC", asking.where)
+    because = f", because {why}" if why else ""
+    return utc, [f"Times are read as {zone}{because}."] * bool(zone and not reading.tz) + notes
+
+
+def _prices(
+    table: pd.DataFrame, vendor: vendors.Vendor, reading: Reading, where: str, asking: Asking
+) -> tuple[np.ndarray, list[str]]:
+    """Prices [n, 4]; whole numbers in a fixed-point scale are multiplied by it. Raises DataError for text that is no number."""
+    if reading.repair == "refuse":
+        for column in PRICES:
+            _refuse_text(table[column], column, where)
+    columns = [pd.to_numeric(table[column], errors="coerce").to_numpy(float, na_value=np.nan) for column in PRICES]
+    ohlc = np.ascontiguousarray(np.stack(columns, axis=1))
+    whole = all(pd.api.types.is_integer_dtype(table[column]) for column in PRICES)
+    scale = reading.scale or (vendor.scale if whole else None)
+    if scale is None and whole and len(ohlc) and float(np.median(np.abs(ohlc[:, 3]))) >= FIXED_POINT:
+        number = int(table["close"].iloc[0])
+        answers = {"1e-9": f"{number} is {number / 1e9:,.9g}", "1": f"{number} is {number:,}"}
+        asking.ask(Question("scale", f"Its prices are whole numbers such as {number}.", answers, "--scale", True))
+    if scale in (None, 1.0):
+        return ohlc, []
+    digits = max(0, -int(np.floor(np.log10(scale))))
+    return np.round(ohlc * scale, digits), [f"Prices are whole numbers and are multiplied by {scale:g}."]
+
+
+def _refuse_text(values: pd.Series, column: str, where: str) -> None:
+    if pd.api.types.is_numeric_dtype(values):
+        return
+    bad = np.flatnonzero(
+        pd.to_numeric(values, errors="coerce").isna() & values.notna() & (values.astype(str).str.strip() != "")
+    )
+    if len(bad):
+        raise DataError(
+            f"the {column} in row {bad[0]} is {str(values.iloc[bad[0]])!r}, which is no number"
+            + (f", and so are {len(bad) - 1} others." if len(bad) > 1 else "."),
+            where=where,
+            hint="Set the decimal mark with --decimal, correct the rows, or read with --repair drop.",
+        )
+
+
+def _volume(values: pd.Series) -> np.ndarray:
+    """Volumes [n]; 1.2K is 1200."""
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan, copy=True)
+    if pd.api.types.is_numeric_dtype(values):
+        return numbers
+    texts = values.astype("str").str.strip().str.upper()
+    for sign, size in _SIZES.items():
+        rows = texts.str.endswith(sign, na=False).to_numpy()
+        numbers[rows] = pd.to_numeric(texts[rows].str[:-1], errors="coerce").to_numpy(float, na_value=np.nan) * size
+    return numbers
