@@ -36,7 +36,7 @@ OF_BARS: dict[str, tuple[dict[str, Any], str]] = {
     "contract": ({}, "the instrument or contract to keep, where the bars hold several"),
     "roll": ({"choices": ("volume",)}, "join the contracts where the volume moves to the next"),
 }
-OF_WINDOWS: dict[str, tuple[dict[str, Any], str]] = {
+WINDOW_FLAGS: dict[str, tuple[dict[str, Any], str]] = {
     "ends": (
         {"choices": ("exclusive", "inclusive")},
         "whether the end of a window is the moment after its last bar, or that bar",
@@ -88,7 +88,7 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     for name, (kwargs, text) in OF_EACH_FILE.items():
         group.add_argument(f"--{name}", help=text, **kwargs)
         group.add_argument(f"--bars-{name}", help="that of the bars, where they are the second of two files", **kwargs)
-    for name, (kwargs, text) in (OF_BARS | OF_WINDOWS).items():
+    for name, (kwargs, text) in (OF_BARS | WINDOW_FLAGS).items():
         group.add_argument(f"--{name}", help=text, **kwargs)
     group.add_argument("--adjust", action="store_true", help="shift the prices before each roll by the jump at it")
     group.add_argument(
@@ -160,7 +160,7 @@ def _own(args: argparse.Namespace, kind: str, count: int) -> dict[str, Any]:
     """The settings of one kind of file that the flags give, but for the time zone."""
     prefix = "bars_" if kind == "bars" and count > 1 else ""
     flags = {name: f"{prefix}{name}" for name in OF_EACH_FILE if name != "tz"}
-    flags |= {name: name.replace("-", "_") for name in (OF_BARS if kind == "bars" else OF_WINDOWS)}
+    flags |= {name: name.replace("-", "_") for name in (OF_BARS if kind == "bars" else WINDOW_FLAGS)}
     if kind == "bars" and count == 1:
         flags |= {name: f"bars_{name}" for name in OF_EACH_FILE if name != "tz" and getattr(args, f"bars_{name}")}
     given = {FIELDS.get(name, name): getattr(args, attribute) for name, attribute in flags.items()}

@@ -64,9 +64,9 @@ def tasks_of_rows(rows: Sequence[dict[str, Any]], where: str) -> list[dict[str, 
         results: list[dict[str, Any]] = []
         for name in (*classes, *grades):
             cell = row.get(name)
-            picked = cell.get("choices", []) if isinstance(cell, dict) else [cell] if cell not in (None, "") else []
+            labelled = cell.get("choices", []) if isinstance(cell, dict) else [cell] if cell not in (None, "") else []
             results += (
-                [{"id": name, "type": "choices", "from_name": name, "value": {"choices": picked}}] if picked else []
+                [{"id": name, "type": "choices", "from_name": name, "value": {"choices": labelled}}] if labelled else []
             )
         for name in regions:
             for i, value in enumerate(row.get(name) or []):
