@@ -98,6 +98,14 @@ class Estimator(ABC):
     def __init__(self, seed: int = 0, **settings: Any) -> None:
         self.seed, self.settings = seed, settings
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is stored: numbers, texts, arrays, and lists and dictionaries of them, or models of scikit-learn."""
+        return dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become what was stored."""
+        vars(self).update(state)
+
     @abstractmethod
     def fit(self, windows: TrainingWindows) -> Estimator:
         """Fit to the training windows of one fold, and return itself."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from moola_core.estimators.convolutions import MiniRocketRidge, Quant
@@ -9,6 +11,8 @@ from moola_core.estimators.estimator import ESTIMATORS, Estimator, Prediction, T
 from moola_core.estimators.spans.locate_then_classify import LocateThenClassify
 from moola_core.estimators.tabular import TabularEstimator
 from moola_core.spans.decoding import predict
+
+WHOLE: tuple[Any, ...] = (MiniRocketRidge, Quant)
 
 
 @ESTIMATORS.register("locate_then_classify")
@@ -26,7 +30,7 @@ class LocateThenClassifyEstimator(Estimator):
         self.tasks, self.classes = windows.tasks, windows.classes
         self.whole_: list[TabularEstimator] = []
         if not windows.located.any():
-            self.whole_ = [kind(self.seed).fit(windows) for kind in (MiniRocketRidge, Quant)]
+            self.whole_ = [kind(self.seed).fit(windows) for kind in WHOLE]
             return self
         self.model_ = LocateThenClassify(seed=self.seed, **self.settings)
         target = None if windows.tasks == "pointers" else windows.target
@@ -46,3 +50,21 @@ class LocateThenClassifyEstimator(Estimator):
         locator = self.model_.locator_
         spans = predict(locator.posterior(prices), locator.candidates_, locator.noise_)
         return Prediction(probabilities, spans.span, spans.p_span, spans.per_bar, spans.best)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: getattr(self, name) for name in ("seed", "settings", "tasks", "classes")}
+        state["whole"] = [model.__getstate__() for model in self.whole_]
+        if not self.whole_:
+            state |= self.model_.plain()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name in ("seed", "settings", "tasks", "classes"):
+            setattr(self, name, state[name])
+        self.whole_ = []
+        for kind, own in zip(WHOLE, state["whole"], strict=False):
+            model = kind.__new__(kind)
+            model.__setstate__(own)
+            self.whole_.append(model)
+        if not self.whole_:
+            self.model_ = LocateThenClassify.from_plain(state)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from moola_core.estimators.spans.classes import SpanClassifier
 from moola_core.estimators.spans.locator import SpanLocator
+from moola_core.spans.candidates import Candidates
 from moola_core.spans.decoding import Located, best_spans, decode, per_bar
 from moola_core.spans.noise import LabelNoise
 
 SPANS = 10
+# Of the locator, what is stored as it is.
+FITTED = ("general_", "penalty_", "sharpness_", "mean_", "std_", "coef_")
 
 
 class LocateThenClassify(ClassifierMixin, BaseEstimator):
@@ -118,3 +124,31 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The most probable class of each window, shape (n,)."""
         return self.classes_[self.predict_proba(X).argmax(1)]
+
+    def plain(self) -> dict[str, Any]:
+        """Parameters, and what was fitted as arrays, numbers and models of scikit-learn."""
+        locator = self.locator_
+        content: dict[str, Any] = {
+            "parameters": self.get_params(),
+            "candidates": dict(vars(locator.candidates_)),
+            "noise": dict(vars(locator.noise_)),
+            "locator": {name: getattr(locator, name) for name in FITTED},
+        }
+        if hasattr(self, "classifier_"):
+            content["classifier"] = dict(vars(self.classifier_))
+        return content
+
+    @classmethod
+    def from_plain(cls, content: Mapping[str, Any]) -> LocateThenClassify:
+        """The fitted model that `plain` described."""
+        model = cls(**content["parameters"])
+        locator = model.locator_ = SpanLocator()
+        locator.candidates_ = Candidates(**content["candidates"])
+        locator.noise_ = LabelNoise(**content["noise"])
+        for name in FITTED:
+            setattr(locator, name, content["locator"][name])
+        if "classifier" in content:
+            model.classifier_ = SpanClassifier()
+            vars(model.classifier_).update(content["classifier"])
+            model.classes_ = model.classifier_.classes_
+        return model
