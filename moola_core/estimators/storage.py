@@ -30,7 +30,7 @@ _UNREADABLE = (
     OverflowError,
     zipfile.BadZipFile,
 )
-OWN = "moola_core.estimators."
+OWN = ("moola_core.estimators.", "moola_core.spans.")
 
 
 def dumps(estimator: Estimator) -> bytes:
