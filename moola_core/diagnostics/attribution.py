@@ -1,19 +1,21 @@
-"""Attribution: what each feature contributes to the out-of-fold models' predictions (Shapley 1953; Lundberg and Lee 2017)."""
+"""Attribution: what each group of inputs contributes to the out-of-fold models' predictions (Shapley 1953; Lundberg and Lee 2017)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import comb
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moola_core.diagnostics.fitted import Fitted, Together, classes_of, load_fitted
+from moola_core.diagnostics.fitted import Fitted, Together, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.results import Attribution, Rank
+from moola_core.diagnostics.shapley import Values, coalitions, shapley_values
 from moola_core.errors import DataError
+from moola_core.estimators import Estimator, Prediction
 from moola_core.features.catalog import PRICE_PATH
 from moola_core.market.windows import Windows
 from moola_core.models.multitask import MultiTask, Outputs
@@ -23,6 +25,7 @@ MOST_GROUPS = 14
 PATH = "price_path"
 BATCH = 128  # measured fastest on one thread
 ROWS = 2048  # windows × fits that are evaluated at once on a GPU
+LEAST_PROBABILITY = 1e-3  # a few hundred windows show no smaller one; its logarithm would outweigh all others
 CHUNK = 6  # windows in a job: progress is reported after each
 REFERENCES, SAMPLES = 50, 25  # training windows, and draws a window, of the expected gradients
 
@@ -31,24 +34,28 @@ Answer = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Windows of one test fold: their rows, what the model reads of them [m, K, F], the average input [K, F] and some training
-    windows [r, K, F]."""
+    """Windows of one test fold: their rows, the features [m, K, F] and prices [m, K, 4] that models read of them, the average features
+    [K, F] and some training windows [r, K, F]; groups: the names of what is left out."""
 
     folder: Path
     repeat: int
     fold: int
+    groups: tuple[str, ...]
     rows: np.ndarray
     x: np.ndarray
+    prices: np.ndarray
     base: np.ndarray
     references: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """Result of a job: Shapley values [m, G, O], outputs without and with all features [m, O], absolute gradients [K, F, O]."""
+    """Result of a job: Shapley values [m, G, O], outputs without and with all groups [m, O], absolute gradients [K, F, O]; F is 0 where
+    the model has none."""
 
     repeat: int
     fold: int
+    outputs: tuple[str, ...]
     rows: np.ndarray
     values: np.ndarray
     empty: np.ndarray
@@ -67,21 +74,22 @@ def attribute(
     tell: Callable[[int, int], None] | None = None,
     work: Work | None = None,
 ) -> Attribution:
-    """Shapley values of each window by the model that did not train on it, and expected gradients over time.
+    """Shapley values of each window by the model that did not train on it; of networks also expected gradients over time.
 
-    x [n, K, F]: what the models read of `windows`, in raw units; repeats: of how many repeats the models are used; tell: called with
-    windows done and in all; work: `explain` of every job, in any order, as `explain_together` does it on a GPU. A left-out
-    feature takes its average over the fold's training windows. Raises DataError when the features make more than 14
-    groups.
+    x [n, K, F]: the features of `windows`, in raw units; repeats: of how many repeats the models are used; tell: called with windows
+    done and in all; work: `explain` of every job, in any order, as `explain_together` does it for networks on a GPU. A left-out feature
+    takes its average over the fold's training windows. Raises DataError when there are more than 14 groups, and CheckpointError when
+    the models were not kept.
     """
-    groups = grouped(run.record.counts["features"])
+    columns = grouped(run.record.counts["features"])
+    groups = tuple(columns) if run.spec.is_network else _first_estimator(run).groups(columns)
     if len(groups) > MOST_GROUPS:
         raise DataError(
             f"{len(groups)} groups of features are too many to be exact.",
             where="attribution",
             hint="Use fewer columns.",
         )
-    jobs = _jobs(run, windows, x, repeats)
+    jobs = _jobs(run, windows, x, groups, repeats)
     total, parts = sum(len(job.rows) for job in jobs), []
     for part in work(jobs) if work else map(explain, jobs):
         parts.append(part)
@@ -89,29 +97,37 @@ def attribute(
             tell(sum(len(p.rows) for p in parts), total)
     parts.sort(key=lambda part: (part.repeat, part.fold, int(part.rows[0])))
     index = np.concatenate([part.rows for part in parts])
-    values, empty, full = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "empty", "full")
-    )
+    outputs = tuple(name for name in parts[0].outputs if all(name in part.outputs for part in parts))
+    values, empty, full = (np.concatenate(_each(parts, name, outputs)) for name in ("values", "empty", "full"))
     fits = np.concatenate([[f"{part.repeat}-{part.fold}"] * len(part.rows) for part in parts])
-    outputs = output_names(load_fitted(run, parts[0].repeat, parts[0].fold).model, classes_of(run))
-    course = np.sum([part.gradients for part in parts], axis=0) / total
+    course = np.moveaxis(np.sum(_each(parts, "gradients", outputs), axis=0) / total, 2, 0)
     return Attribution(
         len({part.repeat for part in parts}),
         tuple(windows.window_id.astype(str)[index].tolist()),
-        tuple(groups),
+        groups,
         outputs,
         values,
         empty,
         full,
-        _level(x, index, groups),
-        _ranking(values, fits, tuple(groups), outputs),
+        _level(x, index, columns, groups),
+        _ranking(values, fits, groups, outputs),
         float(np.abs(empty + values.sum(1) - full).max()),
-        tuple(run.record.counts["features"]),
-        np.moveaxis(course, 2, 0),
+        tuple(run.record.counts["features"]) if course.size else (),
+        course,
     )
 
 
-def _jobs(run: Run, windows: Windows, x: np.ndarray, repeats: int) -> list[Job]:
+def _each(parts: Sequence[Explained], name: str, outputs: tuple[str, ...]) -> list[np.ndarray]:
+    """An array of every part, with these outputs alone: a fit whose training windows have no expansion points nowhere."""
+    return [getattr(part, name)[..., [part.outputs.index(output) for output in outputs]] for part in parts]
+
+
+def _first_estimator(run: Run) -> Estimator:
+    predictions = run.predictions
+    return load_estimator(run, int(predictions["repeat"].iloc[0]), int(predictions["fold"].iloc[0]))
+
+
+def _jobs(run: Run, windows: Windows, x: np.ndarray, groups: tuple[str, ...], repeats: int) -> list[Job]:
     place = {name: i for i, name in enumerate(windows.window_id.astype(str))}
     predictions, jobs = run.predictions, []
     for (repeat, fold), part in predictions[predictions["repeat"] < repeats].groupby(["repeat", "fold"], sort=True):
@@ -119,30 +135,73 @@ def _jobs(run: Run, windows: Windows, x: np.ndarray, repeats: int) -> list[Job]:
         others = np.delete(x, test, axis=0)
         some = others[np.linspace(0, len(others) - 1, min(REFERENCES, len(others))).astype(int)]
         jobs += [
-            Job(run.folder, int(repeat), int(fold), rows, x[rows], others.mean(0), some)
+            Job(
+                run.folder,
+                int(repeat),
+                int(fold),
+                groups,
+                rows,
+                x[rows],
+                windows.prices[rows],
+                others.mean(0),
+                some,
+            )
             for rows in np.array_split(test, -(-len(test) // CHUNK))
         ]
     return jobs
 
 
 def explain(job: Job) -> Explained:
-    """Shapley values and expected gradients of a job's windows."""
+    """Shapley values of a job's windows, and of a network its expected gradients."""
     run = Run(job.folder)
-    fitted = load_fitted(run, job.repeat, job.fold)
+    if not run.spec.is_network:
+        return _explain_estimator(run, job)
+    fitted, classes = load_fitted(run, job.repeat, job.fold), classes_of(run)
     groups = list(grouped(run.record.counts["features"]).values())
-    answer = answers(fitted.model, len(run.record.counts["labels"]), job.x.shape[1])
+    answer = answers(fitted.model, len(classes), job.x.shape[1])
     scaled, base = fitted.scaled(job.x), fitted.scaled(job.base)
-    return _explained(job, answer, [shapley(answer, one.numpy(), base.numpy(), groups) for one in scaled], fitted)
+    each = [shapley(answer, one.numpy(), base.numpy(), groups) for one in scaled]
+    return _explained(job, _outputs_of(fitted.model, classes), each, _gradients(job, answer, fitted))
 
 
-Values = tuple[np.ndarray, np.ndarray, np.ndarray]
+def _explain_estimator(run: Run, job: Job) -> Explained:
+    estimator, classes = load_estimator(run, job.repeat, job.fold), classes_of(run)
+    columns = grouped(run.record.counts["features"])
+    if estimator.groups(columns) != job.groups:
+        raise DataError(
+            "some of its fits had no expansion to learn from, and read other inputs than the rest.",
+            where=f"run {run.id}",
+            hint="Use fewer folds, or label more expansions.",
+        )
+    every, outputs, each = coalitions(len(job.groups)), (), []
+    for x, prices in zip(job.x, job.prices, strict=True):
+        predicted = estimator.predict_coalitions(x, prices, job.base, columns, every)
+        outputs = output_names(classes, predicted.probabilities is not None, predicted.span is not None)
+        each.append(shapley_values(prediction_outputs(predicted)))
+    return _explained(job, outputs, each, np.empty((job.x.shape[1], 0, len(outputs))))
 
 
-def _explained(job: Job, answer: Answer, shapley_values: Sequence[Values], fitted: Fitted[MultiTask]) -> Explained:
-    """With the Shapley values of a job's windows, its expected gradients."""
-    values, empty, full = (np.stack([part[k] for part in shapley_values]) for k in range(3))
+def prediction_outputs(predicted: Prediction) -> np.ndarray:
+    """The outputs [n, O] that `output_names` names, of n predictions."""
+    columns = []
+    if predicted.probabilities is not None:
+        columns.append(logit_differences(np.log(np.clip(predicted.probabilities, LEAST_PROBABILITY, 1))))
+    if predicted.span is not None:
+        start, end = predicted.span.T
+        columns.append(np.stack([(start + end) / 2, end - start], axis=1))
+    return np.concatenate(columns, axis=1)
+
+
+def _explained(job: Job, outputs: tuple[str, ...], each: Sequence[Values], gradients: np.ndarray) -> Explained:
+    """A job's result, from the Shapley values of each of its windows."""
+    values, empty, full = (np.stack([part[k] for part in each]) for k in range(3))
+    return Explained(job.repeat, job.fold, outputs, job.rows, values, empty, full, gradients)
+
+
+def _gradients(job: Job, answer: Answer, fitted: Fitted[MultiTask]) -> np.ndarray:
+    """Absolute expected gradients [K, F, O], summed over a job's windows."""
     gradients = expected_gradients(answer, fitted.scaled(job.x), fitted.scaled(job.references), job.repeat)
-    return Explained(job.repeat, job.fold, job.rows, values, empty, full, np.abs(gradients).sum(0))
+    return np.abs(gradients).sum(0)
 
 
 def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
@@ -153,22 +212,23 @@ def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
     for job in jobs:
         waiting.setdefault((job.repeat, job.fold), []).append(job)
     fits = [load_fitted(run, *fit) for fit in waiting]
-    classes, bars = len(run.record.counts["labels"]), jobs[0].x.shape[1]
-    together = answers(Together(fits, run.spec.model, device), classes, bars)
-    alone = [answers(fit.model, classes, bars) for fit in fits]
+    classes, bars = classes_of(run), jobs[0].x.shape[1]
+    together = answers(Together(fits, run.spec.model, device), len(classes), bars)
+    alone = [answers(fit.model, len(classes), bars) for fit in fits]
     for turn in range(max(map(len, waiting.values()))):
         # A fit that has no window left gets an earlier one again, and that output is not used.
         at = [own[min(turn, len(own) - 1)] for own in waiting.values()]
         base = np.stack([fit.scaled(job.base).numpy() for fit, job in zip(fits, at, strict=True)])
         scaled = [fit.scaled(job.x).numpy() for fit, job in zip(fits, at, strict=True)]
-        shapley_values = []
+        each = []
         for i in range(max(map(len, scaled))):
             x = np.stack([own[min(i, len(own) - 1)] for own in scaled])
-            shapley_values.append(shapley(together, x, base, groups, max(1, ROWS // len(fits))))
+            each.append(shapley(together, x, base, groups, max(1, ROWS // len(fits))))
         for r, job in enumerate(at):
             if turn < len(list(waiting.values())[r]):
-                own = [(values[r], empty[r], full[r]) for values, empty, full in shapley_values[: len(job.rows)]]
-                yield _explained(job, alone[r], own, fits[r])
+                own = [(values[r], empty[r], full[r]) for values, empty, full in each[: len(job.rows)]]
+                gradients = _gradients(job, alone[r], fits[r])
+                yield _explained(job, _outputs_of(fits[r].model, classes), own, gradients)
 
 
 def expected_gradients(answer: Answer, x: Tensor, references: Tensor, seed: int) -> np.ndarray:
@@ -201,13 +261,25 @@ def grouped(names: Sequence[str]) -> dict[str, list[int]]:
     return groups
 
 
-def output_names(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The outputs of `answers`, in order."""
+def output_names(classes: tuple[str, ...], has_class: bool, has_pointer: bool) -> tuple[str, ...]:
+    """The outputs that are explained, in order."""
     names: tuple[str, ...] = ()
-    if model.class_head is not None:
+    if has_class:
         two = (f"logit of {classes[-1]} over {classes[0]}",) if len(classes) == 2 else ()
         names = two or tuple(f"logit of {name} over the others" for name in classes)
-    return names if model.pointer_head is None else (*names, "center, bars", "length, bars")
+    return (*names, "center, bars", "length, bars") if has_pointer else names
+
+
+def _outputs_of(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:
+    return output_names(classes, model.class_head is not None, model.pointer_head is not None)
+
+
+def logit_differences(logits: Any) -> Any:
+    """Each class's logit less the mean of the others', [..., C], of an array or tensor; of two classes the second's alone, [..., 1]."""
+    classes = logits.shape[-1]
+    if classes == 2:
+        return logits[..., 1:] - logits[..., :1]
+    return logits - (logits.sum(-1)[..., None] - logits) / (classes - 1)
 
 
 def answers(model: Callable[[Tensor], Outputs], classes: int, window_bars: int) -> Answer:
@@ -217,11 +289,7 @@ def answers(model: Callable[[Tensor], Outputs], classes: int, window_bars: int) 
         outputs = model(x)
         columns = []
         if outputs.logits is not None:
-            logits = outputs.logits[..., :classes]
-            if classes == 2:
-                columns.append(logits[..., 1:] - logits[..., :1])
-            else:
-                columns.append(logits - (logits.sum(-1, keepdim=True) - logits) / (classes - 1))
+            columns.append(logit_differences(outputs.logits[..., :classes]))
         if outputs.pointer is not None:
             columns.append(outputs.pointer * window_bars)
         return torch.cat(columns, dim=-1)
@@ -238,29 +306,23 @@ def shapley(
 
     All 2^G coalitions are evaluated, `batch` at a time.
     """
-    count = len(groups)
-    member = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-    columns = np.zeros((2**count, x.shape[-1]), bool)
+    member = coalitions(len(groups))
+    columns = np.zeros((len(member), x.shape[-1]), bool)
     for i, group in enumerate(groups):
-        columns[:, list(group)] = member[:, i : i + 1].astype(bool)
+        columns[:, list(group)] = member[:, i : i + 1]
     own, other = (torch.from_numpy(part.astype(np.float32)).unsqueeze(-3) for part in (x, base))
     parts = torch.from_numpy(columns).split(batch)
-    value = torch.cat([answer(torch.where(part[:, None, :], own, other)) for part in parts], -2).double().cpu().numpy()
-    size = member.sum(1)
-    weight = np.array([1 / (count * comb(count - 1, s)) if s < count else 0.0 for s in range(count + 1)])
-    contributions = []
-    for i in range(count):
-        without = np.flatnonzero(member[:, i] == 0)
-        contributions.append(weight[size[without]] @ (value[..., without | (1 << i), :] - value[..., without, :]))
-    return np.stack(contributions, axis=-2), value[..., 0, :], value[..., -1, :]
+    outputs = torch.cat([answer(torch.where(part[:, None, :], own, other)) for part in parts], -2)
+    return shapley_values(outputs.double().cpu().numpy())
 
 
-def _level(x: np.ndarray, index: np.ndarray, groups: dict[str, list[int]]) -> np.ndarray:
-    """Each window's mean of each feature [n, G] in standard deviations over the windows; 0 for the price path."""
+def _level(x: np.ndarray, index: np.ndarray, columns: dict[str, list[int]], groups: tuple[str, ...]) -> np.ndarray:
+    """Each window's mean of each feature [n, G] in standard deviations over the windows; 0 for groups that are no single feature."""
     mean = x.mean(1)
     std = mean.std(0)
     scaled = (mean - mean.mean(0)) / np.where(std > 0, std, 1.0)
-    return np.stack([scaled[index, at[0]] if len(at) == 1 else np.zeros(len(index)) for at in groups.values()], axis=1)
+    single = [columns[name][0] if len(columns.get(name, ())) == 1 else None for name in groups]
+    return np.stack([np.zeros(len(index)) if at is None else scaled[index, at] for at in single], axis=1)
 
 
 def _ranking(

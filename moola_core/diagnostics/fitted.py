@@ -1,4 +1,4 @@
-"""The networks that a run's fits kept, ready to predict."""
+"""The networks and estimators that a run's fits kept, ready to predict."""
 
 from __future__ import annotations
 
@@ -60,20 +60,26 @@ class Together:
 
 
 def classes_of(run: Run) -> tuple[str, ...]:
-    """The classes in the order of the networks' outputs."""
+    """The classes in the order of the models' outputs."""
     return tuple(sorted(run.record.counts["labels"]))
 
 
 def load_estimator(run: Run, repeat: int, fold: int) -> Estimator:
     """The estimator that a finished fit kept. Raises CheckpointError when there is none, or it cannot be read."""
-    path = run.replicates()[(repeat, fold)] / ESTIMATOR_FILE
-    if not path.is_file():
+    if run.spec.estimator == "imported":
+        raise CheckpointError(
+            "its predictions were imported, without the models that made them.",
+            where=f"run {run.id}",
+            hint="Choose a run that was trained here.",
+        )
+    folder = run.replicates().get((repeat, fold))
+    if folder is None or not (folder / ESTIMATOR_FILE).is_file():
         raise CheckpointError(
             f"its {run.spec.estimator} model was not kept.",
             where=f"run {run.id}",
             hint="Run it again from its spec: `moola rerun RUN`.",
         )
-    return storage.load(path)
+    return storage.load(folder / ESTIMATOR_FILE)
 
 
 def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask]:

@@ -59,6 +59,9 @@ class Quant(TabularEstimator):
         # Its intervals depend on the shape alone, so nothing fitted is kept.
         return np.asarray(QUANTTransformer().fit(channels[:1]).transform(channels))
 
+    def feature_of(self, described: int, features: int) -> np.ndarray:
+        return np.repeat(np.arange(features), described // features)
+
     def classifier(self) -> Any:
         return ExtraTreesClassifier(QUANT_TREES, max_features=0.1, criterion="entropy", random_state=self.seed)
 

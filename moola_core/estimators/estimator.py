@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 from moola_core.registry import Registry
 
 Tasks = Literal["both", "class", "pointers"]
+ROWS = 512  # coalitions that are predicted at once: their inputs are the largest arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,63 @@ class Estimator(ABC):
     @abstractmethod
     def predict(self, x: np.ndarray, prices: np.ndarray) -> Prediction:
         """Predict m windows from their features x [m, K, F] and prices [m, K, 4]."""
+
+    def groups(self, columns: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+        """Names of the G groups of inputs that attribution leaves out: those of the features unless the estimator reads something else.
+
+        columns: the numbers of the columns of x, by group of features.
+        """
+        return tuple(columns)
+
+    def predict_coalitions(
+        self,
+        x: np.ndarray,
+        prices: np.ndarray,
+        average: np.ndarray,
+        columns: Mapping[str, Sequence[int]],
+        coalitions: np.ndarray,
+    ) -> Prediction:
+        """Predict one window many times, each time with some groups of its inputs left out.
+
+        Parameters
+        ----------
+        x, prices : ndarray, shape (K, F) and (K, 4)
+            The window.
+        average : ndarray, shape (K, F)
+            What takes the place of a feature that is left out.
+        columns : mapping of str to sequence of int
+            The numbers of the columns of x, by group of features.
+        coalitions : ndarray of bool, shape (c, G)
+            Which of `groups` the window keeps.
+
+        Returns
+        -------
+        Prediction
+            One row for each coalition; probabilities and spans alone.
+        """
+        kept = kept_columns(columns, coalitions, x.shape[1])
+        parts = []
+        for i in range(0, len(kept), ROWS):
+            own = kept[i : i + ROWS, None, :]
+            parts.append(self.predict(np.where(own, x, average), np.broadcast_to(prices, (len(own), *prices.shape))))
+        return joined(parts)
+
+
+def kept_columns(columns: Mapping[str, Sequence[int]], coalitions: np.ndarray, features: int) -> np.ndarray:
+    """Which of the columns [c, features] each of the coalitions [c, G] of their groups keeps."""
+    kept = np.zeros((len(coalitions), features), bool)
+    for i, own in enumerate(columns.values()):
+        kept[:, list(own)] = coalitions[:, i : i + 1]
+    return kept
+
+
+def joined(parts: Sequence[Prediction]) -> Prediction:
+    """Predictions of some windows after those of others; probabilities and spans alone."""
+    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+    spans = [part.span for part in parts if part.span is not None]
+    return Prediction(
+        np.concatenate(probabilities) if probabilities else None, np.concatenate(spans) if spans else None
+    )
 
 
 ESTIMATORS: Registry[type[Estimator]] = Registry("estimator", "moola.estimators")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from moola_core.estimators.estimator import ESTIMATORS
@@ -22,6 +23,9 @@ class ExtraTrees(TabularEstimator):
     """Extra trees for the class and for both ends, on every feature of every bar."""
 
     title = "extra trees"
+
+    def feature_of(self, described: int, features: int) -> np.ndarray:
+        return np.arange(described) % features
 
     def classifier(self) -> Any:
         return trees(self.seed)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from moola_core.estimators.convolutions import MiniRocketRidge, Quant
 from moola_core.estimators.estimator import ESTIMATORS, Estimator, Prediction, TrainingWindows
+from moola_core.estimators.spans.coalitions import OF_CLASS, OF_SPAN, classify, locate
 from moola_core.estimators.spans.locate_then_classify import LocateThenClassify
 from moola_core.estimators.tabular import TabularEstimator
 from moola_core.spans.decoding import predict
@@ -41,10 +43,7 @@ class LocateThenClassifyEstimator(Estimator):
         if self.whole_:
             each = [model.predict(x, prices).probabilities for model in self.whole_]
             return Prediction(np.mean([one for one in each if one is not None], axis=0))
-        probabilities = None
-        if self.tasks != "pointers":
-            probabilities = np.zeros((len(prices), self.classes))
-            probabilities[:, self.model_.classes_] = self.model_.predict_proba(prices)
+        probabilities = None if self.tasks == "pointers" else self._of_all_classes(self.model_.predict_proba(prices))
         if self.tasks == "class":
             return Prediction(probabilities)
         locator = self.model_.locator_
@@ -68,3 +67,34 @@ class LocateThenClassifyEstimator(Estimator):
             self.whole_.append(model)
         if not self.whole_:
             self.model_ = LocateThenClassify.from_plain(state)
+
+    def groups(self, columns: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+        """Groups of the statistics of spans, and of those that the class is read from."""
+        if self.whole_:
+            return super().groups(columns)
+        return OF_SPAN if self.tasks == "pointers" else OF_SPAN + OF_CLASS
+
+    def predict_coalitions(
+        self,
+        x: np.ndarray,
+        prices: np.ndarray,
+        average: np.ndarray,
+        columns: Mapping[str, Sequence[int]],
+        coalitions: np.ndarray,
+    ) -> Prediction:
+        if self.whole_:
+            return super().predict_coalitions(x, prices, average, columns, coalitions)
+        of_span, place = np.unique(coalitions[:, : len(OF_SPAN)], axis=0, return_inverse=True)
+        posterior, span = locate(self.model_, prices, of_span)
+        probabilities = None
+        if self.tasks != "pointers":
+            of_class, row = np.unique(coalitions[:, len(OF_SPAN) :], axis=0, return_inverse=True)
+            each = classify(self.model_, prices, posterior, of_class)
+            probabilities = self._of_all_classes(each[row.ravel(), place.ravel()])
+        return Prediction(probabilities, None if self.tasks == "class" else span[place.ravel()])
+
+    def _of_all_classes(self, known: np.ndarray) -> np.ndarray:
+        """Probabilities [n, C] from those of the classes that the training windows had."""
+        probabilities = np.zeros((len(known), self.classes))
+        probabilities[:, self.model_.classes_] = known
+        return probabilities

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from moola_core.estimators.estimator import Estimator, Prediction, TrainingWindows
+from moola_core.estimators.estimator import ROWS, Estimator, Prediction, TrainingWindows, joined, kept_columns
 from moola_core.estimators.forests import FOREST, is_forest, pack, unpack
 
 
@@ -29,6 +30,13 @@ class TabularEstimator(Estimator):
     def describe(self, x: np.ndarray) -> np.ndarray:
         """Windows x [n, K, F] as rows [n, D]; every bar of every feature by default."""
         return x.reshape(len(x), -1)
+
+    def feature_of(self, described: int, features: int) -> np.ndarray | None:
+        """The number of the feature that each of the `described` numbers of a row is read from, shape (D,).
+
+        None, the default, where a number may be read from several of the `features`. Attribution is quicker with it.
+        """
+        return None
 
     def fit(self, windows: TrainingWindows) -> TabularEstimator:
         self.classes, self.bars = windows.classes, windows.x.shape[1]
@@ -51,10 +59,28 @@ class TabularEstimator(Estimator):
             setattr(self, name, unpack(value) if isinstance(value, dict) and FOREST in value else value)
 
     def predict(self, x: np.ndarray, prices: np.ndarray) -> Prediction:
-        described = self.describe(x)
+        return self._predict_described(self.describe(x))
+
+    def predict_coalitions(
+        self,
+        x: np.ndarray,
+        prices: np.ndarray,
+        average: np.ndarray,
+        columns: Mapping[str, Sequence[int]],
+        coalitions: np.ndarray,
+    ) -> Prediction:
+        own, other = self.describe(np.stack([x, average]))
+        source = self.feature_of(len(own), x.shape[1])
+        if source is None:
+            return super().predict_coalitions(x, prices, average, columns, coalitions)
+        kept = kept_columns(columns, coalitions, x.shape[1])
+        parts = [kept[i : i + ROWS, source] for i in range(0, len(kept), ROWS)]
+        return joined([self._predict_described(np.where(part, own, other)) for part in parts])
+
+    def _predict_described(self, described: np.ndarray) -> Prediction:
         probabilities = span = None
         if self.classifier_ is not None:
-            probabilities = np.zeros((len(x), self.classes))
+            probabilities = np.zeros((len(described), self.classes))
             probabilities[:, self.classifier_.classes_] = self.classifier_.predict_proba(described)
         if self.regressor_ is not None:
             span = np.sort(np.clip(self.regressor_.predict(described), 0, self.bars - 1), axis=1)

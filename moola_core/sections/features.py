@@ -8,22 +8,30 @@ from functools import partial
 from moola_core.charts import attribution as attribution_charts
 from moola_core.charts import correlation as charts
 from moola_core.charts import shift as shift_charts
-from moola_core.diagnostics.results import Attribution, Domain, Evaluation, FeatureReport, FeatureShift, Shift
+from moola_core.diagnostics.results import Attribution, Domain, FeatureReport, FeatureShift, Shift
 from moola_core.diagnostics.results.interval import SUPPORTED
+from moola_core.features.catalog import FEATURES, PRICE_PATH
 from moola_core.sections import headlines
 from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Row, Table, Text, WindowLinks
 from moola_core.sections.context import ReportContext, Result, diagnostic
 from moola_core.targets import NOTABLE_R
 
 MOST_FOREIGN = 6
-EXPECTED = "consol_proxy"  # the feature that the researcher expects to rank first
+# The researcher expects this feature to rank first where this class is one of those to be told apart.
+EXPECTED, EXPECTED_OF = "consol_proxy", "consolidation"
+STATISTICS = (
+    "This model reads prices, so the groups are its own statistics: those named span decide where the expansion is, those named class "
+    "which class the window has."
+)
+LEVELS = " Blue: the feature is high in that window, orange: low."
+NO_COURSE = "Where in the window the inputs count is computed for networks alone."
 TOO_FEW_BARS = "There are too few bars away from the labelled windows to compare them with. Give more bars."
 FIRST_BARS = "A state that starts anew at each window is unlike itself in the first bars. Pre-train and fine-tune with the same state."
 SHIFT_TITLES = {"bars": "Against the other bars", "left_out": "Against the grades left out"}
 
 
 def attribution(context: ReportContext) -> list[Block] | str:
-    """Mean contribution of each feature to each output, every window's values, and where in the window they count."""
+    """Mean contribution of each group of inputs to each output, every window's values, and where in the window they count."""
     result = diagnostic(context, "attribution")
     if isinstance(result, str):
         return result
@@ -40,11 +48,15 @@ def attribution(context: ReportContext) -> list[Block] | str:
             f"the contributions add up to the prediction within {attributions.additivity_error:.0e}."
         )
     )
+    of_features = _are_features(attributions.groups)
+    if not of_features:
+        blocks.append(Text(STATISTICS))
+    if not attributions.course.size:
+        blocks.append(Text(NO_COURSE))
     correlated = context.result("features") if sure else None
     report = correlated.value if correlated and not correlated.why_not else None
     options = tuple(
-        (output, tuple(_contributions(attributions, output, evaluation.value if evaluation else None, report)))
-        for output in attributions.outputs
+        (output, tuple(_contributions(context, attributions, output, report))) for output in attributions.outputs
     )
     rows = {(row.group, row.output): (row, i) for i, row in enumerate(attributions.ranking)}
     table: tuple[Row, ...] = tuple(
@@ -54,22 +66,33 @@ def attribution(context: ReportContext) -> list[Block] | str:
     return [
         *blocks,
         Choice("output", "Output", options, every=True),
-        Table("Mean size of the contribution", ("Feature", *attributions.outputs), table),
+        Table(
+            "Mean size of the contribution", ("Feature" if of_features else "Statistics", *attributions.outputs), table
+        ),
     ]
 
 
+def _are_features(groups: tuple[str, ...]) -> bool:
+    """Whether the groups are features, and not statistics of a model's own."""
+    return set(groups) <= {feature.name for feature in FEATURES} | {feature.group for feature in PRICE_PATH}
+
+
 def _contributions(
-    attributions: Attribution, output: str, evaluation: Evaluation | None, report: FeatureReport | None
+    context: ReportContext, attributions: Attribution, output: str, report: FeatureReport | None
 ) -> Iterator[Block]:
     """What one output depends on: the expected rank judged, the ranking, every window, and where in the window."""
-    verdict = headlines.of_rank(attributions.ranking, output, EXPECTED, evaluation)
-    yield Text(verdict.rest, verdict.headline)
+    evaluation = context.result("evaluation")
+    if evaluation and EXPECTED_OF in evaluation.value.classes:
+        verdict = headlines.of_rank(attributions.ranking, output, EXPECTED, evaluation.value)
+        if verdict.headline:
+            yield Text(verdict.rest, verdict.headline)
     if report is not None:
         ranks = {row.group: row.rank for row in attributions.ranking if row.output == output}
         size = {row.feature: abs(row.r) for row in report.table if row.aggregate == "window"}
         ours = sorted((name for name in ranks if name in size), key=lambda name: ranks[name])[:3]
         theirs = sorted((name for name in size if name in ranks), key=lambda name: -size[name])[:3]
-        yield Text(f"First three here: {', '.join(ours)}; by correlation with the label: {', '.join(theirs)}.")
+        if ours:
+            yield Text(f"First three here: {', '.join(ours)}; by correlation with the label: {', '.join(theirs)}.")
     number = attributions.outputs.index(output)
     ranking = Chart(
         f"ranking_{number}",
@@ -81,7 +104,7 @@ def _contributions(
         f"beeswarm_{number}",
         f"{output}: every window",
         partial(attribution_charts.beeswarm, attributions, output),
-        "Right: pushes the output up. Blue: the feature is high in that window, orange: low.",
+        "Right: pushes the output up." + (LEVELS if attributions.level.any() else ""),
     )
     yield Columns(((ranking,), (windows,)))
     if attributions.course.size:

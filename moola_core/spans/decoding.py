@@ -33,7 +33,10 @@ def decode(posterior: np.ndarray, candidates: Candidates, noise: LabelNoise) -> 
     centers = np.arange(twice.min(), twice.max() + 1)
     wide = posterior @ noise.center_within(candidates, centers, NEAR_BARS)
     narrow = posterior @ noise.center_within(candidates, centers, 1)  # breaks plateaus
-    best = (wide + 0.05 * narrow).argmax(1)
+    # Rounded, so that ties do not hang on the order of sums; of centers that are as probable, the middle one.
+    value = (wide + 0.05 * narrow).round(12)
+    tied = value == value.max(1, keepdims=True)
+    best = (2 * tied.cumsum(1) > tied.sum(1, keepdims=True)).argmax(1)
     near = posterior * (np.abs(twice - centers[best][:, None]) <= 2 * NEAR_BARS) + 1e-300
     length = _median(candidates.length, near)
     # Whole bars with exactly this center: an odd sum of the ends goes with an odd length.

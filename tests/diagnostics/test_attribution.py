@@ -20,9 +20,12 @@ from moola_core.diagnostics.attribution import (
     explain,
     explain_together,
     grouped,
+    logit_differences,
     output_names,
     shapley,
 )
+from moola_core.diagnostics.fitted import load_estimator
+from moola_core.errors import CheckpointError
 from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
 from moola_core.market.demo import make_demo, write_demo
@@ -30,7 +33,7 @@ from moola_core.market.windows import load_windows
 from moola_core.models.multitask import MultiTask
 from moola_core.presets import preset
 from moola_core.runs import Store
-from moola_core.specs import Model, change
+from moola_core.specs import Finetune, Model, change
 from moola_core.training import processes
 
 
@@ -114,9 +117,10 @@ def test_grouped_columns_share_one_value_and_unused_ones_have_none():
 
 def test_the_price_path_is_one_group_and_outputs_are_named():
     assert grouped(("range_z", "path_open", "path_close")) == {"range_z": [0], "price_path": [1, 2]}
-    assert output_names(network(), ("a", "b")) == ("logit of b over a", "center, bars", "length, bars")
-    assert output_names(network(5, 3, tasks="class"), ("a", "b", "c"))[0] == "logit of a over the others"
-    assert output_names(network(tasks="pointers"), ("a", "b")) == ("center, bars", "length, bars")
+    assert output_names(("a", "b"), True, True) == ("logit of b over a", "center, bars", "length, bars")
+    three = tuple(f"logit of {name} over the others" for name in "abc")
+    assert output_names(("a", "b", "c"), True, False) == three
+    assert output_names(("a", "b"), False, True) == ("center, bars", "length, bars")
 
 
 def test_a_run_is_explained_by_the_models_that_did_not_see_the_window(few_files, few_draws, tmp_path):
@@ -208,3 +212,41 @@ def test_fits_with_different_numbers_of_windows_are_asked_together(few_files, fe
         one, alone = found[job.fold, int(job.rows[0])], explain(job)
         for name in ("rows", "values", "empty", "full", "gradients"):
             np.testing.assert_allclose(getattr(one, name), getattr(alone, name), atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["logistic", "majority", "locate_then_classify"])
+def test_a_run_of_an_estimator_is_explained_by_what_that_reads(name, few_files, tmp_path):
+    small = {"repeats": 1, "folds": 2, "columns": ("range_z", "body_pct", "price_path"), "estimator": name}
+    spans = {"spans.general": False, "spans.penalty": 4.0, "spans.scatter_bars": 1.0, "spans.misplaced_frac": 0.05}
+    spec = change(preset("quick").finetune(), {"data.windows": str(few_files["windows"])} | small | spans)
+    run = Store(tmp_path).create(spec)
+    worker.run(run)
+    windows, _ = load_windows(few_files["windows"]).trainable(("D",))
+    result = attribute(run, windows, window_matrix(windows, spec.features))
+    if name == "locate_then_classify":
+        assert [group.split(":")[0] for group in result.groups] == ["span"] * 8 + ["class"] * 4
+        assert not result.level.any()
+    else:
+        assert result.groups == ("range_z", "body_pct", "price_path") and result.level[:, :2].std() > 0
+    assert result.outputs == ("logit of retracement over consolidation", "center, bars", "length, bars")
+    assert result.additivity_error < 1e-8 and result.course.size == 0 and result.features == ()
+    rows = run.predictions.set_index("window_id").loc[list(result.window_id)]
+    p = np.clip(rows[["p_consolidation", "p_retracement"]].to_numpy(), 1e-3, 1)
+    expected = [np.log(p[:, 1] / p[:, 0]), rows[["start_pred", "end_pred"]].mean(axis=1)]
+    expected.append(rows["end_pred"] - rows["start_pred"])
+    np.testing.assert_allclose(result.full, np.stack(expected, axis=1), atol=1e-4)  # float32 sums in another order
+    assert (name == "majority") == (not result.values.any())
+
+
+def test_differences_of_logits_do_not_depend_on_what_all_of_them_share():
+    logits = np.random.default_rng(0).normal(size=(4, 3))
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    others = [logits[:, k] - np.delete(logits, k, axis=1).mean(1) for k in range(3)]
+    np.testing.assert_allclose(logit_differences(np.log(p)), np.stack(others, axis=1), atol=1e-12)
+    np.testing.assert_allclose(logit_differences(logits[:, :2])[:, 0], logits[:, 1] - logits[:, 0])
+
+
+def test_imported_predictions_have_no_model_to_explain(tmp_path):
+    run = Store(tmp_path).create(Finetune(estimator="imported"))
+    with pytest.raises(CheckpointError, match="imported, without the models"):
+        load_estimator(run, 0, 0)

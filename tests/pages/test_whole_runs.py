@@ -104,3 +104,20 @@ def test_constant_folds_and_one_task_go_on(show, store, dataset):
     assert all(not page.exception for page in pages.values())
     assert "No calibration" in texts(pages["Calibration"])
     assert not show("predict", run=pointers.id).exception
+
+
+@pytest.mark.parametrize("name", ["logistic", "locate_then_classify"])
+def test_attribution_of_a_model_that_is_no_network_draws_data_and_names_no_course(show, store, dataset, tmp_path, name):
+    own = tmp_path / "own" / "few.parquet"
+    own.parent.mkdir()
+    frame = pd.read_parquet(dataset)
+    frame[frame["grade"] != "D"].groupby("label").head(10).to_parquet(own)
+    spans = {"spans.general": False, "spans.penalty": 4.0, "spans.scatter_bars": 1.0, "spans.misplaced_frac": 0.05}
+    run = finetuned(store, own, **{"data.bars": None, "estimator": name, **spans})
+    child = done(store, Diagnose(name="attribution", run=run.id), parent=run.id)
+    assert child.record.state == "done", child.record.error
+    at = show("results", own.parent, run=run.id, show="Attribution")
+    counts, text = points(at), texts(at)
+    assert len(counts) >= 3 and min(counts) > 0 and "is computed for networks alone" in text
+    assert ("reads prices" in text) == (name == "locate_then_classify")
+    assert "consol_proxy" not in text and "network's" not in text

@@ -1,4 +1,4 @@
-"""What each feature contributes to what the models predict."""
+"""What each group of inputs contributes to what the models predict."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ class Rank:
 class Attribution:
     """Exact grouped Shapley values of the out-of-fold models of the first `repeats` repeats, one row a window and repeat.
 
-    groups [G]: features, or price_path as one; outputs [O]: `logit of A over B` (or of each class over the others), center and
-    length in bars; values [n, G, O]; empty, full [n, O]: the output with every feature at its average input, and as it is, so that
-    empty + Σ values = full; level [n, G]: each window's standardised mean of the group (0 for price_path), the beeswarm's colour;
-    course [O, K, F]: mean absolute expected gradient of each feature of `features` [F] at each bar.
+    groups [G]: features, with price_path as one; of a model that reads prices, groups of its statistics. outputs [O]: `logit of A over B`
+    (or of each class over the others), center and length in bars; values [n, G, O]; empty, full [n, O]: the output with every group left
+    out, and with none, so that empty + Σ values = full; level [n, G]: each window's standardised mean of a group that is one feature, the
+    beeswarm's colour, and 0 for others; course [O, K, F]: mean absolute expected gradient of each feature of `features` [F] at each bar;
+    only networks have one, and F is 0 for other models.
     """
 
     repeats: int

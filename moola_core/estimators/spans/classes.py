@@ -50,5 +50,16 @@ class SpanClassifier:
 
     def predict_proba(self, prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Probabilities [n, C] of the classes, in the order of `classes_`."""
-        described = shape_statistics(prices, start, end)[:, self.kept_]
+        return self.predict_described(self.describe(prices, start, end))
+
+    def describe(self, prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """The statistics [n, D] that the class is read from."""
+        return shape_statistics(prices, start, end)[:, self.kept_]
+
+    def predict_described(self, described: np.ndarray) -> np.ndarray:
+        """The same probabilities from statistics [n, D]."""
         return np.mean([model.predict_proba(described) for model in self.models_], axis=0)
+
+    def medians(self) -> np.ndarray:
+        """The median of each statistic over the training windows, shape (D,)."""
+        return np.asarray(self.models_[0][0].statistics_)

@@ -119,7 +119,7 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
         start, end, p = self.score_spans(X)
         n, count = start.shape
         each = self.classifier_.predict_proba(np.repeat(X, count, axis=0), start.ravel(), end.ravel())
-        return np.einsum("nk,nkc->nc", p / p.sum(1, keepdims=True), each.reshape(n, count, -1))
+        return averaged(p, each.reshape(n, count, -1))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The most probable class of each window, shape (n,)."""
@@ -152,3 +152,8 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
             vars(model.classifier_).update(content["classifier"])
             model.classes_ = model.classifier_.classes_
         return model
+
+
+def averaged(p: np.ndarray, each: np.ndarray) -> np.ndarray:
+    """Probabilities of the classes, shape (n, C): the mean of those of each span [n, k, C] under the spans' probabilities p [n, k]."""
+    return np.einsum("nk,nkc->nc", p / p.sum(1, keepdims=True), each)

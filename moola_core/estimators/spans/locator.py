@@ -12,7 +12,7 @@ import numpy as np
 
 from moola_core.estimators.spans.conditional_logit import softmax, standardise
 from moola_core.estimators.spans.selection import Described, select
-from moola_core.estimators.spans.statistics import span_statistics
+from moola_core.estimators.spans.statistics import GROUPS, group_numbers, span_statistics
 from moola_core.spans.candidates import plausible
 from moola_core.spans.noise import LabelNoise
 
@@ -61,9 +61,20 @@ class SpanLocator:
             parts.append(described @ self.coef_.astype(np.float32))
         return np.concatenate(parts).astype(float) if parts else np.empty((0, len(self.candidates_)))
 
+    def contributions(self, prices: np.ndarray) -> np.ndarray:
+        """What each group of statistics adds to the score of every candidate, shape (n, S, G)."""
+        described = span_statistics(prices, self.candidates_, self.general_)
+        standardise(described, self.mean_, self.std_)
+        group = group_numbers(self.candidates_, self.general_)
+        return described @ (self.coef_[:, None] * (group[:, None] == np.arange(len(GROUPS))))
+
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """The probability of every candidate to be the true span, shape (n, S), from its score."""
+        return softmax(self.sharpness_ * scores)
+
     def posterior(self, prices: np.ndarray) -> np.ndarray:
         """The probability of every candidate to be the true span, shape (n, S)."""
-        return softmax(self.sharpness_ * self.scores(prices))
+        return self.probabilities(self.scores(prices))
 
     def posterior_given(self, prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """The same, given noisy labels start, end [n]; nan where a window has none."""

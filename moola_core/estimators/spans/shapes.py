@@ -6,6 +6,8 @@ two bars in a stretch, its statistics are missing (nan).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 SCALES_BARS = (5, 10, 20, 30, 45, 60)
@@ -26,6 +28,13 @@ PIECES_BARS = (
 )
 LEAST_MOVE = 0.5
 LEAST_RANGE = 0.05
+MOVE, BEFORE, AFTER, BACK = GROUPS = ("move, place and length", "bars before", "bars after", "given back and gone on")
+
+
+def group_numbers(window_bars: int) -> np.ndarray:
+    """The number of the group in `GROUPS` of each statistic, shape (D,)."""
+    bars, first = np.ones((1, window_bars, 4)), np.zeros(1, int)
+    return np.concatenate([[GROUPS.index(group)] * len(columns) for group, columns in _all(bars, first, first)])
 
 
 def shape_statistics(prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -42,21 +51,27 @@ def shape_statistics(prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> 
     -------
     ndarray of float32, shape (n, D)
     """
+    columns = [column for _, part in _all(prices, start, end) for column in part]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _all(prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Statistics [n] each, with the group that they belong to."""
     opened, high, low, close = _oriented(prices, start, end)
     rows = np.arange(len(prices))
     bars = prices.shape[1]
     first, last = opened[rows, start], close[rows, end]
     move = last - first
-    columns = [move, end - start, move / np.sqrt(end - start + 1), (start + end) / 2 / bars]
+    yield MOVE, [move, end - start, move / np.sqrt(end - start + 1), (start + end) / 2 / bars]
     series = (opened, high, low, close)
+    size = np.maximum(move, LEAST_MOVE)
     for k in SCALES_BARS:
-        columns += _stretch(series, np.maximum(0, start - k), start, first, k)
+        yield BEFORE, _stretch(series, np.maximum(0, start - k), start, first, k)
         after = _stretch(series, end + 1, np.minimum(bars, end + 1 + k), last, k)
-        size = np.maximum(move, LEAST_MOVE)
-        columns += [*after, -after[3] / size, after[2] / size]  # given back and gone on, as shares of the move
+        yield AFTER, after
+        yield BACK, [-after[3] / size, after[2] / size]  # as shares of the move
     for a, z in PIECES_BARS:
-        columns += _piece(series, np.maximum(0, start - a), start - z)
-    return np.stack(columns, axis=1).astype(np.float32)
+        yield BEFORE, _piece(series, np.maximum(0, start - a), start - z)
 
 
 def _oriented(prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -20,11 +20,38 @@ CHANNEL_BARS = (10, 20, 40)
 PLACE_BARS = 10
 LEAST_RANGE = 0.05
 
+# What the statistics describe, by their names without the numbers of bars.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "move through it": (
+        "move_per_root_bar",
+        "move",
+        "move_per_bar",
+        "share_of_largest",
+        "log_rank",
+        "move_to_noise",
+        "efficiency",
+        "bars_with_move",
+    ),
+    "range inside": ("range_in", "rank_of_largest_range"),
+    "ranges before": ("range_before",),
+    "ranges after": ("range_after",),
+    "bodies at the edges": ("body_first", "body_last", "body_before", "body_after"),
+    "moves before and after": ("move_before", "move_after"),
+    "channel and pullbacks": ("breakout", "start_in_channel", "channel_width", "given_back", "gone_on"),
+    "place and length": ("center_near", "length", "length_near"),
+}
+
 
 def names(candidates: Candidates, general: bool) -> tuple[str, ...]:
     """The statistics in the order of `span_statistics`."""
     bars = np.ones((1, candidates.window_bars, 4))
     return tuple(name for name, _ in _all(_Scaled(bars), candidates, general))
+
+
+def group_numbers(candidates: Candidates, general: bool) -> np.ndarray:
+    """The number of the group in `GROUPS` of each statistic, shape (D,)."""
+    number = {name: i for i, own in enumerate(GROUPS.values()) for name in own}
+    return np.array([number[name.rstrip("0123456789").rstrip("_")] for name in names(candidates, general)])
 
 
 def span_statistics(prices: np.ndarray, candidates: Candidates, general: bool = False) -> np.ndarray:

@@ -93,7 +93,7 @@ def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
         progress.update(done=done, total=total)
         relay.beat()
 
-    device = asking_device(about.spec.training)
+    device = asking_device(about.spec.training) if about.spec.is_network else "cpu"
     work = partial(processes.each, explain_job) if device == "cpu" else partial(explain_together, device=device)
     attribution = attribute(about, material.kept, material.x, run.spec.repeats, tell, work)
     relay.flush()
