@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import Diagnosis
-from moola_core.presets import preset
+from moola_core.presets import network_preset
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose
 from moola_core.ui import doctor_sections, launching, loaders, picker, progress, report_sections, state, widgets
@@ -50,9 +50,9 @@ if view == "figures":
     st.caption("Figures of a report with no run behind it. Empty fields are skipped.")
     planned = {}
     if selection.dataset is not None and selection.dataset.windows is not None:
-        planned = launching.base_spec(launching.FINETUNE, preset("recommended").name, selection.dataset).model_dump(
-            mode="json"
-        )
+        planned = launching.base_spec(
+            launching.FINETUNE, network_preset("recommended")[0].name, selection.dataset
+        ).model_dump(mode="json")
     doctor_sections.figures_form(planned)
     asked = loaders.asked_doctor("figures")
     if asked is not None:

@@ -85,12 +85,12 @@ def _of_figures(args: argparse.Namespace) -> Any:
 def figures(args: argparse.Namespace) -> tuple[dict[str, Any], Any | None]:
     """The reported figures of the file `about`, and the spec that fixes start from where the windows that they are about are given."""
     from moola_core.diagnostics.doctor.reported import load
-    from moola_core.presets import preset
+    from moola_core.presets import network_preset
 
     given = load(args.about)
     if not args.windows:
         return given, None
-    ahead = preset("recommended").finetune()
+    ahead = network_preset("recommended")[0].finetune()  # reported figures are a network's
     data = options.data(argparse.Namespace(**(vars(args) | {"bars": None})))
     return given, ahead.model_validate(ahead.model_dump() | {"data": ahead.data.model_dump() | data})
 
@@ -137,5 +137,5 @@ def _text(diagnosis: Any) -> str:
         if finding.spec is not None:
             lines.append(f"   To run it: the same command with --launch {finding.check}")
     if diagnosis.not_judged:
-        lines += ["", "Not judged:", *(f"   {row.check}: {row.why}" for row in diagnosis.not_judged)]
+        lines += ["", "Not judged:", *(f"   {checks}: {why}" for why, checks in diagnosis.reasons().items())]
     return "\n".join(lines)

@@ -21,6 +21,10 @@ COSINE_EDGES = np.linspace(-1, 1, 21)
 def balance(run: Run) -> Balance:
     """The balance of a fine-tuning run's two tasks. Raises DataError when one task alone was trained."""
     spec, counts = run.spec, run.record.counts
+    if not spec.is_network:
+        raise DataError(
+            f"the model {spec.estimator} is no network.", where="balance", hint="Look at a run of a network."
+        )
     if spec.model.tasks != "both":
         raise DataError("only one task was trained.", where="balance", hint="Train both: model.tasks=both.")
     if run.predictions[["start_true", "end_true"]].isna().any(axis=1).all():

@@ -142,6 +142,10 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
     x [n, K, F]: what the models read of `windows`, in raw units. Raises DataError for a run that began with no encoder.
     """
     spec = run.spec
+    if not spec.is_network:
+        raise DataError(
+            f"the model {spec.estimator} is no network.", where="transfer", hint="Look at a run of a network."
+        )
     if start is None:
         raise DataError(
             "This run started from random weights: there is no transfer to look at.",

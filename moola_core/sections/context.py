@@ -181,8 +181,33 @@ class ReportContext:
         return (run.folder / "results" / f"{name}.json").is_file()
 
 
+# What only the training of a network has, and where to look instead.
+OF_NETWORKS = {
+    "balance": "so there are no task weights, σ or gradients to balance. Metrics and Pointers show how good it is at either task",
+    "transfer": "so there is no encoder to transfer. Start a network from a checkpoint to see what pre-training does",
+    "training": "so there are no epochs and no curves. Metrics and Pointers show how good it is",
+}
+
+
+def without_network(spec: Any, name: str) -> str:
+    """Why a cross-validated run has no section of this name: its model is no network; empty where it may have one."""
+    if name == "attribution" and getattr(spec, "estimator", "") == "imported":
+        return (
+            "The predictions were imported, so there is no model to ask. Features shows which columns carry the labels."
+        )
+    if name not in OF_NETWORKS or spec.kind != "finetune" or spec.is_network:
+        return ""
+    what = (
+        "The predictions were imported" if spec.estimator == "imported" else f"The model {spec.estimator} is no network"
+    )
+    return f"{what}, {OF_NETWORKS[name]}."
+
+
 def diagnostic(context: ReportContext, name: str) -> Result | str:
     """The diagnostic of the run or of its windows; why there is none, or how to have it."""
+    absent = without_network(context.spec, name)
+    if absent:
+        return absent
     result = context.result(name)
     if result is not None:
         return result.why_not or result

@@ -188,7 +188,7 @@ def not_judged(context: ReportContext) -> list[Block] | str:
     if isinstance(result, str):
         return result
     report: Diagnosis = result.value
-    rows: tuple[Row, ...] = tuple((row.check.replace("_", " "), row.why) for row in report.not_judged)
+    rows: tuple[Row, ...] = tuple((checks, why) for why, checks in report.reasons().items())
     blocks: list[Block] = [Table("", ("Check", "Why not"), rows)] if rows else [Text("Every check had what it needs.")]
     passed = ", ".join(name.replace("_", " ") for name in report.passed)
     return [*blocks, *([Text(f"{passed}.", "Passed:")] if passed else [])]

@@ -12,7 +12,7 @@ from moola_core.diagnostics.results import Pointing
 from moola_core.metrics import shown_in
 from moola_core.sections import headlines
 from moola_core.sections.blocks import Block, Cell, Chart, Choice, Columns, Number, Row, Table, Text
-from moola_core.sections.context import ABSENT, ReportContext, Result, diagnostic
+from moola_core.sections.context import ABSENT, ReportContext, Result, diagnostic, without_network
 
 NO_RESULT = "The run left no evaluation."
 SIGNED_NOTE = "Predicted less true, in bars: left of 0 the prediction is too early, or too short. The ends hold all larger errors."
@@ -233,7 +233,7 @@ def training(context: ReportContext) -> list[Block] | str:
     """Losses, σ and gradient conflict over the epochs."""
     epochs = context.epochs
     if not len(epochs["epoch"]):
-        return "No epochs were recorded."
+        return without_network(context.spec, "training") or "No epochs were recorded."
     if context.record.kind == "pretrain":
         return [
             Chart("loss", "Loss", partial(curves.pretraining, epochs), half=True),

@@ -9,7 +9,7 @@ from moola_core.charts import attribution as charts
 from moola_core.diagnostics.results import Attribution
 from moola_core.market.library import Dataset
 from moola_core.runs.store import Run
-from moola_core.sections.context import ReportContext
+from moola_core.sections.context import ReportContext, without_network
 from moola_core.sections.registry import make
 from moola_core.specs import Diagnose
 from moola_core.ui import loaders, progress, render, state, widgets, window_table, window_view
@@ -18,6 +18,10 @@ from moola_core.ui.widgets import escape_markdown
 
 def attribution(run: Run, dataset: Dataset | None) -> None:
     """What each feature contributes to the predictions of the models that did not see the window."""
+    absent = without_network(run.spec, "attribution")
+    if absent:
+        widgets.empty_state("No attribution", escape_markdown(absent), [("See the features", _open_features)])
+        return
     child = loaders.diagnosed_run(run, "attribution")
     if child is None:
         widgets.empty_state(
@@ -64,6 +68,10 @@ def _one_window(run: Run, result: Attribution, output: str, dataset: Dataset | N
         shown = window_view.view(windows, int(rows[0]), dataset, predicted, strips=True)
         with right:
             widgets.chart(window_view.drawn(shown, look), "explained_candles", f"Candles and features of {window}")
+
+
+def _open_features() -> None:
+    state.open_page("features")
 
 
 def _start(run: Run) -> None:

@@ -88,8 +88,8 @@ def diagnosis(report: Diagnosis, run: Run | None = None) -> None:
         _finding(finding, titles, run)
     with st.expander(f"{len(report.passed)} checks passed, {len(report.not_judged)} could not be judged"):
         st.markdown(f"Passed: {', '.join(name.replace('_', ' ') for name in report.passed) or 'none'}.")
-        for row in report.not_judged:
-            st.markdown(f"- **{row.check.replace('_', ' ')}**: {escape_markdown(row.why)}")
+        for why, checks in report.reasons().items():
+            st.markdown(f"- **{checks}**: {escape_markdown(why)}")
 
 
 def _finding(finding: Finding, titles: dict[str, str], run: Run | None) -> None:

@@ -45,8 +45,8 @@ def trained_on(record: Record) -> str:
 
 
 def of_the_user(record: Record) -> bool:
-    """Whether the user launched the run for itself: no part of a study or plan, and no simple model to compare with."""
-    return record.parent is None and not _reference(record.run_id, str(loaders.store_folder().resolve()))
+    """Whether the user launched the run for itself: no part of a study or plan, and no constant to compare with."""
+    return record.parent is None and not _constant(record.run_id, str(loaders.store_folder().resolve()))
 
 
 @lru_cache(maxsize=1024)
@@ -66,9 +66,9 @@ def _data_of(run_id: str, folder: str) -> dict[str, str]:
 
 # A spec never changes, and every page asks.
 @st.cache_data(max_entries=5000, show_spinner=False)
-def _reference(run_id: str, folder: str) -> bool:
-    """Whether the run fits a simple model, such as logistic regression, in the network's place; not if its spec cannot be read."""
+def _constant(run_id: str, folder: str) -> bool:
+    """Whether the run always predicts the most frequent class; not if its spec cannot be read."""
     try:
-        return getattr(loaders.store().open(run_id).spec, "estimator", "network") not in ("network", "imported")
+        return getattr(loaders.store().open(run_id).spec, "estimator", "network") == "majority"
     except MoolaError:
         return False

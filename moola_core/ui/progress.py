@@ -11,6 +11,7 @@ import streamlit as st
 from moola_core.charts import curves
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run
+from moola_core.sections.context import without_network
 from moola_core.sections.formatting import duration
 from moola_core.ui import guard, loaders, widgets
 from moola_core.ui.widgets import escape_markdown, state_badge
@@ -60,7 +61,8 @@ def live_curves(run: Run) -> None:
     """Losses and σ (or the learning rate) by epoch, as far as the run has come."""
     epochs = loaders.epochs(run)
     if not len(epochs.get("epoch", ())):
-        st.caption("The curves appear with the first epoch.")
+        absent = without_network(run.spec, "training")
+        st.caption(escape_markdown(absent) or "The curves appear with the first epoch.")
         return
     drawn = _drawn(run.id, loaders.stamp(run.folder / "events.jsonl"), widgets.appearance())
     for column, (title, figure) in zip(st.columns(3), drawn.items(), strict=False):

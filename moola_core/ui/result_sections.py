@@ -12,7 +12,7 @@ import streamlit as st
 from moola_core.charts import curves, evaluation
 from moola_core.diagnostics.results import Confusion, Evaluation
 from moola_core.runs.store import Run
-from moola_core.sections.context import ReportContext
+from moola_core.sections.context import ReportContext, without_network
 from moola_core.sections.headlines import of_classes, of_majority
 from moola_core.sections.registry import SECTIONS, make
 from moola_core.ui import loaders, render, state, widgets
@@ -116,7 +116,7 @@ def pointers(run: Run, result: Evaluation) -> None:
 def training(run: Run, result: Evaluation) -> None:
     """Losses, σ and gradient conflict over the epochs."""
     if not len(loaders.epochs(run).get("epoch", ())):
-        st.caption("No epochs were recorded.")
+        st.caption(escape_markdown(without_network(run.spec, "training")) or "No epochs were recorded.")
         return
     st.caption("A thin line is one fit, the bold one their median.")
     constant = math.log(len(result.classes)) if len(result.classes) > 1 and run.spec.loss.focal_gamma == 0 else None

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from moola_core.cli import main
+from moola_core.diagnostics.doctor import CHECKS, Case, examine
 from moola_core.diagnostics.results import Diagnosis
 from moola_core.diagnostics.results.doctor import EXAMPLE
-from moola_core.errors import SpecError
+from moola_core.errors import RunError, SpecError
 from moola_core.launch import worker
 from moola_core.launch.worker import doctor
 from moola_core.presets import preset
@@ -270,6 +271,46 @@ def test_a_plan_is_judged_on_spec_and_data_alone(store, demo_files, tmp_path, ca
     path.write_text(spec.model_dump_json())
     assert main(["doctor", "--spec", str(path), "--store", str(tmp_path), "--json"]) == 0
     assert {row["check"] for row in json.loads(capsys.readouterr().out)["findings"]} == checks(found)
+
+
+@pytest.fixture(scope="module")
+def logistic(store, demo_files):
+    return run_of(store, demo_files, estimator="logistic")
+
+
+def test_a_baseline_is_checked_by_what_it_predicts(logistic):
+    seen = doctor.examined(logistic)
+    of_networks = {check.id for check in CHECKS.values() if check.networks_only and "finetune" in check.kinds}
+    not_judged = {row.check: row.why for row in seen.not_judged}
+    assert of_networks and of_networks <= set(not_judged)
+    assert {not_judged[name] for name in of_networks} == {
+        "It is judged of networks only, and the model logistic is none."
+    }
+    assert "as simple as" in not_judged["simple_model"]
+    assert {"overlapping_folds", "constant_folds", "miscalibrated"} <= {*seen.passed, *checks(seen)}
+    assert [row["check"] for row in logistic.result("doctor")["findings"]] == [one.check for one in seen.findings]
+
+
+def test_what_a_baseline_s_fix_changes_is_what_it_reads(logistic):
+    gains = {part: {"value": -0.5, "low": -0.9, "high": -0.1} for part in ("center", "length")}
+    facts = {"tasks": "both", "pointers": 60, "pointer_gains": gains}
+    check = [CHECKS["pointers_no_better"]]
+    (finding,) = examine(Case("finetune", facts, logistic.spec, logistic.id), check).findings
+    assert parse(finding.spec).estimator == "locate_then_classify" and "searches each window" in finding.advice
+    searching = change(logistic.spec, {"estimator": "locate_then_classify"})
+    (finding,) = examine(Case("finetune", facts, searching), check).findings
+    assert finding.spec is None and "epochs" not in finding.advice
+    planted = change(searching, {"faults.shuffled_pointers": True})
+    (finding,) = examine(Case("finetune", facts, planted), check).findings
+    assert parse(finding.spec).faults.shuffled_pointers is False
+
+
+def test_the_baselines_of_a_study_are_not_checked_one_by_one(logistic):
+    assert doctor.looks_at(logistic)
+    arm = Store(logistic.store_root).create(logistic.spec, parent=logistic.id)
+    assert not doctor.looks_at(arm)
+    with pytest.raises(RunError, match="not a run that the doctor can check"):
+        doctor.examined(arm)
 
 
 def test_the_command_prints_findings_of_a_run_and_what_was_not_judged(faulty, capsys):

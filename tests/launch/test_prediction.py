@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,3 +106,16 @@ def test_vanished_training_windows_leave_the_answers_with_a_warning(about, demo_
     moved.unlink()
     child, table, found = predict(run, data=Data(windows=str(demo_files["windows"])))
     assert found["foreign"] is None and "foreign" not in table and "could not be detected" in child.record.warnings[0]
+
+
+def test_a_model_of_spans_finds_expansions_in_bars_that_do_not_overlap(demo_files, tmp_path):
+    data = {"data.windows": str(demo_files["windows"])}
+    run = Store(tmp_path).create(change(preset("recommended").finetune(), data | {"repeats": 1, "folds": 3}))
+    worker.run(run)
+    _, table, summary = predict(run, data=Data(bars=str(demo_files["bars"])), stride=100)
+    expansions = summary["expansions"]
+    assert len(expansions) > 20 and table["p_span"].between(0, 1).all()
+    assert all(before["last"] < after["first"] for before, after in pairwise(expansions))
+    best = table.loc[table["p_span"].idxmax()]
+    surest = max(expansions, key=lambda one: one["p_span"])
+    assert surest["p_span"] == best["p_span"] and surest["first"] == best["first_bar"] + round(best["start_pred"])

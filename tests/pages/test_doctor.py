@@ -99,7 +99,7 @@ def test_figures_are_judged_by_a_run_and_the_example_fills_the_form(show, store,
     assert load(EXAMPLE) == {**started[0].spec.figures, "about": load(EXAMPLE)["about"]} | {
         name: load(EXAMPLE)[name] for name in ("class_counts", "f1", "recall")
     }
-    assert started[0].spec.planned["preset"] == "recommended"
+    assert started[0].spec.planned["preset"] == "network"
     run = started[0]
     run.write_result("doctor", examine(reported_case(load(EXAMPLE))))
     run.update(state="done")

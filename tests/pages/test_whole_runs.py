@@ -121,3 +121,25 @@ def test_attribution_of_a_model_that_is_no_network_draws_data_and_names_no_cours
     assert len(counts) >= 3 and min(counts) > 0 and "is computed for networks alone" in text
     assert ("reads prices" in text) == (name == "locate_then_classify")
     assert "consol_proxy" not in text and "network's" not in text
+
+
+@pytest.mark.parametrize("model", ["locate_then_classify", "logistic"])
+def test_a_model_that_is_no_network_opens_on_every_page(show, store, dataset, data, model):
+    files = {"data.windows": data.windows, "data.bars": data.bars}
+    small = {"estimator": model, "repeats": 1, "folds": 2, "columns": ("price_path",)}
+    run = done(store, change(preset("recommended").finetune(), files | small))
+    done(store, Predict(run=run.id, data=Data(bars=data.bars), stride=400), parent=run.id)
+    spans = model == "locate_then_classify"
+    for section, least in {"Metrics": 8 if spans else 7, "Calibration": 3, "Errors": 1}.items():
+        counts = points(show("results", run=run.id, show=section))
+        assert len(counts) >= least and min(counts) > 0, f"{section} draws {counts}"
+    for section in ("Balance", "Transfer"):
+        assert f"The model {model} is no network" in texts(show("results", run=run.id, show=section)).replace("\\", "")
+    assert points(show("windows", run=run.id)) and points(show("predict", run=run.id))
+    assert "no epochs and no curves" in texts(show("runs", run=run.id, section="Curves"))
+    log = show("runs", run=run.id, section="Log").code[0].value
+    assert log.count("done, seconds") == 2 and log.count("started, train") == 2
+    doctor = show("doctor", run=run.id)
+    assert "could not be judged" in str([item.label for item in doctor.expander])
+    for page in ("overview", "features", "launch", "compare", "report"):
+        assert not show(page, run=run.id).exception

@@ -40,6 +40,10 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
     for check in CHECKS.values() if checks is None else checks:
         if case.kind not in check.kinds:
             continue
+        if check.networks_only and case.model != "network":
+            why_not = f"It is judged of networks only, and the model {case.model} is none."
+            not_judged.append(NotJudged(check.id, why_not))
+            continue
         try:
             finding = check.judge(case)
         except CannotJudge as why:

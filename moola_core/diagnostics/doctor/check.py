@@ -46,12 +46,17 @@ class Case:
     def get(self, name: str) -> Any | None:
         return self.facts.get(name)
 
+    @property
+    def model(self) -> str:
+        """The estimator of a cross-validated run; `network` for figures and for runs of other kinds."""
+        return self.spec.estimator if self.kind == "finetune" and self.spec is not None else "network"
+
 
 class Check(ABC):
     """One rule of the doctor.
 
     id, title; kinds of case that it applies to; after: checks whose findings explain this one's; invalidates: what not to read while
-    the finding stands; diagnostic: the diagnostic that draws the evidence.
+    the finding stands; diagnostic: the diagnostic that draws the evidence; networks_only: other models have nothing that it judges.
     """
 
     id: ClassVar[str] = ""
@@ -60,6 +65,7 @@ class Check(ABC):
     after: ClassVar[tuple[str, ...]] = ()
     invalidates: ClassVar[tuple[str, ...]] = ()
     diagnostic: ClassVar[str] = ""
+    networks_only: ClassVar[bool] = False
 
     @abstractmethod
     def judge(self, case: Case) -> Finding | None:

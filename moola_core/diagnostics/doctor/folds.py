@@ -16,6 +16,7 @@ class SelectionOnTest(Check):
     """The epoch is selected on the very windows that are then reported."""
 
     id, title = "selection_on_test", "Choice on the test fold"
+    networks_only = True
     kinds = ("finetune",)
     invalidates = ("macro F1", "accuracy", "recalls", "comparisons with other runs")
 

@@ -26,6 +26,7 @@ class FeatureWithoutScale(Check):
     """A feature so small next to the others that the network hardly sees it."""
 
     id, title = "feature_without_scale", "Feature without scale"
+    networks_only = True
     kinds = ("finetune", "pretrain")
     diagnostic = "features"
 
@@ -50,6 +51,7 @@ class DrownedByJitter(Check):
     """The noise that is added in training is larger than what a feature says."""
 
     id, title = "drowned_by_jitter", "A feature drowned by jitter"
+    networks_only = True
     kinds = ("finetune", "pretrain")
     after = ("feature_without_scale",)
     diagnostic = "features"

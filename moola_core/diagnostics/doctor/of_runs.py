@@ -23,6 +23,23 @@ SIZES = {
     "patience": "training.patience",
 }
 
+# What no other model than a network has.
+OF_TRAINING = {
+    "weighting",
+    "log_variance_rate",
+    "pcgrad",
+    "pcgrad_threshold",
+    "patience",
+    "epochs",
+    "learning_rate",
+    "schedule",
+    "trainable_parameters",
+    "shared_parameters",
+    "best_epochs",
+    "epochs_run",
+    "fits_at_limit",
+}
+
 
 def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
     """Everything that the checks may ask of a cross-validated run."""
@@ -32,6 +49,8 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
         name: counts.get(name)
         for name in ("trainable_parameters", "shared_parameters", "best_epochs", "epochs_run", "fits_at_limit")
     }
+    if not spec.is_network:
+        facts = {name: fact for name, fact in facts.items() if name not in OF_TRAINING}
     task = "pointer" if spec.model.tasks == "pointers" else "class"
     facts |= _training(events, task) | _steps(run) | _balance(run) | _transfer(run)
     if facts["inner_in_test_share"] > 0:
@@ -149,7 +168,9 @@ def _training(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
 
 def _choice(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
     """The inner loss at the selected epochs, and on average over the last quarter of the epochs, selected or not."""
-    best = {(e["repeat"], e["fold"]): e["values"]["best_epoch"] for e in events if e["type"] == "replicate_finished"}
+    best = {
+        (e["repeat"], e["fold"]): e["values"].get("best_epoch") for e in events if e["type"] == "replicate_finished"
+    }
     inner = [e for e in events if e["type"] == "epoch" and e["split"] == "inner"]
     last = max((e["epoch"] for e in inner), default=0)
     selected = [e["values"][f"loss_{task}"] for e in inner if best.get((e["repeat"], e["fold"])) == e["epoch"]]

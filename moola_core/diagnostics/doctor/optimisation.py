@@ -20,6 +20,7 @@ class TooLittleTraining(Check):
     """The weights are where they started."""
 
     id, title = "too_little_training", "Too little training"
+    networks_only = True
     kinds = ("finetune",)
 
     def judge(self, case: Case) -> Finding | None:
@@ -54,6 +55,7 @@ class StoppedTooEarly(Check):
     """Training ended while it still had something to learn."""
 
     id, title = "stopped_too_early", "Stopped too early"
+    networks_only = True
     after = ("too_little_training",)
 
     def judge(self, case: Case) -> Finding | None:

@@ -32,6 +32,7 @@ CAUSES = (
     "stopped_too_early",
     "frozen_dropout",
 )
+SIMPLE = ("majority", "logistic")
 SIGNAL_AUROC = 0.55  # the reference's lower bound above which the windows surely hold something
 CHANCE = 0.5
 OVERCONFIDENT = 4.5  # fitted temperature beyond which miscalibration is a fault, not usual for small data
@@ -57,8 +58,13 @@ def lost(case: Case) -> Outcome:
 
 
 def afresh(case: Case) -> dict | None:
-    """The same network without planted faults, standardised and trained for long: when no single setting is at fault."""
+    """The same model without planted faults, a network standardised and trained for long: when no single setting is at fault.
+
+    None where that changes nothing.
+    """
     changes = {f"faults.{name}": value for name, value in Faults().model_dump().items()}
+    if case.model != "network":
+        return fix_spec(case, changes) if case.spec is not None and case.spec.faults != Faults() else None
     changes |= {"features.standardise": True, "training.jitter_std": 0.0, **LONG}
     return fix_spec(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
 
@@ -76,6 +82,7 @@ class HeadTooWide(Check):
     """More outputs than classes."""
 
     id, title = "head_too_wide", "Head wider than the labels"
+    networks_only = True
     invalidates = ("log loss", "ECE")
 
     def judge(self, case: Case) -> Finding | None:
@@ -235,6 +242,8 @@ class SimpleModel(Check):
     diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
+        if case.model in SIMPLE:
+            raise CannotJudge("The run's own model is as simple as the one that it would be compared with.")
         model, reference = case["auroc"], case["reference_auroc"]
         low, high = case["reference_gap_low"], case["reference_gap_high"]
         if model > reference and high > 0:
@@ -245,7 +254,7 @@ class SimpleModel(Check):
             f"AUROC {model:.3f} among the windows of a fold; a linear model on each feature's mean and deviation, on the same folds, has {reference:.3f}: difference "
             f"{model - reference:+.3f}, 95% from {low:+.3f} to {high:+.3f}.",
             {"auroc": model, "reference_auroc": reference, "gap_low": low, "gap_high": high},
-            "The sequence model loses what two numbers per feature hold. Fix the findings above first; if there are none, use the "
+            "The model loses what two numbers per feature hold. Fix the findings above first; if there are none, use the "
             "simple model."
             if worse
             else "Whether the sequence adds anything cannot be told. Prefer the simple model until a study says otherwise.",

@@ -7,6 +7,8 @@ from moola_core.diagnostics.doctor.outcome import CAUSES, afresh
 from moola_core.diagnostics.results import Finding, Interval
 from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, of_pointer
 
+LOCATING = "locate_then_classify"
+
 
 @register
 class PointersNoBetter(Check):
@@ -35,15 +37,28 @@ class PointersNoBetter(Check):
             f"{name} {gain.value:+.1f} bars, 95% from {gain.low:+.1f} to {gain.high:+.1f}"
             for name, gain in gains.items()
         )
-        planted = case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_pointers
+        spec = case.spec
+        planted = spec is not None and spec.kind == "finetune" and spec.faults.shuffled_pointers
         return self.finding(
             ERROR if sure else INFO,
             f"By how much the error is smaller than that of always predicting the training windows' median: {listed}.",
             {name: {"gain_bars": gain.value, "low": gain.low, "high": gain.high} for name, gain in gains.items()},
-            "What does not beat a constant says nothing of the single window. Fix the findings above first, give "
-            "the pointers more weight or more epochs, and use none of them until they beat it."
+            f"What does not beat a constant says nothing of the single window. {self._advice(case)}"
             if sure
             else "Whether the pointers say more than where expansions usually lie cannot be told from these windows. More repeats narrow the "
             "interval a little, more labelled windows narrow it surely.",
-            fix_spec(case, {"faults.shuffled_pointers": False}) if planted else afresh(case),
+            fix_spec(case, {"faults.shuffled_pointers": False}) if planted else self._fix(case),
         )
+
+    def _advice(self, case: Case) -> str:
+        if case.model == "network":
+            return "Fix the findings above first, give the pointers more weight or more epochs, and use none of them until they beat it."
+        if case.model == LOCATING:
+            return "Look at windows with a large error: do the labels mark one kind of move? Use none of the pointers until they beat it."
+        return f"Use none of these pointers. The model {LOCATING} searches each window for its expansion."
+
+    def _fix(self, case: Case) -> dict | None:
+        """The run that may do better: the same network trained for long, or in the place of a baseline the model that searches."""
+        if case.model in ("network", LOCATING):
+            return afresh(case)
+        return fix_spec(case, {"estimator": LOCATING})

@@ -29,6 +29,7 @@ class SigmaNeverMoved(Check):
     """Uncertainty weighting was asked for, and σ stayed where it started."""
 
     id, title = "sigma_never_moved", "σ never moved"
+    networks_only = True
     kinds = ("finetune",)
     after = ("too_little_training", "stopped_too_early")
     diagnostic = "balance"
@@ -77,6 +78,7 @@ class SigmaFollowsLoss(Check):
     """σ arrived where the sizes of the losses put it, which says nothing of which task is harder."""
 
     id, title = "sigma_follows_loss", "σ follows the size of the losses"
+    networks_only = True
     kinds = ("finetune",)
     diagnostic = "balance"
 
@@ -103,6 +105,7 @@ class SigmaAtLimit(Check):
     """What the weighting learns reached the bound that keeps it finite."""
 
     id, title = "sigma_at_limit", "σ reached its limit"
+    networks_only = True
     kinds = ("finetune",)
     invalidates = ("σ ratio",)
     diagnostic = "balance"
@@ -128,6 +131,7 @@ class PcgradIdle(Check):
     """Conflicts are seen and left alone."""
 
     id, title = "pcgrad_idle", "PCGrad threshold: conflicts are not projected"
+    networks_only = True
     after = ("pcgrad_nothing_shared",)
     diagnostic = "balance"
 
@@ -157,6 +161,7 @@ class PcgradNothingShared(Check):
     """There is no parameter whose gradients could conflict."""
 
     id, title = "pcgrad_nothing_shared", "PCGrad with nothing shared"
+    networks_only = True
     kinds = ("finetune",)
     after = ("nothing_unfrozen",)
     invalidates = ("conflict rates",)
@@ -181,6 +186,7 @@ class ProjectionNotApplied(Check):
     """The optimiser is given something else than the projected gradients."""
 
     id, title = "projection_not_applied", "Projected gradients are not applied"
+    networks_only = True
     kinds = ("finetune",)
     invalidates = ("projection rates",)
 
@@ -205,6 +211,7 @@ class TaskStarved(Check):
     """One task's gradients are negligible on the parameters that both train."""
 
     id, title = "task_starved", "One task gets almost no gradient"
+    networks_only = True
     kinds = ("finetune",)
     after = ("sigma_never_moved", "nothing_unfrozen")
     diagnostic = "balance"

@@ -26,6 +26,7 @@ class CheckpointUnfit(Check):
     """The run cannot begin with its checkpoint: it is missing, holds no encoder, or is of another size or other features."""
 
     id, title = "checkpoint_unfit", "The checkpoint cannot be used"
+    networks_only = True
     kinds = ("finetune",)
 
     def judge(self, case: Case) -> Finding | None:
@@ -50,6 +51,7 @@ class FrozenBottleneck(Check):
     """Everything has to pass a frozen encoder that holds less than a random one would."""
 
     id, title = "frozen_bottleneck", "Frozen bottleneck"
+    networks_only = True
     kinds = ("finetune", "pretrain", "reported")
     after = ("target_visible", "learned_nothing")
 
@@ -120,6 +122,7 @@ class FrozenDropout(Check):
     """A frozen encoder gives other outputs for the same window each time."""
 
     id, title = "frozen_dropout", "Dropout left on in a frozen encoder"
+    networks_only = True
     kinds = ("finetune",)
 
     def judge(self, case: Case) -> Finding | None:
@@ -141,6 +144,7 @@ class NothingUnfrozen(Check):
     """The schedule says that the encoder trains, and none of its weights changed."""
 
     id, title = "nothing_unfrozen", "Nothing was unfrozen"
+    networks_only = True
     kinds = ("finetune",)
 
     def judge(self, case: Case) -> Finding | None:
@@ -165,6 +169,7 @@ class StateMismatch(Check):
     """Pre-training and fine-tuning compute the features' state differently."""
 
     id, title = "state_mismatch", "State mismatch"
+    networks_only = True
     kinds = ("finetune",)
 
     def judge(self, case: Case) -> Finding | None:
@@ -193,6 +198,7 @@ class DomainShift(Check):
     """The bars of pre-training are not like the labelled windows."""
 
     id, title = "domain_shift", "Domain shift"
+    networks_only = True
     kinds = ("finetune", "pretrain")
     diagnostic = "shift"
 

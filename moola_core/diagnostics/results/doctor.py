@@ -90,3 +90,10 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     not_judged: tuple[NotJudged, ...]
     passed: tuple[str, ...]
+
+    def reasons(self) -> dict[str, str]:
+        """Why checks could not be judged, each reason once, with the checks in words."""
+        names: dict[str, list[str]] = {}
+        for row in self.not_judged:
+            names.setdefault(row.why, []).append(row.check.replace("_", " "))
+        return {why: ", ".join(checks) for why, checks in names.items()}

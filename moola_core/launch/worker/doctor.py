@@ -49,8 +49,9 @@ def store(run: Run) -> None:
 
 
 def looks_at(run: Run) -> bool:
-    """Whether the doctor has anything to say of such a run: baselines have no training to judge."""
-    return run.record.kind in KINDS and getattr(run.spec, "estimator", "network") == "network"
+    """Whether the doctor has anything to say of such a run: not of imported predictions, nor of the baselines of a study."""
+    model = getattr(run.spec, "estimator", "network")
+    return run.record.kind in KINDS and (model == "network" or (model != "imported" and run.record.parent is None))
 
 
 def examined(run: Run) -> Diagnosis:
@@ -58,7 +59,9 @@ def examined(run: Run) -> Diagnosis:
     spec = run.spec
     if not looks_at(run):
         raise RunError(
-            "is not a run of a network.", where=f"run {run.id}", hint="Give a fine-tuning, pre-training or study run."
+            "is not a run that the doctor can check.",
+            where=f"run {run.id}",
+            hint="Give a fine-tuning, pre-training or study run; of baselines, one that was launched by itself.",
         )
     if spec.kind in ("study", "compare"):
         return examine(Case("study", of_runs.compared(run), spec, about=run.id))

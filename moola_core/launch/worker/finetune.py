@@ -28,6 +28,7 @@ from moola_core.specs import Finetune
 from moola_core.training.baselines import fit_baseline
 from moola_core.training.device import resolve_device
 from moola_core.training.engine import choose_engine
+from moola_core.training.events import Event
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
@@ -84,7 +85,11 @@ def _fits(
         return
     for fold in folds:
         if (fold.repeat, fold.fold) not in done:
-            yield fit_baseline(spec, inputs, fold)
+            sizes = {"train": len(fold.train) + len(fold.inner), "test": len(fold.test)}
+            relay(Event("replicate_started", fold.repeat, fold.fold, values=sizes))
+            replicate = fit_baseline(spec, inputs, fold)
+            relay(Event("replicate_finished", fold.repeat, fold.fold, values={"seconds": replicate.seconds}))
+            yield replicate
 
 
 def _keep_folds(run: Run, columns: dict[str, np.ndarray]) -> Path:
