@@ -49,7 +49,8 @@ def joined_spellings(label: np.ndarray) -> tuple[np.ndarray, list[str]]:
     names, sizes = np.unique(label.astype(str), return_counts=True)
     size = dict(zip(names.tolist(), sizes.tolist(), strict=True))
     folded = pd.Series(names).str.casefold().str.replace(r"[\s_-]+", "", regex=True)
-    joined, notes = {}, []
+    joined: dict[str, str] = {}
+    notes = []
     for spellings in pd.Series(names).groupby(folded).agg(list):
         if len(spellings) > 1 and spellings[0]:
             most = max(spellings, key=size.__getitem__)

@@ -86,7 +86,7 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking) -> tu
     first = start.bar if start is not None else np.full(count, -1)
     last = intervals.last_bars(first, end, reading, asking) if end is not None else np.full(count, -1)
     if start is None:
-        length, spans = reading.window_bars or intervals.DEFAULT_BARS, []
+        length, spans = reading.window_bars or intervals.DEFAULT_BARS, list[str]()
         first = np.where(last >= 0, last - length + 1, -1)
     else:
         reach = np.where(last >= 0, last - first, intervals.DEFAULT_BARS)

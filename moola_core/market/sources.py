@@ -123,7 +123,8 @@ def _in_utc(
     zone, why = reading.tz or written, ""
     if zone is None:
         zone, why = zones.of_sessions(clock)
-        if usual and zone and not np.array_equal(*(zones.to_utc(clock, one, asking.where)[0] for one in (usual, zone))):
+        by_usual, by_sessions = (zones.to_utc(clock, one or "UTC", asking.where)[0] for one in (usual, zone))
+        if usual and zone and not np.array_equal(by_usual, by_sessions):
             zone = None
         elif usual:
             zone, why = usual, "its source writes them so"
