@@ -85,6 +85,9 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking) -> tu
     given = {name: _bars_of_times(table, name, bars, reading, asking) for name in POINTERS}
     first = start.bar if start is not None else np.full(count, -1)
     last = intervals.last_bars(first, end, reading, asking) if end is not None else np.full(count, -1)
+    if end is None and "length_bars" in table:
+        lengths = pd.to_numeric(table["length_bars"], errors="coerce").to_numpy(float, na_value=np.nan)
+        last = np.where((first >= 0) & np.isfinite(lengths), first + np.nan_to_num(lengths).astype(np.int64) - 1, -1)
     if start is None:
         length, spans = reading.window_bars or intervals.DEFAULT_BARS, list[str]()
         first = np.where(last >= 0, last - length + 1, -1)

@@ -79,6 +79,12 @@ def recognise(path: str | Path, reading: Reading | None = None) -> DataFile:
     return DataFile(path, kind, rows, stat.st_size, stat.st_mtime_ns, why)
 
 
+def holds_bars(path: str | Path, reading: Reading) -> bool:
+    """Whether the file has a column for each of the four prices."""
+    names = tables.rename(pd.DataFrame(columns=readers.read_header(path, reading).columns), reading)
+    return {"open", "high", "low", "close"} <= set(names.columns)
+
+
 def columns_of(path: str | Path) -> list[str]:
     """The file's own column names, which may be mapped to ours; none where its format fixes them, or they cannot be read."""
     try:

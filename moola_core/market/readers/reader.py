@@ -81,6 +81,9 @@ class Reader(ABC):
 READERS: Registry[type[Reader]] = Registry("file format", "moola.readers")
 
 
+SERIES_ENDINGS = (".ts", ".arff")
+
+
 def _known_suffixes() -> tuple[str, ...]:
     """The file name endings of all formats, in the order of the formats."""
     return tuple(dict.fromkeys(suffix for reader in READERS.values() for suffix in reader.suffixes))
@@ -113,6 +116,12 @@ def _readers_of(path: Path) -> list[Reader]:
     ending = suffix_of(path)
     if not ending:
         known = ", ".join(_known_suffixes())
+        if Path(path).suffix.lower() in SERIES_ENDINGS:
+            raise DataError(
+                "a file of the UCR archive or of aeon, which holds one series a row and no prices.",
+                where=str(path),
+                hint=f"Give windows with open, high, low and close for each bar. Known endings: {known}.",
+            )
         raise DataError("unknown kind of file.", where=str(path), hint=f"Known endings: {known}.")
     return [reader() for reader in READERS.values() if ending in reader.suffixes]
 
