@@ -241,3 +241,13 @@ def test_a_file_of_bars_with_labels_is_cut_from_itself(demo, tmp_path):
     windows = load_windows(tmp_path / "b.csv", Reading(bar_labels="runs", ends="exclusive"))
     assert windows.position.tolist() == [100, 300] and windows.bars == 60
     assert "give the file as windows" in " ".join(load_bars(tmp_path / "b.csv").report.warnings)
+
+
+def test_the_order_of_dates_in_labels_is_seen_in_the_bars(demo, tmp_path):
+    times = pd.Series(demo.bars.time[demo.windows.position[:60]])
+    early = times[(times.dt.day <= 12) & (times.dt.day != times.dt.month)][:4]
+    path = tmp_path / "l.csv"
+    pd.DataFrame({"start_time": early.dt.strftime("%d/%m/%Y %H:%M"), "label": ["a", "b"] * 2}).to_csv(path, index=False)
+    windows = load_windows(path, Reading(tz="UTC"), demo.bars)
+    assert np.array_equal(windows.start_time, early.to_numpy())
+    assert "Dates are read day-first, because only then do they lie in the bars" in " ".join(windows.report.warnings)
