@@ -136,3 +136,12 @@ def test_the_order_of_dates_is_asked_once_and_saved_for_its_own_file(capsys, fil
     assert load_reading(bars).date_order == "dmy" and load_reading(labels).date_order is None
     status, found, _ = check(capsys, labels, bars)
     assert status == 0 and found["rows"] == 2
+
+
+def test_every_command_names_the_flags_of_the_second_file(capsys, files, tmp_path, monkeypatch):
+    labels, bars = files("UTC", "UTC")
+    pd.read_csv(bars).iloc[:3000].to_csv(bars, index=False)
+    monkeypatch.chdir(tmp_path)
+    where = ["--windows", labels.name, "--bars", bars.name, "--tz", "UTC", "--store", tmp_path / "s"]
+    status, out, err = run(capsys, "diagnose", "features", *where)
+    assert status == 2 and out == "" and "--bars-tz UTC" in err and "--tz UTC" not in err.replace("--bars-tz", "")

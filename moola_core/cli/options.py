@@ -222,9 +222,10 @@ def as_flags(error: MoolaError, args: argparse.Namespace) -> MoolaError:
     """The error, its questions with the flags that answer them in this command: the bars may be the second of two files."""
     from moola_core.market.questions import OpenQuestions
 
-    windows = getattr(args, "windows", None) or getattr(args, "file", None)
-    second = isinstance(error, OpenQuestions) and windows and error.where == getattr(args, "bars", None) != windows
-    return error.of_bars() if second else error  # type: ignore[attr-defined]
+    windows, bars = getattr(args, "windows", None) or getattr(args, "file", None), getattr(args, "bars", None)
+    if not isinstance(error, OpenQuestions) or not windows or not bars:
+        return error
+    return error.of_bars() if Path(error.where).resolve() == Path(bars).resolve() else error
 
 
 def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:
