@@ -25,7 +25,7 @@ st.title("Overview")
 if selection.dataset is None:
     widgets.empty_state(
         "No data yet",
-        f"Put bars and labelled windows (Parquet, Feather or CSV) anywhere under `{display_path(data_folder())}`, or make the demo "
+        f"Put bars and labelled windows anywhere under `{display_path(data_folder())}`, or make the demo "
         "market to look around.",
         [
             ("Make the demo market", lambda: (first_start.demo_files(data_folder()), st.rerun())),

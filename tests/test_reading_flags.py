@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -120,15 +119,29 @@ def test_a_column_map_for_one_file_leaves_the_other_as_it_is(capsys, files):
 
 def test_the_order_of_dates_is_asked_once_and_saved_for_its_own_file(capsys, files, demo):
     labels, bars = files("UTC", "UTC")
-    times = pd.to_datetime(pd.read_csv(labels)["start_time"])
-    early = np.flatnonzero((times.dt.day <= 12) & (times.dt.day != times.dt.month))[:3]
-    table = pd.read_csv(labels)
-    assert len(early) == 3 and table["label"].iloc[early].nunique() == 2
-    table["start_time"] = times.dt.strftime("%d/%m/%Y %H:%M")
-    table.iloc[early].to_csv(labels, index=False)
-    status, _, err = check(capsys, labels, bars, "--tz", "UTC", "--bars-tz", "UTC")
-    assert status == 2 and "--dates day-first" in err and "--dates month-first" in err and err.count("\n") == 1
-    status, found, _ = check(capsys, labels, bars, "--tz", "UTC", "--bars-tz", "UTC", "--dates", "day-first", "--save")
-    assert status == 0 and found["rows"] == 3
+    table = pd.read_csv(bars)
+    times = pd.to_datetime(table["time"])
+    day = (times.dt.day == 8).to_numpy()  # 8 September fits both orders, and so do all bars of that day
+    table.assign(time=times.dt.strftime("%d/%m/%Y %H:%M"))[day].to_csv(bars, index=False)
+    starts = times[day].iloc[[30, 300]].astype(str) + "Z"
+    pd.DataFrame({"start_time": starts, "label": ["a", "b"]}).to_csv(labels, index=False)
+    status, found, err = check(capsys, labels, bars, "--bars-tz", "UTC", "--stamp", "start")
+    assert (
+        status == 2 and "--bars-dates day-first" in err and "--bars-dates month-first" in err and err.count("\n") == 1
+    )
+    assert found["questions"][0]["flag"] == "--bars-dates"
+    flags = ("--bars-tz", "UTC", "--stamp", "start", "--bars-dates", "day-first", "--save")
+    status, found, _ = check(capsys, labels, bars, *flags)
+    assert status == 0 and found["rows"] == 2
+    assert load_reading(bars).date_order == "dmy" and load_reading(labels).date_order is None
     status, found, _ = check(capsys, labels, bars)
-    assert status == 0 and found["rows"] == 3
+    assert status == 0 and found["rows"] == 2
+
+
+def test_every_command_names_the_flags_of_the_second_file(capsys, files, tmp_path, monkeypatch):
+    labels, bars = files("UTC", "UTC")
+    pd.read_csv(bars).iloc[:3000].to_csv(bars, index=False)
+    monkeypatch.chdir(tmp_path)
+    where = ["--windows", labels.name, "--bars", bars.name, "--tz", "UTC", "--store", tmp_path / "s"]
+    status, out, err = run(capsys, "diagnose", "features", *where)
+    assert status == 2 and out == "" and "--bars-tz UTC" in err and "--tz UTC" not in err.replace("--bars-tz", "")

@@ -127,7 +127,7 @@ def readings(args: argparse.Namespace, windows: str | None, bars: str | None) ->
 
     A flag that says what is in one file never overrides what was saved for the other.
     """
-    from moola_core.market.settings import load_reading, save_reading
+    from moola_core.market.settings import fingerprint, load_reading, save_reading
 
     if args.session and not SESSION.fullmatch(args.session):
         raise SpecError(f"{args.session!r} is not a session.", where="--session", hint="Write it as 18:00-17:00.")
@@ -150,6 +150,8 @@ def readings(args: argparse.Namespace, windows: str | None, bars: str | None) ->
         changes["column_map"] = saved[kind]["column_map"] | _columns_of(args, path, paths)
         changes["class_map"] = saved[kind]["class_map"] | pairs(args.class_map, "--class")
         merged[kind] = build(Reading, saved[kind] | changes, "settings")
+    if args.save and windows and bars and Path(bars).is_file():
+        merged["windows"] = merged["windows"].model_copy(update={"paired_bars": fingerprint(bars)})
     if args.save:
         for kind, path in paths.items():
             save_reading(path, merged[kind])
@@ -220,9 +222,10 @@ def as_flags(error: MoolaError, args: argparse.Namespace) -> MoolaError:
     """The error, its questions with the flags that answer them in this command: the bars may be the second of two files."""
     from moola_core.market.questions import OpenQuestions
 
-    windows = getattr(args, "windows", None) or getattr(args, "file", None)
-    second = isinstance(error, OpenQuestions) and windows and error.where == getattr(args, "bars", None) != windows
-    return error.of_bars() if second else error  # type: ignore[attr-defined]
+    windows, bars = getattr(args, "windows", None) or getattr(args, "file", None), getattr(args, "bars", None)
+    if not isinstance(error, OpenQuestions) or not windows or not bars:
+        return error
+    return error.of_bars() if Path(error.where).resolve() == Path(bars).resolve() else error
 
 
 def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moola_core.cli import options
 from moola_core.cli.progress import execute
-from moola_core.errors import SpecError, StoreError
+from moola_core.errors import DataError, SpecError, StoreError
+
+if TYPE_CHECKING:
+    from moola_core.runs.store import Run
+
+ENDINGS = (".parquet", ".csv", ".json")
 
 
 def add_to(commands: Any) -> None:
@@ -22,7 +27,12 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--stride", type=int, default=5, help="bars from one window to the next, over bars (default: 5)"
     )
-    command.add_argument("--out", metavar="FILE.parquet", required=True)
+    command.add_argument(
+        "--out",
+        metavar="FILE",
+        required=True,
+        help="a .parquet or .csv file, or .json for tasks of Label Studio with predictions",
+    )
     options.add_reading(command)
     options.add_store(command)
     options.add_json(command)
@@ -33,15 +43,17 @@ def run_predict(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
     from moola_core.specs import Predict, build
 
-    if Path(args.out).suffix != ".parquet":
-        raise SpecError(f"--out {args.out} is not a .parquet file.", hint="Give a name that ends with .parquet.")
+    if Path(args.out).suffix not in ENDINGS:
+        raise SpecError(
+            f"--out {args.out} is not a .parquet file.", hint=f"Give a name that ends with {', '.join(ENDINGS)}."
+        )
     spec = build(Predict, {"run": args.run, "data": options.data(args), "stride": args.stride})
     store = Store(args.store)
     store.open(args.run)
     run = store.create(spec, parent=args.run)
     execute(run)
     try:
-        shutil.copyfile(run.folder / "predicted.parquet", args.out)
+        _write(run, Path(args.out))
     except OSError as error:
         raise StoreError(
             f"cannot be written: {error.strerror}.", where=args.out, hint="Choose another --out."
@@ -53,6 +65,50 @@ def run_predict(args: argparse.Namespace) -> int:
         _text(summary, args.out),
     )
     return 0
+
+
+def _write(run: Run, out: Path) -> None:
+    """The run's predictions as a table, or as tasks that Label Studio shows before somebody labels them."""
+    if out.suffix == ".parquet":
+        shutil.copyfile(run.folder / "predicted.parquet", out)
+        return
+    import pandas as pd
+
+    from moola_core.market import frames
+
+    table = pd.read_parquet(run.folder / "predicted.parquet")
+    if out.suffix == ".csv":
+        frames.write(table, out)
+    else:
+        times, step = _times(run, table)
+        frames.write(frames.predicted_tasks(table, times, step, run.id), out)
+
+
+def _times(run: Run, table: Any) -> tuple[Any, Any]:
+    """The starts of the bars of each window [n, K], and the time between bars."""
+    import numpy as np
+
+    from moola_core.market.bars import load_bars
+    from moola_core.market.windows import load_windows
+    from moola_core.runs.store import Store
+
+    data = run.spec.data
+    length = Store(run.store_root).open(run.spec.run).record.counts["window_bars"]
+    starts = table["start_time"].to_numpy("datetime64[ns]")
+    if np.isnat(starts).any():
+        raise DataError(
+            "the times of some windows are not known.",
+            where=data.windows,
+            hint="Give the bars with --bars, or write a .csv.",
+        )
+    if not data.bars:
+        windows = load_windows(data.windows, data.windows_reading, labelled=False)
+        step = np.timedelta64(int(windows.interval_s * 1e9), "ns")
+        return starts[:, None] + step * np.arange(length), step
+    bars = load_bars(data.bars, data.bars_reading)
+    step = np.timedelta64(int(bars.interval_s * 1e9), "ns")
+    rows = np.searchsorted(bars.time, starts)[:, None] + np.arange(length)
+    return bars.time[np.minimum(rows, len(bars) - 1)], step
 
 
 def _text(summary: dict[str, Any], out: str) -> str:

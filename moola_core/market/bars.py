@@ -153,6 +153,7 @@ def _clean(source: Source, reading: Reading, asking: Asking) -> Bars:
 def _kept(time: np.ndarray, ohlc: np.ndarray, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:
     """Which rows [n] stay, and a note on those dropped; raises DataError for bad ones unless the reading drops them."""
     faults = {"the time cannot be read": np.isnat(time), **_order_faults(time), **price_faults(ohlc)}
+    doubts.refuse_two_series(faults["time occurs twice"], ohlc, asking.where)
     bad = np.any(list(faults.values()), axis=0)
     if not bad.any():
         return ~bad, []

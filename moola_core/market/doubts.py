@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from moola_core.errors import DataError
 from moola_core.market.questions import Asking, Question
 from moola_core.specs import Reading
 
 FILLER_BARS = 30
+SERIES_FRAC = 0.05
 
 
 def filler(ohlc: np.ndarray, volume: np.ndarray | None) -> np.ndarray | None:
@@ -34,6 +36,20 @@ def filler_notes(time: np.ndarray, flat: np.ndarray | None, volume: np.ndarray |
     ]
 
 
+def refuse_two_series(twice: np.ndarray, ohlc: np.ndarray, where: str) -> None:
+    """Raise DataError when many bars have the time of the bar before and other prices: dropping one of each would mix two series.
+
+    twice [n] bool: bars with the time of the bar before.
+    """
+    other = twice[1:] & (ohlc[1:] != ohlc[:-1]).any(axis=1)
+    if other.sum() > SERIES_FRAC * len(twice):
+        raise DataError(
+            f"{int(other.sum())} bars have the time of the bar before and other prices: it holds several instruments.",
+            where=where,
+            hint="Name the column that tells them apart with --column contract=<name in the file>, or keep the rows of one.",
+        )
+
+
 def drop_many(count: int, rows: int, listed: str) -> Question:
     """The question whether more bad rows than a few are to be dropped."""
     return Question(
@@ -49,7 +65,8 @@ def joined_spellings(label: np.ndarray) -> tuple[np.ndarray, list[str]]:
     names, sizes = np.unique(label.astype(str), return_counts=True)
     size = dict(zip(names.tolist(), sizes.tolist(), strict=True))
     folded = pd.Series(names).str.casefold().str.replace(r"[\s_-]+", "", regex=True)
-    joined, notes = {}, []
+    joined: dict[str, str] = {}
+    notes = []
     for spellings in pd.Series(names).groupby(folded).agg(list):
         if len(spellings) > 1 and spellings[0]:
             most = max(spellings, key=size.__getitem__)

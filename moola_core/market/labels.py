@@ -12,7 +12,7 @@ from moola_core.market import bar_labels, clocks, intervals, readers, tables, ti
 from moola_core.market.bars import Bars, crosses
 from moola_core.market.questions import Asking
 from moola_core.market.settings import load_reading
-from moola_core.specs import Reading
+from moola_core.specs import Reading, build
 
 UNLABELLED = "unlabelled"
 SERIES_COLUMNS = 20  # a table of so many numbers a row and no names holds one series in each
@@ -85,8 +85,11 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking) -> tu
     given = {name: _bars_of_times(table, name, bars, reading, asking) for name in POINTERS}
     first = start.bar if start is not None else np.full(count, -1)
     last = intervals.last_bars(first, end, reading, asking) if end is not None else np.full(count, -1)
+    if end is None and "length_bars" in table:
+        lengths = pd.to_numeric(table["length_bars"], errors="coerce").to_numpy(float, na_value=np.nan)
+        last = np.where((first >= 0) & np.isfinite(lengths), first + np.nan_to_num(lengths).astype(np.int64) - 1, -1)
     if start is None:
-        length, spans = reading.window_bars or intervals.DEFAULT_BARS, []
+        length, spans = reading.window_bars or intervals.DEFAULT_BARS, list[str]()
         first = np.where(last >= 0, last - length + 1, -1)
     else:
         reach = np.where(last >= 0, last - first, intervals.DEFAULT_BARS)
@@ -116,7 +119,7 @@ def _placed(
     """In which bars the windows start or end, by the first of time, bar number and seconds that the table has."""
     time, bar, seconds = f"{side}_time", f"{side}_bar", f"{side}_s"
     if time in table and table[time].notna().any():
-        moments, notes = times.parse_times(table[time], reading, asking.where, asking)
+        moments, notes = _within(table[time], bars, reading, asking)
         placed = intervals.place(moments, bars)
         if side == "start" and placed.inside.any():
             notes.append(f"{int(placed.inside.sum())} windows start inside a bar; they are moved to its start.")
@@ -138,6 +141,26 @@ def _placed(
             f"{seconds} is read as seconds from the first bar."
         ] if side == "start" else []
     return None, []
+
+
+def _within(values: pd.Series, bars: Bars, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:
+    """Times [n] of labels in UTC, and notes. Where the order of day and month is all that is open, the one that lies in the bars counts."""
+    own = Asking(asking.where)
+    moments, notes = times.parse_times(values, reading, asking.where, own)
+    if [question.id for question in own.questions] == ["date_order"]:
+        read = {
+            order: times.parse_times(
+                values, build(Reading, reading.model_dump() | {"date_order": order}), asking.where
+            )[0]
+            for order in own.questions[0].answers
+        }
+        fitting = [order for order in read if (intervals.place(read[order], bars).bar >= 0).any()]
+        if len(fitting) == 1:
+            note = f"Dates are read {fitting[0]}, because only then do they lie in the bars."
+            return read[fitting[0]], [*notes, note]
+    for question in own.questions:
+        asking.ask(question)
+    return moments, notes
 
 
 def _unmatched(table: pd.DataFrame, matched: np.ndarray, length: int, asking: Asking) -> list[str]:

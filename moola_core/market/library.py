@@ -11,7 +11,7 @@ import pandas as pd
 
 from moola_core.errors import MoolaError
 from moola_core.market import readers, tables
-from moola_core.market.settings import load_reading
+from moola_core.market.settings import fingerprint, load_reading
 from moola_core.specs import Reading
 
 Kind = Literal["bars", "windows", "labels", "unknown"]
@@ -31,7 +31,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled windows, with the bars of the same folder where there are any; or bars alone."""
+    """Labelled windows, with their bars where they are known; or bars alone."""
 
     name: str
     windows: Path | None
@@ -79,6 +79,12 @@ def recognise(path: str | Path, reading: Reading | None = None) -> DataFile:
     return DataFile(path, kind, rows, stat.st_size, stat.st_mtime_ns, why)
 
 
+def holds_bars(path: str | Path, reading: Reading) -> bool:
+    """Whether the file has a column for each of the four prices."""
+    names = tables.rename(pd.DataFrame(columns=readers.read_header(path, reading).columns), reading)
+    return {"open", "high", "low", "close"} <= set(names.columns)
+
+
 def columns_of(path: str | Path) -> list[str]:
     """The file's own column names, which may be mapped to ours; none where its format fixes them, or they cannot be read."""
     try:
@@ -88,19 +94,37 @@ def columns_of(path: str | Path) -> list[str]:
 
 
 def datasets(folder: str | Path) -> list[Dataset]:
-    """Windows files, each with the bars of its own folder (the largest), then bars that belong to no windows."""
+    """Windows files, each with its bars (`bars_for`), then bars that belong to no windows."""
     folder = Path(folder)
     files = find_files(folder)
-    bars = [file for file in files if file.kind == "bars"]
     pairs, used = [], set()
     for file in files:
-        if file.kind not in ("windows", "labels"):
-            continue
-        candidates = [candidate for candidate in bars if candidate.path.parent == file.path.parent]
-        own = max(candidates, key=lambda candidate: candidate.size_bytes).path if candidates else None
-        used.add(own)
-        pairs.append(Dataset(_name(file.path, folder), file.path, own))
-    return pairs + [Dataset(_name(file.path, folder), None, file.path) for file in bars if file.path not in used]
+        if file.kind in ("windows", "labels"):
+            own = bars_for(file, files)
+            used.add(own)
+            pairs.append(Dataset(_name(file.path, folder), file.path, own))
+    bars = [file for file in files if file.kind == "bars" and file.path not in used]
+    return pairs + [Dataset(_name(file.path, folder), None, file.path) for file in bars]
+
+
+def bars_for(file: DataFile, files: list[DataFile]) -> Path | None:
+    """The bars of a file of windows: those remembered for it, else the largest of its folder, else the only ones that lie elsewhere
+    without windows of their own."""
+    bars = [other for other in files if other.kind == "bars"]
+    try:
+        remembered = load_reading(file.path).paired_bars
+    except MoolaError:  # damaged settings; who reads the file is told
+        remembered = None
+    if remembered:
+        known = [other.path for other in bars if fingerprint(other.path) == remembered]
+        if known:
+            return known[0]
+    near = [other for other in bars if other.path.parent == file.path.parent]
+    if near:
+        return max(near, key=lambda other: other.size_bytes).path
+    taken = {other.path.parent for other in files if other.kind in ("windows", "labels")}
+    alone = [other for other in bars if other.path.parent not in taken]
+    return alone[0].path if len(alone) == 1 else None
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 from moola_core.errors import DataError, StoreError
 from moola_core.specs import Reading, build
 
+EDGE_BYTES = 1 << 16
+
 
 def sidecar_path(path: str | Path) -> Path:
     """Where the reading of the file at `path` is saved."""
     path = Path(path)
     return path.with_name(f"{path.name}.moola.json")
+
+
+def fingerprint(path: str | Path) -> str:
+    """A short hash of a file's size, start and end, by which it is known again under another name."""
+    path = Path(path)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        digest = hashlib.sha256(f"{size}".encode() + file.read(EDGE_BYTES))
+        file.seek(max(0, size - EDGE_BYTES))
+        digest.update(file.read(EDGE_BYTES))
+    return digest.hexdigest()[:16]
 
 
 def load_reading(path: str | Path) -> Reading:

@@ -16,7 +16,7 @@ from moola_core.market.questions import Asking, Question, which_zone
 from moola_core.specs import Reading
 
 PRICES = ("open", "high", "low", "close")
-FIXED_POINT = 1e9
+FIXED_POINT, LARGE, LEAST_STEP = 1e9, 1e5, 5
 _ZONE = re.compile(r"\b[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+\b")
 _SIZES = {"K": 1e3, "M": 1e6, "B": 1e9}
 
@@ -40,12 +40,7 @@ def read(path: str | Path, reading: Reading, asking: Asking) -> Source:
     layout = readers.read_layout(path, reading)
     name, vendor, confidence, reason = vendors.recognise(layout)
     asking.reader, asking.confidence = name, confidence
-    raw = tables.of_one_level(readers.read_table(path, reading)).reset_index(drop=False)
-    raw = (
-        raw.drop(columns="index")
-        if "index" in raw and isinstance(raw.index, pd.RangeIndex) and _is_count(raw["index"])
-        else raw
-    )
+    raw = _rows(path, reading)
     own_names = [str(column) for column in raw.columns]
     raw, time_name = times.one_column(raw, reading)
     mapped = reading.column_map | ({"time": time_name} if time_name else {})
@@ -68,6 +63,7 @@ def read(path: str | Path, reading: Reading, asking: Asking) -> Source:
         clock, zone_notes = _in_utc(clock, zone, vendor.tz if trusted else None, reading, asking)
     ohlc, scale_notes = _prices(table, vendor, reading, where, asking)
     contract = table["contract"].astype(str).to_numpy(object) if "contract" in table else None
+    notes += _labelled(raw)
     if reading.adjust and contract is not None:
         ohlc = contracts.back_adjusted(ohlc, contract)
     return Source(
@@ -97,6 +93,23 @@ def read(path: str | Path, reading: Reading, asking: Asking) -> Source:
     )
 
 
+def _rows(path: str | Path, reading: Reading) -> pd.DataFrame:
+    """The rows of the file with columns of one level, and an index that is more than a count as one of them."""
+    table = tables.of_one_level(readers.read_table(path, reading)).reset_index(drop=False)
+    counted = "index" in table and _is_count(table["index"])
+    return table.drop(columns="index") if counted else table
+
+
+def _labelled(raw: pd.DataFrame) -> list[str]:
+    """A note when the bars have a column of labels."""
+    names = [str(column) for column in raw.columns if tables.plain(column) in tables.LABEL_NAMES["label"]]
+    unread = [
+        f"The column {name} is not read with the bars. To make windows of it, give the file as windows."
+        for name in names
+    ]
+    return unread[:1]
+
+
 def _is_count(values: pd.Series) -> bool:
     return pd.api.types.is_integer_dtype(values) and bool((values.to_numpy() == np.arange(len(values))).all())
 
@@ -123,15 +136,25 @@ def _in_utc(
     zone, why = reading.tz or written, ""
     if zone is None:
         zone, why = zones.of_sessions(clock)
-        if usual and zone and not np.array_equal(*(zones.to_utc(clock, one, asking.where)[0] for one in (usual, zone))):
+        by_usual, by_sessions = (zones.to_utc(clock, one or "UTC", asking.where)[0] for one in (usual, zone))
+        if usual and zone and not np.array_equal(by_usual, by_sessions):
             zone = None
         elif usual:
             zone, why = usual, "its source writes them so"
     if zone is None:
         asking.ask(which_zone(times.example(clock)))
     utc, notes = zones.to_utc(clock, zone or "UTC", asking.where)
+    notes += _contradiction(clock, utc, asking.where) if reading.tz else []
     because = f", because {why}" if why else ""
     return utc, [f"Times are read as {zone}{because}."] * bool(zone and not reading.tz) + notes
+
+
+def _contradiction(clock: np.ndarray, utc: np.ndarray, where: str) -> list[str]:
+    """A note when the sessions of naive times [n] are those of a market that is known, but in another zone than was set."""
+    zone, why = zones.of_sessions(clock)
+    if zone is None or np.array_equal(zones.to_utc(clock, zone, where)[0], utc):
+        return []
+    return [f"Another time zone is likely, {zone}: in it, {why}."]
 
 
 def _prices(
@@ -145,14 +168,24 @@ def _prices(
     ohlc = np.ascontiguousarray(np.stack(columns, axis=1))
     whole = all(pd.api.types.is_integer_dtype(table[column]) for column in PRICES)
     scale = reading.scale or (vendor.scale if whole else None)
-    if scale is None and whole and len(ohlc) and float(np.median(np.abs(ohlc[:, 3]))) >= FIXED_POINT:
+    scales = _scales(ohlc) if scale is None and whole and len(ohlc) else ()
+    if scales:
         number = int(table["close"].iloc[0])
-        answers = {"1e-9": f"{number} is {number / 1e9:,.9g}", "1": f"{number} is {number:,}"}
+        answers = {one: f"{number} is {number * float(one):,.9f}".rstrip("0").rstrip(".") for one in (*scales, "1")}
         asking.ask(Question("scale", f"Its prices are whole numbers such as {number}.", answers, "--scale", True))
     if scale in (None, 1.0):
         return ohlc, []
     digits = max(0, -int(np.floor(np.log10(scale))))
     return np.round(ohlc * scale, digits), [f"Prices are whole numbers and are multiplied by {scale:g}."]
+
+
+def _scales(ohlc: np.ndarray) -> tuple[str, ...]:
+    """In which scales whole-number prices [n, 4] may be: large ones, all multiples of one step, are hardly prices as they are."""
+    typical = float(np.median(np.abs(ohlc[:, 3])))
+    if typical >= FIXED_POINT:
+        return ("1e-9",)
+    step = int(np.gcd.reduce(ohlc[np.isfinite(ohlc)].astype(np.int64)))
+    return ("0.01", "0.0001") if typical >= LARGE and step >= LEAST_STEP and typical > step else ()
 
 
 def _refuse_text(values: pd.Series, column: str, where: str) -> None:

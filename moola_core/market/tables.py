@@ -58,6 +58,7 @@ LABEL_NAMES: Names = {
     "end_time": ("end_time", "window_end", "end", "end_ts", "end_datetime", "to", "t_end"),
     "start_bar": ("start_idx", "start_index", "start_bar", "first_bar", "bar_start", "idx_start", "start_row"),
     "end_bar": ("end_idx", "end_index", "end_bar", "last_bar", "bar_end", "idx_end", "end_row"),
+    "length_bars": ("length_bars", "length", "n_bars", "num_bars", "window_length", "window_bars", "duration_bars"),
     "start_s": ("start_s", "start_sec", "start_seconds", "offset_s"),
     "end_s": ("end_s", "end_sec", "end_seconds"),
     "source": ("source", "batch"),

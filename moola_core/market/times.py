@@ -44,13 +44,12 @@ def parse_times(
     """
     own = asking or Asking(where)
     moments = parse(values, reading.date_order, where, own)
-    if moments.absolute:
-        times, notes = moments.times, []
-    else:
+    times, notes = moments.times, list[str]()
+    if not moments.absolute:
         zone = reading.tz or moments.zone
         if zone is None:
             own.ask(which_zone(example(moments.times)))
-        times, notes = zones.to_utc(moments.times, zone or "UTC", where)
+        times, notes = zones.to_utc(times, zone or "UTC", where)
     if asking is None:
         own.close()
     return times, [*moments.notes, *notes]

@@ -14,6 +14,7 @@ from moola_core.specs.objectives import rules_of
 LEAST_WINDOWS = 100
 REASONS = {
     "over_gaps": "span a gap or a roll",
+    "filler": "hold filler bars of a closed market (sampling.exclude_filler)",
     "labelled": "share bars with labelled windows (sampling.exclude_labelled)",
     "between": "lie across the split of training and validation",
     "not_active": "are not active enough (sampling.keep)",
@@ -31,6 +32,10 @@ def candidates(bars: Bars, spec: Pretrain, labelled: np.ndarray) -> tuple[np.nda
     counts = {"in_bars": len(first)}
     broken = crosses(bars.breaks, first, reach)
     first, counts["over_gaps"] = first[~broken], int(broken.sum())
+    if sampling.exclude_filler and bars.filler is not None:
+        before = np.r_[0, np.cumsum(bars.filler)]
+        filled = before[first + reach] > before[first]
+        first, counts["filler"] = first[~filled], int(filled.sum())
     counts["labelled"] = 0
     if sampling.exclude_labelled and len(labelled):
         shared = shares_bars(first, reach, np.sort(labelled), sampling.window_bars)
@@ -96,6 +101,7 @@ def _choices(bars: Bars, spec: Pretrain, labelled: np.ndarray, prefix: str) -> l
     sampling = spec.sampling
     every: list[dict[str, Any]] = [{"sampling.keep": "all"}] if sampling.keep != "all" else []
     seen = [{"sampling.exclude_labelled": False}] if sampling.exclude_labelled and len(labelled) else []
+    filled = [{"sampling.exclude_filler": False}] if sampling.exclude_filler and bars.filler is not None else []
     shorter = [{"sampling.stride_bars": sampling.stride_bars >> k} for k in range(1, sampling.stride_bars.bit_length())]
 
     def first_that_leaves_enough(kind: list[dict[str, Any]]) -> list[str]:
@@ -105,7 +111,7 @@ def _choices(bars: Bars, spec: Pretrain, labelled: np.ndarray, prefix: str) -> l
                 return [_sentence(changes, count, prefix)]
         return []
 
-    single = [text for kind in (every, seen, shorter) for text in first_that_leaves_enough(kind)]
+    single = [text for kind in (every, filled, seen, shorter) for text in first_that_leaves_enough(kind)]
     return single or first_that_leaves_enough([one | both for one in seen for both in shorter])
 
 

@@ -14,8 +14,9 @@ import pandas as pd
 from moola_core.errors import DataError
 from moola_core.market import doubts, labels, matching, tables
 from moola_core.market import times as moments
-from moola_core.market.bars import MOST_DROPPED_FRAC, Bars, crosses
+from moola_core.market.bars import MOST_DROPPED_FRAC, Bars, crosses, load_bars
 from moola_core.market.checks import Report, price_faults, problem, refuse
+from moola_core.market.library import holds_bars
 from moola_core.market.questions import Asking
 from moola_core.market.readers import reader_name
 from moola_core.market.settings import load_reading
@@ -106,6 +107,8 @@ def load_windows(
         asking.reader = reader_name(path)
         if "features" in table:
             return _from_prices(table, reading, asking, bars, notes, least_classes)
+        if bars is None and holds_bars(path, reading):
+            bars = load_bars(path, reading)
         if bars is None:
             raise DataError(
                 "it holds times and labels but no prices.",
@@ -153,7 +156,7 @@ def _from_prices(
     if not SHORTEST <= length <= LONGEST:
         raise DataError(f"windows of {length} bars.", where=where, hint=f"A window has {SHORTEST} to {LONGEST} bars.")
     fits = np.array([part.shape == (length, 4) for part in parts])
-    columns, spelling = _columns(table, reading)
+    columns, spelling = _columns(table, reading, where)
     columns["prices"] = np.stack(
         [part if good else np.full((length, 4), np.nan) for part, good in zip(parts, fits, strict=True)]
     )
@@ -194,9 +197,9 @@ def _of_one_contract(windows: Windows, bars: Bars, least_classes: int) -> Window
     return replace(kept, report=report)
 
 
-def _columns(table: pd.DataFrame, reading: Reading) -> tuple[dict[str, np.ndarray], list[str]]:
+def _columns(table: pd.DataFrame, reading: Reading, where: str) -> tuple[dict[str, np.ndarray], list[str]]:
     """The columns of `Windows` that are read as they stand, and notes; half a pointer is none."""
-    start, end = _pointer(table, "expansion_start"), _pointer(table, "expansion_end")
+    start, end = (_pointer(table, name, where) for name in ("expansion_start", "expansion_end"))
     numbered = np.array([f"w{i:04d}" for i in range(len(table))], object)
     label, notes = doubts.joined_spellings(_labels(table["label"], reading.class_map))
     return {
@@ -291,10 +294,23 @@ def _labels(values: pd.Series, class_map: dict[str, str]) -> np.ndarray:
     return np.array([class_map.get(text, text) for text in texts], object)
 
 
-def _pointer(table: pd.DataFrame, name: str) -> np.ndarray:
+def _pointer(table: pd.DataFrame, name: str, where: str) -> np.ndarray:
+    """Pointers as they stand. Raises DataError for times and for fractions, which no bar number is."""
     if name not in table:
         return np.full(len(table), np.nan)
-    return pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan)
+    numbers = pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan)
+    lost = np.isnan(numbers) & table[name].notna().to_numpy() & (table[name].astype(str).str.strip() != "").to_numpy()
+    with np.errstate(invalid="ignore"):
+        parts = np.isfinite(numbers).any() and bool((np.abs(numbers[np.isfinite(numbers)]) <= 1).all())
+        parts = parts and bool((numbers[np.isfinite(numbers)] % 1 != 0).any())
+    if lost.any() or parts:
+        example = table[name][lost].iloc[0] if lost.any() else numbers[np.isfinite(numbers)][0]
+        raise DataError(
+            f"{name} is {example} in a window, which is no bar number.",
+            where=where,
+            hint="Pointers are bar numbers from 0 to the window length less 1.",
+        )
+    return numbers
 
 
 def _times(table: pd.DataFrame, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:

@@ -13,6 +13,7 @@ from moola_core.sections.context import ReportContext, Result
 SHOWN = ("close_norm", "range_z", "dist_prev_SH")
 LEFT_OUT = {
     "over_gaps": "over gaps",
+    "filler": "with filler bars",
     "labelled": "sharing bars with labelled windows",
     "between": "across the split",
     "not_active": "not active",

@@ -52,6 +52,7 @@ class Reading(Part):
     bar_labels: Literal["runs"] | None = Field(
         None, description="labels of single bars: runs of equal labels become windows"
     )
+    paired_bars: str | None = Field(None, description="fingerprint of the file of bars that these windows belong to")
     exchange_tz: str = Field("America/New_York", description="time zone in which times are shown")
     session: tuple[str, str] = Field(("18:00", "17:00"), description="session open and close, exchange time")
     window_bars: int | None = Field(

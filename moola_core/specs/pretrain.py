@@ -40,6 +40,7 @@ class Sampling(Part):
     stride_bars: int = Field(52, ge=1, le=5000, description="bars from one window's start to the next")
     valid_frac: float = Field(0.1, gt=0, lt=0.9, description="share of the time, at its end, kept for validation")
     exclude_labelled: bool = Field(True, description="leave out windows that share bars with labelled ones")
+    exclude_filler: bool = Field(True, description="leave out windows that hold filler bars of a closed market")
     keep: Literal["all", "active", "similar"] = Field(
         "all", description="all windows, the most active ones, or those most like the labelled ones"
     )

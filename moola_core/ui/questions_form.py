@@ -32,10 +32,14 @@ def answered(preview: Callable[[Reading], Preview], reading: Reading, name: str)
 
     preview: what the file looks like under a reading, or OpenQuestions; name: of the file, for the keys of the widgets.
     """
+    asked: set[str] = set()
     while True:
         try:
             return reading, preview(reading)
         except OpenQuestions as error:
+            if asked.issuperset(question.id for question in error.questions):
+                raise  # an answer that does not answer
+            asked |= {question.id for question in error.questions}
             answers = {question.id: _ask(question, name) for question in error.questions}
             if None in answers.values():
                 for question in error.questions:

@@ -11,12 +11,13 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.charts.windows import View
-from moola_core.errors import MoolaError
-from moola_core.market.bars import load_bars
+from moola_core.errors import DataError, MoolaError
+from moola_core.market.bars import Bars, load_bars
 from moola_core.market.day_order import ORDERS
 from moola_core.market.labels import read_labels
-from moola_core.market.library import DataFile, columns_of, find_files
-from moola_core.market.settings import load_reading, save_reading, sidecar_path
+from moola_core.market.library import DataFile, bars_for, columns_of, find_files
+from moola_core.market.questions import OpenQuestions
+from moola_core.market.settings import fingerprint, load_reading, save_reading, sidecar_path
 from moola_core.market.tables import BAR_NAMES, LABEL_NAMES, rename
 from moola_core.market.windows import load_windows
 from moola_core.sections.formatting import size
@@ -81,7 +82,9 @@ def body() -> None:
     st.caption(f"{widgets.escape_markdown(file.why)}; {size(file.size_bytes)}")
     try:
         settings = _ask(file.path, kind, name)
-        bars_file = _bars_in_folder(file, files) if kind == "labels" else None
+        bars_file = _ask_bars(file, files, name) if kind != "bars" else None
+        if bars_file:
+            settings = settings.model_copy(update={"paired_bars": fingerprint(bars_file)})
         opened = Opened(file.path, kind, loaders.stamp(bars_file) if bars_file else None)
         answered = questions_form.answered(opened.preview, settings, name)
     except MoolaError as error:
@@ -194,16 +197,28 @@ def _ask_classes(path: Path, reading: Reading, name: str) -> dict[str, str]:
     return mapped
 
 
-def _bars_in_folder(file: DataFile, files: list[DataFile]) -> Path:
-    """The bars from which labels are cut: the largest file of bars in the same folder."""
-    candidates = [other for other in files if other.kind == "bars" and other.path.parent == file.path.parent]
-    if not candidates:
-        raise MoolaError(
-            "labels without prices need bars.",
-            where=display_path(file.path),
-            hint="Put the file of bars into the same folder.",
-        )
-    return max(candidates, key=lambda other: other.size_bytes).path
+def _ask_bars(file: DataFile, files: list[DataFile], name: str) -> Path | None:
+    """The bars that the windows belong to, from any folder; None where there are none."""
+    bars = {display_path(other.path): other.path for other in files if other.kind == "bars"}
+    usual = bars_for(file, files)
+    if not bars:
+        if file.kind == "labels":
+            raise MoolaError(
+                "labels without prices need bars.",
+                where=display_path(file.path),
+                hint="Put the file of bars into the data folder.",
+            )
+        return None
+    names = list(bars)
+    selected = st.selectbox(
+        "Bars that the windows belong to",
+        names,
+        index=names.index(display_path(usual)) if usual else None,
+        key=f"bars_{name}",
+        placeholder="None",
+        help="From any folder; remembered by their content.",
+    )
+    return bars[selected] if selected else None
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the file")
@@ -216,10 +231,22 @@ def _preview(source: loaders.Stamp, kind: str, reading_json: str, bars_stamp: lo
         summary = f"{len(bars):,} bars of {bars.interval_s / 60:g} min, {times[0].strftime(form)} to {times[-1].strftime(form)}"
         view = View(bars.ohlc[:PREVIEW_BARS], list(times[:PREVIEW_BARS].strftime(form)))
         return Preview(summary, bars.report.warnings, view)
-    windows = load_windows(source[0], reading, load_bars(bars_stamp[0]) if bars_stamp else None)
+    windows = load_windows(source[0], reading, _bars(bars_stamp[0]) if bars_stamp else None)
     pair = (float(windows.start[0]), float(windows.end[0])) if windows.has_pointer[0] else None
     summary = f"{len(windows):,} windows of {windows.bars} bars: {', '.join(windows.classes)}. The first one:"
     return Preview(summary, windows.report.warnings, View(windows.prices[0], true=pair))
+
+
+def _bars(path: str) -> Bars:
+    """The bars that the windows belong to. Raises DataError while they leave questions open: those are asked of the bars themselves."""
+    try:
+        return load_bars(path)
+    except OpenQuestions as error:
+        raise DataError(
+            f"the bars leave questions open: {' '.join(question.question for question in error.questions)}",
+            where=display_path(Path(path)),
+            hint="Choose the file of bars above, answer there and save.",
+        ) from None
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

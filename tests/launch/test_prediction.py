@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from moola_core.cli import main
 from moola_core.diagnostics.predict import Job, ask, ask_together
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import window_matrix
@@ -39,6 +41,27 @@ def test_bars_are_asked_at_the_stride(about, demo_files):
     assert np.allclose(table["p_consolidation"] + table["p_retracement"], 1)
     assert sum(found["counts"].values()) == len(table) and 0 <= found["foreign"] <= len(table)
     assert found["training"] > 0 and run.record.progress["done"] == len(table)
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_predictions_are_written_as_a_table_or_as_tasks_of_label_studio(about, demo_files, tmp_path, capsys, ending):
+    out = tmp_path / f"predicted.{ending}"
+    where = ["--bars", str(demo_files["bars"]), "--stride", "200", "--store", str(about.store_root), "--out", str(out)]
+    assert main(["predict", about.id, *where, "--json"]) == 0
+    run = Store(about.store_root).open(json.loads(capsys.readouterr().out)["run_id"])
+    table = run.table("predicted").to_pandas()
+    if ending == "csv":
+        assert pd.read_csv(out)["predicted"].tolist() == table["predicted"].tolist()
+        return
+    tasks = json.loads(out.read_text(encoding="utf-8"))
+    results = [task["predictions"][0]["result"] for task in tasks]
+    assert [result[0]["value"]["choices"] for result in results] == [[name] for name in table["predicted"]]
+    starts = pd.to_datetime([task["data"]["start_time"] for task in tasks]).tz_localize(None)
+    assert (starts == table["start_time"]).all()
+    spans = table["start_pred"].round().clip(0, 104).astype(int)
+    moments = pd.to_datetime([result[1]["value"]["start"] for result in results], unit="ms")
+    bars = pd.read_parquet(demo_files["bars"])["time"].dt.tz_localize(None)
+    assert (moments == bars.to_numpy()[table["first_bar"] + spans]).all()
 
 
 @pytest.mark.parametrize("tasks", ["both", "class", "pointers"])

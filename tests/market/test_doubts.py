@@ -181,3 +181,73 @@ def test_rows_that_label_single_bars_become_windows_only_when_the_user_says_so(d
     windows = load_windows(path, Reading(tz="UTC", bar_labels="runs", ends="exclusive"), demo.bars)
     assert windows.position.tolist() == [200, 220, 245] and windows.bars == 15
     assert windows.label.tolist() == ["up", "down", "up"]
+
+
+def test_two_series_without_names_are_never_mixed_by_dropping(tmp_path):
+    table = pd.concat([frame(60), frame(60).assign(**{name: frame(60)[name] + 50 for name in PRICES})])
+    path = write(table.sort_values("timestamp", kind="stable"), tmp_path / "b.csv")
+    for repair in ("refuse", "drop", "drop-many"):
+        with pytest.raises(DataError, match="it holds several instruments"):
+            load_bars(path, Reading(tz="UTC", repair=repair))
+
+
+@pytest.mark.parametrize(("scale", "asked"), [(100, "0.01"), (10_000, "0.0001")])
+def test_whole_numbers_in_steps_are_hardly_prices_as_they_are(tmp_path, scale, asked):
+    table = frame()
+    table[PRICES] += 16_700
+    path = write(table.assign(**{name: (table[name] * scale).astype("int64") for name in PRICES}), tmp_path / "b.csv")
+    with pytest.raises(OpenQuestions) as error:
+        load_bars(path, Reading(tz="UTC"))
+    assert asked in error.value.questions[0].answers
+    assert np.allclose(load_bars(path, Reading(tz="UTC", scale=1 / scale)).ohlc, table[PRICES].to_numpy())
+    whole = table.assign(**{name: table[name].round().astype("int64") for name in PRICES})
+    whole["high"], whole["low"] = whole[PRICES].max(axis=1), whole[PRICES].min(axis=1)
+    assert load_bars(write(whole, tmp_path / "w.csv"), Reading(tz="UTC")).ohlc[0, 0] == whole["open"][0]
+
+
+def test_a_time_zone_in_which_the_sessions_are_unusual_is_named(demo, tmp_path):
+    clock = (
+        pd.Series(demo.bars.time[:8000]).dt.tz_localize("UTC").dt.tz_convert("America/New_York").dt.tz_localize(None)
+    )
+    table = pd.DataFrame(demo.bars.ohlc[:8000], columns=PRICES).assign(timestamp=clock)
+    path = write(table, tmp_path / "b.csv")
+    assert np.array_equal(load_bars(path).time, demo.bars.time[:8000])
+    assert "likely" not in " ".join(load_bars(path, Reading(tz="America/New_York")).report.warnings)
+    assert "Another time zone is likely, America/New_York" in " ".join(
+        load_bars(path, Reading(tz="UTC")).report.warnings
+    )
+
+
+def test_a_length_in_bars_is_used(demo, tmp_path):
+    path = tmp_path / "l.csv"
+    labels_of(demo, [60] * 12).drop(columns="end_time").assign(length=60).to_csv(path, index=False)
+    windows = load_windows(path, Reading(tz="UTC"), demo.bars)
+    assert windows.bars == 60 and np.array_equal(windows.position, demo.windows.position[:12])
+
+
+@pytest.mark.parametrize("values", [[0.4, 0.5, 0.6], ["2024-01-02 10:00", "2024-01-02 11:00", "x"]])
+def test_pointers_of_windows_with_prices_that_are_no_bar_numbers_are_refused(demo, values):
+    with pytest.raises(DataError, match="which is no bar number"):
+        windows_from_arrays(demo.windows.prices[:3], ["a", "b", "a"], expansion_start=values, expansion_end=values)
+
+
+def test_a_file_of_bars_with_labels_is_cut_from_itself(demo, tmp_path):
+    labels = np.full(600, "none", object)
+    labels[100:160], labels[300:360] = "up", "down"
+    table = pd.DataFrame(demo.bars.ohlc[:600], columns=PRICES).assign(
+        time=pd.Series(demo.bars.time[:600]).dt.tz_localize("UTC").astype(str), label=labels
+    )
+    table.to_csv(tmp_path / "b.csv", index=False)
+    windows = load_windows(tmp_path / "b.csv", Reading(bar_labels="runs", ends="exclusive"))
+    assert windows.position.tolist() == [100, 300] and windows.bars == 60
+    assert "give the file as windows" in " ".join(load_bars(tmp_path / "b.csv").report.warnings)
+
+
+def test_the_order_of_dates_in_labels_is_seen_in_the_bars(demo, tmp_path):
+    times = pd.Series(demo.bars.time[demo.windows.position[:60]])
+    early = times[(times.dt.day <= 12) & (times.dt.day != times.dt.month)][:4]
+    path = tmp_path / "l.csv"
+    pd.DataFrame({"start_time": early.dt.strftime("%d/%m/%Y %H:%M"), "label": ["a", "b"] * 2}).to_csv(path, index=False)
+    windows = load_windows(path, Reading(tz="UTC"), demo.bars)
+    assert np.array_equal(windows.start_time, early.to_numpy())
+    assert "Dates are read day-first, because only then do they lie in the bars" in " ".join(windows.report.warnings)

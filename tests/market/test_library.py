@@ -1,5 +1,6 @@
 import pandas as pd
 
+from moola_core.cli import main
 from moola_core.market.library import datasets, find_files
 from moola_core.market.settings import save_reading
 from moola_core.specs import Reading
@@ -40,3 +41,28 @@ def test_a_link_out_of_the_folder_is_not_read(tmp_path):
     (tmp_path / "data" / "bars.csv").symlink_to(tmp_path / "bars.csv")
     (file,) = find_files(tmp_path / "data")
     assert file.kind == "unknown" and "leads out of the data folder" in file.why and datasets(tmp_path / "data") == []
+
+
+def test_windows_are_paired_with_bars_of_another_folder_and_remember_them(demo_files, tmp_path):
+    folder = tmp_path / "data"
+    labelled, raw = folder / "processed" / "labeled" / "train_latest.parquet", folder / "raw" / "nq_fixed.parquet"
+    for path, name in ((labelled, "windows"), (raw, "bars")):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(demo_files[name].read_bytes())
+    (dataset,) = datasets(folder)
+    assert (dataset.windows, dataset.bars) == (labelled, raw)
+    (folder / "es").mkdir()
+    table = pd.read_parquet(raw)
+    table.iloc[:500].to_parquet(folder / "es" / "es.parquet")
+    assert {data.bars for data in datasets(folder) if data.windows} == {None}, "two files may be meant"
+    assert main(["check", str(labelled), "--bars", str(raw), "--save"]) == 0
+    moved = raw.rename(folder / "nq.parquet")
+    assert {data.bars for data in datasets(folder) if data.windows} == {moved}
+
+
+def test_bars_that_have_windows_of_their_own_are_not_taken_for_others(demo_files, tmp_path):
+    for name in ("demo/windows.parquet", "demo/bars.parquet", "mine/windows.parquet"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(demo_files[path.stem].read_bytes())
+    assert {data.name: data.bars is not None for data in datasets(tmp_path)} == {"demo": True, "mine": False}

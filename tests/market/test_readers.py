@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,18 @@ from moola_core.market.tables import rename
 from moola_core.market.windows import load_windows
 from moola_core.specs import Reading
 
-CASES = [(name, ending) for name, reader in READERS.items() for ending in reader.suffixes]
-HOLDING = [(name, ending, kind) for name, ending in CASES for kind in READERS[name].holds]
+CASES = [
+    pytest.param(
+        name,
+        ending,
+        marks=pytest.mark.skipif(bool(reader.needs) and not find_spec(reader.needs[0]), reason="optional package"),
+    )
+    for name, reader in READERS.items()
+    for ending in reader.suffixes
+]
+HOLDING = [
+    pytest.param(*case.values, kind, marks=case.marks) for case in CASES for kind in READERS[case.values[0]].holds
+]
 BARS = 400
 
 

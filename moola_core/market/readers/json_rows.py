@@ -120,6 +120,6 @@ def _list_of_rows(values: Any, depth: int) -> list[Any] | None:
             column.keys() == tables[0].keys() for column in tables
         ):  # orient="columns"
             return [{name: values[name][key] for name in values} for key in tables[0]]
-        inner = [rows for value in values.values() if (rows := _list_of_rows(value, depth - 1))]
+        inner = [inside for value in values.values() if (inside := _list_of_rows(value, depth - 1))]
         return max(inner, key=len) if len(inner) == 1 else None
     return None

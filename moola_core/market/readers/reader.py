@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -45,12 +46,15 @@ class Reader(ABC):
         with the same ending are tried in the order in which they were registered.
     holds : tuple of str
         What a file of this format can hold: ``"bars"``, ``"labels"``.
+    needs : tuple of str or None
+        The package that reads the format, and the optional dependency of moola that installs it.
     maps_columns : bool
         Whether the columns of a file have names of their own, which ``--column`` maps to ours.
     """
 
     suffixes: ClassVar[tuple[str, ...]]
     holds: ClassVar[tuple[str, ...]] = ("bars", "labels")
+    needs: ClassVar[tuple[str, str] | None] = None
     maps_columns: ClassVar[bool] = True
 
     @abstractmethod
@@ -77,6 +81,9 @@ class Reader(ABC):
 READERS: Registry[type[Reader]] = Registry("file format", "moola.readers")
 
 
+SERIES_ENDINGS = (".ts", ".arff")
+
+
 def _known_suffixes() -> tuple[str, ...]:
     """The file name endings of all formats, in the order of the formats."""
     return tuple(dict.fromkeys(suffix for reader in READERS.values() for suffix in reader.suffixes))
@@ -100,6 +107,7 @@ def reader_of(path: str | Path) -> Reader:
     if not path.is_file():
         raise DataError("no such file.", where=str(path), hint="Check the path.")
     readers = _readers_of(path)
+    _refuse_without_package(readers, path)
     return next(_that_can_read(readers, path), readers[0]) if len(readers) > 1 else readers[0]
 
 
@@ -108,8 +116,23 @@ def _readers_of(path: Path) -> list[Reader]:
     ending = suffix_of(path)
     if not ending:
         known = ", ".join(_known_suffixes())
+        if Path(path).suffix.lower() in SERIES_ENDINGS:
+            raise DataError(
+                "a file of the UCR archive or of aeon, which holds one series a row and no prices.",
+                where=str(path),
+                hint=f"Give windows with open, high, low and close for each bar. Known endings: {known}.",
+            )
         raise DataError("unknown kind of file.", where=str(path), hint=f"Known endings: {known}.")
     return [reader() for reader in READERS.values() if ending in reader.suffixes]
+
+
+def _refuse_without_package(readers: list[Reader], path: Path) -> None:
+    """Raise DataError when the only reader of the file needs a package that is not installed."""
+    package, extra = readers[0].needs or ("", "")
+    if len(readers) == 1 and package and find_spec(package) is None:
+        raise DataError(
+            f"reading it needs the package {package}.", where=str(path), hint=f'Run pip install "moola[{extra}]".'
+        )
 
 
 def _that_can_read(readers: list[Reader], path: Path) -> Iterator[Reader]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -68,7 +68,7 @@ def name_columns(layout: Layout, reading: Reading, where: str) -> Layout:
 def _kind(cells: Sequence[str]) -> str:
     """What a column holds: moment, day, clock, number, word."""
     cells = [cell for cell in cells if cell.strip()]
-    tests = {
+    tests: dict[str, Callable[[str], object]] = {
         "moment": lambda cell: _MOMENT.fullmatch(cell) or (_WRITTEN.search(cell) and _CLOCK.search(cell)),
         "day": lambda cell: _DAY.fullmatch(cell) or _WRITTEN.fullmatch(cell),
         "clock": _CLOCK.fullmatch,

@@ -47,6 +47,19 @@ def test_windows_over_a_gap_are_left_out():
     assert found.counts["over_gaps"] == sum(start < 1003 < start + 20 for start in range(0, 2981, 7))
 
 
+def test_windows_with_filler_bars_are_left_out_unless_the_setting_says_otherwise():
+    plain = walk(3000)
+    flat = plain.ohlc.copy()
+    flat[1000:1100] = flat[1000, 0]
+    bars = bars_from_arrays(plain.time, flat)
+    found = sample(bars, change(Pretrain(), SMALL), NONE)
+    first = np.r_[found.train, found.valid]
+    filled = [start for start in range(0, 2981, 7) if start + 20 > 1000 and start < 1100]
+    assert not set(first) & set(filled) and found.counts["filler"] == len(filled)
+    assert "filler" not in sample(bars, change(Pretrain(), SMALL | {"exclude_filler": False}), NONE).counts
+    assert "filler" not in sample(plain, change(Pretrain(), SMALL), NONE).counts
+
+
 @pytest.mark.parametrize("objective", ["masked", "supervised"])
 def test_windows_that_share_bars_with_labelled_ones_are_left_out_and_counted(objective):
     spec = change(Pretrain(), SMALL | {"objective.name": objective})
