@@ -173,7 +173,8 @@ def _explain_estimator(run: Run, job: Job) -> Explained:
             where=f"run {run.id}",
             hint="Use fewer folds, or label more expansions.",
         )
-    every, outputs, each = coalitions(len(job.groups)), (), []
+    every, each = coalitions(len(job.groups)), []
+    outputs: tuple[str, ...] = ()
     for x, prices in zip(job.x, job.prices, strict=True):
         predicted = estimator.predict_coalitions(x, prices, job.base, columns, every)
         outputs = output_names(classes, predicted.probabilities is not None, predicted.span is not None)
