@@ -17,7 +17,7 @@ from moola_core.ui.widgets import escape_markdown
 
 
 def attribution(run: Run, dataset: Dataset | None) -> None:
-    """What each feature contributes to the predictions of the models that did not see the window."""
+    """What each group of inputs contributes to the predictions of the models that did not see the window."""
     absent = without_network(run.spec, "attribution")
     if absent:
         widgets.empty_state("No attribution", escape_markdown(absent), [("See the features", _open_features)])
@@ -26,8 +26,8 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
     if child is None:
         widgets.empty_state(
             "Not computed yet",
-            "Exact Shapley values of every window of the first repeat, by the model that did not train on it. About a minute for the "
-            "quick preset, more for larger models.",
+            "Exact Shapley values of every window of the first repeat, by the model that did not train on it. This takes about a minute "
+            "for most models, and longer for large networks and for MiniRocket on many features.",
             [("Compute it", lambda: _start(run))],
         )
         return

@@ -188,3 +188,11 @@ def test_windows_of_500_bars_are_fitted():
     windows = make_windows(20, bars=500)
     model = LocateThenClassify().fit(windows.prices, windows.target, windows.span)
     assert model.locate(windows.prices).start.shape == (20,)
+
+
+def test_of_centers_that_are_as_probable_the_middle_one_is_taken_however_many_windows_are_decoded_at_once():
+    start, length = (grid.ravel() for grid in np.indices((40, 5)))
+    spans = Candidates(start, start + length + 3, 60, np.full(200, 1 / 200))
+    centers = [decode(np.full((n, 200), 1 / 200), spans, LabelNoise(0.5, 0.02)).center for n in (1, 7, 64)]
+    assert len(set(np.concatenate(centers).tolist())) == 1
+    assert abs(centers[0][0] - spans.twice_center.mean() / 2) <= 0.5
