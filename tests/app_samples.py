@@ -153,6 +153,7 @@ def make_span_run(root: Path, windows: Path, name: str = "Spans") -> Run:
     spec = change(preset("recommended").finetune(), files | {"training.repeats": REPEATS})
     run = Store(root).create(spec, name=name)
     predictions = make_predictions(windows)
+    predictions[["start_pred", "end_pred"]] = predictions[["start_pred", "end_pred"]].round()
     close = (predictions["start_pred"] - predictions["start_true"]).abs() <= 3
     predictions["p_span"] = np.where(close, 0.8, 0.4)
     tables = {"predictions": predictions, **span_tables(predictions)}
@@ -176,8 +177,8 @@ def make_span_run(root: Path, windows: Path, name: str = "Spans") -> Run:
 def span_tables(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Of each prediction two spans, the predicted one and one 20 bars earlier, and the probabilities of the bars that follow from them."""
     keys, bars = ["repeat", "fold", "window_id"], np.arange(105)
-    rounded = predictions.assign(start=predictions["start_pred"].round(), end=predictions["end_pred"].round())
-    best = rounded[[*keys, "start", "end"]].assign(rank=0, p=predictions["p_span"])
+    best = predictions[keys].assign(start=predictions["start_pred"], end=predictions["end_pred"])
+    best = best.assign(rank=0, p=predictions["p_span"])
     other = best.assign(rank=1, start=best["start"] - 20, end=best["end"] - 20, p=1 - best["p"])
     spans = pd.concat([best, other], ignore_index=True).astype({"start": int, "end": int})
     parts = []

@@ -17,6 +17,8 @@ from moola_core.specs import Compare, Data, Plan, Study
 from moola_core.ui import loaders, selecting, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
+QUICK = "quick"  # a study makes many runs
+
 
 def new_study(dataset: Dataset) -> None:
     """Choose a named study and a preset; what it compares and how long it takes are shown before it starts."""
@@ -28,9 +30,8 @@ def new_study(dataset: Dataset) -> None:
             key="study_name",
             width=520,
         )
-        start = st.selectbox(
-            "Settings from", [key for key in PRESETS if key != "october"], index=1, key="study_preset", width=200
-        )
+        starts = [key for key in PRESETS if key != "october"]
+        start = st.selectbox("Settings from", starts, index=starts.index(QUICK), key="study_preset", width=200)
         unlabelled = st.toggle(
             "Pre-train on labelled bars too",
             key="study_all_bars",
@@ -44,6 +45,8 @@ def new_study(dataset: Dataset) -> None:
             f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "
             f"{asked.base.training.folds} folds, about {duration(study_seconds(asked, dataset))}."
         )
+        for note in asked.notes:
+            st.caption(escape_markdown(note))
         refuse_impossible(asked, dataset)
         spec = asked
     except MoolaError as error:

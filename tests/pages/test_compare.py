@@ -76,6 +76,16 @@ def test_a_study_without_enough_bars_is_refused_in_a_sentence_before_it_starts(s
     assert Store(store).runs() == []
 
 
+def test_a_preset_without_an_encoder_is_replaced_and_the_page_says_so(show, dataset):
+    at = show("compare")
+    replaced = "the preset network is used in its place"
+    assert replaced not in texts(at)
+    at.selectbox(key="study_preset").set_value("recommended").run()
+    assert replaced in texts(at)
+    at.selectbox(key="study_name").set_value("labels").run()
+    assert replaced not in texts(at)
+
+
 def test_a_gain_opens_its_window(show, store, dataset):
     make_run(store, dataset)
     study(store, dataset)
