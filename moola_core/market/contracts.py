@@ -97,15 +97,16 @@ def _by_volume(table: pd.DataFrame, names: np.ndarray, times: np.ndarray, where:
         {"name": names, "day": times.astype("M8[D]"), "volume": pd.to_numeric(table["volume"], errors="coerce")}
     )
     volume = frame[outright].groupby(["day", "name"])["volume"].sum().unstack(fill_value=0)
-    last = frame[outright].groupby("name")["day"].max()
-    front, current = {}, ""
+    front: dict[np.datetime64, str] = {}
+    current, left = "", set[str]()
     before = None
     for day in volume.index:
-        base = volume.loc[day if before is None else before]
-        later = base if not current else base[(last[base.index] > last[current]) | (base.index == current)]
-        present = later[volume.loc[day, later.index] > 0]
-        if len(present):
-            current = str(present.idxmax())
+        known = volume.loc[day if before is None else before]
+        traded = [name for name in known.index if name not in left and volume.loc[day, name] > 0]
+        if traded:
+            most = str(known[traded].idxmax())
+            left |= {current} - {most}
+            current = most
         front[day] = current
         before = day
     keep = outright & (names == frame["day"].map(front).to_numpy(object))

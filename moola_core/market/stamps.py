@@ -52,6 +52,8 @@ def stamp(times: np.ndarray, name: str, vendor: Vendor, given: str | None, askin
     step_s = interval_s(times)
     long = not np.isfinite(step_s) or step_s >= HALF_HOUR_S
     looks = None if long or step_s < 1 else looks_like_ends(times, step_s)
+    if step_s < 1:  # no bars; they are refused
+        return "start", []
     if vendor.stamp and looks != (vendor.stamp == "start"):
         reason = f"{type(vendor).__name__} writes the end of each bar; the starts are one bar earlier."
         return vendor.stamp, [reason] if vendor.stamp == "end" else []

@@ -33,8 +33,11 @@ def test_reading_a_new_file_is_asked_once_and_saved_beside_it(full, open_tab):
     tab.wait_for("no column for time")
     tab.page.get_by_label("time", exact=True).click()
     tab.page.get_by_role("option", name="when").click()
-    tab.wait_for("60 bars of 1 min")
+    tab.wait_for("carry no time zone")
+    tab.page.get_by_label("carry no time zone").click()
+    tab.page.get_by_role("option", name="America/Chicago").click()
+    tab.wait_for("readable")
     tab.page.get_by_role("button", name="Save these settings").click()
     tab.settle()
     saved = folder / "mine.csv.moola.json"
-    assert '"when"' in saved.read_text()
+    assert '"when"' in saved.read_text() and '"tz": "America/Chicago"' in saved.read_text()
