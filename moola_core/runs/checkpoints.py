@@ -52,6 +52,7 @@ def settings_of(reference: str, root: str | Path) -> dict[str, Any]:
         spec = weight_files.description(path)["spec"]
         model, features = spec["model"], spec["features"]
         shared = {f"model.{name}": model[name] for name in ("layers", "hidden", "normalisation") if name in model}
+        shared["model.encoder"] = model.get("encoder", "bilstm")  # before there was a choice, all were
         shared |= {"features.standardise": features["standardise"]} if "standardise" in features else {}
         return shared | {"features.columns": tuple(features["columns"])}
     except (KeyError, TypeError):
@@ -80,6 +81,7 @@ def _settings_from_shapes(shapes: weight_files.Shapes) -> dict[str, Any]:
     layers = sum(name.startswith("weight_hh_l") and not name.endswith("_reverse") for name in own)
     kind = "batch" if "normalisation.running_mean" in own else "layer" if "normalisation.weight" in own else "none"
     inferred = {"model.layers": layers, "model.hidden": recurrent[1], "model.normalisation": kind}
+    inferred["model.encoder"] = "bilstm"
     if "scale.mean" not in shapes:
         inferred["features.standardise"] = False
         inferred |= {"features.columns": ("relativity",)} if inputs[1] == len(FEATURES) else {}

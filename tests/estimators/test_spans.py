@@ -93,14 +93,14 @@ def test_the_fit_is_the_largest_likelihood_that_a_general_optimiser_finds():
 
 @pytest.mark.parametrize("scatter, misplaced", [(0.0, 0.0), (2.0, 0.15)])
 def test_the_scatter_of_the_labels_is_read_from_them(scatter, misplaced):
-    windows = make_windows(240, bars=70, strength=3.0)
+    windows = make_windows(160, bars=60, strength=3.0)
     rng = np.random.default_rng(4)
     span = windows.span + np.round(scatter * rng.standard_normal(windows.span.shape))
-    astray = rng.random(240) < misplaced
-    span[astray, 0] = rng.integers(5, 55, astray.sum())
+    astray = rng.random(160) < misplaced
+    span[astray, 0] = rng.integers(5, 45, astray.sum())
     span[astray, 1] = span[astray, 0] + 6
     span[:, 1] = np.maximum(span[:, 1], span[:, 0])
-    model = LocateThenClassify(general=False).fit(windows.prices, None, np.clip(span, 0, 69))
+    model = LocateThenClassify(general=False).fit(windows.prices, None, np.clip(span, 0, 59))
     noise = model.locator_.noise_
     assert abs(noise.scatter_bars - scatter) <= 0.6
     assert abs(noise.misplaced_frac - misplaced) <= 0.1

@@ -11,7 +11,7 @@ from moola_core.errors import DataError
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate_pretraining
 from moola_core.launch.worker.pretrain import last_snapshot, load_material
-from moola_core.presets import PRESETS, preset
+from moola_core.presets import PRESETS, network_preset, preset
 from moola_core.runs import Store
 from moola_core.runs.checkpoints import find, settings_of, start_from
 from moola_core.specs import change
@@ -116,7 +116,7 @@ def test_windows_of_another_length_are_not_probed(store, demo_files):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_pretrains_what_it_finetunes(name):
-    spec, tuned = preset(name).pretrain(), preset(name).finetune()
+    spec, tuned = preset(name).pretrain(), network_preset(name)[0].finetune()
     assert spec.model == tuned.model and spec.features.columns == tuned.features.columns
 
 
