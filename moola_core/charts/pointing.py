@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -51,7 +49,7 @@ def within(report: Pointing, appearance: str = "light") -> go.Figure:
     chart = figure(appearance, 360)
     bars = np.arange(report.reach + 1)
     marked = [one.bars for one in report.near]
-    lines: list[tuple[str, Sequence[float], str, str]] = [("model", report.within, colours.predicted, "solid")]
+    lines: list[tuple[str, np.ndarray, str, str]] = [("model", report.within, colours.predicted, "solid")]
     if report.constant_within is not None:
         lines.append(("constant pointer", report.constant_within, colours.muted, "dot"))
     for name, shares, colour, dash in lines:

@@ -81,7 +81,7 @@ def candles(view: View, appearance: str = "light", height: int = 360) -> go.Figu
     return chart
 
 
-def _domains(parts: dict[str, float]) -> dict[str, tuple[float, float]]:
+def _domains(parts: dict[str, int]) -> dict[str, tuple[float, float]]:
     """Where each axis lies from the bottom, 0, to the top, 1: the parts by their pixels, from the top down, with gaps between them."""
     total, top, domains = sum(parts.values()), 1.0, dict[str, tuple[float, float]]()
     for name, below in zip(parts, [*list(parts)[1:], None], strict=True):

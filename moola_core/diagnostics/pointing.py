@@ -47,7 +47,8 @@ def pointing(predictions: pd.DataFrame, group: claims.Groups = None) -> Pointing
     constant_off = np.abs((constant - true[:, :1]).sum(0) / 2)
     measured = np.isfinite(constant_off).any()
     within = np.arange(REACH_BARS + 1)
-    confidence, excess = (), None
+    confidence: tuple[StatedConfidence, ...] = ()
+    excess = None
     if table.stated is not None:
         stated = np.where(np.isfinite(off), grid.numbers(STATED), np.nan)
         confidence = _confidence(stated, off <= STATED_BARS, grid)
