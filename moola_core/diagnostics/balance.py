@@ -23,7 +23,9 @@ def balance(run: Run) -> Balance:
     spec, counts = run.spec, run.record.counts
     if not spec.is_network:
         raise DataError(
-            f"the model {spec.estimator} is no network.", where="balance", hint="Look at a run of a network."
+            f"only networks balance their tasks, and the run's model is {spec.estimator}.",
+            where="balance",
+            hint="Look at a run of a network.",
         )
     if spec.model.tasks != "both":
         raise DataError("only one task was trained.", where="balance", hint="Train both: model.tasks=both.")

@@ -144,7 +144,9 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
     spec = run.spec
     if not spec.is_network:
         raise DataError(
-            f"the model {spec.estimator} is no network.", where="transfer", hint="Look at a run of a network."
+            f"only networks have an encoder, and the run's model is {spec.estimator}: there is no transfer to look at.",
+            where="transfer",
+            hint="Look at a run of a network.",
         )
     if start is None:
         raise DataError(

@@ -225,8 +225,9 @@ def _bins(result: Result, repeat: int) -> Table:
         )
         for i, part in enumerate(result.value.confidence[repeat].bins)
     )
-    columns = ("Stated probability", "Windows", "Mean stated", "Within 3 bars", "Calibrated: from", "to")
-    return Table("Windows in each bin", columns, rows)
+    columns = ("Stated", "Windows", "Mean stated", "Hit rate", "from", "to")
+    note = "Hit rate: share of the centers within 3 bars. A calibrated model's lies from … to with probability 0.95."
+    return Table("Windows in each bin", columns, rows, note)
 
 
 def training(context: ReportContext) -> list[Block] | str:
