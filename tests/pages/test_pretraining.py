@@ -72,8 +72,9 @@ def test_pretraining_is_launched_from_the_app(show, store, dataset, monkeypatch)
 
 def test_pretraining_on_bars_alone_says_on_the_launch_page_what_is_left_out(show, tmp_path, dataset):
     """The file of windows lies in another folder of the data folder: it is known, named, and leaves too little or enough."""
-    for name, folder in (("windows.parquet", "labelled"), ("bars.parquet", "alone")):
-        (tmp_path / "data" / folder).mkdir(parents=True)
+    # Next to bars of their own, so that they are not paired with the bars that are alone.
+    for name, folder in (("windows.parquet", "labelled"), ("bars.parquet", "labelled"), ("bars.parquet", "alone")):
+        (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / folder / name).write_bytes(dataset.with_name(name).read_bytes())
     named = {"dataset": "alone/bars.parquet", "kind": "pretrain", "preset": "quick"}
     at = show("launch", data=tmp_path / "data", **named)
