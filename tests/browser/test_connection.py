@@ -63,7 +63,7 @@ def tunnel(full):
 
 def test_a_launch_form_is_checked_as_it_is_filled_in_and_a_dropped_connection_loses_nothing(tunnel, open_tab):
     tab = open_tab(tunnel.address)
-    tab.open("launch")
+    tab.open("launch?preset=quick")
     box = tab.page.get_by_label("epochs", exact=True)
     box.fill("many")
     tab.wait_for("valid integer")
