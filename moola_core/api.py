@@ -76,7 +76,6 @@ def finetune(
     bars: File | None = None,
     *,
     preset: str = "recommended",
-    model: str = "",
     settings: Mapping[str, Any] | None = None,
     checkpoint: str = "",
     store: File = STORE,
@@ -89,10 +88,9 @@ def finetune(
         Files of labelled windows and, optionally, of the bars that they were cut from.
     preset : str, default "recommended"
         Where the settings start from.
-    model : str, optional
-        The estimator, such as ``"locate_then_classify"``, ``"minirocket"`` or ``"network"``; by default the preset's.
     settings : mapping of str to value, optional
-        Changes to them, as ``--set`` takes them: ``{"repeats": 2}`` or ``{"training.repeats": 2}``.
+        Changes to them, as ``--set`` takes them: ``{"repeats": 2}`` or ``{"training.repeats": 2}``. ``estimator`` names another
+        model than the preset's: ``{"estimator": "minirocket"}``.
     checkpoint : str, optional
         A pre-training run's id, or a file, to start the encoder from.
     store : str or Path, default "artifacts"
@@ -110,8 +108,7 @@ def finetune(
     """
     from moola_core.launch.training_specs import finetune_spec
 
-    spec = finetune_spec(preset, _data(windows, bars), dict(settings or {}), checkpoint, store, model)
-    return execute(spec, store)
+    return execute(finetune_spec(preset, _data(windows, bars), dict(settings or {}), checkpoint, store), store)
 
 
 def pretrain(

@@ -17,7 +17,29 @@ from __future__ import annotations
 
 import difflib
 import errno
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterable
+
+# What libraries raise on a file that is damaged or is not what it should be.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    NotImplementedError,
+    RecursionError,
+    MemoryError,
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class MoolaError(Exception):

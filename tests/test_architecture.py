@@ -177,8 +177,7 @@ def test_files_and_functions_stay_small(path):
             if "triton.jit" in map(ast.unparse, node.decorator_list):
                 continue  # a kernel's arguments are pointers and sizes, one by one
             names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-            most = 8 if path.name == "api.py" else 6  # a notebook gives them by name
-            assert len([name for name in names if name not in ("self", "cls")]) <= most, f"{node.name} takes {names}"
+            assert len([name for name in names if name not in ("self", "cls")]) <= 6, f"{node.name} takes {names}"
 
 
 @pytest.mark.parametrize("path", sources(), ids=place)

@@ -51,11 +51,12 @@ def _add_spec(command: argparse.ArgumentParser) -> None:
 
 
 def run_finetune(args: argparse.Namespace) -> int:
-    from moola_core.launch.training_specs import finetune_spec, network_note
+    from moola_core.launch.training_specs import finetune_spec
+    from moola_core.presets import network_preset
 
-    changes = options.pairs(args.changes, "--set")
-    spec = finetune_spec(args.preset, options.data(args), changes, args.checkpoint, args.store, args.model)
-    _print_note(network_note(args.preset, changes | ({"estimator": args.model} if args.model else {}), args.checkpoint))
+    changes = options.pairs(args.changes, "--set") | ({"estimator": args.model} if args.model else {})
+    spec = finetune_spec(args.preset, options.data(args), changes, args.checkpoint, args.store)
+    _print_note(network_preset(args.preset)[1] if spec.preset != args.preset else "")
     run = _carry_out(args, spec)
     result = summary(run)
     return _report(args, result, "\n".join([_text(result), *_judged(run)]))

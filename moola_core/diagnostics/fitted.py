@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from moola_core.errors import CheckpointError
-from moola_core.estimators import Estimator, storage
+from moola_core.estimators import ESTIMATORS, Estimator, storage
 from moola_core.models.checkpoint import load_weights, put_weights
 from moola_core.models.encoders import encoder_class
 from moola_core.models.multitask import MultiTask, Outputs
@@ -79,7 +79,7 @@ def load_estimator(run: Run, repeat: int, fold: int) -> Estimator:
             where=f"run {run.id}",
             hint="Run it again from its spec: `moola rerun RUN`.",
         )
-    return storage.load(folder / ESTIMATOR_FILE)
+    return storage.load(folder / ESTIMATOR_FILE, ESTIMATORS.resolve(run.spec.estimator))
 
 
 def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask]:

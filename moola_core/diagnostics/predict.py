@@ -71,17 +71,12 @@ def ask(job: Job) -> FitOutputs:
 
 def _ask_estimators(run: Run, job: Job) -> FitOutputs:
     assert job.prices is not None
-    bars, outputs = job.x.shape[1], []
-    for repeat, fold in sorted(run.replicates()):
-        outputs.append(load_estimator(run, repeat, fold).predict(job.x, job.prices))
-    spans = [
-        np.stack([one.span.sum(1) / 2, one.span[:, 1] - one.span[:, 0]], 1) / bars
-        for one in outputs
-        if one.span is not None
-    ]
+    fits = [load_estimator(run, repeat, fold) for repeat, fold in sorted(run.replicates())]
+    outputs = [fit.predict(job.x, job.prices) for fit in fits]
     probabilities = [one.probabilities for one in outputs if one.probabilities is not None]
-    stated = [one.p_span for one in outputs if one.p_span is not None]
-    return FitOutputs(job.first, *(np.stack(parts) if parts else None for parts in (probabilities, spans, stated)))
+    pointers = [_pointer(one.span, job.x.shape[1]) for one in outputs if one.span is not None]
+    stated = [one.spans.p_span for one in outputs if one.spans is not None]
+    return FitOutputs(job.first, *(np.stack(parts) if parts else None for parts in (probabilities, pointers, stated)))
 
 
 @torch.inference_mode()
@@ -108,8 +103,13 @@ def ask_together(job: Job, device: str) -> FitOutputs:
 def _located(scores: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Center and length as fractions [m, 2], and the stated probability [m], of scores of spans [m, K, K]."""
     spans = predict_spans(scores)
-    start, end = spans.span.T
-    return np.stack([(start + end) / 2, end - start], axis=1) / scores.shape[1], spans.p_span
+    return _pointer(spans.span, scores.shape[1]), spans.p_span
+
+
+def _pointer(span: np.ndarray, bars: int) -> np.ndarray:
+    """Center and length as fractions [m, 2] of first and last bar [m, 2]."""
+    start, end = span.T
+    return np.stack([(start + end) / 2, end - start], axis=1) / bars
 
 
 def combine(outputs: FitOutputs, classes: tuple[str, ...], window_bars: int) -> dict[str, np.ndarray]:

@@ -28,8 +28,6 @@ def _channels(x: np.ndarray) -> np.ndarray:
 class MiniRocketRidge(TabularEstimator):
     """MiniRocket (Dempster, Schmidt and Webb 2021) with a ridge, calibrated by folds of the training windows."""
 
-    title = "MiniRocket"
-
     def fit_description(self, x: np.ndarray) -> None:
         from aeon.transformations.collection.convolution_based import MiniRocket
 
@@ -49,8 +47,6 @@ class MiniRocketRidge(TabularEstimator):
 @ESTIMATORS.register("quant")
 class Quant(TabularEstimator):
     """QUANT (Dempster, Schmidt and Webb 2024): quantiles of intervals, read by extra trees."""
-
-    title = "QUANT"
 
     def describe(self, x: np.ndarray) -> np.ndarray:
         from aeon.transformations.collection.interval_based import QUANTTransformer

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from moola_core.registry import Registry
+from moola_core.spans.decoding import SpanPrediction
 
 Tasks = Literal["both", "class", "pointers"]
 ROWS = 512  # coalitions that are predicted at once: their inputs are the largest arrays
@@ -60,19 +61,13 @@ class Prediction:
     probabilities : ndarray, shape (m, C), or None
     span : ndarray, shape (m, 2), or None
         First and last bar of the expansion.
-    p_span : ndarray, shape (m,), or None
-        Stated probability that the expansion's center lies within 3 bars of the predicted one.
-    per_bar : ndarray, shape (m, K, 3), or None
-        Probability of each bar to be the first, to be the last, and to lie inside the expansion.
-    best : ndarray, shape (m, k, 3), or None
-        The k most probable spans: first bar, last bar, probability; best first.
+    spans : SpanPrediction or None
+        Probabilities of spans, of which `span` is the predicted one.
     """
 
     probabilities: np.ndarray | None = None
     span: np.ndarray | None = None
-    p_span: np.ndarray | None = None
-    per_bar: np.ndarray | None = None
-    best: np.ndarray | None = None
+    spans: SpanPrediction | None = None
 
 
 class Estimator(ABC):
@@ -87,12 +82,6 @@ class Estimator(ABC):
     settings : mapping, optional
         The settings of the spec's part that `part` names.
     """
-
-    title: ClassVar[str]
-    """What a table or chart calls it."""
-
-    reads_prices: ClassVar[bool] = False
-    """Whether it reads prices in place of the features."""
 
     part: ClassVar[str] = ""
     """The part of the spec that holds its settings; empty where it has none."""

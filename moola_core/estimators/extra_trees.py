@@ -22,8 +22,6 @@ def trees(seed: int = 0) -> ExtraTreesClassifier:
 class ExtraTrees(TabularEstimator):
     """Extra trees for the class and for both ends, on every feature of every bar."""
 
-    title = "extra trees"
-
     def feature_of(self, described: int, features: int) -> np.ndarray:
         return np.arange(described) % features
 

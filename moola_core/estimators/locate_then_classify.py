@@ -12,7 +12,6 @@ from moola_core.estimators.estimator import ESTIMATORS, Estimator, Prediction, T
 from moola_core.estimators.spans.coalitions import OF_CLASS, OF_SPAN, classify, locate
 from moola_core.estimators.spans.locate_then_classify import LocateThenClassify
 from moola_core.estimators.tabular import TabularEstimator
-from moola_core.spans.decoding import predict
 
 WHOLE: tuple[Any, ...] = (MiniRocketRidge, Quant)
 
@@ -24,8 +23,6 @@ class LocateThenClassifyEstimator(Estimator):
     Where no window has an expansion, the class is the mean of MiniRocket and QUANT on the whole window.
     """
 
-    title = "locate then classify"
-    reads_prices = True
     part = "spans"
 
     def fit(self, windows: TrainingWindows) -> LocateThenClassifyEstimator:
@@ -43,12 +40,13 @@ class LocateThenClassifyEstimator(Estimator):
         if self.whole_:
             each = [model.predict(x, prices).probabilities for model in self.whole_]
             return Prediction(np.mean([one for one in each if one is not None], axis=0))
-        probabilities = None if self.tasks == "pointers" else self._of_all_classes(self.model_.predict_proba(prices))
+        posterior, probabilities = self.model_.locator_.posterior(prices), None
+        if self.tasks != "pointers":
+            probabilities = self._of_all_classes(self.model_.classify(prices, posterior))
         if self.tasks == "class":
             return Prediction(probabilities)
-        locator = self.model_.locator_
-        spans = predict(locator.posterior(prices), locator.candidates_, locator.noise_)
-        return Prediction(probabilities, spans.span, spans.p_span, spans.per_bar, spans.best)
+        spans = self.model_.locator_.read(posterior)
+        return Prediction(probabilities, spans.span, spans)
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: getattr(self, name) for name in ("seed", "settings", "tasks", "classes")}

@@ -26,8 +26,6 @@ def linear(class_weight: str | None = None) -> Pipeline:
 class Logistic(TabularEstimator):
     """Logistic and ridge regression on each feature's mean, deviation and mean over the last 20 bars."""
 
-    title = "logistic regression"
-
     def describe(self, x: np.ndarray) -> np.ndarray:
         return np.concatenate([x.mean(1), x.std(1), x[:, -LAST_BARS:].mean(1)], axis=1)
 

@@ -14,8 +14,6 @@ from moola_core.estimators.tabular import TabularEstimator
 class Majority(TabularEstimator):
     """Predicts the share of each class, and the median start and end, for every window."""
 
-    title = "majority class"
-
     def classifier(self) -> Any:
         return DummyClassifier(strategy="prior")
 

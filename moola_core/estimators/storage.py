@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from moola_core.errors import CheckpointError
+from moola_core.errors import UNREADABLE, CheckpointError
 from moola_core.estimators.estimator import ESTIMATORS, Estimator
 
 # What skops does not trust by itself and the built-in estimators are made of.
@@ -17,34 +17,18 @@ TRUSTED = {
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 }
 OWN = "moola_core."
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ImportError,
-    AssertionError,
-    RuntimeError,
-    RecursionError,
-    OverflowError,
-    zipfile.BadZipFile,
-)
+_UNREADABLE = (*UNREADABLE, AssertionError, RuntimeError)
 
 
 def dumps(estimator: Estimator) -> bytes:
-    """A fitted estimator as bytes: its name in the registry and its state, so that no class of this package is named in it."""
+    """The state of a fitted estimator as bytes. It names no class of this package: the run's spec says what it is."""
     import skops.io
 
-    names = [name for name, kind in ESTIMATORS.items() if kind is type(estimator)]
-    name = names[0] if names else f"{type(estimator).__module__}:{type(estimator).__qualname__}"
-    content = {"estimator": name, "state": estimator.__getstate__()}
-    return skops.io.dumps(content, compression=zipfile.ZIP_DEFLATED)
+    return skops.io.dumps(estimator.__getstate__(), compression=zipfile.ZIP_DEFLATED)
 
 
-def load(path: Path) -> Estimator:
-    """The fitted estimator in a file. Raises CheckpointError where it cannot be read or names a class that no estimator is made of."""
+def load(path: Path, kind: type[Estimator]) -> Estimator:
+    """The fitted estimator of a kind in a file. Raises CheckpointError where it cannot be read or names a class that no estimator is made of."""
     import skops.io
 
     again = "Run it again from its spec: `moola rerun RUN`."
@@ -58,10 +42,8 @@ def load(path: Path) -> Estimator:
                 where=str(path),
                 hint=again,
             )
-        content = skops.io.loads(raw, trusted=types)
-        kind = ESTIMATORS.resolve(content["estimator"])
         estimator = kind.__new__(kind)
-        estimator.__setstate__(content["state"])
+        estimator.__setstate__(skops.io.loads(raw, trusted=types))
     except _UNREADABLE as error:
         raise CheckpointError(f"cannot be read: {error}.", where=str(path), hint=again) from None
     return estimator

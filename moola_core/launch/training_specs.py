@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from moola_core.errors import DataError, SpecError
-from moola_core.presets import Preset, network_preset, preset
+from moola_core.presets import network_preset, preset
 from moola_core.runs.checkpoints import refuse_contradiction, start_from
 from moola_core.specs import Finetune, Pretrain, change, full_name
 
@@ -15,7 +15,7 @@ AnySpec = TypeVar("AnySpec", Finetune, Pretrain)
 
 
 def finetune_spec(
-    name: str, data: Mapping[str, Any], changes: Mapping[str, Any], checkpoint: str, store: str | Path, model: str = ""
+    name: str, data: Mapping[str, Any], changes: Mapping[str, Any], checkpoint: str, store: str | Path
 ) -> Finetune:
     """The spec of a cross-validated run.
 
@@ -26,26 +26,25 @@ def finetune_spec(
     data : mapping of str to value
         Fields of ``moola_core.specs.Data``.
     changes : mapping of str to value
-        Changes of the preset's settings, and of those that the checkpoint implies.
+        Changes of the preset's settings, and of those that the checkpoint implies; `estimator` names another model.
     checkpoint : str
         A pre-training run's id, or a file, to start the encoder from; empty for random weights.
     store : str or Path
         Folder of the runs, in which a checkpoint's id is looked up.
-    model : str, optional
-        The estimator; by default the preset's.
 
     Raises
     ------
     SpecError, DataError, CheckpointError
         When a setting or a file is wrong, or the checkpoint cannot be read, contradicts the settings or does not fit.
     """
-    changes = dict(changes) | ({"estimator": model} if model else {})
-    start, inherited = _preset(name, changes, checkpoint), {}
+    given = {full_name(key, Finetune): value for key, value in changes.items()}
+    needs_network = checkpoint or "transfer.checkpoint" in given or given.get("estimator") == "network"
+    start, inherited = network_preset(name)[0] if needs_network else preset(name), {}
     if checkpoint:
         state = bool(data.get("bars")) and start.keeps_state  # a state that runs on needs bars
         inherited = start_from(checkpoint, start.schedule, store, state)
-    spec = _with_files(start.finetune(), data, inherited | changes)
-    _refuse_unread(spec, changes)
+    spec = _with_files(start.finetune(), data, inherited | given)
+    _refuse_unread(spec, given)
     refuse_contradiction(spec, store)
     if spec.transfer.checkpoint:
         _check_encoder(spec, Path(store))
@@ -57,22 +56,7 @@ def pretrain_spec(name: str, data: Mapping[str, Any], changes: Mapping[str, Any]
     return _with_files(network_preset(name)[0].pretrain(), data, changes)
 
 
-def network_note(name: str, changes: Mapping[str, Any], checkpoint: str) -> str:
-    """A sentence where another preset stands in for `name`, which trains no encoder; else empty."""
-    return network_preset(name)[1] if _needs_network(changes, checkpoint) else ""
-
-
-def _preset(name: str, changes: Mapping[str, Any], checkpoint: str) -> Preset:
-    return network_preset(name)[0] if _needs_network(changes, checkpoint) else preset(name)
-
-
-def _needs_network(changes: Mapping[str, Any], checkpoint: str) -> bool:
-    """Whether there is an encoder to start from, or a network is asked for by name."""
-    given = {full_name(key, Finetune): value for key, value in changes.items()}
-    return bool(checkpoint) or "transfer.checkpoint" in given or given.get("estimator") == "network"
-
-
-def _refuse_unread(spec: Finetune, changes: Mapping[str, Any]) -> None:
+def _refuse_unread(spec: Finetune, given: Mapping[str, Any]) -> None:
     """Raise SpecError for predictions that are imported, and for settings that the model does not read."""
     if spec.estimator == "imported":
         raise SpecError(
@@ -80,7 +64,7 @@ def _refuse_unread(spec: Finetune, changes: Mapping[str, Any]) -> None:
             where="estimator=imported",
             hint="Use `moola import-predictions FILE --windows FILE`.",
         )
-    idle = [f"{name}={value}" for name, value in changes.items() if not spec.reads(full_name(name, Finetune))]
+    idle = [f"{name}={value}" for name, value in given.items() if not spec.reads(name)]
     if idle:
         raise SpecError(
             f"{', '.join(idle)} has no effect: the model {spec.estimator} does not read it.",

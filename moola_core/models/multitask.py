@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from moola_core.models.encoders import make_encoder
 from moola_core.models.heads import ClassHead, PointerHead, PositionHead, SpanHead
 from moola_core.models.pooling import Pooling
-from moola_core.models.spans import PARTS, around_weights, bar_probabilities, expected_pointer
+from moola_core.models.spans import PARTS, around_weights, bar_probabilities, expected_pointer, span_probabilities
 from moola_core.specs import Model
 
 
@@ -57,14 +57,14 @@ class MultiTask(nn.Module):
         # One mask a window for every bar (Gal and Ghahramani 2016), drawn as that of a pooled vector is.
         kept = self.dropout(torch.ones_like(sequence[:, 0]))
         spans = head(sequence * kept[:, None])
-        logits = None
+        p, logits = span_probabilities(spans), None
         if self.class_head is not None and self.aligns:
-            weights = around_weights(bar_probabilities(spans.detach())).to(sequence.dtype)
+            weights = around_weights(bar_probabilities(p.detach())).to(sequence.dtype)
             parts = torch.einsum("bkw,bkp->bpw", sequence, weights) * kept[:, None]
             logits = self.class_head(parts.flatten(1))
         elif self.class_head is not None:
             logits = self.class_head(self.trunk(self.pooling(sequence) * kept))
-        return Outputs(logits, expected_pointer(spans), spans)
+        return Outputs(logits, expected_pointer(p), spans)
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The trainable parameters that both tasks reach; none when only one task is trained."""

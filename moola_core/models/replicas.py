@@ -11,7 +11,13 @@ from moola_core.errors import SpecError
 from moola_core.models.encoders import encoder_class
 from moola_core.models.multitask import Outputs
 from moola_core.models.recurrence import DEFAULT
-from moola_core.models.spans import around_weights, bar_probabilities, expected_pointer, span_scores
+from moola_core.models.spans import (
+    around_weights,
+    bar_probabilities,
+    expected_pointer,
+    span_probabilities,
+    span_scores,
+)
 from moola_core.specs import Model
 
 Dropped = Sequence[Tensor]
@@ -59,14 +65,15 @@ class Replicas:
         scores = scores.view(*sequence.shape[:3], 3)
         priors = (self.weights[f"pointer_head.{name}_prior"][:, None] for name in ("length", "place"))
         spans, logits = span_scores(scores.float(), *priors), None
+        p = span_probabilities(spans)
         if self.model.aligns:
-            weights = around_weights(bar_probabilities(spans.detach())).to(sequence.dtype)
+            weights = around_weights(bar_probabilities(p.detach())).to(sequence.dtype)
             parts = torch.einsum("rbkw,rbkp->rbpw", sequence, weights) * kept
             logits = self._linear(parts.flatten(2), "class_head.linear")
         elif self.model.tasks == "both":
             pooled = self._pooling(sequence.transpose(1, 2))
             logits = self._class_head(self._trunk(pooled if last is None else pooled * last))
-        return Outputs(logits, expected_pointer(spans), spans)
+        return Outputs(logits, expected_pointer(p), spans)
 
     def encode(self, x: Tensor, between: Dropped, statistics: Tensor | None) -> Tensor:
         """[R, K, B, F] → [R, K, B, width]; between: dropout's factors inside the encoder."""

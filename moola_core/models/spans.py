@@ -48,21 +48,24 @@ def span_loss(scores: Tensor, pointer: Tensor) -> Tensor:
     return (loss * known).sum(-1) / known.sum(-1).clamp(min=1)
 
 
-def expected_pointer(scores: Tensor) -> Tensor:
-    """Mean center and length as fractions of the window under the softmax, [..., 2]."""
-    count = scores.shape[-1]
-    p = torch.softmax(scores.flatten(-2), -1).view(scores.shape)
-    bar = torch.arange(count, device=scores.device, dtype=scores.dtype)
+def span_probabilities(scores: Tensor) -> Tensor:
+    """The softmax of scores over all spans of a window, [..., K, K]."""
+    return torch.softmax(scores.flatten(-2), -1).view(scores.shape)
+
+
+def expected_pointer(p: Tensor) -> Tensor:
+    """Mean center and length as fractions of the window under probabilities p [..., K, K] of spans, [..., 2]."""
+    count = p.shape[-1]
+    bar = torch.arange(count, device=p.device, dtype=p.dtype)
     first, length = (p.sum(-1) * bar).sum(-1), (p.sum(-2) * bar).sum(-1)
     return torch.stack([first + length / 2, length], dim=-1) / count
 
 
-def bar_probabilities(scores: Tensor) -> Tensor:
-    """Probability of each bar to be the first, to be the last and to lie inside, [..., K, 3]."""
-    count = scores.shape[-1]
-    p = torch.softmax(scores.flatten(-2), -1).view(scores.shape)
+def bar_probabilities(p: Tensor) -> Tensor:
+    """Probability of each bar to be the first, to be the last and to lie inside, [..., K, 3], under p [..., K, K] of spans."""
+    count = p.shape[-1]
     start = p.sum(-1)
-    bar = torch.arange(count, device=scores.device)
+    bar = torch.arange(count, device=p.device)
     last = (bar[:, None] + bar[None]).clamp(max=count - 1).flatten()
     end = torch.zeros_like(start).index_add(-1, last, p.flatten(-2))
     inside = start.cumsum(-1) - torch.nn.functional.pad(end.cumsum(-1), (1, 0))[..., :-1]
@@ -111,4 +114,4 @@ def _log_density(at: Tensor, known: Tensor, width: float) -> Tensor:
 
 def predict_spans(scores: Tensor) -> SpanPrediction:
     """What scores of spans [m, K, K] say, by their softmax."""
-    return predict_dense(torch.softmax(scores.double().flatten(1), 1).view(scores.shape).cpu().numpy())
+    return predict_dense(span_probabilities(scores.double()).cpu().numpy())

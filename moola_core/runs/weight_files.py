@@ -6,30 +6,14 @@ import json
 import pickle
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from moola_core.errors import UNREADABLE
+
 LONGEST_HEADER = 1 << 26
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch's files before 1.6: pickles one after another
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    NotImplementedError,
-    RecursionError,
-    MemoryError,
-    OverflowError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-)
+_UNREADABLE = (*UNREADABLE, pickle.UnpicklingError)
 
 Shapes = dict[str, tuple[int, ...]]
 

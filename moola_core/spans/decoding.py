@@ -14,20 +14,11 @@ BEST_SPANS = 10
 EXACT = LabelNoise(0.0, 0.0)
 
 
-@dataclass(frozen=True, eq=False)
-class Located:
-    """center, start, end [n] in bars; confidence [n]: stated probability that the labelled center lies within 3 bars."""
-
-    center: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    confidence: np.ndarray
-
-
-def decode(posterior: np.ndarray, candidates: Candidates, noise: LabelNoise) -> Located:
+def decode(posterior: np.ndarray, candidates: Candidates, noise: LabelNoise) -> tuple[np.ndarray, np.ndarray]:
     """The center with the largest probability that the label's center lies within 3 bars, and the median length of the spans there.
 
-    posterior [n, S]. Exact: every center on half bars is compared.
+    posterior [n, S]. Returns first and last bar [n, 2], whose mean is that center, and the probability [n]. Exact: every center on half
+    bars is compared.
     """
     twice = candidates.twice_center
     centers = np.arange(twice.min(), twice.max() + 1)
@@ -43,12 +34,8 @@ def decode(posterior: np.ndarray, candidates: Candidates, noise: LabelNoise) -> 
     longer = (near * candidates.length).sum(1) / near.sum(1) > length
     odd = (centers[best] - length) % 2 == 1
     length = np.maximum(length + np.where(odd, np.where(longer | (length < 1), 1, -1), 0), 0)
-    return Located(
-        centers[best] / 2,
-        (centers[best] - length) // 2,
-        (centers[best] + length) // 2,
-        wide[np.arange(len(posterior)), best],
-    )
+    span = np.stack([centers[best] - length, centers[best] + length], axis=1) // 2
+    return span.astype(float), wide[np.arange(len(posterior)), best]
 
 
 def _median(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -101,11 +88,11 @@ class SpanPrediction:
 
 def predict(posterior: np.ndarray, candidates: Candidates, noise: LabelNoise) -> SpanPrediction:
     """Everything that is read from probabilities [n, S] of the candidates."""
-    located = decode(posterior, candidates, noise)
+    span, confidence = decode(posterior, candidates, noise)
     top, p = best_spans(posterior, BEST_SPANS)
     return SpanPrediction(
-        np.stack([located.start, located.end], axis=1).astype(float),
-        located.confidence,
+        span,
+        confidence,
         per_bar(posterior, candidates),
         np.stack([candidates.start[top], candidates.end[top], p], axis=2),
     )

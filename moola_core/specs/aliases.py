@@ -1,4 +1,8 @@
-"""Names of before: keys and words of stored results that are called otherwise now, so that runs of older versions still open."""
+"""Names of before: settings, and keys and words of stored results, that are called otherwise now, so that older runs and commands still work."""
+
+# Old setting -> the setting that holds it now, and its old words -> those of now.
+SETTINGS = {"reference": "estimator"}
+SETTING_VALUES = {"estimator": {"none": "network"}}
 
 # Old field of a stored result -> the field that holds it now.
 RESULT_FIELDS = {

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from moola_core.specs.aliases import SETTING_VALUES, SETTINGS
 from moola_core.specs.choices import ESTIMATORS, WEIGHTINGS, EstimatorName, WeightingName, listed
 from moola_core.specs.data import Data, Features
 from moola_core.specs.model import Model
@@ -172,12 +173,11 @@ class Finetune(Part):
     @model_validator(mode="before")
     @classmethod
     def _of_earlier_versions(cls, values: Any) -> Any:
-        """Specs of earlier versions name the estimator `reference`, and the network `none`."""
-        if isinstance(values, dict) and "reference" in values:
-            values = dict(values)
-            name = values.pop("reference")
-            values.setdefault("estimator", "network" if name == "none" else name)
-        return values
+        """Settings that earlier versions called otherwise."""
+        if not isinstance(values, dict) or not SETTINGS.keys() & values:
+            return values
+        values = {SETTINGS.get(name, name): value for name, value in values.items()}
+        return values | {name: words.get(values[name], values[name]) for name, words in SETTING_VALUES.items()}
 
     @model_validator(mode="after")
     def _consistent(self) -> Finetune:

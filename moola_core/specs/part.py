@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from moola_core.errors import SpecError, nearest
+from moola_core.specs.aliases import SETTINGS
 
 # What only says where a spec came from or what it is: changing such a name would change no setting.
 NAMED_ONLY = {
@@ -18,10 +19,6 @@ NAMED_ONLY = {
     ),
     "kind": ("says what the spec is", "Use the command for it, such as `moola pretrain`."),
 }
-
-
-# Names of earlier versions.
-ALIASES = {"reference": "estimator"}
 
 
 class Part(BaseModel):
@@ -145,7 +142,7 @@ def full_name(name: str, kind: type[Part]) -> str:
         When there is no such setting, with the nearest name, or more than one.
     """
     known = settings(kind)
-    name = ALIASES.get(name, name)
+    name = SETTINGS.get(name, name)
     if name in known:
         return name
     matches = [full for full in known if full.rsplit(".", 1)[-1] == name]

@@ -16,7 +16,7 @@ from moola_core.training.inputs import Inputs, Replicate
 def fit_baseline(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
     """One fit of the estimator that spec.estimator names, on the fold's training and inner windows together.
 
-    These models stop nowhere early, so they need no inner windows. Raises SpecError where the estimator's package is missing.
+    These models stop nowhere early, so they need no inner windows.
     """
     started = time.perf_counter()
     fold = thin(fold, inputs.label, spec.training)
@@ -36,9 +36,7 @@ def fit_baseline(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
         epochs=0,
         seconds=time.perf_counter() - started,
         device="cpu",
-        p_span=predicted.p_span,
-        per_bar=predicted.per_bar,
-        best_spans=predicted.best,
+        spans=predicted.spans,
         estimator=estimator,
     )
 

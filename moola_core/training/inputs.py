@@ -12,6 +12,7 @@ from moola_core.training.folds import Places
 
 if TYPE_CHECKING:
     from moola_core.estimators.estimator import Estimator
+    from moola_core.spans.decoding import SpanPrediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +66,8 @@ class Replicate:
     test [m] row numbers; probabilities [m, C] (None without a class head; below 1 in sum with a planted extra output);
     start_pred, end_pred [m] bars (None without a pointer head); weights of the selected epoch, with `scale.mean` and
     `scale.std` [F]; steps: columns of equal length; best_epoch counts from 1; at_limit: whether what the weighting of the losses
-    learns reached a bound in any step (None where it has none). Of models that score spans: p_span [m], the stated probability that the
-    center lies within 3 bars; per_bar [m, K, 3], of start, end and inside; best_spans [m, k, 3], start, end and probability. estimator: the
-    fitted model where it is no network.
+    learns reached a bound in any step (None where it has none). spans: their probabilities, of models that score them. estimator: the fitted
+    model where it is no network.
     """
 
     repeat: int
@@ -86,7 +86,5 @@ class Replicate:
     shared_parameters: int = 0
     seconds: float = 0.0
     device: str = ""
-    p_span: np.ndarray | None = None
-    per_bar: np.ndarray | None = None
-    best_spans: np.ndarray | None = None
+    spans: SpanPrediction | None = None
     estimator: Estimator | None = None

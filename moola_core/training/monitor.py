@@ -165,9 +165,7 @@ class FitMonitor:
             sum(parameter.numel() for parameter in loop.model.shared_parameters()),
             seconds,
             device.name,
-            None if spans is None else spans.p_span,
-            None if spans is None else spans.per_bar,
-            None if spans is None else spans.best,
+            spans,
         )
 
     def _at_limit(self) -> bool | None:

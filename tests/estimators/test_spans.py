@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from moola_core.estimators import ESTIMATORS
-from moola_core.estimators.spans.conditional_logit import fit_weights, softmax
+from moola_core.estimators.spans.conditional_logit import fit_weights
 from moola_core.estimators.spans.locate_then_classify import LocateThenClassify
 from moola_core.estimators.spans.shapes import shape_statistics
 from moola_core.estimators.spans.statistics import names, span_statistics
@@ -47,17 +48,17 @@ def test_decoding_is_exact_against_trying_every_center():
     rng = np.random.default_rng(1)
     spans = plausible(np.array([5, 20]), np.array([9, 30]), 40)
     posterior, noise = rng.dirichlet(np.full(len(spans), 0.05), 6), LabelNoise(1.5, 0.1)
-    located = decode(posterior, spans, noise)
+    span, confidence = decode(posterior, spans, noise)
     centers = np.arange(spans.twice_center.min(), spans.twice_center.max() + 1) / 2
     draws = 40_000
     scatter = 1.5 / np.sqrt(2) * rng.standard_normal(draws)
-    for p, center, stated in zip(posterior, located.center, located.confidence, strict=True):
+    for p, center, stated in zip(posterior, span.mean(1), confidence, strict=True):
         true = rng.choice(len(spans), draws, p=p)
         labelled = np.where(rng.random(draws) < 0.1, rng.choice(centers, draws), spans.twice_center[true] / 2 + scatter)
         within = [(np.abs(labelled - c) <= 3.25).mean() for c in centers]
         assert stated == pytest.approx(within[int(np.flatnonzero(centers == center)[0])], abs=0.03)
         assert max(within) <= stated + 0.03
-    np.testing.assert_array_equal(located.start + located.end, 2 * located.center)
+    np.testing.assert_array_equal(span, span.round())
 
 
 def test_the_best_spans_and_the_bars_are_those_of_sorting_and_adding():
@@ -81,11 +82,11 @@ def test_the_fit_is_the_largest_likelihood_that_a_general_optimiser_finds():
     rng = np.random.default_rng(3)
     described = rng.standard_normal((25, 12, 4)).astype(np.float32)
     truth = np.array([1.5, -1.0, 0.5, 0.0])
-    true = np.array([rng.choice(12, p=p) for p in softmax(described @ truth)])
+    true = np.array([rng.choice(12, p=p) for p in softmax(described @ truth, axis=-1)])
     likelihood = np.where(np.arange(12) == true[:, None], 0.8, 0.2 / 11)
 
     def loss(w):
-        return -np.log((softmax(described.astype(float) @ w) * likelihood).sum(1)).sum() + 0.5 * w @ w
+        return -np.log((softmax(described.astype(float) @ w, axis=-1) * likelihood).sum(1)).sum() + 0.5 * w @ w
 
     expected = minimize(loss, np.zeros(4)).x
     np.testing.assert_allclose(fit_weights(described, likelihood, 1.0), expected, atol=5e-3)
@@ -108,8 +109,8 @@ def test_the_scatter_of_the_labels_is_read_from_them(scatter, misplaced):
 
 def test_it_finds_planted_expansions_and_their_class_where_no_window_was_seen(fitted):
     windows, model = fitted
-    located = model.locate(windows.prices[60:])
-    assert (np.abs(located.center - windows.span[60:].mean(1)) <= 3).mean() >= 0.9
+    located = model.predict_spans(windows.prices[60:])
+    assert (np.abs(located.span.mean(1) - windows.span[60:].mean(1)) <= 3).mean() >= 0.9
     assert (model.predict(windows.prices[60:]) == windows.target[60:]).mean() >= 0.9
 
 
@@ -179,7 +180,7 @@ def test_hard_windows_are_fitted_and_predicted(case):
     windows = HARD[case](make_windows(36))
     model = ESTIMATORS["locate_then_classify"](seed=0).fit(windows)
     predicted = model.predict(windows.x, windows.prices)
-    for values in (predicted.probabilities, predicted.span, predicted.p_span, predicted.per_bar):
+    for values in (predicted.probabilities, predicted.span, predicted.spans.p_span, predicted.spans.per_bar):
         assert np.isfinite(values).all()
     assert (predicted.span[:, 0] >= 0).all() and (predicted.span[:, 1] <= 49).all()
 
@@ -187,12 +188,12 @@ def test_hard_windows_are_fitted_and_predicted(case):
 def test_windows_of_500_bars_are_fitted():
     windows = make_windows(20, bars=500)
     model = LocateThenClassify().fit(windows.prices, windows.target, windows.span)
-    assert model.locate(windows.prices).start.shape == (20,)
+    assert model.predict_spans(windows.prices).span.shape == (20, 2)
 
 
 def test_of_centers_that_are_as_probable_the_middle_one_is_taken_however_many_windows_are_decoded_at_once():
     start, length = (grid.ravel() for grid in np.indices((40, 5)))
     spans = Candidates(start, start + length + 3, 60, np.full(200, 1 / 200))
-    centers = [decode(np.full((n, 200), 1 / 200), spans, LabelNoise(0.5, 0.02)).center for n in (1, 7, 64)]
+    centers = [decode(np.full((n, 200), 1 / 200), spans, LabelNoise(0.5, 0.02))[0].mean(1) for n in (1, 7, 64)]
     assert len(set(np.concatenate(centers).tolist())) == 1
     assert abs(centers[0][0] - spans.twice_center.mean() / 2) <= 0.5

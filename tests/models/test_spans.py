@@ -16,6 +16,7 @@ from moola_core.models.spans import (
     log_priors,
     predict_spans,
     span_loss,
+    span_probabilities,
     span_scores,
 )
 from moola_core.specs import Model, change
@@ -45,7 +46,7 @@ def test_the_score_of_a_span_is_the_sum_of_its_parts(given):
 
 def test_probabilities_of_bars_and_the_expected_pointer_add_up_over_spans(given):
     scores = given[-1]
-    p = torch.softmax(scores.flatten(-2), -1).view(scores.shape)
+    p = span_probabilities(scores)
     expected, center, length = torch.zeros(2, 3, BARS, 3, dtype=torch.double), 0, 0
     for s, d in SPANS:
         own = p[..., s, d]
@@ -53,8 +54,8 @@ def test_probabilities_of_bars_and_the_expected_pointer_add_up_over_spans(given)
         expected[..., s + d, 1] += own
         expected[..., s : s + d + 1, 2] += own[..., None]
         center, length = center + own * (s + d / 2) / BARS, length + own * d / BARS
-    torch.testing.assert_close(bar_probabilities(scores), expected)
-    torch.testing.assert_close(expected_pointer(scores), torch.stack([center, length], dim=-1))
+    torch.testing.assert_close(bar_probabilities(p), expected)
+    torch.testing.assert_close(expected_pointer(p), torch.stack([center, length], dim=-1))
 
 
 def test_the_bars_around_a_certain_span_are_those_before_inside_and_after():

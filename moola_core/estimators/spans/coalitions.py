@@ -37,8 +37,7 @@ def locate(model: LocateThenClassify, prices: np.ndarray, kept: np.ndarray) -> t
     """
     locator = model.locator_
     posterior = locator.probabilities(kept @ locator.contributions(prices[None])[0].T)
-    located = decode(posterior, locator.candidates_, locator.noise_)
-    return posterior, np.stack([located.start, located.end], axis=1).astype(float)
+    return posterior, decode(posterior, locator.candidates_, locator.noise_)[0]
 
 
 def classify(model: LocateThenClassify, prices: np.ndarray, posterior: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 MOST_ITERATIONS = 100
 TOLERANCE = 1e-6
@@ -23,12 +24,6 @@ def standardise(described: np.ndarray, mean: np.ndarray, std: np.ndarray) -> Non
     """In place: these arrays are the largest there are."""
     described -= mean.astype(np.float32)
     described /= std.astype(np.float32)
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
-    p = np.exp(scores - scores.max(-1, keepdims=True))
-    return p / p.sum(-1, keepdims=True)
 
 
 def fit_weights(

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from moola_core.estimators.spans.classes import SpanClassifier
 from moola_core.estimators.spans.locator import SpanLocator
 from moola_core.spans.candidates import Candidates
-from moola_core.spans.decoding import Located, best_spans, decode, per_bar
+from moola_core.spans.decoding import SpanPrediction, best_spans
 from moola_core.spans.noise import LabelNoise
 
 SPANS = 10
@@ -103,23 +103,23 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
         top, p = best_spans(self.locator_.posterior(X), count)
         return self.locator_.candidates_.start[top], self.locator_.candidates_.end[top], p
 
-    def locate(self, X: np.ndarray) -> Located:
-        """The span of each window, with the probability that its center lies within 3 bars of the labelled one."""
+    def predict_spans(self, X: np.ndarray) -> SpanPrediction:
+        """The span of each window, with the probability that its center lies within 3 bars of the labelled one, and the runners-up."""
         check_is_fitted(self, "locator_")
-        return decode(self.locator_.posterior(X), self.locator_.candidates_, self.locator_.noise_)
-
-    def per_bar(self, X: np.ndarray) -> np.ndarray:
-        """Probability of each bar to be the first, to be the last and to lie inside the expansion, shape (n, K, 3)."""
-        check_is_fitted(self, "locator_")
-        return per_bar(self.locator_.posterior(X), self.locator_.candidates_)
+        return self.locator_.read(self.locator_.posterior(X))
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities of the classes, shape (n, C), averaged over the most probable spans."""
         check_is_fitted(self, "classifier_")
-        start, end, p = self.score_spans(X)
-        n, count = start.shape
-        each = self.classifier_.predict_proba(np.repeat(X, count, axis=0), start.ravel(), end.ravel())
-        return averaged(p, each.reshape(n, count, -1))
+        return self.classify(X, self.locator_.posterior(X))
+
+    def classify(self, X: np.ndarray, posterior: np.ndarray) -> np.ndarray:
+        """The same from the probabilities of the candidates, shape (n, S)."""
+        candidates = self.locator_.candidates_
+        top, p = best_spans(posterior, SPANS)
+        windows, spans = np.repeat(X, top.shape[1], axis=0), top.ravel()
+        each = self.classifier_.predict_proba(windows, candidates.start[spans], candidates.end[spans])
+        return averaged(p, each.reshape(*top.shape, -1))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The most probable class of each window, shape (n,)."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from scipy.special import softmax
 
-from moola_core.estimators.spans.conditional_logit import softmax, standardise
+from moola_core.estimators.spans.conditional_logit import standardise
 from moola_core.estimators.spans.selection import Described, select
 from moola_core.estimators.spans.statistics import GROUPS, group_numbers, span_statistics
 from moola_core.spans.candidates import plausible
+from moola_core.spans.decoding import SpanPrediction, predict
 from moola_core.spans.noise import LabelNoise
 
 ROWS = 500
@@ -70,11 +72,15 @@ class SpanLocator:
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """The probability of every candidate to be the true span, shape (n, S), from its score."""
-        return softmax(self.sharpness_ * scores)
+        return softmax(self.sharpness_ * scores, axis=1)
 
     def posterior(self, prices: np.ndarray) -> np.ndarray:
         """The probability of every candidate to be the true span, shape (n, S)."""
         return self.probabilities(self.scores(prices))
+
+    def read(self, posterior: np.ndarray) -> SpanPrediction:
+        """What probabilities of the candidates, shape (n, S), say of the expansion."""
+        return predict(posterior, self.candidates_, self.noise_)
 
     def posterior_given(self, prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """The same, given noisy labels start, end [n]; nan where a window has none."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.model_selection import GroupKFold
 
-from moola_core.estimators.spans.conditional_logit import curvature, fit_weights, scale, softmax, standardise
+from moola_core.estimators.spans.conditional_logit import curvature, fit_weights, scale, standardise
 from moola_core.estimators.spans.statistics import span_statistics
 from moola_core.spans.candidates import Candidates
 from moola_core.spans.noise import LabelNoise
@@ -136,7 +137,7 @@ def _best(
     for scatter in (fixed.scatter_bars,) if fixed else SCATTER_BARS:
         near = LabelNoise(scatter, 0.0).likelihood(spans, start, end)
         for sharpness in SHARPNESS:
-            hit = (softmax(sharpness * scores) * near).sum(1)
+            hit = (softmax(sharpness * scores, axis=1) * near).sum(1)
             for misplaced in (fixed.misplaced_frac,) if fixed else MISPLACED:
                 value = float(np.log((1 - misplaced) * hit + misplaced * elsewhere).mean())
                 if value > best[0]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from moola_core.estimators.spans.units import LEAST_RANGE, in_mean_ranges
+
 SCALES_BARS = (5, 10, 20, 30, 45, 60)
 # Stretches before the span: they begin and end so many bars before it.
 PIECES_BARS = (
@@ -27,7 +29,6 @@ PIECES_BARS = (
     (60, 30),
 )
 LEAST_MOVE = 0.5
-LEAST_RANGE = 0.05
 MOVE, BEFORE, AFTER, BACK = GROUPS = ("move, place and length", "bars before", "bars after", "given back and gone on")
 
 
@@ -76,12 +77,9 @@ def _all(prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> Iterator[tup
 
 def _oriented(prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, ...]:
     """Open, high, low, close [n, K] each, scaled, with the move through the span upwards."""
-    unit = (prices[:, :, 1] - prices[:, :, 2]).mean(1)
-    unit = np.where(unit > 0, unit, np.maximum(np.abs(prices[:, :, 3]).mean(1) * 1e-4, 1e-12))
-    scaled = (prices - prices[:, :1, :1]) / unit[:, None, None]
+    opened, high, low, close = in_mean_ranges(prices)
     rows = np.arange(len(prices))
-    down = (scaled[rows, end, 3] < scaled[rows, start, 0])[:, None]
-    opened, high, low, close = np.moveaxis(scaled, 2, 0)
+    down = (close[rows, end] < opened[rows, start])[:, None]
     return (
         np.where(down, -opened, opened),
         np.where(down, -low, high),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from moola_core.estimators.spans.units import LEAST_RANGE, in_mean_ranges
 from moola_core.spans.candidates import Candidates
 
 NOISE_BARS = 30
@@ -18,7 +19,6 @@ EDGE_BARS = (1, 2, 3)
 MOVE_BARS = (3, 5, 10, 20, 40)
 CHANNEL_BARS = (10, 20, 40)
 PLACE_BARS = 10
-LEAST_RANGE = 0.05
 
 # What the statistics describe, by their names without the numbers of bars.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -82,10 +82,7 @@ class _Scaled:
     """Prices in units of the window's mean range, and running sums of what spans are made of."""
 
     def __init__(self, prices: np.ndarray) -> None:
-        unit = (prices[:, :, 1] - prices[:, :, 2]).mean(1)
-        unit = np.where(unit > 0, unit, np.maximum(np.abs(prices[:, :, 3]).mean(1) * 1e-4, 1e-12))  # bars without range
-        base = prices[:, :1, 0]
-        self.open, self.high, self.low, self.close = ((prices[:, :, i] - base) / unit[:, None] for i in range(4))
+        self.open, self.high, self.low, self.close = in_mean_ranges(prices)
         self.range, self.body = self.high - self.low, self.close - self.open
         self.n, self.bars = self.close.shape
         self.sum_range, self.sum_abs = self._running(self.range), self._running(np.abs(self.body))

@@ -123,8 +123,8 @@ def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:
         columns["predicted"] = np.array(inputs.classes)[replicate.probabilities.argmax(1)]
         columns |= {f"p_{name}": replicate.probabilities[:, i] for i, name in enumerate(inputs.classes)}
     columns |= {"start_true": inputs.start[test], "end_true": inputs.end[test]}
-    if replicate.p_span is not None and not is_class(STATED, inputs.classes):
-        columns[STATED] = replicate.p_span
+    if replicate.spans is not None and not is_class(STATED, inputs.classes):
+        columns[STATED] = replicate.spans.p_span
     return columns | {
         "start_pred": np.full(len(test), np.nan) if replicate.start_pred is None else replicate.start_pred,
         "end_pred": np.full(len(test), np.nan) if replicate.end_pred is None else replicate.end_pred,
@@ -133,21 +133,21 @@ def prediction_columns(replicate: Replicate, inputs: Inputs) -> dict[str, Any]:
 
 def span_tables(replicate: Replicate, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:
     """The columns of per_bar.parquet and spans.parquet for one fit's test windows; empty where the model scores no spans."""
-    if replicate.per_bar is None or replicate.best_spans is None:
+    scored = replicate.spans
+    if scored is None:
         return {}
     names = inputs.window_id[replicate.test].astype(str)
-    m, bars, _ = replicate.per_bar.shape
-    count = replicate.best_spans.shape[1]
+    m, bars, _ = scored.per_bar.shape
 
     def rows(each: int, inner: str) -> dict[str, np.ndarray]:
         fit = {"repeat": np.full(m * each, replicate.repeat), "fold": np.full(m * each, replicate.fold)}
         return fit | {"window_id": np.repeat(names, each), inner: np.tile(np.arange(each), m)}
 
-    start, end, inside = replicate.per_bar.reshape(-1, 3).T.astype(np.float32)
-    spans = replicate.best_spans.reshape(-1, 3)
+    start, end, inside = scored.per_bar.reshape(-1, 3).T.astype(np.float32)
+    spans = scored.best.reshape(-1, 3)
     return {
         "per_bar": rows(bars, "bar") | {"p_start": start, "p_end": end, "p_inside": inside},
-        "spans": rows(count, "rank")
+        "spans": rows(scored.best.shape[1], "rank")
         | {"start": spans[:, 0].astype(int), "end": spans[:, 1].astype(int), "p": spans[:, 2]},
     }
 
