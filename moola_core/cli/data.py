@@ -23,24 +23,16 @@ def add_to(commands: Any) -> None:
     demo.set_defaults(command=make_demo)
 
     check = commands.add_parser("check", help="validate bars or labelled windows and report problems")
-    check.add_argument("file", metavar="FILE")
-    check.add_argument("--bars", metavar="FILE", help="bars to locate the windows in, or to cut them from")
-    options.add_reading(check)
-    options.add_json(check)
     check.set_defaults(command=check_file)
-
     convert = commands.add_parser("convert", help="write bars or windows as they were understood")
-    convert.add_argument("file", metavar="FILE")
-    convert.add_argument("--bars", metavar="FILE", help="bars to locate the windows in, or to cut them from")
-    convert.add_argument(
-        "--out",
-        metavar="FILE",
-        required=True,
-        help="a .parquet file; .csv for bars; .json for windows as tasks of Label Studio",
-    )
-    options.add_reading(convert)
-    options.add_json(convert)
+    kinds = "a .parquet file; .csv for bars; .json for windows as tasks of Label Studio"
+    convert.add_argument("--out", metavar="FILE", required=True, help=kinds)
     convert.set_defaults(command=convert_file)
+    for command in (check, convert):
+        command.add_argument("file", metavar="FILE")
+        command.add_argument("--bars", metavar="FILE", help="bars to locate the windows in, or to cut them from")
+        options.add_reading(command)
+        options.add_json(command)
 
     features = commands.add_parser("features", help="the per-bar feature matrix as a .npy file")
     features.add_argument("bars", metavar="BARS")
@@ -82,7 +74,7 @@ def check_file(args: argparse.Namespace) -> int:
     values: dict[str, Any] = {"kind": kind, "reader": "", "confidence": 0.0, "rows": 0, "ok": False}
     values |= {"questions": [], "problems": [], "warnings": [], "first": None, "last": None}
     try:
-        facts = _check_bars(args, settings) if kind == "bars" else _check_windows(args, settings)
+        bars, windows = _load(args, settings)
     except DataError as error:
         if isinstance(error, OpenQuestions):
             asked = options.as_flags(error, args)
@@ -93,7 +85,8 @@ def check_file(args: argparse.Namespace) -> int:
         if args.json:
             options.print_result(values, True, "")
         raise
-    report = facts.pop("report")
+    report = (bars if windows is None else windows).report
+    facts = _bar_facts(bars) if windows is None else _window_facts(windows, bars)
     values |= {"reader": report.reader, "confidence": report.confidence, "rows": report.rows, "ok": report.ok}
     values |= {"warnings": report.warnings, **facts}
     lines = [f"{kind}: {report.rows} rows, no problems."]
@@ -126,11 +119,18 @@ def _settings(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     return "windows", options.readings(args, args.file, args.bars)
 
 
-def _check_bars(args: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
+def _load(args: argparse.Namespace, settings: dict[str, Any]) -> tuple[Any, Any]:
+    """The bars, if any are given, and the windows, unless FILE holds bars."""
     from moola_core.market.bars import load_bars
+    from moola_core.market.windows import load_windows
 
-    bars = load_bars(args.file, settings["bars"])
-    facts = {
+    bars = load_bars(args.bars or args.file, settings["bars"]) if "bars" in settings else None
+    windows = load_windows(args.file, settings["windows"], bars) if "windows" in settings else None
+    return bars, windows
+
+
+def _bar_facts(bars: Any) -> dict[str, Any]:
+    return {
         "interval_s": bars.interval_s,
         "from": str(bars.time[0])[:19],
         "to": str(bars.time[-1])[:19],
@@ -139,7 +139,6 @@ def _check_bars(args: argparse.Namespace, settings: dict[str, Any]) -> dict[str,
         "first": _bar(bars, 0),
         "last": _bar(bars, -1),
     }
-    return {"report": bars.report, **facts}
 
 
 def _bar(bars: Any, row: int) -> dict[str, Any]:
@@ -148,43 +147,30 @@ def _bar(bars: Any, row: int) -> dict[str, Any]:
     return {"time": f"{str(bars.time[row])[:19]}Z", **prices}
 
 
-def _check_windows(args: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
-    windows = _windows(args, settings)
+def _window_facts(windows: Any, bars: Any) -> dict[str, Any]:
     labels = {name: int((windows.label == name).sum()) for name in windows.classes}
     facts: dict[str, Any] = {"window_bars": windows.bars, "classes": labels, "pointers": int(windows.has_pointer.sum())}
     facts["trainable"] = len(windows.trainable()[0])
-    if args.bars:
+    if bars is not None:
         facts |= {"located": int((windows.position >= 0).sum()), "span_gaps": int(windows.spans_gap.sum())}
-    return {"report": windows.report, **facts, "first": _window(windows, 0), "last": _window(windows, -1)}
-
-
-def _windows(args: argparse.Namespace, settings: dict[str, Any]) -> Any:
-    from moola_core.market.bars import load_bars
-    from moola_core.market.windows import load_windows
-
-    bars = load_bars(args.bars, settings["bars"]) if args.bars else None
-    return load_windows(args.file, settings["windows"], bars)
+    return {**facts, "first": _window(windows, 0), "last": _window(windows, -1)}
 
 
 def convert_file(args: argparse.Namespace) -> int:
     from moola_core.market import frames
-    from moola_core.market.bars import load_bars
-    from moola_core.market.windows import load_windows
 
     if Path(args.out).resolve() in (Path(args.file).resolve(), Path(args.bars or args.file).resolve()):
         raise DataError("is the file that is read.", where=args.out, hint="Choose another name with --out.")
     kind, settings = _settings(args)
-    bars = load_bars(args.bars or args.file, settings["bars"]) if kind == "bars" or args.bars else None
-    if kind == "bars" and bars is not None:
+    bars, windows = _load(args, settings)
+    if windows is None:
         frames.write(frames.bars_frame(bars), args.out)
-        report, rows = bars.report, len(bars)
     else:
-        windows = load_windows(args.file, settings["windows"], bars)
         frames.write_windows(windows, args.out, bars)
-        report, rows = windows.report, len(windows)
-    values = {"kind": kind, "reader": report.reader, "rows": rows, "out": args.out, "warnings": report.warnings}
+    report = (bars if windows is None else windows).report
+    values = {"kind": kind, "reader": report.reader, "rows": report.rows, "out": args.out, "warnings": report.warnings}
     notes = "".join(f"\n  note: {warning}" for warning in report.warnings)
-    options.print_result(values, args.json, f"{rows} {kind} in {args.out}.{notes}")
+    options.print_result(values, args.json, f"{report.rows} {kind} in {args.out}.{notes}")
     return 0
 
 

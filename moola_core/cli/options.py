@@ -7,52 +7,29 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from moola_core.errors import MoolaError, SpecError
 from moola_core.specs import Reading, build
+from moola_core.specs.data import DATE_ORDERS
 
 STORE = "artifacts"
 SESSION = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 
-ORDERS = ("day-first", "month-first", "year-first")
-# Of each flag: how argparse takes it, and what it says. A flag of one file never changes what is read of another.
-OF_EACH_FILE: dict[str, tuple[dict[str, Any], str]] = {
-    "tz": ({}, "time zone of naive times, such as America/New_York"),
-    "dates": ({"choices": ORDERS}, "order of day, month and year in dates such as 05/02/2024"),
-    "separator": ({}, "what separates the columns of a text file: comma, semicolon, tab, pipe or another sign"),
-    "decimal": ({"choices": (".", ",")}, "the decimal mark in a text file"),
-    "header": ({"choices": ("none", "first")}, "none: a text file starts with its first row, without names"),
-    "columns": (
-        {"metavar": "NAMES"},
-        "names of the columns of a file without a header, such as time,open,high,low,close",
-    ),
+# Settings of `Reading` with a flag of their own. A flag of one file never changes what is read of another.
+OF_EACH_FILE = ("tz", "date_order", "separator", "decimal", "header", "column_names")
+OF_BARS = ("stamp", "scale", "contract", "roll")
+OF_LABELS = ("ends", "lengths", "annotator", "twice", "bar_labels")
+FLAGS = {"date_order": "dates", "column_names": "columns", "bar_labels": "bar-labels"}
+TYPED: dict[str, dict[str, Any]] = {
+    "date_order": {"choices": tuple(DATE_ORDERS)},
+    "header": {"choices": ("none", "first")},
+    "column_names": {"metavar": "NAMES"},
+    "scale": {"type": float},
 }
-OF_BARS: dict[str, tuple[dict[str, Any], str]] = {
-    "stamp": ({"choices": ("start", "end")}, "whether the time of a bar is its start or its end"),
-    "scale": ({"type": float}, "what whole-number prices are multiplied by, such as 1e-9"),
-    "contract": ({}, "the instrument or contract to keep, where the bars hold several"),
-    "roll": ({"choices": ("volume",)}, "join the contracts where the volume moves to the next"),
-}
-WINDOW_FLAGS: dict[str, tuple[dict[str, Any], str]] = {
-    "ends": (
-        {"choices": ("exclusive", "inclusive")},
-        "whether the end of a window is the moment after its last bar, or that bar",
-    ),
-    "lengths": (
-        {"choices": ("center", "start", "expansion", "refuse")},
-        "where windows of one length are cut from intervals of different lengths",
-    ),
-    "annotator": ({}, "whose labels count where annotators disagree: majority, all, or a person's id"),
-    "twice": (
-        {"choices": ("keep", "first", "last", "drop")},
-        "which label counts for a window that is given twice with different labels",
-    ),
-    "bar-labels": ({"choices": ("runs",)}, "labels of single bars: runs of equal labels become windows"),
-}
-FIELDS = {"dates": "date_order", "columns": "column_names", "bar-labels": "bar_labels"}
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
@@ -85,11 +62,14 @@ def add_names(command: argparse.ArgumentParser) -> None:
 def add_reading(command: argparse.ArgumentParser) -> None:
     """How the files are to be understood; what is not given comes from the settings saved next to each file."""
     group = command.add_argument_group("reading the files")
-    for name, (kwargs, text) in OF_EACH_FILE.items():
-        group.add_argument(f"--{name}", help=text, **kwargs)
-        group.add_argument(f"--bars-{name}", help="that of the bars, where they are the second of two files", **kwargs)
-    for name, (kwargs, text) in (OF_BARS | WINDOW_FLAGS).items():
-        group.add_argument(f"--{name}", help=text, **kwargs)
+    for name in (*OF_EACH_FILE, *OF_BARS, *OF_LABELS):
+        field, flag = Reading.model_fields[name], FLAGS.get(name, name)
+        choices = next((get_args(part) for part in get_args(field.annotation) if get_origin(part) is Literal), None)
+        typed = {"choices": choices} | TYPED.get(name, {})
+        group.add_argument(f"--{flag}", dest=name, help=field.description, **typed)
+        if name in OF_EACH_FILE:
+            of_bars = "that of the bars, where they are the second of two files"
+            group.add_argument(f"--bars-{flag}", dest=f"bars_{name}", help=of_bars, **typed)
     group.add_argument("--adjust", action="store_true", help="shift the prices before each roll by the jump at it")
     group.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="a column under another name"
@@ -160,12 +140,10 @@ def readings(args: argparse.Namespace, windows: str | None, bars: str | None) ->
 
 def _own(args: argparse.Namespace, kind: str, count: int) -> dict[str, Any]:
     """The settings of one kind of file that the flags give, but for the time zone."""
-    prefix = "bars_" if kind == "bars" and count > 1 else ""
-    flags = {name: f"{prefix}{name}" for name in OF_EACH_FILE if name != "tz"}
-    flags |= {name: name.replace("-", "_") for name in (OF_BARS if kind == "bars" else WINDOW_FLAGS)}
-    if kind == "bars" and count == 1:
-        flags |= {name: f"bars_{name}" for name in OF_EACH_FILE if name != "tz" and getattr(args, f"bars_{name}")}
-    given = {FIELDS.get(name, name): getattr(args, attribute) for name, attribute in flags.items()}
+    given = {name: getattr(args, name) for name in (OF_BARS if kind == "bars" else OF_LABELS)}
+    for name in OF_EACH_FILE[1:]:
+        own, of_bars = getattr(args, name), getattr(args, f"bars_{name}")
+        given[name] = own if kind == "windows" else of_bars if count > 1 else of_bars or own
     if kind == "bars" and args.adjust:
         given["adjust"] = True
     return {name: value for name, value in given.items() if value is not None}
@@ -225,7 +203,10 @@ def as_flags(error: MoolaError, args: argparse.Namespace) -> MoolaError:
     windows, bars = getattr(args, "windows", None) or getattr(args, "file", None), getattr(args, "bars", None)
     if not isinstance(error, OpenQuestions) or not windows or not bars:
         return error
-    return error.of_bars() if Path(error.where).resolve() == Path(bars).resolve() else error
+    if Path(error.where).resolve() != Path(bars).resolve():
+        return error
+    asked = [replace(q, flag=f"--bars-{q.flag[2:]}") if q.id in OF_EACH_FILE else q for q in error.questions]
+    return OpenQuestions(asked, where=error.where, reader=error.reader, confidence=error.confidence)
 
 
 def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:

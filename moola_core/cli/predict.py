@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moola_core.cli import options
 from moola_core.cli.progress import execute
-from moola_core.errors import DataError, SpecError, StoreError
+from moola_core.errors import DataError, SpecError
 
 if TYPE_CHECKING:
     from moola_core.runs.store import Run
@@ -27,12 +26,8 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--stride", type=int, default=5, help="bars from one window to the next, over bars (default: 5)"
     )
-    command.add_argument(
-        "--out",
-        metavar="FILE",
-        required=True,
-        help="a .parquet or .csv file, or .json for tasks of Label Studio with predictions",
-    )
+    kinds = "a .parquet or .csv file, or .json for tasks of Label Studio with predictions"
+    command.add_argument("--out", metavar="FILE", required=True, help=kinds)
     options.add_reading(command)
     options.add_store(command)
     options.add_json(command)
@@ -45,19 +40,14 @@ def run_predict(args: argparse.Namespace) -> int:
 
     if Path(args.out).suffix not in ENDINGS:
         raise SpecError(
-            f"--out {args.out} is not a .parquet file.", hint=f"Give a name that ends with {', '.join(ENDINGS)}."
+            f"--out {args.out} has another ending.", hint=f"Give a name that ends with {', '.join(ENDINGS)}."
         )
     spec = build(Predict, {"run": args.run, "data": options.data(args), "stride": args.stride})
     store = Store(args.store)
     store.open(args.run)
     run = store.create(spec, parent=args.run)
     execute(run)
-    try:
-        _write(run, Path(args.out))
-    except OSError as error:
-        raise StoreError(
-            f"cannot be written: {error.strerror}.", where=args.out, hint="Choose another --out."
-        ) from None
+    _write(run, Path(args.out))
     summary = run.result("predicted")
     options.print_result(
         {"run_id": run.id, **summary, "out": args.out, "warnings": run.record.warnings},
@@ -69,19 +59,13 @@ def run_predict(args: argparse.Namespace) -> int:
 
 def _write(run: Run, out: Path) -> None:
     """The run's predictions as a table, or as tasks that Label Studio shows before somebody labels them."""
-    if out.suffix == ".parquet":
-        shutil.copyfile(run.folder / "predicted.parquet", out)
-        return
     import pandas as pd
 
     from moola_core.market import frames
 
     table = pd.read_parquet(run.folder / "predicted.parquet")
-    if out.suffix == ".csv":
-        frames.write(table, out)
-    else:
-        times, step = _times(run, table)
-        frames.write(frames.predicted_tasks(table, times, step, run.id), out)
+    content = frames.predicted_tasks(table, *_times(run, table), run.id) if out.suffix == ".json" else table
+    frames.write(content, out)
 
 
 def _times(run: Run, table: Any) -> tuple[Any, Any]:
@@ -89,6 +73,7 @@ def _times(run: Run, table: Any) -> tuple[Any, Any]:
     import numpy as np
 
     from moola_core.market.bars import load_bars
+    from moola_core.market.stamps import one_bar
     from moola_core.market.windows import load_windows
     from moola_core.runs.store import Store
 
@@ -102,13 +87,11 @@ def _times(run: Run, table: Any) -> tuple[Any, Any]:
             hint="Give the bars with --bars, or write a .csv.",
         )
     if not data.bars:
-        windows = load_windows(data.windows, data.windows_reading, labelled=False)
-        step = np.timedelta64(int(windows.interval_s * 1e9), "ns")
+        step = one_bar(load_windows(data.windows, data.windows_reading, labelled=False).interval_s)
         return starts[:, None] + step * np.arange(length), step
     bars = load_bars(data.bars, data.bars_reading)
-    step = np.timedelta64(int(bars.interval_s * 1e9), "ns")
     rows = np.searchsorted(bars.time, starts)[:, None] + np.arange(length)
-    return bars.time[np.minimum(rows, len(bars) - 1)], step
+    return bars.time[np.minimum(rows, len(bars) - 1)], one_bar(bars.interval_s)
 
 
 def _text(summary: dict[str, Any], out: str) -> str:

@@ -9,6 +9,7 @@ from moola_core.errors import DataError
 from moola_core.market import times
 from moola_core.market.bars import Bars
 from moola_core.market.questions import Asking, Question
+from moola_core.market.stamps import one_bar
 from moola_core.specs import Reading
 
 LEAST_ROWS = 20
@@ -33,7 +34,7 @@ def as_windows(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking
     names = sorted({str(label[i]) for i in edges[kept]})
     if len(names) < 2:
         raise DataError(
-            f"it labels single bars with {', '.join(sorted(set(map(str, label)))[:5])}, and windows need two or more classes.",
+            f"it labels single bars with {', '.join(sorted({*map(str, label)} - {''})[:5])}, and windows need two or more classes.",
             where=asking.where,
             hint="Give one row a window: its start_time, its end_time or length, and its class.",
         )
@@ -46,7 +47,6 @@ def as_windows(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking
                 "--bar-labels",
             )
         )
-    step_ = np.timedelta64(int(bars.interval_s * 1e9), "ns")
     starts = pd.Series(moments[edges[kept]]).dt.tz_localize("UTC")
-    ends = pd.Series(moments[after[kept] - 1] + step_).dt.tz_localize("UTC")
+    ends = pd.Series(moments[after[kept] - 1] + one_bar(bars.interval_s)).dt.tz_localize("UTC")
     return pd.DataFrame({"start_time": starts, "end_time": ends, "label": label[edges[kept]]})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -32,13 +33,18 @@ class Report:
     kind: Literal["bars", "windows"]
     rows: int
     problems: tuple[Problem, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
     reader: str = ""
     confidence: float = 1.0
 
     @property
     def ok(self) -> bool:
         return not self.problems
+
+
+def listed(names: Sequence[object], most: int = SHOWN) -> str:
+    """The names, the first few of many."""
+    return ", ".join(map(str, names[:most])) + (", …" if len(names) > most else "")
 
 
 def problem(rule: str, bad: np.ndarray, names: np.ndarray, hint: str = "") -> list[Problem]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,9 @@ from moola_core.errors import DataError
 from moola_core.market import day_order, zones
 from moola_core.market.questions import Asking
 
-if TYPE_CHECKING:
-    from moola_core.market.times import Moments
-
 SAMPLE = 200
+SHEET_START = np.datetime64("1899-12-30", "ns")
+DAYS_OF_A_SHEET = (2e4, 8e4)  # 1954 to 2119, counted as spreadsheets do
 _DAY = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{8}(?!\d)|\d{1,2}([-/. ])\d{1,2}\1(\d{4}|\d{2})(?![\d:])"
     r"|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
@@ -29,6 +28,16 @@ _CLOCK = re.compile(
     r"\s*([AaPp])?(?:\.?[Mm]\.?)?\s*(?:(?:GMT|UTC)?\s*([+-]\d\d):?(\d\d)?|([A-Za-z][A-Za-z_/]*))?\s*,?\s*"
 )
 _NUMBERS = re.compile(r"\d{3,6}|0|\d{1,2}")
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """times [n] datetime64[ns]: in UTC where `absolute`, else as the clock of an unknown place (or of `zone`) shows them."""
+
+    times: np.ndarray
+    absolute: bool
+    notes: tuple[str, ...] = ()
+    zone: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +59,7 @@ def kind(values: pd.Series) -> str:
     sample = values.dropna().head(SAMPLE)
     if not len(sample):
         return "other"
-    if all(
-        hasattr(value, "hour") and not hasattr(value, "year") for value in sample
-    ):  # datetime.time, of a spreadsheet
+    if all(isinstance(value, datetime.time) for value in sample):  # of a spreadsheet
         return "clock"
     texts = [str(value).strip().removesuffix(".0") for value in sample]
     if all(re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])", text) for text in texts):
@@ -62,7 +69,7 @@ def kind(values: pd.Series) -> str:
         written = re.match(r"(19|20)\d\d(0[1-9]|1[0-2])", f"{size:.0f}") and len(f"{size:.0f}") in (12, 14)
         if size >= 1e8:
             return "moment" if written else "absolute"
-        if 2e4 < size < 8e4:  # days of a spreadsheet
+        if DAYS_OF_A_SHEET[0] < size < DAYS_OF_A_SHEET[1]:
             return "day" if (sample == sample.astype(float).round()).all() else "moment"
         return "number"
     if all(re.fullmatch(r"\d{10}(\.\d+)?|\d{13}|\d{16}|\d{19}", text) for text in texts):
@@ -89,12 +96,11 @@ def joined(day: pd.Series, clock: pd.Series) -> pd.Series:
         )
     elif pd.api.types.is_numeric_dtype(clock) or _all_digits(clock):
         codes, unique = pd.factorize(pd.to_numeric(clock))
-        long = len(unique) and float(np.nanmax(unique)) > 2359
-        width = 6 if long else 4
+        width = 6 if len(unique) and float(np.nanmax(unique)) > 2359 else 4
         texts = np.array([f"{int(number):0{width}d}" for number in unique], object)
         clock = pd.Series(texts[codes], index=clock.index)
-    if pd.api.types.is_numeric_dtype(day) and float(day.median()) < 8e4:
-        day = pd.Timestamp("1899-12-30") + pd.to_timedelta(day, unit="D")
+    if pd.api.types.is_numeric_dtype(day) and float(day.median()) < DAYS_OF_A_SHEET[1]:
+        day = pd.Timestamp(SHEET_START) + pd.to_timedelta(day, unit="D")
     codes, unique = pd.factorize(day)
     texts = np.array([re.sub(r"[ T]00:00(:00)?(\.0+)?$|\.0$", "", str(value)) for value in unique], object)
     return pd.Series(texts[codes], index=day.index, dtype="str") + " " + clock.astype("str").str.strip()
@@ -106,8 +112,6 @@ def _all_digits(values: pd.Series) -> bool:
 
 def of_texts(values: pd.Series, order: str | None, where: str, asking: Asking) -> Moments:
     """Texts as moments. Which number is the day and which the month is inferred from the whole column, or asked."""
-    from moola_core.market.times import Moments
-
     texts = values.astype("str").str.strip()
     parts = _uniform(texts) or _one_by_one(texts)
     clock_ns, offset_ns, zone = _clocks(parts.clocks)
@@ -122,7 +126,12 @@ def of_texts(values: pd.Series, order: str | None, where: str, asking: Asking) -
     if not len(offset_ns) or np.isnan(offset_ns).all():
         return Moments(times, False, notes, zones.one_zone(zone))
     offset = np.append(offset_ns, np.nan)[parts.clock]
-    without = np.isnan(offset) & ~np.isnat(times)
+    refuse_without_offset(values, np.isnan(offset) & ~np.isnat(times), where)
+    return Moments(times - np.nan_to_num(offset).astype(np.int64).astype("timedelta64[ns]"), True, notes)
+
+
+def refuse_without_offset(values: pd.Series, without: np.ndarray, where: str) -> None:
+    """Raise DataError when some times [n], marked in `without` [n], carry no offset where others do."""
     if without.any():
         row = int(np.flatnonzero(without)[0])
         raise DataError(
@@ -130,7 +139,6 @@ def of_texts(values: pd.Series, order: str | None, where: str, asking: Asking) -
             where=where,
             hint="Write all times in one way.",
         )
-    return Moments(times - np.nan_to_num(offset).astype(np.int64).astype("timedelta64[ns]"), True, notes)
 
 
 def _guessed(values: pd.Series) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
 from moola_core.market import tables
+from moola_core.market.checks import listed
 from moola_core.market.questions import Asking, Question
 from moola_core.specs import Reading
 
@@ -20,17 +20,16 @@ SHOWN = 12
 
 def rolling_contract(table: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """`table` with another column as the contract where the one it has is constant and that one changes now and then."""
-    if "contract" not in table or len(raw) != len(table) or table["contract"].nunique(dropna=False) > 1:
+    if "contract" not in table or table["contract"].nunique(dropna=False) > 1:
         return table, []
     for column in raw.columns:
         if tables.plain(column) not in tables.BAR_NAMES["contract"]:
             continue
-        values = raw[column].astype(str).reset_index(drop=True)
-        changes = int((values[1:].to_numpy() != values[:-1].to_numpy()).sum())
-        if 0 < changes <= max(1, MOST_ROLLS_FRAC * len(values)):
-            return table.assign(contract=values.to_numpy()), [
-                f"Contracts are taken from {column}, which changes {changes} times."
-            ]
+        names = raw[column].astype(str).to_numpy(object)
+        changes = int((names[1:] != names[:-1]).sum())
+        if 0 < changes <= max(1, MOST_ROLLS_FRAC * len(names)):
+            note = f"Contracts are taken from {column}, which changes {changes} times."
+            return table.assign(contract=names), [note]
     return table, []
 
 
@@ -46,7 +45,7 @@ def one_series(
     if reading.contract:
         if reading.contract not in kinds:
             raise DataError(
-                f"no contract {reading.contract} in it; it has {_listed(kinds)}.",
+                f"no contract {reading.contract} in it; it has {listed(kinds, SHOWN)}.",
                 where=where,
                 hint="Choose one of them with --contract.",
             )
@@ -63,7 +62,7 @@ def one_series(
     asking.ask(
         Question(
             "contract",
-            f"It holds {len(sizes)} instruments at the same times: {_listed(kinds)}. Which one is meant?{joined}",
+            f"It holds {len(sizes)} instruments at the same times: {listed(kinds, SHOWN)}. Which one is meant?{joined}",
             answers,
             "--contract",
         )
@@ -71,21 +70,11 @@ def one_series(
     return np.flatnonzero(names == sizes.index[0]), []
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(str, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
-
-
 def _in_turn(names: np.ndarray, times: np.ndarray) -> bool:
     """Whether each contract follows the one before it, with no two at one time and no way back."""
     changes = int((names[1:] != names[:-1]).sum())
-    return (
-        changes == len(pd.unique(names)) - 1 and bool((np.diff(times).astype(np.int64) != 0).all()) and _monotone(times)
-    )
-
-
-def _monotone(times: np.ndarray) -> bool:
     steps = np.diff(times).astype(np.int64)
-    return bool((steps > 0).all() or (steps < 0).all())
+    return changes == len(pd.unique(names)) - 1 and bool((steps > 0).all() or (steps < 0).all())
 
 
 def _by_volume(table: pd.DataFrame, names: np.ndarray, times: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:

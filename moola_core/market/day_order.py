@@ -11,9 +11,10 @@ import pandas as pd
 
 from moola_core.errors import DataError
 from moola_core.market.questions import Asking, Question
+from moola_core.specs.data import DATE_ORDERS
 
 ORDERS = {"dmy": "day/month/year", "mdy": "month/day/year", "ymd": "year/month/day"}
-FLAGS = {"dmy": "day-first", "mdy": "month-first", "ymd": "year-first"}
+FLAGS = {order: flag for flag, order in DATE_ORDERS.items()}
 # A date of three numbers without the year in front in four digits.
 _DATE = re.compile(r"(\d{1,2})([./\- ])(\d{1,2})\2(\d{4}|\d{2})")
 _YEAR_FIRST = re.compile(r"(\d{4})[./\- ](\d{1,2})[./\- ](\d{1,2})|(\d{4})(\d\d)(\d\d)")

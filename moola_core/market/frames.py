@@ -13,6 +13,7 @@ import pandas as pd
 from moola_core.errors import DataError, StoreError
 from moola_core.market.bars import Bars
 from moola_core.market.readers import suffix_of, write_table
+from moola_core.market.stamps import one_bar
 from moola_core.market.vendors.moola import MARK
 from moola_core.market.windows import Windows
 
@@ -36,8 +37,7 @@ def windows_frame(windows: Windows) -> pd.DataFrame:
     """One row a window, in the form in which `load_windows` reads them: ids, labels, pointers, start_time and prices."""
     frame = pd.DataFrame({name: getattr(windows, name) for name in ("window_id", "label", "grade", "source")})
     for name, values in (("expansion_start", windows.start), ("expansion_end", windows.end)):
-        frame[name] = pd.array(np.where(np.isfinite(values), values, 0).astype(np.int64), "Int64")
-        frame.loc[~np.isfinite(values), name] = pd.NA
+        frame[name] = pd.array(values, "Int64")
     frame["start_time"] = pd.Series(windows.start_time).dt.tz_localize("UTC")
     if (windows.instrument != "").any():
         frame["contract"] = windows.instrument
@@ -51,30 +51,29 @@ def tasks(windows: Windows, bars: Bars | None = None) -> list[dict[str, Any]]:
     bars: those in which the windows were located; without them, moments within a window are counted from its start.
     """
     made = []
-    step = np.timedelta64(int(windows.interval_s * 1e9), "ns")
+    step = one_bar(windows.interval_s)
     for i in range(len(windows)):
-        times = _times(windows, i, bars, step)
+        times = _times(windows, i, bars)
         results = [_choice("label", str(windows.label[i]))]
         if windows.has_pointer[i]:
-            results.append(region("expansion", *(times[int(edge[i])] for edge in (windows.start, windows.end))))
+            results.append(_region("expansion", *(times[int(edge[i])] for edge in (windows.start, windows.end))))
         if windows.grade[i]:
             results.append(_choice("grade", str(windows.grade[i])))
-        made.append(task(i + 1, _data(windows, i, times, step)) | {"annotations": [{"result": results}]})
+        data = {"window_id": str(windows.window_id[i]), **_span(times, step)}
+        data |= {"source": str(windows.source[i])} if windows.source[i] else {}
+        made.append({"id": i + 1, "data": data, "annotations": [{"result": results}]})
     return made
 
 
-def _data(windows: Windows, row: int, times: np.ndarray, step: np.timedelta64) -> dict[str, Any]:
-    """What a task holds of its window. Its end is the last millisecond of its last bar, which no reading takes for the bar after it."""
-    last = times[-1] + step - np.timedelta64(1, "ms")
-    data = {"window_id": str(windows.window_id[row]), "start_time": _iso(times[0]), "end_time": _iso(last)}
-    return data | ({"source": str(windows.source[row])} if windows.source[row] else {})
+def _span(times: np.ndarray, step: np.timedelta64) -> dict[str, str]:
+    """From when to when a window of bars at `times` [K] lasts: to the last millisecond, which no reading takes for the bar after it."""
+    first, last = (
+        f"{moment.astype('datetime64[ms]')!s}Z" for moment in (times[0], times[-1] + step - np.timedelta64(1, "ms"))
+    )
+    return {"start_time": first, "end_time": last}
 
 
-def task(number: int, data: dict[str, Any]) -> dict[str, Any]:
-    return {"id": number, "data": data}
-
-
-def region(label: str, start: np.datetime64, end: np.datetime64) -> dict[str, Any]:
+def _region(label: str, start: np.datetime64, end: np.datetime64) -> dict[str, Any]:
     """A labelled region of a series, from and to a moment."""
     first, last = (int(moment.astype("datetime64[ms]").astype(np.int64)) for moment in (start, end))
     value = {"start": first, "end": last, "instant": False, "timeserieslabels": [label]}
@@ -85,7 +84,7 @@ def _choice(control: str, value: str) -> dict[str, Any]:
     return {"id": control, "type": "choices", "from_name": control, "to_name": "ts", "value": {"choices": [value]}}
 
 
-def _times(windows: Windows, row: int, bars: Bars | None, step: np.timedelta64) -> np.ndarray:
+def _times(windows: Windows, row: int, bars: Bars | None) -> np.ndarray:
     """The starts of the window's bars [K]. Raises DataError for a window whose time is not known."""
     place = int(windows.position[row])
     if bars is not None and place >= 0:
@@ -96,7 +95,7 @@ def _times(windows: Windows, row: int, bars: Bars | None, step: np.timedelta64) 
             where=windows.path,
             hint="Name the bars that the windows were cut from (--bars FILE).",
         )
-    return windows.start_time[row] + step * np.arange(windows.bars)
+    return windows.start_time[row] + one_bar(windows.interval_s) * np.arange(windows.bars)
 
 
 def predicted_tasks(table: pd.DataFrame, times: np.ndarray, step: np.timedelta64, run_id: str) -> list[dict[str, Any]]:
@@ -109,16 +108,12 @@ def predicted_tasks(table: pd.DataFrame, times: np.ndarray, step: np.timedelta64
         results = [_choice("label", str(row["predicted"]))]
         if np.isfinite(row.get("start_pred", np.nan)) and np.isfinite(row.get("end_pred", np.nan)):
             edges = (int(np.clip(round(row[name]), 0, times.shape[1] - 1)) for name in ("start_pred", "end_pred"))
-            results.append(region("expansion", *(times[i, edge] for edge in edges)))
-        data = {"start_time": _iso(times[i, 0]), "end_time": _iso(times[i, -1] + step - np.timedelta64(1, "ms"))}
-        data |= {"window_id": str(row["window_id"])} if "window_id" in row else {}
+            results.append(_region("expansion", *(times[i, edge] for edge in edges)))
+        data = _span(times[i], step) | ({"window_id": str(row["window_id"])} if "window_id" in row else {})
         score = {"score": float(row["agreement"])} if "agreement" in row else {}
-        made.append(task(i + 1, data) | {"predictions": [{"model_version": run_id, "result": results} | score]})
+        prediction = {"model_version": run_id, "result": results} | score
+        made.append({"id": i + 1, "data": data, "predictions": [prediction]})
     return made
-
-
-def _iso(moment: np.datetime64) -> str:
-    return f"{moment.astype('datetime64[ms]')!s}Z"
 
 
 def write(content: pd.DataFrame | Sequence[dict[str, Any]], path: str | Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from moola_core.errors import DataError
 from moola_core.market.bars import Bars
 from moola_core.market.questions import Asking, Question
+from moola_core.market.stamps import one_bar
 from moola_core.specs import Reading
 
 DEFAULT_BARS = 105
@@ -27,7 +28,7 @@ def place(moments: np.ndarray, bars: Bars) -> Placed:
     """In which bar each moment [n] lies; the end of the last bar counts as the start of one more."""
     known = ~np.isnat(moments)
     bar = np.searchsorted(bars.time, moments, side="right") - 1
-    step = np.timedelta64(int(bars.interval_s * 1e9), "ns")
+    step = one_bar(bars.interval_s)
     there = np.clip(bar, 0, len(bars) - 1)
     after = moments - bars.time[there]
     ended = known & (bar >= 0) & (after == step)  # the end of a bar before a hole

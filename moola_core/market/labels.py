@@ -15,6 +15,7 @@ from moola_core.market.settings import load_reading
 from moola_core.specs import Reading, build
 
 UNLABELLED = "unlabelled"
+POINTERS = ("expansion_start", "expansion_end")
 SERIES_COLUMNS = 20  # a table of so many numbers a row and no names holds one series in each
 _NUMBERS = {"start_time": "start_bar", "end_time": "end_bar"}
 
@@ -110,9 +111,6 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking) -> tu
     return kept, warnings
 
 
-POINTERS = ("expansion_start", "expansion_end")
-
-
 def _placed(
     table: pd.DataFrame, side: str, bars: Bars, reading: Reading, asking: Asking
 ) -> tuple[intervals.Placed | None, list[str]]:
@@ -127,19 +125,14 @@ def _placed(
     if bar in table and table[bar].notna().any():
         numbers = pd.to_numeric(table[bar], errors="coerce").to_numpy(float, na_value=np.nan)
         fits = np.isfinite(numbers) & (numbers >= 0) & (numbers <= len(bars))
-        placed = intervals.Placed(
-            np.where(fits, np.nan_to_num(numbers), -1).astype(np.int64), np.zeros(len(table), bool)
-        )
-        return placed, [
-            f"{bar} is read as the number of a bar in the file, the first being 0."
-        ] if side == "start" else []
+        places = np.where(fits, np.nan_to_num(numbers), -1).astype(np.int64)
+        note = f"{bar} is read as the number of a bar in the file, the first being 0."
+        return intervals.Placed(places, np.zeros(len(table), bool)), [note] * (side == "start")
     if seconds in table and table[seconds].notna().any():
         offset = pd.to_numeric(table[seconds], errors="coerce").to_numpy(float, na_value=np.nan)
         moments = np.full(len(table), np.datetime64("NaT", "ns"))
         moments[np.isfinite(offset)] = bars.time[0] + (offset[np.isfinite(offset)] * 1e9).astype("timedelta64[ns]")
-        return intervals.place(moments, bars), [
-            f"{seconds} is read as seconds from the first bar."
-        ] if side == "start" else []
+        return intervals.place(moments, bars), [f"{seconds} is read as seconds from the first bar."] * (side == "start")
     return None, []
 
 

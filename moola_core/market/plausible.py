@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
+from moola_core.market.stamps import one_bar
 
 FIRST = np.datetime64("1980-01-01", "ns")
 STRETCHES = 8
@@ -15,8 +16,7 @@ SCALE_TOLERANCE = 0.05
 
 def refuse_times(times: np.ndarray, where: str) -> None:
     """Raise DataError for times [n] before 1980 or in the future; NaT are passed over."""
-    now = np.datetime64(pd.Timestamp.now("UTC").tz_localize(None) + pd.Timedelta(days=1), "ns")
-    for rows, why in ((times < FIRST, "before 1980"), (times > now, "in the future")):
+    for rows, why in ((times < FIRST, "before 1980"), (times > _now() + np.timedelta64(1, "D"), "in the future")):
         if rows.any():
             row = int(np.flatnonzero(rows)[0])
             raise DataError(
@@ -36,8 +36,7 @@ def refuse_interval(times: np.ndarray, interval_s: float, where: str) -> None:
         )
     steps = np.diff(times).astype("timedelta64[s]").astype(np.int64)
     size = max(len(steps) // STRETCHES, LEAST_STEPS)
-    edges = range(0, max(len(steps) - size + 1, 1), size)
-    for first in edges:
+    for first in range(0, max(len(steps) - size + 1, 1), size):
         values, counts = np.unique(steps[first : first + size], return_counts=True)
         usual, share = int(values[counts.argmax()]), counts.max() / counts.sum()
         if len(steps) >= LEAST_STEPS and share > 0.6 and usual != round(interval_s) and usual > 0:
@@ -65,9 +64,12 @@ def refuse_scales(ohlc: np.ndarray, times: np.ndarray, where: str) -> None:
 
 def running(times: np.ndarray, interval_s: float) -> bool:
     """Whether the last bar was not complete: it ends in the future, or its time lies off the grid of all others."""
-    now = np.datetime64(pd.Timestamp.now("UTC").tz_localize(None), "ns")
-    if times[-1] + np.timedelta64(int(interval_s * 1e9), "ns") > now:
+    if times[-1] + one_bar(interval_s) > _now():
         return True
     seconds = (times[1:] - times[:-1]).astype("timedelta64[ns]").astype(np.int64) / 1e9
     off = np.abs(seconds / interval_s - np.round(seconds / interval_s)) > 1e-6
     return bool(off[-1] and not off[:-1].any() and len(off) >= LEAST_STEPS)
+
+
+def _now() -> np.datetime64:
+    return np.datetime64(pd.Timestamp.now("UTC").tz_localize(None), "ns")

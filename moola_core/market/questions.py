@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from moola_core.errors import DataError
 
-OF_EACH_FILE = ("--tz", "--dates", "--separator", "--decimal", "--header", "--columns")
 COMMON_ZONES = (
     "UTC",
     "America/New_York",
@@ -40,11 +39,6 @@ class Question:
         shown = [f"{self.flag} {value}" + (f" ({means})" if means else "") for value, means in self.answers.items()]
         return f"{self.question} Answer with {', '.join(shown[:-1])}{' or ' if shown[1:] else ''}{shown[-1]}."
 
-    @property
-    def of_bars(self) -> Question:
-        """The question as it is asked where the bars are the second of two files."""
-        return replace(self, flag=f"--bars-{self.flag[2:]}") if self.flag in OF_EACH_FILE else self
-
     def as_json(self) -> dict[str, Any]:
         return {
             "id": self.id,
@@ -70,11 +64,6 @@ class OpenQuestions(DataError):
 
     def __reduce__(self) -> tuple:
         return (_rebuild, (self.questions, self.where, self.reader, self.confidence))
-
-    def of_bars(self) -> OpenQuestions:
-        """The same questions, asked where the bars are the second of two files."""
-        asked = [question.of_bars for question in self.questions]
-        return OpenQuestions(asked, where=self.where, reader=self.reader, confidence=self.confidence)
 
 
 def _rebuild(questions: tuple[Question, ...], where: str, reader: str, confidence: float) -> OpenQuestions:

@@ -55,12 +55,14 @@ def read(path: str | Path, reading: Reading, asking: Asking) -> Source:
     stamp, stamp_notes = stamps.stamp(clock, time_name, vendor, reading.stamp, asking)
     trusted = vendor.stamp in (None, stamp) and all(question.id != "stamp" for question in asking.questions)
     if stamp == "end":
-        clock = clock - np.timedelta64(int(np.nan_to_num(stamps.interval_s(clock)) * 1e9), "ns")
+        clock = clock - stamps.one_bar(np.nan_to_num(stamps.interval_s(clock)))
     zone_notes: list[str] = []
     if not moments.absolute:
         in_title = [zone for zone in _ZONE.findall(layout.title) if zone in available_timezones()]
         zone = moments.zone or (in_title or [None])[0] or zones.of_name(time_name)
         clock, zone_notes = _in_utc(clock, zone, vendor.tz if trusted else None, reading, asking)
+    by_convention = [*stamp_notes, *zone_notes]
+    by_source = [f"Read as {name}: {reason}."] if by_convention and confidence > vendors.LEAST_SCORE else []
     ohlc, scale_notes = _prices(table, vendor, reading, where, asking)
     contract = table["contract"].astype(str).to_numpy(object) if "contract" in table else None
     notes += _labelled(raw)
@@ -72,21 +74,14 @@ def read(path: str | Path, reading: Reading, asking: Asking) -> Source:
         _volume(table["volume"]) if "volume" in table else None,
         contract,
         (
-            *(
-                [f"Read as {name}: {reason}."]
-                if confidence > vendors.LEAST_SCORE and (stamp_notes or zone_notes)
-                else []
-            ),
-            *(
-                *layout.notes,
-                *moments.notes,
-                *notes,
-                *order_notes,
-                *contract_notes,
-                *stamp_notes,
-                *zone_notes,
-                *scale_notes,
-            ),
+            *by_source,
+            *layout.notes,
+            *moments.notes,
+            *notes,
+            *order_notes,
+            *contract_notes,
+            *by_convention,
+            *scale_notes,
         ),
         name,
         confidence,
@@ -102,12 +97,9 @@ def _rows(path: str | Path, reading: Reading) -> pd.DataFrame:
 
 def _labelled(raw: pd.DataFrame) -> list[str]:
     """A note when the bars have a column of labels."""
-    names = [str(column) for column in raw.columns if tables.plain(column) in tables.LABEL_NAMES["label"]]
-    unread = [
-        f"The column {name} is not read with the bars. To make windows of it, give the file as windows."
-        for name in names
-    ]
-    return unread[:1]
+    names = [column for column in raw.columns if tables.plain(column) in tables.LABEL_NAMES["label"]]
+    unread = "The column {} is not read with the bars. To make windows of it, give the file as windows."
+    return [unread.format(name) for name in names[:1]]
 
 
 def _is_count(values: pd.Series) -> bool:

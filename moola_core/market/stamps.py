@@ -24,7 +24,12 @@ def interval_s(times: np.ndarray) -> float:
     return float(values[counts.argmax()] / 1e9)
 
 
-def looks_like_ends(times: np.ndarray, step_s: float) -> bool | None:
+def one_bar(interval_s: float) -> np.timedelta64:
+    """The time between bars, to be added to times."""
+    return np.timedelta64(int(interval_s * 1e9), "ns")
+
+
+def _look_like_ends(times: np.ndarray, step_s: float) -> bool | None:
     """Whether the sessions begin and end on full or half hours if the times are ends (True) or starts (False); None if neither shows."""
     seconds = times.astype("datetime64[s]").astype(np.int64)
     step = int(step_s)
@@ -51,7 +56,7 @@ def stamp(times: np.ndarray, name: str, vendor: Vendor, given: str | None, askin
         return "end", [f"The column {name} holds the end of each bar; the starts are one bar earlier."]
     step_s = interval_s(times)
     long = not np.isfinite(step_s) or step_s >= HALF_HOUR_S
-    looks = None if long or step_s < 1 else looks_like_ends(times, step_s)
+    looks = None if long or step_s < 1 else _look_like_ends(times, step_s)
     if step_s < 1:  # no bars; they are refused
         return "start", []
     if vendor.stamp and looks != (vendor.stamp == "start"):
@@ -61,10 +66,8 @@ def stamp(times: np.ndarray, name: str, vendor: Vendor, given: str | None, askin
         return "start", ["Times are read as the start of each bar."] if np.isfinite(step_s) and step_s < DAY_S else []
     if looks is False and vendor.stamp is None:
         return "start", []
-    step = np.timedelta64(int(step_s * 1e9), "ns")
-    first = times[0]
-    before, after = (str(moment)[11:19] for moment in (first - step, first + step))
-    shown = str(first)[11:19]
+    step = one_bar(step_s)
+    before, shown, after = (str(moment)[11:19] for moment in (times[0] - step, times[0], times[0] + step))
     asking.ask(
         Question(
             "stamp",

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
 from moola_core.market import clocks, zones
+from moola_core.market.clocks import DAYS_OF_A_SHEET, SAMPLE, SHEET_START, Moments
 from moola_core.market.questions import Asking, which_zone
 from moola_core.market.tables import BAR_NAMES, plain
 from moola_core.specs import Reading
 
 LEAST_EPOCH = 1e8  # smaller numbers are no times: as seconds, this is March 1973
-SAMPLE = 200
 _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 _EPOCH_UNITS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (0.0, "s"))
-_DAYS_OF_A_SHEET = (2e4, 8e4)  # 1954 to 2119, counted as spreadsheets do from 30 December 1899
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?")
 _OFFSET = r"(?:Z|UTC|[+-]\d\d:?\d\d)$"
 _AS_DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d*")
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """times [n] datetime64[ns]: in UTC where `absolute`, else as the clock of an unknown place (or of `zone`) shows them."""
-
-    times: np.ndarray
-    absolute: bool
-    notes: tuple[str, ...] = ()
-    zone: str | None = None
 
 
 def parse_times(
@@ -104,13 +92,7 @@ def _of_iso(values: pd.Series, sample: list[str], where: str) -> Moments:
     offset = [bool(re.search(_OFFSET, text.strip()[10:])) for text in sample]
     if any(offset):
         without = ~texts.str.contains(_OFFSET, regex=True) & values.notna()
-        if without.any():
-            row = int(np.flatnonzero(without)[0])
-            raise DataError(
-                f"some of its times carry an offset and {int(without.sum())} do not, first {values.iloc[row]} in row {row}.",
-                where=where,
-                hint="Write all times in one way.",
-            )
+        clocks.refuse_without_offset(values, without.to_numpy(), where)
         texts = texts.str.replace(r"\s?UTC$", "Z", regex=True)
     parsed = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
     return Moments(parsed.dt.tz_localize(None).to_numpy("datetime64[ns]"), any(offset))
@@ -128,11 +110,11 @@ def _of_numbers(values: pd.Series, where: str) -> Moments:
         texts = [f"{number:.0f}" if np.isfinite(number) else "" for number in unique.astype(float)]
         days = pd.to_datetime(pd.Series(texts), format=form, errors="coerce").to_numpy("datetime64[ns]")
         return Moments(np.append(days, np.datetime64("NaT", "ns"))[codes], False)
-    if _DAYS_OF_A_SHEET[0] < typical < _DAYS_OF_A_SHEET[1]:
+    if DAYS_OF_A_SHEET[0] < typical < DAYS_OF_A_SHEET[1]:
         seconds = np.round(values.to_numpy(float, na_value=np.nan) * 86400)
         times = np.full(len(values), np.datetime64("NaT", "ns"))
-        fits = np.isfinite(seconds) & (size < _DAYS_OF_A_SHEET[1])
-        times[fits] = np.datetime64("1899-12-30", "ns") + seconds[fits].astype("timedelta64[s]")
+        fits = np.isfinite(seconds) & (size < DAYS_OF_A_SHEET[1])
+        times[fits] = SHEET_START + seconds[fits].astype("timedelta64[s]")
         return Moments(times, False, ("Times are read as days of a spreadsheet, to the second.",))
     if typical < LEAST_EPOCH:
         first = next(number for number, one in zip(values, size, strict=True) if one > 0)
@@ -179,9 +161,6 @@ def one_column(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str
 
     Of several columns with times one that is absolute is taken, such as epoch seconds; else a date and a clock are joined.
     """
-    if isinstance(table.index, pd.DatetimeIndex):
-        name = str(table.index.name or "index")
-        return table.reset_index(names=name), name
     if "time" in reading.column_map:
         return table, reading.column_map["time"]
     known: dict[str, str] = {}
@@ -196,10 +175,10 @@ def one_column(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str
     at_start = [name for name in named if not zones.is_end(name)] or named
     if not len(table) or not at_start:
         return table, at_start[0] if at_start else ""
-    absolute = [name for name in at_start if clocks.kind(table[name]) == "absolute"]
+    kinds = {name: clocks.kind(table[name]) for name in at_start}
+    absolute = [name for name in at_start if kinds[name] == "absolute"]
     if absolute:
         return table, absolute[0]
-    kinds = {name: clocks.kind(table[name]) for name in at_start}
     days = [name for name in at_start if kinds[name] == "day"]
     hours = [name for name in at_start if kinds[name] in ("clock", "number")]
     whole = [name for name in at_start if kinds[name] == "moment"]

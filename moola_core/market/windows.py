@@ -199,9 +199,10 @@ def _of_one_contract(windows: Windows, bars: Bars, least_classes: int) -> Window
 
 def _columns(table: pd.DataFrame, reading: Reading, where: str) -> tuple[dict[str, np.ndarray], list[str]]:
     """The columns of `Windows` that are read as they stand, and notes; half a pointer is none."""
-    start, end = (_pointer(table, name, where) for name in ("expansion_start", "expansion_end"))
+    start, end = (_pointer(table, name, where) for name in labels.POINTERS)
     numbered = np.array([f"w{i:04d}" for i in range(len(table))], object)
-    label, notes = doubts.joined_spellings(_labels(table["label"], reading.class_map))
+    texts = [text.strip() for text in _texts(table, "label")]
+    label, notes = doubts.joined_spellings(np.array([reading.class_map.get(text, text) for text in texts], object))
     return {
         "window_id": _texts(table, "window_id") if "window_id" in table else numbered,
         "label": label,
@@ -289,22 +290,16 @@ def _texts(table: pd.DataFrame, name: str) -> np.ndarray:
     )
 
 
-def _labels(values: pd.Series, class_map: dict[str, str]) -> np.ndarray:
-    texts = ["" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value).strip() for value in values]
-    return np.array([class_map.get(text, text) for text in texts], object)
-
-
 def _pointer(table: pd.DataFrame, name: str, where: str) -> np.ndarray:
     """Pointers as they stand. Raises DataError for times and for fractions, which no bar number is."""
     if name not in table:
         return np.full(len(table), np.nan)
     numbers = pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan)
     lost = np.isnan(numbers) & table[name].notna().to_numpy() & (table[name].astype(str).str.strip() != "").to_numpy()
-    with np.errstate(invalid="ignore"):
-        parts = np.isfinite(numbers).any() and bool((np.abs(numbers[np.isfinite(numbers)]) <= 1).all())
-        parts = parts and bool((numbers[np.isfinite(numbers)] % 1 != 0).any())
+    known = numbers[np.isfinite(numbers)]
+    parts = (np.abs(known) <= 1).all() and (known % 1 != 0).any()
     if lost.any() or parts:
-        example = table[name][lost].iloc[0] if lost.any() else numbers[np.isfinite(numbers)][0]
+        example = table[name][lost].iloc[0] if lost.any() else known[0]
         raise DataError(
             f"{name} is {example} in a window, which is no bar number.",
             where=where,

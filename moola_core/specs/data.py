@@ -17,7 +17,8 @@ class Reading(Part):
     column_map: dict[str, str] = Field({}, description="our column name to the file's, where they differ")
     class_map: dict[str, str] = Field({}, description="label in the file to class name, where they differ")
     tz: str | None = Field(
-        None, description="time zone of naive times in the file; taken from the file where it shows it, else asked for"
+        None,
+        description="time zone of naive times, such as America/New_York; taken from the file where it shows it, else asked for",
     )
     date_order: Literal["dmy", "mdy", "ymd"] | None = Field(
         None, description="order of day, month and year in dates such as 05/02/2024; taken from the dates when empty"
@@ -25,11 +26,13 @@ class Reading(Part):
     stamp: Literal["start", "end"] | None = Field(
         None, description="whether a bar's time is its start or its end; taken from the file where it shows it"
     )
-    separator: str | None = Field(None, description="what separates the columns of a text file")
+    separator: str | None = Field(
+        None, description="what separates the columns of a text file: comma, semicolon, tab, pipe or another sign"
+    )
     decimal: Literal[".", ","] | None = Field(None, description="the decimal mark in a text file")
-    header: bool | None = Field(None, description="whether the first line of a text file names the columns")
+    header: bool | None = Field(None, description="whether the first row of a text file names the columns")
     column_names: tuple[str, ...] = Field(
-        (), description="names of the columns in their order, where the file has none"
+        (), description="names of the columns in their order, such as time,open,high,low,close, where the file has none"
     )
     scale: float | None = Field(None, gt=0, description="what whole-number prices are multiplied by, such as 1e-9")
     contract: str | None = Field(None, description="the instrument or contract to keep, where the file holds several")

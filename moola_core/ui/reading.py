@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
@@ -32,20 +31,6 @@ WANTED = {
     "labels": ("window_id", "label", "start_time", "end_time", "expansion_start", "expansion_end", "grade"),
 }
 PREVIEW_BARS = 120
-AS_READ = "as in the file"
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A file that is being read: what it holds, and the bars that its labels are cut from."""
-
-    path: Path
-    kind: str
-    bars: loaders.Stamp | None
-
-    def preview(self, reading: Reading) -> Preview:
-        """What the file looks like under a reading. Raises DataError, and OpenQuestions for what is still open."""
-        return _preview(loaders.stamp(self.path), self.kind, reading.model_dump_json(), self.bars)
 
 
 @guard.dialog("Read a new file", width="large")
@@ -56,7 +41,7 @@ def open_dialog() -> None:
 
 def body() -> None:
     """What the dialog shows."""
-    files = [file for file in find_files(data_folder()) if data_folder().is_dir()]
+    files = find_files(data_folder())
     if not files:
         st.markdown(
             f"Put a file of bars or labels under `{display_path(data_folder())}` and come back. Nothing is copied."
@@ -85,8 +70,10 @@ def body() -> None:
         bars_file = _ask_bars(file, files, name) if kind != "bars" else None
         if bars_file:
             settings = settings.model_copy(update={"paired_bars": fingerprint(bars_file)})
-        opened = Opened(file.path, kind, loaders.stamp(bars_file) if bars_file else None)
-        answered = questions_form.answered(opened.preview, settings, name)
+        source, bars_stamp = loaders.stamp(file.path), loaders.stamp(bars_file) if bars_file else None
+        answered = questions_form.answered(
+            lambda reading: _preview(source, kind, reading.model_dump_json(), bars_stamp), settings, name
+        )
     except MoolaError as error:
         widgets.show_error(error)
         return
@@ -163,11 +150,11 @@ def _ask_settings(saved: Reading, name: str) -> dict[str, Any]:
 
 def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> dict[str, str]:
     """Our column names to the file's, for those that are not found by themselves."""
-    recognised = _recognised(columns, saved, kind)
+    recognised, unmapped = _recognised(columns, saved, kind), _recognised(columns, Reading(), kind)
     mapped = {}
     places = st.columns(3)
+    options = ["", *columns]
     for i, ours in enumerate(WANTED[kind]):
-        options = ["", *columns]
         theirs = recognised.get(ours, "")
         with places[i % 3]:
             selected = st.selectbox(
@@ -177,7 +164,7 @@ def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> di
                 key=f"column_{name}_{ours}",
                 format_func=lambda value: value or "none",
             )
-        if selected and selected != _recognised(columns, Reading(), kind).get(ours):
+        if selected and selected != unmapped.get(ours):
             mapped[ours] = selected
     return mapped
 
@@ -223,6 +210,7 @@ def _ask_bars(file: DataFile, files: list[DataFile], name: str) -> Path | None:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the file")
 def _preview(source: loaders.Stamp, kind: str, reading_json: str, bars_stamp: loaders.Stamp | None) -> Preview:
+    """What the file looks like under a reading. Raises DataError, and OpenQuestions for what is still open."""
     reading = Reading.model_validate_json(reading_json)
     if kind == "bars":
         bars = load_bars(source[0], reading)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moola_core.market.checks import SHOWN
+from moola_core.market.checks import listed
 from moola_core.market.questions import Question
 
 Given = Sequence[tuple[str, list[dict[str, Any]]]]
@@ -25,13 +25,8 @@ def agreed(given: Given, whose_counts: str | None) -> tuple[list[dict[str, Any]]
         each = [row | {"window_id": f"{row['window_id']}-{who}", "source": who} for who, rows in given for row in rows]
         return each, clash, False
     if whose_counts == "majority" and clash:
-        most, count = Counter(labels).most_common(1)[0]
-        several = sum(other == count for other in Counter(labels).values()) > 1
-        return (
-            ([] if several else next(rows for (_, rows), one in zip(given, labels, strict=True) if one == most)),
-            clash,
-            False,
-        )
+        (most, count), (_, next_count), *_ = Counter(labels).most_common()
+        return given[labels.index(most)][1] if count > next_count else [], clash, False
     own = [rows for who, rows in given if who == whose_counts]
     if own:
         return own[-1], clash, False
@@ -60,5 +55,4 @@ def whose(tasks: Sequence[str], people: Mapping[str, int]) -> Question:
 
 def named(names: Sequence[str]) -> str:
     """The tasks by their ids, the first few of many."""
-    listed = f"{', '.join(names[:SHOWN])}{', …' if len(names) > SHOWN else ''}"
-    return f"{len(names)} task{'s' if len(names) > 1 else ''} (id {listed})"
+    return f"{len(names)} task{'s' if len(names) > 1 else ''} (id {listed(names)})"

@@ -88,7 +88,7 @@ def _rows(path: Path) -> list[Any]:
 
 
 def _list_of_rows(values: Any, depth: int) -> list[Any] | None:
-    """The list of rows in the values, at most `depth` levels down: the longest one; several of one level are no one table."""
+    """The list of rows in the values, at most `depth` levels down; None where there is none, or several in one place."""
     if isinstance(values, list) and values:
         if all(isinstance(row, dict) for row in values):
             return values
@@ -107,19 +107,12 @@ def _list_of_rows(values: Any, depth: int) -> list[Any] | None:
             index = values.get("index")
             rows = [dict(zip(values["columns"], row, strict=True)) for row in values["data"]]
             return [{"index": i} | row for i, row in zip(index, rows, strict=True)] if index else rows
-        if len(values) > 3 and all(
-            isinstance(row, dict) and row.keys() == next(iter(values.values())).keys() for row in values.values()
-        ):
-            first = next(iter(values.values()))
-            if all(not isinstance(cell, list | dict) for cell in first.values()) and "open" in {
-                str(k).lower() for k in first
-            }:
+        tables = [table for table in values.values() if isinstance(table, dict)]
+        if len(tables) == len(values) > 3 and all(table.keys() == tables[0].keys() for table in tables):
+            plain = not any(isinstance(cell, list | dict) for cell in tables[0].values())
+            if plain and "open" in {str(name).lower() for name in tables[0]}:  # orient="index"
                 return [{"index": key} | row for key, row in values.items()]
-        tables = [column for column in values.values() if isinstance(column, dict)]
-        if len(tables) == len(values) > 3 and all(
-            column.keys() == tables[0].keys() for column in tables
-        ):  # orient="columns"
-            return [{name: values[name][key] for name in values} for key in tables[0]]
+            return [{name: values[name][key] for name in values} for key in tables[0]]  # orient="columns"
         inner = [inside for value in values.values() if (inside := _list_of_rows(value, depth - 1))]
-        return max(inner, key=len) if len(inner) == 1 else None
+        return inner[0] if len(inner) == 1 else None
     return None

@@ -55,19 +55,26 @@ class _Region:
         """Whether the two belong together: by a relation, as parent and child, or because they overlap in time."""
         if frozenset((self.key, other.key)) in relations or self.parent == other.key or other.parent == self.key:
             return True
-        try:
-            first, last, start, end = (_moment(value) for value in (self.start, self.end, other.start, other.end))
-        except (TypeError, ValueError):
+        places = self._places(other)
+        if places is None:
             return False
+        first, last, start, end = places
         return first <= end and start <= last
 
     def holds(self, other: _Region) -> bool:
         """Whether the middle of the other lies within this one."""
-        try:
-            first, last, start, end = (_moment(value) for value in (self.start, self.end, other.start, other.end))
-        except (TypeError, ValueError):
+        places = self._places(other)
+        if places is None:
             return False
+        first, last, start, end = places
         return first <= (start + end) / 2 <= last or other.parent == self.key != ""
+
+    def _places(self, other: _Region) -> tuple[float, ...] | None:
+        """Where this region and the other start and end in time; None where that cannot be read."""
+        try:
+            return tuple(_moment(value) for value in (self.start, self.end, other.start, other.end))
+        except (TypeError, ValueError):
+            return None
 
 
 @READERS.register("label_studio")
@@ -143,6 +150,7 @@ def read_tasks(tasks: list[dict[str, Any]], reading: Reading, asking: Asking) ->
     unclear: dict[str, list[str]] = defaultdict(list)
     skipped, several_spans, disagreeing = [], [], []
     people: Counter[str] = Counter()
+    unanswered = reading.annotator is None
     for number, task in enumerate(tasks):
         name = str(task.get("id", number))
         annotations = [item for item in _list(task.get("annotations")) if isinstance(item, dict)]
@@ -155,18 +163,18 @@ def read_tasks(tasks: list[dict[str, Any]], reading: Reading, asking: Asking) ->
         whole = any(key in data for key in ("start_time", "end_time"))
         try:
             given = [
-                (person_of(item) or str(i), rows_of(_list(item.get("result")), name, whole))
+                (_person_of(item) or str(i), _rows_of(_list(item.get("result")), name, whole))
                 for i, item in enumerate(_truth(kept), start=1)
             ]
         except _UnclearTask as error:
             unclear[str(error)].append(name)
             continue
         taken, clash, differ = annotators.agreed([one for one in given if one[1]], reading.annotator)
-        if clash and reading.annotator is None:
+        if clash and unanswered:
             disagreeing.append(name)
             people.update(person for person, labelled in given if labelled)
         several_spans += [name] * differ
-        if not (clash and reading.annotator is None and reading.repair != "refuse"):
+        if not (clash and unanswered and reading.repair != "refuse"):
             own = {key: data[key] for key in FROM_DATA if key in data}
             base = {"window_id": str(data["window_id"])} if "window_id" in data and whole else {}
             rows += [row | base | own for row in taken]
@@ -196,19 +204,19 @@ def _truth(annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [item for item in annotations if item.get("ground_truth")] or annotations
 
 
-def person_of(annotation: dict[str, Any]) -> str:
+def _person_of(annotation: dict[str, Any]) -> str:
     who = annotation.get("completed_by", annotation.get("id", ""))
     return str(who.get("email") or who.get("id") if isinstance(who, dict) else who)
 
 
-def rows_of(results: list[Any], task: str, whole: bool) -> list[dict[str, Any]]:
+def _rows_of(results: list[Any], task: str, whole: bool) -> list[dict[str, Any]]:
     """The rows of one annotation: one for the `whole` task, or one for each region that is no expansion."""
-    if whole:
-        row = _row(results)
-        return [{"window_id": task} | row] if row is not None else []
     results = [item for item in results if isinstance(item, dict)]
-    choices, _ = _choices(results)
+    choices, grades = _choices(results)
     regions = [_region(item, choices) for item in results if _list(_value(item).get("timeserieslabels"))]
+    if whole:
+        row = _row(results, choices, regions)
+        return [{"window_id": task} | row | ({"grade": grades[0]} if grades else {})] if row else []
     patterns = [region for region in regions if not region.is_pointer]
     pointers = [region for region in regions if region.is_pointer]
     own = {region.choice for region in patterns if region.choice}
@@ -240,11 +248,8 @@ def _answer(unclear: dict[str, list[str]], reading: Reading, where: str) -> list
     return lines
 
 
-def _row(results: list[Any]) -> dict[str, Any] | None:
-    """Label, expansion and grade of one annotation; None when nothing is labelled in it."""
-    results = [item for item in results if isinstance(item, dict)]
-    choices, grades = _choices(results)
-    regions = [_region(item, choices) for item in results if _list(_value(item).get("timeserieslabels"))]
+def _row(results: list[dict[str, Any]], choices: dict[str, list[str]], regions: list[_Region]) -> dict[str, Any]:
+    """Label and expansion of one annotation; empty when nothing is labelled in it."""
     relations = {
         frozenset((str(item.get("from_id")), str(item.get("to_id"))))
         for item in results
@@ -254,11 +259,10 @@ def _row(results: list[Any]) -> dict[str, Any] | None:
     if len(classes) > 1:
         raise _UnclearTask(_SEVERAL)
     if not classes and not regions:
-        return None
+        return {}
     label, pointer = _label_and_pointer(regions, next(iter(classes), ""), relations)
-    span = (pointer.start, pointer.end) if pointer else (None, None)
-    row = {"label": label, "expansion_start": span[0], "expansion_end": span[1]}
-    return row | {"grade": grades[0]} if grades else row
+    start, end = (pointer.start, pointer.end) if pointer else (None, None)
+    return {"label": label, "expansion_start": start, "expansion_end": end}
 
 
 def _choices(results: list[dict[str, Any]]) -> tuple[dict[str, list[str]], list[str]]:

@@ -16,7 +16,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 NAMED = {name: sign for sign, name in SEPARATORS.items()} | {"space": " "}
 SAMPLE_LINES = 200
 NUMBER = re.compile(r"[+-]?(\d[\d.,'  ]*|[.,]\d+)([eE][+-]?\d+)?[%KMB]?")
-_DATE = re.compile(r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3})[-/. ]\d{1,4}")
+DATE = re.compile(r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3})[-/. ]\d{1,4}")
 _CLOCK = re.compile(r"\d{1,2}:\d\d")
 DOTTED_DATE = re.compile(r"\d{1,2}\.\d{1,2}\.(\d{4}|\d\d)\b|\d{4}\.\d{1,2}\.\d{1,2}\b")
 _PRICE_NAMES = {"open", "high", "low", "close", "last"}
@@ -98,7 +98,7 @@ def footer(tail: str, layout: Layout) -> list[str]:
 def is_value(cell: str) -> bool:
     """Whether a cell holds a number, a date or a time of day, and so is no name of a column."""
     cell = cell.strip()
-    return bool(NUMBER.fullmatch(cell) or _DATE.search(cell) or _CLOCK.search(cell))
+    return bool(NUMBER.fullmatch(cell) or DATE.search(cell) or _CLOCK.search(cell))
 
 
 def _split(line: str, separator: str) -> list[str]:
@@ -147,9 +147,7 @@ def _word(cell: str) -> bool:
 
 def _header(rows: Sequence[Sequence[str]], reading: Reading) -> tuple[list[str], Sequence[Sequence[str]]]:
     """The names of the columns, none without a header, and the rows below them; several lines of names become one."""
-    if reading.header is False or (reading.column_names and reading.header is None and any(map(is_value, rows[0]))):
-        return [], rows
-    if reading.header is None and any(is_value(cell) for cell in rows[0]):
+    if reading.header is False or (reading.header is None and any(map(is_value, rows[0]))):
         return [], rows
     names = [cell.strip() for cell in rows[0]]
     size = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -79,8 +80,6 @@ class Reader(ABC):
 
 
 READERS: Registry[type[Reader]] = Registry("file format", "moola.readers")
-
-
 SERIES_ENDINGS = (".ts", ".arff")
 
 
@@ -116,7 +115,7 @@ def _readers_of(path: Path) -> list[Reader]:
     ending = suffix_of(path)
     if not ending:
         known = ", ".join(_known_suffixes())
-        if Path(path).suffix.lower() in SERIES_ENDINGS:
+        if path.suffix.lower() in SERIES_ENDINGS:
             raise DataError(
                 "a file of the UCR archive or of aeon, which holds one series a row and no prices.",
                 where=str(path),
@@ -146,10 +145,8 @@ def _that_can_read(readers: list[Reader], path: Path) -> Iterator[Reader]:
 
 def _header_by(reader: Reader, path: Path, reading: Reading | None = None) -> Header:
     """The header of a file. Raises DataError when it cannot be read."""
-    try:
+    with _explained(path):
         return reader.header(path, reading or load_reading(path))
-    except Exception as error:
-        raise _unreadable(error, path) from error
 
 
 def read_header(path: str | Path, reading: Reading | None = None) -> Header:
@@ -166,11 +163,8 @@ def read_header(path: str | Path, reading: Reading | None = None) -> Header:
 def read_layout(path: str | Path, reading: Reading) -> Layout:
     """What a file looks like before its values are read. Raises DataError as :func:`read_table` does."""
     path = Path(path)
-    reader = reader_of(path)
-    try:
-        return reader.layout(path, reading)
-    except Exception as error:
-        raise _unreadable(error, path) from error
+    with _explained(path):
+        return reader_of(path).layout(path, reading)
 
 
 def read_table(path: str | Path, reading: Reading | None = None) -> pd.DataFrame:
@@ -182,11 +176,8 @@ def read_table(path: str | Path, reading: Reading | None = None) -> pd.DataFrame
         When there is no such file, its format is unknown, or it is damaged.
     """
     path = Path(path)
-    reader = reader_of(path)
-    try:
-        return reader.table(path, reading or load_reading(path))
-    except Exception as error:
-        raise _unreadable(error, path) from error
+    with _explained(path):
+        return reader_of(path).table(path, reading or load_reading(path))
 
 
 def read_labels(path: str | Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
@@ -198,11 +189,8 @@ def read_labels(path: str | Path, reading: Reading) -> tuple[pd.DataFrame, list[
         When there is no such file, its format is unknown, it is damaged, or its labels are not clear.
     """
     path = Path(path)
-    reader = reader_of(path)
-    try:
-        return reader.labels(path, reading)
-    except Exception as error:
-        raise _unreadable(error, path) from error
+    with _explained(path):
+        return reader_of(path).labels(path, reading)
 
 
 def reader_name(path: str | Path) -> str:
@@ -217,10 +205,14 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     _readers_of(path)[0].write(table, path)
 
 
-def _unreadable(error: Exception, path: Path) -> MoolaError:
-    """The error of a file that cannot be read: a DataError, unless the reader explained it itself."""
-    if isinstance(error, MoolaError):
-        return error
-    lines = str(error).splitlines()
-    reason = (lines[0] if lines else type(error).__name__).rstrip(".")
-    return DataError(f"cannot be read: {reason}.", where=str(path), hint="Export the file again.")
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Any error of reading the file is a DataError, unless the reader explained it itself."""
+    try:
+        yield
+    except MoolaError:
+        raise
+    except Exception as error:
+        lines = str(error).splitlines()
+        reason = (lines[0] if lines else type(error).__name__).rstrip(".")
+        raise DataError(f"cannot be read: {reason}.", where=str(path), hint="Export the file again.") from error

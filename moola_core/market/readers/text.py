@@ -20,10 +20,6 @@ from moola_core.market.readers.unnamed import name_columns
 from moola_core.market.tables import LABEL_NAMES, rename
 from moola_core.specs import Reading
 
-SUFFIXES = (
-    *(".csv", ".txt", ".tsv", ".tab", ".prn", ".asc"),
-    *(".csv.gz", ".csv.zst", ".csv.gzip", ".csv.zip", ".txt.gz", ".tsv.gz", ".gz", ".zst", ".zip"),
-)
 HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 12
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZ": "bz2"}
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -33,22 +29,25 @@ _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf
 class Text(Reader):
     """Rows of text: comma, semicolon, tab or pipe; with or without a header; any encoding; plain or compressed."""
 
-    suffixes = SUFFIXES
+    suffixes = (
+        *(".csv", ".txt", ".tsv", ".tab", ".prn", ".asc"),
+        *(".csv.gz", ".csv.zst", ".csv.gzip", ".csv.zip", ".txt.gz", ".tsv.gz", ".gz", ".zst", ".zip"),
+    )
 
     def layout(self, path: Path, reading: Reading) -> Layout:
         head, _ = _decoded(_bytes(path, HEAD_BYTES))
-        return name_columns(layout_of(_whole_lines(head), reading, str(path)), reading, str(path))
+        return _layout(head, reading, str(path))
 
     def header(self, path: Path, reading: Reading) -> Header:
         return Header(list(self.layout(path, reading).columns))
 
     def table(self, path: Path, reading: Reading) -> pd.DataFrame:
-        text, encoding = _bytes(path), "utf-8"
+        text = _bytes(path)
         head, encoding = _decoded(text[:HEAD_BYTES])
         if encoding != "utf-8":
             text = text.decode(encoding, errors="replace").encode()
             head = text[:HEAD_BYTES].decode("utf-8", errors="ignore")
-        layout = name_columns(layout_of(_whole_lines(head), reading, str(path)), reading, str(path))
+        layout = _layout(head, reading, str(path))
         for line in reversed(footer(text[-TAIL_BYTES:].decode("utf-8", errors="ignore"), layout)):
             text = text[: text.rfind(line.encode())]
         return _parse(text, layout, path)
@@ -145,6 +144,7 @@ def _decoded(head: bytes) -> tuple[str, str]:
     raise ValueError("it is no text")
 
 
-def _whole_lines(head: str) -> str:
-    """The text up to its last line end, if it has one."""
-    return head[: head.rfind("\n") + 1] or head
+def _layout(head: str, reading: Reading, where: str) -> Layout:
+    """The layout of a text that starts with `head`, which may be cut within a line."""
+    whole_lines = head[: head.rfind("\n") + 1] or head
+    return name_columns(layout_of(whole_lines, reading, where), reading, where)

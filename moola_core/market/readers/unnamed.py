@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from moola_core.market.questions import OpenQuestions, Question
-from moola_core.market.readers.layout import NUMBER, Layout
+from moola_core.market.readers.layout import DATE, NUMBER, Layout
 from moola_core.specs import Reading
 
 ORDERS = (
@@ -21,7 +21,6 @@ ORDERS = (
 )
 _DAY = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _MOMENT = re.compile(rf"{_DAY.pattern}[ T-]*\d{{4,6}}|\d{{10}}(\.\d+)?|\d{{13}}|\d{{16}}|\d{{19}}")
-_WRITTEN = re.compile(r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3})[-/. ]\d{1,4}|\d{4}-\d\d-\d\d")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?")
 _WHOLE_CLOCK = re.compile(r"(\d|1\d|2[0-3]|0\d)?[0-5]?\d([0-5]\d)?")
 
@@ -44,7 +43,7 @@ def name_columns(layout: Layout, reading: Reading, where: str) -> Layout:
         if kinds[i] == "word":
             names[i] = "symbol"
     numbers = _numbers(layout)
-    plain = [i for i in range(first + 1, len(kinds)) if kinds[i] in ("number", "moment") and i != first]
+    plain = [i for i in range(first + 1, len(kinds)) if kinds[i] in ("number", "moment")]
     if first + 1 < len(kinds) and kinds[first] == "day":
         after = kinds[first + 1]
         whole = (
@@ -69,8 +68,8 @@ def _kind(cells: Sequence[str]) -> str:
     """What a column holds: moment, day, clock, number, word."""
     cells = [cell for cell in cells if cell.strip()]
     tests: dict[str, Callable[[str], object]] = {
-        "moment": lambda cell: _MOMENT.fullmatch(cell) or (_WRITTEN.search(cell) and _CLOCK.search(cell)),
-        "day": lambda cell: _DAY.fullmatch(cell) or _WRITTEN.fullmatch(cell),
+        "moment": lambda cell: _MOMENT.fullmatch(cell) or (DATE.search(cell) and _CLOCK.search(cell)),
+        "day": lambda cell: _DAY.fullmatch(cell) or DATE.fullmatch(cell),
         "clock": _CLOCK.fullmatch,
         "number": NUMBER.fullmatch,
     }

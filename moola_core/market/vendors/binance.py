@@ -16,6 +16,6 @@ class Binance(Vendor):
         if {"open_time", "close_time"} <= names_of(layout):
             return 0.9, "it has an open time and a close time"
         epoch = r"\d{13}|\d{16}"
-        if not layout.header and cells_are(layout, epoch, ".*", ".*", ".*", ".*", ".*", epoch):
+        if cells_are(layout, epoch, ".*", ".*", ".*", ".*", ".*", epoch):
             return 0.9, "its rows are klines: an open time, prices, a volume and a close time"
         return 0.0, ""

@@ -13,10 +13,7 @@ class FirstRateData(Vendor):
     stamp = "start"
 
     def score(self, layout: Layout) -> tuple[float, str]:
-        if (
-            layout.header
-            or layout.separator != ","
-            or not cells_are(layout, r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", *[r"-?\d+(\.\d+)?"] * 4)
-        ):
-            return 0.0, ""
-        return 0.6, "it has no header, and times such as 2024-01-02 18:00:00"
+        moment, price = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", r"-?\d+(\.\d+)?"
+        if layout.separator == "," and cells_are(layout, moment, *[price] * 4):
+            return 0.6, "it has no header, and times such as 2024-01-02 18:00:00"
+        return 0.0, ""

@@ -16,9 +16,7 @@ class HistData(Vendor):
     def score(self, layout: Layout) -> tuple[float, str]:
         price = r"\d+\.\d{5,6}"
         generic = layout.separator == ";" and cells_are(layout, r"\d{8} \d{6}", *[price] * 4, "0")
-        metatrader = layout.separator == "," and cells_are(
-            layout, r"\d{4}\.\d\d\.\d\d", r"\d\d:\d\d", *[price] * 4, "0"
-        )
-        if layout.header or not (generic or metatrader):
-            return 0.0, ""
-        return 0.9, "it has no header, prices with six decimals and no volume"
+        metatrader = (r"\d{4}\.\d\d\.\d\d", r"\d\d:\d\d", *[price] * 4, "0")
+        if generic or (layout.separator == "," and cells_are(layout, *metatrader)):
+            return 0.9, "it has no header, prices with six decimals and no volume"
+        return 0.0, ""

@@ -16,6 +16,6 @@ class Kibot(Vendor):
 
     def score(self, layout: Layout) -> tuple[float, str]:
         us = cells_are(layout, r"\d\d/\d\d/\d{4}", r"\d\d:\d\d", *[r"\d+(\.\d+)?"] * 5)
-        if layout.header or layout.separator != "," or not us or len(layout.columns) != 7:
-            return 0.0, ""
-        return 0.7, "it has no header, and month/day/year and hour:minute in two columns"
+        if us and layout.separator == "," and len(layout.columns) == 7:
+            return 0.7, "it has no header, and month/day/year and hour:minute in two columns"
+        return 0.0, ""

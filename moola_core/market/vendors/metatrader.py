@@ -15,6 +15,6 @@ class MetaTrader(Vendor):
     def score(self, layout: Layout) -> tuple[float, str]:
         if layout.header and {"<OPEN>", "<CLOSE>"} <= {column.upper() for column in layout.columns}:
             return 0.8, "its columns are named in angle brackets"
-        if not layout.header and cells_are(layout, r"\d{4}\.\d\d\.\d\d", r"\d\d:\d\d(:\d\d)?"):
+        if cells_are(layout, r"\d{4}\.\d\d\.\d\d", r"\d\d:\d\d(:\d\d)?"):
             return 0.8, "it has no header, and dates such as 2024.01.03"
         return 0.0, ""

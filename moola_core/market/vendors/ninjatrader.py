@@ -14,10 +14,6 @@ class NinjaTrader(Vendor):
     tz = "UTC"
 
     def score(self, layout: Layout) -> tuple[float, str]:
-        if (
-            layout.header
-            or layout.separator != ";"
-            or not cells_are(layout, r"\d{8}( \d{6})?", *[r"-?\d+([.,]\d+)?"] * 4)
-        ):
-            return 0.0, ""
-        return 0.8, "it has no header, semicolons, and times such as 20240102 230100"
+        if layout.separator == ";" and cells_are(layout, r"\d{8}( \d{6})?", *[r"-?\d+([.,]\d+)?"] * 4):
+            return 0.8, "it has no header, semicolons, and times such as 20240102 230100"
+        return 0.0, ""

@@ -14,10 +14,7 @@ class TradingView(Vendor):
 
     def score(self, layout: Layout) -> tuple[float, str]:
         first = [column.strip() for column in layout.columns[:5]]
-        if (
-            layout.header
-            and first == ["time", "open", "high", "low", "close"]
-            and {"Volume", "Plot", "VWAP"} & set(layout.columns)
-        ):
+        usual = layout.header and first == ["time", "open", "high", "low", "close"]
+        if usual and {"Volume", "Plot", "VWAP"} & set(layout.columns):
             return 0.7, "its columns are those of an exported chart"
         return 0.0, ""

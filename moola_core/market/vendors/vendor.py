@@ -47,17 +47,19 @@ def names_of(layout: Layout) -> set[str]:
 
 
 def cells_are(layout: Layout, *patterns: str) -> bool:
-    """Whether every row of a file without a header starts with cells that match the patterns, one for each cell."""
-    return bool(layout.rows) and all(
-        len(row) >= len(patterns) and all(re.fullmatch(p, cell) for p, cell in zip(patterns, row, strict=False))
-        for row in layout.rows
+    """Whether the file has no header and every row of it starts with cells that match the patterns, one for each cell."""
+    return (
+        not layout.header
+        and bool(layout.rows)
+        and all(
+            len(row) >= len(patterns) and all(re.fullmatch(p, cell) for p, cell in zip(patterns, row, strict=False))
+            for row in layout.rows
+        )
     )
 
 
 def recognise(layout: Layout) -> tuple[str, Vendor, float, str]:
-    """The name of the source that a file is from, the source, how sure that is and why; a file of no known source is `generic`."""
-    scored = [(name, vendor(), *vendor().score(layout)) for name, vendor in VENDORS.items()]
-    best = max(scored, key=lambda item: item[2], default=None)
-    if best is None or best[2] < LEAST_SCORE:
-        return layout.format, Vendor(), LEAST_SCORE, "its columns have the usual names"
-    return best
+    """The name of the source that a file is from, the source, how sure that is and why; of no known source, the file's format."""
+    vendors = {name: vendor() for name, vendor in VENDORS.items()}
+    best = max(((name, vendor, *vendor.score(layout)) for name, vendor in vendors.items()), key=lambda item: item[2])
+    return best if best[2] >= LEAST_SCORE else (layout.format, Vendor(), LEAST_SCORE, "")
