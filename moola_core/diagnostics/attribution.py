@@ -15,7 +15,7 @@ from moola_core.diagnostics.fitted import Fitted, Together, classes_of, load_est
 from moola_core.diagnostics.results import Attribution, Rank
 from moola_core.diagnostics.shapley import Values, coalitions, shapley_values
 from moola_core.errors import DataError
-from moola_core.estimators import Estimator, Prediction
+from moola_core.estimators import Coalitions, Estimator, Prediction
 from moola_core.features.catalog import PRICE_PATH
 from moola_core.market.windows import Windows
 from moola_core.models.multitask import MultiTask, Outputs
@@ -176,7 +176,7 @@ def _explain_estimator(run: Run, job: Job) -> Explained:
     every, each = coalitions(len(job.groups)), []
     outputs: tuple[str, ...] = ()
     for x, prices in zip(job.x, job.prices, strict=True):
-        predicted = estimator.predict_coalitions(x, prices, job.base, columns, every)
+        predicted = estimator.predict_coalitions(Coalitions(x, prices, job.base, columns, every))
         outputs = output_names(classes, predicted.probabilities is not None, predicted.span is not None)
         each.append(shapley_values(prediction_outputs(predicted)))
     return _explained(job, outputs, each, np.empty((job.x.shape[1], 0, len(outputs))))
