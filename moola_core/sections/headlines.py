@@ -26,7 +26,7 @@ from moola_core.diagnostics.results import (
 )
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome, above, of_pointer
 from moola_core.metrics import METRICS
-from moola_core.sections.formatting import interval
+from moola_core.sections.formatting import interval, probability
 
 STARVED = 0.1  # share of the other task's gradient that counts as almost none
 CHANCE = 0.5
@@ -126,9 +126,11 @@ def of_confidence(pointing: Pointing) -> Headline:
     if excess.low > 0 or excess.high < 0:
         way = "overconfident" if excess.low > 0 else "underconfident"
         return Headline(f"The stated probabilities of the expansion are {way}.", rest, OPPOSED)
-    if median(row.p_value for row in rows) < SIGNIFICANT:
+    least = min(row.p_value for row in rows)
+    if least * len(rows) < SIGNIFICANT:  # Holm's first step, over the repeats
+        rest += f" Smallest p-value over the repeats: {probability(least)}."
         return Headline("The stated probabilities of the expansion do not come true in every bin.", rest, OPPOSED)
-    if high < CALIBRATED:
+    if high < CALIBRATED and median(row.p_value for row in rows) >= SIGNIFICANT:
         return Headline("The stated probabilities of the expansion come true.", rest, SUPPORTED)
     return Headline("Whether the stated probabilities of the expansion come true cannot be told.", rest, OPEN)
 

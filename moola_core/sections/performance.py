@@ -16,7 +16,7 @@ from moola_core.sections.context import ABSENT, ReportContext, Result, diagnosti
 
 NO_RESULT = "The run left no evaluation."
 SIGNED_NOTE = "Predicted less true, in bars: left of 0 the prediction is too early, or too short. The ends hold all larger errors."
-WITHIN_NOTE = "The constant pointer is the median of the other folds."
+CONSTANT_NOTE = "The constant pointer is the median of the other folds."
 
 
 def metrics(context: ReportContext) -> list[Block] | str:
@@ -116,7 +116,6 @@ def pointers(context: ReportContext) -> list[Block] | str:
         if result.get("metrics", metric.name)
     )
     constant = charts.constant_pointer(baseline)
-    note = "The constant pointer is the median of the other folds."
     verdict = headlines.of_pointers(result.value)
     noise = headlines.of_label_noise(context.record.counts, context.spec.spans.scatter_bars is not None)
     return [
@@ -134,7 +133,7 @@ def pointers(context: ReportContext) -> list[Block] | str:
             partial(charts.metric_spread, charts.hit_titles(), drawn.by_repeat, constant, "constant pointer"),
             half=True,
         ),
-        Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, note),
+        Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, CONSTANT_NOTE),
     ]
 
 
@@ -167,7 +166,9 @@ def pointing(context: ReportContext) -> list[Block] | str:
                     Table("", ("Predicted less true, bars", "Median", "25%", "75%"), signed),
                 ),
                 (
-                    Chart("within", "Centers near the true one", partial(pointing_charts.within, report), WITHIN_NOTE),
+                    Chart(
+                        "within", "Centers near the true one", partial(pointing_charts.within, report), CONSTANT_NOTE
+                    ),
                     Table("", ("Center", "Share", "from", "to", "Constant pointer"), near, "With 95% intervals."),
                 ),
             )
