@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from moola_core.diagnostics.fitted import Fitted, Together, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.results import Attribution, Rank
+from moola_core.diagnostics.results.attribution import POINTER_OUTPUTS
 from moola_core.diagnostics.shapley import Values, coalitions, shapley_values
 from moola_core.errors import DataError
 from moola_core.estimators import Coalitions, Estimator, Prediction
@@ -268,7 +269,7 @@ def output_names(classes: tuple[str, ...], has_class: bool, has_pointer: bool) -
     if has_class:
         two = (f"logit of {classes[-1]} over {classes[0]}",) if len(classes) == 2 else ()
         names = two or tuple(f"logit of {name} over the others" for name in classes)
-    return (*names, "center, bars", "length, bars") if has_pointer else names
+    return (*names, *POINTER_OUTPUTS) if has_pointer else names
 
 
 def _outputs_of(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ CALIBRATED = METRICS["ece"].high or 0.0
 ALIKE = 0.6  # AUROC below which windows can hardly be told apart
 HIGH_RANK = 4
 SIGNIFICANT = 0.05
+ONE_GROUP = "All windows share bars, so there is no interval."
 OLDER = "It was not measured: the result is of a version that did not store the interval. Compute it again to have it."
 
 
@@ -112,8 +113,10 @@ def of_pointers(evaluation: Evaluation) -> Headline:
 def of_confidence(pointing: Pointing) -> Headline:
     """Whether centers lie within 3 bars as often as the model states."""
     excess, rows = pointing.excess, pointing.confidence
-    if excess is None or not rows:
+    if not rows:
         return Headline("", "The model states no probability that its expansion is right.")
+    if excess is None:
+        return Headline("Whether the stated probabilities of the expansion come true cannot be told.", ONE_GROUP, OPEN)
     stated, hit_rate = (mean(getattr(row, name) for row in rows) for name in ("stated", "hit_rate"))
     errors = [row.error for row in rows]
     error, low, high, null = (

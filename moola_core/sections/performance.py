@@ -102,7 +102,7 @@ def pointers(context: ReportContext) -> list[Block] | str:
         return NO_RESULT
     if not result.get("metrics", "center_mae_bars"):
         return "The run has no pointer head, or no window has an expansion."
-    drawn, baseline = result.value, result.value.pointer_baseline
+    drawn = result.value
     repeats = len(drawn.by_repeat)
     rows = tuple(
         (
@@ -115,8 +115,8 @@ def pointers(context: ReportContext) -> list[Block] | str:
         for metric in shown_in(place)
         if result.get("metrics", metric.name)
     )
-    constant = charts.constant_pointer(baseline)
-    verdict = headlines.of_pointers(result.value)
+    constant = charts.constant_pointer(drawn.pointer_baseline)
+    verdict = headlines.of_pointers(drawn)
     noise = headlines.of_label_noise(context.record.counts, context.spec.spans.scatter_bars is not None)
     return [
         Text(verdict.rest, verdict.headline),
