@@ -13,6 +13,7 @@ from moola_core.features.catalog import feature
 
 STRIP_PIXELS, PANEL_PIXELS, TIMES_PIXELS = 19, 150, 24
 GAP_PIXELS, LEGEND_PIXELS = 18, 16  # between the parts of the chart; more where a legend stands between them
+PANEL = {"yaxis": "y3", "legend": "legend2"}  # where the probabilities of the bars are drawn
 APART_BARS = 8  # stated probabilities of nearer expansions would lie over each other
 PRICE_NAMES = ("open", "high", "low", "close")
 
@@ -73,7 +74,7 @@ def candles(view: View, appearance: str = "light", height: int = 360) -> go.Figu
     chart.update_yaxes(domain=domains["y"], side="right", tickformat=",.2f")
     if view.scores is not None:
         _runners_up(chart, view.scores, colours)
-        _state(chart, view, colours)
+        _state(chart, view.predicted, view.scores.stated, colours)
         _probabilities(chart, view.scores, colours, domains["y3"])
     if strips:
         _strip(chart, view, colours, domains["y2"])
@@ -130,10 +131,11 @@ def _runners_up(chart: go.Figure, scores: SpanScores, colours: Palette) -> None:
         _band(chart, (start, end), colours.predicted, 0.03 + 0.25 * p, width=0)
 
 
-def _state(chart: go.Figure, view: View, colours: Palette) -> None:
+def _state(
+    chart: go.Figure, predicted: Sequence[tuple[float, float]], stated: Sequence[float], colours: Palette
+) -> None:
     """The stated probability over each predicted expansion, the largest of those that lie close together."""
-    stated = view.scores.stated if view.scores is not None else ()
-    pairs = sorted(zip(view.predicted, stated, strict=True), key=lambda pair: -pair[1]) if stated else []
+    pairs = sorted(zip(predicted, stated, strict=True), key=lambda pair: -pair[1]) if stated else []
     written: list[float] = []
     for (start, end), p in pairs:
         center = (start + end) / 2
@@ -160,8 +162,7 @@ def _probabilities(chart: go.Figure, scores: SpanScores, colours: Palette, domai
         go.Scatter(
             x=bars,
             y=inside,
-            yaxis="y3",
-            legend="legend2",
+            **PANEL,
             mode="lines",
             name="inside",
             fill="tozeroy",
@@ -178,8 +179,7 @@ def _probabilities(chart: go.Figure, scores: SpanScores, colours: Palette, domai
             go.Bar(
                 x=bars,
                 y=values,
-                yaxis="y3",
-                legend="legend2",
+                **PANEL,
                 name=name,
                 width=0.4,
                 offset=offset,
@@ -193,8 +193,7 @@ def _probabilities(chart: go.Figure, scores: SpanScores, colours: Palette, domai
             go.Scatter(
                 x=[x for a, b, _ in spans for x in (a, b, None)],
                 y=[y for _, _, p in spans for y in (p, p, None)],
-                yaxis="y3",
-                legend="legend2",
+                **PANEL,
                 mode="lines",
                 name="runners-up",
                 line={"color": faded(colours.predicted, 0.6), "width": 3},

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from moola_core.diagnostics.fitted import Fitted, Together, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.results import Attribution, Rank
+from moola_core.diagnostics.results.attribution import POINTER_OUTPUTS
 from moola_core.diagnostics.shapley import Values, coalitions, shapley_values
 from moola_core.errors import DataError
-from moola_core.estimators import Estimator, Prediction
+from moola_core.estimators import Coalitions, Estimator, Prediction
 from moola_core.features.catalog import PRICE_PATH
 from moola_core.market.windows import Windows
 from moola_core.models.multitask import MultiTask, Outputs
@@ -176,7 +177,7 @@ def _explain_estimator(run: Run, job: Job) -> Explained:
     every, each = coalitions(len(job.groups)), []
     outputs: tuple[str, ...] = ()
     for x, prices in zip(job.x, job.prices, strict=True):
-        predicted = estimator.predict_coalitions(x, prices, job.base, columns, every)
+        predicted = estimator.predict_coalitions(Coalitions(x, prices, job.base, columns, every))
         outputs = output_names(classes, predicted.probabilities is not None, predicted.span is not None)
         each.append(shapley_values(prediction_outputs(predicted)))
     return _explained(job, outputs, each, np.empty((job.x.shape[1], 0, len(outputs))))
@@ -268,7 +269,7 @@ def output_names(classes: tuple[str, ...], has_class: bool, has_pointer: bool) -
     if has_class:
         two = (f"logit of {classes[-1]} over {classes[0]}",) if len(classes) == 2 else ()
         names = two or tuple(f"logit of {name} over the others" for name in classes)
-    return (*names, "center, bars", "length, bars") if has_pointer else names
+    return (*names, *POINTER_OUTPUTS) if has_pointer else names
 
 
 def _outputs_of(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from moola_core.diagnostics.results import Interval, Near, Pointing, SignedError
 from moola_core.errors import DataError
 from moola_core.metrics.probability import BINS, bin_number
 from moola_core.runs.predictions import SPAN, STATED, TRUE_SPAN, Grid, PredictionTable
+from moola_core.spans.decoding import NEAR_BARS
 
 REACH_BARS = 10
-NEAR_BARS = (1, 3, 5)
-STATED_BARS = 3  # the stated confidence is that of a center within so many bars
+SHARES_BARS = (1, NEAR_BARS, 5)
 
 
 def pointing(predictions: pd.DataFrame, group: claims.Groups = None) -> Pointing:
@@ -51,13 +51,13 @@ def pointing(predictions: pd.DataFrame, group: claims.Groups = None) -> Pointing
     excess = None
     if table.stated is not None:
         stated = np.where(np.isfinite(off), grid.numbers(STATED), np.nan)
-        confidence = _confidence(stated, off <= STATED_BARS, grid)
-        excess = intervals.of_windows(np.where(np.isfinite(stated), stated - (off <= STATED_BARS), np.nan), numbers)
+        confidence = _confidence(stated, off <= NEAR_BARS, grid)
+        excess = intervals.of_windows(stated - (off <= NEAR_BARS), numbers)
     return Pointing(
         windows=int(np.isfinite(off).any(0).sum()),
         reach=REACH_BARS,
         errors=tuple(_signed(part, values) for part, values in _parts(predicted - true).items()),
-        near=tuple(_near(bars, off, constant_off, numbers) for bars in NEAR_BARS),
+        near=tuple(_near(bars, off, constant_off, numbers) for bars in SHARES_BARS),
         within=_shares(off, within),
         constant_within=_shares(constant_off, within) if measured else None,
         confidence=confidence,
@@ -102,17 +102,11 @@ def _confidence(stated: np.ndarray, hit: np.ndarray, grid: Grid) -> tuple[Stated
             continue
         p, right = p[known], right[known]
         error, p_value = calibration_error(
-            f"center within {STATED_BARS} bars, {BINS} equal bins", p, draw(p, right), bin_number(p)
+            f"center within {NEAR_BARS} bars, {BINS} equal bins", p, draw(p, right), bin_number(p)
         )
         rows.append(
             StatedConfidence(
-                int(repeat),
-                len(p),
-                float(p.mean()),
-                float(right.mean()),
-                reliability(p, right),
-                error,
-                p_value,
+                int(repeat), len(p), float(p.mean()), float(right.mean()), reliability(p, right), error, p_value
             )
         )
     return tuple(rows)

@@ -11,16 +11,16 @@ from sklearn.covariance import LedoitWolf
 from sklearn.model_selection import GroupKFold
 
 from moola_core.diagnostics.fitted import Together, classes_of, load_estimator, load_fitted
+from moola_core.diagnostics.results.predictions import LEAST_STATED
 from moola_core.diagnostics.transfer import aggregate
 from moola_core.models.spans import predict_spans
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
+from moola_core.spans.decoding import NEAR_BARS
 
 BATCH = 128  # measured fastest on one thread
 ROWS = 2048  # windows × fits that are evaluated at once: a gigabyte or two with wide networks
 FAMILIAR_SHARE = 0.99
-NEAR_BARS = 3  # what the stated probability of an expansion is about
-LEAST_STATED = 0.1  # of thousands of windows that see nothing only these are kept
 LEAST_SUPPORT = 0.5
 
 

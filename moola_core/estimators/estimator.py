@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -70,6 +70,36 @@ class Prediction:
     spans: SpanPrediction | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Coalitions:
+    """One window many times, each time with some groups of its inputs left out.
+
+    Attributes
+    ----------
+    x, prices : ndarray, shape (K, F) and (K, 4)
+        The window.
+    average : ndarray, shape (K, F)
+        What takes the place of a feature that is left out.
+    columns : mapping of str to sequence of int
+        The numbers of the columns of x, by group of features.
+    kept : ndarray of bool, shape (c, G)
+        Which of the estimator's `groups` the window keeps.
+    """
+
+    x: np.ndarray
+    prices: np.ndarray
+    average: np.ndarray
+    columns: Mapping[str, Sequence[int]]
+    kept: np.ndarray
+
+    def kept_columns(self) -> Iterator[np.ndarray]:
+        """Which of the columns of x are kept, shape (at most `ROWS`, F) at a time; for groups that are those of `columns`."""
+        columns = np.zeros((len(self.kept), self.x.shape[1]), bool)
+        for i, own in enumerate(self.columns.values()):
+            columns[:, list(own)] = self.kept[:, i : i + 1]
+        return (columns[i : i + ROWS] for i in range(0, len(columns), ROWS))
+
+
 class Estimator(ABC):
     """A model of labelled windows.
 
@@ -112,46 +142,21 @@ class Estimator(ABC):
         """
         return tuple(columns)
 
-    def predict_coalitions(
-        self,
-        x: np.ndarray,
-        prices: np.ndarray,
-        average: np.ndarray,
-        columns: Mapping[str, Sequence[int]],
-        coalitions: np.ndarray,
-    ) -> Prediction:
-        """Predict one window many times, each time with some groups of its inputs left out.
+    def predict_coalitions(self, window: Coalitions) -> Prediction:
+        """Predict the window with each coalition of its groups: a row each; probabilities and spans alone."""
+        x, prices = window.x, window.prices
+        return joined(
+            [
+                self.predict(
+                    np.where(own[:, None], x, window.average), np.broadcast_to(prices, (len(own), *prices.shape))
+                )
+                for own in window.kept_columns()
+            ]
+        )
 
-        Parameters
-        ----------
-        x, prices : ndarray, shape (K, F) and (K, 4)
-            The window.
-        average : ndarray, shape (K, F)
-            What takes the place of a feature that is left out.
-        columns : mapping of str to sequence of int
-            The numbers of the columns of x, by group of features.
-        coalitions : ndarray of bool, shape (c, G)
-            Which of `groups` the window keeps.
-
-        Returns
-        -------
-        Prediction
-            One row for each coalition; probabilities and spans alone.
-        """
-        kept = kept_columns(columns, coalitions, x.shape[1])
-        parts = []
-        for i in range(0, len(kept), ROWS):
-            own = kept[i : i + ROWS, None, :]
-            parts.append(self.predict(np.where(own, x, average), np.broadcast_to(prices, (len(own), *prices.shape))))
-        return joined(parts)
-
-
-def kept_columns(columns: Mapping[str, Sequence[int]], coalitions: np.ndarray, features: int) -> np.ndarray:
-    """Which of the columns [c, features] each of the coalitions [c, G] of their groups keeps."""
-    kept = np.zeros((len(coalitions), features), bool)
-    for i, own in enumerate(columns.values()):
-        kept[:, list(own)] = coalitions[:, i : i + 1]
-    return kept
+    def label_noise(self) -> dict[str, float] | None:
+        """How far the labelled ends scatter, in bars, and which share lies elsewhere, as the fit reads its labels; None where it does not."""
+        return None
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:

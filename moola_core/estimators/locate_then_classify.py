@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from moola_core.estimators.convolutions import MiniRocketRidge, Quant
-from moola_core.estimators.estimator import ESTIMATORS, Estimator, Prediction, TrainingWindows
+from moola_core.estimators.estimator import ESTIMATORS, Coalitions, Estimator, Prediction, TrainingWindows
 from moola_core.estimators.spans.coalitions import OF_CLASS, OF_SPAN, classify, locate
 from moola_core.estimators.spans.locate_then_classify import LocateThenClassify
 from moola_core.estimators.tabular import TabularEstimator
@@ -72,24 +73,20 @@ class LocateThenClassifyEstimator(Estimator):
             return super().groups(columns)
         return OF_SPAN if self.tasks == "pointers" else OF_SPAN + OF_CLASS
 
-    def predict_coalitions(
-        self,
-        x: np.ndarray,
-        prices: np.ndarray,
-        average: np.ndarray,
-        columns: Mapping[str, Sequence[int]],
-        coalitions: np.ndarray,
-    ) -> Prediction:
+    def predict_coalitions(self, window: Coalitions) -> Prediction:
         if self.whole_:
-            return super().predict_coalitions(x, prices, average, columns, coalitions)
-        of_span, place = np.unique(coalitions[:, : len(OF_SPAN)], axis=0, return_inverse=True)
-        posterior, span = locate(self.model_, prices, of_span)
+            return super().predict_coalitions(window)
+        of_span, place = np.unique(window.kept[:, : len(OF_SPAN)], axis=0, return_inverse=True)
+        posterior, span = locate(self.model_, window.prices, of_span)
         probabilities = None
         if self.tasks != "pointers":
-            of_class, row = np.unique(coalitions[:, len(OF_SPAN) :], axis=0, return_inverse=True)
-            each = classify(self.model_, prices, posterior, of_class)
+            of_class, row = np.unique(window.kept[:, len(OF_SPAN) :], axis=0, return_inverse=True)
+            each = classify(self.model_, window.prices, posterior, of_class)
             probabilities = self._of_all_classes(each[row.ravel(), place.ravel()])
         return Prediction(probabilities, None if self.tasks == "class" else span[place.ravel()])
+
+    def label_noise(self) -> dict[str, float] | None:
+        return None if self.whole_ else asdict(self.model_.locator_.noise_)
 
     def _of_all_classes(self, known: np.ndarray) -> np.ndarray:
         """Probabilities [n, C] from those of the classes that the training windows had."""

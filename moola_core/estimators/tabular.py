@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from moola_core.estimators.estimator import ROWS, Estimator, Prediction, TrainingWindows, joined, kept_columns
+from moola_core.estimators.estimator import Coalitions, Estimator, Prediction, TrainingWindows, joined
 from moola_core.estimators.forests import FOREST, is_forest, pack, unpack
 
 
@@ -61,21 +60,13 @@ class TabularEstimator(Estimator):
     def predict(self, x: np.ndarray, prices: np.ndarray) -> Prediction:
         return self._predict_described(self.describe(x))
 
-    def predict_coalitions(
-        self,
-        x: np.ndarray,
-        prices: np.ndarray,
-        average: np.ndarray,
-        columns: Mapping[str, Sequence[int]],
-        coalitions: np.ndarray,
-    ) -> Prediction:
-        own, other = self.describe(np.stack([x, average]))
-        source = self.feature_of(len(own), x.shape[1])
+    def predict_coalitions(self, window: Coalitions) -> Prediction:
+        own, other = self.describe(np.stack([window.x, window.average]))
+        source = self.feature_of(len(own), window.x.shape[1])
         if source is None:
-            return super().predict_coalitions(x, prices, average, columns, coalitions)
-        kept = kept_columns(columns, coalitions, x.shape[1])
-        parts = [kept[i : i + ROWS, source] for i in range(0, len(kept), ROWS)]
-        return joined([self._predict_described(np.where(part, own, other)) for part in parts])
+            return super().predict_coalitions(window)
+        parts = window.kept_columns()
+        return joined([self._predict_described(np.where(part[:, source], own, other)) for part in parts])
 
     def _predict_described(self, described: np.ndarray) -> Prediction:
         probabilities = span = None

@@ -83,7 +83,7 @@ class PredictionTable:
     @property
     def stated(self) -> np.ndarray | None:
         """Stated probability [n] that the center lies within 3 bars of the predicted one; None where the model states none."""
-        known = STATED in self.frame and PROBABILITY + "span" not in self.columns
+        known = STATED in self.frame and STATED not in self.columns
         return self.frame[STATED].to_numpy(float) if known else None
 
     @property

@@ -24,6 +24,8 @@ class Record:
     ----------
     run_id, kind : str
         The id, sortable by time, and the kind of spec.
+    preset, model : str
+        The preset that its settings started from, and the model of a cross-validated run; empty where there is none.
     parent : str or None
         The run that this one is part of or is about.
     state : str
@@ -61,6 +63,7 @@ class Record:
     note: str = ""
     tags: tuple[str, ...] = ()
     preset: str = ""
+    model: str = ""
     state: str = "queued"
     created: str = ""
     started: str = ""

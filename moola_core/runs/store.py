@@ -331,7 +331,6 @@ class Store:
         folder = self.runs_folder / run_id
         draft = folder.with_name(f".{run_id}.tmp")
         seed = getattr(getattr(spec, "training", None), "seed", None)
-        preset = getattr(spec, "preset", "")
         record = Record(
             run_id,
             spec.kind,
@@ -339,7 +338,8 @@ class Store:
             name=name,
             note=note,
             tags=tuple(tags),
-            preset=preset,
+            preset=getattr(spec, "preset", ""),
+            model=getattr(spec, "estimator", ""),
             created=utcnow_iso(),
             seed=seed,
             data=data_of(spec.model_dump(mode="json")),

@@ -9,6 +9,7 @@ from moola_core.charts import attribution as attribution_charts
 from moola_core.charts import correlation as charts
 from moola_core.charts import shift as shift_charts
 from moola_core.diagnostics.results import Attribution, Domain, FeatureReport, FeatureShift, Shift
+from moola_core.diagnostics.results.attribution import POINTER_OUTPUTS
 from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.features.catalog import FEATURES, PRICE_PATH
 from moola_core.sections import headlines
@@ -80,19 +81,9 @@ def _are_features(groups: tuple[str, ...]) -> bool:
 def _contributions(
     context: ReportContext, attributions: Attribution, output: str, report: FeatureReport | None
 ) -> Iterator[Block]:
-    """What one output depends on: the expected rank judged, the ranking, every window, and where in the window."""
-    evaluation = context.result("evaluation")
-    if evaluation and EXPECTED_OF in evaluation.value.classes:
-        verdict = headlines.of_rank(attributions.ranking, output, EXPECTED, evaluation.value)
-        if verdict.headline:
-            yield Text(verdict.rest, verdict.headline)
-    if report is not None:
-        ranks = {row.group: row.rank for row in attributions.ranking if row.output == output}
-        size = {row.feature: abs(row.r) for row in report.table if row.aggregate == "window"}
-        ours = sorted((name for name in ranks if name in size), key=lambda name: ranks[name])[:3]
-        theirs = sorted((name for name in size if name in ranks), key=lambda name: -size[name])[:3]
-        if ours:
-            yield Text(f"First three here: {', '.join(ours)}; by correlation with the label: {', '.join(theirs)}.")
+    """What one output depends on: the ranking, every window, and where in the window; first what was expected of the class."""
+    if output not in POINTER_OUTPUTS:
+        yield from _expected(context, attributions, output, report)
     number = attributions.outputs.index(output)
     ranking = Chart(
         f"ranking_{number}",
@@ -114,6 +105,24 @@ def _contributions(
             partial(attribution_charts.course, attributions, output),
             "Mean size of each feature's contribution at each bar, by expected gradients. Dark: matters most.",
         )
+
+
+def _expected(
+    context: ReportContext, attributions: Attribution, output: str, report: FeatureReport | None
+) -> Iterator[Block]:
+    """The expected rank judged, and the first features next to those that correlate most with the label."""
+    evaluation = context.result("evaluation")
+    if evaluation and EXPECTED_OF in evaluation.value.classes:
+        verdict = headlines.of_rank(attributions.ranking, output, EXPECTED, evaluation.value)
+        if verdict.headline:
+            yield Text(verdict.rest, verdict.headline)
+    if report is not None:
+        ranks = {row.group: row.rank for row in attributions.ranking if row.output == output}
+        size = {row.feature: abs(row.r) for row in report.table if row.aggregate == "window"}
+        ours = sorted((name for name in ranks if name in size), key=lambda name: ranks[name])[:3]
+        theirs = sorted((name for name in size if name in ranks), key=lambda name: -size[name])[:3]
+        if ours:
+            yield Text(f"First three here: {', '.join(ours)}; by correlation with the label: {', '.join(theirs)}.")
 
 
 def features(context: ReportContext) -> list[Block] | str:

@@ -26,7 +26,7 @@ from moola_core.diagnostics.results import (
 )
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome, above, of_pointer
 from moola_core.metrics import METRICS
-from moola_core.sections.formatting import interval
+from moola_core.sections.formatting import interval, probability
 
 STARVED = 0.1  # share of the other task's gradient that counts as almost none
 CHANCE = 0.5
@@ -34,6 +34,7 @@ CALIBRATED = METRICS["ece"].high or 0.0
 ALIKE = 0.6  # AUROC below which windows can hardly be told apart
 HIGH_RANK = 4
 SIGNIFICANT = 0.05
+ONE_GROUP = "All windows share bars, so there is no interval."
 OLDER = "It was not measured: the result is of a version that did not store the interval. Compute it again to have it."
 
 
@@ -112,8 +113,10 @@ def of_pointers(evaluation: Evaluation) -> Headline:
 def of_confidence(pointing: Pointing) -> Headline:
     """Whether centers lie within 3 bars as often as the model states."""
     excess, rows = pointing.excess, pointing.confidence
-    if excess is None or not rows:
+    if not rows:
         return Headline("", "The model states no probability that its expansion is right.")
+    if excess is None:
+        return Headline("Whether the stated probabilities of the expansion come true cannot be told.", ONE_GROUP, OPEN)
     stated, hit_rate = (mean(getattr(row, name) for row in rows) for name in ("stated", "hit_rate"))
     errors = [row.error for row in rows]
     error, low, high, null = (
@@ -126,9 +129,11 @@ def of_confidence(pointing: Pointing) -> Headline:
     if excess.low > 0 or excess.high < 0:
         way = "overconfident" if excess.low > 0 else "underconfident"
         return Headline(f"The stated probabilities of the expansion are {way}.", rest, OPPOSED)
-    if median(row.p_value for row in rows) < SIGNIFICANT:
+    least = min(row.p_value for row in rows)
+    if least * len(rows) < SIGNIFICANT:  # Holm's first step, over the repeats
+        rest += f" Smallest p-value over the repeats: {probability(least)}."
         return Headline("The stated probabilities of the expansion do not come true in every bin.", rest, OPPOSED)
-    if high < CALIBRATED:
+    if high < CALIBRATED and median(row.p_value for row in rows) >= SIGNIFICANT:
         return Headline("The stated probabilities of the expansion come true.", rest, SUPPORTED)
     return Headline("Whether the stated probabilities of the expansion come true cannot be told.", rest, OPEN)
 

@@ -16,7 +16,7 @@ from moola_core.sections.context import ABSENT, ReportContext, Result, diagnosti
 
 NO_RESULT = "The run left no evaluation."
 SIGNED_NOTE = "Predicted less true, in bars: left of 0 the prediction is too early, or too short. The ends hold all larger errors."
-WITHIN_NOTE = "The constant pointer is the median of the other folds."
+CONSTANT_NOTE = "The constant pointer is the median of the other folds."
 
 
 def metrics(context: ReportContext) -> list[Block] | str:
@@ -102,7 +102,7 @@ def pointers(context: ReportContext) -> list[Block] | str:
         return NO_RESULT
     if not result.get("metrics", "center_mae_bars"):
         return "The run has no pointer head, or no window has an expansion."
-    drawn, baseline = result.value, result.value.pointer_baseline
+    drawn = result.value
     repeats = len(drawn.by_repeat)
     rows = tuple(
         (
@@ -115,9 +115,8 @@ def pointers(context: ReportContext) -> list[Block] | str:
         for metric in shown_in(place)
         if result.get("metrics", metric.name)
     )
-    constant = charts.constant_pointer(baseline)
-    note = "The constant pointer is the median of the other folds."
-    verdict = headlines.of_pointers(result.value)
+    constant = charts.constant_pointer(drawn.pointer_baseline)
+    verdict = headlines.of_pointers(drawn)
     noise = headlines.of_label_noise(context.record.counts, context.spec.spans.scatter_bars is not None)
     return [
         Text(verdict.rest, verdict.headline),
@@ -134,7 +133,7 @@ def pointers(context: ReportContext) -> list[Block] | str:
             partial(charts.metric_spread, charts.hit_titles(), drawn.by_repeat, constant, "constant pointer"),
             half=True,
         ),
-        Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, note),
+        Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, CONSTANT_NOTE),
     ]
 
 
@@ -167,7 +166,9 @@ def pointing(context: ReportContext) -> list[Block] | str:
                     Table("", ("Predicted less true, bars", "Median", "25%", "75%"), signed),
                 ),
                 (
-                    Chart("within", "Centers near the true one", partial(pointing_charts.within, report), WITHIN_NOTE),
+                    Chart(
+                        "within", "Centers near the true one", partial(pointing_charts.within, report), CONSTANT_NOTE
+                    ),
                     Table("", ("Center", "Share", "from", "to", "Constant pointer"), near, "With 95% intervals."),
                 ),
             )

@@ -172,5 +172,7 @@ def _facts(context: ReportContext) -> tuple[tuple[str, Cell], ...]:
         ("Made", record.created[:16].replace("T", " ") + " UTC"),
         ("Took", Number(took.value, duration(record.seconds), took.source)),
     ]
+    model = getattr(context.spec, "estimator", "")
+    facts += [("Model", model.replace("_", " "))] if model else []
     facts += [("Tags", ", ".join(record.tags))] if record.tags else []
     return tuple(facts)

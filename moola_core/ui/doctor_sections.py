@@ -34,43 +34,44 @@ ENCODER = ("inputs", "layers", "hidden")
 FIGURE = "figure_"
 
 
-def badge(run: Run) -> str:
-    """The worst severity in the run and how many such findings, as plain words; empty when the doctor was not run."""
-    report = loaders.diagnosis(run)
-    if report is None:
-        return ""
-    return _in_words(Counter(finding.severity for finding in report.findings))
-
-
 def badge_of(record: Record) -> str:
-    """The same from the run's record, for tables of many runs; from its findings where it is of an older version."""
+    """The worst severity in the run and how many such findings, as plain words; empty when the doctor was not run with it.
+
+    From the record, for tables of many runs; from its findings where it is of an older version.
+    """
     if "doctor" in record.counts:
         renamed = RESULT_VALUES["severity"]
         return _in_words({renamed.get(name, name): count for name, count in record.counts["doctor"].items()})
     run = loaders.store().open(record.run_id)
-    return badge(run) if (run.folder / "results" / "doctor.json").is_file() else ""
+    report = loaders.diagnosis(run) if (run.folder / "results" / "doctor.json").is_file() else None
+    return "" if report is None else _in_words(_counts(report))
+
+
+def _counts(report: Diagnosis) -> Counter[str]:
+    return Counter(finding.severity for finding in report.findings)
+
+
+def _worst(counts: Mapping[str, int]) -> str:
+    return next((name for name in SEVERITIES if counts.get(name)), "")
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
-    worst = next((name for name in SEVERITIES if counts.get(name)), None)
-    return (
-        "healthy"
-        if worst is None
-        else f"{counts[worst]} {worst}{'s' if worst == 'error' and counts[worst] > 1 else ''}"
-    )
+    worst = _worst(counts)
+    if not worst:
+        return "healthy"
+    return f"{counts[worst]} {worst}{'s' if worst == 'error' and counts[worst] > 1 else ''}"
 
 
 def badge_line(run: Run) -> None:
-    """The badge with a way to the findings."""
-    text = badge(run)
-    if not text:
+    """The worst severity and how many such findings, with a way to them; nothing when the doctor was not run."""
+    report = loaders.diagnosis(run)
+    if report is None:
         return
-    colour, icon = LOOKS.get(text.split(" ")[-1].rstrip("s"), ("green", "check"))
+    counts = _counts(report)
+    colour, icon = LOOKS.get(_worst(counts), ("green", "check"))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":{colour}-badge[:material/{icon}: doctor: {text}]", width="content")
-        if text != "healthy" and st.button(
-            "See why", key=f"doctor_{run.id}", type="tertiary", icon=":material/stethoscope:"
-        ):
+        st.markdown(f":{colour}-badge[:material/{icon}: doctor: {_in_words(counts)}]", width="content")
+        if counts and st.button("See why", key=f"doctor_{run.id}", type="tertiary", icon=":material/stethoscope:"):
             state.open_page("doctor", **{state.RUN: run.id, state.VIEW: "run"})
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from moola_core.charts.predictions import Stretch, stretch
 from moola_core.diagnostics.results import Expansion, Predicted
+from moola_core.diagnostics.results.predictions import LEAST_STATED
 from moola_core.market.library import Dataset
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
@@ -20,7 +21,6 @@ from moola_core.ui.widgets import escape_markdown, figures
 
 SHOWN_BARS, EXPANSION_PIXELS = 300, 400
 EXPANSION = "expansion"
-LEAST = 0.1  # less probable expansions are not kept
 VOTED = (
     "Shaded: at least half of the windows over these bars see the expansion there. Points: where each window sees its center, and the "
     "probability of its class; crosses are out-of-distribution windows. Step with the ← and → keys."
@@ -150,7 +150,7 @@ def _of_class(rows: pd.DataFrame) -> np.ndarray:
 
 def _probable(expansions: Sequence[Expansion]) -> list[Expansion]:
     """Those whose stated probability reaches the selected threshold."""
-    threshold = st.slider("Least stated probability", LEAST, 0.95, 0.8, 0.05, key="least_stated", width=320)
+    threshold = st.slider("Least stated probability", LEAST_STATED, 0.95, 0.8, 0.05, key="least_stated", width=320)
     kept = [one for one in expansions if (one.p_span or 0.0) >= threshold]
     st.caption(
         f"{len(kept):,} of {len(expansions):,} expansions have a stated probability of at least {threshold:.2f}."

@@ -43,7 +43,9 @@ def bar(run: Run, record: Record) -> None:
         else ("waiting in the queue" if record.state == "queued" else "starting")
     )
     left = seconds_left(record)
-    st.markdown(f"{state_badge(record.state)} **{escape_markdown(record.name or record.preset or run.id)}**")
+    st.markdown(
+        f"{state_badge(record.state)} **{escape_markdown(record.name or widgets.started_from(record) or run.id)}**"
+    )
     st.progress(min(share, 1.0), text=text + (f", about {duration(left)} left" if left is not None else ""))
 
 

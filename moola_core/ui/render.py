@@ -26,7 +26,7 @@ from moola_core.sections.blocks import (
     lines,
     shown,
 )
-from moola_core.sections.context import ReportContext
+from moola_core.sections.context import ABSENT, ReportContext
 from moola_core.sections.registry import make
 from moola_core.ui import widgets
 from moola_core.ui.widgets import escape_markdown
@@ -125,7 +125,7 @@ def _table(key: str, block: Table) -> None:
     if any(isinstance(cell, Number) for row in block.rows for cell in row):
         titles = {str(i): title for i, title in enumerate(block.columns)}
         height: Any = "content" if len(block.rows) <= MOST_ROWS else MOST_PIXELS
-        st.dataframe(_frame(block), key=key, hide_index=True, column_config=titles, height=height)
+        st.dataframe(_frame(block), key=key, hide_index=True, column_config=titles, height=height, placeholder=ABSENT)
     else:
         rows = [[escape_markdown(shown(cell)) for cell in row] for row in block.rows]
         named = pd.DataFrame(rows, columns=[escape_markdown(name) for name in block.columns])

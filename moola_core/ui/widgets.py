@@ -7,6 +7,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ import streamlit as st
 
 from moola_core.charts.data import to_csv
 from moola_core.errors import MoolaError
+from moola_core.presets import PRESETS
 from moola_core.runs.record import Record
 from moola_core.sections.headlines import Headline
 from moola_core.ui import state
@@ -80,8 +82,18 @@ def state_badge(state: str) -> str:
 
 
 def title_of(record: Record) -> str:
-    """What a run is called: its name, or its preset, with the time at which it was made."""
-    return f"{record.name or record.preset or 'run'} · {format_time(record.created)}"
+    """What a run is called: its name, or what it started from, with the time at which it was made."""
+    return f"{record.name or started_from(record) or 'run'} · {format_time(record.created)}"
+
+
+def started_from(record: Record) -> str:
+    """The run's preset, or its model where that is another than the preset's."""
+    return record.preset if record.model in ("", _model_of(record.preset)) else record.model.replace("_", " ")
+
+
+@cache
+def _model_of(name: str) -> str:
+    return PRESETS[name].finetune().estimator if name in PRESETS else ""
 
 
 def unique_titles(texts: dict[str, str]) -> dict[str, str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from moola_core.charts.windows import SpanScores
-from moola_core.runs.predictions import PredictionTable
+from moola_core.runs.predictions import SPAN, PredictionTable
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, window_table
 
@@ -38,11 +37,11 @@ def scores(run: Run, window_id: str, predicted: pd.DataFrame) -> SpanScores | No
     if per_bar.empty:
         return None
     stated = PredictionTable(predicted).stated
-    located = predicted[["start_pred", "end_pred"]].notna().all(axis=1).to_numpy()
+    located = predicted[SPAN].notna().all(axis=1).to_numpy()
     return SpanScores(
         per_bar.groupby("bar", sort=True)[PER_BAR].mean().to_numpy(float),
         runners_up(spans, window_table.pointers(predicted), len(shown)),
-        () if stated is None else tuple(np.asarray(stated)[located].tolist()),
+        () if stated is None else tuple(stated[located].tolist()),
     )
 
 

@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from moola_core.diagnostics.attribution import prediction_outputs
 from moola_core.diagnostics.shapley import coalitions, shapley_values
-from moola_core.estimators import ESTIMATORS, Estimator, TrainingWindows
+from moola_core.estimators import ESTIMATORS, Coalitions, Estimator, TrainingWindows
 from moola_core.estimators.locate_then_classify import LocateThenClassifyEstimator
 from moola_core.estimators.spans import shapes, statistics
 from moola_core.estimators.spans.coalitions import OF_CLASS, OF_SPAN
@@ -52,8 +52,8 @@ def span_model(span_windows) -> Estimator:
 def outputs_of(model: Estimator, windows: TrainingWindows, row: int) -> np.ndarray:
     """The outputs [2^G, O] of every coalition of one window."""
     every = coalitions(len(model.groups(COLUMNS)))
-    average = windows.x.mean(0)
-    return prediction_outputs(model.predict_coalitions(windows.x[row], windows.prices[row], average, COLUMNS, every))
+    window = Coalitions(windows.x[row], windows.prices[row], windows.x.mean(0), COLUMNS, every)
+    return prediction_outputs(model.predict_coalitions(window))
 
 
 @pytest.mark.parametrize("name", OF_FEATURES)
@@ -86,8 +86,7 @@ def test_more_coalitions_than_are_predicted_at_once_have_the_same_outputs(plante
     for name in ("logistic", "majority"):
         model = ESTIMATORS[name](seed=0).fit(planted)
         at_once = outputs_of(model, planted, 3)
-        for room in ("estimator", "tabular"):
-            monkeypatch.setattr(f"moola_core.estimators.{room}.ROWS", 3)
+        monkeypatch.setattr("moola_core.estimators.estimator.ROWS", 3)
         np.testing.assert_array_equal(outputs_of(model, planted, 3), at_once)
 
 

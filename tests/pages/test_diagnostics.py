@@ -101,6 +101,8 @@ def test_attribution_is_computed_at_a_click_and_then_shown(show, store, dataset,
     child.update(state="done")
     at = show("results", run=run.id, show="Attribution")
     assert len(at.get("plotly_chart")) == 5 and "consol_proxy was expected high" in texts(at).replace("\\", "")
+    next(group for group in at.button_group if group.label == "Output").set_value(1).run()
+    assert "was expected high" not in texts(at), "it is about the class"
     run.write_result("evaluation", run.result("evaluation") | {"classes": ["range", "trend"]})
     assert "was expected high" not in texts(show("results", run=run.id, show="Attribution")), "of other classes"
     child.update(state="failed", error="a file is gone.")

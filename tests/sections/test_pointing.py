@@ -65,20 +65,23 @@ def test_no_label_is_said_to_have_been_read_where_the_settings_gave_the_scatter(
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "p_value", "error_high", "expected"),
+    ("low", "high", "p_values", "error_high", "expected"),
     [
-        (0.01, 0.2, 0.5, 0.05, "overconfident"),
-        (-0.2, -0.01, 0.5, 0.05, "underconfident"),
-        (-0.1, 0.1, 0.01, 0.05, "do not come true in every bin"),
-        (-0.1, 0.1, 0.5, 0.05, "of the expansion come true."),
-        (-0.1, 0.1, 0.5, 0.3, "cannot be told"),
+        (0.01, 0.2, (0.5, 0.5), 0.05, "overconfident"),
+        (-0.2, -0.01, (0.5, 0.5), 0.05, "underconfident"),
+        (-0.1, 0.1, (0.01, 0.01), 0.05, "do not come true in every bin"),
+        (-0.1, 0.1, (0.9, 0.004), 0.05, "do not come true in every bin"),
+        (-0.1, 0.1, (0.9, 0.026), 0.05, "of the expansion come true."),
+        (-0.1, 0.1, (0.03, 0.03), 0.05, "cannot be told"),
+        (-0.1, 0.1, (0.5, 0.5), 0.05, "of the expansion come true."),
+        (-0.1, 0.1, (0.5, 0.5), 0.3, "cannot be told"),
     ],
 )
-def test_the_sentence_on_confidence_is_that_of_its_interval(run, low, high, p_value, error_high, expected):
+def test_the_sentence_on_confidence_is_that_of_its_interval(run, low, high, p_values, error_high, expected):
     report = codec.restore(Pointing, run.result("pointing"))
     rows = tuple(
         dataclasses.replace(row, p_value=p_value, error=dataclasses.replace(row.error, high=error_high))
-        for row in report.confidence
+        for row, p_value in zip(report.confidence, p_values, strict=True)
     )
     verdict = headlines.of_confidence(
         dataclasses.replace(report, confidence=rows, excess=Interval((low + high) / 2, low, high))

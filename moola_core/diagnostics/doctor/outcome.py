@@ -148,7 +148,7 @@ class LossAtChance(Check):
             ERROR if more in (SUPPORTED, UNMEASURED) else INFO,
             summary,
             evidence,
-            f"Its log loss is no better than that of predicting the class frequencies. {MORE[more]}",
+            f"Its log loss is not clearly below that of predicting the class frequencies. {MORE[more]}",
             fix_spec(case, {"faults.shuffled_labels": False})
             if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels
             else afresh(case),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+POINTER_OUTPUTS = ("center, bars", "length, bars")
+
 
 @dataclass(frozen=True)
 class Rank:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LEAST_STATED = 0.1  # of thousands of windows that see nothing only expansions at least so probable are kept
+
 
 @dataclass(frozen=True)
 class Expansion:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import traceback
 from collections.abc import Iterator, Sequence
@@ -15,8 +14,7 @@ import pyarrow.parquet as pq
 
 from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import DataError, MoolaError
-from moola_core.estimators import Estimator, storage
-from moola_core.estimators.locate_then_classify import LocateThenClassifyEstimator
+from moola_core.estimators import storage
 from moola_core.launch.worker import diagnose
 from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, start_of
 from moola_core.launch.worker.relay import Listen, Relay
@@ -169,14 +167,8 @@ def facts_of(replicate: Replicate) -> dict[str, Any]:
         "seconds",
         "device",
     )
-    return {name: getattr(replicate, name) for name in names} | {"label_noise": label_noise(replicate.estimator)}
-
-
-def label_noise(estimator: Estimator | None) -> dict[str, float] | None:
-    """How far the labelled ends scatter, in bars, and which share lies elsewhere, as the fit reads its labels; None where it does not."""
-    if not isinstance(estimator, LocateThenClassifyEstimator) or not hasattr(estimator, "model_"):
-        return None
-    return dataclasses.asdict(estimator.model_.locator_.noise_)
+    noise = None if replicate.estimator is None else replicate.estimator.label_noise()
+    return {name: getattr(replicate, name) for name in names} | {"label_noise": noise}
 
 
 def gather(run: Run) -> None:
