@@ -73,7 +73,7 @@ def measured(windows: Windows, model: str, seed: int) -> dict[str, float]:
     inputs = Inputs(
         x, windows.label, windows.start, windows.end, windows.window_id, series, first, names, windows.prices
     )
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     started = time.perf_counter()
     fits: list[Replicate] = (
         list(fit_all(spec, inputs, folds, lambda event: None))

@@ -50,6 +50,7 @@ from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
+from moola_core.overlap import Overlap
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Diagnose, Plan, Predict, change
@@ -261,7 +262,7 @@ def make_features(windows: Path) -> FeatureReport:
     x[:, :, 2] = 0.0
     x[:, :, 0] += (table.label == CLASSES[0])[:, None]
     names = ("consol_proxy", "range_z", "body_pct")
-    return with_expectations(feature_report(x, table.label, table.start, names, np.arange(len(table)), (200, 0)))
+    return with_expectations(feature_report(x, table.label, table.start, names, Overlap.none(len(table)), (200, 0)))
 
 
 def make_attribution() -> Attribution:
@@ -291,7 +292,7 @@ def make_shift() -> Shift:
     names = np.array([f"demo_{i:04d}" for i in range(60)])
     with patch.multiple("moola_core.diagnostics.shift", DRAWS=50, NULL_DRAWS=10):
         return shift(
-            labelled, names, np.arange(60), ("consol_proxy", "range_z"), {"bars": others, "left_out": others[:40]}
+            labelled, names, Overlap.none(60), ("consol_proxy", "range_z"), {"bars": others, "left_out": others[:40]}
         )
 
 

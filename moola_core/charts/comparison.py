@@ -35,7 +35,7 @@ def forest(verdicts: Sequence[Verdict], appearance: str = "light") -> go.Figure:
                     marker={"size": 11, "color": colour},
                     customdata=[(row.low, row.high, row.p_helps, row.p_hurts) for row in rows],
                     hovertemplate="%{y}: %{x:+.3f} (%{customdata[0]:+.3f} to %{customdata[1]:+.3f})<br>"
-                    "helps with %{customdata[2]:.3f}, hurts with %{customdata[3]:.3f}<extra></extra>",
+                    "P(helps) %{customdata[2]:.3f}, P(hurts) %{customdata[3]:.3f}<extra></extra>",
                 )
             )
     chart.update_yaxes(

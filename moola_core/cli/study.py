@@ -260,11 +260,12 @@ def _text(comparison: dict[str, Any]) -> str:
         for arm in comparison["arms"]
     ]
     lines = [options.table([("arm", *names), *rows]), "", comparison["sentence"]]
+    deciding = next((v["metric"] for v in comparison["verdicts"] if v.get("decides")), "f1_macro")
     for v in comparison["verdicts"]:
-        if v["metric"] == "f1_macro":
-            corrected = "" if v.get("corrected_p") is None else f", corrected resampled t-test p {v['corrected_p']:.3f}"
+        if v["metric"] == deciding:
+            within = "" if v.get("p_within") is None else f", within ±{v['margin']:g} {v['p_within']:.3f}"
             lines.append(
-                f"  {v['arm']} against {v['against']}: {v['verdict']}, {v['delta']:+.3f} [{v['low']:+.3f}, {v['high']:+.3f}], "
-                f"p helps {v['p_helps']:.3f}, p hurts {v['p_hurts']:.3f}{corrected}"
+                f"  {v['arm']} against {v['against']}: {v['verdict']}, {METRICS[deciding].title} {v['delta']:+.3f} "
+                f"[{v['low']:+.3f}, {v['high']:+.3f}], P(helps) {v['p_helps']:.3f}{within}, P(hurts) {v['p_hurts']:.3f}"
             )
     return "\n".join(lines)

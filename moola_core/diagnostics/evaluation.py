@@ -14,7 +14,8 @@ from moola_core.metrics import METRICS, Predictions, measure
 from moola_core.metrics.classification import confusion, majority
 from moola_core.metrics.pointers import PARTS, TOLERANCES_BARS
 from moola_core.metrics.probability import BRIER_CONVENTION
-from moola_core.runs.folds import groups_of
+from moola_core.overlap import Overlap
+from moola_core.runs.folds import shared_bars
 from moola_core.runs.predictions import TRUE_SPAN, PredictionTable
 from moola_core.runs.store import Run
 
@@ -23,7 +24,7 @@ def evaluate(
     predictions: pd.DataFrame,
     window_bars: int,
     sigma_ratios: Mapping[int, float] | None = None,
-    group: claims.Groups = None,
+    shared: Overlap | None = None,
 ) -> Evaluation:
     """Evaluate a table of out-of-fold predictions.
 
@@ -35,8 +36,8 @@ def evaluate(
         Window length, for errors as fractions of the window.
     sigma_ratios : mapping of int to float, optional
         Mean σ pointer / σ class of each repeat's fits.
-    group : mapping of str to int, optional
-        By window, which windows share bars, for the intervals.
+    shared : Overlap, optional
+        Which windows share bars, for the intervals.
 
     Returns
     -------
@@ -59,7 +60,7 @@ def evaluate(
         fold_shares=_fold_shares(table),
         pointer_baseline=_constant_pointer(first.frame),
         brier_convention=BRIER_CONVENTION,
-        **_supported(table, group),
+        **_supported(table, shared),
     )
 
 
@@ -67,18 +68,18 @@ def evaluate_run(run: Run) -> Evaluation:
     """Evaluate a run's predictions, finished or as far as it has come."""
     counts = run.record.counts
     ratios = {int(repeat): ratio for repeat, ratio in (counts.get("sigma_ratios") or {}).items()}
-    return evaluate(run.predictions, int(counts["window_bars"]), ratios, groups_of(run))
+    return evaluate(run.predictions, int(counts["window_bars"]), ratios, shared_bars(run))
 
 
-def _supported(table: PredictionTable, groups: claims.Groups) -> dict[str, Any]:
+def _supported(table: PredictionTable, known: Overlap | None) -> dict[str, Any]:
     """The intervals of what the predictions beat."""
     grid, supported = table.grid(), dict[str, Any]()
-    group = grid.group(groups)
+    shared = grid.shared(known)
     if table.frame["predicted"].notna().all() and len(table.classes) > 1:
-        supported["auroc_within_folds"] = claims.beats_chance(grid, group)
-        supported["over_majority"] = claims.beats_majority(grid, group)
+        supported["auroc_within_folds"] = claims.beats_chance(grid, shared)
+        supported["over_majority"] = claims.beats_majority(grid, shared)
     if "start_pred" in table.frame:
-        supported["pointer_gains"] = claims.beats_constant(grid, group)
+        supported["pointer_gains"] = claims.beats_constant(grid, shared)
     return supported
 
 

@@ -38,6 +38,9 @@ class Predictions:
         Window length, for errors as fractions of the window.
     answered : ndarray of int, shape (..., n), or None
         Predicted class numbers where they are not those of the largest probability.
+    fold : ndarray of int, shape (..., n), or None
+        Which model predicted each window. Scores of different models have no common scale: only windows of one fold are ranked
+        against each other.
     """
 
     classes: tuple[str, ...]
@@ -47,6 +50,7 @@ class Predictions:
     true_span: np.ndarray | None = None
     window_bars: int = 1
     answered: np.ndarray | None = None
+    fold: np.ndarray | None = None
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -83,7 +87,7 @@ class Predictions:
         """The predictions at `index` of the first leading dimension."""
         own = {
             name: None if part is None else part[index]
-            for name in ("probabilities", "span", "true_span", "answered")
+            for name in ("probabilities", "span", "true_span", "answered", "fold")
             for part in [getattr(self, name)]
         }
         return Predictions(self.classes, self.target[index], window_bars=self.window_bars, **own)
@@ -141,6 +145,10 @@ class Metric:
         The researcher's target: above `low`, below `high`, or between them.
     statistics, value, score : callable, optional
         The formula, as above.
+    influence : callable, optional
+        Of predictions without leading dimensions, what each window adds to a `score`: values of shape (n,) whose mean is the score and
+        whose spread over windows is that of the score; nan for a window that does not count. Needed where a score is compared. For
+        statistics it follows from the formula.
 
     Raises
     ------
@@ -167,6 +175,7 @@ class Metric:
     statistics: Statistics | None = None
     value: Value | None = None
     score: Score | None = None
+    influence: Statistics | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -194,6 +203,8 @@ class Metric:
                 "formula", "is missing or given twice.", "Give statistics and value, or score; none for task 'fit'."
             )
 
+        if self.compared and self.score and not self.influence:
+            self._refuse("influence", "is missing.", "Give what each window adds, or do not compare it.")
         if self.by_class and set(self.shown) - {"scores"}:
             self._refuse("shown", "may only be 'scores', for there is a value per class.", "Leave the others out.")
 
@@ -221,6 +232,7 @@ class Metric:
         return self.short or self.title
 
 
+STEP = 1e-5  # of the numerical derivative, as a share of a sum; its error is of the order of its square
 METRICS: Registry[Metric] = Registry("metric", "moola.metrics")
 
 
@@ -343,6 +355,35 @@ def _sums(columns: list[np.ndarray], weight: np.ndarray) -> list[np.ndarray]:
     table = np.concatenate([part.astype(float) for part in columns], axis=-1)
     total = weight @ table if table.ndim == 2 else (weight[..., None, :] @ table)[..., 0, :]
     return np.split(total, np.cumsum([part.shape[-1] for part in columns])[:-1], axis=-1)
+
+
+def influence(predictions: Predictions, name: str) -> np.ndarray:
+    """What each window adds to a metric.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Without leading dimensions.
+    name : str
+        A metric of statistics, or one that gives its influence.
+
+    Returns
+    -------
+    ndarray of float, shape (n,) or (n, C)
+        Values whose mean is the metric and whose spread over windows is that of the metric (Hampel 1974): with θ = g(S), S the sum of the
+        windows' statistics s, they are θ + g'(S) · (n s − S).
+    """
+    metric = METRICS[name]
+    if metric.influence is not None:
+        return metric.influence(predictions)
+    assert metric.statistics is not None and metric.value is not None, f"{name} gives no influence"
+    each = metric.statistics(predictions).astype(float)
+    total, n = each.sum(0), len(each)
+    step = STEP * np.maximum(np.abs(total), 1.0) * np.eye(len(total))
+    value = metric.value(total, predictions)
+    slope = metric.value(total + step, predictions) - metric.value(total - step, predictions)
+    slope = (slope.T / (2 * np.diag(step))).T
+    return value + (n * each - total) @ slope
 
 
 def ratio(part: np.ndarray, whole: np.ndarray, empty: float = 0.0) -> np.ndarray:

@@ -95,6 +95,7 @@ MEMBERS = (
     Metric(
         name="brier",
         shown=("scores",),
+        compared=True,
         title="Brier score",
         better="lower",
         task="class",
@@ -105,6 +106,7 @@ MEMBERS = (
     Metric(
         name="log_loss",
         shown=(),
+        compared=True,
         title="Log loss",
         better="lower",
         task="class",

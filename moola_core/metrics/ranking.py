@@ -89,6 +89,72 @@ def _over_classes(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarr
     return mean
 
 
+def placements(target: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """What each window adds to the AUROC of its fold.
+
+    Parameters
+    ----------
+    target : ndarray of int, shape (n,)
+        True class numbers.
+    probabilities : ndarray of float, shape (n, C)
+        Predicted probabilities.
+    fold : ndarray of int, shape (n,)
+        Which model predicted each window.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        Values whose mean over a fold is the AUROC among its windows, each class against the rest, mean of these; nan where a fold
+        holds one class alone. They are the placements of DeLong, DeLong and Clarke-Pearson (1988), so that their spread over windows is
+        that of the AUROC.
+    """
+    values = np.full(len(target), np.nan)
+    for number in np.unique(fold):
+        rows = np.flatnonzero(fold == number)
+        each = (_placed(probabilities[rows, c], target[rows] == c) for c in range(probabilities.shape[1]))
+        known = [one for one in each if one is not None]
+        if known:
+            values[rows] = np.mean(known, axis=0)
+    return values
+
+
+def _placed(score: np.ndarray, inside: np.ndarray) -> np.ndarray | None:
+    """AUROC + (placement − AUROC) · n / n of its class, for each of n windows; None where a class is missing."""
+    m, k = int(inside.sum()), int((~inside).sum())
+    if not (m and k):
+        return None
+    score = np.round(score, 10)  # columns that differ by rounding alone are tied
+    placed = np.where(inside, _below(score, score[~inside]), 1 - _below(score, score[inside]))
+    area = placed[inside].mean()
+    return area + (placed - area) * np.where(inside, (m + k) / m, (m + k) / k)
+
+
+def _below(score: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Share of the others below each score, ties counting half."""
+    others = np.sort(others)
+    return (np.searchsorted(others, score, "left") + np.searchsorted(others, score, "right")) / (2 * len(others))
+
+
+def _influence(p: Predictions) -> np.ndarray:
+    assert p.probabilities is not None
+    fold = np.zeros(p.target.shape, int) if p.fold is None else p.fold
+    return placements(p.target, p.probabilities, fold)
+
+
+def _within_folds(score: Callable[[Predictions, np.ndarray], np.ndarray]):
+    """The mean of a score over the folds that allow it, by their windows' weight; over all windows where no folds are known."""
+
+    def mean(p: Predictions, weight: np.ndarray) -> np.ndarray:
+        if p.fold is None:
+            return score(p, weight)
+        inside = [weight * (p.fold == fold) for fold in np.unique(p.fold)]
+        values, size = np.stack([score(p, own) for own in inside]), np.stack([own.sum(-1) for own in inside])
+        size = np.where(np.isfinite(values), np.broadcast_to(size, values.shape), 0.0)
+        return ratio((np.nan_to_num(values) * size).sum(0), size.sum(0), np.nan)
+
+    return mean
+
+
 MEMBERS = (
     Metric(
         name="auroc",
@@ -96,9 +162,11 @@ MEMBERS = (
         title="AUROC",
         better="higher",
         task="class",
-        score=_over_classes(area_under_roc),
+        compared=True,
+        score=_within_folds(_over_classes(area_under_roc)),
+        influence=_influence,
         description=(
-            "Area under the ROC curve, pooled over folds; for three classes and more the unweighted mean of each class against the rest "
+            "Area under the ROC curve among the windows of a fold, mean over folds, since models of different folds have no common scale; for three classes and more the unweighted mean of each class against the rest "
             "(scikit-learn's roc_auc_score with multi_class='ovr')."
         ),
     ),

@@ -93,7 +93,7 @@ def around_weights(bars: Tensor) -> Tensor:
 
 def log_priors(pointer: Tensor) -> tuple[Tensor, Tensor]:
     """Logarithms of the priors of length [512] and place [64] that training pointers (center, length) [n, 2] give; nan is left out."""
-    known = pointer[~torch.isnan(pointer).any(1)].double()
+    known = pointer[~torch.isnan(pointer).any(1)].double().cpu()
     length_at = (torch.arange(LENGTH_BINS).double() + 0.5) / LENGTH_BINS
     place_at = (torch.arange(PLACE_BINS).double() + 0.5) / PLACE_BINS
     if not len(known):

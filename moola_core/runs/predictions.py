@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from moola_core.metrics import Predictions
+from moola_core.overlap import Overlap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +125,7 @@ class PredictionTable:
             rows[TRUE_SPAN].to_numpy(float) if pointer else None,
             self.window_bars,
             self.number(rows["predicted"].to_numpy()) if self.has_class and "predicted" in rows else None,
+            rows["fold"].to_numpy(int) if "fold" in rows else None,
         )
 
     def grid(self, window_id: Sequence[str] | None = None) -> Grid:
@@ -208,9 +210,9 @@ class Grid:
             self._stacked(TRUE_SPAN) if pointer else None,
             table.window_bars,
             table.number(self.words("predicted")) if answered else None,
+            self.fold,
         )
 
-    def group(self, groups: Mapping[str, int] | None) -> np.ndarray:
-        """The group of each window, shape (n,); each window is a group of its own where that of any is not known."""
-        numbers = [groups.get(name) for name in self.windows] if groups else [None]
-        return np.array(range(len(self.windows)) if None in numbers else numbers, int)
+    def shared(self, known: Overlap | None) -> Overlap:
+        """Which of the windows share bars; none where that is not known of all of them."""
+        return Overlap.none(len(self.windows)) if known is None else known.of(self.windows)

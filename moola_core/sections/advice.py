@@ -81,7 +81,7 @@ def after_comparison(record: Record, comparison: Comparison | None) -> Advice:
             "Ask the doctor",
             "doctor",
         )
-    rows = [row for _, row in comparison_text.in_order(comparison, "f1_macro")]
+    rows = [row for _, row in comparison_text.in_order(comparison, comparison.deciding)]
     networks = {arm.name for arm in comparison_text.networks(comparison)}
     rows = [row for row in rows if row.arm in networks]
     helping = sorted((row for row in rows if row.verdict == "helps"), key=lambda row: -row.delta)

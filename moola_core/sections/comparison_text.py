@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Interval, LabelCurve, Verdict
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED
+from moola_core.metrics import METRICS
 from moola_core.sections.formatting import interval
 from moola_core.sections.headlines import Headline
 
@@ -22,11 +23,12 @@ def networks(comparison: Comparison) -> list[ArmFacts]:
 
 def beaten(comparison: Comparison) -> Headline:
     """Whether the best simple model beats the best network, by the verdict between the two."""
-    scores = {arm.name: arm.metrics.get("f1_macro") for arm in comparison.arms}
+    metric = METRICS[comparison.deciding]
+    scores = {arm.name: arm.metrics.get(metric.name) for arm in comparison.arms}
     best = comparison.beaten_by[0]
     rival = max((arm.name for arm in networks(comparison)), key=lambda name: scores[name] or 0.0)
-    row = next((v for v in comparison.verdicts if (v.arm, v.against, v.metric) == (best, rival, "f1_macro")), None)
-    rest = f"Macro F1: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
+    row = next((v for v in comparison.verdicts if (v.arm, v.against, v.metric) == (best, rival, metric.name)), None)
+    rest = f"{metric.title}: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
     if row is None:
         return Headline("A simple model is ahead of every network.", f"{rest} Whether it beats them was not judged.")
     rest = f"{rest} Difference {interval(Interval(row.delta, row.low, row.high), '+.3f')}."
@@ -38,7 +40,7 @@ def beaten(comparison: Comparison) -> Headline:
 
 
 def answer(comparison: Comparison) -> str:
-    """The stored answer in words, less what it says of simple models, which `beaten` judges."""
+    """The stored answer in words, less what older ones say of simple models, which `beaten` judges."""
     first, _, rest = comparison.sentence.partition("\n")
     return rest if comparison.beaten_by and first.startswith("A simple model ") else comparison.sentence
 
@@ -76,18 +78,27 @@ def drawn(comparison: Comparison) -> str:
     """How to read the forest."""
     return (
         f'Difference from "{comparison.against}", over {comparison.common} windows and {comparison.repeats} repeats. Grey: too small to matter. '
-        "Intervals allow for several arms (Holm); simple models are corrected separately."
+        "Intervals allow for several arms (Holm); simple models are corrected separately. They are about new windows like these, and models "
+        "fitted to them with new folds, seeds and pre-trainings."
     )
 
 
 def undecided(rows: Sequence[Verdict]) -> str:
-    """The smallest difference that the design finds, and what the corrected t-test is; empty where everything is decided."""
+    """The smallest difference that the design finds, and how alike it could show arms to be; empty where everything is decided."""
     if not any(row.verdict == "undecided" for row in rows):
         return ""
-    least = max(row.resolvable for row in rows)
+    text = f"Smallest difference found with 80% power: {max(row.resolvable for row in rows):.2f}."
+    widths = [row.equivalence for row in rows if row.equivalence is not None]
+    if widths and max(widths) > rows[0].margin:
+        text += f" That two arms are equivalent could be shown within ±{max(widths):.2f} at best, not within ±{rows[0].margin:g}."
+    return text
+
+
+def pretraining(rows: Sequence[Verdict]) -> str:
+    """How much of the uncertainty is due to the seeds of pre-training; empty where there was one pre-training."""
+    share = max((row.pretraining_share for row in rows), default=0.0)
     return (
-        f"Smallest difference found with 80% power: {least:.2f}. The corrected resampled t-test (Nadeau and Bengio) "
-        "misses most real differences."
+        f"Up to {share:.0%} of the variance of a difference is due to which pre-training it was." if share > 0 else ""
     )
 
 

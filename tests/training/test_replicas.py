@@ -30,7 +30,7 @@ def same_draws(device):
 
 
 def folds_of(inputs, spec):
-    return make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    return make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
 
 
 def some_inputs(n=30):

@@ -41,7 +41,7 @@ def start_of(inputs) -> Pretrained:
 
 def fit(inputs, **changes):
     spec, events = spec_of(**changes), []
-    fold = make_folds(inputs.label, inputs.places, spec.training, spec.faults)[0]
+    fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
     return fit_replicate(spec, inputs, fold, events.append, CPU, start_of(inputs)), events
 
 
@@ -88,7 +88,7 @@ def test_gradual_changes_exactly_what_each_phase_names(inputs):
 
 
 def test_a_frozen_encoder_is_deterministic_and_the_fault_makes_it_noisy(inputs):
-    fold = make_folds(inputs.label, inputs.places, spec_of().training, spec_of().faults)[0]
+    fold = make_folds(inputs.label, inputs.shared, spec_of().training, spec_of().faults)[0]
     x = torch.from_numpy(inputs.x[:4])
     for noisy in (False, True):
         loop = Loop(spec_of(schedule="frozen", frozen_dropout=noisy), inputs, fold, CPU, start_of(inputs))
@@ -117,7 +117,7 @@ def test_l2_sp_holds_the_encoder_near_its_start(inputs):
 
 def test_l2_sp_adds_the_gradient_of_its_penalty(inputs):
     spec = spec_of(schedule="full", l2_sp=0.3)
-    fold = make_folds(inputs.label, inputs.places, spec.training, spec.faults)[0]
+    fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
     loop = Loop(spec, inputs, fold, CPU, start_of(inputs))
     loop.begin_epoch(1)
     weights = list(loop.model.encoder.parameters())

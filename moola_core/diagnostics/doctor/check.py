@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -109,3 +109,9 @@ def diagnostic_spec(case: Case, name: str) -> dict[str, Any] | None:
     if case.planned or case.kind not in ("finetune", "pretrain") or not case.about:
         return None
     return Diagnose.model_validate({"name": name, "run": case.about}).model_dump(mode="json")
+
+
+def deciding_rows(verdicts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The verdicts, as a study gives them, of the metric that decides; of macro F1 where none is marked."""
+    deciding = [row for row in verdicts if row.get("decides")]
+    return deciding or [row for row in verdicts if row["metric"] == "f1_macro"]

@@ -11,7 +11,7 @@ from moola_core.diagnostics import claims
 from moola_core.diagnostics.doctor.reading import Seen, of_folds, of_spec, of_windows
 from moola_core.diagnostics.doctor.reference import reference_facts
 from moola_core.errors import RunError
-from moola_core.runs.folds import groups_of
+from moola_core.runs.folds import shared_bars
 from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
@@ -57,7 +57,7 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
         facts |= _choice(events, task)
     if spec.model.tasks != "class":
         grid = PredictionTable(run.predictions).grid()
-        gains = claims.beats_constant(grid, grid.group(groups_of(run))) or {}
+        gains = claims.beats_constant(grid, grid.shared(shared_bars(run))) or {}
         facts["pointer_gains"] = {name: vars(gain) for name, gain in gains.items()} or None
     if spec.model.tasks != "pointers":
         facts |= _answers(run) | reference_facts(run.predictions, run.folds, seen)

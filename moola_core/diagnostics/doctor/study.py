@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, register
+from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, deciding_rows, register
 from moola_core.diagnostics.results import Finding
+from moola_core.metrics import title
 from moola_core.specs import Study
 
 SAME = ("layers", "hidden", "epochs", "patience", "trainable_parameters")
@@ -85,7 +86,7 @@ class SimpleArm(Check):
 
     def judge(self, case: Case) -> Finding | None:
         simple = set(case["reference_arms"])
-        rows = [row for row in case["verdicts"] if row["metric"] == "f1_macro" and row["arm"] in simple]
+        rows = [row for row in deciding_rows(case["verdicts"]) if row["arm"] in simple]
         # The best simple model is set against the best network, unless that is the arm that all are set against.
         pairs = [row for row in rows if row["against"] != rows[0]["against"]] or rows
         if not pairs:
@@ -95,7 +96,7 @@ class SimpleArm(Check):
             return None
         return self.finding(
             ERROR if best["verdict"] == "helps" else INFO,
-            f"{best['arm']} against {best['against']}: macro F1 {best['delta']:+.3f}, 95% from {best['low']:+.3f} to {best['high']:+.3f}.",
+            f"{best['arm']} against {best['against']}: {title(best['metric'])} {best['delta']:+.3f}, 95% from {best['low']:+.3f} to {best['high']:+.3f}.",
             {name: best[name] for name in ("arm", "against", "delta", "low", "high", "p_helps")},
             "What a simple model reaches on the same folds is what the features give without a network. Use it until the difference is clear.",
             title=TITLE.get(best["verdict"], "A simple model may be as good"),

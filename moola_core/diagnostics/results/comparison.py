@@ -11,11 +11,13 @@ class Verdict:
     """Arm `arm` less arm `against` in one metric.
 
     delta: mean over repeats of the difference, pooled out of fold; low, high: its interval at confidence `level` (Holm over the arms of
-    this metric); verdict: helps, hurts, equivalent or undecided; p_helps, p_hurts: share of the draws on either side of no
-    difference; p: two-sided, as drawn, p_holm: over the arms; corrected_p, corrected_low, corrected_high: Nadeau and Bengio's corrected t over folds;
-    resolvable: the smallest true difference that this design finds with 80% power; labels_needed, repeats_needed: sample
-    size needed to decide the difference as it stands, in windows or repeats (None: not by these alone, or decided);
-    better: higher or lower.
+    this metric); verdict: helps, hurts, equivalent or undecided; p_helps, p_within, p_hurts: the probabilities that the true difference is
+    better by more than the margin, within it, and worse by more (results of before there was p_within: on either side of no difference);
+    p: two-sided, p_holm: over the arms; resolvable: the smallest true difference that this design finds with 80% power; equivalence: the
+    smallest margin within which a measured difference of 0 would show the arms to be alike; labels_needed, repeats_needed: size in all,
+    windows or repeats, with which a true difference of this size is found with 80% power (None: not by these alone, or decided);
+    pretraining_share: the share of the squared error that the seeds of pre-training have; decides: whether this metric decides, or
+    describes; better: higher or lower.
     """
 
     arm: str
@@ -31,13 +33,14 @@ class Verdict:
     p_hurts: float
     p: float
     p_holm: float
-    corrected_p: float | None
-    corrected_low: float | None
-    corrected_high: float | None
     resolvable: float
     margin: float
     labels_needed: int | None
     repeats_needed: int | None
+    p_within: float | None = None
+    equivalence: float | None = None
+    pretraining_share: float = 0.0
+    decides: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Comparison:
     """Arms on the same folds, each compared with `against`.
 
     verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
-    arm, the largest first; sentence: the answer in words; beaten_by: simple models whose macro F1 is above every network's; label_curve: where the arms
+    arm, the largest first; sentence: the answer in words; beaten_by: simple models that are ahead of every network in the deciding metric; label_curve: where the arms
     differ in the share of labels alone.
     """
 
@@ -111,3 +114,8 @@ class Comparison:
     beaten_by: tuple[str, ...]
     no_verdict: str
     label_curve: LabelCurve | None
+
+    @property
+    def deciding(self) -> str:
+        """The metric that decides; macro F1 in results of before one did."""
+        return next((row.metric for row in self.verdicts if row.decides), "f1_macro")

@@ -22,17 +22,17 @@ from moola_core.launch.worker.pretrain import load_material
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import Pretrained
+from moola_core.overlap import Overlap
 from moola_core.runs import codec
 from moola_core.runs.checkpoints import resolve, settings_of
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
-from moola_core.training.folds import Places, make_folds, overlap_groups
+from moola_core.training.folds import make_folds
 from moola_core.training.inputs import Inputs
 from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, linspace_subset
 
 KINDS = ("finetune", "pretrain", "study", "compare")
 MOST_OTHERS = 600
-FOLDS = 5
 
 
 def store(run: Run) -> None:
@@ -94,7 +94,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     material, inputs, _, _ = load_inputs(spec, root / "cache")
     start, problem = _start(spec, inputs, root)
     seen = _seen(spec, material, inputs, start, root)
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
     facts |= reading.of_folds(fold_columns(folds, inputs), seen)
     facts |= problem
@@ -190,9 +190,8 @@ def _domain(labelled: Windows, columns: tuple[str, ...], windows: BarWindows, fi
     if len(first) < LEAST or len(labelled) < LEAST:
         return {}
     x = window_matrix(labelled, Features(columns=columns))
-    series, place = bar_spans(labelled)
-    group = overlap_groups(Places(series, place, labelled.bars), FOLDS)
-    auc, null_high, drivers = domain_auroc(x, group, columns, windows.raw(first).cpu().numpy())
+    shared = Overlap(*bar_spans(labelled), labelled.bars)
+    auc, null_high, drivers = domain_auroc(x, shared, columns, windows.raw(first).cpu().numpy())
     return {
         "domain_auc": auc.value,
         "domain_auc_low": auc.low,

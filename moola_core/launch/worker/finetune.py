@@ -40,7 +40,7 @@ def work(run: Run, listen: Listen | None) -> None:
     material, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
     hashes |= {"checkpoint": _hash(Path(start.source))} if start else {}
     check_unchanged(run, hashes)
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}

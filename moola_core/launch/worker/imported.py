@@ -15,9 +15,10 @@ from moola_core.launch.worker.labelled import Labelled, load_labelled
 from moola_core.market.checks import SHOWN
 from moola_core.market.readers import read_table
 from moola_core.market.windows import bar_spans
+from moola_core.overlap import Overlap
+from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run, Store, utcnow_iso
 from moola_core.specs import Finetune
-from moola_core.training.folds import Places, overlap_groups
 
 NEEDS_WEIGHTS = "Attribution, transfer and predicting need the weights, which an imported run has not."
 TOLERANCE = 1e-3
@@ -34,7 +35,7 @@ def import_predictions(store: Store, path: str | Path, spec: Finetune, name: str
     material = load_labelled(spec.data, spec.features)
     table, notes = _checked(read_table(Path(path)), material, str(path))
     folds = int(table["fold"].nunique())
-    fold_columns = _fold_columns(table, material, folds)
+    fold_columns = _fold_columns(table, material)
     counts = {
         "windows": len(material.kept),
         "left_out": len(material.every) - len(material.kept),
@@ -185,16 +186,15 @@ def _refuse(wrong: Any, table: pd.DataFrame, what: str, where: str) -> None:
         )
 
 
-def _fold_columns(table: pd.DataFrame, material: Labelled, folds: int) -> dict[str, Any]:
+def _fold_columns(table: pd.DataFrame, material: Labelled) -> dict[str, Any]:
     """Only who was tested where is known of an imported run."""
     kept = material.kept
-    series, first = bar_spans(kept)
-    group = overlap_groups(Places(series, first, kept.bars), folds)
-    number = dict(zip(kept.window_id.astype(str), group.tolist(), strict=True))
+    place = {name: i for i, name in enumerate(kept.window_id.astype(str))}
+    rows = np.array([place[name] for name in table["window_id"]], int)
     return {
         "repeat": table["repeat"].to_numpy(int),
         "fold": table["fold"].to_numpy(int),
         "window_id": table["window_id"].to_numpy(),
         "role": np.full(len(table), "test"),
-        "group": np.array([number[name] for name in table["window_id"]]),
+        **place_columns(Overlap(*bar_spans(kept), kept.bars), rows),
     }

@@ -18,9 +18,10 @@ from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import Pretrained, load_pretrained, put_weights
 from moola_core.models.encoders import make_encoder
 from moola_core.runs.checkpoints import resolve
+from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Features, Finetune
-from moola_core.training.folds import Fold, overlap_groups
+from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs
 from moola_core.training.planting import plant
 
@@ -105,7 +106,7 @@ def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Input
 
 
 def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]:
-    """The columns of folds.parquet; group: windows that share bars, for comparisons."""
+    """The columns of folds.parquet; series, first and window_bars: which windows share bars."""
     rows = [
         (fold.repeat, fold.fold, i, role)
         for fold in folds
@@ -113,11 +114,10 @@ def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]
         for i in getattr(fold, role)
     ]
     repeat, number, index, role = (np.array(column) for column in zip(*rows, strict=True))
-    group = overlap_groups(inputs.places, len({fold.fold for fold in folds}))
     return {
         "repeat": repeat,
         "fold": number,
         "window_id": inputs.window_id[index].astype(str),
         "role": role,
-        "group": group[index],
+        **place_columns(inputs.shared, index),
     }
