@@ -419,7 +419,12 @@ def make_comparison() -> Comparison:
             name,
             f"20260101-000000-000-000{i}",
             "logistic" if "logistic" in name else "network",
-            {"f1_macro": value, "recall": {"consolidation": value, "retracement": value}, "center_mae_bars": 16.0},
+            {
+                "f1_macro": value,
+                "auroc": value,
+                "recall": {"consolidation": value, "retracement": value},
+                "center_mae_bars": 16.0,
+            },
             (value - 0.01, value + 0.01),
             9_000 + i,
             12.0,
@@ -433,10 +438,15 @@ def make_comparison() -> Comparison:
     words = {"frozen": "hurts", "gradual": "undecided", "full": "helps", "logistic on aggregates": "helps"}
     verdicts = tuple(
         make_verdict(name, metric, better, word, scores[name] - 0.52)
-        for metric, better in (("f1_macro", "higher"), ("ece", "lower"), ("recall consolidation", "higher"))
+        for metric, better in (
+            ("auroc", "higher"),
+            ("f1_macro", "higher"),
+            ("ece", "lower"),
+            ("recall consolidation", "higher"),
+        )
         for name, word in words.items()
     )
-    pair = make_verdict("logistic on aggregates", "f1_macro", "higher", "helps", 0.09)
+    pair = make_verdict("logistic on aggregates", "auroc", "higher", "helps", 0.09)
     verdicts += (replace(pair, against="full", low=0.02, high=0.16, p_helps=0.99, p_hurts=0.01, p=0.01, p_holm=0.01),)
     gains = tuple(Gain(f"demo_{i:04d}", CLASSES[i % 2], 0.5 - i / 20, 1.0) for i in range(20))
     differs = (Difference("transfer.schedule", {name: name for name in list(scores)[:4]}),)
@@ -459,23 +469,26 @@ def make_comparison() -> Comparison:
 
 def make_verdict(arm: str, metric: str, better: str, word: str, delta: float) -> Verdict:
     """A verdict against training from scratch, with an interval of ±0.04; 400 labels would settle an undecided one."""
-    needed = 400 if word == "undecided" else None
-    chances = (0.9, 0.1, 0.04, 0.05)
-    corrected = (0.2, -0.1, 0.3)
     return Verdict(
-        arm,
-        "from scratch",
-        metric,
-        better,
-        delta,
-        delta - 0.04,
-        delta + 0.04,
-        0.95,
-        word,
-        *chances,
-        *corrected,
-        0.11,
-        0.02,
-        needed,
-        None,
+        arm=arm,
+        against="from scratch",
+        metric=metric,
+        better=better,
+        delta=delta,
+        low=delta - 0.04,
+        high=delta + 0.04,
+        level=0.95,
+        verdict=word,
+        p_helps=0.9,
+        p_hurts=0.03,
+        p=0.04,
+        p_holm=0.05,
+        resolvable=0.11,
+        margin=0.02,
+        labels_needed=400 if word == "undecided" else None,
+        repeats_needed=None,
+        p_within=0.07,
+        equivalence=0.04,
+        pretraining_share=0.2,
+        decides=metric == "auroc",
     )

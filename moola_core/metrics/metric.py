@@ -147,8 +147,8 @@ class Metric:
         The formula, as above.
     influence : callable, optional
         Of predictions without leading dimensions, what each window adds to a `score`: values of shape (n,) whose mean is the score and
-        whose spread over windows is that of the score; nan for a window that does not count. Needed where a score is compared. For
-        statistics it follows from the formula.
+        whose spread over windows is that of the score; nan for a window that does not count. For statistics it follows from the formula;
+        for a score without it, which is measured once for each window, it takes long where there are thousands.
 
     Raises
     ------
@@ -203,8 +203,6 @@ class Metric:
                 "formula", "is missing or given twice.", "Give statistics and value, or score; none for task 'fit'."
             )
 
-        if self.compared and self.score and not self.influence:
-            self._refuse("influence", "is missing.", "Give what each window adds, or do not compare it.")
         if self.by_class and set(self.shown) - {"scores"}:
             self._refuse("shown", "may only be 'scores', for there is a value per class.", "Leave the others out.")
 
@@ -365,7 +363,7 @@ def influence(predictions: Predictions, name: str) -> np.ndarray:
     predictions : Predictions
         Without leading dimensions.
     name : str
-        A metric of statistics, or one that gives its influence.
+        A metric of statistics or of a score.
 
     Returns
     -------
@@ -376,7 +374,8 @@ def influence(predictions: Predictions, name: str) -> np.ndarray:
     metric = METRICS[name]
     if metric.influence is not None:
         return metric.influence(predictions)
-    assert metric.statistics is not None and metric.value is not None, f"{name} gives no influence"
+    if metric.statistics is None or metric.value is None:
+        return _reweighted(metric, predictions)
     each = metric.statistics(predictions).astype(float)
     total, n = each.sum(0), len(each)
     step = STEP * np.maximum(np.abs(total), 1.0) * np.eye(len(total))
@@ -384,6 +383,17 @@ def influence(predictions: Predictions, name: str) -> np.ndarray:
     slope = metric.value(total + step, predictions) - metric.value(total - step, predictions)
     slope = (slope.T / (2 * np.diag(step))).T
     return value + (n * each - total) @ slope
+
+
+def _reweighted(metric: Metric, predictions: Predictions) -> np.ndarray:
+    """The influence on a score by measuring it with a little more weight on each window."""
+    assert metric.score is not None
+    n, rows = len(predictions.target), []
+    value = metric.score(predictions, np.ones((1, n)))[0]
+    for part in np.array_split(np.arange(n), max(1, n // 200)):
+        tilted = metric.score(predictions, 1 + STEP * (n * np.eye(n)[part] - 1))
+        rows.append(value + (tilted - value) / STEP)
+    return np.concatenate(rows)
 
 
 def ratio(part: np.ndarray, whole: np.ndarray, empty: float = 0.0) -> np.ndarray:

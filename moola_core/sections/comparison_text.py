@@ -96,7 +96,7 @@ def undecided(rows: Sequence[Verdict]) -> str:
 
 def pretraining(rows: Sequence[Verdict]) -> str:
     """How much of the uncertainty is due to the seeds of pre-training; empty where there was one pre-training."""
-    share = max((row.pretraining_share for row in rows), default=0.0)
+    share = max((row.pretraining_share or 0.0 for row in rows), default=0.0)
     return (
         f"Up to {share:.0%} of the variance of a difference is due to which pre-training it was." if share > 0 else ""
     )

@@ -20,7 +20,8 @@ from moola_core.diagnostics.comparison import (
     sentence,
 )
 from moola_core.diagnostics.results import ArmFacts
-from moola_core.metrics import METRICS, Predictions, measure
+from moola_core.metrics import METRICS, Predictions, influence, measure
+from moola_core.metrics.metric import _reweighted
 from moola_core.overlap import Overlap
 
 CLASSES = ("a", "b")
@@ -69,6 +70,13 @@ def test_what_windows_add_has_the_metric_as_its_mean_and_its_slope_as_its_spread
             assert value[2].mean() == pytest.approx(plain[0], abs=1e-6)
         if METRICS[metric].statistics is not None and metric != "ece":  # the others have kinks or count pairs
             np.testing.assert_allclose(value[2], plain[0] + (tilted - plain) / step, atol=1e-3, err_msg=name)
+
+
+def test_a_score_that_gives_no_influence_is_measured_with_more_weight_on_each_window():
+    own = arm(0.4, 1).predictions.repeat(0)
+    own = replace(own, fold=None)
+    plain = replace(METRICS["auroc"], influence=None)
+    np.testing.assert_allclose(_reweighted(plain, own), influence(own, "auroc"), atol=1e-3)
 
 
 def test_a_better_arm_helps_a_worse_one_hurts_and_the_same_is_equivalent():

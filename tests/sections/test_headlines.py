@@ -185,9 +185,9 @@ def test_of_runs_at_chance_nothing_good_is_said_more_often_than_chance_has_it(ca
     for seed in range(20):
         frame = predictions(seed, sharpness=4.0, n=60, repeats=1)
         found, grid = evaluate(frame, 105), PredictionTable(frame).grid()
-        group = grid.group(None)
-        excess, gains = _over_repeats(grid, group)
-        report = dataclasses.replace(calibration, auroc=beats_chance(grid, group), excess=excess, gains=gains)
+        shared = grid.shared(None)
+        excess, gains = _over_repeats(grid, shared)
+        report = dataclasses.replace(calibration, auroc=beats_chance(grid, shared), excess=excess, gains=gains)
         said["classes"] += headlines.of_classes(found).outcome == "supported"
         said["majority"] += headlines.of_majority(found).outcome == "supported"
         said["pointers"] += headlines.of_pointers(found).outcome == "supported"

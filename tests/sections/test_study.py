@@ -11,8 +11,8 @@ from moola_core.metrics import METRICS
 from moola_core.reports.export import export
 from moola_core.reports.formats import document, html, markdown
 from moola_core.runs.store import Store
-from moola_core.sections import comparison_text
-from moola_core.sections.blocks import Chart, Command, Table, Text, charts
+from moola_core.sections import comparison, comparison_text
+from moola_core.sections.blocks import Chart, Choice, Command, Table, Text, charts
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import assemble, build, names
 from tests.reports.conftest import HOSTILE, WINDOW, make_chosen
@@ -71,24 +71,22 @@ def test_the_answer_is_the_stored_sentence_with_simple_models_first(study_run):
     assert next(iter(tables(report, "gains"))).title == "logistic on aggregates: gained most"
 
 
-def test_differences_have_intervals_and_the_strict_reading(study_run):
+def test_the_deciding_metric_comes_first_with_intervals_probabilities_and_what_could_be_shown(study_run):
     result = study_run.result("comparison")
-    found = {(row["arm"], row["metric"]): row for row in result["verdicts"] if row["against"] == result["against"]}
-    verdicts, corrected = tables(build(study_run), "differences")
+    rows = {(row["arm"], row["metric"]): row for row in result["verdicts"] if row["against"] == result["against"]}
+    choice = next(block for block in comparison.differences(ReportContext(study_run)) if isinstance(block, Choice))
+    assert [name for name, _ in choice.options][:2] == ["AUROC (decides)", "Macro F1"]
+    (verdicts,) = (block for block in choice.options[0][1] if isinstance(block, Table))
     for row in verdicts.rows:
-        wanted = found[row[0], "f1_macro"]
+        wanted = rows[row[0], "auroc"]
         assert row[1] == wanted["verdict"]
-        assert [cell.value for cell in row[2:5]] == [wanted["delta"], wanted["low"], wanted["high"]]
-    for row in corrected.rows:
-        wanted = found[row[0], "f1_macro"]
-        assert [cell.value for cell in row[2:5]] == [
-            wanted["corrected_p"],
-            wanted["corrected_low"],
-            wanted["corrected_high"],
-        ]
-        agrees = wanted["corrected_p"] < 0.05
-        assert row[5].startswith("agrees") == (agrees and wanted["verdict"] in ("helps", "hurts"))
+        names = ("delta", "low", "high", "p_helps", "p_within", "p_hurts")
+        assert [cell.value for cell in row[2:8]] == [wanted[name] for name in names]
+    assert (
+        "0.11" in verdicts.note and "within ±0.04 at best" in verdicts.note and "20% of the variance" in verdicts.note
+    )
     assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {
+        "Macro F1",
         "Calibration error (ECE)",
         "Recall of consolidation",
     }

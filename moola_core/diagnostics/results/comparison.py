@@ -17,7 +17,7 @@ class Verdict:
     smallest margin within which a measured difference of 0 would show the arms to be alike; labels_needed, repeats_needed: size in all,
     windows or repeats, with which a true difference of this size is found with 80% power (None: not by these alone, or decided);
     pretraining_share: the share of the squared error that the seeds of pre-training have; decides: whether this metric decides, or
-    describes; better: higher or lower.
+    describes (none of the last four in results of earlier versions); better: higher or lower.
     """
 
     arm: str
@@ -39,8 +39,8 @@ class Verdict:
     repeats_needed: int | None
     p_within: float | None = None
     equivalence: float | None = None
-    pretraining_share: float = 0.0
-    decides: bool = False
+    pretraining_share: float | None = None
+    decides: bool | None = None
 
 
 @dataclass(frozen=True)
