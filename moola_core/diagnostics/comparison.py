@@ -46,10 +46,13 @@ class ArmPredictions:
         return windows, repeats
 
 
-def arm_predictions(predictions: pd.DataFrame, shared: Overlap | None, window_id: Sequence[str]) -> ArmPredictions:
-    """A run's predictions of the windows `window_id`, in that order."""
+def arm_predictions(
+    predictions: pd.DataFrame, shared: Overlap | None, window_id: Sequence[str], pretrainings: int = 1
+) -> ArmPredictions:
+    """A run's predictions of the windows `window_id`, in that order; pretrainings: how many its repeats began with in turn."""
     grid = PredictionTable(predictions).grid(window_id)
-    return ArmPredictions(grid.predictions(), grid.shared(shared))
+    pretraining = grid.repeats % pretrainings if pretrainings > 1 else None
+    return ArmPredictions(grid.predictions(), grid.shared(shared), pretraining)
 
 
 def influences(arm: ArmPredictions) -> dict[str, np.ndarray]:

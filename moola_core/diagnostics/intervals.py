@@ -15,7 +15,7 @@ LEVEL, POWER = 0.95, 0.80
 # The variance over windows of cross-validated models is too small: each window is tested by models that the others trained, and trains the
 # models that test the others, so that each pair counts twice, or a little less in a difference of two arms. A part falls with the
 # number of windows. Both were chosen by simulation with models that are fitted anew (docs/methods.md).
-ONE_MODEL, TWO_MODELS = (2.0, 12.0), (1.7, 6.0)
+ONE_MODEL, TWO_MODELS = (2.0, 12.0), (1.9, 8.0)
 MOST = 100  # times as many windows or repeats: beyond that it is no advice
 
 
@@ -157,10 +157,10 @@ def of_stretches(values: np.ndarray, stretches: int = 20) -> Interval | None:
 
 
 def within_folds(target: np.ndarray, p: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Values [R, n] whose mean over a fold is the AUROC among its windows (each class against the rest, the mean of these).
+    """What each window adds to the AUROC among the windows of a fold [R, n], each class against the rest (`metrics.ranking.placements`).
 
-    target [n] class numbers; p [R, n, C]; fold [R, n]. Pairs of windows of different folds are left out: their models differ, and noise
-    alone would score below 0.5 with them. nan where a fold holds windows of one class alone, or p is not known.
+    target [n] class numbers; p [R, n, C]; fold [R, n]. Pairs of windows of different folds are left out of its value: their models differ,
+    and noise alone would score below 0.5 with them. nan where p is not known.
     """
     values = np.full(fold.shape, np.nan)
     for row, probability, place in zip(values, p, fold, strict=True):

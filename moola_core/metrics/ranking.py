@@ -90,7 +90,7 @@ def _over_classes(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarr
 
 
 def placements(target: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """What each window adds to the AUROC of its fold.
+    """What each window adds to the AUROC among the windows of a fold.
 
     Parameters
     ----------
@@ -104,29 +104,27 @@ def placements(target: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) 
     Returns
     -------
     ndarray of float, shape (n,)
-        Values whose mean over a fold is the AUROC among its windows, each class against the rest, mean of these; nan where a fold
-        holds one class alone. They are the placements of DeLong, DeLong and Clarke-Pearson (1988), so that their spread over windows is
-        that of the AUROC.
+        Values whose mean is the AUROC among the windows of a fold, mean over the folds by their windows and over the classes, each
+        against the rest. Around it lie the placements of DeLong, DeLong and Clarke-Pearson (1988) among all windows, so that their spread
+        is that of the AUROC: a fold of a few chains of windows is too small to show it. nan where a class is absent; where no
+        fold holds two classes, as when each window is a fold, all windows are ranked against each other.
     """
-    values = np.full(len(target), np.nan)
-    for number in np.unique(fold):
-        rows = np.flatnonzero(fold == number)
-        each = (_placed(probabilities[rows, c], target[rows] == c) for c in range(probabilities.shape[1]))
-        known = [one for one in each if one is not None]
-        if known:
-            values[rows] = np.mean(known, axis=0)
-    return values
-
-
-def _placed(score: np.ndarray, inside: np.ndarray) -> np.ndarray | None:
-    """AUROC + (placement − AUROC) · n / n of its class, for each of n windows; None where a class is missing."""
-    m, k = int(inside.sum()), int((~inside).sum())
-    if not (m and k):
-        return None
-    score = np.round(score, 10)  # columns that differ by rounding alone are tied
-    placed = np.where(inside, _below(score, score[~inside]), 1 - _below(score, score[inside]))
-    area = placed[inside].mean()
-    return area + (placed - area) * np.where(inside, (m + k) / m, (m + k) / k)
+    values = []
+    for c in range(probabilities.shape[1]):
+        score, inside = np.round(probabilities[:, c], 10), target == c  # scores that differ by rounding alone are tied
+        m, k = int(inside.sum()), int((~inside).sum())
+        if not (m and k):
+            return np.full(len(target), np.nan)
+        placed = np.where(inside, _below(score, score[~inside]), 1 - _below(score, score[inside]))
+        pooled = placed[inside].mean()
+        areas, sizes = [], []
+        for number in np.unique(fold):
+            rows = fold == number
+            areas.append(float(area_under_roc(score[rows], inside[rows], np.ones(int(rows.sum())))))
+            sizes.append(int(rows.sum()) if np.isfinite(areas[-1]) else 0)
+        area = float(np.average(np.nan_to_num(areas), weights=sizes)) if any(sizes) else pooled
+        values.append(area + (placed - pooled) * np.where(inside, (m + k) / m, (m + k) / k))
+    return np.mean(values, axis=0)
 
 
 def _below(score: np.ndarray, others: np.ndarray) -> np.ndarray:

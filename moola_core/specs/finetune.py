@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -68,6 +68,9 @@ class Training(Part):
 class Transfer(Part):
     checkpoint: str = Field(
         "", description="pre-trained encoder: a run's id, or a file; empty starts from random weights"
+    )
+    more_checkpoints: tuple[Annotated[str, Field(pattern=r"^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$")], ...] = Field(
+        (), description="runs of further encoders, pre-trained with other seeds: the repeats start from all in turn"
     )
     schedule: Literal["none", "frozen", "gradual", "full"] = Field(
         "none",

@@ -97,12 +97,10 @@ def test_the_auroc_among_the_windows_of_a_fold_is_scikit_learns_mean_over_folds(
     target, fold = rng.integers(0, 3, 90), np.arange(90)[None] % 5
     p = rng.dirichlet(np.ones(3), 90)[None].round(1)
     values = within_folds(target, p, fold)
-    for k in range(5):
-        rows = fold[0] == k
-        wanted = np.mean([roc_auc_score(target[rows] == c, p[0, rows, c]) for c in range(3)])
-        assert values[0, rows].mean() == pytest.approx(wanted)
+    wanted = [roc_auc_score(target[fold[0] == k] == c, p[0, fold[0] == k, c]) for k in range(5) for c in range(3)]
+    assert values.mean() == pytest.approx(np.mean(wanted))
     two = np.stack([1 - p[:, :, 0], p[:, :, 0]], axis=2)
-    binary = within_folds((target == 0).astype(int), two, np.zeros((1, 90), int))
+    binary = within_folds((target == 0).astype(int), two, fold)
     m, k = (target == 0).sum(), (target != 0).sum()
     score, inside = p[0, :, 0], target == 0
     against = (np.sign(score[inside][:, None] - score[~inside][None]) + 1) / 2
@@ -110,14 +108,18 @@ def test_the_auroc_among_the_windows_of_a_fold_is_scikit_learns_mean_over_folds(
     assert ((binary - binary.mean()) ** 2).sum() / 90**2 == pytest.approx(delong)
 
 
-def test_a_fold_of_one_class_says_nothing_and_constant_or_perfect_answers_are_not_certain():
+def test_folds_of_one_class_are_left_out_and_constant_or_perfect_answers_are_not_certain():
     target = np.array([0, 0, 0, 0, 1, 0, 1, 0])
     fold = np.array([[0, 0, 0, 0, 1, 1, 1, 1]])
     score = np.where(target == 1, 0.9, 0.1)
-    values = within_folds(target, np.stack([1 - score, score], 1)[None], fold)
-    assert np.isnan(values[0, :4]).all() and values[0, 4:] == pytest.approx(1.0)
-    perfect = auroc(values, Overlap.none(8))
-    assert perfect.value == 1.0 and perfect.low < 0.5, "four windows prove nothing"
+    p = np.stack([1 - score, score], 1)[None]
+    perfect = auroc(within_folds(target, p, fold), Overlap.none(8))
+    assert perfect.value == 1.0 and perfect.low < 0.6, "eight windows prove little"
+    score[:4] = 0.95  # worse than the others, but of another model
+    apart = within_folds(target, np.stack([1 - score, score], 1)[None], fold)
+    assert apart.mean() == pytest.approx(1.0)
+    alone = within_folds(target, p, np.arange(8)[None])
+    assert alone.mean() == pytest.approx(1.0), "each window a fold: all are ranked against each other"
     constant = within_folds(np.arange(60) % 2, np.full((1, 60, 2), 0.5), np.arange(60)[None] % 5)
     assert auroc(constant, Overlap.none(60)).low < 0.5 < auroc(constant, Overlap.none(60)).high
 

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 # Predictions made elsewhere are compared with the networks.
 NETWORKS = ("network", "imported")
-SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.engine", "training.processes")
+SAME = (
+    "data.",
+    "preset",
+    "transfer.checkpoint",
+    "transfer.more_checkpoints",
+    "training.device",
+    "training.engine",
+    "training.processes",
+)
 
 
 def work(run: Run, listen: Listen | None) -> None:
@@ -105,7 +113,13 @@ def _predictions(
     runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]
 ) -> dict[str, ArmPredictions]:
     shared = shared_bars(next(iter(runs.values())))
-    return {arm: arm_predictions(table, shared, common) for arm, table in tables.items()}
+    return {arm: arm_predictions(table, shared, common, _pretraining(runs[arm])) for arm, table in tables.items()}
+
+
+def _pretraining(run: Run) -> int:
+    """How many pre-trainings the repeats of the run began with in turn."""
+    transfer = run.spec.transfer
+    return 1 if transfer.schedule == "none" else 1 + len(transfer.more_checkpoints)
 
 
 def _verdicts(

@@ -73,6 +73,12 @@ def encoder_of(spec: Finetune, root: Path) -> Pretrained | None:
     return None if transfer.schedule == "none" else load_pretrained(resolve(transfer.checkpoint, root))
 
 
+def starts_of(run: Run) -> tuple[Pretrained, ...]:
+    """Every encoder that the run's repeats begin with in turn; none from scratch."""
+    first, more = start_of(run), run.spec.transfer.more_checkpoints
+    return () if first is None else (first, *(load_pretrained(resolve(one, run.store_root)) for one in more))
+
+
 def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> None:
     """Raise CheckpointError, with the differences, when fits of the spec that read these features cannot begin with the encoder."""
     start.check_features(features)
