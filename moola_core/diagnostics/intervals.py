@@ -15,7 +15,7 @@ LEVEL, POWER = 0.95, 0.80
 # The variance over windows of cross-validated models is too small: each window is tested by models that the others trained, and trains the
 # models that test the others, so that each pair counts twice, or a little less in a difference of two arms. A part falls with the
 # number of windows. Both were chosen by simulation with models that are fitted anew (docs/methods.md).
-ONE_MODEL, TWO_MODELS = (2.0, 12.0), (1.9, 8.0)
+ONE_MODEL, TWO_MODELS = (2.0, 12.0), (1.9, 4.0)
 MOST = 100  # times as many windows or repeats: beyond that it is no advice
 
 

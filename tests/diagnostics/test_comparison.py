@@ -117,7 +117,7 @@ def test_the_interval_is_students_t_about_the_windows_and_the_repeats():
     found = next(v for v in compare({"b": b, "a": a}, "b") if v.metric == "brier")
     d = np.stack([((one.predictions.probabilities[:, :, 1] - one.target) ** 2) for one in (a, b)])
     d = d[0] - d[1]
-    windows = (1.9 + 8 / 120) * d.mean(0).var(ddof=1) / 120
+    windows = (1.9 + 4 / 120) * d.mean(0).var(ddof=1) / 120
     error = np.sqrt(windows + d.mean(1).var(ddof=1) / 4)
     assert found.delta == pytest.approx(d.mean())
     assert found.high - found.delta == pytest.approx(t.ppf(0.975, 119) * error)

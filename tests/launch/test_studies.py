@@ -91,20 +91,33 @@ def test_every_baseline_predicts_every_window_and_new_ones(store, demo_files, na
     assert ("p_span" in predicted) == (name == "locate_then_classify") == ("p_span" in table)
 
 
-def test_transfer_pretrains_once_for_all_its_arms(store, demo_files):
+def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(store, demo_files):
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     own = {
         "pretrain.training.epochs": 1,
         "pretrain.sampling.stride_bars": 120,
         "pretrain.sampling.exclude_labelled": False,
     }
-    spec = studies.study("transfer", "quick", data, SMALL | own | {"repeats": 1})
+    spec = studies.study("transfer", "quick", data, SMALL | own | {"repeats": 2})
     spec = spec.model_copy(update={"arms": tuple(a for a in spec.arms if a.name in ("from scratch", "frozen", "full"))})
     run = finish(store, spec)
     encoders = store.runs("pretrain")
-    assert len(encoders) == 1 and encoders[0].parent == run.id
-    used = {store.open(r.run_id).spec.transfer.checkpoint for r in store.runs("finetune")}
-    assert used == {"", encoders[0].run_id}
+    seeds = {store.open(r.run_id).spec.training.seed: r.run_id for r in encoders}
+    assert len(seeds) == 2 and {r.parent for r in encoders} == {run.id}, "three at most, and no more than repeats"
+    transfers = [store.open(r.run_id).spec.transfer for r in store.runs("finetune")]
+    used = {(one.checkpoint, *one.more_checkpoints) for one in transfers}
+    assert used == {("",), tuple(seeds[seed] for seed in sorted(seeds))}
+    frozen = next(r for r in store.runs("finetune") if r.name == "transfer: frozen")
+    assert {"checkpoint", "checkpoint1"} <= frozen.data_hashes.keys()
+    weights = [
+        load_weights(store.open(frozen.run_id).replicates()[repeat, 0] / "model.safetensors") for repeat in (0, 1)
+    ]
+    ours = [load_weights(store.open(seeds[seed]).folder / "checkpoints" / "best.safetensors") for seed in sorted(seeds)]
+    name = next(name for name in ours[0] if name.endswith("weight_hh_l0"))
+    for fit, encoder in zip(weights, ours, strict=True):
+        assert any(torch.equal(encoder[name], part) for part in fit.values() if part.shape == encoder[name].shape)
+    shares = [row["pretraining_share"] for row in run.result("comparison")["verdicts"]]
+    assert min(shares) >= 0 and max(shares) < 1
     names = {row["name"] for row in run.result("comparison")["differences"]}
     assert {"transfer.schedule", "trainable parameters"} <= names
 
