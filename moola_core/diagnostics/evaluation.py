@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moola_core.diagnostics import claims
+from moola_core.diagnostics import claims, sampling
+from moola_core.diagnostics.intervals import within_folds
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.metrics import METRICS, Predictions, measure
 from moola_core.metrics.classification import confusion, majority
@@ -47,7 +48,7 @@ def evaluate(
     rows = []
     for repeat, own in table.repeats():
         ratio = (sigma_ratios or {}).get(repeat)
-        rows.append(_measure(own.arrays()) | ({"sigma_ratio": ratio} if ratio is not None else {}))
+        rows.append(_measure(own.arrays()) | _within_folds(own) | ({"sigma_ratio": ratio} if ratio is not None else {}))
     first = table.repeat()
     return Evaluation(
         classes=table.classes,
@@ -72,8 +73,9 @@ def evaluate_run(run: Run) -> Evaluation:
 
 def _supported(table: PredictionTable, groups: claims.Groups) -> dict[str, Any]:
     """The intervals of what the predictions beat."""
-    grid, supported = table.grid(), dict[str, Any]()
+    grid = table.grid()
     group = grid.group(groups)
+    supported: dict[str, Any] = {"sampled": sampling.sample(table, group)}
     if table.frame["predicted"].notna().all() and len(table.classes) > 1:
         supported["auroc_within_folds"] = claims.beats_chance(grid, group)
         supported["over_majority"] = claims.beats_majority(grid, group)
@@ -91,6 +93,16 @@ def _measure(predictions: Predictions) -> dict[str, Any]:
         else:
             values[name] = float(value) if np.isfinite(value) else None
     return values
+
+
+def _within_folds(table: PredictionTable) -> dict[str, float]:
+    """The AUROC of one repeat among the windows of a fold: pooled over folds, whose models differ, noise alone scores below 0.5."""
+    if not table.has_class or len(table.classes) < 2:
+        return {}
+    grid = table.grid()
+    values = within_folds(grid.target, grid.probabilities(), grid.fold)
+    known = values[np.isfinite(values)]
+    return {"auroc": float(known.mean())} if len(known) else {}
 
 
 def _spreads(rows: list[dict[str, Any]]) -> dict[str, Any]:

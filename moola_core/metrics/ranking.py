@@ -98,7 +98,7 @@ MEMBERS = (
         task="class",
         score=_over_classes(area_under_roc),
         description=(
-            "Area under the ROC curve, pooled over folds; for three classes and more the unweighted mean of each class against the rest "
+            "Area under the ROC curve; of a run among the windows of a fold, since folds pooled read low; for three classes and more the unweighted mean of each class against the rest "
             "(scikit-learn's roc_auc_score with multi_class='ovr')."
         ),
     ),

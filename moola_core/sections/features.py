@@ -42,7 +42,7 @@ def attribution(context: ReportContext) -> list[Block] | str:
     sure = classes is not None and classes.outcome == SUPPORTED
     blocks: list[Block] = []
     if classes and not sure:
-        blocks.append(Text(f"{classes.text} Read no ranking off it.", warning=True))
+        blocks.append(Text(f"{classes.text} No ranking is read off it.", warning=True))
     blocks.append(
         Text(
             f"Exact grouped Shapley values of the out-of-fold models, {len(attributions.window_id):,} predictions; "
@@ -115,7 +115,7 @@ def _expected(
     if evaluation and EXPECTED_OF in evaluation.value.classes:
         verdict = headlines.of_rank(attributions.ranking, output, EXPECTED, evaluation.value)
         if verdict.headline:
-            yield Text(verdict.rest, verdict.headline)
+            yield verdict.block
     if report is not None:
         ranks = {row.group: row.rank for row in attributions.ranking if row.output == output}
         size = {row.feature: abs(row.r) for row in report.table if row.aggregate == "window"}
@@ -252,7 +252,7 @@ def shift(context: ReportContext) -> list[Block] | str:
 def _domain(result: Result, domain: Domain) -> Iterator[Block]:
     """Whether a classifier tells the labelled windows from the other bars, and by what."""
     verdict = headlines.of_domain(domain)
-    yield Text(verdict.rest, verdict.headline)
+    yield verdict.block
     yield Figures(
         (
             Figure("AUROC", result.number("domain", "auc", form=".2f"), "of a classifier, cross-validated"),

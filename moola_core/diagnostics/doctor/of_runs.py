@@ -68,7 +68,9 @@ def pretrained(run: Run, more: dict[str, Any]) -> dict[str, Any]:
     """Everything that the checks may ask of a pre-training run; more: facts of its windows."""
     learned = run.result("learned")
     facts = of_spec(run.spec) | more
-    facts |= {name: learned.get(name) for name in ("masked_mae", "covered_mae", "trivial", "noise_floor", "measures")}
+    facts |= {
+        name: learned.get(name) for name in ("masked_mae", "covered_mae", "trivial", "noise_floor", "measures", "gain")
+    }
     facts["noise_floor"] = facts["noise_floor"] or None
     return facts | _probe(learned.get("probe"), "pre-trained")
 
@@ -125,7 +127,7 @@ def _answers(run: Run) -> dict[str, Any]:
     facts["fold_largest_share"] = [max(row["shares"]) for row in shares] or None
     repeats = _result(run, "calibration").get("repeats") or []
     if repeats:
-        facts["ece"] = float(np.median([row["errors"][0]["value"] for row in repeats]))
+        facts["ece"] = float(np.mean([row["errors"][0]["value"] for row in repeats]))
         facts["ece_null_95"] = float(np.median([row["errors"][0]["null_95"] for row in repeats]))
         facts["ece_p"] = float(np.median([row["p_value"] for row in repeats]))
         heats = [one["parameter"] for row in repeats for one in row["recalibrated"] if one["method"] == "temperature"]
