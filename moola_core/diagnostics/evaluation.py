@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from moola_core.metrics.probability import BRIER_CONVENTION
 from moola_core.runs.folds import groups_of
 from moola_core.runs.predictions import TRUE_SPAN, PredictionTable
 from moola_core.runs.store import Run
+
+BY_CHANCE = 0.05  # how often a fold may have one class by chance before it is called constant
 
 
 def evaluate(
@@ -141,7 +144,19 @@ def _fold_shares(table: PredictionTable) -> tuple[FoldShare, ...]:
         counts = np.bincount(own.arrays().predicted, minlength=len(table.classes))
         shares = tuple(float(count) for count in counts / len(own.frame))
         rows.append(FoldShare(repeat, fold, len(own.frame), shares, max(shares) == 1.0))
-    return tuple(rows)
+    frequency = np.bincount(table.target, minlength=len(table.classes)) / len(table.frame)
+    kinds: dict[int, set[tuple[float, ...] | None]] = {}
+    for row in rows:
+        kinds.setdefault(row.repeat, set()).add(row.shares if row.constant else None)
+    whole = {repeat for repeat, shares in kinds.items() if len(shares) == 1 and None not in shares}
+    return tuple(
+        replace(row, constant=row.constant and (row.repeat in whole or _tells(row, frequency))) for row in rows
+    )
+
+
+def _tells(row: FoldShare, frequency: np.ndarray) -> bool:
+    """Whether one class in all of a fold's windows is more than chance: few windows, of leave-one-out a single one, have it by themselves."""
+    return bool((frequency**row.windows).sum() < BY_CHANCE)
 
 
 def _constant_pointer(rows: pd.DataFrame) -> PointerBaseline | None:

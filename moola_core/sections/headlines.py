@@ -44,6 +44,7 @@ CALIBRATED = METRICS["ece"].high or 0.0
 ALIKE = 0.6  # AUROC below which windows can hardly be told apart
 HIGH_RANK = 4
 SIGNIFICANT = 0.05
+NO_PAIRS = "Each fold holds windows of one class alone, so there is no AUROC within folds. Read accuracy and macro F1."
 ONE_GROUP = "All windows share bars, so there is no interval."
 OLDER = "It was not measured: the result is of a version that did not store the interval. Compute it again to have it."
 
@@ -65,7 +66,8 @@ def of_classes(report: Evaluation | CalibrationReport) -> Headline:
         UNMEASURED: "Does the model tell the classes better than chance?",
     }[claim.outcome]
     if auroc is None:
-        return Headline(headline, OLDER)
+        newer = report.excess if isinstance(report, CalibrationReport) else report.sampled
+        return Headline(headline, OLDER if newer is None else NO_PAIRS)
     rest = f"AUROC among the windows of a fold: {interval(auroc, '.2f')}; chance is 0.50."
     return Headline(headline, rest, claim.outcome, (claim,))
 
@@ -183,7 +185,7 @@ def ece_of(report: CalibrationReport) -> Interval:
 def of_calibration(report: CalibrationReport) -> Headline:
     """Whether the probabilities are well calibrated: the model beats chance, and they come true."""
     ece, excess = ece_of(report), report.excess
-    if report.auroc is None or excess is None:
+    if excess is None:
         return Headline("Are the probabilities well calibrated?", OLDER)
     rest = f"Calibration error {interval(ece, '.3f')}; Brier score less what the probabilities imply: {interval(excess, '+.3f')}."
     claims = (
@@ -206,7 +208,7 @@ def of_calibration(report: CalibrationReport) -> Headline:
 @judges
 def of_recalibration(report: CalibrationReport) -> Headline:
     """Which recalibration to use, if one surely lowers the log loss; none is offered of a model that is not shown to beat chance."""
-    if report.auroc is None or not report.gains:
+    if report.excess is None or not report.gains:
         return Headline("Would a recalibration help?", OLDER)
     known = beats_chance(report.auroc)
     if known.outcome != SUPPORTED:

@@ -100,11 +100,17 @@ def folds(context: ReportContext) -> list[Block] | str:
             warning=True,
         )
         if constant
-        else Text("No fold predicted only one class.")
+        else Text(no_constant_fold(evaluation))
     )
     drawn = result.value
     draw = partial(charts.fold_shares, drawn.fold_shares, drawn.classes)
     return [summary, Chart("folds", "Share of each predicted class", draw)]
+
+
+def no_constant_fold(evaluation: Evaluation) -> str:
+    """That no fold is constant, and that folds of a few windows may hold one class all the same."""
+    by_chance = any(max(share.shares) == 1 for share in evaluation.fold_shares)
+    return "No fold predicted only one class" + (" more than its few windows explain." if by_chance else ".")
 
 
 def pointers(context: ReportContext) -> list[Block] | str:

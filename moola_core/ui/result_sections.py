@@ -13,7 +13,7 @@ from moola_core.charts import curves, evaluation
 from moola_core.diagnostics.results import Confusion, Evaluation
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext, without_network
-from moola_core.sections.performance import OVER_REPEATS, SAMPLING, of_scores
+from moola_core.sections.performance import OVER_REPEATS, SAMPLING, no_constant_fold, of_scores
 from moola_core.sections.registry import SECTIONS, make
 from moola_core.sections.scores import sampled_of
 from moola_core.ui import loaders, render, state, widgets
@@ -95,7 +95,7 @@ def fold_shares(result: Evaluation) -> None:
             icon=":material/warning:",
         )
     else:
-        st.caption("Share of each predicted class; no fold predicted one class alone.")
+        st.caption(f"Share of each predicted class. {no_constant_fold(result)}")
     figure = evaluation.fold_shares(result.fold_shares, result.classes, widgets.appearance())
     widgets.chart(figure, "folds", "Share of predicted classes in each test fold")
 

@@ -32,7 +32,11 @@ class Confusion:
 
 @dataclass(frozen=True)
 class FoldShare:
-    """Share of each predicted class in one test fold: `shares` [C] sums to 1; `constant` when one class is all of it."""
+    """Share of each predicted class in one test fold: `shares` [C] sums to 1.
+
+    constant: one class is all of it, and that is more than chance: of a fold of its size, with classes predicted as often as they occur, it
+    would be so in under 5%, or the whole repeat predicts that class alone.
+    """
 
     repeat: int
     fold: int
