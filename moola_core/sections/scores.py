@@ -17,7 +17,7 @@ from moola_core.diagnostics.results.interval import (
 )
 from moola_core.sections.formatting import interval
 from moola_core.sections.headline import Headline, judges
-from moola_core.sections.headlines import CHANCE, OLDER, ece_of
+from moola_core.sections.headlines import CHANCE, OLDER, beats_chance, ece_of
 from moola_core.targets import Judgement, Target, judge
 
 F1 = "f1_macro"
@@ -60,11 +60,19 @@ def of_f1(evaluation: Evaluation) -> Headline:
 def target_interval(
     evaluation: Evaluation, target: Target, calibration: CalibrationReport | None = None
 ) -> Interval | None:
-    """The interval that decides a target; None where it was not measured. That of the ECE is in the calibration."""
+    """The interval that decides a target; None where it was not measured. That of the ECE is in the calibration.
+
+    That of a class's own metric is everything from 0 to 1 of a model that is not shown to beat chance.
+    """
     if target.metric.name == "ece":
         return ece_of(calibration) if calibration else None
     sampled = sampled_of(evaluation, target.name)
-    return sampled.interval if sampled else None
+    if sampled is None:
+        return None
+    if target.metric.by_class and beats_chance(evaluation.auroc_within_folds).outcome != SUPPORTED:
+        # Which class a model at chance prefers follows the labels of its windows, which their interval does not show.
+        return Interval(sampled.interval.value, 0.0, 1.0)
+    return sampled.interval
 
 
 @judges

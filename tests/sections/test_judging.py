@@ -290,6 +290,13 @@ def test_almost_no_gradient_is_a_matter_of_its_threshold():
         assert word in found.text and found.claims[0].interval.value == ratio
 
 
+def test_a_recall_is_judged_of_a_model_that_beats_chance_alone():
+    sampled = {"recall a": Sampled(Interval(0.7, 0.6, 0.8), ())}
+    for auroc, met in ((low_at(0.5 + NEAR), "yes"), (low_at(0.5 - NEAR), "cannot be told"), (None, "cannot be told")):
+        found = evaluated(metrics={"recall": {"a": {"mean": 0.7}}}, sampled=sampled, auroc_within_folds=auroc)
+        assert [verdict.headline for _, verdict in scores.of_each(found)] == [met]
+
+
 def test_a_sentence_cannot_judge_without_a_decided_claim():
     undecided = Claim("a difference", Interval(0, -1, 1))
     for outcome in ("supported", "opposed"):
