@@ -46,7 +46,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
             {"diagnostics", "metrics", "estimators", "features", "market", "models", "runs"},
             {"torch", "shap", "scipy", "sklearn", "pandas"},
         )
-        for name in ("attribution", "fitted", "predict", "transfer")
+        for name in ("attribution", "fitted", "network_outputs", "predict", "transfer")
     },
     "diagnostics.results": ({"diagnostics.results"}, set()),
     "charts": ({"charts", "diagnostics.results", "features.catalog"}, {"plotly"}),

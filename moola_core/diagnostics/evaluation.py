@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from moola_core.diagnostics import claims
+from moola_core.diagnostics import claims, sampling
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.metrics import METRICS, Predictions, measure
 from moola_core.metrics.classification import confusion, majority
@@ -18,6 +19,8 @@ from moola_core.overlap import Overlap
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.predictions import TRUE_SPAN, PredictionTable
 from moola_core.runs.store import Run
+
+BY_CHANCE = 0.05  # how often a fold may have one class by chance before it is called constant
 
 
 def evaluate(
@@ -73,8 +76,9 @@ def evaluate_run(run: Run) -> Evaluation:
 
 def _supported(table: PredictionTable, known: Overlap | None) -> dict[str, Any]:
     """The intervals of what the predictions beat."""
-    grid, supported = table.grid(), dict[str, Any]()
+    grid = table.grid()
     shared = grid.shared(known)
+    supported: dict[str, Any] = {"sampled": sampling.sample(table, shared)}
     if table.frame["predicted"].notna().all() and len(table.classes) > 1:
         supported["auroc_within_folds"] = claims.beats_chance(grid, shared)
         supported["over_majority"] = claims.beats_majority(grid, shared)
@@ -130,7 +134,19 @@ def _fold_shares(table: PredictionTable) -> tuple[FoldShare, ...]:
         counts = np.bincount(own.arrays().predicted, minlength=len(table.classes))
         shares = tuple(float(count) for count in counts / len(own.frame))
         rows.append(FoldShare(repeat, fold, len(own.frame), shares, max(shares) == 1.0))
-    return tuple(rows)
+    frequency = np.bincount(table.target, minlength=len(table.classes)) / len(table.frame)
+    kinds: dict[int, set[tuple[float, ...] | None]] = {}
+    for row in rows:
+        kinds.setdefault(row.repeat, set()).add(row.shares if row.constant else None)
+    whole = {repeat for repeat, shares in kinds.items() if len(shares) == 1 and None not in shares}
+    return tuple(
+        replace(row, constant=row.constant and (row.repeat in whole or _tells(row, frequency))) for row in rows
+    )
+
+
+def _tells(row: FoldShare, frequency: np.ndarray) -> bool:
+    """Whether one class in all of a fold's windows is more than chance: few windows, of leave-one-out a single one, have it by themselves."""
+    return bool((frequency**row.windows).sum() < BY_CHANCE)
 
 
 def _constant_pointer(rows: pd.DataFrame) -> PointerBaseline | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from moola_core.charts import comparison as charts
@@ -37,7 +38,7 @@ def answer(context: ReportContext) -> list[Block]:
     if comparison is not None:
         if comparison.beaten_by:
             verdict = comparison_text.beaten(comparison)
-            texts.append(Text(verdict.rest, verdict.headline, warning=verdict.outcome == SUPPORTED))
+            texts.append(replace(verdict.block, warning=verdict.outcome == SUPPORTED))
         sentence = comparison_text.answer(comparison)
         texts += [Text(sentence, "Conclusion.")] if sentence else []
         rule = comparison_text.rule(comparison)
@@ -45,7 +46,7 @@ def answer(context: ReportContext) -> list[Block]:
     if record.note:
         texts.append(Text(record.note, "Note."))
     step = advice.after_comparison(record, comparison)
-    return [*texts, Text(f"{step.fact} {step.step}", "Next.")]
+    return [*texts, Text(f"{step.fact} {step.step}", "Next.", claims=step.claims)]
 
 
 def arms(context: ReportContext) -> list[Block] | str:
@@ -184,7 +185,6 @@ def targets(context: ReportContext) -> list[Block] | str:
     if not result:
         return NO_RESULT
     rows: list[Row] = []
-    met: list[bool | None] = []
     networks = {i: judge(arm.metrics) for i, arm in enumerate(result.value.arms) if arm.model == "network"}
     for target in dict.fromkeys(row.target for judged in networks.values() for row in judged):
         for i, judged in networks.items():
@@ -192,11 +192,11 @@ def targets(context: ReportContext) -> list[Block] | str:
             if row is not None:
                 actual = result.number("arms", i, "metrics", *target.path)
                 rows.append((target.title, target.wanted, result.value.arms[i].name, actual, *gap(row)))
-                met.append(row.met)
     if not rows:
         return "No network was compared."
-    columns = ("Target", "Wanted", "Arm", "Actual", "Gap", "Gap, %", "Met")
-    return [Table("", columns, tuple(rows), "Actual: mean over the repeats, each pooled out of fold.", tuple(met))]
+    columns = ("Target", "Wanted", "Arm", "Actual", "Gap", "Gap, %")
+    note = "Actual: mean over the repeats, each pooled out of fold. Gap: of this estimate; each run's own report has its interval."
+    return [Table("", columns, tuple(rows), note)]
 
 
 def labels(context: ReportContext) -> list[Block] | str:
@@ -215,10 +215,11 @@ def labels(context: ReportContext) -> list[Block] | str:
         )
         for i in range(len(curve.labels))
     )
+    band = (2, 3) if len(repeats) > 1 else ()
     ahead: tuple[Row, ...] = tuple(
         (
             result.number("label_curve", "ahead", i, 0, form=",d"),
-            *(result.number("label_curve", "ahead", i, j) for j in (1, 2, 3)),
+            *(result.number("label_curve", "ahead", i, j) for j in (1, *band)),
         )
         for i in range(len(curve.ahead))
     )
@@ -226,7 +227,7 @@ def labels(context: ReportContext) -> list[Block] | str:
         Text(comparison_text.more_labels(curve)),
         Chart("labels", "Macro F1 by number of labels", partial(charts.labels, curve)),
         Table("Measured", ("Labels", *repeats), measured),
-        Table("If it goes on so", ("Labels", "Macro F1", "from", "to"), ahead),
+        Table("If it goes on so", ("Labels", "Macro F1", *(("from", "to") if band else ())), ahead),
     ]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Interval, LabelCurve, Verdict
-from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED
+from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Claim
 from moola_core.metrics import METRICS
 from moola_core.sections.formatting import interval
-from moola_core.sections.headlines import Headline
+from moola_core.sections.headline import Headline, judges
 
 RULE_HIGH, RULE_LOW = 0.50, 0.30
 BEATEN_ADVICE = "Fix this first."
@@ -21,6 +21,7 @@ def networks(comparison: Comparison) -> list[ArmFacts]:
     return [arm for arm in comparison.arms if arm.model == "network"]
 
 
+@judges
 def beaten(comparison: Comparison) -> Headline:
     """Whether the best simple model beats the best network, by the verdict between the two."""
     metric = METRICS[comparison.deciding]
@@ -31,12 +32,17 @@ def beaten(comparison: Comparison) -> Headline:
     rest = f"{metric.title}: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
     if row is None:
         return Headline("A simple model is ahead of every network.", f"{rest} Whether it beats them was not judged.")
-    rest = f"{rest} Difference {interval(Interval(row.delta, row.low, row.high), '+.3f')}."
+    difference = Interval(row.delta, row.low, row.high)
+    rest = f"{rest} Difference {interval(difference, '+.3f')}."
+    claims = tuple(
+        Claim(f"{metric.title} of {best} less that of {rival}", difference, than) for than in (0.0, row.margin)
+    )
     if row.verdict == "helps":
-        return Headline("A simple model beats every network.", f"{rest} {BEATEN_ADVICE}", SUPPORTED)
+        return Headline("A simple model beats every network.", f"{rest} {BEATEN_ADVICE}", SUPPORTED, claims)
     if row.verdict in ("equivalent", "hurts"):
-        return Headline("A simple model does as well as the best network.", rest, OPPOSED)
-    return Headline("A simple model is ahead of every network; whether it beats them cannot be told.", rest, OPEN)
+        return Headline("A simple model does as well as the best network.", rest, OPPOSED, claims)
+    headline = "A simple model is ahead of every network; whether it beats them cannot be told."
+    return Headline(headline, rest, OPEN, claims)
 
 
 def answer(comparison: Comparison) -> str:
@@ -111,10 +117,14 @@ def settles(row: Verdict) -> str:
 
 def more_labels(curve: LabelCurve) -> str:
     """What more labels would buy, and what the figure leaves out."""
-    now, then = curve.ahead[0], curve.ahead[-1]
+    now, then, repeated = curve.ahead[0], curve.ahead[-1], len(curve.scores[0]) > 1
+    ends = f" ({then[2]:.2f} to {then[3]:.2f} over repeats)" if repeated else ""
+    without = (
+        "The band leaves out how wrong that may be." if repeated else "One repeat shows no spread, so there is no band."
+    )
     return (
-        f"From {now[0]} to {then[0]} labels macro F1 would go from {now[1]:.2f} to {then[1]:.2f} ({then[2]:.2f} to {then[3]:.2f}) if the error goes "
-        "on falling with the square root of the labels. The band leaves out how wrong that may be."
+        f"From {now[0]} to {then[0]} labels macro F1 would go from {now[1]:.2f} to {then[1]:.2f}{ends} if the error goes on falling with the "
+        f"square root of the labels. {without}"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import RESULTS, Diagnosis, Evaluation, PretrainReport
+from moola_core.diagnostics.results import RESULTS, CalibrationReport, Diagnosis, Evaluation, PretrainReport
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.local import LocalLauncher
 from moola_core.market import known
@@ -156,6 +156,12 @@ def diagnostic(run: Run, name: str) -> Any:
             + f"{name} --run {run.id}`."
         )
     return _diagnostic(stamp(path), run.id, name)
+
+
+def calibration(run: Run) -> CalibrationReport | None:
+    """How well calibrated the run's probabilities are; None where it was not computed."""
+    result = diagnostic(run, "calibration")
+    return result if isinstance(result, CalibrationReport) else None
 
 
 def diagnosed(dataset: Dataset, name: str) -> Run | None:

@@ -16,7 +16,7 @@ from moola_core.diagnostics.results import RESULTS, Domain, Expectation, Interva
 from moola_core.runs import codec
 from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run, Store
-from moola_core.sections import comparison_text, headlines, text
+from moola_core.sections import comparison_text, headlines, scores, text
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import build, make
 from tests.app_samples import make_comparison, make_learned, make_predictions, make_run, make_transfer
@@ -207,8 +207,8 @@ def test_a_model_that_knows_the_classes_and_boasts_is_recalibrated(calibration):
 
 RULES = {
     "evaluation": (
-        "auroc_within_folds over_majority pointer_gains",
-        (headlines.of_classes, headlines.of_majority, headlines.of_pointers),
+        "auroc_within_folds over_majority pointer_gains sampled",
+        (headlines.of_classes, headlines.of_majority, headlines.of_pointers, scores.of_f1),
     ),
     "calibration": ("auroc excess gains", (headlines.of_calibration, headlines.of_recalibration)),
     "transfer": ("", (lambda found: headlines.of_probe(found.probe),)),

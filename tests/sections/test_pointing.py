@@ -80,7 +80,7 @@ def test_no_label_is_said_to_have_been_read_where_the_settings_gave_the_scatter(
 def test_the_sentence_on_confidence_is_that_of_its_interval(run, low, high, p_values, error_high, expected):
     report = codec.restore(Pointing, run.result("pointing"))
     rows = tuple(
-        dataclasses.replace(row, p_value=p_value, error=dataclasses.replace(row.error, high=error_high))
+        dataclasses.replace(row, p_value=p_value, error=dataclasses.replace(row.error, low=0.0, high=error_high))
         for row, p_value in zip(report.confidence, p_values, strict=True)
     )
     verdict = headlines.of_confidence(

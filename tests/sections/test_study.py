@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
+from moola_core.charts import comparison as comparison_charts
 from moola_core.errors import SpecError
 from moola_core.metrics import METRICS
 from moola_core.reports.export import export
@@ -15,6 +18,7 @@ from moola_core.sections import comparison, comparison_text
 from moola_core.sections.blocks import Chart, Choice, Command, Table, Text, charts
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import assemble, build, names
+from tests.app_samples import make_comparison
 from tests.reports.conftest import HOSTILE, WINDOW, make_chosen
 from tests.reports.test_formats import Page
 from tests.sections.test_registry import numbers, stored
@@ -101,7 +105,6 @@ def test_targets_stand_beside_actual_and_gap_for_each_network(study_run):
     for row in rows:
         actual = arms[row[2]]["metrics"]["f1_macro"]
         assert row[3].value == actual and row[4].value == pytest.approx(max(wanted - actual, 0))
-        assert row[6] == ("yes" if actual > wanted else "no")
 
 
 def test_arms_are_named_with_runs_and_settings_and_go_into_the_json(study_run):
@@ -174,3 +177,14 @@ def test_kinds_that_a_run_cannot_have_are_refused(study_run, plan_run, tmp_path)
     with pytest.raises(SpecError, match="no report of kind 'finetune'"):
         build(study_run, kind="finetune")
     assert not any(isinstance(block, Command) for one in build(study_run).sections for block in one.blocks)
+
+
+def test_a_learning_curve_of_one_repeat_has_no_band(study_run):
+    found = make_comparison().label_curve
+    once = dataclasses.replace(found, scores=tuple(row[:1] for row in found.scores))
+    names = [[trace.name for trace in comparison_charts.labels(curve).data] for curve in (found, once)]
+    assert "95% of the draws" in names[0] and "95% of the draws" not in names[1]
+    assert "no band" in comparison_text.more_labels(once) and "no band" not in comparison_text.more_labels(found)
+    epochs = {"epoch": np.array([1, 2]), "split": np.array(["inner"] * 2), "loss": np.array([0.7, 0.6])}
+    twice = {name: np.tile(column, 2) for name, column in epochs.items()}
+    assert [len(comparison_charts.learning({"full": one}).data) for one in (epochs, twice)] == [1, 2]

@@ -89,7 +89,7 @@ class Underpowered(Check):
             return None
         resolvable = SETTLES_AT_174 * math.sqrt(174 / n)
         evidence = {"n_windows": n, "accuracy_half_width": half, "resolvable_f1": resolvable}
-        summary = f"With {n} windows an accuracy of one half is known to ±{half:.2f}, 1.96·√(0.25/{n})"
+        summary = f"With {n} windows an accuracy of one half has a 95% interval of {0.5 - half:.2f} to {0.5 + half:.2f} (1.96·√(0.25/{n}) on either side)"
         if open_ones:
             worst = max(open_ones, key=lambda row: row["resolvable"] - abs(row["delta"]))
             evidence |= {"delta": worst["delta"], "resolvable": worst["resolvable"], "undecided": len(open_ones)}

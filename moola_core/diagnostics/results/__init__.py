@@ -16,7 +16,15 @@ from moola_core.diagnostics.results.calibration import (
 from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
 from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
-from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
+from moola_core.diagnostics.results.evaluation import (
+    Chance,
+    Confusion,
+    Evaluation,
+    FoldShare,
+    PointerBaseline,
+    Sampled,
+    Spread,
+)
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
 from moola_core.diagnostics.results.interval import Interval
 from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
@@ -61,6 +69,7 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "CalibrationReport",
+    "Chance",
     "ColumnFact",
     "Comparison",
     "Confusion",
@@ -99,6 +108,7 @@ __all__ = [
     "Recalibrated",
     "Reconstruction",
     "ReliabilityBin",
+    "Sampled",
     "Shift",
     "SignedError",
     "Slice",

@@ -17,7 +17,7 @@ from moola_core.diagnostics.shift import LEAST, domain_auroc
 from moola_core.errors import CheckpointError, DataError, MoolaError, RunError, SpecError
 from moola_core.features.catalog import FEATURES, names
 from moola_core.features.matrix import window_matrix
-from moola_core.launch.worker.labelled import Labelled, check_fit, encoder_of, fold_columns, load_inputs
+from moola_core.launch.worker.labelled import Labelled, check_fit, encoder_of, fold_columns, load_inputs, load_labelled
 from moola_core.launch.worker.pretrain import load_material
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
@@ -49,9 +49,9 @@ def store(run: Run) -> None:
 
 
 def looks_at(run: Run) -> bool:
-    """Whether the doctor has anything to say of such a run: not of imported predictions, nor of the baselines of a study."""
+    """Whether the doctor has anything to say of such a run: not of the baselines of a study."""
     model = getattr(run.spec, "estimator", "network")
-    return run.record.kind in KINDS and (model == "network" or (model != "imported" and run.record.parent is None))
+    return run.record.kind in KINDS and (model == "network" or run.record.parent is None)
 
 
 def examined(run: Run) -> Diagnosis:
@@ -67,6 +67,8 @@ def examined(run: Run) -> Diagnosis:
         return examine(Case("study", of_runs.compared(run), spec, about=run.id))
     if spec.kind == "pretrain":
         facts = of_runs.pretrained(run, _of_bars(spec, run.store_root / "cache"))
+    elif spec.estimator == "imported":
+        facts = of_runs.imported(run, load_labelled(spec.data, spec.features, run.store_root / "cache").kept.label)
     else:
         material, inputs, _, _ = load_inputs(spec, run.store_root / "cache")
         start, _ = _start(spec, inputs, run.store_root)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.launch.worker import diagnose, finetune
+from moola_core.launch.worker import diagnose, doctor, finetune
 from moola_core.launch.worker.labelled import Labelled, load_labelled
 from moola_core.market.checks import SHOWN
 from moola_core.market.readers import read_table
@@ -60,6 +60,7 @@ def import_predictions(store: Store, path: str | Path, spec: Finetune, name: str
         run.write_table("folds", fold_columns)
         finetune.evaluate_into(run)
         diagnose.store_all(run, material)
+        doctor.store(run)
         done = folds * int(table["repeat"].nunique())
         run.update(state="done", ended=utcnow_iso(), progress={"done": done, "total": done})
     except BaseException:  # half an import would be listed as a run that goes on for ever
