@@ -69,6 +69,9 @@ class Transfer(Part):
     checkpoint: str = Field(
         "", description="pre-trained encoder: a run's id, or a file; empty starts from random weights"
     )
+    encoder_name: str = Field(
+        "", description="which encoder of the file, by the beginning or end of its name there; empty where it holds one"
+    )
     schedule: Literal["none", "frozen", "gradual", "full"] = Field(
         "none",
         description="none ignores the checkpoint; frozen never trains the encoder; gradual unfreezes it from the top; full trains it at a lower rate",
