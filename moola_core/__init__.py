@@ -40,6 +40,7 @@ _OWNERS = {
     "compare": "moola_core.api",
     "diagnose": "moola_core.api",
     "examine": "moola_core.api",
+    "import_predictions": "moola_core.api",
     "predict": "moola_core.api",
     "METRICS": "moola_core.metrics",
     "report": "moola_core.api",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from moola_core.errors import SpecError
 from moola_core.runs import Run, Store
-from moola_core.specs import Compare, Data, Diagnose, Features, Predict
+from moola_core.specs import Compare, Data, Diagnose, Features, Finetune, Predict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -296,6 +296,34 @@ def predict(run: Run, *, windows: File | None = None, bars: File | None = None, 
     """
     spec = Predict(run=run.id, data=Data.model_validate(_data(windows, bars)), stride=stride)
     return execute(spec, run.store_root).table("predicted").to_pandas()
+
+
+def import_predictions(predictions: Any, windows: File, store: File = STORE, name: str = "", **answers: Any) -> Run:
+    """A run made of anyone's predictions.
+
+    Parameters
+    ----------
+    predictions : str, Path, DataFrame or mapping of str to array
+        A row for each window: its ``window_id``, ``fold``, and ``p_<class>`` for each class or ``predicted``.
+    windows : str or Path
+        The labelled windows.
+    store, name : str
+    **answers
+        Fields of `moola_core.launch.worker.imported.PredictionReading` that the table leaves open: ``folds="in-sample"``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    DataError
+        Says what is wrong or left open; no run is made then.
+    """
+    from moola_core.launch.worker import imported
+
+    spec = Finetune(estimator="imported", data=Data.model_validate(_data(windows, None)))
+    return imported.import_predictions(Store(store), predictions, spec, name, imported.PredictionReading(**answers))
 
 
 def report(run: Run, out: File, format: str = "") -> Path:

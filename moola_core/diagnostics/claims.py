@@ -14,8 +14,11 @@ Groups = Mapping[str, int] | None
 
 
 def beats_chance(grid: Grid, group: np.ndarray) -> Interval | None:
-    """AUROC among the windows of a fold. group [n]: windows that share bars."""
-    return auroc(within_folds(grid.target, grid.probabilities(), grid.fold), group)
+    """AUROC among the windows of a fold, or among all where each is in a fold of its own. group [n]: windows that share bars."""
+    fold = grid.fold
+    if all(len(np.unique(own[own >= 0])) == (own >= 0).sum() for own in fold):
+        fold = np.where(fold >= 0, 0, fold)
+    return auroc(within_folds(grid.target, grid.probabilities(), fold), group)
 
 
 def beats_majority(grid: Grid, group: np.ndarray) -> Interval | None:

@@ -75,7 +75,7 @@ def _supported(table: PredictionTable, groups: claims.Groups) -> dict[str, Any]:
     grid, supported = table.grid(), dict[str, Any]()
     group = grid.group(groups)
     if table.frame["predicted"].notna().all() and len(table.classes) > 1:
-        supported["auroc_within_folds"] = claims.beats_chance(grid, group)
+        supported["auroc_within_folds"] = claims.beats_chance(grid, group) if table.has_probabilities else None
         supported["over_majority"] = claims.beats_majority(grid, group)
     if "start_pred" in table.frame:
         supported["pointer_gains"] = claims.beats_constant(grid, group)
@@ -128,7 +128,7 @@ def _fold_shares(table: PredictionTable) -> tuple[FoldShare, ...]:
     for repeat, fold, own in table.folds():
         counts = np.bincount(own.arrays().predicted, minlength=len(table.classes))
         shares = tuple(float(count) for count in counts / len(own.frame))
-        rows.append(FoldShare(repeat, fold, len(own.frame), shares, max(shares) == 1.0))
+        rows.append(FoldShare(repeat, fold, len(own.frame), shares, len(own.frame) > 1 and max(shares) == 1.0))
     return tuple(rows)
 
 

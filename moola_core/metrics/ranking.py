@@ -96,6 +96,7 @@ MEMBERS = (
         title="AUROC",
         better="higher",
         task="class",
+        of_probabilities=True,
         score=_over_classes(area_under_roc),
         description=(
             "Area under the ROC curve, pooled over folds; for three classes and more the unweighted mean of each class against the rest "
@@ -109,6 +110,7 @@ MEMBERS = (
         title="AUCPR",
         better="higher",
         task="class",
+        of_probabilities=True,
         score=_over_classes(average_precision),
         description="Average precision of each class against the rest, unweighted mean over all classes.",
     ),

@@ -36,6 +36,7 @@ HIGH_RANK = 4
 SIGNIFICANT = 0.05
 ONE_GROUP = "All windows share bars, so there is no interval."
 OLDER = "It was not measured: the result is of a version that did not store the interval. Compute it again to have it."
+CLASSES_ALONE = "Only classes are predicted, and AUROC needs probabilities."
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def of_classes(report: Evaluation | CalibrationReport) -> Headline:
         UNMEASURED: "Does the model tell the classes better than chance?",
     }[outcome]
     if auroc is None:
-        return Headline(headline, OLDER)
+        alone = isinstance(report, Evaluation) and "accuracy" in report.metrics and "auroc" not in report.metrics
+        return Headline(headline, CLASSES_ALONE if alone else OLDER)
     return Headline(headline, f"AUROC among the windows of a fold: {interval(auroc, '.2f')}; chance is 0.50.", outcome)
 
 

@@ -14,7 +14,7 @@ from moola_core.features.catalog import FEATURES, PRICE_PATH
 from moola_core.weight_files.encoders import Encoder
 from moola_core.weight_files.files import read, unreadable
 from moola_core.weight_files.questions import CheckpointQuestion, Question
-from moola_core.weight_files.selection import select, judge, of_a_class
+from moola_core.weight_files.selection import judge, of_a_class, select
 from moola_core.weight_files.statements import columns_of, own_description, scale_of, window_bars_of
 
 
