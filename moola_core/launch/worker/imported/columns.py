@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from moola_core.arguments import a_path
 from moola_core.errors import UNREADABLE, DataError, nearest
 from moola_core.market.readers import read_table
 
@@ -111,7 +112,7 @@ def table_of(source: str | Path | pd.DataFrame | Mapping[str, Any]) -> tuple[pd.
     elif isinstance(source, Mapping):
         table, where = _of_arrays(source, "predictions"), "predictions"
     else:
-        path = Path(source)
+        path = Path(a_path(source, "predictions"))
         if not path.is_file():
             raise DataError("no such file.", where=str(path), hint="Check the path.")
         table, where = (_of_archive(path) if path.suffix.lower() == ".npz" else read_table(path)), str(path)
