@@ -187,7 +187,8 @@ def _from_prices(
     all_located = len(position) > 0 and bool((position >= 0).all())
     columns["start_time"], time_notes = times_of(table, reading, Asking(where) if all_located else asking)
     asking.close()
-    notes = (*warnings, *turned, *spelling, *drop_notes, *twice_notes, *time_notes)
+    near = doubts.list_nearly_equal(columns["window_id"][kept], columns["label"][kept], columns["prices"][kept])
+    notes = (*warnings, *turned, *spelling, *drop_notes, *twice_notes, *near, *time_notes)
     report = Report("windows", int(kept.sum()), (), notes, asking.reader)
     none = np.full(len(table), -1, np.int64)
     loaded = Windows(
