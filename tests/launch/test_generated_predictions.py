@@ -127,3 +127,12 @@ def test_the_api_imports_predictions(windows, tmp_path, monkeypatch):
     table = truth_of(windows.trainable()[0], np.random.default_rng(3), 1, 4)
     run = moola.import_predictions(table, windows.path, store=tmp_path / "s", name="theirs")
     assert run.record.name == "theirs" and run.record.tags == ("imported",)
+
+
+def test_probabilities_may_be_mappings_from_class_to_number(bring_in, windows, tmp_path):
+    table = truth_of(windows.trainable()[0], np.random.default_rng(3), 1, 4)
+    rows = table.drop(columns=P).assign(
+        probabilities=[dict(zip(CLASSES, p, strict=True)) for p in table[P].to_numpy().tolist()]
+    )
+    rows.to_json(tmp_path / "theirs.jsonl", orient="records", lines=True)
+    assert np.allclose(bring_in(tmp_path / "theirs.jsonl").predictions[P], bring_in(table).predictions[P])

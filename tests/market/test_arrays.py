@@ -75,19 +75,27 @@ def check_same(made, expected) -> None:
         assert same, name
 
 
-@pytest.mark.parametrize("seed", range(25))
-def test_any_kind_of_array_gives_the_same_windows(seed):
+def any_kind(seed: int) -> None:
+    """Windows of arrays of random kinds are those of plain arrays."""
     rng = np.random.default_rng(seed)
     arrays = given(seed)
-    expected = windows(arrays)
     made = dict(arrays)
     for name, values in arrays.items():
-        forms = NUMBERS if values.dtype.kind == "f" and rng.random() < 0.7 else COLUMNS
-        if name == "prices":
-            forms = NUMBERS
-        form = str(rng.choice(list(forms)))
-        made[name] = forms[form](values)
-    check_same(windows(made), expected)
+        numbers = name == "prices" or (values.dtype.kind == "f" and rng.random() < 0.7)
+        forms = NUMBERS if numbers else COLUMNS
+        made[name] = forms[str(rng.choice(list(forms)))](values)
+    check_same(windows(made), windows(arrays))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_any_kind_of_array_gives_the_same_windows(seed):
+    any_kind(seed)
+
+
+@pytest.mark.soak
+def test_1000_sets_of_arrays_give_the_same_windows():
+    for seed in range(1000, 2000):
+        any_kind(seed)
 
 
 @pytest.mark.parametrize(

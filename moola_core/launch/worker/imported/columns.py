@@ -116,11 +116,27 @@ def table_of(source: str | Path | pd.DataFrame | Mapping[str, Any]) -> tuple[pd.
         if not path.is_file():
             raise DataError("no such file.", where=str(path), hint="Check the path.")
         table, where = (_of_archive(path) if path.suffix.lower() == ".npz" else read_table(path)), str(path)
+    table = _flat(table)
     if table.index.name and table.index.name not in table:
         table = table.reset_index()
     if not len(table):
         raise DataError("it holds no rows.", where=where, hint="Export the predictions again.")
     return table.rename(columns=str).reset_index(drop=True), where
+
+
+def _flat(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each column of mappings from class to number as a column for each class."""
+    for name in [name for name in table if table[name].dtype == object]:
+        rows = table[name]
+        if rows.map(lambda value: isinstance(value, Mapping)).any():
+            kind = "logit" if "logit" in str(name).lower() else "p"
+            keys = dict.fromkeys(str(key) for value in rows if isinstance(value, Mapping) for key in value)
+            columns = {
+                f"{kind}_{key}": [dict(value).get(key) if isinstance(value, Mapping) else None for value in rows]
+                for key in keys
+            }
+            table = table.drop(columns=name).assign(**columns)
+    return table
 
 
 def _of_archive(path: Path) -> pd.DataFrame:
