@@ -12,7 +12,7 @@ from moola_core.errors import CheckpointError, SpecError
 from moola_core.features.catalog import names
 from moola_core.runs.record import RUN_ID, Record
 from moola_core.runs.store import Store
-from moola_core.specs import Finetune, settings
+from moola_core.specs import Finetune, Model, build, settings
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
@@ -109,9 +109,22 @@ def start_from(
             where=reference,
             hint=f"Give --set model.encoder={described.encoder.kind} if you trust that module.",
         )
+    _refuse_size(described)
     shared = described.settings() | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
     shared |= {"transfer.encoder_name": which} if which else {}
     return shared | ({"features.state": described.state} if state and described.state else {})
+
+
+def _refuse_size(described: weight_files.Description) -> None:
+    """Raise CheckpointError for an encoder of a size that no run may have."""
+    try:
+        build(Model, {"layers": described.encoder.layers, "hidden": described.encoder.hidden})
+    except SpecError as error:
+        raise CheckpointError(
+            f"its encoder is of a size that no run may have: {error.what}",
+            where=described.path,
+            hint="Pre-train one of another size.",
+        ) from None
 
 
 def conflicts(spec: Finetune, root: str | Path) -> dict[str, tuple[Any, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from moola_core.errors import UNREADABLE
+from moola_core.errors import UNREADABLE, CheckpointError
 from moola_core.features.catalog import FEATURES, PRICE_PATH
 from moola_core.weight_files.encoders import Encoder
 from moola_core.weight_files.files import read, unreadable
@@ -165,13 +165,19 @@ def weights(described: Description) -> dict[str, np.ndarray]:
     return arrays
 
 
-def columns_question(described: Description) -> CheckpointQuestion:
-    """The question which columns the encoder reads, where the file does not say."""
-    inputs = described.encoder.inputs
+def columns_question(described: Description) -> CheckpointError:
+    """The question which columns the encoder reads, where the file does not say; a refusal where there are not so many."""
+    inputs, every = described.encoder.inputs, len(FEATURES) + len(PRICE_PATH)
+    if inputs > every:
+        return CheckpointError(
+            f"its encoder reads {inputs} inputs, and there are {every} features; it may read the outputs of other layers.",
+            where=described.path,
+            hint="Give an encoder that reads the features themselves.",
+        )
     groups = {
         len(FEATURES): ("relativity",),
         len(PRICE_PATH): ("price_path",),
-        len(FEATURES) + len(PRICE_PATH): ("relativity,price_path", "price_path,relativity"),
+        every: ("relativity,price_path", "price_path,relativity"),
     }
     question = f"it reads {inputs} inputs and does not say which columns they are, in which order."
     return CheckpointQuestion(

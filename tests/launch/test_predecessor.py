@@ -178,3 +178,13 @@ def test_a_run_from_scratch_of_any_size_contradicts_nothing(checkpoint, tmp_path
     with pytest.raises(CheckpointError, match=r"model\.hidden is 8"):
         refuse_contradiction(spec, tmp_path)
     refuse_contradiction(change(spec, {"transfer.schedule": "none"}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [((12, 8, 5), "no run may have: layers=5"), ((12, 2, 1), "hidden=2"), ((64, 8, 1), "there are 16 features")],
+)
+def test_an_encoder_of_a_size_that_no_run_may_have_makes_no_run(finetune, tmp_path, made, words):
+    torch.save(trained(torch.nn.LSTM(*made, bidirectional=True)).state_dict(), tmp_path / "a.pt")
+    status, _, err, runs = finetune("--checkpoint", tmp_path / "a.pt", "--set", "schedule=full")
+    assert status == 2 and words in err and "a.pt" in err and runs == []
