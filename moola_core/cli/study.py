@@ -179,6 +179,7 @@ def _send(args: argparse.Namespace, store: Any) -> int:
 
 def _spec(args: argparse.Namespace) -> Any:
     from moola_core import studies
+    from moola_core.runs.checkpoints import with_settings
     from moola_core.specs import Study, parse
 
     path = Path(args.name)
@@ -199,7 +200,7 @@ def _spec(args: argparse.Namespace) -> Any:
     for file in filter(None, (args.windows, args.bars)):
         if not Path(file).is_file():
             raise SpecError("no such file.", where=file, hint="Check the path.")
-    changes = options.pairs(args.changes, "--set")
+    changes = with_settings(args.checkpoint, args.store, options.pairs(args.changes, "--set"))
     return studies.study(args.name, args.preset, options.data(args), changes, args.checkpoint)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from moola_core.errors import CheckpointError, SpecError
 from moola_core.features.catalog import names
 from moola_core.runs.record import RUN_ID, Record
 from moola_core.runs.store import Store
-from moola_core.specs import Finetune, Model, build, settings
+from moola_core.specs import Finetune, Model, build, full_name, settings
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
@@ -113,6 +114,15 @@ def start_from(
     shared = described.settings() | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
     shared |= {"transfer.encoder_name": which} if which else {}
     return shared | ({"features.state": described.state} if state and described.state else {})
+
+
+def with_settings(reference: str, root: str | Path, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes of a study's settings, with those of the encoder that it starts from where they do not give them; unchanged without one."""
+    if not reference:
+        return dict(changes)
+    given = {full_name(name, Finetune) for name in changes if not name.startswith("pretrain.")}
+    own = description_of(reference, root, str(changes.get("transfer.encoder_name", ""))).settings()
+    return {name: value for name, value in own.items() if name not in given} | dict(changes)
 
 
 def _refuse_size(described: weight_files.Description) -> None:

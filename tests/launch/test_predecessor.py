@@ -13,13 +13,14 @@ from safetensors.numpy import load_file, save_file
 
 from moola_core.cli import main
 from moola_core.errors import CheckpointError
-from moola_core.launch.worker import diagnose
+from moola_core.launch.worker import ahead, diagnose
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.models.encoders import make_encoder
 from moola_core.presets import PRESETS
-from moola_core.runs.checkpoints import refuse_contradiction, start_from
+from moola_core.runs.checkpoints import refuse_contradiction, start_from, with_settings
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Model, Pretrain, change
+from moola_core.studies import study
 from tests.models.test_checkpoint import predecessors
 from tests.weight_files.generated import refused_contents, trained
 
@@ -188,3 +189,16 @@ def test_an_encoder_of_a_size_that_no_run_may_have_makes_no_run(finetune, tmp_pa
     torch.save(trained(torch.nn.LSTM(*made, bidirectional=True)).state_dict(), tmp_path / "a.pt")
     status, _, err, runs = finetune("--checkpoint", tmp_path / "a.pt", "--set", "schedule=full")
     assert status == 2 and words in err and "a.pt" in err and runs == []
+
+
+@pytest.mark.parametrize("given", [{}, {"dropout": "0.1"}, {"layers": "2", "hidden": "4"}])
+def test_a_study_takes_its_settings_from_the_file_too(checkpoint, files, tmp_path, given):
+    changes = with_settings(str(checkpoint), tmp_path, given)
+    data = {kind: str(files[kind]) for kind in ("windows", "bars")}
+    made = study("transfer", "quick", data, changes, str(checkpoint))
+    ahead.refuse(made, tmp_path)
+    assert (made.base.model.layers, made.base.model.hidden, made.base.features.columns) == (2, 4, ("relativity",))
+    assert with_settings("", tmp_path, given) == given
+    wrong = with_settings(str(checkpoint), tmp_path, {"hidden": "8"})
+    with pytest.raises(CheckpointError, match=r"--set model\.hidden=4"):
+        ahead.refuse(study("transfer", "quick", data, wrong, str(checkpoint)), tmp_path)

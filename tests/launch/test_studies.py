@@ -268,7 +268,7 @@ def test_an_encoder_that_does_not_fit_is_refused_before_anything_is_trained(stor
     save_file({f"encoder.{name}": value for name, value in weights.items()}, small)
     ahead.refuse(studies.study("transfer", "quick", data, SMALL, small), store.root)
     larger = studies.study("transfer", "quick", data, SMALL | {"hidden": 8}, small)
-    with pytest.raises(CheckpointError, match=r"arm frozen.*Set model.layers=1 and model.hidden=4"):
+    with pytest.raises(CheckpointError, match=r"arm frozen.*--set model\.hidden=4"):
         worker.run(store.create(larger))
     all_sizes = studies.study(
         "architectures", "quick", data, SMALL | {"transfer.checkpoint": small, "transfer.schedule": "full"}
