@@ -48,8 +48,11 @@ from moola_core.diagnostics.results import (
 )
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
+from moola_core.features.catalog import names
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
+from moola_core.models.checkpoint import weights_of
+from moola_core.models.encoders import make_encoder
 from moola_core.overlap import Overlap
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
@@ -327,10 +330,12 @@ def make_pretraining(root: Path, windows: Path, result: PretrainReport | None = 
             run.append_events(
                 [{"type": "epoch", "epoch": epoch, "split": split, "values": {"loss": 1 / epoch, "lr": 1e-3}}]
             )
+    columns = names(run.spec.features.columns)
+    encoder = make_encoder(len(columns), run.spec.model)
     run.write_checkpoint(
         "best",
-        {"encoder.w": np.zeros(2, np.float32)},
-        {"features": ["open_norm"], "spec": run.spec.model_dump(mode="json")},
+        {f"encoder.{name}": array for name, array in weights_of(encoder).items()},
+        {"features": list(columns), "spec": run.spec.model_dump(mode="json")},
     )
     found = result or make_learned()
     run.write_result("learned", found)

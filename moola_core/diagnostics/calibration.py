@@ -81,7 +81,7 @@ def calibrate(
     """
     repeat = int(predictions["repeat"].min()) if repeat is None else repeat
     table = PredictionTable(predictions).repeat(repeat)
-    if not table.has_class:
+    if not table.has_probabilities:
         raise DataError(
             "there are no class probabilities.", where="calibration", hint="Train the class: model.tasks=both or class."
         )

@@ -61,7 +61,7 @@ def influences(arm: ArmPredictions) -> dict[str, np.ndarray]:
     for r in range(arm.size[1]):
         own = arm.predictions.repeat(r)
         for name, metric in METRICS.items():
-            if not metric.compared or metric.task not in own.tasks:
+            if not metric.compared or not metric.measures(own):
                 continue
             values = influence(own, name)
             for label, column in zip(own.classes, values.T, strict=True) if metric.by_class else (("", values),):

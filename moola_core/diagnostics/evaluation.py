@@ -80,7 +80,7 @@ def _supported(table: PredictionTable, known: Overlap | None) -> dict[str, Any]:
     shared = grid.shared(known)
     supported: dict[str, Any] = {"sampled": sampling.sample(table, shared)}
     if table.frame["predicted"].notna().all() and len(table.classes) > 1:
-        supported["auroc_within_folds"] = claims.beats_chance(grid, shared)
+        supported["auroc_within_folds"] = claims.beats_chance(grid, shared) if table.has_probabilities else None
         supported["over_majority"] = claims.beats_majority(grid, shared)
     if "start_pred" in table.frame:
         supported["pointer_gains"] = claims.beats_constant(grid, shared)

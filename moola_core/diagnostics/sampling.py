@@ -48,7 +48,7 @@ def _values(table: PredictionTable) -> dict[str, np.ndarray]:
         predictions = _sorted(rows).arrays()
         for name, metric in METRICS.items():
             smooth = metric.statistics is not None and metric.better != "neither" and name not in NOT_SMOOTH
-            if metric.task not in predictions.tasks or not (smooth or metric.influence is not None):
+            if not metric.measures(predictions) or not (smooth or metric.influence is not None):
                 continue
             own = np.atleast_2d(influence(predictions, name).T)
             for label, row in zip(predictions.classes if metric.by_class else ("",), own, strict=True):

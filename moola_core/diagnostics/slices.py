@@ -29,7 +29,7 @@ def errors(
     """Slices and suspects of a run's out-of-fold predictions on its windows (matched by window_id). known: which windows share bars."""
     rows = predictions.merge(describe(windows, exchange_tz), on="window_id", how="left")
     table = PredictionTable(predictions)
-    classes = table.classes if table.has_class else ()
+    classes = table.classes if table.has_probabilities else ()
     if classes:
         rows = rows.assign(target=table.target, answered=table.number(predictions["predicted"].to_numpy()))
     slices = tuple(
@@ -38,7 +38,9 @@ def errors(
         for value, part in _parts(rows, by)
     )
     if not classes:
-        return Errors(slices, (), (), "The class was not trained, so label errors cannot be looked for.")
+        return Errors(
+            slices, (), (), "There are no probabilities of the classes, so label errors cannot be looked for."
+        )
     means = _means(predictions, classes)
     wrong = means[means["answer"] != means["label"]].sort_values("p_answer", ascending=False)
     grid = table.grid()

@@ -95,7 +95,7 @@ class Predictions:
     @property
     def tasks(self) -> frozenset[str]:
         """Which kinds of metric can be measured: class, pointer and both."""
-        known = {"class"} if self.probabilities is not None else set()
+        known = {"class"} if self.probabilities is not None or self.answered is not None else set()
         if self.span is not None and self.true_span is not None:
             known |= {"pointer", "both"} if known else {"pointer"}
         return frozenset(known)
@@ -137,6 +137,8 @@ class Metric:
         Decimals shown.
     by_class : bool
         Whether the value has one entry per class, shape (..., C).
+    of_probabilities : bool
+        Whether it is made of probabilities, so that predicted classes alone do not allow it.
     compared : bool
         Whether comparisons of arms give a verdict on it.
     monitored : bool
@@ -168,6 +170,7 @@ class Metric:
     margin: float = 0.02
     digits: int = 3
     by_class: bool = False
+    of_probabilities: bool = False
     compared: bool = False
     monitored: bool = False
     low: float | None = None
@@ -218,6 +221,11 @@ class Metric:
         if number is None or not np.isfinite(number):
             return "–"
         return f"{number:.{self.digits}f}" + (f" {self.unit}" if self.unit else "")
+
+    def measures(self, predictions: Predictions) -> bool:
+        """Whether the predictions hold what the metric needs."""
+        known = predictions.probabilities is not None or not self.of_probabilities
+        return known and self.task in predictions.tasks
 
     @property
     def heading(self) -> str:
@@ -334,7 +342,7 @@ def measure(
     """
     weight = np.ones(predictions.target.shape) if weight is None else np.asarray(weight, float)
     metrics = [METRICS[name] for name in (METRICS if names is None else names)]
-    metrics = [metric for metric in metrics if metric.task in predictions.tasks]
+    metrics = [metric for metric in metrics if metric.measures(predictions)]
     kinds = list(dict.fromkeys(metric.statistics for metric in metrics if metric.statistics))
     sums = dict(zip(kinds, _sums([kind(predictions) for kind in kinds], weight), strict=True))
     values: dict[str, np.ndarray] = {}

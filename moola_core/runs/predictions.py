@@ -38,8 +38,8 @@ class PredictionTable:
     ----------
     classes : tuple of str
         Classes that have a column of probabilities, in the order of the columns; without such columns the labels that occur, sorted.
-    has_class, has_pointer : bool
-        Whether a class, and whether a pointer was predicted.
+    has_class, has_probabilities, has_pointer : bool
+        Whether a class, whether probabilities of the classes, and whether a pointer was predicted.
     """
 
     def __init__(self, frame: pd.DataFrame, window_bars: int = 1) -> None:
@@ -55,7 +55,11 @@ class PredictionTable:
     @cached_property
     def has_class(self) -> bool:
         needed = [*self.columns, *(["predicted"] if "predicted" in self.frame else [])]
-        return bool(self.columns) and len(self.frame) > 0 and bool(self.frame[needed].notna().to_numpy().all())
+        return bool(needed) and len(self.frame) > 0 and bool(self.frame[needed].notna().to_numpy().all())
+
+    @property
+    def has_probabilities(self) -> bool:
+        return bool(self.columns) and self.has_class
 
     @cached_property
     def has_pointer(self) -> bool:
@@ -120,7 +124,7 @@ class PredictionTable:
         return Predictions(
             self.classes,
             self.target,
-            self.probabilities if self.has_class else None,
+            self.probabilities if self.has_probabilities else None,
             rows[SPAN].to_numpy(float) if pointer else None,
             rows[TRUE_SPAN].to_numpy(float) if pointer else None,
             self.window_bars,
@@ -205,7 +209,7 @@ class Grid:
         return Predictions(
             table.classes,
             np.repeat(self.target[None], len(self.fold), axis=0),
-            self.probabilities() if table.has_class else None,
+            self.probabilities() if table.has_probabilities else None,
             self._stacked(SPAN) if pointer else None,
             self._stacked(TRUE_SPAN) if pointer else None,
             table.window_bars,

@@ -47,6 +47,7 @@ SIGNIFICANT = 0.05
 NO_PAIRS = "Each fold holds windows of one class alone, so there is no AUROC within folds. Read accuracy and macro F1."
 ONE_GROUP = "All windows share bars, so there is no interval."
 OLDER = "It was not measured: the result is of a version that did not store the interval. Compute it again to have it."
+CLASSES_ALONE = "Only classes are predicted, and AUROC needs probabilities."
 
 
 def beats_chance(auroc: Interval | None) -> Claim:
@@ -66,6 +67,8 @@ def of_classes(report: Evaluation | CalibrationReport) -> Headline:
         UNMEASURED: "Does the model tell the classes better than chance?",
     }[claim.outcome]
     if auroc is None:
+        if isinstance(report, Evaluation) and "accuracy" in report.metrics and "auroc" not in report.metrics:
+            return Headline(headline, CLASSES_ALONE)
         newer = report.excess if isinstance(report, CalibrationReport) else report.sampled
         return Headline(headline, OLDER if newer is None else NO_PAIRS)
     rest = f"AUROC among the windows of a fold: {interval(auroc, '.2f')}; chance is 0.50."

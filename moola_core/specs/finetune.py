@@ -72,6 +72,9 @@ class Transfer(Part):
     more_checkpoints: tuple[Annotated[str, Field(pattern=r"^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$")], ...] = Field(
         (), description="runs of further encoders, pre-trained with other seeds: the repeats start from all in turn"
     )
+    encoder_name: str = Field(
+        "", description="which encoder of the file, by the beginning or end of its name there; empty where it holds one"
+    )
     schedule: Literal["none", "frozen", "gradual", "full"] = Field(
         "none",
         description="none ignores the checkpoint; frozen never trains the encoder; gradual unfreezes it from the top; full trains it at a lower rate",

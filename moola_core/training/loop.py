@@ -87,7 +87,7 @@ class Loop:
             self.model.pointer_head.init_from(train.to(device.kind))
         if self.start is not None:
             self.start.check_features(inputs.features)
-            self.start.check_size(spec.model.layers, spec.model.hidden)
+            self.start.check_model(spec.model)
             put_weights(self.model.encoder, self.start.weights, self.start.source)
             if spec.faults.noise_encoder:
                 planting.scramble(self.model.encoder, spec.training.seed)

@@ -107,7 +107,7 @@ def test_an_empty_repeat_column_is_one_repeat_and_a_single_empty_cell_is_named(b
         (lambda t: t.assign(start_pred="soon"), "start_pred that is no bar number"),
         (lambda t: t.assign(end_pred=np.inf), "end_pred that is no bar number"),
         (lambda t: t.iloc[:0], "no rows"),
-        (lambda t: t.drop(columns="p_retracement"), "no column p_retracement"),
+        (lambda t: t.drop(columns=["p_retracement", "p_consolidation", "start_pred", "end_pred"]), "no column p_"),
     ],
 )
 def test_tables_that_cannot_be_imported_are_refused_in_a_sentence(bring_in, table, spoil, words):

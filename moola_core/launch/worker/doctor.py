@@ -24,7 +24,7 @@ from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import Pretrained
 from moola_core.overlap import Overlap
 from moola_core.runs import codec
-from moola_core.runs.checkpoints import resolve, settings_of
+from moola_core.runs.checkpoints import description_of, resolve
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
 from moola_core.training.folds import make_folds
@@ -125,7 +125,8 @@ def _start(spec: Finetune, inputs: Inputs, root: Path) -> tuple[Pretrained | Non
     except CheckpointError as error:
         facts: dict[str, Any] = {"checkpoint_problem": f"{error.where}: {error.what}", "checkpoint_advice": error.hint}
         with suppress(CheckpointError):  # where there is no file, nothing tells its settings
-            facts["checkpoint_settings"] = settings_of(spec.transfer.checkpoint, root)
+            described = description_of(spec.transfer.checkpoint, root, spec.transfer.encoder_name)
+            facts["checkpoint_settings"] = described.settings()
         return None, facts
     return start, {"checkpoint_problem": ""}
 

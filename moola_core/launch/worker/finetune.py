@@ -44,7 +44,14 @@ def work(run: Run, listen: Listen | None) -> None:
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
-    run.update(device=f"{device.name} {device.precision}", data_hashes=hashes, counts=counts, progress=progress)
+    notes = start.notes_for(material.kept.bars) if start else ()
+    run.update(
+        device=f"{device.name} {device.precision}",
+        data_hashes=hashes,
+        counts=counts,
+        progress=progress,
+        warnings=tuple(dict.fromkeys((*run.record.warnings, *notes))),
+    )
     run.keep_events(lambda event: event.get("fold") is None or (event["repeat"], event["fold"]) in done)
     if spec.is_network:
         engine = choose_engine(spec, device, len(folds) // max(len(starts), 1))

@@ -70,7 +70,9 @@ def start_of(run: Run) -> Pretrained | None:
 def encoder_of(spec: Finetune, root: Path) -> Pretrained | None:
     """The encoder that fits of the spec begin with, in the store at `root`; None from scratch."""
     transfer = spec.transfer
-    return None if transfer.schedule == "none" else load_pretrained(resolve(transfer.checkpoint, root))
+    if transfer.schedule == "none":
+        return None
+    return load_pretrained(resolve(transfer.checkpoint, root), transfer.encoder_name)
 
 
 def starts_of(run: Run) -> tuple[Pretrained, ...]:
@@ -82,7 +84,7 @@ def starts_of(run: Run) -> tuple[Pretrained, ...]:
 def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> None:
     """Raise CheckpointError, with the differences, when fits of the spec that read these features cannot begin with the encoder."""
     start.check_features(features)
-    start.check_size(spec.model.layers, spec.model.hidden)
+    start.check_model(spec.model)
     put_weights(make_encoder(len(features), spec.model), start.weights, start.source)
 
 
