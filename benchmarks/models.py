@@ -20,6 +20,7 @@ import numpy as np
 from labellers import CLASSES, COUNTED, Hand, Labels, label
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
+from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.market.demo import make_demo
 from moola_core.market.windows import Windows, bar_spans, load_windows, windows_from_arrays
@@ -69,9 +70,16 @@ def measured(windows: Windows, model: str, seed: int) -> dict[str, float]:
     spec = spec_of(model, seed)
     series, first = bar_spans(windows)
     x = window_matrix(windows, spec.features)
-    names = tuple(f"column {i}" for i in range(x.shape[2]))
     inputs = Inputs(
-        x, windows.label, windows.start, windows.end, windows.window_id, series, first, names, windows.prices
+        x,
+        windows.label,
+        windows.start,
+        windows.end,
+        windows.window_id,
+        series,
+        first,
+        names(spec.features.columns),
+        windows.prices,
     )
     folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
     started = time.perf_counter()

@@ -65,6 +65,7 @@ PRESETS: dict[str, Preset] = {
                     "normalisation": "batch",
                     "pointer": "span",
                     "class_input": "aligned",
+                    "span_statistics": True,
                 },
                 "features": {"columns": ("price_path",)},
                 "loss": {"weighting": "uncertainty", "log_variance_rate": 0.05},

@@ -115,6 +115,9 @@ OF_ALL_MODELS = tuple(
 )
 
 
+PATH = "price_path"  # the group of features that the span statistics are made of
+
+
 class Spans(Part):
     """Settings of the estimator `locate_then_classify`."""
 
@@ -183,6 +186,10 @@ class Finetune(Part):
     def _consistent(self) -> Finetune:
         if self.features.state == "continuous" and not self.data.bars:
             raise ValueError("features.state=continuous needs data.bars; give a file of bars or use restarted")
+        if self.model.adds_statistics and self.is_network and PATH not in self.features.columns:
+            raise ValueError(
+                f"model.span_statistics reads prices; add {PATH} to features.columns or set model.span_statistics=false"
+            )
         if self.loss.pcgrad and self.model.tasks != "both":
             raise ValueError("loss.pcgrad needs both tasks; set model.tasks=both or loss.pcgrad=false")
         if self.training.batch == 1 and self.model.normalisation == "batch" and self.is_network:

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from moola_core.models.encoders import encoder_class
+from moola_core.models.multitask import Terms
 from moola_core.training import seeds
 from moola_core.training.inputs import Inputs
 from moola_core.training.loop import Loop
+from moola_core.training.terms import stacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Rows:
 
 
 class Windows:
-    """The labelled windows on the device, once for all fits: raw x [n, K, F], pointers [n, 2], each fit's scale and class numbers."""
+    """The labelled windows on the device, once for all fits: raw x [n, K, F], pointers [n, 2], each fit's scale, class numbers and terms."""
 
     def __init__(self, inputs: Inputs, loops: Sequence[Loop], device: str) -> None:
         self.x, self.pointer = torch.from_numpy(inputs.x).to(device), torch.from_numpy(inputs.pointer).to(device)
@@ -43,6 +45,7 @@ class Windows:
             torch.stack([torch.from_numpy(array) for array in arrays]).to(device)
             for arrays in zip(*((loop.mean, loop.std, loop.targets()) for loop in loops), strict=True)
         )
+        self.terms = stacked([loop.terms for loop in loops], device)
 
     def scaled(self, rows: Rows) -> Tensor:
         """The windows as each fit reads them: [R, m, K, F]."""
@@ -53,9 +56,15 @@ class Windows:
         pointer = self.pointer[rows.index].masked_fill(rows.present[..., None] == 0, torch.nan)
         return self.target.gather(1, rows.index), pointer
 
+    def added(self, rows: Rows) -> Terms:
+        """What is added to the scores of these windows by each fit: [R, m, ...]."""
+        fit = torch.arange(len(rows.index), device=rows.index.device)[:, None]
+        return Terms(*(None if part is None else part[fit, rows.index] for part in self.terms))
+
     def select(self, rows: Tensor) -> None:
         """Go on with these fits alone."""
         self.mean, self.std, self.target = self.mean[rows], self.std[rows], self.target[rows]
+        self.terms = Terms(*(None if part is None else part[rows] for part in self.terms))
 
 
 class Batch:

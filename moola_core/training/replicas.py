@@ -216,7 +216,8 @@ class Group:
             x = x + training.jitter_std * batch.noise
         encoder_in_eval_mode = self.loops[0].encoder_in_eval_mode
         counted = None if encoder_in_eval_mode else batch.rows.present
-        outputs = self.network.forward(x.transpose(1, 2), batch.dropped(encoder_in_eval_mode), counted)
+        dropped, terms = batch.dropped(encoder_in_eval_mode), self.windows.added(batch.rows)
+        outputs = self.network.forward(x.transpose(1, 2), dropped, counted, terms)
         losses = self.losses(self.windows, outputs, batch.rows)
         terms = self.weightings.terms(losses, batch.live) * self.active
         flat, measured = self._gradients(terms, split)
@@ -268,7 +269,7 @@ class Group:
     @torch.no_grad()
     def predict(self, network: Replicas, windows: Windows, rows: Rows) -> list[Tensor]:
         """In eval mode: the unweighted losses [R, 2], then logits [R, m, outputs], pointers [R, m, 2] and spans [R, m, K, K], where there are."""
-        outputs = network.forward(windows.scaled(rows).transpose(1, 2))
+        outputs = network.forward(windows.scaled(rows).transpose(1, 2), terms=windows.added(rows))
         parts = (outputs.logits, outputs.pointer, outputs.spans)
         return [self.losses(windows, outputs, rows), *(part for part in parts if part is not None)]
 
