@@ -40,6 +40,12 @@ class Training(Part):
     monitor: Literal["loss", "f1_macro"] = Field(
         "loss", description="score on the inner validation split that selects the epoch"
     )
+    averaging: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of earlier epochs in a moving average of the weights, which is then what is measured and kept",
+    )
     jitter_std: float = Field(
         0.0, ge=0, le=10, description="noise added to the network's inputs in training, in their units"
     )
