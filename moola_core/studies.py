@@ -38,6 +38,8 @@ def study(
     values["data"] |= dict(data)
     encoder_alone = name in ENCODER_ALONE and base.model.span_statistics and STATISTICS not in own
     base = change(Finetune.model_validate(values), own | ({STATISTICS: False} if encoder_alone else {}))
+    if name == "features" and MIRRORED not in own:  # only prices can be turned upside down
+        base = change(base, {MIRRORED: 0.0})
     if name == "transfer":
         base = change(base, _late(base, own))
     pretraining = origin.pretrain().model_dump()
@@ -275,7 +277,7 @@ ANY_MODEL = ("labels",)
 PRETRAINED = ("transfer", "objectives", "pretraining-data")
 # What is compared reaches the scores through the encoder alone: the statistics would answer in its place.
 ENCODER_ALONE = (*PRETRAINED, "features", "architectures")
-STATISTICS = "model.span_statistics"
+STATISTICS, MIRRORED = "model.span_statistics", "training.mirrored_frac"
 ALONE = (
     f"The arms train without the span model's statistics ({STATISTICS}=false), which would answer in the encoder's place; "
     f"to compare them with the statistics, set {STATISTICS}=true."

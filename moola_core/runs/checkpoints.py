@@ -116,7 +116,7 @@ def start_from(reference: str, schedule: str, root: str | Path, state: bool = Fa
     kept = reference if RUN_ID.fullmatch(reference) else str(path.resolve())
     shared = settings_of(reference, root) | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
     if "price_path" not in shared.get("features.columns", ("price_path",)):
-        shared["model.span_statistics"] = False  # they are made of the price path
+        shared |= {"model.span_statistics": False, "training.mirrored_frac": 0.0}  # both read the price path
     feature_state = state_of(reference, root) if state else ""
     return shared | ({"features.state": feature_state} if feature_state else {})
 

@@ -21,6 +21,7 @@ from moola_core.training.folds import Fold
 from moola_core.training.gradients import Conflict, Projection, split_backward
 from moola_core.training.inputs import Inputs
 from moola_core.training.losses import class_loss, located_loss, pointer_loss
+from moola_core.training.mirror import draw, mirrored
 from moola_core.training.schedule import LAST, LOWER, Unfreezing
 from moola_core.training.terms import terms_of, to_device
 from moola_core.training.weightings import make_weighting
@@ -44,12 +45,14 @@ NOISE_WINDOWS = 64
 
 @dataclass(frozen=True)
 class Tensors:
-    """The windows on the device: standardised x [n, K, F], class numbers [n], pointers [n, 2] with nan where unknown, and terms of their scores."""
+    """The windows on the device: standardised x [n, K, F], class numbers [n], pointers [n, 2] with nan where unknown, terms of their scores, and the scale of x [F]."""
 
     x: Tensor
     target: Tensor
     pointer: Tensor
     terms: Terms
+    mean: Tensor
+    std: Tensor
 
 
 class Predicted(NamedTuple):
@@ -107,6 +110,11 @@ class Loop:
         self.projection = Projection(spec.loss.pcgrad, spec.loss.pcgrad_threshold, spec.faults.accumulated_gradients)
         self.constant_pointer_loss = self._constant_pointer_loss()
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether windows are mirrored in training: not where no expansion says that direction is all that they would lose."""
+        return self.spec.training.mirrored_frac > 0 and not np.isnan(self.inputs.pointer[self.fold.train]).all()
+
     def _begin_at_labels(self) -> None:
         """Let the heads begin near what is known without the encoder: the training pointers' median or distribution, or the terms."""
         train, head = torch.from_numpy(self.inputs.pointer[self.fold.train]), self.model.pointer_head
@@ -145,7 +153,8 @@ class Loop:
         kind = self.device.kind
         x = torch.from_numpy((self.inputs.x - self.mean) / self.std)
         target, pointer = torch.from_numpy(self.targets()), torch.from_numpy(self.inputs.pointer)
-        return Tensors(x.to(kind), target.to(kind), pointer.to(kind), to_device(self.terms.values, kind))
+        mean, std = (torch.from_numpy(part).to(kind) for part in (self.mean, self.std))
+        return Tensors(x.to(kind), target.to(kind), pointer.to(kind), to_device(self.terms.values, kind), mean, std)
 
     def _optimizer(self) -> torch.optim.AdamW:
         training = self.spec.training
@@ -200,6 +209,9 @@ class Loop:
 
     def forward(self, rows: Tensor, noisy: bool) -> Outputs:
         x = self.data.x[rows]
+        if noisy and self.mirrors:
+            flipped = draw(self.spec.training.mirrored_frac, len(rows), self.noise)[:, None, None]
+            x = torch.where(flipped, mirrored(x, self.data.mean, self.data.std), x)
         if noisy and self.spec.training.jitter_std > 0:
             x = x + self.spec.training.jitter_std * torch.randn(x.shape, generator=self.noise, device=x.device)
         with torch.autocast(self.device.kind, torch.bfloat16, enabled=self.device.precision == "bf16"):

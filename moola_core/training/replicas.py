@@ -32,6 +32,7 @@ from moola_core.training.gradients import combined
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, Predicted, noise_share
 from moola_core.training.losses import class_loss, located_loss
+from moola_core.training.mirror import mirrored
 from moola_core.training.monitor import FitMonitor, score_inner
 from moola_core.training.schedule import LAST, LOWER
 from moola_core.training.stacked import WEIGHTING, RowAdamW, Stacked, unstacked
@@ -222,6 +223,9 @@ class Group:
         """
         batch, training = self.batch, self.spec.training
         x = self.windows.scaled(batch.rows)
+        if batch.flipped is not None:
+            windows = self.windows
+            x = torch.where(batch.flipped[:, :, None, None], mirrored(x, windows.mean, windows.std), x)
         if batch.noise is not None:
             x = x + training.jitter_std * batch.noise
         encoder_in_eval_mode = self.loops[0].encoder_in_eval_mode

@@ -115,7 +115,8 @@ def test_every_setting_takes_the_same_steps_and_the_same_draws_as_the_sequential
             assert set(a.values) == set(b.values) and a.values.get("recall") == b.values.get("recall")
 
 
-def test_terms_are_added_alike_and_kept_with_the_weights(device):
+@pytest.mark.parametrize("own", [{}, {"mirrored_frac": 0.5, "jitter_std": 0.1}, {"tasks": "pointers"}])
+def test_terms_are_added_alike_and_kept_with_the_weights(own, device):
     windows = make_windows(30, bars=30)
     inputs = Inputs(
         price_path(windows.prices),
@@ -133,7 +134,7 @@ def test_terms_are_added_alike_and_kept_with_the_weights(device):
         "span_statistics": True,
         "features.columns": ["price_path"],
     }
-    alone, found, _ = both(make_spec(learning_rate=SLOW_RATE, **settings | same_draws(device)), device, inputs)
+    alone, found, _ = both(make_spec(learning_rate=SLOW_RATE, **settings | own | same_draws(device)), device, inputs)
     for one, other in zip(alone, found, strict=True):
         assert furthest(one, other) < 1e-5 and list(one.weights) == list(other.weights)
         np.testing.assert_allclose(one.spans.p_span, other.spans.p_span, atol=1e-4)
