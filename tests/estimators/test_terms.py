@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
-from moola_core.estimators.spans import class_term
+from moola_core.estimators.spans import class_term, terms
 from moola_core.estimators.spans.class_term import ClassTerm
 from moola_core.estimators.spans.classes import linear_model
 from moola_core.estimators.spans.shapes import shape_statistics
@@ -67,6 +67,7 @@ def test_the_class_is_the_mean_of_two_models_of_scikit_learn(classes):
         min_samples_leaf=class_term.LEAST_WINDOWS,
         random_state=0,
     ).fit(filled, windows.target)
+    assert term.temperature == 1
     expected = (linear.predict_proba(described[:, kept]) + steps.predict_proba(filled)) / 2
     np.testing.assert_allclose(term.predict_proba(described), expected, atol=1e-6)
 
@@ -89,8 +90,9 @@ def test_terms_find_the_planted_expansion_and_its_class(windows, fitted):
     np.testing.assert_allclose(np.exp(without.spans.astype(float)).sum((1, 2)), 1, atol=1e-4)
 
 
-def test_what_is_said_of_a_training_window_does_not_depend_on_its_own_class(windows, fitted):
-    full, without = fitted
+def test_what_is_said_of_a_training_window_does_not_depend_on_its_own_class(windows, monkeypatch):
+    monkeypatch.setattr(terms, "fit_temperature", lambda p, target: 1.0)  # one number, which all windows share
+    full, without = fit_terms(windows.prices, windows.span, windows.group, windows.target, windows.classes)
     other = windows.target.copy()
     other[7] = 1 - other[7]
     changed, without_it = fit_terms(windows.prices, windows.span, windows.group, other, windows.classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import softmax
@@ -12,6 +12,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 from moola_core.estimators.spans.classes import linear_model
 from moola_core.estimators.spans.locate_then_classify import SPANS, averaged
 from moola_core.estimators.spans.shapes import shape_statistics
+from moola_core.estimators.spans.temperature import tempered
 from moola_core.spans.candidates import Candidates
 from moola_core.spans.decoding import best_spans
 
@@ -36,6 +37,8 @@ class ClassTerm:
         Of each step: its statistic, and what it adds up to the threshold and beyond it.
     base : ndarray, shape (C,)
         What the steps are added to.
+    temperature : ndarray, shape ()
+        Of the probabilities.
     """
 
     kept: np.ndarray
@@ -46,6 +49,7 @@ class ClassTerm:
     threshold: np.ndarray
     value: np.ndarray
     base: np.ndarray
+    temperature: np.ndarray = field(default_factory=lambda: np.array(1.0))
 
     @classmethod
     def fit(cls, prices: np.ndarray, start: np.ndarray, end: np.ndarray, target: np.ndarray, classes: int) -> ClassTerm:
@@ -82,7 +86,7 @@ class ClassTerm:
             np.repeat(prices, top.shape[1], axis=0), candidates.start[spans], candidates.end[spans]
         )
         mean = averaged(p, self.predict_proba(described).reshape(*top.shape, -1))
-        return np.log(np.maximum(mean, LEAST_P)).astype(np.float32)
+        return np.log(np.maximum(tempered(mean, float(self.temperature)), LEAST_P)).astype(np.float32)
 
 
 def _linear(described: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,13 +8,14 @@ miss, not what they know by heart.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from moola_core.estimators.spans.class_term import ClassTerm
+from moola_core.estimators.spans.class_term import LEAST_P, ClassTerm
 from moola_core.estimators.spans.locator import SpanLocator
+from moola_core.estimators.spans.temperature import fit_temperature, tempered
 from moola_core.spans.candidates import Candidates
 from moola_core.spans.noise import LabelNoise, label_probabilities
 
@@ -129,7 +130,18 @@ def fit_terms(
         without.spans[test] = own_terms.spans
         if without.logits is not None and own_terms.logits is not None:
             without.logits[test] = own_terms.logits
-    return full, without
+    return _tempered(full, without, target)
+
+
+def _tempered(full: SpanTerms, without: Terms, target: np.ndarray | None) -> tuple[SpanTerms, Terms]:
+    """The same with the temperature of the class that the windows which were held out want."""
+    if full.of_class is None or without.logits is None or target is None:
+        return full, without
+    p = np.exp(without.logits.astype(float))
+    temperature = fit_temperature(p, target)
+    logits = np.log(np.maximum(tempered(p, temperature), LEAST_P)).astype(np.float32)
+    of_class = replace(full.of_class, temperature=np.array(temperature))
+    return SpanTerms(full.locator, of_class), Terms(without.spans, logits)
 
 
 def _with_class(
