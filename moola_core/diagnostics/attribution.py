@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moola_core.diagnostics.fitted import Fitted, Together, classes_of, load_estimator, load_fitted
+from moola_core.diagnostics.fitted import Fitted, Together, WithTerms, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.results import Attribution, Rank
 from moola_core.diagnostics.results.attribution import POINTER_OUTPUTS
 from moola_core.diagnostics.shapley import Values, coalitions, shapley_values
@@ -200,7 +200,7 @@ def _explained(job: Job, outputs: tuple[str, ...], each: Sequence[Values], gradi
     return Explained(job.repeat, job.fold, outputs, job.rows, values, empty, full, gradients)
 
 
-def _gradients(job: Job, answer: Answer, fitted: Fitted[MultiTask]) -> np.ndarray:
+def _gradients(job: Job, answer: Answer, fitted: Fitted[MultiTask | WithTerms]) -> np.ndarray:
     """Absolute expected gradients [K, F, O], summed over a job's windows."""
     gradients = expected_gradients(answer, fitted.scaled(job.x), fitted.scaled(job.references), job.repeat)
     return np.abs(gradients).sum(0)
@@ -272,7 +272,7 @@ def output_names(classes: tuple[str, ...], has_class: bool, has_pointer: bool) -
     return (*names, *POINTER_OUTPUTS) if has_pointer else names
 
 
-def _outputs_of(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:
+def _outputs_of(model: MultiTask | WithTerms, classes: tuple[str, ...]) -> tuple[str, ...]:
     return output_names(classes, model.class_head is not None, model.pointer_head is not None)
 
 

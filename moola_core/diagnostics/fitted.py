@@ -48,10 +48,7 @@ class WithTerms(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.terms, self.scale, self.features = model, terms, scale, features
-
-    @property
-    def encoder(self) -> nn.Module:
-        return self.model.encoder
+        self.encoder, self.class_head, self.pointer_head = model.encoder, model.class_head, model.pointer_head
 
     def forward(self, x: Tensor) -> Outputs:
         terms = self.terms(standardised_path(x.detach().cpu().numpy(), *self.scale, self.features))

@@ -230,8 +230,8 @@ class Group:
             x = x + training.jitter_std * batch.noise
         encoder_in_eval_mode = self.loops[0].encoder_in_eval_mode
         counted = None if encoder_in_eval_mode else batch.rows.present
-        dropped, terms = batch.dropped(encoder_in_eval_mode), self.windows.added(batch.rows)
-        outputs = self.network.forward(x.transpose(1, 2), dropped, counted, terms)
+        dropped, added = batch.dropped(encoder_in_eval_mode), self.windows.added(batch.rows)
+        outputs = self.network.forward(x.transpose(1, 2), dropped, counted, added)
         losses = self.losses(self.windows, outputs, batch.rows)
         terms = self.weightings.terms(losses, batch.live) * self.active
         flat, measured = self._gradients(terms, split)

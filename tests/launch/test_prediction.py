@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from moola_core.cli import main
+from moola_core.diagnostics.attribution import attribute
 from moola_core.diagnostics.fitted import load_fitted
 from moola_core.diagnostics.predict import Job, ask, ask_together
 from moola_core.errors import DataError, RunError
@@ -98,6 +99,8 @@ def test_a_network_adds_the_statistics_in_prediction_as_in_training(demo_files, 
     np.testing.assert_allclose(torch.softmax(outputs.logits, 1)[:, 1], test["p_retracement"], atol=1e-6)
     np.testing.assert_allclose(predict_spans(outputs.spans).p_span, test["p_span"], atol=1e-5)
     assert not torch.allclose(outputs.spans, alone.spans, atol=0.1)
+    explained = attribute(run, windows, window_matrix(windows, spec.features), 1)
+    assert explained.additivity_error < 1e-4 and np.abs(explained.values).max() > 0
     job = Job(run.folder, 0, window_matrix(windows, spec.features)[:20])
     one, stacked = ask(job), ask_together(job, device)
     np.testing.assert_allclose(stacked.probabilities, one.probabilities, atol=1e-5)
