@@ -36,6 +36,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "models": ({"models", "features.catalog", "weight_files"}, {"torch"}),
     "training": ({"training", "models", "features", "market", "metrics"}, {"torch"}),
     "training.folds": ({"training"}, {"sklearn"}),
+    "training.terms": ({"training", "estimators", "models", "features"}, {"torch"}),
     "training.baselines": ({"training", "estimators"}, set()),
     "estimators": ({"estimators"}, {"scipy", "sklearn", "aeon", "skops"}),
     "runs": ({"runs", "features.catalog", "weight_files"}, {"pyarrow", "sqlite3"}),

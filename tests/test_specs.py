@@ -34,6 +34,9 @@ def test_a_spec_survives_json():
         ({"model": {"pooling": "max"}}, ["model.pooling", "attention"]),
         ({"features": {"state": "continuous"}}, ["data.bars"]),
         ({"loss": {"pcgrad": True}, "model": {"tasks": "class"}}, ["model.tasks=both"]),
+        ({"model": {"span_statistics": True}}, ["pointer=pooled", "model.pointer=span"]),
+        ({"model": {"span_statistics": True, "pointer": "span"}}, ["price_path", "model.span_statistics=false"]),
+        ({"training": {"mirrored_frac": 0.5}}, ["price_path", "training.mirrored_frac=0"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fix(values, words):

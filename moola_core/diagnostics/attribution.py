@@ -11,7 +11,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
-from moola_core.diagnostics.fitted import Fitted, Together, classes_of, load_estimator, load_fitted
+from moola_core.diagnostics.fitted import Fitted, Together, WithTerms, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.network_outputs import (
     BATCH,
     Answer,
@@ -224,7 +224,7 @@ def _explained(job: Job, outputs: tuple[str, ...], explanation: Explanation, gra
     return Explained(job.repeat, job.fold, outputs, job.rows, explanation.shares, gradients)
 
 
-def _gradients(job: Job, answer: Answer, fitted: Fitted[MultiTask]) -> np.ndarray:
+def _gradients(job: Job, answer: Answer, fitted: Fitted[MultiTask | WithTerms]) -> np.ndarray:
     """Absolute expected gradients [K, F, O], summed over a job's windows."""
     gradients = expected_gradients(answer, fitted.scaled(job.x), fitted.scaled(job.references), job.repeat)
     return np.abs(gradients).sum(0)
@@ -291,7 +291,7 @@ def output_names(classes: tuple[str, ...], has_class: bool, has_pointer: bool) -
     return (*names, *POINTER_OUTPUTS) if has_pointer else names
 
 
-def _outputs_of(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:
+def _outputs_of(model: MultiTask | WithTerms, classes: tuple[str, ...]) -> tuple[str, ...]:
     return output_names(classes, model.class_head is not None, model.pointer_head is not None)
 
 

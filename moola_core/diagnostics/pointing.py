@@ -7,14 +7,16 @@ import pandas as pd
 
 from moola_core.diagnostics import claims, intervals
 from moola_core.diagnostics.calibration import calibration_error, draw, reliability
-from moola_core.diagnostics.results import Interval, Near, Pointing, SignedError, StatedConfidence
+from moola_core.diagnostics.results import Interval, Near, Pointing, SignedError, SpanSet, StatedConfidence
 from moola_core.errors import DataError
 from moola_core.metrics.probability import BINS, bin_number
 from moola_core.overlap import Overlap
 from moola_core.runs.predictions import SPAN, STATED, TRUE_SPAN, Grid, PredictionTable
+from moola_core.spans.conformal import cross_conformal
 from moola_core.spans.decoding import NEAR_BARS
 
 REACH_BARS = 10
+LEVELS = (0.8, 0.9)
 SHARES_BARS = (1, NEAR_BARS, 5)
 
 
@@ -63,6 +65,7 @@ def pointing(predictions: pd.DataFrame, known: Overlap | None = None) -> Pointin
         constant_within=_shares(constant_off, within) if measured else None,
         confidence=confidence,
         excess=excess,
+        sets=tuple(_set(level, predicted - true, grid, numbers) for level in LEVELS),
     )
 
 
@@ -87,6 +90,17 @@ def _near(bars: int, off: np.ndarray, constant_off: np.ndarray, shared: Overlap)
     if interval is not None:  # it is a share
         interval = Interval(interval.value, max(interval.low, 0.0), min(interval.high, 1.0))
     return Near(bars, interval, share)
+
+
+def _set(level: float, gap: np.ndarray, grid: Grid, group: np.ndarray) -> SpanSet:
+    """The sets of one level, from signed errors [2, R, n] of start and end in bars."""
+    off = np.abs(gap).max(0)
+    radii = np.stack([cross_conformal(own, fold, group, level) for own, fold in zip(off, grid.fold, strict=True)])
+    known = np.isfinite(off)
+    if not np.isfinite(radii[known]).all():
+        return SpanSet(level, None, None)
+    covered = np.where(known, off <= radii, np.nan)
+    return SpanSet(level, float(np.median(radii[known])), intervals.of_windows(covered, group))
 
 
 def _shares(off: np.ndarray, within: np.ndarray) -> np.ndarray:

@@ -113,6 +113,8 @@ def start_from(
     _refuse_size(described)
     shared = described.settings() | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
     shared |= {"transfer.encoder_name": which} if which else {}
+    if "price_path" not in shared.get("features.columns", ("price_path",)):
+        shared |= {"model.span_statistics": False, "training.mirrored_frac": 0.0}  # both read the price path
     return shared | ({"features.state": described.state} if state and described.state else {})
 
 

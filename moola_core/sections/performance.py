@@ -19,6 +19,11 @@ NO_RESULT = "The run left no evaluation."
 SIGNED_NOTE = "Predicted less true, in bars: left of 0 the prediction is too early, or too short. The ends hold all larger errors."
 OVER_REPEATS = "± over repeats"
 SAMPLING = "From … to: 95% interval over windows and repeats, with windows that share bars taken together; ±: standard deviation over the repeats."
+SET_COLUMNS = ("Wanted", "Both ends within, bars", "Holds the labelled span", "from", "to")
+SETS_NOTE = (
+    "All spans whose first and last bars both lie so close to the predicted ones: conformal sets, calibrated for each fold on the other folds, "
+    "with each group of windows that share bars counted once. The distance is the median over folds."
+)
 CONSTANT_NOTE = "The constant pointer is the median of the other folds."
 
 
@@ -194,8 +199,23 @@ def pointing(context: ReportContext) -> list[Block] | str:
                 ),
             )
         ),
+        *_sets(result),
         *_confidence(result),
     ]
+
+
+def _sets(result: Result) -> list[Block]:
+    """How far about the predicted span the labelled one must be sought."""
+    report: Pointing = result.value
+    rows: tuple[Row, ...] = tuple(
+        (
+            f"{one.level:.0%}",
+            result.number("sets", i, "radius", form=".1f"),
+            *(result.number("sets", i, "coverage", name, form=".1%") for name in ("value", "low", "high")),
+        )
+        for i, one in enumerate(report.sets)
+    )
+    return [Table("Sets of spans", SET_COLUMNS, rows, SETS_NOTE)] if rows else []
 
 
 def _confidence(result: Result) -> list[Block]:

@@ -61,9 +61,9 @@ def datasets_of(records: Sequence[Record]) -> dict[str, str]:
     """The names of the datasets on which runs were trained, by run id; without those whose file is not in the data folder."""
     files: dict[tuple[bool, str], str] = {}
     for dataset in loaders.available_datasets():
-        for bars, path in ((False, dataset.windows), (True, dataset.bars)):
-            if path is not None:
-                files.setdefault((bars, _real(str(path))), dataset.name)
+        for bars, file in ((False, dataset.windows), (True, dataset.bars)):
+            if file is not None:
+                files.setdefault((bars, _real(str(file))), dataset.name)
     names = {}
     for record in records:
         path = trained_on(record)

@@ -82,11 +82,8 @@ def _pairs(contents: Contents, inputs: int) -> Iterator[tuple[np.ndarray, np.nda
         ):
             numbers[path] = lambda value=value: np.array(value, np.float32)
     for name, mean in numbers.items():
-        before, last = (
-            re.fullmatch(r"(.*?[._/]|)([a-z]+_?)", name).groups()
-            if re.fullmatch(r"(.*?[._/]|)([a-z]+_?)", name)
-            else ("", "")
-        )  # type: ignore[union-attr]
+        parts = re.fullmatch(r"(.*?[._/]|)([a-z]+_?)", name)
+        before, last = parts.groups() if parts else ("", "")
         if last in MEANS:
             spread = next((numbers[f"{before}{std}"] for std in SPREADS if f"{before}{std}" in numbers), None)
             if spread is not None:

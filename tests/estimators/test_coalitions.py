@@ -110,7 +110,8 @@ def by_definition(model: LocateThenClassifyEstimator, prices: np.ndarray, kept: 
     median = classifier.models_[0].named_steps["simpleimputer"].statistics_.astype(np.float32)
     rows = np.where(kept[len(OF_SPAN) :][group], rows, median)
     odds = p @ np.mean([one.predict_proba(rows) for one in classifier.models_], axis=0)
-    logs = np.log(np.clip(odds, 1e-3, 1))
+    powers = odds ** (1 / inner.temperature_)
+    logs = np.log(np.clip(powers / powers.sum(), 1e-3, 1))
     return np.array([logs[1] - logs[0], (first + last) / 2, last - first])
 
 

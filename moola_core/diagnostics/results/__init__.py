@@ -28,7 +28,7 @@ from moola_core.diagnostics.results.evaluation import (
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
 from moola_core.diagnostics.results.interval import Interval
 from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
-from moola_core.diagnostics.results.pointing import Near, Pointing, SignedError, StatedConfidence
+from moola_core.diagnostics.results.pointing import Near, Pointing, SignedError, SpanSet, StatedConfidence
 from moola_core.diagnostics.results.predictions import Expansion, Predicted
 from moola_core.diagnostics.results.pretraining import (
     FeatureError,
@@ -112,6 +112,7 @@ __all__ = [
     "Shift",
     "SignedError",
     "Slice",
+    "SpanSet",
     "Spread",
     "StatedConfidence",
     "Suspect",

@@ -44,7 +44,7 @@ def work(run: Run, listen: Listen | None) -> None:
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
-    notes = start.notes_for(material.kept.bars) if start else ()
+    notes = tuple(note for start in starts for note in start.notes_for(material.kept.bars))
     run.update(
         device=f"{device.name} {device.precision}",
         data_hashes=hashes,
