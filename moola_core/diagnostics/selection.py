@@ -87,8 +87,8 @@ def select_best(
     whole = score(np.ones((1, groups)))[0]
     best = int(np.argmax(np.nan_to_num(sign * whole, nan=-np.inf)))
     random = np.random.default_rng(seed)
-    scores: list = []
-    winners: list = []
+    scores: list[float] = []
+    winners: list[int] = []
     while len(scores) < draws:
         size = min(draws - len(scores), max(1, CELLS // n))
         bag = random.multinomial(groups, np.full(groups, 1 / groups), size)

@@ -87,7 +87,9 @@ class Explanation:
         self.random = np.random.default_rng(np.random.SeedSequence(seed))
         self.rounds: list[np.ndarray] = []  # each [W, B, G, O]: the mean over a pair of orders
         self.shares: Shares | None = None
-        self._rank = self._empty = self._full = np.empty(0)
+        self._rank: np.ndarray = np.empty(0, int)  # place of each player in the orders that were asked for
+        self._empty: np.ndarray = np.empty(0)
+        self._full: np.ndarray = np.empty(0)
 
     @property
     def done(self) -> bool:

@@ -140,7 +140,7 @@ def of_confidence(pointing: Pointing) -> Headline:
         f"{hit_rate:.0%} of the centers lie within 3 bars, and {stated:.0%} are stated: difference {interval(excess, '+.3f')}. "
         f"Calibration error {interval(Interval(error, low, high), '.3f')}; 95% of calibrated models have one below {null:.3f}."
     )
-    claims = (
+    claims: tuple[Claim, ...] = (
         Claim("stated probability less the share of centers within 3 bars", excess),
         Claim("calibration error of the stated probabilities", Interval(error, low, high), CALIBRATED),
     )

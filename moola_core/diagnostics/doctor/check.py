@@ -60,9 +60,9 @@ def claimed(case: Case, quantity: str, name: str, than: float = 0.0) -> Claim | 
     An estimate that is no fact of its own is taken to be in the middle, and an upper end that nothing reads to be the estimate.
     """
     value, low, high = case.get(name), case.get(f"{name}_low"), case.get(f"{name}_high")
-    if low is None or (high is None and value is None):
-        return None
     high = value if high is None else high
+    if low is None or high is None:
+        return None
     return Claim(quantity, Interval((low + high) / 2 if value is None else value, low, high), than)
 
 
