@@ -114,7 +114,7 @@ def a_path(value: Any, name: str) -> str:
 
 def whole(value: Any, name: str, least: int, most: int) -> int:
     """A whole number within bounds. Raises SpecError for anything else."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
         raise SpecError(f"{name} is {value!r}.", where=name, hint=f"Give a whole number from {least} to {most}.")
     return int(value)
 

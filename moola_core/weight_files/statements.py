@@ -82,12 +82,9 @@ def _pairs(contents: Contents, inputs: int) -> Iterator[tuple[np.ndarray, np.nda
         ):
             numbers[path] = lambda value=value: np.array(value, np.float32)
     for name, mean in numbers.items():
-        before, last = (
-            re.fullmatch(r"(.*?[._/]|)([a-z]+_?)", name).groups()
-            if re.fullmatch(r"(.*?[._/]|)([a-z]+_?)", name)
-            else ("", "")
-        )  # type: ignore[union-attr]
-        if last in MEANS:
+        match = re.fullmatch(r"(.*?[._/]|)([a-z]+_?)", name)
+        if match and match[2] in MEANS:
+            before = match[1]
             spread = next((numbers[f"{before}{std}"] for std in SPREADS if f"{before}{std}" in numbers), None)
             if spread is not None:
                 yield mean(), spread()
