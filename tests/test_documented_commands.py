@@ -25,8 +25,8 @@ SMALL = {
     "finetune --windows data/windows.parquet --preset quick": NETWORK,
     "finetune --windows data/windows.parquet --checkpoint": "--set epochs=21 --set folds=2 --set repeats=1 --set processes=1",
     "pretrain": "--set epochs=1 --set hidden=4 --set layers=1",
-    "study": f"{NETWORK} --set pretrain.epochs=1 --set hidden=4",
-    "plan": NETWORK,
+    "study": f"{NETWORK} --set epochs=3 --set pretrain.epochs=1 --set hidden=4",
+    "plan": f"{NETWORK} --set epochs=3",
     "submit": "",
 }
 ELSEWHERE = {"--ray": "tests/launch/test_ray_jobs.py", "job ": "tests/launch/test_ray_jobs.py"}

@@ -16,6 +16,7 @@ from moola_core.spans.conformal import cross_conformal
 from moola_core.spans.decoding import NEAR_BARS
 
 REACH_BARS = 10
+FOLDS = 5  # what the groups of windows that share bars are cut for
 LEVELS = (0.8, 0.9)
 SHARES_BARS = (1, NEAR_BARS, 5)
 
@@ -65,7 +66,7 @@ def pointing(predictions: pd.DataFrame, known: Overlap | None = None) -> Pointin
         constant_within=_shares(constant_off, within) if measured else None,
         confidence=confidence,
         excess=excess,
-        sets=tuple(_set(level, predicted - true, grid, numbers) for level in LEVELS),
+        sets=tuple(_set(level, predicted - true, grid, shared) for level in LEVELS),
     )
 
 
@@ -92,15 +93,15 @@ def _near(bars: int, off: np.ndarray, constant_off: np.ndarray, shared: Overlap)
     return Near(bars, interval, share)
 
 
-def _set(level: float, gap: np.ndarray, grid: Grid, group: np.ndarray) -> SpanSet:
+def _set(level: float, gap: np.ndarray, grid: Grid, shared: Overlap) -> SpanSet:
     """The sets of one level, from signed errors [2, R, n] of start and end in bars."""
-    off = np.abs(gap).max(0)
+    off, group = np.abs(gap).max(0), shared.groups(FOLDS)
     radii = np.stack([cross_conformal(own, fold, group, level) for own, fold in zip(off, grid.fold, strict=True)])
     known = np.isfinite(off)
     if not np.isfinite(radii[known]).all():
         return SpanSet(level, None, None)
     covered = np.where(known, off <= radii, np.nan)
-    return SpanSet(level, float(np.median(radii[known])), intervals.of_windows(covered, group))
+    return SpanSet(level, float(np.median(radii[known])), intervals.of_windows(covered, shared))
 
 
 def _shares(off: np.ndarray, within: np.ndarray) -> np.ndarray:

@@ -66,8 +66,8 @@ def datasets_of(records: Sequence[Record]) -> dict[str, str]:
                 files.setdefault((bars, _real(str(file))), dataset.name)
     names = {}
     for record in records:
-        path = trained_on(record)
-        name = files.get((record.kind == "pretrain", _real(path))) if path else None
+        source = trained_on(record)
+        name = files.get((record.kind == "pretrain", _real(source))) if source else None
         if name is None and record.data_hashes:
             name = next((one.name for one in loaders.available_datasets() if belongs(record, one)), None)
         if name:

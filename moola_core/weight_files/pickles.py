@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -177,7 +177,7 @@ class Reader(pickle._Unpickler):  # the one in Python: that in C reserves as muc
     def _instantiate(self, kind: Any, arguments: Any) -> None:
         self.append(_made(kind, tuple(arguments)))  # type: ignore[attr-defined]
 
-    dispatch = pickle._Unpickler.dispatch | {  # type: ignore[assignment]
+    dispatch: ClassVar[dict[int, Any]] = pickle._Unpickler.dispatch | {
         pickle.BUILD[0]: load_build,
         pickle.NEWOBJ[0]: load_newobj,
         pickle.NEWOBJ_EX[0]: load_newobj_ex,

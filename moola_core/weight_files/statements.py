@@ -82,9 +82,9 @@ def _pairs(contents: Contents, inputs: int) -> Iterator[tuple[np.ndarray, np.nda
         ):
             numbers[path] = lambda value=value: np.array(value, np.float32)
     for name, mean in numbers.items():
-        parts = re.fullmatch(r"(.*?[._/]|)([a-z]+_?)", name)
-        before, last = parts.groups() if parts else ("", "")
-        if last in MEANS:
+        match = re.fullmatch(r"(.*?[._/]|)([a-z]+_?)", name)
+        if match and match[2] in MEANS:
+            before = match[1]
             spread = next((numbers[f"{before}{std}"] for std in SPREADS if f"{before}{std}" in numbers), None)
             if spread is not None:
                 yield mean(), spread()
