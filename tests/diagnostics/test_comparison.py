@@ -21,7 +21,7 @@ from moola_core.diagnostics.comparison import (
 )
 from moola_core.diagnostics.results import ArmFacts
 from moola_core.metrics import METRICS, Predictions, influence, measure
-from moola_core.metrics.metric import _reweighted
+from moola_core.metrics.influence import _reweighted
 from moola_core.overlap import Overlap
 
 CLASSES = ("a", "b")

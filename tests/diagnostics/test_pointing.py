@@ -7,6 +7,7 @@ import pytest
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.pointing import pointing
 from moola_core.errors import DataError
+from moola_core.overlap import Overlap
 from moola_core.runs import codec
 
 
@@ -109,5 +110,5 @@ def test_sets_of_spans_cover_as_they_say_and_need_enough_groups():
         assert one.coverage.value == pytest.approx(one.level, abs=0.05)
         assert (off <= one.radius).mean() == pytest.approx(one.level, abs=0.05)
     assert report.sets[0].radius < report.sets[1].radius
-    few = pointing(rows, {f"w{i}": i % 4 for i in range(200)})
+    few = pointing(rows, Overlap.of_groups(np.arange(200) % 4, [f"w{i}" for i in range(200)]))
     assert all(one.radius is None and one.coverage is None for one in few.sets)
