@@ -106,7 +106,7 @@ class Metric:
     """One number that says how good predictions are: its formula, direction, title, unit, margin, format and target.
 
     The formula is either `statistics` and `value` (weighted sums over windows, and what is made of them), so that evaluation, the training
-    monitor, slices and the bootstrap share it, or `score` of predictions and weights where it is no function of sums (ranks). A
+    monitor, slices and intervals share it, or `score` of predictions and weights where it is no function of sums (ranks). A
     metric of task ``"fit"`` is measured in training and has no formula here.
 
     Parameters
