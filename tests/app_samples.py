@@ -41,6 +41,7 @@ from moola_core.diagnostics.results import (
     ProbeScore,
     Rank,
     Reconstruction,
+    Selection,
     Shift,
     TaskBalance,
     Transferred,
@@ -469,6 +470,7 @@ def make_comparison() -> Comparison:
         ("logistic on aggregates",),
         "",
         LabelCurve((35, 70, 139), ((0.4, 0.5), (0.5, 0.6), (0.6, 0.7)), ((139, 0.65, 0.6, 0.7), (278, 0.7, 0.6, 0.8))),
+        Selection("f1_macro", "logistic on aggregates", 0.75, Interval(0.7, 0.6, 0.8), dict.fromkeys(scores, 0.2)),
     )
 
 

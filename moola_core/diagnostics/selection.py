@@ -8,38 +8,15 @@ of whatever is picked so.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from moola_core.diagnostics.results import Interval
+from moola_core.diagnostics.results import Interval, Selection
 from moola_core.errors import DataError
 from moola_core.metrics import METRICS, Predictions, better, measure
 
 DRAWS = 500
 CELLS = 2_000_000  # weights in memory at once
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The best of several configurations by one metric.
-
-    Attributes
-    ----------
-    name : str
-        The configuration whose score is best.
-    measured : float
-        Its score, too good because it was picked.
-    expected : Interval
-        The score to expect of it on new windows, with the 95% interval of the draws.
-    share : dict of str to float
-        In which share of the draws each configuration was best: near 1 for one of them where the pick is sure.
-    """
-
-    name: str
-    measured: float
-    expected: Interval
-    share: dict[str, float]
 
 
 def select_best(
@@ -102,7 +79,7 @@ def select_best(
     low, high = np.quantile(known, [0.025, 0.975])
     share = np.bincount(winners, minlength=len(names)) / len(winners)
     expected = Interval(float(known.mean()), float(low), float(high))
-    return Selection(names[best], float(whole[best]), expected, dict(zip(names, share.tolist(), strict=True)))
+    return Selection(metric, names[best], float(whole[best]), expected, dict(zip(names, share.tolist(), strict=True)))
 
 
 def _windows(configurations: dict[str, Predictions], metric: str) -> int:

@@ -76,6 +76,7 @@ def arms(context: ReportContext) -> list[Block] | str:
     if comparison.beaten_by:
         note = f"First, what is ahead of every network: {', '.join(comparison.beaten_by)}. {note}"
     return [
+        *([Text(comparison_text.best_arm(comparison))] if comparison.selection else []),
         Chart("arms", "Macro F1 of every arm and repeat", partial(charts.arms, comparison.arms)),
         Table("", columns, reached, note),
     ]

@@ -64,6 +64,18 @@ def rule(comparison: Comparison) -> str:
     )
 
 
+def best_arm(comparison: Comparison) -> str:
+    """What the best arm is expected to reach, for it was picked; empty where that was not measured."""
+    selection = comparison.selection
+    if selection is None:
+        return ""
+    metric = METRICS[selection.metric]
+    return (
+        f"By {metric.title}, {selection.name} has the highest score of {len(selection.share)} arms: {metric.text(selection.measured)} as measured. Whatever comes out on top owes part "
+        f"of that to luck; {interval(selection.expected, f'.{metric.digits}f')} is to be expected of it on new windows."
+    )
+
+
 def in_order(comparison: Comparison, metric: str) -> list[tuple[int, Verdict]]:
     """The verdicts of one metric against the baseline with their places in the result: networks first, then simple models."""
     names = {arm.name for arm in networks(comparison)}

@@ -118,6 +118,9 @@ def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(st
         assert any(np.array_equal(encoder[name], part) for part in fit.values() if part.shape == encoder[name].shape)
     shares = [row["pretraining_share"] for row in run.result("comparison")["verdicts"]]
     assert min(shares) >= 0 and max(shares) < 1
+    best = run.result("comparison")["selection"]
+    scores = {arm["name"]: arm["metrics"]["f1_macro"] for arm in run.result("comparison")["arms"]}
+    assert best["name"] == max(scores, key=scores.get) and best["measured"] == pytest.approx(max(scores.values()))
     names = {row["name"] for row in run.result("comparison")["differences"]}
     assert {"transfer.schedule", "trainable parameters"} <= names
 

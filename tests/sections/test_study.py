@@ -96,6 +96,12 @@ def test_the_deciding_metric_comes_first_with_intervals_probabilities_and_what_c
     }
 
 
+def test_the_best_arm_is_shown_with_what_is_to_be_expected_of_it(study_run):
+    text = next(iter(said(build(study_run), "arms").values()))
+    assert "logistic on aggregates has the highest score of 5 arms: 0.750 as measured" in text
+    assert "0.700 (95% interval 0.600 to 0.800) is to be expected" in text
+
+
 def test_targets_stand_beside_actual_and_gap_for_each_network(study_run):
     (table,) = tables(build(study_run), "gaps")
     arms = {arm["name"]: arm for arm in study_run.result("comparison")["arms"] if arm["model"] == "network"}

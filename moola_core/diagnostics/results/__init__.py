@@ -13,7 +13,15 @@ from moola_core.diagnostics.results.calibration import (
     Recalibrated,
     ReliabilityBin,
 )
-from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
+from moola_core.diagnostics.results.comparison import (
+    ArmFacts,
+    Comparison,
+    Difference,
+    Gain,
+    LabelCurve,
+    Selection,
+    Verdict,
+)
 from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
 from moola_core.diagnostics.results.evaluation import (
@@ -109,6 +117,7 @@ __all__ = [
     "Reconstruction",
     "ReliabilityBin",
     "Sampled",
+    "Selection",
     "Shift",
     "SignedError",
     "Slice",

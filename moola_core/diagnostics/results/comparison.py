@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from moola_core.diagnostics.results.interval import Interval
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -93,12 +95,37 @@ class LabelCurve:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """The best of several configurations by one metric.
+
+    Attributes
+    ----------
+    metric : str
+        The metric.
+    name : str
+        The configuration whose score is best.
+    measured : float
+        Its score, too good because it was picked.
+    expected : Interval
+        The score to expect of it on new windows, with the 95% interval of the draws.
+    share : dict of str to float
+        In which share of the draws each configuration was best: near 1 for one of them where the pick is sure.
+    """
+
+    metric: str
+    name: str
+    measured: float
+    expected: Interval
+    share: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Arms on the same folds, each compared with `against`.
 
     verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
     arm, the largest first; sentence: the answer in words; beaten_by: simple models that are ahead of every network in the deciding metric; label_curve: where the arms
-    differ in the share of labels alone.
+    differ in the share of labels alone; selection: the best arm, less what it owes to having been picked.
     """
 
     name: str
@@ -114,6 +141,7 @@ class Comparison:
     beaten_by: tuple[str, ...]
     no_verdict: str
     label_curve: LabelCurve | None
+    selection: Selection | None = None
 
     @property
     def deciding(self) -> str:

@@ -9,8 +9,11 @@ import numpy as np
 
 from moola_core.diagnostics.comparison import ArmPredictions, arm_predictions, compare, deciding, label_curve, sentence
 from moola_core.diagnostics.evaluation import evaluate
-from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
+from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Selection, Verdict
+from moola_core.diagnostics.selection import select_best
+from moola_core.errors import DataError
 from moola_core.launch.worker.relay import Listen
+from moola_core.metrics import METRICS
 from moola_core.runs.comparable import comparable
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 # Predictions made elsewhere are compared with the networks.
 NETWORKS = ("network", "imported")
+PICKED = ("f1_macro", "hit_at_3")
+FOLDS = 5  # what the groups of windows that share bars are cut for
 SAME = (
     "data.",
     "preset",
@@ -54,6 +59,7 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
     arms = tuple(_facts(arm, run, tables[arm], common) for arm, run in runs.items())
     verdicts: tuple[Verdict, ...] = ()
     gains: dict[str, tuple[Gain, ...]] = {}
+    predictions: dict[str, ArmPredictions] = {}
     if not why_not:
         predictions = _predictions(runs, tables, common)
         verdicts = _verdicts(predictions, arms, against, how[0])
@@ -73,7 +79,22 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
         beaten,
         why_not,
         _label_curve(runs, arms, how[1]),
+        _selection(predictions, how[1]),
     )
+
+
+def _selection(predictions: Mapping[str, ArmPredictions], seed: int) -> Selection | None:
+    """The best arm and its bias-corrected score, by the metric that the researcher has a target for."""
+    names = {name for one in predictions.values() for name in PICKED if METRICS[name].measures(one.predictions)}
+    metric = next((name for name in PICKED if name in names), "")
+    judged = {arm: one for arm, one in predictions.items() if metric and METRICS[metric].measures(one.predictions)}
+    if len(judged) < 2:
+        return None
+    group = next(iter(judged.values())).shared.groups(FOLDS)
+    try:
+        return select_best({arm: one.predictions for arm, one in judged.items()}, metric, group, seed=seed)
+    except DataError:  # all windows share bars
+        return None
 
 
 def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...], seed: int) -> LabelCurve | None:
