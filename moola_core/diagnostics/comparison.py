@@ -79,7 +79,11 @@ def compare(arms: Mapping[str, ArmPredictions], against: str, margin: float = MA
     """A verdict for every arm but `against` and every metric that all arms have, Holm over the arms of each metric."""
     control = arms[against]
     values = {name: influences(one) for name, one in arms.items()}
-    shared = [metric for metric in values[against] if all(metric in one for one in values.values())]
+    shared = [
+        metric
+        for metric in values[against]
+        if all(metric in one and np.isfinite(one[metric]).any() for one in values.values())
+    ]
     decisive = deciding(shared)
     verdicts: list[Verdict] = []
     for metric in shared:

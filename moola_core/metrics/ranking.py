@@ -106,8 +106,8 @@ def placements(target: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) 
     ndarray of float, shape (n,)
         Values whose mean is the AUROC among the windows of a fold, mean over the folds by their windows and over the classes, each
         against the rest. Around it lie the placements of DeLong, DeLong and Clarke-Pearson (1988) among all windows, so that their spread
-        is that of the AUROC: a fold of a few chains of windows is too small to show it. nan where a class is absent; where no
-        fold holds two classes, as when each window is a fold, all windows are ranked against each other.
+        is that of the AUROC: a fold of a few chains of windows is too small to show it. nan where a class is absent, and where no
+        fold holds two classes, as when each window is a fold.
     """
     values = []
     for c in range(probabilities.shape[1]):
@@ -122,7 +122,9 @@ def placements(target: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) 
             rows = fold == number
             areas.append(float(area_under_roc(score[rows], inside[rows], np.ones(int(rows.sum())))))
             sizes.append(int(rows.sum()) if np.isfinite(areas[-1]) else 0)
-        area = float(np.average(np.nan_to_num(areas), weights=sizes)) if any(sizes) else pooled
+        if not any(sizes):
+            return np.full(len(target), np.nan)
+        area = float(np.average(np.nan_to_num(areas), weights=sizes))
         values.append(area + (placed - pooled) * np.where(inside, (m + k) / m, (m + k) / k))
     return np.mean(values, axis=0)
 

@@ -110,7 +110,7 @@ def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(st
     frozen = next(r for r in store.runs("finetune") if r.name == "transfer: frozen")
     assert {"checkpoint", "checkpoint1"} <= frozen.data_hashes.keys()
     weights = [
-        load_weights(store.open(frozen.run_id).replicates()[repeat, 0] / "model.safetensors") for repeat in (0, 1)
+        load_weights(store.open(frozen.run_id).replicates()[repeat, 0] / "weights.safetensors") for repeat in (0, 1)
     ]
     ours = [load_weights(store.open(seeds[seed]).folder / "checkpoints" / "best.safetensors") for seed in sorted(seeds)]
     name = next(name for name in ours[0] if name.endswith("weight_hh_l0"))

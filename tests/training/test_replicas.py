@@ -60,8 +60,10 @@ def furthest(one, other):
 
 def start_for(inputs, **settings):
     torch.manual_seed(3)
-    weights = weights_of(make_encoder(2, Model(**settings)))
-    return Pretrained(weights, np.full(2, 0.5, np.float32), np.full(2, 2.0, np.float32), inputs.features, "test")
+    model = Model(**settings)
+    weights, scale = weights_of(make_encoder(2, model)), (np.full(2, value, np.float32) for value in (0.5, 2.0))
+    sizes = {name: getattr(model, name) for name in ("layers", "hidden", "normalisation")}
+    return Pretrained(weights, *scale, inputs.features, "test", model.encoder, **sizes)
 
 
 def test_one_replica_is_the_sequential_path_over_fifty_steps(device):

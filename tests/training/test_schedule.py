@@ -34,9 +34,8 @@ def start_of(inputs) -> Pretrained:
     torch.manual_seed(5)
     width = inputs.x.shape[2]
     encoder = make_encoder(width, Model(layers=2, hidden=4))
-    return Pretrained(
-        weights_of(encoder), np.full(width, 0.5, np.float32), np.full(width, 2.0, np.float32), inputs.features, "here"
-    )
+    scale = (np.full(width, value, np.float32) for value in (0.5, 2.0))
+    return Pretrained(weights_of(encoder), *scale, inputs.features, "here", layers=2, hidden=4)
 
 
 def fit(inputs, **changes):
@@ -139,7 +138,7 @@ def test_a_pretrained_encoder_goes_on_with_its_own_scale(inputs):
 
 
 def test_what_does_not_fit_is_refused(inputs):
-    with pytest.raises(CheckpointError, match="2×4, the run's is 1×4"):
+    with pytest.raises(CheckpointError, match="its encoder has layers 2, the run's layers 1"):
         fit(inputs, schedule="full", layers=1)
     with pytest.raises(SpecError, match=r"needs transfer\.checkpoint"):
         spec_of(schedule="frozen", **{"transfer.checkpoint": ""})
