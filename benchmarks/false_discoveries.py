@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from moola_core.diagnostics.correlation import label_table
+from moola_core.diagnostics.correlation import FOLDS, label_table
 from moola_core.features.catalog import FEATURES
 from moola_core.features.matrix import window_matrix
 from moola_core.market.demo import make_demo
 from moola_core.market.windows import bar_spans
+from moola_core.overlap import Overlap
 from moola_core.specs import Features
 from moola_core.targets import NOTABLE_R
-from moola_core.training.folds import Places, overlap_groups
 
 LIMIT = 0.91
 RESULT = Path(__file__).parent / "results" / "false_discoveries.json"
@@ -37,18 +37,17 @@ def main() -> None:
     given = arguments.parse_args()
     windows, _ = make_demo("helpful").windows.trainable()
     x = window_matrix(windows, Features())
-    series, first = bar_spans(windows)
-    groups = overlap_groups(Places(series, first, windows.bars), 5)
+    shared = Overlap(*bar_spans(windows), windows.bars)
     names = tuple(feature.name for feature in FEATURES)
     clean, flagged, smallest = 0, 0, []
     for seed in range(given.seeds):
         label = np.random.default_rng(seed).permutation(windows.label.astype(str))
-        rows = label_table(x, label, windows.start, names, groups, (given.permutations, seed))
+        rows = label_table(x, label, windows.start, names, shared, (given.permutations, seed))
         smallest.append(min(row.q for row in rows))
         clean += smallest[-1] >= 0.05
         flagged += any(abs(row.r) > NOTABLE_R for row in rows if row.aggregate == "window")
     print(
-        f"{len(windows)} windows in {len(np.unique(groups))} groups, {len(rows)} tests, {given.permutations} permutations"
+        f"{len(windows)} windows in {len(np.unique(shared.groups(FOLDS)))} groups, {len(rows)} tests, {given.permutations} permutations"
     )
     print(
         f"no feature with q < 0.05:     {clean} of {given.seeds}, limit {LIMIT:.0%}: {'held' if clean >= LIMIT * given.seeds else 'NOT HELD'}"

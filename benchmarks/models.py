@@ -20,6 +20,7 @@ import numpy as np
 from labellers import CLASSES, COUNTED, Hand, Labels, label
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
+from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.market.demo import make_demo
 from moola_core.market.windows import Windows, bar_spans, load_windows, windows_from_arrays
@@ -27,7 +28,7 @@ from moola_core.presets import preset
 from moola_core.specs import Finetune, change
 from moola_core.training.baselines import fit_baseline
 from moola_core.training.finetune import fit_all
-from moola_core.training.folds import make_folds
+from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
 
 RESULT = Path(__file__).parent / "results" / "models.json"
@@ -64,22 +65,32 @@ def spec_of(model: str, seed: int) -> Finetune:
     return change(base, {"estimator": model, "training.repeats": 1, "training.seed": seed})
 
 
-def measured(windows: Windows, model: str, seed: int) -> dict[str, float]:
-    """Scores of one division of the windows, pooled over the folds."""
+def fitted(windows: Windows, model: str, seed: int) -> tuple[Inputs, tuple[Fold, ...], list[Replicate]]:
+    """The fits of one division of the windows into folds."""
     spec = spec_of(model, seed)
     series, first = bar_spans(windows)
     x = window_matrix(windows, spec.features)
-    names = tuple(f"column {i}" for i in range(x.shape[2]))
     inputs = Inputs(
-        x, windows.label, windows.start, windows.end, windows.window_id, series, first, names, windows.prices
+        x,
+        windows.label,
+        windows.start,
+        windows.end,
+        windows.window_id,
+        series,
+        first,
+        names(spec.features.columns),
+        windows.prices,
     )
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
+    if spec.is_network:
+        return inputs, folds, list(fit_all(spec, inputs, folds, lambda event: None))
+    return inputs, folds, [fit_baseline(spec, inputs, fold) for fold in folds]
+
+
+def measured(windows: Windows, model: str, seed: int) -> dict[str, float]:
+    """Scores of one division of the windows, pooled over the folds."""
     started = time.perf_counter()
-    fits: list[Replicate] = (
-        list(fit_all(spec, inputs, folds, lambda event: None))
-        if spec.is_network
-        else [fit_baseline(spec, inputs, fold) for fold in folds]
-    )
+    inputs, _, fits = fitted(windows, model, seed)
     seconds = (time.perf_counter() - started) / len(fits)
     p = np.zeros((len(windows), len(inputs.classes)))
     center = np.full(len(windows), np.nan)

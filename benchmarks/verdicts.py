@@ -1,10 +1,15 @@
-"""How often the verdict errs: simulated arms of known difference, judged as a study judges its own.
+"""How often the verdict errs where both arms are fitted anew, as in every real study.
 
-Two arms predict n = 174 windows in 5 folds × 10 repeats. A window's answer is right when skill + sqrt(ρ) u + sqrt(1 − ρ) e > 0: u is the
-window's own part, correlated 0.5 between the arms; e is drawn anew for each repeat; ρ is the correlation between repeats of one arm. With
-`stride 84` the windows overlap: u is the mean of noise over a window's 105 bars, so neighbours are alike and the groups are runs.
+A study: n windows in a layout (far apart, one chain at a stride of 84 bars, or chains of nine that share most of their bars), a learner, k
+folds × R repeats. Both arms read features that are equally good (the null: the true difference is 0), or the second reads better ones.
+Features, labels and places of expansions come from noise along the bars, so windows that share bars are alike in all of them. The verdict
+is that of a study: `compare`, on folds and groups as training makes them. Counted: false verdicts at the null, intervals that miss the true
+difference (the mean over the studies of the cell), and verdicts where there is a difference.
 
-    python benchmarks/verdicts.py [--simulations 2000]
+    python benchmarks/verdicts.py [--studies 1000] [--cells 0:40] [--processes 2]
+
+Resumable: each cell is written when it is done. Learners: logistic regression, bagged logistic regression, nearest neighbours, trees,
+random features, and two held out from every choice: a network trained by SGD, and naive Bayes.
 """
 
 from __future__ import annotations
@@ -13,100 +18,236 @@ import argparse
 import json
 import os
 import platform
+import warnings
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import expit, softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import ExtraTreeClassifier
 
-from moola_core.diagnostics.comparison import ArmPredictions, draw_differences, judge
+from moola_core.diagnostics.comparison import ArmPredictions, compare
 from moola_core.metrics import Predictions
-from moola_core.training.folds import Places, overlap_groups
+from moola_core.overlap import Overlap
+from moola_core.specs import Faults, Training
+from moola_core.training.folds import make_folds
 
-N, FOLDS, REPEATS, DRAWS = 174, 5, 10, 1000
-CORRELATION, BETWEEN = (0.85, 0.95), 0.5
-LIMITS = {"false": 0.08, "coverage": 0.93, "power": 0.70}
+WINDOW_BARS, SIGNAL, OWN = 105, 4, 6
 RESULT = Path(__file__).parent / "results" / "verdicts.json"
+METRICS = ("auroc", "f1_macro", "brier", "log_loss", "hit_at_3")
 
 
-def scores(rng: np.random.Generator, rho: float, overlapping: bool) -> np.ndarray:
-    """Scores [2 arms, REPEATS, N] of variance 1."""
-    common, *own = (_windows(rng, overlapping) for _ in range(3))
-    u = [np.sqrt(BETWEEN) * common + np.sqrt(1 - BETWEEN) * part for part in own]
-    return np.stack([np.sqrt(rho) * part + np.sqrt(1 - rho) * rng.normal(size=(REPEATS, N)) for part in u])
+@dataclass(frozen=True)
+class Cell:
+    """A kind of study. better: how much of the noise in its features the second arm is spared; 0 is the null."""
+
+    learner: str
+    layout: str = "independent"
+    n: int = 174
+    folds: int = 5
+    repeats: int = 10
+    classes: int = 2
+    rare: float = 0.47  # share of the first class
+    better: float = 0.0
 
 
-def _windows(rng: np.random.Generator, overlapping: bool) -> np.ndarray:
-    if not overlapping:
-        return rng.normal(size=N)
-    total = np.concatenate([[0.0], np.cumsum(rng.normal(size=84 * (N - 1) + 105))])
-    first = 84 * np.arange(N)
-    return (total[first + 105] - total[first]) / np.sqrt(105)
-
-
-def predictions(right: np.ndarray, target: np.ndarray, group: np.ndarray, fold: np.ndarray) -> ArmPredictions:
-    predicted = np.where(right, target, 1 - target)
-    every = np.broadcast_to(target, fold.shape)
-    return ArmPredictions(Predictions(("a", "b"), every, np.eye(2)[predicted] * 0.5 + 0.25), group, fold)
-
-
-def one(job: tuple[int, float, bool, float]) -> tuple[str, bool, float]:
-    """Verdict, whether the interval covers the truth, and the measured difference of one simulated study."""
-    seed, rho, overlapping, difference = job
-    rng = np.random.default_rng((seed, round(1000 * rho), overlapping, round(1000 * difference)))
-    target = rng.permutation(np.r_[np.zeros(81, int), np.ones(93, int)])
-    first = 84 * np.arange(N) if overlapping else 1000 * np.arange(N)
-    group = overlap_groups(Places(np.zeros(N, int), first, 105), FOLDS)
-    fold = np.stack([rng.permutation(np.arange(N) % FOLDS) for _ in range(REPEATS)])
-    level = (0.45, 0.45 + difference)
-    drawn = scores(rng, rho, overlapping)
-    arms = [
-        predictions(part + norm.ppf(share) > 0, target, group, fold) for part, share in zip(drawn, level, strict=True)
+def cells() -> list[Cell]:
+    """The design: 40 cells, about one factor at a time."""
+    quick = ("logistic", "neighbours", "random features", "naive Bayes")
+    rows = [Cell(learner, layout) for layout in ("independent", "stride 84", "chains of 9") for learner in quick]
+    rows += [
+        Cell(learner, layout) for layout in ("independent", "chains of 9") for learner in ("bagged", "trees", "SGD")
     ]
-    found = judge(draw_differences(arms[1], arms[0], seed, DRAWS)["f1_macro"], "f1_macro", arms[0], 0.95, 0.02)
-    # Both classes are answered alike, so macro F1 over many windows is the share of right answers, but for the classes' sizes.
-    truth = expected(level[1]) - expected(level[0])
-    return found.verdict, found.low <= truth <= found.high, found.delta
+    rows += [
+        Cell(learner, layout, better=0.5)
+        for layout in ("independent", "chains of 9")
+        for learner in ("logistic", "neighbours", "random features")
+    ]
+    rows += [Cell("logistic", "stride 84", better=0.5), Cell("naive Bayes", "stride 84", better=0.5)]
+    rows += [Cell("logistic", n=60), Cell("logistic", n=1000, repeats=3), Cell("neighbours", "chains of 9", n=60)]
+    rows += [Cell("logistic", folds=3), Cell("logistic", folds=10), Cell("naive Bayes", "chains of 9", folds=3)]
+    rows += [Cell("logistic", repeats=1), Cell("random features", repeats=3), Cell("logistic", repeats=20)]
+    rows += [Cell("logistic", classes=3), Cell("neighbours", "chains of 9", classes=3)]
+    rows += [
+        Cell("logistic", rare=1 / 7),
+        Cell("naive Bayes", "chains of 9", rare=1 / 7),
+        Cell("neighbours", rare=1 / 4),
+    ]
+    return rows
 
 
-def expected(right: float) -> float:
-    """Macro F1 over endless windows when each class's windows are right with the same probability."""
-    a, b = 81 / N, 93 / N
-    return float(np.mean([2 * right * x / (x + right * x + (1 - right) * y) for x, y in ((a, b), (b, a))]))
+def layout(name: str, n: int) -> np.ndarray:
+    """First bar of each window [n]."""
+    i = np.arange(n)
+    if name == "independent":
+        return 110 * i
+    return 84 * i if name == "stride 84" else 21 * (i % 9) + 300 * (i // 9)
 
 
-def row(rho: float, overlapping: bool, difference: float, found: list[tuple[str, bool, float]]) -> dict[str, object]:
-    """One line of the table."""
-    said = [verdict for verdict, _, _ in found]
-    return {
-        "correlation": rho,
-        "windows": "stride 84" if overlapping else "apart",
-        "difference": difference,
-        "helps": said.count("helps") / len(said),
-        "hurts": said.count("hurts") / len(said),
-        "coverage": float(np.mean([covered for _, covered, _ in found])),
-        "mean_delta": float(np.mean([delta for _, _, delta in found])),
+def along(rng: np.random.Generator, first: np.ndarray, columns: int) -> np.ndarray:
+    """Noise along the bars, averaged over each window and scaled to a variance of 1 [n, columns]."""
+    total = np.concatenate([np.zeros((1, columns)), rng.normal(size=(first[-1] + WINDOW_BARS, columns)).cumsum(0)])
+    return (total[first + WINDOW_BARS] - total[first]) / np.sqrt(WINDOW_BARS)
+
+
+def world(cell: Cell, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]:
+    """Target [n], center of the expansion [n], the features of both arms, and first bars [n]."""
+    first = layout(cell.layout, cell.n)
+    signal = along(rng, first, SIGNAL)
+    scores = signal[:, : cell.classes] * 1.2 + along(rng, first, cell.classes)
+    if cell.classes == 2:
+        gap = scores[:, 1] - scores[:, 0]
+        target = (gap > np.quantile(gap, cell.rare)).astype(int)
+    else:
+        target = scores.argmax(1)
+    center = 52 + 6 * signal[:, 0] + 3 * along(rng, first, 1)[:, 0]
+    noise = [along(rng, first, SIGNAL + OWN) for _ in range(2)]
+    spared = (0.0, cell.better)
+    arms = [
+        np.c_[signal + (1 - s) * 1.5 * own[:, :SIGNAL], own[:, SIGNAL:]] for s, own in zip(spared, noise, strict=True)
+    ]
+    return target, center, arms, first
+
+
+def fit_predict(learner: str, x: np.ndarray, y: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Probabilities [m, C] of a learner fitted to x [n, D] and y [n]."""
+    if learner == "logistic":
+        return logistic(x, y, test, 10.0)
+    if learner == "bagged":
+        rows = [rng.integers(0, len(y), len(y)) for _ in range(5)]
+        return np.mean([logistic(x[row], y[row], test, 1.0) for row in rows], axis=0)
+    if learner == "neighbours":
+        return np.eye(int(y.max()) + 1)[y[nearest(x, test, 15)]].mean(1)
+    if learner == "trees":
+        trees = [ExtraTreeClassifier(min_samples_leaf=8, random_state=int(rng.integers(2**31))) for _ in range(4)]
+        return np.mean([tree.fit(x, y).predict_proba(test) for tree in trees], axis=0)
+    if learner == "naive Bayes":
+        parts = [x[y == c] for c in range(int(y.max()) + 1)]
+        logs = [-((test - q.mean(0)) ** 2 / 2 / q.var(0) + np.log(q.var(0)) / 2).sum(1) + np.log(len(q)) for q in parts]
+        return softmax(np.stack(logs, axis=1), axis=1)
+    if learner == "random features":
+        w, b = rng.normal(size=(x.shape[1], 40)) / 2, rng.normal(size=40)
+        wide = [np.maximum(part @ w + b, 0) for part in (x, test)]
+        return logistic(wide[0], y, wide[1], 50.0)
+    return sgd(x, y, test, rng)
+
+
+def logistic(x: np.ndarray, y: np.ndarray, test: np.ndarray, penalty: float) -> np.ndarray:
+    """Logistic regression with an L2 penalty; for two classes by Newton's steps, which take a tenth of scikit-learn's time here."""
+    classes = int(y.max()) + 1
+    if classes > 2:
+        return LogisticRegression(C=1 / penalty, max_iter=200).fit(x, y).predict_proba(test)
+    x, test = (np.c_[np.ones(len(part)), part] for part in (x, test))
+    ridge, w = penalty * np.eye(x.shape[1]), np.zeros(x.shape[1])
+    ridge[0, 0] = 1e-6
+    for _ in range(6):
+        p = expit(x @ w)
+        w = w + np.linalg.solve((x.T * (p * (1 - p) + 1e-9)) @ x + ridge, x.T @ (y - p) - ridge @ w)
+    p = expit(test @ w)
+    return np.stack([1 - p, p], axis=1)
+
+
+def nearest(x: np.ndarray, test: np.ndarray, count: int) -> np.ndarray:
+    """Rows of the nearest neighbours [m, count] of test [m, D] in x [n, D]."""
+    apart = (x**2).sum(1) - 2 * test @ x.T
+    return np.argpartition(apart, min(count, len(x) - 1), axis=1)[:, :count]
+
+
+def sgd(x: np.ndarray, y: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A network of one hidden layer, trained by stochastic gradient descent with momentum from random weights."""
+    classes, hidden = int(y.max()) + 1, 16
+    w = [rng.normal(size=(x.shape[1], hidden)) / np.sqrt(x.shape[1]), rng.normal(size=(hidden, classes)) / 4]
+    speed = [np.zeros_like(part) for part in w]
+    for _ in range(25):
+        order = rng.permutation(len(y))
+        for rows in np.array_split(order, max(1, len(y) // 29)):
+            h = np.tanh(x[rows] @ w[0])
+            error = (softmax(h @ w[1], axis=1) - np.eye(classes)[y[rows]]) / len(rows)
+            slope = [x[rows].T @ ((error @ w[1].T) * (1 - h**2)), h.T @ error]
+            for part, v, g in zip(w, speed, slope, strict=True):
+                v *= 0.9
+                v -= 0.1 * (g + 1e-3 * part)
+                part += v
+    return softmax(np.tanh(test @ w[0]) @ w[1], axis=1)
+
+
+def point(learner: str, x: np.ndarray, y: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """The predicted center [m]: of neighbours, or by ridge regression."""
+    if learner in ("neighbours", "trees"):
+        return y[nearest(x, test, 10)].mean(1)
+    ones = [np.c_[np.ones(len(part)), part] for part in (x, test)]
+    penalty = 10 * np.diag(np.r_[0.0, np.ones(x.shape[1])])
+    return ones[1] @ np.linalg.solve(ones[0].T @ ones[0] + penalty, ones[0].T @ y)
+
+
+def study(cell: Cell, seed: int) -> dict[str, tuple[str, float, float, float]]:
+    """One study: the verdict, difference and interval of each metric."""
+    warnings.simplefilter("ignore")
+    rng = np.random.default_rng((seed, *map(ord, repr(cell))))
+    target, center, arms, first = world(cell, rng)
+    training = Training(folds=cell.folds, repeats=cell.repeats, seed=seed, inner_frac=0.2)
+    shared = Overlap(np.zeros(cell.n, int), first, WINDOW_BARS)
+    folds = make_folds(np.array(list("abc"))[target], shared, training, Faults())
+    shape = (cell.repeats, cell.n)
+    fold, p = np.zeros(shape, int), [np.zeros((*shape, cell.classes)) for _ in arms]
+    spans = [np.zeros((*shape, 2)) for _ in arms]
+    for one in folds:
+        rows, r = np.union1d(one.train, one.inner), one.repeat
+        fold[r, one.test] = one.fold
+        for x, own, span in zip(arms, p, spans, strict=True):
+            own[r, one.test] = fit_predict(cell.learner, x[rows], target[rows], x[one.test], rng)
+            span[r, one.test] = point(cell.learner, x[rows], center[rows], x[one.test])[:, None]
+    every = np.broadcast_to(target, shape)
+    true = np.broadcast_to(center[:, None], (*shape, 2))
+    classes = tuple("abc"[: cell.classes])
+    named = {
+        name: ArmPredictions(Predictions(classes, every, own, span, true, WINDOW_BARS, fold=fold), shared)
+        for name, own, span in zip(("control", "arm"), p, spans, strict=True)
     }
+    return {v.metric: (v.verdict, v.delta, v.low, v.high) for v in compare(named, "control") if v.metric in METRICS}
+
+
+def row(cell: Cell, studies: list[dict[str, tuple[str, float, float, float]]]) -> dict[str, object]:
+    """One line of the table: of each metric the share of verdicts, coverage and the mean difference."""
+    values: dict[str, object] = {"cell": asdict(cell), "studies": len(studies)}
+    for metric in METRICS:
+        known = [one[metric] for one in studies if metric in one]
+        truth = float(np.mean([delta for _, delta, _, _ in known])) if cell.better else 0.0
+        decided = [verdict in ("helps", "hurts") for verdict, *_ in known]
+        values[metric] = {
+            "decided": float(np.mean(decided)),
+            "coverage": float(np.mean([low <= truth <= high for _, _, low, high in known])),
+            "difference": truth,
+        }
+    return values
 
 
 def main() -> None:
-    """Print a line a design and write them with host and limits."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--simulations", type=int, default=2000)
-    simulations = arguments.parse_args().simulations
-    designs = [(rho, apart, gap) for rho in CORRELATION for apart in (False, True) for gap in (0.0, 0.10)]
-    rows = []
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for design in designs:
-            jobs = [(seed, *design) for seed in range(simulations)]
-            rows.append(row(*design, list(pool.map(one, jobs, chunksize=20))))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--studies", type=int, default=1000)
+    parser.add_argument("--cells", default="0:40")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--out", type=Path, default=RESULT)
+    asked = parser.parse_args()
+    start, stop = map(int, asked.cells.split(":"))
+    done = json.loads(asked.out.read_text(encoding="utf-8"))["rows"] if asked.out.exists() else []
+    with ProcessPoolExecutor(asked.processes) as pool:
+        for cell in cells()[start:stop]:
+            if any(old["cell"] == asdict(cell) and old["studies"] >= asked.studies for old in done):
+                continue
+            made = list(pool.map(partial(study, cell), range(asked.studies), chunksize=4))
+            done = [old for old in done if old["cell"] != asdict(cell)] + [row(cell, made)]
+            values = done[-1]
             print(
-                ", ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in rows[-1].items()),
+                *asdict(cell).values(),
+                *(f"{m} {values[m]['decided']:.3f}/{values[m]['coverage']:.3f}" for m in METRICS),
                 flush=True,
             )
-    host = {"python": platform.python_version(), "numpy": np.__version__, "cores": os.cpu_count()}
-    found = {"host": host, "simulations": simulations, "draws": DRAWS, "limits": LIMITS, "rows": rows}
-    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            machine = {"machine": platform.machine(), "cores": os.cpu_count()}
+            asked.out.write_text(json.dumps({"machine": machine, "rows": done}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

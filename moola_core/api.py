@@ -6,69 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moola_core.arguments import a_kind, a_path, refuse_unknown
 from moola_core.errors import SpecError
 from moola_core.runs import Run, Store
-from moola_core.specs import Compare, Data, Diagnose, Features, Predict
+from moola_core.specs import Compare, Diagnose, Finetune, Predict, build
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from moola_core.diagnostics.results import Comparison, Diagnosis, Evaluation
-    from moola_core.market.bars import Bars
-    from moola_core.market.windows import Windows
 
 STORE = "artifacts"
 File = str | Path
-
-
-def bar_features(bars: Bars, window_bars: int = 105) -> np.ndarray:
-    """The 12 relativity features of every bar.
-
-    Parameters
-    ----------
-    bars : Bars
-        From :func:`moola_core.load_bars` or :func:`moola_core.bars_from_arrays`.
-    window_bars : int, default 105
-        Window length in bars, by which two of the features are divided.
-
-    Returns
-    -------
-    ndarray of float32, shape (bars, 12)
-        Columns in the order of ``moola_core.features.catalog.FEATURES``.
-    """
-    from moola_core.features.matrix import bar_matrix
-
-    return bar_matrix(bars, window_bars)
-
-
-def window_features(
-    windows: Windows, columns: tuple[str, ...] = ("relativity",), bars: Bars | None = None
-) -> np.ndarray:
-    """The features of labelled windows, each computed from the window's own bars.
-
-    Parameters
-    ----------
-    windows : Windows
-        From :func:`moola_core.load_windows` or :func:`moola_core.windows_from_arrays`.
-    columns : tuple of str, default ("relativity",)
-        Feature names, or the groups ``"relativity"`` and ``"price_path"``.
-    bars : Bars, optional
-        The bars that the windows were located in; their features then run on from the bars before each window.
-
-    Returns
-    -------
-    ndarray of float32, shape (windows, K, features)
-
-    Examples
-    --------
-    >>> from moola_core import make_demo, window_features
-    >>> window_features(make_demo(bars=3_000, windows=20, seed=1).windows).shape[1:]
-    (105, 12)
-    """
-    from moola_core.features.matrix import window_matrix
-
-    return window_matrix(windows, Features(columns=columns, state="continuous" if bars else "restarted"), bars)
 
 
 def finetune(
@@ -108,7 +57,7 @@ def finetune(
     """
     from moola_core.launch.training_specs import finetune_spec
 
-    return execute(finetune_spec(preset, _data(windows, bars), dict(settings or {}), checkpoint, store), store)
+    return execute(finetune_spec(preset, _data(windows, bars), _changes(settings), checkpoint, store), store)
 
 
 def pretrain(
@@ -142,7 +91,7 @@ def pretrain(
     """
     from moola_core.launch.training_specs import pretrain_spec
 
-    return execute(pretrain_spec(preset, _data(windows, bars), dict(settings or {})), store)
+    return execute(pretrain_spec(preset, _data(windows, bars), _changes(settings)), store)
 
 
 def run_study(
@@ -175,7 +124,7 @@ def run_study(
     """
     from moola_core.studies import study
 
-    return execute(study(name, preset, _data(windows, bars), dict(settings or {})), store)
+    return execute(study(name, preset, _data(windows, bars), _changes(settings)), store)
 
 
 def evaluate(run: Run) -> Evaluation:
@@ -193,7 +142,7 @@ def evaluate(run: Run) -> Evaluation:
     """
     from moola_core.diagnostics.evaluation import evaluate_run
 
-    return evaluate_run(run)
+    return evaluate_run(_run(run))
 
 
 def compare(*runs: Run, margin: float = 0.02) -> Comparison:
@@ -219,7 +168,8 @@ def compare(*runs: Run, margin: float = 0.02) -> Comparison:
         raise SpecError(
             "fewer than two runs were given.", where="compare", hint="Give the baseline and at least one more."
         )
-    done = execute(Compare(runs=tuple(run.id for run in runs), margin=margin), runs[0].store_root)
+    ids = tuple(_run(run).id for run in runs)
+    done = execute(build(Compare, {"runs": ids, "margin": margin}, "compare"), runs[0].store_root)
     return _stored(done, "comparison")
 
 
@@ -249,10 +199,10 @@ def diagnose(
     SpecError, DataError, RunError
         When it cannot be computed; the message says why.
     """
-    values: dict[str, Any] = {"name": name, "run": run.id if run else ""}
+    values: dict[str, Any] = {"name": name, "run": "" if run is None else _run(run).id}
     if run is None:
-        values["data"] = Data.model_validate(_data(windows, bars))
-    done = execute(Diagnose.model_validate(values), run.store_root if run else store)
+        values["data"] = _data(windows, bars)
+    done = execute(build(Diagnose, values, "diagnose"), store if run is None else run.store_root)
     return _stored(done, name)
 
 
@@ -294,8 +244,38 @@ def predict(run: Run, *, windows: File | None = None, bars: File | None = None, 
     SpecError, DataError, RunError
         When it cannot be done; the message says why.
     """
-    spec = Predict(run=run.id, data=Data.model_validate(_data(windows, bars)), stride=stride)
+    values = {"run": _run(run).id, "data": _data(windows, bars), "stride": stride}
+    spec = build(Predict, values, "predict")
     return execute(spec, run.store_root).table("predicted").to_pandas()
+
+
+def import_predictions(predictions: Any, windows: File, store: File = STORE, name: str = "", **answers: Any) -> Run:
+    """A run made of anyone's predictions.
+
+    Parameters
+    ----------
+    predictions : str, Path, DataFrame or mapping of str to array
+        A row for each window: its ``window_id``, ``fold``, and ``p_<class>`` for each class or ``predicted``.
+    windows : str or Path
+        The labelled windows.
+    store, name : str
+    **answers
+        Fields of `moola_core.launch.worker.imported.PredictionReading` that the table leaves open: ``folds="in-sample"``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    DataError
+        Says what is wrong or left open; no run is made then.
+    """
+    from moola_core.launch.worker import imported
+
+    spec = build(Finetune, {"estimator": "imported", "data": _data(windows, None)})
+    refuse_unknown(answers, imported.PredictionReading.__dataclass_fields__, "import_predictions")
+    return imported.import_predictions(Store(store), predictions, spec, name, imported.PredictionReading(**answers))
 
 
 def report(run: Run, out: File, format: str = "") -> Path:
@@ -322,7 +302,7 @@ def report(run: Run, out: File, format: str = "") -> Path:
     """
     from moola_core.reports.export import export
 
-    export(run, format or Path(out).suffix.removeprefix("."), out)
+    export(_run(run), format or Path(a_path(out, "out")).suffix.removeprefix("."), out)
     return Path(out)
 
 
@@ -359,10 +339,19 @@ def _data(windows: File | None, bars: File | None) -> dict[str, Any]:
     from moola_core.market.settings import load_reading
 
     values: dict[str, Any] = {}
-    for kind, path in (("windows", windows), ("bars", bars)):
-        if path is not None:
+    for kind, given in (("windows", windows), ("bars", bars)):
+        if given is not None:
+            path = a_path(given, kind)
             values |= {kind: str(Path(path).resolve()), f"{kind}_reading": load_reading(path).model_dump()}
     return values
+
+
+def _run(run: Any) -> Run:
+    return a_kind(run, Run, "run", "Give a run; Run.open(run_id) opens one.")
+
+
+def _changes(settings: Any) -> dict[str, Any]:
+    return dict(a_kind(settings or {}, Mapping, "settings", 'Give a dict, such as {"epochs": 20}.'))
 
 
 def _stored(run: Run, name: str) -> Any:

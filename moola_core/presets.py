@@ -55,7 +55,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "network",
-            "The best network so far: convolutions, a softmax over spans, and the class from the bars around the span.",
+            "The best network so far: convolutions and the span model's statistics score all spans, and the class is read around the span.",
             {
                 "model": {
                     "encoder": "tcn",
@@ -65,10 +65,18 @@ PRESETS: dict[str, Preset] = {
                     "normalisation": "batch",
                     "pointer": "span",
                     "class_input": "aligned",
+                    "span_statistics": True,
                 },
                 "features": {"columns": ("price_path",)},
                 "loss": {"weighting": "uncertainty", "log_variance_rate": 0.05},
-                "training": {"epochs": 80, "patience": 20, "learning_rate": 2e-3, "repeats": 5, "weight_decay": 1e-2},
+                "training": {
+                    "epochs": 80,
+                    "patience": 15,
+                    "learning_rate": 1e-3,
+                    "repeats": 5,
+                    "weight_decay": 1e-2,
+                    "mirrored_frac": 0.5,
+                },
             },
             {
                 "objective": {"name": "contrastive"},

@@ -36,7 +36,10 @@ def study(
     base = change(base, {"training.repeats": max(base.training.repeats, REPEATS)})
     values = base.model_dump()
     values["data"] |= dict(data)
-    base = change(Finetune.model_validate(values), own)
+    encoder_alone = name in ENCODER_ALONE and base.model.span_statistics and STATISTICS not in own
+    base = change(Finetune.model_validate(values), own | ({STATISTICS: False} if encoder_alone else {}))
+    if name == "features" and MIRRORED not in own:  # only prices can be turned upside down
+        base = change(base, {MIRRORED: 0.0})
     if name == "transfer":
         base = change(base, _late(base, own))
     pretraining = origin.pretrain().model_dump()
@@ -56,7 +59,8 @@ def study(
         arms=(*arms, *baselines(base)),
         against=arms[0].name,
     )
-    return made.model_copy(update={"notes": (*filter(None, [note]), *_without_effect(made, own, before))})
+    first = filter(None, [note, ALONE if encoder_alone else ""])
+    return made.model_copy(update={"notes": (*first, *_without_effect(made, own, before))})
 
 
 def _asked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -271,3 +275,10 @@ NAMED: dict[str, tuple[str, Callable[[Finetune, str], tuple[Arm, ...]]]] = {
 # Of any model; the others compare networks.
 ANY_MODEL = ("labels",)
 PRETRAINED = ("transfer", "objectives", "pretraining-data")
+# What is compared reaches the scores through the encoder alone: the statistics would answer in its place.
+ENCODER_ALONE = (*PRETRAINED, "features", "architectures")
+STATISTICS, MIRRORED = "model.span_statistics", "training.mirrored_frac"
+ALONE = (
+    f"The arms train without the span model's statistics ({STATISTICS}=false), which would answer in the encoder's place; "
+    f"to compare them with the statistics, set {STATISTICS}=true."
+)

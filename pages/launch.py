@@ -45,14 +45,15 @@ def draft() -> None:
         )
         st.segmented_control("Settings from", list(PRESETS), key=state.PRESET, required=True, persist_state="session")
     kind = st.session_state[state.KIND]
-    name, model, checkpoint = st.session_state[state.PRESET], "", launching.SCRATCH
+    name, model, checkpoint, which = st.session_state[state.PRESET], "", launching.SCRATCH, ""
     if kind == launching.FINETUNE:
         model = launching.choose_model(name)
-        checkpoint = launching.choose_checkpoint(dataset) if model == launching.NETWORK else checkpoint
+        if model == launching.NETWORK:
+            checkpoint, which = launching.choose_checkpoint(dataset)
     defaults = DEFAULTS | {state.MODEL: preset(name).finetune().estimator}
     state.write_query_params(tuple(defaults), defaults)
     try:
-        base = launching.base_spec(kind, name, dataset, checkpoint, model)
+        base = launching.base_spec(kind, name, dataset, checkpoint, model, which)
     except MoolaError as error:
         widgets.show_error(error)
         return

@@ -36,12 +36,16 @@ if selection.dataset is None:
 
 
 def result_of(record):
-    return loaders.evaluation(loaders.store().open(record.run_id)) if record else None
+    run = loaders.store().open(record.run_id) if record else None
+    result = loaders.evaluation(run) if run else None
+    return (result, loaders.calibration(run)) if result else None
 
 
 latest = result_of(selection.latest)
 with st.container(border=True, key="next"):
-    step = advice.next_step(selection.latest, latest, selection.baseline is not None)
+    step = advice.next_step(
+        selection.latest, latest and latest[0], selection.baseline is not None, latest and latest[1]
+    )
     st.markdown(f"**Next** · {widgets.escape_markdown(step.fact)}  \n{widgets.escape_markdown(step.step)}")
     if selection.latest and selection.latest.active:
         progress.follow(loaders.store().open(selection.latest.run_id), progress.bar)
@@ -59,7 +63,8 @@ else:
         if selection.baseline
         else "; no baseline pinned"
     )
-    st.caption(f"Latest run: {widgets.escape_markdown(widgets.title_of(finished))}{pinned}")
+    named = f"Latest run: {widgets.escape_markdown(widgets.title_of(finished))}{pinned}"
+    st.caption(f"{named}. In brackets: 95% interval.")
     doctor_sections.badge_line(loaders.store().open(finished.run_id))
 targets_table.targets_table(shown_result, baseline)
 

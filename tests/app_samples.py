@@ -41,6 +41,7 @@ from moola_core.diagnostics.results import (
     ProbeScore,
     Rank,
     Reconstruction,
+    Selection,
     Shift,
     TaskBalance,
     Transferred,
@@ -48,8 +49,12 @@ from moola_core.diagnostics.results import (
 )
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
+from moola_core.features.catalog import names
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
+from moola_core.models.checkpoint import weights_of
+from moola_core.models.encoders import make_encoder
+from moola_core.overlap import Overlap
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Diagnose, Plan, Predict, change
@@ -261,7 +266,7 @@ def make_features(windows: Path) -> FeatureReport:
     x[:, :, 2] = 0.0
     x[:, :, 0] += (table.label == CLASSES[0])[:, None]
     names = ("consol_proxy", "range_z", "body_pct")
-    return with_expectations(feature_report(x, table.label, table.start, names, np.arange(len(table)), (200, 0)))
+    return with_expectations(feature_report(x, table.label, table.start, names, Overlap.none(len(table)), (200, 0)))
 
 
 def make_attribution() -> Attribution:
@@ -291,7 +296,7 @@ def make_shift() -> Shift:
     names = np.array([f"demo_{i:04d}" for i in range(60)])
     with patch.multiple("moola_core.diagnostics.shift", DRAWS=50, NULL_DRAWS=10):
         return shift(
-            labelled, names, np.arange(60), ("consol_proxy", "range_z"), {"bars": others, "left_out": others[:40]}
+            labelled, names, Overlap.none(60), ("consol_proxy", "range_z"), {"bars": others, "left_out": others[:40]}
         )
 
 
@@ -326,10 +331,12 @@ def make_pretraining(root: Path, windows: Path, result: PretrainReport | None = 
             run.append_events(
                 [{"type": "epoch", "epoch": epoch, "split": split, "values": {"loss": 1 / epoch, "lr": 1e-3}}]
             )
+    columns = names(run.spec.features.columns)
+    encoder = make_encoder(len(columns), run.spec.model)
     run.write_checkpoint(
         "best",
-        {"encoder.w": np.zeros(2, np.float32)},
-        {"features": ["open_norm"], "spec": run.spec.model_dump(mode="json")},
+        {f"encoder.{name}": array for name, array in weights_of(encoder).items()},
+        {"features": list(columns), "spec": run.spec.model_dump(mode="json")},
     )
     found = result or make_learned()
     run.write_result("learned", found)
@@ -418,7 +425,12 @@ def make_comparison() -> Comparison:
             name,
             f"20260101-000000-000-000{i}",
             "logistic" if "logistic" in name else "network",
-            {"f1_macro": value, "recall": {"consolidation": value, "retracement": value}, "center_mae_bars": 16.0},
+            {
+                "f1_macro": value,
+                "auroc": value,
+                "recall": {"consolidation": value, "retracement": value},
+                "center_mae_bars": 16.0,
+            },
             (value - 0.01, value + 0.01),
             9_000 + i,
             12.0,
@@ -432,10 +444,15 @@ def make_comparison() -> Comparison:
     words = {"frozen": "hurts", "gradual": "undecided", "full": "helps", "logistic on aggregates": "helps"}
     verdicts = tuple(
         make_verdict(name, metric, better, word, scores[name] - 0.52)
-        for metric, better in (("f1_macro", "higher"), ("ece", "lower"), ("recall consolidation", "higher"))
+        for metric, better in (
+            ("auroc", "higher"),
+            ("f1_macro", "higher"),
+            ("ece", "lower"),
+            ("recall consolidation", "higher"),
+        )
         for name, word in words.items()
     )
-    pair = make_verdict("logistic on aggregates", "f1_macro", "higher", "helps", 0.09)
+    pair = make_verdict("logistic on aggregates", "auroc", "higher", "helps", 0.09)
     verdicts += (replace(pair, against="full", low=0.02, high=0.16, p_helps=0.99, p_hurts=0.01, p=0.01, p_holm=0.01),)
     gains = tuple(Gain(f"demo_{i:04d}", CLASSES[i % 2], 0.5 - i / 20, 1.0) for i in range(20))
     differs = (Difference("transfer.schedule", {name: name for name in list(scores)[:4]}),)
@@ -453,28 +470,32 @@ def make_comparison() -> Comparison:
         ("logistic on aggregates",),
         "",
         LabelCurve((35, 70, 139), ((0.4, 0.5), (0.5, 0.6), (0.6, 0.7)), ((139, 0.65, 0.6, 0.7), (278, 0.7, 0.6, 0.8))),
+        Selection("f1_macro", "logistic on aggregates", 0.75, Interval(0.7, 0.6, 0.8), dict.fromkeys(scores, 0.2)),
     )
 
 
 def make_verdict(arm: str, metric: str, better: str, word: str, delta: float) -> Verdict:
     """A verdict against training from scratch, with an interval of ±0.04; 400 labels would settle an undecided one."""
-    needed = 400 if word == "undecided" else None
-    chances = (0.9, 0.1, 0.04, 0.05)
-    corrected = (0.2, -0.1, 0.3)
     return Verdict(
-        arm,
-        "from scratch",
-        metric,
-        better,
-        delta,
-        delta - 0.04,
-        delta + 0.04,
-        0.95,
-        word,
-        *chances,
-        *corrected,
-        0.11,
-        0.02,
-        needed,
-        None,
+        arm=arm,
+        against="from scratch",
+        metric=metric,
+        better=better,
+        delta=delta,
+        low=delta - 0.04,
+        high=delta + 0.04,
+        level=0.95,
+        verdict=word,
+        p_helps=0.9,
+        p_hurts=0.03,
+        p=0.04,
+        p_holm=0.05,
+        resolvable=0.11,
+        margin=0.02,
+        labels_needed=400 if word == "undecided" else None,
+        repeats_needed=None,
+        p_within=0.07,
+        equivalence=0.04,
+        pretraining_share=0.2,
+        decides=metric == "auroc",
     )

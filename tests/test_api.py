@@ -9,10 +9,11 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import moola_core as moola
-from moola_core.errors import SpecError
+from moola_core.errors import MoolaError, SpecError
 
 SMALL = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1}
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -44,7 +45,7 @@ def test_an_unknown_name_is_an_attribute_error():
     "module",
     [
         "moola_core",
-        "moola_core.api",
+        "moola_core.features.public",
         "moola_core.registry",
         "moola_core.metrics.metric",
         "moola_core.metrics.pointers",
@@ -78,3 +79,39 @@ def test_a_wrong_setting_is_answered_with_the_nearest_before_anything_starts(dem
     with pytest.raises(SpecError, match="Did you mean"):
         moola.finetune(demo_files["windows"], settings={"epoch": 2}, store=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+WRONG = {
+    "a frame as windows": lambda made: moola.finetune(pd.DataFrame({"a": [1]})),
+    "an array as bars": lambda made: moola.pretrain(np.zeros(3)),
+    "no settings": lambda made: moola.finetune("w.parquet", settings=["epochs"]),
+    "an id as run": lambda made: moola.evaluate("20260101-000000-000-abcd"),
+    "two ids": lambda made: moola.compare("a", "b"),
+    "no run": lambda made: moola.examine(None),
+    "a word as run": lambda made: moola.predict("run", windows="w.parquet"),
+    "a report of nothing": lambda made: moola.report("run", "a.html"),
+    "an unknown diagnostic": lambda made: moola.diagnose("weather", windows="w.parquet"),
+    "an array as bars of features": lambda made: moola.bar_features(np.zeros((10, 4))),
+    "a length in words": lambda made: moola.bar_features(made.bars, "long"),
+    "half a length": lambda made: moola.bar_features(made.bars, 10.5),
+    "bars as windows": lambda made: moola.window_features(made.bars),
+    "unknown columns": lambda made: moola.window_features(made.windows, ("weather",)),
+    "no columns": lambda made: moola.window_features(made.windows, ()),
+    "numbers as columns": lambda made: moola.window_features(made.windows, (1, 2)),
+    "windows as bars": lambda made: moola.window_features(made.windows, bars=made.windows),
+    "an unknown answer": lambda made: moola.import_predictions({"a": [1]}, "w.parquet", colour="red"),
+    "a list as predictions": lambda made: moola.import_predictions([1, 2], "w.parquet"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments_are_refused_in_a_sentence(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MoolaError) as refused:
+        WRONG[name](moola.make_demo(bars=3_000, windows=20, seed=1))
+    assert str(refused.value) and not (tmp_path / "artifacts" / "runs").exists()
+
+
+def test_one_column_may_be_given_by_its_name_alone():
+    windows = moola.make_demo(bars=3_000, windows=20, seed=1).windows
+    assert np.array_equal(moola.window_features(windows, "price_path"), moola.window_features(windows, ("price_path",)))

@@ -14,28 +14,32 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "moola_core"
-ANYONE = {"__version__", "errors", "metrics", "registry", "spans", "specs", "targets"}
+ANYONE = {"__version__", "arguments", "errors", "metrics", "overlap", "registry", "spans", "specs", "targets"}
 EVERYTHING = {"*"}
 
 # Of the project, and of the heavy third parties, what each room may import. A longer name wins over a shorter one.
 MAY: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "registry": (set(), set()),
+    "arguments": (set(), set()),
     "spans": ({"spans"}, {"scipy"}),
     "specs": ({"specs"}, {"pydantic"}),
     "targets": (set(), {"pydantic"}),
+    "overlap": (set(), set()),
     "presets": (set(), {"pydantic"}),
     "studies": ({"presets", "features.catalog"}, {"pydantic"}),
     "market": ({"market"}, {"pandas", "pyarrow"}),
     "market.demo": ({"market"}, {"pandas", "pyarrow", "numba"}),
     "metrics": (set(), set()),
     "features": ({"features", "market"}, {"numba"}),
-    "models": ({"models", "features.catalog"}, {"torch"}),
+    "weight_files": ({"weight_files", "features.catalog"}, set()),
+    "models": ({"models", "features.catalog", "weight_files"}, {"torch"}),
     "training": ({"training", "models", "features", "market", "metrics"}, {"torch"}),
     "training.folds": ({"training"}, {"sklearn"}),
+    "training.terms": ({"training", "estimators", "models", "features"}, {"torch"}),
     "training.baselines": ({"training", "estimators"}, set()),
     "estimators": ({"estimators"}, {"scipy", "sklearn", "aeon", "skops"}),
-    "runs": ({"runs", "features.catalog"}, {"pyarrow", "sqlite3"}),
+    "runs": ({"runs", "features.catalog", "weight_files"}, {"pyarrow", "sqlite3"}),
     "diagnostics": (
         {"diagnostics", "metrics", "estimators", "features", "market", "runs"},
         {"scipy", "sklearn", "pandas"},
@@ -45,14 +49,14 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
             {"diagnostics", "metrics", "estimators", "features", "market", "models", "runs"},
             {"torch", "shap", "scipy", "sklearn", "pandas"},
         )
-        for name in ("attribution", "fitted", "predict", "transfer")
+        for name in ("attribution", "fitted", "network_outputs", "predict", "transfer")
     },
     "diagnostics.results": ({"diagnostics.results"}, set()),
     "charts": ({"charts", "diagnostics.results", "features.catalog"}, {"plotly"}),
     "sections": ({"sections", "charts", "diagnostics.results", "runs", "features.catalog"}, set()),
     "reports": ({"reports", "sections", "charts", "runs"}, {"jinja2"}),
     "launch": ({"launch", "runs", "features.catalog"}, set()),
-    "launch.training_specs": ({"launch", "runs", "presets", "features.catalog"}, set()),
+    "launch.training_specs": ({"launch", "runs", "presets", "features.catalog", "weight_files"}, set()),
     "launch.ray_jobs": ({"launch", "runs"}, {"ray"}),
     "launch.worker": (
         {"launch", "runs", "training", "models", "features", "market", "diagnostics", "estimators", "studies"},
@@ -71,6 +75,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
             "features",
             "presets",
             "studies",
+            "weight_files",
         },
         {"streamlit", "pandas", "plotly", "pydantic"},
     ),

@@ -19,7 +19,7 @@ FOLDERS = {
     "market.readers": ("READERS", {"reader", "annotators", "flat_tasks", "layout", "unnamed"}),
     "market.vendors": ("VENDORS", {"vendor"}),
     "estimators": ("ESTIMATORS", {"estimator", "forests", "storage", "tabular"}),
-    "metrics": ("METRICS", {"metric"}),
+    "metrics": ("METRICS", {"influence", "metric"}),
     "models.encoders": ("ENCODERS", {"encoder"}),
     "training.weightings": ("WEIGHTINGS", {"weighting"}),
     "training.pretraining.objectives": ("OBJECTIVES", {"objective"}),

@@ -1,8 +1,21 @@
+import re
+
 import pytest
 
 from moola_core.errors import SpecError
 from moola_core.presets import PRESETS, preset
-from moola_core.specs import Finetune, Study, build, change, parse, settings, settings_diff, spec_hash
+from moola_core.specs import (
+    Finetune,
+    Pretrain,
+    Study,
+    build,
+    change,
+    full_name,
+    parse,
+    settings,
+    settings_diff,
+    spec_hash,
+)
 
 
 def test_a_spec_survives_json():
@@ -21,6 +34,9 @@ def test_a_spec_survives_json():
         ({"model": {"pooling": "max"}}, ["model.pooling", "attention"]),
         ({"features": {"state": "continuous"}}, ["data.bars"]),
         ({"loss": {"pcgrad": True}, "model": {"tasks": "class"}}, ["model.tasks=both"]),
+        ({"model": {"span_statistics": True}}, ["pointer=pooled", "model.pointer=span"]),
+        ({"model": {"span_statistics": True, "pointer": "span"}}, ["price_path", "model.span_statistics=false"]),
+        ({"training": {"mirrored_frac": 0.5}}, ["price_path", "training.mirrored_frac=0"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fix(values, words):
@@ -85,3 +101,69 @@ def test_batch_normalisation_over_one_window_is_refused_wherever_it_is_asked_for
 def _study(base, changes):
     arms = [{"name": "a"}, {"name": "b", "changes": changes}]
     return build(Study, {"base": base.model_dump(), "arms": arms, "against": "a"})
+
+
+def _texts_of(name, info):
+    """Values that a description names: an empty one, numbers before a verb, and words before a colon or a verb."""
+    text = info.description or ""
+    named = [""] if re.search(r"\bempty\b", text) else []
+    named += re.findall(r"(?:^|[;:,] )(-?\d+(?:\.\d+)?) (?:is|for|uses|hides|means)\b", text)
+    if getattr(info.annotation, "__args__", None) or info.annotation is str:
+        named += re.findall(r"(?:^|; )([a-z_0-9]+)(?::| is| ignores| never| unfreezes| trains)", text)
+    return [
+        value for value in named if value not in ("layers", "the", "auto") or name.endswith(("precision", "engine"))
+    ]
+
+
+NEEDED = {
+    "transfer.schedule": {"transfer.checkpoint": "a.pt"},
+    "model.class_input": {"model.pointer": "span"},
+    "features.state": {"data.bars": "b.parquet"},
+}
+
+
+@pytest.mark.parametrize("kind", [Finetune, Pretrain])
+def test_every_value_that_a_description_names_can_be_set(kind):
+    tried = 0
+    for name, info in settings(kind).items():
+        for value in _texts_of(name, info):
+            if name == "transfer.schedule" and value == "gradual":
+                continue  # its words are those of the epochs, which have rules of their own
+            spec = change(kind(), NEEDED.get(name, {}) | {name: value})
+            tried += 1
+            if value == "":
+                assert settings(spec)[name] in (None, "", ()), name
+    assert tried >= (10 if kind is Finetune else 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("columns", "open_norm,close_norm", ("open_norm", "close_norm")),
+        ("columns", "open_norm, close_norm", ("open_norm", "close_norm")),
+        ("columns", "relativity", ("relativity",)),
+        ("columns", '["relativity", "price_path"]', ("relativity", "price_path")),
+        ("grades_left_out", "", ()),
+        ("grades_left_out", "C,D", ("C", "D")),
+        ("patience", "", None),
+        ("patience", "None", None),
+        ("patience", "3", 3),
+        ("penalty", "", None),
+        ("general", "TRUE", True),
+        ("general", "", None),
+        ("data.bars", "", None),
+        ("data.bars", "2024.parquet", "2024.parquet"),
+        ("encoder_name", "0", "0"),
+        ("schedule", "none", "none"),
+        ("window_bars", "60", 60),
+    ],
+)
+def test_a_text_is_read_as_its_setting_wants_it(name, text, value):
+    name = "data.windows_reading.window_bars" if name == "window_bars" else name
+    assert settings(change(Finetune(), {name: text}))[full_name(name, Finetune)] == value
+
+
+@pytest.mark.parametrize(("name", "text"), [("columns", ""), ("epochs", ""), ("columns", "[open"), ("epochs", "1,2")])
+def test_a_text_that_its_setting_cannot_be_is_refused(name, text):
+    with pytest.raises(SpecError, match=name):
+        change(Finetune(), {name: text})

@@ -122,3 +122,15 @@ def test_settings_beside_a_study_in_a_file_or_one_that_goes_on_are_refused(capsy
     for arguments in ([str(path)], ["losses", "--resume", "20260101-000000-000-aaaa"]):
         assert main(["study", *arguments, "--set", "epochs=3", "--store", str(tmp_path / "store")]) == 2
         assert "Leave out --set epochs=3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", list(studies.NAMED))
+def test_encoders_are_compared_without_statistics_that_would_answer_in_their_place(name):
+    made = studies.study(name, "network", FILES)
+    networks = [spec.model for one in made.arms if (spec := arm(made, one.name)).is_network]
+    alone = name in studies.ENCODER_ALONE
+    assert networks and all(model.span_statistics is not alone for model in networks)
+    assert (studies.ALONE in made.notes) is alone
+    if name == "transfer":
+        asked_for = studies.study(name, "network", FILES, {"model.span_statistics": True})
+        assert arm(asked_for, "full").model.span_statistics and studies.ALONE not in asked_for.notes

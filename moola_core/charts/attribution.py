@@ -119,7 +119,7 @@ def waterfall(attribution: Attribution, window_id: str, output: str, appearance:
     row, place = attribution.window_id.index(window_id), attribution.outputs.index(output)
     values = attribution.values[row, :, place]
     order = np.argsort(-np.abs(values))
-    names = ["average input", *(attribution.groups[i] for i in order), "prediction"]
+    names = ["base value", *(attribution.groups[i] for i in order), "prediction"]
     chart = figure(appearance, 110 + 26 * len(names))
     chart.add_trace(
         go.Waterfall(

@@ -84,7 +84,7 @@ def reliability_diagram(
 
 
 def conventions(errors: Sequence[CalibrationError], appearance: str = "light") -> go.Figure:
-    """Each convention's ECE with its bootstrap interval, over the 95% band of calibrated models."""
+    """Each convention's ECE with its interval, over the 95% band of calibrated models."""
     colours = palette(appearance)
     chart = figure(appearance, 90 + 46 * len(errors))
     names = [escape_html(error.convention) for error in errors]

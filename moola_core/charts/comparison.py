@@ -35,7 +35,7 @@ def forest(verdicts: Sequence[Verdict], appearance: str = "light") -> go.Figure:
                     marker={"size": 11, "color": colour},
                     customdata=[(row.low, row.high, row.p_helps, row.p_hurts) for row in rows],
                     hovertemplate="%{y}: %{x:+.3f} (%{customdata[0]:+.3f} to %{customdata[1]:+.3f})<br>"
-                    "helps with %{customdata[2]:.3f}, hurts with %{customdata[3]:.3f}<extra></extra>",
+                    "P(helps) %{customdata[2]:.3f}, P(hurts) %{customdata[3]:.3f}<extra></extra>",
                 )
             )
     chart.update_yaxes(
@@ -89,23 +89,24 @@ def arms(rows: Sequence[ArmFacts], appearance: str = "light") -> go.Figure:
 
 
 def labels(curve: LabelCurve, appearance: str = "light") -> go.Figure:
-    """Macro F1 by number of labels, and the line beyond what was measured with its band."""
+    """Macro F1 by number of labels, and the line beyond what was measured; its band is drawn over repeats, and one repeat has none."""
     colours = palette(appearance)
     chart = figure(appearance, 340)
     points = [(count, score) for count, row in zip(curve.labels, curve.scores, strict=True) for score in row]
     ahead = curve.ahead
     at = [row[0] for row in ahead]
-    chart.add_trace(
-        go.Scatter(
-            x=at + at[::-1],
-            y=[row[3] for row in ahead] + [row[2] for row in ahead[::-1]],
-            fill="toself",
-            line={"width": 0},
-            fillcolor=faded(colours.categorical[1], 0.2),
-            name="95% of the draws",
-            hoverinfo="skip",
+    if len(curve.scores[0]) > 1:
+        chart.add_trace(
+            go.Scatter(
+                x=at + at[::-1],
+                y=[row[3] for row in ahead] + [row[2] for row in ahead[::-1]],
+                fill="toself",
+                line={"width": 0},
+                fillcolor=faded(colours.categorical[1], 0.2),
+                name="95% of the draws",
+                hoverinfo="skip",
+            )
         )
-    )
     chart.add_trace(
         go.Scatter(
             x=at,
@@ -132,7 +133,7 @@ def labels(curve: LabelCurve, appearance: str = "light") -> go.Figure:
 
 
 def learning(epochs: Mapping[str, Mapping[str, np.ndarray]], appearance: str = "light") -> go.Figure:
-    """Median validation loss of each arm's fits by epoch; the band spans the 25th to 75th percentile.
+    """Median validation loss of each arm's fits by epoch; the band spans the 25th to 75th percentile of more than one fit.
 
     epochs: by arm, columns epoch, split and loss. A fit that has stopped keeps its last loss out of the median.
     """
@@ -145,18 +146,19 @@ def learning(epochs: Mapping[str, Mapping[str, np.ndarray]], appearance: str = "
         steps = np.unique(at)
         low, middle, high = (np.array([np.nanquantile(loss[at == e], q) for e in steps]) for q in (0.25, 0.5, 0.75))
         colour = colours[i % len(colours)]
-        chart.add_trace(
-            go.Scatter(
-                x=np.r_[steps, steps[::-1]],
-                y=np.r_[high, low[::-1]],
-                fill="toself",
-                fillcolor=faded(colour, 0.13),
-                line={"width": 0},
-                showlegend=False,
-                hoverinfo="skip",
-                name=f"{name}, 25th to 75th percentile",
+        if len(at) > len(steps):
+            chart.add_trace(
+                go.Scatter(
+                    x=np.r_[steps, steps[::-1]],
+                    y=np.r_[high, low[::-1]],
+                    fill="toself",
+                    fillcolor=faded(colour, 0.13),
+                    line={"width": 0},
+                    showlegend=False,
+                    hoverinfo="skip",
+                    name=f"{name}, 25th to 75th percentile",
+                )
             )
-        )
         chart.add_trace(
             go.Scatter(
                 x=steps,

@@ -22,8 +22,14 @@ def add_to(commands: Any) -> None:
     options.add_json(demo)
     demo.set_defaults(command=make_demo)
 
-    check = commands.add_parser("check", help="validate bars or labelled windows and report problems")
+    check = commands.add_parser("check", help="validate bars or labelled windows, or describe a file of weights")
     check.set_defaults(command=check_file)
+    check.add_argument(
+        "--encoder",
+        metavar="NAME",
+        default="",
+        help="of a file of weights: which encoder, where it holds more than one",
+    )
     convert = commands.add_parser("convert", help="write bars or windows as they were understood")
     kinds = "a .parquet file; .csv for bars; .json for windows as tasks of Label Studio"
     convert.add_argument("--out", metavar="FILE", required=True, help=kinds)
@@ -69,7 +75,12 @@ def make_demo(args: argparse.Namespace) -> int:
 
 def check_file(args: argparse.Namespace) -> int:
     from moola_core.market.questions import OpenQuestions
+    from moola_core.weight_files import form_of
 
+    if Path(args.file).is_file() and (
+        form_of(Path(args.file)) or Path(args.file).suffix in (".pt", ".pth", ".ckpt", ".safetensors")
+    ):
+        return _check_weights(args)
     kind, settings = _settings(args)
     values: dict[str, Any] = {"kind": kind, "reader": "", "confidence": 0.0, "rows": 0, "ok": False}
     values |= {"questions": [], "problems": [], "warnings": [], "first": None, "last": None}
@@ -92,6 +103,43 @@ def check_file(args: argparse.Namespace) -> int:
     lines = [f"{kind}: {report.rows} rows, no problems."]
     lines += [f"  {name}: {value}" for name, value in ({"reader": report.reader} | facts).items()]
     lines += [f"  note: {warning}" for warning in report.warnings]
+    options.print_result(values, args.json, "\n".join(lines))
+    return 0
+
+
+def _check_weights(args: argparse.Namespace) -> int:
+    """Describe a file of weights: its encoder, what it reads, and the settings that a run from it has."""
+    from moola_core.errors import CheckpointError
+    from moola_core.weight_files import CheckpointQuestion, columns_question, describe
+
+    values: dict[str, Any] = {"kind": "checkpoint", "reader": "", "confidence": 1.0, "rows": 0, "ok": False}
+    values |= {"questions": [], "problems": [], "warnings": [], "first": None, "last": None}
+    try:
+        described = describe(args.file, args.encoder)
+        if described.columns is None:
+            raise columns_question(described)
+    except CheckpointQuestion as error:
+        values["questions"] = [error.question.as_json()]
+        options.print_result(values, True, "") if args.json else None
+        raise
+    except CheckpointError as error:
+        values["problems"] = [{"rule": error.what, "count": 1, "first": [error.where], "hint": error.hint}]
+        options.print_result(values, True, "") if args.json else None
+        raise
+    facts = described.facts()
+    values |= {
+        "reader": described.form,
+        "rows": described.tensors,
+        "ok": True,
+        "warnings": list(described.notes),
+        **facts,
+    }
+    lines = [f"checkpoint: {described.tensors} tensors, no problems."]
+    lines += [
+        f"  {name}: {value}" for name, value in ({"reader": described.form} | facts).items() if name != "settings"
+    ]
+    lines += [f"  note: {note}" for note in described.notes]
+    lines.append(f"  Start from it: moola finetune --windows FILE --checkpoint {args.file}")
     options.print_result(values, args.json, "\n".join(lines))
     return 0
 

@@ -94,6 +94,23 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     group.add_argument("--save", action="store_true", help="save these settings next to the files")
 
 
+def add_answers(command: argparse.ArgumentParser) -> None:
+    """What a table of somebody's predictions may not show itself."""
+    group = command.add_argument_group("reading the predictions")
+    group.add_argument("--map", action="append", default=[], metavar="OURS=THEIRS", help="a column under another name")
+    group.add_argument("--logits", action="store_true", help="turn scores into probabilities by the softmax")
+    group.add_argument(
+        "--folds",
+        choices=("out-of-fold", "in-sample"),
+        default="",
+        help="where the file has no folds: whether the models had not trained on the windows, or had",
+    )
+    group.add_argument(
+        "--pointers", choices=("bars", "fractions", "times"), default="", help="the unit of predicted starts and ends"
+    )
+    group.add_argument("--in-order", action="store_true", help="the rows are in the order of the windows")
+
+
 def data(args: argparse.Namespace) -> dict[str, Any]:
     """The windows and bars that were asked for and how they are read, as values of a spec's data."""
     values: dict[str, Any] = {}

@@ -76,8 +76,11 @@ def _add_comparisons(commands: Any) -> None:
 
     imported = commands.add_parser("import-predictions", help="a run made of anyone's out-of-fold predictions")
     imported.add_argument(
-        "file", metavar="FILE", help="Parquet or CSV: window_id, fold, p_<class>; repeat, start_pred, end_pred"
+        "file",
+        metavar="FILE",
+        help="Parquet, CSV, JSON lines, Excel or .npz: window_id, fold, p_<class> or predicted; repeat, start_pred, end_pred",
     )
+    options.add_answers(imported)
     imported.add_argument("--windows", metavar="FILE", required=True, help="the labelled windows")
     imported.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from")
     imported.add_argument("--name", type=options.words, default="")
@@ -115,14 +118,20 @@ def _decided(row: dict[str, Any]) -> str:
 
 def run_import(args: argparse.Namespace) -> int:
     from moola_core.cli.train import summary
-    from moola_core.launch.worker.imported import import_predictions
+    from moola_core.launch.worker.imported import PredictionReading, import_predictions
     from moola_core.runs.store import Store
     from moola_core.specs import Finetune, build
 
-    if not Path(args.file).is_file():
-        raise SpecError("no such file.", where=args.file, hint="Check the path.")
+    answers = PredictionReading(
+        options.pairs(args.map, "--map"),
+        options.pairs(args.class_map, "--class"),
+        args.logits,
+        args.folds,
+        args.pointers,
+        args.in_order,
+    )
     spec = build(Finetune, {"estimator": "imported", "data": options.data(args)})
-    run = import_predictions(Store(args.store), args.file, spec, args.name)
+    run = import_predictions(Store(args.store), args.file, spec, args.name, answers)
     result = summary(run)
     score = (result["metrics"].get("f1_macro") or {}).get("mean")
     score_text = "no macro F1 could be computed" if score is None else f"macro F1 {score:.3f}"
@@ -170,6 +179,7 @@ def _send(args: argparse.Namespace, store: Any) -> int:
 
 def _spec(args: argparse.Namespace) -> Any:
     from moola_core import studies
+    from moola_core.runs.checkpoints import with_settings
     from moola_core.specs import Study, parse
 
     path = Path(args.name)
@@ -190,7 +200,7 @@ def _spec(args: argparse.Namespace) -> Any:
     for file in filter(None, (args.windows, args.bars)):
         if not Path(file).is_file():
             raise SpecError("no such file.", where=file, hint="Check the path.")
-    changes = options.pairs(args.changes, "--set")
+    changes = with_settings(args.checkpoint, args.store, options.pairs(args.changes, "--set"))
     return studies.study(args.name, args.preset, options.data(args), changes, args.checkpoint)
 
 
@@ -260,11 +270,12 @@ def _text(comparison: dict[str, Any]) -> str:
         for arm in comparison["arms"]
     ]
     lines = [options.table([("arm", *names), *rows]), "", comparison["sentence"]]
+    deciding = next((v["metric"] for v in comparison["verdicts"] if v.get("decides")), "f1_macro")
     for v in comparison["verdicts"]:
-        if v["metric"] == "f1_macro":
-            corrected = "" if v.get("corrected_p") is None else f", corrected resampled t-test p {v['corrected_p']:.3f}"
+        if v["metric"] == deciding:
+            within = "" if v.get("p_within") is None else f", within ±{v['margin']:g} {v['p_within']:.3f}"
             lines.append(
-                f"  {v['arm']} against {v['against']}: {v['verdict']}, {v['delta']:+.3f} [{v['low']:+.3f}, {v['high']:+.3f}], "
-                f"p helps {v['p_helps']:.3f}, p hurts {v['p_hurts']:.3f}{corrected}"
+                f"  {v['arm']} against {v['against']}: {v['verdict']}, {METRICS[deciding].title} {v['delta']:+.3f} "
+                f"[{v['low']:+.3f}, {v['high']:+.3f}], P(helps) {v['p_helps']:.3f}{within}, P(hurts) {v['p_hurts']:.3f}"
             )
     return "\n".join(lines)

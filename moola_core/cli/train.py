@@ -84,6 +84,7 @@ def _judged(run: Any) -> list[str]:
     from moola_core.errors import RunError
     from moola_core.runs.codec import restore
     from moola_core.sections import headlines
+    from moola_core.sections.performance import of_scores
 
     name = "learned" if run.record.kind == "pretrain" else "evaluation"
     try:
@@ -93,7 +94,7 @@ def _judged(run: Any) -> list[str]:
     if name == "learned":
         verdicts = [headlines.of_pretraining(result), *([headlines.of_probe(result.probe)] if result.probe else [])]
     else:
-        verdicts = [headlines.of_classes(result), headlines.of_majority(result)] if "accuracy" in result.metrics else []
+        verdicts = list(of_scores(result))
         if "center_mae_bars" in result.metrics:
             verdicts += [headlines.of_pointers(result), *_of_spans(run)]
     return [verdict.text for verdict in verdicts]
@@ -138,28 +139,52 @@ def summary(run: Any) -> dict[str, Any]:
     Metrics and targets are empty when the evaluation failed; the warnings then say why.
     """
     from moola_core.errors import RunError
-    from moola_core.targets import judge
 
     try:
         evaluation = run.result("evaluation")
     except RunError:
-        evaluation = {"metrics": {}, "majority": None, "fold_shares": []}
-    targets = {
-        row.target.name: {"target": row.target.text, "actual": row.actual, "met": row.met}
-        for row in judge(evaluation["metrics"])
-    }
+        evaluation = {"metrics": {}, "majority": None, "fold_shares": [], "by_repeat": []}
     record = run.record
     return {
         "run_id": run.id,
         "state": record.state,
         "metrics": evaluation["metrics"],
-        "targets": targets,
+        "sampled": evaluation.get("sampled") or {},
+        "repeats": len(evaluation["by_repeat"]),
+        "targets": _targets(run, evaluation),
         "majority": evaluation["majority"],
         "constant_folds": sum(share["constant"] for share in evaluation["fold_shares"]),
         "predictions": str(run.folder / "predictions.parquet"),
         "warnings": record.warnings,
         "seconds": record.seconds,
         "trainable_parameters": record.counts.get("trainable_parameters"),
+    }
+
+
+def _targets(run: Any, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Each target: `met` says whether the estimate meets it, `judged` whether it surely does (yes, no, cannot be told, not measured)."""
+    from moola_core.diagnostics.results import CalibrationReport, Evaluation
+    from moola_core.errors import RunError
+    from moola_core.runs.codec import restore
+    from moola_core.sections.scores import of_target, target_interval
+    from moola_core.targets import judge
+
+    if not evaluation["metrics"]:
+        return {}
+    try:
+        stored = run.result("calibration")
+    except RunError:
+        stored = {"why_not": "it was not computed."}
+    calibration = None if "why_not" in stored else restore(CalibrationReport, stored)
+    restored = restore(Evaluation, evaluation)
+    return {
+        row.target.name: {
+            "target": row.target.text,
+            "actual": row.actual,
+            "met": row.met,
+            "judged": of_target(row, target_interval(restored, row.target, calibration)).headline,
+        }
+        for row in judge(evaluation["metrics"])
     }
 
 
@@ -197,7 +222,9 @@ def _pretrain_text(result: dict[str, Any]) -> str:
         )
     lines += [f"{m['name']}: {m['value']:.4f}, without learning {m['trivial']:.4f}." for m in result["measures"]]
     if result["probe"]:
-        scores = [f"{s['representation']} {s['mean']:.3f} ± {s['std']:.3f}" for s in result["probe"]["scores"]]
+        scores = [
+            f"{s['representation']} {_with_interval(s['mean'], s.get('interval'))}" for s in result["probe"]["scores"]
+        ]
         lines.append(f"AUROC of a linear probe: {', '.join(scores)}.")
     return "\n".join([*lines, f"Fine-tune from it: --checkpoint {result['run_id']}"])
 
@@ -207,14 +234,19 @@ def _text(result: dict[str, Any]) -> str:
 
     metrics = result["metrics"]
     rows = [
-        (name, f"{metrics[name]['mean']:.3f}", f"± {metrics[name]['std']:.3f}", _goal(result["targets"], name))
+        (
+            name,
+            _with_interval(metrics[name]["mean"], (result["sampled"].get(name) or {}).get("interval")),
+            f"{metrics[name]['std']:.3f}" if result["repeats"] > 1 else "–",
+            _goal(result["targets"], name),
+        )
         for name in (metric.name for metric in shown_in("terminal"))
         if _has(metrics, name)
     ]
     lines = [
         f"Run {result['run_id']} is {result['state']}.",
         "",
-        options.table(rows),
+        options.table([("metric", "95% interval", "± over repeats", ""), *rows]),
         "",
         f"Predictions: {result['predictions']}",
     ]
@@ -227,6 +259,10 @@ def _text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _with_interval(value: float, interval: dict[str, float] | None) -> str:
+    return f"{value:.3f}" + (f" ({interval['low']:.3f} to {interval['high']:.3f})" if interval else "")
+
+
 def _has(metrics: dict[str, Any], name: str) -> bool:
     return (metrics.get(name) or {}).get("mean") is not None
 
@@ -236,4 +272,6 @@ def _goal(targets: dict[str, Any], name: str) -> str:
     rows = [row for key, row in targets.items() if key == name or (name == "recall_min" and key.startswith("recall "))]
     if not rows:
         return ""
-    return f"target {rows[0]['target']} {'met' if all(row['met'] for row in rows) else 'missed'}"
+    words = [row["judged"] for row in rows]
+    verdict = next((word for word in ("no", "not measured", "cannot be told") if word in words), "yes")
+    return f"target {rows[0]['target']}: {verdict}"

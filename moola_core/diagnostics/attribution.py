@@ -5,38 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from scipy.stats import rankdata
+from torch import Tensor
 
-from moola_core.diagnostics.fitted import Fitted, Together, classes_of, load_estimator, load_fitted
+from moola_core.diagnostics.fitted import Fitted, Together, WithTerms, classes_of, load_estimator, load_fitted
+from moola_core.diagnostics.network_outputs import (
+    BATCH,
+    Answer,
+    answers,
+    expected_gradients,
+    logit_differences,
+    network_outputs,
+)
 from moola_core.diagnostics.results import Attribution, Rank
 from moola_core.diagnostics.results.attribution import POINTER_OUTPUTS
-from moola_core.diagnostics.shapley import Values, coalitions, shapley_values
+from moola_core.diagnostics.shapley import Explanation, Shares, mean_errors
 from moola_core.errors import DataError
 from moola_core.estimators import Coalitions, Estimator, Prediction
 from moola_core.features.catalog import PRICE_PATH
 from moola_core.market.windows import Windows
-from moola_core.models.multitask import MultiTask, Outputs
+from moola_core.models.multitask import MultiTask
+from moola_core.runs.folds import Folds
 from moola_core.runs.store import Run
 
-MOST_GROUPS = 14
 PATH = "price_path"
-BATCH = 128  # measured fastest on one thread
-ROWS = 2048  # windows × fits that are evaluated at once on a GPU
+ROWS = 2048  # windows that are evaluated at once on a GPU
 LEAST_PROBABILITY = 1e-3  # a few hundred windows show no smaller one; its logarithm would outweigh all others
 CHUNK = 6  # windows in a job: progress is reported after each
-REFERENCES, SAMPLES = 50, 25  # training windows, and draws a window, of the expected gradients
-
-Answer = Callable[[Tensor], Tensor]
+BACKGROUND = 20  # training windows of a fold that left-out features are taken from
+REFERENCES = 50  # training windows of the expected gradients
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Windows of one test fold: their rows, the features [m, K, F] and prices [m, K, 4] that models read of them, the average features
-    [K, F] and some training windows [r, K, F]; groups: the names of what is left out."""
+    """Windows of one test fold: their rows, the features [m, K, F] and prices [m, K, 4] that models read of them, background windows
+    [b, K, F] and references of the expected gradients [r, K, F], both of the fold's training windows; groups: the names of what is left
+    out."""
 
     folder: Path
     repeat: int
@@ -45,22 +52,19 @@ class Job:
     rows: np.ndarray
     x: np.ndarray
     prices: np.ndarray
-    base: np.ndarray
+    background: np.ndarray
     references: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """Result of a job: Shapley values [m, G, O], outputs without and with all groups [m, O], absolute gradients [K, F, O]; F is 0 where
-    the model has none."""
+    """Result of a job: Shapley values of the groups in each window, and absolute gradients [K, F, O]; F is 0 where the model has none."""
 
     repeat: int
     fold: int
     outputs: tuple[str, ...]
     rows: np.ndarray
-    values: np.ndarray
-    empty: np.ndarray
-    full: np.ndarray
+    shares: Shares
     gradients: np.ndarray
 
 
@@ -79,17 +83,10 @@ def attribute(
 
     x [n, K, F]: the features of `windows`, in raw units; repeats: of how many repeats the models are used; tell: called with windows
     done and in all; work: `explain` of every job, in any order, as `explain_together` does it for networks on a GPU. A left-out feature
-    takes its average over the fold's training windows. Raises DataError when there are more than 14 groups, and CheckpointError when
-    the models were not kept.
+    takes the values of background windows, about 20 of the fold's training windows. Raises CheckpointError when the models were not kept.
     """
     columns = grouped(run.record.counts["features"])
     groups = tuple(columns) if run.spec.is_network else _first_estimator(run).groups(columns)
-    if len(groups) > MOST_GROUPS:
-        raise DataError(
-            f"{len(groups)} groups of features are too many to be exact.",
-            where="attribution",
-            hint="Use fewer columns.",
-        )
     jobs = _jobs(run, windows, x, groups, repeats)
     total, parts = sum(len(job.rows) for job in jobs), []
     for part in work(jobs) if work else map(explain, jobs):
@@ -99,9 +96,10 @@ def attribute(
     parts.sort(key=lambda part: (part.repeat, part.fold, int(part.rows[0])))
     index = np.concatenate([part.rows for part in parts])
     outputs = tuple(name for name in parts[0].outputs if all(name in part.outputs for part in parts))
-    values, empty, full = (np.concatenate(_each(parts, name, outputs)) for name in ("values", "empty", "full"))
+    values, errors, empty, full = (np.concatenate(_each(parts, name, outputs)) for name in SHARES)
     fits = np.concatenate([[f"{part.repeat}-{part.fold}"] * len(part.rows) for part in parts])
     course = np.moveaxis(np.sum(_each(parts, "gradients", outputs), axis=0) / total, 2, 0)
+    ranking = _ranking((values, errors), fits, groups, outputs)
     return Attribution(
         len({part.repeat for part in parts}),
         tuple(windows.window_id.astype(str)[index].tolist()),
@@ -111,16 +109,23 @@ def attribute(
         empty,
         full,
         _level(x, index, columns, groups),
-        _ranking(values, fits, groups, outputs),
+        ranking,
         float(np.abs(empty + values.sum(1) - full).max()),
         tuple(run.record.counts["features"]) if course.size else (),
         course,
+        0 if not run.spec.is_network and groups != tuple(columns) else len(jobs[0].background),
+        tuple(agreement([row for row in ranking if row.output == output]) for output in outputs),
     )
+
+
+SHARES = ("values", "errors", "empty", "full")
 
 
 def _each(parts: Sequence[Explained], name: str, outputs: tuple[str, ...]) -> list[np.ndarray]:
     """An array of every part, with these outputs alone: a fit whose training windows have no expansion points nowhere."""
-    return [getattr(part, name)[..., [part.outputs.index(output) for output in outputs]] for part in parts]
+    arrays = [getattr(part.shares if name in SHARES else part, name) for part in parts]
+    places = [[part.outputs.index(output) for output in outputs] for part in parts]
+    return [array[..., place] for array, place in zip(arrays, places, strict=True)]
 
 
 def _first_estimator(run: Run) -> Estimator:
@@ -130,26 +135,28 @@ def _first_estimator(run: Run) -> Estimator:
 
 def _jobs(run: Run, windows: Windows, x: np.ndarray, groups: tuple[str, ...], repeats: int) -> list[Job]:
     place = {name: i for i, name in enumerate(windows.window_id.astype(str))}
+    folds, label = Folds(run.folds, windows.window_id), windows.label.astype(str)
     predictions, jobs = run.predictions, []
     for (repeat, fold), part in predictions[predictions["repeat"] < repeats].groupby(["repeat", "fold"], sort=True):
         test = np.array([place[name] for name in part["window_id"].astype(str)])
-        others = np.delete(x, test, axis=0)
-        some = others[np.linspace(0, len(others) - 1, min(REFERENCES, len(others))).astype(int)]
+        fitting = np.sort(folds.rows(int(repeat), int(fold)).fitting)
+        some = x[fitting[np.linspace(0, len(fitting) - 1, min(REFERENCES, len(fitting))).astype(int)]]
+        background = x[stratified(fitting, label[fitting], BACKGROUND, (int(repeat), int(fold)))]
         jobs += [
-            Job(
-                run.folder,
-                int(repeat),
-                int(fold),
-                groups,
-                rows,
-                x[rows],
-                windows.prices[rows],
-                others.mean(0),
-                some,
-            )
+            Job(run.folder, int(repeat), int(fold), groups, rows, x[rows], windows.prices[rows], background, some)
             for rows in np.array_split(test, -(-len(test) // CHUNK))
         ]
     return jobs
+
+
+def stratified(rows: np.ndarray, label: np.ndarray, count: int, seed: tuple[int, ...]) -> np.ndarray:
+    """About `count` of the rows [n], of every class of label [n] as many as its share, and one at least."""
+    random = np.random.default_rng(np.random.SeedSequence(seed))
+    parts = []
+    for name in np.unique(label):
+        own = rows[label == name]
+        parts.append(random.choice(own, min(len(own), max(1, round(count * len(own) / len(rows)))), replace=False))
+    return np.sort(np.concatenate(parts))
 
 
 def explain(job: Job) -> Explained:
@@ -160,9 +167,21 @@ def explain(job: Job) -> Explained:
     fitted, classes = load_fitted(run, job.repeat, job.fold), classes_of(run)
     groups = list(grouped(run.record.counts["features"]).values())
     answer = answers(fitted.model, len(classes), job.x.shape[1])
-    scaled, base = fitted.scaled(job.x), fitted.scaled(job.base)
-    each = [shapley(answer, one.numpy(), base.numpy(), groups) for one in scaled]
-    return _explained(job, _outputs_of(fitted.model, classes), each, _gradients(job, answer, fitted))
+    x, background = (fitted.scaled(part).unsqueeze(0) for part in (job.x, job.background))
+
+    def alone(windows: Tensor) -> Tensor:
+        return answer(windows[0]).unsqueeze(0)
+
+    explanation = _explanation(job)
+    while not explanation.done:
+        kept, place = explanation.ask()
+        explanation.tell(network_outputs(alone, (x, background), groups, (kept[None], place[None]), BATCH)[0])
+    return _explained(job, _outputs_of(fitted.model, classes), explanation, _gradients(job, answer, fitted))
+
+
+def _explanation(job: Job, exact: bool = False) -> Explanation:
+    seed = (job.repeat, job.fold, int(job.rows[0]))
+    return Explanation(len(job.rows), len(job.groups), 1 if exact else len(job.background), seed, exact)
 
 
 def _explain_estimator(run: Run, job: Job) -> Explained:
@@ -174,13 +193,18 @@ def _explain_estimator(run: Run, job: Job) -> Explained:
             where=f"run {run.id}",
             hint="Use fewer folds, or label more expansions.",
         )
-    every, each = coalitions(len(job.groups)), []
+    # What reads groups of its own has their values without a window too, and all coalitions at little cost.
+    explanation = _explanation(job, exact=job.groups != tuple(columns))
     outputs: tuple[str, ...] = ()
-    for x, prices in zip(job.x, job.prices, strict=True):
-        predicted = estimator.predict_coalitions(Coalitions(x, prices, job.base, columns, every))
-        outputs = output_names(classes, predicted.probabilities is not None, predicted.span is not None)
-        each.append(shapley_values(prediction_outputs(predicted)))
-    return _explained(job, outputs, each, np.empty((job.x.shape[1], 0, len(outputs))))
+    while not explanation.done:
+        each = []
+        for x, prices, kept, place in zip(job.x, job.prices, *explanation.ask(), strict=True):
+            asked = Coalitions(x, prices, job.background, columns, kept, place)
+            predicted = estimator.predict_coalitions(asked)
+            outputs = output_names(classes, predicted.probabilities is not None, predicted.span is not None)
+            each.append(prediction_outputs(predicted))
+        explanation.tell(np.stack(each))
+    return _explained(job, outputs, explanation, np.empty((job.x.shape[1], 0, len(outputs))))
 
 
 def prediction_outputs(predicted: Prediction) -> np.ndarray:
@@ -194,13 +218,13 @@ def prediction_outputs(predicted: Prediction) -> np.ndarray:
     return np.concatenate(columns, axis=1)
 
 
-def _explained(job: Job, outputs: tuple[str, ...], each: Sequence[Values], gradients: np.ndarray) -> Explained:
-    """A job's result, from the Shapley values of each of its windows."""
-    values, empty, full = (np.stack([part[k] for part in each]) for k in range(3))
-    return Explained(job.repeat, job.fold, outputs, job.rows, values, empty, full, gradients)
+def _explained(job: Job, outputs: tuple[str, ...], explanation: Explanation, gradients: np.ndarray) -> Explained:
+    """A job's result."""
+    assert explanation.shares is not None
+    return Explained(job.repeat, job.fold, outputs, job.rows, explanation.shares, gradients)
 
 
-def _gradients(job: Job, answer: Answer, fitted: Fitted[MultiTask]) -> np.ndarray:
+def _gradients(job: Job, answer: Answer, fitted: Fitted[MultiTask | WithTerms]) -> np.ndarray:
     """Absolute expected gradients [K, F, O], summed over a job's windows."""
     gradients = expected_gradients(answer, fitted.scaled(job.x), fitted.scaled(job.references), job.repeat)
     return np.abs(gradients).sum(0)
@@ -220,38 +244,33 @@ def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
     for turn in range(max(map(len, waiting.values()))):
         # A fit that has no window left gets an earlier one again, and that output is not used.
         at = [own[min(turn, len(own) - 1)] for own in waiting.values()]
-        base = np.stack([fit.scaled(job.base).numpy() for fit, job in zip(fits, at, strict=True)])
-        scaled = [fit.scaled(job.x).numpy() for fit, job in zip(fits, at, strict=True)]
-        each = []
-        for i in range(max(map(len, scaled))):
-            x = np.stack([own[min(i, len(own) - 1)] for own in scaled])
-            each.append(shapley(together, x, base, groups, max(1, ROWS // len(fits))))
+        most = max(len(job.rows) for job in at)
+        x = torch.stack([_padded(fit.scaled(job.x), most) for fit, job in zip(fits, at, strict=True)])
+        few = max(len(job.background) for job in at)
+        background = torch.stack([_padded(fit.scaled(job.background), few) for fit, job in zip(fits, at, strict=True)])
+        explanations = [_explanation(job) for job in at]
+        while not all(one.done for one in explanations):
+            asked = [None if one.done else one.ask() for one in explanations]
+            size = max(one[0].shape[1] for one in asked if one is not None)
+            kept, place = np.zeros((len(at), most, size, len(groups)), bool), np.zeros((len(at), most, size), int)
+            for r, one in enumerate(asked):
+                if one is not None:
+                    m, c = one[1].shape
+                    kept[r, :m, :c], place[r, :m, :c] = one
+            outputs = network_outputs(together, (x, background), groups, (kept, place), ROWS)
+            for r, one in enumerate(asked):
+                if one is not None:
+                    m, c = one[1].shape
+                    explanations[r].tell(outputs[r, :m, :c])
         for r, job in enumerate(at):
             if turn < len(list(waiting.values())[r]):
-                own = [(values[r], empty[r], full[r]) for values, empty, full in each[: len(job.rows)]]
                 gradients = _gradients(job, alone[r], fits[r])
-                yield _explained(job, _outputs_of(fits[r].model, classes), own, gradients)
+                yield _explained(job, _outputs_of(fits[r].model, classes), explanations[r], gradients)
 
 
-def expected_gradients(answer: Answer, x: Tensor, references: Tensor, seed: int) -> np.ndarray:
-    """Contribution [m, K, F, O] of each feature at each bar: gradients along the way from random references (Erion et al. 2021)."""
-    import shap
-
-    explainer = shap.GradientExplainer(_Module(answer), references, batch_size=BATCH)
-    with torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradients in eval mode
-        gradients = np.asarray(explainer.shap_values(x, nsamples=SAMPLES, rseed=seed))
-    return gradients if gradients.ndim == 4 else gradients[..., None]
-
-
-class _Module(nn.Module):
-    """An answer as the module that shap wants."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.answer(x)
+def _padded(x: Tensor, count: int) -> Tensor:
+    """x [n, K, F] with its last window again up to `count`."""
+    return torch.cat([x, x[-1:].expand(count - len(x), -1, -1)])
 
 
 def grouped(names: Sequence[str]) -> dict[str, list[int]]:
@@ -272,50 +291,17 @@ def output_names(classes: tuple[str, ...], has_class: bool, has_pointer: bool) -
     return (*names, *POINTER_OUTPUTS) if has_pointer else names
 
 
-def _outputs_of(model: MultiTask, classes: tuple[str, ...]) -> tuple[str, ...]:
+def _outputs_of(model: MultiTask | WithTerms, classes: tuple[str, ...]) -> tuple[str, ...]:
     return output_names(classes, model.class_head is not None, model.pointer_head is not None)
 
 
-def logit_differences(logits: Any) -> Any:
-    """Each class's logit less the mean of the others', [..., C], of an array or tensor; of two classes the second's alone, [..., 1]."""
-    classes = logits.shape[-1]
-    if classes == 2:
-        return logits[..., 1:] - logits[..., :1]
-    return logits - (logits.sum(-1)[..., None] - logits) / (classes - 1)
-
-
-def answers(model: Callable[[Tensor], Outputs], classes: int, window_bars: int) -> Answer:
-    """Windows [..., b, K, F] → outputs [..., b, O]: logit differences, then center and length in bars."""
-
-    def answer(x: Tensor) -> Tensor:
-        outputs = model(x)
-        columns = []
-        if outputs.logits is not None:
-            columns.append(logit_differences(outputs.logits[..., :classes]))
-        if outputs.pointer is not None:
-            columns.append(outputs.pointer * window_bars)
-        return torch.cat(columns, dim=-1)
-
-    return answer
-
-
-@torch.no_grad()
-def shapley(
-    answer: Answer, x: np.ndarray, base: np.ndarray, groups: Sequence[Sequence[int]], batch: int = BATCH
-) -> Values:
-    """Exact Shapley values [..., G, O] of one window x [..., K, F] against `base` [..., K, F], with the outputs [..., O] of none and of all
-    features.
-
-    All 2^G coalitions are evaluated, `batch` at a time.
-    """
-    member = coalitions(len(groups))
-    columns = np.zeros((len(member), x.shape[-1]), bool)
-    for i, group in enumerate(groups):
-        columns[:, list(group)] = member[:, i : i + 1]
-    own, other = (torch.from_numpy(part.astype(np.float32)).unsqueeze(-3) for part in (x, base))
-    parts = torch.from_numpy(columns).split(batch)
-    outputs = torch.cat([answer(torch.where(part[:, None, :], own, other)) for part in parts], -2)
-    return shapley_values(outputs.double().cpu().numpy())
+def agreement(ranking: Sequence[Rank]) -> float | None:
+    """Spearman's correlation between the sizes of one output's groups in two fits, the mean over all pairs; None where it is not defined."""
+    sizes = np.array([row.by_fit for row in ranking]).T
+    ranks = np.array([rankdata(np.round(own, 10)) for own in sizes if np.ptp(own) > 0])
+    if len(ranks) < 2 or ranks.shape[1] < 2:
+        return None
+    return float(np.corrcoef(ranks)[np.triu_indices(len(ranks), 1)].mean())
 
 
 def _level(x: np.ndarray, index: np.ndarray, columns: dict[str, list[int]], groups: tuple[str, ...]) -> np.ndarray:
@@ -328,16 +314,24 @@ def _level(x: np.ndarray, index: np.ndarray, columns: dict[str, list[int]], grou
 
 
 def _ranking(
-    values: np.ndarray, fits: np.ndarray, groups: tuple[str, ...], outputs: tuple[str, ...]
+    shares: tuple[np.ndarray, np.ndarray], fits: np.ndarray, groups: tuple[str, ...], outputs: tuple[str, ...]
 ) -> tuple[Rank, ...]:
-    size = np.abs(values)
+    """The groups by the mean size of their values [n, G, O], whose standard errors stand next to them in `shares`."""
+    size, errors = np.abs(shares[0]), mean_errors(*shares)
     rows = []
     for k, output in enumerate(outputs):
         mean = size[:, :, k].mean(0)
         rank = np.argsort(np.argsort(-mean, kind="stable"), kind="stable") + 1
         by_fit = [size[fits == fit, :, k].mean(0) for fit in np.unique(fits)]
         rows += [
-            Rank(name, output, float(mean[i]), tuple(float(part[i]) for part in by_fit), int(rank[i]))
+            Rank(
+                name,
+                output,
+                float(mean[i]),
+                tuple(float(part[i]) for part in by_fit),
+                int(rank[i]),
+                float(errors[i, k]),
+            )
             for i, name in enumerate(groups)
         ]
     return tuple(rows)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from moola_core.diagnostics import claims, intervals
 from moola_core.diagnostics.recalibration import METHODS, cross_fitted
@@ -21,27 +19,30 @@ from moola_core.diagnostics.results import (
 from moola_core.errors import DataError
 from moola_core.metrics import Predictions, measure
 from moola_core.metrics.probability import BINS, BRIER_CONVENTION, bin_number, brier_scale, negative_log_likelihood
+from moola_core.overlap import Overlap
 from moola_core.runs.predictions import Grid, PredictionTable
 
 DRAWS = 2000
+TAIL = 0.025
+STEPS, INVERTED = 25, 500
 MOST_REPEATS = 10
 FOLD_BINS = 15
 
 
-def calibrations(predictions: pd.DataFrame, seed: int = 0, group: claims.Groups = None) -> CalibrationReport:
+def calibrations(predictions: pd.DataFrame, seed: int = 0, known: Overlap | None = None) -> CalibrationReport:
     """Calibration of each repeat (the first 10), and over these repeats what the probabilities support.
 
-    group: by window, which windows share bars. Raises DataError when the table holds no class probabilities.
+    known: which windows share bars. Raises DataError when the table holds no class probabilities.
     """
     repeats = sorted(int(repeat) for repeat in predictions["repeat"].unique())[:MOST_REPEATS]
-    each = tuple(calibrate(predictions, repeat, seed) for repeat in repeats)
+    each = tuple(calibrate(predictions, repeat, seed, known=known) for repeat in repeats)
     grid = PredictionTable(predictions[predictions["repeat"].isin(repeats)]).grid()
-    numbers = grid.group(group)
-    beaten = claims.beats_chance(grid, numbers)
-    return CalibrationReport(each, beaten, *_over_repeats(grid, numbers), BRIER_CONVENTION)
+    shared = grid.shared(known)
+    beaten = claims.beats_chance(grid, shared)
+    return CalibrationReport(each, beaten, *_over_repeats(grid, shared), BRIER_CONVENTION)
 
 
-def _over_repeats(grid: Grid, group: np.ndarray) -> tuple[Interval | None, dict[str, Interval] | None]:
+def _over_repeats(grid: Grid, shared: Overlap) -> tuple[Interval | None, dict[str, Interval] | None]:
     """The Brier score above the one expected from the probabilities, and what each recalibration gains in log loss."""
     target, p = grid.target, grid.probabilities()
     p = p / p.sum(2, keepdims=True)
@@ -57,9 +58,9 @@ def _over_repeats(grid: Grid, group: np.ndarray) -> tuple[Interval | None, dict[
     gain_intervals = {
         method: gain
         for method, values in gains.items()
-        if (gain := intervals.of_windows(values, group, given=True, level=level)) is not None
+        if (gain := intervals.of_windows(values, shared, given=True, level=level)) is not None
     }
-    return intervals.of_windows(excess, group, given=True), gain_intervals or None
+    return intervals.of_windows(excess, shared, given=True), gain_intervals or None
 
 
 def _log_losses(p: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -67,22 +68,30 @@ def _log_losses(p: np.ndarray, target: np.ndarray) -> np.ndarray:
     return negative_log_likelihood(Predictions(tuple(map(str, range(p.shape[1]))), target, p))[:, 0]
 
 
-def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 0, draws: int = DRAWS) -> Calibration:
-    """Calibration of one repeat (the first by default) of a table of predictions.
+def calibrate(
+    predictions: pd.DataFrame,
+    repeat: int | None = None,
+    seed: int = 0,
+    draws: int = DRAWS,
+    known: Overlap | None = None,
+) -> Calibration:
+    """Calibration of one repeat (the first by default) of a table of predictions. known: which windows share bars.
 
     Raises DataError when the table holds no class probabilities.
     """
     repeat = int(predictions["repeat"].min()) if repeat is None else repeat
     table = PredictionTable(predictions).repeat(repeat)
-    if not table.has_class:
+    if not table.has_probabilities:
         raise DataError(
             "there are no class probabilities.", where="calibration", hint="Train the class: model.tasks=both or class."
         )
     classes, target, p = table.classes, table.target, table.probabilities
     p = p / p.sum(1, keepdims=True)  # a planted extra output takes its share
     fold = table.frame["fold"].to_numpy()
-    rng = np.random.default_rng(seed)
-    errors, p_value = _errors(p, target, fold, classes, (rng, draws))
+    names = table.frame["window_id"].astype(str) if "window_id" in table.frame else range(len(p))
+    shared = Overlap.none(len(p)) if known is None else known.of(names)
+    uniform = draw(shared, seed, draws)
+    errors, p_value = _errors(p, target, fold, classes, uniform)
     return Calibration(
         repeat,
         classes,
@@ -91,7 +100,7 @@ def calibrate(predictions: pd.DataFrame, repeat: int | None = None, seed: int = 
         errors,
         p_value,
         brier_parts(p, target),
-        spiegelhalter(p, target),
+        spiegelhalter(p, target, uniform),
         _recalibrated(p, target, fold),
     )
 
@@ -137,12 +146,19 @@ def brier_parts(p: np.ndarray, target: np.ndarray, bins: int = BINS) -> dict[str
     return {"brier": score, **parts, "within": within}
 
 
-def spiegelhalter(p: np.ndarray, target: np.ndarray) -> float:
-    """Spiegelhalter's z (1986) of the Brier score, for two classes or more: standard normal when the probabilities are calibrated."""
-    squares = (p**2).sum(1)
-    variance = 4 * ((p**3).sum(1) - squares**2)
-    total = float(np.sqrt(variance.sum()))
-    return float(_excess(p, target).sum() / total) if total > 0 else 0.0
+def spiegelhalter(p: np.ndarray, target: np.ndarray, uniform: np.ndarray | None = None) -> float:
+    """Spiegelhalter's z (1986) of the Brier score, for two classes or more: standard normal when the probabilities are calibrated.
+
+    uniform [d, n]: the draws of `draw`, from which the deviation of the sum is taken where windows share bars; without them windows are
+    taken as independent.
+    """
+    if uniform is None:
+        squares = (p**2).sum(1)
+        total = float(np.sqrt(4 * ((p**3).sum(1) - squares**2).sum()))
+    else:
+        each = 2 * ((p**2).sum(1) - p[np.arange(len(p)), outcomes(p, uniform)])
+        total = float(np.sqrt((each.sum(1) ** 2).mean()))
+    return float(_excess(p, target).sum() / total) if total > 1e-12 else 0.0
 
 
 def _excess(p: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -150,66 +166,84 @@ def _excess(p: np.ndarray, target: np.ndarray) -> np.ndarray:
     return 2 * ((p**2).sum(1) - p[np.arange(len(p)), target])
 
 
+def draw(shared: Overlap, seed: int = 0, draws: int = DRAWS) -> np.ndarray:
+    """Uniform numbers [d, n] from which outcomes are drawn; those of windows that share bars are alike in proportion."""
+    return norm.cdf(shared.noise(draws, np.random.default_rng(seed)))
+
+
+def outcomes(p: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Class numbers [d, n] that occur with probabilities p [n, C]."""
+    return (uniform[..., None] > p.cumsum(1)[None, :, :-1]).sum(2)
+
+
 def _errors(
-    p: np.ndarray, target: np.ndarray, fold: np.ndarray, classes: tuple[str, ...], how: tuple[np.random.Generator, int]
+    p: np.ndarray, target: np.ndarray, fold: np.ndarray, classes: tuple[str, ...], uniform: np.ndarray
 ) -> tuple[tuple[CalibrationError, ...], float]:
     """Every convention's ECE with interval and null band; the p-value of the first."""
-    rng, draws = how
-    simulated = (rng.random((draws, len(p), 1)) > p.cumsum(1)[None, :, :-1]).sum(
-        2
-    )  # outcomes drawn from the probabilities
-    again = rng.integers(0, len(p), (draws, len(p)))
     last = len(classes) - 1
     confidence, answer = p.max(1), p.argmax(1)
     width, mass = bin_number(confidence, BINS), _equal_mass(confidence, BINS)
-    # value predicted, outcome drawn or true → whether it occurred, bin of each row, group in which bins are averaged
+    # value predicted, whether it occurred, bin of each row, group in which bins are averaged
+    right, of_last = answer == target, target == last
     conventions = {
-        "top-label, 10 equal bins, pooled": (confidence, answer, width, None),
-        "top-label, 10 bins of equal mass, pooled": (confidence, answer, mass, None),
-        f"P({classes[last]}), 10 equal bins, pooled": (p[:, last], last, bin_number(p[:, last], BINS), None),
-        "top-label, 10 equal bins, mean of folds": (confidence, answer, width, fold),
+        "top-label, 10 equal bins, pooled": (confidence, right, width, None),
+        "top-label, 10 bins of equal mass, pooled": (confidence, right, mass, None),
+        f"P({classes[last]}), 10 equal bins, pooled": (p[:, last], of_last, bin_number(p[:, last], BINS), None),
+        "top-label, 10 equal bins, mean of folds": (confidence, right, width, fold),
         f"P({classes[last]}), 15 equal bins, mean of folds": (
             p[:, last],
-            last,
+            of_last,
             bin_number(p[:, last], FOLD_BINS),
             fold,
         ),
     }
     judged = [
-        calibration_error(name, predicted, Drawn(target == event, simulated == event, again), place, group)
-        for name, (predicted, event, place, group) in conventions.items()
+        calibration_error(name, predicted, occurred, uniform, place, group)
+        for name, (predicted, occurred, place, group) in conventions.items()
     ]
     return tuple(error for error, _ in judged), judged[0][1]
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """Whether each prediction came true [n], whether it does in d draws of a calibrated model [d, n], and row numbers drawn
-    with replacement [d, n]."""
-
-    occurred: np.ndarray
-    simulated: np.ndarray
-    again: np.ndarray
-
-
-def draw(confidence: np.ndarray, right: np.ndarray, seed: int = 0, draws: int = DRAWS) -> Drawn:
-    """The draws for predictions that are right [n] with probability `confidence` [n]."""
-    rng, n = np.random.default_rng(seed), len(confidence)
-    return Drawn(right, rng.random((draws, n)) < confidence, rng.integers(0, n, (draws, n)))
-
-
 def calibration_error(
-    convention: str, predicted: np.ndarray, drawn: Drawn, place: np.ndarray, group: np.ndarray | None = None
+    convention: str,
+    predicted: np.ndarray,
+    occurred: np.ndarray,
+    uniform: np.ndarray,
+    place: np.ndarray,
+    group: np.ndarray | None = None,
 ) -> tuple[CalibrationError, float]:
-    """The ECE of probabilities [n] in bins `place` [n], averaged over the parts of `group` [n], and its p-value."""
+    """The ECE of probabilities [n] of what occurred or not [n], in bins `place` [n], averaged over the parts of `group` [n]; its p-value.
+
+    uniform [d, n]: draws of `draw`. The interval is the test's inversion: the true shares of the bins are taken to be off in the direction
+    that was seen, and the sizes are kept under which an ECE like the one seen is no surprise. An ECE is positive by chance alone, so
+    resampled ones lie above it (an interval of their percentiles often leaves it out), and the interval may begin at 0.
+    """
     parts = [np.arange(len(predicted))] if group is None else [np.flatnonzero(group == i) for i in np.unique(group)]
-    value = float(_gap(predicted, drawn.occurred[None], place, parts)[0])
-    null = _gap(predicted, drawn.simulated, place, parts)
-    low, high = np.quantile(_resampled(predicted, drawn.occurred, place, group, drawn.again), [0.025, 0.975])
+    value = float(_gap(predicted, occurred[None], place, parts)[0])
+    off = _bin_gaps(predicted, occurred, place)
+    if not np.abs(off).max() > 1e-9:  # no bin is off: nothing to take multiples of
+        off = np.full(len(off), 1 / len(off))
+
+    null = _gap(predicted, uniform < predicted, place, parts)
+    # As far as an error could be from the one that was seen, in steps.
+    errors = np.linspace(0, value + 3 * np.quantile(null, 0.95), STEPS)
+    true = [np.clip(predicted + multiple * off, 0, 1) for multiple in errors / np.abs(off).mean()]
+    drawn = [_gap(predicted, uniform[:INVERTED] < shares, place, parts) for shares in true]
+    size = np.maximum.accumulate([float(np.abs(_bin_gaps(predicted, shares, place)).mean()) for shares in true])
+    above = np.maximum.accumulate([(one >= value - 1e-12).mean() for one in drawn])
+    below = np.minimum.accumulate([(one <= value + 1e-12).mean() for one in drawn])
+    low = 0.0 if above[0] > TAIL else float(np.interp(TAIL, above, size))
+    high = float(np.interp(TAIL, below[::-1], size[::-1]))
     error = CalibrationError(
-        convention, value, float(low), float(high), float(np.median(null)), float(np.quantile(null, 0.95))
+        convention, value, low, max(high, low), float(np.median(null)), float(np.quantile(null, 0.95))
     )
     return error, float((1 + (null >= value - 1e-12).sum()) / (1 + len(null)))
+
+
+def _bin_gaps(predicted: np.ndarray, occurred: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Share that occurred less mean probability, in the bin of each row [n]."""
+    count = np.maximum(np.bincount(place), 1)
+    return (np.bincount(place, occurred - predicted) / count)[place]
 
 
 def _gap(predicted: np.ndarray, observed: np.ndarray, place: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
@@ -219,29 +253,6 @@ def _gap(predicted: np.ndarray, observed: np.ndarray, place: np.ndarray, parts: 
         bins = np.eye(place.max() + 1)[place[rows]]
         total += np.abs((observed[:, rows] - predicted[rows]) @ bins).sum(1) / len(rows)
     return total / len(parts)
-
-
-def _resampled(
-    predicted: np.ndarray, observed: np.ndarray, place: np.ndarray, group: np.ndarray | None, again: np.ndarray
-) -> np.ndarray:
-    """ECE [d] of windows drawn with replacement: again [d, n] row numbers."""
-    bins, groups = (
-        int(place.max()) + 1,
-        np.zeros(len(predicted), int) if group is None else np.unique(group, return_inverse=True)[1],
-    )
-    cells = groups * bins + place
-    count = int(cells.max()) + 1
-    key = cells[again] + count * np.arange(len(again))[:, None]
-    gap = np.bincount(key.ravel(), (observed - predicted)[again].ravel(), len(again) * count).reshape(len(again), count)
-    size = np.bincount(
-        (groups[again] + (groups.max() + 1) * np.arange(len(again))[:, None]).ravel(),
-        minlength=len(again) * (groups.max() + 1),
-    )
-    size = size.reshape(len(again), -1)
-    owner = np.arange(count) // bins
-    return np.stack([np.abs(gap[:, owner == g]).sum(1) / np.maximum(size[:, g], 1) for g in range(size.shape[1])]).mean(
-        0
-    )
 
 
 def _equal_mass(values: np.ndarray, bins: int) -> np.ndarray:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
 from moola_core.diagnostics.results import Interval
+from moola_core.overlap import Overlap
 from moola_core.runs.predictions import Grid
 
-Groups = Mapping[str, int] | None
+
+def beats_chance(grid: Grid, shared: Overlap) -> Interval | None:
+    """AUROC among the windows of a fold."""
+    return auroc(within_folds(grid.target, grid.probabilities(), grid.fold), shared)
 
 
-def beats_chance(grid: Grid, group: np.ndarray) -> Interval | None:
-    """AUROC among the windows of a fold. group [n]: windows that share bars."""
-    return auroc(within_folds(grid.target, grid.probabilities(), grid.fold), group)
-
-
-def beats_majority(grid: Grid, group: np.ndarray) -> Interval | None:
+def beats_majority(grid: Grid, shared: Overlap) -> Interval | None:
     """Accuracy less that of always predicting the most frequent class."""
     label = grid.label
     right = np.where(grid.present, grid.words("predicted") == label, np.nan)
     names, counts = np.unique(label, return_counts=True)
-    return of_windows(right - (label == names[counts.argmax()]), group)
+    return of_windows(right - (label == names[counts.argmax()]), shared)
 
 
-def beats_constant(grid: Grid, group: np.ndarray) -> dict[str, Interval] | None:
+def beats_constant(grid: Grid, shared: Overlap) -> dict[str, Interval] | None:
     """By how many bars the errors of center and length are smaller than those of the other folds' median pointer.
 
     None without pointers, or with one fold, where no other fold gives a constant.
@@ -37,7 +34,7 @@ def beats_constant(grid: Grid, group: np.ndarray) -> dict[str, Interval] | None:
     for name, scale, sign in (("center", 0.5, 1), ("length", 1.0, -1)):
         # (start + end) / 2, and end − start up to a sign that an absolute error does not see.
         errors = [np.abs(scale * (a - c + sign * (b - d))) for (a, b), (c, d) in ((predicted, true), (constant, true))]
-        gain = of_windows(errors[1] - errors[0], group)
+        gain = of_windows(errors[1] - errors[0], shared)
         if gain is not None:
             gains[name] = gain
     return gains or None

@@ -1,35 +1,38 @@
-"""Arms on shared folds: the two-way paired bootstrap and its verdicts.
+"""Arms on shared folds: the differences of their metrics, and the verdicts.
 
-Each draw resamples groups of windows that share bars and, independently, repeats (seeds), and recomputes the difference of the
-pooled metric. Next to it: the corrected resampled t test (Nadeau and Bengio 2003), which finds fewer differences. Holm (1979) over the arms.
+Every metric is judged by what each window adds to it (`intervals.estimate`), Holm (1979) over the arms. One of them decides: how well
+the probabilities rank the windows, which needs no threshold and errs least; the others describe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
 
+from moola_core.diagnostics.intervals import LEVEL, POWER, TWO_MODELS, Estimate, estimate
 from moola_core.diagnostics.results import ArmFacts, LabelCurve, Verdict
-from moola_core.metrics import METRICS, Predictions, better, find, measure
+from moola_core.metrics import METRICS, Predictions, better, find, influence
+from moola_core.overlap import Overlap
 from moola_core.runs.predictions import PredictionTable
 
-DRAWS, LEVEL, MARGIN, POWER = 4000, 0.95, 0.02, 0.80
+MARGIN = 0.02
+DECIDES = ("auroc", "hit_at_3")  # the first that both arms have
 
 
 @dataclass(frozen=True, eq=False)
 class ArmPredictions:
     """One arm's out-of-fold predictions, windows in one order for all arms.
 
-    predictions: with the S repeats as leading dimension; group [n]: windows that share bars; fold [S, n]: the test fold of each window.
+    predictions: with the R repeats as leading dimension; shared: which windows share bars; pretraining [R]: the pre-training that each
+    repeat started from, where there were several.
     """
 
     predictions: Predictions
-    group: np.ndarray
-    fold: np.ndarray
+    shared: Overlap
+    pretraining: np.ndarray | None = None
 
     @property
     def target(self) -> np.ndarray:
@@ -39,31 +42,31 @@ class ArmPredictions:
     @property
     def size(self) -> tuple[int, int]:
         """Number of windows and of repeats."""
-        repeats, windows = self.fold.shape
+        repeats, windows = self.predictions.target.shape
         return windows, repeats
 
 
-def arm_predictions(predictions: pd.DataFrame, group: Mapping[str, int], window_id: Sequence[str]) -> ArmPredictions:
-    """A run's predictions of the windows `window_id`, in that order."""
+def arm_predictions(
+    predictions: pd.DataFrame, shared: Overlap | None, window_id: Sequence[str], pretrainings: int = 1
+) -> ArmPredictions:
+    """A run's predictions of the windows `window_id`, in that order; pretrainings: how many its repeats began with in turn."""
     grid = PredictionTable(predictions).grid(window_id)
-    groups = np.unique([group[name] for name in window_id], return_inverse=True)[1]
-    return ArmPredictions(grid.predictions(), groups, grid.fold)
+    pretraining = grid.repeats % pretrainings if pretrainings > 1 else None
+    return ArmPredictions(grid.predictions(), grid.shared(shared), pretraining)
 
 
-def measure_arm(arm: ArmPredictions, weight: np.ndarray) -> dict[str, np.ndarray]:
-    """Every compared metric [D, S] under window weights [D, n] (or [D, S, n]); `NAME CLASS` where it has an entry per class.
-
-    A draw or fold without a window that counts says nothing: 0.
-    """
-    names = [name for name, metric in METRICS.items() if metric.compared]
-    columns: dict[str, list[np.ndarray]] = {}
-    for s in range(arm.fold.shape[0]):
-        own = arm.predictions.repeat(s)
-        for name, values in measure(own, weight if weight.ndim == 2 else weight[:, s], names).items():
-            by_class = zip(own.classes, values.T, strict=True) if METRICS[name].by_class else ((None, values),)
-            for label, column in by_class:
-                columns.setdefault(f"{name} {label}" if label else name, []).append(np.nan_to_num(column))
-    return {name: np.stack(parts, axis=1) for name, parts in columns.items()}
+def influences(arm: ArmPredictions) -> dict[str, np.ndarray]:
+    """What each window adds to every compared metric [R, n]; `NAME CLASS` where it has an entry per class."""
+    rows: dict[str, list[np.ndarray]] = {}
+    for r in range(arm.size[1]):
+        own = arm.predictions.repeat(r)
+        for name, metric in METRICS.items():
+            if not metric.compared or not metric.measures(own):
+                continue
+            values = influence(own, name)
+            for label, column in zip(own.classes, values.T, strict=True) if metric.by_class else (("", values),):
+                rows.setdefault(f"{name} {label}" if label else name, []).append(column)
+    return {name: np.stack(parts) for name, parts in rows.items()}
 
 
 def margin_of(metric: str, margin: float) -> float:
@@ -72,189 +75,125 @@ def margin_of(metric: str, margin: float) -> float:
     return own.margin if own is not None and own.unit else margin
 
 
-@dataclass(frozen=True, eq=False)
-class Draws:
-    """Differences of one metric: `delta` as measured, drawn over windows and repeats [D], over windows alone, over repeats alone, and by
-    fold [S · folds]."""
-
-    delta: float
-    both: np.ndarray
-    windows: np.ndarray
-    repeats: np.ndarray
-    folds: np.ndarray
-
-
-def draw_differences(
-    arm: ArmPredictions, against: ArmPredictions, seed: int = 0, draws: int = DRAWS
-) -> dict[str, Draws]:
-    """Every metric that both arms have, arm less against, on the same draws of window groups and repeats."""
-    rng = np.random.default_rng(seed)
-    (n, repeats), groups = arm.size, arm.group.max() + 1
-    count = rng.multinomial(groups, np.full(groups, 1 / groups), draws)[:, arm.group].astype(float)
-    share = rng.multinomial(repeats, np.full(repeats, 1 / repeats), draws) / repeats
-    whole = [measure_arm(one, np.ones((1, n))) for one in (arm, against)]
-    drawn = [measure_arm(one, count) for one in (arm, against)]
-    by_fold = [_by_fold(one) for one in (arm, against)]
-    differences = {}
-    for name in whole[0]:
-        if name not in whole[1]:
-            continue
-        each = (whole[0][name] - whole[1][name])[0]
-        moved = drawn[0][name] - drawn[1][name]
-        differences[name] = Draws(
-            float(each.mean()), (moved * share).sum(1), moved.mean(1), share @ each, by_fold[0][name] - by_fold[1][name]
-        )
-    return differences
-
-
-def _by_fold(arm: ArmPredictions) -> dict[str, np.ndarray]:
-    """Every metric of each fold of each repeat alone [S · folds]."""
-    folds = np.unique(arm.fold)
-    weight = (arm.fold[None] == folds[:, None, None]).astype(float)
-    return {name: values.ravel() for name, values in measure_arm(arm, weight).items()}
-
-
-def compare(
-    arms: Mapping[str, ArmPredictions], against: str, margin: float = MARGIN, seed: int = 0, draws: int = DRAWS
-) -> tuple[Verdict, ...]:
-    """A verdict for every arm but `against` and every metric, Holm over the arms of each metric."""
+def compare(arms: Mapping[str, ArmPredictions], against: str, margin: float = MARGIN) -> tuple[Verdict, ...]:
+    """A verdict for every arm but `against` and every metric that all arms have, Holm over the arms of each metric."""
     control = arms[against]
-    differences = {name: draw_differences(one, control, seed, draws) for name, one in arms.items() if name != against}
-    metrics = dict.fromkeys(metric for one in differences.values() for metric in one)
+    values = {name: influences(one) for name, one in arms.items()}
+    shared = [
+        metric
+        for metric in values[against]
+        if all(metric in one and np.isfinite(one[metric]).any() for one in values.values())
+    ]
+    decisive = deciding(shared)
     verdicts: list[Verdict] = []
-    for metric in metrics:
-        own = {name: one[metric] for name, one in differences.items() if metric in one}
-        verdicts += _holm(own, (against, metric), control, margin)
+    for metric in shared:
+        own = {
+            name: difference
+            for name, one in arms.items()
+            if name != against
+            for difference in [
+                estimate(values[name][metric] - values[against][metric], control.shared, TWO_MODELS, one.pretraining)
+            ]
+            if difference is not None
+        }
+        verdicts += _holm(own, (against, metric), (control.size, margin, metric == decisive))
     return tuple(verdicts)
 
 
-def _holm(own: Mapping[str, Draws], names: tuple[str, str], control: ArmPredictions, margin: float) -> list[Verdict]:
+def _holm(
+    own: Mapping[str, Estimate], names: tuple[str, str], how: tuple[tuple[int, int], float, bool]
+) -> list[Verdict]:
     """Step down from the smallest p: each is judged at 1 − α / (arms left), and none after the first that fails."""
-    order = sorted(own, key=lambda name: two_sided(own[name].both))
+    size, margin, decides = how
+    order = sorted(own, key=lambda name: own[name].p)
     verdicts, open_, p_holm = [], True, 0.0
     for rank, name in enumerate(order):
         left = len(order) - rank
-        p_holm = max(p_holm, min(1.0, left * two_sided(own[name].both)))
-        judged = judge(own[name], names[1], control, 1 - (1 - LEVEL) / left, margin)
+        p_holm = max(p_holm, min(1.0, left * own[name].p))
+        judged = judge(own[name], names[1], size, 1 - (1 - LEVEL) / left, margin)
         decided = judged.verdict in ("helps", "hurts")
         if decided and not open_:
             judged = replace(judged, verdict="undecided")
         open_ = open_ and decided
-        verdicts.append(replace(judged, arm=name, against=names[0], p_holm=p_holm))
+        verdicts.append(replace(judged, arm=name, against=names[0], p_holm=p_holm, decides=decides))
     return verdicts
 
 
-def two_sided(drawn: np.ndarray) -> float:
-    """Twice the smaller tail of the draws beyond no difference; never 0."""
-    tail = min((drawn <= 0).mean(), (drawn >= 0).mean())
-    return float(min(1.0, max(2 * tail, 2 / (len(drawn) + 1))))
-
-
-def judge(drawn: Draws, metric: str, control: ArmPredictions, level: float, margin: float) -> Verdict:
-    """One difference judged at one confidence level."""
-    low, high = np.quantile(drawn.both, [(1 - level) / 2, (1 + level) / 2])
+def judge(difference: Estimate, metric: str, size: tuple[int, int], level: float, margin: float) -> Verdict:
+    """One difference of a metric judged at one confidence level; size: windows and repeats."""
+    interval = difference.interval(level)
+    low, high = interval.low, interval.high
     reach, way = margin_of(metric, margin), better(metric)
     sign = 1 if way == "higher" else -1
-    up, down = float((drawn.both > 0).mean()), float((drawn.both < 0).mean())
+    up, down = difference.above(reach), 1 - difference.above(-reach)
     word = "undecided"
     if low > 0 or high < 0:
         word = "helps" if (low > 0) == (sign > 0) else "hurts"
     elif -reach <= low and high <= reach:
         word = "equivalent"
-    corrected = corrected_t_test(drawn.folds, control.size[1])
-    z = norm.ppf((1 + level) / 2)
-    needed = _needed(drawn, z, control.size) if word == "undecided" else (None, None)
+    open_ = word == "undecided"
+    total = difference.error**2
     return Verdict(
-        "",
-        "",
-        metric,
-        way,
-        drawn.delta,
-        float(low),
-        float(high),
-        level,
-        word,
-        up if sign > 0 else down,
-        down if sign > 0 else up,
-        two_sided(drawn.both),
-        1.0,
-        *corrected,
-        float((z + norm.ppf(POWER)) * drawn.both.std()),
-        reach,
-        *needed,
+        arm="",
+        against="",
+        metric=metric,
+        better=way,
+        delta=difference.value,
+        low=low,
+        high=high,
+        level=level,
+        verdict=word,
+        p_helps=up if sign > 0 else down,
+        p_hurts=down if sign > 0 else up,
+        p=difference.p,
+        p_holm=1.0,
+        resolvable=difference.resolvable(level),
+        margin=reach,
+        labels_needed=difference.windows_needed(size[0], level) if open_ else None,
+        repeats_needed=difference.repeats_needed(size[1], level) if open_ and size[1] > 1 else None,
+        p_within=max(0.0, 1 - up - down),
+        equivalence=difference.reach(level),
+        pretraining_share=difference.of_pretraining / total if total > 0 else 0.0,
     )
 
 
-def corrected_t_test(folds: np.ndarray, repeats: int) -> tuple[float | None, float | None, float | None]:
-    """p and 95% interval of the corrected resampled t test over the folds' differences [S · k]."""
-    count = len(folds)
-    k = count // repeats
-    spread = folds.std(ddof=1) if count > 1 else 0.0
-    if k < 2 or spread == 0:
-        return None, None, None
-    error = spread * np.sqrt(1 / count + 1 / (k - 1))
-    value, reach = folds.mean() / error, t.ppf((1 + LEVEL) / 2, count - 1) * error
-    return float(2 * t.sf(abs(value), count - 1)), float(folds.mean() - reach), float(folds.mean() + reach)
+def deciding(names: Iterable[str]) -> str:
+    """The metric that decides between arms that have these; empty where none of them does."""
+    names = set(names)
+    return next((name for name in DECIDES if name in names), "")
 
 
-def _needed(drawn: Draws, z: float, size: tuple[int, int]) -> tuple[int | None, int | None]:
-    """Windows, or repeats, with which an interval as wide as it then would be leaves out 0, if the difference stays as it is.
-
-    The variance is split into that of windows, of repeats, and of both together, which either makes smaller.
-    """
-    wanted = (drawn.delta / z) ** 2
-    by_windows, by_repeats = float(drawn.windows.var()), float(drawn.repeats.var())
-    shared = max(float(drawn.both.var()) - by_windows - by_repeats, 0.0)
-    labels = size[0] * (by_windows + shared) / (wanted - by_repeats) if wanted > by_repeats else np.inf
-    repeats = size[1] * (by_repeats + shared) / (wanted - by_windows) if wanted > by_windows else np.inf
-    most = 100  # times as many: beyond that it is no advice
-    return (
-        max(int(np.ceil(labels)), size[0] + 1) if labels < most * size[0] else None,
-        max(int(np.ceil(repeats)), size[1] + 1) if size[1] > 1 and repeats < most * size[1] else None,
-    )
-
-
-def sentence(
-    verdicts: Sequence[Verdict], arms: Sequence[ArmFacts], against: str, beaten_by: Sequence[str], why_not: str
-) -> str:
-    """The answer in words, for macro F1 (center error, where no class is predicted)."""
-    if why_not:
-        return why_not
-    lines = []
-    score = {arm.name: arm.metrics.get("f1_macro") for arm in arms}
+def sentence(verdicts: Sequence[Verdict], arms: Sequence[ArmFacts], against: str) -> str:
+    """The answer in words: what the deciding metric says of each network, and what macro F1 says next to it."""
     networks = {arm.name for arm in arms if arm.model == "network"}
-    if beaten_by:
-        best = max((score[name] or 0.0) for name in networks)
-        rival = max(networks, key=lambda name: score[name] or 0.0)
-        sure = any(
-            (v.arm, v.against, v.metric, v.verdict) == (beaten_by[0], rival, "f1_macro", "helps") for v in verdicts
-        )
-        how = "beats every network" if sure else "is ahead of every network, which it may not beat"
-        lines.append(
-            f"A simple model {how}: {beaten_by[0]} reaches {score[beaten_by[0]]:.3f}, the best network {best:.3f}."
-        )
-    metric = "f1_macro" if any(v.metric == "f1_macro" for v in verdicts) else "center_mae_bars"
-    lines += [_verdict_line(v) for v in verdicts if v.metric == metric and v.against == against and v.arm in networks]
-    return "\n".join(lines)
+    own = [v for v in verdicts if v.against == against and v.arm in networks]
+    f1 = {v.arm: v for v in own if v.metric == "f1_macro"}
+    return "\n".join(_verdict_line(v, f1.get(v.arm)) for v in own if v.decides)
 
 
-def _verdict_line(v: Verdict) -> str:
-    span = f"{v.delta:+.3f} ({v.low:+.3f} to {v.high:+.3f})"
+def _verdict_line(v: Verdict, f1: Verdict | None) -> str:
+    metric = METRICS[v.metric]
+    span = f"{metric.title} {_span(v)}"
+    described = "" if f1 is None else f" Macro F1: {_span(f1)}; {metric.title} decides."
     if v.verdict == "equivalent":
-        return f"{v.arm} is as good as {v.against}: {span}, within ±{v.margin:g}."
+        return f"{v.arm} is as good as {v.against}: {span}, within ±{v.margin:g}.{described}"
     if v.verdict != "undecided":
         sure = v.p_helps if v.verdict == "helps" else v.p_hurts
-        return f"{v.arm} {v.verdict}: {span}, probability {min(sure, 0.999):.3f}."
+        return f"{v.arm} {v.verdict}: {span}, by more than {v.margin:g} with probability {min(sure, 0.999):.3f}.{described}"
     if v.low > 0 or v.high < 0:
-        return f"{v.arm} is undecided: {span} excludes 0 on its own, but not after correction for several arms (Holm)."
+        return f"{v.arm} is undecided: {span} excludes 0 on its own, but not after correction for several arms (Holm).{described}"
     ways = [f"{v.labels_needed} labels"] * (v.labels_needed is not None) + [f"{v.repeats_needed} repeats"] * (
         v.repeats_needed is not None
     )
-    needed = f" Sample size needed if it stays so: {' or '.join(ways)}." if ways else ""
+    needed = f" A true difference of this size would be found with {' or '.join(ways)} in all." if ways else ""
     return (
         f"{v.arm} is undecided: {span}; the smallest difference found with {POWER:.0%} power is "
-        f"{v.resolvable:.2f}.{needed}"
+        f"{v.resolvable:.2f}.{needed}{described}"
     )
+
+
+def _span(v: Verdict) -> str:
+    return f"{v.delta:+.3f} ({v.low:+.3f} to {v.high:+.3f})"
 
 
 def label_curve(scores: Mapping[int, Sequence[float]], seed: int = 0, draws: int = 1000) -> LabelCurve:

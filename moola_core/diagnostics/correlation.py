@@ -6,12 +6,15 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import false_discovery_control, norm, rankdata, t
+from scipy.stats import false_discovery_control, norm, t
 
+from moola_core.diagnostics.intervals import estimate, within_folds
 from moola_core.diagnostics.results import ColumnFact, Expectation, FeatureLabel, FeatureReport, Interval
 from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, above
+from moola_core.overlap import Overlap
 
 LAST_BARS = 20
+FOLDS = 5  # what the groups of windows that share bars are cut for
 PERMUTATIONS = 5000
 AGGREGATES = ("window", "last", "before_expansion")
 # What the researcher expects: feature, class, least r. Where the class does not occur it cannot be judged.
@@ -23,21 +26,21 @@ def feature_report(
     label: np.ndarray,
     start: np.ndarray,
     features: tuple[str, ...],
-    group: np.ndarray,
+    shared: Overlap,
     how: tuple[int, int] = (PERMUTATIONS, 0),
 ) -> FeatureReport:
-    """x [n, K, F] in the features' own units; label [n]; start [n] of the expansion (nan: none); group [n] of windows that
-    share bars, numbered in time order; how: permutations and seed.
+    """x [n, K, F] in the features' own units; label [n]; start [n] of the expansion (nan: none); shared: which windows share
+    bars; how: permutations and seed.
     """
     classes = tuple(np.unique(label.astype(str)).tolist())
     return FeatureReport(
         classes,
         features,
         len(x),
-        len(np.unique(group)),
+        len(np.unique(shared.groups(FOLDS))),
         how[0],
         LAST_BARS,
-        label_table(x, label, start, features, group, how),
+        label_table(x, label, start, features, shared, how),
         (),
         column_facts(x, features),
         {
@@ -73,7 +76,7 @@ def label_table(
     label: np.ndarray,
     start: np.ndarray,
     features: tuple[str, ...],
-    group: np.ndarray,
+    shared: Overlap,
     how: tuple[int, int],
 ) -> tuple[FeatureLabel, ...]:
     """One row a feature, aggregate and class against the rest (with two classes: the first one alone)."""
@@ -83,6 +86,7 @@ def label_table(
     values = aggregates(x, start)
     columns = np.concatenate([values[name] for name in AGGREGATES], axis=1)
     places = [(name, feature) for name in AGGREGATES for feature in features]
+    group = shared.groups(FOLDS)
     shuffled = permuted(label, group, *how)
     rows = []
     for positive in wanted:
@@ -95,7 +99,13 @@ def label_table(
             known = np.isfinite(columns[:, i])
             p = float((1 + exceeded[i]) / (1 + len(shuffled)))
             rows.append(
-                _row((feature, aggregate, str(positive)), columns[known, i], y[known], group[known], (float(r[i]), p))
+                _row(
+                    (feature, aggregate, str(positive)),
+                    columns[known, i],
+                    y[known],
+                    (group[known], shared.rows(known)),
+                    (float(r[i]), p),
+                )
             )
     q = false_discovery_control([row.p for row in rows])
     return tuple(replace(row, q=float(value)) for row, value in zip(rows, q, strict=True))
@@ -140,50 +150,51 @@ def correlations(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(scale > 1e-12, product / np.maximum(scale, 1e-12), 0.0)
 
 
-def auc(values: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
-    """AUC of y [n] by values, with its 95% interval (DeLong, DeLong and Clarke-Pearson 1988)."""
-    m, k = int(y.sum()), int((~y).sum())
-    if not (m and k):
+def auc(values: np.ndarray, y: np.ndarray, shared: Overlap | None = None) -> tuple[float, float, float]:
+    """AUC of y [n] by values, with its 95% interval from the placements of windows that share bars; from 0 to 1 where it is not known."""
+    if not (0 < y.sum() < len(y)):
         return 0.5, 0.0, 1.0
-    whole = rankdata(values)
-    first = (whole[y] - rankdata(values[y])) / k
-    second = 1 - (whole[~y] - rankdata(values[~y])) / m
-    value = float(first.mean())
-    variance = (first.var(ddof=1) / m if m > 1 else 0) + (second.var(ddof=1) / k if k > 1 else 0)
-    reach = 1.96 * float(np.sqrt(variance))
+    p = np.stack([-values, values], axis=1)
+    placed = within_folds(y.astype(int), p[None], np.zeros((1, len(y)), int))
+    interval = estimate(placed, Overlap.none(len(y)) if shared is None else shared)
+    value = float(placed.mean())
+    reach = 1.0 if interval is None else interval.reach()
     return value, max(0.0, value - reach), min(1.0, value + reach)
 
 
 def _row(
-    name: tuple[str, str, str], values: np.ndarray, y: np.ndarray, group: np.ndarray, r_and_p: tuple[float, float]
+    name: tuple[str, str, str],
+    values: np.ndarray,
+    y: np.ndarray,
+    divided: tuple[np.ndarray, Overlap],
+    r_and_p: tuple[float, float],
 ) -> FeatureLabel:
-    r, p = r_and_p
+    (group, shared), (r, p) = divided, r_and_p
     n = len(values)
-    reach = _reach(values, y, group, r)
+    values = np.round(values, 10)  # columns that differ by rounding alone are tied
+    reach = _reach(values, y, shared, r)
     low, high = np.tanh(np.arctanh(np.clip(r, -0.999999, 0.999999)) + np.array([-reach, reach]))
-    value, auc_low, auc_high = auc(values, y) if n else (0.5, 0.0, 1.0)
-    middle = auc(np.abs(values - np.median(values)), y)[0] if n else 0.5
+    value, auc_low, auc_high = auc(values, y, shared) if n else (0.5, 0.0, 1.0)
+    middle = auc(np.round(np.abs(values - np.median(values)), 10), y, shared)[0] if n else 0.5
     stable = _sign_stability(values, y, group, r)
     std = float(values.std()) if n else 0.0
     return FeatureLabel(*name, n, r, float(low), float(high), value, auc_low, auc_high, middle, p, 1.0, stable, std)
 
 
-def _reach(values: np.ndarray, y: np.ndarray, group: np.ndarray, r: float) -> float:
+def _reach(values: np.ndarray, y: np.ndarray, shared: Overlap, r: float) -> float:
     """Half of the width of Fisher's interval of r, wider where windows share bars.
 
-    Then it is the root of the design effect times as wide: the variance of r by the influence of whole groups on it (with Student's t
-    on their number less one) over that by the influence of single windows.
+    Then it is the root of the design effect times as wide: the variance of r by the influence of windows that depend on each other over
+    that by the influence of single windows, with Student's t.
     """
-    n, (_, place) = len(values), np.unique(group, return_inverse=True)
+    n = len(values)
     alone = 1 / np.sqrt(max(n - 3, 1))
-    groups = int(place.max()) + 1 if n else 0
-    if groups in (0, n) or values.std() == 0:
+    if not len(shared.pairs[0]) or n < 3 or values.std() == 0:
         return float(norm.ppf(0.975) * alone)
     a, b = ((part - part.mean()) / max(part.std(), 1e-12) for part in (values, y.astype(float)))
     influence = a * b - r * (a**2 + b**2) / 2
-    whole = groups / max(groups - 1, 1) * float((np.bincount(place, influence) ** 2).sum())
-    effect = max(1.0, whole / max(float((influence**2).sum()), 1e-12))
-    return float(t.ppf(0.975, max(groups - 1, 1)) * alone * np.sqrt(effect))
+    effect = max(1.0, shared.variance(influence) / max(float((influence**2).sum()), 1e-12))
+    return float(t.ppf(0.975, max(shared.independent - 1, 1)) * alone * np.sqrt(effect))
 
 
 def _sign_stability(values: np.ndarray, y: np.ndarray, group: np.ndarray, r: float, folds: int = 5) -> float:

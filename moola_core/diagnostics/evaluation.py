@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from moola_core.diagnostics import claims
+from moola_core.diagnostics import claims, sampling
 from moola_core.diagnostics.results import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
 from moola_core.metrics import METRICS, Predictions, measure
 from moola_core.metrics.classification import confusion, majority
 from moola_core.metrics.pointers import PARTS, TOLERANCES_BARS
 from moola_core.metrics.probability import BRIER_CONVENTION
-from moola_core.runs.folds import groups_of
+from moola_core.overlap import Overlap
+from moola_core.runs.folds import shared_bars
 from moola_core.runs.predictions import TRUE_SPAN, PredictionTable
 from moola_core.runs.store import Run
+
+BY_CHANCE = 0.05  # how often a fold may have one class by chance before it is called constant
 
 
 def evaluate(
     predictions: pd.DataFrame,
     window_bars: int,
     sigma_ratios: Mapping[int, float] | None = None,
-    group: claims.Groups = None,
+    shared: Overlap | None = None,
 ) -> Evaluation:
     """Evaluate a table of out-of-fold predictions.
 
@@ -35,8 +39,8 @@ def evaluate(
         Window length, for errors as fractions of the window.
     sigma_ratios : mapping of int to float, optional
         Mean σ pointer / σ class of each repeat's fits.
-    group : mapping of str to int, optional
-        By window, which windows share bars, for the intervals.
+    shared : Overlap, optional
+        Which windows share bars, for the intervals.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def evaluate(
         fold_shares=_fold_shares(table),
         pointer_baseline=_constant_pointer(first.frame),
         brier_convention=BRIER_CONVENTION,
-        **_supported(table, group),
+        **_supported(table, shared),
     )
 
 
@@ -67,18 +71,19 @@ def evaluate_run(run: Run) -> Evaluation:
     """Evaluate a run's predictions, finished or as far as it has come."""
     counts = run.record.counts
     ratios = {int(repeat): ratio for repeat, ratio in (counts.get("sigma_ratios") or {}).items()}
-    return evaluate(run.predictions, int(counts["window_bars"]), ratios, groups_of(run))
+    return evaluate(run.predictions, int(counts["window_bars"]), ratios, shared_bars(run))
 
 
-def _supported(table: PredictionTable, groups: claims.Groups) -> dict[str, Any]:
+def _supported(table: PredictionTable, known: Overlap | None) -> dict[str, Any]:
     """The intervals of what the predictions beat."""
-    grid, supported = table.grid(), dict[str, Any]()
-    group = grid.group(groups)
+    grid = table.grid()
+    shared = grid.shared(known)
+    supported: dict[str, Any] = {"sampled": sampling.sample(table, shared)}
     if table.frame["predicted"].notna().all() and len(table.classes) > 1:
-        supported["auroc_within_folds"] = claims.beats_chance(grid, group)
-        supported["over_majority"] = claims.beats_majority(grid, group)
+        supported["auroc_within_folds"] = claims.beats_chance(grid, shared) if table.has_probabilities else None
+        supported["over_majority"] = claims.beats_majority(grid, shared)
     if "start_pred" in table.frame:
-        supported["pointer_gains"] = claims.beats_constant(grid, group)
+        supported["pointer_gains"] = claims.beats_constant(grid, shared)
     return supported
 
 
@@ -129,7 +134,19 @@ def _fold_shares(table: PredictionTable) -> tuple[FoldShare, ...]:
         counts = np.bincount(own.arrays().predicted, minlength=len(table.classes))
         shares = tuple(float(count) for count in counts / len(own.frame))
         rows.append(FoldShare(repeat, fold, len(own.frame), shares, max(shares) == 1.0))
-    return tuple(rows)
+    frequency = np.bincount(table.target, minlength=len(table.classes)) / len(table.frame)
+    kinds: dict[int, set[tuple[float, ...] | None]] = {}
+    for row in rows:
+        kinds.setdefault(row.repeat, set()).add(row.shares if row.constant else None)
+    whole = {repeat for repeat, shares in kinds.items() if len(shares) == 1 and None not in shares}
+    return tuple(
+        replace(row, constant=row.constant and (row.repeat in whole or _tells(row, frequency))) for row in rows
+    )
+
+
+def _tells(row: FoldShare, frequency: np.ndarray) -> bool:
+    """Whether one class in all of a fold's windows is more than chance: few windows, of leave-one-out a single one, have it by themselves."""
+    return bool((frequency**row.windows).sum() < BY_CHANCE)
 
 
 def _constant_pointer(rows: pd.DataFrame) -> PointerBaseline | None:

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from moola_core.errors import CheckpointError
 from moola_core.estimators import ESTIMATORS, Estimator, storage
+from moola_core.estimators.spans.terms import PREFIX, SpanTerms
+from moola_core.features.matrix import standardised_path
 from moola_core.models.checkpoint import load_weights, put_weights
 from moola_core.models.encoders import encoder_class
-from moola_core.models.multitask import MultiTask, Outputs
+from moola_core.models.multitask import MultiTask, Outputs, Terms
 from moola_core.models.replicas import Replicas
 from moola_core.runs.store import ESTIMATOR_FILE, Run
 from moola_core.specs import Model
@@ -35,13 +37,32 @@ class Fitted(Generic[Network]):
         return torch.from_numpy(((x - self.mean) / self.std).astype(np.float32))
 
 
+class WithTerms(nn.Module):
+    """A network that adds the span model's terms to its scores, as a function of its standardised inputs alone.
+
+    The terms are no part of the gradient: only what the encoder adds is.
+    """
+
+    def __init__(
+        self, model: MultiTask, terms: SpanTerms, scale: tuple[np.ndarray, np.ndarray], features: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self.model, self.terms, self.scale, self.features = model, terms, scale, features
+        self.encoder, self.class_head, self.pointer_head = model.encoder, model.class_head, model.pointer_head
+
+    def forward(self, x: Tensor) -> Outputs:
+        terms = self.terms(standardised_path(x.detach().cpu().numpy(), *self.scale, self.features))
+        parts = (None if part is None else torch.from_numpy(part).to(x.device) for part in (terms.spans, terms.logits))
+        return self.model(x, Terms(*parts))
+
+
 class Together:
     """The networks of R fits on a device, evaluated all at once where their encoder allows it: one alone leaves a GPU almost idle."""
 
-    def __init__(self, fits: Sequence[Fitted[MultiTask]], model: Model, device: str) -> None:
+    def __init__(self, fits: Sequence[Fitted[MultiTask | WithTerms]], model: Model, device: str) -> None:
         self.fits, self.device = fits, device
         self.network: Replicas | None = None
-        if encoder_class(model).stacked is None:
+        if encoder_class(model).stacked is None or model.adds_statistics:
             for fit in fits:
                 fit.model.to(device)
             return
@@ -82,7 +103,7 @@ def load_estimator(run: Run, repeat: int, fold: int) -> Estimator:
     return storage.load(folder / ESTIMATOR_FILE, ESTIMATORS.resolve(run.spec.estimator))
 
 
-def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask]:
+def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask | WithTerms]:
     """The network that a finished fit kept. Raises CheckpointError when its weights do not fit the run's spec."""
     spec, counts = run.spec, run.record.counts
     if not spec.is_network:
@@ -91,6 +112,10 @@ def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask]:
         )
     weights = load_weights(run.replicates()[(repeat, fold)] / "weights.safetensors")
     mean, std = weights.pop("scale.mean"), weights.pop("scale.std")
+    statistics = {name: weights.pop(name) for name in list(weights) if name.startswith(PREFIX)}
     model = MultiTask(len(counts["features"]), len(counts["labels"]) + spec.faults.extra_output, spec.model)
     put_weights(model, weights, f"run {run.id}, repeat {repeat}, fold {fold}")
+    if statistics:
+        terms = SpanTerms.from_arrays(statistics)
+        return Fitted(WithTerms(model, terms, (mean, std), counts["features"]).eval(), mean, std)
     return Fitted(model.eval(), mean, std)

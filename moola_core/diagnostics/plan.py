@@ -80,7 +80,7 @@ def _of_networks(comparison: Comparison) -> list[Verdict]:
     return [
         row
         for row in comparison.verdicts
-        if row.metric == "f1_macro" and row.against == comparison.against and row.arm in networks
+        if row.metric == comparison.deciding and row.against == comparison.against and row.arm in networks
     ]
 
 

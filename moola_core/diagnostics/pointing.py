@@ -7,25 +7,29 @@ import pandas as pd
 
 from moola_core.diagnostics import claims, intervals
 from moola_core.diagnostics.calibration import calibration_error, draw, reliability
-from moola_core.diagnostics.results import Interval, Near, Pointing, SignedError, StatedConfidence
+from moola_core.diagnostics.results import Interval, Near, Pointing, SignedError, SpanSet, StatedConfidence
 from moola_core.errors import DataError
 from moola_core.metrics.probability import BINS, bin_number
+from moola_core.overlap import Overlap
 from moola_core.runs.predictions import SPAN, STATED, TRUE_SPAN, Grid, PredictionTable
+from moola_core.spans.conformal import cross_conformal
 from moola_core.spans.decoding import NEAR_BARS
 
 REACH_BARS = 10
+FOLDS = 5  # what the groups of windows that share bars are cut for
+LEVELS = (0.8, 0.9)
 SHARES_BARS = (1, NEAR_BARS, 5)
 
 
-def pointing(predictions: pd.DataFrame, group: claims.Groups = None) -> Pointing:
+def pointing(predictions: pd.DataFrame, known: Overlap | None = None) -> Pointing:
     """Where a run's predicted expansions lie.
 
     Parameters
     ----------
     predictions : DataFrame
         The columns of `predictions.parquet`.
-    group : mapping of str to int, optional
-        By window, which windows share bars, for the intervals.
+    known : Overlap, optional
+        Which windows share bars, for the intervals.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def pointing(predictions: pd.DataFrame, group: claims.Groups = None) -> Pointing
             hint="Train the pointers, model.tasks=both or pointers, on windows with labelled expansions.",
         )
     grid = table.grid()
-    numbers = grid.group(group)
+    shared = grid.shared(known)
     true, predicted = (np.stack([grid.numbers(name) for name in names]) for names in (TRUE_SPAN, SPAN))
     off = np.abs((predicted - true).sum(0) / 2)
     constant = np.stack([claims.other_folds_median(values[:1], grid.fold[:1]) for values in true])
@@ -51,17 +55,18 @@ def pointing(predictions: pd.DataFrame, group: claims.Groups = None) -> Pointing
     excess = None
     if table.stated is not None:
         stated = np.where(np.isfinite(off), grid.numbers(STATED), np.nan)
-        confidence = _confidence(stated, off <= NEAR_BARS, grid)
-        excess = intervals.of_windows(stated - (off <= NEAR_BARS), numbers)
+        confidence = _confidence(stated, off <= NEAR_BARS, grid, shared)
+        excess = intervals.of_windows(stated - (off <= NEAR_BARS), shared)
     return Pointing(
         windows=int(np.isfinite(off).any(0).sum()),
         reach=REACH_BARS,
         errors=tuple(_signed(part, values) for part, values in _parts(predicted - true).items()),
-        near=tuple(_near(bars, off, constant_off, numbers) for bars in SHARES_BARS),
+        near=tuple(_near(bars, off, constant_off, shared) for bars in SHARES_BARS),
         within=_shares(off, within),
         constant_within=_shares(constant_off, within) if measured else None,
         confidence=confidence,
         excess=excess,
+        sets=tuple(_set(level, predicted - true, grid, shared) for level in LEVELS),
     )
 
 
@@ -79,13 +84,24 @@ def _signed(part: str, values: np.ndarray) -> SignedError:
     return SignedError(part, float(median), float(low), float(high), shares)
 
 
-def _near(bars: int, off: np.ndarray, constant_off: np.ndarray, group: np.ndarray) -> Near:
+def _near(bars: int, off: np.ndarray, constant_off: np.ndarray, shared: Overlap) -> Near:
     hit, constant = (np.where(np.isfinite(gap), gap <= bars, np.nan) for gap in (off, constant_off))
     share = float(np.nanmean(constant)) if np.isfinite(constant).any() else None
-    interval = intervals.of_windows(hit, group)
+    interval = intervals.of_windows(hit, shared)
     if interval is not None:  # it is a share
         interval = Interval(interval.value, max(interval.low, 0.0), min(interval.high, 1.0))
     return Near(bars, interval, share)
+
+
+def _set(level: float, gap: np.ndarray, grid: Grid, shared: Overlap) -> SpanSet:
+    """The sets of one level, from signed errors [2, R, n] of start and end in bars."""
+    off, group = np.abs(gap).max(0), shared.groups(FOLDS)
+    radii = np.stack([cross_conformal(own, fold, group, level) for own, fold in zip(off, grid.fold, strict=True)])
+    known = np.isfinite(off)
+    if not np.isfinite(radii[known]).all():
+        return SpanSet(level, None, None)
+    covered = np.where(known, off <= radii, np.nan)
+    return SpanSet(level, float(np.median(radii[known])), intervals.of_windows(covered, shared))
 
 
 def _shares(off: np.ndarray, within: np.ndarray) -> np.ndarray:
@@ -93,7 +109,7 @@ def _shares(off: np.ndarray, within: np.ndarray) -> np.ndarray:
     return (off[np.isfinite(off)][:, None] <= within).mean(0)
 
 
-def _confidence(stated: np.ndarray, hit: np.ndarray, grid: Grid) -> tuple[StatedConfidence, ...]:
+def _confidence(stated: np.ndarray, hit: np.ndarray, grid: Grid, shared: Overlap) -> tuple[StatedConfidence, ...]:
     """Reliability of the stated probabilities [R, n] of a hit [R, n], repeat by repeat."""
     rows = []
     for repeat, p, right in zip(grid.repeats, stated, hit, strict=True):
@@ -102,7 +118,7 @@ def _confidence(stated: np.ndarray, hit: np.ndarray, grid: Grid) -> tuple[Stated
             continue
         p, right = p[known], right[known]
         error, p_value = calibration_error(
-            f"center within {NEAR_BARS} bars, {BINS} equal bins", p, draw(p, right), bin_number(p)
+            f"center within {NEAR_BARS} bars, {BINS} equal bins", p, right, draw(shared.rows(known)), bin_number(p)
         )
         rows.append(
             StatedConfidence(

@@ -14,12 +14,14 @@ from moola_core.diagnostics.fitted import Together, classes_of, load_estimator, 
 from moola_core.diagnostics.results.predictions import LEAST_STATED
 from moola_core.diagnostics.transfer import aggregate
 from moola_core.models.spans import predict_spans
+from moola_core.overlap import Overlap
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 from moola_core.spans.decoding import NEAR_BARS
 
 BATCH = 128  # measured fastest on one thread
 ROWS = 2048  # windows × fits that are evaluated at once: a gigabyte or two with wide networks
+FOLDS = 5
 FAMILIAR_SHARE = 0.99
 LEAST_SUPPORT = 0.5
 
@@ -137,13 +139,14 @@ class Familiar:
     """How far windows lie from the training windows: Mahalanobis distance of means and deviations (Lee et al. 2018), with a
     shrunk covariance (Ledoit and Wolf 2004)."""
 
-    def __init__(self, x: np.ndarray, group: np.ndarray) -> None:
-        """x [n, K, F]: the training windows; group [n]: those that share bars. `threshold` is what 99% of held-out groups keep."""
+    def __init__(self, x: np.ndarray, shared: Overlap) -> None:
+        """x [n, K, F]: the training windows, and which of them share bars. `threshold` is what 99% of held-out groups keep."""
         described = aggregate(x).astype(float)
         self.mean, self.std = described.mean(0), np.maximum(described.std(0), 1e-9)
         scaled = (described - self.mean) / self.std
         held_out = np.empty(len(scaled))
-        for train, test in GroupKFold(min(5, len(np.unique(group)))).split(scaled, groups=group):
+        group = shared.groups(FOLDS)
+        for train, test in GroupKFold(min(FOLDS, len(np.unique(group)))).split(scaled, groups=group):
             held_out[test] = _distance(LedoitWolf().fit(scaled[train]), scaled[test])
         self.threshold = float(np.quantile(held_out, FAMILIAR_SHARE))
         self.shape = LedoitWolf().fit(scaled)

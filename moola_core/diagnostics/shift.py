@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import ks_2samp
+from scipy.stats import ks_2samp, kstwo, norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from moola_core.diagnostics.intervals import auroc, within_folds
 from moola_core.diagnostics.results import Domain, FeatureShift, Interval, OutOfDistribution, Shift
+from moola_core.overlap import Overlap
 
 FIRST_BARS = 15
 DRAWS, NULL_DRAWS, FOLDS = 500, 40, 5
@@ -25,17 +26,17 @@ LISTED = 10
 def shift(
     x: np.ndarray,
     window_id: np.ndarray,
-    group: np.ndarray,
+    shared: Overlap,
     features: tuple[str, ...],
     others: dict[str, np.ndarray],
     seed: int = 0,
 ) -> Shift:
-    """Labelled windows x [n, K, F], with groups [n] of those that share bars, against others["bars"] and others["left_out"]
+    """Labelled windows x [n, K, F], of which `shared` says what bars they share, against others["bars"] and others["left_out"]
     [m, K, F] (either may be missing or too few: below 20)."""
     rng = np.random.default_rng(seed)
     used = {name: values for name, values in others.items() if len(values) >= LEAST}
-    tables = {name: _table(x, values, features, rng) for name, values in used.items()}
-    domain = _domain(x, window_id.astype(str), group, features, used["bars"], seed) if "bars" in used else None
+    tables = {name: _table(x, values, features, shared, rng) for name, values in used.items()}
+    domain = _domain(x, window_id.astype(str), shared, features, used["bars"], seed) if "bars" in used else None
     counts = {"labelled": len(x), **{name: len(values) for name, values in others.items()}}
     return Shift(counts, tables.get("bars", ()), tables.get("left_out", ()), domain, first_bars(x, features))
 
@@ -60,14 +61,20 @@ def population_stability(values: np.ndarray, others: np.ndarray, bins: int = 10)
 
 
 def _table(
-    x: np.ndarray, others: np.ndarray, features: tuple[str, ...], rng: np.random.Generator
+    x: np.ndarray, others: np.ndarray, features: tuple[str, ...], shared: Overlap, rng: np.random.Generator
 ) -> tuple[FeatureShift, ...]:
+    """Kolmogorov–Smirnov tests: labelled windows that share bars count as the fewer that would be independent."""
     ours, theirs = x.mean(1).astype(float), others.mean(1).astype(float)
+    weight = max(shared.independent, 2.0)
+    drawn = norm.cdf(shared.noise(DRAWS, rng))
     rows = []
     for i, name in enumerate(features):
         a, b = ours[:, i], theirs[:, i]
         test = ks_2samp(a, b)
-        again = [_ks(rng.choice(a, len(a)), np.sort(rng.choice(b, len(b)))) for _ in range(DRAWS)]
+        p = float(test.pvalue)
+        if weight < len(a):
+            p = float(kstwo.sf(test.statistic, max(round(weight * len(b) / (weight + len(b))), 1)))
+        again = [_ks(_moved(a, u), np.sort(rng.choice(b, len(b)))) for u in drawn]
         low, high = np.quantile(again, [0.025, 0.975])
         rows.append(
             FeatureShift(
@@ -75,13 +82,18 @@ def _table(
                 float(test.statistic),
                 float(low),
                 float(high),
-                float(test.pvalue),
+                p,
                 population_stability(a, b),
                 float(a.mean()),
                 float(b.mean()),
             )
         )
     return tuple(rows)
+
+
+def _moved(values: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Values drawn from those of the windows by uniform numbers [n] that are alike for windows which share bars."""
+    return np.sort(values)[np.minimum((uniform * len(values)).astype(int), len(values) - 1)]
 
 
 def _ks(a: np.ndarray, b: np.ndarray) -> float:
@@ -94,10 +106,15 @@ def _ks(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _domain(
-    x: np.ndarray, window_id: np.ndarray, group: np.ndarray, features: tuple[str, ...], others: np.ndarray, seed: int
+    x: np.ndarray,
+    window_id: np.ndarray,
+    shared: Overlap,
+    features: tuple[str, ...],
+    others: np.ndarray,
+    seed: int,
 ) -> Domain:
     """Logistic regression on means and deviations; windows that share bars stay in one fold."""
-    described, labelled, predicted = _classifier_two_sample_test(x, group, others, seed)
+    described, labelled, predicted = _classifier_two_sample_test(x, shared.groups(FOLDS), others, seed)
     probability = predicted(labelled)
     rng = np.random.default_rng(seed)
     null = []
@@ -114,30 +131,33 @@ def _domain(
         NULL_DRAWS,
         drivers,
         tuple(OutOfDistribution(str(window_id[i]), float(probability[i])) for i in first),
-        _interval(labelled, probability, group),
+        _interval(labelled, probability, shared),
     )
 
 
-def _interval(labelled: np.ndarray, probability: np.ndarray, group: np.ndarray) -> Interval | None:
+def _interval(labelled: np.ndarray, probability: np.ndarray, shared: Overlap) -> Interval | None:
     """The AUROC with its interval; the other windows are far from each other, and each stands for itself."""
-    groups = np.r_[group, group.max() + 1 + np.arange(len(probability) - len(group))]
     p, one_fold = np.stack([1 - probability, probability], axis=1)[None], np.zeros((1, len(probability)), int)
-    return auroc(within_folds(labelled.astype(int), p, one_fold), groups)
+    return auroc(within_folds(labelled.astype(int), p, one_fold), shared.joined(len(probability) - shared.size))
 
 
 def domain_auroc(
-    x: np.ndarray, group: np.ndarray, features: tuple[str, ...], others: np.ndarray, seed: int = 0
+    x: np.ndarray,
+    shared: Overlap,
+    features: tuple[str, ...],
+    others: np.ndarray,
+    seed: int = 0,
 ) -> tuple[Interval, float, tuple[str, ...]]:
     """AUROC of a classifier that separates windows x [n, K, F] from others [m, K, F], with what it relies on.
 
     → the cross-validated AUROC with its interval; the upper end of 95% if there were no difference, by the rank sum's
     normal approximation (quicker than shuffles); the features that it relies on.
     """
-    described, labelled, predicted = _classifier_two_sample_test(x, group, others, seed)
+    described, labelled, predicted = _classifier_two_sample_test(x, shared.groups(FOLDS), others, seed)
     probability = predicted(labelled)
     auc = float(roc_auc_score(labelled, probability))
-    interval = _interval(labelled, probability, group) or Interval(auc, auc, auc)
-    n, m = len(x), len(others)
+    interval = _interval(labelled, probability, shared) or Interval(auc, auc, auc)
+    n, m = shared.independent, len(others)
     null_high = 0.5 + 1.96 * np.sqrt((n + m + 1) / (12 * n * m))
     return interval, float(null_high), tuple(name for name, _ in _drivers(described, labelled, features))
 

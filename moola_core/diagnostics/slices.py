@@ -6,40 +6,45 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
-from moola_core.diagnostics import claims
+from moola_core.diagnostics import claims, intervals
 from moola_core.diagnostics.results import Errors, Slice, Suspect
 from moola_core.diagnostics.results.interval import SUPPORTED, above
 from moola_core.market.windows import Windows
 from moola_core.metrics import Predictions, measure
+from moola_core.overlap import Overlap
 from moola_core.runs.predictions import PredictionTable
 
 LISTED = 12
 LEAST_AUC = 0.65
 THIRDS = ("low", "middle", "high")
-DRAWS = 1000
 
 
-def errors(predictions: pd.DataFrame, windows: Windows, exchange_tz: str = "America/New_York", seed: int = 0) -> Errors:
-    """Slices and suspects of a run's out-of-fold predictions on its windows (matched by window_id)."""
+def errors(
+    predictions: pd.DataFrame,
+    windows: Windows,
+    exchange_tz: str = "America/New_York",
+    known: Overlap | None = None,
+) -> Errors:
+    """Slices and suspects of a run's out-of-fold predictions on its windows (matched by window_id). known: which windows share bars."""
     rows = predictions.merge(describe(windows, exchange_tz), on="window_id", how="left")
     table = PredictionTable(predictions)
-    classes = table.classes if table.has_class else ()
+    classes = table.classes if table.has_probabilities else ()
     if classes:
         rows = rows.assign(target=table.target, answered=table.number(predictions["predicted"].to_numpy()))
-    rng = np.random.default_rng(seed)
     slices = tuple(
-        _slice(by, str(value), part, classes, rng)
+        _slice(by, str(value), part, classes, known)
         for by in ("grade", "hour", "volatility", "expansion", "source")
         for value, part in _parts(rows, by)
     )
     if not classes:
-        return Errors(slices, (), (), "The class was not trained, so label errors cannot be looked for.")
+        return Errors(
+            slices, (), (), "There are no probabilities of the classes, so label errors cannot be looked for."
+        )
     means = _means(predictions, classes)
     wrong = means[means["answer"] != means["label"]].sort_values("p_answer", ascending=False)
     grid = table.grid()
-    surely = claims.beats_chance(grid, np.arange(len(grid.target)))
+    surely = claims.beats_chance(grid, grid.shared(known))
     doubted, note = _second_look(means, classes, above(surely, 0.5) == SUPPORTED)
     return Errors(slices, _suspects(wrong), _suspects(doubted), note)
 
@@ -78,26 +83,24 @@ def _parts(rows: pd.DataFrame, by: str) -> Iterator[tuple[object, pd.DataFrame]]
         yield from sorted(known.groupby(by), key=lambda pair: (order.get(str(pair[0]), 0), str(pair[0])))
 
 
-def _slice(by: str, value: str, part: pd.DataFrame, classes: tuple[str, ...], rng: np.random.Generator) -> Slice:
-    n = int(part["window_id"].nunique())
+def _slice(by: str, value: str, part: pd.DataFrame, classes: tuple[str, ...], known: Overlap | None) -> Slice:
+    names = part["window_id"].unique()
+    shared = Overlap.none(len(names)) if known is None else known.of(names)
     accuracy = low = high = f1 = None
     if classes and part["predicted"].notna().all():
-        right = part["predicted"].astype(str) == part["label"].astype(str)
-        accuracy = float(right.mean())
-        interval = binomtest(round(accuracy * n), n).proportion_ci(method="wilson")
-        low, high = float(interval.low), float(interval.high)
+        accuracy = float((part["predicted"].astype(str) == part["label"].astype(str)).mean())
+        low, high = intervals.of_share(accuracy, shared.independent)
         target, answered = (part[name].to_numpy() for name in ("target", "answered"))
         # F1 needs only predicted classes: the probabilities say that a class was predicted.
         own = Predictions(classes, target, np.eye(len(classes))[answered], answered=answered)
         weight = (part["repeat"].to_numpy() == part["repeat"].unique()[:, None]).astype(float)
         f1 = float(measure(own, weight, names=["f1_macro"])["f1_macro"].mean())
     off = ((part["start_pred"] + part["end_pred"] - part["start_true"] - part["end_true"]) / 2).abs()
-    by_window = off.groupby(part["window_id"]).mean().dropna().to_numpy()
-    if not len(by_window):
-        return Slice(by, value, n, accuracy, low, high, f1, None, None, None)
-    again = by_window[rng.integers(0, len(by_window), (DRAWS, len(by_window)))].mean(1)
-    center_low, center_high = np.quantile(again, [0.025, 0.975])
-    return Slice(by, value, n, accuracy, low, high, f1, float(by_window.mean()), float(center_low), float(center_high))
+    by_window = off.groupby(part["window_id"]).mean().reindex(names).to_numpy()[None]
+    center = intervals.of_windows(by_window, shared)
+    mean = float(np.nanmean(by_window)) if np.isfinite(by_window).any() else None
+    ends = (None, None) if center is None else (max(center.low, 0.0), center.high)
+    return Slice(by, value, len(names), accuracy, low, high, f1, mean, *ends)
 
 
 def _means(predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:

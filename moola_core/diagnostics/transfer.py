@@ -18,6 +18,7 @@ from moola_core.estimators.logistic import linear
 from moola_core.market.windows import Windows
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.models.encoders import Encoder, make_encoder, represent
+from moola_core.overlap import Overlap
 from moola_core.runs.folds import Folds
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
@@ -34,23 +35,23 @@ def linear_probe(
     representations: Mapping[str, Representation],
     label: np.ndarray,
     folds: Sequence[Split],
-    group: np.ndarray | None = None,
+    shared: Overlap | None = None,
 ) -> Probe:
     """A standardised logistic regression (C = 0.01) on each representation, all on the same folds (Alain and Bengio 2016).
 
-    The AUROC is the one among the windows of a fold; above two classes it is the mean of each against the rest. group [n]: windows that
+    The AUROC is the one among the windows of a fold; above two classes it is the mean of each against the rest. shared: which windows
     share bars (by default none do), for the intervals. Differences are taken window by window, which overlapping intervals of two
     scores cannot stand in for.
     """
     label = label.astype(str)
-    group = np.arange(len(label)) if group is None else group
+    shared = Overlap.none(len(label)) if shared is None else shared
     values = {name: _values(x, label, folds) for name, x in representations.items()}
     gaps = []
     for a, b in combinations(values, 2):
-        gap = of_windows(values[a] - values[b], group)
+        gap = of_windows(values[a] - values[b], shared)
         if gap is not None:
             gaps += [ProbeGap(a, b, gap), ProbeGap(b, a, Interval(-gap.value, -gap.high, -gap.low))]
-    return Probe(len(label), tuple(_score(name, one, group) for name, one in values.items()), tuple(gaps))
+    return Probe(len(label), tuple(_score(name, one, shared) for name, one in values.items()), tuple(gaps))
 
 
 def aggregate(x: np.ndarray) -> np.ndarray:
@@ -77,10 +78,10 @@ def _values(x: Representation, label: np.ndarray, folds: Sequence[Split]) -> np.
     return within_folds(target, probability, place)
 
 
-def _score(name: str, values: np.ndarray, group: np.ndarray) -> ProbeScore:
+def _score(name: str, values: np.ndarray, shared: Overlap) -> ProbeScore:
     scores = tuple(float(np.nanmean(row)) for row in values if np.isfinite(row).any())
     std = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
-    return ProbeScore(name, float(np.mean(scores)) if scores else 0.5, std, scores, auroc(values, group))
+    return ProbeScore(name, float(np.mean(scores)) if scores else 0.5, std, scores, auroc(values, shared))
 
 
 def logme(x: np.ndarray, label: np.ndarray) -> float:
@@ -156,7 +157,9 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
         )
     folds = Folds(run.folds, windows.window_id)
     untouched = Fitted(_network(spec, len(start.mean), start.weights), start.mean, start.std)
-    fits, tuned = sorted(run.replicates()), []
+    # Only of the repeats that began with this encoder, where there were several.
+    several = 1 + len(spec.transfer.more_checkpoints)
+    fits, tuned = sorted(fit for fit in run.replicates() if fit[0] % several == 0), []
     rows = {fit: folds.rows(*fit) for fit in fits}
     randoms = _randoms(spec, start, sorted({repeat for repeat, _ in fits}))
     random = next(iter(randoms.values()))
@@ -173,9 +176,9 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
         "random weights": [drawn[repeat] for repeat, _ in fits],
         "fine-tuned": [_seen(one, x) for one in tuned],
     }
-    group = None if folds.groups is None else np.array([folds.groups[name] for name in windows.window_id.astype(str)])
+    shared = None if folds.shared is None else folds.shared.of(windows.window_id)
     splits = [(repeat, rows[repeat, fold].fitting, rows[repeat, fold].test) for repeat, fold in fits]
-    probe = linear_probe({**fixed, **changing}, windows.label, splits, group)
+    probe = linear_probe({**fixed, **changing}, windows.label, splits, shared)
     scores = {name: logme(array, windows.label.astype(str)) for name, array in fixed.items()}
     first = [one for (repeat, _), one in zip(fits, tuned, strict=True) if repeat == fits[0][0]]
     return Transferred(

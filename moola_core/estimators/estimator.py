@@ -78,26 +78,29 @@ class Coalitions:
     ----------
     x, prices : ndarray, shape (K, F) and (K, 4)
         The window.
-    average : ndarray, shape (K, F)
-        What takes the place of a feature that is left out.
+    background : ndarray, shape (b, K, F)
+        Windows from which a feature that is left out is taken.
     columns : mapping of str to sequence of int
         The numbers of the columns of x, by group of features.
     kept : ndarray of bool, shape (c, G)
         Which of the estimator's `groups` the window keeps.
+    place : ndarray of int, shape (c,)
+        From which of the background windows the others are taken.
     """
 
     x: np.ndarray
     prices: np.ndarray
-    average: np.ndarray
+    background: np.ndarray
     columns: Mapping[str, Sequence[int]]
     kept: np.ndarray
+    place: np.ndarray
 
-    def kept_columns(self) -> Iterator[np.ndarray]:
-        """Which of the columns of x are kept, shape (at most `ROWS`, F) at a time; for groups that are those of `columns`."""
+    def kept_columns(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Which of the columns of x are kept, shape (at most `ROWS`, F) at a time, with `place`; for groups that are those of `columns`."""
         columns = np.zeros((len(self.kept), self.x.shape[1]), bool)
         for i, own in enumerate(self.columns.values()):
             columns[:, list(own)] = self.kept[:, i : i + 1]
-        return (columns[i : i + ROWS] for i in range(0, len(columns), ROWS))
+        return ((columns[i : i + ROWS], self.place[i : i + ROWS]) for i in range(0, len(columns), ROWS))
 
 
 class Estimator(ABC):
@@ -148,9 +151,10 @@ class Estimator(ABC):
         return joined(
             [
                 self.predict(
-                    np.where(own[:, None], x, window.average), np.broadcast_to(prices, (len(own), *prices.shape))
+                    np.where(own[:, None], x, window.background[place]),
+                    np.broadcast_to(prices, (len(own), *prices.shape)),
                 )
-                for own in window.kept_columns()
+                for own, place in window.kept_columns()
             ]
         )
 

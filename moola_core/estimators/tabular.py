@@ -61,12 +61,13 @@ class TabularEstimator(Estimator):
         return self._predict_described(self.describe(x))
 
     def predict_coalitions(self, window: Coalitions) -> Prediction:
-        own, other = self.describe(np.stack([window.x, window.average]))
+        own, *others = self.describe(np.concatenate([window.x[None], window.background]))
         source = self.feature_of(len(own), window.x.shape[1])
         if source is None:
             return super().predict_coalitions(window)
+        other = np.stack(others)
         parts = window.kept_columns()
-        return joined([self._predict_described(np.where(part[:, source], own, other)) for part in parts])
+        return joined([self._predict_described(np.where(part[:, source], own, other[place])) for part, place in parts])
 
     def _predict_described(self, described: np.ndarray) -> Prediction:
         probabilities = span = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,27 @@ def price_path(prices: np.ndarray) -> np.ndarray:
     mean_range = (prices[:, :, 1] - prices[:, :, 2]).mean(1)
     scale = np.where(mean_range > 0, mean_range, 1.0)
     return ((prices - prices[:, :1, 3:]) / scale[:, None, None]).astype(np.float32)
+
+
+def standardised_path(x: np.ndarray, mean: np.ndarray, std: np.ndarray, features: Sequence[str]) -> np.ndarray:
+    """The price path again, from features as a network reads them.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n, K, F)
+        Standardised features.
+    mean, std : ndarray, shape (F,)
+        What they were standardised by.
+    features : sequence of str
+        Their F names; the price path is among them.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, K, 4)
+        Open, high, low, close less the first close, in mean ranges.
+    """
+    columns = [list(features).index(feature.name) for feature in PRICE_PATH]
+    return x[:, :, columns].astype(np.float64) * std[columns] + mean[columns]
 
 
 def window_matrix(

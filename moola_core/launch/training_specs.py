@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from moola_core.errors import DataError, SpecError
 from moola_core.presets import network_preset, preset
-from moola_core.runs.checkpoints import refuse_contradiction, start_from
+from moola_core.runs.checkpoints import description_of, refuse_contradiction, start_from
 from moola_core.specs import Finetune, Pretrain, change, full_name
+from moola_core.weight_files import columns_question
 
 AnySpec = TypeVar("AnySpec", Finetune, Pretrain)
 
@@ -38,11 +39,15 @@ def finetune_spec(
         When a setting or a file is wrong, or the checkpoint cannot be read, contradicts the settings or does not fit.
     """
     given = {full_name(key, Finetune): value for key, value in changes.items()}
-    needs_network = checkpoint or "transfer.checkpoint" in given or given.get("estimator") == "network"
+    checkpoint = checkpoint or str(given.get("transfer.checkpoint") or "")
+    needs_network = checkpoint or given.get("estimator") == "network"
     start, inherited = network_preset(name)[0] if needs_network else preset(name), {}
     if checkpoint:
         state = bool(data.get("bars")) and start.keeps_state  # a state that runs on needs bars
-        inherited = start_from(checkpoint, start.schedule, store, state)
+        which = str(given.get("transfer.encoder_name", ""))
+        inherited = start_from(checkpoint, start.schedule, store, state, which, str(given.get("model.encoder", "")))
+        if "features.columns" not in {*inherited, *given}:
+            raise columns_question(description_of(checkpoint, store, which))
     spec = _with_files(start.finetune(), data, inherited | given)
     _refuse_unread(spec, given)
     refuse_contradiction(spec, store)
@@ -86,9 +91,8 @@ def _with_files(start: AnySpec, data: Mapping[str, Any], changes: Mapping[str, A
 def _check_encoder(spec: Finetune, store: Path) -> None:
     """Raise CheckpointError when the encoder to start from cannot be read or does not fit, before there is a run."""
     from moola_core.features.catalog import names
-    from moola_core.launch.worker.labelled import encoder_of
+    from moola_core.launch.worker.labelled import check_fit, encoder_of
 
     start = encoder_of(spec, store)
     if start is not None:
-        start.check_features(names(spec.features.columns))
-        start.check_size(spec.model.layers, spec.model.hidden)
+        check_fit(start, spec, names(spec.features.columns))

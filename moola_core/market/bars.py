@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import numbers
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from moola_core import arguments
 from moola_core.errors import DataError
 from moola_core.market import doubts, plausible, sources, stamps
 from moola_core.market.checks import SHOWN, Report, price_faults, problem, refuse
@@ -84,23 +86,67 @@ def shares_bars(first: np.ndarray, reach_bars: int, others: np.ndarray, length_b
 
 
 def bars_from_arrays(time: np.ndarray, ohlc: np.ndarray, **columns: np.ndarray | None) -> Bars:
-    """Bars from arrays: time [n] datetime64 UTC, ohlc [n, 4], optionally volume and contract [n]. Checked as a file is."""
-    prices = np.ascontiguousarray(np.asarray(ohlc, float))
-    if prices.ndim != 2 or prices.shape[1] != 4:
-        raise DataError(
-            f"prices have shape {prices.shape}.", where="arrays", hint="Give [bars, 4] of open, high, low, close."
-        )
-    volume, contract = columns.get("volume"), columns.get("contract")
+    """Bars from arrays, lists, series or tensors; checked as a file is.
+
+    Parameters
+    ----------
+    time : array-like of datetime64 or datetime, shape (n,)
+        Starts of the bars in UTC, or with a zone.
+    ohlc : array-like of float, shape (n, 4)
+        Open, high, low and close.
+    **columns : array-like, shape (n,), optional
+        `volume` and `contract`.
+
+    Returns
+    -------
+    Bars
+
+    Raises
+    ------
+    SpecError, DataError
+        Says which argument is wrong, its shape and the expected one, or which bars.
+    """
+    prices = arguments.numeric(ohlc, "ohlc", ("bars", 4))
+    given = {name: values for name, values in columns.items() if values is not None}
+    arguments.refuse_unknown(given, ("volume", "contract"), "bars_from_arrays")
+    volume, contract = given.get("volume"), given.get("contract")
     source = Source(
-        np.asarray(time, "datetime64[ns]"),
+        _moments(time, len(prices)),
         prices,
-        None if volume is None else np.asarray(volume, float),
-        None if contract is None else np.asarray([str(name) for name in contract], object),
+        None if volume is None else arguments.numeric(volume, "volume", (len(prices),)),
+        None
+        if contract is None
+        else np.asarray([str(name) for name in arguments.column(contract, "contract", len(prices))], object),
         (),
         "arrays",
     )
     with Asking("arrays") as asking:
         return _clean(source, Reading(tz="UTC"), asking)
+
+
+def _moments(time: object, length: int) -> np.ndarray:
+    """Times in UTC [n]. Raises DataError for numbers, whose unit is not known, and for what is no time."""
+    if isinstance(time, np.ndarray) and time.dtype.kind == "M" and time.shape == (length,):
+        return time.astype("datetime64[ns]")
+    entries = arguments.column(time, "time", length)
+    if (
+        entries
+        and isinstance(entries[0], numbers.Number)
+        and not isinstance(entries[0], np.datetime64 | np.timedelta64)
+    ):
+        raise DataError(
+            "time holds numbers.", where="time", hint="Give times, such as pandas.to_datetime(time, unit='s')."
+        )
+    try:
+        return (
+            pd.to_datetime(pd.Series(entries, dtype=object), utc=True).dt.tz_localize(None).to_numpy("datetime64[ns]")
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DataError(
+            f"time holds something that is no time: {str(error).splitlines()[0][:120]}.",
+            where="time",
+            hint="Give times in UTC.",
+        ) from None
 
 
 def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:

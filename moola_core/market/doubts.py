@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
+from moola_core.market.checks import SHOWN
+from moola_core.market.nearness import nearly_equal
 from moola_core.market.questions import Asking, Question
 from moola_core.specs import Reading
 
 FILLER_BARS = 30
+SHORTEST_NAME = 4  # letters from which a class may be a misspelling of another
 SERIES_FRAC = 0.05
 
 
@@ -73,7 +78,42 @@ def joined_spellings(label: np.ndarray) -> tuple[np.ndarray, list[str]]:
             joined |= dict.fromkeys(spellings, most)
             listed = ", ".join(f"{name} ({size[name]})" for name in spellings)
             notes.append(f"The classes {listed} differ only in their spelling and are joined as {most}.")
+    kept = sorted({joined.get(name, name) for name in names.tolist()})
+    notes += [
+        f"The classes {one} ({size[one]}) and {other} ({size[other]}) differ by one letter. If they are one class: --class {rare}={usual}."
+        for one, other in combinations(kept, 2)
+        if _differ_by_a_letter(one, other)
+        for rare, usual in [sorted((one, other), key=size.__getitem__)]
+    ]
     return np.array([joined.get(text, text) for text in label], object), notes
+
+
+def _differ_by_a_letter(one: str, other: str) -> bool:
+    """Whether one letter is added, left out or another; not in short names, and not where it is a number."""
+    short, long = sorted((one, other), key=len)
+    if len(short) < SHORTEST_NAME or len(long) - len(short) > 1:
+        return False
+    same = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    rest = short[same:] if len(short) < len(long) else short[same + 1 :]
+    return rest == long[same + 1 :] and not long[same : same + 1].isdigit()
+
+
+def list_nearly_equal(window_id: np.ndarray, label: np.ndarray, prices: np.ndarray) -> list[str]:
+    """A note on windows that are nearly equal, those with different labels first."""
+    pairs = nearly_equal(prices)
+    if not pairs:
+        return []
+    against = [pair for pair in pairs if label[pair[0]] != label[pair[1]]]
+    listed = [*against, *(pair for pair in pairs if label[pair[0]] == label[pair[1]])][:SHOWN]
+    named = ", ".join(
+        f"{window_id[a]} and {window_id[b]}" + (f" ({label[a]} and {label[b]})" if label[a] != label[b] else "")
+        for a, b in listed
+    )
+    first = f", {len(against)} of them with different labels" if against else ""
+    return [
+        f"{len(pairs)} pairs of windows are nearly equal: the same prices but for a constant or a tick{first}. They share a fold. First "
+        f"{named}."
+    ]
 
 
 def given_twice(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from moola_core.market.nearness import nearly_equal
+
 LONGEST_RUN = 64
 SHARED_BARS = 2  # equal bars in a row from which windows are taken to share them
 SHIFTED_BARS = 16  # and equal moves in a row, where prices are equal only up to a constant
@@ -85,14 +87,15 @@ def overlaps(prices: np.ndarray, least_moving: int = 0) -> tuple[np.ndarray, np.
 
     Windows overlap where two bars or more in a row are equal, or 16 moves or more in a row, which a constant added to the prices does not
     change, and nothing in the overlap contradicts it. least_moving: of equal bars so many must have a range. Windows that are equal but for
-    a constant lie at the same bar.
+    a constant, or nearly so, lie at the same bar.
     """
     if not len(prices):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     distinct, which = np.unique(same(prices), return_inverse=True)
     kinds = prices[distinct]
     links = [link for link in _equal_bars(kinds) if _moving(kinds, *link) >= least_moving]
-    series, first = _place(len(kinds), links + _equal_moves(kinds))
+    copies = [(a, b, 0) for a, b in nearly_equal(kinds)]
+    series, first = _place(len(kinds), links + _equal_moves(kinds) + copies)
     return series[which], first[which]
 
 

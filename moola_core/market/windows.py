@@ -11,21 +11,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from moola_core import arguments
 from moola_core.errors import DataError
 from moola_core.market import doubts, labels, matching, tables
-from moola_core.market import times as moments
-from moola_core.market.bars import MOST_DROPPED_FRAC, Bars, crosses, load_bars
-from moola_core.market.checks import Report, price_faults, problem, refuse
+from moola_core.market.bars import Bars, crosses, load_bars
+from moola_core.market.checks import Report
 from moola_core.market.library import holds_bars
 from moola_core.market.questions import Asking
 from moola_core.market.readers import reader_name
 from moola_core.market.settings import load_reading
+from moola_core.market.window_columns import columns_of, keep, matrices, most_frequent, times_of
 from moola_core.specs import Reading
 
 SHORTEST, LONGEST = 10, 500
-NO_TIME = np.datetime64("NaT", "ns")
+ARRAYS = ("expansion_start", "expansion_end", "window_id", "grade", "start_time", "source", "instrument")
 MINUTE_S = 60.0
-FEW = 2  # so many bad windows may be dropped without a question, however few there are
 LEAST_MOVING = 4  # bars with a range: a market that stands still repeats its bars, which says nothing against the times
 
 
@@ -119,20 +119,40 @@ def load_windows(
         return _from_prices(cut, reading, asking, bars, (*notes, *warnings), least_classes)
 
 
-def windows_from_arrays(prices: np.ndarray, label: Sequence[str], **columns: Sequence) -> Windows:
-    """Windows from arrays: prices [n, K, 4], label [n], and optionally the columns of a file of windows.
+def windows_from_arrays(prices: np.ndarray, label: Sequence, **columns: Sequence) -> Windows:
+    """Windows from arrays, lists, series or tensors; checked as a file is.
 
-    expansion_start and expansion_end [n] in bars, window_id, grade, start_time, source, instrument [n]. Checked as a file is.
+    Parameters
+    ----------
+    prices : array-like of float, shape (n, K, 4)
+        Open, high, low and close of each bar.
+    label : array-like, shape (n,)
+        Classes: texts, whole numbers or truth values.
+    **columns : array-like, shape (n,)
+        `expansion_start` and `expansion_end` in bars, together; `window_id`, `grade`, `start_time`, `source`, `instrument`.
+
+    Returns
+    -------
+    Windows
+
+    Raises
+    ------
+    SpecError, DataError
+        Says which argument is wrong, its shape and the expected one, or which windows.
     """
-    prices = np.asarray(prices, float)
-    if prices.ndim != 3 or prices.shape[2] != 4:
-        raise DataError(
-            f"prices have shape {prices.shape}.",
-            where="arrays",
-            hint="Give [windows, bars, 4] of open, high, low, close.",
-        )
-    table = pd.DataFrame({"label": list(label), **{name: list(values) for name, values in columns.items()}})
-    table["features"] = list(prices)
+    array = arguments.numeric(prices, "prices", ("windows", "bars", 4))
+    given = {name: values for name, values in columns.items() if values is not None}
+    arguments.refuse_unknown(given, ARRAYS, "windows_from_arrays")
+    arguments.both_or_neither(given, *labels.POINTERS)
+    table = pd.DataFrame({"label": arguments.names_of_classes(label, "label", len(array))})
+    for name, values in given.items():
+        table[name] = pd.Series(arguments.column(values, name, len(array)), dtype=object)
+    for name in labels.POINTERS:
+        if (
+            name in table and not table[name].map(lambda value: isinstance(value, str)).any()
+        ):  # texts are read as in a file
+            table[name] = arguments.numeric(table[name].to_numpy(), name, (len(array),))
+    table["features"] = list(array)
     table = table.rename(columns={"instrument": "contract"})
     with Asking("arrays") as asking:
         return _from_prices(table, Reading(tz="UTC", twice="keep"), asking, None)
@@ -151,23 +171,24 @@ def _from_prices(
     tables.require(table, ("label", "features"), where, [str(column) for column in table.columns])
     if not len(table):
         raise DataError("no windows in it.", where=where, hint="Export the file again.")
-    parts, turned = _matrices(table["features"])
-    length = reading.window_bars or _most_frequent([len(part) for part in parts])
+    parts, turned = matrices(table["features"])
+    length = reading.window_bars or most_frequent([len(part) for part in parts])
     if not SHORTEST <= length <= LONGEST:
         raise DataError(f"windows of {length} bars.", where=where, hint=f"A window has {SHORTEST} to {LONGEST} bars.")
     fits = np.array([part.shape == (length, 4) for part in parts])
-    columns, spelling = _columns(table, reading, where)
+    columns, spelling = columns_of(table, length, reading, where)
     columns["prices"] = np.stack(
         [part if good else np.full((length, 4), np.nan) for part, good in zip(parts, fits, strict=True)]
     )
-    kept, drop_notes = _keep(columns, fits, reading, asking)
+    kept, drop_notes = keep(columns, fits, reading, asking)
     twice, twice_notes = doubts.given_twice(columns["label"], columns["prices"], kept, reading, asking)
     kept &= twice
     position = matching.find(columns["prices"][kept], bars.ohlc) if bars is not None else np.full(int(kept.sum()), -1)
     all_located = len(position) > 0 and bool((position >= 0).all())
-    columns["start_time"], time_notes = _times(table, reading, Asking(where) if all_located else asking)
+    columns["start_time"], time_notes = times_of(table, reading, Asking(where) if all_located else asking)
     asking.close()
-    notes = (*warnings, *turned, *spelling, *drop_notes, *twice_notes, *time_notes)
+    near = doubts.list_nearly_equal(columns["window_id"][kept], columns["label"][kept], columns["prices"][kept])
+    notes = (*warnings, *turned, *spelling, *drop_notes, *twice_notes, *near, *time_notes)
     report = Report("windows", int(kept.sum()), (), notes, asking.reader)
     none = np.full(len(table), -1, np.int64)
     loaded = Windows(
@@ -195,128 +216,6 @@ def _of_one_contract(windows: Windows, bars: Bars, least_classes: int) -> Window
         raise DataError(f"too few are left: {note}", where=windows.path, hint="Label windows within one contract.")
     report = replace(kept.report, rows=len(kept), warnings=(*kept.report.warnings, note))
     return replace(kept, report=report)
-
-
-def _columns(table: pd.DataFrame, reading: Reading, where: str) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The columns of `Windows` that are read as they stand, and notes; half a pointer is none."""
-    start, end = (_pointer(table, name, where) for name in labels.POINTERS)
-    numbered = np.array([f"w{i:04d}" for i in range(len(table))], object)
-    texts = [text.strip() for text in _texts(table, "label")]
-    label, notes = doubts.joined_spellings(np.array([reading.class_map.get(text, text) for text in texts], object))
-    return {
-        "window_id": _texts(table, "window_id") if "window_id" in table else numbered,
-        "label": label,
-        "start": np.where(np.isfinite(end), start, np.nan),
-        "end": np.where(np.isfinite(start), end, np.nan),
-        "grade": _texts(table, "grade"),
-        "source": _texts(table, "source"),
-        "instrument": _texts(table, "contract"),
-    }, notes
-
-
-def _keep(
-    columns: dict[str, np.ndarray], fits: np.ndarray, reading: Reading, asking: Asking
-) -> tuple[np.ndarray, list[str]]:
-    """Which windows stay, with a note on those dropped; raises DataError for bad ones unless the reading drops them."""
-    ids = columns["window_id"]
-    faults = _faults(columns, fits)
-    bad = np.any([rows for rows, _ in faults.values()], axis=0)
-    if not bad.any():
-        return ~bad, []
-    rules = "; ".join(f"{rule} {int(rows.sum())}" for rule, (rows, _) in faults.items() if rows.any())
-    if reading.repair == "refuse":
-        problems = tuple(item for rule, (rows, hint) in faults.items() for item in problem(rule, rows, ids, hint))
-        refuse(Report("windows", len(ids), problems), asking.where)
-    if reading.repair == "drop" and bad.mean() > MOST_DROPPED_FRAC and bad.sum() > FEW:
-        asking.ask(doubts.drop_many(int(bad.sum()), len(ids), rules))
-    return ~bad, [f"Dropped {int(bad.sum())} bad windows: {rules}."]
-
-
-def _faults(columns: dict[str, np.ndarray], fits: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
-    """Each rule of a window: which windows break it, and how to fix it."""
-    ids, label, start, end, prices = (columns[name] for name in ("window_id", "label", "start", "end", "prices"))
-    length = prices.shape[1]
-    with np.errstate(invalid="ignore"):
-        outside = (start < 0) | (end > length - 1)
-        reversed_ = end < start
-    unit = "Pointers are bar numbers from 0 to the window length less 1."
-    rules = {
-        f"a window does not have {length} bars of four prices": (
-            ~fits,
-            "Cut all windows to one length, or set it with --window-bars.",
-        ),
-        "a window has no label": (np.array([not text for text in label]), "Label it or remove it."),
-        "the same window_id occurs twice": (
-            pd.Series(ids).duplicated(keep=False).to_numpy(),
-            "Give each window its own id.",
-        ),
-        "a pointer lies outside the window": (outside, unit),
-        "a pointer ends before it starts": (reversed_, unit),
-    }
-    hint = "Fix these windows, or read with --repair drop."
-    return rules | {f"in a window, {rule}": (rows.any(-1) & fits, hint) for rule, rows in price_faults(prices).items()}
-
-
-def _matrices(column: pd.Series) -> tuple[list[np.ndarray], list[str]]:
-    """Each window's nested lists as [bars, prices], turned where the file has channels first; and notes on what was done."""
-    parts, notes = [_matrix(values) for values in column], []
-    if all(part.ndim == 2 and part.shape[0] in (4, 5) and part.shape[1] > 5 for part in parts):
-        parts = [part.T for part in parts]
-        notes.append("The prices are stored channels first; they are turned to bars × prices.")
-    if all(part.ndim == 2 and part.shape[1] == 5 for part in parts):
-        parts = [part[:, :4] for part in parts]
-        notes.append("The first four of five values a bar are read as its prices.")
-    return parts, notes
-
-
-def _matrix(values: object) -> np.ndarray:
-    """One window's nested lists as [bars, columns]; anything else becomes an empty array, which no length fits."""
-    try:
-        return np.array([np.asarray(row, float) for row in values])  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        return np.empty((0, 4))
-
-
-def _most_frequent(lengths: list[int]) -> int:
-    values, counts = np.unique(lengths, return_counts=True)
-    return int(values[counts.argmax()])
-
-
-def _texts(table: pd.DataFrame, name: str) -> np.ndarray:
-    if name not in table:
-        return np.full(len(table), "", object)
-    return np.array(
-        ["" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value) for value in table[name]], object
-    )
-
-
-def _pointer(table: pd.DataFrame, name: str, where: str) -> np.ndarray:
-    """Pointers as they stand. Raises DataError for times and for fractions, which no bar number is."""
-    if name not in table:
-        return np.full(len(table), np.nan)
-    numbers = pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan)
-    lost = np.isnan(numbers) & table[name].notna().to_numpy() & (table[name].astype(str).str.strip() != "").to_numpy()
-    known = numbers[np.isfinite(numbers)]
-    parts = (np.abs(known) <= 1).all() and (known % 1 != 0).any()
-    if lost.any() or parts:
-        example = table[name][lost].iloc[0] if lost.any() else known[0]
-        raise DataError(
-            f"{name} is {example} in a window, which is no bar number.",
-            where=where,
-            hint="Pointers are bar numbers from 0 to the window length less 1.",
-        )
-    return numbers
-
-
-def _times(table: pd.DataFrame, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:
-    times = np.full(len(table), NO_TIME)
-    if "start_time" not in table or table["start_time"].isna().all():
-        return times, []
-    known = table["start_time"].notna().to_numpy()
-    times[known], notes = moments.utc_times(
-        table["start_time"][known].reset_index(drop=True), reading, asking.where, asking
-    )
-    return times, notes
 
 
 def locate(windows: Windows, bars: Bars, position: np.ndarray | None = None) -> Windows:

@@ -38,6 +38,9 @@ class Predictions:
         Window length, for errors as fractions of the window.
     answered : ndarray of int, shape (..., n), or None
         Predicted class numbers where they are not those of the largest probability.
+    fold : ndarray of int, shape (..., n), or None
+        Which model predicted each window. Scores of different models have no common scale: only windows of one fold are ranked
+        against each other.
     """
 
     classes: tuple[str, ...]
@@ -47,6 +50,7 @@ class Predictions:
     true_span: np.ndarray | None = None
     window_bars: int = 1
     answered: np.ndarray | None = None
+    fold: np.ndarray | None = None
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -83,7 +87,7 @@ class Predictions:
         """The predictions at `index` of the first leading dimension."""
         own = {
             name: None if part is None else part[index]
-            for name in ("probabilities", "span", "true_span", "answered")
+            for name in ("probabilities", "span", "true_span", "answered", "fold")
             for part in [getattr(self, name)]
         }
         return Predictions(self.classes, self.target[index], window_bars=self.window_bars, **own)
@@ -91,7 +95,7 @@ class Predictions:
     @property
     def tasks(self) -> frozenset[str]:
         """Which kinds of metric can be measured: class, pointer and both."""
-        known = {"class"} if self.probabilities is not None else set()
+        known = {"class"} if self.probabilities is not None or self.answered is not None else set()
         if self.span is not None and self.true_span is not None:
             known |= {"pointer", "both"} if known else {"pointer"}
         return frozenset(known)
@@ -102,7 +106,7 @@ class Metric:
     """One number that says how good predictions are: its formula, direction, title, unit, margin, format and target.
 
     The formula is either `statistics` and `value` (weighted sums over windows, and what is made of them), so that evaluation, the training
-    monitor, slices and the bootstrap share it, or `score` of predictions and weights where it is no function of sums (ranks). A
+    monitor, slices and intervals share it, or `score` of predictions and weights where it is no function of sums (ranks). A
     metric of task ``"fit"`` is measured in training and has no formula here.
 
     Parameters
@@ -133,6 +137,8 @@ class Metric:
         Decimals shown.
     by_class : bool
         Whether the value has one entry per class, shape (..., C).
+    of_probabilities : bool
+        Whether it is made of probabilities, so that predicted classes alone do not allow it.
     compared : bool
         Whether comparisons of arms give a verdict on it.
     monitored : bool
@@ -141,6 +147,10 @@ class Metric:
         The researcher's target: above `low`, below `high`, or between them.
     statistics, value, score : callable, optional
         The formula, as above.
+    influence : callable, optional
+        Of predictions without leading dimensions, what each window adds to a `score`: values of shape (n,) whose mean is the score and
+        whose spread over windows is that of the score; nan for a window that does not count. For statistics it follows from the formula;
+        for a score without it, which is measured once for each window, it takes long where there are thousands.
 
     Raises
     ------
@@ -160,6 +170,7 @@ class Metric:
     margin: float = 0.02
     digits: int = 3
     by_class: bool = False
+    of_probabilities: bool = False
     compared: bool = False
     monitored: bool = False
     low: float | None = None
@@ -167,6 +178,7 @@ class Metric:
     statistics: Statistics | None = None
     value: Value | None = None
     score: Score | None = None
+    influence: Statistics | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -209,6 +221,11 @@ class Metric:
         if number is None or not np.isfinite(number):
             return "–"
         return f"{number:.{self.digits}f}" + (f" {self.unit}" if self.unit else "")
+
+    def measures(self, predictions: Predictions) -> bool:
+        """Whether the predictions hold what the metric needs."""
+        known = predictions.probabilities is not None or not self.of_probabilities
+        return known and self.task in predictions.tasks
 
     @property
     def heading(self) -> str:
@@ -324,7 +341,7 @@ def measure(
     """
     weight = np.ones(predictions.target.shape) if weight is None else np.asarray(weight, float)
     metrics = [METRICS[name] for name in (METRICS if names is None else names)]
-    metrics = [metric for metric in metrics if metric.task in predictions.tasks]
+    metrics = [metric for metric in metrics if metric.measures(predictions)]
     kinds = list(dict.fromkeys(metric.statistics for metric in metrics if metric.statistics))
     sums = dict(zip(kinds, _sums([kind(predictions) for kind in kinds], weight), strict=True))
     values: dict[str, np.ndarray] = {}

@@ -9,6 +9,7 @@ import numpy as np
 from moola_core.metrics.metric import Metric, Predictions, ratio
 
 TOLERANCES_BARS = (3, 5)
+TINY = 1e-9
 PARTS = ("center", "length", "start", "end")
 
 
@@ -57,6 +58,27 @@ def overlaps(p: Predictions) -> np.ndarray:
 def joint_hits(p: Predictions) -> np.ndarray:
     """Whether the class is right and the center within 3 bars, and whether there is a pointer: shape (..., n, 2)."""
     return np.stack([p.right & p.located & (p.gaps["center"] <= TOLERANCES_BARS[0]), p.located], axis=-1)
+
+
+def median_center_error(p: Predictions, weight: np.ndarray) -> np.ndarray:
+    """Weighted median of the absolute error of the center, of windows that have both pointers: shape (...); nan where none has."""
+    gap, weight = np.broadcast_arrays(p.gaps["center"], weight * p.located)
+    order = np.argsort(gap, axis=-1, kind="stable")
+    gap, total = np.take_along_axis(gap, order, -1), np.take_along_axis(weight, order, -1).cumsum(-1)
+    half = total[..., -1:] / 2
+    low, high = ((total < half - TINY).sum(-1), (total <= half + TINY).sum(-1))
+    at = [np.minimum(place, gap.shape[-1] - 1)[..., None] for place in (low, high)]
+    middle = sum(np.take_along_axis(gap, place, -1)[..., 0] for place in at) / 2
+    return np.where(half[..., 0] > 0, middle, np.nan)
+
+
+def _influence_on_median(p: Predictions) -> np.ndarray:
+    """The median and what each window does to it: ± half of the inverse density there, from the middle fifth of the errors."""
+    gap = np.where(p.located, p.gaps["center"], np.nan)
+    if not p.located.any():
+        return gap
+    low, middle, high = np.nanquantile(gap, [0.4, 0.5, 0.6])
+    return np.where(p.located, middle + np.sign(gap - middle) * (high - low) / 0.4, np.nan)
 
 
 def _mean_of(column: int, in_windows: bool = False) -> Callable[[np.ndarray, Predictions], np.ndarray]:
@@ -109,6 +131,7 @@ def _shares(column: int, bars: int) -> list[Metric]:
         Metric(
             name=f"hit_at_{bars}",
             shown=("hits", "terminal") if bars == TOLERANCES_BARS[0] else ("hits",),
+            compared=bars == TOLERANCES_BARS[0],
             monitored=True,
             title=f"Center within {bars} bars",
             better="higher",
@@ -134,6 +157,20 @@ def _shares(column: int, bars: int) -> list[Metric]:
 MEMBERS = (
     *(metric for column, part in enumerate(PARTS) for metric in _errors(column, part)),
     *(metric for column, bars in enumerate(TOLERANCES_BARS) for metric in _shares(column, bars)),
+    Metric(
+        name="center_median_bars",
+        shown=("pointers",),
+        compared=True,
+        title="Median center error",
+        better="lower",
+        task="pointer",
+        unit="bars",
+        margin=1.0,
+        digits=1,
+        score=median_center_error,
+        influence=_influence_on_median,
+        description="Median absolute error of the expansion's center in bars: half of the windows are closer.",
+    ),
     Metric(
         name="iou",
         shown=("pointers",),

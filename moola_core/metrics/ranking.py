@@ -89,6 +89,72 @@ def _over_classes(score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarr
     return mean
 
 
+def placements(target: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """What each window adds to the AUROC among the windows of a fold.
+
+    Parameters
+    ----------
+    target : ndarray of int, shape (n,)
+        True class numbers.
+    probabilities : ndarray of float, shape (n, C)
+        Predicted probabilities.
+    fold : ndarray of int, shape (n,)
+        Which model predicted each window.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        Values whose mean is the AUROC among the windows of a fold, mean over the folds by their windows and over the classes, each
+        against the rest. Around it lie the placements of DeLong, DeLong and Clarke-Pearson (1988) among all windows, so that their spread
+        is that of the AUROC: a fold of a few chains of windows is too small to show it. nan where a class is absent, and where no
+        fold holds two classes, as when each window is a fold.
+    """
+    values = []
+    for c in range(probabilities.shape[1]):
+        score, inside = np.round(probabilities[:, c], 10), target == c  # scores that differ by rounding alone are tied
+        m, k = int(inside.sum()), int((~inside).sum())
+        if not (m and k):
+            return np.full(len(target), np.nan)
+        placed = np.where(inside, _below(score, score[~inside]), 1 - _below(score, score[inside]))
+        pooled = placed[inside].mean()
+        areas, sizes = [], []
+        for number in np.unique(fold):
+            rows = fold == number
+            areas.append(float(area_under_roc(score[rows], inside[rows], np.ones(int(rows.sum())))))
+            sizes.append(int(rows.sum()) if np.isfinite(areas[-1]) else 0)
+        if not any(sizes):
+            return np.full(len(target), np.nan)
+        area = float(np.average(np.nan_to_num(areas), weights=sizes))
+        values.append(area + (placed - pooled) * np.where(inside, (m + k) / m, (m + k) / k))
+    return np.mean(values, axis=0)
+
+
+def _below(score: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Share of the others below each score, ties counting half."""
+    others = np.sort(others)
+    return (np.searchsorted(others, score, "left") + np.searchsorted(others, score, "right")) / (2 * len(others))
+
+
+def _influence(p: Predictions) -> np.ndarray:
+    assert p.probabilities is not None
+    fold = np.zeros(p.target.shape, int) if p.fold is None else p.fold
+    return placements(p.target, p.probabilities, fold)
+
+
+def _within_folds(score: Callable[[Predictions, np.ndarray], np.ndarray]):
+    """The mean of a score over the folds that allow it, by their windows' weight; over all windows where no folds are known."""
+
+    def mean(p: Predictions, weight: np.ndarray) -> np.ndarray:
+        if p.fold is None:
+            return score(p, weight)
+        inside = [weight * (p.fold == fold) for fold in np.unique(p.fold)]
+        values, size = np.stack([score(p, own) for own in inside]), np.stack([own.sum(-1) for own in inside])
+        size = np.where(np.isfinite(values), np.broadcast_to(size, values.shape), 0.0)
+        return ratio((np.nan_to_num(values) * size).sum(0), size.sum(0), np.nan)
+
+    return mean
+
+
 MEMBERS = (
     Metric(
         name="auroc",
@@ -96,9 +162,12 @@ MEMBERS = (
         title="AUROC",
         better="higher",
         task="class",
-        score=_over_classes(area_under_roc),
+        of_probabilities=True,
+        compared=True,
+        score=_within_folds(_over_classes(area_under_roc)),
+        influence=_influence,
         description=(
-            "Area under the ROC curve, pooled over folds; for three classes and more the unweighted mean of each class against the rest "
+            "Area under the ROC curve among the windows of a fold, mean over folds, since models of different folds have no common scale; for three classes and more the unweighted mean of each class against the rest "
             "(scikit-learn's roc_auc_score with multi_class='ovr')."
         ),
     ),
@@ -109,6 +178,7 @@ MEMBERS = (
         title="AUCPR",
         better="higher",
         task="class",
+        of_probabilities=True,
         score=_over_classes(average_precision),
         description="Average precision of each class against the rest, unweighted mean over all classes.",
     ),

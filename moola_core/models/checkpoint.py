@@ -1,10 +1,8 @@
-"""Weights on disk: safetensors with a description, and the predecessor's files. No code in a file is run."""
+"""Weights on disk: safetensors with a description, and encoders in files from anywhere."""
 
 from __future__ import annotations
 
-import _codecs
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy._core.multiarray import scalar
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 from torch import nn
 
+from moola_core import weight_files
 from moola_core.errors import CheckpointError
+from moola_core.specs import Model
 
 
 def weights_of(module: nn.Module) -> dict[str, np.ndarray]:
@@ -65,13 +64,44 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """An encoder to start from: its weights by name, the scale [F] of its inputs, and their names where the file has them."""
+    """An encoder to start from.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray
+        By the names of our encoder's parameters.
+    mean, std : ndarray [F]
+        The scale of its inputs.
+    features : tuple of str or None
+        Names of its inputs, where the file has them.
+    source : str
+        The file.
+    kind, layers, hidden, normalisation
+        As the settings of the model of these names; `kind` is its ``encoder``.
+    window_bars : int or None
+        Bars of the windows that it was trained on, where the file says so.
+    notes : tuple of str
+        What is to be known before it is used.
+    """
 
     weights: dict[str, np.ndarray]
     mean: np.ndarray
     std: np.ndarray
     features: tuple[str, ...] | None
     source: str
+    kind: str = "bilstm"
+    layers: int = 0
+    hidden: int = 0
+    normalisation: str = "none"
+    window_bars: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def notes_for(self, bars: int) -> tuple[str, ...]:
+        """What is to be known before windows of `bars` bars are read with it."""
+        if self.window_bars in (None, bars):
+            return self.notes
+        text = f"The encoder was trained on windows of {self.window_bars} bars and reads windows of {bars}."
+        return (*self.notes, text)
 
     def check_features(self, features: tuple[str, ...]) -> None:
         """Raise CheckpointError that lists the differences when the encoder was made for other columns."""
@@ -82,7 +112,7 @@ class Pretrained:
             raise CheckpointError(
                 f"it was trained on other features: {'; '.join(lines) or 'the same ones in another order'}.",
                 where=self.source,
-                hint=f"Set features.columns to {list(self.features)}.",
+                hint=f"Give --set features.columns={','.join(self.features)}.",
             )
         if width != len(features):
             raise CheckpointError(
@@ -91,102 +121,39 @@ class Pretrained:
                 hint="Set features.columns to the ones it was trained on; the predecessor's are relativity.",
             )
 
-    def check_size(self, layers: int, hidden: int) -> None:
-        """Raise CheckpointError when the encoder is of another size."""
-        width = self.weights["lstm.weight_hh_l0"].shape[1]
-        depth = sum(name.startswith("lstm.weight_hh_l") and not name.endswith("_reverse") for name in self.weights)
-        if (depth, width) != (layers, hidden):
+    def check_model(self, model: Model) -> None:
+        """Raise CheckpointError when the encoder is of another type, size or normalisation than the run's."""
+        own = {name: getattr(self, name) for name in ("layers", "hidden", "normalisation")} | {"encoder": self.kind}
+        apart = {name: value for name, value in own.items() if getattr(model, name) != value}
+        if apart:
+            theirs = ", ".join(f"{name} {value}" for name, value in apart.items())
+            ours = ", ".join(f"{name} {getattr(model, name)}" for name in apart)
             raise CheckpointError(
-                f"its encoder is {depth}×{width}, the run's is {layers}×{hidden}.",
+                f"its encoder has {theirs}, the run's {ours}.",
                 where=self.source,
-                hint=f"Set model.layers={depth} and model.hidden={width}.",
+                hint=f"Give {' '.join(f'--set model.{name}={value}' for name, value in apart.items())}.",
             )
 
 
-# What the predecessor's files hold besides tensors: numpy's numbers, under the names of numpy 1 and 2.
-_NUMPY_NUMBERS: list[Any] = [
-    np.dtype,
-    np.dtypes.Float64DType,
-    np.dtypes.Float32DType,
-    np.dtypes.Int64DType,
-    scalar,
-    (scalar, "numpy.core.multiarray.scalar"),
-    _codecs.encode,
-]
+def load_pretrained(path: str | Path, which: str = "") -> Pretrained:
+    """The encoder in any file of tensors; `which`: its name, where the file holds more than one.
 
-
-def load_pretrained(path: str | Path) -> Pretrained:
-    """The encoder in a file of ours (.safetensors) or of the predecessor's (.pt, .pth).
-
-    Raises CheckpointError when the file cannot be read, would run code, or holds no encoder.
+    Raises CheckpointError when the file cannot be read, would run code elsewhere, or holds no encoder that can be used whole.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError("no such checkpoint.", where=str(path), hint="Give a run's id or a file.")
-    if path.suffix == ".safetensors":
-        return _ours(path)
-    return _predecessors(path)
-
-
-def _ours(path: Path) -> Pretrained:
-    arrays = load_weights(path)
-    weights = _encoder_of(arrays, path)
-    width = weights["lstm.weight_ih_l0"].shape[1]
-    names = describe(path).get("features") if path.with_suffix(".json").is_file() else None
+    described = weight_files.describe(path, which)
+    encoder, features = described.encoder, described.own.get("features")
+    mean, std = described.scale or (np.zeros(encoder.inputs, np.float32), np.ones(encoder.inputs, np.float32))
+    names = features if features else described.columns if described.columns_stated else None
     return Pretrained(
-        weights,
-        arrays.get("scale.mean", np.zeros(width, np.float32)),
-        arrays.get("scale.std", np.ones(width, np.float32)),
-        tuple(names) if names else None,
+        weight_files.weights(described),
+        mean,
+        std,
+        tuple(map(str, names)) if names else None,
         str(path),
+        encoder.kind,
+        encoder.layers,
+        encoder.hidden,
+        encoder.normalisation,
+        described.window_bars,
+        described.notes,
     )
-
-
-def _predecessors(path: Path) -> Pretrained:
-    """Their encoder is the LSTM itself, its inputs as they are."""
-    try:
-        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = next((line for line in str(error).splitlines() if "GLOBAL" in line or "global" in line), str(error))
-        raise CheckpointError(
-            f"refused, for reading it could run code: {reason.strip()[:200]}",
-            where=str(path),
-            hint="Save its weights alone, as safetensors or with torch.save(model.state_dict()).",
-        ) from None
-    except Exception as error:  # noqa: BLE001 - on spoilt bytes torch's unpickler raises whatever it runs into
-        raise CheckpointError(
-            f"cannot be read: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}.",
-            where=str(path),
-            hint="Give a file that torch.save or safetensors wrote.",
-        ) from None
-    state = content.get("model_state_dict", content) if isinstance(content, dict) else {}
-    arrays = {str(name): value.float().numpy() for name, value in state.items() if isinstance(value, torch.Tensor)}
-    renamed = {
-        name.replace("encoder.", "encoder.lstm.", 1)
-        if name.startswith(("encoder.weight_", "encoder.bias_"))
-        else name: a
-        for name, a in arrays.items()
-    }
-    weights = _encoder_of(renamed, path)
-    width = weights["lstm.weight_ih_l0"].shape[1]
-    return Pretrained(weights, np.zeros(width, np.float32), np.ones(width, np.float32), None, str(path))
-
-
-def _encoder_of(arrays: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    weights = {name.removeprefix("encoder."): array for name, array in arrays.items() if name.startswith("encoder.")}
-    if "lstm.weight_ih_l0" not in weights:
-        names = ", ".join(sorted(arrays)[:6]) or "no tensors"
-        raise CheckpointError(
-            f"encoder.weight_ih_l0 is missing; it holds {names}.",
-            where=str(path),
-            hint="Give a pre-trained BiLSTM encoder.",
-        )
-    for name in ("lstm.weight_ih_l0", "lstm.weight_hh_l0"):
-        if name not in weights or weights[name].ndim != 2:
-            raise CheckpointError(
-                f"encoder.{name.removeprefix('lstm.')} is not a matrix.",
-                where=str(path),
-                hint="Give a pre-trained BiLSTM encoder.",
-            )
-    return weights

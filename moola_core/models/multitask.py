@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from moola_core.models.encoders import make_encoder
-from moola_core.models.heads import ClassHead, PointerHead, PositionHead, SpanHead
+from moola_core.models.heads import START_SHARE, ClassHead, PointerHead, PositionHead, SpanHead
 from moola_core.models.pooling import Pooling
 from moola_core.models.spans import PARTS, around_weights, bar_probabilities, expected_pointer, span_probabilities
 from moola_core.specs import Model
+
+
+class Terms(NamedTuple):
+    """What is added to scores of spans [..., b, K, K] and of classes [..., b, C]; None for nothing."""
+
+    spans: Tensor | None = None
+    logits: Tensor | None = None
+
+
+NO_TERMS = Terms()
+
+
+Scores = TypeVar("Scores", Tensor, Tensor | None)
 
 
 @dataclass(frozen=True)
@@ -43,20 +57,21 @@ class MultiTask(nn.Module):
         self.class_head = ClassHead(read, outputs) if model.tasks != "pointers" else None
         self.pointer_head = _pointer_head(width, self.encoder.width, model)
 
-    def forward(self, x: Tensor) -> Outputs:
+    def forward(self, x: Tensor, terms: Terms = NO_TERMS) -> Outputs:
+        """x [batch, K, F], standardised; terms: what is added to the scores of spans and classes."""
         sequence = self.encoder(x)
         if isinstance(self.pointer_head, SpanHead):
-            return self._by_spans(self.pointer_head, sequence)
+            return self._by_spans(self.pointer_head, sequence, terms)
         shared = self.trunk(self.dropout(self.pooling(sequence)))
         logits = self.class_head(shared) if self.class_head is not None else None
         pointer = self.pointer_head(shared, sequence) if self.pointer_head is not None else None
         return Outputs(logits, pointer)
 
-    def _by_spans(self, head: SpanHead, sequence: Tensor) -> Outputs:
+    def _by_spans(self, head: SpanHead, sequence: Tensor, terms: Terms) -> Outputs:
         """The span first; then the class, from the pooled vector or from the bars around the span."""
         # One mask a window for every bar (Gal and Ghahramani 2016), drawn as that of a pooled vector is.
         kept = self.dropout(torch.ones_like(sequence[:, 0]))
-        spans = head(sequence * kept[:, None])
+        spans = added(head(sequence * kept[:, None]), terms.spans)
         p, logits = span_probabilities(spans), None
         if self.class_head is not None and self.aligns:
             weights = around_weights(bar_probabilities(p.detach())).to(sequence.dtype)
@@ -64,7 +79,14 @@ class MultiTask(nn.Module):
             logits = self.class_head(parts.flatten(1))
         elif self.class_head is not None:
             logits = self.class_head(self.trunk(self.pooling(sequence) * kept))
-        return Outputs(logits, expected_pointer(p), spans)
+        return Outputs(added(logits, terms.logits), expected_pointer(p), spans)
+
+    def begin_small(self) -> None:
+        """Let the heads begin near nothing, where terms that are added to the scores are what training begins with."""
+        with torch.no_grad():
+            for head in (self.class_head, self.pointer_head):
+                if head is not None:
+                    head.linear.weight.mul_(START_SHARE)
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The trainable parameters that both tasks reach; none when only one task is trained."""
@@ -79,6 +101,14 @@ class MultiTask(nn.Module):
 
     def count_trainable(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+
+def added(scores: Scores, term: Tensor | None) -> Scores:
+    """Scores with a term of the same shape, or of their first columns, added to them."""
+    if scores is None or term is None:
+        return scores
+    missing = scores.shape[-1] - term.shape[-1]  # an output beyond the classes has no term
+    return scores + torch.nn.functional.pad(term, (0, missing))
 
 
 def _pointer_head(width: int, sequence_width: int, model: Model) -> PointerHead | PositionHead | SpanHead | None:

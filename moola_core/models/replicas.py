@@ -9,7 +9,7 @@ from torch import Tensor
 
 from moola_core.errors import SpecError
 from moola_core.models.encoders import encoder_class
-from moola_core.models.multitask import Outputs
+from moola_core.models.multitask import NO_TERMS, Outputs, Terms, added
 from moola_core.models.recurrence import DEFAULT
 from moola_core.models.spans import (
     around_weights,
@@ -44,27 +44,29 @@ class Replicas:
             )
         self.encoder = stacked(model, weights, low, form)
 
-    def forward(self, x: Tensor, dropped: Dropped = (), statistics: Tensor | None = None) -> Outputs:
+    def forward(
+        self, x: Tensor, dropped: Dropped = (), statistics: Tensor | None = None, terms: Terms = NO_TERMS
+    ) -> Outputs:
         """x [R, K, B, F], standardised → logits [R, B, outputs], pointer [R, B, 2].
 
         dropped: dropout's factors; none in eval mode, and none between the layers of an encoder that rests. statistics [R, B]: the
-        rows that batch normalisation counts; without it the running statistics are used, as in eval mode.
+        rows that batch normalisation counts; without it the running statistics are used, as in eval mode. terms: what is added to the scores of spans and classes.
         """
         *between, last = dropped or (None,)
         sequence = self.encode(x, between, statistics)
         if self.model.scores_spans:
-            return self._by_spans(sequence.transpose(1, 2), last)
+            return self._by_spans(sequence.transpose(1, 2), last, terms)
         pooled = self._pooling(sequence)
         shared = self._trunk(pooled if last is None else pooled * last)
         return Outputs(self._class_head(shared), self._pointer_head(shared, sequence))
 
-    def _by_spans(self, sequence: Tensor, last: Tensor | None) -> Outputs:
+    def _by_spans(self, sequence: Tensor, last: Tensor | None, terms: Terms) -> Outputs:
         """sequence [R, B, K, width]: what MultiTask makes of it where the pointer is a softmax over spans."""
         kept = 1.0 if last is None else last[:, :, None]
         scores = (sequence * kept).flatten(1, 2) @ self.weights["pointer_head.linear.weight"].transpose(1, 2)
         scores = scores.view(*sequence.shape[:3], 3)
         priors = (self.weights[f"pointer_head.{name}_prior"][:, None] for name in ("length", "place"))
-        spans, logits = span_scores(scores.float(), *priors), None
+        spans, logits = added(span_scores(scores.float(), *priors), terms.spans), None
         p = span_probabilities(spans)
         if self.model.aligns:
             weights = around_weights(bar_probabilities(p.detach())).to(sequence.dtype)
@@ -73,7 +75,7 @@ class Replicas:
         elif self.model.tasks == "both":
             pooled = self._pooling(sequence.transpose(1, 2))
             logits = self._class_head(self._trunk(pooled if last is None else pooled * last))
-        return Outputs(logits, expected_pointer(p), spans)
+        return Outputs(added(logits, terms.logits), expected_pointer(p), spans)
 
     def encode(self, x: Tensor, between: Dropped, statistics: Tensor | None) -> Tensor:
         """[R, K, B, F] → [R, K, B, width]; between: dropout's factors inside the encoder."""

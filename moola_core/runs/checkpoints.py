@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moola_core.errors import CheckpointError
-from moola_core.features.catalog import FEATURES, names
-from moola_core.runs import weight_files
+from moola_core import weight_files
+from moola_core.errors import CheckpointError, SpecError
+from moola_core.features.catalog import names
 from moola_core.runs.record import RUN_ID, Record
 from moola_core.runs.store import Store
-from moola_core.specs import Finetune, settings
+from moola_core.specs import Finetune, Model, build, full_name, settings
 
-SUFFIXES = (".pt", ".pth", ".safetensors")
+SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -41,54 +43,37 @@ def resolve(reference: str, root: str | Path) -> Path:
     return path
 
 
-def settings_of(reference: str, root: str | Path) -> dict[str, Any]:
-    """The settings that a fine-tuning run must share with the checkpoint, as the file says; none where it says nothing.
+def description_of(reference: str, root: str | Path, which: str = "") -> weight_files.Description:
+    """What a checkpoint says of itself.
 
-    A file of ours describes itself. Of any other the tensors tell the size of the encoder; the predecessor's read the 12
-    relativity features as they are.
+    Parameters
+    ----------
+    reference : str
+        A pre-training run's id, or a file's path.
+    root : str or Path
+        The store.
+    which : str, optional
+        As ``transfer.encoder_name``.
+
+    Raises
+    ------
+    CheckpointError
+        When there is none, and as of `weight_files.describe`.
     """
     path = resolve(reference, root)
-    try:
-        spec = weight_files.description(path)["spec"]
-        model, features = spec["model"], spec["features"]
-        shared = {f"model.{name}": model[name] for name in ("layers", "hidden", "normalisation") if name in model}
-        shared["model.encoder"] = model.get("encoder", "bilstm")  # before there was a choice, all were
-        shared |= {"features.standardise": features["standardise"]} if "standardise" in features else {}
-        return shared | {"features.columns": tuple(features["columns"])}
-    except (KeyError, TypeError):
-        return _settings_from_shapes(weight_files.shapes(path))
+    description = path.with_suffix(".json")
+    stamps = tuple((one.stat().st_mtime_ns, one.stat().st_size) for one in (path, description) if one.is_file())
+    return _described(str(path), which, stamps)
 
 
-def state_of(reference: str, root: str | Path) -> str:
-    """Whether the features that the encoder was trained on start anew at each window; empty where the file does not say."""
-    path = resolve(reference, root)
-    try:
-        return str(weight_files.description(path)["spec"]["features"]["state"])
-    except (KeyError, TypeError):
-        # The predecessor computed the features once over all bars, and cut its windows from them.
-        return "continuous" if "features.columns" in _settings_from_shapes(weight_files.shapes(path)) else ""
+@functools.lru_cache(8)
+def _described(path: str, which: str, _stamps: tuple[tuple[int, int], ...]) -> weight_files.Description:
+    return weight_files.describe(path, which)
 
 
-def _settings_from_shapes(shapes: weight_files.Shapes) -> dict[str, Any]:
-    own = {
-        name.removeprefix("encoder.").removeprefix("lstm."): shape
-        for name, shape in shapes.items()
-        if name.startswith("encoder.")
-    }
-    inputs, recurrent = own.get("weight_ih_l0", ()), own.get("weight_hh_l0", ())
-    if len(inputs) != 2 or len(recurrent) != 2:
-        return {}
-    layers = sum(name.startswith("weight_hh_l") and not name.endswith("_reverse") for name in own)
-    kind = "batch" if "normalisation.running_mean" in own else "layer" if "normalisation.weight" in own else "none"
-    inferred = {"model.layers": layers, "model.hidden": recurrent[1], "model.normalisation": kind}
-    inferred["model.encoder"] = "bilstm"
-    if "scale.mean" not in shapes:
-        inferred["features.standardise"] = False
-        inferred |= {"features.columns": ("relativity",)} if inputs[1] == len(FEATURES) else {}
-    return inferred
-
-
-def start_from(reference: str, schedule: str, root: str | Path, state: bool = False) -> dict[str, Any]:
+def start_from(
+    reference: str, schedule: str, root: str | Path, state: bool = False, which: str = "", trusted: str = ""
+) -> dict[str, Any]:
     """The settings of a fine-tuning run that starts from an encoder.
 
     Parameters
@@ -101,6 +86,10 @@ def start_from(reference: str, schedule: str, root: str | Path, state: bool = Fa
         The store.
     state : bool, default False
         Whether the state of the encoder's features is set too.
+    which : str, optional
+        As ``transfer.encoder_name``.
+    trusted : str, optional
+        A class of the caller's own, which may be imported although a file names it.
 
     Returns
     -------
@@ -110,42 +99,94 @@ def start_from(reference: str, schedule: str, root: str | Path, state: bool = Fa
     Raises
     ------
     CheckpointError
-        When there is no such run or file.
+        When there is no such run or file, or its encoder cannot be used.
     """
-    path = resolve(reference, root)
-    kept = reference if RUN_ID.fullmatch(reference) else str(path.resolve())
-    shared = settings_of(reference, root) | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
-    feature_state = state_of(reference, root) if state else ""
-    return shared | ({"features.state": feature_state} if feature_state else {})
+    described = description_of(reference, root, which)
+    is_run = bool(RUN_ID.fullmatch(reference))
+    kept = reference if is_run else str(resolve(reference, root).resolve())
+    if ":" in described.encoder.kind and not is_run and trusted != described.encoder.kind:
+        raise CheckpointError(
+            f"its encoder is the class {described.encoder.kind}, and no module is imported because a file names it.",
+            where=reference,
+            hint=f"Give --set model.encoder={described.encoder.kind} if you trust that module.",
+        )
+    _refuse_size(described)
+    shared = described.settings() | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
+    shared |= {"transfer.encoder_name": which} if which else {}
+    if "price_path" not in shared.get("features.columns", ("price_path",)):
+        shared |= {"model.span_statistics": False, "training.mirrored_frac": 0.0}  # both read the price path
+    return shared | ({"features.state": described.state} if state and described.state else {})
+
+
+def with_settings(reference: str, root: str | Path, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes of a study's settings, with those of the encoder that it starts from where they do not give them; unchanged without one."""
+    if not reference:
+        return dict(changes)
+    given = {full_name(name, Finetune) for name in changes if not name.startswith("pretrain.")}
+    own = description_of(reference, root, str(changes.get("transfer.encoder_name", ""))).settings()
+    return {name: value for name, value in own.items() if name not in given} | dict(changes)
+
+
+def _refuse_size(described: weight_files.Description) -> None:
+    """Raise CheckpointError for an encoder of a size that no run may have."""
+    try:
+        build(Model, {"layers": described.encoder.layers, "hidden": described.encoder.hidden})
+    except SpecError as error:
+        raise CheckpointError(
+            f"its encoder is of a size that no run may have: {error.what}",
+            where=described.path,
+            hint="Pre-train one of another size.",
+        ) from None
+
+
+def conflicts(spec: Finetune, root: str | Path) -> dict[str, tuple[Any, Any]]:
+    """The settings in which the spec and the encoder that it starts from contradict each other: the spec's value, the file's."""
+    if spec.transfer.schedule == "none" or not spec.transfer.checkpoint or not spec.is_network:
+        return {}
+    described = description_of(spec.transfer.checkpoint, root, spec.transfer.encoder_name)
+    given, asked = described.settings(), settings(spec)
+    columns = given.pop("features.columns", None)
+    apart = {name: (asked[name], value) for name, value in given.items() if asked[name] != value}
+    own = names(spec.features.columns)
+    if columns is None or not described.columns_stated:
+        if len(own) != described.encoder.inputs:
+            text = f"{described.encoder.inputs} columns" if columns is None else columns
+            apart["features.columns"] = (asked["features.columns"], text)
+    elif not _same_columns(columns, own):
+        apart["features.columns"] = (asked["features.columns"], columns)
+    return apart
 
 
 def contradiction(spec: Finetune, root: str | Path) -> str:
     """In which settings the spec and the encoder that it starts from contradict each other; empty when they agree."""
-    if spec.transfer.schedule == "none" or not spec.transfer.checkpoint:
-        return ""
-    given, asked = settings_of(spec.transfer.checkpoint, root), settings(spec)
-    if "features.columns" in given:  # a group and its columns are the same
-        given["features.columns"] = names(given["features.columns"])
-        asked["features.columns"] = names(asked["features.columns"])
     return "; ".join(
-        f"{name} is {_plain(asked[name])} in the settings and {_plain(value)} in the checkpoint"
-        for name, value in given.items()
-        if asked[name] != value
+        f"{name} is {_plain(asked)} in the settings and {_plain(value)} in the checkpoint"
+        for name, (asked, value) in conflicts(spec, root).items()
     )
 
 
 def refuse_contradiction(spec: Finetune, root: str | Path) -> None:
     """Raise CheckpointError that names both where the spec contradicts the encoder that it starts from."""
-    differences = contradiction(spec, root)
-    if differences:
+    apart = conflicts(spec, root)
+    if apart:
+        resolving = " ".join(f"--set {name}={_plain(value).replace(', ', ',')}" for name, (_, value) in apart.items())
         raise CheckpointError(
-            f"it does not fit the settings: {differences}.",
+            f"it does not fit the settings: {contradiction(spec, root)}.",
             where=spec.transfer.checkpoint,
-            hint="Leave these settings out: they are taken from the checkpoint.",
+            hint=f"Leave {'this setting' if len(apart) == 1 else 'these settings'} out, or give {resolving}.",
         )
 
 
+def _same_columns(stated: tuple[str, ...], own: tuple[str, ...]) -> bool:
+    try:
+        return names(stated) == own
+    except SpecError:  # columns that this package does not make
+        return False
+
+
 def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

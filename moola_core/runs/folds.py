@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from moola_core.errors import RunError
+from moola_core.overlap import Overlap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ class Folds:
     Parameters
     ----------
     table : DataFrame or mapping of str to ndarray
-        The columns repeat, fold, window_id and role; and group, which runs of early versions did not keep.
+        The columns repeat, fold, window_id and role; and the places of the windows, or their groups in runs of earlier versions.
     window_id : sequence of str, optional
         The windows that row numbers refer to; by default those of the table, in the order in which they first occur.
 
@@ -55,8 +56,8 @@ class Folds:
     ----------
     window_id : tuple of str
         The windows that row numbers refer to.
-    groups : dict of str to int, or None
-        By window, the number of its group of windows that share bars; None where the table lacks it.
+    shared : Overlap or None
+        Which windows share bars; None where the table does not tell.
 
     Examples
     --------
@@ -78,8 +79,7 @@ class Folds:
         self._row = np.array([place[name] for name in names], int)
         self._role = np.array([str(role) for role in table["role"]])
         self._fit = np.stack([np.asarray(table[name], int) for name in ("repeat", "fold")], axis=1)
-        group = table.get("group")
-        self.groups = None if group is None else dict(zip(names, map(int, group), strict=True))
+        self.shared = _shared(table, names)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """The repeat and fold of each fit, in order."""
@@ -92,10 +92,32 @@ class Folds:
         return FoldRows(*(self._row[own & (self._role == role)] for role in FoldRows._fields))
 
 
-def groups_of(run: Run) -> dict[str, int] | None:
-    """By window, which windows of the run share bars; None for a run that keeps no folds, or of a version that did not keep it."""
+def place_columns(shared: Overlap, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns of folds.parquet that tell which of the windows in `rows` share bars."""
+    columns = {"window_bars": np.full(len(rows), shared.window_bars)}
+    for i, way in enumerate(shared.ways()):
+        columns |= {f"{name}_{i}": values[rows] for name, values in zip(("series", "first"), way, strict=True)}
+    return columns
+
+
+def _shared(table: pd.DataFrame | Mapping[str, np.ndarray], names: Sequence[str]) -> Overlap | None:
+    """From the places of the windows, or from their groups, which are all that earlier versions kept."""
+    _, once = np.unique(names, return_index=True)
+    window_id = np.array(names, object)[once]
+    if "series_0" in table:
+        ways = [i for i in (0, 1) if f"series_{i}" in table]
+        series, first = (
+            np.stack([np.asarray(table[f"{part}_{i}"], int)[once] for i in ways], axis=1)
+            for part in ("series", "first")
+        )
+        return Overlap(series, first, int(np.asarray(table["window_bars"])[0]), window_id)
+    return Overlap.of_groups(np.asarray(table["group"], int)[once], window_id) if "group" in table else None
+
+
+def shared_bars(run: Run) -> Overlap | None:
+    """Which windows of the run share bars; None for a run that keeps no folds, or of a version that did not keep it."""
     try:
         table = run.folds
     except RunError:
         return None
-    return Folds(table).groups
+    return Folds(table).shared

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from moola_core.metrics import Predictions
+from moola_core.overlap import Overlap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +38,8 @@ class PredictionTable:
     ----------
     classes : tuple of str
         Classes that have a column of probabilities, in the order of the columns; without such columns the labels that occur, sorted.
-    has_class, has_pointer : bool
-        Whether a class, and whether a pointer was predicted.
+    has_class, has_probabilities, has_pointer : bool
+        Whether a class, whether probabilities of the classes, and whether a pointer was predicted.
     """
 
     def __init__(self, frame: pd.DataFrame, window_bars: int = 1) -> None:
@@ -54,7 +55,11 @@ class PredictionTable:
     @cached_property
     def has_class(self) -> bool:
         needed = [*self.columns, *(["predicted"] if "predicted" in self.frame else [])]
-        return bool(self.columns) and len(self.frame) > 0 and bool(self.frame[needed].notna().to_numpy().all())
+        return bool(needed) and len(self.frame) > 0 and bool(self.frame[needed].notna().to_numpy().all())
+
+    @property
+    def has_probabilities(self) -> bool:
+        return bool(self.columns) and self.has_class
 
     @cached_property
     def has_pointer(self) -> bool:
@@ -119,11 +124,12 @@ class PredictionTable:
         return Predictions(
             self.classes,
             self.target,
-            self.probabilities if self.has_class else None,
+            self.probabilities if self.has_probabilities else None,
             rows[SPAN].to_numpy(float) if pointer else None,
             rows[TRUE_SPAN].to_numpy(float) if pointer else None,
             self.window_bars,
             self.number(rows["predicted"].to_numpy()) if self.has_class and "predicted" in rows else None,
+            rows["fold"].to_numpy(int) if "fold" in rows else None,
         )
 
     def grid(self, window_id: Sequence[str] | None = None) -> Grid:
@@ -203,14 +209,14 @@ class Grid:
         return Predictions(
             table.classes,
             np.repeat(self.target[None], len(self.fold), axis=0),
-            self.probabilities() if table.has_class else None,
+            self.probabilities() if table.has_probabilities else None,
             self._stacked(SPAN) if pointer else None,
             self._stacked(TRUE_SPAN) if pointer else None,
             table.window_bars,
             table.number(self.words("predicted")) if answered else None,
+            self.fold,
         )
 
-    def group(self, groups: Mapping[str, int] | None) -> np.ndarray:
-        """The group of each window, shape (n,); each window is a group of its own where that of any is not known."""
-        numbers = [groups.get(name) for name in self.windows] if groups else [None]
-        return np.array(range(len(self.windows)) if None in numbers else numbers, int)
+    def shared(self, known: Overlap | None) -> Overlap:
+        """Which of the windows share bars; none where that is not known of all of them."""
+        return Overlap.none(len(self.windows)) if known is None else known.of(self.windows)

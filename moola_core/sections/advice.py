@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from moola_core.diagnostics.results import Comparison, Evaluation, PlanReport, PretrainReport
-from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED
+from moola_core.diagnostics.results import (
+    CalibrationReport,
+    Comparison,
+    Evaluation,
+    Interval,
+    PlanReport,
+    PretrainReport,
+    Verdict,
+)
+from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Claim
+from moola_core.metrics import title
 from moola_core.runs.record import Record
 from moola_core.sections import comparison_text
 from moola_core.sections.headlines import of_majority, of_pretraining
-from moola_core.targets import judge
+from moola_core.sections.scores import of_each, of_targets
 
 
 @dataclass(frozen=True)
 class Advice:
-    """`fact` is what was seen, `step` what to do; the button `label` opens `page` with `values` set."""
+    """`fact` is what was seen, `step` what to do; the button `label` opens `page` with `values` set.
+
+    claims: where the fact judges, the intervals and thresholds that it rests on.
+    """
 
     fact: str
     step: str
     label: str
     page: str
     values: tuple[tuple[str, str], ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
-def next_step(record: Record | None, evaluation: Evaluation | None, pinned: bool) -> Advice:
+def next_step(
+    record: Record | None, evaluation: Evaluation | None, pinned: bool, calibration: CalibrationReport | None = None
+) -> Advice:
     """The one thing to do next about the latest run of a dataset whose windows can be read."""
     if record is None:
         return Advice(
@@ -37,7 +53,7 @@ def next_step(record: Record | None, evaluation: Evaluation | None, pinned: bool
         return _of_state(record)
     if evaluation is None:
         return Advice("The latest run has no result.", "Launch it again.", "Set up a run", "launch")
-    return _of_result(record, evaluation, pinned)
+    return _of_result(record, evaluation, pinned) or _of_targets(evaluation, calibration)
 
 
 def after_pretraining(record: Record, learned: PretrainReport | None) -> Advice:
@@ -46,23 +62,25 @@ def after_pretraining(record: Record, learned: PretrainReport | None) -> Advice:
         return _of_state(record)
     if learned is None:
         return Advice("The run has no result.", "Launch it again.", "Set up a run", "launch", (("kind", "pretrain"),))
-    task = of_pretraining(learned).outcome
-    if task == SUPPORTED:
+    learning = of_pretraining(learned)
+    if learning.outcome == SUPPORTED:
         return Advice(
             "It learned its own task. Whether that helps with the labels, only a comparison can tell.",
             "Fine-tune from this run, and compare it with the same run from scratch.",
             "Fine-tune from this run",
             "launch",
             (("kind", "finetune"), ("checkpoint", record.run_id)),
+            learning.claims,
         )
     return Advice(
         "An encoder that learned nothing cannot help."
-        if task == OPPOSED
+        if learning.outcome == OPPOSED
         else "Whether this encoder learned anything cannot be told.",
         "Pre-train longer, on more bars, or with another objective before you fine-tune from it.",
         "Set up a run",
         "launch",
         (("kind", "pretrain"),),
+        learning.claims,
     )
 
 
@@ -74,14 +92,16 @@ def after_comparison(record: Record, comparison: Comparison | None) -> Advice:
         return Advice("The comparison left no result.", "Start it again.", "Go to Compare", "compare")
     if comparison.no_verdict:
         return Advice(comparison.no_verdict, "Compare runs of the same windows and folds.", "Go to Compare", "compare")
-    if comparison.beaten_by and comparison_text.beaten(comparison).outcome == SUPPORTED:
+    beaten = comparison_text.beaten(comparison) if comparison.beaten_by else None
+    if beaten is not None and beaten.outcome == SUPPORTED:
         return Advice(
             f"{comparison.beaten_by[0]} is the best so far.",
             f"Use it until a network beats it. See what the doctor found in {comparison.against}.",
             "Ask the doctor",
             "doctor",
+            claims=beaten.claims,
         )
-    rows = [row for _, row in comparison_text.in_order(comparison, "f1_macro")]
+    rows = [row for _, row in comparison_text.in_order(comparison, comparison.deciding)]
     networks = {arm.name for arm in comparison_text.networks(comparison)}
     rows = [row for row in rows if row.arm in networks]
     helping = sorted((row for row in rows if row.verdict == "helps"), key=lambda row: -row.delta)
@@ -91,6 +111,7 @@ def after_comparison(record: Record, comparison: Comparison | None) -> Advice:
             "Pin its run as the baseline, and start the next runs from its settings.",
             "Choose a run to pin",
             "runs",
+            claims=_of_verdicts(helping[:1]),
         )
     open_ = [row for row in rows if row.verdict == "undecided"]
     if open_:
@@ -101,7 +122,15 @@ def after_comparison(record: Record, comparison: Comparison | None) -> Advice:
             else "More of the same would not settle it: compare something that differs more."
         )
         return Advice(f"{open_[0].arm} is undecided.", step, "Set up a study", "compare")
-    return Advice("No arm helps.", f"Keep {comparison.against}.", "See its run", "runs")
+    return Advice("No arm helps.", f"Keep {comparison.against}.", "See its run", "runs", claims=_of_verdicts(rows))
+
+
+def _of_verdicts(rows: Sequence[Verdict]) -> tuple[Claim, ...]:
+    """What verdicts in one metric rest on."""
+    return tuple(
+        Claim(f"{title(row.metric)} of {row.arm} less that of {row.against}", Interval(row.delta, row.low, row.high))
+        for row in rows
+    )
 
 
 def after_plan(record: Record, report: PlanReport | None) -> Advice:
@@ -143,7 +172,8 @@ def _of_state(record: Record) -> Advice:
     )
 
 
-def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
+def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice | None:
+    """What comes before the targets; None where that is settled."""
     constant = sum(share.constant for share in evaluation.fold_shares)
     if constant:
         return Advice(
@@ -163,6 +193,7 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
             "Set up a recommended run" if record.preset != "recommended" else "See the wrong windows",
             "launch" if record.preset != "recommended" else "windows",
             (("preset", "recommended"),) if record.preset != "recommended" else (("outcome", "wrong"),),
+            better.claims,
         )
     if record.preset == "quick":
         return Advice(
@@ -171,6 +202,7 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
             "Set up a recommended run",
             "launch",
             (("preset", "recommended"),),
+            better.claims if predicted else (),
         )
     if not pinned:
         return Advice(
@@ -179,32 +211,37 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice:
             "Choose a run to pin",
             "runs",
         )
-    return _of_targets(evaluation)
+    return None
 
 
-def _of_targets(evaluation: Evaluation) -> Advice:
-    missed = [row for row in judge(evaluation.metrics) if row.met is False]
-    if not missed:
+def _of_targets(evaluation: Evaluation, calibration: CalibrationReport | None) -> Advice:
+    each, counted = of_each(evaluation, calibration), of_targets(evaluation, calibration)
+    if counted.outcome == SUPPORTED:
         return Advice(
             "Every target is met.",
             "See in which windows the model is still wrong.",
             "See the wrong windows",
             "windows",
             (("outcome", "wrong"),),
+            counted.claims,
         )
-    worst = max(missed, key=lambda row: row.gap_percent or 0.0)
-    if worst.target.metric.task == "pointer":
-        return Advice(
-            f"{len(missed)} targets are missed; furthest off is: {worst.target.title.lower()}.",
-            "Look at the windows with the largest pointer error.",
-            "See these windows",
-            "windows",
-            (("order", "error"),),
-        )
+    if not each:
+        return Advice("No target could be judged.", "See what the run predicted.", "See its windows", "windows")
+    missed = [row for row, verdict in each if verdict.outcome == OPPOSED]
+    worst = max(missed or [row for row, _ in each], key=lambda row: row.gap_percent or 0.0)
+    fact = (
+        f"{counted.headline} Furthest off is: {worst.target.title.lower()}."
+        if worst.gap
+        else f"{counted.headline} More labelled windows narrow the intervals."
+    )
+    pointer = worst.target.metric.task == "pointer"
     return Advice(
-        f"{len(missed)} targets are missed; furthest off is: {worst.target.title.lower()}.",
-        "Look at the windows that the model finds least likely to be what they are labelled.",
+        fact,
+        "Look at the windows with the largest pointer error."
+        if pointer
+        else "Look at the windows that the model finds least likely to be what they are labelled.",
         "See these windows",
         "windows",
-        (("order", "unsure"),),
+        (("order", "error" if pointer else "unsure"),),
+        counted.claims,
     )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moola_core.diagnostics.results.interval import Claim
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -29,12 +31,16 @@ Row = tuple[Cell, ...]
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `title` heads it, `strong` is set in bold before it. warning: what must not be read past."""
+    """A paragraph; `title` heads it, `strong` is set in bold before it.
+
+    warning: what must not be read past; claims: of a paragraph that judges, the intervals and thresholds that it rests on.
+    """
 
     text: str
     strong: str = ""
     warning: bool = False
     title: str = ""
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from moola_core.charts import comparison as charts
@@ -20,6 +21,7 @@ from moola_core.targets import judge
 MAIN = "f1_macro"
 LISTED = 5
 HALF_NAME = 24  # letters of an arm's name next to a chart of half the width
+DESCRIBE = "These describe; the deciding metric decides."
 COLUMNS = 4  # arms in one table of differences: more would not fit a page
 NO_RESULT = "The comparison left no result."
 
@@ -36,7 +38,7 @@ def answer(context: ReportContext) -> list[Block]:
     if comparison is not None:
         if comparison.beaten_by:
             verdict = comparison_text.beaten(comparison)
-            texts.append(Text(verdict.rest, verdict.headline, warning=verdict.outcome == SUPPORTED))
+            texts.append(replace(verdict.block, warning=verdict.outcome == SUPPORTED))
         sentence = comparison_text.answer(comparison)
         texts += [Text(sentence, "Conclusion.")] if sentence else []
         rule = comparison_text.rule(comparison)
@@ -44,7 +46,7 @@ def answer(context: ReportContext) -> list[Block]:
     if record.note:
         texts.append(Text(record.note, "Note."))
     step = advice.after_comparison(record, comparison)
-    return [*texts, Text(f"{step.fact} {step.step}", "Next.")]
+    return [*texts, Text(f"{step.fact} {step.step}", "Next.", claims=step.claims)]
 
 
 def arms(context: ReportContext) -> list[Block] | str:
@@ -74,6 +76,7 @@ def arms(context: ReportContext) -> list[Block] | str:
     if comparison.beaten_by:
         note = f"First, what is ahead of every network: {', '.join(comparison.beaten_by)}. {note}"
     return [
+        *([Text(comparison_text.best_arm(comparison))] if comparison.selection else []),
         Chart("arms", "Macro F1 of every arm and repeat", partial(charts.arms, comparison.arms)),
         Table("", columns, reached, note),
     ]
@@ -85,48 +88,41 @@ def _whole(result: Result, i: int, name: str) -> Cell:
 
 
 def differences(context: ReportContext) -> list[Block] | str:
-    """The forest and the verdicts in macro F1, and the corrected resampled t-test next to them."""
+    """The forest and the verdicts, those of the deciding metric first."""
     result = context.result("comparison")
     if not result:
         return NO_RESULT
     comparison: Comparison = result.value
-    names = sorted(comparison_text.metrics(comparison), key=lambda name: name != MAIN)
-    if MAIN not in names:
-        return comparison.no_verdict or "Nothing was compared in macro F1."
-    options = tuple((title(name), tuple(_differences(result, name))) for name in names)
+    first = (comparison.deciding, MAIN)
+    names = sorted(comparison_text.metrics(comparison), key=lambda name: (name != first[0], name != first[1]))
+    if not names:
+        return comparison.no_verdict or "Nothing was compared."
+    options = tuple((_named(name, comparison), tuple(_differences(result, name))) for name in names)
     return [Text(comparison_text.drawn(comparison)), Choice("metric", "Metric", options)]
 
 
+def _named(metric: str, comparison: Comparison) -> str:
+    decides = any(row.decides for row in comparison.verdicts) and metric == comparison.deciding
+    return f"{title(metric)} (decides)" if decides else title(metric)
+
+
 def _differences(result: Result, metric: str) -> Iterator[Block]:
-    """The verdicts of one metric, drawn and in a row each, and the corrected resampled t-test next to them."""
+    """The verdicts of one metric, drawn and in a row each, and what this design could show."""
     comparison: Comparison = result.value
     pairs = comparison_text.in_order(comparison, metric)
     rows = [row for _, row in pairs]
     yield Chart("forest", f'{title(metric)}: difference from "{comparison.against}"', partial(charts.forest, rows))
-    yield _verdicts(result, pairs)
-    corrected: tuple[Row, ...] = tuple(
-        (
-            row.arm,
-            row.verdict,
-            _chance(result, i, "corrected_p"),
-            *(result.number("verdicts", i, name, form="+.3f") for name in ("corrected_low", "corrected_high")),
-            _agrees(row),
-        )
-        for i, row in pairs
-        if row.corrected_p is not None
-    )
-    if corrected:
-        columns = ("Arm", "Verdict", "Corrected p", "from", "to", "Corrected t-test")
-        yield Table("Corrected resampled t-test", columns, corrected, comparison_text.undecided(rows))
+    note = f"{comparison_text.undecided(rows)} {comparison_text.pretraining(rows)}".strip()
+    yield _verdicts(result, pairs, note)
 
 
-def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]]) -> Table:
+def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]], note: str) -> Table:
     table: tuple[Row, ...] = tuple(
         (
             row.arm,
             row.verdict,
             *(result.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")),
-            *(result.number("verdicts", i, name) for name in ("p_helps", "p_hurts")),
+            *(_chance(result, i, name) for name in ("p_helps", "p_within", "p_hurts")),
             _chance(result, i, "p_holm"),
             result.number("verdicts", i, "resolvable", form=".2f"),
             comparison_text.settles(row) or ABSENT,
@@ -139,26 +135,19 @@ def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]]) -> Table:
         "Difference",
         "from",
         "to",
-        "p helps",
-        "p hurts",
+        "P(helps)",
+        "P(no difference that matters)",
+        "P(hurts)",
         "p (Holm)",
         "Minimum detectable difference",
         "Sample size needed",
     )
-    return Table("", columns, table)
+    return Table("", columns, table, note)
 
 
 def _chance(result: Result, i: int, name: str) -> Number:
     number = result.number("verdicts", i, name)
     return number if number.value is None else Number(number.value, probability(number.value), number.source)
-
-
-def _agrees(row: Verdict) -> str:
-    """Whether the corrected t-test finds the same."""
-    sure = row.corrected_p is not None and row.corrected_p < 0.05
-    if row.verdict in ("helps", "hurts"):
-        return "agrees" if sure else "cannot tell"
-    return "finds a difference" if sure else "finds none either"
 
 
 def metrics(context: ReportContext) -> list[Block] | str:
@@ -167,7 +156,7 @@ def metrics(context: ReportContext) -> list[Block] | str:
     if not result:
         return NO_RESULT
     comparison: Comparison = result.value
-    names = [name for name in comparison_text.metrics(comparison) if name != MAIN]
+    names = [name for name in comparison_text.metrics(comparison) if name != comparison.deciding]
     if not names:
         return comparison.no_verdict or "Nothing else was compared."
     half = max(len(arm.name) for arm in comparison.arms) <= HALF_NAME
@@ -184,12 +173,11 @@ def metrics(context: ReportContext) -> list[Block] | str:
                 row.verdict,
                 *(result.number("verdicts", i, part, form="+.3f") for part in ("delta", "low", "high")),
                 _chance(result, i, "p_holm"),
-                _chance(result, i, "corrected_p"),
             )
             for i, row in pairs
         ]
-    columns = ("Metric", "Arm", "Verdict", "Difference", "from", "to", "p (Holm)", "Corrected p")
-    return [*blocks, Table("", columns, tuple(rows), f'Difference from "{comparison.against}".')]
+    columns = ("Metric", "Arm", "Verdict", "Difference", "from", "to", "p (Holm)")
+    return [*blocks, Table("", columns, tuple(rows), f'Difference from "{comparison.against}". {DESCRIBE}')]
 
 
 def targets(context: ReportContext) -> list[Block] | str:
@@ -198,7 +186,6 @@ def targets(context: ReportContext) -> list[Block] | str:
     if not result:
         return NO_RESULT
     rows: list[Row] = []
-    met: list[bool | None] = []
     networks = {i: judge(arm.metrics) for i, arm in enumerate(result.value.arms) if arm.model == "network"}
     for target in dict.fromkeys(row.target for judged in networks.values() for row in judged):
         for i, judged in networks.items():
@@ -206,11 +193,11 @@ def targets(context: ReportContext) -> list[Block] | str:
             if row is not None:
                 actual = result.number("arms", i, "metrics", *target.path)
                 rows.append((target.title, target.wanted, result.value.arms[i].name, actual, *gap(row)))
-                met.append(row.met)
     if not rows:
         return "No network was compared."
-    columns = ("Target", "Wanted", "Arm", "Actual", "Gap", "Gap, %", "Met")
-    return [Table("", columns, tuple(rows), "Actual: mean over the repeats, each pooled out of fold.", tuple(met))]
+    columns = ("Target", "Wanted", "Arm", "Actual", "Gap", "Gap, %")
+    note = "Actual: mean over the repeats, each pooled out of fold. Gap: of this estimate; each run's own report has its interval."
+    return [Table("", columns, tuple(rows), note)]
 
 
 def labels(context: ReportContext) -> list[Block] | str:
@@ -229,10 +216,11 @@ def labels(context: ReportContext) -> list[Block] | str:
         )
         for i in range(len(curve.labels))
     )
+    band = (2, 3) if len(repeats) > 1 else ()
     ahead: tuple[Row, ...] = tuple(
         (
             result.number("label_curve", "ahead", i, 0, form=",d"),
-            *(result.number("label_curve", "ahead", i, j) for j in (1, 2, 3)),
+            *(result.number("label_curve", "ahead", i, j) for j in (1, *band)),
         )
         for i in range(len(curve.ahead))
     )
@@ -240,7 +228,7 @@ def labels(context: ReportContext) -> list[Block] | str:
         Text(comparison_text.more_labels(curve)),
         Chart("labels", "Macro F1 by number of labels", partial(charts.labels, curve)),
         Table("Measured", ("Labels", *repeats), measured),
-        Table("If it goes on so", ("Labels", "Macro F1", "from", "to"), ahead),
+        Table("If it goes on so", ("Labels", "Macro F1", *(("from", "to") if band else ())), ahead),
     ]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Interval, LabelCurve, Verdict
-from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED
+from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Claim
+from moola_core.metrics import METRICS
 from moola_core.sections.formatting import interval
-from moola_core.sections.headlines import Headline
+from moola_core.sections.headline import Headline, judges
 
 RULE_HIGH, RULE_LOW = 0.50, 0.30
 BEATEN_ADVICE = "Fix this first."
@@ -20,25 +21,32 @@ def networks(comparison: Comparison) -> list[ArmFacts]:
     return [arm for arm in comparison.arms if arm.model == "network"]
 
 
+@judges
 def beaten(comparison: Comparison) -> Headline:
     """Whether the best simple model beats the best network, by the verdict between the two."""
-    scores = {arm.name: arm.metrics.get("f1_macro") for arm in comparison.arms}
+    metric = METRICS[comparison.deciding]
+    scores = {arm.name: arm.metrics.get(metric.name) for arm in comparison.arms}
     best = comparison.beaten_by[0]
     rival = max((arm.name for arm in networks(comparison)), key=lambda name: scores[name] or 0.0)
-    row = next((v for v in comparison.verdicts if (v.arm, v.against, v.metric) == (best, rival, "f1_macro")), None)
-    rest = f"Macro F1: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
+    row = next((v for v in comparison.verdicts if (v.arm, v.against, v.metric) == (best, rival, metric.name)), None)
+    rest = f"{metric.title}: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
     if row is None:
         return Headline("A simple model is ahead of every network.", f"{rest} Whether it beats them was not judged.")
-    rest = f"{rest} Difference {interval(Interval(row.delta, row.low, row.high), '+.3f')}."
+    difference = Interval(row.delta, row.low, row.high)
+    rest = f"{rest} Difference {interval(difference, '+.3f')}."
+    claims = tuple(
+        Claim(f"{metric.title} of {best} less that of {rival}", difference, than) for than in (0.0, row.margin)
+    )
     if row.verdict == "helps":
-        return Headline("A simple model beats every network.", f"{rest} {BEATEN_ADVICE}", SUPPORTED)
+        return Headline("A simple model beats every network.", f"{rest} {BEATEN_ADVICE}", SUPPORTED, claims)
     if row.verdict in ("equivalent", "hurts"):
-        return Headline("A simple model does as well as the best network.", rest, OPPOSED)
-    return Headline("A simple model is ahead of every network; whether it beats them cannot be told.", rest, OPEN)
+        return Headline("A simple model does as well as the best network.", rest, OPPOSED, claims)
+    headline = "A simple model is ahead of every network; whether it beats them cannot be told."
+    return Headline(headline, rest, OPEN, claims)
 
 
 def answer(comparison: Comparison) -> str:
-    """The stored answer in words, less what it says of simple models, which `beaten` judges."""
+    """The stored answer in words, less what older ones say of simple models, which `beaten` judges."""
     first, _, rest = comparison.sentence.partition("\n")
     return rest if comparison.beaten_by and first.startswith("A simple model ") else comparison.sentence
 
@@ -53,6 +61,18 @@ def rule(comparison: Comparison) -> str:
     return (
         f"Rule of thumb in your plan, from the baseline alone: {score:.3f} points to {cause} (above {RULE_HIGH:.2f} negative transfer, below "
         f"{RULE_LOW:.2f} architecture). A coin flip scores 0.50 ± 0.04 on two classes, so do not decide by it."
+    )
+
+
+def best_arm(comparison: Comparison) -> str:
+    """What the best arm is expected to reach, for it was picked; empty where that was not measured."""
+    selection = comparison.selection
+    if selection is None:
+        return ""
+    metric = METRICS[selection.metric]
+    return (
+        f"By {metric.title}, {selection.name} has the highest score of {len(selection.share)} arms: {metric.text(selection.measured)} as measured. Whatever comes out on top owes part "
+        f"of that to luck; {interval(selection.expected, f'.{metric.digits}f')} is to be expected of it on new windows."
     )
 
 
@@ -76,18 +96,27 @@ def drawn(comparison: Comparison) -> str:
     """How to read the forest."""
     return (
         f'Difference from "{comparison.against}", over {comparison.common} windows and {comparison.repeats} repeats. Grey: too small to matter. '
-        "Intervals allow for several arms (Holm); simple models are corrected separately."
+        "Intervals allow for several arms (Holm); simple models are corrected separately. They are about new windows like these, and models "
+        "fitted to them with new folds, seeds and pre-trainings."
     )
 
 
 def undecided(rows: Sequence[Verdict]) -> str:
-    """The smallest difference that the design finds, and what the corrected t-test is; empty where everything is decided."""
+    """The smallest difference that the design finds, and how alike it could show arms to be; empty where everything is decided."""
     if not any(row.verdict == "undecided" for row in rows):
         return ""
-    least = max(row.resolvable for row in rows)
+    text = f"Smallest difference found with 80% power: {max(row.resolvable for row in rows):.2f}."
+    widths = [row.equivalence for row in rows if row.equivalence is not None]
+    if widths and max(widths) > rows[0].margin:
+        text += f" That two arms are equivalent could be shown within ±{max(widths):.2f} at best, not within ±{rows[0].margin:g}."
+    return text
+
+
+def pretraining(rows: Sequence[Verdict]) -> str:
+    """How much of the uncertainty is due to the seeds of pre-training; empty where there was one pre-training."""
+    share = max((row.pretraining_share or 0.0 for row in rows), default=0.0)
     return (
-        f"Smallest difference found with 80% power: {least:.2f}. The corrected resampled t-test (Nadeau and Bengio) "
-        "misses most real differences."
+        f"Up to {share:.0%} of the variance of a difference is due to which pre-training it was." if share > 0 else ""
     )
 
 
@@ -100,10 +129,14 @@ def settles(row: Verdict) -> str:
 
 def more_labels(curve: LabelCurve) -> str:
     """What more labels would buy, and what the figure leaves out."""
-    now, then = curve.ahead[0], curve.ahead[-1]
+    now, then, repeated = curve.ahead[0], curve.ahead[-1], len(curve.scores[0]) > 1
+    ends = f" ({then[2]:.2f} to {then[3]:.2f} over repeats)" if repeated else ""
+    without = (
+        "The band leaves out how wrong that may be." if repeated else "One repeat shows no spread, so there is no band."
+    )
     return (
-        f"From {now[0]} to {then[0]} labels macro F1 would go from {now[1]:.2f} to {then[1]:.2f} ({then[2]:.2f} to {then[3]:.2f}) if the error goes "
-        "on falling with the square root of the labels. The band leaves out how wrong that may be."
+        f"From {now[0]} to {then[0]} labels macro F1 would go from {now[1]:.2f} to {then[1]:.2f}{ends} if the error goes on falling with the "
+        f"square root of the labels. {without}"
     )
 
 

@@ -57,8 +57,8 @@ def calibration(context: ReportContext) -> list[Block] | str:
         for i, one in enumerate(report.repeats)
     )
     return [
-        Text(calibrated.rest, calibrated.headline),
-        Text(recalibrated.rest, recalibrated.headline),
+        calibrated.block,
+        recalibrated.block,
         Table("Each repeat", columns, rows, note),
         Choice("repeat", "Repeat", repeats),
     ]
@@ -177,7 +177,7 @@ def balance(context: ReportContext) -> list[Block] | str:
     )
     columns = ("Task", "Loss, first epoch", "Loss, end", "Validation, end", "σ, start", "σ, end", "Gradient norm")
     blocks: list[Block] = [
-        Text(verdict.rest.replace("`", ""), verdict.headline),
+        verdict.block,
         Figures(tuple(item for item in items if not _empty(item.number))),
         Table(
             "", columns, rows, "A small pointer loss is not a silenced task: read the errors in bars under Pointers."
@@ -210,7 +210,7 @@ def transfer(context: ReportContext) -> list[Block] | str:
     )
     logme = tuple((name, result.number("logme", name)) for name in report.logme)
     return [
-        Text(verdict.rest, verdict.headline),
+        verdict.block,
         *probed(result, "probe"),
         Chart(
             "layers",

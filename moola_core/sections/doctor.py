@@ -63,9 +63,9 @@ def summary(context: ReportContext) -> list[Block] | str:
     if invalidated:
         blocks.append(Text(f"{', '.join(invalidated)}. The findings below say why.", "Do not read yet:", warning=True))
     if not report.findings:
-        return [*blocks, Text(f"{len(report.passed)} checks passed.", "Healthy.")]
+        return [*blocks, Text(f"{len(report.passed)} checks passed.", "No findings.")]
     first = report.findings[0]
-    blocks.append(Text(f"{first.title}: {first.advice}", "Fix first."))
+    blocks.append(Text(f"{first.title}: {first.advice}", "Fix first.", claims=first.claims or ()))
     if context.kind != "doctor":  # there each finding has its own place
         rows: tuple[Row, ...] = tuple((row.title, row.severity, row.summary) for row in report.findings)
         note = f"With evidence, advice and fixes: moola report {context.run.id} --kind doctor."
@@ -91,6 +91,7 @@ def findings(context: ReportContext) -> list[Block] | str:
                 f"{finding.severity.capitalize()}:",
                 finding.severity == "critical",
                 f"{i + 1}. {finding.title}",
+                finding.claims or (),
             )
         ]
         if finding.explained_by:
@@ -102,7 +103,7 @@ def findings(context: ReportContext) -> list[Block] | str:
         rows = tuple(_evidence(result, ("findings", i, "evidence"), finding.evidence))[:MOST_ROWS]
         blocks += [Table("", ("Evidence", "Value"), rows)] if rows else []
         blocks += _drawn(context, finding, drawn)
-        blocks += [Text(finding.advice, "What to do."), *_fix(context, result, finding)]
+        blocks += [Text(finding.advice, "What to do.", claims=finding.claims or ()), *_fix(context, result, finding)]
     return blocks
 
 

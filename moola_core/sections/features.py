@@ -13,7 +13,19 @@ from moola_core.diagnostics.results.attribution import POINTER_OUTPUTS
 from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.features.catalog import FEATURES, PRICE_PATH
 from moola_core.sections import headlines
-from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Row, Table, Text, WindowLinks
+from moola_core.sections.blocks import (
+    Block,
+    Chart,
+    Choice,
+    Columns,
+    Figure,
+    Figures,
+    Number,
+    Row,
+    Table,
+    Text,
+    WindowLinks,
+)
 from moola_core.sections.context import ReportContext, Result, diagnostic
 from moola_core.targets import NOTABLE_R
 
@@ -42,13 +54,8 @@ def attribution(context: ReportContext) -> list[Block] | str:
     sure = classes is not None and classes.outcome == SUPPORTED
     blocks: list[Block] = []
     if classes and not sure:
-        blocks.append(Text(f"{classes.text} Read no ranking off it.", warning=True))
-    blocks.append(
-        Text(
-            f"Exact grouped Shapley values of the out-of-fold models, {len(attributions.window_id):,} predictions; "
-            f"the contributions add up to the prediction within {attributions.additivity_error:.0e}."
-        )
-    )
+        blocks.append(Text(f"{classes.text} No ranking is read off it.", warning=True))
+    blocks.append(Text(_how(attributions)))
     of_features = _are_features(attributions.groups)
     if not of_features:
         blocks.append(Text(STATISTICS))
@@ -66,11 +73,58 @@ def attribution(context: ReportContext) -> list[Block] | str:
     )
     return [
         *blocks,
+        _bases(result),
         Choice("output", "Output", options, every=True),
         Table(
             "Mean size of the contribution", ("Feature" if of_features else "Statistics", *attributions.outputs), table
         ),
     ]
+
+
+def _how(attributions: Attribution) -> str:
+    """How the values were computed, and how exact they are."""
+    values = f"Grouped Shapley values of the out-of-fold models, {len(attributions.window_id):,} predictions; "
+    values += f"base value and contributions add up to the prediction within {attributions.additivity_error:.0e}. "
+    if attributions.background is None:
+        return f"{values}A left-out feature takes its average over the training windows, as in versions before."
+    if not attributions.background:
+        return f"{values}They are exact. Left-out statistics are at their means over the candidate spans, or medians over the training windows."
+    error = max((_relative_error(attributions, output) for output in attributions.outputs), default=0.0)
+    exact = (
+        "They are exact"
+        if error == 0
+        else f"The Monte Carlo error of a mean size is at most {error:.1%} of the largest"
+    )
+    return f"{values}A left-out feature takes the values of {attributions.background} training windows of the fold, stratified by class. {exact}."
+
+
+def _relative_error(attributions: Attribution, output: str) -> float:
+    """The largest Monte Carlo error of a mean size, as a share of the largest mean size."""
+    rows = [row for row in attributions.ranking if row.output == output]
+    largest = max(row.mean for row in rows)
+    return max(row.error or 0.0 for row in rows) / largest if largest else 0.0
+
+
+def _bases(result: Result) -> Table:
+    """What the models predict without any input, on average, and how far the rankings of the fits agree."""
+    attributions: Attribution = result.value
+    base, full = attributions.empty.mean(0), attributions.full.mean(0)
+    rows: tuple[Row, ...] = tuple(
+        (
+            output,
+            Number(float(base[k]), f"{base[k]:.3f}"),
+            Number(float(full[k]), f"{full[k]:.3f}"),
+            result.number("agreement", k, form=".2f"),
+        )
+        for k, output in enumerate(attributions.outputs)
+    )
+    note = (
+        "Base value: mean prediction with every input left out, from which contributions start. Agreement: Spearman's correlation between the "
+        "rankings of two fits, mean over pairs; near 0 the order is that of chance."
+    )
+    return Table(
+        "Where contributions start", ("Output", "Base value", "Mean prediction", "Agreement of the fits"), rows, note
+    )
 
 
 def _are_features(groups: tuple[str, ...]) -> bool:
@@ -115,7 +169,7 @@ def _expected(
     if evaluation and EXPECTED_OF in evaluation.value.classes:
         verdict = headlines.of_rank(attributions.ranking, output, EXPECTED, evaluation.value)
         if verdict.headline:
-            yield Text(verdict.rest, verdict.headline)
+            yield verdict.block
     if report is not None:
         ranks = {row.group: row.rank for row in attributions.ranking if row.output == output}
         size = {row.feature: abs(row.r) for row in report.table if row.aggregate == "window"}
@@ -252,7 +306,7 @@ def shift(context: ReportContext) -> list[Block] | str:
 def _domain(result: Result, domain: Domain) -> Iterator[Block]:
     """Whether a classifier tells the labelled windows from the other bars, and by what."""
     verdict = headlines.of_domain(domain)
-    yield Text(verdict.rest, verdict.headline)
+    yield verdict.block
     yield Figures(
         (
             Figure("AUROC", result.number("domain", "auc", form=".2f"), "of a classifier, cross-validated"),

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 from moola_core.charts import curves
 from moola_core.charts import evaluation as charts
 from moola_core.charts import pointing as pointing_charts
-from moola_core.diagnostics.results import Pointing
+from moola_core.diagnostics.results import Evaluation, Pointing
 from moola_core.metrics import shown_in
-from moola_core.sections import headlines
+from moola_core.sections import headlines, scores
 from moola_core.sections.blocks import Block, Cell, Chart, Choice, Columns, Number, Row, Table, Text
 from moola_core.sections.context import ABSENT, ReportContext, Result, diagnostic, without_network
 
 NO_RESULT = "The run left no evaluation."
 SIGNED_NOTE = "Predicted less true, in bars: left of 0 the prediction is too early, or too short. The ends hold all larger errors."
+OVER_REPEATS = "± over repeats"
+SAMPLING = "From … to: 95% interval over windows and repeats, with windows that share bars taken together; ±: standard deviation over the repeats."
+SET_COLUMNS = ("Wanted", "Both ends within, bars", "Holds the labelled span", "from", "to")
+SETS_NOTE = (
+    "All spans whose first and last bars both lie so close to the predicted ones: conformal sets, calibrated for each fold on the other folds, "
+    "with each group of windows that share bars counted once. The distance is the median over folds."
+)
 CONSTANT_NOTE = "The constant pointer is the median of the other folds."
 
 
@@ -30,16 +38,18 @@ def metrics(context: ReportContext) -> list[Block] | str:
     for name, text in titles.items():
         kind, _, label = name.partition(" ")
         path = ("metrics", kind, label) if label else ("metrics", kind)
+        ends = (result.number("sampled", name, "interval", end) for end in ("low", "high"))
         rows.append(
-            (text, result.number(*path, "mean"), _spread(result, path, repeats), result.number("majority", name))
+            (text, result.number(*path, "mean"), *ends, _spread(result, path, repeats), result.number("majority", name))
         )
     spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
-    columns = ("Metric", "Mean", "Spread", "Most frequent class")
-    note = f"Pooled out of fold over {evaluation.windows} windows; {spread}."
+    columns = ("Metric", "Mean", "from", "to", OVER_REPEATS, "Most frequent class")
+    note = (
+        f"Pooled out of fold over {evaluation.windows} windows, AUROC among the windows of a fold; {spread}. {SAMPLING}"
+    )
     drawn = result.value
-    verdicts = (headlines.of_classes(drawn), headlines.of_majority(drawn)) if drawn.metrics.get("accuracy") else ()
     return [
-        *(Text(verdict.rest, verdict.headline) for verdict in verdicts),
+        *(verdict.block for verdict in of_scores(drawn)),
         Chart(
             "metrics",
             "Mean and each repeat",
@@ -47,6 +57,13 @@ def metrics(context: ReportContext) -> list[Block] | str:
         ),
         Table("", columns, tuple(rows), note),
     ]
+
+
+def of_scores(evaluation: Evaluation) -> tuple[headlines.Headline, ...]:
+    """What the predicted classes say, in the order in which pages, reports and the terminal show it; empty without a class."""
+    if not evaluation.metrics.get("accuracy"):
+        return ()
+    return headlines.of_classes(evaluation), headlines.of_majority(evaluation), scores.of_f1(evaluation)
 
 
 def _spread(result: Result, path: tuple[str, ...], repeats: int) -> Cell:
@@ -88,11 +105,17 @@ def folds(context: ReportContext) -> list[Block] | str:
             warning=True,
         )
         if constant
-        else Text("No fold predicted only one class.")
+        else Text(no_constant_fold(evaluation))
     )
     drawn = result.value
     draw = partial(charts.fold_shares, drawn.fold_shares, drawn.classes)
     return [summary, Chart("folds", "Share of each predicted class", draw)]
+
+
+def no_constant_fold(evaluation: Evaluation) -> str:
+    """That no fold is constant, and that folds of a few windows may hold one class all the same."""
+    by_chance = any(max(share.shares) == 1 for share in evaluation.fold_shares)
+    return "No fold predicted only one class" + (" more than its few windows explain." if by_chance else ".")
 
 
 def pointers(context: ReportContext) -> list[Block] | str:
@@ -108,6 +131,7 @@ def pointers(context: ReportContext) -> list[Block] | str:
         (
             metric.heading,
             result.number("metrics", metric.name, "mean"),
+            *(result.number("sampled", metric.name, "interval", end) for end in ("low", "high")),
             _spread(result, ("metrics", metric.name), repeats),
             result.number("pointer_baseline", metric.name),
         )
@@ -119,8 +143,8 @@ def pointers(context: ReportContext) -> list[Block] | str:
     verdict = headlines.of_pointers(drawn)
     noise = headlines.of_label_noise(context.record.counts, context.spec.spans.scatter_bars is not None)
     return [
-        Text(verdict.rest, verdict.headline),
-        *([Text(noise.rest, noise.headline)] if noise.headline else []),
+        verdict.block,
+        *([noise.block] if noise.headline else []),
         Chart(
             "errors",
             "Mean error, bars",
@@ -133,7 +157,9 @@ def pointers(context: ReportContext) -> list[Block] | str:
             partial(charts.metric_spread, charts.hit_titles(), drawn.by_repeat, constant, "constant pointer"),
             half=True,
         ),
-        Table("", ("Pointer", "Mean", "Spread", "Constant pointer"), rows, CONSTANT_NOTE),
+        Table(
+            "", ("Pointer", "Mean", "from", "to", OVER_REPEATS, "Constant pointer"), rows, f"{SAMPLING} {CONSTANT_NOTE}"
+        ),
     ]
 
 
@@ -173,8 +199,23 @@ def pointing(context: ReportContext) -> list[Block] | str:
                 ),
             )
         ),
+        *_sets(result),
         *_confidence(result),
     ]
+
+
+def _sets(result: Result) -> list[Block]:
+    """How far about the predicted span the labelled one must be sought."""
+    report: Pointing = result.value
+    rows: tuple[Row, ...] = tuple(
+        (
+            f"{one.level:.0%}",
+            result.number("sets", i, "radius", form=".1f"),
+            *(result.number("sets", i, "coverage", name, form=".1%") for name in ("value", "low", "high")),
+        )
+        for i, one in enumerate(report.sets)
+    )
+    return [Table("Sets of spans", SET_COLUMNS, rows, SETS_NOTE)] if rows else []
 
 
 def _confidence(result: Result) -> list[Block]:
@@ -198,7 +239,7 @@ def _confidence(result: Result) -> list[Block]:
         for i, one in enumerate(report.confidence)
     )
     return [
-        Text(verdict.rest, verdict.headline, title="Stated probability of the expansion"),
+        replace(verdict.block, title="Stated probability of the expansion"),
         Choice("repeat", "Repeat", repeats),
         Table("Each repeat", columns, rows),
     ]

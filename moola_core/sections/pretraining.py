@@ -28,7 +28,7 @@ def learned(context: ReportContext) -> list[Block] | str:
         return "The run left no result."
     report: PretrainReport = result.value
     verdict = headlines.of_pretraining(report)
-    blocks: list[Block] = [Text(verdict.rest, verdict.headline), _figures(result, report)]
+    blocks: list[Block] = [verdict.block, _figures(result, report)]
     gone = [f"{report.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if report.counts.get(name)]
     blocks += [Text(f"Left out: {', '.join(gone)}.")] if gone else []
     if report.features:
@@ -93,7 +93,7 @@ def probe(context: ReportContext) -> list[Block] | str:
     if not result or not result.value.probe:
         return "It needs labelled windows: give them to the pre-training run."
     verdict = headlines.of_probe(result.value.probe)
-    return [Text(verdict.rest, verdict.headline), *probed(result, "probe")]
+    return [verdict.block, *probed(result, "probe")]
 
 
 def probed(result: Result, *path: str) -> list[Block]:

@@ -12,8 +12,10 @@ from moola_core.specs import Part, settings
 OWN_SECTIONS = ("arms", "figures", "planned")
 
 
-def asked(context: ReportContext) -> list[Block]:
+def asked(context: ReportContext) -> list[Block] | str:
     """Every setting of the spec that is not about files; arms and reported figures have sections of their own."""
+    if getattr(context.spec, "estimator", "") == "imported":
+        return "The predictions were imported: nothing is known of the settings behind them."
     stored = Stored(context.run, "spec.json", context.spec.model_dump(mode="json"))
     values, fields = settings(context.spec), settings(type(context.spec))
     for name in [name for name, value in values.items() if isinstance(value, Part)]:

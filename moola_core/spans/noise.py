@@ -39,9 +39,34 @@ class LabelNoise:
         anywhere = candidates.share @ (np.abs(apart) <= bars)
         return (1 - self.misplaced_frac) * near + self.misplaced_frac * anywhere[None]
 
+    def of_ends(self, candidates: Candidates) -> np.ndarray:
+        """Probability [K, K] that a label's end at each bar (column) belongs to a true end at each bar (row)."""
+        bar = np.arange(candidates.window_bars)
+        return _normal(bar[None] - bar[:, None], self._scatter(candidates))
+
     def _scatter(self, candidates: Candidates) -> float:
         """On a coarser grid a label lies up to half a step from the nearest span."""
         return max(self.scatter_bars, LEAST_SCATTER_BARS, 0.6 * (candidates.step_bars - 1))
+
+
+def label_probabilities(
+    posterior: np.ndarray, candidates: Candidates, noise: LabelNoise, least_elsewhere: float = 0.0
+) -> np.ndarray:
+    """Probability [n, K, K] of each label by first bar and length, from probabilities [n, S] of the true spans.
+
+    least_elsewhere: the share of labels that lie anywhere is at least this.
+    """
+    n, bars = len(posterior), candidates.window_bars
+    first, length = np.indices((bars, bars))
+    inside = first + length < bars
+    last = np.where(inside, first + length, 0)
+    exact = np.zeros((n, bars, bars))
+    exact[:, candidates.start, candidates.end] = posterior
+    of_ends = noise.of_ends(candidates)
+    near = (of_ends.T @ exact @ of_ends)[:, first, last] * inside
+    near /= near.sum((1, 2), keepdims=True)
+    elsewhere = max(noise.misplaced_frac, least_elsewhere)
+    return (1 - elsewhere) * near + elsewhere * inside / inside.sum()
 
 
 def _normal(distance: np.ndarray, scatter: float) -> np.ndarray:

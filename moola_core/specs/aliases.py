@@ -8,8 +8,6 @@ SETTING_VALUES = {"estimator": {"none": "network"}}
 RESULT_FIELDS = {
     "spoils": "invalidates",
     "shows": "diagnostic",
-    "strict_p": "corrected_p",
-    "strict_low": "corrected_low",
     "strict_high": "corrected_high",
 }
 # Field -> its old words -> those of now.

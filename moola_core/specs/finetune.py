@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -40,6 +40,18 @@ class Training(Part):
     monitor: Literal["loss", "f1_macro"] = Field(
         "loss", description="score on the inner validation split that selects the epoch"
     )
+    averaging: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of earlier epochs in a moving average of the weights, which is then what is measured and kept",
+    )
+    mirrored_frac: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the windows of each step that are turned upside down, where training windows have an expansion; for classes that do not depend on its direction (needs the price path alone)",
+    )
     jitter_std: float = Field(
         0.0, ge=0, le=10, description="noise added to the network's inputs in training, in their units"
     )
@@ -68,6 +80,12 @@ class Training(Part):
 class Transfer(Part):
     checkpoint: str = Field(
         "", description="pre-trained encoder: a run's id, or a file; empty starts from random weights"
+    )
+    more_checkpoints: tuple[Annotated[str, Field(pattern=r"^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$")], ...] = Field(
+        (), description="runs of further encoders, pre-trained with other seeds: the repeats start from all in turn"
+    )
+    encoder_name: str = Field(
+        "", description="which encoder of the file, by the beginning or end of its name there; empty where it holds one"
     )
     schedule: Literal["none", "frozen", "gradual", "full"] = Field(
         "none",
@@ -113,6 +131,9 @@ class Faults(Part):
 OF_ALL_MODELS = tuple(
     f"training.{name}" for name in ("folds", "repeats", "label_frac", "inner_frac", "embargo_bars", "seed")
 )
+
+
+PATH = "price_path"  # the group of features that the span statistics are made of
 
 
 class Spans(Part):
@@ -183,6 +204,15 @@ class Finetune(Part):
     def _consistent(self) -> Finetune:
         if self.features.state == "continuous" and not self.data.bars:
             raise ValueError("features.state=continuous needs data.bars; give a file of bars or use restarted")
+        if self.model.adds_statistics and self.is_network and PATH not in self.features.columns:
+            raise ValueError(
+                f"model.span_statistics reads prices; add {PATH} to features.columns or set model.span_statistics=false"
+            )
+        if self.training.mirrored_frac and self.is_network and self.features.columns != (PATH,):
+            raise ValueError(
+                f"training.mirrored_frac turns prices upside down, and other features do not follow; set features.columns to {PATH} or "
+                "training.mirrored_frac=0"
+            )
         if self.loss.pcgrad and self.model.tasks != "both":
             raise ValueError("loss.pcgrad needs both tasks; set model.tasks=both or loss.pcgrad=false")
         if self.training.batch == 1 and self.model.normalisation == "batch" and self.is_network:

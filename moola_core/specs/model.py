@@ -28,6 +28,10 @@ class Model(Part):
         "pooled",
         description="read the class from the pooled vector, or from the bars inside, before and after the expansion (needs pointer=span)",
     )
+    span_statistics: bool = Field(
+        False,
+        description="add the span model's statistics to the scores of spans and classes (needs pointer=span and the price path)",
+    )
     tasks: Literal["both", "class", "pointers"] = Field("both", description="which heads are trained")
 
     @model_validator(mode="after")
@@ -37,7 +41,17 @@ class Model(Part):
                 f"class_input=aligned reads around a span, and pointer={self.pointer} gives none; set model.pointer=span or "
                 "model.class_input=pooled"
             )
+        if self.span_statistics and self.pointer != "span":
+            raise ValueError(
+                f"span_statistics adds to the scores of spans, and pointer={self.pointer} gives none; set model.pointer=span or "
+                "model.span_statistics=false"
+            )
         return self
+
+    @property
+    def adds_statistics(self) -> bool:
+        """Whether the span model's terms are added to the network's scores."""
+        return self.span_statistics and self.scores_spans
 
     @property
     def scores_spans(self) -> bool:

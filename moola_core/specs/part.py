@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -89,8 +90,8 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
     spec : Part
         The spec to copy; it stays as it is.
     changes : dict of str to Any
-        Each setting by its dotted name or, where that is unique, by its last part. A text, as from ``--set``, is read as JSON where
-        it is JSON.
+        Each setting by its dotted name or, where that is unique, by its last part. A text, as from ``--set``, is read as the setting's
+        kind wants it: lists as ``a,b``, and an empty one as no value where the setting may be empty.
 
     Returns
     -------
@@ -157,13 +158,33 @@ def full_name(name: str, kind: type[Part]) -> str:
 
 
 def _read(text: str, kind: Any) -> Any:
-    """`text` as JSON where it is; none, true and false in any case, none only where the setting may be empty."""
-    if text.lower() == "none":
-        return None if type(None) in get_args(kind) else text
+    """What the text of a setting of this kind stands for.
+
+    A text stays as it is, a list is written as ``a,b`` or as JSON, and everything else as JSON; none, true and false in any case. Nothing,
+    or none where the setting may be empty, empties it.
+    """
+    kinds = get_args(kind) if isinstance(kind, UnionType) or get_origin(kind) is Union else (kind,)
+    optional = type(None) in kinds
+    if optional and text.strip().lower() in ("", "none"):
+        return None
+    if str in kinds:
+        return text
+    if any(get_origin(one) is tuple for one in kinds):
+        return _listed(text)
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _listed(text: str) -> Any:
+    """The entries of a list that is written as ``a,b`` or as JSON."""
+    if text.lstrip().startswith("["):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text
+    return [entry.strip() for entry in text.split(",")] if text.strip() else []
 
 
 def _explain(kind: type[Part], error: ValidationError) -> str:

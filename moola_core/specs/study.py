@@ -40,6 +40,9 @@ class Study(Part):
     against: str = Field(description="the arm that the others are compared with")
     margin: float = Field(0.02, gt=0, le=0.5, description="differences within this count as equivalent")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of the verdicts")
+    pretraining_seeds: int = Field(
+        3, ge=1, le=50, description="pre-trainings with other seeds, which the repeats start from in turn"
+    )
     notes: tuple[str, ...] = Field(
         (), description="what the reader of its result should know about how it was asked for"
     )
@@ -75,12 +78,12 @@ class Study(Part):
             self.pretraining_of(arm.name)
         return self
 
-    def spec_of(self, name: str, checkpoint: str = "") -> Finetune:
-        """The run of the arm called `name`, from the encoder `checkpoint` where the study pre-trains one for it."""
+    def spec_of(self, name: str, checkpoint: str = "", more: tuple[str, ...] = ()) -> Finetune:
+        """The run of the arm called `name`, from the encoder `checkpoint`, and `more` of other seeds, where the study pre-trains for it."""
         arm = next(arm for arm in self.arms if arm.name == name)
         changes = dict(arm.changes)
         if arm.pretraining is not None:
-            changes["transfer.checkpoint"] = checkpoint
+            changes |= {"transfer.checkpoint": checkpoint, "transfer.more_checkpoints": more}
         return change(self.base, changes)
 
     def pretraining_of(self, name: str) -> Pretrain | None:
@@ -89,6 +92,11 @@ class Study(Part):
         if arm.pretraining is None or self.pretrain is None:
             return None
         return change(self.pretrain, arm.pretraining)
+
+    def seeds_of(self, pretraining: Pretrain) -> list[Pretrain]:
+        """The pre-training with each of its seeds, no more than there are repeats to use them."""
+        count, first = min(self.pretraining_seeds, self.base.training.repeats), pretraining.training.seed
+        return [change(pretraining, {"training.seed": first + i}) for i in range(count)]
 
     def pretrainings(self) -> list[tuple[Pretrain, tuple[str, ...]]]:
         """Each pre-training of the study once, with the arms that start from it."""

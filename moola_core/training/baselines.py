@@ -9,7 +9,7 @@ import numpy as np
 from moola_core.estimators import ESTIMATORS, Estimator, TrainingWindows
 from moola_core.specs import Finetune
 from moola_core.training import seeds
-from moola_core.training.folds import Fold, overlap_groups, thin
+from moola_core.training.folds import Fold, thin
 from moola_core.training.inputs import Inputs, Replicate
 
 
@@ -50,7 +50,7 @@ def make(spec: Finetune, seed: int) -> Estimator:
 def training_windows(spec: Finetune, inputs: Inputs, rows: np.ndarray) -> TrainingWindows:
     """The windows at these rows as estimators read them."""
     assert inputs.prices is not None
-    group = overlap_groups(inputs.places, spec.training.folds)
+    group = inputs.shared.groups(spec.training.folds)
     return TrainingWindows(
         inputs.x[rows],
         inputs.prices[rows],

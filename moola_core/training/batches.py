@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from moola_core.models.encoders import encoder_class
+from moola_core.models.multitask import Terms
 from moola_core.training import seeds
 from moola_core.training.inputs import Inputs
 from moola_core.training.loop import Loop
+from moola_core.training.mirror import draw
+from moola_core.training.terms import stacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,7 @@ class Rows:
 
 
 class Windows:
-    """The labelled windows on the device, once for all fits: raw x [n, K, F], pointers [n, 2], each fit's scale and class numbers."""
+    """The labelled windows on the device, once for all fits: raw x [n, K, F], pointers [n, 2], each fit's scale, class numbers and terms."""
 
     def __init__(self, inputs: Inputs, loops: Sequence[Loop], device: str) -> None:
         self.x, self.pointer = torch.from_numpy(inputs.x).to(device), torch.from_numpy(inputs.pointer).to(device)
@@ -43,6 +46,7 @@ class Windows:
             torch.stack([torch.from_numpy(array) for array in arrays]).to(device)
             for arrays in zip(*((loop.mean, loop.std, loop.targets()) for loop in loops), strict=True)
         )
+        self.terms = stacked([loop.terms for loop in loops], device)
 
     def scaled(self, rows: Rows) -> Tensor:
         """The windows as each fit reads them: [R, m, K, F]."""
@@ -53,16 +57,22 @@ class Windows:
         pointer = self.pointer[rows.index].masked_fill(rows.present[..., None] == 0, torch.nan)
         return self.target.gather(1, rows.index), pointer
 
+    def added(self, rows: Rows) -> Terms:
+        """What is added to the scores of these windows by each fit: [R, m, ...]."""
+        fit = torch.arange(len(rows.index), device=rows.index.device)[:, None]
+        return Terms(*(None if part is None else part[fit, rows.index] for part in self.terms))
+
     def select(self, rows: Tensor) -> None:
         """Go on with these fits alone."""
         self.mean, self.std, self.target = self.mean[rows], self.std[rows], self.target[rows]
+        self.terms = Terms(*(None if part is None else part[rows] for part in self.terms))
 
 
 class Batch:
     """One step's rows, and the draws for them: the same tensors are filled anew for each step.
 
     live [R, 1]: 1 for the fits that have rows in this step. masks: dropout's zeros and ones, [R, K, B, 2 · hidden] inside the encoder and
-    [R, B, width] before the heads; noise [R, B, K, F]. Draws are made a fit and a step at a time, in the shapes and the order of the
+    [R, B, width] before the heads; noise [R, B, K, F]; flipped [R, B]: the windows that are mirrored. Draws are made a fit and a step at a time, in the shapes and the order of the
     sequential path: no fit's depend on the others, and on a CPU they are the same bits.
     """
 
@@ -78,6 +88,9 @@ class Batch:
         shapes = [*inside, (self.width, kind.width_of(spec.model))]
         self.masks = [torch.zeros(count, *shape, device=device) for shape in shapes if self.kept < 1]
         self.noise = torch.zeros(count, self.width, bars, features, device=device) if spec.training.jitter_std else None
+        self.mirrors = [loop.mirrors for loop in loops]
+        self.mirrored_frac = spec.training.mirrored_frac
+        self.flipped = torch.zeros(count, self.width, dtype=torch.bool, device=device) if any(self.mirrors) else None
         self.dropout, self.jitter = (
             [torch.Generator(device).manual_seed(seeds.torch_seed(*loop.key, which)) for loop in loops]
             for which in (seeds.DROPOUT, seeds.AUGMENTATION)
@@ -111,5 +124,7 @@ class Batch:
                 continue
             for mask in self.masks[-1:] if encoder_in_eval_mode else self.masks:
                 mask[r][..., :size, :].bernoulli_(self.kept, generator=self.dropout[r])
+            if self.flipped is not None and self.mirrors[r]:
+                self.flipped[r, :size] = draw(self.mirrored_frac, size, self.jitter[r])
             if self.noise is not None:
                 self.noise[r, :size].normal_(generator=self.jitter[r])

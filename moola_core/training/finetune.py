@@ -13,6 +13,7 @@ import torch
 from moola_core.errors import DataError
 from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
 from moola_core.specs import Finetune
+from moola_core.training.averaging import Averages
 from moola_core.training.device import Device, exact, resolve_device
 from moola_core.training.engine import choose_engine
 from moola_core.training.events import Emit
@@ -56,11 +57,13 @@ def _train(monitor: FitMonitor) -> dict[str, np.ndarray]:
     """All epochs with early stopping; the weights of the selected one."""
     loop = monitor.loop
     weights = weights_of(loop.model)
+    averages = Averages(lambda: list(loop.model.state_dict().values()), loop.spec.training.averaging)
     for epoch in range(1, loop.spec.training.epochs + 1):
         monitor.begin(epoch)
         table = loop.train_epoch(epoch)
-        if monitor.measure(epoch, table, loop.predict(loop.fold.inner)):
-            weights = weights_of(loop.model)
+        with averages.in_force(epoch):
+            if monitor.measure(epoch, table, loop.predict(loop.fold.inner)):
+                weights = weights_of(loop.model)
         if monitor.ends_phase():
             monitor.emit_changed()
         if monitor.stopped:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moola_core.training.folds import Places
+from moola_core.overlap import Overlap
 
 if TYPE_CHECKING:
     from moola_core.estimators.estimator import Estimator
@@ -55,8 +55,8 @@ class Inputs:
         return (np.stack([center, length], axis=1) / self.window_bars).astype(np.float32)
 
     @property
-    def places(self) -> Places:
-        return Places(self.series, self.first, self.window_bars)
+    def shared(self) -> Overlap:
+        return Overlap(self.series, self.first, self.window_bars)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from moola_core.models.checkpoint import Pretrained, put_weights
-from moola_core.models.multitask import MultiTask, Outputs
+from moola_core.models.multitask import MultiTask, Outputs, Terms
 from moola_core.models.spans import log_priors, predict_spans, span_loss, span_scores
 from moola_core.spans.decoding import SpanPrediction
 from moola_core.specs import Finetune
@@ -21,7 +21,9 @@ from moola_core.training.folds import Fold
 from moola_core.training.gradients import Conflict, Projection, split_backward
 from moola_core.training.inputs import Inputs
 from moola_core.training.losses import class_loss, located_loss, pointer_loss
+from moola_core.training.mirror import draw, mirrored
 from moola_core.training.schedule import LAST, LOWER, Unfreezing
+from moola_core.training.terms import terms_of, to_device
 from moola_core.training.weightings import make_weighting
 
 STEP_COLUMNS = (
@@ -43,11 +45,14 @@ NOISE_WINDOWS = 64
 
 @dataclass(frozen=True)
 class Tensors:
-    """The windows on the device: standardised x [n, K, F], class numbers [n], pointers [n, 2] with nan where unknown."""
+    """The windows on the device: standardised x [n, K, F], class numbers [n], pointers [n, 2] with nan where unknown, terms of their scores, and the scale of x [F]."""
 
     x: Tensor
     target: Tensor
     pointer: Tensor
+    terms: Terms
+    mean: Tensor
+    std: Tensor
 
 
 class Predicted(NamedTuple):
@@ -82,12 +87,12 @@ class Loop:
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.WEIGHTS))
         outputs = len(inputs.classes) + spec.faults.extra_output
         self.model = MultiTask(inputs.x.shape[2], outputs, spec.model).to(device.kind)
-        train = torch.from_numpy(inputs.pointer[fold.train])
-        if self.model.pointer_head is not None and not train.isnan().all():
-            self.model.pointer_head.init_from(train.to(device.kind))
+        self.mean, self.std = self._scale()
+        self.terms = terms_of(spec, inputs, fold, self.targets(), (self.mean, self.std))
+        self._begin_at_labels()
         if self.start is not None:
             self.start.check_features(inputs.features)
-            self.start.check_size(spec.model.layers, spec.model.hidden)
+            self.start.check_model(spec.model)
             put_weights(self.model.encoder, self.start.weights, self.start.source)
             if spec.faults.noise_encoder:
                 planting.scramble(self.model.encoder, spec.training.seed)
@@ -98,13 +103,25 @@ class Loop:
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.DROPOUT))
         self.order = seeds.generator(*self.key, seeds.ORDER)
         self.noise = torch.Generator(device.kind).manual_seed(seeds.torch_seed(*self.key, seeds.AUGMENTATION))
-        self.mean, self.std = self._scale()
         self.active = torch.tensor(
             [spec.model.tasks != "pointers", spec.model.tasks != "class"], device=device.kind
         ).float()
         self.optimizer = self._optimizer()
         self.projection = Projection(spec.loss.pcgrad, spec.loss.pcgrad_threshold, spec.faults.accumulated_gradients)
         self.constant_pointer_loss = self._constant_pointer_loss()
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether windows are mirrored in training: not where no expansion says that direction is all that they would lose."""
+        return self.spec.training.mirrored_frac > 0 and not np.isnan(self.inputs.pointer[self.fold.train]).all()
+
+    def _begin_at_labels(self) -> None:
+        """Let the heads begin near what is known without the encoder: the training pointers' median or distribution, or the terms."""
+        train, head = torch.from_numpy(self.inputs.pointer[self.fold.train]), self.model.pointer_head
+        if self.terms.fitted is not None:
+            self.model.begin_small()
+        elif head is not None and not train.isnan().all():
+            head.init_from(train.to(self.device.kind))
 
     def _scale(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation [F] of the training windows; 0 and 1 where the spec does not standardise.
@@ -136,7 +153,8 @@ class Loop:
         kind = self.device.kind
         x = torch.from_numpy((self.inputs.x - self.mean) / self.std)
         target, pointer = torch.from_numpy(self.targets()), torch.from_numpy(self.inputs.pointer)
-        return Tensors(x.to(kind), target.to(kind), pointer.to(kind))
+        mean, std = (torch.from_numpy(part).to(kind) for part in (self.mean, self.std))
+        return Tensors(x.to(kind), target.to(kind), pointer.to(kind), to_device(self.terms.values, kind), mean, std)
 
     def _optimizer(self) -> torch.optim.AdamW:
         training = self.spec.training
@@ -191,10 +209,13 @@ class Loop:
 
     def forward(self, rows: Tensor, noisy: bool) -> Outputs:
         x = self.data.x[rows]
+        if noisy and self.mirrors:
+            flipped = draw(self.spec.training.mirrored_frac, len(rows), self.noise)[:, None, None]
+            x = torch.where(flipped, mirrored(x, self.data.mean, self.data.std), x)
         if noisy and self.spec.training.jitter_std > 0:
             x = x + self.spec.training.jitter_std * torch.randn(x.shape, generator=self.noise, device=x.device)
         with torch.autocast(self.device.kind, torch.bfloat16, enabled=self.device.precision == "bf16"):
-            return self.model(x)
+            return self.model(x, Terms(*(None if part is None else part[rows] for part in self.data.terms)))
 
     def step(self, rows: Tensor, split: bool) -> Tensor:
         """One optimiser step; returns the row of STEP_COLUMNS, on the device. `split` takes the tasks' gradients apart."""

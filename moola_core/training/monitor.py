@@ -157,7 +157,7 @@ class FitMonitor:
             None if span is None else span[:, 1],
             self.best_epoch,
             self.epochs,
-            weights | {"scale.mean": loop.mean, "scale.std": loop.std},
+            weights | {"scale.mean": loop.mean, "scale.std": loop.std} | loop.terms.arrays,
             self._columns(),
             sigmas[1] / sigmas[0] if sigmas else None,
             self._at_limit(),

@@ -22,6 +22,7 @@ from moola_core.models.checkpoint import Pretrained
 from moola_core.models.multitask import Outputs
 from moola_core.models.replicas import Replicas
 from moola_core.specs import Finetune
+from moola_core.training.averaging import Averages
 from moola_core.training.batches import Batch, Rows, Windows
 from moola_core.training.capture import Captured, out_of_memory
 from moola_core.training.device import Device
@@ -31,6 +32,7 @@ from moola_core.training.gradients import combined
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.loop import NOISE_WINDOWS, STEP_COLUMNS, Loop, Predicted, noise_share
 from moola_core.training.losses import class_loss, located_loss
+from moola_core.training.mirror import mirrored
 from moola_core.training.monitor import FitMonitor, score_inner
 from moola_core.training.schedule import LAST, LOWER
 from moola_core.training.stacked import WEIGHTING, RowAdamW, Stacked, unstacked
@@ -84,6 +86,7 @@ class Group:
             self.loops = [Loop(spec, inputs, thin(fold, inputs.label, spec.training), cpu, start) for fold in folds]
         self.windows, self.stacked = Windows(inputs, self.loops, device.kind), Stacked(self.loops, device.kind)
         self.optimizer, self.batch = RowAdamW(self.stacked), Batch(self.loops, device.kind)
+        self.averages = Averages(self.stacked.trained, spec.training.averaging)
         self.anchor = self.stacked.matrix.clone() if self._pulls else None
         self.weightings = Weightings(self.loops, self.stacked, device.kind)
         self.active = self.loops[0].active.to(device.kind)
@@ -109,14 +112,9 @@ class Group:
             if begun:
                 for r, noise in zip(on, self.encoder_noise(on), strict=True):
                     monitors[r].emit_phase(epoch, noise)
-            tables, predicted = self.train_epoch(epoch, on), self.predict_inner()
-            better = torch.zeros(len(monitors), dtype=torch.bool)
-            scores: list[dict[str, Any] | None] = [None] * len(on)
-            if monitors[on[0]].scores_epoch(epoch):
-                scores[:] = score_inner([self.loops[r] for r in on], [predicted[r] for r in on])
-            for r, known in zip(on, scores, strict=True):
-                better[r] = monitors[r].measure(epoch, tables[r], predicted[r], known)
-            self.stacked.keep(better.to(self.device.kind))
+            tables = self.train_epoch(epoch, on)
+            with self.averages.in_force(epoch):
+                self._measure(epoch, on, tables, monitors)
             self._end_phases([r for r in on if monitors[r].ends_phase()], monitors)
             now = time.perf_counter()
             for r in on:
@@ -132,6 +130,19 @@ class Group:
                 monitors, seconds = [monitors[r] for r in left], [seconds[r] for r in left]
                 self.select(left)
                 self.prepare(emit)
+
+    def _measure(
+        self, epoch: int, on: Sequence[int], tables: dict[int, np.ndarray], monitors: Sequence[FitMonitor]
+    ) -> None:
+        """Measure the epoch of the fits that go on, and remember the weights of those that are the best so far."""
+        predicted = self.predict_inner()
+        better = torch.zeros(len(monitors), dtype=torch.bool)
+        scores: list[dict[str, Any] | None] = [None] * len(on)
+        if monitors[on[0]].scores_epoch(epoch):
+            scores[:] = score_inner([self.loops[r] for r in on], [predicted[r] for r in on])
+        for r, known in zip(on, scores, strict=True):
+            better[r] = monitors[r].measure(epoch, tables[r], predicted[r], known)
+        self.stacked.keep(better.to(self.device.kind))
 
     def _begin(self, epoch: int, loops: Sequence[Loop], emit: Emit) -> bool:
         """Put the epoch's phase in force; whether one begins with it."""
@@ -212,11 +223,15 @@ class Group:
         """
         batch, training = self.batch, self.spec.training
         x = self.windows.scaled(batch.rows)
+        if batch.flipped is not None:
+            windows = self.windows
+            x = torch.where(batch.flipped[:, :, None, None], mirrored(x, windows.mean, windows.std), x)
         if batch.noise is not None:
             x = x + training.jitter_std * batch.noise
         encoder_in_eval_mode = self.loops[0].encoder_in_eval_mode
         counted = None if encoder_in_eval_mode else batch.rows.present
-        outputs = self.network.forward(x.transpose(1, 2), batch.dropped(encoder_in_eval_mode), counted)
+        dropped, added = batch.dropped(encoder_in_eval_mode), self.windows.added(batch.rows)
+        outputs = self.network.forward(x.transpose(1, 2), dropped, counted, added)
         losses = self.losses(self.windows, outputs, batch.rows)
         terms = self.weightings.terms(losses, batch.live) * self.active
         flat, measured = self._gradients(terms, split)
@@ -268,7 +283,7 @@ class Group:
     @torch.no_grad()
     def predict(self, network: Replicas, windows: Windows, rows: Rows) -> list[Tensor]:
         """In eval mode: the unweighted losses [R, 2], then logits [R, m, outputs], pointers [R, m, 2] and spans [R, m, K, K], where there are."""
-        outputs = network.forward(windows.scaled(rows).transpose(1, 2))
+        outputs = network.forward(windows.scaled(rows).transpose(1, 2), terms=windows.added(rows))
         parts = (outputs.logits, outputs.pointer, outputs.spans)
         return [self.losses(windows, outputs, rows), *(part for part in parts if part is not None)]
 
@@ -320,6 +335,7 @@ class Group:
         for part in (self.windows, self.stacked, self.optimizer):
             part.select(rows)
         self.weightings.select(left)
+        self.averages.select(rows)
         self.anchor = None if self.anchor is None else self.anchor[rows]
         before, self.batch = self.batch, Batch(self.loops, self.device.kind)
         self.batch.dropout, self.batch.jitter = ([own[r] for r in left] for own in (before.dropout, before.jitter))

@@ -51,6 +51,11 @@ class Stacked:
             view.requires_grad_(name in names)
         return names
 
+    def trained(self) -> list[Tensor]:
+        """What belongs to the networks: the matrix without what the weighting learns, and the buffers."""
+        own = max((columns.stop for part, columns in self.columns.items() if part != WEIGHTING), default=0)
+        return [self.matrix[:, :own], *self.buffers.values()]
+
     def keep(self, better: Tensor) -> None:
         """Remember the present weights of the fits that are `better` [R] as their best."""
         matrix, buffers = self.best

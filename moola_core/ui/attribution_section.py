@@ -26,7 +26,7 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
     if child is None:
         widgets.empty_state(
             "Not computed yet",
-            "Exact Shapley values of every window of the first repeat, by the model that did not train on it. This takes about a minute "
+            "Shapley values of every window of the first repeat, by the model that did not train on it. This takes about a minute "
             "for most models, and longer for large networks and for MiniRocket on many features.",
             [("Compute it", lambda: _start(run))],
         )
@@ -57,7 +57,7 @@ def _one_window(run: Run, result: Attribution, output: str, dataset: Dataset | N
         widgets.chart(
             charts.waterfall(result, window, output, look),
             "waterfall",
-            f"From the average input to the prediction for {window}",
+            f"From the base value to the prediction for {window}",
         )
     if dataset is None or dataset.windows is None:
         return

@@ -24,6 +24,8 @@ def command(
         parts.append(
             f"--checkpoint {shlex.quote(checkpoint if RUN_ID.fullmatch(checkpoint) else display_path(checkpoint))}"
         )
+    if checkpoint and spec.transfer.encoder_name:
+        parts.append(f"--set {shlex.quote(f'encoder_name={spec.transfer.encoder_name}')}")
     parts.append(f"--preset {spec.preset}")
     if spec.kind == "finetune" and spec.preset and spec.estimator != preset(spec.preset).finetune().estimator:
         parts.append(f"--model {spec.estimator}")

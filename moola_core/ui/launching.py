@@ -6,14 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from moola_core.errors import MoolaError
+from moola_core.errors import CheckpointError, MoolaError
 from moola_core.launch.estimate import estimate, estimate_pretraining
 from moola_core.market.known import first_bars
 from moola_core.market.library import Dataset
 from moola_core.market.unlabelled import refuse_too_few
 from moola_core.market.windows import Windows
 from moola_core.presets import network_preset, preset
-from moola_core.runs.checkpoints import contradiction, find, settings_of, start_from
+from moola_core.runs.checkpoints import contradiction, description_of, find, start_from
 from moola_core.sections.formatting import duration, size
 from moola_core.specs import Diagnose, change
 from moola_core.specs.choices import ESTIMATORS
@@ -21,6 +21,7 @@ from moola_core.ui import guard, loaders, owners, selecting, settings_form, stat
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, display_path, store_folder
 from moola_core.ui.widgets import escape_markdown, figures, title_of, unique_titles
+from moola_core.weight_files import CheckpointQuestion
 
 FINETUNE, PRETRAIN = "finetune", "pretrain"
 TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on the bars"}
@@ -28,8 +29,11 @@ SCRATCH, NETWORK = "", "network"
 PRESET_OF_MODEL = "preset_of_model"
 
 
-def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH, model: str = "") -> Any:
-    """The preset called `name` on the dataset, with the readings saved next to its files; from a checkpoint if any.
+def base_spec(
+    kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH, model: str = "", which: str = ""
+) -> Any:
+    """The preset called `name` on the dataset, with the readings saved next to its files; from a checkpoint if any, of which
+    `which` names the encoder where it holds more than one.
 
     model: the estimator, by default the preset's. Where a network is needed and the preset trains none, another preset stands in.
     """
@@ -40,7 +44,7 @@ def base_spec(kind: str, name: str, dataset: Dataset, checkpoint: str = SCRATCH,
     spec = spec.model_copy(update={"data": spec.data.model_copy(update=loaders.data_of(dataset))})
     if kind == FINETUNE and checkpoint:
         state_too = dataset.bars is not None and start.keeps_state
-        spec = change(spec, start_from(checkpoint, start.schedule, store_folder(), state_too))
+        spec = change(spec, start_from(checkpoint, start.schedule, store_folder(), state_too, which))
     return spec
 
 
@@ -57,8 +61,11 @@ def choose_model(name: str) -> str:
     return str(st.session_state[state.MODEL])
 
 
-def choose_checkpoint(dataset: Dataset) -> str:
-    """The encoder to start from, among pre-training runs and the files in data and artifacts; warns of other bars."""
+def choose_checkpoint(dataset: Dataset) -> tuple[str, str]:
+    """The checkpoint to start from, among pre-training runs and the files in data and artifacts, and which of its encoders.
+
+    Warns of other bars, and describes a file.
+    """
     checkpoints = {c.reference: c for c in find(data_folder(), store_folder())}
     titles = {SCRATCH: "random weights (from scratch)"} | {
         name: f"pre-trained: {title_of(one.run)}" if one.run else display_path(name)
@@ -71,15 +78,29 @@ def choose_checkpoint(dataset: Dataset) -> str:
     if record is not None and not owners.belongs(record, dataset):
         bars = escape_markdown(display_path(owners.trained_on(record)))
         st.caption(f":orange[:material/warning:] Pre-trained on {bars}, not on the bars of the selected dataset.")
-    if selected and checkpoints[selected].run is None:
-        architecture = settings_of(selected, store_folder())
-        listed = ", ".join(f"{escape_markdown(name)} {_value(value)}" for name, value in architecture.items())
-        st.caption(
-            f"Taken from the file: {listed}."
-            if architecture
-            else "A file without description: set the model's layers, hidden units and features to those of its encoder."
-        )
-    return str(selected)
+    which = _describe_file(selected) if selected and record is None else ""
+    return str(selected), which
+
+
+def _describe_file(path: str) -> str:
+    """Show what the file says of its encoder; the name of the one that is selected where it holds more than one."""
+    which = ""
+    try:
+        try:
+            described = description_of(path, store_folder())
+        except CheckpointQuestion as asked:
+            answers = list(asked.question.answers)
+            which = str(
+                st.selectbox("Which encoder of the file", answers, help=escape_markdown(asked.question.question))
+            )
+            described = description_of(path, store_folder(), which)
+    except CheckpointError:
+        return which  # shown in the form's place
+    listed = ", ".join(f"{escape_markdown(name)} {_value(value)}" for name, value in described.settings().items())
+    st.caption(f"Taken from the file: {listed}.")
+    for note in described.notes:
+        st.caption(f":orange[:material/warning:] {escape_markdown(note)}")
+    return which
 
 
 def summary(base: Any, checked: settings_form.FormState, windows: Windows | None, bars: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from moola_core.ui.places import data_folder, display_path
 
 COMPARED = {"study": "a study", "plan": "a plan of studies", "compare": "a comparison of runs"}
 FAILED = "unanswered"
+NEAR = 0.75  # similarity of two ids from which one may be a slip of the pen for the other
 PAGE_TITLES = {"results": "Performance"}  # where a page is not called as its file is
 Actions = tuple[tuple[str, Callable[[], object]], ...]
 
@@ -144,7 +146,8 @@ def _opened(run_id: str, noun: str, key: str) -> tuple[Run, Record] | Unanswered
             f"It may have been deleted, or the link may come from another store than `{display_path(store.root)}`. "
             f"Choose another {noun}, or ask for a new link."
         )
-        return Unanswered(key, f"There is no {noun} {escape_markdown(run_id[:60])}", body, another)
+        near = tuple((f"Open {name}", _opening(key, name)) for name in _near(run_id, noun))
+        return Unanswered(key, f"There is no {noun} {escape_markdown(run_id[:60])}", body, (*near, *another))
     try:
         return run, run.record
     except MoolaError as error:
@@ -182,6 +185,21 @@ def _diagnostic_place(spec: Any) -> tuple[str, dict[str, str | None]]:
     datasets = loaders.available_datasets()
     owner = next((d.name for d in datasets if d.windows and owners.same_file(spec.data.windows, str(d.windows))), None)
     return "features", {"run": None, "view": spec.name, "dataset": owner}
+
+
+def _near(run_id: str, noun: str) -> list[str]:
+    """Ids of runs, or of studies, that are written much like this one."""
+    kinds = COMPARED if noun == "study" else loaders.TRAINED
+    ids = [record.run_id for record in loaders.store().runs(include_archived=True) if record.kind in kinds]
+    return difflib.get_close_matches(run_id, ids, n=3, cutoff=NEAR)
+
+
+def _opening(key: str, run_id: str) -> Callable[[], object]:
+    def opening() -> None:
+        selecting.put(key, run_id)
+        st.rerun()
+
+    return opening
 
 
 def _again(key: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from moola_core.diagnostics.results import RESULTS, Diagnosis, Evaluation, PretrainReport
+from moola_core.diagnostics.results import RESULTS, CalibrationReport, Diagnosis, Evaluation, PretrainReport
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.local import LocalLauncher
 from moola_core.market import known
@@ -89,6 +89,25 @@ def windows_of(path: str | Path, bars: str | Path | None = None) -> Windows:
     return _windows(stamp(path), stamp(sidecar_path(path)), bars_stamps)
 
 
+def content_of_windows(dataset: Dataset) -> frozenset[str]:
+    """The content hashes by which runs name the dataset's windows: of those that take part in training, and of all; none if unreadable."""
+    if dataset.windows is None:
+        return frozenset()
+    try:
+        windows = windows_of(dataset.windows, dataset.bars)
+    except MoolaError:  # pages that show them say why
+        return frozenset()
+    return _content(windows)
+
+
+def content_of_bars(path: str | Path | None) -> str:
+    """The content hash by which runs name the bars in the file; empty if there are none, or they cannot be read."""
+    try:
+        return bars_of(path).content_hash if path else ""
+    except MoolaError:
+        return ""
+
+
 def known_windows(bars: str | Path) -> Known:
     """Labelled windows that are known to lie in the bars of a file. Raises DataError."""
     return _known((stamp(bars), stamp(sidecar_path(bars))), str(data_folder()), _data_files())
@@ -158,10 +177,16 @@ def diagnostic(run: Run, name: str) -> Any:
     return _diagnostic(stamp(path), run.id, name)
 
 
+def calibration(run: Run) -> CalibrationReport | None:
+    """How well calibrated the run's probabilities are; None where it was not computed."""
+    result = diagnostic(run, "calibration")
+    return result if isinstance(result, CalibrationReport) else None
+
+
 def diagnosed(dataset: Dataset, name: str) -> Run | None:
     """The newest run that holds, or is computing, the diagnostic `name` of the dataset."""
     return next(
-        (run for run in _diagnoses(name) if dataset.windows and _same_file(run.spec.data.windows, dataset.windows)),
+        (run for run in _diagnoses(name) if _is_of(dataset, run.spec.data.windows, [run.record])),
         None,
     )
 
@@ -207,20 +232,28 @@ def _topic(spec: Any) -> str:
 
 def comparisons(dataset: Dataset) -> list[Run]:
     """The studies, plans and comparisons of the dataset's windows, newest first."""
-    runs = []
+    runs, every = [], store().runs(include_archived=True)
     for run in _readable(*COMPARING):
         spec = run.spec
-        windows = _windows_of_run(spec.runs[0]) if spec.kind == "compare" else getattr(spec, "base", spec).data.windows
-        if windows and dataset.windows and _same_file(windows, dataset.windows):
+        if spec.kind == "compare":
+            parts = [record for record in every if record.run_id == spec.runs[0]]
+            windows = next((record.data.get("windows", "") for record in parts), "")
+        else:
+            parts = [run.record, *(record for record in every if record.parent == run.id)]
+            windows = getattr(spec, "base", spec).data.windows
+        if _is_of(dataset, windows, parts):
             runs.append(run)
     return runs
 
 
-def _windows_of_run(run_id: str) -> str:
-    try:
-        return store().open(run_id).spec.data.windows
-    except MoolaError:  # it was deleted since
-        return ""
+def _is_of(dataset: Dataset, windows: str, parts: Iterable[Record]) -> bool:
+    """Whether the file of windows is the dataset's, or a run among `parts` was made on windows of the same content."""
+    if dataset.windows is None:
+        return False
+    if windows and _same_file(windows, dataset.windows):
+        return True
+    hashes = {record.data_hashes.get("windows") for record in parts} - {None}
+    return bool(hashes) and bool(hashes & content_of_windows(dataset))
 
 
 def _diagnoses(name: str) -> Iterator[Run]:
@@ -256,6 +289,11 @@ def _bars(source: Stamp, reading: Stamp) -> Bars:
 @st.cache_resource(max_entries=6, show_spinner="Reading the windows")
 def _windows(source: Stamp, reading: Stamp, bars_stamps: tuple[Stamp, Stamp] | None) -> Windows:
     return load_windows(source[0], bars=_bars(*bars_stamps) if bars_stamps else None)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs={Windows: id})
+def _content(windows: Windows) -> frozenset[str]:
+    return frozenset({windows.content_hash, windows.trainable()[0].content_hash})
 
 
 @st.cache_resource(max_entries=3, show_spinner="Looking for labelled windows of these bars")

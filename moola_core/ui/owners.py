@@ -1,10 +1,13 @@
-"""Which dataset a run belongs to: the one with the windows that it was trained on, or the bars that it was pre-trained on."""
+"""Which dataset a run belongs to: the one with the windows that it was trained on, or the bars that it was pre-trained on, wherever they
+lie now."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 
 import streamlit as st
 
@@ -16,9 +19,37 @@ from moola_core.ui import loaders
 
 
 def belongs(record: Record, dataset: Dataset) -> bool:
-    """Whether the run was trained on the windows of the dataset, or pre-trained on its bars."""
+    """Whether the run was trained on the windows of the dataset, or pre-trained on its bars: that file, or one of the same content."""
     ours, theirs = dataset.bars if record.kind == "pretrain" else dataset.windows, trained_on(record)
-    return bool(theirs) and ours is not None and same_file(theirs, str(ours))
+    if ours is None:
+        return False
+    if theirs and same_file(theirs, str(ours)):
+        return True
+    if record.kind == "pretrain":
+        content = record.data_hashes.get("bars")
+        return bool(content) and content == loaders.content_of_bars(ours)
+    return record.data_hashes.get("windows") in loaders.content_of_windows(dataset)
+
+
+def has_changed(record: Record, dataset: Dataset) -> bool:
+    """Whether the windows in the file are no longer those that the run was trained on, although the file is the same."""
+    content = loaders.content_of_windows(dataset)
+    ours = record.data_hashes.get("windows")
+    return record.kind == "finetune" and bool(ours) and bool(content) and not record.active and ours not in content
+
+
+def settle(record: Record, dataset: Dataset) -> None:
+    """Let a run whose file has moved name the place where it lies now, so that what is asked of it is computed from there."""
+    run, named = loaders.store().open(record.run_id), record.data
+    gone = {kind: path for kind, path in named.items() if not Path(path).exists()}
+    places = {}
+    if "windows" in gone and dataset.windows:
+        places[gone["windows"]] = str(dataset.windows.resolve())
+    if "bars" in gone and dataset.bars and record.data_hashes.get("bars") == loaders.content_of_bars(dataset.bars):
+        places[gone["bars"]] = str(dataset.bars.resolve())
+    if places and not record.active:
+        with suppress(MoolaError):  # a store that cannot be written is read all the same
+            run.write_places(places)
 
 
 def same_file(path: str, other: str) -> bool:
@@ -30,12 +61,18 @@ def datasets_of(records: Sequence[Record]) -> dict[str, str]:
     """The names of the datasets on which runs were trained, by run id; without those whose file is not in the data folder."""
     files: dict[tuple[bool, str], str] = {}
     for dataset in loaders.available_datasets():
-        for bars, path in ((False, dataset.windows), (True, dataset.bars)):
-            if path is not None:
-                files.setdefault((bars, _real(str(path))), dataset.name)
-    sources = {record.run_id: (record.kind == "pretrain", trained_on(record)) for record in records}
-    names = {run_id: files.get((bars, _real(path))) for run_id, (bars, path) in sources.items() if path}
-    return {run_id: name for run_id, name in names.items() if name}
+        for bars, file in ((False, dataset.windows), (True, dataset.bars)):
+            if file is not None:
+                files.setdefault((bars, _real(str(file))), dataset.name)
+    names = {}
+    for record in records:
+        source = trained_on(record)
+        name = files.get((record.kind == "pretrain", _real(source))) if source else None
+        if name is None and record.data_hashes:
+            name = next((one.name for one in loaders.available_datasets() if belongs(record, one)), None)
+        if name:
+            names[record.run_id] = name
+    return names
 
 
 def trained_on(record: Record) -> str:

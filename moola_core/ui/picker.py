@@ -100,6 +100,12 @@ def pick(page: str) -> links.Unanswered | None:
     if record is not None and selection.home is None:
         data = display_path(owners.trained_on(record))
         notices.show(f"The data of this run, {data}, is not in the data folder, so its windows cannot be drawn.")
+    elif record is not None and selection.home is not None:
+        owners.settle(record, selection.home)
+        if owners.has_changed(record, selection.home):
+            notices.show(
+                "The windows in this file have changed since the run: it was trained on others under the same name."
+            )
     state.write_query_params(state.CARRIED)
     if unanswered is None:
         st.session_state[SELECTION] = selection

@@ -13,8 +13,9 @@ from moola_core.charts import curves, evaluation
 from moola_core.diagnostics.results import Confusion, Evaluation
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext, without_network
-from moola_core.sections.headlines import of_classes, of_majority
+from moola_core.sections.performance import OVER_REPEATS, SAMPLING, no_constant_fold, of_scores
 from moola_core.sections.registry import SECTIONS, make
+from moola_core.sections.scores import sampled_of
 from moola_core.ui import loaders, render, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
@@ -43,12 +44,11 @@ def metrics(result: Evaluation) -> None:
     repeats = len(result.by_repeat)
     spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
     st.caption(
-        f"Pooled out of fold over {result.windows} windows; {spread}. The line marks what always predicting the most "
-        "frequent class would score."
+        f"Pooled out of fold over {result.windows} windows, AUROC among the windows of a fold; {spread}. {SAMPLING} The line marks "
+        "what always predicting the most frequent class would score."
     )
-    if result.metrics.get("accuracy"):
-        for verdict in (of_classes(result), of_majority(result)):
-            st.markdown(widgets.verdict(verdict))
+    for verdict in of_scores(result):
+        st.markdown(widgets.verdict(verdict))
     titles, rows = evaluation.metric_rows(result)
     figure = evaluation.metric_spread(titles, rows, result.majority, "majority class", widgets.appearance())
     left, right = st.columns([1.25, 1], gap="large")
@@ -95,7 +95,7 @@ def fold_shares(result: Evaluation) -> None:
             icon=":material/warning:",
         )
     else:
-        st.caption("Share of each predicted class; no fold predicted one class alone.")
+        st.caption(f"Share of each predicted class. {no_constant_fold(result)}")
     figure = evaluation.fold_shares(result.fold_shares, result.classes, widgets.appearance())
     widgets.chart(figure, "folds", "Share of predicted classes in each test fold")
 
@@ -151,8 +151,12 @@ def _table(result: Evaluation, titles: dict[str, str], rows: list[dict[str, Any]
         kind, _, label = name.partition(" ")
         stored = result.metrics[kind][label] if label else result.metrics[kind]
         spread = "± " + _number(stored.get("std")) if len(rows) > 1 else "–"
-        lines.append((escape_markdown(title), _number(stored.get("mean")), spread, _number(result.majority.get(name))))
-    return pd.DataFrame(lines, columns=["", "Mean", "Spread", "Majority"])
+        sampled = sampled_of(result, name)
+        ends = (f"{sampled.interval.low:.3f} to {sampled.interval.high:.3f}",) if sampled else ("–",)
+        lines.append(
+            (escape_markdown(title), _number(stored.get("mean")), *ends, spread, _number(result.majority.get(name)))
+        )
+    return pd.DataFrame(lines, columns=["", "Mean", "95% interval", OVER_REPEATS, "Majority"])
 
 
 def _number(value: float | None) -> str:

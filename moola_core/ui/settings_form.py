@@ -35,7 +35,7 @@ PART = "settings_part"
 @cache
 def fields(kind: str) -> dict[str, FieldInfo]:
     """The settings of the form by name. Files are set by the pickers, and on the Overview how they are read."""
-    elsewhere = {"transfer.checkpoint"}
+    elsewhere = {"transfer.checkpoint", "transfer.encoder_name"}
     return {
         name: info
         for name, info in settings(KINDS[kind]).items()

@@ -18,7 +18,7 @@ from moola_core.charts.data import to_csv
 from moola_core.errors import MoolaError
 from moola_core.presets import PRESETS
 from moola_core.runs.record import Record
-from moola_core.sections.headlines import Headline
+from moola_core.sections.headline import Headline
 from moola_core.ui import state
 from moola_core.ui.markup import escape_markdown
 

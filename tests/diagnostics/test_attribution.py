@@ -10,21 +10,29 @@ import numpy as np
 import pytest
 import shap
 import torch
+from scipy.stats import spearmanr
 
 from moola_core.diagnostics.attribution import (
     Explained,
     Job,
-    answers,
+    agreement,
     attribute,
-    expected_gradients,
     explain,
     explain_together,
     grouped,
-    logit_differences,
     output_names,
-    shapley,
+    stratified,
 )
 from moola_core.diagnostics.fitted import load_estimator
+from moola_core.diagnostics.network_outputs import (
+    Answer,
+    answers,
+    expected_gradients,
+    logit_differences,
+    network_outputs,
+)
+from moola_core.diagnostics.results import Rank
+from moola_core.diagnostics.shapley import Explanation
 from moola_core.errors import CheckpointError
 from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
@@ -50,7 +58,7 @@ def quick_doctor(few_trees): ...
 @pytest.fixture
 def few_draws(monkeypatch):
     """Expected gradients of few draws, where they are compared with others of the same draws or not looked at."""
-    monkeypatch.setattr("moola_core.diagnostics.attribution.SAMPLES", 5)
+    monkeypatch.setattr("moola_core.diagnostics.network_outputs.SAMPLES", 5)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +74,20 @@ def few_run(few_files, tmp_path_factory):
 def network(features: int = 5, classes: int = 2, **changes) -> MultiTask:
     torch.manual_seed(3)
     return MultiTask(features, classes, Model(hidden=4, **changes)).eval()
+
+
+def explained(
+    answer: Answer, x: np.ndarray, background: np.ndarray, groups: list[list[int]], exact: bool
+) -> Explanation:
+    """Shapley values of windows x [W, K, F] by a network's answer, with windows [B, K, F] as background."""
+    one = Explanation(len(x), len(groups), len(background), (0,), exact)
+    windows = tuple(torch.from_numpy(part)[None] for part in (x, background))
+    while not one.done:
+        kept, place = one.ask()
+        one.tell(
+            network_outputs(lambda mixed: answer(mixed[0])[None], windows, groups, (kept[None], place[None]), 64)[0]
+        )
+    return one
 
 
 def in_order_of_arrival(masked: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -93,13 +115,14 @@ def test_values_are_those_of_the_definition_and_of_shap_s_exact_explainer(classe
     model = network(5, classes)
     answer = answers(model, classes, 12)
     rng = np.random.default_rng(0)
-    x, base = rng.normal(size=(2, 12, 5)).astype(np.float32)
-    found, empty, full = shapley(answer, x, base, [[i] for i in range(5)])
+    x, *background = rng.normal(size=(4, 12, 5)).astype(np.float32)
+    shares = explained(answer, x[None], np.stack(background), [[i] for i in range(5)], exact=True).shares
+    found, empty, full = (part[0] for part in (shares.values, shares.empty, shares.full))
 
     def masked(rows: np.ndarray) -> np.ndarray:
-        made = np.where(rows[:, None, :].astype(bool), x, base)
+        made = [np.where(rows[:, None, :].astype(bool), x, base).astype(np.float32) for base in background]
         with torch.no_grad():
-            return answer(torch.from_numpy(made.astype(np.float32))).double().numpy()
+            return np.mean([answer(torch.from_numpy(one)).double().numpy() for one in made], axis=0)
 
     assert found == pytest.approx(reference(masked).reshape(found.shape), abs=1e-6)
     assert empty + found.sum(0) == pytest.approx(full, abs=1e-6)
@@ -110,7 +133,7 @@ def test_grouped_columns_share_one_value_and_unused_ones_have_none():
         return (x[:, :, 0] * x[:, :, 1] + x[:, :, 2]).mean(1, keepdim=True)
 
     x, base = np.random.default_rng(1).normal(size=(2, 7, 4)).astype(np.float32)
-    found, _, _ = shapley(answer, x, base, [[0, 1], [2], [3]])
+    found = explained(answer, x[None], base[None], [[0, 1], [2], [3]], exact=False).shares.values[0]
     assert found[0, 0] == pytest.approx((x[:, 0] * x[:, 1] - base[:, 0] * base[:, 1]).mean(), abs=1e-6)
     assert found[1, 0] == pytest.approx((x[:, 2] - base[:, 2]).mean(), abs=1e-6) and found[2, 0] == 0
 
@@ -210,8 +233,11 @@ def test_fits_with_different_numbers_of_windows_are_asked_together(few_files, fe
     assert len(found) == len(some) == len(jobs) - 2
     for job in some:
         one, alone = found[job.fold, int(job.rows[0])], explain(job)
-        for name in ("rows", "values", "empty", "full", "gradients"):
+        for name in ("rows", "gradients"):
             np.testing.assert_allclose(getattr(one, name), getattr(alone, name), atol=1e-5, err_msg=name)
+        for name in ("values", "errors", "empty", "full"):
+            pair = (getattr(found.shares, name) for found in (one, alone))
+            np.testing.assert_allclose(*pair, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["logistic", "majority", "locate_then_classify"])
@@ -250,3 +276,33 @@ def test_imported_predictions_have_no_model_to_explain(tmp_path):
     run = Store(tmp_path).create(Finetune(estimator="imported"))
     with pytest.raises(CheckpointError, match="imported, without the models"):
         load_estimator(run, 0, 0)
+
+
+def test_the_background_is_of_training_windows_of_every_class_by_its_share(few_files, few_run):
+    label = np.repeat(["a", "b", "c"], [60, 38, 2])
+    rows = np.arange(1000, 1100)
+    drawn = stratified(rows, label, 20, (0, 1))
+    assert np.bincount(np.searchsorted(["a", "b", "c"], label[drawn - 1000])).tolist() == [12, 8, 1]
+    assert (drawn == stratified(rows, label, 20, (0, 1))).all() and (drawn != stratified(rows, label, 20, (0, 2))).any()
+    windows, _ = load_windows(few_files["windows"]).trainable(("D",))
+    x, jobs = window_matrix(windows, few_run.spec.features), []
+    result = attribute(few_run, windows, x, work=lambda given: map(explain, jobs.extend(given) or given))
+    folds = few_run.folds
+    ids = windows.window_id.astype(str)
+    for job in jobs:
+        own = folds[(folds["repeat"] == job.repeat) & (folds["fold"] == job.fold)]
+        fitting = set(own.loc[own["role"].isin(["train", "inner"]), "window_id"])
+        taken = {ids[i] for i in range(len(x)) for one in job.background if np.array_equal(x[i], one)}
+        assert len(taken) == len(job.background) and taken <= fitting
+    assert result.background == len(jobs[0].background) and len(result.agreement) == len(result.outputs)
+    # The base is the mean prediction for background windows, and so lies among the predictions.
+    assert result.full[:, 0].min() < result.empty[:, 0].mean() < result.full[:, 0].max()
+
+
+def test_fits_agree_on_a_ranking_as_spearman_has_it():
+    sizes = np.random.default_rng(0).normal(size=(6, 4)) ** 2
+    rows = [Rank(f"g{i}", "o", 0.0, tuple(row), 0) for i, row in enumerate(sizes.tolist())]
+    pairs = [spearmanr(sizes[:, a], sizes[:, b]).statistic for a in range(4) for b in range(a)]
+    assert agreement(rows) == pytest.approx(np.mean(pairs))
+    assert agreement([replace(row, by_fit=row.by_fit[:1]) for row in rows]) is None
+    assert agreement([replace(row, by_fit=(0.0, 0.0)) for row in rows]) is None

@@ -7,10 +7,19 @@ import torch
 from sklearn.calibration import _TemperatureScaling
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
-from moola_core.diagnostics.calibration import _errors, brier_parts, calibrate, reliability, spiegelhalter
+from moola_core.diagnostics.calibration import (
+    _errors,
+    brier_parts,
+    calibrate,
+    calibration_error,
+    draw,
+    reliability,
+    spiegelhalter,
+)
 from moola_core.diagnostics.recalibration import METHODS, cross_fitted, temperature
 from moola_core.errors import DataError
 from moola_core.metrics import Predictions, measure
+from moola_core.overlap import Overlap
 
 
 def honest(n: int = 174, classes: int = 2, seed: int = 0, sharpness: float = 1.2):
@@ -61,14 +70,36 @@ def test_fold_means_are_means_of_the_folds():
     assert found["top-label, 10 equal bins, mean of folds"].value == pytest.approx(slow)
 
 
-def test_the_null_band_covers_at_its_rate():
+CHAINS = Overlap(np.zeros(174, int), 21 * (np.arange(174) % 9) + 300 * (np.arange(174) // 9), 105)
+
+
+@pytest.mark.parametrize("shared", [Overlap.none(174), CHAINS], ids=["independent", "chains of nine"])
+def test_honest_probabilities_are_rejected_at_the_nominal_rate(shared):
+    """In chains the outcomes of windows that share bars are alike; taken as independent, they would be rejected in a quarter."""
     beyond = []
+    uniform = draw(shared, 5, 400)
     for seed in range(200):
-        p, target = honest(seed=seed)
-        errors, p_value = _errors(p, target, np.arange(174) % 5, ("a", "b"), (np.random.default_rng(seed), 200))
-        beyond.append((errors[0].value > errors[0].null_95, p_value < 0.05, abs(spiegelhalter(p, target)) > 1.96))
-    assert (np.mean(beyond, axis=0) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)).all()
-    assert np.mean(beyond, axis=0)[2] > 0.01
+        p, _ = honest(seed=seed)
+        target = (draw(shared, 1000 + seed, 1)[0, :, None] > p.cumsum(1)[:, :-1]).sum(1)
+        errors, p_value = _errors(p, target, np.arange(174) % 5, ("a", "b"), uniform)
+        z = spiegelhalter(p, target, uniform)
+        beyond.append((errors[0].value > errors[0].null_95, p_value < 0.05, abs(z) > 1.96, errors[0].low > 0))
+    rate = np.mean(beyond, axis=0)
+    assert (rate < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)).all() and rate[2] > 0.01
+
+
+@pytest.mark.parametrize("shared", [Overlap.none(174), CHAINS], ids=["independent", "chains of nine"])
+def test_the_interval_of_the_ece_holds_the_true_error_as_often_as_it_says(shared):
+    """Stated .75, true .75 − error, in one bin: the true ECE is the error."""
+    stated, uniform = np.full(174, 0.75), draw(shared, 5, 400)
+    for error in (0.05, 0.15):
+        held = []
+        for seed in range(120):
+            came = draw(shared, 2000 + seed, 1)[0] < 0.75 - error
+            found, _ = calibration_error("", stated, came, uniform, np.zeros(174, int))
+            assert found.low <= found.value + 1e-9 and found.value <= found.high + 1e-9
+            held.append(found.low <= error <= found.high)
+        assert np.mean(held) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 120), error
 
 
 def test_overconfidence_is_found_and_mended_by_a_temperature():

@@ -6,6 +6,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from moola_core.diagnostics.correlation import (
+    FOLDS,
     aggregates,
     auc,
     column_facts,
@@ -15,6 +16,7 @@ from moola_core.diagnostics.correlation import (
     permuted,
     with_expectations,
 )
+from moola_core.overlap import Overlap
 
 NAMES = ("consol_proxy", "expansion_proxy", "body_pct")
 
@@ -25,28 +27,28 @@ def windows(n: int = 80, seed: int = 0, signal: float = 1.0):
     label = np.where(rng.random(n // 4).repeat(4) < 0.5, "consolidation", "retracement")
     x = rng.normal(size=(n, 30, 3)).astype(np.float32)
     x[:, :, 0] += signal * (label == "consolidation")[:, None]
-    return x, label, rng.integers(5, 25, n).astype(float), np.arange(n) // 4
+    return x, label, rng.integers(5, 25, n).astype(float), Overlap.of_groups(np.arange(n) // 4)
 
 
 def test_the_table_agrees_with_scipy_and_scikit_learn():
-    x, label, start, group = windows(signal=0.1)
-    group = np.arange(len(x))  # no two windows share bars
-    rows = label_table(x, label, start, NAMES, group, (99, 0))
+    x, label, start, shared = windows(signal=0.1)
+    shared = Overlap.none(len(x))
+    rows = label_table(x, label, start, NAMES, shared, (99, 0))
     assert len(rows) == 9 and {row.positive for row in rows} == {"consolidation"}
     for row in rows:
-        values = aggregates(x, start)[row.aggregate][:, NAMES.index(row.feature)]
+        values = aggregates(x, start)[row.aggregate][:, NAMES.index(row.feature)].round(10)
         y = label == "consolidation"
         known = stats.pointbiserialr(y, values)
         assert row.r == pytest.approx(known.statistic, abs=1e-6) and row.auc == pytest.approx(roc_auc_score(y, values))
         interval = stats.pearsonr(y, values).confidence_interval()
         assert (row.r_low, row.r_high) == pytest.approx((interval.low, interval.high), abs=1e-6)
-        assert row.auc_middle == pytest.approx(roc_auc_score(y, np.abs(values - np.median(values))))
+        assert row.auc_middle == pytest.approx(roc_auc_score(y, np.abs(values - np.median(values)).round(10)))
         assert row.auc_low <= row.auc <= row.auc_high and row.std == pytest.approx(values.std())
     assert [row.q for row in rows] == pytest.approx(stats.false_discovery_control([row.p for row in rows]))
 
 
 def test_aggregates_are_those_of_a_loop_and_windows_without_pointer_are_left_out():
-    x, label, start, group = windows(20)
+    x, label, start, shared = windows(20)
     start[3], start[5] = np.nan, 0
     found = aggregates(x, start)
     for i in range(20):
@@ -56,7 +58,7 @@ def test_aggregates_are_those_of_a_loop_and_windows_without_pointer_are_left_out
             else [np.nan] * 3
         )
         assert found["before_expansion"][i] == pytest.approx(slow, nan_ok=True, abs=1e-5)
-    rows = label_table(x, label, start, NAMES, group, (20, 0))
+    rows = label_table(x, label, start, NAMES, shared, (20, 0))
     assert {row.n for row in rows if row.aggregate == "before_expansion"} == {18}
     known = np.isfinite(found["before_expansion"][:, 1])
     slow_r = np.corrcoef(found["before_expansion"][known, 1], (label == "consolidation")[known])[0, 1]
@@ -75,11 +77,14 @@ def test_permutations_keep_runs_of_labels_together():
 
 
 def test_p_is_the_share_of_permutations_at_least_as_strong():
-    x, label, start, group = windows(40, signal=0.2)
-    row = label_table(x, label, start, NAMES, group, (300, 7))[0]
+    x, label, start, shared = windows(40, signal=0.2)
+    row = label_table(x, label, start, NAMES, shared, (300, 7))[0]
     columns = aggregates(x, start)["window"]
     again = np.array(
-        [abs(np.corrcoef(columns[:, 0], y == "consolidation")[0, 1]) for y in permuted(label, group, 300, 7)]
+        [
+            abs(np.corrcoef(columns[:, 0], y == "consolidation")[0, 1])
+            for y in permuted(label, shared.groups(FOLDS), 300, 7)
+        ]
     )
     assert row.p == pytest.approx((1 + (again >= abs(row.r) - 1e-9).sum()) / 301)
 
@@ -95,14 +100,14 @@ def test_planted_features_rank_first_and_expectations_are_judged():
 
 
 def _shaped(made):
-    x, label, start, group = made
-    return x, label, start, NAMES, group, (500, 0)
+    x, label, start, shared = made
+    return x, label, start, NAMES, shared, (500, 0)
 
 
 def test_three_classes_have_a_row_each_and_unknown_expectations_are_not_judged():
-    x, label, start, group = windows()
+    x, label, start, shared = windows()
     label = np.array(["a", "b", "c"])[np.arange(80) % 3]
-    report = with_expectations(feature_report(x, label, start, NAMES, group, (50, 0)))
+    report = with_expectations(feature_report(x, label, start, NAMES, shared, (50, 0)))
     assert len(report.table) == 27 and all(row.met is None for row in report.expectations)
 
 

@@ -69,3 +69,18 @@ def test_three_classes_no_pointers_and_no_classes():
 def test_the_sigma_ratio_is_passed_through_by_repeat():
     found = evaluate(table(), 105, {0: 0.9, 1: 1.1})
     assert found.metrics["sigma_ratio"].mean == pytest.approx(1.0)
+
+
+def test_few_windows_of_one_class_are_no_constant_fold_and_a_constant_repeat_is():
+    frame = table(repeats=2, n=40)
+    alone = frame.assign(fold=np.tile(np.arange(40), 2))
+    found = evaluate(alone, 105)
+    assert len(found.fold_shares) == 80 and not any(share.constant for share in found.fold_shares)
+    assert found.auroc_within_folds is None and found.sampled["f1_macro"].interval.low < 0.5
+    one = alone.assign(predicted=np.where(alone["repeat"] == 0, "a", alone["predicted"]))
+    constant = [share.repeat for share in evaluate(one, 105).fold_shares if share.constant]
+    assert constant == [0] * 40, "the other repeat predicts both"
+    for size, said in ((4, False), (5, False), (6, True)):  # 0.5^5 + 0.5^5 is 6%
+        some = frame[frame["repeat"] == 0].assign(fold=np.where(np.arange(40) < size, 0, 1 + np.arange(40) % 2))
+        some.loc[some["fold"] == 0, "predicted"] = "b"
+        assert next(share for share in evaluate(some, 105).fold_shares if share.fold == 0).constant == said

@@ -10,9 +10,10 @@ from sklearn.metrics import roc_auc_score
 
 from moola_core.diagnostics.claims import beats_chance, beats_constant, beats_majority
 from moola_core.diagnostics.correlation import feature_report, with_expectations
-from moola_core.diagnostics.intervals import auroc, of_stretches, of_windows, within_folds
+from moola_core.diagnostics.intervals import Estimate, auroc, estimate, of_share, of_stretches, of_windows, within_folds
 from moola_core.diagnostics.results import Interval
 from moola_core.diagnostics.results.interval import above
+from moola_core.overlap import Overlap
 from moola_core.runs.predictions import PredictionTable
 
 
@@ -32,29 +33,62 @@ def test_a_claim_is_decided_by_where_the_interval_lies():
 
 def test_of_single_windows_it_is_students_t():
     values = np.random.default_rng(0).normal(2, 3, 40)
-    found = of_windows(values[None], np.arange(40), given=True)
+    found = of_windows(values[None], Overlap.none(40), given=True)
     wanted = stats.t.interval(0.95, 39, values.mean(), stats.sem(values))
     assert (found.value, found.low, found.high) == pytest.approx((values.mean(), *wanted))
-    wide = of_windows(values[None], np.arange(40))
+    wide = of_windows(values[None], Overlap.none(40))
     assert (wide.high - wide.value) / (found.high - found.value) == pytest.approx(np.sqrt(2 + 12 / 40))
 
 
 def test_windows_of_a_group_count_as_one_and_repeats_add_their_own_variance():
     rng = np.random.default_rng(1)
     each = rng.normal(size=12)
-    grouped = of_windows(np.repeat(each, 5)[None], np.repeat(np.arange(12), 5), given=True)
-    alone = of_windows(each[None], np.arange(12), given=True)
+    grouped = of_windows(np.repeat(each, 5)[None], Overlap.of_groups(np.repeat(np.arange(12), 5)), given=True)
+    alone = of_windows(each[None], Overlap.none(12), given=True)
     assert (grouped.low, grouped.high) == pytest.approx((alone.low, alone.high))
-    same = of_windows(np.stack([each, each]), np.arange(12), given=True)
-    moved = of_windows(np.stack([each - 1, each + 1]), np.arange(12), given=True)
+    same = of_windows(np.stack([each, each]), Overlap.none(12), given=True)
+    moved = of_windows(np.stack([each - 1, each + 1]), Overlap.none(12), given=True)
     assert same.high == pytest.approx(alone.high)
     reach = [((one.high - one.value) / stats.t.ppf(0.975, 11)) ** 2 for one in (same, moved)]
     assert reach[1] - reach[0] == pytest.approx(np.var([-1, 1], ddof=1) / 2)
 
 
+def test_pretraining_adds_what_repeats_of_one_do_not_show():
+    rng = np.random.default_rng(4)
+    seed = np.repeat([0, 1, 2], 20)
+    each, own = rng.normal(0, 0.3, 3), rng.normal(0, 0.05, 60)
+    values = (each[seed] + own)[:, None] + rng.normal(0, 1, 50) + np.zeros((60, 50))
+    one, several = (estimate(values, Overlap.none(50), pretraining=which) for which in (None, seed))
+    assert several.of_pretraining == pytest.approx(each.var(ddof=1) / 3, rel=0.1) and one.of_pretraining == 0
+    assert several.of_windows == one.of_windows and several.error > one.error
+    alike = estimate(values - each[seed][:, None], Overlap.none(50), pretraining=seed)
+    assert alike.of_pretraining < 0.05 * several.of_pretraining
+
+
+def test_the_size_that_is_needed_is_right_within_a_factor_of_one_and_a_half():
+    """What 60 windows say of the number that finds the difference with 80% power, against simulated studies of other sizes."""
+    rng, truth = np.random.default_rng(0), 0.25
+
+    def power(n: int) -> float:
+        return np.mean([estimate(rng.normal(truth, 1, (1, n)), Overlap.none(n)).p < 0.05 for _ in range(400)])
+
+    needed = Estimate(truth, 59, 1 / 60).windows_needed(60)
+    assert power(round(needed / 1.5)) < 0.8 < power(round(needed * 1.5))
+    assert Estimate(truth, 59, 1 / 60, of_pretraining=0.02).windows_needed(60) is None
+    more = Estimate(0.5, 59, 0.01, of_repeats=0.04)
+    assert more.repeats_needed(3) == pytest.approx(3 * 0.04 / ((0.5 / (2.001 + 0.8416)) ** 2 - 0.01), abs=1)
+    assert Estimate(0.2, 59, 0.01, of_repeats=0.04).repeats_needed(3) is None, "the windows alone leave too much"
+
+
+def test_wilsons_interval_is_scipys():
+    for k, n in ((0, 10), (3, 10), (50, 60), (60, 60)):
+        wanted = stats.binomtest(k, n).proportion_ci(method="wilson")
+        assert of_share(k / n, n) == pytest.approx((wanted.low, wanted.high))
+
+
 def test_what_cannot_be_measured_has_no_interval():
-    assert of_windows(np.full((2, 5), np.nan), np.arange(5)) is None
-    assert of_windows(np.ones((1, 5)), np.zeros(5, int)) is None
+    assert of_windows(np.full((2, 5), np.nan), Overlap.none(5)) is None
+    assert of_windows(np.ones((1, 5)), Overlap.of_groups(np.zeros(5, int))) is None
     assert of_stretches(np.array([])) is None and of_stretches(np.ones(3)).value == 1.0
 
 
@@ -63,12 +97,10 @@ def test_the_auroc_among_the_windows_of_a_fold_is_scikit_learns_mean_over_folds(
     target, fold = rng.integers(0, 3, 90), np.arange(90)[None] % 5
     p = rng.dirichlet(np.ones(3), 90)[None].round(1)
     values = within_folds(target, p, fold)
-    for k in range(5):
-        rows = fold[0] == k
-        wanted = np.mean([roc_auc_score(target[rows] == c, p[0, rows, c]) for c in range(3)])
-        assert values[0, rows].mean() == pytest.approx(wanted)
+    wanted = [roc_auc_score(target[fold[0] == k] == c, p[0, fold[0] == k, c]) for k in range(5) for c in range(3)]
+    assert values.mean() == pytest.approx(np.mean(wanted))
     two = np.stack([1 - p[:, :, 0], p[:, :, 0]], axis=2)
-    binary = within_folds((target == 0).astype(int), two, np.zeros((1, 90), int))
+    binary = within_folds((target == 0).astype(int), two, fold)
     m, k = (target == 0).sum(), (target != 0).sum()
     score, inside = p[0, :, 0], target == 0
     against = (np.sign(score[inside][:, None] - score[~inside][None]) + 1) / 2
@@ -76,16 +108,19 @@ def test_the_auroc_among_the_windows_of_a_fold_is_scikit_learns_mean_over_folds(
     assert ((binary - binary.mean()) ** 2).sum() / 90**2 == pytest.approx(delong)
 
 
-def test_a_fold_of_one_class_says_nothing_and_constant_or_perfect_answers_are_not_certain():
+def test_folds_of_one_class_are_left_out_and_constant_or_perfect_answers_are_not_certain():
     target = np.array([0, 0, 0, 0, 1, 0, 1, 0])
     fold = np.array([[0, 0, 0, 0, 1, 1, 1, 1]])
     score = np.where(target == 1, 0.9, 0.1)
-    values = within_folds(target, np.stack([1 - score, score], 1)[None], fold)
-    assert np.isnan(values[0, :4]).all() and values[0, 4:] == pytest.approx(1.0)
-    perfect = auroc(values, np.arange(8))
-    assert perfect.value == 1.0 and perfect.low < 0.5, "four windows prove nothing"
+    p = np.stack([1 - score, score], 1)[None]
+    perfect = auroc(within_folds(target, p, fold), Overlap.none(8))
+    assert perfect.value == 1.0 and perfect.low < 0.6, "eight windows prove little"
+    score[:4] = 0.95  # worse than the others, but of another model
+    apart = within_folds(target, np.stack([1 - score, score], 1)[None], fold)
+    assert apart.mean() == pytest.approx(1.0)
+    assert np.isnan(within_folds(target, p, np.arange(8)[None])).all(), "each window a fold: no two have one model"
     constant = within_folds(np.arange(60) % 2, np.full((1, 60, 2), 0.5), np.arange(60)[None] % 5)
-    assert auroc(constant, np.arange(60)).low < 0.5 < auroc(constant, np.arange(60)).high
+    assert auroc(constant, Overlap.none(60)).low < 0.5 < auroc(constant, Overlap.none(60)).high
 
 
 def predictions(seed: int = 0, n: int = 60, repeats: int = 2) -> pd.DataFrame:
@@ -114,7 +149,7 @@ def predictions(seed: int = 0, n: int = 60, repeats: int = 2) -> pd.DataFrame:
 def test_claims_of_a_table_are_those_of_a_loop_over_folds():
     frame = predictions()
     grid = PredictionTable(frame).grid()
-    alone = grid.group(None)
+    alone = grid.shared(None)
     areas, gaps, center, length = [], [], [], []
     commonest = frame["label"].value_counts().index[0]
     for (repeat, fold), part in frame.groupby(["repeat", "fold"]):
@@ -138,7 +173,8 @@ def test_groups_of_windows_that_share_bars_widen_the_interval():
     frame["start_pred"] = frame["start_true"] + 10 * (frame["window_id"].str[1:].astype(int) // 9 % 2)
     grid = PredictionTable(frame).grid()
     alone, shared = (
-        beats_constant(grid, grid.group(group))["center"] for group in (None, {f"w{i}": i // 9 for i in range(90)})
+        beats_constant(grid, grid.shared(known))["center"]
+        for known in (None, Overlap.of_groups(np.arange(90) // 9, [f"w{i}" for i in range(90)]))
     )
     assert alone.value == shared.value and shared.high - shared.low > 1.5 * (alone.high - alone.low)
 
@@ -169,8 +205,9 @@ def test_learners_that_are_refitted_beat_chance_and_each_other_at_the_nominal_ra
         for x in (draw[:, 1:13], draw[:, 13:25]):
             score = ridge(x, y, fold)
             values.append(within_folds(y, np.stack([-score, score], 1)[None], fold[None]))
-        wins += above(auroc(values[0], group), 0.5) == "supported"
-        leads += above(of_windows(values[0] - values[1], group)) in ("supported", "opposed")
+        shared = Overlap.of_groups(group)
+        wins += above(auroc(values[0], shared), 0.5) == "supported"
+        leads += above(of_windows(values[0] - values[1], shared)) in ("supported", "opposed")
     allowed = 0.025 * studies + 3 * np.sqrt(0.025 * 0.975 * studies)
     assert wins <= allowed and leads <= 2 * allowed
 
@@ -186,7 +223,7 @@ def test_an_expectation_is_met_or_not_at_the_nominal_rate(chained):
         label = np.where(level[:, 0] > 0, "retracement", "consolidation")
         x = level[:, 1][:, None, None] + np.zeros((80, 3, 1))
         report = with_expectations(
-            feature_report(x, label, np.full(80, np.nan), ("expansion_proxy",), group, (1, seed))
+            feature_report(x, label, np.full(80, np.nan), ("expansion_proxy",), Overlap.of_groups(group), (1, seed))
         )
         row = next(one for one in report.expectations if one.actual is not None)
         assert row.low < row.actual < row.high

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from moola_core.charts.comparison import forest
-from moola_core.diagnostics.comparison import arm_predictions, compare, measure_arm
+from moola_core.diagnostics.comparison import arm_predictions, compare, influences
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.errors import SpecError
 from moola_core.metrics import METRICS, better, find, title
@@ -25,6 +25,12 @@ def perfect(frame):
     return right
 
 
+def mixed(frame):
+    """The same table with every class in every fold, so that there is an AUROC within folds."""
+    window = frame["window_id"].str[1:].astype(int)
+    return frame.assign(fold=window // frame["label"].nunique() % 4)
+
+
 def names(metrics: dict) -> dict[str, float]:
     """Every metric of an evaluation under the name by which a verdict is asked for."""
     found = {}
@@ -38,7 +44,7 @@ def names(metrics: dict) -> dict[str, float]:
 
 @pytest.mark.parametrize("classes", [("a", "b"), ("a", "b c", "ece")])
 def test_every_metric_of_an_evaluation_has_a_title_and_gets_better_the_way_the_table_says(classes):
-    frame = table(n=60, classes=classes)
+    frame = mixed(table(n=60, classes=classes))
     weak, best = (names(evaluate(one, 105, {0: 0.9, 1: 1.1}).metrics) for one in (frame, perfect(frame)))
     assert {name.partition(" ")[0] for name in weak} == set(METRICS), "no metric is missing and none is invented"
     for name, value in weak.items():
@@ -52,12 +58,11 @@ def test_every_metric_of_an_evaluation_has_a_title_and_gets_better_the_way_the_t
 
 
 def test_every_metric_that_a_verdict_may_be_asked_for_is_judged_by_the_table():
-    frame = table(repeats=3, n=60)
+    frame = mixed(table(repeats=3, n=60))
     ids = sorted(frame["window_id"].unique())
-    group = {name: i for i, name in enumerate(ids)}
-    weak, best = (arm_predictions(one, group, ids) for one in (frame, perfect(frame)))
-    asked = set(measure_arm(weak, np.ones((1, 60))))
-    verdicts = {row.metric: row for row in compare({"weak": weak, "best": best}, "weak", draws=300)}
+    weak, best = (arm_predictions(one, None, ids) for one in (frame, perfect(frame)))
+    asked = set(influences(weak))
+    verdicts = {row.metric: row for row in compare({"weak": weak, "best": best}, "weak")}
     assert set(verdicts) == asked and asked <= set(names(evaluate(frame, 105).metrics))
     for name, row in verdicts.items():
         assert row.verdict == "helps" and row.better == better(name), name

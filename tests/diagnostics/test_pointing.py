@@ -7,6 +7,7 @@ import pytest
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.pointing import pointing
 from moola_core.errors import DataError
+from moola_core.overlap import Overlap
 from moola_core.runs import codec
 
 
@@ -98,3 +99,16 @@ def test_a_model_that_states_nothing_and_windows_without_an_expansion():
 def test_a_single_fold_has_no_constant_pointer():
     report = pointing(table(repeats=1).assign(fold=0))
     assert report.constant_within is None and all(one.constant is None for one in report.near)
+
+
+def test_sets_of_spans_cover_as_they_say_and_need_enough_groups():
+    rows = table()
+    report = pointing(rows)
+    off = (rows["start_pred"] - rows["start_true"]).abs()
+    assert [one.level for one in report.sets] == [0.8, 0.9]
+    for one in report.sets:
+        assert one.coverage.value == pytest.approx(one.level, abs=0.05)
+        assert (off <= one.radius).mean() == pytest.approx(one.level, abs=0.05)
+    assert report.sets[0].radius < report.sets[1].radius
+    few = pointing(rows, Overlap.of_groups(np.arange(200) % 4, [f"w{i}" for i in range(200)]))
+    assert all(one.radius is None and one.coverage is None for one in few.sets)

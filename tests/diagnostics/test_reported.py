@@ -34,7 +34,10 @@ def october():
     ("check", "arithmetic"),
     [
         ("constant_folds", "4/5·2·0.534/(1+0.534) = 0.557"),
-        ("worse_than_majority", "0.528 ± 0.074; always predicting the most frequent class gives 0.534"),
+        (
+            "worse_than_majority",
+            "0.528; always predicting the most frequent class gives 0.534: difference -0.006, 95% from -0.081 to +0.068",
+        ),
         (
             "head_too_wide",
             "16,448 (trunk) + 3·65 (classes) + 130 (pointer) + 2 (σ) = 16,775; 2 outputs would make it 16,710",

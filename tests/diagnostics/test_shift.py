@@ -6,6 +6,7 @@ from scipy.stats import ks_2samp
 
 from moola_core.charts import shift as charts
 from moola_core.diagnostics.shift import first_bars, population_stability, shift
+from moola_core.overlap import Overlap
 
 NAMES = ("a", "b")
 
@@ -24,7 +25,7 @@ def test_windows_of_the_same_bars_cannot_be_told_and_shifted_ones_can(monkeypatc
     monkeypatch.setattr("moola_core.diagnostics.shift.NULL_DRAWS", 15)
     monkeypatch.setattr("moola_core.diagnostics.shift.DRAWS", 50)
     for off, told in ((0.0, False), (0.5, True)):
-        found = shift(windows(60, 1, off), ids(60), np.arange(60), NAMES, {"bars": windows(200, 2)})
+        found = shift(windows(60, 1, off), ids(60), Overlap.none(60), NAMES, {"bars": windows(200, 2)})
         assert found.domain is not None and (found.domain.auc > found.domain.null_high) == told
         assert found.domain.null_low < 0.5 < found.domain.null_high
         if told:
@@ -34,7 +35,7 @@ def test_windows_of_the_same_bars_cannot_be_told_and_shifted_ones_can(monkeypatc
 
 def test_distances_are_scipy_s_within_their_interval():
     x, others = windows(60, 1, 0.2), windows(100, 2)
-    found = shift(x, ids(60), np.arange(60), NAMES, {"left_out": others})
+    found = shift(x, ids(60), Overlap.none(60), NAMES, {"left_out": others})
     for i, row in enumerate(found.left_out):
         known = ks_2samp(x.mean(1)[:, i], others.mean(1)[:, i])
         assert row.ks == pytest.approx(known.statistic) and row.p == pytest.approx(known.pvalue)
@@ -59,5 +60,5 @@ def test_a_state_that_starts_anew_shows_in_the_first_bars():
 
 
 def test_too_few_others_are_counted_and_not_compared():
-    found = shift(windows(30, 1), ids(30), np.arange(30), NAMES, {"bars": windows(5, 2), "left_out": windows(0, 3)})
+    found = shift(windows(30, 1), ids(30), Overlap.none(30), NAMES, {"bars": windows(5, 2), "left_out": windows(0, 3)})
     assert found.domain is None and found.bars == () and found.counts == {"labelled": 30, "bars": 5, "left_out": 0}

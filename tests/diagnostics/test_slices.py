@@ -73,5 +73,5 @@ def test_pointers_alone_have_slices_and_no_suspects(market):
     assert (
         found.slices[0].accuracy is None
         and found.slices[0].center_mae_bars > 0
-        and "not trained" in found.second_look_note
+        and "no probabilities" in found.second_look_note
     )

@@ -49,21 +49,24 @@ def span_model(span_windows) -> Estimator:
     return LocateThenClassifyEstimator(seed=0, general=True, penalty=4.0, **EXACT).fit(span_windows)
 
 
-def outputs_of(model: Estimator, windows: TrainingWindows, row: int) -> np.ndarray:
-    """The outputs [2^G, O] of every coalition of one window."""
+def outputs_of(
+    model: Estimator, windows: TrainingWindows, row: int, background: np.ndarray | None = None
+) -> np.ndarray:
+    """The outputs [2^G, O] of every coalition of one window, with the background windows [b, K, F] in turn; the mean window unless given."""
     every = coalitions(len(model.groups(COLUMNS)))
-    window = Coalitions(windows.x[row], windows.prices[row], windows.x.mean(0), COLUMNS, every)
+    background = windows.x.mean(0)[None] if background is None else background
+    place = np.arange(len(every)) % len(background)
+    window = Coalitions(windows.x[row], windows.prices[row], background, COLUMNS, every, place)
     return prediction_outputs(model.predict_coalitions(window))
 
 
 @pytest.mark.parametrize("name", OF_FEATURES)
-def test_a_left_out_group_of_features_has_its_average(name, planted):
+def test_a_left_out_group_of_features_has_the_values_of_its_background_window(name, planted):
     model = ESTIMATORS[name](seed=0).fit(planted)
     assert model.groups(COLUMNS) == tuple(COLUMNS)
-    average = planted.x.mean(0)
     for row in (0, 7):
-        got = outputs_of(model, planted, row)
-        mixed = np.repeat(average[None], 8, axis=0)
+        got = outputs_of(model, planted, row, planted.x[[2, 5]])
+        mixed = planted.x[np.tile([2, 5], 4)].copy()
         for i, kept in enumerate(coalitions(3)):
             for group, own in zip(kept, COLUMNS.values(), strict=True):
                 if group:
@@ -107,7 +110,8 @@ def by_definition(model: LocateThenClassifyEstimator, prices: np.ndarray, kept: 
     median = classifier.models_[0].named_steps["simpleimputer"].statistics_.astype(np.float32)
     rows = np.where(kept[len(OF_SPAN) :][group], rows, median)
     odds = p @ np.mean([one.predict_proba(rows) for one in classifier.models_], axis=0)
-    logs = np.log(np.clip(odds, 1e-3, 1))
+    powers = odds ** (1 / inner.temperature_)
+    logs = np.log(np.clip(powers / powers.sum(), 1e-3, 1))
     return np.array([logs[1] - logs[0], (first + last) / 2, last - first])
 
 

@@ -5,12 +5,22 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from moola_core.cli import main
-from moola_core.launch.worker import diagnose
+from moola_core.diagnostics.doctor import CHECKS
+from moola_core.diagnostics.evaluation import evaluate
+from moola_core.launch.worker import diagnose, doctor
+from moola_core.launch.worker.imported import import_predictions
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
+from moola_core.runs.folds import Folds
 from moola_core.runs.store import Store
+from moola_core.sections import text
+from moola_core.sections.headlines import of_classes, of_majority
+from moola_core.sections.registry import build
+from moola_core.sections.scores import of_f1
+from moola_core.specs import Finetune
 
 CLASSES = ("consolidation", "retracement")
 
@@ -33,9 +43,9 @@ def table(windows):
 @pytest.fixture
 def bring_in(capsys, tmp_path, windows, monkeypatch):
     """Import the table on the command line: exit status, what was printed, and the run if there is one."""
-    monkeypatch.setattr(
-        diagnose, "RUN_DIAGNOSTICS", {}
-    )  # the diagnostics take most of the time, and have tests of their own
+    # The diagnostics take most of the time, and have tests of their own.
+    monkeypatch.setattr(diagnose, "RUN_DIAGNOSTICS", {})
+    monkeypatch.setattr(doctor, "store", lambda run: None)
 
     def run(table, end=".parquet"):
         path = tmp_path / f"theirs{end}"
@@ -98,7 +108,7 @@ def test_an_empty_repeat_column_is_one_repeat_and_a_single_empty_cell_is_named(b
         (lambda t: t.assign(start_pred="soon"), "start_pred that is no bar number"),
         (lambda t: t.assign(end_pred=np.inf), "end_pred that is no bar number"),
         (lambda t: t.iloc[:0], "no rows"),
-        (lambda t: t.drop(columns="p_retracement"), "no column p_retracement"),
+        (lambda t: t.drop(columns=["p_retracement", "p_consolidation", "start_pred", "end_pred"]), "no column p_"),
     ],
 )
 def test_tables_that_cannot_be_imported_are_refused_in_a_sentence(bring_in, table, spoil, words):
@@ -156,3 +166,60 @@ def test_any_table_gives_a_run_or_a_sentence_and_nothing_in_between(bring_in, ta
         statuses.append(bring_in(spoilt, ".csv")[0])
         assert statuses[-1] in (0, 2), number
     assert statuses.count(0) >= 3 and statuses.count(2) >= 8
+
+
+def left_out_one_by_one(kept, seed: int) -> np.ndarray:
+    """Probabilities of the second class by the nearest mean of noise, each window by the means of all others."""
+    rng = np.random.default_rng(seed)
+    label, x = (kept.label == CLASSES[1]).astype(int), rng.normal(size=(len(kept), 5))
+    p = np.empty(len(kept))
+    for i in range(len(kept)):
+        others = np.arange(len(kept)) != i
+        away = [((x[i] - x[others & (label == c)].mean(0)) ** 2).sum() for c in (0, 1)]
+        p[i] = 1 / (1 + np.exp((away[1] - away[0]) / 4))
+    return p
+
+
+@pytest.fixture(scope="module")
+def more_windows(tmp_path_factory):
+    return write_demo(tmp_path_factory.mktemp("more"), make_demo("helpful", 20_000, 60, 4))["windows"]
+
+
+def leave_one_out(path, seed: int) -> pd.DataFrame:
+    kept = load_windows(path).trainable()[0]
+    p = left_out_one_by_one(kept, seed)
+    rows = {"window_id": kept.window_id.astype(str), "fold": np.arange(len(kept)), "repeat": 0}
+    return pd.DataFrame(rows | {f"p_{CLASSES[0]}": 1 - p, f"p_{CLASSES[1]}": p})
+
+
+def test_leave_one_out_raises_no_alarm_and_nothing_is_said_of_settings(more_windows, tmp_path):
+    store = Store(tmp_path / "s")
+    leave_one_out(more_windows, 0).to_csv(tmp_path / "t.csv", index=False)
+    spec = Finetune.model_validate({"estimator": "imported", "data": {"windows": str(more_windows)}})
+    run = import_predictions(store, tmp_path / "t.csv", spec)
+    assert Folds(run.folds).shared.size == len(run.folds), "which windows share bars is known"
+    diagnosis = run.result("doctor")
+    # Sixty windows are few, whatever predicts them.
+    graver = {row["check"] for row in diagnosis["findings"] if row["severity"] != "info"}
+    assert graver <= {"underpowered"}, graver
+    judged = {row["check"] for row in diagnosis["findings"]} | set(diagnosis["passed"])
+    of_settings = {"overlapping_folds", "selection_on_test", "head_too_wide", "single_position", "order_lost"}
+    assert not judged & (of_settings | {name for name, check in CHECKS.items() if check.networks_only})
+    assert {"constant_folds", "worse_than_majority", "miscalibrated"} & judged
+    report = build(run)
+    said = "\n".join(text.render(section) for section in report.sections)
+    assert "constant" not in said.lower().replace("constant pointer", "") and "worse than" not in said
+    assert "nothing is known of the settings" in dict(report.absent)["Configuration"]
+
+
+def test_of_noise_left_out_one_by_one_nothing_is_judged_more_often_than_chance_has_it(more_windows):
+    label = load_windows(more_windows).trainable()[0].label.astype(str)
+    judged = []
+    for seed in range(60):
+        frame = leave_one_out(more_windows, seed).assign(label=label)
+        second = frame[f"p_{CLASSES[1]}"] > 0.5
+        frame = frame.assign(predicted=np.where(second, CLASSES[1], CLASSES[0]), start_true=np.nan, end_true=np.nan)
+        found = evaluate(frame, 105)
+        verdicts = (of_classes(found), of_majority(found), of_f1(found))
+        judged.append([verdict.outcome in ("supported", "opposed") for verdict in verdicts])
+    assert (np.sum(judged, axis=0) <= binom.ppf(0.99, 60, 0.05)).all(), np.mean(judged, axis=0)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
+import re
+import sys
 
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from moola_core.cli import main
 from moola_core.errors import CheckpointError
-from moola_core.launch.worker import diagnose
+from moola_core.launch.worker import ahead, diagnose
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.models.encoders import make_encoder
 from moola_core.presets import PRESETS
-from moola_core.runs import weight_files
-from moola_core.runs.checkpoints import refuse_contradiction, settings_of, start_from, state_of
+from moola_core.runs.checkpoints import refuse_contradiction, start_from, with_settings
 from moola_core.runs.store import Store
-from moola_core.specs import Finetune, Model, change
+from moola_core.specs import Finetune, Model, Pretrain, change
+from moola_core.studies import study
 from tests.models.test_checkpoint import predecessors
+from tests.weight_files.generated import refused_contents, trained
 
 QUICK = [f"--set={text}" for text in ("epochs=1", "repeats=1", "folds=2", "processes=1")]
 README = ["--set", "schedule=frozen", "--set", "layers=2", "--set", "hidden=4"]
@@ -79,13 +81,20 @@ def test_the_settings_that_the_file_gives_need_not_be_said(finetune, files, tmp_
         ("hidden=8", "model.hidden is 8 in the settings and 4 in the checkpoint"),
         ("layers=1", "model.layers is 1 in the settings and 2 in the checkpoint"),
         ("normalisation=batch", "model.normalisation is batch in the settings and none in the checkpoint"),
-        ("standardise=true", "features.standardise is True in the settings and False in the checkpoint"),
-        ('columns=["open_norm"]', "features.columns is open_norm in the settings and open_norm, close_norm"),
+        ("standardise=true", "features.standardise is true in the settings and false in the checkpoint"),
+        ('columns=["open_norm"]', "features.columns is open_norm in the settings and relativity in the checkpoint"),
     ],
 )
 def test_a_setting_that_contradicts_the_file_is_refused_naming_both_and_makes_no_run(finetune, setting, words):
     status, _, err, runs = finetune("--set", setting)
-    assert status == 2 and words in err and "old.pt" in err and err.count("\n") == 1 and runs == []
+    assert (
+        status == 2
+        and words in err
+        and "or give --set" in err
+        and "old.pt" in err
+        and err.count("\n") == 1
+        and runs == []
+    )
 
 
 @pytest.mark.parametrize("content", [b"junk", b"PK\x03\x04 torn", b""])
@@ -96,46 +105,72 @@ def test_a_file_that_is_no_checkpoint_makes_no_run(capsys, files, tmp_path, cont
     assert "bad.pt" in capsys.readouterr().err and Store(tmp_path / "s").runs() == []
 
 
-@pytest.mark.parametrize("form", ["zip", "legacy", "bare", "safetensors"])
-@pytest.mark.parametrize("normalisation", ["none", "layer", "batch"])
-def test_the_size_of_an_encoder_is_read_from_any_file_without_torch(tmp_path, form, normalisation):
-    model = Model(layers=3, hidden=5, normalisation=normalisation)
-    state = {f"encoder.{name}": tensor for name, tensor in make_encoder(12, model).state_dict().items()}
-    path = tmp_path / ("a.safetensors" if form == "safetensors" else "a.pt")
-    if form == "safetensors":
-        from safetensors.torch import save_file
+@pytest.mark.parametrize("content", ["gru", "one direction", "not a number", "two encoders", "acts", "missing bias"])
+def test_an_encoder_that_cannot_be_used_makes_no_run(capsys, files, tmp_path, content):
+    made, reason = refused_contents()[content]
+    torch.save(made, tmp_path / "bad.pt")
+    words = ["--windows", files["windows"], "--checkpoint", tmp_path / "bad.pt", "--store", tmp_path / "s", *QUICK]
+    assert main(["finetune", *map(str, words)]) == 2
+    assert re.search(reason, capsys.readouterr().err) and Store(tmp_path / "s").runs() == []
 
-        save_file(state, path)
-    else:
-        content = state if form == "bare" else {"model_state_dict": state, "metrics": {"loss": np.float64(0.1)}}
-        torch.save(content, path, _use_new_zipfile_serialization=form != "legacy")
-    assert weight_files.shapes(path) == {name: tuple(tensor.shape) for name, tensor in state.items()}
-    found = settings_of(str(path), tmp_path)
-    assert {name: found[f"model.{name}"] for name in ("layers", "hidden", "normalisation")} == model.model_dump(
-        include={"layers", "hidden", "normalisation"}
+
+def test_of_two_encoders_the_one_that_is_named_is_taken(finetune, tmp_path):
+    state = {
+        f"teacher.encoder.{name}": tensor
+        for name, tensor in trained(torch.nn.LSTM(12, 4, bidirectional=True)).state_dict().items()
+    }
+    state |= {
+        f"student.encoder.{name}": tensor
+        for name, tensor in trained(torch.nn.LSTM(12, 5, bidirectional=True)).state_dict().items()
+    }
+    torch.save(state, tmp_path / "two.pt")
+    status, _, err, _ = finetune("--checkpoint", tmp_path / "two.pt", "--set", "schedule=frozen")
+    assert status == 2 and "--set transfer.encoder_name=student.encoder" in err
+    changes = "--set", "schedule=frozen", "--set", "encoder_name=student.encoder"
+    status, found, err, _ = finetune("--checkpoint", tmp_path / "two.pt", *changes)
+    assert status == 0, err
+    run = Store(tmp_path).open(found["run_id"])
+    kept = load_file(run.replicates()[(0, 0)] / "weights.safetensors")
+    assert np.array_equal(kept["encoder.lstm.weight_ih_l0"], state["student.encoder.weight_ih_l0"].detach().numpy())
+
+
+def test_columns_that_a_file_does_not_show_are_asked_for(finetune, tmp_path):
+    encoder = trained(torch.nn.LSTM(4, 4, bidirectional=True))
+    torch.save({f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}, tmp_path / "four.pt")
+    status, _, err, runs = finetune("--checkpoint", tmp_path / "four.pt", "--set", "schedule=full")
+    assert status == 2 and "which columns" in err and "--set features.columns=price_path" in err and runs == []
+    status, _, err, _ = finetune(
+        "--checkpoint", tmp_path / "four.pt", "--set", "schedule=full", "--set", 'columns=["price_path"]'
     )
+    assert status == 0, err
 
 
-def test_the_size_is_read_without_running_code_of_the_file(tmp_path):
-    class Bomb:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "ran"),)
+def test_a_class_that_a_file_names_is_not_imported(finetune, tmp_path):
+    spec = Pretrain().model_dump(mode="json")
+    spec["model"]["encoder"] = "antigravity:Encoder"
+    description = {"kind": "pretrain", "features": ["a"] * 12, "spec": spec}
+    save_file(
+        {"encoder.w": np.ones((2, 12), np.float32) + np.eye(2, 12, dtype=np.float32)},
+        tmp_path / "c.safetensors",
+        {"description": json.dumps(description)},
+    )
+    status, _, err, runs = finetune("--checkpoint", tmp_path / "c.safetensors", "--set", "schedule=full")
+    assert status == 2 and "no module is imported" in err and runs == [] and "antigravity" not in sys.modules
 
-    state = {"encoder.weight_ih_l0": torch.zeros(16, 12), "encoder.weight_hh_l0": torch.zeros(16, 4), "other": Bomb()}
-    torch.save({"model_state_dict": state}, tmp_path / "bomb.pt")
-    assert settings_of(str(tmp_path / "bomb.pt"), tmp_path)["model.hidden"] == 4
-    assert not (tmp_path / "ran").exists()
 
-
-def test_spoilt_files_say_nothing_and_raise_nothing(checkpoint, tmp_path):
-    content, rng = checkpoint.read_bytes(), np.random.default_rng(4)
-    path = tmp_path / "spoilt.pt"
-    for _ in range(60):
-        spoilt = bytearray(content[: int(rng.integers(1, len(content)))] if rng.random() < 0.5 else content)
-        for place in rng.integers(0, len(spoilt), 20):
-            spoilt[place] = int(rng.integers(256))
-        path.write_bytes(spoilt)
-        assert isinstance(settings_of(str(path), tmp_path), dict) and isinstance(state_of(str(path), tmp_path), str)
+def test_check_describes_a_checkpoint(capsys, checkpoint):
+    assert main(["check", str(checkpoint), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["kind"], shown["ok"], shown["layers"], shown["hidden"], shown["inputs"]) == (
+        "checkpoint",
+        True,
+        2,
+        4,
+        12,
+    )
+    assert shown["settings"]["model.normalisation"] == "none" and shown["name"] == "model_state_dict.encoder"
+    assert main(["check", str(checkpoint)]) == 0
+    assert "--checkpoint" in capsys.readouterr().out
 
 
 def test_a_run_from_scratch_of_any_size_contradicts_nothing(checkpoint, tmp_path):
@@ -144,3 +179,26 @@ def test_a_run_from_scratch_of_any_size_contradicts_nothing(checkpoint, tmp_path
     with pytest.raises(CheckpointError, match=r"model\.hidden is 8"):
         refuse_contradiction(spec, tmp_path)
     refuse_contradiction(change(spec, {"transfer.schedule": "none"}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [((12, 8, 5), "no run may have: layers=5"), ((12, 2, 1), "hidden=2"), ((64, 8, 1), "there are 16 features")],
+)
+def test_an_encoder_of_a_size_that_no_run_may_have_makes_no_run(finetune, tmp_path, made, words):
+    torch.save(trained(torch.nn.LSTM(*made, bidirectional=True)).state_dict(), tmp_path / "a.pt")
+    status, _, err, runs = finetune("--checkpoint", tmp_path / "a.pt", "--set", "schedule=full")
+    assert status == 2 and words in err and "a.pt" in err and runs == []
+
+
+@pytest.mark.parametrize("given", [{}, {"dropout": "0.1"}, {"layers": "2", "hidden": "4"}])
+def test_a_study_takes_its_settings_from_the_file_too(checkpoint, files, tmp_path, given):
+    changes = with_settings(str(checkpoint), tmp_path, given)
+    data = {kind: str(files[kind]) for kind in ("windows", "bars")}
+    made = study("transfer", "quick", data, changes, str(checkpoint))
+    ahead.refuse(made, tmp_path)
+    assert (made.base.model.layers, made.base.model.hidden, made.base.features.columns) == (2, 4, ("relativity",))
+    assert with_settings("", tmp_path, given) == given
+    wrong = with_settings(str(checkpoint), tmp_path, {"hidden": "8"})
+    with pytest.raises(CheckpointError, match=r"--set model\.hidden=4"):
+        ahead.refuse(study("transfer", "quick", data, wrong, str(checkpoint)), tmp_path)

@@ -6,13 +6,17 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from moola_core.cli import main
+from moola_core.diagnostics.attribution import attribute
+from moola_core.diagnostics.fitted import load_fitted
 from moola_core.diagnostics.predict import Job, ask, ask_together
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
 from moola_core.market.windows import load_windows
+from moola_core.models.spans import predict_spans
 from moola_core.presets import preset
 from moola_core.runs import Store
 from moola_core.specs import Data, Predict, change
@@ -78,6 +82,28 @@ def test_all_fits_at_once_say_what_they_say_one_by_one(demo_files, tmp_path, dev
         assert (alone is None) == (together is None)
         if alone is not None:
             np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_a_network_adds_the_statistics_in_prediction_as_in_training(demo_files, tmp_path, device):
+    spec = change(preset("network").finetune(), {"data.windows": str(demo_files["windows"])} | SMALL)
+    run = Store(tmp_path).create(change(spec, {"layers": 1}))
+    worker.run(run)
+    fitted = load_fitted(run, 0, 0)
+    kept = run.predictions
+    test = kept[(kept["repeat"] == 0) & (kept["fold"] == 0)]
+    windows = load_windows(demo_files["windows"])
+    rows = [list(windows.window_id.astype(str)).index(name) for name in test["window_id"].astype(str)]
+    with torch.no_grad():
+        outputs = fitted.model(fitted.scaled(window_matrix(windows, spec.features)[rows]))
+        alone = fitted.model.model(fitted.scaled(window_matrix(windows, spec.features)[rows]))
+    np.testing.assert_allclose(torch.softmax(outputs.logits, 1)[:, 1], test["p_retracement"], atol=1e-6)
+    np.testing.assert_allclose(predict_spans(outputs.spans).p_span, test["p_span"], atol=1e-5)
+    assert not torch.allclose(outputs.spans, alone.spans, atol=0.1)
+    explained = attribute(run, windows, window_matrix(windows, spec.features), 1)
+    assert explained.additivity_error < 1e-4 and np.abs(explained.values).max() > 0
+    job = Job(run.folder, 0, window_matrix(windows, spec.features)[:20])
+    one, stacked = ask(job), ask_together(job, device)
+    np.testing.assert_allclose(stacked.probabilities, one.probabilities, atol=1e-5)
 
 
 def test_a_card_is_asked_with_all_fits_at_once(about, demo_files, monkeypatch):

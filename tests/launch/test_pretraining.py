@@ -7,13 +7,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from moola_core.cli import main
-from moola_core.errors import DataError
+from moola_core.errors import CheckpointError, DataError
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate_pretraining
 from moola_core.launch.worker.pretrain import last_snapshot, load_material
 from moola_core.presets import PRESETS, network_preset, preset
 from moola_core.runs import Store
-from moola_core.runs.checkpoints import find, settings_of, start_from
+from moola_core.runs.checkpoints import description_of, find, start_from
 from moola_core.specs import change
 
 SMALL = {
@@ -120,9 +120,10 @@ def test_every_preset_pretrains_what_it_finetunes(name):
     assert spec.model == tuned.model and spec.features.columns == tuned.features.columns
 
 
-def test_a_file_without_description_shares_no_settings(tmp_path):
+def test_a_file_that_is_no_checkpoint_is_listed_and_refused_with_the_reason(tmp_path):
     (tmp_path / "old.pt").write_bytes(b"x")
-    assert settings_of(str(tmp_path / "old.pt"), tmp_path) == {}
+    with pytest.raises(CheckpointError, match="neither a file of torch"):
+        description_of(str(tmp_path / "old.pt"), tmp_path)
     assert [found.run for found in find(tmp_path, tmp_path / "store")] == [None]
 
 

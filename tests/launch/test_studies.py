@@ -22,7 +22,7 @@ from moola_core.launch import worker
 from moola_core.launch.worker import ahead, plan, study
 from moola_core.launch.worker.imported import import_predictions
 from moola_core.market.windows import load_windows
-from moola_core.models.checkpoint import weights_of
+from moola_core.models.checkpoint import load_weights, weights_of
 from moola_core.models.encoders import make_encoder
 from moola_core.runs import Store
 from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Predict, Study, change, parse
@@ -91,20 +91,36 @@ def test_every_baseline_predicts_every_window_and_new_ones(store, demo_files, na
     assert ("p_span" in predicted) == (name == "locate_then_classify") == ("p_span" in table)
 
 
-def test_transfer_pretrains_once_for_all_its_arms(store, demo_files):
+def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(store, demo_files):
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     own = {
         "pretrain.training.epochs": 1,
         "pretrain.sampling.stride_bars": 120,
         "pretrain.sampling.exclude_labelled": False,
     }
-    spec = studies.study("transfer", "quick", data, SMALL | own | {"repeats": 1})
+    spec = studies.study("transfer", "quick", data, SMALL | own | {"repeats": 2})
     spec = spec.model_copy(update={"arms": tuple(a for a in spec.arms if a.name in ("from scratch", "frozen", "full"))})
     run = finish(store, spec)
     encoders = store.runs("pretrain")
-    assert len(encoders) == 1 and encoders[0].parent == run.id
-    used = {store.open(r.run_id).spec.transfer.checkpoint for r in store.runs("finetune")}
-    assert used == {"", encoders[0].run_id}
+    seeds = {store.open(r.run_id).spec.training.seed: r.run_id for r in encoders}
+    assert len(seeds) == 2 and {r.parent for r in encoders} == {run.id}, "three at most, and no more than repeats"
+    transfers = [store.open(r.run_id).spec.transfer for r in store.runs("finetune")]
+    used = {(one.checkpoint, *one.more_checkpoints) for one in transfers}
+    assert used == {("",), tuple(seeds[seed] for seed in sorted(seeds))}
+    frozen = next(r for r in store.runs("finetune") if r.name == "transfer: frozen")
+    assert {"checkpoint", "checkpoint1"} <= frozen.data_hashes.keys()
+    weights = [
+        load_weights(store.open(frozen.run_id).replicates()[repeat, 0] / "weights.safetensors") for repeat in (0, 1)
+    ]
+    ours = [load_weights(store.open(seeds[seed]).folder / "checkpoints" / "best.safetensors") for seed in sorted(seeds)]
+    name = next(name for name in ours[0] if name.endswith("weight_hh_l0"))
+    for fit, encoder in zip(weights, ours, strict=True):
+        assert any(np.array_equal(encoder[name], part) for part in fit.values() if part.shape == encoder[name].shape)
+    shares = [row["pretraining_share"] for row in run.result("comparison")["verdicts"]]
+    assert min(shares) >= 0 and max(shares) < 1
+    best = run.result("comparison")["selection"]
+    scores = {arm["name"]: arm["metrics"]["f1_macro"] for arm in run.result("comparison")["arms"]}
+    assert best["name"] == max(scores, key=scores.get) and best["measured"] == pytest.approx(max(scores.values()))
     names = {row["name"] for row in run.result("comparison")["differences"]}
     assert {"transfer.schedule", "trainable parameters"} <= names
 
@@ -268,7 +284,7 @@ def test_an_encoder_that_does_not_fit_is_refused_before_anything_is_trained(stor
     save_file({f"encoder.{name}": value for name, value in weights.items()}, small)
     ahead.refuse(studies.study("transfer", "quick", data, SMALL, small), store.root)
     larger = studies.study("transfer", "quick", data, SMALL | {"hidden": 8}, small)
-    with pytest.raises(CheckpointError, match=r"arm frozen.*Set model.layers=1 and model.hidden=4"):
+    with pytest.raises(CheckpointError, match=r"arm frozen.*--set model\.hidden=4"):
         worker.run(store.create(larger))
     all_sizes = studies.study(
         "architectures", "quick", data, SMALL | {"transfer.checkpoint": small, "transfer.schedule": "full"}
@@ -395,7 +411,6 @@ def test_imported_predictions_are_a_run_like_any_other(store, demo_files, tmp_pa
         (lambda t: t.drop(columns="fold"), "no column fold"),
         (lambda t: t.assign(p_consolidation=t["p_consolidation"] + 0.5), "sum 1"),
         (lambda t: t.assign(window_id="nobody"), "no window that takes part"),
-        (lambda t: t.iloc[1:], "of 60 windows"),
         (lambda t: t.assign(window_id=t["window_id"].iloc[0]), "twice"),
     ],
 )

@@ -225,9 +225,9 @@ def test_a_length_in_bars_is_used(demo, tmp_path):
     assert windows.bars == 60 and np.array_equal(windows.position, demo.windows.position[:12])
 
 
-@pytest.mark.parametrize("values", [[0.4, 0.5, 0.6], ["2024-01-02 10:00", "2024-01-02 11:00", "x"]])
+@pytest.mark.parametrize("values", [[-0.4, 0.5, 0.6], ["2024-01-02 10:00", "2024-01-02 11:00", "x"]])
 def test_pointers_of_windows_with_prices_that_are_no_bar_numbers_are_refused(demo, values):
-    with pytest.raises(DataError, match="which is no bar number"):
+    with pytest.raises(DataError, match=r"which is no bar number|neither bar numbers nor fractions"):
         windows_from_arrays(demo.windows.prices[:3], ["a", "b", "a"], expansion_start=values, expansion_end=values)
 
 

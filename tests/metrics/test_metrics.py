@@ -66,6 +66,7 @@ def references(p: Predictions) -> dict[str, object]:
         "iou": np.mean([len(x & y) / len(x | y) for x, y in bars]),
         "joint_at_3": ((said == target)[known] & (gaps["center"] <= 3)).mean(),
     }
+    values["center_median_bars"] = np.median(gaps["center"])
     for part, gap in gaps.items():
         values |= {f"{part}_mae_bars": gap.mean(), f"{part}_mae_frac": gap.mean() / LENGTH}
     for at in (3, 5):

@@ -105,7 +105,7 @@ def test_a_fit_with_it_learns_what_is_there(name):
     inputs = make_inputs(40)
     changes = {"model.encoder": name, "model.layers": 1, "epochs": 12, "learning_rate": 1e-2}
     spec = make_spec(**changes)
-    fold = make_folds(inputs.label, inputs.places, spec.training, spec.faults)[0]
+    fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
     replicate = fit_replicate(spec, inputs, fold, lambda event: None, Device("cpu", "cpu", "float32"))
     assert (replicate.probabilities.argmax(1) == inputs.target[fold.test]).mean() > 0.7
     assert np.isfinite(replicate.probabilities).all()

@@ -57,7 +57,7 @@ def test_a_study_says_its_verdict_and_draws_it(show, store, dataset):
     assert len(at.get("plotly_chart")) == 3 and "80% power: 0.11" in texts(at).replace("\\", "")
     metric = next(group for group in at.button_group if group.key == "differences-metric")
     metric.set_value(1).run()
-    assert not at.exception and 'Calibration error (ECE): difference from "from scratch"' in texts(at).replace("\\", "")
+    assert not at.exception and 'Macro F1: difference from "from scratch"' in texts(at).replace("\\", "")
     assert len([item for item in at.button if ", center " in item.label]) == 10
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from moola_core.specs import Model
 from moola_core.ui.settings_form import PART
 from tests.models.test_checkpoint import predecessors
 from tests.pages.conftest import button, texts
+from tests.weight_files.generated import refused_contents
 
 
 @pytest.fixture
@@ -122,3 +125,30 @@ def test_the_model_decides_which_settings_are_shown_and_the_command_names_it(sho
     next(box for box in at.selectbox if box.label == "Model").set_value("network").run()
     assert not at.exception and "the preset network is used in its place" in texts(at)
     assert "Loss" in next(group for group in at.button_group if group.key == PART).options
+
+
+@pytest.mark.parametrize("name", ["gru", "not a number", "acts", "empty"])
+def test_a_file_that_cannot_be_used_is_refused_on_the_page_with_the_reason(show, dataset, name):
+    content, words = refused_contents()[name]
+    path = dataset.parents[1] / "bad.pt"
+    torch.save(content, path)
+    try:
+        at = show("launch", preset="network", checkpoint=str(path))
+        assert not at.exception and re.search(words, texts(at).replace("\\", "")) and not at.code
+    finally:
+        path.unlink()
+
+
+def test_of_two_encoders_in_a_file_one_is_chosen_and_named_in_the_command(show, dataset, started):
+    path = dataset.parents[1] / "two.pt"
+    torch.save(refused_contents()["two encoders"][0], path)
+    try:
+        at = show("launch", preset="network", checkpoint=str(path))
+        box = next(box for box in at.selectbox if box.label == "Which encoder of the file")
+        assert list(box.options) == ["student.encoder", "teacher.encoder"]
+        box.set_value("teacher.encoder").run()
+        assert not at.exception and "encoder_name=teacher.encoder" in at.code[0].value
+        button(at, "Start the run").click().run()
+        assert started[0].spec.transfer.encoder_name == "teacher.encoder" and started[0].spec.model.hidden == 8
+    finally:
+        path.unlink()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+import pandas as pd
 import pytest
 
+from moola_core.market.windows import load_windows
 from moola_core.runs.store import Store
 from moola_core.specs import Diagnose
 from tests.app_samples import make_data, make_everything, make_predicted, make_pretraining, make_run
@@ -184,3 +186,56 @@ def test_the_data_folder_may_lie_behind_a_link(show, dataset, store, tmp_path):
     run = make_run(store, tmp_path / "files" / "windows.parquet")
     at = show("results", run=run.id)
     assert opened(at, run) and "is not in the data folder" in texts(at)
+
+
+def with_hashes(run, windows):
+    """The run as a worker leaves it: its record names the content of what it was trained on."""
+    kept = load_windows(windows).trainable()[0]
+    run.update(data_hashes={"windows": kept.content_hash})
+    return run
+
+
+@pytest.mark.parametrize("how", ["moved", "renamed", "copied"])
+def test_data_that_is_moved_renamed_or_copied_keeps_its_runs(show, store, tmp_path, how):
+    windows = make_data(tmp_path / "data", "mine", seed=6)
+    other = make_data(tmp_path / "data", "other", seed=7)
+    run, another = (
+        with_hashes(make_run(store, windows, name="Its run"), windows),
+        make_run(store, other, name="Another"),
+    )
+    place = {
+        "moved": "elsewhere/deep/windows.parquet",
+        "renamed": "mine/labels of may.parquet",
+        "copied": "copy/windows.parquet",
+    }[how]
+    new = tmp_path / "data" / place
+    new.parent.mkdir(parents=True, exist_ok=True)
+    (shutil.copy if how == "copied" else shutil.move)(windows, new)
+    if how == "copied":
+        shutil.copy(windows.with_name("bars.parquet"), new.with_name("bars.parquet"))
+    at = show("results", tmp_path / "data", run=run.id)
+    assert opened(at, run) and "is not in the data folder" not in texts(at) and at.get("plotly_chart")
+    at = show("windows", tmp_path / "data", run=run.id)
+    assert opened(at, run) and at.get("plotly_chart") and "The windows of this run are not here" not in texts(at)
+    if how != "copied":
+        assert Store(store).open(run.id).spec.data.windows == str(new.resolve())
+    at = show("results", tmp_path / "data", run=another.id)
+    assert opened(at, another) and at.session_state["dataset"] == "other"
+
+
+def test_a_file_whose_windows_changed_is_not_taken_for_what_the_run_saw(show, store, tmp_path):
+    windows = make_data(tmp_path / "data", "mine", seed=6)
+    run = with_hashes(make_run(store, windows), windows)
+    assert "have changed since" not in texts(show("results", tmp_path / "data", run=run.id))
+    table = pd.read_parquet(windows)
+    table.iloc[:-4].to_parquet(windows)
+    assert "have changed since the run" in texts(show("results", tmp_path / "data", run=run.id))
+
+
+def test_a_link_with_a_slip_offers_the_runs_that_are_written_like_it(show, dataset, store):
+    run = make_run(store, dataset, name="Another")
+    slip = run.id[:-1] + ("0" if run.id[-1] != "0" else "1")
+    at = show("results", run=slip)
+    assert f"There is no run {slip}" in texts(at).replace("\\", "") and not at.get("plotly_chart")
+    button(at, f"Open {run.id}").click().run()
+    assert not at.exception and opened(at, run) and at.get("plotly_chart")

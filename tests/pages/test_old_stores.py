@@ -16,7 +16,6 @@ from moola_core.diagnostics.results.doctor import SEVERITIES
 from moola_core.reports.formats import markdown
 from moola_core.runs import codec
 from moola_core.runs.store import Store
-from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import build
 from tests.pages.conftest import texts
 
@@ -95,12 +94,10 @@ def test_findings_of_old_runs_keep_what_they_invalidate_and_how_it_is_drawn(old)
     assert {finding.severity for finding in findings} <= set(SEVERITIES)
 
 
-def test_corrected_tests_of_an_old_study_are_read_and_their_source_is_the_old_field(old):
+def test_verdicts_of_an_old_study_are_read_and_macro_f1_decided_them(old):
     (study, *_) = runs(old, "study")
     stored = study.result("comparison")["verdicts"]
-    assert any(row.get("strict_p") is not None for row in stored), "the archive holds the old name"
-    verdicts = codec.restore(Comparison, study.result("comparison")).verdicts
-    assert [row.corrected_p for row in verdicts] == [row["strict_p"] for row in stored]
-    result = ReportContext(study).result("comparison")
-    number = result.number("verdicts", 0, "corrected_p")
-    assert number.value == stored[0]["strict_p"] and number.source.endswith("verdicts/0/strict_p")
+    assert any(row.get("strict_p") is not None for row in stored), "the archive holds what is gone"
+    comparison = codec.restore(Comparison, study.result("comparison"))
+    assert comparison.deciding == "f1_macro"
+    assert [row.delta for row in comparison.verdicts] == [row["delta"] for row in stored]

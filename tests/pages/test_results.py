@@ -17,7 +17,7 @@ def test_metrics_have_spread_and_the_majority_beside_them(show, run):
     table = show("results").table[0].value.set_index("")
     stored = run.result("evaluation")
     assert table.loc["Macro F1", "Mean"] == f"{stored['metrics']['f1_macro']['mean']:.3f}"
-    assert table.loc["Accuracy", "Spread"] == f"± {stored['metrics']['accuracy']['std']:.3f}"
+    assert table.loc["Accuracy", "± over repeats"] == f"± {stored['metrics']['accuracy']['std']:.3f}"
     assert table.loc["Accuracy", "Majority"] == f"{stored['majority']['accuracy']:.3f}"
     assert table.loc["Recall, retracement", "Mean"] == f"{stored['metrics']['recall']['retracement']['mean']:.3f}"
 

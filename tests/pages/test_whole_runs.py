@@ -25,7 +25,7 @@ SECTIONS = {"Metrics": 4, "Calibration": 3, "Balance": 1, "Transfer": 2, "Attrib
 def quick_attribution(monkeypatch):
     """In this process, and with few draws: tests/diagnostics/test_attribution.py looks at the values."""
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    monkeypatch.setattr("moola_core.diagnostics.attribution.SAMPLES", 5)
+    monkeypatch.setattr("moola_core.diagnostics.network_outputs.SAMPLES", 5)
 
 
 @pytest.fixture(autouse=True)

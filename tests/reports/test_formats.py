@@ -93,7 +93,7 @@ def test_markdown_tables_hold_target_actual_and_gap(full_run):
     metric = full_run.result("evaluation")["metrics"]["f1_macro"]["mean"]
     (row,) = [line for line in text.splitlines() if line.startswith("| Macro F1")]
     assert f"| {metric:.3f} |" in row and "&gt; 0.6" in row
-    assert "| Target | Wanted | Actual | Spread | Gap | Gap, % | Met |" in text and "**Next.**" in text
+    assert "| Target | Wanted | Actual | from | to | Gap | Gap, % | Met |" in text and "**Next.**" in text
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from moola_core.overlap import Overlap
 from moola_core.runs.predictions import PredictionTable
 
 CLASSES = ("c", "a", "b")  # the order of the columns is not that of the names
@@ -66,8 +67,8 @@ def test_a_table_without_window_ids_or_without_groups_of_all_windows_still_has_a
     grid = PredictionTable(frame().drop(columns="window_id")).grid()
     assert grid.present.shape == (3, 12) and grid.present.all()
     grid = PredictionTable(frame()).grid()
-    assert grid.group(dict.fromkeys(grid.windows[:-1], 0)).tolist() == list(range(12))
-    assert grid.group(dict.fromkeys(grid.windows, 7)).tolist() == [7] * 12
+    some, every = (Overlap.of_groups(np.zeros(len(names), int), names) for names in (grid.windows[:-1], grid.windows))
+    assert grid.shared(some).independent == grid.shared(None).independent == 12 and grid.shared(every).independent == 1
 
 
 def test_the_probability_of_the_true_class_is_missing_where_the_table_has_no_column_for_it():

@@ -64,12 +64,12 @@ def test_a_good_run_is_to_be_pinned_and_then_looked_into():
 
 
 def _compared(beaten=(), **words):
-    """The sample study with other verdicts in macro F1, networks alone."""
+    """The sample study with other verdicts of the deciding metric, networks alone."""
     found = make_comparison()
     rows = [
-        dataclasses.replace(row, verdict=words[row.arm])
+        dataclasses.replace(row, verdict=words[row.arm], labels_needed=400 if row.arm == "gradual" else None)
         for row in found.verdicts
-        if row.metric == "f1_macro" and row.arm in words and row.against == found.against
+        if row.decides and row.arm in words and row.against == found.against
     ]
     rows += [row for row in found.verdicts if row.arm in beaten and row.against == "full"]
     return dataclasses.replace(found, verdicts=tuple(rows), beaten_by=tuple(beaten))

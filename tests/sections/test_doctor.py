@@ -129,7 +129,7 @@ def test_the_doctor_asked_again_is_the_one_reported(tmp_path, full_run):
     again.update(state="done")
     for asked in (run, again):
         report = build(asked, kind="doctor")
-        assert report.run_id == run.id and "Healthy." in [text.strong for text in blocks(report, "doctor", Text)]
+        assert report.run_id == run.id and "No findings." in [text.strong for text in blocks(report, "doctor", Text)]
     assert names("doctor")[0] == "doctor"
 
 

@@ -16,7 +16,7 @@ from moola_core.diagnostics.results import RESULTS, Domain, Expectation, Interva
 from moola_core.runs import codec
 from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run, Store
-from moola_core.sections import comparison_text, headlines, text
+from moola_core.sections import comparison_text, headlines, scores, text
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import build, make
 from tests.app_samples import make_comparison, make_learned, make_predictions, make_run, make_transfer
@@ -185,9 +185,9 @@ def test_of_runs_at_chance_nothing_good_is_said_more_often_than_chance_has_it(ca
     for seed in range(20):
         frame = predictions(seed, sharpness=4.0, n=60, repeats=1)
         found, grid = evaluate(frame, 105), PredictionTable(frame).grid()
-        group = grid.group(None)
-        excess, gains = _over_repeats(grid, group)
-        report = dataclasses.replace(calibration, auroc=beats_chance(grid, group), excess=excess, gains=gains)
+        shared = grid.shared(None)
+        excess, gains = _over_repeats(grid, shared)
+        report = dataclasses.replace(calibration, auroc=beats_chance(grid, shared), excess=excess, gains=gains)
         said["classes"] += headlines.of_classes(found).outcome == "supported"
         said["majority"] += headlines.of_majority(found).outcome == "supported"
         said["pointers"] += headlines.of_pointers(found).outcome == "supported"
@@ -207,8 +207,8 @@ def test_a_model_that_knows_the_classes_and_boasts_is_recalibrated(calibration):
 
 RULES = {
     "evaluation": (
-        "auroc_within_folds over_majority pointer_gains",
-        (headlines.of_classes, headlines.of_majority, headlines.of_pointers),
+        "auroc_within_folds over_majority pointer_gains sampled",
+        (headlines.of_classes, headlines.of_majority, headlines.of_pointers, scores.of_f1),
     ),
     "calibration": ("auroc excess gains", (headlines.of_calibration, headlines.of_recalibration)),
     "transfer": ("", (lambda found: headlines.of_probe(found.probe),)),

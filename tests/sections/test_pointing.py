@@ -27,12 +27,16 @@ def tables(run, section: str) -> list[Table]:
 
 def test_medians_shares_and_each_bin_with_its_windows_are_in_the_tables(run):
     stored = run.result("pointing")
-    signed, near, bins, repeats = tables(run, "pointing")
+    signed, near, sets, bins, repeats = tables(run, "pointing")
     assert [row[0] for row in signed.rows] == ["Start", "End", "Center", "Length"]
     assert [row[1].value for row in signed.rows] == [error["median"] for error in stored["errors"]]
     assert [row[0] for row in near.rows] == ["within 1 bar", "within 3 bars", "within 5 bars"]
     assert [row[1].value for row in near.rows] == [one["share"]["value"] for one in stored["near"]]
     assert [row[4].value for row in near.rows] == [one["constant"] for one in stored["near"]]
+    assert [row[0] for row in sets.rows] == ["80%", "90%"]
+    assert [(row[1].value, row[2].value) for row in sets.rows] == [
+        (one["radius"], one["coverage"]["value"]) for one in stored["sets"]
+    ]
     assert sum(row[1].value for row in bins.rows) == stored["confidence"][0]["windows"] == 60
     assert [row[0] for row in repeats.rows] == ["1", "2"]
 
@@ -80,7 +84,7 @@ def test_no_label_is_said_to_have_been_read_where_the_settings_gave_the_scatter(
 def test_the_sentence_on_confidence_is_that_of_its_interval(run, low, high, p_values, error_high, expected):
     report = codec.restore(Pointing, run.result("pointing"))
     rows = tuple(
-        dataclasses.replace(row, p_value=p_value, error=dataclasses.replace(row.error, high=error_high))
+        dataclasses.replace(row, p_value=p_value, error=dataclasses.replace(row.error, low=0.0, high=error_high))
         for row, p_value in zip(report.confidence, p_values, strict=True)
     )
     verdict = headlines.of_confidence(

@@ -60,12 +60,14 @@ def test_a_number_is_read_as_it_is_stored(request, name):
 def test_targets_have_target_actual_and_gap_absolute_and_in_percent(full_run):
     (section,) = build(full_run, ["targets"]).sections
     table = section.blocks[0]
-    assert table.columns == ("Target", "Wanted", "Actual", "Spread", "Gap", "Gap, %", "Met")
+    assert table.columns == ("Target", "Wanted", "Actual", "from", "to", "Gap", "Gap, %", "Met")
     actual = full_run.result("evaluation")["metrics"]["center_mae_frac"]["mean"]
     row = next(row for row in table.rows if row[0] == "Center error")
     assert row[1] == "< 0.02 of the window" and row[2].value == actual
-    assert row[4].value == pytest.approx(actual - 0.02) and row[5].value == pytest.approx(100 * (actual - 0.02) / 0.02)
-    assert row[6] == "no" and table.met[table.rows.index(row)] is False
+    sampled = full_run.result("evaluation")["sampled"]["center_mae_frac"]["interval"]
+    assert (row[3].value, row[4].value) == (sampled["low"], sampled["high"]) and sampled["low"] > 0.02
+    assert row[5].value == pytest.approx(actual - 0.02) and row[6].value == pytest.approx(100 * (actual - 0.02) / 0.02)
+    assert row[7] == "no" and table.met[table.rows.index(row)] is False
 
 
 def test_a_full_run_has_every_section_and_its_charts_draw(full_run):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
+from moola_core.charts import comparison as comparison_charts
 from moola_core.errors import SpecError
 from moola_core.metrics import METRICS
 from moola_core.reports.export import export
 from moola_core.reports.formats import document, html, markdown
 from moola_core.runs.store import Store
-from moola_core.sections import comparison_text
-from moola_core.sections.blocks import Chart, Command, Table, Text, charts
+from moola_core.sections import comparison, comparison_text
+from moola_core.sections.blocks import Chart, Choice, Command, Table, Text, charts
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import assemble, build, names
+from tests.app_samples import make_comparison
 from tests.reports.conftest import HOSTILE, WINDOW, make_chosen
 from tests.reports.test_formats import Page
 from tests.sections.test_registry import numbers, stored
@@ -71,27 +75,31 @@ def test_the_answer_is_the_stored_sentence_with_simple_models_first(study_run):
     assert next(iter(tables(report, "gains"))).title == "logistic on aggregates: gained most"
 
 
-def test_differences_have_intervals_and_the_strict_reading(study_run):
+def test_the_deciding_metric_comes_first_with_intervals_probabilities_and_what_could_be_shown(study_run):
     result = study_run.result("comparison")
-    found = {(row["arm"], row["metric"]): row for row in result["verdicts"] if row["against"] == result["against"]}
-    verdicts, corrected = tables(build(study_run), "differences")
+    rows = {(row["arm"], row["metric"]): row for row in result["verdicts"] if row["against"] == result["against"]}
+    choice = next(block for block in comparison.differences(ReportContext(study_run)) if isinstance(block, Choice))
+    assert [name for name, _ in choice.options][:2] == ["AUROC (decides)", "Macro F1"]
+    (verdicts,) = (block for block in choice.options[0][1] if isinstance(block, Table))
     for row in verdicts.rows:
-        wanted = found[row[0], "f1_macro"]
+        wanted = rows[row[0], "auroc"]
         assert row[1] == wanted["verdict"]
-        assert [cell.value for cell in row[2:5]] == [wanted["delta"], wanted["low"], wanted["high"]]
-    for row in corrected.rows:
-        wanted = found[row[0], "f1_macro"]
-        assert [cell.value for cell in row[2:5]] == [
-            wanted["corrected_p"],
-            wanted["corrected_low"],
-            wanted["corrected_high"],
-        ]
-        agrees = wanted["corrected_p"] < 0.05
-        assert row[5].startswith("agrees") == (agrees and wanted["verdict"] in ("helps", "hurts"))
+        names = ("delta", "low", "high", "p_helps", "p_within", "p_hurts")
+        assert [cell.value for cell in row[2:8]] == [wanted[name] for name in names]
+    assert (
+        "0.11" in verdicts.note and "within ±0.04 at best" in verdicts.note and "20% of the variance" in verdicts.note
+    )
     assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {
+        "Macro F1",
         "Calibration error (ECE)",
         "Recall of consolidation",
     }
+
+
+def test_the_best_arm_is_shown_with_what_is_to_be_expected_of_it(study_run):
+    text = next(iter(said(build(study_run), "arms").values()))
+    assert "logistic on aggregates has the highest score of 5 arms: 0.750 as measured" in text
+    assert "0.700 (95% interval 0.600 to 0.800) is to be expected" in text
 
 
 def test_targets_stand_beside_actual_and_gap_for_each_network(study_run):
@@ -103,7 +111,6 @@ def test_targets_stand_beside_actual_and_gap_for_each_network(study_run):
     for row in rows:
         actual = arms[row[2]]["metrics"]["f1_macro"]
         assert row[3].value == actual and row[4].value == pytest.approx(max(wanted - actual, 0))
-        assert row[6] == ("yes" if actual > wanted else "no")
 
 
 def test_arms_are_named_with_runs_and_settings_and_go_into_the_json(study_run):
@@ -176,3 +183,14 @@ def test_kinds_that_a_run_cannot_have_are_refused(study_run, plan_run, tmp_path)
     with pytest.raises(SpecError, match="no report of kind 'finetune'"):
         build(study_run, kind="finetune")
     assert not any(isinstance(block, Command) for one in build(study_run).sections for block in one.blocks)
+
+
+def test_a_learning_curve_of_one_repeat_has_no_band(study_run):
+    found = make_comparison().label_curve
+    once = dataclasses.replace(found, scores=tuple(row[:1] for row in found.scores))
+    names = [[trace.name for trace in comparison_charts.labels(curve).data] for curve in (found, once)]
+    assert "95% of the draws" in names[0] and "95% of the draws" not in names[1]
+    assert "no band" in comparison_text.more_labels(once) and "no band" not in comparison_text.more_labels(found)
+    epochs = {"epoch": np.array([1, 2]), "split": np.array(["inner"] * 2), "loss": np.array([0.7, 0.6])}
+    twice = {name: np.tile(column, 2) for name, column in epochs.items()}
+    assert [len(comparison_charts.learning({"full": one}).data) for one in (epochs, twice)] == [1, 2]

@@ -11,7 +11,7 @@ from tests.training.windows import make_inputs, make_spec
 
 
 def folds_of(inputs, spec):
-    return make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    return make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
 
 
 def fit(inputs, spec, device, which=0, emit=lambda event: None):

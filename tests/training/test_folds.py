@@ -7,19 +7,20 @@ import pytest
 
 from moola_core.errors import DataError
 from moola_core.market.windows import bar_spans, windows_from_arrays
+from moola_core.overlap import Overlap
 from moola_core.specs import Faults, Training
-from moola_core.training.folds import Places, make_folds, overlap_groups
+from moola_core.training.folds import make_folds
 
 K = 105
 TRAINING = Training(folds=5, repeats=2)
 
 
-def one_chain(n: int = 174, step: int = 40) -> Places:
-    return Places(np.zeros(n, np.int64), np.arange(n, dtype=np.int64) * step, K)
+def one_chain(n: int = 174, step: int = 40) -> Overlap:
+    return Overlap(np.zeros(n, np.int64), np.arange(n, dtype=np.int64) * step, K)
 
 
-def apart(n: int = 60) -> Places:
-    return Places(np.zeros(n, np.int64), np.arange(n, dtype=np.int64) * 1000, K)
+def apart(n: int = 60) -> Overlap:
+    return Overlap(np.zeros(n, np.int64), np.arange(n, dtype=np.int64) * 1000, K)
 
 
 def labels(n: int, classes: int = 2) -> np.ndarray:
@@ -27,16 +28,20 @@ def labels(n: int, classes: int = 2) -> np.ndarray:
     return np.random.default_rng(1).permutation(names[np.arange(n) % classes])
 
 
-def shares(places: Places, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+def shares(places: Overlap, some: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Bar by bar, slowly: which of `some` share a bar with any of `others`."""
-    taken = {(places.series[o], bar) for o in others for bar in range(places.first[o], places.first[o] + K)}
+    taken = {(places.series[o, 0], bar) for o in others for bar in range(places.first[o, 0], places.first[o, 0] + K)}
     return np.array(
-        [any((places.series[s], b) in taken for b in range(places.first[s], places.first[s] + K)) for s in some], bool
+        [
+            any((places.series[s, 0], b) in taken for b in range(places.first[s, 0], places.first[s, 0] + K))
+            for s in some
+        ],
+        bool,
     )
 
 
 def test_a_long_chain_is_cut_into_runs_of_nine_consecutive_windows():
-    group = overlap_groups(one_chain(), folds=5)
+    group = one_chain().groups(folds=5)
     assert np.bincount(group).tolist() == [9] * 19 + [3]
     assert (np.diff(group) >= 0).all()
 
@@ -44,26 +49,24 @@ def test_a_long_chain_is_cut_into_runs_of_nine_consecutive_windows():
 def test_windows_apart_are_each_a_group_and_order_does_not_matter():
     places = apart(20)
     mixed = np.random.default_rng(0).permutation(20)
-    assert len(np.unique(overlap_groups(places, 5))) == 20
+    assert len(np.unique(places.groups(5))) == 20
     chain = one_chain(40)
-    shuffled = Places(chain.series[mixed], chain.first[mixed], K)
-    assert np.array_equal(
-        overlap_groups(shuffled, 5), overlap_groups(Places(chain.series[:20], chain.first[:20], K), 5)[mixed]
-    )
+    shuffled = Overlap(chain.series[mixed], chain.first[mixed], K)
+    assert np.array_equal(shuffled.groups(5), Overlap(chain.series[:20], chain.first[:20], K).groups(5)[mixed])
 
 
 def test_chains_join_at_a_shared_bar_and_part_where_none_is_shared():
     first = np.r_[0, K - 1, 2 * K - 1, np.arange(1, 18) * 1000]
-    places = Places(np.zeros(20, np.int64), first, K)
-    group = overlap_groups(places, folds=2)
+    places = Overlap(np.zeros(20, np.int64), first, K)
+    group = places.groups(folds=2)
     assert group[0] == group[1] != group[2]
-    with_embargo = overlap_groups(places, folds=2, embargo_bars=1)
+    with_embargo = places.groups(folds=2, embargo_bars=1)
     assert with_embargo[0] == with_embargo[1] == with_embargo[2] != with_embargo[3]
 
 
 def test_windows_of_two_instruments_never_share_bars():
-    places = Places(np.arange(30) % 2, np.repeat(np.arange(15) * 1000, 2), K)
-    assert len(np.unique(overlap_groups(places, 5))) == 30
+    places = Overlap(np.arange(30) % 2, np.repeat(np.arange(15) * 1000, 2), K)
+    assert len(np.unique(places.groups(5))) == 30
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -146,7 +149,7 @@ def test_a_class_rarer_than_the_folds_is_refused():
 
 
 def test_too_few_groups_are_refused():
-    places = Places(np.zeros(12, np.int64), np.zeros(12, np.int64), K)  # all the same bars: everything would be purged
+    places = Overlap(np.zeros(12, np.int64), np.zeros(12, np.int64), K)  # all the same bars: everything would be purged
     with pytest.raises(DataError, match=r"training\.folds"):
         make_folds(labels(12), places, Training(folds=5), Faults())
 
@@ -179,8 +182,8 @@ def test_a_copy_of_a_window_is_never_trained_on_when_the_other_is_tested(seed, t
     label = np.random.default_rng(1).permutation(np.array(["a", "b"], object)[np.arange(n + copies) % 2])
     times = {"start_time": np.datetime64("2024-01-02T00:00:00") + minutes.astype("timedelta64[m]")} if timed else {}
     windows = windows_from_arrays(prices, label, **times)
-    places = Places(*bar_spans(windows), K)
-    group = overlap_groups(places, 5)
+    places = Overlap(*bar_spans(windows), K)
+    group = places.groups(5)
     exact = np.unique(prices - prices[:, :1, 3:], axis=0, return_inverse=True)[1].reshape(-1)
     for kind in np.unique(exact):
         assert len(np.unique(group[exact == kind])) == 1, "equal windows share a group"
@@ -195,8 +198,8 @@ def test_a_copy_of_a_window_is_never_trained_on_when_the_other_is_tested(seed, t
 def test_runs_of_a_long_chain_do_not_end_between_copies():
     """All windows lie in one chain, each of them three times: nine in a run would tear every fourth window apart."""
     first = np.repeat(np.arange(58, dtype=np.int64) * 40, 3)
-    group = overlap_groups(Places(np.zeros(174, np.int64), first, K), folds=5)
+    group = Overlap(np.zeros(174, np.int64), first, K).groups(folds=5)
     assert all(len(np.unique(group[first == at])) == 1 for at in np.unique(first))
     assert np.bincount(group).max() <= 11
-    ways = Places(np.stack([np.arange(174) // 3, np.arange(174) % 58], 1), np.zeros((174, 2), np.int64), K)
-    assert len(np.unique(overlap_groups(ways, 5))) == 1, "held together by one way or the other, by way of others"
+    ways = Overlap(np.stack([np.arange(174) // 3, np.arange(174) % 58], 1), np.zeros((174, 2), np.int64), K)
+    assert len(np.unique(ways.groups(5))) == 1, "held together by one way or the other, by way of others"

@@ -22,12 +22,12 @@ CPU = Device("cpu", "cpu", "float32")
 
 
 def fit(inputs, spec, which=0):
-    fold = make_folds(inputs.label, inputs.places, spec.training, spec.faults)[which]
+    fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[which]
     return fit_replicate(spec, inputs, fold, lambda event: None, CPU)
 
 
 def loop_of(inputs, spec, which=0):
-    return Loop(spec, inputs, make_folds(inputs.label, inputs.places, spec.training, spec.faults)[which], CPU)
+    return Loop(spec, inputs, make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[which], CPU)
 
 
 def test_streams_of_seed_repeat_fold_and_purpose_all_differ():
@@ -131,7 +131,7 @@ def test_every_training_window_is_seen_once_an_epoch_in_a_new_order():
 @pytest.mark.parametrize("engine", ["sequential", "replicas"])
 def test_batches_of_one_window_train_on_every_window(engine):
     inputs, spec = make_inputs(20), make_spec(batch=1, epochs=2, engine=engine)
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     for one in fit_all(spec, inputs, folds, lambda event: None):
         fold = next(fold for fold in folds if fold.fold == one.fold)
         assert len(one.steps["loss"]) == 2 * len(fold.train)
@@ -149,7 +149,7 @@ def test_a_last_batch_of_one_window_is_left_out():
 def test_batch_normalisation_of_a_fold_with_one_training_window_is_refused_before_any_fit(engine):
     inputs, events = make_inputs(20), []
     spec = make_spec(normalisation="batch", engine=engine)
-    folds = list(make_folds(inputs.label, inputs.places, spec.training, spec.faults))
+    folds = list(make_folds(inputs.label, inputs.shared, spec.training, spec.faults))
     folds[-1] = replace(folds[-1], train=folds[-1].train[:1])
     with pytest.raises(DataError, match="one training window"):
         next(fit_all(spec, inputs, folds, events.append))
@@ -167,6 +167,6 @@ def test_bf16_trains_on_a_card(device):
     if device != "cuda":
         pytest.skip("needs --device cuda")
     inputs, spec = make_inputs(30), make_spec(epochs=3, device="cuda")
-    fold = make_folds(inputs.label, inputs.places, spec.training, spec.faults)[0]
+    fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
     replicate = fit_replicate(spec, inputs, fold, lambda event: None)
     assert np.isfinite(replicate.probabilities).all() and np.isfinite(replicate.steps["loss"]).all()

@@ -121,7 +121,7 @@ def _fold(inputs):
     from moola_core.training.folds import make_folds
 
     spec = make_spec()
-    return make_folds(inputs.label, inputs.places, spec.training, spec.faults)[0]
+    return make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
 
 
 def test_exchanged_pointers_stay_whole_and_belong_to_other_windows():

@@ -87,7 +87,7 @@ def test_a_process_that_is_killed_is_an_error_at_once_and_ends_the_others(moment
 @pytest.mark.timeout(60)
 def test_a_fitting_process_that_is_killed_while_it_starts_ends_the_fits():
     inputs, spec = make_inputs(300, length=60), make_spec(processes=2, device="cpu")
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     assert inputs.x.nbytes > 1 << 17
     killer = kill_once(lambda: True, [])
     with pytest.raises(FailedRun, match="ended on its own"):

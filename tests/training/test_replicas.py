@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from moola_core.errors import RunError
+from moola_core.features.catalog import names
+from moola_core.features.matrix import price_path
 from moola_core.models.checkpoint import Pretrained, weights_of
 from moola_core.models.encoders import make_encoder
 from moola_core.specs import Model, change
@@ -14,7 +16,9 @@ from moola_core.training import replicas
 from moola_core.training.device import Device
 from moola_core.training.finetune import fit_all, fit_replicate
 from moola_core.training.folds import make_folds
+from moola_core.training.inputs import Inputs
 from moola_core.training.replicas import Group, fit_replicas
+from tests.estimators.windows import make_windows
 from tests.training.windows import make_inputs, make_spec
 
 SLOW_RATE = 3e-4
@@ -30,7 +34,7 @@ def same_draws(device):
 
 
 def folds_of(inputs, spec):
-    return make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    return make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
 
 
 def some_inputs(n=30):
@@ -56,8 +60,10 @@ def furthest(one, other):
 
 def start_for(inputs, **settings):
     torch.manual_seed(3)
-    weights = weights_of(make_encoder(2, Model(**settings)))
-    return Pretrained(weights, np.full(2, 0.5, np.float32), np.full(2, 2.0, np.float32), inputs.features, "test")
+    model = Model(**settings)
+    weights, scale = weights_of(make_encoder(2, model)), (np.full(2, value, np.float32) for value in (0.5, 2.0))
+    sizes = {name: getattr(model, name) for name in ("layers", "hidden", "normalisation")}
+    return Pretrained(weights, *scale, inputs.features, "test", model.encoder, **sizes)
 
 
 def test_one_replica_is_the_sequential_path_over_fifty_steps(device):
@@ -109,6 +115,32 @@ def test_every_setting_takes_the_same_steps_and_the_same_draws_as_the_sequential
             close = {name: value for name, value in b.values.items() if name != "recall"}
             assert {name: a.values[name] for name in close} == pytest.approx(close, abs=1e-2)
             assert set(a.values) == set(b.values) and a.values.get("recall") == b.values.get("recall")
+
+
+@pytest.mark.parametrize("own", [{}, {"mirrored_frac": 0.5, "jitter_std": 0.1}, {"tasks": "pointers"}])
+def test_terms_are_added_alike_and_kept_with_the_weights(own, device):
+    windows = make_windows(30, bars=30)
+    inputs = Inputs(
+        price_path(windows.prices),
+        np.array(["a", "b"], object)[windows.target],
+        *windows.span.T,
+        np.arange(30).astype(str).astype(object),
+        np.zeros(30, np.int64),
+        np.arange(30) * 60,
+        names(("price_path",)),
+    )
+    inputs.start[:2] = inputs.end[:2] = np.nan
+    settings = {
+        "pointer": "span",
+        "class_input": "aligned",
+        "span_statistics": True,
+        "features.columns": ["price_path"],
+    }
+    alone, found, _ = both(make_spec(learning_rate=SLOW_RATE, **settings | own | same_draws(device)), device, inputs)
+    for one, other in zip(alone, found, strict=True):
+        assert furthest(one, other) < 1e-5 and list(one.weights) == list(other.weights)
+        np.testing.assert_allclose(one.spans.p_span, other.spans.p_span, atol=1e-4)
+        assert any(name.startswith("statistics.") for name in one.weights)
 
 
 @pytest.mark.parametrize(

@@ -34,14 +34,13 @@ def start_of(inputs) -> Pretrained:
     torch.manual_seed(5)
     width = inputs.x.shape[2]
     encoder = make_encoder(width, Model(layers=2, hidden=4))
-    return Pretrained(
-        weights_of(encoder), np.full(width, 0.5, np.float32), np.full(width, 2.0, np.float32), inputs.features, "here"
-    )
+    scale = (np.full(width, value, np.float32) for value in (0.5, 2.0))
+    return Pretrained(weights_of(encoder), *scale, inputs.features, "here", layers=2, hidden=4)
 
 
 def fit(inputs, **changes):
     spec, events = spec_of(**changes), []
-    fold = make_folds(inputs.label, inputs.places, spec.training, spec.faults)[0]
+    fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
     return fit_replicate(spec, inputs, fold, events.append, CPU, start_of(inputs)), events
 
 
@@ -88,7 +87,7 @@ def test_gradual_changes_exactly_what_each_phase_names(inputs):
 
 
 def test_a_frozen_encoder_is_deterministic_and_the_fault_makes_it_noisy(inputs):
-    fold = make_folds(inputs.label, inputs.places, spec_of().training, spec_of().faults)[0]
+    fold = make_folds(inputs.label, inputs.shared, spec_of().training, spec_of().faults)[0]
     x = torch.from_numpy(inputs.x[:4])
     for noisy in (False, True):
         loop = Loop(spec_of(schedule="frozen", frozen_dropout=noisy), inputs, fold, CPU, start_of(inputs))
@@ -117,7 +116,7 @@ def test_l2_sp_holds_the_encoder_near_its_start(inputs):
 
 def test_l2_sp_adds_the_gradient_of_its_penalty(inputs):
     spec = spec_of(schedule="full", l2_sp=0.3)
-    fold = make_folds(inputs.label, inputs.places, spec.training, spec.faults)[0]
+    fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
     loop = Loop(spec, inputs, fold, CPU, start_of(inputs))
     loop.begin_epoch(1)
     weights = list(loop.model.encoder.parameters())
@@ -139,7 +138,7 @@ def test_a_pretrained_encoder_goes_on_with_its_own_scale(inputs):
 
 
 def test_what_does_not_fit_is_refused(inputs):
-    with pytest.raises(CheckpointError, match="2×4, the run's is 1×4"):
+    with pytest.raises(CheckpointError, match="its encoder has layers 2, the run's layers 1"):
         fit(inputs, schedule="full", layers=1)
     with pytest.raises(SpecError, match=r"needs transfer\.checkpoint"):
         spec_of(schedule="frozen", **{"transfer.checkpoint": ""})

@@ -127,7 +127,7 @@ def unequal_inputs():
 def both_engines(spec, device):
     """What both engines make of the same fits after a few epochs: weights and what the weighting learned, by name; steps of each."""
     inputs, where = unequal_inputs(), Device(device, device, "float32")
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     loops, tables = [], [[] for _ in folds]
     for r, fold in enumerate(folds):
         loops.append(Loop(spec, inputs, fold, where))
@@ -180,7 +180,7 @@ def test_fits_that_stop_early_leave_the_weightings_of_the_others_alone(name, dev
     """Half of the fits stop, the others go on as a smaller group."""
     inputs, where = unequal_inputs(), Device(device, device, "float32")
     spec = spec_of(name, epochs=12, patience=1, learning_rate=0.03, repeats=2)
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     alone = [fit_replicate(spec, inputs, fold, lambda event: None, where) for fold in folds]
     found = list(fit_replicas(spec, inputs, folds, lambda event: None, where))
     assert len({one.epochs for one in alone}) > 2
@@ -195,7 +195,7 @@ def test_the_record_the_steps_and_the_monitor_give_the_same_sigma_and_say_that_a
     inputs, where, monitors = make_inputs(30), Device(device, device, "float32"), []
     inputs.start[:] = inputs.end[:] = np.nan
     spec = spec_of("uncertainty", log_variance_rate=1.0, epochs=8)
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     alone = [fit_replicate(spec, inputs, fold, monitors.append, where) for fold in folds]
     together = sorted(fit_replicas(spec, inputs, folds, monitors.append, where), key=lambda r: r.fold)
     said = {(e.fold, e.epoch): e.values["sigma_ratio"] for e in monitors if e.type == "monitor"}

@@ -41,7 +41,11 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
         if case.kind not in check.kinds:
             continue
         if check.networks_only and case.model != "network":
-            why_not = f"It is judged of networks only, and the model {case.model} is none."
+            why_not = (
+                "The predictions were imported: nothing is known of the settings behind them."
+                if case.model == "imported"
+                else f"It is judged of networks only, and the model {case.model} is none."
+            )
             not_judged.append(NotJudged(check.id, why_not))
             continue
         try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.doctor import SEVERITIES
+from moola_core.diagnostics.results.interval import Claim, Interval, decided
 from moola_core.registry import Registry
 from moola_core.specs import Diagnose, change
 
@@ -52,11 +54,24 @@ class Case:
         return self.spec.estimator if self.kind == "finetune" and self.spec is not None else "network"
 
 
+def claimed(case: Case, quantity: str, name: str, than: float = 0.0) -> Claim | None:
+    """The claim about a fact with its ends `NAME_low` and `NAME_high`; None where an end is not known.
+
+    An estimate that is no fact of its own is taken to be in the middle, and an upper end that nothing reads to be the estimate.
+    """
+    value, low, high = case.get(name), case.get(f"{name}_low"), case.get(f"{name}_high")
+    high = value if high is None else high
+    if low is None or high is None:
+        return None
+    return Claim(quantity, Interval((low + high) / 2 if value is None else value, low, high), than)
+
+
 class Check(ABC):
     """One rule of the doctor.
 
     id, title; kinds of case that it applies to; after: checks whose findings explain this one's; invalidates: what not to read while
-    the finding stands; diagnostic: the diagnostic that draws the evidence; networks_only: other models have nothing that it judges.
+    the finding stands; diagnostic: the diagnostic that draws the evidence; networks_only: other models have nothing that it judges;
+    sampled: it judges estimates from a sample of windows, so that what it finds must rest on an interval or be a note.
     """
 
     id: ClassVar[str] = ""
@@ -66,6 +81,7 @@ class Check(ABC):
     invalidates: ClassVar[tuple[str, ...]] = ()
     diagnostic: ClassVar[str] = ""
     networks_only: ClassVar[bool] = False
+    sampled: ClassVar[bool] = False
 
     @abstractmethod
     def judge(self, case: Case) -> Finding | None:
@@ -85,6 +101,16 @@ class Check(ABC):
         return Finding(
             self.id, title or self.title, severity, summary, evidence, advice, spec, self.diagnostic, (), invalidates
         )
+
+    def resting_on(self, finding: Finding, claims: Iterable[Claim | None]) -> Finding:
+        """The finding with the claims that it rests on; those of facts that are not known are None.
+
+        Raises RuntimeError where it is more than a note and none of them is decided by its interval.
+        """
+        known = tuple(claim for claim in claims if claim is not None)
+        if finding.severity != INFO and not decided(known):
+            raise RuntimeError(f"the finding {finding.title!r} judges a sample, and no interval decides it.")
+        return dataclasses.replace(finding, claims=known)
 
 
 CHECKS: Registry[Check] = Registry("check", "moola.checks")
@@ -109,3 +135,9 @@ def diagnostic_spec(case: Case, name: str) -> dict[str, Any] | None:
     if case.planned or case.kind not in ("finetune", "pretrain") or not case.about:
         return None
     return Diagnose.model_validate({"name": name, "run": case.about}).model_dump(mode="json")
+
+
+def deciding_rows(verdicts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The verdicts, as a study gives them, of the metric that decides; of macro F1 where none is marked."""
+    deciding = [row for row in verdicts if row.get("decides")]
+    return deciding or [row for row in verdicts if row["metric"] == "f1_macro"]

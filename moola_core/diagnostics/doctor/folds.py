@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, deciding_rows, fix_spec, register
 from moola_core.diagnostics.results import Finding
+from moola_core.metrics import title
 
 WIDEST = 0.12  # of the half-width of an accuracy's interval: more cannot tell 0.45 from 0.55
 SETTLES_AT_174 = 0.17  # the smallest difference in macro F1 that one seed on 174 windows resolves (methods)
@@ -82,18 +83,18 @@ class Underpowered(Check):
     def judge(self, case: Case) -> Finding | None:
         n = case["n_windows"]
         half = 1.96 * math.sqrt(0.25 / n)
-        verdicts = [row for row in case.get("verdicts") or [] if row["metric"] == "f1_macro"]
+        verdicts = deciding_rows(case.get("verdicts") or [])
         open_ones = [row for row in verdicts if row["verdict"] == "undecided"]
         if half <= WIDEST and not open_ones:
             return None
         resolvable = SETTLES_AT_174 * math.sqrt(174 / n)
         evidence = {"n_windows": n, "accuracy_half_width": half, "resolvable_f1": resolvable}
-        summary = f"With {n} windows an accuracy of one half is known to ±{half:.2f}, 1.96·√(0.25/{n})"
+        summary = f"With {n} windows an accuracy of one half has a 95% interval of {0.5 - half:.2f} to {0.5 + half:.2f} (1.96·√(0.25/{n}) on either side)"
         if open_ones:
             worst = max(open_ones, key=lambda row: row["resolvable"] - abs(row["delta"]))
             evidence |= {"delta": worst["delta"], "resolvable": worst["resolvable"], "undecided": len(open_ones)}
             summary += (
-                f"; {worst['arm']} against {worst['against']} is {worst['delta']:+.3f} in macro F1, and the smallest difference found with 80% power is "
+                f"; {worst['arm']} against {worst['against']} is {worst['delta']:+.3f} in {title(worst['metric'])}, and the smallest difference found with 80% power is "
                 f"{worst['resolvable']:.2f}"
             )
         else:

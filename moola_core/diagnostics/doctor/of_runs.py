@@ -11,7 +11,7 @@ from moola_core.diagnostics import claims
 from moola_core.diagnostics.doctor.reading import Seen, of_folds, of_spec, of_windows
 from moola_core.diagnostics.doctor.reference import reference_facts
 from moola_core.errors import RunError
-from moola_core.runs.folds import groups_of
+from moola_core.runs.folds import shared_bars
 from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
@@ -56,19 +56,38 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
     if facts["inner_in_test_share"] > 0:
         facts |= _choice(events, task)
     if spec.model.tasks != "class":
-        grid = PredictionTable(run.predictions).grid()
-        gains = claims.beats_constant(grid, grid.group(groups_of(run))) or {}
-        facts["pointer_gains"] = {name: vars(gain) for name, gain in gains.items()} or None
+        facts |= _pointers(run)
     if spec.model.tasks != "pointers":
         facts |= _answers(run) | reference_facts(run.predictions, run.folds, seen)
     return facts
+
+
+def imported(run: Run, label: np.ndarray) -> dict[str, Any]:
+    """What a table of predictions made elsewhere shows: nothing is known of the settings, features and training windows behind it.
+
+    label [n]: the classes of the windows.
+    """
+    shares = np.unique(label.astype(str), return_counts=True)[1] / len(label)
+    auroc = _result(run, "evaluation").get("auroc_within_folds")
+    facts = {
+        "n_windows": len(label),
+        "n_classes": len(shares),
+        "majority_accuracy": float(shares.max()),
+        "label_entropy": float(-(shares * np.log(shares)).sum()),
+        "window_bars": run.record.counts["window_bars"],
+    }
+    if auroc:
+        facts |= {"auroc": auroc["value"], "auroc_low": auroc["low"], "auroc_high": auroc["high"]}
+    return facts | _pointers(run) | _answers(run)
 
 
 def pretrained(run: Run, more: dict[str, Any]) -> dict[str, Any]:
     """Everything that the checks may ask of a pre-training run; more: facts of its windows."""
     learned = run.result("learned")
     facts = of_spec(run.spec) | more
-    facts |= {name: learned.get(name) for name in ("masked_mae", "covered_mae", "trivial", "noise_floor", "measures")}
+    facts |= {
+        name: learned.get(name) for name in ("masked_mae", "covered_mae", "trivial", "noise_floor", "measures", "gain")
+    }
     facts["noise_floor"] = facts["noise_floor"] or None
     return facts | _probe(learned.get("probe"), "pre-trained")
 
@@ -107,6 +126,14 @@ def _meant(differing: set[str]) -> list[str]:
     return []
 
 
+def _pointers(run: Run) -> dict[str, Any]:
+    """By how many bars the pointers beat a constant one; None without pointers."""
+    table = PredictionTable(run.predictions)
+    grid = table.grid()
+    gains = claims.beats_constant(grid, grid.shared(shared_bars(run))) if table.has_pointer else None
+    return {"pointer_gains": {name: vars(gain) for name, gain in gains.items()} if gains else None}
+
+
 def _result(run: Run, name: str) -> dict[str, Any]:
     """A stored diagnostic; empty where it could not be computed."""
     try:
@@ -121,11 +148,12 @@ def _answers(run: Run) -> dict[str, Any]:
     metrics = evaluation.get("metrics") or {}
     for name in ("accuracy", "log_loss", "f1_macro"):
         facts[name] = (metrics.get(name) or {}).get("mean")
-    shares = evaluation.get("fold_shares") or []
+    # One class in a fold of a few windows is chance, and no evidence either way.
+    shares = [row for row in evaluation.get("fold_shares") or [] if row["constant"] or max(row["shares"]) < 1]
     facts["fold_largest_share"] = [max(row["shares"]) for row in shares] or None
     repeats = _result(run, "calibration").get("repeats") or []
     if repeats:
-        facts["ece"] = float(np.median([row["errors"][0]["value"] for row in repeats]))
+        facts["ece"] = float(np.mean([row["errors"][0]["value"] for row in repeats]))
         facts["ece_null_95"] = float(np.median([row["errors"][0]["null_95"] for row in repeats]))
         facts["ece_p"] = float(np.median([row["p_value"] for row in repeats]))
         heats = [one["parameter"] for row in repeats for one in row["recalibrated"] if one["method"] == "temperature"]

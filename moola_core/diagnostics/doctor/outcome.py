@@ -11,13 +11,14 @@ from moola_core.diagnostics.doctor.check import (
     CannotJudge,
     Case,
     Check,
+    claimed,
     diagnostic_spec,
     fix_spec,
     register,
 )
 from moola_core.diagnostics.doctor.optimisation import LONG
-from moola_core.diagnostics.results import Finding
-from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Outcome
+from moola_core.diagnostics.results import Finding, Interval
+from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Claim, Outcome, exactly
 from moola_core.specs import Faults
 
 CAUSES = (
@@ -46,15 +47,22 @@ def signal(case: Case) -> bool:
     return low is not None and low > SIGNAL_AUROC
 
 
+def of_trees(case: Case) -> tuple[Claim | None, Claim | None]:
+    """The claims that the run tells the classes better than trees on the same folds, and that the trees tell them at all."""
+    return (
+        claimed(case, "AUROC less that of extra trees", "trees_gap"),
+        claimed(case, "AUROC of extra trees", "trees_auroc", CHANCE),
+    )
+
+
 def lost(case: Case) -> Outcome:
     """Whether the windows surely hold more than the run has learned: trees on the same folds tell the classes, and better than it."""
-    low, high = case.get("trees_gap_low"), case.get("trees_gap_high")
-    read = case.get("trees_auroc_low")
-    if low is None or high is None or read is None:
+    better, read = of_trees(case)
+    if better is None or read is None:
         return UNMEASURED
-    if high < 0 and read > CHANCE:
+    if better.outcome == OPPOSED and read.outcome == SUPPORTED:
         return SUPPORTED
-    return OPPOSED if low > 0 else OPEN
+    return OPPOSED if better.outcome == SUPPORTED else OPEN
 
 
 def afresh(case: Case) -> dict | None:
@@ -115,6 +123,7 @@ class LossAtChance(Check):
 
     id, title = "loss_at_chance", "Loss at chance"
     after = CAUSES
+    sampled = True
     diagnostic = "evaluation"
 
     def judge(self, case: Case) -> Finding | None:
@@ -144,8 +153,11 @@ class LossAtChance(Check):
                 f"{case['trees_gap_low']:+.2f} to {case['trees_gap_high']:+.2f}"
             )
         summary += "."
-        return self.finding(
-            ERROR if more in (SUPPORTED, UNMEASURED) else INFO,
+        # Of a report nothing but its figures is known, so they are taken as they stand.
+        reported = exactly("log loss as reported", loss, entropy) if case.kind == "reported" else None
+        claims = (reported, claimed(case, "AUROC among the windows of a fold", "auroc", CHANCE), *of_trees(case))
+        finding = self.finding(
+            ERROR if more == SUPPORTED or reported else INFO,
             summary,
             evidence,
             f"Its log loss is not clearly below that of predicting the class frequencies. {MORE[more]}",
@@ -153,6 +165,7 @@ class LossAtChance(Check):
             if case.spec is not None and case.spec.kind == "finetune" and case.spec.faults.shuffled_labels
             else afresh(case),
         )
+        return self.resting_on(finding, claims)
 
 
 @register
@@ -205,6 +218,7 @@ class WorseThanMajority(Check):
     id, title = "worse_than_majority", "No better than the majority class"
     after = (*CAUSES, "constant_folds", "loss_at_chance")
     diagnostic = "evaluation"
+    sampled = True
 
     def judge(self, case: Case) -> Finding | None:
         accuracy, majority = case["accuracy"], case["majority_accuracy"]
@@ -215,13 +229,14 @@ class WorseThanMajority(Check):
         low, high = case.get("over_majority_low"), case.get("over_majority_high")
         if low is None or high is None:
             low, high = (accuracy - majority + sign * half for sign in (-1, 1)) if half is not None else (None, None)
-        worse, more = high is not None and high < 0, lost(case)
-        summary = f"Accuracy {accuracy:.3f}" + (f" ± {half:.3f}" if half is not None else "")
-        summary += f"; always predicting the most frequent class gives {majority:.3f}"
+        gap = Interval(accuracy - majority, low, high) if low is not None and high is not None else None
+        claim = Claim("accuracy less that of the most frequent class", gap)
+        worse, more = claim.outcome == OPPOSED, lost(case)
+        summary = f"Accuracy {accuracy:.3f}; always predicting the most frequent class gives {majority:.3f}"
         summary += (
             f": difference {accuracy - majority:+.3f}, 95% from {low:+.3f} to {high:+.3f}" if high is not None else ""
         )
-        return self.finding(
+        finding = self.finding(
             ERROR if worse or more == SUPPORTED else INFO,
             f"{summary}.",
             {"accuracy": accuracy, "majority_accuracy": majority, "low": low, "high": high, "n_windows": n},
@@ -229,7 +244,9 @@ class WorseThanMajority(Check):
             if worse
             else f"Whether it beats always predicting the most frequent class cannot be told. {MORE[more]}",
             afresh(case),
+            "" if worse else "Perhaps no better than the majority class",
         )
+        return self.resting_on(finding, (claim, *of_trees(case)))
 
 
 @register
@@ -240,6 +257,7 @@ class SimpleModel(Check):
     kinds = ("finetune",)
     after = (*CAUSES, "constant_folds", "loss_at_chance")
     diagnostic = "evaluation"
+    sampled = True
 
     def judge(self, case: Case) -> Finding | None:
         if case.model in SIMPLE:
@@ -248,8 +266,9 @@ class SimpleModel(Check):
         low, high = case["reference_gap_low"], case["reference_gap_high"]
         if model > reference and high > 0:
             return None
-        worse = high < 0
-        return self.finding(
+        claim = Claim("AUROC less that of a linear model", Interval(model - reference, low, high))
+        worse = claim.outcome == OPPOSED
+        finding = self.finding(
             ERROR if worse else INFO,
             f"AUROC {model:.3f} among the windows of a fold; a linear model on each feature's mean and deviation, on the same folds, has {reference:.3f}: difference "
             f"{model - reference:+.3f}, 95% from {low:+.3f} to {high:+.3f}.",
@@ -261,6 +280,7 @@ class SimpleModel(Check):
             afresh(case),
             "A simple model does better" if worse else "A simple model may do as well",
         )
+        return self.resting_on(finding, (claim,))
 
 
 @register
@@ -271,6 +291,7 @@ class Miscalibrated(Check):
     kinds = ("finetune",)
     after = ("head_too_wide", "constant_folds", "loss_at_chance")
     diagnostic = "calibration"
+    sampled = True
 
     def judge(self, case: Case) -> Finding | None:
         ece, null, p = case["ece"], case["ece_null_95"], case["ece_p"]
@@ -293,7 +314,13 @@ class Miscalibrated(Check):
         elif helps and temperature is not None:
             summary += f"; dividing the logits by {temperature:.1f} lowers the log loss"
         planted = case.spec is not None and case.spec.faults.temperature != 1.0
-        return self.finding(
+        claims = (
+            exactly("ECE, against what 95% of calibrated models show", ece, null),
+            claimed(case, "Brier score less what the probabilities imply", "brier_excess"),
+            claimed(case, "AUROC among the windows of a fold", "auroc", CHANCE),
+            claimed(case, "log loss lowered by a temperature", "temperature_gain"),
+        )
+        finding = self.finding(
             ERROR if grave else INFO,
             f"{summary}.",
             {"ece": ece, "null_95": null, "p": p, "fitted_temperature": temperature},
@@ -308,6 +335,7 @@ class Miscalibrated(Check):
             ),
             fix_spec(case, {"faults.temperature": 1.0}) if planted else diagnostic_spec(case, "calibration"),
         )
+        return self.resting_on(finding, claims)
 
 
 @register
@@ -316,6 +344,7 @@ class LabelNoise(Check):
 
     id, title = "label_noise", "Doubtful labels"
     kinds = ("finetune",)
+    sampled = True
     diagnostic = "errors"
 
     def judge(self, case: Case) -> Finding | None:
@@ -328,7 +357,11 @@ class LabelNoise(Check):
         if rate < FLIP_RATE or evidence < FLIP_EVIDENCE:
             return None
         planted = case.spec is not None and case.spec.faults.flipped_labels > 0
-        return self.finding(
+        claims = (
+            exactly("twice the log likelihood that wrong labels gain", evidence, FLIP_EVIDENCE),
+            Claim("share of wrong labels", Interval(rate, low, 1.0)),
+        )
+        finding = self.finding(
             ERROR,
             f"The predictions of the run and of two simple models are most likely if {rate:.0%} of the labels are wrong (at least {low:.0%}): "
             f"{evidence:.1f} above none in twice the log likelihood. A model's own errors become rarer with confidence, wrong labels do not.",
@@ -341,3 +374,4 @@ class LabelNoise(Check):
             "Look at these windows again; relabel or grade down those that are wrong. No setting makes up for wrong labels.",
             fix_spec(case, {"faults.flipped_labels": 0.0}) if planted else diagnostic_spec(case, "errors"),
         )
+        return self.resting_on(finding, claims)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from moola_core.diagnostics.doctor.check import ERROR, INFO, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.doctor.outcome import CAUSES, afresh
 from moola_core.diagnostics.results import Finding, Interval
-from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, of_pointer
+from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, beats_constant
 
 LOCATING = "locate_then_classify"
 
@@ -22,6 +22,7 @@ class PointersNoBetter(Check):
     after = (*CAUSES, "task_starved")
     invalidates = ("center and length errors",)
     diagnostic = "evaluation"
+    sampled = True
 
     def judge(self, case: Case) -> Finding | None:
         if case.get("tasks") == "class":
@@ -29,17 +30,18 @@ class PointersNoBetter(Check):
         if case.get("pointers") == 0:
             raise CannotJudge("No window has a pointer.")
         gains = {name: Interval(**interval) for name, interval in case["pointer_gains"].items()}
-        outcomes = {name: of_pointer(name, gain) for name, gain in gains.items()}
-        if set(outcomes.values()) == {SUPPORTED}:
+        claims = tuple(beats_constant(name, gain) for name, gain in gains.items())
+        outcomes = {claim.outcome for claim in claims}
+        if outcomes == {SUPPORTED}:
             return None
-        sure = OPPOSED in outcomes.values()
+        sure = OPPOSED in outcomes
         listed = "; ".join(
             f"{name} {gain.value:+.1f} bars, 95% from {gain.low:+.1f} to {gain.high:+.1f}"
             for name, gain in gains.items()
         )
         spec = case.spec
         planted = spec is not None and spec.kind == "finetune" and spec.faults.shuffled_pointers
-        return self.finding(
+        finding = self.finding(
             ERROR if sure else INFO,
             f"By how much the error is smaller than that of always predicting the training windows' median: {listed}.",
             {name: {"gain_bars": gain.value, "low": gain.low, "high": gain.high} for name, gain in gains.items()},
@@ -48,7 +50,9 @@ class PointersNoBetter(Check):
             else "Whether the pointers say more than where expansions usually lie cannot be told from these windows. More repeats narrow the "
             "interval a little, more labelled windows narrow it surely.",
             fix_spec(case, {"faults.shuffled_pointers": False}) if planted else self._fix(case),
+            "" if sure else "Pointers may be no better than a constant",
         )
+        return self.resting_on(finding, claims)
 
     def _advice(self, case: Case) -> str:
         if case.model == "network":

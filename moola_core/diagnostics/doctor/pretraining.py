@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, CannotJudge, Case, Check, fix_spec, register
-from moola_core.diagnostics.results import Finding
+from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, INFO, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.results import Finding, Interval
+from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, Claim, exactly
 
 UNDER_FLOOR = 0.95
 EXPOSED = 1.1  # error with the hidden bars surely covered over the error as trained
@@ -56,26 +57,39 @@ class LearnedNothing(Check):
     kinds = ("pretrain", "reported")
     after = ("target_visible",)
     diagnostic = "learned"
+    sampled = True
 
     def judge(self, case: Case) -> Finding | None:
-        error, trivial, name = self._figures(case)
-        if error < NO_BETTER * trivial:
+        error, trivial, name, gain = self._figures(case)
+        if gain is None:  # reported, or of a version that stored no interval
+            better = error < NO_BETTER * trivial
+            claim = exactly("error as reported", error, NO_BETTER * trivial) if case.kind == "reported" else None
+        else:
+            claim = Claim(f"how much better {name} is than without learning", gain)
+            better = claim.outcome == SUPPORTED
+        if better:
             return None
-        return self.finding(
-            ERROR,
-            f"{name} {error:.4f}; without learning {trivial:.4f}.",
+        sure = case.kind == "reported" or (claim is not None and claim.outcome == OPPOSED)
+        known = f"; better by {gain.value:.4f}, 95% from {gain.low:.4f} to {gain.high:.4f}" if gain else ""
+        finding = self.finding(
+            ERROR if sure else INFO,
+            f"{name} {error:.4f}; without learning {trivial:.4f}{known}.",
             {"error": error, "trivial": trivial, "measure": name},
-            "The encoder holds what it held at random. Raise the learning rate or the epochs, or take more bars; then look at the "
-            "error again.",
+            ("The encoder holds what it held at random. " if sure else "Whether it learned anything cannot be told. ")
+            + "Raise the learning rate or the epochs, or take more bars; then look at the error again.",
             fix_spec(case, {"training.learning_rate": 2e-3, "training.epochs": 20, "training.batch": 64})
             if case.kind == "pretrain"
             else None,
+            "" if sure else "Pre-training may have learned nothing",
         )
+        return self.resting_on(finding, (claim,))
 
-    def _figures(self, case: Case) -> tuple[float, float, str]:
-        """The error, the trivial one, and what they measure; both such that lower is better."""
+    def _figures(self, case: Case) -> tuple[float, float, str, Interval | None]:
+        """The error, the trivial one, what they measure, and by how much it is better; both such that lower is better."""
         if case.get("masked_mae") is not None:
-            error = case.get("covered_mae") or case["masked_mae"]
-            return error, min(case["trivial"].values()), "Error at hidden bars"
+            error, gain = case.get("covered_mae") or case["masked_mae"], case.get("gain")
+            return error, min(case["trivial"].values()), "Error at hidden bars", Interval(**gain) if gain else None
         row = case["measures"][0]
-        return row["value"], row["trivial"], row["name"]
+        gain = row.get("gain")
+        sign = -1 if row.get("better") == "higher" else 1
+        return sign * row["value"], sign * row["trivial"], row["name"], Interval(**gain) if gain else None

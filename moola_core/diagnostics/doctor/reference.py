@@ -58,7 +58,7 @@ def reference_facts(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) 
     classes = tuple(str(name) for name in np.unique(seen.label.astype(str)))
     divided = Folds(folds, seen.window_id)
     grid = PredictionTable(predictions).grid()
-    group = grid.group(divided.groups)
+    shared = grid.shared(divided.shared)
     place = {name: i for i, name in enumerate(divided.window_id)}
     rows = np.array([place[name] for name in grid.windows])
     target = np.searchsorted(np.array(classes), seen.label.astype(str)[rows])
@@ -68,11 +68,11 @@ def reference_facts(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) 
     }
     probabilities = grid.probabilities(classes)
     own = within_folds(target, probabilities, grid.fold)
-    facts = _interval("auroc", auroc(own, group))
+    facts = _interval("auroc", auroc(own, shared))
     for name, p in simple.items():
         theirs = within_folds(target, p, grid.fold[: len(p)])
-        facts |= _interval(f"{name}_auroc", auroc(theirs, group))
-        facts |= _interval(f"{name}_gap", of_windows(own[: len(p)] - theirs, group))
+        facts |= _interval(f"{name}_auroc", auroc(theirs, shared))
+        facts |= _interval(f"{name}_gap", of_windows(own[: len(p)] - theirs, shared))
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", RuntimeWarning

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, register
-from moola_core.diagnostics.results import Finding
+from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, deciding_rows, register
+from moola_core.diagnostics.results import Finding, Interval
+from moola_core.diagnostics.results.interval import Claim
+from moola_core.metrics import title
 from moola_core.specs import Study
 
 SAME = ("layers", "hidden", "epochs", "patience", "trainable_parameters")
@@ -82,10 +84,11 @@ class SimpleArm(Check):
 
     id, title = "simple_arm", "A simple model is as good or better"
     kinds = ("study",)
+    sampled = True
 
     def judge(self, case: Case) -> Finding | None:
         simple = set(case["reference_arms"])
-        rows = [row for row in case["verdicts"] if row["metric"] == "f1_macro" and row["arm"] in simple]
+        rows = [row for row in deciding_rows(case["verdicts"]) if row["arm"] in simple]
         # The best simple model is set against the best network, unless that is the arm that all are set against.
         pairs = [row for row in rows if row["against"] != rows[0]["against"]] or rows
         if not pairs:
@@ -93,10 +96,14 @@ class SimpleArm(Check):
         best = max(pairs, key=lambda row: row["delta"])
         if best["verdict"] == "hurts":
             return None
-        return self.finding(
+        finding = self.finding(
             ERROR if best["verdict"] == "helps" else INFO,
-            f"{best['arm']} against {best['against']}: macro F1 {best['delta']:+.3f}, 95% from {best['low']:+.3f} to {best['high']:+.3f}.",
+            f"{best['arm']} against {best['against']}: {title(best['metric'])} {best['delta']:+.3f}, 95% from {best['low']:+.3f} to {best['high']:+.3f}.",
             {name: best[name] for name in ("arm", "against", "delta", "low", "high", "p_helps")},
             "What a simple model reaches on the same folds is what the features give without a network. Use it until the difference is clear.",
             title=TITLE.get(best["verdict"], "A simple model may be as good"),
+        )
+        difference = Interval(best["delta"], best["low"], best["high"])
+        return self.resting_on(
+            finding, (Claim(f"macro F1 of {best['arm']} less that of {best['against']}", difference),)
         )

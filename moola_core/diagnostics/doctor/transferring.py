@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, INFO, CannotJudge, Case, Check, fix_spec, register
-from moola_core.diagnostics.results import Finding
+from moola_core.diagnostics.doctor.check import (
+    CRITICAL,
+    ERROR,
+    INFO,
+    CannotJudge,
+    Case,
+    Check,
+    claimed,
+    fix_spec,
+    register,
+)
+from moola_core.diagnostics.results import Finding, Interval
+from moola_core.diagnostics.results.interval import OPPOSED, Claim, exactly
 
 NARROW = 0.05  # trainable share of all parameters
 NOISY = 0.05
@@ -54,6 +65,7 @@ class FrozenBottleneck(Check):
     networks_only = True
     kinds = ("finetune", "pretrain", "reported")
     after = ("target_visible", "learned_nothing")
+    sampled = True
 
     def judge(self, case: Case) -> Finding | None:
         started(case)
@@ -64,8 +76,11 @@ class FrozenBottleneck(Check):
         frozen = case.get("schedule") == "frozen"
         narrow = frozen and share is not None and share < NARROW
         raw, raw_gap = case.get("probe_raw"), case.get("probe_gap_raw")
-        below = gap["high"] < 0
-        lost = frozen and (below or (raw_gap is not None and raw_gap["high"] < 0))
+        claims = [Claim("AUROC of a linear probe less that on random weights", Interval(**gap))]
+        if raw_gap is not None:
+            claims.append(Claim("AUROC of a linear probe less that on the raw features", Interval(**raw_gap)))
+        below = claims[0].outcome == OPPOSED
+        lost = frozen and any(claim.outcome == OPPOSED for claim in claims)
         if not below and not narrow and not lost:
             return None
         summary = f"A linear probe reads AUROC {used:.3f} from the encoder, {random:.3f} from the same one with random "
@@ -76,7 +91,7 @@ class FrozenBottleneck(Check):
             else ""
         )
         summary += f"; {share:.1%} of the parameters train" if share is not None else ""
-        return self.finding(
+        finding = self.finding(
             ERROR if lost else INFO,
             f"{summary}.",
             {
@@ -96,7 +111,9 @@ class FrozenBottleneck(Check):
             fix_spec(case, {"transfer.schedule": "full", "faults.noise_encoder": False})
             if case.kind == "finetune"
             else None,
+            "" if below or lost else "A frozen encoder with few trained parameters",
         )
+        return self.resting_on(finding, claims)
 
     def _reported(self, case: Case, share: float) -> Finding | None:
         if share >= NARROW:
@@ -109,12 +126,13 @@ class FrozenBottleneck(Check):
             evidence |= {"encoder_parameters_believed": believed}
             summary += f" Believed were {believed:,} ({believed / (believed + heads):.0%})."
         summary += f" {case.get('encoder_arithmetic') or ''}"
-        return self.finding(
+        finding = self.finding(
             ERROR,
             summary.strip(),
             evidence,
             "Nearly the whole network is what pre-training left. Compare its linear probe with that of random weights before building on it, and let it train.",
         )
+        return self.resting_on(finding, (exactly("share of the parameters that train", share, NARROW),))
 
 
 @register
@@ -201,6 +219,7 @@ class DomainShift(Check):
     networks_only = True
     kinds = ("finetune", "pretrain")
     diagnostic = "shift"
+    sampled = True
 
     def judge(self, case: Case) -> Finding | None:
         started(case)
@@ -209,7 +228,7 @@ class DomainShift(Check):
         if auc <= null or (low is not None and low <= 0.5):
             return None
         drivers = list(case.get("domain_drivers") or [])[:4]
-        return self.finding(
+        finding = self.finding(
             ERROR if auc > FAR_AUC else INFO,
             f"A classifier separates labelled windows from those of pre-training with AUROC {auc:.2f}; without a difference it stays below {null:.2f}. It relies "
             f"on {', '.join(drivers) or 'many features'}.",
@@ -225,3 +244,5 @@ class DomainShift(Check):
             if case.kind == "pretrain" and case.get("labelled_located")
             else None,
         )
+        beyond = exactly("AUROC of a classifier, against what shuffles give", auc, null)
+        return self.resting_on(finding, (beyond, claimed(case, "AUROC of a classifier", "domain_auc", 0.5)))

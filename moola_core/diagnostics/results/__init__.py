@@ -13,14 +13,30 @@ from moola_core.diagnostics.results.calibration import (
     Recalibrated,
     ReliabilityBin,
 )
-from moola_core.diagnostics.results.comparison import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
+from moola_core.diagnostics.results.comparison import (
+    ArmFacts,
+    Comparison,
+    Difference,
+    Gain,
+    LabelCurve,
+    Selection,
+    Verdict,
+)
 from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
-from moola_core.diagnostics.results.evaluation import Confusion, Evaluation, FoldShare, PointerBaseline, Spread
+from moola_core.diagnostics.results.evaluation import (
+    Chance,
+    Confusion,
+    Evaluation,
+    FoldShare,
+    PointerBaseline,
+    Sampled,
+    Spread,
+)
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
 from moola_core.diagnostics.results.interval import Interval
 from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
-from moola_core.diagnostics.results.pointing import Near, Pointing, SignedError, StatedConfidence
+from moola_core.diagnostics.results.pointing import Near, Pointing, SignedError, SpanSet, StatedConfidence
 from moola_core.diagnostics.results.predictions import Expansion, Predicted
 from moola_core.diagnostics.results.pretraining import (
     FeatureError,
@@ -61,6 +77,7 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "CalibrationReport",
+    "Chance",
     "ColumnFact",
     "Comparison",
     "Confusion",
@@ -99,9 +116,12 @@ __all__ = [
     "Recalibrated",
     "Reconstruction",
     "ReliabilityBin",
+    "Sampled",
+    "Selection",
     "Shift",
     "SignedError",
     "Slice",
+    "SpanSet",
     "Spread",
     "StatedConfidence",
     "Suspect",

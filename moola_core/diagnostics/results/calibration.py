@@ -25,7 +25,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class CalibrationError:
-    """An ECE by one convention: its `value`, the bootstrap interval over windows, and its median and 95th percentile when calibrated."""
+    """An ECE by one convention: its `value`, its interval, and its median and 95th percentile when calibrated."""
 
     convention: str
     value: float

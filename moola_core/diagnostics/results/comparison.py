@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from moola_core.diagnostics.results.interval import Interval
+
 
 @dataclass(frozen=True)
 class Verdict:
     """Arm `arm` less arm `against` in one metric.
 
     delta: mean over repeats of the difference, pooled out of fold; low, high: its interval at confidence `level` (Holm over the arms of
-    this metric); verdict: helps, hurts, equivalent or undecided; p_helps, p_hurts: share of the draws on either side of no
-    difference; p: two-sided, as drawn, p_holm: over the arms; corrected_p, corrected_low, corrected_high: Nadeau and Bengio's corrected t over folds;
-    resolvable: the smallest true difference that this design finds with 80% power; labels_needed, repeats_needed: sample
-    size needed to decide the difference as it stands, in windows or repeats (None: not by these alone, or decided);
-    better: higher or lower.
+    this metric); verdict: helps, hurts, equivalent or undecided; p_helps, p_within, p_hurts: the probabilities that the true difference is
+    better by more than the margin, within it, and worse by more (results of before there was p_within: on either side of no difference);
+    p: two-sided, p_holm: over the arms; resolvable: the smallest true difference that this design finds with 80% power; equivalence: the
+    smallest margin within which a measured difference of 0 would show the arms to be alike; labels_needed, repeats_needed: size in all,
+    windows or repeats, with which a true difference of this size is found with 80% power (None: not by these alone, or decided);
+    pretraining_share: the share of the squared error that the seeds of pre-training have; decides: whether this metric decides, or
+    describes (none of the last four in results of earlier versions); better: higher or lower.
     """
 
     arm: str
@@ -31,13 +35,14 @@ class Verdict:
     p_hurts: float
     p: float
     p_holm: float
-    corrected_p: float | None
-    corrected_low: float | None
-    corrected_high: float | None
     resolvable: float
     margin: float
     labels_needed: int | None
     repeats_needed: int | None
+    p_within: float | None = None
+    equivalence: float | None = None
+    pretraining_share: float | None = None
+    decides: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,37 @@ class LabelCurve:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """The best of several configurations by one metric.
+
+    Attributes
+    ----------
+    metric : str
+        The metric.
+    name : str
+        The configuration whose score is best.
+    measured : float
+        Its score, too good because it was picked.
+    expected : Interval
+        The score to expect of it on new windows, with the 95% interval of the draws.
+    share : dict of str to float
+        In which share of the draws each configuration was best: near 1 for one of them where the pick is sure.
+    """
+
+    metric: str
+    name: str
+    measured: float
+    expected: Interval
+    share: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Arms on the same folds, each compared with `against`.
 
     verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
-    arm, the largest first; sentence: the answer in words; beaten_by: simple models whose macro F1 is above every network's; label_curve: where the arms
-    differ in the share of labels alone.
+    arm, the largest first; sentence: the answer in words; beaten_by: simple models that are ahead of every network in the deciding metric; label_curve: where the arms
+    differ in the share of labels alone; selection: the best arm, less what it owes to having been picked.
     """
 
     name: str
@@ -111,3 +141,9 @@ class Comparison:
     beaten_by: tuple[str, ...]
     no_verdict: str
     label_curve: LabelCurve | None
+    selection: Selection | None = None
+
+    @property
+    def deciding(self) -> str:
+        """The metric that decides; macro F1 in results of before one did."""
+        return next((row.metric for row in self.verdicts if row.decides), "f1_macro")

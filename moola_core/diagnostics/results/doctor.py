@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moola_core.diagnostics.results.interval import Claim
+
 # The figures of the run that failed, as reported: the first example.
 EXAMPLE = Path(__file__).parents[1] / "doctor" / "october.json"
 
@@ -55,7 +57,8 @@ class Finding:
 
     severity: a key of SEVERITIES; summary: the numbers with their uncertainty; evidence: numbers, names and window ids; diagnostic:
     the diagnostic that draws them, empty for none; spec: the run that would fix or settle it, ready to launch, None where there is no data to launch it on; explained_by: checks
-    whose findings explain this one; invalidates: what not to read while it stands.
+    whose findings explain this one; invalidates: what not to read while it stands; claims: of a check that judges a sample, the
+    intervals and thresholds that it rests on (None of older versions).
     """
 
     check: str
@@ -68,6 +71,7 @@ class Finding:
     diagnostic: str
     explained_by: tuple[str, ...]
     invalidates: tuple[str, ...]
+    claims: tuple[Claim, ...] | None = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Slice:
-    """The windows with one `value` of `by`: accuracy with its Wilson interval, macro F1, center error with its bootstrap interval.
+    """The windows with one `value` of `by`: accuracy with its Wilson interval, macro F1, center error with its interval.
 
     Figures are means over the repeats; None where the run has no such head.
     """

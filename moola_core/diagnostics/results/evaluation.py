@@ -32,7 +32,11 @@ class Confusion:
 
 @dataclass(frozen=True)
 class FoldShare:
-    """Share of each predicted class in one test fold: `shares` [C] sums to 1; `constant` when one class is all of it."""
+    """Share of each predicted class in one test fold: `shares` [C] sums to 1.
+
+    constant: one class is all of it, and that is more than chance: of a fold of its size, with classes predicted as often as they occur, it
+    would be so in under 5%, or the whole repeat predicts that class alone.
+    """
 
     repeat: int
     fold: int
@@ -54,6 +58,22 @@ class PointerBaseline:
 
 
 @dataclass(frozen=True)
+class Chance:
+    """The probability, from 0 to 1, that a metric is above the threshold on windows like these."""
+
+    threshold: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A metric with its 95% interval over windows (those that share bars taken together) and repeats, and chances of being above thresholds."""
+
+    interval: Interval
+    chances: tuple[Chance, ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How well the out-of-fold predictions of a run match the labels.
 
@@ -63,6 +83,8 @@ class Evaluation:
     auroc_within_folds: AUROC among the windows of a fold; over_majority: accuracy less the most frequent class's; pointer_gains: by how
     many bars the error of the center and of the length is smaller than that of the constant pointer. Each with its 95% interval over
     windows, those that share bars taken together, and repeats; None where it was not measured, as by older versions.
+    sampled: by metric (`NAME CLASS` for the value of one class), how far it may differ on new windows, and the chances of passing its
+    thresholds; None of older versions.
     brier_convention: whose Brier score it is; None for the sum over classes, as older versions stored it.
     """
 
@@ -78,3 +100,4 @@ class Evaluation:
     over_majority: Interval | None = None
     pointer_gains: dict[str, Interval] | None = None
     brier_convention: str | None = None
+    sampled: dict[str, Sampled] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,13 +35,41 @@ def above(interval: Interval | None, than: float = 0.0, at_most: float | None = 
     return OPPOSED if interval.high < (than if at_most is None else at_most) else OPEN
 
 
+@dataclass(frozen=True)
+class Claim:
+    """The claim that a quantity is larger than a threshold: what a sentence that judges rests on.
+
+    quantity: what was estimated, in words; interval: the estimate, None where it was not measured; than, at_most: as in `above`.
+    """
+
+    quantity: str
+    interval: Interval | None
+    than: float = 0.0
+    at_most: float | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the interval says of the claim."""
+        return above(self.interval, self.than, self.at_most)
+
+
+def exactly(quantity: str, value: float, than: float) -> Claim:
+    """A claim about a number that was counted and not sampled, such as a share of the steps that were taken."""
+    return Claim(quantity, Interval(value, value, value), than)
+
+
+def decided(claims: Iterable[Claim]) -> bool:
+    """Whether any of the claims is supported or opposed by its interval."""
+    return any(claim.outcome in (SUPPORTED, OPPOSED) for claim in claims)
+
+
 ONE_BAR = 1.0
 
 
-def of_pointer(part: str, gain: Interval) -> Outcome:
-    """Whether a part of the pointer, center or length, beats a constant: by how many bars its error is smaller.
+def beats_constant(part: str, gain: Interval) -> Claim:
+    """That a part of the pointer, center or length, beats a constant: by how many bars its error is smaller.
 
     A center that is less than one bar better is as good as none. Lengths often vary by a few bars in all, so that a bar is much there:
     only a length that is surely worse is opposed.
     """
-    return above(gain, at_most=ONE_BAR if part == "center" else None)
+    return Claim(f"bars by which the error of the {part} is smaller", gain, 0.0, ONE_BAR if part == "center" else None)

@@ -56,13 +56,27 @@ class StatedConfidence:
 
 
 @dataclass(frozen=True)
+class SpanSet:
+    """All spans whose first and last bars both lie within `radius` bars of the predicted ones: a set that holds the labelled span with
+    probability `level`, calibrated for each fold on the others.
+
+    radius: the median over folds and repeats; coverage: share of the labelled spans that lie in the sets, with its 95% interval over
+    windows and repeats. Both None where there are too few groups of windows for the level.
+    """
+
+    level: float
+    radius: float | None
+    coverage: Interval | None
+
+
+@dataclass(frozen=True)
 class Pointing:
     """Where a run's predicted expansions lie, out of fold.
 
     windows: those with an expansion; errors: by part; near: at 1, 3 and 5 bars; within, constant_within [reach + 1]: share of the
     centers at most 0 … reach bars off, of the model and of a constant pointer (the median of the other folds; None with one fold);
     confidence: by repeat, empty where the model states none; excess: stated probability less hit rate, with its 95% interval over
-    windows and repeats: above 0 the model is overconfident.
+    windows and repeats: above 0 the model is overconfident. sets: of spans, at several levels; empty in results of earlier versions.
     """
 
     windows: int
@@ -73,3 +87,4 @@ class Pointing:
     constant_within: np.ndarray | None
     confidence: tuple[StatedConfidence, ...]
     excess: Interval | None
+    sets: tuple[SpanSet, ...] = ()

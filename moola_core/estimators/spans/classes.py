@@ -8,13 +8,20 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moola_core.estimators.spans.shapes import shape_statistics
 
 LOGISTIC_C = 0.03
 TREES, LEAVES, LEAST_WINDOWS = 60, 6, 10
+
+
+def linear_model() -> Pipeline:
+    """Missing statistics at their median, standardised, and a penalised logistic regression."""
+    return make_pipeline(
+        SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(C=LOGISTIC_C, max_iter=500)
+    )
 
 
 class SpanClassifier:
@@ -28,9 +35,7 @@ class SpanClassifier:
         described = shape_statistics(prices, start, end)
         self.kept_ = np.isfinite(described).any(0)  # in short windows some stretches hold no bars at all
         self.models_ = [
-            make_pipeline(
-                SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(C=LOGISTIC_C, max_iter=500)
-            ),
+            linear_model(),
             HistGradientBoostingClassifier(
                 max_iter=TREES,
                 learning_rate=0.08,

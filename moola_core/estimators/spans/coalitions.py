@@ -10,6 +10,7 @@ import numpy as np
 
 from moola_core.estimators.spans import shapes, statistics
 from moola_core.estimators.spans.locate_then_classify import SPANS, LocateThenClassify, averaged
+from moola_core.estimators.spans.temperature import tempered
 from moola_core.spans.decoding import best_spans, decode
 
 OF_SPAN = tuple(f"span: {name}" for name in statistics.GROUPS)
@@ -66,4 +67,5 @@ def classify(model: LocateThenClassify, prices: np.ndarray, posterior: np.ndarra
     kept_statistics = kept[:, None, shapes.group_numbers(len(prices))[classifier.kept_]]
     rows = np.where(kept_statistics, described, classifier.medians().astype(described.dtype))
     each = classifier.predict_described(rows.reshape(-1, rows.shape[2])).reshape(*rows.shape[:2], -1)
-    return np.stack([averaged(p, own[place.reshape(top.shape)]) for own in each])
+    mean = np.stack([averaged(p, own[place.reshape(top.shape)]) for own in each])
+    return tempered(mean, model.temperature_)

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import GroupKFold
 from sklearn.utils.validation import check_is_fitted
 
 from moola_core.estimators.spans.classes import SpanClassifier
 from moola_core.estimators.spans.locator import SpanLocator
+from moola_core.estimators.spans.temperature import fit_temperature, tempered
 from moola_core.spans.candidates import Candidates
 from moola_core.spans.decoding import SpanPrediction, best_spans
 from moola_core.spans.noise import LabelNoise
 
 SPANS = 10
+PARTS = 3
 # Of the locator, what is stored as it is.
 FITTED = ("general_", "penalty_", "sharpness_", "mean_", "std_", "coef_")
 
@@ -41,6 +44,8 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
         The classes; absent when fitted without `y`.
     locator_ : SpanLocator
         Absent when fitted without any span.
+    temperature_ : float
+        Of the class probabilities, read from held-out windows of the training data; absent when fitted without `y`.
 
     Notes
     -----
@@ -91,11 +96,35 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
         self.locator_ = SpanLocator(self.penalty, noise, self.general)
         self.locator_.fit(X[known], start[known], end[known], group[known])
         if y is not None:
-            top = self.locator_.posterior_given(X, start, end).argmax(1)
-            candidates = self.locator_.candidates_
-            self.classifier_ = SpanClassifier(self.seed).fit(X, candidates.start[top], candidates.end[top], y)
-            self.classes_ = self.classifier_.classes_
+            self._fit_class(X, y, start, end, self.seed)
+            self.temperature_ = self._held_out_temperature(X, y, start, end, group)
         return self
+
+    def _fit_class(self, X: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray, seed: int) -> None:
+        top = self.locator_.posterior_given(X, start, end).argmax(1)
+        candidates = self.locator_.candidates_
+        self.classifier_ = SpanClassifier(seed).fit(X, candidates.start[top], candidates.end[top], y)
+        self.classes_, self.temperature_ = self.classifier_.classes_, 1.0
+
+    def _held_out_temperature(
+        self, X: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray, group: np.ndarray
+    ) -> float:
+        """The temperature of the class by thirds of the windows that are held out in turn; 1 where they cannot be."""
+        known, held_out, rows = np.isfinite(start) & np.isfinite(end), [], []
+        if len(np.unique(group)) < PARTS:
+            return 1.0
+        for train, test in GroupKFold(PARTS).split(X, groups=group):
+            located = train[known[train]]
+            if not len(located) or set(y[train]) != set(self.classes_):
+                continue
+            part = LocateThenClassify()
+            part.locator_ = self.locator_.refitted(X[located], start[located], end[located], group[located])
+            part._fit_class(X[train], y[train], start[train], end[train], self.seed)
+            held_out.append(part.classify(X[test], part.locator_.posterior(X[test])))
+            rows.append(test)
+        if not rows:
+            return 1.0
+        return fit_temperature(np.concatenate(held_out), np.searchsorted(self.classes_, y[np.concatenate(rows)]))
 
     def score_spans(self, X: np.ndarray, count: int = SPANS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The `count` most probable spans of each window: start, end and probability, shape (n, count) each, best first."""
@@ -119,7 +148,7 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
         top, p = best_spans(posterior, SPANS)
         windows, spans = np.repeat(X, top.shape[1], axis=0), top.ravel()
         each = self.classifier_.predict_proba(windows, candidates.start[spans], candidates.end[spans])
-        return averaged(p, each.reshape(*top.shape, -1))
+        return tempered(averaged(p, each.reshape(*top.shape, -1)), self.temperature_)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The most probable class of each window, shape (n,)."""
@@ -135,7 +164,7 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
             "locator": {name: getattr(locator, name) for name in FITTED},
         }
         if hasattr(self, "classifier_"):
-            content["classifier"] = dict(vars(self.classifier_))
+            content |= {"classifier": dict(vars(self.classifier_)), "temperature": self.temperature_}
         return content
 
     @classmethod
@@ -151,6 +180,7 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
             model.classifier_ = SpanClassifier()
             vars(model.classifier_).update(content["classifier"])
             model.classes_ = model.classifier_.classes_
+            model.temperature_ = content.get("temperature", 1.0)  # earlier versions had none
         return model
 
 

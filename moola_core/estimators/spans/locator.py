@@ -54,6 +54,16 @@ class SpanLocator:
         self.coef_ = described.fit(choice.penalty, choice.noise, choice.start)
         return self
 
+    def refitted(self, prices: np.ndarray, start: np.ndarray, end: np.ndarray, group: np.ndarray) -> SpanLocator:
+        """A locator of the same candidates and settings that is fitted to other windows."""
+        other = SpanLocator(self.penalty_, self.noise_, self.general_)
+        described = Described(self.candidates_, prices, start, end, group, self.general_)
+        other.candidates_, other.noise_ = self.candidates_, self.noise_
+        other.general_, other.penalty_, other.sharpness_ = self.general_, self.penalty_, self.sharpness_
+        other.mean_, other.std_ = described.mean, described.std
+        other.coef_ = described.fit(self.penalty_, self.noise_, self.coef_)
+        return other
+
     def scores(self, prices: np.ndarray) -> np.ndarray:
         """The score of every candidate, shape (n, S); chunked, so that memory stays small."""
         parts = []

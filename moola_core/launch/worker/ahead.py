@@ -6,12 +6,10 @@ from pathlib import Path
 
 from moola_core.errors import CheckpointError, SpecError
 from moola_core.features.catalog import names
-from moola_core.launch.worker.labelled import encoder_of
+from moola_core.launch.worker.labelled import check_fit, encoder_of
 from moola_core.market.ahead import refuse_pretraining, refuse_without_pointers
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, load_windows
-from moola_core.models.checkpoint import put_weights
-from moola_core.models.encoders import make_encoder
 from moola_core.specs import Data, Finetune, Pretrain, Study, spec_hash
 from moola_core.studies import SHARED
 
@@ -57,10 +55,7 @@ def _refuse_checkpoint(spec: Finetune, arm: str, root: Path) -> None:
     try:
         start = encoder_of(spec, root)
         if start is not None:
-            columns = names(spec.features.columns)
-            start.check_features(columns)
-            start.check_size(spec.model.layers, spec.model.hidden)
-            put_weights(make_encoder(len(columns), spec.model), start.weights, start.source)
+            check_fit(start, spec, names(spec.features.columns))
     except CheckpointError as error:
         raise CheckpointError(error.what, where=f"arm {arm}, {error.where}", hint=error.hint) from None
 

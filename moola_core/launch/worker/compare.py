@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moola_core.diagnostics.comparison import ArmPredictions, arm_predictions, compare, label_curve, sentence
+from moola_core.diagnostics.comparison import ArmPredictions, arm_predictions, compare, deciding, label_curve, sentence
 from moola_core.diagnostics.evaluation import evaluate
-from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Verdict
+from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Selection, Verdict
+from moola_core.diagnostics.selection import select_best
+from moola_core.errors import DataError
 from moola_core.launch.worker.relay import Listen
+from moola_core.metrics import METRICS
 from moola_core.runs.comparable import comparable
-from moola_core.runs.folds import groups_of
+from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
 
@@ -21,7 +24,17 @@ if TYPE_CHECKING:
 
 # Predictions made elsewhere are compared with the networks.
 NETWORKS = ("network", "imported")
-SAME = ("data.", "preset", "transfer.checkpoint", "training.device", "training.engine", "training.processes")
+PICKED = ("f1_macro", "hit_at_3")
+FOLDS = 5  # what the groups of windows that share bars are cut for
+SAME = (
+    "data.",
+    "preset",
+    "transfer.checkpoint",
+    "transfer.more_checkpoints",
+    "training.device",
+    "training.engine",
+    "training.processes",
+)
 
 
 def work(run: Run, listen: Listen | None) -> None:
@@ -46,9 +59,10 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
     arms = tuple(_facts(arm, run, tables[arm], common) for arm, run in runs.items())
     verdicts: tuple[Verdict, ...] = ()
     gains: dict[str, tuple[Gain, ...]] = {}
+    predictions: dict[str, ArmPredictions] = {}
     if not why_not:
         predictions = _predictions(runs, tables, common)
-        verdicts = _verdicts(predictions, arms, against, how)
+        verdicts = _verdicts(predictions, arms, against, how[0])
         gains = {arm: _gains(one, predictions[against], common) for arm, one in predictions.items() if arm != against}
     beaten = _beaten(arms)
     return Comparison(
@@ -61,14 +75,29 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
         verdicts,
         _differences(runs),
         gains,
-        sentence(verdicts, arms, against, beaten, why_not),
+        why_not or sentence(verdicts, arms, against),
         beaten,
         why_not,
-        _label_curve(runs, arms),
+        _label_curve(runs, arms, how[1]),
+        _selection(predictions, how[1]),
     )
 
 
-def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...]) -> LabelCurve | None:
+def _selection(predictions: Mapping[str, ArmPredictions], seed: int) -> Selection | None:
+    """The best arm and its bias-corrected score, by the metric that the researcher has a target for."""
+    names = {name for one in predictions.values() for name in PICKED if METRICS[name].measures(one.predictions)}
+    metric = next((name for name in PICKED if name in names), "")
+    judged = {arm: one for arm, one in predictions.items() if metric and METRICS[metric].measures(one.predictions)}
+    if len(judged) < 2:
+        return None
+    group = next(iter(judged.values())).shared.groups(FOLDS)
+    try:
+        return select_best({arm: one.predictions for arm, one in judged.items()}, metric, group, seed=seed)
+    except DataError:  # all windows share bars
+        return None
+
+
+def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...], seed: int) -> LabelCurve | None:
     """None unless at least three runs of one model were trained on different shares of the labels."""
     scores = {}
     own = runs[next(iter(runs))].spec.estimator
@@ -77,7 +106,7 @@ def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...]) -> LabelCu
         if spec.estimator == own and arm.f1_by_repeat:
             used = runs[arm.name].record.counts["windows"] * (1 - 1 / spec.training.folds)
             scores[round(used * spec.training.label_frac)] = arm.f1_by_repeat
-    return label_curve(scores) if len(scores) >= 3 else None
+    return label_curve(scores, seed) if len(scores) >= 3 else None
 
 
 def _divided(table: pd.DataFrame) -> str:
@@ -96,7 +125,7 @@ def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common
             "The runs use different folds; shown together, without a verdict. "
             "Give them the same folds, repeats and seed."
         )
-    if any(groups_of(run) is None for run in runs.values()):
+    if any(shared_bars(run) is None for run in runs.values()):
         return "A run is of a version that did not keep which windows share bars; launch it again for a verdict."
     return ""
 
@@ -104,34 +133,49 @@ def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common
 def _predictions(
     runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]
 ) -> dict[str, ArmPredictions]:
-    group = groups_of(next(iter(runs.values()))) or {}
-    return {arm: arm_predictions(table, group, common) for arm, table in tables.items()}
+    shared = shared_bars(next(iter(runs.values())))
+    return {arm: arm_predictions(table, shared, common, _pretraining(runs[arm])) for arm, table in tables.items()}
+
+
+def _pretraining(run: Run) -> int:
+    """How many pre-trainings the repeats of the run began with in turn."""
+    transfer = run.spec.transfer
+    return 1 if transfer.schedule == "none" else 1 + len(transfer.more_checkpoints)
 
 
 def _verdicts(
-    predictions: Mapping[str, ArmPredictions], arms: tuple[ArmFacts, ...], against: str, how: tuple[float, int]
+    predictions: Mapping[str, ArmPredictions], arms: tuple[ArmFacts, ...], against: str, margin: float
 ) -> tuple[Verdict, ...]:
     """Networks and simple models are two families of comparisons; the best of each meet in a third."""
     simple = [arm.name for arm in arms if arm.model != "network" and arm.name != against]
     verdicts: tuple[Verdict, ...] = ()
     for names in ([name for name in predictions if name not in simple and name != against], simple):
         if names:
-            verdicts += compare({name: predictions[name] for name in (against, *names)}, against, *how)
+            verdicts += compare({name: predictions[name] for name in (against, *names)}, against, margin)
     best = {kind: _best([arm for arm in arms if (arm.model == "network") == kind]) for kind in (True, False)}
     if best[True] and best[False] and best[True] != against:
         pair = {name: predictions[name] for name in (best[True], best[False])}
-        verdicts += compare(pair, best[True], *how)
+        verdicts += compare(pair, best[True], margin)
     return verdicts
 
 
 def _best(arms: list[ArmFacts]) -> str:
-    scored = [arm for arm in arms if arm.f1_by_repeat]
-    return max(scored, key=lambda arm: float(np.mean(arm.f1_by_repeat))).name if scored else ""
+    scores = _scores(arms)
+    return max(scores, key=lambda name: scores[name]) if scores else ""
+
+
+def _scores(arms: Sequence[ArmFacts]) -> dict[str, float]:
+    """What each arm reaches in the metric that decides between them; without the arms that have none."""
+    known = {arm.name: {name for name, value in arm.metrics.items() if value is not None} for arm in arms}
+    metric = (
+        deciding(set[str].intersection(*(names for names in known.values() if names))) if any(known.values()) else ""
+    )
+    return {arm.name: arm.metrics[metric] for arm in arms if metric in known[arm.name]}
 
 
 def _beaten(arms: tuple[ArmFacts, ...]) -> tuple[str, ...]:
-    """The simple models whose macro F1 is above every network's, the best first."""
-    score = {arm.name: float(np.mean(arm.f1_by_repeat)) for arm in arms if arm.f1_by_repeat}
+    """The simple models that are ahead of every network in the metric that decides, the best first."""
+    score = _scores(arms)
     networks = [score[arm.name] for arm in arms if arm.model == "network" and arm.name in score]
     simple = [arm.name for arm in arms if arm.model != "network" and arm.name in score]
     above = [name for name in simple if networks and score[name] > max(networks)]

@@ -27,22 +27,23 @@ from moola_core.launch.worker.labelled import Labelled, load_labelled, start_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, shares_bars
 from moola_core.market.windows import Windows, bar_spans
-from moola_core.runs.folds import groups_of as groups_of_run
+from moola_core.overlap import Overlap
+from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
 from moola_core.training import processes
 from moola_core.training.device import asking_device
-from moola_core.training.folds import Places, overlap_groups
 from moola_core.training.pretraining.bar_windows import BarWindows, linspace_subset
 
-FOLDS = 5  # what the groups of windows that share bars are cut for
 MOST_OTHERS = 2000
 
 RUN_DIAGNOSTICS: dict[str, Callable[[Run, Labelled], Any]] = {
-    "calibration": lambda run, material: calibrations(run.predictions, group=groups_of_run(run)),
-    "pointing": lambda run, material: pointing(run.predictions, groups_of_run(run)),
+    "calibration": lambda run, material: calibrations(run.predictions, known=shared_bars(run)),
+    "pointing": lambda run, material: pointing(run.predictions, shared_bars(run)),
     "balance": lambda run, material: balance(run),
-    "errors": lambda run, material: errors(run.predictions, material.kept, run.spec.data.windows_reading.exchange_tz),
+    "errors": lambda run, material: errors(
+        run.predictions, material.kept, run.spec.data.windows_reading.exchange_tz, shared_bars(run)
+    ),
     "transfer": lambda run, material: transferred(run, material.kept, material.x, start_of(run)),
 }
 
@@ -100,17 +101,16 @@ def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
     return attribution
 
 
-def groups_of(windows: Windows) -> np.ndarray:
-    """Windows that share bars [n], as the folds keep them together."""
-    series, first = bar_spans(windows)
-    return overlap_groups(Places(series, first, windows.bars), FOLDS)
+def overlap(windows: Windows) -> Overlap:
+    """Which windows share bars."""
+    return Overlap(*bar_spans(windows), windows.bars)
 
 
 def features(spec: Diagnose, material: Labelled) -> FeatureReport:
     """Features and the labels: how they are associated."""
     kept, columns = material.kept, names(spec.features.columns)
     how = (spec.permutations, spec.seed)
-    return with_expectations(feature_report(material.x, kept.label, kept.start, columns, groups_of(kept), how))
+    return with_expectations(feature_report(material.x, kept.label, kept.start, columns, overlap(kept), how))
 
 
 def shifted(spec: Diagnose, material: Labelled) -> Shift:
@@ -125,7 +125,7 @@ def shifted(spec: Diagnose, material: Labelled) -> Shift:
         features = BarWindows(bars, None, spec.features.model_copy(update={"state": "restarted"}), kept.bars)
         others["bars"] = features.raw(first).numpy() if len(first) else material.x[:0]
     columns = names(spec.features.columns)
-    return shift(material.x, kept.window_id, groups_of(kept), columns, others, spec.seed)
+    return shift(material.x, kept.window_id, overlap(kept), columns, others, spec.seed)
 
 
 def _elsewhere(bars: Bars, every: Windows) -> np.ndarray:

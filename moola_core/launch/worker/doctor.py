@@ -17,22 +17,22 @@ from moola_core.diagnostics.shift import LEAST, domain_auroc
 from moola_core.errors import CheckpointError, DataError, MoolaError, RunError, SpecError
 from moola_core.features.catalog import FEATURES, names
 from moola_core.features.matrix import window_matrix
-from moola_core.launch.worker.labelled import Labelled, check_fit, encoder_of, fold_columns, load_inputs
+from moola_core.launch.worker.labelled import Labelled, check_fit, encoder_of, fold_columns, load_inputs, load_labelled
 from moola_core.launch.worker.pretrain import load_material
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import Pretrained
+from moola_core.overlap import Overlap
 from moola_core.runs import codec
-from moola_core.runs.checkpoints import resolve, settings_of
+from moola_core.runs.checkpoints import description_of, resolve
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
-from moola_core.training.folds import Places, make_folds, overlap_groups
+from moola_core.training.folds import make_folds
 from moola_core.training.inputs import Inputs
 from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, linspace_subset
 
 KINDS = ("finetune", "pretrain", "study", "compare")
 MOST_OTHERS = 600
-FOLDS = 5
 
 
 def store(run: Run) -> None:
@@ -49,9 +49,9 @@ def store(run: Run) -> None:
 
 
 def looks_at(run: Run) -> bool:
-    """Whether the doctor has anything to say of such a run: not of imported predictions, nor of the baselines of a study."""
+    """Whether the doctor has anything to say of such a run: not of the baselines of a study."""
     model = getattr(run.spec, "estimator", "network")
-    return run.record.kind in KINDS and (model == "network" or (model != "imported" and run.record.parent is None))
+    return run.record.kind in KINDS and (model == "network" or run.record.parent is None)
 
 
 def examined(run: Run) -> Diagnosis:
@@ -67,6 +67,8 @@ def examined(run: Run) -> Diagnosis:
         return examine(Case("study", of_runs.compared(run), spec, about=run.id))
     if spec.kind == "pretrain":
         facts = of_runs.pretrained(run, _of_bars(spec, run.store_root / "cache"))
+    elif spec.estimator == "imported":
+        facts = of_runs.imported(run, load_labelled(spec.data, spec.features, run.store_root / "cache").kept.label)
     else:
         material, inputs, _, _ = load_inputs(spec, run.store_root / "cache")
         start, _ = _start(spec, inputs, run.store_root)
@@ -94,7 +96,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     material, inputs, _, _ = load_inputs(spec, root / "cache")
     start, problem = _start(spec, inputs, root)
     seen = _seen(spec, material, inputs, start, root)
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
     facts |= reading.of_folds(fold_columns(folds, inputs), seen)
     facts |= problem
@@ -123,7 +125,8 @@ def _start(spec: Finetune, inputs: Inputs, root: Path) -> tuple[Pretrained | Non
     except CheckpointError as error:
         facts: dict[str, Any] = {"checkpoint_problem": f"{error.where}: {error.what}", "checkpoint_advice": error.hint}
         with suppress(CheckpointError):  # where there is no file, nothing tells its settings
-            facts["checkpoint_settings"] = settings_of(spec.transfer.checkpoint, root)
+            described = description_of(spec.transfer.checkpoint, root, spec.transfer.encoder_name)
+            facts["checkpoint_settings"] = described.settings()
         return None, facts
     return start, {"checkpoint_problem": ""}
 
@@ -190,9 +193,8 @@ def _domain(labelled: Windows, columns: tuple[str, ...], windows: BarWindows, fi
     if len(first) < LEAST or len(labelled) < LEAST:
         return {}
     x = window_matrix(labelled, Features(columns=columns))
-    series, place = bar_spans(labelled)
-    group = overlap_groups(Places(series, place, labelled.bars), FOLDS)
-    auc, null_high, drivers = domain_auroc(x, group, columns, windows.raw(first).cpu().numpy())
+    shared = Overlap(*bar_spans(labelled), labelled.bars)
+    auc, null_high, drivers = domain_auroc(x, shared, columns, windows.raw(first).cpu().numpy())
     return {
         "domain_auc": auc.value,
         "domain_auc_low": auc.low,

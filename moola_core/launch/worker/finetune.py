@@ -16,7 +16,7 @@ from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import DataError, MoolaError
 from moola_core.estimators import storage
 from moola_core.launch.worker import diagnose
-from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, start_of
+from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, starts_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
@@ -36,21 +36,28 @@ def work(run: Run, listen: Listen | None) -> None:
     """Cross-validate as the spec says."""
     spec = run.spec
     device = resolve_device(spec.training)
-    start = start_of(run)
+    starts = starts_of(run)
     material, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
-    hashes |= {"checkpoint": _hash(Path(start.source))} if start else {}
+    hashes |= {f"checkpoint{i or ''}": _hash(Path(start.source)) for i, start in enumerate(starts)}
     check_unchanged(run, hashes)
-    folds = make_folds(inputs.label, inputs.places, spec.training, spec.faults)
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
-    run.update(device=f"{device.name} {device.precision}", data_hashes=hashes, counts=counts, progress=progress)
+    notes = tuple(note for start in starts for note in start.notes_for(material.kept.bars))
+    run.update(
+        device=f"{device.name} {device.precision}",
+        data_hashes=hashes,
+        counts=counts,
+        progress=progress,
+        warnings=tuple(dict.fromkeys((*run.record.warnings, *notes))),
+    )
     run.keep_events(lambda event: event.get("fold") is None or (event["repeat"], event["fold"]) in done)
     if spec.is_network:
-        engine = choose_engine(spec, device, len(folds))
+        engine = choose_engine(spec, device, len(folds) // max(len(starts), 1))
         run.update(counts=counts | {"engine": engine.name, "engine_why": engine.why})
     relay = Relay(run, progress, listen)
-    for replicate in _fits(spec, inputs, folds, relay, frozenset(done), start):
+    for replicate in _fits(spec, inputs, folds, relay, frozenset(done), starts):
         tables = {"predictions": prediction_columns(replicate, inputs)}
         tables |= {"steps": replicate.steps} if replicate.steps else {}
         tables |= span_tables(replicate, inputs)
@@ -75,11 +82,13 @@ def _fits(
     folds: Sequence[Fold],
     relay: Relay,
     done: frozenset[tuple[int, int]],
-    start: Pretrained | None,
+    starts: tuple[Pretrained, ...],
 ) -> Iterator[Replicate]:
     """The fits that are still to be made, of the network or of the estimator that the spec names."""
     if spec.is_network:
-        yield from fit_all(spec, inputs, folds, relay, done, start)
+        for i, start in enumerate(starts or (None,)):
+            own = [fold for fold in folds if fold.repeat % max(len(starts), 1) == i]
+            yield from fit_all(spec, inputs, own, relay, done, start)
         return
     for fold in folds:
         if (fold.repeat, fold.fold) not in done:

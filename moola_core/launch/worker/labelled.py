@@ -18,9 +18,10 @@ from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import Pretrained, load_pretrained, put_weights
 from moola_core.models.encoders import make_encoder
 from moola_core.runs.checkpoints import resolve
+from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Features, Finetune
-from moola_core.training.folds import Fold, overlap_groups
+from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs
 from moola_core.training.planting import plant
 
@@ -69,13 +70,21 @@ def start_of(run: Run) -> Pretrained | None:
 def encoder_of(spec: Finetune, root: Path) -> Pretrained | None:
     """The encoder that fits of the spec begin with, in the store at `root`; None from scratch."""
     transfer = spec.transfer
-    return None if transfer.schedule == "none" else load_pretrained(resolve(transfer.checkpoint, root))
+    if transfer.schedule == "none":
+        return None
+    return load_pretrained(resolve(transfer.checkpoint, root), transfer.encoder_name)
+
+
+def starts_of(run: Run) -> tuple[Pretrained, ...]:
+    """Every encoder that the run's repeats begin with in turn; none from scratch."""
+    first, more = start_of(run), run.spec.transfer.more_checkpoints
+    return () if first is None else (first, *(load_pretrained(resolve(one, run.store_root)) for one in more))
 
 
 def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> None:
     """Raise CheckpointError, with the differences, when fits of the spec that read these features cannot begin with the encoder."""
     start.check_features(features)
-    start.check_size(spec.model.layers, spec.model.hidden)
+    start.check_model(spec.model)
     put_weights(make_encoder(len(features), spec.model), start.weights, start.source)
 
 
@@ -105,7 +114,7 @@ def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Input
 
 
 def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]:
-    """The columns of folds.parquet; group: windows that share bars, for comparisons."""
+    """The columns of folds.parquet; series, first and window_bars: which windows share bars."""
     rows = [
         (fold.repeat, fold.fold, i, role)
         for fold in folds
@@ -113,11 +122,10 @@ def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]
         for i in getattr(fold, role)
     ]
     repeat, number, index, role = (np.array(column) for column in zip(*rows, strict=True))
-    group = overlap_groups(inputs.places, len({fold.fold for fold in folds}))
     return {
         "repeat": repeat,
         "fold": number,
         "window_id": inputs.window_id[index].astype(str),
         "role": role,
-        "group": group[index],
+        **place_columns(inputs.shared, index),
     }

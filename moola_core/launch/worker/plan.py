@@ -11,6 +11,7 @@ from moola_core.diagnostics.results import Comparison, Decision, PlanReport
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.worker.relay import Listen
 from moola_core.launch.worker.study import Children, Execute, untrained
+from moola_core.runs.checkpoints import with_settings
 from moola_core.runs.codec import restore
 from moola_core.runs.store import Run, utcnow_iso
 from moola_core.specs import Plan
@@ -35,7 +36,9 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
             decisions.append(Decision(name, "skipped", why, "", "", "", WHO, utcnow_iso()))
             continue
         try:
-            given = spec.data.model_dump(), _of(name, changes, spec), spec.checkpoint if name == "transfer" else ""
+            checkpoint = spec.checkpoint if name == "transfer" else ""
+            own = with_settings(checkpoint, run.store_root, _of(name, changes, spec))
+            given = spec.data.model_dump(), own, checkpoint
             child = made.get(f"study {name}", studies.study(name, spec.preset, *given), f"plan: {name}")
         except MoolaError as error:
             run_id = run.record.counts.get("children", {}).get(f"study {name}", "")

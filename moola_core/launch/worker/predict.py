@@ -15,7 +15,7 @@ from moola_core.diagnostics.predict import Familiar, Job, ask, ask_together, bes
 from moola_core.diagnostics.results import Expansion, Predicted
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import bar_matrix, window_matrix
-from moola_core.launch.worker.diagnose import groups_of
+from moola_core.launch.worker.diagnose import overlap
 from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, load_bars, shares_bars
@@ -125,7 +125,7 @@ def _familiar(run: Run, about: Run, asked: Asked) -> tuple[Familiar | None, int]
     except DataError as error:
         run.update(warnings=(*run.record.warnings, f"Out-of-distribution windows could not be detected: {error}"))
         return None, 0
-    return Familiar(material.x, groups_of(material.kept)), _shared(about, material.kept, asked)
+    return Familiar(material.x, overlap(material.kept)), _shared(about, material.kept, asked)
 
 
 def _shared(about: Run, kept: Windows, asked: Asked) -> int:

@@ -22,10 +22,11 @@ from moola_core.market.known import first_bars, known_windows
 from moola_core.market.library import data_folder
 from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import describe, load_weights, put_weights
+from moola_core.overlap import Overlap
 from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
 from moola_core.training.device import resolve_device
-from moola_core.training.folds import Places, make_folds, overlap_groups
+from moola_core.training.folds import make_folds
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.evaluation import evaluate, representations
 from moola_core.training.pretraining.sampling import Sample, nearness, sample
@@ -227,11 +228,11 @@ def probe_labelled(trainer: Pretrainer, material: PretrainInputs) -> results.Pro
     located = bool((windows.position >= 0).all())
     state = "continuous" if spec.features.state == "continuous" and located else "restarted"
     x = window_matrix(windows, spec.features.model_copy(update={"state": state}), material.bars)
-    series, first = bar_spans(windows)
+    shared = Overlap(*bar_spans(windows), windows.bars)
     try:
         folds = make_folds(
             windows.label,
-            Places(series, first, windows.bars),
+            shared,
             Training(repeats=PROBE_REPEATS, seed=spec.training.seed),
             Faults(),
         )
@@ -246,5 +247,4 @@ def probe_labelled(trainer: Pretrainer, material: PretrainInputs) -> results.Pro
         "raw features": aggregate(x),
     }
     splits = [(fold.repeat, np.r_[fold.train, fold.inner], fold.test) for fold in folds]
-    group = overlap_groups(Places(series, first, windows.bars), len({fold.fold for fold in folds}))
-    return linear_probe(encodings, windows.label, splits, group)
+    return linear_probe(encodings, windows.label, splits, shared)

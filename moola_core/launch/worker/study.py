@@ -29,8 +29,10 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
         _all_at_once(cluster, made, spec)
     for i, arm in enumerate(spec.arms):
         try:
-            checkpoint = made.encoder(spec.pretraining_of(arm.name)) if arm.pretraining is not None else ""
-            arms[arm.name] = made.get(f"arm {arm.name}", spec.spec_of(arm.name, checkpoint), f"{spec.name}: {arm.name}")
+            own = spec.pretraining_of(arm.name)
+            first, *more = [made.encoder(one) for one in spec.seeds_of(own)] if own is not None else [""]
+            arm_spec = spec.spec_of(arm.name, first, tuple(more))
+            arms[arm.name] = made.get(f"arm {arm.name}", arm_spec, f"{spec.name}: {arm.name}")
         except MoolaError as error:
             _give_up(run, spec, arm, error)
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
@@ -41,20 +43,18 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
 
 def _all_at_once(cluster: RayLauncher, made: Children, spec: Study) -> None:
     """Carry out first every pre-training, then every arm, side by side on the cluster."""
-    needed = {arm.name: spec.pretraining_of(arm.name) for arm in spec.arms if arm.pretraining is not None}
-    encoders = {name: made.encoder_of(own) for name, own in needed.items()}
-    cluster.execute(list({run.id: run for run in encoders.values()}.values()))
-    cluster.execute(
-        [
-            made.child(
-                f"arm {arm.name}",
-                spec.spec_of(arm.name, encoders[arm.name].id if arm.name in encoders else ""),
-                f"{spec.name}: {arm.name}",
-            )
-            for arm in spec.arms
-            if arm.name not in encoders or encoders[arm.name].record.state == "done"
-        ]
-    )
+    encoders: dict[str, list[Run]] = {}
+    for arm in spec.arms:
+        own = spec.pretraining_of(arm.name)
+        encoders[arm.name] = [] if own is None else [made.encoder_of(one) for one in spec.seeds_of(own)]
+    cluster.execute(list({run.id: run for own in encoders.values() for run in own}.values()))
+    ready = []
+    for arm in spec.arms:
+        if all(run.record.state == "done" for run in encoders[arm.name]):
+            first, *more = [run.id for run in encoders[arm.name]] or [""]
+            arm_spec = spec.spec_of(arm.name, first, tuple(more))
+            ready.append(made.child(f"arm {arm.name}", arm_spec, f"{spec.name}: {arm.name}"))
+    cluster.execute(ready)
 
 
 def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
@@ -93,7 +93,7 @@ class Children:
         self.run, self.listen, self.execute, self.title = run, listen, execute, title
         self.store = Store(run.store_root)
 
-    def encoder(self, spec: Pretrain | None) -> str:
+    def encoder(self, spec: Pretrain) -> str:
         """The run that pre-trains as `spec` says, carried out; arms with the same one share it."""
         return self._done(self.encoder_of(spec)).id
 
@@ -101,8 +101,7 @@ class Children:
         """The run called `what`, carried out."""
         return self._done(self.child(what, spec, name))
 
-    def encoder_of(self, spec: Pretrain | None) -> Run:
-        assert spec is not None
+    def encoder_of(self, spec: Pretrain) -> Run:
         return self.child(f"encoder {spec_hash(spec)[:12]}", spec, f"{self.title}: encoder")
 
     def child(self, what: str, spec: Part, name: str) -> Run:

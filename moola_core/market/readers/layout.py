@@ -200,10 +200,10 @@ def _marks(cells: Sequence[str], separator: str, reading: Reading, where: str) -
 
 
 def _grouped(numbers: Sequence[str], sign: str) -> bool:
-    """Whether the sign stands in numbers, and only between groups of three digits."""
+    """Whether the sign stands in numbers, and only between groups of three digits, of which the first does not begin with 0."""
     signed = [number for number in numbers if sign in number]
     return bool(signed) and all(
-        re.fullmatch(rf"[+-]?\d{{1,3}}({re.escape(sign)}\d{{3}})+([.,]\d+)?", number) for number in signed
+        re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}({re.escape(sign)}\d{{3}})+([.,]\d+)?", number) for number in signed
     )
 
 

@@ -42,6 +42,7 @@ def _block(block: Simple) -> dict[str, Any]:
             "text": block.text,
             "warning": block.warning,
             "title": block.title,
+            "claims": [codec.plain(claim) | {"outcome": claim.outcome} for claim in block.claims],
         }
     if isinstance(block, Figures):
         items = [{"title": one.title, "value": _cell(one.number), "note": one.note} for one in block.items]

@@ -1,0 +1,74 @@
+"""The span model's terms of one fit of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from moola_core.features.matrix import standardised_path
+from moola_core.models.multitask import NO_TERMS, Terms
+from moola_core.specs import Finetune
+from moola_core.training.folds import Fold
+from moola_core.training.inputs import Inputs
+
+if TYPE_CHECKING:
+    from moola_core.estimators.spans.terms import SpanTerms
+
+
+@dataclass(frozen=True, eq=False)
+class FitTerms:
+    """fitted: the terms that go with the weights; values: what is added to the scores of all n windows of the run, on the CPU."""
+
+    fitted: SpanTerms | None
+    values: Terms
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {} if self.fitted is None else self.fitted.arrays()
+
+
+NOTHING = FitTerms(None, NO_TERMS)
+
+
+def terms_of(
+    spec: Finetune, inputs: Inputs, fold: Fold, target: np.ndarray, scale: tuple[np.ndarray, np.ndarray]
+) -> FitTerms:
+    """Fitted to the fold's training windows; nothing where the spec adds none or no training window has an expansion.
+
+    scale: mean and standard deviation of the features, [F] each. They are read as the network reads them, so that a prediction later on
+    has the same bits. The values of training windows come from terms that were fitted without them.
+    """
+    span = np.stack([inputs.start, inputs.end], axis=1)[fold.train]
+    if not spec.model.adds_statistics or not np.isfinite(span).all(1).any():
+        return NOTHING
+    from moola_core.estimators.spans.terms import fit_terms  # a network without terms needs no scikit-learn
+
+    mean, std = scale
+    prices = standardised_path(((inputs.x - mean) / std).astype(np.float32), mean, std, inputs.features)
+    group = inputs.shared.groups(spec.training.folds)
+    classes = target[fold.train] if spec.model.tasks == "both" else None
+    fitted, without = fit_terms(prices[fold.train], span, group[fold.train], classes, len(inputs.classes))
+    every = fitted(prices)
+    every.spans[fold.train] = without.spans
+    if every.logits is None or without.logits is None:
+        return FitTerms(fitted, Terms(torch.from_numpy(every.spans)))
+    every.logits[fold.train] = without.logits
+    return FitTerms(fitted, Terms(torch.from_numpy(every.spans), torch.from_numpy(every.logits)))
+
+
+def to_device(terms: Terms, device: str) -> Terms:
+    return Terms(*(None if part is None else part.to(device) for part in terms))
+
+
+def stacked(fits: Sequence[FitTerms], device: str) -> Terms:
+    """The values of many fits, [R, n, ...]; of one without terms 0."""
+    parts = []
+    for each in zip(*(fit.values for fit in fits), strict=True):
+        known = [part for part in each if part is not None]
+        every = [torch.zeros_like(known[0]) if part is None else part for part in each] if known else []
+        parts.append(torch.stack(every) if known else None)
+    return to_device(Terms(*parts), device)
