@@ -1,0 +1,51 @@
+"""Data that is moved, renamed or copied while the app runs: its runs stay on the pages, and links open what they name."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from moola_core.market.windows import load_windows
+from tests.app_samples import make_data, make_run
+from tests.browser.conftest import Server
+
+
+@pytest.fixture
+def server(tmp_path):
+    store = tmp_path / "artifacts"
+    for name, seed in (("mine", 6), ("other", 7)):
+        windows = make_data(tmp_path / "data", name, seed=seed)
+        run = make_run(store, windows, name=f"Run of {name}")
+        run.update(data_hashes={"windows": load_windows(windows).trainable()[0].content_hash})
+    started = Server(tmp_path, MOOLA_DEMO="off")
+    yield started
+    started.stop()
+
+
+def test_runs_stay_with_moved_renamed_and_copied_data_and_links_tell_the_truth(server, open_tab):
+    tab = open_tab(server.address, own=True)
+    tab.open("runs?dataset=mine")
+    assert "Run of mine" in tab.text()
+    run_id = tab.query()["run"]
+    data = server.data
+    (data / "deep" / "down").mkdir(parents=True)
+    for change in (
+        lambda: shutil.copytree(data / "mine", data / "copy"),
+        lambda: shutil.rmtree(data / "mine"),
+        lambda: shutil.move(data / "copy", data / "renamed"),
+        lambda: shutil.move(data / "renamed", data / "deep" / "down" / "moved"),
+    ):
+        change()
+        for page in ("results", "windows"):
+            tab.open(f"{page}?run={run_id}")
+            assert tab.query()["run"] == run_id and "is not in the data folder" not in tab.text()
+            assert tab.page.locator(".js-plotly-plot").count(), f"{page} draws the run"
+    shutil.rmtree(data / "deep")
+    tab.open(f"results?run={run_id}")
+    assert tab.query()["run"] == run_id and "is not in the data folder" in tab.text()
+    assert tab.page.locator(".js-plotly-plot").count(), "it is drawn from what it stored"
+    wrong = run_id[:-1] + ("0" if run_id[-1] != "0" else "1")
+    tab.open(f"results?run={wrong}")
+    assert "There is no run" in tab.text() and run_id in tab.text(), "runs with a similar id are offered"
+    assert tab.query().get("run") != run_id
