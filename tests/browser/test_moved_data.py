@@ -26,7 +26,7 @@ def server(tmp_path):
 def test_runs_stay_with_moved_renamed_and_copied_data_and_links_tell_the_truth(server, open_tab):
     tab = open_tab(server.address, own=True)
     tab.open("runs?dataset=mine")
-    assert "Run of mine" in tab.text()
+    tab.wait_for("Run of mine", 60)
     run_id = tab.query()["run"]
     data = server.data
     (data / "deep" / "down").mkdir(parents=True)
@@ -39,13 +39,16 @@ def test_runs_stay_with_moved_renamed_and_copied_data_and_links_tell_the_truth(s
         change()
         for page in ("results", "windows"):
             tab.open(f"{page}?run={run_id}")
-            assert tab.query()["run"] == run_id and "is not in the data folder" not in tab.text()
-            assert tab.page.locator(".js-plotly-plot").count(), f"{page} draws the run"
+            tab.page.locator(".js-plotly-plot").first.wait_for(timeout=60_000)
+            tab.settle()
+            assert tab.query()["run"] == run_id and "is not in the data folder" not in tab.text(), page
     shutil.rmtree(data / "deep")
     tab.open(f"results?run={run_id}")
-    assert tab.query()["run"] == run_id and "is not in the data folder" in tab.text()
-    assert tab.page.locator(".js-plotly-plot").count(), "it is drawn from what it stored"
+    tab.wait_for("is not in the data folder", 60)
+    tab.page.locator(".js-plotly-plot").first.wait_for(timeout=60_000)  # from what it stored
+    assert tab.query()["run"] == run_id
     wrong = run_id[:-1] + ("0" if run_id[-1] != "0" else "1")
     tab.open(f"results?run={wrong}")
-    assert "There is no run" in tab.text() and run_id in tab.text(), "runs with a similar id are offered"
+    tab.wait_for("There is no run", 60)
+    assert run_id in tab.text(), "runs with a similar id are offered"
     assert tab.query().get("run") != run_id
