@@ -16,12 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from moola_core.diagnostics.correlation import FOLDS, label_table
+from moola_core.diagnostics.correlation import label_table
 from moola_core.features.catalog import FEATURES
 from moola_core.features.matrix import window_matrix
 from moola_core.market.demo import make_demo
-from moola_core.market.windows import bar_spans
-from moola_core.overlap import Overlap
+from moola_core.market.windows import overlap
 from moola_core.specs import Features
 from moola_core.targets import NOTABLE_R
 
@@ -37,7 +36,7 @@ def main() -> None:
     given = arguments.parse_args()
     windows, _ = make_demo("helpful").windows.trainable()
     x = window_matrix(windows, Features())
-    shared = Overlap(*bar_spans(windows), windows.bars)
+    shared = overlap(windows)
     names = tuple(feature.name for feature in FEATURES)
     clean, flagged, smallest = 0, 0, []
     for seed in range(given.seeds):
@@ -47,7 +46,7 @@ def main() -> None:
         clean += smallest[-1] >= 0.05
         flagged += any(abs(row.r) > NOTABLE_R for row in rows if row.aggregate == "window")
     print(
-        f"{len(windows)} windows in {len(np.unique(shared.groups(FOLDS)))} groups, {len(rows)} tests, {given.permutations} permutations"
+        f"{len(windows)} windows in {len(np.unique(shared.groups()))} groups, {len(rows)} tests, {given.permutations} permutations"
     )
     print(
         f"no feature with q < 0.05:     {clean} of {given.seeds}, limit {LIMIT:.0%}: {'held' if clean >= LIMIT * given.seeds else 'NOT HELD'}"

@@ -1,7 +1,7 @@
 """Which windows share bars: what must stay together in cross-validation, and what that does to the spread of a sum over windows.
 
-Windows that share bars are chained; long chains are cut into runs of consecutive windows. Two windows depend on each other in proportion to the share of bars that they have in common: what is measured of both is taken as
-correlated by it.
+Windows that share bars are chained; long chains are cut into runs of consecutive windows. Two windows depend on each other in proportion
+to the share of bars that they have in common: what is measured of both is taken as correlated by it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
+
+FOLDS = 5
 
 
 class Overlap:
@@ -87,7 +89,7 @@ class Overlap:
             close |= (same & (apart < self.window_bars + embargo_bars)).any(1)
         return close
 
-    def groups(self, folds: int, embargo_bars: int = 0) -> np.ndarray:
+    def groups(self, folds: int = FOLDS, embargo_bars: int = 0) -> np.ndarray:
         """The group [n] of each window: its chain, or its run of a chain that is longer than n / (2 · folds) windows.
 
         Windows at the same bar are copies of each other: no run ends between them.

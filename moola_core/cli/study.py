@@ -259,6 +259,7 @@ def _show(args: argparse.Namespace, run: Any) -> int:
 
 
 def _text(comparison: dict[str, Any]) -> str:
+    from moola_core.diagnostics.doctor.check import deciding_rows
     from moola_core.metrics import METRICS
 
     names = [name for name, metric in METRICS.items() if metric.compared and not metric.by_class]
@@ -270,12 +271,10 @@ def _text(comparison: dict[str, Any]) -> str:
         for arm in comparison["arms"]
     ]
     lines = [options.table([("arm", *names), *rows]), "", comparison["sentence"]]
-    deciding = next((v["metric"] for v in comparison["verdicts"] if v.get("decides")), "f1_macro")
-    for v in comparison["verdicts"]:
-        if v["metric"] == deciding:
-            within = "" if v.get("p_within") is None else f", within ±{v['margin']:g} {v['p_within']:.3f}"
-            lines.append(
-                f"  {v['arm']} against {v['against']}: {v['verdict']}, {METRICS[deciding].title} {v['delta']:+.3f} "
-                f"[{v['low']:+.3f}, {v['high']:+.3f}], P(helps) {v['p_helps']:.3f}{within}, P(hurts) {v['p_hurts']:.3f}"
-            )
+    for v in deciding_rows(comparison["verdicts"]):
+        within = "" if v.get("p_within") is None else f", within ±{v['margin']:g} {v['p_within']:.3f}"
+        lines.append(
+            f"  {v['arm']} against {v['against']}: {v['verdict']}, {METRICS[v['metric']].title} {v['delta']:+.3f} "
+            f"[{v['low']:+.3f}, {v['high']:+.3f}], P(helps) {v['p_helps']:.3f}{within}, P(hurts) {v['p_hurts']:.3f}"
+        )
     return "\n".join(lines)

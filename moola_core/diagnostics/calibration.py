@@ -100,7 +100,7 @@ def calibrate(
         errors,
         p_value,
         brier_parts(p, target),
-        spiegelhalter(p, target, uniform),
+        spiegelhalter(p, target, uniform if shared.independent < len(p) else None),
         _recalibrated(p, target, fold),
     )
 
@@ -223,7 +223,6 @@ def calibration_error(
     off = _bin_gaps(predicted, occurred, place)
     if not np.abs(off).max() > 1e-9:  # no bin is off: nothing to take multiples of
         off = np.full(len(off), 1 / len(off))
-
     null = _gap(predicted, uniform < predicted, place, parts)
     # As far as an error could be from the one that was seen, in steps.
     errors = np.linspace(0, value + 3 * np.quantile(null, 0.95), STEPS)

@@ -19,7 +19,7 @@ from moola_core.overlap import Overlap
 from moola_core.runs.predictions import PredictionTable
 
 MARGIN = 0.02
-DECIDES = ("auroc", "hit_at_3")  # the first that both arms have
+DECIDES = ("auroc", "f1_macro", "hit_at_3")  # the first that all arms have: only ranks need probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,26 +77,24 @@ def margin_of(metric: str, margin: float) -> float:
 
 def compare(arms: Mapping[str, ArmPredictions], against: str, margin: float = MARGIN) -> tuple[Verdict, ...]:
     """A verdict for every arm but `against` and every metric that all arms have, Holm over the arms of each metric."""
-    control = arms[against]
-    values = {name: influences(one) for name, one in arms.items()}
-    shared = [
-        metric
-        for metric in values[against]
-        if all(metric in one and np.isfinite(one[metric]).any() for one in values.values())
+    control, values = arms[against], {name: influences(one) for name, one in arms.items()}
+    metrics = [
+        name for name in values[against] if all(np.isfinite(one.get(name, np.nan)).any() for one in values.values())
     ]
-    decisive = deciding(shared)
     verdicts: list[Verdict] = []
-    for metric in shared:
-        own = {
-            name: difference
+    for metric in metrics:
+        differences = {
+            name: estimate(
+                values[name][metric] - values[against][metric],
+                control.shared,
+                TWO_MODELS,
+                control.pretraining if one.pretraining is None else one.pretraining,
+            )
             for name, one in arms.items()
             if name != against
-            for difference in [
-                estimate(values[name][metric] - values[against][metric], control.shared, TWO_MODELS, one.pretraining)
-            ]
-            if difference is not None
         }
-        verdicts += _holm(own, (against, metric), (control.size, margin, metric == decisive))
+        known = {name: difference for name, difference in differences.items() if difference is not None}
+        verdicts += _holm(known, (against, metric), (control.size, margin, metric == deciding(metrics)))
     return tuple(verdicts)
 
 

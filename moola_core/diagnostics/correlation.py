@@ -14,7 +14,6 @@ from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, above
 from moola_core.overlap import Overlap
 
 LAST_BARS = 20
-FOLDS = 5  # what the groups of windows that share bars are cut for
 PERMUTATIONS = 5000
 AGGREGATES = ("window", "last", "before_expansion")
 # What the researcher expects: feature, class, least r. Where the class does not occur it cannot be judged.
@@ -37,7 +36,7 @@ def feature_report(
         classes,
         features,
         len(x),
-        len(np.unique(shared.groups(FOLDS))),
+        len(np.unique(shared.groups())),
         how[0],
         LAST_BARS,
         label_table(x, label, start, features, shared, how),
@@ -86,7 +85,7 @@ def label_table(
     values = aggregates(x, start)
     columns = np.concatenate([values[name] for name in AGGREGATES], axis=1)
     places = [(name, feature) for name in AGGREGATES for feature in features]
-    group = shared.groups(FOLDS)
+    group = shared.groups()
     shuffled = permuted(label, group, *how)
     rows = []
     for positive in wanted:

@@ -78,9 +78,10 @@ def _supported(table: PredictionTable, known: Overlap | None) -> dict[str, Any]:
     """The intervals of what the predictions beat."""
     grid = table.grid()
     shared = grid.shared(known)
-    supported: dict[str, Any] = {"sampled": sampling.sample(table, shared)}
+    sampled = sampling.sample(table, shared)
+    supported: dict[str, Any] = {"sampled": sampled}
     if table.frame["predicted"].notna().all() and len(table.classes) > 1:
-        supported["auroc_within_folds"] = claims.beats_chance(grid, shared) if table.has_probabilities else None
+        supported["auroc_within_folds"] = sampled["auroc"].interval if "auroc" in sampled else None
         supported["over_majority"] = claims.beats_majority(grid, shared)
     if "start_pred" in table.frame:
         supported["pointer_gains"] = claims.beats_constant(grid, shared)
@@ -135,12 +136,12 @@ def _fold_shares(table: PredictionTable) -> tuple[FoldShare, ...]:
         shares = tuple(float(count) for count in counts / len(own.frame))
         rows.append(FoldShare(repeat, fold, len(own.frame), shares, max(shares) == 1.0))
     frequency = np.bincount(table.target, minlength=len(table.classes)) / len(table.frame)
-    kinds: dict[int, set[tuple[float, ...] | None]] = {}
-    for row in rows:
-        kinds.setdefault(row.repeat, set()).add(row.shares if row.constant else None)
-    whole = {repeat for repeat, shares in kinds.items() if len(shares) == 1 and None not in shares}
+    by_repeat = {
+        repeat: {row.shares for row in rows if row.repeat == repeat} for repeat in {row.repeat for row in rows}
+    }
     return tuple(
-        replace(row, constant=row.constant and (row.repeat in whole or _tells(row, frequency))) for row in rows
+        replace(row, constant=row.constant and (len(by_repeat[row.repeat]) == 1 or _tells(row, frequency)))
+        for row in rows
     )
 
 

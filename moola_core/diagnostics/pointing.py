@@ -16,7 +16,6 @@ from moola_core.spans.conformal import cross_conformal
 from moola_core.spans.decoding import NEAR_BARS
 
 REACH_BARS = 10
-FOLDS = 5  # what the groups of windows that share bars are cut for
 LEVELS = (0.8, 0.9)
 SHARES_BARS = (1, NEAR_BARS, 5)
 
@@ -95,7 +94,7 @@ def _near(bars: int, off: np.ndarray, constant_off: np.ndarray, shared: Overlap)
 
 def _set(level: float, gap: np.ndarray, grid: Grid, shared: Overlap) -> SpanSet:
     """The sets of one level, from signed errors [2, R, n] of start and end in bars."""
-    off, group = np.abs(gap).max(0), shared.groups(FOLDS)
+    off, group = np.abs(gap).max(0), shared.groups()
     radii = np.stack([cross_conformal(own, fold, group, level) for own, fold in zip(off, grid.fold, strict=True)])
     known = np.isfinite(off)
     if not np.isfinite(radii[known]).all():

@@ -14,14 +14,13 @@ from moola_core.diagnostics.fitted import Together, classes_of, load_estimator, 
 from moola_core.diagnostics.results.predictions import LEAST_STATED
 from moola_core.diagnostics.transfer import aggregate
 from moola_core.models.spans import predict_spans
-from moola_core.overlap import Overlap
+from moola_core.overlap import FOLDS, Overlap
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 from moola_core.spans.decoding import NEAR_BARS
 
 BATCH = 128  # measured fastest on one thread
 ROWS = 2048  # windows × fits that are evaluated at once: a gigabyte or two with wide networks
-FOLDS = 5
 FAMILIAR_SHARE = 0.99
 LEAST_SUPPORT = 0.5
 
@@ -145,7 +144,7 @@ class Familiar:
         self.mean, self.std = described.mean(0), np.maximum(described.std(0), 1e-9)
         scaled = (described - self.mean) / self.std
         held_out = np.empty(len(scaled))
-        group = shared.groups(FOLDS)
+        group = shared.groups()
         for train, test in GroupKFold(min(FOLDS, len(np.unique(group)))).split(scaled, groups=group):
             held_out[test] = _distance(LedoitWolf().fit(scaled[train]), scaled[test])
         self.threshold = float(np.quantile(held_out, FAMILIAR_SHARE))

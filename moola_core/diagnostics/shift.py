@@ -14,10 +14,10 @@ from sklearn.preprocessing import StandardScaler
 
 from moola_core.diagnostics.intervals import auroc, within_folds
 from moola_core.diagnostics.results import Domain, FeatureShift, Interval, OutOfDistribution, Shift
-from moola_core.overlap import Overlap
+from moola_core.overlap import FOLDS, Overlap
 
 FIRST_BARS = 15
-DRAWS, NULL_DRAWS, FOLDS = 500, 40, 5
+DRAWS, NULL_DRAWS = 500, 40
 DOMAIN_C = 0.05
 LEAST = 20
 LISTED = 10
@@ -106,15 +106,10 @@ def _ks(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _domain(
-    x: np.ndarray,
-    window_id: np.ndarray,
-    shared: Overlap,
-    features: tuple[str, ...],
-    others: np.ndarray,
-    seed: int,
+    x: np.ndarray, window_id: np.ndarray, shared: Overlap, features: tuple[str, ...], others: np.ndarray, seed: int
 ) -> Domain:
     """Logistic regression on means and deviations; windows that share bars stay in one fold."""
-    described, labelled, predicted = _classifier_two_sample_test(x, shared.groups(FOLDS), others, seed)
+    described, labelled, predicted = _classifier_two_sample_test(x, shared.groups(), others, seed)
     probability = predicted(labelled)
     rng = np.random.default_rng(seed)
     null = []
@@ -142,18 +137,14 @@ def _interval(labelled: np.ndarray, probability: np.ndarray, shared: Overlap) ->
 
 
 def domain_auroc(
-    x: np.ndarray,
-    shared: Overlap,
-    features: tuple[str, ...],
-    others: np.ndarray,
-    seed: int = 0,
+    x: np.ndarray, shared: Overlap, features: tuple[str, ...], others: np.ndarray, seed: int = 0
 ) -> tuple[Interval, float, tuple[str, ...]]:
     """AUROC of a classifier that separates windows x [n, K, F] from others [m, K, F], with what it relies on.
 
     → the cross-validated AUROC with its interval; the upper end of 95% if there were no difference, by the rank sum's
     normal approximation (quicker than shuffles); the features that it relies on.
     """
-    described, labelled, predicted = _classifier_two_sample_test(x, shared.groups(FOLDS), others, seed)
+    described, labelled, predicted = _classifier_two_sample_test(x, shared.groups(), others, seed)
     probability = predicted(labelled)
     auc = float(roc_auc_score(labelled, probability))
     interval = _interval(labelled, probability, shared) or Interval(auc, auc, auc)

@@ -158,7 +158,7 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
     folds = Folds(run.folds, windows.window_id)
     untouched = Fitted(_network(spec, len(start.mean), start.weights), start.mean, start.std)
     # Only of the repeats that began with this encoder, where there were several.
-    several = 1 + len(spec.transfer.more_checkpoints)
+    several = len(spec.transfer.encoders)
     fits, tuned = sorted(fit for fit in run.replicates() if fit[0] % several == 0), []
     rows = {fit: folds.rows(*fit) for fit in fits}
     randoms = _randoms(spec, start, sorted({repeat for repeat, _ in fits}))

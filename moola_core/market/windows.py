@@ -21,6 +21,7 @@ from moola_core.market.questions import Asking
 from moola_core.market.readers import reader_name
 from moola_core.market.settings import load_reading
 from moola_core.market.window_columns import columns_of, keep, matrices, most_frequent, times_of
+from moola_core.overlap import Overlap
 from moola_core.specs import Reading
 
 SHORTEST, LONGEST = 10, 500
@@ -278,3 +279,8 @@ def bar_spans(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     timed = matching.along_time(windows.prices, windows.start_time, instrument, windows.interval_s)
     series, first = matching.overlaps(windows.prices, LEAST_MOVING)
     return np.stack([instrument.astype(np.int64), series], axis=1), np.stack([timed, first], axis=1)
+
+
+def overlap(windows: Windows) -> Overlap:
+    """Which of the windows share bars."""
+    return Overlap(*bar_spans(windows), windows.bars)

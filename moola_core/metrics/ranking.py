@@ -167,8 +167,8 @@ MEMBERS = (
         score=_within_folds(_over_classes(area_under_roc)),
         influence=_influence,
         description=(
-            "Area under the ROC curve among the windows of a fold, mean over folds, since models of different folds have no common scale; for three classes and more the unweighted mean of each class against the rest "
-            "(scikit-learn's roc_auc_score with multi_class='ovr')."
+            "Area under the ROC curve among the windows of a fold, mean over folds, since models of different folds have no common "
+            "scale; for three classes and more the unweighted mean of each class against the rest (scikit-learn's roc_auc_score with multi_class='ovr')."
         ),
     ),
     Metric(

@@ -8,7 +8,6 @@ SETTING_VALUES = {"estimator": {"none": "network"}}
 RESULT_FIELDS = {
     "spoils": "invalidates",
     "shows": "diagnostic",
-    "strict_high": "corrected_high",
 }
 # Field -> its old words -> those of now.
 RESULT_VALUES = {"severity": {"blocks": "critical", "harms": "error", "note": "info"}}

@@ -106,6 +106,11 @@ class Transfer(Part):
         0.0, ge=0, description="pull of the encoder towards its pre-trained weights (L2-SP), in place of weight decay"
     )
 
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The checkpoints that the repeats start from in turn; none from random weights."""
+        return () if self.schedule == "none" else (self.checkpoint, *self.more_checkpoints)
+
 
 class Faults(Part):
     """Switches that only plant a fault, for testing the tool and for the runs that it was built to explain."""

@@ -78,12 +78,13 @@ class Study(Part):
             self.pretraining_of(arm.name)
         return self
 
-    def spec_of(self, name: str, checkpoint: str = "", more: tuple[str, ...] = ()) -> Finetune:
-        """The run of the arm called `name`, from the encoder `checkpoint`, and `more` of other seeds, where the study pre-trains for it."""
+    def spec_of(self, name: str, *encoders: str) -> Finetune:
+        """The run of the arm called `name`, from these encoders in turn where the study pre-trains for it."""
         arm = next(arm for arm in self.arms if arm.name == name)
         changes = dict(arm.changes)
         if arm.pretraining is not None:
-            changes |= {"transfer.checkpoint": checkpoint, "transfer.more_checkpoints": more}
+            first = next(iter(encoders), "")
+            changes |= {"transfer.checkpoint": first, "transfer.more_checkpoints": encoders[1:]}
         return change(self.base, changes)
 
     def pretraining_of(self, name: str) -> Pretrain | None:

@@ -1,6 +1,7 @@
 """Cross-validation that keeps windows which share bars together.
 
-Chains of windows that share bars, long ones in runs, are the groups of a stratified group k-fold. Training windows that share a bar with test or inner windows are purged.
+Chains of windows that share bars, long ones in runs, are the groups of a stratified group k-fold. Training windows that share a bar with
+test or inner windows are purged.
 """
 
 from __future__ import annotations

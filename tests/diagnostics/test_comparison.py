@@ -11,7 +11,6 @@ import pytest
 from scipy.stats import t
 
 from moola_core.diagnostics.comparison import (
-    DECIDES,
     ArmPredictions,
     arm_predictions,
     compare,
@@ -98,7 +97,30 @@ def test_pointers_alone_are_decided_by_the_share_within_three_bars():
     bare = [
         replace(one, predictions=replace(one.predictions, probabilities=None)) for one in (arm(0.4, 1), arm(0.4, 2))
     ]
-    assert {v.metric for v in compare(dict(zip("ab", bare, strict=True)), "a") if v.decides} == {DECIDES[1]}
+    assert {v.metric for v in compare(dict(zip("ab", bare, strict=True)), "a") if v.decides} == {"hit_at_3"}
+
+
+def test_where_an_arm_has_no_auroc_macro_f1_decides():
+    one, other = arm(0.4, 1), arm(0.8, 2)
+    answered = other.predictions.probabilities.argmax(2)
+    alone = replace(other, predictions=replace(other.predictions, probabilities=None, answered=answered))
+    apart = replace(other, predictions=replace(other.predictions, fold=np.tile(np.arange(120), (4, 1))))
+    for second in (alone, apart):
+        verdicts = compare({"a": one, "b": second}, "a")
+        assert {v.metric for v in verdicts if v.decides} == {"f1_macro"} and "auroc" not in {v.metric for v in verdicts}
+
+
+def test_pretrainings_of_either_arm_count():
+    a, b = arm(0.6, 4), arm(0.2, 5)
+    seeds = np.array([0, 0, 1, 1])
+    shares = [
+        {
+            v.metric: v.pretraining_share
+            for v in compare({"b": replace(b, pretraining=of_b), "a": replace(a, pretraining=of_a)}, "b")
+        }
+        for of_a, of_b in ((seeds, None), (None, seeds), (None, None))
+    ]
+    assert shares[0] == shares[1] and max(shares[0].values()) > 0 == max(shares[2].values())
 
 
 def test_lower_is_better_for_errors():

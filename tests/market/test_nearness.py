@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from moola_core.market.nearness import nearly_equal
-from moola_core.market.windows import bar_spans, windows_from_arrays
-from moola_core.overlap import Overlap
+from moola_core.market.windows import overlap, windows_from_arrays
 
 K, TICK = 60, 0.25
 
@@ -57,7 +56,7 @@ def test_copies_share_a_group_and_those_with_other_labels_are_listed_first(timed
     (note,) = [note for note in windows.report.warnings if "nearly equal" in note]
     assert "2 pairs" in note and "1 of them with different labels" in note
     assert note.index("w0002 and w0012 (flat and trend)") < note.index("w0001 and w0011")
-    group = Overlap(*bar_spans(windows), windows.bars).groups(5)
+    group = overlap(windows).groups(5)
     assert group[1] == group[11] and group[2] == group[12] and len(set(group)) == 18
 
 

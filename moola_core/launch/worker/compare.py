@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 # Predictions made elsewhere are compared with the networks.
 NETWORKS = ("network", "imported")
 PICKED = ("f1_macro", "hit_at_3")
-FOLDS = 5  # what the groups of windows that share bars are cut for
 SAME = (
     "data.",
     "preset",
@@ -84,17 +84,13 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
 
 
 def _selection(predictions: Mapping[str, ArmPredictions], seed: int) -> Selection | None:
-    """The best arm and its bias-corrected score, by the metric that the researcher has a target for."""
-    names = {name for one in predictions.values() for name in PICKED if METRICS[name].measures(one.predictions)}
-    metric = next((name for name in PICKED if name in names), "")
-    judged = {arm: one for arm, one in predictions.items() if metric and METRICS[metric].measures(one.predictions)}
-    if len(judged) < 2:
-        return None
-    group = next(iter(judged.values())).shared.groups(FOLDS)
-    try:
-        return select_best({arm: one.predictions for arm, one in judged.items()}, metric, group, seed=seed)
-    except DataError:  # all windows share bars
-        return None
+    """The best arm and its bias-corrected score, by the first metric that two arms have of those with a target of the researcher's."""
+    for metric in PICKED:
+        own = {arm: one.predictions for arm, one in predictions.items() if METRICS[metric].measures(one.predictions)}
+        if len(own) > 1:
+            with suppress(DataError):  # all windows share bars
+                return select_best(own, metric, next(iter(predictions.values())).shared.groups(), seed=seed)
+    return None
 
 
 def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...], seed: int) -> LabelCurve | None:
@@ -134,13 +130,10 @@ def _predictions(
     runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]
 ) -> dict[str, ArmPredictions]:
     shared = shared_bars(next(iter(runs.values())))
-    return {arm: arm_predictions(table, shared, common, _pretraining(runs[arm])) for arm, table in tables.items()}
-
-
-def _pretraining(run: Run) -> int:
-    """How many pre-trainings the repeats of the run began with in turn."""
-    transfer = run.spec.transfer
-    return 1 if transfer.schedule == "none" else 1 + len(transfer.more_checkpoints)
+    return {
+        arm: arm_predictions(table, shared, common, len(runs[arm].spec.transfer.encoders))
+        for arm, table in tables.items()
+    }
 
 
 def _verdicts(
@@ -166,11 +159,10 @@ def _best(arms: list[ArmFacts]) -> str:
 
 def _scores(arms: Sequence[ArmFacts]) -> dict[str, float]:
     """What each arm reaches in the metric that decides between them; without the arms that have none."""
-    known = {arm.name: {name for name, value in arm.metrics.items() if value is not None} for arm in arms}
-    metric = (
-        deciding(set[str].intersection(*(names for names in known.values() if names))) if any(known.values()) else ""
-    )
-    return {arm.name: arm.metrics[metric] for arm in arms if metric in known[arm.name]}
+    known = {arm.name: {name: value for name, value in arm.metrics.items() if value is not None} for arm in arms}
+    known = {arm: values for arm, values in known.items() if values}
+    metric = deciding(set(next(iter(known.values()), {})).intersection(*known.values()))
+    return {arm: values[metric] for arm, values in known.items() if metric}
 
 
 def _beaten(arms: tuple[ArmFacts, ...]) -> tuple[str, ...]:

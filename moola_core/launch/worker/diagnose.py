@@ -26,8 +26,7 @@ from moola_core.launch.worker import doctor
 from moola_core.launch.worker.labelled import Labelled, load_labelled, start_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, shares_bars
-from moola_core.market.windows import Windows, bar_spans
-from moola_core.overlap import Overlap
+from moola_core.market.windows import Windows, overlap
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
@@ -99,11 +98,6 @@ def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
     attribution = attribute(about, material.kept, material.x, run.spec.repeats, tell, work)
     relay.flush()
     return attribution
-
-
-def overlap(windows: Windows) -> Overlap:
-    """Which windows share bars."""
-    return Overlap(*bar_spans(windows), windows.bars)
 
 
 def features(spec: Diagnose, material: Labelled) -> FeatureReport:

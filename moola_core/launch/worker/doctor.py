@@ -20,9 +20,8 @@ from moola_core.features.matrix import window_matrix
 from moola_core.launch.worker.labelled import Labelled, check_fit, encoder_of, fold_columns, load_inputs, load_labelled
 from moola_core.launch.worker.pretrain import load_material
 from moola_core.market.bars import Bars, load_bars
-from moola_core.market.windows import Windows, bar_spans, load_windows
+from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.models.checkpoint import Pretrained
-from moola_core.overlap import Overlap
 from moola_core.runs import codec
 from moola_core.runs.checkpoints import description_of, resolve
 from moola_core.runs.store import Run
@@ -193,7 +192,7 @@ def _domain(labelled: Windows, columns: tuple[str, ...], windows: BarWindows, fi
     if len(first) < LEAST or len(labelled) < LEAST:
         return {}
     x = window_matrix(labelled, Features(columns=columns))
-    shared = Overlap(*bar_spans(labelled), labelled.bars)
+    shared = overlap(labelled)
     auc, null_high, drivers = domain_auroc(x, shared, columns, windows.raw(first).cpu().numpy())
     return {
         "domain_auc": auc.value,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,16 +69,17 @@ def start_of(run: Run) -> Pretrained | None:
 
 def encoder_of(spec: Finetune, root: Path) -> Pretrained | None:
     """The encoder that fits of the spec begin with, in the store at `root`; None from scratch."""
-    transfer = spec.transfer
-    if transfer.schedule == "none":
-        return None
-    return load_pretrained(resolve(transfer.checkpoint, root), transfer.encoder_name)
+    return next(_encoders(spec, root), None)
 
 
 def starts_of(run: Run) -> tuple[Pretrained, ...]:
     """Every encoder that the run's repeats begin with in turn; none from scratch."""
-    first, more = start_of(run), run.spec.transfer.more_checkpoints
-    return () if first is None else (first, *(load_pretrained(resolve(one, run.store_root)) for one in more))
+    return tuple(_encoders(run.spec, run.store_root))
+
+
+def _encoders(spec: Finetune, root: Path) -> Iterator[Pretrained]:
+    for reference in spec.transfer.encoders:
+        yield load_pretrained(resolve(reference, root), spec.transfer.encoder_name)
 
 
 def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> None:

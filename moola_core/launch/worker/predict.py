@@ -15,11 +15,10 @@ from moola_core.diagnostics.predict import Familiar, Job, ask, ask_together, bes
 from moola_core.diagnostics.results import Expansion, Predicted
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import bar_matrix, window_matrix
-from moola_core.launch.worker.diagnose import overlap
 from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, load_bars, shares_bars
-from moola_core.market.windows import Windows, load_windows
+from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Predict

@@ -20,9 +20,8 @@ from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.known import first_bars, known_windows
 from moola_core.market.library import data_folder
-from moola_core.market.windows import Windows, bar_spans, load_windows
+from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.models.checkpoint import describe, load_weights, put_weights
-from moola_core.overlap import Overlap
 from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
 from moola_core.training.device import resolve_device
@@ -228,7 +227,7 @@ def probe_labelled(trainer: Pretrainer, material: PretrainInputs) -> results.Pro
     located = bool((windows.position >= 0).all())
     state = "continuous" if spec.features.state == "continuous" and located else "restarted"
     x = window_matrix(windows, spec.features.model_copy(update={"state": state}), material.bars)
-    shared = Overlap(*bar_spans(windows), windows.bars)
+    shared = overlap(windows)
     try:
         folds = make_folds(
             windows.label,

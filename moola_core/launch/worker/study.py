@@ -30,9 +30,8 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
     for i, arm in enumerate(spec.arms):
         try:
             own = spec.pretraining_of(arm.name)
-            first, *more = [made.encoder(one) for one in spec.seeds_of(own)] if own is not None else [""]
-            arm_spec = spec.spec_of(arm.name, first, tuple(more))
-            arms[arm.name] = made.get(f"arm {arm.name}", arm_spec, f"{spec.name}: {arm.name}")
+            encoders = [made.encoder(one) for one in spec.seeds_of(own)] if own is not None else []
+            arms[arm.name] = made.get(f"arm {arm.name}", spec.spec_of(arm.name, *encoders), f"{spec.name}: {arm.name}")
         except MoolaError as error:
             _give_up(run, spec, arm, error)
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
@@ -51,8 +50,7 @@ def _all_at_once(cluster: RayLauncher, made: Children, spec: Study) -> None:
     ready = []
     for arm in spec.arms:
         if all(run.record.state == "done" for run in encoders[arm.name]):
-            first, *more = [run.id for run in encoders[arm.name]] or [""]
-            arm_spec = spec.spec_of(arm.name, first, tuple(more))
+            arm_spec = spec.spec_of(arm.name, *(run.id for run in encoders[arm.name]))
             ready.append(made.child(f"arm {arm.name}", arm_spec, f"{spec.name}: {arm.name}"))
     cluster.execute(ready)
 

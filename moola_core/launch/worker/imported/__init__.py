@@ -13,8 +13,7 @@ from moola_core.launch.worker import diagnose, doctor, finetune
 from moola_core.launch.worker.imported.columns import PredictionReading, table_of
 from moola_core.launch.worker.imported.understood import understand
 from moola_core.launch.worker.labelled import Labelled, load_labelled
-from moola_core.market.windows import bar_spans
-from moola_core.overlap import Overlap
+from moola_core.market.windows import overlap
 from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run, Store, utcnow_iso
 from moola_core.specs import Finetune
@@ -112,7 +111,7 @@ def _of_folds(table: pd.DataFrame, material: Labelled, answers: PredictionReadin
     size = table.groupby(["repeat", "fold"])["window_id"].count()
     notes = [ALONE] if (size == 1).all() else []
     kept = material.kept
-    places = Overlap(*bar_spans(kept), kept.bars)
+    places = overlap(kept)
     number = {name: i for i, name in enumerate(kept.window_id.astype(str))}
     near = set()
     for _, own in table.groupby("repeat"):
@@ -137,5 +136,5 @@ def _fold_columns(table: pd.DataFrame, material: Labelled) -> dict[str, Any]:
         "fold": table["fold"].to_numpy(int),
         "window_id": table["window_id"].to_numpy(),
         "role": np.full(len(table), "test"),
-        **place_columns(Overlap(*bar_spans(kept), kept.bars), rows),
+        **place_columns(overlap(kept), rows),
     }
