@@ -52,8 +52,7 @@ class WithTerms(nn.Module):
 
     def forward(self, x: Tensor) -> Outputs:
         terms = self.terms(standardised_path(x.detach().cpu().numpy(), *self.scale, self.features))
-        parts = (None if part is None else torch.from_numpy(part).to(x.device) for part in (terms.spans, terms.logits))
-        return self.model(x, Terms(*parts))
+        return self.model(x, Terms.of(terms.spans, terms.logits).each(lambda part: part.to(x.device)))
 
 
 class Together:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,10 +23,17 @@ class Terms(NamedTuple):
     spans: Tensor | None = None
     logits: Tensor | None = None
 
+    @classmethod
+    def of(cls, spans: np.ndarray, logits: np.ndarray | None) -> Terms:
+        """From arrays."""
+        return cls(torch.from_numpy(spans), None if logits is None else torch.from_numpy(logits))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Terms:
+        """The terms that there are, changed one by one."""
+        return Terms(*(None if part is None else change(part) for part in self))
+
 
 NO_TERMS = Terms()
-
-
 Scores = TypeVar("Scores", Tensor, Tensor | None)
 
 

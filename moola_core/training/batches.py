@@ -60,12 +60,12 @@ class Windows:
     def added(self, rows: Rows) -> Terms:
         """What is added to the scores of these windows by each fit: [R, m, ...]."""
         fit = torch.arange(len(rows.index), device=rows.index.device)[:, None]
-        return Terms(*(None if part is None else part[fit, rows.index] for part in self.terms))
+        return self.terms.each(lambda part: part[fit, rows.index])
 
     def select(self, rows: Tensor) -> None:
         """Go on with these fits alone."""
         self.mean, self.std, self.target = self.mean[rows], self.std[rows], self.target[rows]
-        self.terms = Terms(*(None if part is None else part[rows] for part in self.terms))
+        self.terms = self.terms.each(lambda part: part[rows])
 
 
 class Batch:

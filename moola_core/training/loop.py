@@ -23,7 +23,7 @@ from moola_core.training.inputs import Inputs
 from moola_core.training.losses import class_loss, located_loss, pointer_loss
 from moola_core.training.mirror import draw, mirrored
 from moola_core.training.schedule import LAST, LOWER, Unfreezing
-from moola_core.training.terms import terms_of, to_device
+from moola_core.training.terms import terms_of
 from moola_core.training.weightings import make_weighting
 
 STEP_COLUMNS = (
@@ -154,7 +154,8 @@ class Loop:
         x = torch.from_numpy((self.inputs.x - self.mean) / self.std)
         target, pointer = torch.from_numpy(self.targets()), torch.from_numpy(self.inputs.pointer)
         mean, std = (torch.from_numpy(part).to(kind) for part in (self.mean, self.std))
-        return Tensors(x.to(kind), target.to(kind), pointer.to(kind), to_device(self.terms.values, kind), mean, std)
+        terms = self.terms.values.each(lambda part: part.to(kind))
+        return Tensors(x.to(kind), target.to(kind), pointer.to(kind), terms, mean, std)
 
     def _optimizer(self) -> torch.optim.AdamW:
         training = self.spec.training
@@ -215,7 +216,7 @@ class Loop:
         if noisy and self.spec.training.jitter_std > 0:
             x = x + self.spec.training.jitter_std * torch.randn(x.shape, generator=self.noise, device=x.device)
         with torch.autocast(self.device.kind, torch.bfloat16, enabled=self.device.precision == "bf16"):
-            return self.model(x, Terms(*(None if part is None else part[rows] for part in self.data.terms)))
+            return self.model(x, self.data.terms.each(lambda part: part[rows]))
 
     def step(self, rows: Tensor, split: bool) -> Tensor:
         """One optimiser step; returns the row of STEP_COLUMNS, on the device. `split` takes the tasks' gradients apart."""

@@ -54,14 +54,9 @@ def terms_of(
     fitted, without = fit_terms(prices[fold.train], span, group[fold.train], classes, len(inputs.classes))
     every = fitted(prices)
     every.spans[fold.train] = without.spans
-    if every.logits is None or without.logits is None:
-        return FitTerms(fitted, Terms(torch.from_numpy(every.spans)))
-    every.logits[fold.train] = without.logits
-    return FitTerms(fitted, Terms(torch.from_numpy(every.spans), torch.from_numpy(every.logits)))
-
-
-def to_device(terms: Terms, device: str) -> Terms:
-    return Terms(*(None if part is None else part.to(device) for part in terms))
+    if every.logits is not None and without.logits is not None:
+        every.logits[fold.train] = without.logits
+    return FitTerms(fitted, Terms.of(every.spans, every.logits))
 
 
 def stacked(fits: Sequence[FitTerms], device: str) -> Terms:
@@ -71,4 +66,4 @@ def stacked(fits: Sequence[FitTerms], device: str) -> Terms:
         known = [part for part in each if part is not None]
         every = [torch.zeros_like(known[0]) if part is None else part for part in each] if known else []
         parts.append(torch.stack(every) if known else None)
-    return to_device(Terms(*parts), device)
+    return Terms(*parts).each(lambda part: part.to(device))

@@ -86,7 +86,12 @@ class ClassTerm:
             np.repeat(prices, top.shape[1], axis=0), candidates.start[spans], candidates.end[spans]
         )
         mean = averaged(p, self.predict_proba(described).reshape(*top.shape, -1))
-        return np.log(np.maximum(tempered(mean, float(self.temperature)), LEAST_P)).astype(np.float32)
+        return logarithms(mean, float(self.temperature))
+
+
+def logarithms(p: np.ndarray, temperature: float) -> np.ndarray:
+    """Logarithms, float32, of probabilities of the classes, shape (n, C), at a temperature."""
+    return np.log(np.maximum(tempered(p, temperature), LEAST_P)).astype(np.float32)
 
 
 def _linear(described: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

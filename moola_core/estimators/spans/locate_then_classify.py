@@ -19,8 +19,6 @@ from moola_core.spans.noise import LabelNoise
 
 SPANS = 10
 PARTS = 3
-# Of the locator, what is stored as it is.
-FITTED = ("general_", "penalty_", "sharpness_", "mean_", "std_", "coef_")
 
 
 class LocateThenClassify(ClassifierMixin, BaseEstimator):
@@ -161,7 +159,7 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
             "parameters": self.get_params(),
             "candidates": dict(vars(locator.candidates_)),
             "noise": dict(vars(locator.noise_)),
-            "locator": {name: getattr(locator, name) for name in FITTED},
+            "locator": locator.plain(),
         }
         if hasattr(self, "classifier_"):
             content |= {"classifier": dict(vars(self.classifier_)), "temperature": self.temperature_}
@@ -171,11 +169,9 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
     def from_plain(cls, content: Mapping[str, Any]) -> LocateThenClassify:
         """The fitted model that `plain` described."""
         model = cls(**content["parameters"])
-        locator = model.locator_ = SpanLocator()
-        locator.candidates_ = Candidates(**content["candidates"])
-        locator.noise_ = LabelNoise(**content["noise"])
-        for name in FITTED:
-            setattr(locator, name, content["locator"][name])
+        model.locator_ = SpanLocator.restored(
+            Candidates(**content["candidates"]), LabelNoise(**content["noise"]), content["locator"]
+        )
         if "classifier" in content:
             model.classifier_ = SpanClassifier()
             vars(model.classifier_).update(content["classifier"])

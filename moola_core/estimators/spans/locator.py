@@ -6,7 +6,9 @@ is the true span plus noise; the likelihood sums over true spans.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -14,11 +16,13 @@ from scipy.special import softmax
 from moola_core.estimators.spans.conditional_logit import standardise
 from moola_core.estimators.spans.selection import Described, select
 from moola_core.estimators.spans.statistics import GROUPS, group_numbers, span_statistics
-from moola_core.spans.candidates import plausible
+from moola_core.spans.candidates import Candidates, plausible
 from moola_core.spans.decoding import SpanPrediction, predict
 from moola_core.spans.noise import LabelNoise
 
 ROWS = 500
+# Of a fitted locator, what is stored as it is.
+FITTED = ("general_", "penalty_", "sharpness_", "mean_", "std_", "coef_")
 
 
 class SpanLocator:
@@ -56,13 +60,23 @@ class SpanLocator:
 
     def refitted(self, prices: np.ndarray, start: np.ndarray, end: np.ndarray, group: np.ndarray) -> SpanLocator:
         """A locator of the same candidates and settings that is fitted to other windows."""
-        other = SpanLocator(self.penalty_, self.noise_, self.general_)
         described = Described(self.candidates_, prices, start, end, group, self.general_)
-        other.candidates_, other.noise_ = self.candidates_, self.noise_
-        other.general_, other.penalty_, other.sharpness_ = self.general_, self.penalty_, self.sharpness_
-        other.mean_, other.std_ = described.mean, described.std
-        other.coef_ = described.fit(self.penalty_, self.noise_, self.coef_)
-        return other
+        coef = described.fit(self.penalty_, self.noise_, self.coef_)
+        own = {"mean_": described.mean, "std_": described.std, "coef_": coef}
+        return SpanLocator.restored(self.candidates_, self.noise_, self.plain() | own)
+
+    def plain(self) -> dict[str, Any]:
+        """What was fitted, less candidates and noise."""
+        return {name: getattr(self, name) for name in FITTED}
+
+    @classmethod
+    def restored(cls, candidates: Candidates, noise: LabelNoise, content: Mapping[str, Any]) -> SpanLocator:
+        """The fitted locator that `plain` described."""
+        locator = cls()
+        locator.candidates_, locator.noise_ = candidates, noise
+        for name in FITTED:
+            setattr(locator, name, content[name])
+        return locator
 
     def scores(self, prices: np.ndarray) -> np.ndarray:
         """The score of every candidate, shape (n, S); chunked, so that memory stays small."""

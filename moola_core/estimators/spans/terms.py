@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from moola_core.estimators.spans.class_term import LEAST_P, ClassTerm
+from moola_core.estimators.spans.class_term import ClassTerm, logarithms
 from moola_core.estimators.spans.locator import SpanLocator
-from moola_core.estimators.spans.temperature import fit_temperature, tempered
+from moola_core.estimators.spans.temperature import fit_temperature
 from moola_core.spans.candidates import Candidates
 from moola_core.spans.noise import LabelNoise, label_probabilities
 
@@ -85,11 +85,12 @@ class SpanTerms:
         """What `arrays` gave."""
         own = {name.removeprefix(PREFIX): value for name, value in arrays.items()}
         window_bars, step_bars, scatter, misplaced, general, penalty, sharpness = own["numbers"].tolist()
-        locator = SpanLocator()
-        locator.candidates_ = Candidates(own["start"], own["end"], int(window_bars), own["share"], int(step_bars))
-        locator.noise_ = LabelNoise(scatter, misplaced)
-        locator.general_, locator.penalty_, locator.sharpness_ = bool(general), penalty, sharpness
-        locator.mean_, locator.std_, locator.coef_ = own["mean"], own["std"], own["coef"]
+        locator = SpanLocator.restored(
+            Candidates(own["start"], own["end"], int(window_bars), own["share"], int(step_bars)),
+            LabelNoise(scatter, misplaced),
+            {"general_": bool(general), "penalty_": penalty, "sharpness_": sharpness}
+            | {f"{name}_": own[name] for name in ("mean", "std", "coef")},
+        )
         of_class = {name.removeprefix("class_"): value for name, value in own.items() if name.startswith("class_")}
         return cls(locator, ClassTerm(**of_class) if of_class else None)
 
@@ -139,9 +140,8 @@ def _tempered(full: SpanTerms, without: Terms, target: np.ndarray | None) -> tup
         return full, without
     p = np.exp(without.logits.astype(float))
     temperature = fit_temperature(p, target)
-    logits = np.log(np.maximum(tempered(p, temperature), LEAST_P)).astype(np.float32)
     of_class = replace(full.of_class, temperature=np.array(temperature))
-    return SpanTerms(full.locator, of_class), Terms(without.spans, logits)
+    return SpanTerms(full.locator, of_class), Terms(without.spans, logarithms(p, temperature))
 
 
 def _with_class(
