@@ -18,16 +18,17 @@ from moola_core.specs import Finetune, Model, Pretrain
 # (layers, hidden) to seconds, as measured on two cores.
 MEASURED_STEP_S = {(1, 32): 0.029, (1, 64): 0.059, (1, 96): 0.099, (2, 128): 0.42}
 DEFAULT_BARS = 105
-# Seconds and bytes of a fit of a model that is no network, 174 windows of 105 bars.
-FIT_S = {
-    "majority": 0.05,
-    "logistic": 0.1,
-    "extra_trees": 2.0,
-    "minirocket": 2.0,
-    "quant": 3.0,
-    "locate_then_classify": 1.5,
+# Seconds and bytes of a fit of a model that is no network, 174 windows of 105 bars, one thread.
+MEASURED_FIT = {
+    "majority": (0.01, 1_600),
+    "logistic": (0.01, 5_600),
+    "extra_trees": (0.44, 282_000),
+    "minirocket": (0.38, 1_060_000),
+    "quant": (2.6, 254_000),
+    "locate_then_classify": (1.7, 183_000),
 }
-FIT_BYTES = 1_000_000
+OTHER_FIT = (2.0, 300_000)  # a guess, for a model that nobody measured
+TERMS_S = 5.0  # the span statistics of a network, fitted before it
 START_S = 6.0
 PCGRAD_COST = 1.6
 REPLICAS = "replicas"
@@ -73,22 +74,26 @@ def estimate(spec: Finetune, windows: int, store: Store) -> Estimate:
         step_s, source = measured.step_s, f"measured in run {measured.run_id}"
     else:
         step_s, source = _from_table(spec, window_bars), "a table measured on two CPU cores"
+        source += "" if spec.model.encoder == "lstm" else " with an LSTM of this size"
         step_s *= REPLICAS_COST if at_once else 1.0
         source += (
             "" if default_device() == "cpu" or spec.training.device == "cpu" else "; no run on this card is kept yet"
         )
     source += ", all fits at once" if at_once else ""
     total = fits * spec.training.epochs * USED_EPOCHS * steps / (1 if at_once else side_by_side)
+    terms_s = 0.0 if measured or not spec.model.span_statistics else fits * TERMS_S / side_by_side
     weights = fits * 4 * parameters(spec)
     logs = fits * spec.training.epochs * (400 + 60 * steps)
-    return Estimate(START_S + total * step_s, int(weights + logs + 400 * fits * windows), fits, source)
+    return Estimate(START_S + terms_s + total * step_s, int(weights + logs + 400 * fits * windows), fits, source)
 
 
 def _of_estimator(spec: Finetune, windows: int, window_bars: int, store: Store) -> Estimate:
     """Of a model that is no network: the newest run of the same model on this host, else seconds as measured on 174 windows."""
     fits = spec.training.folds * spec.training.repeats
     scale = windows / 174 * window_bars / DEFAULT_BARS
-    fit_s, source = FIT_S.get(spec.estimator, 2.0) * scale, "a table measured on two CPU cores"
+    measured = MEASURED_FIT.get(spec.estimator)
+    fit_s, fit_bytes = (scale * part for part in measured or OTHER_FIT)
+    source = "a table measured on two CPU cores" if measured else "a guess: no run of this model is kept yet"
     for record in store.runs(kind=spec.kind):
         if record.state == "done" and record.seconds and record.host == os.uname().nodename:
             try:
@@ -100,7 +105,7 @@ def _of_estimator(spec: Finetune, windows: int, window_bars: int, store: Store) 
                 fit_s = record.seconds / record.progress["total"] * windows * window_bars / shape
                 source = f"measured in run {record.run_id}"
                 break
-    return Estimate(START_S + fits * fit_s, int(fits * FIT_BYTES * scale), fits, source)
+    return Estimate(START_S + fits * fit_s, int(fits * fit_bytes), fits, source)
 
 
 def estimate_pretraining(spec: Pretrain, bars: int, store: Store) -> Estimate:

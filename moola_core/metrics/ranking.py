@@ -158,7 +158,7 @@ def _within_folds(score: Callable[[Predictions, np.ndarray], np.ndarray]):
 MEMBERS = (
     Metric(
         name="auroc",
-        shown=("scores", "terminal"),
+        shown=("scores", "terminal", "arms"),
         title="AUROC",
         better="higher",
         task="class",

@@ -187,7 +187,7 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice |
     if predicted and better.outcome in (OPPOSED, OPEN):
         return Advice(
             better.text,
-            "Try the recommended preset, which standardises the features and trains longer."
+            "Try the recommended preset: the model that was best where its settings were selected, with five repeats."
             if record.preset != "recommended"
             else "Look at the wrong windows: are the labels what you meant?",
             "Set up a recommended run" if record.preset != "recommended" else "See the wrong windows",
@@ -198,7 +198,7 @@ def _of_result(record: Record, evaluation: Evaluation, pinned: bool) -> Advice |
     if record.preset == "quick":
         return Advice(
             better.text if predicted else "The quick run is done.",
-            "Launch the recommended preset: a larger model and five repeats, so that the spread can be judged.",
+            "Launch the recommended preset: the model that was best where its settings were selected, with five repeats that show the spread.",
             "Set up a recommended run",
             "launch",
             (("preset", "recommended"),),

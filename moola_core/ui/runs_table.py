@@ -21,6 +21,7 @@ def runs_table(records: Sequence[Record]) -> None:
     st.dataframe(
         pd.DataFrame([_row(record, names.get(record.run_id) or owners.trained_on(record)) for record in records]),
         key=table,
+        placeholder="",
         hide_index=True,
         on_select=guard.callback(lambda: _select_run(table, records)),
         selection_mode="single-row",
