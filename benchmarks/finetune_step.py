@@ -26,8 +26,8 @@ from torch import nn
 from moola_core.specs import Finetune, build
 from moola_core.training.device import Device, resolve_device
 from moola_core.training.folds import Fold
+from moola_core.training.group import Group
 from moola_core.training.inputs import Inputs
-from moola_core.training.loop import Loop
 
 SHAPES = ((1, 32), (1, 96), (2, 128))
 BATCH, BARS, FEATURES = 29, 105, 12
@@ -103,7 +103,7 @@ def bare_step(spec: Finetune, device: Device) -> Callable[[], None]:
 
 
 def our_step(spec: Finetune, device: Device) -> Callable[[], Any]:
-    """The loop's own step on random windows."""
+    """The step of a fit alone, on random windows."""
     random = np.random.default_rng(0)
     n, start = 5 * BATCH, random.uniform(0, 50, 5 * BATCH)
     inputs = Inputs(
@@ -117,10 +117,17 @@ def our_step(spec: Finetune, device: Device) -> Callable[[], Any]:
         features=tuple(f"f{i}" for i in range(FEATURES)),
     )
     rows = np.arange(n)
-    loop = Loop(spec, inputs, Fold(0, 0, rows, rows[:BATCH], rows[:BATCH], rows[:0]), device)
-    batch = torch.arange(BATCH, device=device.kind)
-    loop.model.train()
-    return lambda: loop.step(batch, split=spec.loss.pcgrad)
+    fold = Fold(0, 0, rows, rows[:BATCH], rows[:BATCH], rows[:0])
+    group = Group(spec, inputs, [fold], device, stacked=False)
+    group.fits[0].begin_epoch(1)
+    group.prepare()
+    batch = group.batch.step_of([torch.arange(BATCH)])
+
+    def step() -> None:
+        group.batch.fill(batch, encoder_in_eval_mode=False)
+        group.steps[spec.loss.pcgrad]()
+
+    return step
 
 
 def write(device: str, rows: list[dict[str, Any]]) -> None:

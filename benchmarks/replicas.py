@@ -37,7 +37,6 @@ from moola_core.training.device import Device, resolve_device
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs
-from moola_core.training.loop import Loop
 from moola_core.training.replicas import MOST_AT_A_TIME, Group
 
 SHAPES = ((1, 32), (1, 96), (2, 128))
@@ -182,23 +181,22 @@ def fold_of(repeat: int) -> Fold:
 
 
 def sequential_step(spec: Finetune, inputs: Inputs, device: Device) -> Callable[[], Any]:
-    loop = Loop(spec, inputs, fold_of(0), device)
-    batch = torch.arange(BATCH, device=device.kind)
-    loop.model.train()
-    return lambda: loop.step(batch, split=False)
+    return step_of(Group(spec, inputs, [fold_of(0)], device, stacked=False))
 
 
 def replica_step(spec: Finetune, inputs: Inputs, device: Device, count: int) -> Callable[[], Any]:
-    """One step of all replicas as an epoch takes it: rows and draws taken, then the captured step."""
-    group = Group(spec, inputs, [fold_of(repeat) for repeat in range(count)], device)
-    for loop in group.loops:
-        loop.begin_epoch(1)
+    return step_of(Group(spec, inputs, [fold_of(repeat) for repeat in range(count)], device))
+
+
+def step_of(group: Group) -> Callable[[], Any]:
+    """One step of all fits as an epoch takes it: rows and draws taken, then the step, which on a card is captured."""
+    for fit in group.fits:
+        fit.begin_epoch(1)
     group.prepare()
-    rows = group.rows_of([np.arange(BATCH)] * count)
-    live = torch.ones(count, 1, device=device.kind)
+    batch = group.batch.step_of([torch.arange(BATCH)] * len(group.fits))
 
     def step() -> None:
-        group.batch.fill(rows, live, [BATCH] * count, encoder_in_eval_mode=False)
+        group.batch.fill(batch, encoder_in_eval_mode=False)
         group.steps[False]()
 
     return step

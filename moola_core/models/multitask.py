@@ -97,12 +97,12 @@ class MultiTask(nn.Module):
                 if head is not None:
                     head.linear.weight.mul_(START_SHARE)
 
-    def shared_parameters(self) -> list[nn.Parameter]:
-        """The trainable parameters that both tasks reach; none when only one task is trained."""
+    def shared(self) -> dict[str, nn.Parameter]:
+        """The trainable parameters that both tasks reach, by name; none when only one task is trained."""
         if self.class_head is None or self.pointer_head is None:
-            return []
-        parts = (self.encoder,) if self.aligns else (self.encoder, self.pooling, self.trunk)
-        return [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]
+            return {}
+        parts = ("encoder.",) if self.aligns else ("encoder.", "pooling.", "trunk.")
+        return {n: p for n, p in self.named_parameters() if n.startswith(parts) and p.requires_grad}
 
     def trainable(self) -> list[str]:
         """Names of the parameters that are trained."""

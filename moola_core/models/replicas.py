@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,8 +21,22 @@ from moola_core.models.spans import (
 )
 from moola_core.specs import Model
 
-Dropped = Sequence[Tensor]
-"""Factors of dropout (0 or 1 / (1 − p)), in the order of use: [R, K, B, 2 · hidden] between layers, [R, B, 2 · hidden] before the heads."""
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a pass in training mode is given.
+
+    inside, last: factors of dropout (0 or 1 / (1 − p)), those inside the encoder in the order of use [R, K, B, 2 · hidden], and those
+    before the heads [R, B, 2 · hidden]; none where nothing is dropped. counted [R, B]: the rows that batch normalisation counts; None
+    where the encoder is in eval mode while the rest trains.
+    """
+
+    inside: Sequence[Tensor] = ()
+    last: Tensor | None = None
+    counted: Tensor | None = None
+
+
+NOTHING_DRAWN = Drawn()
 
 
 class Replicas:
@@ -30,6 +45,8 @@ class Replicas:
     weights: every parameter and buffer of MultiTask by its name, [R, *shape]; batch normalisation's buffers are updated in place.
     low: the type that matrix products of the encoder are made in, where it is not that of the weights; form: of the recurrence.
     """
+
+    draws = True  # dropout's factors are given to it
 
     def __init__(
         self, model: Model, weights: Mapping[str, Tensor], low: torch.dtype | None = None, form: str = DEFAULT
@@ -44,16 +61,17 @@ class Replicas:
             )
         self.encoder = stacked(model, weights, low, form)
 
-    def forward(
-        self, x: Tensor, dropped: Dropped = (), statistics: Tensor | None = None, terms: Terms = NO_TERMS
-    ) -> Outputs:
-        """x [R, K, B, F], standardised → logits [R, B, outputs], pointer [R, B, 2].
+    def trained(self, names: Sequence[str]) -> list[Tensor]:
+        """What gradients are asked of, where these parameters are trained."""
+        return [self.weights[name] for name in names]
 
-        dropped: dropout's factors; none in eval mode, and none between the layers of an encoder that rests. statistics [R, B]: the
-        rows that batch normalisation counts; without it the running statistics are used, as in eval mode. terms: what is added to the scores of spans and classes.
+    def forward(self, x: Tensor, drawn: Drawn | None = None, terms: Terms = NO_TERMS) -> Outputs:
+        """x [R, K, B, F], standardised → logits [R, B, outputs], pointer [R, B, 2]; in eval mode where nothing is `drawn`.
+
+        terms: what is added to the scores of spans and classes.
         """
-        *between, last = dropped or (None,)
-        sequence = self.encode(x, between, statistics)
+        last = drawn.last if drawn else None
+        sequence = self.encode(x, drawn)
         if self.model.scores_spans:
             return self._by_spans(sequence.transpose(1, 2), last, terms)
         pooled = self._pooling(sequence)
@@ -77,9 +95,10 @@ class Replicas:
             logits = self._class_head(self._trunk(pooled if last is None else pooled * last))
         return Outputs(added(logits, terms.logits), expected_pointer(p), spans)
 
-    def encode(self, x: Tensor, between: Dropped, statistics: Tensor | None) -> Tensor:
-        """[R, K, B, F] → [R, K, B, width]; between: dropout's factors inside the encoder."""
-        return self.encoder.encode(x, between, statistics)
+    def encode(self, x: Tensor, drawn: Drawn | None = None) -> Tensor:
+        """[R, K, B, F] → [R, K, B, width]."""
+        drawn = drawn or NOTHING_DRAWN
+        return self.encoder.encode(x, drawn.inside, drawn.counted)
 
     def _pooling(self, sequence: Tensor) -> Tensor:
         """[R, K, B, 2 · hidden] → [R, B, 2 · hidden]."""

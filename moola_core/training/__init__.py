@@ -1,1 +1,1 @@
-"""Folds, losses, gradients, the epoch loop, and cross-validated fits. Emits events; knows nothing of files."""
+"""Folds, losses, gradients, the one training step, and cross-validated fits. Emits events; knows nothing of files."""

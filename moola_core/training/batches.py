@@ -1,18 +1,22 @@
-"""What the steps of many fits read: rows and random draws of each fit's own streams, in tensors that stay where they are."""
+"""What the steps of the fits read: rows, and random draws of each fit's own streams."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from moola_core.models.encoders import encoder_class
+from moola_core.models.encoders import dropout_shapes
 from moola_core.models.multitask import Terms
+from moola_core.models.replicas import Drawn
 from moola_core.training import seeds
+from moola_core.training.device import Device, own_random_state
+from moola_core.training.fit import Fit
 from moola_core.training.inputs import Inputs
-from moola_core.training.loop import Loop
 from moola_core.training.mirror import draw
 from moola_core.training.terms import stacked
 
@@ -27,6 +31,8 @@ class Rows:
     @classmethod
     def of(cls, rows: Sequence[Tensor], width: int, device: str) -> Rows:
         """From each fit's own rows, padded with row 0."""
+        if len(rows) == 1 and len(rows[0]) == width:
+            return cls(rows[0][None].to(device), torch.ones(1, width, device=device))
         index, present = torch.zeros(len(rows), width, dtype=torch.long), torch.zeros(len(rows), width)
         for r, own in enumerate(rows):
             index[r, : len(own)], present[r, : len(own)] = own, 1.0
@@ -37,16 +43,24 @@ class Rows:
         self.present.copy_(other.present, non_blocking=True)
 
 
+class Step(NamedTuple):
+    """Rows of one step; live [R, 1]: 1 for the fits that have some; sizes: how many each has."""
+
+    rows: Rows
+    live: Tensor
+    sizes: Sequence[int]
+
+
 class Windows:
     """The labelled windows on the device, once for all fits: raw x [n, K, F], pointers [n, 2], each fit's scale, class numbers and terms."""
 
-    def __init__(self, inputs: Inputs, loops: Sequence[Loop], device: str) -> None:
+    def __init__(self, inputs: Inputs, fits: Sequence[Fit], device: str) -> None:
         self.x, self.pointer = torch.from_numpy(inputs.x).to(device), torch.from_numpy(inputs.pointer).to(device)
         self.mean, self.std, self.target = (
             torch.stack([torch.from_numpy(array) for array in arrays]).to(device)
-            for arrays in zip(*((loop.mean, loop.std, loop.targets()) for loop in loops), strict=True)
+            for arrays in zip(*((fit.mean, fit.std, fit.targets()) for fit in fits), strict=True)
         )
-        self.terms = stacked([loop.terms for loop in loops], device)
+        self.terms = stacked([fit.terms for fit in fits], device)
 
     def scaled(self, rows: Rows) -> Tensor:
         """The windows as each fit reads them: [R, m, K, F]."""
@@ -69,62 +83,96 @@ class Windows:
 
 
 class Batch:
-    """One step's rows, and the draws for them: the same tensors are filled anew for each step.
+    """One step's rows, and the draws for them.
 
     live [R, 1]: 1 for the fits that have rows in this step. masks: dropout's zeros and ones, [R, K, B, 2 · hidden] inside the encoder and
-    [R, B, width] before the heads; noise [R, B, K, F]; flipped [R, B]: the windows that are mirrored. Draws are made a fit and a step at a time, in the shapes and the order of the
-    sequential path: no fit's depend on the others, and on a CPU they are the same bits.
+    [R, B, width] before the heads; noise [R, B, K, F]; flipped [R, B]: the windows that are mirrored. Draws are made a fit and a step at a time:
+    no fit's depend on the others, and on a CPU they are the same bits however many there are.
+
+    fixed: whether steps are captured, so that the same tensors are filled anew for each step; else a step is as wide as its longest batch.
+    draws: whether dropout is drawn here, and not by the network.
     """
 
-    def __init__(self, loops: Sequence[Loop], device: str) -> None:
-        spec, inputs = loops[0].spec, loops[0].inputs
+    def __init__(self, fits: Sequence[Fit], on: Device, draws: bool) -> None:
+        self.on, device = on, on.kind
+        spec, inputs = fits[0].spec, fits[0].inputs
         bars, features = inputs.x.shape[1:]
-        self.width = max(min(spec.training.batch, len(loop.fold.train)) for loop in loops)
-        count, kind = len(loops), encoder_class(spec.model)
-        self.rows = Rows.of([torch.zeros(0, dtype=torch.long)] * count, self.width, device)
+        self.fixed, self.most = (
+            device == "cuda" and draws,
+            max(min(spec.training.batch, len(f.fold.train)) for f in fits),
+        )
+        count = len(fits)
+        self.rows = Rows.of([torch.zeros(0, dtype=torch.long)] * count, self.most, device)
         self.live = torch.zeros(count, 1, device=device)
         self.kept = 1 - spec.model.dropout
-        inside = kind.stacked.dropout_shapes(spec.model, bars, self.width) if kind.stacked else []
-        shapes = [*inside, (self.width, kind.width_of(spec.model))]
-        self.masks = [torch.zeros(count, *shape, device=device) for shape in shapes if self.kept < 1]
-        self.noise = torch.zeros(count, self.width, bars, features, device=device) if spec.training.jitter_std else None
-        self.mirrors = [loop.mirrors for loop in loops]
+        shapes = dropout_shapes(spec.model, bars, self.most) if draws and self.kept < 1 else []
+        self.masks = [torch.zeros(count, *shape, device=device) for shape in shapes]
+        self.noise = torch.zeros(count, self.most, bars, features, device=device) if spec.training.jitter_std else None
+        self.mirrors = [fit.mirrors for fit in fits]
         self.mirrored_frac = spec.training.mirrored_frac
-        self.flipped = torch.zeros(count, self.width, dtype=torch.bool, device=device) if any(self.mirrors) else None
+        self.flipped = torch.zeros(count, self.most, dtype=torch.bool, device=device) if any(self.mirrors) else None
         self.dropout, self.jitter = (
-            [torch.Generator(device).manual_seed(seeds.torch_seed(*loop.key, which)) for loop in loops]
+            [torch.Generator(device).manual_seed(seeds.torch_seed(*fit.key, which)) for fit in fits]
             for which in (seeds.DROPOUT, seeds.AUGMENTATION)
         )
 
-    def dropped(self, encoder_in_eval_mode: bool) -> list[Tensor]:
-        """Factors of dropout; those before the heads alone when the encoder rests."""
-        return [mask / self.kept for mask in (self.masks[-1:] if encoder_in_eval_mode else self.masks)]
+    @property
+    def width(self) -> int:
+        """Rows of this step, those that are not there included."""
+        return self.rows.index.shape[1]
 
-    def between(self, width: int, times: int) -> Iterator[list[Tensor]]:
-        """Factors between the layers for so many windows, as the next passes would draw them; the streams stay where they are."""
-        streams = [torch.Generator(g.device).set_state(g.get_state()) for g in self.dropout]
-        for _ in range(times):
-            masks = [mask.new_zeros(*mask.shape[:2], width, mask.shape[3]) for mask in self.masks[:-1]]
-            for r, stream in enumerate(streams):
-                for mask in masks:
-                    mask[r].bernoulli_(self.kept, generator=stream)
-            yield [mask / self.kept for mask in masks]
+    def drawn(self, encoder_in_eval_mode: bool) -> Drawn:
+        """What the step's pass is given."""
+        inside, last = self._factors([mask[..., : self.width, :] for mask in self.masks])
+        return Drawn((), last) if encoder_in_eval_mode else Drawn(inside, last, self.rows.present)
+
+    def _factors(self, masks: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:
+        factors = [mask / self.kept for mask in masks]
+        return factors[:-1], factors[-1] if factors else None
+
+    def next_drawn(self, counted: Tensor) -> Drawn:
+        """What the next pass over rows [R, m] would be given; the streams go on, so they belong in `kept_streams`."""
+        masks = [mask.new_zeros(*mask.shape[:2], counted.shape[1], mask.shape[3]) for mask in self.masks[:-1]]
+        for r, stream in enumerate(self.dropout):
+            for mask in masks:
+                mask[r].bernoulli_(self.kept, generator=stream)
+        return Drawn([mask / self.kept for mask in masks], None, counted)
+
+    @contextmanager
+    def kept_streams(self) -> Iterator[None]:
+        """Leave the streams of dropout where they are: measuring must not change what is trained."""
+        before = [stream.get_state() for stream in self.dropout]
+        with own_random_state(self.on):
+            yield
+        for stream, state in zip(self.dropout, before, strict=True):
+            stream.set_state(state)
 
     def clear(self) -> None:
         """No rows: a step then changes nothing."""
         self.rows.present.zero_()
         self.live.zero_()
 
-    def fill(self, rows: Rows, live: Tensor, sizes: Sequence[int], encoder_in_eval_mode: bool) -> None:
-        """Take a step's rows, and draw for the fits that have some (sizes)."""
-        self.rows.copy_(rows)
-        self.live.copy_(live, non_blocking=True)
-        for r, size in enumerate(sizes):
-            if size == 0:
-                continue
-            for mask in self.masks[-1:] if encoder_in_eval_mode else self.masks:
-                mask[r][..., :size, :].bernoulli_(self.kept, generator=self.dropout[r])
-            if self.flipped is not None and self.mirrors[r]:
-                self.flipped[r, :size] = draw(self.mirrored_frac, size, self.jitter[r])
-            if self.noise is not None:
-                self.noise[r, :size].normal_(generator=self.jitter[r])
+    def step_of(self, rows: Sequence[Tensor]) -> Step:
+        """A step's rows on the device, from each fit's own."""
+        sizes, device = [len(own) for own in rows], self.live.device.type
+        live = torch.tensor([[float(size > 0)] for size in sizes]).to(device)
+        return Step(Rows.of(rows, self.most if self.fixed else max(sizes), device), live, sizes)
+
+    def fill(self, step: Step, encoder_in_eval_mode: bool) -> None:
+        """Take a step's rows, and draw for the fits that have some; the host waits for nothing."""
+        self.live.copy_(step.live, non_blocking=True)
+        if self.fixed:
+            self.rows.copy_(step.rows)
+        else:
+            self.rows = step.rows
+        for r, size in enumerate(step.sizes):
+            if size:
+                self._draw(r, size, self.masks[-1:] if encoder_in_eval_mode else self.masks)
+
+    def _draw(self, r: int, size: int, masks: Sequence[Tensor]) -> None:
+        for mask in masks:
+            mask[r][..., :size, :].bernoulli_(self.kept, generator=self.dropout[r])
+        if self.flipped is not None and self.mirrors[r]:
+            self.flipped[r, :size] = draw(self.mirrored_frac, size, self.jitter[r])
+        if self.noise is not None:
+            self.noise[r, :size].normal_(generator=self.jitter[r])

@@ -64,6 +64,13 @@ def exact(device: Device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
+@contextmanager
+def own_random_state(device: Device) -> Iterator[None]:
+    """Give torch's own random state back as it was."""
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.kind == "cuda" else []):
+        yield
+
+
 def keep_freed_memory() -> None:
     """Let this process keep the memory that a step frees, for the next step to use.
 

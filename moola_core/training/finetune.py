@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-import numpy as np
 import torch
 
 from moola_core.errors import DataError
-from moola_core.models.checkpoint import Pretrained, put_weights, weights_of
+from moola_core.models.checkpoint import Pretrained
 from moola_core.specs import Finetune
-from moola_core.training.averaging import Averages
-from moola_core.training.device import Device, exact, resolve_device
+from moola_core.training.device import Device, exact, own_random_state, resolve_device
 from moola_core.training.engine import choose_engine
 from moola_core.training.events import Emit
 from moola_core.training.folds import Fold, thin
+from moola_core.training.group import Group
 from moola_core.training.inputs import Inputs, Replicate
-from moola_core.training.loop import Loop
-from moola_core.training.monitor import FitMonitor
 from moola_core.training.processes import side_by_side
 from moola_core.training.replicas import fit_replicas
 
@@ -38,37 +34,10 @@ def fit_replicate(
     start: the encoder that spec.transfer begins with.
     The same spec, inputs and fold give the same bits on a CPU, whatever else runs.
     """
-    started = time.perf_counter()
     device = device or resolve_device(spec.training)
-    with (
-        torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.kind == "cuda" else []),
-        _one_thread(device),
-        exact(device),
-    ):
-        loop = Loop(spec, inputs, thin(fold, inputs.label, spec.training), device, start)
-        monitor = FitMonitor(loop, emit)
-        weights = _train(monitor)
-        put_weights(loop.model, weights)
-        predicted = loop.predict(loop.fold.test, final=True)
-    return monitor.finish(predicted, weights, time.perf_counter() - started, device)
-
-
-def _train(monitor: FitMonitor) -> dict[str, np.ndarray]:
-    """All epochs with early stopping; the weights of the selected one."""
-    loop = monitor.loop
-    weights = weights_of(loop.model)
-    averages = Averages(lambda: list(loop.model.state_dict().values()), loop.spec.training.averaging)
-    for epoch in range(1, loop.spec.training.epochs + 1):
-        monitor.begin(epoch)
-        table = loop.train_epoch(epoch)
-        with averages.in_force(epoch):
-            if monitor.measure(epoch, table, loop.predict(loop.fold.inner)):
-                weights = weights_of(loop.model)
-        if monitor.ends_phase():
-            monitor.emit_changed()
-        if monitor.stopped:
-            break
-    return weights
+    with own_random_state(device), _one_thread(device), exact(device):
+        (replicate,) = Group(spec, inputs, [fold], device, start, stacked=False).fit(emit)
+    return replicate
 
 
 def _check_sizes(spec: Finetune, inputs: Inputs, folds: Sequence[Fold]) -> None:

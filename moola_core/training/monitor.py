@@ -12,15 +12,15 @@ from moola_core.metrics import METRICS, Predictions, measure
 from moola_core.models.checkpoint import weights_of
 from moola_core.training.device import Device
 from moola_core.training.events import Emit, Event
+from moola_core.training.fit import STEP_COLUMNS, Fit, Predicted
 from moola_core.training.inputs import Replicate
-from moola_core.training.loop import STEP_COLUMNS, Loop, Predicted
 
 SMALLEST_GAIN = 1e-6
 
 
-def score_inner(loops: Sequence[Loop], predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
+def score_inner(fits: Sequence[Fit], predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
     """The monitored metrics of what fits predicted for their inner windows, of all fits at once."""
-    inputs, inner = loops[0].inputs, [loop.fold.inner for loop in loops]
+    inputs, inner = fits[0].inputs, [fit.fold.inner for fit in fits]
     width = max(map(len, inner))
     rows = np.stack([np.pad(own, (0, width - len(own))) for own in inner])
     present = np.arange(width) < np.array([[len(own)] for own in inner])
@@ -30,7 +30,7 @@ def score_inner(loops: Sequence[Loop], predicted: Sequence[Predicted]) -> list[d
     padded = Predictions(inputs.classes, inputs.target[rows], probabilities, spans, true, inputs.window_bars)
     monitored = [name for name, metric in METRICS.items() if metric.monitored]
     values = measure(padded, present.astype(float), monitored)
-    return [{name: _plain(values[name][r], inputs.classes) for name in values} for r in range(len(loops))]
+    return [{name: _plain(values[name][r], inputs.classes) for name in values} for r in range(len(fits))]
 
 
 def _plain(value: np.ndarray, classes: tuple[str, ...]) -> Any:
@@ -52,33 +52,28 @@ def _padded(parts: Sequence[np.ndarray | None], width: int) -> np.ndarray | None
 class FitMonitor:
     """Epochs are begun, measured and ended in turn; `best_epoch` counts from 1, and `stopped` says that no more are wanted."""
 
-    def __init__(self, loop: Loop, emit: Emit) -> None:
-        self.loop, self.emit = loop, emit
-        self.where: dict[str, Any] = {"repeat": loop.fold.repeat, "fold": loop.fold.fold}
+    def __init__(self, fit: Fit, emit: Emit) -> None:
+        self.fit, self.emit = fit, emit
+        self.where: dict[str, Any] = {"repeat": fit.fold.repeat, "fold": fit.fold.fold}
         self.best, self.best_epoch, self.epochs, self.stopped = float("inf"), 0, 0, False
-        self.before, self.moved = weights_of(loop.model), 0.0
+        self.before, self.moved = weights_of(fit.model), 0.0
         self.tables: list[np.ndarray] = []
-        sizes = {role: len(getattr(loop.fold, role)) for role in ("train", "inner", "test", "purged")}
+        sizes = {role: len(getattr(fit.fold, role)) for role in ("train", "inner", "test", "purged")}
         emit(Event("replicate_started", **self.where, values=sizes))
-
-    def begin(self, epoch: int) -> None:
-        """Put the schedule's phase in force, and report one that begins."""
-        if self.loop.begin_epoch(epoch):
-            self.emit_phase(epoch, self.loop.encoder_noise())
 
     def emit_phase(self, epoch: int, encoder_noise: float | None) -> None:
         """Say what trains from this epoch on."""
         values = {
-            "parameters": self.loop.model.count_trainable(),
-            "names": self.loop.unfreezing.trainable(),
-            "rates": self.loop.unfreezing.phase.rates,
+            "parameters": self.fit.model.count_trainable(),
+            "names": self.fit.unfreezing.trainable(),
+            "rates": self.fit.unfreezing.phase.rates,
             "encoder_noise": encoder_noise,
         }
         self.emit(Event("trainable", **self.where, epoch=epoch, values=values))
 
     def scores_epoch(self, epoch: int) -> bool:
         """Whether this epoch's predictions of the inner windows are scored."""
-        training = self.loop.spec.training
+        training = self.fit.spec.training
         return epoch % training.monitor_every == 0 or training.monitor == "f1_macro"
 
     def measure(
@@ -89,54 +84,52 @@ class FitMonitor:
         scores: `score_inner` of the predictions, where it is known already. Returns whether it is the best so far. Raises RunError when a
         loss is not a number.
         """
-        loop, training = self.loop, self.loop.spec.training
+        fit, training = self.fit, self.fit.spec.training
         self.epochs = epoch
         self.tables.append(table)
         losses = predicted.losses
         metrics: dict[str, Any] = {}
         if self.scores_epoch(epoch):
-            metrics = scores or score_inner([loop], [predicted])[0]
+            metrics = scores or score_inner([fit], [predicted])[0]
         self._emit_epoch(epoch, table, losses)
         if epoch % training.monitor_every == 0:
-            values = metrics | loop.rates(np.concatenate(self.tables))
+            values = metrics | fit.rates(np.concatenate(self.tables))
             self.emit(Event("monitor", **self.where, epoch=epoch, split="inner", values=values))
-        score = loop.score(losses, metrics.get("f1_macro"))
+        score = fit.score(losses, metrics.get("f1_macro"))
         if not np.isfinite(losses).all():
             raise RunError(
-                f"The loss is not a number from epoch {epoch} on (repeat {loop.fold.repeat}, fold {loop.fold.fold}).",
+                f"The loss is not a number from epoch {epoch} on (repeat {fit.fold.repeat}, fold {fit.fold.fold}).",
                 hint="Lower training.learning_rate or training.clip_norm.",
             )
         better = score < self.best - SMALLEST_GAIN
         if better:
             self.best, self.best_epoch = score, epoch
         # What is still to be unfrozen gets its turn: patience counts from the last change on.
-        since = max(self.best_epoch, loop.unfreezing.last_change)
+        since = max(self.best_epoch, fit.unfreezing.last_change)
         waited = training.patience is not None and epoch - since >= training.patience
         self.stopped = epoch == training.epochs or waited
         return better
 
     def ends_phase(self) -> bool:
-        """Whether the phase in force ended with the epoch that was measured; `loop.model` must then hold its weights."""
-        return self.loop.unfreezing.ends(self.epochs, self.stopped)
+        """Whether the phase in force ended with the epoch that was measured; `fit.model` must then hold its weights."""
+        return self.fit.unfreezing.ends(self.epochs, self.stopped)
 
     def emit_changed(self) -> None:
         """Say which weights the phase changed. Raises RunError when a frozen one is among them."""
-        changed = self.loop.unfreezing.changed()
-        self.moved = self.loop.unfreezing.moved(self.before)
+        changed = self.fit.unfreezing.changed()
+        self.moved = self.fit.unfreezing.moved(self.before)
         values = {"names": changed, "count": len(changed)}
         self.emit(Event("changed", **self.where, epoch=self.epochs, values=values))
 
     def _emit_epoch(self, epoch: int, table: np.ndarray, losses: np.ndarray) -> None:
-        loop, at = self.loop, self.where | {"epoch": epoch}
-        sigmas = loop.sigmas()
+        fit, at = self.fit, self.where | {"epoch": epoch}
+        sigmas = fit.sigmas()
         means = table[:, :3].mean(0).tolist()
         values: dict[str, Any] = dict(zip(("loss", "loss_class", "loss_pointer"), means, strict=True))
         values |= {"sigma_class": sigmas[0], "sigma_pointer": sigmas[1]} if sigmas else {}
-        self.emit(
-            Event("epoch", **at, split="train", values=values | {"lr": max(loop.unfreezing.phase.rates.values())})
-        )
+        self.emit(Event("epoch", **at, split="train", values=values | {"lr": max(fit.unfreezing.phase.rates.values())}))
         values = {
-            "loss": loop.score(losses, None),
+            "loss": fit.score(losses, None),
             "loss_class": float(losses[0]),
             "loss_pointer": float(losses[1]),
         }
@@ -144,25 +137,25 @@ class FitMonitor:
 
     def finish(self, predicted: Predicted, weights: dict[str, np.ndarray], seconds: float, device: Device) -> Replicate:
         """The fit's outcome: what the selected epoch's `weights` predicted of the test windows."""
-        loop, (probabilities, span, _, spans) = self.loop, predicted
+        fit, (probabilities, span, _, spans) = self.fit, predicted
         values = {"seconds": seconds, "best_epoch": self.best_epoch, "epochs": self.epochs, "moved": self.moved}
         self.emit(Event("replicate_finished", **self.where, values=values))
-        sigmas = loop.sigmas() if loop.spec.model.tasks == "both" else None
+        sigmas = fit.sigmas() if fit.spec.model.tasks == "both" else None
         return Replicate(
-            loop.fold.repeat,
-            loop.fold.fold,
-            loop.fold.test,
+            fit.fold.repeat,
+            fit.fold.fold,
+            fit.fold.test,
             probabilities,
             None if span is None else span[:, 0],
             None if span is None else span[:, 1],
             self.best_epoch,
             self.epochs,
-            weights | {"scale.mean": loop.mean, "scale.std": loop.std} | loop.terms.arrays,
+            weights | {"scale.mean": fit.mean, "scale.std": fit.std} | fit.terms.arrays,
             self._columns(),
             sigmas[1] / sigmas[0] if sigmas else None,
             self._at_limit(),
-            loop.model.count_trainable(),
-            sum(parameter.numel() for parameter in loop.model.shared_parameters()),
+            fit.model.count_trainable(),
+            sum(parameter.numel() for parameter in fit.model.shared().values()),
             seconds,
             device.name,
             spans,

@@ -13,6 +13,7 @@ from moola_core.models.multitask import MultiTask
 from moola_core.specs import Finetune
 
 LOWER, LAST, REST = "encoder, lower layers", "encoder, last layer", "pooling, trunk and heads"
+WEIGHTING = "weighting"  # the part of what the weighting learns, and the prefix of its names
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moola_core.training.loop import Loop
+from moola_core.training.fit import Fit
+from moola_core.training.schedule import WEIGHTING
 
-WEIGHTING = "weighting"  # the part of what the weighting learns, and the prefix of its names
 MEAN_RATE, SQUARE_RATE, EPSILON = 0.1, 0.001, 1e-8  # AdamW's 1 − β₁, 1 − β₂ and ε, torch's defaults
 
 
@@ -22,13 +22,13 @@ class Stacked:
     name; `best` is the selected epoch's matrix and buffers.
     """
 
-    def __init__(self, loops: Sequence[Loop], device: str) -> None:
-        every = [_parts(loop) for loop in loops]
+    def __init__(self, fits: Sequence[Fit], device: str) -> None:
+        every = [_parts(fit) for fit in fits]
         self.parts = {part: list(named) for part, named in every[0].items() if named}
         self.shapes = {name: tensor.shape for named in every[0].values() for name, tensor in named.items()}
         rows = [torch.cat([p.detach().flatten() for named in one.values() for p in named.values()]) for one in every]
         self.matrix = torch.stack(rows).to(device)
-        held = [dict(loop.model.named_buffers()) for loop in loops]
+        held = [dict(fit.model.named_buffers()) for fit in fits]
         self.buffers = {name: torch.stack([one[name] for one in held]).to(device) for name in held[0]}
         self.best = self.matrix.clone(), {name: buffer.clone() for name, buffer in self.buffers.items()}
         sizes = {part: sum(self.shapes[name].numel() for name in names) for part, names in self.parts.items()}
@@ -84,9 +84,9 @@ def unstacked(weights: dict[str, Tensor], row: int, model: nn.Module) -> dict[st
     return {name: weights[name][row].cpu().numpy().copy() for name in model.state_dict()}
 
 
-def _parts(loop: Loop) -> dict[str, dict[str, nn.Parameter]]:
-    learned = {f"{WEIGHTING}.{name}": parameter for name, parameter in loop.weighting.learned().items()}
-    return loop.unfreezing.parts | {WEIGHTING: learned}
+def _parts(fit: Fit) -> dict[str, dict[str, nn.Parameter]]:
+    learned = {f"{WEIGHTING}.{name}": parameter for name, parameter in fit.weighting.learned().items()}
+    return fit.unfreezing.parts | {WEIGHTING: learned}
 
 
 class RowAdamW:

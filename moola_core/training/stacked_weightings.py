@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from moola_core.training.loop import Loop
-from moola_core.training.stacked import WEIGHTING, Stacked
+from moola_core.training.fit import Fit
+from moola_core.training.schedule import WEIGHTING
+from moola_core.training.stacked import Stacked
 from moola_core.training.weightings import Weighting, plain_state
 
 PREFIX = f"{WEIGHTING}."
@@ -24,15 +25,15 @@ class Weightings:
 
     What they have learned are columns of the fits' matrix; `remembered` is the rest of their state, [R, *shape] by name. One module
     serves all fits through torch.vmap. Where that is impossible (its `forward` branches on a value, or attributes that are no tensors
-    differ between the fits) each fit has its own module and they are called in turn.
+    differ between the fits) each fit has its own module and they are called in turn, as one fit alone is.
     """
 
-    def __init__(self, loops: Sequence[Loop], stacked: Stacked, device: str) -> None:
-        self.loops, self.stacked, self.device = list(loops), stacked, device
+    def __init__(self, fits: Sequence[Fit], stacked: Stacked, device: str) -> None:
+        self.fits, self.stacked, self.device = list(fits), stacked, device
         self.modules: list[_Called] = []
         self.remembered: dict[str, Tensor] = {}
-        self.forms = [_form(loop.weighting) for loop in self.loops]
-        self._build([loop.weighting for loop in self.loops])
+        self.forms = [_form(fit.weighting) for fit in self.fits]
+        self._build([fit.weighting for fit in self.fits])
 
     @property
     def learned(self) -> dict[str, Tensor]:
@@ -45,12 +46,12 @@ class Weightings:
             PREFIX + name: torch.stack([one[name].detach() for one in held]).to(self.device) for name in held[0]
         }
         self.modules = [_Called(copy.deepcopy(weightings[0])).to(self.device)]
-        if len(set(self.forms)) > 1 or not self._serves_all():
+        if len(self.fits) > 1 and (len(set(self.forms)) > 1 or not self._serves_all()):
             self.modules = [_Called(copy.deepcopy(weighting)).to(self.device) for weighting in weightings]
 
     @torch.no_grad()
     def _serves_all(self) -> bool:
-        ones = torch.ones(len(self.loops), 2, device=self.device)
+        ones = torch.ones(len(self.fits), 2, device=self.device)
         try:
             for what in ("forward", "after_step"):
                 self._call(what, self._state(copied=True), ones)
@@ -64,7 +65,7 @@ class Weightings:
 
     def _call(self, what: str, state: dict[str, Tensor], given: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """A method of every fit's weighting with its row of `given` [R, 2]: what it returns, and the state that it leaves."""
-        if len(self.modules) == 1:
+        if len(self.modules) == 1 and len(given) > 1:
             return torch.vmap(partial(_call, self.modules[0], what))(state, given)
         each = [
             _call(module, what, {name: tensor[r] for name, tensor in state.items()}, given[r])
@@ -98,12 +99,12 @@ class Weightings:
         before no longer hold."""
         state = {name: tensor.detach().cpu() for name, tensor in (self.learned | self.remembered).items()}
         for r, table in tables.items():
-            own = self.loops[r].weighting
+            own = self.fits[r].weighting
             for name, tensor in (own.learned() | own.remembered()).items():
                 tensor.detach().copy_(state[PREFIX + name][r])
-            self.loops[r].end_epoch(table)
+            self.fits[r].end_epoch(table)
         rows = torch.tensor(list(tables), device=self.device)
-        every = [self.loops[r].weighting for r in tables]
+        every = [self.fits[r].weighting for r in tables]
         for name, view in self.learned.items():
             own_name = name.removeprefix(PREFIX)
             view[rows] = torch.stack([one.learned()[own_name].detach() for one in every]).to(self.device)
@@ -113,7 +114,7 @@ class Weightings:
         """Take over what the weightings of the fits `on` remember; whether they have to be built anew."""
         # The weighting of a fit that has stopped is not asked again: any that is still in use may stand in its place.
         stand_in = next(iter(on))
-        now = [self.loops[r if r in on else stand_in].weighting for r in range(len(self.loops))]
+        now = [self.fits[r if r in on else stand_in].weighting for r in range(len(self.fits))]
         forms = [_form(weighting) for weighting in now]
         if any(forms[r] != self.forms[r] for r in on):
             self.forms = forms
@@ -121,13 +122,13 @@ class Weightings:
             return True
         for name, tensor in self.remembered.items():
             own_name = name.removeprefix(PREFIX)
-            tensor[rows] = torch.stack([self.loops[r].weighting.remembered()[own_name] for r in on]).to(self.device)
+            tensor[rows] = torch.stack([self.fits[r].weighting.remembered()[own_name] for r in on]).to(self.device)
         return False
 
     def select(self, left: Sequence[int]) -> None:
         """Go on with some of the fits alone."""
         rows = torch.tensor(left, device=self.device)
-        self.loops, self.forms = [self.loops[r] for r in left], [self.forms[r] for r in left]
+        self.fits, self.forms = [self.fits[r] for r in left], [self.forms[r] for r in left]
         self.remembered = {name: tensor[rows] for name, tensor in self.remembered.items()}
         if len(self.modules) > 1:
             self.modules = [self.modules[r] for r in left]

@@ -8,7 +8,7 @@ from torch import nn
 
 from moola_core.models.multitask import MultiTask
 from moola_core.models.recurrence import FORMS, Recurrence, available, cell, cell_backward
-from moola_core.models.replicas import Replicas
+from moola_core.models.replicas import Drawn, Replicas
 from moola_core.specs import Model
 
 BARS, ROWS, FEATURES = 7, 5, 3
@@ -61,7 +61,7 @@ def test_outputs_and_gradients_are_those_of_each_network_alone(settings, trainin
     weights = stacked(made)
     x = torch.randn(len(made), ROWS, BARS, FEATURES, device=device)
     rows = torch.ones(len(made), ROWS, device=device) if training else None
-    found = Replicas(model, weights).forward(x.transpose(1, 2), statistics=rows)
+    found = Replicas(model, weights).forward(x.transpose(1, 2), Drawn(counted=rows))
     by = [torch.randn(2, device=device) for _ in range(2)]
     total((found.logits, found.pointer), by).backward()
     for r, one in enumerate(made):
@@ -87,7 +87,7 @@ def test_rows_that_are_not_there_change_no_statistic(device):
     rows[0, 3:], rows[1] = 0, 0
     weights = stacked(made)
     before = weights["encoder.normalisation.running_mean"].clone()
-    found = Replicas(model, weights).forward(x, statistics=rows).logits
+    found = Replicas(model, weights).forward(x, Drawn(counted=rows)).logits
     alone = made[0].train()(x[0, :, :3].transpose(0, 1)).logits
     torch.testing.assert_close(found[0, :3], alone, atol=1e-5, rtol=1e-5)
     buffer = made[0].encoder.normalisation.running_var

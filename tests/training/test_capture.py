@@ -9,7 +9,7 @@ import torch
 
 from moola_core.training import capture
 from moola_core.training.capture import WARM_UPS, Captured, out_of_memory
-from moola_core.training.replicas import Group
+from moola_core.training.group import Group
 from tests.training.test_replicas import folds_of, some_inputs, where
 from tests.training.windows import make_spec
 
@@ -94,7 +94,7 @@ def test_a_group_goes_on_without_graphs_and_says_why(monkeypatch):
     monkeypatch.setattr(capture.Captured, "_capture", failing)
     inputs, spec = some_inputs(), make_spec(epochs=2)
     group = Group(spec, inputs, folds_of(inputs, spec), where("cpu"))
-    monkeypatch.setattr("moola_core.training.replicas.Captured", lambda function, pool: Captured(function, "pool"))
+    monkeypatch.setattr("moola_core.training.group.Captured", lambda function, pool: Captured(function, "pool"))
     found = list(group.fit(events.append))
     assert len(found) == 3
     said = [event.values["message"] for event in events if event.type == "log"]

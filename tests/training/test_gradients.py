@@ -8,7 +8,7 @@ from torchjd.aggregation import PCGrad
 
 from moola_core.models.multitask import MultiTask
 from moola_core.specs import Model
-from moola_core.training.gradients import Projection, project, split_backward
+from moola_core.training.gradients import Projection, combined, project
 
 CONFLICTING = torch.tensor([1.0, 0.5]), torch.tensor([-1.0, 0.2])
 
@@ -23,7 +23,7 @@ def two_task_model(frozen: bool = False) -> tuple[MultiTask, torch.Tensor]:
 
 
 def raw_gradients(model: MultiTask, terms: torch.Tensor) -> list[torch.Tensor]:
-    shared = model.shared_parameters()
+    shared = list(model.shared().values())
     return [torch.cat([g.flatten() for g in torch.autograd.grad(t, shared, retain_graph=True)]) for t in terms]
 
 
@@ -62,48 +62,61 @@ def test_random_pairs_give_what_torchjd_gives():
         torch.testing.assert_close(clear + other, PCGrad()(pair), rtol=0, atol=1e-8)
 
 
+def apply(model, terms, how):
+    """What `combined` makes of the model's two tasks: the shared gradient, that of the other parameters, and its six numbers by name."""
+    parameters, shared = trained(model), sum(p.numel() for p in model.shared().values())
+    each = [
+        torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
+        for term in terms
+    ]
+    flats = [torch.cat([grad.flatten() for grad in grads])[None] for grads in each]
+    total, measured = combined(*flats, shared, how)
+    numbers = dict(zip(("class", "pointer", "cosine", "conflict", "projected", "unapplied"), measured[0], strict=True))
+    return total[0, :shared], total[0, shared:], numbers
+
+
+def plain_sum(model, terms):
+    grads = torch.autograd.grad(
+        terms.sum(), trained(model), retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return torch.cat([grad.flatten() for grad in grads])
+
+
 def test_the_applied_gradient_on_shared_parameters_is_torchjds():
     model, terms = two_task_model()
     raw = raw_gradients(model, terms)
-    found = split_backward(terms, trained(model), model.shared_parameters(), Projection(True))
-    applied = torch.cat([p.grad.flatten() for p in model.shared_parameters()])
-    assert bool(found.conflict) and bool(found.projected)
+    applied, _, numbers = apply(model, terms, Projection(True))
+    assert bool(numbers["conflict"]) and bool(numbers["projected"])
     torch.testing.assert_close(applied, PCGrad()(torch.stack(raw)), rtol=0, atol=1e-8)
     assert not torch.allclose(applied, raw[0] + raw[1])
-    torch.testing.assert_close(found.norms, torch.stack([g.norm() for g in raw]))
+    torch.testing.assert_close(
+        torch.stack([numbers["class"], numbers["pointer"]]), torch.stack([g.norm() for g in raw])
+    )
 
 
 def test_heads_keep_the_gradient_of_the_plain_sum():
     model, terms = two_task_model()
-    heads = [*model.class_head.parameters(), *model.pointer_head.parameters()]
-    plain = torch.autograd.grad(terms.sum(), heads, retain_graph=True)
-    split_backward(terms, trained(model), model.shared_parameters(), Projection(True))
-    for parameter, gradient in zip(heads, plain, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient)
+    _, others, _ = apply(model, terms, Projection(True))
+    torch.testing.assert_close(others, plain_sum(model, terms)[-len(others) :])
 
 
 @pytest.mark.parametrize("how", [Projection(False), Projection(True, threshold=-1.0)])
 def test_without_projection_the_gradient_is_that_of_the_sum(how):
     model, terms = two_task_model()
-    plain = torch.autograd.grad(terms.sum(), trained(model), retain_graph=True)
-    found = split_backward(terms, trained(model), model.shared_parameters(), how)
-    assert bool(found.conflict) and not bool(found.projected)
-    for parameter, gradient in zip(trained(model), plain, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient)
+    *parts, numbers = apply(model, terms, how)
+    assert bool(numbers["conflict"]) and not bool(numbers["projected"])
+    torch.testing.assert_close(torch.cat(parts), plain_sum(model, terms))
 
 
 def test_the_accumulated_gradients_fault_adds_the_raw_ones_back():
     model, terms = two_task_model()
     raw = raw_gradients(model, terms)
-    split_backward(terms, trained(model), model.shared_parameters(), Projection(True, accumulated=True))
-    applied = torch.cat([p.grad.flatten() for p in model.shared_parameters()])
+    applied, _, _ = apply(model, terms, Projection(True, accumulated=True))
     torch.testing.assert_close(applied, PCGrad()(torch.stack(raw)) + raw[0] + raw[1])
 
 
 def test_with_nothing_shared_the_cosine_is_zero_and_nothing_is_projected():
     model, terms = two_task_model(frozen=True)
-    plain = torch.autograd.grad(terms.sum(), trained(model), retain_graph=True)
-    found = split_backward(terms, trained(model), model.shared_parameters(), Projection(True, threshold=0.5))
-    assert float(found.cosine) == 0 and not bool(found.conflict) and not bool(found.projected)
-    for parameter, gradient in zip(trained(model), plain, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient)
+    *parts, numbers = apply(model, terms, Projection(True, threshold=0.5))
+    assert float(numbers["cosine"]) == 0 and not bool(numbers["conflict"]) and not bool(numbers["projected"])
+    torch.testing.assert_close(torch.cat(parts), plain_sum(model, terms))

@@ -1,4 +1,4 @@
-"""Many fits at once against the sequential path: the same steps, the same random draws, the same events."""
+"""Many fits at once against one after another: the same steps, the same random draws, the same events."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from moola_core.models.checkpoint import Pretrained, weights_of
 from moola_core.models.encoders import make_encoder
 from moola_core.specs import Model, change
 from moola_core.training import replicas
+from moola_core.training.batches import Step
 from moola_core.training.device import Device
 from moola_core.training.finetune import fit_all, fit_replicate
 from moola_core.training.folds import make_folds
+from moola_core.training.group import Group
 from moola_core.training.inputs import Inputs
-from moola_core.training.replicas import Group, fit_replicas
+from moola_core.training.replicas import fit_replicas
 from tests.estimators.windows import make_windows
 from tests.training.windows import make_inputs, make_spec
 
@@ -185,8 +187,8 @@ def test_stopped_replicas_are_left_alone_and_the_others_go_on(device):
 def test_a_replica_that_is_not_live_keeps_its_bits(device):
     inputs, spec = some_inputs(), make_spec(dropout=0.0, normalisation="batch")
     group = Group(spec, inputs, folds_of(inputs, spec), where(device))
-    for loop in group.loops:
-        loop.begin_epoch(1)
+    for fit in group.fits:
+        fit.begin_epoch(1)
     group.prepare()
     before, buffers = group.stacked.matrix.clone(), {n: b.clone() for n, b in group.stacked.buffers.items()}
     group.train_epoch(1, [0, 2])
@@ -201,11 +203,11 @@ def test_a_replicas_draws_do_not_depend_on_its_neighbours(device):
     seen = []
     for rows in (slice(0, 3), slice(2, 3)):
         group = Group(spec, inputs, folds_of(inputs, spec)[rows], where(device))
-        for loop in group.loops:
-            loop.begin_epoch(1)
+        for fit in group.fits:
+            fit.begin_epoch(1)
         group.prepare()
-        group.train_epoch(1, range(len(group.loops)))
-        size = len(group.loops[-1].batches()[0])
+        group.train_epoch(1, range(len(group.fits)))
+        size = len(group.fits[-1].batches()[0])
         seen.append(
             [mask[-1][..., :size, :].clone() for mask in (*group.batch.masks, group.batch.noise.transpose(1, 2))]
         )
@@ -230,8 +232,8 @@ def test_a_group_that_is_out_of_memory_is_halved(monkeypatch):
     step = Group.step
 
     def short(self, split):
-        tried.append(len(self.loops))
-        if len(self.loops) > 1:
+        tried.append(len(self.fits))
+        if len(self.fits) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return step(self, split)
 
@@ -250,7 +252,7 @@ def test_memory_that_is_short_at_the_start_leaves_no_fit_told_twice(monkeypatch)
     prepare = Group.prepare
 
     def short(self, emit=None):
-        if len(self.loops) > 2:
+        if len(self.fits) > 2:
             raise RuntimeError("CUDA error: out of memory")
         prepare(self, emit)
 
@@ -293,14 +295,14 @@ def test_steps_are_captured_on_a_card(device):
         pytest.skip("needs --device cuda")
     inputs, spec = some_inputs(), make_spec(pcgrad=True, dropout=0.5, layers=2)
     group = Group(spec, inputs, folds_of(inputs, spec), where(device))
-    for loop in group.loops:
-        loop.begin_epoch(1)
+    for fit in group.fits:
+        fit.begin_epoch(1)
     before = group.stacked.matrix.clone()
     group.prepare()
     assert group.failure == "" and group.ask is not None
     assert all(one.graph is not None for one in (*group.steps.values(), group.ask))
     assert torch.equal(group.stacked.matrix, before)  # warming up leaves no trace
-    group.train_epoch(1, range(len(group.loops)))
+    group.train_epoch(1, range(len(group.fits)))
     assert not torch.equal(group.stacked.matrix, before)
 
 
@@ -309,16 +311,15 @@ def test_a_step_on_a_card_waits_for_nothing(device):
         pytest.skip("needs --device cuda")
     inputs, spec = some_inputs(), make_spec(pcgrad=True, dropout=0.5, jitter_std=0.1)
     group = Group(spec, inputs, folds_of(inputs, spec), where(device))
-    for loop in group.loops:
-        loop.begin_epoch(1)
+    for fit in group.fits:
+        fit.begin_epoch(1)
     group.prepare()
-    group.train_epoch(1, range(len(group.loops)))
+    group.train_epoch(1, range(len(group.fits)))
     torch.cuda.set_sync_debug_mode("error")
     try:
         group.step(True)
         group.steps[True]()
-        sizes = [int(n) for n in [4] * len(group.loops)]
-        group.batch.fill(group.batch.rows, group.batch.live, sizes, encoder_in_eval_mode=False)
+        group.batch.fill(Step(group.batch.rows, group.batch.live, [4] * len(group.fits)), encoder_in_eval_mode=False)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

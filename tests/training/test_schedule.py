@@ -12,7 +12,7 @@ from moola_core.specs import Finetune, Model, change
 from moola_core.training.device import Device
 from moola_core.training.finetune import fit_replicate
 from moola_core.training.folds import make_folds
-from moola_core.training.loop import Loop
+from moola_core.training.group import Group
 from moola_core.training.schedule import LAST, LOWER, REST, Unfreezing, parts, phases
 from tests.training.windows import make_inputs
 
@@ -90,11 +90,14 @@ def test_a_frozen_encoder_is_deterministic_and_the_fault_makes_it_noisy(inputs):
     fold = make_folds(inputs.label, inputs.shared, spec_of().training, spec_of().faults)[0]
     x = torch.from_numpy(inputs.x[:4])
     for noisy in (False, True):
-        loop = Loop(spec_of(schedule="frozen", frozen_dropout=noisy), inputs, fold, CPU, start_of(inputs))
-        loop.begin_epoch(1)
-        loop.train_epoch(1)
-        assert torch.equal(loop.model.encoder(x), loop.model.encoder(x)) != noisy
-        assert loop.model.dropout.training
+        spec = spec_of(schedule="frozen", frozen_dropout=noisy)
+        group = Group(spec, inputs, [fold], CPU, start_of(inputs), stacked=False)
+        group.fits[0].begin_epoch(1)
+        group.prepare()
+        group.train_epoch(1, [0])
+        module = group.network.module
+        assert torch.equal(module.encoder(x), module.encoder(x)) != noisy
+        assert module.dropout.training
 
 
 def test_full_trains_the_encoder_at_its_share_of_the_rate(inputs):
@@ -117,17 +120,20 @@ def test_l2_sp_holds_the_encoder_near_its_start(inputs):
 def test_l2_sp_adds_the_gradient_of_its_penalty(inputs):
     spec = spec_of(schedule="full", l2_sp=0.3)
     fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
-    loop = Loop(spec, inputs, fold, CPU, start_of(inputs))
-    loop.begin_epoch(1)
-    weights = list(loop.model.encoder.parameters())
-    with torch.no_grad():
-        for weight in weights:
-            weight += 0.1
-            weight.grad = torch.zeros_like(weight)
-    loop._pull()
-    penalty = 0.15 * sum(((weight - origin) ** 2).sum() for weight, origin in zip(weights, loop.anchor, strict=True))
-    for weight, slow in zip(weights, torch.autograd.grad(penalty, weights), strict=True):
-        assert torch.allclose(weight.grad, slow, atol=1e-6)
+    group = Group(spec, inputs, [fold], CPU, start_of(inputs), stacked=False)
+    group.fits[0].begin_epoch(1)
+    group.prepare()
+    given, names = {}, [name for name in group.stacked.shapes if name.startswith("encoder.")]
+    group.stacked.matrix += 0.1
+    group.spec = change(spec, {"clip_norm": 1e6})
+    group.optimizer.update = lambda stacked, part, piece, rate, live: given.update({part: piece.clone()})
+    weights = [group.stacked.views[name].detach().clone().requires_grad_() for name in names]
+    origin = [torch.from_numpy(start_of(inputs).weights[name.removeprefix("encoder.")]) for name in names]
+    penalty = 0.15 * sum(((weight[0] - own) ** 2).sum() for weight, own in zip(weights, origin, strict=True))
+    group._update(torch.zeros(1, sum(weight.numel() for weight in group.weights)))
+    slow = torch.cat([grad.flatten() for grad in torch.autograd.grad(penalty, weights)])
+    assert torch.allclose(torch.cat([given[LOWER], given[LAST]], dim=1)[0], slow, atol=1e-6)
+    assert (given[REST] == 0).all()
 
 
 def test_a_pretrained_encoder_goes_on_with_its_own_scale(inputs):

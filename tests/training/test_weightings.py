@@ -13,8 +13,8 @@ from moola_core.specs.choices import WEIGHTINGS as CHOICES
 from moola_core.training.device import Device
 from moola_core.training.finetune import fit_replicate
 from moola_core.training.folds import make_folds
-from moola_core.training.loop import Loop
-from moola_core.training.replicas import Group, fit_replicas
+from moola_core.training.group import Group
+from moola_core.training.replicas import fit_replicas
 from moola_core.training.weightings import WEIGHTINGS, Weighting, make_weighting
 from tests.training.windows import make_inputs, make_spec
 
@@ -124,34 +124,32 @@ def unequal_inputs():
     return inputs
 
 
+def run_epochs(group):
+    """The group after a few epochs, and the rows of STEP_COLUMNS of each of its fits."""
+    tables = [[] for _ in group.fits]
+    for epoch in range(1, EPOCHS + 1):
+        if sum(fit.begin_epoch(epoch) for fit in group.fits):
+            group.prepare()
+        for r, table in group.train_epoch(epoch, range(len(tables))).items():
+            tables[r].append(table)
+    return group, [np.concatenate(one) for one in tables]
+
+
 def both_engines(spec, device):
     """What both engines make of the same fits after a few epochs: weights and what the weighting learned, by name; steps of each."""
     inputs, where = unequal_inputs(), Device(device, device, "float32")
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
-    loops, tables = [], [[] for _ in folds]
-    for r, fold in enumerate(folds):
-        loops.append(Loop(spec, inputs, fold, where))
-        for epoch in range(1, EPOCHS + 1):
-            loops[-1].begin_epoch(epoch)
-            tables[r].append(loops[-1].train_epoch(epoch))
-    group = Group(spec, inputs, folds, where)
-    found = [[] for _ in folds]
-    for epoch in range(1, EPOCHS + 1):
-        if sum(loop.begin_epoch(epoch) for loop in group.loops):
-            group.prepare()
-        for r, table in group.train_epoch(epoch, range(len(folds))).items():
-            found[r].append(table)
+    alone = [run_epochs(Group(spec, inputs, [fold], where, stacked=False)) for fold in folds]
+    group, found = run_epochs(Group(spec, inputs, folds, where))
     apart = {}
-    for r, loop in enumerate(loops):
-        own = dict(loop.model.named_parameters()) | {f"weighting.{n}": p for n, p in loop.weighting.learned().items()}
-        assert set(own) == set(group.stacked.views)
-        for name, parameter in own.items():
-            difference = parameter.detach() - group.stacked.views[name][r].detach()
+    for r, (one, _) in enumerate(alone):
+        assert set(one.stacked.views) == set(group.stacked.views)
+        for name, parameter in one.stacked.views.items():
+            difference = parameter[0].detach() - group.stacked.views[name][r].detach()
             apart[name] = max(apart.get(name, 0.0), float(difference.abs().max()))
-        for name, tensor in loop.weighting.remembered().items():
-            torch.testing.assert_close(group.loops[r].weighting.remembered()[name], tensor.cpu(), atol=1e-5, rtol=1e-5)
-    steps = [[np.concatenate(one) for one in engine] for engine in (tables, found)]
-    return apart, steps, group
+        for name, tensor in one.fits[0].weighting.remembered().items():
+            torch.testing.assert_close(group.fits[r].weighting.remembered()[name], tensor, atol=1e-5, rtol=1e-5)
+    return apart, ([steps[0] for _, steps in alone], found), group
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,13 @@ class StackedEncoder(ABC):
         return (x - mean[:, None, None]) * scale[:, None, None] + self.weights[f"{name}.bias"][:, None, None]
 
 
+def dropout_shapes(model: Model, bars: int, batch: int) -> list[tuple[int, ...]]:
+    """Of each mask that a pass in training mode draws of a network that has a stacked form: inside its encoder, then before the heads."""
+    kind = encoder_class(model)
+    assert kind.stacked is not None
+    return [*kind.stacked.dropout_shapes(model, bars, batch), (batch, kind.width_of(model))]
+
+
 ENCODERS: Registry[type[Encoder]] = Registry("encoder", "moola.encoders")
 
 

@@ -1,9 +1,7 @@
-"""The one epoch loop: steps over the training windows, measurements on the inner ones."""
+"""One fit: its network, weighting and random streams, and what its outputs and losses mean."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,18 +9,16 @@ import torch
 from torch import Tensor
 
 from moola_core.models.checkpoint import Pretrained, put_weights
-from moola_core.models.multitask import MultiTask, Outputs, Terms
+from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.models.spans import log_priors, predict_spans, span_loss, span_scores
 from moola_core.spans.decoding import SpanPrediction
 from moola_core.specs import Finetune
 from moola_core.training import planting, seeds
-from moola_core.training.device import Device
 from moola_core.training.folds import Fold
-from moola_core.training.gradients import Conflict, Projection, split_backward
+from moola_core.training.gradients import Projection
 from moola_core.training.inputs import Inputs
-from moola_core.training.losses import class_loss, located_loss, pointer_loss
-from moola_core.training.mirror import draw, mirrored
-from moola_core.training.schedule import LAST, LOWER, Unfreezing
+from moola_core.training.losses import pointer_loss
+from moola_core.training.schedule import REST, WEIGHTING, Unfreezing
 from moola_core.training.terms import terms_of
 from moola_core.training.weightings import make_weighting
 
@@ -41,18 +37,6 @@ STEP_COLUMNS = (
     "unapplied",
 )
 NOISE_WINDOWS = 64
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """The windows on the device: standardised x [n, K, F], class numbers [n], pointers [n, 2] with nan where unknown, terms of their scores, and the scale of x [F]."""
-
-    x: Tensor
-    target: Tensor
-    pointer: Tensor
-    terms: Terms
-    mean: Tensor
-    std: Tensor
 
 
 class Predicted(NamedTuple):
@@ -75,18 +59,20 @@ class Predicted(NamedTuple):
     spans: SpanPrediction | None = None
 
 
-class Loop:
-    """One fit: network, weighting, optimiser and random streams, all from the spec's seed and the fold."""
+class Fit:
+    """One fit, apart from its steps: all that comes from the spec's seed and the fold, on the CPU.
 
-    def __init__(
-        self, spec: Finetune, inputs: Inputs, fold: Fold, device: Device, start: Pretrained | None = None
-    ) -> None:
-        self.spec, self.inputs, self.fold, self.device = spec, inputs, fold, device
+    `model` holds the weights that training begins with and, where a phase of the schedule ends, those that it ends with. Torch's own random
+    state is left where dropout begins.
+    """
+
+    def __init__(self, spec: Finetune, inputs: Inputs, fold: Fold, start: Pretrained | None = None) -> None:
+        self.spec, self.inputs, self.fold = spec, inputs, fold
         self.start = start if spec.transfer.schedule != "none" else None
         self.key = (spec.training.seed, fold.repeat, fold.fold)
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.WEIGHTS))
         outputs = len(inputs.classes) + spec.faults.extra_output
-        self.model = MultiTask(inputs.x.shape[2], outputs, spec.model).to(device.kind)
+        self.model = MultiTask(inputs.x.shape[2], outputs, spec.model)
         self.mean, self.std = self._scale()
         self.terms = terms_of(spec, inputs, fold, self.targets(), (self.mean, self.std))
         self._begin_at_labels()
@@ -97,16 +83,10 @@ class Loop:
             if spec.faults.noise_encoder:
                 planting.scramble(self.model.encoder, spec.training.seed)
         self.unfreezing = Unfreezing(spec, self.model)
-        self.anchor = [parameter.detach().clone() for parameter in self.model.encoder.parameters()]
-        self.weighting = make_weighting(spec.loss).to(device.kind)
-        self.learned = list(self.weighting.learned().values())
+        self.weighting = make_weighting(spec.loss)
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.DROPOUT))
         self.order = seeds.generator(*self.key, seeds.ORDER)
-        self.noise = torch.Generator(device.kind).manual_seed(seeds.torch_seed(*self.key, seeds.AUGMENTATION))
-        self.active = torch.tensor(
-            [spec.model.tasks != "pointers", spec.model.tasks != "class"], device=device.kind
-        ).float()
-        self.optimizer = self._optimizer()
+        self.active = torch.tensor([spec.model.tasks != "pointers", spec.model.tasks != "class"]).float()
         self.projection = Projection(spec.loss.pcgrad, spec.loss.pcgrad_threshold, spec.faults.accumulated_gradients)
         self.constant_pointer_loss = self._constant_pointer_loss()
 
@@ -121,7 +101,7 @@ class Loop:
         if self.terms.fitted is not None:
             self.model.begin_small()
         elif head is not None and not train.isnan().all():
-            head.init_from(train.to(self.device.kind))
+            head.init_from(train)
 
     def _scale(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation [F] of the training windows; 0 and 1 where the spec does not standardise.
@@ -147,34 +127,6 @@ class Loop:
             target[rows] = seeds.generator(*self.key, seeds.LABELS).permutation(target[rows])
         return target
 
-    @cached_property
-    def data(self) -> Tensors:
-        """The windows as this fit reads them; made when first asked for, since replicas share one copy of their own."""
-        kind = self.device.kind
-        x = torch.from_numpy((self.inputs.x - self.mean) / self.std)
-        target, pointer = torch.from_numpy(self.targets()), torch.from_numpy(self.inputs.pointer)
-        mean, std = (torch.from_numpy(part).to(kind) for part in (self.mean, self.std))
-        terms = self.terms.values.each(lambda part: part.to(kind))
-        return Tensors(x.to(kind), target.to(kind), pointer.to(kind), terms, mean, std)
-
-    def _optimizer(self) -> torch.optim.AdamW:
-        training = self.spec.training
-        anchored = {LOWER, LAST} if self.spec.transfer.l2_sp > 0 else set()
-        groups: list[dict[str, Any]] = [
-            {
-                "params": list(parameters.values()),
-                "lr": training.learning_rate,
-                "weight_decay": 0.0 if part in anchored else training.weight_decay,
-                "part": part,
-            }
-            for part, parameters in self.unfreezing.parts.items()
-            if parameters
-        ]
-        if self.learned:
-            rate = self.spec.loss.log_variance_rate if self.weighting.rate is None else self.weighting.rate
-            groups.append({"params": self.learned, "lr": rate, "weight_decay": 0.0})
-        return torch.optim.AdamW(groups, fused=True)
-
     def _median_pointer(self) -> list[float] | None:
         """The training windows' median center and length; None where none of them has a pointer."""
         train = self.inputs.pointer[self.fold.train]
@@ -193,65 +145,27 @@ class Loop:
         constant = torch.tensor(median, dtype=inner.dtype).expand_as(inner)
         return max(float(pointer_loss(constant, inner, self.spec.loss.huber_delta)), 1e-8)
 
-    def losses(self, outputs: Outputs, rows: Tensor) -> Tensor:
-        """Unweighted losses [2] of class and pointer; 0 for a task that is not trained."""
-        zero = self.active.new_zeros(())
-        first = (
-            zero
-            if outputs.logits is None
-            else class_loss(outputs.logits.float(), self.data.target[rows], self.spec.loss.focal_gamma)
-        )
-        second = (
-            zero
-            if outputs.pointer is None
-            else located_loss(outputs, self.data.pointer[rows], self.spec.loss.huber_delta)
-        )
-        return torch.stack([first, second])
-
-    def forward(self, rows: Tensor, noisy: bool) -> Outputs:
-        x = self.data.x[rows]
-        if noisy and self.mirrors:
-            flipped = draw(self.spec.training.mirrored_frac, len(rows), self.noise)[:, None, None]
-            x = torch.where(flipped, mirrored(x, self.data.mean, self.data.std), x)
-        if noisy and self.spec.training.jitter_std > 0:
-            x = x + self.spec.training.jitter_std * torch.randn(x.shape, generator=self.noise, device=x.device)
-        with torch.autocast(self.device.kind, torch.bfloat16, enabled=self.device.precision == "bf16"):
-            return self.model(x, self.data.terms.each(lambda part: part[rows]))
-
-    def step(self, rows: Tensor, split: bool) -> Tensor:
-        """One optimiser step; returns the row of STEP_COLUMNS, on the device. `split` takes the tasks' gradients apart."""
-        losses = self.losses(self.forward(rows, noisy=True), rows)
-        terms = self.weighting(losses) * self.active
-        self.optimizer.zero_grad(set_to_none=True)
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad]
-        conflict: Conflict | None = None
-        if split:
-            conflict = split_backward(terms, parameters, self.model.shared_parameters(), self.projection)
-        else:
-            terms.sum().backward()
-        if self.start is not None and self.spec.transfer.l2_sp > 0:
-            self._pull()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.training.clip_norm)
-        for parameter in self.learned:  # one that took no part in this step counts it like the others
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        self.optimizer.step()
-        weighed = self.weighting.after_step(losses)
-        return torch.cat([terms.detach().sum()[None], losses.detach(), weighed, _gradient_columns(losses, conflict)])
-
-    def _pull(self) -> None:
-        """Add the gradient of l2_sp / 2 · ‖w − w₀‖², w₀ the pre-trained encoder (Li, Grandvalet and Davoine 2018)."""
-        for parameter, origin in zip(self.model.encoder.parameters(), self.anchor, strict=True):
-            if parameter.grad is not None:
-                parameter.grad.add_(parameter.detach() - origin, alpha=self.spec.transfer.l2_sp)
-
     def begin_epoch(self, epoch: int) -> bool:
         """Put the schedule's phase in force; whether one begins with this epoch."""
-        begun = self.unfreezing.begins(epoch)
-        for group in self.optimizer.param_groups:
-            if "part" in group:
-                group["lr"] = self.unfreezing.phase.rates.get(group["part"], 0.0)
-        return begun
+        return self.unfreezing.begins(epoch)
+
+    @property
+    def pulls(self) -> bool:
+        """Whether the encoder is pulled towards its start (Li, Grandvalet and Davoine 2018)."""
+        return self.start is not None and self.spec.transfer.l2_sp > 0
+
+    def rates_of_parts(self) -> dict[str, tuple[float, float]]:
+        """Learning rate and weight decay of each part that trains now, the weighting's own included."""
+        decay = self.spec.training.weight_decay
+        rates = {
+            part: (rate, 0.0 if self.pulls and part != REST else decay)
+            for part, rate in self.unfreezing.phase.rates.items()
+            if self.unfreezing.parts[part]
+        }
+        if self.weighting.learned():
+            rate = self.spec.loss.log_variance_rate if self.weighting.rate is None else self.weighting.rate
+            rates[WEIGHTING] = rate, 0.0
+        return rates
 
     @property
     def encoder_in_eval_mode(self) -> bool:
@@ -260,7 +174,7 @@ class Loop:
 
     def batches(self) -> list[Tensor]:
         """All training windows once, in this epoch's order; a last batch of one window is left out unless all batches are of one."""
-        order = torch.from_numpy(self.order.permutation(self.fold.train)).to(self.device.kind)
+        order = torch.from_numpy(self.order.permutation(self.fold.train))
         least = min(2, self.spec.training.batch, len(order))
         return [batch for batch in order.split(self.spec.training.batch) if len(batch) >= least]
 
@@ -269,43 +183,9 @@ class Loop:
         measured = epoch % self.spec.training.monitor_every == 0 and step == 0
         return self.spec.model.tasks == "both" and (self.projection.on or measured)
 
-    def train_epoch(self, epoch: int) -> np.ndarray:
-        """All training windows once; returns the rows of STEP_COLUMNS [steps, columns]."""
-        self._training_mode()
-        rows = [self.step(batch, self.splits(epoch, i)) for i, batch in enumerate(self.batches())]
-        table = torch.stack(rows).cpu().numpy()
-        self.end_epoch(table)
-        return table
-
-    def _training_mode(self) -> None:
-        self.model.train()
-        if self.encoder_in_eval_mode:
-            self.model.encoder.eval()
-
-    @torch.no_grad()
-    def encoder_noise(self) -> float | None:
-        """How much the frozen encoder's outputs of one window differ, over how much windows differ; None if it trains."""
-        if not self.unfreezing.phase.encoder_frozen:
-            return None
-        self._training_mode()
-        x = self.data.x[torch.from_numpy(self.fold.train[:NOISE_WINDOWS]).to(self.device.kind)]
-        # Its own random state: measuring must not change what is trained.
-        with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.device.kind == "cuda" else []):
-            first, second = (self.model.encoder(x).float().mean(1) for _ in range(2))
-        return noise_share(first, second)
-
     def end_epoch(self, table: np.ndarray) -> None:
         """Tell the weighting an epoch's mean losses."""
         self.weighting.end_epoch((float(table[:, 1].mean()), float(table[:, 2].mean())))
-
-    @torch.no_grad()
-    def predict(self, rows: np.ndarray, final: bool = False) -> Predicted:
-        """What the network predicts of these rows in eval mode; final: with all that its scores of spans say."""
-        self.model.eval()
-        index = torch.from_numpy(rows).to(self.device.kind)
-        outputs = self.forward(index, noisy=False)
-        losses = self.losses(outputs, index).double().cpu().numpy()
-        return self.to_predictions(outputs, losses, final)
 
     def to_predictions(self, outputs: Outputs, losses: np.ndarray, final: bool) -> Predicted:
         """The network's outputs for m windows in the units of the data."""
@@ -328,7 +208,7 @@ class Loop:
         if self.spec.training.monitor == "f1_macro" and f1 is not None:
             return -f1
         relative = losses / np.array([np.log(max(len(self.inputs.classes), 2)), self.constant_pointer_loss])
-        return float(relative @ self.active.cpu().numpy())
+        return float(relative @ self.active.numpy())
 
     def sigmas(self) -> tuple[float, float] | None:
         """σ of class and pointer as they stand, where they are learned."""
@@ -348,14 +228,6 @@ class Loop:
         values["conflict_rate"] = float(conflict[measured].mean()) if measured.any() else None
         values["projection_rate"] = float(projected[measured].mean()) if measured.any() else None
         return values
-
-
-def _gradient_columns(losses: Tensor, conflict: Conflict | None) -> Tensor:
-    """The last six of STEP_COLUMNS; nan where the tasks' gradients were not taken apart."""
-    if conflict is None:
-        return losses.new_full((6,), torch.nan)
-    flags = [conflict.cosine, conflict.conflict.float(), conflict.projected.float(), conflict.unapplied]
-    return torch.cat([conflict.norms, torch.stack(flags)])
 
 
 def noise_share(first: Tensor, second: Tensor) -> float:

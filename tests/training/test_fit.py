@@ -10,24 +10,37 @@ import torch
 
 from moola_core.errors import DataError
 from moola_core.models.checkpoint import put_weights
+from moola_core.models.multitask import MultiTask
 from moola_core.specs import change
 from moola_core.training import seeds
 from moola_core.training.device import Device
 from moola_core.training.finetune import fit_all, fit_replicate
+from moola_core.training.fit import Fit, to_bars
 from moola_core.training.folds import make_folds
-from moola_core.training.loop import Loop, to_bars
+from moola_core.training.group import Group
 from tests.training.windows import make_inputs, make_spec
 
 CPU = Device("cpu", "cpu", "float32")
 
 
 def fit(inputs, spec, which=0):
-    fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[which]
-    return fit_replicate(spec, inputs, fold, lambda event: None, CPU)
+    return fit_replicate(spec, inputs, fold_of(inputs, spec, which), lambda event: None, CPU)
 
 
-def loop_of(inputs, spec, which=0):
-    return Loop(spec, inputs, make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[which], CPU)
+def fold_of(inputs, spec, which=0):
+    return make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[which]
+
+
+def plan_of(inputs, spec):
+    return Fit(spec, inputs, fold_of(inputs, spec))
+
+
+def group_of(inputs, spec):
+    """A group of one, ready for its first step."""
+    group = Group(spec, inputs, [fold_of(inputs, spec)], CPU, stacked=False)
+    group.fits[0].begin_epoch(1)
+    group.prepare()
+    return group
 
 
 def test_streams_of_seed_repeat_fold_and_purpose_all_differ():
@@ -55,10 +68,12 @@ def test_a_fit_does_not_depend_on_the_callers_random_state():
 def test_dropout_draws_the_same_whatever_jitter_and_weights_draw():
     inputs, masks = make_inputs(30), []
     for jitter, trunk in ((0.0, 0), (0.1, 7)):
-        loop = loop_of(inputs, make_spec(epochs=1, dropout=0.5, jitter_std=jitter, trunk_width=trunk))
+        group = group_of(inputs, make_spec(epochs=1, dropout=0.5, jitter_std=jitter, trunk_width=trunk))
         drawn: list[torch.Tensor] = []
-        loop.model.dropout.register_forward_hook(lambda module, given, out, drawn=drawn: drawn.append(out == 0))
-        loop.train_epoch(1)
+        group.network.module.dropout.register_forward_hook(
+            lambda module, given, out, drawn=drawn: drawn.append(out == 0)
+        )
+        group.train_epoch(1, [0])
         masks.append(torch.cat(drawn))
     assert masks[0].float().mean() == pytest.approx(0.5, abs=0.1)
     assert torch.equal(*masks)
@@ -66,37 +81,41 @@ def test_dropout_draws_the_same_whatever_jitter_and_weights_draw():
 
 def test_the_initial_weights_do_not_depend_on_dropout_or_jitter():
     inputs = make_inputs(30)
-    plain, other = (loop_of(inputs, make_spec(dropout=d, jitter_std=j)) for d, j in ((0.0, 0.0), (0.5, 0.2)))
+    plain, other = (plan_of(inputs, make_spec(dropout=d, jitter_std=j)) for d, j in ((0.0, 0.0), (0.5, 0.2)))
     for a, b in zip(plain.model.parameters(), other.model.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_jitter_is_added_to_the_standardised_inputs_in_training_alone():
     inputs = make_inputs(30)
-    loop = loop_of(inputs, make_spec(jitter_std=0.25))
+    group = group_of(inputs, make_spec(jitter_std=0.25))
     seen: list[torch.Tensor] = []
-    loop.model.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
-    rows = torch.from_numpy(loop.fold.train)
-    loop.forward(rows, noisy=True)
-    loop.forward(rows, noisy=False)
-    assert float((seen[0] - loop.data.x[rows]).std()) == pytest.approx(0.25, rel=0.1)
-    assert torch.equal(seen[1], loop.data.x[rows])
+    group.network.module.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    rows = torch.from_numpy(group.fits[0].fold.train)
+    group.batch.fill(group.batch.step_of([rows[: group.batch.most]]), False)
+    group.step(False)
+    group.predict_inner()
+    plain = [group.windows.scaled(own)[0] for own in (group.batch.rows, group.inner)]
+    assert float((seen[0] - plain[0]).std()) == pytest.approx(0.25, rel=0.1)
+    assert torch.equal(seen[1], plain[1])
 
 
 def test_a_learning_rate_of_zero_changes_nothing():
-    inputs = make_inputs(30)
-    loop = loop_of(inputs, make_spec(learning_rate=0.0))
-    before = [p.detach().clone() for p in loop.model.parameters()]
-    loop.train_epoch(1)
-    assert all(torch.equal(a, b) for a, b in zip(before, loop.model.parameters(), strict=True))
+    group = group_of(make_inputs(30), make_spec(learning_rate=0.0, log_variance_rate=0.0))
+    before = group.stacked.matrix.clone()
+    group.train_epoch(1, [0])
+    assert torch.equal(group.stacked.matrix, before)
 
 
 def test_the_test_windows_are_predicted_with_the_best_epochs_weights():
     inputs, spec = make_inputs(40, signal=0.3), make_spec(epochs=20, patience=4, learning_rate=0.05)
-    replicate, loop = fit(inputs, spec), loop_of(inputs, spec)
+    replicate, model = fit(inputs, spec), MultiTask(inputs.x.shape[2], 2, spec.model).eval()
     assert replicate.best_epoch < replicate.epochs
-    put_weights(loop.model, {name: w for name, w in replicate.weights.items() if not name.startswith("scale.")})
-    assert np.allclose(loop.predict(replicate.test)[0], replicate.probabilities, atol=1e-6)
+    put_weights(model, {name: w for name, w in replicate.weights.items() if not name.startswith("scale.")})
+    x = (inputs.x[replicate.test] - replicate.weights["scale.mean"]) / replicate.weights["scale.std"]
+    with torch.no_grad():
+        probabilities = model(torch.from_numpy(x)).logits.softmax(1).numpy()
+    assert np.allclose(probabilities, replicate.probabilities, atol=1e-6)
 
 
 def test_sigma_moves_at_its_own_rate():
@@ -110,8 +129,8 @@ def test_sigma_moves_at_its_own_rate():
 
 def test_shuffled_labels_leave_test_rows_alone_and_keep_their_counts():
     inputs = make_inputs(40)
-    loop = loop_of(inputs, make_spec(shuffled_labels=True))
-    target, train, test = loop.data.target.numpy(), loop.fold.train, loop.fold.test
+    plan = plan_of(inputs, make_spec(shuffled_labels=True))
+    target, train, test = plan.targets(), plan.fold.train, plan.fold.test
     assert np.array_equal(target[test], inputs.target[test])
     assert not np.array_equal(target[train], inputs.target[train])
     assert np.array_equal(np.sort(target), np.sort(inputs.target))
@@ -119,12 +138,9 @@ def test_shuffled_labels_leave_test_rows_alone_and_keep_their_counts():
 
 def test_every_training_window_is_seen_once_an_epoch_in_a_new_order():
     inputs = make_inputs(40)
-    loop = loop_of(inputs, make_spec())
-    orders: list[list[int]] = [[], []]
-    for epoch, order in enumerate(orders, start=1):
-        loop.step = lambda rows, split, order=order: order.extend(rows.tolist()) or torch.zeros(10)  # type: ignore[method-assign]
-        loop.train_epoch(epoch)
-    assert sorted(orders[0]) == sorted(orders[1]) == sorted(loop.fold.train)
+    plan = plan_of(inputs, make_spec())
+    orders = [torch.cat(plan.batches()).tolist() for _ in range(2)]
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(plan.fold.train)
     assert orders[0] != orders[1]
 
 
@@ -140,9 +156,9 @@ def test_batches_of_one_window_train_on_every_window(engine):
 
 def test_a_last_batch_of_one_window_is_left_out():
     inputs = make_inputs(20)
-    loop = loop_of(inputs, make_spec(batch=2))
-    loop.fold = replace(loop.fold, train=np.arange(7))
-    assert [len(batch) for batch in loop.batches()] == [2, 2, 2]
+    plan = plan_of(inputs, make_spec(batch=2))
+    plan.fold = replace(plan.fold, train=np.arange(7))
+    assert [len(batch) for batch in plan.batches()] == [2, 2, 2]
 
 
 @pytest.mark.parametrize("engine", ["sequential", "replicas"])
