@@ -74,7 +74,7 @@ def estimate(spec: Finetune, windows: int, store: Store) -> Estimate:
         step_s, source = measured.step_s, f"measured in run {measured.run_id}"
     else:
         step_s, source = _from_table(spec, window_bars), "a table measured on two CPU cores"
-        source += "" if spec.model.encoder == "lstm" else " with an LSTM of this size"
+        source += "" if spec.model.encoder == "bilstm" else " with an LSTM of this size"
         step_s *= REPLICAS_COST if at_once else 1.0
         source += (
             "" if default_device() == "cpu" or spec.training.device == "cpu" else "; no run on this card is kept yet"

@@ -85,8 +85,8 @@ class Windows:
 class Batch:
     """One step's rows, and the draws for them.
 
-    live [R, 1]: 1 for the fits that have rows in this step. masks: dropout's zeros and ones, [R, K, B, 2 · hidden] inside the encoder and
-    [R, B, width] before the heads; noise [R, B, K, F]; flipped [R, B]: the windows that are mirrored. Draws are made a fit and a step at a time:
+    live [R, 1]: 1 for the fits that have rows in this step. masks: dropout's zeros and ones, [R, ...] in the encoder's own shapes inside of it and
+    [R, B, width] before the heads; `windows` says which axis of each is that of the windows. noise [R, B, K, F]; flipped [R, B]: the windows that are mirrored. Draws are made a fit and a step at a time:
     no fit's depend on the others, and on a CPU they are the same bits however many there are.
 
     fixed: whether steps are captured, so that the same tensors are filled anew for each step; else a step is as wide as its longest batch.
@@ -105,8 +105,12 @@ class Batch:
         self.rows = Rows.of([torch.zeros(0, dtype=torch.long)] * count, self.most, device)
         self.live = torch.zeros(count, 1, device=device)
         self.kept = 1 - spec.model.dropout
-        shapes = dropout_shapes(spec.model, bars, self.most) if draws and self.kept < 1 else []
-        self.masks = [torch.zeros(count, *shape, device=device) for shape in shapes]
+        shapes = dropout_shapes(spec.model, bars) if draws and self.kept < 1 else []
+        self.windows = [shape.index(None) for shape in shapes]
+        self.masks = [
+            torch.zeros(count, *(self.most if size is None else size for size in shape), device=device)
+            for shape in shapes
+        ]
         self.noise = torch.zeros(count, self.most, bars, features, device=device) if spec.training.jitter_std else None
         self.mirrors = [fit.mirrors for fit in fits]
         self.mirrored_frac = spec.training.mirrored_frac
@@ -123,16 +127,18 @@ class Batch:
 
     def drawn(self, encoder_in_eval_mode: bool) -> Drawn:
         """What the step's pass is given."""
-        inside, last = self._factors([mask[..., : self.width, :] for mask in self.masks])
-        return Drawn((), last) if encoder_in_eval_mode else Drawn(inside, last, self.rows.present)
-
-    def _factors(self, masks: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:
-        factors = [mask / self.kept for mask in masks]
-        return factors[:-1], factors[-1] if factors else None
+        masks = zip(self.masks, self.windows, strict=True)
+        factors = [mask.narrow(axis + 1, 0, self.width) / self.kept for mask, axis in masks]
+        last = factors[-1] if factors else None
+        return Drawn((), last) if encoder_in_eval_mode else Drawn(factors[:-1], last, self.rows.present)
 
     def next_drawn(self, counted: Tensor) -> Drawn:
         """What the next pass over rows [R, m] would be given; the streams go on, so they belong in `kept_streams`."""
-        masks = [mask.new_zeros(*mask.shape[:2], counted.shape[1], mask.shape[3]) for mask in self.masks[:-1]]
+        masks = []
+        for mask, axis in zip(self.masks[:-1], self.windows, strict=False):
+            shape = list(mask.shape)
+            shape[axis + 1] = counted.shape[1]
+            masks.append(mask.new_zeros(shape))
         for r, stream in enumerate(self.dropout):
             for mask in masks:
                 mask[r].bernoulli_(self.kept, generator=stream)
@@ -167,11 +173,12 @@ class Batch:
             self.rows = step.rows
         for r, size in enumerate(step.sizes):
             if size:
-                self._draw(r, size, self.masks[-1:] if encoder_in_eval_mode else self.masks)
+                self._draw(r, size, -1 if encoder_in_eval_mode else 0)
 
-    def _draw(self, r: int, size: int, masks: Sequence[Tensor]) -> None:
-        for mask in masks:
-            mask[r][..., :size, :].bernoulli_(self.kept, generator=self.dropout[r])
+    def _draw(self, r: int, size: int, first: int) -> None:
+        """The draws of one fit, those of dropout from the `first` mask on."""
+        for mask, axis in zip(self.masks[first:], self.windows[first:], strict=True):
+            mask[r].narrow(axis, 0, size).bernoulli_(self.kept, generator=self.dropout[r])
         if self.flipped is not None and self.mirrors[r]:
             self.flipped[r, :size] = draw(self.mirrored_frac, size, self.jitter[r])
         if self.noise is not None:

@@ -88,6 +88,7 @@ def test_one_replica_is_the_sequential_path_over_fifty_steps(device):
         {"tasks": "class", "normalisation": "batch", "pooling": "last"},
         {"tasks": "pointers", "weighting": "fixed", "lambda_pointer": 3.0},
         {"pointer": "span", "class_input": "aligned", "pcgrad": True, "jitter_std": 0.1},
+        {"encoder": "tcn", "layers": 2, "normalisation": "layer", "batch": 7},
         {"shuffled_labels": True, "extra_output": 1, "pcgrad": True, "accumulated_gradients": True},
     ],
     ids=lambda settings: next(iter(settings)),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from moola_core.models.encoders.encoder import ENCODERS, Encoder, StackedEncoder
+from moola_core.models.encoders.encoder import ENCODERS, Encoder, Shape, StackedEncoder
 from moola_core.models.recurrence import FORMS
 from moola_core.specs import Model
 
@@ -16,8 +16,8 @@ class StackedBiLSTM(StackedEncoder):
     """Many of them at once: both directions of all networks are one batch of recurrences."""
 
     @staticmethod
-    def dropout_shapes(model: Model, bars: int, batch: int) -> list[tuple[int, ...]]:
-        return [(bars, batch, 2 * model.hidden)] * (model.layers - 1)
+    def dropout_shapes(model: Model, bars: int) -> list[Shape]:
+        return [(bars, None, 2 * model.hidden)] * (model.layers - 1)
 
     def output(self, x: Tensor, dropped: Sequence[Tensor]) -> Tensor:
         for layer in range(self.model.layers):

@@ -73,6 +73,10 @@ class Encoder(nn.Module, ABC):
         return [torch.cat(layer) for layer in zip(*parts, strict=True)]
 
 
+Shape = tuple[int | None, ...]
+"""Of a mask of dropout; None where the windows of a batch lie."""
+
+
 class StackedEncoder(ABC):
     """R encoders of one shape, as a function of their stacked weights.
 
@@ -93,12 +97,12 @@ class StackedEncoder(ABC):
 
     @staticmethod
     @abstractmethod
-    def dropout_shapes(model: Model, bars: int, batch: int) -> list[tuple[int, ...]]:
+    def dropout_shapes(model: Model, bars: int) -> list[Shape]:
         """Shape of each dropout mask that a forward pass draws inside the encoder, in the order in which they are drawn."""
 
     @abstractmethod
     def output(self, x: Tensor, dropped: Sequence[Tensor]) -> Tensor:
-        """[R, K, B, F] → [R, K, B, width]; dropped: dropout's factors, one for each of `dropout_shapes`, or none."""
+        """[R, K, B, F] → [R, K, B, width]; dropped: dropout's factors [R, ...], one for each of `dropout_shapes`, or none."""
 
     def encode(self, x: Tensor, dropped: Sequence[Tensor], statistics: Tensor | None) -> Tensor:
         """The normalised output; statistics [R, B]: rows that batch normalisation counts, None for its running statistics."""
@@ -128,11 +132,11 @@ class StackedEncoder(ABC):
         return (x - mean[:, None, None]) * scale[:, None, None] + self.weights[f"{name}.bias"][:, None, None]
 
 
-def dropout_shapes(model: Model, bars: int, batch: int) -> list[tuple[int, ...]]:
+def dropout_shapes(model: Model, bars: int) -> list[Shape]:
     """Of each mask that a pass in training mode draws of a network that has a stacked form: inside its encoder, then before the heads."""
     kind = encoder_class(model)
     assert kind.stacked is not None
-    return [*kind.stacked.dropout_shapes(model, bars, batch), (batch, kind.width_of(model))]
+    return [*kind.stacked.dropout_shapes(model, bars), (None, kind.width_of(model))]
 
 
 ENCODERS: Registry[type[Encoder]] = Registry("encoder", "moola.encoders")
