@@ -7,7 +7,8 @@ import csv
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -116,8 +117,29 @@ HEAVY = {
 }
 
 
+@cache
 def sources() -> list[Path]:
     return [*sorted(PACKAGE.rglob("*.py")), *sorted((ROOT / "pages").glob("*.py")), ROOT / "app.py"]
+
+
+def with_benchmarks() -> list[Path]:
+    return [*sources(), *sorted((ROOT / "benchmarks").glob("*.py"))]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(path)))
+
+
+def hold(rule: Callable[[Path], Iterable[str]], paths: Iterable[Path]) -> None:
+    """Fail with all that breaks a rule, file by file."""
+    broken = [f"{path.relative_to(ROOT)}: {problem}" for path in paths for problem in rule(path)]
+    assert not broken, "\n".join(broken)
 
 
 def place(path: Path) -> str:
@@ -135,13 +157,12 @@ def rule(name: str) -> tuple[set[str], set[str]]:
 
 
 def imports(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = [
-        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        node for node in nodes_of(path) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
     ]
     skipped = {id(inner) for node in typing_only for inner in ast.walk(node)}
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Import):
@@ -155,59 +176,75 @@ def within(module: str, rooms: set[str]) -> bool:
     return "*" in rooms or any(module == room or module.startswith(f"{room}.") for room in rooms)
 
 
-@pytest.mark.parametrize("path", sources(), ids=place)
-def test_the_import_table_holds(path):
+def forbidden_imports(path: Path) -> Iterator[str]:
     name = place(path)
     if name in ("", "__main__"):
         return
     project, heavy = rule(name)
     for module in imports(path):
         top, _, rest = module.partition(".")
-        if top == "moola_core":
-            assert within(rest, project | ANYONE), f"{name} may not import {module}"
-        elif top in HEAVY:
-            assert within(top, heavy), f"{name} may not import {module}"
+        if (top == "moola_core" and not within(rest, project | ANYONE)) or (top in HEAVY and not within(top, heavy)):
+            yield f"may not import {module}"
 
 
-@pytest.mark.parametrize("path", [*sources(), *sorted((ROOT / "benchmarks").glob("*.py"))], ids=lambda path: path.stem)
-def test_files_and_functions_stay_small(path):
-    text = path.read_text(encoding="utf-8")
+def test_the_import_table_holds():
+    hold(forbidden_imports, sources())
+
+
+def too_large(path: Path) -> Iterator[str]:
     limit = 120 if path.parent.name == "pages" else 60 if path == ROOT / "app.py" else 400
-    assert text.count("\n") <= limit
-    for node in ast.walk(ast.parse(text)):
+    lines = path.read_text(encoding="utf-8").count("\n")
+    if lines > limit:
+        yield f"{lines} lines"
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-            assert lines <= 60, f"{node.name} has {lines} lines"
+            if lines > 60:
+                yield f"{node.name} has {lines} lines"
             if "triton.jit" in map(ast.unparse, node.decorator_list):
                 continue  # a kernel's arguments are pointers and sizes, one by one
             names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-            assert len([name for name in names if name not in ("self", "cls")]) <= 6, f"{node.name} takes {names}"
+            if len([name for name in names if name not in ("self", "cls")]) > 6:
+                yield f"{node.name} takes {names}"
 
 
-@pytest.mark.parametrize("path", sources(), ids=place)
-def test_nothing_prints_outside_the_command_line_and_nothing_is_swallowed(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
-            assert place(path).startswith("cli")
-        if isinstance(node, ast.ExceptHandler) and (
-            node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException")
+def test_files_and_functions_stay_small():
+    hold(too_large, with_benchmarks())
+
+
+def prints_or_swallows(path: Path) -> Iterator[str]:
+    for node in nodes_of(path):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print" and not place(path).startswith("cli"):
+            yield f"line {node.lineno} prints"
+        if (
+            isinstance(node, ast.ExceptHandler)
+            and (node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException"))
+            and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
         ):
-            assert any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+            yield f"line {node.lineno} swallows every error"
 
 
-@pytest.mark.parametrize("path", [path for path in sources() if place(path).startswith(("ui", "pages"))], ids=place)
-def test_every_fragment_dialog_and_callback_explains_its_errors(path):
-    """Streamlit shows an error in one of them as a crash; `ui.guard` makes a sentence of it."""
-    if place(path) == "ui.guard":
-        return
-    for node in ast.walk(ast.parse(path.read_text())):
+def test_nothing_prints_outside_the_command_line_and_nothing_is_swallowed():
+    hold(prints_or_swallows, sources())
+
+
+def unguarded(path: Path) -> Iterator[str]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Attribute | ast.Name | ast.alias):
             name = getattr(node, "attr", "") or getattr(node, "id", "") or getattr(node, "name", "")
             whose = ast.unparse(node.value) if isinstance(node, ast.Attribute) else ""
-            assert name not in ("fragment", "dialog") or whose == "guard", f"{name} of {whose}: take that of guard"
-        if isinstance(node, ast.keyword) and (node.arg or "") in CALLBACKS and not isinstance(node.value, ast.Constant):
-            assert ast.unparse(node.value).startswith("guard.callback("), f"{node.arg}={ast.unparse(node.value)}"
+            if name in ("fragment", "dialog") and whose != "guard":
+                yield f"{name} of {whose}: take that of guard"
+        if isinstance(node, ast.keyword) and (node.arg or "") in CALLBACKS:
+            value = ast.unparse(node.value)
+            if not (value.startswith("guard.callback(") or isinstance(node.value, ast.Constant)):
+                yield f"{node.arg}={value}"
+
+
+def test_every_fragment_dialog_and_callback_explains_its_errors():
+    """Streamlit shows an error in one of them as a crash; `ui.guard` makes a sentence of it."""
+    hold(unguarded, [p for p in sources() if place(p).startswith(("ui", "pages")) and place(p) != "ui.guard"])
 
 
 MODE = re.compile(r"[rwaxbt+]{1,3}")
@@ -229,29 +266,37 @@ def opens_text(call: ast.Call) -> bool:
     return name in ("run", "Popen", "check_output") and bool(given.get("text") or given.get("universal_newlines"))
 
 
-@pytest.mark.parametrize("path", [*sources(), *sorted((ROOT / "benchmarks").glob("*.py"))], ids=lambda path: path.stem)
-def test_text_is_read_and_written_as_utf_8_whatever_the_locale(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def in_the_locales_encoding(path: Path) -> Iterator[str]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Call) and opens_text(node):
             named = {keyword.arg for keyword in node.keywords} & {"encoding", None}
             ours = ast.unparse(node).startswith(("write_text(", "to_csv("))  # functions of this project
-            assert named or ours, f"line {node.lineno}: {ast.unparse(node)[:80]} names no encoding"
+            if not (named or ours):
+                yield f"line {node.lineno}: {ast.unparse(node)[:80]} names no encoding"
 
 
-@pytest.mark.parametrize("path", [path for path in sources() if place(path) != "runs.predictions"], ids=place)
-def test_only_the_table_of_predictions_knows_how_its_columns_of_probabilities_are_named(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def test_text_is_read_and_written_as_utf_8_whatever_the_locale():
+    hold(in_the_locales_encoding, with_benchmarks())
+
+
+def reads_columns_of_probabilities(path: Path) -> Iterator[str]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("startswith", "removeprefix", "filter"):
             given = [getattr(argument, "value", None) for argument in (*node.args, *[k.value for k in node.keywords])]
-            assert "p_" not in given and "^p_" not in given, f"line {node.lineno}: use runs.predictions.PredictionTable"
+            if "p_" in given or "^p_" in given:
+                yield f"line {node.lineno}: use runs.predictions.PredictionTable"
+
+
+def test_only_the_table_of_predictions_knows_how_its_columns_of_probabilities_are_named():
+    hold(reads_columns_of_probabilities, [path for path in sources() if place(path) != "runs.predictions"])
 
 
 VAGUE = {"found", "told", "said", "beside", "chosen"}
 
 
-def defined_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+def defined_names(path: Path) -> Iterator[tuple[str, int]]:
     """Every variable, parameter, function, class and field that the module names, with its line."""
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield (node.id if isinstance(node, ast.Name) else node.attr), node.lineno
         elif isinstance(node, ast.arg):
@@ -260,10 +305,12 @@ def defined_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.name, node.lineno
 
 
-@pytest.mark.parametrize("path", sources(), ids=place)
-def test_names_say_what_they_hold(path):
-    vague = [f"{name} in line {line}" for name, line in defined_names(ast.parse(path.read_text())) if name in VAGUE]
-    assert not vague, f"name what it holds: {vague}"
+def vague_names(path: Path) -> Iterator[str]:
+    return (f"{name} in line {line}: name what it holds" for name, line in defined_names(path) if name in VAGUE)
+
+
+def test_names_say_what_they_hold():
+    hold(vague_names, sources())
 
 
 def renamed() -> list[dict[str, str]]:
@@ -273,10 +320,7 @@ def renamed() -> list[dict[str, str]]:
 
 
 def test_no_name_of_before_is_back():
-    names = {
-        place(path): {path.stem, *(name for name, _ in defined_names(ast.parse(path.read_text(encoding="utf-8"))))}
-        for path in sources()
-    }
+    names = {place(path): {path.stem, *(name for name, _ in defined_names(path))} for path in sources()}
     rows = renamed()
     assert len(rows) > 50 and all(row["old"] and row["new"] for row in rows)
     back = [
@@ -293,7 +337,7 @@ def page_modules() -> str:
     """What the pages import, as statements."""
     lines = {"import moola_core", "import moola_core.runs"}
     for path in [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.Import | ast.ImportFrom) and "__future__" not in ast.unparse(node):
                 lines.add(ast.unparse(node))
     return "; ".join(sorted(lines))
