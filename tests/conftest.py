@@ -26,6 +26,14 @@ def main_module() -> Iterator[None]:
     sys.modules["__main__"] = before
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Nothing may leave torch with more threads than it had: on busy cores two of them take many times as long as one."""
+    yield
+    if "torch" in sys.modules:
+        assert sys.modules["torch"].get_num_threads() == 1, "the number of torch's threads was changed and not given back"
+
+
 @pytest.fixture(scope="session")
 def device(request: pytest.FixtureRequest) -> str:
     """The processor asked for; without a usable card the CUDA tests skip."""

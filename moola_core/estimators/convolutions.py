@@ -10,6 +10,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.linear_model import RidgeClassifierCV, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from moola_core.estimators.estimator import ESTIMATORS
 from moola_core.estimators.tabular import TabularEstimator
@@ -31,10 +32,13 @@ class MiniRocketRidge(TabularEstimator):
     def fit_description(self, x: np.ndarray) -> None:
         from aeon.transformations.collection.convolution_based import MiniRocket
 
-        self.transform_ = MiniRocket(random_state=self.seed).fit(_channels(x))
+        with threadpool_limits():
+            self.transform_ = MiniRocket(random_state=self.seed).fit(_channels(x))
 
     def describe(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self.transform_.transform(_channels(x)))
+        # Where numba starts its threads it gives OpenMP their number, and every other library of the process would go on with it.
+        with threadpool_limits():
+            return np.asarray(self.transform_.transform(_channels(x)))
 
     def classifier(self) -> Any:
         ridge = make_pipeline(StandardScaler(with_mean=False), RidgeClassifierCV(ALPHAS))
