@@ -7,7 +7,7 @@ from typing import Any
 
 from moola_core.errors import SpecError, nearest
 from moola_core.presets import network_preset, preset
-from moola_core.specs import Arm, Finetune, Pretrain, Study, change, full_name, settings
+from moola_core.specs import Arm, Finetune, Pretrain, Study, change, named, settings
 from moola_core.specs.choices import OBJECTIVES
 
 SCRATCH = "from scratch"
@@ -65,14 +65,10 @@ def study(
 
 def _asked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings that are asked for, of the base and of the pre-training, each by its dotted name."""
-    own, before = {}, {}
-    for name, value in changes.items():
-        inner = name.removeprefix("pretrain.")
-        if inner == name:
-            own[full_name(name, Finetune)] = value
-        else:
-            before[full_name(inner, Pretrain)] = value
-    return own, before
+    of_pretraining = {name: value for name, value in changes.items() if name.startswith("pretrain.")}
+    own = {name: value for name, value in changes.items() if name not in of_pretraining}
+    before = {name.removeprefix("pretrain."): value for name, value in of_pretraining.items()}
+    return named(own, Finetune), named(before, Pretrain)
 
 
 def _refuse_own(name: str, own: Mapping[str, Any], checkpoint: str) -> None:

@@ -47,11 +47,11 @@ class ArmPredictions:
 
 
 def arm_predictions(
-    predictions: pd.DataFrame, shared: Overlap | None, window_id: Sequence[str], pretrainings: int = 1
+    predictions: pd.DataFrame, shared: Overlap | None, window_id: Sequence[str], pretrainings: Sequence[int] = ()
 ) -> ArmPredictions:
-    """A run's predictions of the windows `window_id`, in that order; pretrainings: how many its repeats began with in turn."""
+    """A run's predictions of the windows `window_id`, in that order; pretrainings: which one each of its repeats began with."""
     grid = PredictionTable(predictions).grid(window_id)
-    pretraining = grid.repeats % pretrainings if pretrainings > 1 else None
+    pretraining = np.asarray(pretrainings)[grid.repeats] if len(set(pretrainings)) > 1 else None
     return ArmPredictions(grid.predictions(), grid.shared(shared), pretraining)
 
 

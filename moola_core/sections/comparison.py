@@ -43,6 +43,7 @@ def answer(context: ReportContext) -> list[Block]:
         texts += [Text(sentence, "Conclusion.")] if sentence else []
         rule = comparison_text.rule(comparison)
         texts += [Text(rule)] if rule else []
+        texts += [Text(comparison.saw)] if comparison.saw else []
     if record.note:
         texts.append(Text(record.note, "Note."))
     step = advice.after_comparison(record, comparison)

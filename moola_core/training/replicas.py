@@ -44,20 +44,25 @@ ENOUGH_STOPPED = {"cpu": 0.5, "cuda": 0.75}
 SHARED = ("encoder.", "pooling.", "trunk.")
 
 
+def start_at(spec: Finetune, starts: Sequence[Pretrained], fold: Fold) -> Pretrained | None:
+    """The encoder that the fit of a fold begins with; None from random weights."""
+    return starts[spec.transfer.encoder_of(fold.repeat, fold.fold)] if starts else None
+
+
 def fit_replicas(
     spec: Finetune,
     inputs: Inputs,
     folds: Sequence[Fold],
     emit: Emit,
     device: Device,
-    start: Pretrained | None = None,
+    starts: Sequence[Pretrained] = (),
 ) -> Iterator[Replicate]:
     """All folds, as many at a time as memory allows, yielded as each stops."""
     waiting, most = list(folds), MOST_AT_A_TIME[device.kind]
     while waiting:
         tried, ended = waiting[:most], set()
         try:
-            for replicate in Group(spec, inputs, tried, device, start).fit(emit):
+            for replicate in Group(spec, inputs, tried, device, starts).fit(emit):
                 ended.add((replicate.repeat, replicate.fold))
                 yield replicate
             short = False
@@ -78,12 +83,15 @@ class Group:
     """Replicates that are trained at once. All state is on the device; the loops keep each one's settings and streams."""
 
     def __init__(
-        self, spec: Finetune, inputs: Inputs, folds: Sequence[Fold], device: Device, start: Pretrained | None = None
+        self, spec: Finetune, inputs: Inputs, folds: Sequence[Fold], device: Device, starts: Sequence[Pretrained] = ()
     ) -> None:
         self.spec, self.device = spec, device
         cpu = replace(device, kind="cpu", precision="float32")
         with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.kind == "cuda" else []):
-            self.loops = [Loop(spec, inputs, thin(fold, inputs.label, spec.training), cpu, start) for fold in folds]
+            self.loops = [
+                Loop(spec, inputs, thin(fold, inputs.label, spec.training), cpu, start_at(spec, starts, fold))
+                for fold in folds
+            ]
         self.windows, self.stacked = Windows(inputs, self.loops, device.kind), Stacked(self.loops, device.kind)
         self.optimizer, self.batch = RowAdamW(self.stacked), Batch(self.loops, device.kind)
         self.averages = Averages(self.stacked.trained, spec.training.averaging)

@@ -125,7 +125,8 @@ class Comparison:
 
     verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
     arm, the largest first; sentence: the answer in words; beaten_by: simple models that are ahead of every network in the deciding metric; label_curve: where the arms
-    differ in the share of labels alone; selection: the best arm, less what it owes to having been picked.
+    differ in the share of labels alone; selection: the best arm, less what it owes to having been picked; saw: what pre-training saw of the
+    labelled windows, in words (empty where no arm is pre-trained, and in results of earlier versions).
     """
 
     name: str
@@ -142,6 +143,7 @@ class Comparison:
     no_verdict: str
     label_curve: LabelCurve | None
     selection: Selection | None = None
+    saw: str = ""
 
     @property
     def deciding(self) -> str:

@@ -19,6 +19,7 @@ from moola_core.runs.comparable import comparable
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
+from moola_core.specs.pretrain import SAW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ SAME = (
     "preset",
     "transfer.checkpoint",
     "transfer.more_checkpoints",
+    "transfer.fold_checkpoints",
     "training.device",
     "training.engine",
     "training.processes",
@@ -80,6 +82,7 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
         why_not,
         _label_curve(runs, arms, how[1]),
         _selection(predictions, how[1]),
+        _saw(runs),
     )
 
 
@@ -130,10 +133,25 @@ def _predictions(
     runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]
 ) -> dict[str, ArmPredictions]:
     shared = shared_bars(next(iter(runs.values())))
-    return {
-        arm: arm_predictions(table, shared, common, len(runs[arm].spec.transfer.encoders))
-        for arm, table in tables.items()
-    }
+    return {arm: arm_predictions(table, shared, common, _pretrainings(runs[arm])) for arm, table in tables.items()}
+
+
+def _pretrainings(run: Run) -> list[int]:
+    """Of each repeat, a number of the pre-training that it started from; repeats of one seed share it, folds of their own or not."""
+    count = len(run.spec.transfer.encoders)
+    kept = run.record.counts.get("pretraining_seeds")
+    return kept or [repeat % count for repeat in range(run.spec.training.repeats if count > 1 else 0)]
+
+
+def _saw(runs: Mapping[str, Run]) -> str:
+    """What pre-training saw of the labelled windows, in words; the arms by name where it was not the same for all."""
+    words: dict[str, list[str]] = {}
+    for arm, run in runs.items():
+        if run.record.counts.get("saw"):
+            words.setdefault(run.record.counts["saw"], []).append(arm)
+    if len(words) == 1:
+        return SAW[next(iter(words))]
+    return " ".join(f"{', '.join(arms)}: {SAW[word]}" for word, arms in words.items())
 
 
 def _verdicts(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
 from moola_core.launch.worker import ahead, compare
+from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Part, Pretrain, Study, spec_hash
@@ -24,13 +25,13 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
     made = Children(run, listen, execute, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
+    pretrainings = FoldPretrainings(spec, run.store_root / "cache")
     cluster = side_by_side(run)
     if cluster is not None:
-        _all_at_once(cluster, made, spec)
+        _all_at_once(cluster, made, pretrainings)
     for i, arm in enumerate(spec.arms):
         try:
-            own = spec.pretraining_of(arm.name)
-            encoders = [made.encoder(one) for one in spec.seeds_of(own)] if own is not None else []
+            encoders = [made.encoder(one) for one in pretrainings.of(arm.name)]
             arms[arm.name] = made.get(f"arm {arm.name}", spec.spec_of(arm.name, *encoders), f"{spec.name}: {arm.name}")
         except MoolaError as error:
             _give_up(run, spec, arm, error)
@@ -40,12 +41,10 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
     run.write_result("comparison", comparison)
 
 
-def _all_at_once(cluster: RayLauncher, made: Children, spec: Study) -> None:
+def _all_at_once(cluster: RayLauncher, made: Children, pretrainings: FoldPretrainings) -> None:
     """Carry out first every pre-training, then every arm, side by side on the cluster."""
-    encoders: dict[str, list[Run]] = {}
-    for arm in spec.arms:
-        own = spec.pretraining_of(arm.name)
-        encoders[arm.name] = [] if own is None else [made.encoder_of(one) for one in spec.seeds_of(own)]
+    spec = pretrainings.study
+    encoders = {arm.name: [made.encoder_of(one) for one in pretrainings.of(arm.name)] for arm in spec.arms}
     cluster.execute(list({run.id: run for own in encoders.values() for run in own}.values()))
     ready = []
     for arm in spec.arms:
