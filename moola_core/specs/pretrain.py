@@ -58,6 +58,10 @@ class Sampling(Part):
         (),
         description="per_fold: the labelled windows whose bars are left out, by id; a study fills it in for each fold",
     )
+    shuffled: bool = Field(
+        False,
+        description="the bars come in random order: what is then learned is nothing but a better start, a placebo",
+    )
     exclude_filler: bool = Field(True, description="leave out windows that hold filler bars of a closed market")
     keep: Literal["all", "active", "similar"] = Field(
         "all", description="all windows, the most active ones, or those most like the labelled ones"

@@ -108,6 +108,20 @@ class Study(Part):
         shared = min(self.pretraining_seeds, training.repeats)
         return {"exclude": shared, "per_fold": training.folds * training.repeats, "see": shared}
 
+    @property
+    def placebos(self) -> dict[str, str]:
+        """Each arm that has a placebo, with it: the same in everything but that the bars of pre-training come in random order."""
+        twins = {}
+        for arm in self.arms:
+            own = self.pretraining_of(arm.name)
+            if own is None or own.sampling.shuffled:
+                continue
+            wanted = change(own, {"sampling.shuffled": True}), self.spec_of(arm.name, "encoder")
+            for other in self.arms:
+                if (self.pretraining_of(other.name), self.spec_of(other.name, "encoder")) == wanted:
+                    twins[arm.name] = other.name
+        return twins
+
     def seeds_of(self, pretraining: Pretrain) -> list[Pretrain]:
         """The pre-training with each of its seeds, no more than there are repeats to use them."""
         count, first = min(self.pretraining_seeds, self.base.training.repeats), pretraining.training.seed

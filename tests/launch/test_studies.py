@@ -189,6 +189,64 @@ def test_a_study_says_what_its_pretraining_saw_and_a_resumed_one_makes_no_encode
     assert all(f"pretrain.sampling.labelled={word}" in said for word in ("exclude", "per_fold", "see"))
 
 
+def test_a_transfer_study_has_a_placebo_that_is_compared_and_never_recommended(store, demo_files):
+    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
+    spec = studies.study("transfer", "quick", data, SMALL | ENCODER)
+    assert spec.placebos == {"full": "placebo"} and not any("placebo" in note for note in spec.notes)
+    kept = ("from scratch", "full", "placebo", "majority class")
+    run = finish(store, spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in kept)}))
+    plain, inert = [], []
+    for record in store.runs("pretrain"):
+        encoder = store.open(record.run_id)
+        (inert if encoder.spec.sampling.shuffled else plain).append(encoder)
+    assert len(plain) == len(inert) == 2 and {e.spec.training.seed for e in plain} == {
+        e.spec.training.seed for e in inert
+    }
+    for one, other in zip(*(sorted(part, key=lambda e: e.spec.training.seed) for part in (plain, inert)), strict=True):
+        assert (
+            one.record.counts["train"] == other.record.counts["train"] and one.record.progress == other.record.progress
+        )
+        samples = [load_material(each.spec, store.root / "cache") for each in (one, other)]
+        assert np.array_equal(samples[0].sample.train, samples[1].sample.train)
+        same = [samples[i].windows.take(samples[0].sample.train[:4]).numpy() for i in (0, 1)]
+        assert not np.allclose(*same) and any("placebo" in warning for warning in other.record.warnings)
+    found = run.result("comparison")
+    pairs = {(row["arm"], row["against"]) for row in found["verdicts"]}
+    assert {("full", "from scratch"), ("placebo", "from scratch"), ("full", "placebo")} <= pairs
+    assert not any(
+        arm == "placebo" and against == "majority class" for arm, against in pairs | {p[::-1] for p in pairs}
+    )
+    for row in found["verdicts"]:
+        if row["arm"] == "full":
+            assert row["p_holm"] == row["p"], "alone in its family"
+    assert found["placebos"] == {"full": "placebo"} and "placebo" not in found["selection"]["share"]
+    assert "placebo" not in found["beaten_by"] and "its placebo, which was pre-trained" in found["sentence"]
+    given = studies.study("transfer", "quick", data, SMALL, "some.safetensors")
+    assert not given.placebos and any("no placebo" in note for note in given.notes)
+
+
+def test_what_a_placebo_sees_mixes_no_bars_that_are_to_stay_apart(store, demo_files):
+    spec = studies.study("transfer", "quick", {name: str(demo_files[name]) for name in ("windows", "bars")}, ENCODER)
+    bars = load_bars(demo_files["bars"])
+    windows = load_windows(demo_files["windows"], None, bars)
+    placebo = change(
+        spec.pretraining_of("placebo"), {"labelled": "per_fold", "left_out": tuple(windows.window_id[:20])}
+    )
+    material = load_material(placebo, store.root / "cache")
+    held = np.zeros(len(bars), bool)
+    for first in windows.position[:20]:
+        held[first : first + windows.bars] = True
+    later = np.arange(len(bars)) >= material.sample.valid.min()
+    before = np.r_[bars.ohlc[0, 0], bars.ohlc[:-1, 3]]
+    before[bars.breaks] = bars.ohlc[bars.breaks, 0]
+    true = np.round(np.log(bars.ohlc[:, 3] / before), 12)
+    mixed = material.windows.ohlc
+    seen = np.round(np.log(mixed[:, 3] / np.r_[mixed[0, 0], mixed[:-1, 3]]), 12)
+    own = set(true[held & ~later]) - set(true[~held | later])  # moves of no other bar
+    assert len(own) > 100 and not own & set(seen[~held & ~later])
+    assert np.allclose(np.sort(true[later & ~held]), np.sort(seen[later & ~held]), atol=1e-9)
+
+
 def test_an_arm_that_fails_is_left_out_but_the_baseline_must_not(store, demo_files):
     spec = small_study(demo_files)
     broken = Arm(

@@ -37,7 +37,8 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
             _give_up(run, spec, arm, error)
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     _refuse_unanswered(run, spec)
-    comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed))
+    placebos = {arm: twin for arm, twin in spec.placebos.items() if arm in arms and twin in arms}
+    comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed), placebos)
     run.write_result("comparison", comparison)
 
 
@@ -73,8 +74,8 @@ def untrained(run: Run) -> dict[str, str]:
 
 def _refuse_unanswered(run: Run, spec: Study) -> None:
     """A study is done when something that it compares was trained next to the arm that all are compared with."""
-    missing = untrained(run)
-    asked = [arm.name for arm in spec.arms if arm.name != spec.against and not arm.baseline]
+    missing, apart = untrained(run), {spec.against, *spec.placebos.values()}
+    asked = [arm.name for arm in spec.arms if arm.name not in apart and not arm.baseline]
     if asked and all(name in missing for name in asked):
         raise RunError(
             f"the question of the study is not answered: of {', '.join([spec.against, *asked])} only the first could be trained.",
