@@ -44,6 +44,28 @@ class Objective(Part):
         30, ge=1, le=1000, description="supervised: how many bars may pass before a barrier is touched"
     )
 
+    least_bars: int = Field(5, ge=2, le=200, description="expansion: fewest bars of a span that is looked for")
+    most_bars: int = Field(20, ge=2, le=200, description="expansion: most bars of a span that is looked for")
+    weak_class: Literal["follows", "direction"] = Field(
+        "follows",
+        description="for expansion, follows asks whether the bars after the span go on or give back first, direction whether it goes up or down",
+    )
+    after_bars: int = Field(20, ge=1, le=500, description="expansion: how many bars after the span are looked at")
+    barrier_frac: float = Field(
+        0.5,
+        gt=0,
+        le=10,
+        description="expansion: how far going on or giving back is, as a share of the move through the span",
+    )
+
+    @model_validator(mode="after")
+    def _spans_exist(self) -> Objective:
+        if self.least_bars > self.most_bars:
+            raise ValueError(
+                f"objective.least_bars={self.least_bars} is above objective.most_bars={self.most_bars}; swap them, or lower the first"
+            )
+        return self
+
 
 class Sampling(Part):
     window_bars: int = Field(105, ge=10, le=500, description="window length in bars")
@@ -111,6 +133,11 @@ class Pretrain(Part):
             )
         if self.sampling.left_out and self.sampling.labelled != "per_fold":
             raise ValueError("sampling.left_out needs sampling.labelled=per_fold; leave it out, or set that")
+        if self.objective.name == "expansion" and self.objective.least_bars > self.sampling.window_bars:
+            raise ValueError(
+                f"no span of objective.least_bars={self.objective.least_bars} fits into sampling.window_bars={self.sampling.window_bars}; "
+                "lower the first"
+            )
         # An objective of another package is asked when it is made: settings of stored runs are read without importing it.
         problem = RULES[self.objective.name].problem(self) if self.objective.name in RULES else ""
         if problem:

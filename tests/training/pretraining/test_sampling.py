@@ -7,6 +7,7 @@ from moola_core.errors import DataError
 from moola_core.market.bars import bars_from_arrays
 from moola_core.market.unlabelled import reach_bars
 from moola_core.specs import Pretrain, change
+from moola_core.specs.choices import OBJECTIVES
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.sampling import activity, nearness, sample
 
@@ -25,12 +26,12 @@ def walk(count: int, gap_at: int | None = None, seed: int = 0):
     return bars_from_arrays(time, np.stack([opened, high, low, close], axis=1))
 
 
-@pytest.mark.parametrize("objective", ["masked", "contrastive", "supervised"])
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
 def test_no_window_or_target_of_training_shares_a_bar_with_validation(objective):
     spec = change(Pretrain(), SMALL | {"objective.name": objective})
     found = sample(walk(3000), spec, NONE)
     reach = reach_bars(spec)
-    assert reach == 20 + {"masked": 0, "contrastive": 8, "supervised": 30}[objective]
+    assert reach == 20 + {"masked": 0, "contrastive": 8, "supervised": 30, "expansion": 20}[objective]
     assert found.train.max() + reach <= found.valid.min() and found.valid.max() + reach <= 3000
     assert len(found.valid) / (len(found.train) + len(found.valid)) == pytest.approx(0.1, abs=0.02)
     assert (
