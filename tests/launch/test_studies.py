@@ -383,6 +383,7 @@ def test_a_study_that_the_bars_are_too_few_for_is_refused_before_anything_starts
     assert re.search(
         r"only \d+ of 76\d windows are left for pre-training, fewer than 100: .*share bars with labelled", said.err
     )
+    assert "pretrain.sampling.labelled=per_fold (" in said.err and "25 pre-trainings" in said.err
     assert "pretrain.sampling.labelled=see (" in said.err and said.out == "" and store.runs() == []
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     queued = store.create(studies.study(name, "quick", data, SMALL))

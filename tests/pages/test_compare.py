@@ -67,6 +67,15 @@ def test_a_study_without_enough_bars_is_refused_in_a_sentence_before_it_starts(s
     assert "only 93 of 765 windows are left for pre-training" in said and "611 share bars with labelled windows" in said
     assert "pretrain.sampling.labelled=see (704 windows" in said and "frozen, gradual, full" in said
     assert button(at, "Start the study").disabled and not button(at, "Run the whole plan").disabled
+    assert "Windows left for each pre-training: left out: 93 windows, 3 pre-trainings" in said
+    assert (
+        "left out fold by fold: about " in said
+        and "25 pre-trainings" in said
+        and "seen, without the labels: 704" in said
+    )
+    at.selectbox(key="study_labelled").set_value("per_fold").run()
+    assert not button(at, "Start the study").disabled
+    at.selectbox(key="study_labelled").set_value("exclude").run()
     for name, enough in (("objectives", False), ("pretraining-data", False), ("losses", True), ("features", True)):
         at.selectbox(key="study_name").set_value(name).run()
         assert button(at, "Start the study").disabled is not enough, name
