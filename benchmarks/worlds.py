@@ -94,7 +94,7 @@ def truth(given: Given, case: tuple[World, str]) -> dict[str, list[float]]:
     found = {}
     for arm in ARMS:
         own = spec.spec_of(arm, encoder.id)
-        fits = fit_all(own, inputs, folds, lambda event: None, start=None if arm == ARMS[0] else start)
+        fits = fit_all(own, inputs, folds, lambda event: None, starts=() if arm == ARMS[0] else (start,))
         score = {fit.repeat: score_of(fit.probabilities, inputs, test) for fit in fits}
         found[arm] = [score[draw] for draw in range(given.draws)]
     return found

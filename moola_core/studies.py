@@ -7,10 +7,15 @@ from typing import Any
 
 from moola_core.errors import SpecError, nearest
 from moola_core.presets import network_preset, preset
-from moola_core.specs import Arm, Finetune, Pretrain, Study, change, full_name, settings
+from moola_core.specs import Arm, Finetune, Pretrain, Study, change, named, settings
 from moola_core.specs.choices import OBJECTIVES
 
-SCRATCH = "from scratch"
+SCRATCH, PLACEBO = "from scratch", "placebo"
+SHUFFLED = {"sampling.shuffled": True}
+NO_PLACEBO = (
+    "There is no placebo, an encoder that was pre-trained in the same way on bars in random order: the checkpoint was given, and does not say enough "
+    "to make one. Whether it is more than a better start is not asked."
+)
 REPEATS = 5
 PROXIES = ("consol_proxy", "expansion_proxy")
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -59,20 +64,17 @@ def study(
         arms=(*arms, *baselines(base)),
         against=arms[0].name,
     )
-    first = filter(None, [note, ALONE if encoder_alone else ""])
+    given = NO_PLACEBO if name == "transfer" and checkpoint else ""
+    first = filter(None, [note, ALONE if encoder_alone else "", given])
     return made.model_copy(update={"notes": (*first, *_without_effect(made, own, before))})
 
 
 def _asked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings that are asked for, of the base and of the pre-training, each by its dotted name."""
-    own, before = {}, {}
-    for name, value in changes.items():
-        inner = name.removeprefix("pretrain.")
-        if inner == name:
-            own[full_name(name, Finetune)] = value
-        else:
-            before[full_name(inner, Pretrain)] = value
-    return own, before
+    of_pretraining = {name: value for name, value in changes.items() if name.startswith("pretrain.")}
+    own = {name: value for name, value in changes.items() if name not in of_pretraining}
+    before = {name.removeprefix("pretrain."): value for name, value in of_pretraining.items()}
+    return named(own, Finetune), named(before, Pretrain)
 
 
 def _refuse_own(name: str, own: Mapping[str, Any], checkpoint: str) -> None:
@@ -159,6 +161,7 @@ def _transfer(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
         Arm(name="frozen", changes=given | {"transfer.schedule": "frozen"}, pretraining=own),
         Arm(name="gradual", changes=given | {"transfer.schedule": "gradual"}, pretraining=own),
         Arm(name="full", changes=given | {"transfer.schedule": "full"}, pretraining=own),
+        *([] if checkpoint else [Arm(name=PLACEBO, changes={"transfer.schedule": "full"}, pretraining=SHUFFLED)]),
     )
 
 

@@ -31,7 +31,9 @@ def one_thread() -> Iterator[None]:
     """Nothing may leave torch with more threads than it had: on busy cores two of them take many times as long as one."""
     yield
     if "torch" in sys.modules:
-        assert sys.modules["torch"].get_num_threads() == 1, "the number of torch's threads was changed and not given back"
+        assert sys.modules["torch"].get_num_threads() == 1, (
+            "the number of torch's threads was changed and not given back"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import pytest
 from moola_core.errors import SpecError
 from moola_core.presets import PRESETS, preset
 from moola_core.specs import (
+    Arm,
     Finetune,
     Pretrain,
     Study,
@@ -115,10 +116,42 @@ def _texts_of(name, info):
     ]
 
 
+@pytest.mark.parametrize(("old", "new"), [(True, "exclude"), (False, "see")])
+def test_what_pretraining_may_see_was_a_switch_once(old, new):
+    stored = Pretrain().model_dump(mode="json")
+    del stored["sampling"]["labelled"]
+    stored["sampling"]["exclude_labelled"] = old
+    assert parse(stored).sampling.labelled == new
+    for value in (old, str(old).lower()):
+        for name in ("exclude_labelled", "sampling.exclude_labelled"):
+            assert change(Pretrain(), {name: value}).sampling.labelled == new
+    study = Study(
+        base=Finetune(),
+        pretrain=Pretrain(),
+        arms=(Arm(name="a"), Arm(name="b", pretraining={"sampling.exclude_labelled": old})),
+        against="a",
+    )
+    assert study.pretraining_of("b").sampling.labelled == new
+    assert change(Finetune(), {"reference": "none"}).estimator == "network"
+
+
+def test_folds_with_checkpoints_of_their_own_are_counted_out_by_repeat():
+    runs = [f"20261126-120000-{i:03d}-abcd" for i in range(6)]
+    own = {"transfer.checkpoint": runs[0], "transfer.more_checkpoints": tuple(runs[1:]), "transfer.schedule": "full"}
+    spec = change(Finetune(), own | {"training.folds": 3, "training.repeats": 2, "transfer.fold_checkpoints": 3})
+    assert [spec.transfer.encoder_of(r, f) for r in range(2) for f in range(3)] == list(range(6))
+    turns = change(spec, {"transfer.fold_checkpoints": 1})
+    assert {turns.transfer.encoder_of(1, f) for f in range(3)} == {1} and turns.transfer.encoder_of(7, 0) == 1
+    for wrong in ({"training.folds": 4}, {"transfer.more_checkpoints": tuple(runs[1:5])}):
+        with pytest.raises(SpecError, match="fold_checkpoints"):
+            change(spec, wrong)
+
+
 NEEDED = {
     "transfer.schedule": {"transfer.checkpoint": "a.pt"},
     "model.class_input": {"model.pointer": "span"},
     "features.state": {"data.bars": "b.parquet"},
+    "sampling.left_out": {"sampling.labelled": "per_fold"},
 }
 
 

@@ -11,10 +11,23 @@ from moola_core.cli import options
 from moola_core.cli.progress import execute
 from moola_core.errors import RunError, SpecError
 
+LABELLED_BARS = """what pre-training may see of the bars of labelled windows:
+  --set pretrain.sampling.labelled=exclude   (default) no window that shares bars with any labelled one;
+                                             one pre-training for each seed, at most pretraining_seeds (3)
+  --set pretrain.sampling.labelled=per_fold  in each fold of each repeat all but the bars of the windows that it
+                                             tests or stops on; folds x repeats pre-trainings
+  --set pretrain.sampling.labelled=see       all bars, without the labels; as many pre-trainings as exclude
+A study that would have fewer than 100 windows to pre-train on is refused before it starts, with how many
+windows each of the three leaves of your bars and how many pre-trainings it takes."""
+
 
 def add_to(commands: Any) -> None:
     study = commands.add_parser(
-        "study", help="arms on the same folds: their runs, simple models for comparison, and the verdict"
+        "study",
+        help="arms on the same folds: their runs, simple models for comparison, and the verdict",
+        description="Runs the arms of a study on the same folds and seeds, and says which help and which hurt.",
+        epilog=LABELLED_BARS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     study.add_argument("name", metavar="NAME", help="a named study, or FILE.json with one of your own")
     study.add_argument("--windows", metavar="FILE", help="labelled windows")
@@ -271,6 +284,7 @@ def _text(comparison: dict[str, Any]) -> str:
         for arm in comparison["arms"]
     ]
     lines = [options.table([("arm", *names), *rows]), "", comparison["sentence"]]
+    lines += [comparison["saw"]] if comparison.get("saw") else []
     for v in deciding_rows(comparison["verdicts"]):
         within = "" if v.get("p_within") is None else f", within ±{v['margin']:g} {v['p_within']:.3f}"
         lines.append(

@@ -9,6 +9,7 @@ from typing import Any
 from moola_core.cli import options
 from moola_core.cli.progress import execute
 from moola_core.specs.choices import ESTIMATORS
+from moola_core.specs.pretrain import SAW
 
 MODELS = [name for name in ESTIMATORS if name != "imported"]
 
@@ -59,7 +60,7 @@ def run_finetune(args: argparse.Namespace) -> int:
     _print_note(network_preset(args.preset)[1] if spec.preset != args.preset else "")
     run = _carry_out(args, spec)
     result = summary(run)
-    return _report(args, result, "\n".join([_text(result), *_judged(run)]))
+    return _report(args, result, "\n".join(filter(None, [_text(result), *_judged(run), result["saw"]])))
 
 
 def run_pretrain(args: argparse.Namespace) -> int:
@@ -158,6 +159,7 @@ def summary(run: Any) -> dict[str, Any]:
         "warnings": record.warnings,
         "seconds": record.seconds,
         "trainable_parameters": record.counts.get("trainable_parameters"),
+        "saw": SAW.get(record.counts.get("saw", ""), ""),
     }
 
 
@@ -202,6 +204,7 @@ def pretrain_summary(run: Any) -> dict[str, Any]:
         "probe": result["probe"],
         "windows": result["counts"],
         "best_epoch": result["best_epoch"],
+        "saw": SAW.get(result.get("saw", ""), ""),
         "checkpoint": str(run.folder / "checkpoints" / "best.safetensors"),
         "warnings": record.warnings,
         "seconds": record.seconds,
@@ -226,6 +229,7 @@ def _pretrain_text(result: dict[str, Any]) -> str:
             f"{s['representation']} {_with_interval(s['mean'], s.get('interval'))}" for s in result["probe"]["scores"]
         ]
         lines.append(f"AUROC of a linear probe: {', '.join(scores)}.")
+    lines += [result["saw"]] if result["saw"] else []
     return "\n".join([*lines, f"Fine-tune from it: --checkpoint {result['run_id']}"])
 
 

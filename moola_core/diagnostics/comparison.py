@@ -47,11 +47,11 @@ class ArmPredictions:
 
 
 def arm_predictions(
-    predictions: pd.DataFrame, shared: Overlap | None, window_id: Sequence[str], pretrainings: int = 1
+    predictions: pd.DataFrame, shared: Overlap | None, window_id: Sequence[str], pretrainings: Sequence[int] = ()
 ) -> ArmPredictions:
-    """A run's predictions of the windows `window_id`, in that order; pretrainings: how many its repeats began with in turn."""
+    """A run's predictions of the windows `window_id`, in that order; pretrainings: which one each of its repeats began with."""
     grid = PredictionTable(predictions).grid(window_id)
-    pretraining = grid.repeats % pretrainings if pretrainings > 1 else None
+    pretraining = np.asarray(pretrainings)[grid.repeats] if len(set(pretrainings)) > 1 else None
     return ArmPredictions(grid.predictions(), grid.shared(shared), pretraining)
 
 
@@ -161,12 +161,33 @@ def deciding(names: Iterable[str]) -> str:
     return next((name for name in DECIDES if name in names), "")
 
 
-def sentence(verdicts: Sequence[Verdict], arms: Sequence[ArmFacts], against: str) -> str:
-    """The answer in words: what the deciding metric says of each network, and what macro F1 says next to it."""
-    networks = {arm.name for arm in arms if arm.model == "network"}
+def sentence(
+    verdicts: Sequence[Verdict], arms: Sequence[ArmFacts], against: str, placebos: Mapping[str, str] | None = None
+) -> str:
+    """The answer in words: what the deciding metric says of each network, and what macro F1 says next to it.
+
+    placebos: the arms that have one, with it. An arm that is no better than its placebo has no more than a better start.
+    """
+    placebos = placebos or {}
+    networks = {arm.name for arm in arms if arm.model == "network"}.difference(placebos.values())
     own = [v for v in verdicts if v.against == against and v.arm in networks]
     f1 = {v.arm: v for v in own if v.metric == "f1_macro"}
-    return "\n".join(_verdict_line(v, f1.get(v.arm)) for v in own if v.decides)
+    helping = {v.arm for v in own if v.decides and v.verdict == "helps"}
+    lines = [_verdict_line(v, f1.get(v.arm)) for v in own if v.decides]
+    lines += [_placebo_line(v, v.arm in helping) for v in verdicts if v.decides and placebos.get(v.arm) == v.against]
+    return "\n".join(lines)
+
+
+def _placebo_line(v: Verdict, helps: bool) -> str:
+    """What an arm is next to its placebo; helps: whether it helps next to the arm that all are compared with."""
+    span = f"{METRICS[v.metric].title} {_span(v)}"
+    twin = f"its {v.against}, which was pre-trained on the same bars in random order"
+    if v.verdict == "helps":
+        return f"{v.arm} is better than {twin}: {span}. It gains from the order of the bars."
+    if v.verdict == "undecided":
+        return f"{v.arm} is not shown to be better than {twin}: {span}. That its pre-training is more than a better start is not shown."
+    means = "Its pre-training is no more than a better start." if helps else "The order of the bars adds nothing."
+    return f"{v.arm} is {'worse than' if v.verdict == 'hurts' else 'as good as'} {twin}: {span}. {means}"
 
 
 def _verdict_line(v: Verdict, f1: Verdict | None) -> str:

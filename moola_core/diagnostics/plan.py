@@ -76,7 +76,7 @@ def adopt(study: str, comparison: Comparison) -> str:
 
 
 def _of_networks(comparison: Comparison) -> list[Verdict]:
-    networks = {arm.name for arm in comparison.arms if arm.model == "network"}
+    networks = {arm.name for arm in comparison.arms if arm.model == "network"} - comparison.inert
     return [
         row
         for row in comparison.verdicts

@@ -137,10 +137,11 @@ def _hsic(k: np.ndarray, m: np.ndarray) -> float:
     return float(((k * m).sum() + cross) / (n * (n - 3)))
 
 
-def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | None) -> Transferred:
-    """The encoder that the run began with next to one of random weights and what its fits made of it.
+def transferred(run: Run, windows: Windows, x: np.ndarray, starts: Sequence[Pretrained]) -> Transferred:
+    """The encoders that the run began with next to one of random weights and what its fits made of them.
 
-    x [n, K, F]: what the models read of `windows`, in raw units. Raises DataError for a run that began with no encoder.
+    x [n, K, F]: what the models read of `windows`, in raw units. Only the repeats that began with the first encoder, or where each fold has
+    its own the first repeat, are looked at. Raises DataError for a run that began with no encoder.
     """
     spec = run.spec
     if not spec.is_network:
@@ -149,41 +150,39 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, start: Pretrained | N
             where="transfer",
             hint="Look at a run of a network.",
         )
-    if start is None:
+    if not starts:
         raise DataError(
             "This run started from random weights: there is no transfer to look at.",
             where=f"run {run.id}",
             hint="Pre-train, then launch a run from that checkpoint.",
         )
     folds = Folds(run.folds, windows.window_id)
-    untouched = Fitted(_network(spec, len(start.mean), start.weights), start.mean, start.std)
-    # Only of the repeats that began with this encoder, where there were several.
-    several = len(spec.transfer.encoders)
-    fits, tuned = sorted(fit for fit in run.replicates() if fit[0] % several == 0), []
-    rows = {fit: folds.rows(*fit) for fit in fits}
-    randoms = _randoms(spec, start, sorted({repeat for repeat, _ in fits}))
-    random = next(iter(randoms.values()))
-    for repeat, fold in fits:
-        fitted = load_fitted(run, repeat, fold)
-        tuned.append(Fitted(fitted.model.encoder, fitted.mean, fitted.std))
-    fixed: dict[str, np.ndarray] = {
-        "pre-trained": _seen(untouched, x),
-        "random weights": _seen(random, x),
-        "raw features": aggregate(x),
-    }
-    drawn = {repeat: _seen(one, x) for repeat, one in randoms.items()}
-    changing: dict[str, Representation] = {
+    own = spec.transfer.fold_checkpoints
+    fits = sorted(fit for fit in run.replicates() if spec.transfer.encoder_of(*fit) < own)
+    untouched = [
+        Fitted(_network(spec, len(start.mean), start.weights), start.mean, start.std) for start in starts[:own]
+    ]
+    randoms = _randoms(spec, starts[0], sorted({repeat for repeat, _ in fits}))
+    tuned = [Fitted(one.model.encoder, one.mean, one.std) for one in (load_fitted(run, *fit) for fit in fits)]
+    before, drawn = [_seen(one, x) for one in untouched], {repeat: _seen(one, x) for repeat, one in randoms.items()}
+    represented: dict[str, Representation] = {
+        "pre-trained": [before[fold % own] for _, fold in fits],
         "random weights": [drawn[repeat] for repeat, _ in fits],
+        "raw features": aggregate(x),
         "fine-tuned": [_seen(one, x) for one in tuned],
     }
     shared = None if folds.shared is None else folds.shared.of(windows.window_id)
+    rows = {fit: folds.rows(*fit) for fit in fits}
     splits = [(repeat, rows[repeat, fold].fitting, rows[repeat, fold].test) for repeat, fold in fits]
-    probe = linear_probe({**fixed, **changing}, windows.label, splits, shared)
+    probe = linear_probe(represented, windows.label, splits, shared)
+    fixed = {"pre-trained": before[0], "random weights": next(iter(drawn.values())), "raw features": aggregate(x)}
     scores = {name: logme(array, windows.label.astype(str)) for name, array in fixed.items()}
-    first = [one for (repeat, _), one in zip(fits, tuned, strict=True) if repeat == fits[0][0]]
-    return Transferred(
-        spec.transfer.checkpoint, spec.transfer.schedule, probe, scores, _layers(untouched, random, first, x)
-    )
+    pairs = [
+        (untouched[fold % own], one) for (repeat, fold), one in zip(fits, tuned, strict=True) if repeat == fits[0][0]
+    ]
+    layers = _layers(pairs, next(iter(randoms.values())), x)
+    seen = run.record.counts.get("saw", "")
+    return Transferred(spec.transfer.checkpoint, spec.transfer.schedule, probe, scores, layers, seen)
 
 
 def _randoms(spec: Finetune, start: Pretrained, repeats: Sequence[int]) -> dict[int, Fitted]:
@@ -206,20 +205,21 @@ def _seen(fitted: Fitted, x: np.ndarray) -> np.ndarray:
     return represent(fitted.model, fitted.scaled(x)).numpy()
 
 
-def _layers(start: Fitted, random: Fitted, tuned: Sequence[Fitted], x: np.ndarray) -> tuple[LayerChange, ...]:
-    before, chance = (one.model.layer_means(one.scaled(x)) for one in (start, random))
-    after = [one.model.layer_means(one.scaled(x)) for one in tuned]
+def _layers(pairs: Sequence[tuple[Fitted, Fitted]], random: Fitted, x: np.ndarray) -> tuple[LayerChange, ...]:
+    """What became of each layer; pairs: the encoder that a fit began with, and the one that it made of it."""
+    means = {id(one): one.model.layer_means(one.scaled(x)) for pair in pairs for one in pair}
+    chance, first = random.model.layer_means(random.scaled(x)), means[id(pairs[0][0])]
     rows = []
-    for i in range(len(before)):
-        values = [debiased_cka(before[i].numpy(), one[i].numpy()) for one in after]
-        moved = [_moved(start.model, one.model, i) for one in tuned]
+    for i in range(len(first)):
+        values = [debiased_cka(means[id(a)][i].numpy(), means[id(b)][i].numpy()) for a, b in pairs]
+        moved = [_moved(a.model, b.model, i) for a, b in pairs]
         rows.append(
             LayerChange(
                 i + 1,
                 float(np.mean(values)),
                 float(min(values)),
                 float(max(values)),
-                debiased_cka(before[i].numpy(), chance[i].numpy()),
+                debiased_cka(first[i].numpy(), chance[i].numpy()),
                 float(np.mean(moved)),
             )
         )

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from moola_core.errors import DataError, SpecError
 from moola_core.presets import network_preset, preset
 from moola_core.runs.checkpoints import description_of, refuse_contradiction, start_from
-from moola_core.specs import Finetune, Pretrain, change, full_name
+from moola_core.specs import Finetune, Pretrain, change, named
+from moola_core.specs.pretrain import refuse_without_fold
 from moola_core.weight_files import columns_question
 
 AnySpec = TypeVar("AnySpec", Finetune, Pretrain)
@@ -38,7 +39,7 @@ def finetune_spec(
     SpecError, DataError, CheckpointError
         When a setting or a file is wrong, or the checkpoint cannot be read, contradicts the settings or does not fit.
     """
-    given = {full_name(key, Finetune): value for key, value in changes.items()}
+    given = named(changes, Finetune)
     checkpoint = checkpoint or str(given.get("transfer.checkpoint") or "")
     needs_network = checkpoint or given.get("estimator") == "network"
     start, inherited = network_preset(name)[0] if needs_network else preset(name), {}
@@ -58,7 +59,9 @@ def finetune_spec(
 
 def pretrain_spec(name: str, data: Mapping[str, Any], changes: Mapping[str, Any]) -> Pretrain:
     """The spec of a pre-training run; parameters and errors as of `finetune_spec`."""
-    return _with_files(network_preset(name)[0].pretrain(), data, changes)
+    spec = _with_files(network_preset(name)[0].pretrain(), data, changes)
+    refuse_without_fold(spec)
+    return spec
 
 
 def _refuse_unread(spec: Finetune, given: Mapping[str, Any]) -> None:

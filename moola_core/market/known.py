@@ -15,7 +15,7 @@ from moola_core.market.windows import Windows, load_windows
 
 NOTHING_KNOWN = (
     "No labelled windows were given and none are known for these bars, so none could be left out of pre-training "
-    "(sampling.exclude_labelled). Give them with data.windows (--windows FILE), or put their file next to the bars."
+    "(sampling.labelled). Give them with data.windows (--windows FILE), or put their file next to the bars."
 )
 
 

@@ -15,8 +15,8 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from moola_core import weight_files
-from moola_core.errors import CheckpointError
-from moola_core.specs import Model
+from moola_core.errors import CheckpointError, SpecError
+from moola_core.specs import Model, Pretrain, build
 
 
 def weights_of(module: nn.Module) -> dict[str, np.ndarray]:
@@ -82,6 +82,8 @@ class Pretrained:
         Bars of the windows that it was trained on, where the file says so.
     notes : tuple of str
         What is to be known before it is used.
+    pretraining : Pretrain or None
+        How it was pre-trained, where the file says so.
     """
 
     weights: dict[str, np.ndarray]
@@ -95,6 +97,7 @@ class Pretrained:
     normalisation: str = "none"
     window_bars: int | None = None
     notes: tuple[str, ...] = ()
+    pretraining: Pretrain | None = None
 
     def notes_for(self, bars: int) -> tuple[str, ...]:
         """What is to be known before windows of `bars` bars are read with it."""
@@ -156,4 +159,13 @@ def load_pretrained(path: str | Path, which: str = "") -> Pretrained:
         encoder.normalisation,
         described.window_bars,
         described.notes,
+        _pretraining(described.own),
     )
+
+
+def _pretraining(own: Mapping[str, Any]) -> Pretrain | None:
+    """How an encoder of this package was pre-trained; None for a file from elsewhere."""
+    try:
+        return build(Pretrain, own["spec"])
+    except (KeyError, SpecError):
+        return None

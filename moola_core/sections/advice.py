@@ -102,16 +102,19 @@ def after_comparison(record: Record, comparison: Comparison | None) -> Advice:
             claims=beaten.claims,
         )
     rows = [row for _, row in comparison_text.in_order(comparison, comparison.deciding)]
-    networks = {arm.name for arm in comparison_text.networks(comparison)}
+    networks = {arm.name for arm in comparison_text.candidates(comparison)}
     rows = [row for row in rows if row.arm in networks]
     helping = sorted((row for row in rows if row.verdict == "helps"), key=lambda row: -row.delta)
     if helping:
+        inert = [row for _, row in comparison_text.against_placebo(comparison, comparison.deciding)]
+        inert = [row for row in inert if row.arm == helping[0].arm and row.verdict != "helps"]
+        doubt = f" It is not shown to be better than its {inert[0].against}." if inert else ""
         return Advice(
-            f"{helping[0].arm} helps.",
+            f"{helping[0].arm} helps.{doubt}",
             "Pin its run as the baseline, and start the next runs from its settings.",
             "Choose a run to pin",
             "runs",
-            claims=_of_verdicts(helping[:1]),
+            claims=_of_verdicts([*helping[:1], *inert]),
         )
     open_ = [row for row in rows if row.verdict == "undecided"]
     if open_:

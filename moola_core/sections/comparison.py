@@ -43,6 +43,7 @@ def answer(context: ReportContext) -> list[Block]:
         texts += [Text(sentence, "Conclusion.")] if sentence else []
         rule = comparison_text.rule(comparison)
         texts += [Text(rule)] if rule else []
+        texts += [Text(comparison.saw)] if comparison.saw else []
     if record.note:
         texts.append(Text(record.note, "Note."))
     step = advice.after_comparison(record, comparison)
@@ -114,6 +115,9 @@ def _differences(result: Result, metric: str) -> Iterator[Block]:
     yield Chart("forest", f'{title(metric)}: difference from "{comparison.against}"', partial(charts.forest, rows))
     note = f"{comparison_text.undecided(rows)} {comparison_text.pretraining(rows)}".strip()
     yield _verdicts(result, pairs, note)
+    against = comparison_text.against_placebo(comparison, metric)
+    if against:
+        yield _verdicts(result, against, "Against its placebo, which was pre-trained on the same bars in random order.")
 
 
 def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]], note: str) -> Table:

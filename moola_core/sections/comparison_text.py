@@ -17,8 +17,13 @@ LEARNING = "Median validation loss over the fits (band: 25th to 75th percentile)
 
 
 def networks(comparison: Comparison) -> list[ArmFacts]:
-    """The arms that are no simple models."""
+    """The arms that are no simple models, placebos among them."""
     return [arm for arm in comparison.arms if arm.model == "network"]
+
+
+def candidates(comparison: Comparison) -> list[ArmFacts]:
+    """The networks that may be recommended: all but placebos."""
+    return [arm for arm in networks(comparison) if arm.name not in comparison.inert]
 
 
 @judges
@@ -27,7 +32,7 @@ def beaten(comparison: Comparison) -> Headline:
     metric = METRICS[comparison.deciding]
     scores = {arm.name: arm.metrics.get(metric.name) for arm in comparison.arms}
     best = comparison.beaten_by[0]
-    rival = max((arm.name for arm in networks(comparison)), key=lambda name: scores[name] or 0.0)
+    rival = max((arm.name for arm in candidates(comparison)), key=lambda name: scores[name] or 0.0)
     row = next((v for v in comparison.verdicts if (v.arm, v.against, v.metric) == (best, rival, metric.name)), None)
     rest = f"{metric.title}: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
     if row is None:
@@ -87,6 +92,15 @@ def in_order(comparison: Comparison, metric: str) -> list[tuple[int, Verdict]]:
     return sorted(own, key=lambda pair: pair[1].arm not in names)
 
 
+def against_placebo(comparison: Comparison, metric: str) -> list[tuple[int, Verdict]]:
+    """The verdicts of one metric on arms against their placebos, with their places in the result."""
+    return [
+        (i, row)
+        for i, row in enumerate(comparison.verdicts)
+        if row.metric == metric and comparison.placebos.get(row.arm) == row.against
+    ]
+
+
 def metrics(comparison: Comparison) -> list[str]:
     """The metrics that have verdicts, each once."""
     return list(dict.fromkeys(row.metric for row in comparison.verdicts))
@@ -94,9 +108,10 @@ def metrics(comparison: Comparison) -> list[str]:
 
 def drawn(comparison: Comparison) -> str:
     """How to read the forest."""
+    inert = " A placebo is no candidate: it is not corrected for, nor recommended." if comparison.inert else ""
     return (
         f'Difference from "{comparison.against}", over {comparison.common} windows and {comparison.repeats} repeats. Grey: too small to matter. '
-        "Intervals allow for several arms (Holm); simple models are corrected separately. They are about new windows like these, and models "
+        f"Intervals allow for several arms (Holm); simple models are corrected separately.{inert} They are about new windows like these, and models "
         "fitted to them with new folds, seeds and pre-trainings."
     )
 

@@ -27,6 +27,7 @@ from moola_core.sections.blocks import (
 )
 from moola_core.sections.context import ReportContext, Result, diagnostic
 from moola_core.sections.pretraining import probed
+from moola_core.specs.pretrain import SAW
 
 MOST_SUSPECTS, MOST_LINKS = 10, 6
 
@@ -211,6 +212,7 @@ def transfer(context: ReportContext) -> list[Block] | str:
     logme = tuple((name, result.number("logme", name)) for name in report.logme)
     return [
         verdict.block,
+        *([Text(SAW[report.saw])] if report.saw else []),
         *probed(result, "probe"),
         Chart(
             "layers",

@@ -9,6 +9,7 @@ from moola_core.diagnostics.results import PretrainReport, Reconstruction
 from moola_core.sections import headlines
 from moola_core.sections.blocks import Block, Chart, Choice, Columns, Figure, Figures, Row, Table, Text
 from moola_core.sections.context import ReportContext, Result
+from moola_core.specs.pretrain import SAW
 
 SHOWN = ("close_norm", "range_z", "dist_prev_SH")
 LEFT_OUT = {
@@ -31,6 +32,7 @@ def learned(context: ReportContext) -> list[Block] | str:
     blocks: list[Block] = [verdict.block, _figures(result, report)]
     gone = [f"{report.counts[name]:,} {title}" for name, title in LEFT_OUT.items() if report.counts.get(name)]
     blocks += [Text(f"Left out: {', '.join(gone)}.")] if gone else []
+    blocks += [Text(SAW[report.saw])] if report.saw else []
     if report.features:
         rows: tuple[Row, ...] = tuple(
             (

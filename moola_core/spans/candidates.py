@@ -91,6 +91,15 @@ def every(window_bars: int) -> Candidates:
     return Candidates(start[inside], (start + length)[inside], window_bars, share)
 
 
+def of_lengths(window_bars: int, least_bars: int, most_bars: int) -> Candidates:
+    """All spans of a window that hold from `least_bars` to `most_bars` bars."""
+    whole = every(window_bars)
+    bars = whole.length + 1
+    rows = (bars >= least_bars) & (bars <= most_bars)
+    share = np.full(int(rows.sum()), 1 / max(rows.sum(), 1))
+    return Candidates(whole.start[rows], whole.end[rows], window_bars, share)
+
+
 def _thinned(lengths: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     """At most 40 of the lengths, closer together where the labels are dense."""
     if len(lengths) <= MOST_LENGTHS:

@@ -15,7 +15,7 @@ from moola_core.specs.data import Data, Features, Reading
 from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
 from moola_core.specs.model import Model
-from moola_core.specs.part import Part, build, change, full_name, settings, settings_diff, spec_hash
+from moola_core.specs.part import Part, build, change, full_name, named, settings, settings_diff, spec_hash
 from moola_core.specs.plan import Plan
 from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
@@ -47,6 +47,7 @@ __all__ = [
     "build",
     "change",
     "full_name",
+    "named",
     "parse",
     "settings",
     "settings_diff",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from moola_core.specs.aliases import SETTING_VALUES, SETTINGS
 from moola_core.specs.choices import ESTIMATORS, WEIGHTINGS, EstimatorName, WeightingName, listed
 from moola_core.specs.data import Data, Features
 from moola_core.specs.model import Model
@@ -84,6 +83,11 @@ class Transfer(Part):
     more_checkpoints: tuple[Annotated[str, Field(pattern=r"^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$")], ...] = Field(
         (), description="runs of further encoders, pre-trained with other seeds: the repeats start from all in turn"
     )
+    fold_checkpoints: int = Field(
+        1,
+        ge=1,
+        description="how many checkpoints belong to one repeat, which its folds start from in their order; 1 where all folds start from one",
+    )
     encoder_name: str = Field(
         "", description="which encoder of the file, by the beginning or end of its name there; empty where it holds one"
     )
@@ -108,8 +112,13 @@ class Transfer(Part):
 
     @property
     def encoders(self) -> tuple[str, ...]:
-        """The checkpoints that the repeats start from in turn; none from random weights."""
+        """The checkpoints that the fits start from, see `encoder_of`; none from random weights."""
         return () if self.schedule == "none" else (self.checkpoint, *self.more_checkpoints)
+
+    def encoder_of(self, repeat: int, fold: int) -> int:
+        """Which of the `encoders` a fit starts from: the repeats take turns, and the folds of one where each has its own."""
+        place = repeat * self.fold_checkpoints + fold % self.fold_checkpoints
+        return place % max(len(self.encoders), 1)
 
 
 class Faults(Part):
@@ -196,15 +205,6 @@ class Finetune(Part):
             return name in OF_ALL_MODELS
         return part != "spans" or self.estimator == "locate_then_classify"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_earlier_versions(cls, values: Any) -> Any:
-        """Settings that earlier versions called otherwise."""
-        if not isinstance(values, dict) or not SETTINGS.keys() & values:
-            return values
-        values = {SETTINGS.get(name, name): value for name, value in values.items()}
-        return values | {name: words.get(values[name], values[name]) for name, words in SETTING_VALUES.items()}
-
     @model_validator(mode="after")
     def _consistent(self) -> Finetune:
         if self.features.state == "continuous" and not self.data.bars:
@@ -229,6 +229,12 @@ class Finetune(Part):
         if transfer.schedule != "none" and not transfer.checkpoint:
             raise ValueError(
                 f"transfer.schedule={transfer.schedule} needs transfer.checkpoint; give a run or a file, or use none"
+            )
+        own = transfer.fold_checkpoints
+        if own > 1 and transfer.encoders and (own != self.training.folds or len(transfer.encoders) % own):
+            raise ValueError(
+                f"transfer.fold_checkpoints={own} needs as many folds and a multiple of {own} checkpoints; training.folds is "
+                f"{self.training.folds}, and there are {len(transfer.encoders)}"
             )
         if transfer.schedule == "gradual" and not transfer.last_layer_epoch < transfer.all_epoch <= epochs:
             raise ValueError(

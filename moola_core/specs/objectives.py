@@ -57,6 +57,10 @@ RULES = {
         "recognise two views of one window among those of others", bars_beyond="view_shift_bars", restarted=True
     ),
     "supervised": ObjectiveRules("predict which barrier the next bars touch first", bars_beyond="horizon_bars"),
+    "expansion": ObjectiveRules(
+        "find the span with the largest move for its length, and tell what follows it or its direction",
+        bars_beyond="after_bars",
+    ),
 }
 
 

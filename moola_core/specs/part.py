@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from moola_core.errors import SpecError, nearest
-from moola_core.specs.aliases import SETTINGS
+from moola_core.specs.aliases import renamed, reworded
 
 # What only says where a spec came from or what it is: changing such a name would change no setting.
 NAMED_ONLY = {
@@ -26,6 +27,17 @@ class Part(BaseModel):
     """A frozen piece of a spec."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, values: Any) -> Any:
+        """Settings that earlier versions called otherwise."""
+        if not isinstance(values, dict):
+            return values
+        old = {
+            name: renamed(name) for name in values if name not in cls.model_fields and renamed(name) in cls.model_fields
+        }
+        return {old.get(name, name): reworded(name, value) if name in old else value for name, value in values.items()}
 
 
 def build(kind: type[Part], values: dict[str, Any], where: str = "") -> Any:
@@ -104,11 +116,10 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
         For an unknown name, for a value that does not fit, and for a name that is no setting, such as ``preset``.
     """
     values, known = spec.model_dump(), settings(type(spec))
-    for name, value in changes.items():
-        full = full_name(name, type(spec))
+    for full, value in named(changes, type(spec)).items():
         if full in NAMED_ONLY:
             why, instead = NAMED_ONLY[full]
-            raise SpecError(f"{name} cannot be set: it {why}.", where=f"{name}={value}", hint=instead)
+            raise SpecError(f"{full} cannot be set: it {why}.", where=f"{full}={value}", hint=instead)
         *path, last = full.split(".")
         place = values
         for step in path:
@@ -143,7 +154,7 @@ def full_name(name: str, kind: type[Part]) -> str:
         When there is no such setting, with the nearest name, or more than one.
     """
     known = settings(kind)
-    name = SETTINGS.get(name, name)
+    name = name if name in known else renamed(name)
     if name in known:
         return name
     matches = [full for full in known if full.rsplit(".", 1)[-1] == name]
@@ -155,6 +166,11 @@ def full_name(name: str, kind: type[Part]) -> str:
     raise SpecError(
         f"unknown setting {name}.", hint=nearest(name, [*known, *short] if "." not in name else list(known))
     )
+
+
+def named(changes: Mapping[str, Any], kind: type[Part]) -> dict[str, Any]:
+    """Changes by the dotted names of now, with values in the words of now. Raises SpecError as `full_name` does."""
+    return {full_name(name, kind): reworded(name, value) for name, value in changes.items()}
 
 
 def _read(text: str, kind: Any) -> Any:

@@ -85,6 +85,8 @@ class Study(Part):
         if arm.pretraining is not None:
             first = next(iter(encoders), "")
             changes |= {"transfer.checkpoint": first, "transfer.more_checkpoints": encoders[1:]}
+            if self.per_fold(name) and len(encoders) > 1:
+                changes["transfer.fold_checkpoints"] = self.base.training.folds
         return change(self.base, changes)
 
     def pretraining_of(self, name: str) -> Pretrain | None:
@@ -93,6 +95,32 @@ class Study(Part):
         if arm.pretraining is None or self.pretrain is None:
             return None
         return change(self.pretrain, arm.pretraining)
+
+    def per_fold(self, name: str) -> bool:
+        """Whether each fold of the arm called `name` has a pre-training of its own."""
+        own = self.pretraining_of(name)
+        return own is not None and own.sampling.labelled == "per_fold"
+
+    @property
+    def pretraining_counts(self) -> dict[str, int]:
+        """How many pre-trainings arms that share them need, by what these may see (`sampling.labelled`)."""
+        training = self.base.training
+        shared = min(self.pretraining_seeds, training.repeats)
+        return {"exclude": shared, "per_fold": training.folds * training.repeats, "see": shared}
+
+    @property
+    def placebos(self) -> dict[str, str]:
+        """Each arm that has a placebo, with it: the same in everything but that the bars of pre-training come in random order."""
+        twins = {}
+        for arm in self.arms:
+            own = self.pretraining_of(arm.name)
+            if own is None or own.sampling.shuffled:
+                continue
+            wanted = change(own, {"sampling.shuffled": True}), self.spec_of(arm.name, "encoder")
+            for other in self.arms:
+                if (self.pretraining_of(other.name), self.spec_of(other.name, "encoder")) == wanted:
+                    twins[arm.name] = other.name
+        return twins
 
     def seeds_of(self, pretraining: Pretrain) -> list[Pretrain]:
         """The pre-training with each of its seeds, no more than there are repeats to use them."""

@@ -18,7 +18,7 @@ from moola_core.training.folds import Fold, thin
 from moola_core.training.group import Group
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.processes import side_by_side
-from moola_core.training.replicas import fit_replicas
+from moola_core.training.replicas import fit_replicas, start_at
 
 
 def fit_replicate(
@@ -36,7 +36,7 @@ def fit_replicate(
     """
     device = device or resolve_device(spec.training)
     with own_random_state(device), _one_thread(device), exact(device):
-        (replicate,) = Group(spec, inputs, [fold], device, start, stacked=False).fit(emit)
+        (replicate,) = Group(spec, inputs, [fold], device, [start], stacked=False).fit(emit)
     return replicate
 
 
@@ -71,10 +71,11 @@ def fit_all(
     folds: Sequence[Fold],
     emit: Emit,
     done: frozenset[tuple[int, int]] = frozenset(),
-    start: Pretrained | None = None,
+    starts: Sequence[Pretrained] = (),
 ) -> Iterator[Replicate]:
     """Every fold that is not in `done` as (repeat, fold), yielded as each ends.
 
+    starts: the encoders that the fits begin with, as `spec.transfer.encoder_of` says; none from random weights.
     The engine is that of `choose_engine`. One after another on a CPU, the fits run in `training.processes` one-thread processes (0: two,
     where there are two cores); events reach `emit` in this process. Closing the iterator ends them.
     """
@@ -82,15 +83,17 @@ def fit_all(
     waiting = [fold for fold in folds if (fold.repeat, fold.fold) not in done]
     _check_sizes(spec, inputs, waiting)
     if choose_engine(spec, device, len(folds)).name == "replicas":  # by all: what is resumed is trained as the rest was
-        yield from fit_replicas(spec, inputs, waiting, emit, device, start)
+        yield from fit_replicas(spec, inputs, waiting, emit, device, starts)
         return
     processes = min(spec.training.processes or min(2, os.cpu_count() or 1), len(waiting))
     if device.kind == "cuda" or processes <= 1:
         for fold in waiting:
-            yield fit_replicate(spec, inputs, fold, emit, device, start)
+            yield _fit(spec, inputs, device, starts, fold, emit)
         return
-    yield from side_by_side(partial(_fit, spec, inputs, device, start), waiting, processes, emit)
+    yield from side_by_side(partial(_fit, spec, inputs, device, starts), waiting, processes, emit)
 
 
-def _fit(spec: Finetune, inputs: Inputs, device: Device, start: Pretrained | None, fold: Fold, emit: Emit) -> Replicate:
-    return fit_replicate(spec, inputs, fold, emit, device, start)
+def _fit(
+    spec: Finetune, inputs: Inputs, device: Device, starts: Sequence[Pretrained], fold: Fold, emit: Emit
+) -> Replicate:
+    return fit_replicate(spec, inputs, fold, emit, device, start_at(spec, starts, fold))

@@ -45,7 +45,7 @@ ENOUGH_STOPPED = {"cpu": 0.5, "cuda": 0.75}
 class Group:
     """Fits that are trained at once. All state is on the device; `fits` keep each one's settings and streams.
 
-    stacked: whether their networks are computed as stacked ones; otherwise there is one fit, and its network is the module that it is. Made
+    starts: the encoder that each fit begins with; none, or None for a fit, from random weights. stacked: whether their networks are computed as stacked ones; otherwise there is one fit, and its network is the module that it is. Made
     so, a group leaves torch's own random state where the fit's dropout begins.
     """
 
@@ -55,13 +55,16 @@ class Group:
         inputs: Inputs,
         folds: Sequence[Fold],
         device: Device,
-        start: Pretrained | None = None,
+        starts: Sequence[Pretrained | None] = (),
         stacked: bool = True,
     ) -> None:
         assert stacked or len(folds) == 1, "a module is one network"
         self.spec, self.device, self.is_stacked = spec, device, stacked
         self.low = torch.bfloat16 if device.precision == "bf16" else None
-        self.fits = [Fit(spec, inputs, thin(fold, inputs.label, spec.training), start) for fold in folds]
+        self.fits = [
+            Fit(spec, inputs, thin(fold, inputs.label, spec.training), start)
+            for fold, start in zip(folds, starts or [None] * len(folds), strict=True)
+        ]
         self.windows, self.stacked = Windows(inputs, self.fits, device.kind), Stacked(self.fits, device.kind)
         self.optimizer, self.batch = RowAdamW(self.stacked), Batch(self.fits, device, draws=stacked)
         self.averages = Averages(self.stacked.trained, spec.training.averaging)

@@ -22,20 +22,25 @@ from moola_core.training.inputs import Inputs, Replicate
 MOST_AT_A_TIME = {"cpu": 10, "cuda": 100}  # memory grows with them; on CUDA fewer are tried when it does not suffice
 
 
+def start_at(spec: Finetune, starts: Sequence[Pretrained], fold: Fold) -> Pretrained | None:
+    """The encoder that the fit of a fold begins with; None from random weights."""
+    return starts[spec.transfer.encoder_of(fold.repeat, fold.fold)] if starts else None
+
+
 def fit_replicas(
     spec: Finetune,
     inputs: Inputs,
     folds: Sequence[Fold],
     emit: Emit,
     device: Device,
-    start: Pretrained | None = None,
+    starts: Sequence[Pretrained] = (),
 ) -> Iterator[Replicate]:
     """All folds, as many at a time as memory allows, yielded as each stops."""
     waiting, most = list(folds), MOST_AT_A_TIME[device.kind]
     while waiting:
         tried, ended = waiting[:most], set()
         try:
-            for replicate in _group(spec, inputs, tried, device, start).fit(emit):
+            for replicate in _group(spec, inputs, tried, device, starts).fit(emit):
                 ended.add((replicate.repeat, replicate.fold))
                 yield replicate
             short = False
@@ -52,6 +57,8 @@ def fit_replicas(
             torch.cuda.empty_cache()
 
 
-def _group(spec: Finetune, inputs: Inputs, folds: Sequence[Fold], device: Device, start: Pretrained | None) -> Group:
+def _group(
+    spec: Finetune, inputs: Inputs, folds: Sequence[Fold], device: Device, starts: Sequence[Pretrained]
+) -> Group:
     with own_random_state(device):
-        return Group(spec, inputs, folds, device, start)
+        return Group(spec, inputs, folds, device, [start_at(spec, starts, fold) for fold in folds])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-WEIGHTS, ORDER, DROPOUT, AUGMENTATION, FOLDS, LABELS, VALIDATION, PLANTED = range(8)
+WEIGHTS, ORDER, DROPOUT, AUGMENTATION, FOLDS, LABELS, VALIDATION, PLANTED, SHUFFLED = range(9)
 
 
 def stream(seed: int, repeat: int, fold: int, which: int) -> np.random.SeedSequence:

@@ -10,7 +10,7 @@ from moola_core.errors import CheckpointError, MoolaError
 from moola_core.launch.estimate import estimate, estimate_pretraining
 from moola_core.market.known import first_bars
 from moola_core.market.library import Dataset
-from moola_core.market.unlabelled import refuse_too_few
+from moola_core.market.unlabelled import HeldOut, refuse_too_few
 from moola_core.market.windows import Windows
 from moola_core.presets import network_preset, preset
 from moola_core.runs.checkpoints import contradiction, description_of, find, start_from
@@ -159,8 +159,8 @@ def _pretraining_problem(spec: Any, windows: Windows | None) -> str:
             position = first_bars([windows], length)
         else:
             known = loaders.known_windows(spec.data.bars)
-            position, notes = known.first(length), known.notes(spec.sampling.exclude_labelled)
-        refuse_too_few(bars, spec, position)
+            position, notes = known.first(length), known.notes(spec.sampling.labelled != "see")
+        refuse_too_few(bars, spec, HeldOut(position))
     except MoolaError as error:
         return " ".join([str(error), *notes])
     return ""
@@ -178,7 +178,7 @@ def costs(spec: Any, windows: Windows | None, bars: int) -> None:
         expected = estimate_pretraining(spec, bars, loaders.store())
         fits, sizes = f"{spec.training.epochs} epochs", f"about {expected.fits} windows"
         if windows is None:
-            for note in loaders.known_windows(spec.data.bars).notes(spec.sampling.exclude_labelled):
+            for note in loaders.known_windows(spec.data.bars).notes(spec.sampling.labelled != "see"):
                 st.caption(f":material/info: {escape_markdown(note)}")
     else:
         assert windows is not None

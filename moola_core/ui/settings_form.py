@@ -35,7 +35,10 @@ PART = "settings_part"
 @cache
 def fields(kind: str) -> dict[str, FieldInfo]:
     """The settings of the form by name. Files are set by the pickers, and on the Overview how they are read."""
-    elsewhere = {"transfer.checkpoint", "transfer.encoder_name"}
+    of_checkpoints = {
+        f"transfer.{name}" for name in ("checkpoint", "more_checkpoints", "fold_checkpoints", "encoder_name")
+    }
+    elsewhere = of_checkpoints | {"sampling.left_out"}  # a study fills in what belongs to one fold
     return {
         name: info
         for name, info in settings(KINDS[kind]).items()

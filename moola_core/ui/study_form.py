@@ -7,8 +7,9 @@ import streamlit as st
 from moola_core import studies
 from moola_core.errors import MoolaError
 from moola_core.launch.estimate import estimate, estimate_pretraining
-from moola_core.market.ahead import refuse_pretraining, refuse_without_pointers
+from moola_core.market.ahead import held_out, refuse_pretraining, refuse_without_pointers
 from moola_core.market.library import Dataset
+from moola_core.market.unlabelled import choices
 from moola_core.presets import PRESETS
 from moola_core.runs.comparable import comparable
 from moola_core.runs.record import Record
@@ -18,6 +19,12 @@ from moola_core.ui import loaders, selecting, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 QUICK = "quick"  # a study makes many runs
+# The values of sampling.labelled as the page calls them.
+LABELLED = {
+    "exclude": "Left out",
+    "per_fold": "Left out fold by fold",
+    "see": "Seen, without the labels",
+}
 
 
 def new_study(dataset: Dataset) -> None:
@@ -32,12 +39,15 @@ def new_study(dataset: Dataset) -> None:
         )
         starts = [key for key in PRESETS if key != "october"]
         start = st.selectbox("Settings from", starts, index=starts.index(QUICK), key="study_preset", width=200)
-        unlabelled = st.toggle(
-            "Pre-train on labelled bars too",
-            key="study_all_bars",
-            help="For bars that are mostly labelled: sets pretrain.sampling.exclude_labelled=false.",
+        labelled = st.selectbox(
+            "Bars of labelled windows",
+            list(LABELLED),
+            format_func=LABELLED.__getitem__,
+            key="study_labelled",
+            width=300,
+            help="What pre-training may see of them: sets pretrain.sampling.labelled.",
         )
-    changes = {"pretrain.sampling.exclude_labelled": not unlabelled} if dataset.bars else {}
+    changes = {"pretrain.sampling.labelled": labelled} if dataset.bars else {}
     spec = None
     try:
         asked = studies.study(name, start, loaders.data_of(dataset), changes if name in studies.PRETRAINED else {})
@@ -45,7 +55,7 @@ def new_study(dataset: Dataset) -> None:
             f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "
             f"{asked.base.training.folds} folds, about {duration(study_seconds(asked, dataset))}."
         )
-        for note in asked.notes:
+        for note in (*asked.notes, *what_is_left(asked, dataset)):
             st.caption(escape_markdown(note))
         refuse_impossible(asked, dataset)
         spec = asked
@@ -75,7 +85,23 @@ def refuse_impossible(spec: Study, dataset: Dataset) -> None:
         refuse_without_pointers(spec, windows)
     if dataset.bars:
         for encoder, arms in spec.pretrainings():
-            refuse_pretraining(encoder, arms, loaders.bars_of(dataset.bars), windows)
+            held = held_out(spec, encoder, windows)
+            refuse_pretraining(encoder, arms, loaders.bars_of(dataset.bars), held)
+
+
+def what_is_left(spec: Study, dataset: Dataset) -> list[str]:
+    """What each choice of the labelled bars leaves for the first pre-training and costs; nothing where none is made or windows are not known."""
+    first = next(iter(spec.pretrainings()), None)
+    if first is None or not dataset.bars or not dataset.windows:
+        return []
+    encoder, bars = first[0], loaders.bars_of(dataset.bars)
+    held = held_out(spec, encoder, loaders.windows_of(dataset.windows, dataset.bars))
+    seconds = estimate_pretraining(encoder, len(bars), loaders.store()).seconds
+    options = [
+        f"{LABELLED[one.labelled].lower()}: {'about ' * (one.labelled == 'per_fold')}{one}, about {duration(seconds * one.pretrainings)}"
+        for one in choices(bars, encoder, held)
+    ]
+    return [f"Windows left for each pre-training: {'; '.join(options)}."]
 
 
 def study_seconds(spec: Study, dataset: Dataset) -> float:
@@ -88,7 +114,10 @@ def study_seconds(spec: Study, dataset: Dataset) -> float:
     )
     if dataset.bars:
         bars = len(loaders.bars_of(dataset.bars))
-        total += sum(estimate_pretraining(encoder, bars, store).seconds for encoder, _ in spec.pretrainings())
+        total += sum(
+            estimate_pretraining(encoder, bars, store).seconds * spec.pretraining_counts[encoder.sampling.labelled]
+            for encoder, _ in spec.pretrainings()
+        )
     for arm in spec.arms:
         run = spec.spec_of(arm.name, "encoder")
         total += estimate(run, windows, store).seconds

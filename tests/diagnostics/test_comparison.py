@@ -208,3 +208,31 @@ def test_more_labels_are_extrapolated_along_the_square_root():
     assert found.labels == (35, 70, 105, 139) and found.ahead[-1][0] == 556
     assert found.ahead[-1][1] == pytest.approx(0.8 - 2 / np.sqrt(556), abs=1e-6)
     assert found.ahead[-1][2] <= found.ahead[-1][1] <= found.ahead[-1][3]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ("helps", "helps", "better than its placebo, which was pre-trained on the same bars in random order: AUROC"),
+        ("helps", "equivalent", "as good as its placebo"),
+        ("helps", "hurts", "no more than a better start"),
+        ("helps", "undecided", "That its pre-training is more than a better start is not shown."),
+        ("undecided", "equivalent", "The order of the bars adds nothing."),
+    ],
+)
+def test_an_arm_that_is_no_better_than_its_placebo_has_no_more_than_a_better_start(first, second, words):
+    facts = [
+        ArmFacts(name, "", "network", {}, (), None, None, None, None, None, "done")
+        for name in ("base", "full", "placebo")
+    ]
+    one = compare({"base": arm(0.4, 1), "full": arm(0.6, 2)}, "base")
+    row = next(v for v in one if v.metric == "auroc")
+    verdicts = [
+        replace(row, verdict=first, decides=True),
+        replace(row, arm="placebo", verdict="helps", decides=True),
+        replace(row, against="placebo", verdict=second, decides=True),
+    ]
+    told = sentence(verdicts, facts, "base", {"full": "placebo"}).splitlines()
+    assert len(told) == 2 and told[0].startswith(f"full {'helps' if first == 'helps' else 'is undecided'}")
+    assert told[1].startswith("full is ") and words in told[1]
+    assert ("better start" in told[1]) == (first == "helps" and second != "helps")

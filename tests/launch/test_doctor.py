@@ -33,7 +33,7 @@ FAULTS = {
     "standardise": False,
     "jitter_std": 0.03,
 }
-PRE = {"epochs": 1, "stride_bars": 50, "hidden": 4, "batch": 64, "exclude_labelled": False}
+PRE = {"epochs": 1, "stride_bars": 50, "hidden": 4, "batch": 64, "labelled": "see"}
 
 
 def run_of(store, files, **changes):

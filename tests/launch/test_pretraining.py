@@ -29,7 +29,7 @@ FINETUNE = {"epochs": 2, "repeats": 1, "folds": 3, "processes": 1}
 
 def spec_of(demo_files, **changes):
     values = {"data.bars": str(demo_files["bars"]), "data.windows": str(demo_files["windows"])}
-    return change(preset("quick").pretrain(), values | SMALL | {"exclude_labelled": False} | changes)
+    return change(preset("quick").pretrain(), values | SMALL | {"labelled": "see"} | changes)
 
 
 @pytest.fixture
@@ -90,9 +90,7 @@ def test_an_interrupted_run_goes_on_from_its_last_epoch(store, demo_files):
 
 
 def test_labelled_windows_are_kept_out_by_default_and_similar_ones_chosen(store, demo_files):
-    run = store.create(
-        spec_of(demo_files, exclude_labelled=True, stride_bars=20, epochs=1, keep="similar", keep_frac=0.9)
-    )
+    run = store.create(spec_of(demo_files, labelled="exclude", stride_bars=20, epochs=1, keep="similar", keep_frac=0.9))
     worker.run(run)
     counts = run.record.counts
     assert counts["labelled"] > 0 and counts["not_similar"] > 0 and not run.record.warnings

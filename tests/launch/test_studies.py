@@ -20,12 +20,17 @@ from moola_core.cli import main
 from moola_core.errors import CheckpointError, DataError, RunError, SpecError
 from moola_core.launch import worker
 from moola_core.launch.worker import ahead, plan, study
+from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.imported import import_predictions
+from moola_core.launch.worker.pretrain import load_material
+from moola_core.market.bars import load_bars
+from moola_core.market.unlabelled import reach_bars
 from moola_core.market.windows import load_windows
 from moola_core.models.checkpoint import load_weights, weights_of
 from moola_core.models.encoders import make_encoder
 from moola_core.runs import Store
 from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Predict, Study, change, parse
+from moola_core.specs.pretrain import SAW
 from tests.app_samples import make_comparison
 
 SMALL = {"epochs": 3, "repeats": 2, "folds": 2, "hidden": 4, "processes": 1}
@@ -96,7 +101,7 @@ def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(st
     own = {
         "pretrain.training.epochs": 1,
         "pretrain.sampling.stride_bars": 120,
-        "pretrain.sampling.exclude_labelled": False,
+        "pretrain.sampling.labelled": "see",
     }
     spec = studies.study("transfer", "quick", data, SMALL | own | {"repeats": 2})
     spec = spec.model_copy(update={"arms": tuple(a for a in spec.arms if a.name in ("from scratch", "frozen", "full"))})
@@ -123,6 +128,123 @@ def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(st
     assert best["name"] == max(scores, key=scores.get) and best["measured"] == pytest.approx(max(scores.values()))
     names = {row["name"] for row in run.result("comparison")["differences"]}
     assert {"transfer.schedule", "trainable parameters"} <= names
+
+
+def per_fold_study(demo_files, **changes):
+    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
+    own = {"pretrain.training.epochs": 1, "pretrain.sampling.stride_bars": 60, "pretrain.sampling.labelled": "per_fold"}
+    spec = studies.study("transfer", "quick", data, SMALL | own | changes)
+    return spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in ("from scratch", "frozen"))})
+
+
+def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_on(store, demo_files):
+    """Bar by bar, from what is stored: the folds of the run, the windows' places and the windows of each pre-training."""
+    run = finish(store, per_fold_study(demo_files).model_copy(update={"pretraining_seeds": 2}))
+    encoders = {r.run_id: store.open(r.run_id) for r in store.runs("pretrain")}
+    tuned = store.open(next(r.run_id for r in store.runs("finetune") if r.name == "transfer: frozen"))
+    transfer, folds = tuned.spec.transfer, tuned.folds
+    assert len(encoders) == 4 and len(transfer.encoders) == 4 and transfer.fold_checkpoints == 2
+    bars = load_bars(demo_files["bars"])
+    windows = load_windows(demo_files["windows"], None, bars)
+    place = dict(zip(windows.window_id.astype(str), windows.position, strict=True))
+    for (repeat, fold), rows in folds.groupby(["repeat", "fold"]):
+        encoder = encoders[transfer.encoders[transfer.encoder_of(repeat, fold)]]
+        sample = load_material(encoder.spec, store.root / "cache").sample
+        seen = np.zeros(len(bars), bool)
+        for first in (*sample.train, *sample.valid):
+            seen[first : first + reach_bars(encoder.spec)] = True
+        held = rows[rows["role"].isin(["test", "inner"])]["window_id"]
+        trained = rows[rows["role"] == "train"]["window_id"]
+        assert len(held) and not any(seen[place[name] : place[name] + windows.bars].any() for name in held)
+        assert sum(seen[place[name] : place[name] + windows.bars].any() for name in trained) > len(trained) / 2
+        assert encoder.spec.training.seed == 17 + repeat
+        fitted = load_weights(tuned.replicates()[repeat, fold] / "weights.safetensors")
+        before = load_weights(encoder.folder / "checkpoints" / "best.safetensors")
+        frozen = [name for name in before if name.startswith("encoder.")]
+        assert frozen and all(np.array_equal(before[name], fitted[name]) for name in frozen)
+    comparison = run.result("comparison")
+    assert comparison["saw"].startswith("Each fold of each repeat was pre-trained for on its own")
+    assert tuned.result("transfer")["saw"] == "per_fold" and tuned.record.counts["pretraining_seeds"] == [17, 18]
+    other = change(tuned.spec, {"transfer.more_checkpoints": (), "transfer.fold_checkpoints": 1})
+    torn = finish(store, other)
+    assert torn.result("transfer")["saw"] == "see", "an encoder of one fold has seen what the others test"
+    assert any("also of those that a fold tests" in warning for warning in torn.record.warnings)
+
+
+def test_a_study_says_what_its_pretraining_saw_and_a_resumed_one_makes_no_encoder_twice(store, demo_files, capsys):
+    spec = per_fold_study(demo_files, **{"pretrain.sampling.labelled": "see", "repeats": 1})
+    run = finish(store, spec)
+    assert run.result("comparison")["saw"] == SAW["see"] and len(store.runs("pretrain")) == 1
+    run.update(state="cancelled")
+    worker.resume(run)
+    assert run.record.state == "done" and len(store.runs("pretrain")) == 1
+    whole = per_fold_study(demo_files, repeats=3)
+    assert whole.pretraining_counts == {"exclude": 3, "per_fold": 6, "see": 3}
+    folds = FoldPretrainings(whole, store.root / "cache").of("frozen")
+    assert len(folds) == 6 and len({one.sampling.left_out for one in folds}) == 6
+    assert FoldPretrainings(whole, store.root / "cache").of("frozen") == folds
+    with pytest.raises(SystemExit):
+        main(["study", "--help"])
+    said = capsys.readouterr().out
+    assert all(f"pretrain.sampling.labelled={word}" in said for word in ("exclude", "per_fold", "see"))
+
+
+def test_a_transfer_study_has_a_placebo_that_is_compared_and_never_recommended(store, demo_files):
+    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
+    spec = studies.study("transfer", "quick", data, SMALL | ENCODER)
+    assert spec.placebos == {"full": "placebo"} and not any("placebo" in note for note in spec.notes)
+    kept = ("from scratch", "full", "placebo", "majority class")
+    run = finish(store, spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in kept)}))
+    plain, inert = [], []
+    for record in store.runs("pretrain"):
+        encoder = store.open(record.run_id)
+        (inert if encoder.spec.sampling.shuffled else plain).append(encoder)
+    assert len(plain) == len(inert) == 2 and {e.spec.training.seed for e in plain} == {
+        e.spec.training.seed for e in inert
+    }
+    for one, other in zip(*(sorted(part, key=lambda e: e.spec.training.seed) for part in (plain, inert)), strict=True):
+        assert (
+            one.record.counts["train"] == other.record.counts["train"] and one.record.progress == other.record.progress
+        )
+        samples = [load_material(each.spec, store.root / "cache") for each in (one, other)]
+        assert np.array_equal(samples[0].sample.train, samples[1].sample.train)
+        same = [samples[i].windows.take(samples[0].sample.train[:4]).numpy() for i in (0, 1)]
+        assert not np.allclose(*same) and any("placebo" in warning for warning in other.record.warnings)
+    found = run.result("comparison")
+    pairs = {(row["arm"], row["against"]) for row in found["verdicts"]}
+    assert {("full", "from scratch"), ("placebo", "from scratch"), ("full", "placebo")} <= pairs
+    assert not any(
+        arm == "placebo" and against == "majority class" for arm, against in pairs | {p[::-1] for p in pairs}
+    )
+    for row in found["verdicts"]:
+        if row["arm"] == "full":
+            assert row["p_holm"] == row["p"], "alone in its family"
+    assert found["placebos"] == {"full": "placebo"} and "placebo" not in found["selection"]["share"]
+    assert "placebo" not in found["beaten_by"] and "its placebo, which was pre-trained" in found["sentence"]
+    given = studies.study("transfer", "quick", data, SMALL, "some.safetensors")
+    assert not given.placebos and any("no placebo" in note for note in given.notes)
+
+
+def test_what_a_placebo_sees_mixes_no_bars_that_are_to_stay_apart(store, demo_files):
+    spec = studies.study("transfer", "quick", {name: str(demo_files[name]) for name in ("windows", "bars")}, ENCODER)
+    bars = load_bars(demo_files["bars"])
+    windows = load_windows(demo_files["windows"], None, bars)
+    placebo = change(
+        spec.pretraining_of("placebo"), {"labelled": "per_fold", "left_out": tuple(windows.window_id[:20])}
+    )
+    material = load_material(placebo, store.root / "cache")
+    held = np.zeros(len(bars), bool)
+    for first in windows.position[:20]:
+        held[first : first + windows.bars] = True
+    later = np.arange(len(bars)) >= material.sample.valid.min()
+    before = np.r_[bars.ohlc[0, 0], bars.ohlc[:-1, 3]]
+    before[bars.breaks] = bars.ohlc[bars.breaks, 0]
+    true = np.round(np.log(bars.ohlc[:, 3] / before), 12)
+    mixed = material.windows.ohlc
+    seen = np.round(np.log(mixed[:, 3] / np.r_[mixed[0, 0], mixed[:-1, 3]]), 12)
+    own = set(true[held & ~later]) - set(true[~held | later])  # moves of no other bar
+    assert len(own) > 100 and not own & set(seen[~held & ~later])
+    assert np.allclose(np.sort(true[later & ~held]), np.sort(seen[later & ~held]), atol=1e-9)
 
 
 def test_an_arm_that_fails_is_left_out_but_the_baseline_must_not(store, demo_files):
@@ -249,7 +371,7 @@ def test_a_plan_runs_its_phases_and_keeps_each_decision(store, demo_files):
 ENCODER = {
     "pretrain.training.epochs": 1,
     "pretrain.sampling.stride_bars": 60,
-    "pretrain.sampling.exclude_labelled": False,
+    "pretrain.sampling.labelled": "see",
 }
 
 
@@ -261,7 +383,8 @@ def test_a_study_that_the_bars_are_too_few_for_is_refused_before_anything_starts
     assert re.search(
         r"only \d+ of 76\d windows are left for pre-training, fewer than 100: .*share bars with labelled", said.err
     )
-    assert "pretrain.sampling.exclude_labelled=false (" in said.err and said.out == "" and store.runs() == []
+    assert "pretrain.sampling.labelled=per_fold (" in said.err and "25 pre-trainings" in said.err
+    assert "pretrain.sampling.labelled=see (" in said.err and said.out == "" and store.runs() == []
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     queued = store.create(studies.study(name, "quick", data, SMALL))
     with pytest.raises(DataError, match="left for pre-training"):

@@ -11,7 +11,7 @@ import pytest
 from moola_core.errors import DataError
 from moola_core.market.frames import bars_frame, windows_frame
 from moola_core.market.known import first_bars, known_windows
-from moola_core.market.unlabelled import LEAST_WINDOWS, as_windows, candidates, reach_bars, refuse_too_few
+from moola_core.market.unlabelled import LEAST_WINDOWS, HeldOut, as_windows, candidates, reach_bars, refuse_too_few
 from moola_core.specs import Pretrain, change
 
 
@@ -89,14 +89,14 @@ def test_the_choices_of_a_refusal_leave_as_many_windows_as_they_say(demo):
     ):
         spec = change(Pretrain(), changes)
         with pytest.raises(DataError) as caught:
-            refuse_too_few(demo.bars, spec, labelled, "pretrain.")
+            refuse_too_few(demo.bars, spec, HeldOut(labelled), "pretrain.")
         offers = caught.value.hint.removeprefix("These settings would leave enough: ").split("; ")
         assert "pretrain.sampling." in offers[0] and "more bars" in caught.value.hint
         for offer in offers:
             named, _, rest = offer.partition(" (")
             given = dict(pair.removeprefix("pretrain.").split("=") for pair in named.split(" with "))
             changed = change(spec, given)
-            refuse_too_few(demo.bars, changed, labelled)
+            refuse_too_few(demo.bars, changed, HeldOut(labelled))
             train, valid, _ = candidates(demo.bars, changed, labelled)
             share = changed.sampling.keep_frac if changed.sampling.keep != "all" else 1.0
             count = int(rest.split()[0])

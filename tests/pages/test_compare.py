@@ -26,7 +26,7 @@ def test_an_empty_page_offers_a_study_and_starts_it(show, store, dataset, monkey
     assert "No labelled windows here" in texts(show("compare", data=False))
     at = show("compare")
     assert "Nothing was compared yet" in texts(at) and "from scratch, frozen, gradual, full" in texts(at)
-    at.toggle(key="study_all_bars").set_value(True).run()
+    at.selectbox(key="study_labelled").set_value("see").run()
     button(at, "Start the study").click().run()
     (record,) = Store(store).runs()
     assert record.kind == "study" and len(started) == 1
@@ -40,7 +40,7 @@ def test_what_was_just_started_is_shown_in_the_place_of_the_study_before(show, s
     old = study(store, dataset)
     at = show("compare", study=old.id)
     assert at.get("plotly_chart")
-    at.toggle(key="study_all_bars").set_value(True).run()
+    at.selectbox(key="study_labelled").set_value("see").run()
     button(at, label).click().run()
     new = next(record.run_id for record in Store(store).runs() if record.state == "queued")
     assert at.session_state["study"] == new and at.query_params["study"] == new
@@ -65,12 +65,21 @@ def test_a_study_without_enough_bars_is_refused_in_a_sentence_before_it_starts(s
     at = show("compare")
     said = texts(at).replace("\\", "")
     assert "only 93 of 765 windows are left for pre-training" in said and "611 share bars with labelled windows" in said
-    assert "pretrain.sampling.exclude_labelled=false (704 windows" in said and "frozen, gradual, full" in said
+    assert "pretrain.sampling.labelled=see (704 windows" in said and "frozen, gradual, full" in said
     assert button(at, "Start the study").disabled and not button(at, "Run the whole plan").disabled
+    assert "Windows left for each pre-training: left out: 93 windows, 3 pre-trainings" in said
+    assert (
+        "left out fold by fold: about " in said
+        and "25 pre-trainings" in said
+        and "seen, without the labels: 704" in said
+    )
+    at.selectbox(key="study_labelled").set_value("per_fold").run()
+    assert not button(at, "Start the study").disabled
+    at.selectbox(key="study_labelled").set_value("exclude").run()
     for name, enough in (("objectives", False), ("pretraining-data", False), ("losses", True), ("features", True)):
         at.selectbox(key="study_name").set_value(name).run()
         assert button(at, "Start the study").disabled is not enough, name
-    at.toggle(key="study_all_bars").set_value(True).run()
+    at.selectbox(key="study_labelled").set_value("see").run()
     at.selectbox(key="study_name").set_value("transfer").run()
     assert not button(at, "Start the study").disabled and "left for pre-training" not in texts(at)
     assert Store(store).runs() == []

@@ -61,7 +61,7 @@ def data(dataset):
 
 
 def test_every_diagnostic_of_a_demo_run_draws_data(show, store, dataset, data):
-    small = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 120, "exclude_labelled": False, "columns": COLUMNS}
+    small = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 120, "labelled": "see", "columns": COLUMNS}
     files = {"data.windows": data.windows, "data.bars": data.bars}
     encoder = done(store, change(preset("quick").pretrain(), files | small))
     run = finetuned(store, dataset, **start_from(encoder.id, "full", store))

@@ -93,3 +93,23 @@ def _compared(beaten=(), **words):
 def test_a_study_leads_to_one_next_step(found, fact, step):
     said = after_comparison(dataclasses.replace(DONE, kind="study"), found)
     assert fact in said.fact and step in said.step and said.page in ("doctor", "runs", "compare")
+
+
+@pytest.mark.parametrize(("word", "doubted"), [("helps", False), ("undecided", True), ("equivalent", True)])
+def test_a_placebo_is_never_recommended_and_an_arm_no_better_than_it_is_doubted(word, doubted):
+    found = _compared(full="helps")
+    full = next(row for row in found.verdicts if row.arm == "full")
+    placebo = dataclasses.replace(next(arm for arm in found.arms if arm.name == "full"), name="placebo")
+    best = dataclasses.replace(full, arm="placebo", delta=full.delta + 0.1)
+    apart = dataclasses.replace(full, against="placebo", verdict=word)
+    made = dataclasses.replace(
+        found,
+        arms=(*found.arms, placebo),
+        verdicts=(full, best, apart),
+        placebos={"full": "placebo"},
+    )
+    step = after_comparison(dataclasses.replace(DONE, kind="study"), made)
+    assert step.fact.startswith("full helps.") and ("better than its placebo" in step.fact) == doubted
+    assert len(step.claims) == 1 + doubted
+    alone = dataclasses.replace(made, verdicts=(dataclasses.replace(full, verdict="undecided"), best))
+    assert after_comparison(dataclasses.replace(DONE, kind="study"), alone).fact == "full is undecided."

@@ -19,7 +19,7 @@ from moola_core.sections.blocks import Chart, Choice, Command, Table, Text, char
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import assemble, build, names
 from tests.app_samples import make_comparison
-from tests.reports.conftest import HOSTILE, WINDOW, make_chosen
+from tests.reports.conftest import HOSTILE, WINDOW, make_chosen, make_study
 from tests.reports.test_formats import Page
 from tests.sections.test_registry import numbers, stored
 
@@ -194,3 +194,28 @@ def test_a_learning_curve_of_one_repeat_has_no_band(study_run):
     epochs = {"epoch": np.array([1, 2]), "split": np.array(["inner"] * 2), "loss": np.array([0.7, 0.6])}
     twice = {name: np.tile(column, 2) for name, column in epochs.items()}
     assert [len(comparison_charts.learning({"full": one}).data) for one in (epochs, twice)] == [1, 2]
+
+
+def test_a_study_says_what_pretraining_saw_and_shows_arms_next_to_their_placebos(tmp_path, windows):
+    study_run, made = make_study(tmp_path, windows), make_comparison()
+    full = next(row for row in made.verdicts if row.arm == "full" and row.metric == made.deciding)
+    placebo = dataclasses.replace(next(arm for arm in made.arms if arm.name == "full"), name="placebo")
+    own = (dataclasses.replace(full, against="placebo"), dataclasses.replace(full, arm="placebo"))
+    made = dataclasses.replace(
+        made,
+        arms=(*made.arms, placebo),
+        verdicts=(*made.verdicts, *own),
+        placebos={"full": "placebo"},
+        saw="Pre-training saw it all.",
+    )
+    assert [row.against for _, row in comparison_text.against_placebo(made, made.deciding)] == ["placebo"]
+    assert {row.against for _, row in comparison_text.in_order(made, made.deciding)} == {made.against}
+    assert "placebo" in [arm.name for arm in comparison_text.networks(made)]
+    assert "placebo" not in [arm.name for arm in comparison_text.candidates(made)]
+    assert "placebo is no candidate" in comparison_text.drawn(made)
+    study_run.write_result("comparison", made)
+    texts = [block.text for block in comparison.answer(ReportContext(study_run)) if isinstance(block, Text)]
+    assert "Pre-training saw it all." in texts
+    choice = next(block for block in comparison.differences(ReportContext(study_run)) if isinstance(block, Choice))
+    notes = [block.note for block in choice.options[0][1] if isinstance(block, Table)]
+    assert len(notes) == 2 and notes[1].startswith("Against its placebo")

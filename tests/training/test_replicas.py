@@ -52,7 +52,7 @@ def both(spec, device, inputs=None, start=None, count=None):
     folds = folds_of(inputs, spec)[:count]
     told: tuple[list, list] = ([], [])
     alone = [fit_replicate(spec, inputs, fold, told[0].append, where(device), start) for fold in folds]
-    found = fit_replicas(spec, inputs, folds, told[1].append, where(device), start)
+    found = fit_replicas(spec, inputs, folds, told[1].append, where(device), () if start is None else (start,))
     return alone, sorted(found, key=lambda r: (r.repeat, r.fold)), told
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from moola_core.diagnostics.results.interval import Interval
@@ -125,7 +125,9 @@ class Comparison:
 
     verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
     arm, the largest first; sentence: the answer in words; beaten_by: simple models that are ahead of every network in the deciding metric; label_curve: where the arms
-    differ in the share of labels alone; selection: the best arm, less what it owes to having been picked.
+    differ in the share of labels alone; selection: the best arm, less what it owes to having been picked; saw: what pre-training saw of the
+    labelled windows, in words (empty where no arm is pre-trained, and in results of earlier versions); placebos: the arms that have one, with
+    it: their verdicts against it stand among the others.
     """
 
     name: str
@@ -142,6 +144,13 @@ class Comparison:
     no_verdict: str
     label_curve: LabelCurve | None
     selection: Selection | None = None
+    saw: str = ""
+    placebos: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def inert(self) -> frozenset[str]:
+        """The arms that are placebos: shown, and candidates for nothing."""
+        return frozenset(self.placebos.values())
 
     @property
     def deciding(self) -> str:

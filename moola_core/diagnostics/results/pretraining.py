@@ -85,7 +85,8 @@ class PretrainReport:
 
     features: errors by feature (masked objective only); masked_mae, trivial {feature_mean, carry_forward} and noise_floor are
     their means over the features; measures: figures of the other objectives; counts: windows by what became of them; gain: the
-    error of the better trivial predictor less masked_mae, with its 95% interval over stretches of validation windows.
+    error of the better trivial predictor less masked_mae, with its 95% interval over stretches of validation windows; saw: what was seen of
+    the labelled windows, a word of `sampling.labelled` (empty in results of earlier versions).
     """
 
     objective: str
@@ -100,3 +101,4 @@ class PretrainReport:
     probe: Probe | None
     counts: dict[str, int]
     gain: Interval | None = None
+    saw: str = ""

@@ -22,10 +22,14 @@ class LayerChange:
 
 @dataclass(frozen=True)
 class Transferred:
-    """Why a transfer helped or hurt: what a linear probe reads before and after, LogME by representation, layer by layer change."""
+    """Why a transfer helped or hurt: what a linear probe reads before and after, LogME by representation, layer by layer change.
+
+    saw: what pre-training saw of the labelled windows, a key of `SAW`; empty in results of earlier versions.
+    """
 
     source: str
     schedule: str
     probe: Probe
     logme: dict[str, float]
     layers: tuple[LayerChange, ...]
+    saw: str = ""

@@ -12,6 +12,7 @@ import numpy as np
 
 from moola_core.estimators.spans.units import LEAST_RANGE, in_mean_ranges
 from moola_core.spans.candidates import Candidates
+from moola_core.spans.drift import move_through, per_root_bar
 
 NOISE_BARS = 30
 RANGE_BARS = (5, 10, 20, 40)
@@ -103,10 +104,10 @@ class _Scaled:
 
 
 def _all(scaled: _Scaled, spans: Candidates, general: bool) -> Iterator[tuple[str, np.ndarray]]:
-    s, e, d = spans.start, spans.end, np.maximum(spans.length, 1).astype(float)
-    move = scaled.close[:, e] - scaled.open[:, s]
+    s, e = spans.start, spans.end
+    move = move_through(scaled.open, scaled.close, spans)
     sign = np.where(move >= 0, 1.0, -1.0)
-    z = np.abs(move) / np.sqrt(d)  # a matched filter: what finds a drift in noise
+    z = per_root_bar(move, spans)
     yield from _through(scaled, spans, move, sign, z)
     yield from _around(scaled, s, e, sign)
     if general:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from moola_core.errors import CheckpointError, SpecError
+from moola_core.errors import CheckpointError, DataError, SpecError
 from moola_core.features.catalog import names
+from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.labelled import check_fit, encoder_of
-from moola_core.market.ahead import refuse_pretraining, refuse_without_pointers
+from moola_core.market.ahead import held_out, refuse_pretraining, refuse_without_pointers
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, load_windows
 from moola_core.specs import Data, Finetune, Pretrain, Study, spec_hash
@@ -29,10 +31,19 @@ def refuse(spec: Study, root: Path) -> None:
     base = spec.base.data
     if base.windows:
         refuse_without_pointers(spec, read.windows(base))
+    pretrainings = FoldPretrainings(spec, root / "cache")
     for encoder, arms in spec.pretrainings():
         if encoder.data.bars:
             labelled = read.windows(encoder.data) if encoder.data.windows else None
-            refuse_pretraining(encoder, arms, read.bars(encoder.data), labelled)
+            bars, ids = read.bars(encoder.data), partial(pretrainings.ids, arms)
+            own = ids() if labelled is not None and spec.per_fold(arms[0]) else ()
+            try:
+                refuse_pretraining(encoder, arms, bars, held_out(spec, encoder, labelled, own))
+            except DataError:
+                if labelled is None or own:
+                    raise
+                # The refusal offers one pre-training for each fold too, for which the folds are made.
+                refuse_pretraining(encoder, arms, bars, held_out(spec, encoder, labelled, ids()))
 
 
 def _refuse_misfit(encoder: Pretrain, tuned: Finetune, arm: str) -> None:

@@ -19,6 +19,7 @@ from moola_core.runs.comparable import comparable
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
 from moola_core.specs import settings
+from moola_core.specs.pretrain import SAW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ SAME = (
     "preset",
     "transfer.checkpoint",
     "transfer.more_checkpoints",
+    "transfer.fold_checkpoints",
     "training.device",
     "training.engine",
     "training.processes",
@@ -51,8 +53,11 @@ def _name(run: Run, taken: Mapping[str, Run]) -> str:
     return f"{name} {run.id[-4:]}" if name in taken else name
 
 
-def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, int]) -> Comparison:
-    """The comparison of finished runs by name; how: margin and seed."""
+def build(
+    name: str, runs: Mapping[str, Run], against: str, how: tuple[float, int], placebos: Mapping[str, str] | None = None
+) -> Comparison:
+    """The comparison of finished runs by name; how: margin and seed; placebos: the runs that have one, with it."""
+    placebos = dict(placebos or {})
     tables = {arm: run.predictions for arm, run in runs.items()}
     common = sorted(set.intersection(*(set(table["window_id"].astype(str)) for table in tables.values())))
     why_not = _why_not(runs, tables, common)
@@ -62,9 +67,9 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
     predictions: dict[str, ArmPredictions] = {}
     if not why_not:
         predictions = _predictions(runs, tables, common)
-        verdicts = _verdicts(predictions, arms, against, how[0])
+        verdicts = _verdicts(predictions, arms, against, how[0], placebos)
         gains = {arm: _gains(one, predictions[against], common) for arm, one in predictions.items() if arm != against}
-    beaten = _beaten(arms)
+    beaten = _beaten([arm for arm in arms if arm.name not in placebos.values()])
     return Comparison(
         name,
         against,
@@ -75,11 +80,13 @@ def build(name: str, runs: Mapping[str, Run], against: str, how: tuple[float, in
         verdicts,
         _differences(runs),
         gains,
-        why_not or sentence(verdicts, arms, against),
+        why_not or sentence(verdicts, arms, against, placebos),
         beaten,
         why_not,
         _label_curve(runs, arms, how[1]),
-        _selection(predictions, how[1]),
+        _selection({arm: one for arm, one in predictions.items() if arm not in placebos.values()}, how[1]),
+        _saw(runs),
+        placebos,
     )
 
 
@@ -130,19 +137,46 @@ def _predictions(
     runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]
 ) -> dict[str, ArmPredictions]:
     shared = shared_bars(next(iter(runs.values())))
-    return {
-        arm: arm_predictions(table, shared, common, len(runs[arm].spec.transfer.encoders))
-        for arm, table in tables.items()
-    }
+    return {arm: arm_predictions(table, shared, common, _pretrainings(runs[arm])) for arm, table in tables.items()}
+
+
+def _pretrainings(run: Run) -> list[int]:
+    """Of each repeat, a number of the pre-training that it started from; repeats of one seed share it, folds of their own or not."""
+    count = len(run.spec.transfer.encoders)
+    kept = run.record.counts.get("pretraining_seeds")
+    return kept or [repeat % count for repeat in range(run.spec.training.repeats if count > 1 else 0)]
+
+
+def _saw(runs: Mapping[str, Run]) -> str:
+    """What pre-training saw of the labelled windows, in words; the arms by name where it was not the same for all."""
+    words: dict[str, list[str]] = {}
+    for arm, run in runs.items():
+        if run.record.counts.get("saw"):
+            words.setdefault(run.record.counts["saw"], []).append(arm)
+    if len(words) == 1:
+        return SAW[next(iter(words))]
+    return " ".join(f"{', '.join(arms)}: {SAW[word]}" for word, arms in words.items())
 
 
 def _verdicts(
-    predictions: Mapping[str, ArmPredictions], arms: tuple[ArmFacts, ...], against: str, margin: float
+    predictions: Mapping[str, ArmPredictions],
+    arms: Sequence[ArmFacts],
+    against: str,
+    margin: float,
+    placebos: Mapping[str, str],
 ) -> tuple[Verdict, ...]:
-    """Networks and simple models are two families of comparisons; the best of each meet in a third."""
+    """Networks and simple models are two families of comparisons; the best of each meet in a third.
+
+    A placebo is a candidate for nothing, so it is no member of a family: it is described next to the arm that all are compared with, and
+    each arm that has one is compared with it by itself.
+    """
+    inert = list(dict.fromkeys(placebos.values()))
+    arms = [arm for arm in arms if arm.name not in inert]
     simple = [arm.name for arm in arms if arm.model != "network" and arm.name != against]
     verdicts: tuple[Verdict, ...] = ()
-    for names in ([name for name in predictions if name not in simple and name != against], simple):
+    for pair in [(name, against) for name in inert] + list(placebos.items()):
+        verdicts += compare({name: predictions[name] for name in pair}, pair[1], margin)
+    for names in ([name for name in predictions if name not in (*simple, *inert, against)], simple):
         if names:
             verdicts += compare({name: predictions[name] for name in (against, *names)}, against, margin)
     best = {kind: _best([arm for arm in arms if (arm.model == "network") == kind]) for kind in (True, False)}
@@ -165,7 +199,7 @@ def _scores(arms: Sequence[ArmFacts]) -> dict[str, float]:
     return {arm: values[metric] for arm, values in known.items() if metric}
 
 
-def _beaten(arms: tuple[ArmFacts, ...]) -> tuple[str, ...]:
+def _beaten(arms: Sequence[ArmFacts]) -> tuple[str, ...]:
     """The simple models that are ahead of every network in the metric that decides, the best first."""
     score = _scores(arms)
     networks = [score[arm.name] for arm in arms if arm.model == "network" and arm.name in score]

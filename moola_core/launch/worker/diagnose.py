@@ -23,7 +23,7 @@ from moola_core.errors import DataError, RunError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.launch.worker import doctor
-from moola_core.launch.worker.labelled import Labelled, load_labelled, start_of
+from moola_core.launch.worker.labelled import Labelled, load_labelled, starts_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, shares_bars
 from moola_core.market.windows import Windows, overlap
@@ -43,7 +43,7 @@ RUN_DIAGNOSTICS: dict[str, Callable[[Run, Labelled], Any]] = {
     "errors": lambda run, material: errors(
         run.predictions, material.kept, run.spec.data.windows_reading.exchange_tz, shared_bars(run)
     ),
-    "transfer": lambda run, material: transferred(run, material.kept, material.x, start_of(run)),
+    "transfer": lambda run, material: transferred(run, material.kept, material.x, starts_of(run)),
 }
 
 

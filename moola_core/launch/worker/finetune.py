@@ -16,6 +16,7 @@ from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import DataError, MoolaError
 from moola_core.estimators import storage
 from moola_core.launch.worker import diagnose
+from moola_core.launch.worker.held_out import saw
 from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, starts_of
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.models.checkpoint import Pretrained
@@ -23,6 +24,7 @@ from moola_core.runs import codec
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
+from moola_core.specs.pretrain import SAW
 from moola_core.training.baselines import fit_baseline
 from moola_core.training.device import resolve_device
 from moola_core.training.engine import choose_engine
@@ -45,6 +47,11 @@ def work(run: Run, listen: Listen | None) -> None:
     done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
     notes = tuple(note for start in starts for note in start.notes_for(material.kept.bars))
+    seen = saw(starts, spec.transfer, folds, inputs.window_id.astype(str))
+    if seen:
+        counts["saw"] = seen
+        counts["pretraining_seeds"] = _seeds_of_repeats(spec, starts)
+        notes += (SAW[seen],) if seen in ("see", "unknown") else ()
     run.update(
         device=f"{device.name} {device.precision}",
         data_hashes=hashes,
@@ -54,7 +61,7 @@ def work(run: Run, listen: Listen | None) -> None:
     )
     run.keep_events(lambda event: event.get("fold") is None or (event["repeat"], event["fold"]) in done)
     if spec.is_network:
-        engine = choose_engine(spec, device, len(folds) // max(len(starts), 1))
+        engine = choose_engine(spec, device, len(folds))
         run.update(counts=counts | {"engine": engine.name, "engine_why": engine.why})
     relay = Relay(run, progress, listen)
     for replicate in _fits(spec, inputs, folds, relay, frozenset(done), starts):
@@ -86,9 +93,7 @@ def _fits(
 ) -> Iterator[Replicate]:
     """The fits that are still to be made, of the network or of the estimator that the spec names."""
     if spec.is_network:
-        for i, start in enumerate(starts or (None,)):
-            own = [fold for fold in folds if fold.repeat % max(len(starts), 1) == i]
-            yield from fit_all(spec, inputs, own, relay, done, start)
+        yield from fit_all(spec, inputs, folds, relay, done, starts)
         return
     for fold in folds:
         if (fold.repeat, fold.fold) not in done:
@@ -97,6 +102,13 @@ def _fits(
             replicate = fit_baseline(spec, inputs, fold)
             relay(Event("replicate_finished", fold.repeat, fold.fold, values={"seconds": replicate.seconds}))
             yield replicate
+
+
+def _seeds_of_repeats(spec: Finetune, starts: Sequence[Pretrained]) -> list[int]:
+    """Of each repeat, the seed of the pre-training that it starts from; a number where a checkpoint does not say it."""
+    first = [spec.transfer.encoder_of(repeat, 0) for repeat in range(spec.training.repeats)]
+    plans = [starts[i].pretraining for i in first]
+    return [i if plan is None else plan.training.seed for i, plan in zip(first, plans, strict=True)]
 
 
 def _keep_folds(run: Run, columns: dict[str, np.ndarray]) -> Path:

@@ -62,18 +62,13 @@ def check_unchanged(run: Run, hashes: Mapping[str, str]) -> None:
         )
 
 
-def start_of(run: Run) -> Pretrained | None:
-    """The encoder that the run's fits begin with; None from scratch."""
-    return encoder_of(run.spec, run.store_root)
-
-
 def encoder_of(spec: Finetune, root: Path) -> Pretrained | None:
     """The encoder that fits of the spec begin with, in the store at `root`; None from scratch."""
     return next(_encoders(spec, root), None)
 
 
 def starts_of(run: Run) -> tuple[Pretrained, ...]:
-    """Every encoder that the run's repeats begin with in turn; none from scratch."""
+    """Every encoder that the run's fits begin with, in the order of `transfer.encoder_of`; none from scratch."""
     return tuple(_encoders(run.spec, run.store_root))
 
 

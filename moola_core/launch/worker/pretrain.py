@@ -20,10 +20,14 @@ from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.known import first_bars, known_windows
 from moola_core.market.library import data_folder
+from moola_core.market.surrogates import shuffled
+from moola_core.market.unlabelled import NOTHING
 from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.models.checkpoint import describe, load_weights, put_weights
 from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
+from moola_core.specs.pretrain import SAW
+from moola_core.training import seeds
 from moola_core.training.device import resolve_device
 from moola_core.training.folds import make_folds
 from moola_core.training.pretraining.bar_windows import BarWindows
@@ -93,31 +97,60 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> PretrainI
     if not spec.data.bars:
         raise DataError("pre-training needs bars.", where="data.bars", hint="Give a file of bars.")
     bars = load_bars(spec.data.bars, spec.data.bars_reading)
-    labelled, position, notes = _labelled(spec, bars)
-    wanted = {column.name for column in FEATURES} & set(names(spec.features.columns))
-    continuous = spec.features.state == "continuous" and wanted
-    matrix = bar_matrix(bars, spec.sampling.window_bars, cache) if continuous else None
-    windows = BarWindows(bars, matrix, spec.features, spec.sampling.window_bars, device)
-    similar = nearness(windows, position) if labelled is not None and len(position) else None
+    labelled, position, similar_to, notes = _labelled(spec, bars)
+    windows = _windows(bars, spec, cache, device)
+    similar = nearness(windows, similar_to) if len(similar_to) else None
     try:
         selected = sample(bars, spec, position, similar)
     except DataError as error:
         if labelled is None and notes:  # somebody who named no labelled windows wants to know which these are
             raise DataError(f"{error.what} {' '.join(notes)}", where=error.where, hint=error.hint) from None
         raise
+    if spec.sampling.shuffled:  # after the selection: the windows are those that they stand in for
+        kind = _kinds(bars, spec, selected, position)
+        rng = seeds.generator(spec.training.seed, 0, 0, seeds.SHUFFLED)
+        windows = _windows(shuffled(bars, kind, rng), spec, None, device)
+        notes.append("The bars came in random order: this encoder is a placebo.")
     windows.fit_scale(selected.train)
-    others = labelled is None and spec.sampling.exclude_labelled and len(position)
+    others = labelled is None and spec.sampling.labelled == "exclude" and len(position)
     labels = hashlib.sha256(position.tobytes()).hexdigest() if others else ""
     return PretrainInputs(bars, windows, selected, labelled, tuple(notes), labels)
 
 
-def _labelled(spec: Pretrain, bars: Bars) -> tuple[Windows | None, np.ndarray, list[str]]:
-    """The labelled windows that the spec names, first bars of all known in these bars, and notes about them."""
+def _windows(bars: Bars, spec: Pretrain, cache: Path | None, device: str) -> BarWindows:
+    """What the network reads of windows of the bars, on the device."""
+    wanted = {column.name for column in FEATURES} & set(names(spec.features.columns))
+    continuous = spec.features.state == "continuous" and wanted
+    matrix = bar_matrix(bars, spec.sampling.window_bars, cache) if continuous else None
+    return BarWindows(bars, matrix, spec.features, spec.sampling.window_bars, device)
+
+
+def _kinds(bars: Bars, spec: Pretrain, selected: Sample, left_out: np.ndarray) -> np.ndarray:
+    """Kinds of bars [n] that must not mix when they are shuffled: of validation, left out, and filler."""
+    kind = (np.arange(len(bars)) >= selected.valid.min()).astype(int)
+    if spec.sampling.labelled != "see":
+        inside = np.zeros(len(bars) + 1, int)
+        np.add.at(inside, left_out, 1)
+        np.add.at(inside, np.minimum(left_out + spec.sampling.window_bars, len(bars)), -1)
+        kind += 2 * (inside.cumsum()[:-1] > 0)
+    return kind if bars.filler is None else kind + 4 * bars.filler
+
+
+def _labelled(spec: Pretrain, bars: Bars) -> tuple[Windows | None, np.ndarray, np.ndarray, list[str]]:
+    """The labelled windows that the spec names; first bars of those to leave out, and of those to look for similar ones of; and notes.
+
+    Where the spec names none, all that are known in these bars are left out.
+    """
+    length, sees = spec.sampling.window_bars, spec.sampling.labelled == "see"
     if not spec.data.windows:
         known = known_windows(bars, str(spec.data.bars), data_folder())
-        return None, known.first(spec.sampling.window_bars), known.notes(spec.sampling.exclude_labelled)
+        return None, known.first(length), NOTHING, known.notes(not sees)
     labelled = load_windows(spec.data.windows, spec.data.windows_reading, bars)
-    position, notes = first_bars([labelled], spec.sampling.window_bars), []
+    position = first_bars([labelled], length)
+    left_out, similar_to, notes = position, position, list[str]()
+    if spec.sampling.left_out:  # what a fold tests must not decide either which windows are similar
+        own = np.isin(labelled.window_id.astype(str), spec.sampling.left_out)
+        left_out, similar_to = (first_bars([labelled.select(rows)], length) for rows in (own, ~own))
     if labelled.bars != spec.sampling.window_bars:
         notes.append(
             f"Labelled windows have {labelled.bars} bars, pre-training windows {spec.sampling.window_bars}: the encoder is "
@@ -131,9 +164,9 @@ def _labelled(spec: Pretrain, bars: Bars) -> tuple[Windows | None, np.ndarray, l
                 where="sampling.keep",
                 hint="Give the bars that they were cut from, or keep all or active.",
             )
-    elif not spec.sampling.exclude_labelled:
-        notes.append("Pre-training saw the bars of the labelled windows, without their labels.")
-    return labelled, position, notes
+    elif sees:
+        notes.append(SAW["see"])
+    return labelled, left_out, similar_to, notes
 
 
 def keep(run: Run, spec: Pretrain, material: PretrainInputs, snapshot: Snapshot) -> None:
@@ -210,6 +243,7 @@ def learned(trainer: Pretrainer, material: PretrainInputs, best_epoch: int) -> r
         probe,
         material.sample.counts,
         gain,
+        trainer.spec.sampling.labelled,
     )
 
 

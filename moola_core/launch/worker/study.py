@@ -7,6 +7,7 @@ from collections.abc import Callable
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
 from moola_core.launch.worker import ahead, compare
+from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Part, Pretrain, Study, spec_hash
@@ -24,28 +25,27 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
     made = Children(run, listen, execute, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
+    pretrainings = FoldPretrainings(spec, run.store_root / "cache")
     cluster = side_by_side(run)
     if cluster is not None:
-        _all_at_once(cluster, made, spec)
+        _all_at_once(cluster, made, pretrainings)
     for i, arm in enumerate(spec.arms):
         try:
-            own = spec.pretraining_of(arm.name)
-            encoders = [made.encoder(one) for one in spec.seeds_of(own)] if own is not None else []
+            encoders = [made.encoder(one) for one in pretrainings.of(arm.name)]
             arms[arm.name] = made.get(f"arm {arm.name}", spec.spec_of(arm.name, *encoders), f"{spec.name}: {arm.name}")
         except MoolaError as error:
             _give_up(run, spec, arm, error)
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     _refuse_unanswered(run, spec)
-    comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed))
+    placebos = {arm: twin for arm, twin in spec.placebos.items() if arm in arms and twin in arms}
+    comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed), placebos)
     run.write_result("comparison", comparison)
 
 
-def _all_at_once(cluster: RayLauncher, made: Children, spec: Study) -> None:
+def _all_at_once(cluster: RayLauncher, made: Children, pretrainings: FoldPretrainings) -> None:
     """Carry out first every pre-training, then every arm, side by side on the cluster."""
-    encoders: dict[str, list[Run]] = {}
-    for arm in spec.arms:
-        own = spec.pretraining_of(arm.name)
-        encoders[arm.name] = [] if own is None else [made.encoder_of(one) for one in spec.seeds_of(own)]
+    spec = pretrainings.study
+    encoders = {arm.name: [made.encoder_of(one) for one in pretrainings.of(arm.name)] for arm in spec.arms}
     cluster.execute(list({run.id: run for own in encoders.values() for run in own}.values()))
     ready = []
     for arm in spec.arms:
@@ -74,8 +74,8 @@ def untrained(run: Run) -> dict[str, str]:
 
 def _refuse_unanswered(run: Run, spec: Study) -> None:
     """A study is done when something that it compares was trained next to the arm that all are compared with."""
-    missing = untrained(run)
-    asked = [arm.name for arm in spec.arms if arm.name != spec.against and not arm.baseline]
+    missing, apart = untrained(run), {spec.against, *spec.placebos.values()}
+    asked = [arm.name for arm in spec.arms if arm.name not in apart and not arm.baseline]
     if asked and all(name in missing for name in asked):
         raise RunError(
             f"the question of the study is not answered: of {', '.join([spec.against, *asked])} only the first could be trained.",

@@ -10,7 +10,7 @@ import torch
 
 from moola_core.errors import DataError
 from moola_core.market.bars import Bars
-from moola_core.market.unlabelled import candidates, kept_of, refuse_too_few
+from moola_core.market.unlabelled import HeldOut, candidates, kept_of, refuse_too_few
 from moola_core.specs import Pretrain
 from moola_core.training.pretraining.bar_windows import BarWindows
 
@@ -29,18 +29,18 @@ class Sample:
 
 
 def sample(
-    bars: Bars, spec: Pretrain, labelled: np.ndarray, nearness: Callable[[np.ndarray], np.ndarray] | None = None
+    bars: Bars, spec: Pretrain, left_out: np.ndarray, nearness: Callable[[np.ndarray], np.ndarray] | None = None
 ) -> Sample:
     """The windows that the spec asks for.
 
-    labelled: first bars of the labelled windows in these bars; nearness: first bars [n] → how near each window lies to the
+    left_out: first bars of labelled windows in these bars, which are left out unless sampling.labelled is see; nearness: first bars [n] → how near each window lies to the
     labelled ones [n], larger is nearer (for sampling.keep "similar").
     Training and validation windows share no bar, the bars that their targets are made from included. Raises DataError when
     fewer than 100 windows are left, or fewer than 2 to train on.
     """
     sampling = spec.sampling
-    refuse_too_few(bars, spec, labelled)
-    train, valid, counts = candidates(bars, spec, labelled)
+    refuse_too_few(bars, spec, HeldOut(left_out))
+    train, valid, counts = candidates(bars, spec, left_out)
     if sampling.keep != "all":
         worth = activity(bars, sampling.window_bars) if sampling.keep == "active" else nearness
         assert worth is not None

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from moola_core.errors import SpecError
 from moola_core.specs import Pretrain, change
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.objectives import make_objective
 from moola_core.training.pretraining.objectives.contrastive import alter
+from moola_core.training.pretraining.objectives.expansion import usual_center, weak_labels
 from moola_core.training.pretraining.objectives.masked import last_observation
 from moola_core.training.pretraining.objectives.supervised import outcomes
 from tests.training.pretraining.test_sampling import walk
@@ -88,3 +90,63 @@ def test_outcomes_are_those_of_a_walk_through_the_bars():
                 break
         assert outcome == slow
     assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize("weak_class", ["follows", "direction"])
+def test_weak_labels_are_those_of_a_search_through_all_spans_and_a_walk_through_the_bars(weak_class):
+    own = {"least_bars": 4, "most_bars": 9, "after_bars": 7, "barrier_frac": 0.6, "weak_class": weak_class}
+    objective = make(**{"objective.name": "expansion"} | own)
+    ohlc, first = objective.windows.ohlc, np.arange(0, 840, 9)
+    labels = weak_labels(objective.windows, first, objective.settings)
+    for at, start, end, outcome in zip(first, labels.start, labels.end, labels.outcome, strict=True):
+        spans = [(s, e) for s in range(40) for e in range(s + 3, min(s + 9, 40))]
+        size = [abs(ohlc[at + e, 3] - ohlc[at + s, 0]) / (e - s) ** 0.5 for s, e in spans]
+        assert size[spans.index((start, end))] == pytest.approx(max(size))
+        move = ohlc[at + end, 3] - ohlc[at + start, 0]
+        if weak_class == "direction":
+            assert outcome == (move >= 0)
+            continue
+        slow, last = 1, ohlc[at + end, 3]
+        for bar in ohlc[at + end + 1 : at + end + 8]:
+            up, down = bar[1] - last >= 0.6 * abs(move), last - bar[2] >= 0.6 * abs(move)
+            if up or down:
+                slow = 1 if up and down else 2 if up == (move >= 0) else 0
+                break
+        assert outcome == slow
+    assert len(set(labels.outcome)) == (3 if weak_class == "follows" else 2)
+    center = (labels.start + labels.end) / 2
+    best = max((np.abs(center - at) <= 3).sum() for at in np.arange(0, 40, 0.5))
+    assert (np.abs(center - usual_center(labels, 40)) <= 3).sum() == best
+
+
+def test_weak_labels_of_turned_rescaled_and_shifted_bars_are_the_same():
+    objective = make(**{"objective.name": "expansion"})
+    first, ohlc = np.arange(0, 800, 40), objective.windows.ohlc
+    plain = weak_labels(objective.windows, first, objective.settings)
+    for changed in (ohlc * 3, ohlc + 500, (40000 - ohlc)[:, [0, 2, 1, 3]]):
+        objective.windows.ohlc = changed
+        other = weak_labels(objective.windows, first, objective.settings)
+        assert np.array_equal(plain.start, other.start) and np.array_equal(plain.end, other.end)
+        assert np.array_equal(plain.outcome, other.outcome)
+
+
+@pytest.mark.parametrize("encoder", ["bilstm", "tcn"])
+def test_expansion_trains_span_and_class_scores_of_any_encoder(encoder):
+    objective = make(**{"objective.name": "expansion", "encoder": encoder, "dropout": 0.0})
+    batch = objective.prepare(FIRST, draw())
+    out = objective.network(batch["x"])
+    labels = weak_labels(objective.windows, FIRST, objective.settings)
+    flat = torch.log_softmax(out.spans.flatten(1), 1)
+    place = labels.start * 40 + labels.end - labels.start
+    slow = -flat[torch.arange(len(FIRST)), place].sum()
+    slow = slow - torch.log_softmax(out.logits, 1)[torch.arange(len(FIRST)), labels.outcome].sum()
+    assert float(objective.loss(batch)) == pytest.approx(float(slow), rel=1e-4) and int(objective.count(batch)) == 10
+    objective.loss(batch).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in objective.network.encoder.parameters())
+
+
+def test_spans_that_cannot_be_are_refused():
+    with pytest.raises(SpecError, match=r"least_bars=9 is above objective\.most_bars=4"):
+        make(**{"objective.name": "expansion", "least_bars": 9, "most_bars": 4})
+    with pytest.raises(SpecError, match=r"no span of objective\.least_bars=50 fits"):
+        make(**{"objective.name": "expansion", "least_bars": 50, "most_bars": 60})

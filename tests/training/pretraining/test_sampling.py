@@ -7,6 +7,7 @@ from moola_core.errors import DataError
 from moola_core.market.bars import bars_from_arrays
 from moola_core.market.unlabelled import reach_bars
 from moola_core.specs import Pretrain, change
+from moola_core.specs.choices import OBJECTIVES
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.sampling import activity, nearness, sample
 
@@ -25,12 +26,12 @@ def walk(count: int, gap_at: int | None = None, seed: int = 0):
     return bars_from_arrays(time, np.stack([opened, high, low, close], axis=1))
 
 
-@pytest.mark.parametrize("objective", ["masked", "contrastive", "supervised"])
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
 def test_no_window_or_target_of_training_shares_a_bar_with_validation(objective):
     spec = change(Pretrain(), SMALL | {"objective.name": objective})
     found = sample(walk(3000), spec, NONE)
     reach = reach_bars(spec)
-    assert reach == 20 + {"masked": 0, "contrastive": 8, "supervised": 30}[objective]
+    assert reach == 20 + {"masked": 0, "contrastive": 8, "supervised": 30, "expansion": 20}[objective]
     assert found.train.max() + reach <= found.valid.min() and found.valid.max() + reach <= 3000
     assert len(found.valid) / (len(found.train) + len(found.valid)) == pytest.approx(0.1, abs=0.02)
     assert (
@@ -68,7 +69,7 @@ def test_windows_that_share_bars_with_labelled_ones_are_left_out_and_counted(obj
     first, reach = np.r_[found.train, found.valid], reach_bars(spec)
     for start in labelled:
         assert not ((first < start + 20) & (start < first + reach)).any()
-    every = sample(walk(4000), change(spec, {"exclude_labelled": False}), labelled)
+    every = sample(walk(4000), change(spec, {"labelled": "see"}), labelled)
     assert every.counts["labelled"] == 0 and found.counts["labelled"] > 0
     assert len(every.train) + len(every.valid) + every.counts["between"] == (
         len(first) + found.counts["between"] + found.counts["labelled"]
@@ -77,7 +78,7 @@ def test_windows_that_share_bars_with_labelled_ones_are_left_out_and_counted(obj
 
 def test_too_few_windows_are_refused_with_the_setting_that_took_them():
     spec = change(Pretrain(), SMALL)
-    with pytest.raises(DataError, match=r"share bars with labelled windows.*exclude_labelled=false"):
+    with pytest.raises(DataError, match=r"share bars with labelled windows.*labelled=see"):
         sample(walk(3000), spec, np.arange(0, 2980, 15))
     with pytest.raises(DataError, match=r"fewer than 100.*more bars"):
         sample(walk(300), spec, NONE)
@@ -100,9 +101,9 @@ def test_the_similar_windows_are_the_nearest_to_the_labelled_ones():
     bars, spec = walk(4000), change(Pretrain(), SMALL | {"keep": "similar", "keep_frac": 0.25, "data.windows": "w"})
     windows = BarWindows(bars, None, spec.features, 20)
     near = nearness(windows, np.array([700, 1400]))
-    found = sample(bars, change(spec, {"exclude_labelled": False}), np.array([700, 1400]), near)
+    found = sample(bars, change(spec, {"labelled": "see"}), np.array([700, 1400]), near)
     assert 700 in found.train and 1400 in found.train  # nothing is nearer than the window itself
-    every = sample(bars, change(spec, {"exclude_labelled": False, "keep": "all"}), np.array([700, 1400]))
+    every = sample(bars, change(spec, {"labelled": "see", "keep": "all"}), np.array([700, 1400]))
     best = every.train[np.argsort(-near(every.train))[: round(0.25 * len(every.train))]]
     assert found.train.tolist() == sorted(best) and found.counts["not_similar"] > 0
 

@@ -84,14 +84,17 @@ def test_trivial_errors_are_those_of_a_loop():
         assert errors.feature_mean == pytest.approx(slow, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["contrastive", "supervised"])
+@pytest.mark.parametrize("name", ["contrastive", "supervised", "expansion"])
 def test_other_objectives_are_measured_beside_no_learning(name):
     fit = trainer(**{"objective.name": name, "barrier_ranges": 2.0, "horizon_bars": 12, "epochs": 6, "batch": 32})
     before = evaluate(fit).measures
     put_weights(fit.network, list(pretrain(fit))[-1].best_weights)
     after = evaluate(fit).measures
     assert [m.name for m in before] == [m.name for m in after] and len(after) == 2
-    assert after[0].value < before[0].value
+    assert (after[0].value < before[0].value) == (after[0].better == "lower")
+    assert all(
+        m.gains.mean() == pytest.approx(abs(m.value - m.trivial) * (1 if m.gains.mean() > 0 else -1)) for m in after
+    )
     if name == "contrastive":
         assert after[0].value < after[0].trivial and after[1].value > after[1].trivial
 

@@ -13,6 +13,7 @@ from moola_core.models.outcome import OutcomeClassifier
 from moola_core.specs import Objective
 from moola_core.specs.objectives import RULES
 from moola_core.training.pretraining.bar_windows import BarWindows
+from moola_core.training.pretraining.barriers import touched_first
 from moola_core.training.pretraining.objectives.objective import (
     OBJECTIVES,
     Batch,
@@ -78,11 +79,4 @@ def outcomes(windows: BarWindows, first: np.ndarray, settings: Objective) -> np.
     after = windows.prices(np.asarray(first) + length, settings.horizon_bars)
     reach = settings.barrier_ranges * (inside[:, :, 1] - inside[:, :, 2]).mean(1)
     close = inside[:, -1, 3]
-    never = settings.horizon_bars
-    up = _first(after[:, :, 1] >= (close + reach)[:, None], never)
-    down = _first(after[:, :, 2] <= (close - reach)[:, None], never)
-    return np.where(up < down, 2, np.where(down < up, 0, 1))
-
-
-def _first(hit: np.ndarray, never: int) -> np.ndarray:
-    return np.where(hit.any(1), hit.argmax(1), never)
+    return touched_first(after[:, :, 1] >= (close + reach)[:, None], after[:, :, 2] <= (close - reach)[:, None])
