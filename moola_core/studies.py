@@ -11,6 +11,7 @@ from moola_core.specs import Arm, Finetune, Pretrain, Study, change, full_name, 
 from moola_core.specs.choices import OBJECTIVES
 
 SCRATCH = "from scratch"
+CURRENT = "current"
 REPEATS = 5
 PROXIES = ("consol_proxy", "expansion_proxy")
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -50,7 +51,7 @@ def study(
     question, build = NAMED[name]
     if name in PRETRAINED and pretrain is None and not checkpoint:
         raise SpecError(f"the study {name} pre-trains, which needs bars.", where="data.bars", hint="Give --bars FILE.")
-    arms = build(base, checkpoint)
+    arms = _controlled(name, base, pretrain, build(base, checkpoint))
     made = Study(
         name=name,
         question=question,
@@ -61,6 +62,28 @@ def study(
     )
     first = filter(None, [note, ALONE if encoder_alone else ""])
     return made.model_copy(update={"notes": (*first, *_without_effect(made, own, before))})
+
+
+def _controlled(name: str, base: Finetune, pretrain: Pretrain | None, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+    """The arms with their control first: the settings as they are, one of the arms where it is that, else an arm of its own.
+
+    Where the arms are pre-trained it is the one without, or the one pre-trained as asked.
+    """
+    if name in PRETRAINED:
+        same = [
+            arm
+            for arm in arms
+            if pretrain is not None and arm.pretraining and change(pretrain, arm.pretraining) == pretrain
+        ]
+        control = same[0] if arms[0].pretraining is not None and same else arms[0]
+        return (control, *(arm for arm in arms if arm is not control))
+    current = [arm for arm in arms if change(base, arm.changes) == base]
+    control = (
+        current[0].model_copy(update={"name": f"{current[0].name} ({CURRENT})"})
+        if current
+        else Arm(name=f"{CURRENT} settings")
+    )
+    return (control, *(arm for arm in arms if arm not in current))
 
 
 def _asked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -86,9 +86,9 @@ def test_the_deciding_metric_comes_first_with_intervals_probabilities_and_what_c
         assert row[1] == wanted["verdict"]
         names = ("delta", "low", "high", "p_helps", "p_within", "p_hurts")
         assert [cell.value for cell in row[2:8]] == [wanted[name] for name in names]
-    assert (
-        "0.11" in verdicts.note and "within ±0.04 at best" in verdicts.note and "20% of the variance" in verdicts.note
-    )
+    assert [cell.value for cell in (row[9] for row in verdicts.rows)] == [
+        rows[row[0], "auroc"]["resolvable"] for row in verdicts.rows
+    ]
     assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {
         "Macro F1",
         "Calibration error (ECE)",
@@ -182,7 +182,11 @@ def test_kinds_that_a_run_cannot_have_are_refused(study_run, plan_run, tmp_path)
         export(plan_run, "json", tmp_path / "r.json", kind="doctor")
     with pytest.raises(SpecError, match="no report of kind 'finetune'"):
         build(study_run, kind="finetune")
-    assert not any(isinstance(block, Command) for one in build(study_run).sections for block in one.blocks)
+    answered, *others = build(study_run).sections
+    assert [block.line for block in answered.blocks if isinstance(block, Command)] == [
+        f"moola doctor {study_run.result('comparison')['arms'][0]['run_id']}"
+    ]
+    assert not any(isinstance(block, Command) for one in others for block in one.blocks)
 
 
 def test_a_learning_curve_of_one_repeat_has_no_band(study_run):
