@@ -10,7 +10,7 @@ from moola_core.presets import network_preset, preset
 from moola_core.specs import Arm, Finetune, Pretrain, Study, change, named, settings
 from moola_core.specs.choices import OBJECTIVES
 
-SCRATCH, PLACEBO = "from scratch", "placebo"
+SCRATCH, PLACEBO, CURRENT = "from scratch", "placebo", "current"
 SHUFFLED = {"sampling.shuffled": True}
 NO_PLACEBO = (
     "There is no placebo, an encoder that was pre-trained in the same way on bars in random order: the checkpoint was given, and does not say enough "
@@ -55,7 +55,7 @@ def study(
     question, build = NAMED[name]
     if name in PRETRAINED and pretrain is None and not checkpoint:
         raise SpecError(f"the study {name} pre-trains, which needs bars.", where="data.bars", hint="Give --bars FILE.")
-    arms = build(base, checkpoint)
+    arms = _controlled(name, base, pretrain, build(base, checkpoint))
     made = Study(
         name=name,
         question=question,
@@ -67,6 +67,28 @@ def study(
     given = NO_PLACEBO if name == "transfer" and checkpoint else ""
     first = filter(None, [note, ALONE if encoder_alone else "", given])
     return made.model_copy(update={"notes": (*first, *_without_effect(made, own, before))})
+
+
+def _controlled(name: str, base: Finetune, pretrain: Pretrain | None, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+    """The arms with their control first: the settings as they are, one of the arms where it is that, else an arm of its own.
+
+    Where the arms are pre-trained it is the one without, or the one pre-trained as asked.
+    """
+    if name in PRETRAINED:
+        same = [
+            arm
+            for arm in arms
+            if pretrain is not None and arm.pretraining and change(pretrain, arm.pretraining) == pretrain
+        ]
+        control = same[0] if arms[0].pretraining is not None and same else arms[0]
+        return (control, *(arm for arm in arms if arm is not control))
+    current = [arm for arm in arms if change(base, arm.changes) == base]
+    control = (
+        current[0].model_copy(update={"name": f"{current[0].name} ({CURRENT})"})
+        if current
+        else Arm(name=f"{CURRENT} settings")
+    )
+    return (control, *(arm for arm in arms if arm not in current))
 
 
 def _asked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

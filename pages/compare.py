@@ -31,7 +31,7 @@ if selection.dataset is None or selection.dataset.windows is None:
     st.stop()
 dataset = selection.dataset
 comparisons = loaders.comparisons(dataset)
-with st.expander("New study", icon=":material/science:", expanded=not comparisons):
+with st.expander("New study", icon=":material/science:", expanded=not comparisons or "new_study" in st.session_state):
     study_form.new_study(dataset)
 with st.expander("Compare runs that are done", icon=":material/compare_arrows:"):
     study_form.new_comparison(selection.judged)

@@ -498,4 +498,6 @@ def make_verdict(arm: str, metric: str, better: str, word: str, delta: float) ->
         equivalence=0.04,
         pretraining_share=0.2,
         decides=metric == "auroc",
+        together_low=delta - 0.05,
+        together_high=delta + 0.05,
     )

@@ -7,7 +7,7 @@ import pytest
 from moola_core import studies
 from moola_core.cli import main
 from moola_core.errors import SpecError
-from moola_core.specs import settings
+from moola_core.specs import change, settings
 
 FILES = {"windows": "windows.parquet", "bars": "bars.parquet"}
 # For each study a setting that its arms compare, and one that they only pass on.
@@ -134,3 +134,24 @@ def test_encoders_are_compared_without_statistics_that_would_answer_in_their_pla
     if name == "transfer":
         asked_for = studies.study(name, "network", FILES, {"model.span_statistics": True})
         assert arm(asked_for, "full").model.span_statistics and studies.ALONE not in asked_for.notes
+
+
+@pytest.mark.parametrize("name", list(studies.NAMED))
+def test_every_study_has_the_current_settings_as_its_control(name):
+    """They are the base's; where the arms are pre-trained, those without pre-training or with the one that is asked for."""
+    for texts in ((), ("training.patience=7", "model.hidden=20"), ("pretrain.sampling.keep=active",)):
+        if texts and texts[0].startswith("pretrain") and name not in studies.PRETRAINED:
+            continue
+        spec = asked(name, *texts)
+        control = next(one for one in spec.arms if one.name == spec.against)
+        assert spec.arms[0] is control and not control.baseline
+        if control.pretraining is not None:
+            assert spec.pretraining_of(control.name) == spec.pretrain
+        elif name in studies.PRETRAINED:
+            assert arm(spec, control.name) == change(
+                spec.base, {"transfer.schedule": "none", "transfer.checkpoint": ""}
+            )
+        else:
+            assert arm(spec, control.name) == spec.base and "current" in control.name
+        specs = [(arm(spec, one.name), spec.pretraining_of(one.name)) for one in spec.arms]
+        assert all(one not in specs[:i] for i, one in enumerate(specs)), "no two arms are the same"

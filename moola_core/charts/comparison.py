@@ -22,6 +22,11 @@ def forest(verdicts: Sequence[Verdict], appearance: str = "light") -> go.Figure:
     margin = verdicts[0].margin if verdicts else 0.0
     chart.add_vrect(x0=-margin, x1=margin, fillcolor=faded(colours.muted, 0.16), line={"width": 0}, layer="below")
     chart.add_vline(x=0, line={"color": colours.muted, "width": 1})
+    for row in verdicts:
+        if row.together_low is not None:
+            ends = {"x": [row.together_low, row.together_high], "y": [escape_html(row.arm)] * 2}
+            thin = {"color": of_verdict[row.verdict], "width": 1}
+            chart.add_trace(go.Scatter(ends, mode="lines", line=thin, showlegend=False, hoverinfo="skip"))
     for word, colour in of_verdict.items():
         rows = [row for row in verdicts if row.verdict == word]
         if rows:
@@ -31,7 +36,8 @@ def forest(verdicts: Sequence[Verdict], appearance: str = "light") -> go.Figure:
                     y=[escape_html(row.arm) for row in rows],
                     mode="markers",
                     name=ICONS[word],
-                    error_x=interval([(row.delta, row.low, row.high) for row in rows], colour),
+                    error_x=interval([(row.delta, row.low, row.high) for row in rows], colour)
+                    | {"thickness": 3, "width": 0},
                     marker={"size": 11, "color": colour},
                     customdata=[(row.low, row.high, row.p_helps, row.p_hurts) for row in rows],
                     hovertemplate="%{y}: %{x:+.3f} (%{customdata[0]:+.3f} to %{customdata[1]:+.3f})<br>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -263,16 +262,20 @@ def run_again(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace, run: Any) -> int:
-    comparison = run.result("comparison")
+    from moola_core.reports.formats import document
+    from moola_core.sections import registry, text
+    from moola_core.sections.context import ReportContext
+
+    comparison, answer = run.result("comparison"), registry.make("answer", ReportContext(run))
+    assert not isinstance(answer, str), "there is always a question or a next step"
     values = {"study_id": run.id, **comparison, "seconds": run.record.seconds, "warnings": run.record.warnings}
-    options.print_result(values, args.json, _text(comparison))
-    for warning in run.record.warnings:
-        print(f"note: {warning}", file=sys.stderr)
+    values["answer"] = document.blocks(answer)
+    options.print_result(values, args.json, f"{_arms(comparison)}\n\n{text.render(answer)}")
     return 0
 
 
-def _text(comparison: dict[str, Any]) -> str:
-    from moola_core.diagnostics.doctor.check import deciding_rows
+def _arms(comparison: dict[str, Any]) -> str:
+    """What each arm reaches."""
     from moola_core.metrics import METRICS
 
     names = [name for name, metric in METRICS.items() if metric.compared and not metric.by_class]
@@ -283,12 +286,4 @@ def _text(comparison: dict[str, Any]) -> str:
         )
         for arm in comparison["arms"]
     ]
-    lines = [options.table([("arm", *names), *rows]), "", comparison["sentence"]]
-    lines += [comparison["saw"]] if comparison.get("saw") else []
-    for v in deciding_rows(comparison["verdicts"]):
-        within = "" if v.get("p_within") is None else f", within ±{v['margin']:g} {v['p_within']:.3f}"
-        lines.append(
-            f"  {v['arm']} against {v['against']}: {v['verdict']}, {METRICS[v['metric']].title} {v['delta']:+.3f} "
-            f"[{v['low']:+.3f}, {v['high']:+.3f}], P(helps) {v['p_helps']:.3f}{within}, P(hurts) {v['p_hurts']:.3f}"
-        )
-    return "\n".join(lines)
+    return options.table([("arm", *names), *rows])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from moola_core.diagnostics.intervals import LEVEL, POWER, TWO_MODELS, Estimate, estimate
+from moola_core.diagnostics.intervals import LEVEL, TWO_MODELS, Estimate, estimate
 from moola_core.diagnostics.results import ArmFacts, LabelCurve, Verdict
 from moola_core.metrics import METRICS, Predictions, better, find, influence
 from moola_core.overlap import Overlap
@@ -101,7 +101,10 @@ def compare(arms: Mapping[str, ArmPredictions], against: str, margin: float = MA
 def _holm(
     own: Mapping[str, Estimate], names: tuple[str, str], how: tuple[tuple[int, int], float, bool]
 ) -> list[Verdict]:
-    """Step down from the smallest p: each is judged at 1 − α / (arms left), and none after the first that fails."""
+    """Step down from the smallest p: each is judged at 1 − α / (arms left), and none after the first that fails.
+
+    No two-sided intervals agree with these steps and hold all at once, so those that do are given next to them, at 1 − α / arms (Bonferroni).
+    """
     size, margin, decides = how
     order = sorted(own, key=lambda name: own[name].p)
     verdicts, open_, p_holm = [], True, 0.0
@@ -113,6 +116,8 @@ def _holm(
         if decided and not open_:
             judged = replace(judged, verdict="undecided")
         open_ = open_ and decided
+        together = own[name].interval(1 - (1 - LEVEL) / len(order))
+        judged = replace(judged, together_low=together.low, together_high=together.high)
         verdicts.append(replace(judged, arm=name, against=names[0], p_holm=p_holm, decides=decides))
     return verdicts
 
@@ -194,21 +199,22 @@ def _verdict_line(v: Verdict, f1: Verdict | None) -> str:
     metric = METRICS[v.metric]
     span = f"{metric.title} {_span(v)}"
     described = "" if f1 is None else f" Macro F1: {_span(f1)}; {metric.title} decides."
+    rest = f"{_probabilities(v)}{described}"
     if v.verdict == "equivalent":
-        return f"{v.arm} is as good as {v.against}: {span}, within ±{v.margin:g}.{described}"
+        return f"{v.arm} is as good as {v.against}: {span}, within ±{v.margin:g}. {rest}"
     if v.verdict != "undecided":
-        sure = v.p_helps if v.verdict == "helps" else v.p_hurts
-        return f"{v.arm} {v.verdict}: {span}, by more than {v.margin:g} with probability {min(sure, 0.999):.3f}.{described}"
-    if v.low > 0 or v.high < 0:
-        return f"{v.arm} is undecided: {span} excludes 0 on its own, but not after correction for several arms (Holm).{described}"
-    ways = [f"{v.labels_needed} labels"] * (v.labels_needed is not None) + [f"{v.repeats_needed} repeats"] * (
-        v.repeats_needed is not None
-    )
-    needed = f" A true difference of this size would be found with {' or '.join(ways)} in all." if ways else ""
-    return (
-        f"{v.arm} is undecided: {span}; the smallest difference found with {POWER:.0%} power is "
-        f"{v.resolvable:.2f}.{needed}{described}"
-    )
+        return f"{v.arm} {v.verdict}: {span}. {rest}"
+    if v.p <= 1 - LEVEL:
+        return f"{v.arm} is undecided: {span}. Alone its 95% interval would exclude 0, but not as one of several arms (Holm). {rest}"
+    return f"{v.arm} is undecided: {span}. {rest}"
+
+
+def _probabilities(v: Verdict) -> str:
+    """The probabilities of all three answers, none of them read as certain."""
+    within = v.p_within if v.p_within is not None else max(0.0, 1 - v.p_helps - v.p_hurts)
+    parts = (("better by more", v.p_helps), ("no difference that matters", within), ("worse by more", v.p_hurts))
+    each = ", ".join(f"{name} {min(max(p, 0.001), 0.999):.3f}" for name, p in parts)
+    return f"Probabilities, at ±{v.margin:g}: {each}."
 
 
 def _span(v: Verdict) -> str:

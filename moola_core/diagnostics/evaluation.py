@@ -67,6 +67,13 @@ def evaluate(
     )
 
 
+def over_folds(table: PredictionTable, metric: str) -> float | None:
+    """A metric as the mean over all folds of its value in each, as other reports give it; None where no class was predicted."""
+    if not table.has_class:
+        return None
+    return float(np.mean([measure(own.arrays(), names=[metric])[metric] for _, _, own in table.folds()]))
+
+
 def evaluate_run(run: Run) -> Evaluation:
     """Evaluate a run's predictions, finished or as far as it has come."""
     counts = run.record.counts

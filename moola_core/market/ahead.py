@@ -21,7 +21,7 @@ OF_TWO_TASKS = (
 
 
 def held_out(
-    study: Study, spec: Pretrain, labelled: Windows | None, folds: Sequence[np.ndarray] | None = None
+    study: Study, spec: Pretrain, labelled: Windows | None, folds: Sequence[Sequence[str] | np.ndarray] | None = None
 ) -> HeldOut:
     """What pre-trainings of a study may have to leave out.
 

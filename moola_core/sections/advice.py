@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from moola_core.diagnostics.results import (
     CalibrationReport,
@@ -18,13 +20,15 @@ from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Cl
 from moola_core.metrics import title
 from moola_core.runs.record import Record
 from moola_core.sections import comparison_text
+from moola_core.sections.blocks import Step, Text
 from moola_core.sections.headlines import of_majority, of_pretraining
 from moola_core.sections.scores import of_each, of_targets
 
 
 @dataclass(frozen=True)
 class Advice:
-    """`fact` is what was seen, `step` what to do; the button `label` opens `page` with `values` set.
+    """`fact` is what was seen, `step` what to do; the button `label` opens `page` with `values` set, and `command` does the same in a
+    terminal, where one does.
 
     claims: where the fact judges, the intervals and thresholds that it rests on.
     """
@@ -35,6 +39,13 @@ class Advice:
     page: str
     values: tuple[tuple[str, str], ...] = ()
     claims: tuple[Claim, ...] = ()
+    command: str = ""
+
+    @property
+    def block(self) -> Step:
+        """The advice as the last block of a conclusion."""
+        text = Text(f"{self.fact} {self.step}", "Next.", claims=self.claims)
+        return Step(text, self.label, self.page, self.values, self.command)
 
 
 def next_step(
@@ -84,14 +95,25 @@ def after_pretraining(record: Record, learned: PretrainReport | None) -> Advice:
     )
 
 
-def after_comparison(record: Record, comparison: Comparison | None) -> Advice:
-    """The one thing to do next about a study or a comparison."""
+def after_comparison(record: Record, comparison: Comparison | None, spec: Any = None) -> Advice:
+    """The one thing to do next about a study or a comparison; spec: the study's, for the command of another one."""
     if record.state != "done":
         return _of_state(record)
     if comparison is None:
         return Advice("The comparison left no result.", "Start it again.", "Go to Compare", "compare")
     if comparison.no_verdict:
         return Advice(comparison.no_verdict, "Compare runs of the same windows and folds.", "Go to Compare", "compare")
+    rows = comparison_text.of_networks(comparison)
+    if rows and all(row.verdict == "hurts" for row in rows) and comparison.name == "transfer":
+        return Advice(
+            "Every way to transfer this encoder hurts.",
+            f"Keep {comparison.against}, and see whether another pre-training objective serves the labels.",
+            "Set up the study of objectives",
+            "compare",
+            (("new_study", "objectives"), ("study_name", "objectives")),
+            of_verdicts(rows),
+            _command(spec, "objectives"),
+        )
     beaten = comparison_text.beaten(comparison) if comparison.beaten_by else None
     if beaten is not None and beaten.outcome == SUPPORTED:
         return Advice(
@@ -99,11 +121,10 @@ def after_comparison(record: Record, comparison: Comparison | None) -> Advice:
             f"Use it until a network beats it. See what the doctor found in {comparison.against}.",
             "Ask the doctor",
             "doctor",
-            claims=beaten.claims,
+            _run_of(comparison, comparison.against),
+            beaten.claims,
+            f"moola doctor {dict(_run_of(comparison, comparison.against))['run']}",
         )
-    rows = [row for _, row in comparison_text.in_order(comparison, comparison.deciding)]
-    networks = {arm.name for arm in comparison_text.candidates(comparison)}
-    rows = [row for row in rows if row.arm in networks]
     helping = sorted((row for row in rows if row.verdict == "helps"), key=lambda row: -row.delta)
     if helping:
         inert = [row for _, row in comparison_text.against_placebo(comparison, comparison.deciding)]
@@ -114,21 +135,56 @@ def after_comparison(record: Record, comparison: Comparison | None) -> Advice:
             "Pin its run as the baseline, and start the next runs from its settings.",
             "Choose a run to pin",
             "runs",
-            claims=_of_verdicts([*helping[:1], *inert]),
+            _run_of(comparison, helping[0].arm),
+            of_verdicts([*helping[:1], *inert]),
         )
     open_ = [row for row in rows if row.verdict == "undecided"]
     if open_:
-        needed = next((text for row in open_ if (text := comparison_text.settles(row))), "")
-        step = (
-            f"Sample size needed: {needed}."
-            if needed
-            else "More of the same would not settle it: compare something that differs more."
-        )
-        return Advice(f"{open_[0].arm} is undecided.", step, "Set up a study", "compare")
-    return Advice("No arm helps.", f"Keep {comparison.against}.", "See its run", "runs", claims=_of_verdicts(rows))
+        return _of_undecided(open_, comparison, spec)
+    own = _run_of(comparison, comparison.against)
+    return Advice("No arm helps.", f"Keep {comparison.against}.", "See its run", "runs", own, of_verdicts(rows))
 
 
-def _of_verdicts(rows: Sequence[Verdict]) -> tuple[Claim, ...]:
+def _of_undecided(open_: Sequence[Verdict], comparison: Comparison, spec: Any) -> Advice:
+    """What to do where the difference of some arm cannot be told: more repeats or labels, or something that differs more."""
+    again = (("new_study", comparison.name), ("study_name", comparison.name)) if _named(spec) else ()
+    row = next((row for row in open_ if row.repeats_needed), None)
+    if row is not None and row.repeats_needed is not None:
+        more = row.repeats_needed - comparison.repeats
+        step = f"Run it again with {row.repeats_needed} repeats, {more} more than there are."
+        command = _command(spec, comparison.name, f" --set training.repeats={row.repeats_needed}")
+        return Advice(f"{row.arm} is undecided.", step, "Set up the study", "compare", again, command=command)
+    row = next((row for row in open_ if row.labels_needed), None)
+    if row is not None and row.labels_needed is not None:
+        step = f"Label about {row.labels_needed - comparison.common:,} more windows, and run it again."
+        return Advice(f"{row.arm} is undecided.", step, "See the windows", "windows")
+    step = "More of the same would not settle it: compare something that differs more."
+    return Advice(f"{open_[0].arm} is undecided.", step, "Set up a study", "compare")
+
+
+def _named(spec: Any) -> bool:
+    """Whether the comparison is a study that can be asked for by its name."""
+    return getattr(spec, "kind", "") == "study" and spec.name != "own"
+
+
+def _command(spec: Any, study: str, more: str = "") -> str:
+    """The command of a study on the same data; empty where the comparison was none, or a study of one's own."""
+    if not _named(spec):
+        return ""
+    data = spec.base.data
+    files = "".join(
+        f" --{kind} {shlex.quote(str(file))}" for kind in ("windows", "bars") if (file := getattr(data, kind))
+    )
+    preset = f" --preset {spec.base.preset}" if spec.base.preset else ""
+    return f"moola study {study}{files}{preset}{more}"
+
+
+def _run_of(comparison: Comparison, name: str) -> tuple[tuple[str, str], ...]:
+    """The run of an arm, for the page that is opened with it."""
+    return tuple(("run", arm.run_id) for arm in comparison.arms if arm.name == name)
+
+
+def of_verdicts(rows: Sequence[Verdict]) -> tuple[Claim, ...]:
     """What verdicts in one metric rest on."""
     return tuple(
         Claim(f"{title(row.metric)} of {row.arm} less that of {row.against}", Interval(row.delta, row.low, row.high))

@@ -90,6 +90,18 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What to do next: a page shows the `text` with a button called `label`, which opens `page` with `values`; a file and a terminal show
+    the `command` in its place, where there is one."""
+
+    text: Text
+    label: str
+    page: str
+    values: tuple[tuple[str, str], ...] = ()
+    command: str = ""
+
+
+@dataclass(frozen=True)
 class WindowLinks:
     """Windows to look at: a page shows a button for each of `links`, (window id, text); a file and a terminal show the `table`.
 
@@ -124,7 +136,7 @@ class Columns:
 
 
 Simple = Text | Figures | Table | Chart | Command
-Block = Simple | WindowLinks | Choice | Columns
+Block = Simple | Step | WindowLinks | Choice | Columns
 
 
 @dataclass(frozen=True)
@@ -154,10 +166,14 @@ def shown(cell: Cell) -> str:
 
 
 def flat(blocks: Iterable[Block]) -> Iterator[Simple]:
-    """The blocks as a file and a terminal show them: without links, choices and columns."""
+    """The blocks as a file and a terminal show them: without buttons, links, choices and columns."""
     for block in blocks:
         if isinstance(block, WindowLinks):
             yield block.table
+        elif isinstance(block, Step):
+            yield block.text
+            if block.command:
+                yield Command("Command for it", block.command)
         elif isinstance(block, Choice):
             for _, inner in block.options[: 0 if block.page_only else None if block.every else 1]:
                 yield from flat(inner)

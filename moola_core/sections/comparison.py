@@ -1,17 +1,15 @@
-"""Arms side by side: the conclusion, what each reaches, how sure the differences are, and where they come from."""
+"""Arms side by side: what each reaches, how sure the differences are, and where they come from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import Comparison, Gain, Verdict
-from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.metrics import shown_in, title
 from moola_core.runs.epochs import epoch_columns
-from moola_core.sections import advice, comparison_text
+from moola_core.sections import comparison_text
 from moola_core.sections.blocks import Block, Cell, Chart, Choice, Columns, Number, Row, Table, Text, WindowLinks
 from moola_core.sections.conclusions import gap
 from moola_core.sections.context import ABSENT, ReportContext, Result
@@ -24,30 +22,6 @@ HALF_NAME = 24  # letters of an arm's name next to a chart of half the width
 DESCRIBE = "These describe; the deciding metric decides."
 COLUMNS = 4  # arms in one table of differences: more would not fit a page
 NO_RESULT = "The comparison left no result."
-
-
-def answer(context: ReportContext) -> list[Block]:
-    """The question, simple models that win, the conclusion in words, and the next step."""
-    record, result = context.record, context.result("comparison")
-    question = getattr(context.spec, "question", "")
-    texts: list[Block] = [Text(question, "The question.")] if question else []
-    if record.error:
-        texts.append(Text(record.error, f"It is {record.state}.", warning=True))
-    texts += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
-    comparison: Comparison | None = result.value if result else None
-    if comparison is not None:
-        if comparison.beaten_by:
-            verdict = comparison_text.beaten(comparison)
-            texts.append(replace(verdict.block, warning=verdict.outcome == SUPPORTED))
-        sentence = comparison_text.answer(comparison)
-        texts += [Text(sentence, "Conclusion.")] if sentence else []
-        rule = comparison_text.rule(comparison)
-        texts += [Text(rule)] if rule else []
-        texts += [Text(comparison.saw)] if comparison.saw else []
-    if record.note:
-        texts.append(Text(record.note, "Note."))
-    step = advice.after_comparison(record, comparison)
-    return [*texts, Text(f"{step.fact} {step.step}", "Next.", claims=step.claims)]
 
 
 def arms(context: ReportContext) -> list[Block] | str:
@@ -113,14 +87,13 @@ def _differences(result: Result, metric: str) -> Iterator[Block]:
     pairs = comparison_text.in_order(comparison, metric)
     rows = [row for _, row in pairs]
     yield Chart("forest", f'{title(metric)}: difference from "{comparison.against}"', partial(charts.forest, rows))
-    note = f"{comparison_text.undecided(rows)} {comparison_text.pretraining(rows)}".strip()
-    yield _verdicts(result, pairs, note)
+    yield _verdicts(result, pairs)
     against = comparison_text.against_placebo(comparison, metric)
     if against:
         yield _verdicts(result, against, "Against its placebo, which was pre-trained on the same bars in random order.")
 
 
-def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]], note: str) -> Table:
+def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]], note: str = "") -> Table:
     table: tuple[Row, ...] = tuple(
         (
             row.arm,
@@ -129,7 +102,7 @@ def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]], note: str) -
             *(_chance(result, i, name) for name in ("p_helps", "p_within", "p_hurts")),
             _chance(result, i, "p_holm"),
             result.number("verdicts", i, "resolvable", form=".2f"),
-            comparison_text.settles(row) or ABSENT,
+            comparison_text.settles(row, result.value) or ABSENT,
         )
         for i, row in pairs
     )
@@ -144,7 +117,7 @@ def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]], note: str) -
         "P(hurts)",
         "p (Holm)",
         "Minimum detectable difference",
-        "Sample size needed",
+        "Would settle it",
     )
     return Table("", columns, table, note)
 

@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Interval, LabelCurve, Verdict
+from moola_core.diagnostics.results.comparison import UNKNOWN
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Claim
-from moola_core.metrics import METRICS
+from moola_core.metrics import METRICS, title
 from moola_core.sections.formatting import interval
 from moola_core.sections.headline import Headline, judges
 
 RULE_HIGH, RULE_LOW = 0.50, 0.30
+# What a comparison supposes to be equal, and the settings by which a study compares it.
+FACTS = {
+    "size": ("model.layers", "model.hidden"),
+    "encoder": ("model.encoder", "model.layers", "model.hidden", "model.normalisation"),
+    "epochs": ("training.epochs",),
+    "stopping": ("training.patience",),
+    "labels": ("training.label_frac",),
+    "windows": (),
+    "folds": (),
+    "features": ("features.",),
+    "seeds": (),
+}
+EXPLAINS = "Each of these may explain a difference too."
 BEATEN_ADVICE = "Fix this first."
-DIFFERS = "Only what is compared should differ. Unequal sizes or epochs are another explanation of a difference."
+DIFFERS = "Only what is compared should differ."
 LEARNING = "Median validation loss over the fits (band: 25th to 75th percentile). Losses of different weightings cannot be compared."
 
 
@@ -50,23 +64,48 @@ def beaten(comparison: Comparison) -> Headline:
     return Headline(headline, rest, OPEN, claims)
 
 
-def answer(comparison: Comparison) -> str:
-    """The stored answer in words, less what older ones say of simple models, which `beaten` judges."""
-    first, _, rest = comparison.sentence.partition("\n")
-    return rest if comparison.beaten_by and first.startswith("A simple model ") else comparison.sentence
+def answer(comparison: Comparison) -> list[str]:
+    """The stored answer in words, a line for each arm, less what older ones say of simple models, which `beaten` judges."""
+    return [line for line in comparison.sentence.split("\n") if line and not line.startswith("A simple model ")]
 
 
-def rule(comparison: Comparison) -> str:
-    """What the plan's rule reads from the baseline alone, and why not to decide by it; empty outside a transfer study."""
+def of_networks(comparison: Comparison) -> list[Verdict]:
+    """The verdicts of the deciding metric on the networks that may be recommended."""
+    names = {arm.name for arm in candidates(comparison)}
+    return [row for _, row in in_order(comparison, comparison.deciding) if row.arm in names]
+
+
+@judges
+def of_rule(comparison: Comparison) -> Headline:
+    """What the plan's rule reads from the baseline alone, how sure that is, and why not to decide by it; empty outside a transfer study."""
     scratch = next((arm for arm in comparison.arms if arm.name == comparison.against), None)
     score = scratch.metrics.get("f1_macro") if scratch else None
-    if comparison.name != "transfer" or score is None:
-        return ""
-    cause = "negative transfer" if score > RULE_HIGH else "the architecture" if score < RULE_LOW else "neither"
-    return (
-        f"Rule of thumb in your plan, from the baseline alone: {score:.3f} points to {cause} (above {RULE_HIGH:.2f} negative transfer, below "
-        f"{RULE_LOW:.2f} architecture). A coin flip scores 0.50 ± 0.04 on two classes, so do not decide by it."
-    )
+    if comparison.name != "transfer" or scratch is None or score is None:
+        return Headline("")
+    sampled = scratch.f1.interval if scratch.f1 else None
+    claims = tuple(Claim(f"macro F1 of {scratch.name}", sampled, bound) for bound in (RULE_HIGH, RULE_LOW))
+    above, not_below = (claim.outcome for claim in claims)
+    rest = f"Macro F1 of {scratch.name}: {interval(sampled, '.3f') if sampled else f'{score:.3f}'}. {_conventions(scratch)}"
+    if sampled is None:
+        return Headline("The rule of thumb in your plan, from the baseline alone.", rest)
+    if above == SUPPORTED:
+        return Headline("Your rule of thumb points to negative transfer.", rest, SUPPORTED, claims)
+    if not_below == OPPOSED:
+        return Headline("Your rule of thumb points to the architecture.", rest, OPPOSED, claims)
+    if (above, not_below) == (OPPOSED, SUPPORTED):
+        return Headline("Your rule of thumb points to neither.", rest, OPPOSED, claims)
+    return Headline("What your rule of thumb points to cannot be told.", rest, OPEN, claims)
+
+
+def _conventions(scratch: ArmFacts) -> str:
+    """What the rule says, the convention of the scores that it is about, and what it cannot see."""
+    text = f"Above {RULE_HIGH:.2f} it reads negative transfer, below {RULE_LOW:.2f} the architecture."
+    if scratch.f1_over_folds is not None:
+        text += (
+            f" Its thresholds are about means over folds, which are lower than pooled scores where a fold is predicted as one class: "
+            f"as such a mean, these predictions score {scratch.f1_over_folds:.3f}."
+        )
+    return f"{text} A coin flip scores 0.50 ± 0.04 on two classes, so do not decide by it."
 
 
 def best_arm(comparison: Comparison) -> str:
@@ -111,35 +150,70 @@ def drawn(comparison: Comparison) -> str:
     inert = " A placebo is no candidate: it is not corrected for, nor recommended." if comparison.inert else ""
     return (
         f'Difference from "{comparison.against}", over {comparison.common} windows and {comparison.repeats} repeats. Grey: too small to matter. '
-        f"Intervals allow for several arms (Holm); simple models are corrected separately.{inert} They are about new windows like these, and models "
-        "fitted to them with new folds, seeds and pre-trainings."
+        "Thick: the interval by which the arm is judged (Holm). Thin: all of them hold at once with 95% (Bonferroni). Simple models are corrected "
+        f"separately.{inert}"
     )
 
 
-def undecided(rows: Sequence[Verdict]) -> str:
-    """The smallest difference that the design finds, and how alike it could show arms to be; empty where everything is decided."""
-    if not any(row.verdict == "undecided" for row in rows):
-        return ""
-    text = f"Smallest difference found with 80% power: {max(row.resolvable for row in rows):.2f}."
+def estimand(pretrainings: int) -> str:
+    """What the verdicts are about; pretrainings: how many the arms' repeats start from in turn."""
+    about = "New windows like these, and models that are fitted to them anew with other folds"
+    if pretrainings > 1:
+        return f"{about}, seeds and pre-trainings."
+    return f"{about} and seeds{', from this one pre-training' if pretrainings else ''}."
+
+
+def design(rows: Sequence[Verdict]) -> str:
+    """The smallest difference that the design finds, how alike it could show arms to be, and what pre-training adds to the variance."""
+    text = f"The smallest difference in {title(rows[0].metric)} that it finds with 80% power is {max(row.resolvable for row in rows):.2f}."
     widths = [row.equivalence for row in rows if row.equivalence is not None]
     if widths and max(widths) > rows[0].margin:
-        text += f" That two arms are equivalent could be shown within ±{max(widths):.2f} at best, not within ±{rows[0].margin:g}."
+        text += f" Equivalence could be shown within ±{max(widths):.2f}, not within ±{rows[0].margin:g}."
+    share = max((row.pretraining_share or 0.0 for row in rows), default=0.0)
+    text += (
+        f" Up to {share:.0%} of the variance of a difference is due to which pre-training it was." if share > 0 else ""
+    )
     return text
 
 
-def pretraining(rows: Sequence[Verdict]) -> str:
-    """How much of the uncertainty is due to the seeds of pre-training; empty where there was one pre-training."""
-    share = max((row.pretraining_share or 0.0 for row in rows), default=0.0)
-    return (
-        f"Up to {share:.0%} of the variance of a difference is due to which pre-training it was." if share > 0 else ""
+def settles(row: Verdict, comparison: Comparison) -> str:
+    """How many labels or repeats more would settle the difference as it stands; empty where neither would, or it is settled."""
+    more = [f"{row.labels_needed - comparison.common:,} more labels"] if row.labels_needed else []
+    more += [f"{row.repeats_needed - comparison.repeats} more repeats"] if row.repeats_needed else []
+    return " or ".join(more)
+
+
+def settling(rows: Sequence[Verdict], comparison: Comparison) -> str:
+    """What would settle each arm that is undecided; empty where none is."""
+    each = {row.arm: settles(row, comparison) for row in rows if row.verdict == "undecided"}
+    able = [f"{arm}: {more}" for arm, more in each.items() if more]
+    unable = [arm for arm, more in each.items() if not more]
+    there = f"In addition to the {comparison.common:,} labels and {comparison.repeats} repeats there are, if the differences are as measured: "
+    parts = [f"{there}{'; '.join(able)}."] if able else []
+    parts += [f"Neither labels nor repeats in a useful number would settle {', '.join(unable)}."] if unable else []
+    return " ".join(parts)
+
+
+def unequal(comparison: Comparison, compared: Sequence[str], arms: Sequence[str]) -> str:
+    """In which facts, other than what is compared, these arms are not equal; compared: the settings that the arms change."""
+    if comparison.unequal is None:
+        return "In what they are unequal is not in this result, which is of an older version; What differs lists their settings."
+    asked = {fact for fact, settings in FACTS.items() if any(name.startswith(settings) for name in compared)}
+    rows = []
+    for row in comparison.unequal:
+        users: dict[str, list[str]] = {}
+        for arm in arms:
+            if row.values[arm] != UNKNOWN:
+                users.setdefault(row.values[arm], []).append(arm)
+        if len(users) > 1 and row.name not in asked:
+            each = "; ".join(f"{', '.join(own)}: {value}" for value, own in users.items())
+            rows.append(f"{row.name} ({each})")
+    besides = f"Besides what is compared ({', '.join(compared)}), they are" if compared else "They are"
+    unknown = [arm for arm in arms if any(row.values[arm] == UNKNOWN for row in comparison.unequal)]
+    text = (
+        f"{besides} equal in {', '.join(FACTS)}." if not rows else f"{besides} unequal in {', '.join(rows)}. {EXPLAINS}"
     )
-
-
-def settles(row: Verdict) -> str:
-    """How many labels or repeats would settle the difference as it stands; empty where neither would, or it is settled."""
-    needed = [f"{row.labels_needed:,} labels"] if row.labels_needed else []
-    needed += [f"{row.repeats_needed} repeats"] if row.repeats_needed else []
-    return " or ".join(needed)
+    return f"{text} Not everything is known of {', '.join(unknown)}." if unknown else text
 
 
 def more_labels(curve: LabelCurve) -> str:

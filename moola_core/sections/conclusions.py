@@ -35,7 +35,7 @@ def decisions(context: ReportContext) -> list[Block]:
         texts.append(Text("Later runs are compared with it.", "This run is pinned as the baseline."))
     if record.note:
         texts.append(Text(record.note, "Note."))
-    return [*texts, Text(f"{step.fact} {step.step}", "Next.", claims=step.claims)]
+    return [*texts, step.block]
 
 
 def _judged(context: ReportContext, evaluation: Evaluation) -> Iterator[Text]:

@@ -135,6 +135,10 @@ class ReportContext:
             self._results[name] = Result(holder, name) if holder else None
         return self._results[name]
 
+    def result_of(self, run: Run, name: str) -> Result | None:
+        """A result that another run of the same store left itself; None where it has none."""
+        return Result(run, name) if self._holds(run, name) else None
+
     def runs(self) -> list[Run]:
         """The run, then the others whose results were asked for and found."""
         others = {result.run.id: result.run for result in self._results.values() if result} | self._others

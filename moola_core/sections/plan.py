@@ -29,7 +29,7 @@ def answer(context: ReportContext) -> list[Block]:
     if record.note:
         texts.append(Text(record.note, "Note."))
     step = advice.after_plan(record, report)
-    return [*texts, Text(f"{step.fact} {step.step}", "Next.", claims=step.claims)]
+    return [*texts, step.block]
 
 
 def decisions(context: ReportContext) -> list[Block] | str:

@@ -10,6 +10,7 @@ from moola_core.errors import SpecError, nearest
 from moola_core.registry import Registry
 from moola_core.runs.store import Run, utcnow_iso
 from moola_core.sections import (
+    answer,
     comparison,
     conclusions,
     diagnostics,
@@ -54,7 +55,7 @@ class SectionSpec:
 SECTIONS: Registry[SectionSpec] = Registry("section", "moola.sections")
 for _section in (
     SectionSpec("decisions", "Conclusion and next step", TRAINED, conclusions.decisions),
-    SectionSpec("answer", "Conclusion and next step", COMPARED, comparison.answer),
+    SectionSpec("answer", "Conclusion and next step", COMPARED, answer.answer),
     SectionSpec("plan", "Conclusion and next step", PLAN, plan.answer),
     SectionSpec("targets", "Targets", FINETUNE, conclusions.targets),
     SectionSpec("arms", "Arms", COMPARED, comparison.arms),

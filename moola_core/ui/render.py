@@ -20,6 +20,7 @@ from moola_core.sections.blocks import (
     Figures,
     Number,
     Section,
+    Step,
     Table,
     Text,
     WindowLinks,
@@ -28,7 +29,7 @@ from moola_core.sections.blocks import (
 )
 from moola_core.sections.context import ABSENT, ReportContext
 from moola_core.sections.registry import make
-from moola_core.ui import widgets
+from moola_core.ui import state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 MOST_ROWS, MOST_PIXELS = 12, 470  # a longer table scrolls
@@ -66,6 +67,10 @@ def _blocks(name: str, blocks: Iterable[Block]) -> None:
 def _block(name: str, block: Block, place: int) -> None:
     if isinstance(block, Text):
         _text(block)
+    elif isinstance(block, Step):
+        _text(block.text)
+        if st.button(block.label, key=f"{name}-step-{place}", icon=":material/arrow_forward:"):
+            state.open_page(block.page, **dict(block.values))
     elif isinstance(block, Figures):
         widgets.figures({one.title: (shown(one.number), one.note) for one in block.items})
     elif isinstance(block, Table):

@@ -128,6 +128,9 @@ def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(st
     assert best["name"] == max(scores, key=scores.get) and best["measured"] == pytest.approx(max(scores.values()))
     names = {row["name"] for row in run.result("comparison")["differences"]}
     assert {"transfer.schedule", "trainable parameters"} <= names
+    unequal = {row["name"]: row["values"] for row in run.result("comparison")["unequal"]}
+    assert unequal["size"]["frozen"] != unequal["size"]["full"] and not {"windows", "folds", "seeds"} & set(unequal)
+    assert run.result("shift").keys() & {"domain", "why_not"}, "whether the domains differ is measured with the study"
 
 
 def per_fold_study(demo_files, **changes):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from moola_core import studies
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import Evaluation
 from moola_core.runs import codec
@@ -84,15 +85,20 @@ def _compared(beaten=(), **words):
             "from scratch",
         ),
         (_compared(full="helps", frozen="helps", gradual="undecided"), "full helps", "Pin its run"),
-        (_compared(full="hurts", gradual="undecided"), "gradual is undecided", "Sample size needed: 400 labels"),
+        (_compared(full="hurts", gradual="undecided"), "gradual is undecided", "Label about 340 more windows"),
         (_compared(full="undecided"), "full is undecided", "would not settle it"),
+        (
+            _compared(full="hurts", frozen="hurts"),
+            "Every way to transfer this encoder hurts",
+            "another pre-training objective",
+        ),
         (_compared(full="hurts", frozen="equivalent"), "No arm helps", "Keep from scratch"),
         (None, "left no result", "again"),
     ],
 )
 def test_a_study_leads_to_one_next_step(found, fact, step):
     said = after_comparison(dataclasses.replace(DONE, kind="study"), found)
-    assert fact in said.fact and step in said.step and said.page in ("doctor", "runs", "compare")
+    assert fact in said.fact and step in said.step and said.page in ("doctor", "runs", "compare", "windows")
 
 
 @pytest.mark.parametrize(("word", "doubted"), [("helps", False), ("undecided", True), ("equivalent", True)])
@@ -113,3 +119,17 @@ def test_a_placebo_is_never_recommended_and_an_arm_no_better_than_it_is_doubted(
     assert len(step.claims) == 1 + doubted
     alone = dataclasses.replace(made, verdicts=(dataclasses.replace(full, verdict="undecided"), best))
     assert after_comparison(dataclasses.replace(DONE, kind="study"), alone).fact == "full is undecided."
+
+
+def test_the_next_step_of_a_study_has_its_command():
+    spec = studies.study("transfer", "quick", {"windows": "my windows.parquet", "bars": "bars.parquet"})
+    study = dataclasses.replace(DONE, kind="study")
+    hurts = after_comparison(study, _compared(full="hurts", frozen="hurts"), spec)
+    files = "--windows 'my windows.parquet' --bars bars.parquet --preset quick"
+    assert hurts.command == f"moola study objectives {files}" and dict(hurts.values)["study_name"] == "objectives"
+    open_ = _compared(full="undecided")
+    rows = tuple(dataclasses.replace(row, repeats_needed=9) for row in open_.verdicts)
+    again = after_comparison(study, dataclasses.replace(open_, verdicts=rows), spec)
+    assert "9 repeats, 7 more than there are" in again.step
+    assert again.command == f"moola study transfer {files} --set training.repeats=9"
+    assert after_comparison(study, _compared(full="hurts")).command == "", "a comparison of runs names no study"

@@ -24,7 +24,7 @@ from moola_core.diagnostics.results import (
 )
 from moola_core.diagnostics.results.interval import Claim
 from moola_core.runs import codec
-from moola_core.sections import comparison_text, headlines, scores
+from moola_core.sections import comparison_text, encoders, headlines, scores
 from moola_core.sections.blocks import Report, Table, Text, flat
 from moola_core.sections.headline import JUDGES, Headline
 from moola_core.sections.registry import build
@@ -125,6 +125,16 @@ def domain(interval: Interval, null_high: float = 0.0) -> Headline:
 
 def learned(gain: Interval) -> Headline:
     return headlines.of_pretraining(dataclasses.replace(make_learned(), gain=gain))
+
+
+def all_learned(*gains: Interval) -> Headline:
+    return encoders.of_pretrainings([dataclasses.replace(make_learned(), gain=gain) for gain in gains])
+
+
+def ruled(interval: Interval) -> Headline:
+    found = make_comparison()
+    first = dataclasses.replace(found.arms[0], f1=Sampled(interval, ()))
+    return comparison_text.of_rule(dataclasses.replace(found, arms=(first, *found.arms[1:])))
 
 
 def measured(gain: Interval) -> Headline:
@@ -258,6 +268,15 @@ PAIRS: dict[str, list[Pair]] = {
     "of_targets": [
         (lambda: counted(low_at(0.6 + NEAR)), lambda: counted(low_at(0.6 - NEAR))),
         (lambda: counted(high_at(0.6 - NEAR)), lambda: counted(high_at(0.6 + NEAR))),
+    ],
+    "of_rule": [
+        (lambda: ruled(low_at(0.5 + NEAR)), lambda: ruled(low_at(0.5 - NEAR))),
+        (lambda: ruled(high_at(0.3 - NEAR)), lambda: ruled(high_at(0.3 + NEAR))),
+        (lambda: ruled(Interval(0.4, 0.3 + NEAR, 0.5 - NEAR)), lambda: ruled(Interval(0.4, 0.3 - NEAR, 0.5 - NEAR))),
+    ],
+    "of_pretrainings": [
+        (lambda: all_learned(low_at(NEAR), low_at(NEAR)), lambda: all_learned(low_at(NEAR), low_at(-NEAR))),
+        (lambda: all_learned(high_at(-NEAR), high_at(-NEAR)), lambda: all_learned(high_at(-NEAR), high_at(NEAR))),
     ],
     "beaten": [
         (lambda: beaten("helps", low_at(NEAR)), lambda: beaten("undecided", low_at(-NEAR))),

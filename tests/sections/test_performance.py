@@ -108,4 +108,4 @@ def test_it_is_compared_and_in_the_tables_of_the_arms(run, tmp_path, windows):
     column = arms.columns.index(TITLE)
     assert sorted(row[column].value for row in arms.rows) == [i / 10 for i in range(len(comparison["arms"]))]
     assert TITLE in [row[0] for row in metrics.rows]
-    assert re.search(r"^arm .*\bmcc\b", study._text(comparison), re.MULTILINE)
+    assert re.search(r"^arm .*\bmcc\b", study._arms(comparison), re.MULTILINE)

@@ -14,7 +14,7 @@ from moola_core.metrics import METRICS
 from moola_core.reports.export import export
 from moola_core.reports.formats import document, html, markdown
 from moola_core.runs.store import Store
-from moola_core.sections import comparison, comparison_text
+from moola_core.sections import answer, comparison, comparison_text
 from moola_core.sections.blocks import Chart, Choice, Command, Table, Text, charts
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import assemble, build, names
@@ -86,9 +86,9 @@ def test_the_deciding_metric_comes_first_with_intervals_probabilities_and_what_c
         assert row[1] == wanted["verdict"]
         names = ("delta", "low", "high", "p_helps", "p_within", "p_hurts")
         assert [cell.value for cell in row[2:8]] == [wanted[name] for name in names]
-    assert (
-        "0.11" in verdicts.note and "within ±0.04 at best" in verdicts.note and "20% of the variance" in verdicts.note
-    )
+    assert [cell.value for cell in (row[9] for row in verdicts.rows)] == [
+        rows[row[0], "auroc"]["resolvable"] for row in verdicts.rows
+    ]
     assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {
         "Macro F1",
         "Calibration error (ECE)",
@@ -182,7 +182,11 @@ def test_kinds_that_a_run_cannot_have_are_refused(study_run, plan_run, tmp_path)
         export(plan_run, "json", tmp_path / "r.json", kind="doctor")
     with pytest.raises(SpecError, match="no report of kind 'finetune'"):
         build(study_run, kind="finetune")
-    assert not any(isinstance(block, Command) for one in build(study_run).sections for block in one.blocks)
+    answered, *others = build(study_run).sections
+    assert [block.line for block in answered.blocks if isinstance(block, Command)] == [
+        f"moola doctor {study_run.result('comparison')['arms'][0]['run_id']}"
+    ]
+    assert not any(isinstance(block, Command) for one in others for block in one.blocks)
 
 
 def test_a_learning_curve_of_one_repeat_has_no_band(study_run):
@@ -214,8 +218,8 @@ def test_a_study_says_what_pretraining_saw_and_shows_arms_next_to_their_placebos
     assert "placebo" not in [arm.name for arm in comparison_text.candidates(made)]
     assert "placebo is no candidate" in comparison_text.drawn(made)
     study_run.write_result("comparison", made)
-    texts = [block.text for block in comparison.answer(ReportContext(study_run)) if isinstance(block, Text)]
+    texts = [block.text for block in answer.answer(ReportContext(study_run)) if isinstance(block, Text)]
     assert "Pre-training saw it all." in texts
     choice = next(block for block in comparison.differences(ReportContext(study_run)) if isinstance(block, Choice))
     notes = [block.note for block in choice.options[0][1] if isinstance(block, Table)]
-    assert len(notes) == 2 and notes[1].startswith("Against its placebo")
+    assert len(notes) == 2 and not notes[0] and notes[1].startswith("Against its placebo")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from moola_core.diagnostics.results.evaluation import Sampled
 from moola_core.diagnostics.results.interval import Interval
+
+UNKNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class Verdict:
     smallest margin within which a measured difference of 0 would show the arms to be alike; labels_needed, repeats_needed: size in all,
     windows or repeats, with which a true difference of this size is found with 80% power (None: not by these alone, or decided);
     pretraining_share: the share of the squared error that the seeds of pre-training have; decides: whether this metric decides, or
-    describes (none of the last four in results of earlier versions); better: higher or lower.
+    describes (none of the last four in results of earlier versions); better: higher or lower; together_low, together_high: the interval that holds
+    at once with those of all other arms of this metric with 95% (Bonferroni; None of earlier versions).
     """
 
     arm: str
@@ -43,12 +47,18 @@ class Verdict:
     equivalence: float | None = None
     pretraining_share: float | None = None
     decides: bool | None = None
+    together_low: float | None = None
+    together_high: float | None = None
 
 
 @dataclass(frozen=True)
 class ArmFacts:
     """One arm: its run, what it is (network, or the simple model's name), metrics {name: mean over repeats, or by class},
-    macro F1 of each repeat, and what the verdict supposes to be equal."""
+    macro F1 of each repeat, and what the verdict supposes to be equal.
+
+    f1: how far macro F1 may differ on new windows, and the chances of passing its thresholds; f1_over_folds: macro F1 as a mean over
+    folds, which is lower than pooled where folds are predicted as one class (both None without classes, and of older versions).
+    """
 
     name: str
     run_id: str
@@ -61,6 +71,8 @@ class ArmFacts:
     patience: int | None
     seconds: float | None
     state: str
+    f1: Sampled | None = None
+    f1_over_folds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -125,9 +137,11 @@ class Comparison:
 
     verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
     arm, the largest first; sentence: the answer in words; beaten_by: simple models that are ahead of every network in the deciding metric; label_curve: where the arms
-    differ in the share of labels alone; selection: the best arm, less what it owes to having been picked; saw: what pre-training saw of the
-    labelled windows, in words (empty where no arm is pre-trained, and in results of earlier versions); placebos: the arms that have one, with
-    it: their verdicts against it stand among the others.
+    differ in the share of labels alone; selection: the best arm, less what it owes to having been picked; unequal: the facts that a
+    comparison supposes to be equal (size, encoder, epochs, stopping, labels, windows, folds, features, seeds) and that are not, `UNKNOWN`
+    where they are not known of an arm (None of older versions); saw: what pre-training saw of the labelled windows, in words (empty where no
+    arm is pre-trained, and in results of earlier versions); placebos: the arms that have one, with it: their verdicts against it stand
+    among the others.
     """
 
     name: str
@@ -144,6 +158,7 @@ class Comparison:
     no_verdict: str
     label_curve: LabelCurve | None
     selection: Selection | None = None
+    unequal: tuple[Difference, ...] | None = None
     saw: str = ""
     placebos: dict[str, str] = field(default_factory=dict)
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moola_core.diagnostics.comparison import ArmPredictions, arm_predictions, compare, deciding, label_curve, sentence
-from moola_core.diagnostics.evaluation import evaluate
-from moola_core.diagnostics.results import ArmFacts, Comparison, Difference, Gain, LabelCurve, Selection, Verdict
+from moola_core.diagnostics.evaluation import evaluate, over_folds
+from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, LabelCurve, Selection, Verdict
 from moola_core.diagnostics.selection import select_best
 from moola_core.errors import DataError
+from moola_core.launch.worker.differing import differences, division, unequal
 from moola_core.launch.worker.relay import Listen
 from moola_core.metrics import METRICS
 from moola_core.runs.comparable import comparable
 from moola_core.runs.folds import shared_bars
+from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run, Store
-from moola_core.specs import settings
 from moola_core.specs.pretrain import SAW
 
 if TYPE_CHECKING:
@@ -27,16 +28,6 @@ if TYPE_CHECKING:
 # Predictions made elsewhere are compared with the networks.
 NETWORKS = ("network", "imported")
 PICKED = ("f1_macro", "hit_at_3")
-SAME = (
-    "data.",
-    "preset",
-    "transfer.checkpoint",
-    "transfer.more_checkpoints",
-    "transfer.fold_checkpoints",
-    "training.device",
-    "training.engine",
-    "training.processes",
-)
 
 
 def work(run: Run, listen: Listen | None) -> None:
@@ -78,13 +69,14 @@ def build(
         min(int(table["repeat"].nunique()) for table in tables.values()),
         arms,
         verdicts,
-        _differences(runs),
+        differences(runs),
         gains,
         why_not or sentence(verdicts, arms, against, placebos),
         beaten,
         why_not,
         _label_curve(runs, arms, how[1]),
         _selection({arm: one for arm, one in predictions.items() if arm not in placebos.values()}, how[1]),
+        unequal(runs, tables),
         _saw(runs),
         placebos,
     )
@@ -112,18 +104,12 @@ def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...], seed: int)
     return label_curve(scores, seed) if len(scores) >= 3 else None
 
 
-def _divided(table: pd.DataFrame) -> str:
-    """What says in which fold of which repeat each window was tested."""
-    rows = table.sort_values(["repeat", "window_id"])[["repeat", "fold", "window_id"]]
-    return rows.astype(str).to_csv(index=False)
-
-
 def _why_not(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame], common: list[str]) -> str:
     if len({run.record.data_hashes.get("windows") for run in runs.values()}) > 1:
         return (
             f"The runs use different windows; shown together on the {len(common)} that they share, without a verdict."
         )
-    if len({_divided(table) for table in tables.values()}) > 1:
+    if len({division(table) for table in tables.values()}) > 1:
         return (
             "The runs use different folds; shown together, without a verdict. "
             "Give them the same folds, repeats and seed."
@@ -181,8 +167,8 @@ def _verdicts(
             verdicts += compare({name: predictions[name] for name in (against, *names)}, against, margin)
     best = {kind: _best([arm for arm in arms if (arm.model == "network") == kind]) for kind in (True, False)}
     if best[True] and best[False] and best[True] != against:
-        pair = {name: predictions[name] for name in (best[True], best[False])}
-        verdicts += compare(pair, best[True], margin)
+        champions = {name: predictions[name] for name in (best[True], best[False])}
+        verdicts += compare(champions, best[True], margin)
     return verdicts
 
 
@@ -211,7 +197,8 @@ def _beaten(arms: Sequence[ArmFacts]) -> tuple[str, ...]:
 def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFacts:
     record, spec = run.record, run.spec
     ratios = {int(repeat): ratio for repeat, ratio in (record.counts.get("sigma_ratios") or {}).items()}
-    shown = evaluate(table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"]), ratios)
+    rows, window_bars = table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"])
+    shown = evaluate(rows, window_bars, ratios, shared_bars(run))
     network = spec.estimator in NETWORKS
     median = {
         key: float(np.median(record.counts[key])) if record.counts[key] and network else None
@@ -234,31 +221,9 @@ def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFa
         spec.training.patience if network else None,
         record.seconds,
         record.state,
+        (shown.sampled or {}).get("f1_macro"),
+        over_folds(PredictionTable(rows, window_bars), "f1_macro"),
     )
-
-
-def _differences(runs: Mapping[str, Run]) -> tuple[Difference, ...]:
-    """Settings and facts in which the networks differ."""
-    networks = {arm: run for arm, run in runs.items() if run.spec.is_network}
-    every = {arm: settings(run.spec) for arm, run in networks.items()}
-    for arm, run in networks.items():
-        counts = run.record.counts
-        every[arm] |= {
-            "trainable parameters": counts["trainable_parameters"],
-            "shared parameters": counts["shared_parameters"],
-            "median best epoch": float(np.median(counts["best_epochs"])),
-            "median epochs": float(np.median(counts["epochs_run"])),
-            "engine": counts.get("engine", "sequential"),  # runs of before there was a choice
-        }
-    names = dict.fromkeys(name for one in every.values() for name in one if not name.startswith(SAME))
-    rows = [Difference(name, {arm: _shown(one.get(name)) for arm, one in every.items()}) for name in names]
-    return tuple(row for row in rows if len(set(row.values.values())) > 1)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _gains(arm: ArmPredictions, against: ArmPredictions, common: list[str]) -> tuple[Gain, ...]:

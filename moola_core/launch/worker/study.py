@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
-from moola_core.launch.worker import ahead, compare
+from moola_core.launch.worker import ahead, compare, diagnose
 from moola_core.launch.worker.held_out import FoldPretrainings
+from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import Listen
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Arm, Part, Pretrain, Study, spec_hash
+from moola_core.specs import Arm, Diagnose, Part, Pretrain, Study, spec_hash
 
 Execute = Callable[[Run, Listen | None], None]
 
@@ -40,6 +41,17 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
     placebos = {arm: twin for arm, twin in spec.placebos.items() if arm in arms and twin in arms}
     comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed), placebos)
     run.write_result("comparison", comparison)
+    if spec.pretrain is not None and spec.pretrainings():
+        _write_shift(run, spec.pretrain)
+
+
+def _write_shift(run: Run, pretrain: Pretrain) -> None:
+    """Whether the labelled windows are like the bars that were pre-trained on; the sentence that says why, where that cannot be told."""
+    asked = Diagnose(name="shift", data=pretrain.data, features=pretrain.features)
+    try:
+        run.write_result("shift", diagnose.shifted(asked, load_labelled(asked.data, asked.features)))
+    except MoolaError as error:
+        run.write_result("shift", {"why_not": str(error)})
 
 
 def _all_at_once(cluster: RayLauncher, made: Children, pretrainings: FoldPretrainings) -> None:

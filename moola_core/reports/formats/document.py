@@ -6,7 +6,7 @@ from typing import Any
 
 from moola_core.charts.markup import specification
 from moola_core.runs import codec
-from moola_core.sections.blocks import Cell, Command, Figures, Number, Report, Simple, Table, Text, flat
+from moola_core.sections.blocks import Cell, Command, Figures, Number, Report, Section, Simple, Table, Text, flat
 from moola_core.sections.context import ReportContext
 
 SCHEMA = "moola-report-1"
@@ -23,8 +23,7 @@ def render(report: Report, context: ReportContext) -> str:
         "version": report.version,
         "facts": [{"title": name, "value": _cell(value)} for name, value in report.facts],
         "sections": [
-            {"name": section.name, "title": section.title, "blocks": [_block(block) for block in flat(section.blocks)]}
-            for section in report.sections
+            {"name": section.name, "title": section.title, "blocks": blocks(section)} for section in report.sections
         ],
         "absent": [{"title": title, "why": why} for title, why in report.absent],
         "runs": [
@@ -32,6 +31,11 @@ def render(report: Report, context: ReportContext) -> str:
         ],
     }
     return codec.dumps(document, indent=1) + "\n"
+
+
+def blocks(section: Section) -> list[dict[str, Any]]:
+    """The section's blocks as the schema describes them."""
+    return [_block(block) for block in flat(section.blocks)]
 
 
 def _block(block: Simple) -> dict[str, Any]:
