@@ -16,7 +16,7 @@ from moola_core.specs.part import Part
 # What pre-training saw of the labelled windows, by the word of sampling.labelled, as a sentence.
 SAW = {
     "exclude": "Pre-training left out all windows that share bars with known labelled ones.",
-    "per_fold": "Each fold of each repeat was pre-trained for on its own, without the bars of the windows that it tests or stops on; bars of its "
+    "per_fold": "Each fold of each repeat had a pre-training of its own, without the bars of the windows that it tests or stops on; bars of its "
     "training windows were seen, without their labels.",
     "see": "Pre-training saw the bars of the labelled windows, also of those that a fold tests, without their labels.",
     "unknown": "Whether pre-training saw bars of the labelled windows is not known: the checkpoint does not say.",

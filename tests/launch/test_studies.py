@@ -166,7 +166,7 @@ def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_
         frozen = [name for name in before if name.startswith("encoder.")]
         assert frozen and all(np.array_equal(before[name], fitted[name]) for name in frozen)
     comparison = run.result("comparison")
-    assert comparison["saw"].startswith("Each fold of each repeat was pre-trained for on its own")
+    assert comparison["saw"].startswith("Each fold of each repeat had a pre-training of its own")
     assert tuned.result("transfer")["saw"] == "per_fold" and tuned.record.counts["pretraining_seeds"] == [17, 18]
     other = change(tuned.spec, {"transfer.more_checkpoints": (), "transfer.fold_checkpoints": 1})
     torn = finish(store, other)
