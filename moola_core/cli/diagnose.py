@@ -10,7 +10,9 @@ from moola_core.cli.progress import execute
 from moola_core.errors import SpecError, nearest
 from moola_core.specs.diagnose import Diagnose, Diagnostic
 
-NAMES = tuple(name for name in get_args(Diagnostic) if name != "doctor")  # that one has a command of its own
+NAMES = tuple(
+    name for name in get_args(Diagnostic) if name not in ("doctor", "power")
+)  # these have commands of their own
 
 
 def add_to(commands: Any) -> None:

@@ -12,7 +12,7 @@ from moola_core.errors import MoolaError
 from moola_core.features.catalog import names
 from moola_core.launch.devices import default_device
 from moola_core.runs.store import Store
-from moola_core.specs import Finetune, Model, Pretrain
+from moola_core.specs import Finetune, Model, Pretrain, Study
 
 # Seconds of one step and its share of the measurements, one CPU thread, batch 29 of 105 bars, two fits side by side:
 # (layers, hidden) to seconds, as measured on two cores.
@@ -128,6 +128,16 @@ def estimate_pretraining(spec: Pretrain, bars: int, store: Store) -> Estimate:
     source = f"measured in run {measured[1]}" if measured else "a table measured on two CPU cores"
     seconds = START_S + windows * spec.training.epochs * window_s
     return Estimate(seconds, 4 * 4 * parameters(spec), windows, source)
+
+
+def estimate_study(spec: Study, windows: int, bars: int, store: Store) -> float:
+    """About how many seconds all runs of a study take on this host; windows: how many take part, bars: of the pre-training."""
+    total = 0.0
+    if bars:
+        for encoder, _ in spec.pretrainings():
+            times = spec.pretraining_counts[encoder.sampling.labelled]
+            total += times * estimate_pretraining(encoder, bars, store).seconds
+    return total + sum(estimate(spec.spec_of(arm.name, "encoder"), windows, store).seconds for arm in spec.arms)
 
 
 def parameters(spec: Finetune | Pretrain) -> int:

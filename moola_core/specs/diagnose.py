@@ -10,7 +10,7 @@ from moola_core.specs.data import Data, Features
 from moola_core.specs.part import Part
 
 Diagnostic = Literal[
-    "features", "shift", "calibration", "pointing", "balance", "errors", "transfer", "attribution", "doctor"
+    "features", "shift", "power", "calibration", "pointing", "balance", "errors", "transfer", "attribution", "doctor"
 ]
 
 
@@ -23,6 +23,7 @@ class Diagnose(Part):
     data: Data = Data()
     features: Features = Features()
     permutations: int = Field(5000, ge=99, le=1_000_000, description="permutations of the features' p-values")
+    folds: int = Field(5, ge=2, le=50, description="folds of the quick models (power)")
     repeats: int = Field(1, ge=1, description="repeats whose models are explained (attribution)")
     figures: dict[str, Any] = Field(
         {}, description="reported figures that are judged, with no run behind them (doctor)"
@@ -35,7 +36,7 @@ class Diagnose(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Diagnose:
-        of_windows = self.name in ("features", "shift")
+        of_windows = self.name in ("features", "shift", "power")
         if self.name == "doctor" and bool(self.run) == bool(self.figures or self.planned):
             raise ValueError("name=doctor needs run, or else figures or planned")
         if not of_windows and not self.run and self.name != "doctor":

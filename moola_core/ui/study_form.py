@@ -6,7 +6,7 @@ import streamlit as st
 
 from moola_core import studies
 from moola_core.errors import MoolaError
-from moola_core.launch.estimate import estimate, estimate_pretraining
+from moola_core.launch.estimate import estimate_pretraining, estimate_study
 from moola_core.market.ahead import held_out, refuse_pretraining, refuse_without_pointers
 from moola_core.market.library import Dataset
 from moola_core.market.unlabelled import choices
@@ -15,7 +15,7 @@ from moola_core.runs.comparable import comparable
 from moola_core.runs.record import Record
 from moola_core.sections.formatting import duration
 from moola_core.specs import Compare, Data, Plan, Study
-from moola_core.ui import loaders, selecting, state, widgets
+from moola_core.ui import loaders, selecting, state, study_power, widgets
 from moola_core.ui.widgets import escape_markdown
 
 QUICK = "quick"  # a study makes many runs
@@ -55,6 +55,7 @@ def new_study(dataset: Dataset) -> None:
             f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "
             f"{asked.base.training.folds} folds, about {duration(study_seconds(asked, dataset))}."
         )
+        study_power.line(asked, dataset)
         for note in (*asked.notes, *what_is_left(asked, dataset)):
             st.caption(escape_markdown(note))
         refuse_impossible(asked, dataset)
@@ -106,22 +107,13 @@ def what_is_left(spec: Study, dataset: Dataset) -> list[str]:
 
 def study_seconds(spec: Study, dataset: Dataset) -> float:
     """About how long all runs of the study take on this host."""
-    store, total = loaders.store(), 0.0
     windows = (
         len(loaders.windows_of(dataset.windows, dataset.bars).trainable(spec.base.data.grades_left_out)[0])
         if dataset.windows
         else 0
     )
-    if dataset.bars:
-        bars = len(loaders.bars_of(dataset.bars))
-        total += sum(
-            estimate_pretraining(encoder, bars, store).seconds * spec.pretraining_counts[encoder.sampling.labelled]
-            for encoder, _ in spec.pretrainings()
-        )
-    for arm in spec.arms:
-        run = spec.spec_of(arm.name, "encoder")
-        total += estimate(run, windows, store).seconds
-    return total
+    bars = len(loaders.bars_of(dataset.bars)) if dataset.bars else 0
+    return estimate_study(spec, windows, bars, loaders.store())
 
 
 def new_comparison(records: tuple[Record, ...]) -> None:

@@ -97,3 +97,42 @@ def test_shift_compares_with_bars_that_share_none_with_labelled_windows(capsys, 
     assert (found.domain is None) == (found.counts["bars"] < 20)
     assert main(["diagnose", "shift", "--windows", str(demo_files["windows"]), "--store", str(tmp_path)]) == 0
     assert "Against the grades left out" in capsys.readouterr().out
+
+
+def test_power_says_what_a_study_would_find_before_any_of_its_fits(capsys, demo_files, tmp_path):
+    files = ["--windows", str(demo_files["windows"]), "--preset", "quick", "--store", str(tmp_path)]
+    assert main(["power", *files, "--study", "patience", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["labels"], found["folds"], found["repeats"], found["pretrainings"], found["arms"]) == (60, 5, 5, 0, 3)
+    assert 0.05 < found["smallest_with_twice_the_labels"] < found["smallest"] < 1 and found["seconds"] > 0
+    assert found["baseline"]["low"] <= found["baseline"]["value"] <= found["ceiling"]["high"] <= 1
+    more = [
+        "--bars",
+        str(demo_files["bars"]),
+        "--labels",
+        "600",
+        "--folds",
+        "4",
+        "--repeats",
+        "3",
+        "--pretrainings",
+        "2",
+    ]
+    assert main(["power", *files, *more]) == 0
+    said = capsys.readouterr().out
+    assert "Study transfer." in said and "600 labels, 4 folds, 3 repeats and 2 pre-trainings" in said
+    assert "one of 3 arms, Holm" in said and "Room to help: logistic regression" in said and "above 0.60" in said
+    assert {record.kind for record in Store(tmp_path).runs()} == {"diagnose"}, "nothing was trained"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--labels", "0"], "Give a number above 0"),
+        (["--folds", "1"], "folds"),
+        (["--study", "nothing"], "unknown study"),
+    ],
+)
+def test_a_design_that_cannot_be_is_refused(capsys, demo_files, tmp_path, flags, words):
+    assert main(["power", "--windows", str(demo_files["windows"]), "--store", str(tmp_path), *flags]) == 2
+    assert words in capsys.readouterr().err and Store(tmp_path).runs() == []

@@ -432,7 +432,7 @@ def test_a_study_none_of_whose_arms_could_be_trained_is_never_done(store, demo_f
 
     with pytest.raises(RunError, match=r"question of the study is not answered.*loss is not a number"):
         study.work(run, None, execute)
-    assert run.record.counts["untrained"].keys() == {"frozen", "gradual", "full"}
+    assert run.record.counts["untrained"].keys() == {"frozen", "gradual", "full", "placebo"}
     assert not (run.folder / "results" / "comparison.json").exists()
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from moola_core import studies
 from moola_core.diagnostics.plan import CONTRADICTION, gates
-from moola_core.diagnostics.results import Decision, PlanReport
+from moola_core.diagnostics.results import Decision, Interval, PlanReport, Power
+from moola_core.market.windows import load_windows
 from moola_core.runs.store import Store
 from moola_core.specs import Data, Plan
 from tests.app_samples import make_comparison, make_run
@@ -161,3 +162,22 @@ def test_runs_without_a_common_window_are_refused_on_the_page(show, store, datas
     button(at, "Compare them").click().run()
     assert not at.exception and "the runs have no window in common" in texts(at).replace("\\", "")
     assert {record.kind for record in Store(store).runs()} == {"finetune"}
+
+
+def test_a_new_study_says_what_it_would_find(show, store, dataset, monkeypatch):
+    monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
+    at = show("compare")
+    at.toggle(key="study_all_bars").set_value(True).run()
+    button(at, "What difference would it find?").click().run()
+    (record,) = Store(store).runs()
+    run = Store(store).open(record.run_id)
+    assert run.spec.name == "power" and run.spec.folds == 5 and "Measuring what the study would find" in texts(at)
+    interval = Interval(0.7, 0.6, 0.8)
+    measured = Power(60, 0.002, (2.8, 3.1, 3.3), interval, 0.61, interval, 0.9)
+    run.write_result("power", measured)
+    run.update(state="done", data_hashes={"windows": load_windows(dataset).content_hash})
+    at = show("compare")
+    said = texts(at).replace("\\", "")
+    assert f"is about {measured.smallest(60, 5, 3, 3):.2f} (one of 3 arms, Holm)" in said and "Room to help" in said
+    at.selectbox(key="study_name").set_value("patience").run()
+    assert f"is about {measured.smallest(60, 5, 0, 3):.2f} (one of 3 arms, Holm)" in texts(at).replace("\\", "")

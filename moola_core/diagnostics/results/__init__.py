@@ -37,6 +37,7 @@ from moola_core.diagnostics.results.features import ColumnFact, Expectation, Fea
 from moola_core.diagnostics.results.interval import Interval
 from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
 from moola_core.diagnostics.results.pointing import Near, Pointing, SignedError, SpanSet, StatedConfidence
+from moola_core.diagnostics.results.power import Power
 from moola_core.diagnostics.results.predictions import Expansion, Predicted
 from moola_core.diagnostics.results.pretraining import (
     FeatureError,
@@ -64,6 +65,7 @@ RESULTS: dict[str, type] = {
     "learned": PretrainReport,
     "plan": PlanReport,
     "pointing": Pointing,
+    "power": Power,
     "predicted": Predicted,
     "shift": Shift,
     "transfer": Transferred,
@@ -107,6 +109,7 @@ __all__ = [
     "PlanReport",
     "PointerBaseline",
     "Pointing",
+    "Power",
     "Predicted",
     "PretrainReport",
     "Probe",

@@ -24,6 +24,7 @@ from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.launch.worker import doctor
 from moola_core.launch.worker.labelled import Labelled, load_labelled, starts_of
+from moola_core.launch.worker.power import powered
 from moola_core.launch.worker.relay import Listen, Relay
 from moola_core.market.bars import Bars, crosses, shares_bars
 from moola_core.market.windows import Windows, overlap
@@ -131,4 +132,8 @@ def _elsewhere(bars: Bars, every: Windows) -> np.ndarray:
     return linspace_subset(first[~shares_bars(first, length, located, length)], MOST_OTHERS)
 
 
-DATA_DIAGNOSTICS: dict[str, Callable[[Diagnose, Labelled], Any]] = {"features": features, "shift": shifted}
+DATA_DIAGNOSTICS: dict[str, Callable[[Diagnose, Labelled], Any]] = {
+    "features": features,
+    "shift": shifted,
+    "power": powered,
+}

@@ -98,11 +98,12 @@ def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str
         "features": list(features),
     }
     counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    inputs = plant(_inputs(windows, material.x, features), spec)
+    inputs = plant(inputs_of(windows, material.x, features), spec)
     return dataclasses.replace(material, x=inputs.x), inputs, hashes, counts
 
 
-def _inputs(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:
+def inputs_of(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:
+    """The windows as training reads them, with what models read of them, x [n, K, F]."""
     series, first = bar_spans(windows)
     return Inputs(
         x, windows.label, windows.start, windows.end, windows.window_id, series, first, features, windows.prices

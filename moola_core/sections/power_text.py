@@ -1,0 +1,59 @@
+"""What a study would find, in words: on the page where it is set up and on the command line alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moola_core.diagnostics.results import Power
+from moola_core.metrics import METRICS
+from moola_core.sections.formatting import duration, interval
+from moola_core.specs import Study
+
+
+@dataclass(frozen=True)
+class Design:
+    """A study as it is planned: labels, folds, repeats, pre-trainings, arms besides the control, and the seconds it takes."""
+
+    labels: int
+    folds: int
+    repeats: int
+    pretrainings: int
+    arms: int
+    seconds: float | None = None
+
+
+def design_of(spec: Study, labels: int, seconds: float | None = None) -> Design:
+    """The study's design, with so many labels."""
+    training = spec.base.training
+    apart = {spec.against, *spec.placebos.values()}
+    arms = [arm for arm in spec.arms if not arm.baseline and arm.name not in apart]
+    pretrainings = min(spec.pretraining_seeds, training.repeats) if spec.pretrainings() else 0
+    return Design(labels, training.folds, training.repeats, pretrainings, len(arms), seconds)
+
+
+def smallest(report: Power, design: Design, labels: int) -> float:
+    """The smallest difference in AUROC that the design finds with 80% power with so many labels."""
+    return report.smallest(labels, design.repeats, design.pretrainings, design.arms)
+
+
+def lines(report: Power, design: Design) -> list[str]:
+    """What the design finds, what twice the labels would buy, and the room to help."""
+    parts = [f"{design.labels:,} labels", f"{design.folds} folds", f"{design.repeats} repeats"]
+    parts += [f"{design.pretrainings} pre-trainings"] if design.pretrainings else []
+    several = f" (one of {design.arms} arms, Holm)" if design.arms > 1 else ""
+    takes = f" The study takes about {duration(design.seconds)}." if design.seconds is not None else ""
+    now, twice = (smallest(report, design, labels) for labels in (design.labels, 2 * design.labels))
+    return [
+        f"With {', '.join(parts[:-1])} and {parts[-1]} the smallest difference in AUROC that is found with 80% power is about "
+        f"{now:.2f}{several}; with twice the labels {twice:.2f}.{takes}",
+        _room(report),
+    ]
+
+
+def _room(report: Power) -> str:
+    """Between which scores an arm could help."""
+    target = METRICS["f1_macro"].low
+    text = f"Room to help: logistic regression reaches AUROC {interval(report.baseline, '.2f')} and macro F1 {report.baseline_f1:.2f}"
+    if report.ceiling is not None and report.ceiling_f1 is not None:
+        text += f"; the model that locates the expansion first {interval(report.ceiling, '.2f')} and {report.ceiling_f1:.2f}"
+    return f"{text}. Target: macro F1 above {target:.2f}."
