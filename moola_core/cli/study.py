@@ -254,6 +254,7 @@ def _show(args: argparse.Namespace, run: Any) -> int:
     from moola_core.sections.context import ReportContext
 
     comparison, answer = run.result("comparison"), registry.make("answer", ReportContext(run))
+    assert not isinstance(answer, str), "a comparison always has an answer"
     values = {"study_id": run.id, **comparison, "seconds": run.record.seconds, "warnings": run.record.warnings}
     values["answer"] = document.blocks(answer)
     options.print_result(values, args.json, f"{_arms(comparison)}\n\n{text.render(answer)}")

@@ -6,6 +6,8 @@ import streamlit as st
 
 from moola_core.diagnostics.results import Power
 from moola_core.market.library import Dataset
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run
 from moola_core.sections import power_text
 from moola_core.specs import Diagnose, Study
 from moola_core.ui import guard, loaders, progress
@@ -16,7 +18,7 @@ def line(spec: Study, dataset: Dataset) -> None:
     """The smallest difference that the study would find, and the room to help; a button where it was not measured yet."""
     run = loaders.diagnosed(dataset, "power")
     if run is not None and run.record.active:
-        progress.follow(run, lambda run, record: st.caption("Measuring what the study would find …"))
+        progress.follow(run, _waiting)
         return
     measured = loaders.diagnostic(run, "power") if run is not None and run.record.state == "done" else None
     if isinstance(measured, Power):
@@ -32,6 +34,10 @@ def line(spec: Study, dataset: Dataset) -> None:
         on_click=guard.callback(_measure),
         args=(spec,),
     )
+
+
+def _waiting(run: Run, record: Record) -> None:
+    st.caption("Measuring what the study would find …")
 
 
 def _measure(spec: Study) -> None:
