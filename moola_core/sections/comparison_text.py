@@ -188,7 +188,7 @@ def settling(rows: Sequence[Verdict], comparison: Comparison) -> str:
     each = {row.arm: settles(row, comparison) for row in rows if row.verdict == "undecided"}
     able = [f"{arm}: {more}" for arm, more in each.items() if more]
     unable = [arm for arm, more in each.items() if not more]
-    there = f"In addition to the {comparison.common:,} labels and {comparison.repeats} repeats there are, if the differences are as measured: "
+    there = f"Enough in addition to the {comparison.common:,} labels and {comparison.repeats} repeats there are, if the differences are as measured: "
     parts = [f"{there}{'; '.join(able)}."] if able else []
     parts += [f"Neither labels nor repeats in a useful number would settle {', '.join(unable)}."] if unable else []
     return " ".join(parts)

@@ -18,7 +18,7 @@ def line(spec: Study, dataset: Dataset) -> None:
     """The smallest difference that the study would find, and the room to help; a button where it was not measured yet."""
     run = loaders.diagnosed(dataset, "power")
     if run is not None and run.record.active:
-        progress.follow(run, _wait)
+        progress.follow(run, _waiting)
         return
     measured = loaders.diagnostic(run, "power") if run is not None and run.record.state == "done" else None
     if isinstance(measured, Power):
@@ -36,7 +36,7 @@ def line(spec: Study, dataset: Dataset) -> None:
     )
 
 
-def _wait(run: Run, record: Record) -> None:
+def _waiting(run: Run, record: Record) -> None:
     st.caption("Measuring what the study would find …")
 
 
