@@ -10,10 +10,23 @@ from moola_core.cli import options
 from moola_core.cli.progress import execute
 from moola_core.errors import RunError, SpecError
 
+LABELLED_BARS = """what pre-training may see of the bars of labelled windows:
+  --set pretrain.sampling.labelled=exclude   (default) no window that shares bars with any labelled one;
+                                             one pre-training for each seed, at most pretraining_seeds (3)
+  --set pretrain.sampling.labelled=per_fold  in each fold of each repeat all but the bars of the windows that it
+                                             tests or stops on; folds x repeats pre-trainings
+  --set pretrain.sampling.labelled=see       all bars, without the labels; as many pre-trainings as exclude
+A study that would have fewer than 100 windows to pre-train on is refused before it starts, with how many
+windows each of the three leaves of your bars and how many pre-trainings it takes."""
+
 
 def add_to(commands: Any) -> None:
     study = commands.add_parser(
-        "study", help="arms on the same folds: their runs, simple models for comparison, and the verdict"
+        "study",
+        help="arms on the same folds: their runs, simple models for comparison, and the verdict",
+        description="Runs the arms of a study on the same folds and seeds, and says which help and which hurt.",
+        epilog=LABELLED_BARS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     study.add_argument("name", metavar="NAME", help="a named study, or FILE.json with one of your own")
     study.add_argument("--windows", metavar="FILE", help="labelled windows")
@@ -254,7 +267,7 @@ def _show(args: argparse.Namespace, run: Any) -> int:
     from moola_core.sections.context import ReportContext
 
     comparison, answer = run.result("comparison"), registry.make("answer", ReportContext(run))
-    assert not isinstance(answer, str), "a comparison always has an answer"
+    assert not isinstance(answer, str), "there is always a question or a next step"
     values = {"study_id": run.id, **comparison, "seconds": run.record.seconds, "warnings": run.record.warnings}
     values["answer"] = document.blocks(answer)
     options.print_result(values, args.json, f"{_arms(comparison)}\n\n{text.render(answer)}")
