@@ -136,7 +136,7 @@ def against_placebo(comparison: Comparison, metric: str) -> list[tuple[int, Verd
     return [
         (i, row)
         for i, row in enumerate(comparison.verdicts)
-        if row.metric == metric and comparison.placebos.get(row.arm) == row.against
+        if row.metric == metric and (comparison.placebos or {}).get(row.arm) == row.against
     ]
 
 

@@ -66,6 +66,7 @@ def _what(group: Encoders) -> str:
     sentence = OBJECTIVES.get(spec.objective.name, "")
     text = f"Objective {spec.objective.name}{f' ({sentence})' if sentence else ''}"
     text += f", on {windows:,} windows of {spec.sampling.window_bars} bars" if windows else ""
+    text += ", whose bars are in random order" if spec.sampling.shuffled else ""
     seeds = sorted({run.spec.training.seed for run in group.runs})
     if len(seeds) == 1:
         return f"{text}, with one seed: the verdict is about this one pre-training."

@@ -30,18 +30,16 @@ def test_runs_stay_with_moved_renamed_and_copied_data_and_links_tell_the_truth(s
     run_id = tab.query()["run"]
     data = server.data
     (data / "deep" / "down").mkdir(parents=True)
-    for change in (
-        lambda: shutil.copytree(data / "mine", data / "copy"),
-        lambda: shutil.rmtree(data / "mine"),
-        lambda: shutil.move(data / "copy", data / "renamed"),
-        lambda: shutil.move(data / "renamed", data / "deep" / "down" / "moved"),
-    ):
+    # Each of these alone is a test of the pages, without a browser.
+    for page, change in {
+        "results": lambda: shutil.copytree(data / "mine", data / "copy"),
+        "windows": lambda: (shutil.rmtree(data / "mine"), shutil.move(data / "copy", data / "deep" / "down" / "moved")),
+    }.items():
         change()
-        for page in ("results", "windows"):
-            tab.open(f"{page}?run={run_id}")
-            tab.page.locator(".js-plotly-plot").first.wait_for(timeout=60_000)
-            tab.settle()
-            assert tab.query()["run"] == run_id and "is not in the data folder" not in tab.text(), page
+        tab.open(f"{page}?run={run_id}")
+        tab.page.locator(".js-plotly-plot").first.wait_for(timeout=60_000)
+        tab.settle()
+        assert tab.query()["run"] == run_id and "is not in the data folder" not in tab.text(), page
     shutil.rmtree(data / "deep")
     tab.open(f"results?run={run_id}")
     tab.wait_for("is not in the data folder", 60)

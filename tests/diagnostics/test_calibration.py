@@ -74,18 +74,19 @@ CHAINS = Overlap(np.zeros(174, int), 21 * (np.arange(174) % 9) + 300 * (np.arang
 
 
 @pytest.mark.parametrize("shared", [Overlap.none(174), CHAINS], ids=["independent", "chains of nine"])
-def test_honest_probabilities_are_rejected_at_the_nominal_rate(shared):
+@pytest.mark.parametrize("sets", [80, pytest.param(200, marks=pytest.mark.soak)])
+def test_honest_probabilities_are_rejected_at_the_nominal_rate(shared, sets):
     """In chains the outcomes of windows that share bars are alike; taken as independent, they would be rejected in a quarter."""
     beyond = []
     uniform = draw(shared, 5, 400)
-    for seed in range(200):
+    for seed in range(sets):
         p, _ = honest(seed=seed)
         target = (draw(shared, 1000 + seed, 1)[0, :, None] > p.cumsum(1)[:, :-1]).sum(1)
         errors, p_value = _errors(p, target, np.arange(174) % 5, ("a", "b"), uniform)
         z = spiegelhalter(p, target, uniform)
         beyond.append((errors[0].value > errors[0].null_95, p_value < 0.05, abs(z) > 1.96, errors[0].low > 0))
     rate = np.mean(beyond, axis=0)
-    assert (rate < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)).all() and rate[2] > 0.01
+    assert (rate < 0.05 + 3 * np.sqrt(0.05 * 0.95 / sets)).all() and rate[2] > 0.01
 
 
 @pytest.mark.parametrize("shared", [Overlap.none(174), CHAINS], ids=["independent", "chains of nine"])

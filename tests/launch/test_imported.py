@@ -212,14 +212,15 @@ def test_leave_one_out_raises_no_alarm_and_nothing_is_said_of_settings(more_wind
     assert "nothing is known of the settings" in dict(report.absent)["Configuration"]
 
 
-def test_of_noise_left_out_one_by_one_nothing_is_judged_more_often_than_chance_has_it(more_windows):
+@pytest.mark.parametrize("runs", [20, pytest.param(60, marks=pytest.mark.soak)])
+def test_of_noise_left_out_one_by_one_nothing_is_judged_more_often_than_chance_has_it(more_windows, runs):
     label = load_windows(more_windows).trainable()[0].label.astype(str)
     judged = []
-    for seed in range(60):
+    for seed in range(runs):
         frame = leave_one_out(more_windows, seed).assign(label=label)
         second = frame[f"p_{CLASSES[1]}"] > 0.5
         frame = frame.assign(predicted=np.where(second, CLASSES[1], CLASSES[0]), start_true=np.nan, end_true=np.nan)
         found = evaluate(frame, 105)
         verdicts = (of_classes(found), of_majority(found), of_f1(found))
         judged.append([verdict.outcome in ("supported", "opposed") for verdict in verdicts])
-    assert (np.sum(judged, axis=0) <= binom.ppf(0.99, 60, 0.05)).all(), np.mean(judged, axis=0)
+    assert (np.sum(judged, axis=0) <= binom.ppf(0.99, runs, 0.05)).all(), np.mean(judged, axis=0)

@@ -96,20 +96,22 @@ def test_every_baseline_predicts_every_window_and_new_ones(store, demo_files, na
     assert ("p_span" in predicted) == (name == "locate_then_classify") == ("p_span" in table)
 
 
-def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(store, demo_files):
+@pytest.fixture(scope="module")
+def transferred(demo_files, tmp_path_factory):
+    """A finished transfer study with two pre-training seeds and a placebo, and its spec before arms were left out."""
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
-    own = {
-        "pretrain.training.epochs": 1,
-        "pretrain.sampling.stride_bars": 120,
-        "pretrain.sampling.labelled": "see",
-    }
-    spec = studies.study("transfer", "quick", data, SMALL | own | {"repeats": 2})
-    spec = spec.model_copy(update={"arms": tuple(a for a in spec.arms if a.name in ("from scratch", "frozen", "full"))})
-    run = finish(store, spec)
-    encoders = store.runs("pretrain")
+    whole = studies.study("transfer", "quick", data, SMALL | ENCODER)
+    kept = ("from scratch", "frozen", "full", "placebo", "majority class")
+    spec = whole.model_copy(update={"arms": tuple(arm for arm in whole.arms if arm.name in kept)})
+    return finish(Store(tmp_path_factory.mktemp("transferred")), spec), whole
+
+
+def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(transferred):
+    run, store = transferred[0], Store(transferred[0].store_root)
+    encoders = [r for r in store.runs("pretrain") if not store.open(r.run_id).spec.sampling.shuffled]
     seeds = {store.open(r.run_id).spec.training.seed: r.run_id for r in encoders}
     assert len(seeds) == 2 and {r.parent for r in encoders} == {run.id}, "three at most, and no more than repeats"
-    transfers = [store.open(r.run_id).spec.transfer for r in store.runs("finetune")]
+    transfers = [store.open(r.run_id).spec.transfer for r in store.runs("finetune") if r.name != "transfer: placebo"]
     used = {(one.checkpoint, *one.more_checkpoints) for one in transfers}
     assert used == {("",), tuple(seeds[seed] for seed in sorted(seeds))}
     frozen = next(r for r in store.runs("finetune") if r.name == "transfer: frozen")
@@ -192,12 +194,9 @@ def test_a_study_says_what_its_pretraining_saw_and_a_resumed_one_makes_no_encode
     assert all(f"pretrain.sampling.labelled={word}" in said for word in ("exclude", "per_fold", "see"))
 
 
-def test_a_transfer_study_has_a_placebo_that_is_compared_and_never_recommended(store, demo_files):
-    data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
-    spec = studies.study("transfer", "quick", data, SMALL | ENCODER)
+def test_a_transfer_study_has_a_placebo_that_is_compared_and_never_recommended(transferred):
+    (run, spec), store = transferred, Store(transferred[0].store_root)
     assert spec.placebos == {"full": "placebo"} and not any("placebo" in note for note in spec.notes)
-    kept = ("from scratch", "full", "placebo", "majority class")
-    run = finish(store, spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in kept)}))
     plain, inert = [], []
     for record in store.runs("pretrain"):
         encoder = store.open(record.run_id)
@@ -220,10 +219,11 @@ def test_a_transfer_study_has_a_placebo_that_is_compared_and_never_recommended(s
         arm == "placebo" and against == "majority class" for arm, against in pairs | {p[::-1] for p in pairs}
     )
     for row in found["verdicts"]:
-        if row["arm"] == "full":
+        if row["against"] == "placebo":
             assert row["p_holm"] == row["p"], "alone in its family"
     assert found["placebos"] == {"full": "placebo"} and "placebo" not in found["selection"]["share"]
     assert "placebo" not in found["beaten_by"] and "its placebo, which was pre-trained" in found["sentence"]
+    data = {"windows": spec.base.data.windows, "bars": spec.base.data.bars}
     given = studies.study("transfer", "quick", data, SMALL, "some.safetensors")
     assert not given.placebos and any("no placebo" in note for note in given.notes)
 

@@ -167,7 +167,7 @@ def test_runs_without_a_common_window_are_refused_on_the_page(show, store, datas
 def test_a_new_study_says_what_it_would_find(show, store, dataset, monkeypatch):
     monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
     at = show("compare")
-    at.toggle(key="study_all_bars").set_value(True).run()
+    at.selectbox(key="study_labelled").set_value("see").run()
     button(at, "What difference would it find?").click().run()
     (record,) = Store(store).runs()
     run = Store(store).open(record.run_id)

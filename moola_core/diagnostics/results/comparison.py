@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from moola_core.diagnostics.results.evaluation import Sampled
@@ -160,12 +160,12 @@ class Comparison:
     selection: Selection | None = None
     unequal: tuple[Difference, ...] | None = None
     saw: str = ""
-    placebos: dict[str, str] = field(default_factory=dict)
+    placebos: dict[str, str] | None = None
 
     @property
     def inert(self) -> frozenset[str]:
         """The arms that are placebos: shown, and candidates for nothing."""
-        return frozenset(self.placebos.values())
+        return frozenset((self.placebos or {}).values())
 
     @property
     def deciding(self) -> str:

@@ -40,12 +40,14 @@ class FoldPretrainings:
         if not self.study.per_fold(arm):
             return seeds
         folds, ids = self._of(self.study.spec_of(arm, "encoder"))
-        return [change(seeds[fold.repeat % len(seeds)], {"sampling.left_out": held_out(fold, ids)}) for fold in folds]
+        return [
+            change(seeds[fold.repeat % len(seeds)], {"sampling.left_out": held_out_ids(fold, ids)}) for fold in folds
+        ]
 
     def ids(self, arms: Sequence[str]) -> list[tuple[str, ...]]:
         """What each fold of each repeat of these arms tests or stops on, by the windows' ids."""
         divided = [self._of(self.study.spec_of(arm, "encoder")) for arm in arms]
-        return list(dict.fromkeys(held_out(fold, ids) for folds, ids in divided for fold in folds))
+        return list(dict.fromkeys(held_out_ids(fold, ids) for folds, ids in divided for fold in folds))
 
     def _of(self, spec: Finetune) -> tuple[tuple[Fold, ...], np.ndarray]:
         """The folds of a run and its windows' ids; those of one data set and one way to divide it are made once."""
@@ -69,12 +71,12 @@ def saw(starts: Sequence[Pretrained], transfer: Transfer, folds: Sequence[Fold],
         return "unknown"
     for fold in folds:
         sampling = samplings[transfer.encoder_of(fold.repeat, fold.fold)]
-        if sampling.labelled == "per_fold" and not set(held_out(fold, ids)) <= set(sampling.left_out):
+        if sampling.labelled == "per_fold" and not set(held_out_ids(fold, ids)) <= set(sampling.left_out):
             return "see"
     words = {sampling.labelled for sampling in samplings}
     return next(word for word in ("see", "per_fold", "exclude") if word in words)
 
 
-def held_out(fold: Fold, ids: np.ndarray) -> tuple[str, ...]:
+def held_out_ids(fold: Fold, ids: np.ndarray) -> tuple[str, ...]:
     """Ids of the windows that a fold tests or stops on, sorted."""
     return tuple(sorted(ids[np.union1d(fold.inner, fold.test)].tolist()))
