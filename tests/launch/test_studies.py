@@ -103,7 +103,15 @@ def transferred(demo_files, tmp_path_factory):
     whole = studies.study("transfer", "quick", data, SMALL | ENCODER)
     kept = ("from scratch", "frozen", "full", "placebo", "majority class")
     spec = whole.model_copy(update={"arms": tuple(arm for arm in whole.arms if arm.name in kept)})
-    return finish(Store(tmp_path_factory.mktemp("transferred")), spec), whole
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("moola_core.estimators.extra_trees.TREES", 20)
+        return finish(Store(tmp_path_factory.mktemp("transferred")), spec), whole
+
+
+@pytest.fixture
+def no_shift(monkeypatch):
+    """Whether the domains differ takes as long as the rest of a small study; `transferred` has it."""
+    monkeypatch.setattr(study, "_write_shift", lambda run, pretrain: None)
 
 
 def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(transferred):
@@ -142,7 +150,7 @@ def per_fold_study(demo_files, **changes):
     return spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in ("from scratch", "frozen"))})
 
 
-def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_on(store, demo_files):
+def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_on(store, demo_files, no_shift):
     """Bar by bar, from what is stored: the folds of the run, the windows' places and the windows of each pre-training."""
     run = finish(store, per_fold_study(demo_files).model_copy(update={"pretraining_seeds": 2}))
     encoders = {r.run_id: store.open(r.run_id) for r in store.runs("pretrain")}
@@ -176,7 +184,9 @@ def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_
     assert any("also of those that a fold tests" in warning for warning in torn.record.warnings)
 
 
-def test_a_study_says_what_its_pretraining_saw_and_a_resumed_one_makes_no_encoder_twice(store, demo_files, capsys):
+def test_a_study_says_what_its_pretraining_saw_and_a_resumed_one_makes_no_encoder_twice(
+    store, demo_files, capsys, no_shift
+):
     spec = per_fold_study(demo_files, **{"pretrain.sampling.labelled": "see", "repeats": 1})
     run = finish(store, spec)
     assert run.result("comparison")["saw"] == SAW["see"] and len(store.runs("pretrain")) == 1

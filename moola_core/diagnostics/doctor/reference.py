@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
@@ -21,6 +22,8 @@ from moola_core.runs.folds import Folds
 from moola_core.runs.predictions import PredictionTable
 
 MOST_REPEATS = 3
+MOST_KEPT = 8
+_kept: dict[str, np.ndarray] = {}
 FIFTHS = 5
 
 
@@ -30,21 +33,33 @@ def aggregated(x: np.ndarray, parts: int = 1) -> np.ndarray:
 
 
 def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, seen: Seen) -> np.ndarray:
-    """Probabilities [R, n, C] of a simple model on described [n, D], of (at most the first 3) repeats; nan where none."""
+    """Probabilities [R, n, C] of a simple model on described [n, D], of (at most the first 3) repeats; nan where none.
+
+    The last few answers are kept: the arms of a study have the same windows and folds.
+    """
     label = seen.label.astype(str)
-    classes = np.unique(label)
     repeats = sorted({repeat for repeat, _ in folds})[:MOST_REPEATS]
-    probabilities = np.full((len(repeats), len(label), len(classes)), np.nan)
-    for repeat, fold in folds:
-        if repeat not in repeats:
-            continue
-        train, test = folds.rows(repeat, fold).fitting, folds.rows(repeat, fold).test
+    parts = [(repeats.index(r), folds.rows(r, f).fitting, folds.rows(r, f).test) for r, f in folds if r in repeats]
+    key = joblib.hash((repr(model()), described, label, parts))
+    if key not in _kept:
+        if len(_kept) == MOST_KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[key] = _out_of_fold(model, described, label, parts)
+    return _kept[key].copy()
+
+
+def _out_of_fold(
+    model: Callable[[], Any], described: np.ndarray, label: np.ndarray, parts: list[tuple[int, np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    classes = np.unique(label)
+    probabilities = np.full((max(part[0] for part in parts) + 1, len(label), len(classes)), np.nan)
+    for repeat, train, test in parts:
         if len(np.unique(label[train])) < len(classes):
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             fitted = model().fit(described[train], label[train])
-        probabilities[repeats.index(repeat), test] = fitted.predict_proba(described[test])
+        probabilities[repeat, test] = fitted.predict_proba(described[test])
     return probabilities
 
 
