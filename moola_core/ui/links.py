@@ -66,7 +66,7 @@ def forget(key: str) -> None:
 
 def _resolve(page: str, datasets: dict[str, Dataset]) -> Unanswered | None:
     name, run_id = state.remember(state.DATASET), state.remember(state.RUN)
-    study_id = state.remember(state.STUDY) if page == "compare" else ""
+    study_id = state.remember(state.STUDY) or _study_named_as_run(run_id) if page == "compare" else ""
     if study_id:
         return _study(study_id, datasets)
     if run_id:
@@ -79,6 +79,16 @@ def _resolve(page: str, datasets: dict[str, Dataset]) -> Unanswered | None:
             (("Show another dataset", lambda: _again(state.DATASET)),),
         )
     return None
+
+
+def _study_named_as_run(run_id: str) -> str:
+    """The study that a link names under `run`, which becomes the one that is shown; empty where it names none."""
+    opened = _opened(run_id, "run", state.RUN) if run_id else None
+    if opened is None or isinstance(opened, Unanswered) or opened[1].kind not in COMPARED:
+        return ""
+    selecting.put(state.STUDY, run_id)
+    forget(state.RUN)
+    return run_id
 
 
 def _run(run_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:

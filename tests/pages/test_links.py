@@ -126,6 +126,8 @@ def test_a_run_of_a_kind_that_the_page_cannot_show_leads_to_its_page(show, datas
         button(at, f"Open it on {page}").click().run()
         assert not at.exception and at.title[0].value == page
         assert {name: at.session_state[name] for name in values} == values
+    at = show("compare", run=runs["comparison"].id)
+    assert "is shown on another page" not in texts(at) and at.session_state["study"] == runs["comparison"].id
 
 
 def test_a_link_to_a_study_of_another_dataset_chooses_that_dataset(show, market, store):
