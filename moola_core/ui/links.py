@@ -81,10 +81,12 @@ def _resolve(page: str, datasets: dict[str, Dataset]) -> Unanswered | None:
     return None
 
 
-def _study_named_as_run(run_id: str) -> str:
+def _study_named_as_run(run_id: str | None) -> str:
     """The study that a link names under `run`, which becomes the one that is shown; empty where it names none."""
-    opened = _opened(run_id, "run", state.RUN) if run_id else None
-    if opened is None or isinstance(opened, Unanswered) or opened[1].kind not in COMPARED:
+    if not run_id:
+        return ""
+    opened = _opened(run_id, "run", state.RUN)
+    if isinstance(opened, Unanswered) or opened[1].kind not in COMPARED:
         return ""
     selecting.put(state.STUDY, run_id)
     forget(state.RUN)
