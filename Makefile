@@ -2,7 +2,7 @@
 PYTHON ?= python3
 TORCH ?= pinned
 PORT ?= 8501
-# One for each of two cores.
+# One for each of two cores; files in their order, for the browser tests, which come first, take longest.
 WORKERS ?= 2
 BIN := .venv/bin
 
@@ -15,11 +15,11 @@ app: .venv/app-$(TORCH)
 # Without bytecode, each of the processes that the tests start would compile the project anew.
 test soak: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/test-$(TORCH)
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -p no:cacheprovider $(PYTEST)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -p no:cacheprovider $(PYTEST)
 
 # The long forms of tests that `make test` has short ones of.
 soak: .venv/test-$(TORCH)
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -p no:cacheprovider -m soak --timeout 3600 $(PYTEST)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -p no:cacheprovider -m soak --timeout 3600 $(PYTEST)
 
 check: .venv/test-$(TORCH)
 	$(BIN)/ruff check .
