@@ -119,7 +119,7 @@ def our_step(spec: Finetune, device: Device) -> Callable[[], Any]:
     rows = np.arange(n)
     fold = Fold(0, 0, rows, rows[:BATCH], rows[:BATCH], rows[:0])
     group = Group(spec, inputs, [fold], device, stacked=False)
-    group.fits[0].begin_epoch(1)
+    group.fits[0].unfreezing.begins(1)
     group.prepare()
     batch = group.batch.step_of([torch.arange(BATCH)])
 

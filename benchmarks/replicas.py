@@ -191,7 +191,7 @@ def replica_step(spec: Finetune, inputs: Inputs, device: Device, count: int) -> 
 def step_of(group: Group) -> Callable[[], Any]:
     """One step of all fits as an epoch takes it: rows and draws taken, then the step, which on a card is captured."""
     for fit in group.fits:
-        fit.begin_epoch(1)
+        fit.unfreezing.begins(1)
     group.prepare()
     batch = group.batch.step_of([torch.arange(BATCH)] * len(group.fits))
 

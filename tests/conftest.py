@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+THREADS = int(os.environ.setdefault("OMP_NUM_THREADS", "1"))
 # Where the tests run in the background of a shell, it ignores interrupts, and so would every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -35,13 +35,12 @@ def main_module() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def same_threads() -> Iterator[None]:
     """Nothing may leave torch with more threads than it had: on busy cores two of them take many times as long as one."""
     yield
     if "torch" in sys.modules:
-        assert sys.modules["torch"].get_num_threads() == 1, (
-            "the number of torch's threads was changed and not given back"
-        )
+        left = sys.modules["torch"].get_num_threads()
+        assert left == THREADS, "the number of torch's threads was changed and not given back"
 
 
 @pytest.fixture(scope="session")

@@ -190,7 +190,8 @@ def _placebo_line(v: Verdict, helps: bool) -> str:
     if v.verdict == "helps":
         return f"{v.arm} is better than {twin}: {span}. It gains from the order of the bars."
     if v.verdict == "undecided":
-        return f"{v.arm} is not shown to be better than {twin}: {span}. That its pre-training is more than a better start is not shown."
+        means = "its pre-training is more than a better start" if helps else "the order of the bars adds anything"
+        return f"{v.arm} is not shown to be better than {twin}: {span}. That {means} is not shown."
     means = "Its pre-training is no more than a better start." if helps else "The order of the bars adds nothing."
     return f"{v.arm} is {'worse than' if v.verdict == 'hurts' else 'as good as'} {twin}: {span}. {means}"
 

@@ -71,8 +71,8 @@ def _verdicts(context: ReportContext, comparison: Comparison) -> Iterator[Block]
         own = [row for row in (*rows, *placebo) if headline.startswith(f"{row.arm} ")]
         yield Text(rest, f"{headline}.", claims=advice.of_verdicts(own))
     if rows:
-        pretrainings = max((len(group.names) for group in encoders.of_arms(context, comparison)), default=0)
-        yield Text(comparison_text.estimand(pretrainings), "What the verdicts are about.")
+        seeds = max((group.seeds for group in encoders.of_arms(context, comparison)), default=0)
+        yield Text(comparison_text.estimand(seeds), "What the verdicts are about.")
         yield Text(comparison_text.design(rows), "What this design can show.")
     rule = comparison_text.of_rule(comparison)
     if rule.headline:

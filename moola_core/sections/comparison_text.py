@@ -156,7 +156,7 @@ def drawn(comparison: Comparison) -> str:
 
 
 def estimand(pretrainings: int) -> str:
-    """What the verdicts are about; pretrainings: how many the arms' repeats start from in turn."""
+    """What the verdicts are about; pretrainings: of how many seeds the arms' repeats start in turn."""
     about = "New windows like these, and models that are fitted to them anew with other folds"
     if pretrainings > 1:
         return f"{about}, seeds and pre-trainings."

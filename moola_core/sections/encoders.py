@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from moola_core.diagnostics.results import Comparison, PretrainReport
@@ -23,6 +23,11 @@ class Encoders:
     arms: tuple[str, ...]
     names: tuple[str, ...]
     runs: tuple[Run, ...]
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds they have; as many as there are encoders where their runs are gone."""
+        return len({run.spec.training.seed for run in self.runs}) or len(self.names)
 
 
 def of_arms(context: ReportContext, comparison: Comparison) -> list[Encoders]:
@@ -51,26 +56,29 @@ def blocks(context: ReportContext, comparison: Comparison) -> Iterator[Text]:
             yield _named(named, of_pretrainings(reports)).block
             probe = reports[0].probe
             if probe is not None:
-                yield _named(named, headlines.of_probe(probe)).block
+                verdict = headlines.of_probe(probe)
+                first = f"In the first of {len(reports)} pre-trainings: " if len(reports) > 1 else ""
+                yield _named(named, replace(verdict, rest=f"{first}{verdict.rest}")).block
 
 
 def _named(named: str, verdict: Headline) -> Headline:
-    return Headline(f"{named}{verdict.headline}", verdict.rest, verdict.outcome, verdict.claims)
+    return replace(verdict, headline=f"{named}{verdict.headline}")
 
 
 def _what(group: Encoders) -> str:
     if not group.runs:
         return f"The encoder comes from {', '.join(group.names)}. What it was trained on is not in this store."
     spec: Any = group.runs[0].spec
-    windows = group.runs[0].record.counts.get("train")
+    windows = sorted({run.record.counts["train"] for run in group.runs if "train" in run.record.counts})
     sentence = OBJECTIVES.get(spec.objective.name, "")
     text = f"Objective {spec.objective.name}{f' ({sentence})' if sentence else ''}"
-    text += f", on {windows:,} windows of {spec.sampling.window_bars} bars" if windows else ""
+    if windows:
+        count = f"{windows[0]:,}" if len(windows) == 1 else f"{windows[0]:,} to {windows[-1]:,}"
+        text += f", on {count} windows of {spec.sampling.window_bars} bars"
     text += ", whose bars are in random order" if spec.sampling.shuffled else ""
-    seeds = sorted({run.spec.training.seed for run in group.runs})
-    if len(seeds) == 1:
+    if group.seeds == 1:
         return f"{text}, with one seed: the verdict is about this one pre-training."
-    return f"{text}, with {len(seeds)} seeds, which the repeats start from in turn."
+    return f"{text}, with {group.seeds} seeds, which the repeats start from in turn."
 
 
 @judges
@@ -83,9 +91,11 @@ def of_pretrainings(reports: Sequence[PretrainReport]) -> Headline:
     claims = tuple(claim for one in each for claim in one.claims)
     same = all((one.outcome, one.headline) == (first.outcome, first.headline) for one in each)
     if same and first.outcome != OPEN:
-        return Headline(first.headline, f"So say all {len(each)} pre-trainings. {first.rest}", first.outcome, claims)
+        return Headline(
+            first.headline, f"So say all {len(each)} pre-trainings. The first: {first.rest}", first.outcome, claims
+        )
     if UNMEASURED in {one.outcome for one in each}:
         return Headline("Did it learn its task?", headlines.OLDER)
     learned = sum(one.outcome == SUPPORTED for one in each)
-    rest = f"Shown to have learned it: {learned} of {len(each)} pre-trainings. {first.rest}"
+    rest = f"Shown to have learned it: {learned} of {len(each)} pre-trainings. The first: {first.rest}"
     return Headline("Whether pre-training learned its task cannot be told.", rest, OPEN, claims)

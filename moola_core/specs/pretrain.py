@@ -43,7 +43,6 @@ class Objective(Part):
     horizon_bars: int = Field(
         30, ge=1, le=1000, description="supervised: how many bars may pass before a barrier is touched"
     )
-
     least_bars: int = Field(5, ge=2, le=200, description="expansion: fewest bars of a span that is looked for")
     most_bars: int = Field(20, ge=2, le=200, description="expansion: most bars of a span that is looked for")
     weak_class: Literal["follows", "direction"] = Field(

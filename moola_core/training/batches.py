@@ -31,8 +31,6 @@ class Rows:
     @classmethod
     def of(cls, rows: Sequence[Tensor], width: int, device: str) -> Rows:
         """From each fit's own rows, padded with row 0."""
-        if len(rows) == 1 and len(rows[0]) == width:
-            return cls(rows[0][None].to(device), torch.ones(1, width, device=device))
         index, present = torch.zeros(len(rows), width, dtype=torch.long), torch.zeros(len(rows), width)
         for r, own in enumerate(rows):
             index[r, : len(own)], present[r, : len(own)] = own, 1.0

@@ -145,10 +145,6 @@ class Fit:
         constant = torch.tensor(median, dtype=inner.dtype).expand_as(inner)
         return max(float(pointer_loss(constant, inner, self.spec.loss.huber_delta)), 1e-8)
 
-    def begin_epoch(self, epoch: int) -> bool:
-        """Put the schedule's phase in force; whether one begins with this epoch."""
-        return self.unfreezing.begins(epoch)
-
     @property
     def pulls(self) -> bool:
         """Whether the encoder is pulled towards its start (Li, Grandvalet and Davoine 2018)."""

@@ -45,8 +45,9 @@ ENOUGH_STOPPED = {"cpu": 0.5, "cuda": 0.75}
 class Group:
     """Fits that are trained at once. All state is on the device; `fits` keep each one's settings and streams.
 
-    starts: the encoder that each fit begins with; none, or None for a fit, from random weights. stacked: whether their networks are computed as stacked ones; otherwise there is one fit, and its network is the module that it is. Made
-    so, a group leaves torch's own random state where the fit's dropout begins.
+    starts: the encoder that each fit begins with; none, or None for a fit, from random weights. stacked: whether their networks are
+    computed as stacked ones; otherwise there is one fit, and its network is the module that it is. Made so, a group leaves torch's own
+    random state where the fit's dropout begins.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class Group:
 
     def _begin(self, epoch: int, fits: Sequence[Fit], emit: Emit) -> bool:
         """Put the epoch's phase in force; whether one begins with it."""
-        begun = sum(fit.begin_epoch(epoch) for fit in fits) > 0
+        begun = sum(fit.unfreezing.begins(epoch) for fit in fits) > 0
         if begun:
             self.prepare(emit)
         return begun
@@ -163,7 +164,7 @@ class Group:
 
     @torch.no_grad()
     def encoder_noise(self, on: Sequence[int]) -> list[float | None]:
-        """How much the frozen encoder's outputs of one window differ, over how much windows differ, of some fits; None where it trains."""
+        """How much the frozen encoder's outputs of one window differ, over how much windows differ; None where it trains."""
         if not self.fits[0].unfreezing.phase.encoder_frozen:
             return [None] * len(on)
         rows = self.rows_of([fit.fold.train[:NOISE_WINDOWS] for fit in self.fits])
@@ -260,7 +261,10 @@ class Group:
 
     @torch.no_grad()
     def predict(self, network: Replicas | Single, windows: Windows, rows: Rows) -> list[Tensor]:
-        """In eval mode: the unweighted losses [R, 2], then logits [R, m, outputs], pointers [R, m, 2] and spans [R, m, K, K], where there are."""
+        """In eval mode: the unweighted losses [R, 2], then logits [R, m, outputs], pointers [R, m, 2] and spans [R, m, K, K].
+
+        What the networks do not give is left out.
+        """
         outputs = network.forward(windows.scaled(rows).transpose(1, 2), None, windows.added(rows))
         parts = (outputs.logits, outputs.pointer, outputs.spans)
         return [self.losses(windows, outputs, rows), *(part for part in parts if part is not None)]

@@ -15,8 +15,6 @@ def class_loss(logits: Tensor, target: Tensor, focal_gamma: float = 0.0, weight:
 
     logits [..., b, C], target [..., b] → [...]; weight [..., b]: 0 for rows that are not there.
     """
-    if focal_gamma == 0 and weight is None and target.ndim == 1:
-        return functional.cross_entropy(logits, target)
     entropy = functional.cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none").view(target.shape)
     if focal_gamma > 0:
         entropy = (1 - torch.exp(-entropy)) ** focal_gamma * entropy

@@ -219,6 +219,7 @@ def test_more_labels_are_extrapolated_along_the_square_root():
         ("helps", "hurts", "no more than a better start"),
         ("helps", "undecided", "That its pre-training is more than a better start is not shown."),
         ("undecided", "equivalent", "The order of the bars adds nothing."),
+        ("undecided", "undecided", "That the order of the bars adds anything is not shown."),
     ],
 )
 def test_an_arm_that_is_no_better_than_its_placebo_has_no_more_than_a_better_start(first, second, words):

@@ -38,7 +38,7 @@ def plan_of(inputs, spec):
 def group_of(inputs, spec):
     """A group of one, ready for its first step."""
     group = Group(spec, inputs, [fold_of(inputs, spec)], CPU, stacked=False)
-    group.fits[0].begin_epoch(1)
+    group.fits[0].unfreezing.begins(1)
     group.prepare()
     return group
 

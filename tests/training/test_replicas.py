@@ -189,7 +189,7 @@ def test_a_replica_that_is_not_live_keeps_its_bits(device):
     inputs, spec = some_inputs(), make_spec(dropout=0.0, normalisation="batch")
     group = Group(spec, inputs, folds_of(inputs, spec), where(device))
     for fit in group.fits:
-        fit.begin_epoch(1)
+        fit.unfreezing.begins(1)
     group.prepare()
     before, buffers = group.stacked.matrix.clone(), {n: b.clone() for n, b in group.stacked.buffers.items()}
     group.train_epoch(1, [0, 2])
@@ -205,7 +205,7 @@ def test_a_replicas_draws_do_not_depend_on_its_neighbours(device):
     for rows in (slice(0, 3), slice(2, 3)):
         group = Group(spec, inputs, folds_of(inputs, spec)[rows], where(device))
         for fit in group.fits:
-            fit.begin_epoch(1)
+            fit.unfreezing.begins(1)
         group.prepare()
         group.train_epoch(1, range(len(group.fits)))
         size = len(group.fits[-1].batches()[0])
@@ -297,7 +297,7 @@ def test_steps_are_captured_on_a_card(device):
     inputs, spec = some_inputs(), make_spec(pcgrad=True, dropout=0.5, layers=2)
     group = Group(spec, inputs, folds_of(inputs, spec), where(device))
     for fit in group.fits:
-        fit.begin_epoch(1)
+        fit.unfreezing.begins(1)
     before = group.stacked.matrix.clone()
     group.prepare()
     assert group.failure == "" and group.ask is not None
@@ -313,7 +313,7 @@ def test_a_step_on_a_card_waits_for_nothing(device):
     inputs, spec = some_inputs(), make_spec(pcgrad=True, dropout=0.5, jitter_std=0.1)
     group = Group(spec, inputs, folds_of(inputs, spec), where(device))
     for fit in group.fits:
-        fit.begin_epoch(1)
+        fit.unfreezing.begins(1)
     group.prepare()
     group.train_epoch(1, range(len(group.fits)))
     torch.cuda.set_sync_debug_mode("error")

@@ -92,7 +92,7 @@ def test_a_frozen_encoder_is_deterministic_and_the_fault_makes_it_noisy(inputs):
     for noisy in (False, True):
         spec = spec_of(schedule="frozen", frozen_dropout=noisy)
         group = Group(spec, inputs, [fold], CPU, [start_of(inputs)], stacked=False)
-        group.fits[0].begin_epoch(1)
+        group.fits[0].unfreezing.begins(1)
         group.prepare()
         group.train_epoch(1, [0])
         module = group.network.module
@@ -121,7 +121,7 @@ def test_l2_sp_adds_the_gradient_of_its_penalty(inputs):
     spec = spec_of(schedule="full", l2_sp=0.3)
     fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
     group = Group(spec, inputs, [fold], CPU, [start_of(inputs)], stacked=False)
-    group.fits[0].begin_epoch(1)
+    group.fits[0].unfreezing.begins(1)
     group.prepare()
     given, names = {}, [name for name in group.stacked.shapes if name.startswith("encoder.")]
     group.stacked.matrix += 0.1

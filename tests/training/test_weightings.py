@@ -128,7 +128,7 @@ def run_epochs(group):
     """The group after a few epochs, and the rows of STEP_COLUMNS of each of its fits."""
     tables = [[] for _ in group.fits]
     for epoch in range(1, EPOCHS + 1):
-        if sum(fit.begin_epoch(epoch) for fit in group.fits):
+        if sum(fit.unfreezing.begins(epoch) for fit in group.fits):
             group.prepare()
         for r, table in group.train_epoch(epoch, range(len(tables))).items():
             tables[r].append(table)

@@ -195,6 +195,9 @@ def _without(*names: str) -> dict[str, Any]:
     return {name: tensor for name, tensor in _state(_lstm()).items() if name not in names}
 
 
+FIRST_WEIGHT = "encoder.weight_ih_l0"
+
+
 class Opens:
     """Would open a page when it is unpickled."""
 
@@ -211,12 +214,11 @@ class Prints:
 
 def refused_contents() -> dict[str, tuple[Any, str]]:
     """Contents of torch files that are refused, with words of the reason."""
-    weight = "encoder.weight_ih_l0"
-    parametrised = nn.utils.parametrizations.weight_norm(_lstm(), "weight_hh_l0")
-    holed = _state(_lstm())
-    holed["encoder.bias_hh_l1"][3] = float("nan")
-    endless = _state(_lstm())
-    endless["encoder.weight_hh_l0"][0, 0] = float("inf")
+    return _other_networks() | _incomplete() | _spoilt_numbers() | _ambiguous() | _no_weights()
+
+
+def _other_networks() -> dict[str, tuple[Any, str]]:
+    """Networks of other kinds."""
     return {
         "gru": (_state(trained(nn.GRU(12, 8, 2, bidirectional=True))), "GRU"),
         "plain recurrent": (_state(trained(nn.RNN(12, 8, 2, bidirectional=True))), "plain recurrent network"),
@@ -227,10 +229,14 @@ def refused_contents() -> dict[str, tuple[Any, str]]:
         "transformer": (_state(nn.TransformerEncoderLayer(12, 2)), "a transformer"),
         "convolutions": (_state(nn.Conv1d(12, 8, 3)), "convolutions"),
         "linear": (_state(nn.Linear(12, 8)), r"no encoder.*encoder\.bias"),
-        "empty": ({}, "no tensors"),
-        "numbers": ({"loss": 0.3, "names": ["a"]}, "no tensors"),
-        "number": (3, "no tensors"),
-        "missing layer": (_without(weight), "weight_ih_l0 is missing"),
+    }
+
+
+def _incomplete() -> dict[str, tuple[Any, str]]:
+    """LSTMs that lack something, or whose parts do not fit each other."""
+    parametrised = nn.utils.parametrizations.weight_norm(_lstm(), "weight_hh_l0")
+    return {
+        "missing layer": (_without(FIRST_WEIGHT), "weight_ih_l0 is missing"),
         "missing bias": (_without("encoder.bias_hh_l1_reverse"), "bias_hh_l1_reverse is missing"),
         "missing way": (
             _without(*(f"encoder.{kind}_l1_reverse" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))),
@@ -239,26 +245,14 @@ def refused_contents() -> dict[str, tuple[Any, str]]:
         "middle layer missing": (
             {
                 name: tensor
-                for name, tensor in _state(
-                    _lstm(num_layers=3) if False else trained(nn.LSTM(12, 8, 3, bidirectional=True))
-                ).items()
+                for name, tensor in _state(trained(nn.LSTM(12, 8, 3, bidirectional=True))).items()
                 if "_l1" not in name
             },
             "are missing",
         ),
         "other width": (_with({"encoder.weight_ih_l1": torch.randn(32, 15)}), "32×15 and 32×16 is expected"),
         "other hidden": (_with({"encoder.weight_hh_l0": torch.randn(32, 7)}), "no recurrent layer|contradict"),
-        "vector": (_with({weight: torch.randn(384)}), "no matrix"),
-        "integers": ({name: (tensor * 50).to(torch.int8) for name, tensor in _state(_lstm()).items()}, "int8"),
-        "complex": ({name: tensor.to(torch.complex64) for name, tensor in _state(_lstm()).items()}, "complex64"),
-        "not a number": (holed, r"1 of 32 numbers in encoder\.bias_hh_l1 are not finite"),
-        "infinite": (endless, r"encoder\.weight_hh_l0 are not finite"),
-        "too large for float32": (_with({weight: torch.full((32, 12), 1e300, dtype=torch.float64)}), "not finite"),
-        "zeros": (
-            {name: torch.zeros_like(tensor) for name, tensor in _state(_lstm()).items()},
-            "zero: it was never trained",
-        ),
-        "ones": ({name: torch.ones_like(tensor) for name, tensor in _state(_lstm()).items()}, "of one value each"),
+        "vector": (_with({FIRST_WEIGHT: torch.randn(384)}), "no matrix"),
         "weight norm": (_state(parametrised), "rewritten"),
         "old weight norm": (
             {
@@ -267,6 +261,41 @@ def refused_contents() -> dict[str, tuple[Any, str]]:
             },
             "rewritten|missing",
         ),
+    }
+
+
+def _spoilt_numbers() -> dict[str, tuple[Any, str]]:
+    """Weights that cannot be those of a network that was trained."""
+    holed = _state(_lstm())
+    holed["encoder.bias_hh_l1"][3] = float("nan")
+    endless = _state(_lstm())
+    endless["encoder.weight_hh_l0"][0, 0] = float("inf")
+    return {
+        "integers": ({name: (tensor * 50).to(torch.int8) for name, tensor in _state(_lstm()).items()}, "int8"),
+        "complex": ({name: tensor.to(torch.complex64) for name, tensor in _state(_lstm()).items()}, "complex64"),
+        "not a number": (holed, r"1 of 32 numbers in encoder\.bias_hh_l1 are not finite"),
+        "infinite": (endless, r"encoder\.weight_hh_l0 are not finite"),
+        "too large for float32": (
+            _with({FIRST_WEIGHT: torch.full((32, 12), 1e300, dtype=torch.float64)}),
+            "not finite",
+        ),
+        "zeros": (
+            {name: torch.zeros_like(tensor) for name, tensor in _state(_lstm()).items()},
+            "zero: it was never trained",
+        ),
+        "ones": ({name: torch.ones_like(tensor) for name, tensor in _state(_lstm()).items()}, "of one value each"),
+        "spoilt scale": (_with({"scale.mean": torch.zeros(12), "scale.std": torch.zeros(12)}), "scale of its inputs"),
+        "negative variance": (
+            _state(_lstm(), "lstm.")
+            | {f"norm.{kind}": -torch.ones(16) for kind in ("weight", "bias", "running_mean", "running_var")},
+            "negative variances",
+        ),
+    }
+
+
+def _ambiguous() -> dict[str, tuple[Any, str]]:
+    """Files that do not say which of two things they mean."""
+    return {
         "two encoders": (
             _state(_lstm(), "teacher.encoder.") | _state(_lstm(), "student.encoder."),
             "2 encoders: .*Which",
@@ -285,12 +314,15 @@ def refused_contents() -> dict[str, tuple[Any, str]]:
             | {f"{name}.{kind}": torch.randn(16) for name in ("norm1", "norm2") for kind in ("weight", "bias")},
             "which normalisation",
         ),
-        "negative variance": (
-            _state(_lstm(), "lstm.")
-            | {f"norm.{kind}": -torch.ones(16) for kind in ("weight", "bias", "running_mean", "running_var")},
-            "negative variances",
-        ),
-        "spoilt scale": (_with({"scale.mean": torch.zeros(12), "scale.std": torch.zeros(12)}), "scale of its inputs"),
+    }
+
+
+def _no_weights() -> dict[str, tuple[Any, str]]:
+    """Files without weights of an encoder, and such as would run code."""
+    return {
+        "empty": ({}, "no tensors"),
+        "numbers": ({"loss": 0.3, "names": ["a"]}, "no tensors"),
+        "number": (3, "no tensors"),
         "acts": (_with({"other": Opens()}), "could run code"),
         "prints": (_with({"other": Prints()}), "could run code"),
         "only an optimiser": (

@@ -49,6 +49,7 @@ def build(
 ) -> Comparison:
     """The comparison of finished runs by name; how: margin and seed; placebos: the runs that have one, with it."""
     placebos = dict(placebos or {})
+    inert = set(placebos.values())
     tables = {arm: run.predictions for arm, run in runs.items()}
     common = sorted(set.intersection(*(set(table["window_id"].astype(str)) for table in tables.values())))
     why_not = _why_not(runs, tables, common)
@@ -60,7 +61,7 @@ def build(
         predictions = _predictions(runs, tables, common)
         verdicts = _verdicts(predictions, arms, against, how[0], placebos)
         gains = {arm: _gains(one, predictions[against], common) for arm, one in predictions.items() if arm != against}
-    beaten = _beaten([arm for arm in arms if arm.name not in placebos.values()])
+    beaten = _beaten([arm for arm in arms if arm.name not in inert])
     return Comparison(
         name,
         against,
@@ -75,7 +76,7 @@ def build(
         beaten,
         why_not,
         _label_curve(runs, arms, how[1]),
-        _selection({arm: one for arm, one in predictions.items() if arm not in placebos.values()}, how[1]),
+        _selection({arm: one for arm, one in predictions.items() if arm not in inert}, how[1]),
         unequal(runs, tables),
         _saw(runs),
         placebos,

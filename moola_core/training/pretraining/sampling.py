@@ -33,7 +33,8 @@ def sample(
 ) -> Sample:
     """The windows that the spec asks for.
 
-    left_out: first bars of labelled windows in these bars, which are left out unless sampling.labelled is see; nearness: first bars [n] → how near each window lies to the
+    left_out: first bars of labelled windows in these bars, which are left out unless sampling.labelled is see; nearness: first bars [n] → how
+    near each window lies to the
     labelled ones [n], larger is nearer (for sampling.keep "similar").
     Training and validation windows share no bar, the bars that their targets are made from included. Raises DataError when
     fewer than 100 windows are left, or fewer than 2 to train on.
