@@ -29,6 +29,7 @@ FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-back
 IDLE = """() => {
     const app = document.querySelector('[data-testid=stApp]');
     return !!app && app.dataset.testConnectionState === 'CONNECTED' && app.dataset.testScriptState === 'notRunning'
+        && !!document.querySelector('[data-testid=stMain] [data-testid=stElementContainer]')
         && !document.querySelector('[data-testid=stSkeleton],[data-stale=true]');
 }"""
 
@@ -141,7 +142,8 @@ class Tab:
         return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.page.url).query))
 
     def wait_for(self, text: str, seconds: float = 20) -> None:
-        self.page.get_by_text(text).first.wait_for(timeout=seconds * 1000)
+        # A table keeps its texts in cells that are never visible, and may come first in the document.
+        self.page.get_by_text(text).filter(visible=True).first.wait_for(timeout=seconds * 1000)
         self.settle()
 
 
