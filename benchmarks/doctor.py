@@ -88,8 +88,8 @@ FAULTS: dict[str, Fault] = {
         ("label_noise",), {"faults.flipped_labels": 0.15}, (*SYMPTOMS, "miscalibrated"), {"clarity": "clear"}
     ),
     "60 windows": Fault(("underpowered",), {}, (*SLOW, "miscalibrated"), {"windows": 60}),
-    "σ rate 1e-5": Fault(("sigma_never_moved",), {"loss.log_variance_rate": 1e-5}, ("task_starved",)),
-    "λ 0.01": Fault(("task_starved",), {"loss.weighting": "fixed", "loss.lambda_pointer": 0.01}, ()),
+    "σ rate 1e-5": Fault(("sigma_never_moved",), {"loss.log_variance_lr": 1e-5}, ("task_starved",)),
+    "λ 0.01": Fault(("task_starved",), {"loss.weighting": "fixed", "loss.pointer_weight": 0.01}, ()),
     "PCGrad at −0.3": Fault(("pcgrad_idle",), {"loss.pcgrad": True, "loss.pcgrad_threshold": -0.3}),
     "accumulated gradients": Fault(
         ("projection_not_applied",), {"loss.pcgrad": True, "faults.accumulated_gradients": True}
@@ -106,7 +106,7 @@ FAULTS: dict[str, Fault] = {
     "nothing unfrozen": Fault(
         ("nothing_unfrozen",), FROM | {"faults.nothing_unfrozen": True}, (*SLOW, "frozen_bottleneck"), start={}
     ),
-    "other state": Fault(("state_mismatch",), FROM, (), start={"features.state": "continuous"}),
+    "other state": Fault(("state_mismatch",), FROM, (), start={"features.state": "streaming"}),
     "target visible": Fault(
         ("target_visible",),
         PRE | {"faults.unmasked_input": True},

@@ -25,7 +25,7 @@ from moola_core.errors import DataError
 from moola_core.market.bars import load_bars
 from moola_core.market.questions import OpenQuestions
 from moola_core.market.windows import load_windows
-from moola_core.specs import Reading, build
+from moola_core.specs import ReadOptions, build
 
 PRICES = ["open", "high", "low", "close"]
 MOST_ROUNDS = 3
@@ -105,11 +105,11 @@ def print_of(result: object) -> str:
 
 def attempt(folder: Path, entry: dict, own: dict, bars: dict) -> object:
     """The bars or windows, or the error; the time zone of the index is that of the file."""
-    reading = build(Reading, {"tz": entry["tz"]} | own)
+    reading = build(ReadOptions, {"tz": entry["tz"]} | own)
     try:
         if entry["kind"] == "bars":
             return load_bars(folder / entry["file"], reading)
-        frame = load_bars(folder / entry["bars"], build(Reading, bars)) if entry["bars"] else None
+        frame = load_bars(folder / entry["bars"], build(ReadOptions, bars)) if entry["bars"] else None
         return load_windows(folder / entry["file"], reading, frame)
     except DataError as error:
         return error

@@ -58,7 +58,7 @@ def compare(layers: int, hidden: int, pcgrad: bool, given: argparse.Namespace) -
         {
             "model": {"layers": layers, "hidden": hidden},
             "loss": {"pcgrad": pcgrad},
-            "training": {"device": given.device, "batch": BATCH},
+            "training": {"device": given.device, "batch_size": BATCH},
         },
     )
     device = resolve_device(spec.training)

@@ -68,7 +68,7 @@ def study(cell: Cell, common: float, seed: int) -> tuple[Estimate, float]:
     """The difference in AUROC of one study, and the smallest that was predicted before it."""
     rng = np.random.default_rng((seed, round(10 * common), *map(ord, repr(cell))))
     target, arms, shared = drawn(cell, common, rng)
-    training = Training(folds=cell.folds, repeats=cell.repeats, seed=seed, inner_frac=0.2)
+    training = Training(folds=cell.folds, repeats=cell.repeats, seed=seed, validation_size=0.2)
     folds = make_folds(np.array(list("ab"))[target], shared, training, Faults())
     place = np.zeros((cell.repeats, cell.n), int)
     p = [np.zeros((cell.repeats, cell.n, 2)) for _ in range(3)]

@@ -57,7 +57,7 @@ def main() -> None:
         print(json.dumps(measure_memory(given.memory, given.device)))
         return
     keep_freed_memory()
-    rows = [compare(shape, state, given) for shape in SHAPES for state in ("continuous", "restarted")]
+    rows = [compare(shape, state, given) for shape in SHAPES for state in ("streaming", "per_window")]
     print(f"{'model':>8} {'batch':>6} {'state':>11} {'bare /s':>9} {'ours /s':>9} {'ratio':>6}")
     for row in rows:
         print(
@@ -90,10 +90,10 @@ def walk(count: int) -> Any:
 def make_trainer(shape: tuple[int, int, int], state: str, device: str, bars: Any) -> Pretrainer:
     layers, hidden, batch = shape
     spec = change(
-        Pretrain(), {"layers": layers, "hidden": hidden, "batch": batch, "state": state, "training.device": device}
+        Pretrain(), {"layers": layers, "hidden": hidden, "batch_size": batch, "state": state, "training.device": device}
     )
     chosen = sample(bars, spec, np.empty(0, np.int64))
-    matrix = bar_matrix(bars, BARS) if state == "continuous" else None
+    matrix = bar_matrix(bars, BARS) if state == "streaming" else None
     windows = BarWindows(bars, matrix, spec.features, BARS, device)
     windows.fit_scale(chosen.train)
     return Pretrainer(spec, windows, chosen, resolve_device(spec.training), lambda event: None)
@@ -155,7 +155,7 @@ def timed(step: Callable[[], None], device: str) -> float:
 
 def end_to_end() -> float:
     """Seconds of the whole pre-training that the plan names."""
-    trainer = make_trainer((2, 128, 1024), "continuous", "cuda", walk(MANY_BARS))
+    trainer = make_trainer((2, 128, 1024), "streaming", "cuda", walk(MANY_BARS))
     start = time.perf_counter()
     for _ in pretrain(trainer):
         pass
@@ -173,7 +173,7 @@ def in_fresh_process(device: str) -> dict[str, float]:
 def measure_memory(path: str, device: str) -> dict[str, float]:
     """Peak of loading 1.8M bars, their matrix and a few small steps, less what the imports hold."""
     before = psutil.Process().memory_info().rss
-    spec = change(Pretrain(), {"data.bars": path, "layers": 1, "hidden": 32, "batch": 64, "state": "continuous"})
+    spec = change(Pretrain(), {"data.bars": path, "layers": 1, "hidden": 32, "batch_size": 64, "state": "streaming"})
     material = load_material(spec, Path(path).parent / "cache", device)
     held = torch.cuda.memory_allocated() if device == "cuda" else 0
     trainer = Pretrainer(spec, material.windows, material.sample, resolve_device(spec.training), lambda event: None)

@@ -2,7 +2,7 @@
 
 Per set of windows (demo worlds `helpful` and `neutral`, and your own windows where pre-training leaves out what each fold tests): the preset
 `network` without the span model's statistics, from scratch, from an encoder of each objective (schedule full), and from the placebo of each.
-With fewer labels the same folds are tested and the same encoders used; training and inner windows are thinned.
+With fewer labels the same folds are tested and the same encoders used; training and validation windows are thinned.
 
     python benchmarks/pretraining.py [--windows FILE --bars FILE --tz ZONE] [--sets SET ...] [--objectives NAME ...]
         [--epochs 80] [--pretrain-epochs 20] [--repeats 3] [--market-bars 100000] [--folder DIR]
@@ -81,7 +81,7 @@ def thinned(run: Run, labels: int) -> Study:
     for arm in run.result("comparison")["arms"]:
         own = store.open(arm["run_id"]).spec.transfer
         named = {f"transfer.{key}": value for key, value in own.model_dump().items() if key in COPIED}
-        arms.append(Arm(name=arm["name"], changes=named | {"training.label_frac": labels / WINDOWS}))
+        arms.append(Arm(name=arm["name"], changes=named | {"training.train_size": labels / WINDOWS}))
     return Study(name=f"{spec.name} {labels}", base=spec.base, arms=tuple(arms), against=SCRATCH)
 
 

@@ -25,8 +25,8 @@ sys.path.insert(0, sys.argv[3])
 import pandas, pyarrow.csv, pyarrow.parquet
 from moola_core.market import readers, vendors
 from moola_core.market.bars import load_bars
-from moola_core.specs import Reading
-reading = Reading(**json.loads(sys.argv[2]))
+from moola_core.specs import ReadOptions
+reading = ReadOptions(**json.loads(sys.argv[2]))
 started = time.perf_counter()
 vendors.recognise(readers.read_layout(sys.argv[1], reading))
 seen = time.perf_counter()

@@ -155,7 +155,7 @@ def whole_fits(kind: str, epochs: int) -> dict[str, Any]:
 def spec_of(kind: str, shape: tuple[int, int]) -> Finetune:
     """The settings that are timed."""
     values: dict[str, Any] = {"model": {"layers": shape[0], "hidden": shape[1]}}
-    return build(Finetune, values | {"training": {"device": kind, "batch": BATCH}})
+    return build(Finetune, values | {"training": {"device": kind, "batch_size": BATCH}})
 
 
 def inputs_of() -> Inputs:

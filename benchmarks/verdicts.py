@@ -188,7 +188,7 @@ def study(cell: Cell, seed: int) -> dict[str, tuple[str, float, float, float]]:
     warnings.simplefilter("ignore")
     rng = np.random.default_rng((seed, *map(ord, repr(cell))))
     target, center, arms, first = world(cell, rng)
-    training = Training(folds=cell.folds, repeats=cell.repeats, seed=seed, inner_frac=0.2)
+    training = Training(folds=cell.folds, repeats=cell.repeats, seed=seed, validation_size=0.2)
     shared = Overlap(np.zeros(cell.n, int), first, WINDOW_BARS)
     folds = make_folds(np.array(list("abc"))[target], shared, training, Faults())
     shape = (cell.repeats, cell.n)

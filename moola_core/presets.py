@@ -68,7 +68,7 @@ PRESETS: dict[str, Preset] = {
                     "span_statistics": True,
                 },
                 "features": {"columns": ("price_path",)},
-                "loss": {"weighting": "uncertainty", "log_variance_rate": 0.05},
+                "loss": {"weighting": "uncertainty", "log_variance_lr": 0.05},
                 "training": {
                     "epochs": 80,
                     "patience": 15,
@@ -80,7 +80,7 @@ PRESETS: dict[str, Preset] = {
             },
             {
                 "objective": {"name": "contrastive"},
-                "training": {"epochs": 20, "batch": 256, "learning_rate": 2e-3},
+                "training": {"epochs": 20, "batch_size": 256, "learning_rate": 2e-3},
             },
         ),
         Preset(
@@ -94,13 +94,13 @@ PRESETS: dict[str, Preset] = {
                     "pooling": "mean",
                     "normalisation": "batch",
                 },
-                "loss": {"weighting": "uncertainty", "log_variance_rate": 0.05},
+                "loss": {"weighting": "uncertainty", "log_variance_lr": 0.05},
                 "training": {"epochs": 30, "patience": 10, "learning_rate": 5e-3, "repeats": 2},
             },
             {
                 "objective": {"name": "contrastive"},
                 "sampling": {"stride_bars": 26},
-                "training": {"epochs": 20, "batch": 64, "learning_rate": 3e-3},
+                "training": {"epochs": 20, "batch_size": 64, "learning_rate": 3e-3},
             },
         ),
         Preset(
@@ -111,7 +111,7 @@ PRESETS: dict[str, Preset] = {
                 "loss": {"weighting": "uncertainty", "pcgrad": True, "pcgrad_threshold": -0.1},
                 "training": {"epochs": 60, "patience": 15, "learning_rate": 3e-4, "repeats": 1},
             },
-            {"training": {"epochs": 20, "batch": 1024, "learning_rate": 1e-3}},
+            {"training": {"epochs": 20, "batch_size": 1024, "learning_rate": 1e-3}},
             "gradual",
         ),
         Preset(
@@ -125,9 +125,9 @@ PRESETS: dict[str, Preset] = {
                 "faults": {"extra_output": 1, "shuffled_folds": True, "test_fold_selection": True},
             },
             {
-                "features": {"standardise": False, "state": "continuous"},
+                "features": {"standardise": False, "state": "streaming"},
                 "objective": {"mask_block_bars": 1},
-                "training": {"epochs": 20, "batch": 1024, "learning_rate": 1e-3, "jitter_std": 0.03},
+                "training": {"epochs": 20, "batch_size": 1024, "learning_rate": 1e-3, "jitter_std": 0.03},
                 "faults": {"unmasked_input": True},
             },
             "frozen",

@@ -62,7 +62,7 @@ def study(
         base=base,
         pretrain=pretrain,
         arms=(*arms, *baselines(base)),
-        against=arms[0].name,
+        control=arms[0].name,
     )
     given = NO_PLACEBO if name == "transfer" and checkpoint else ""
     first = filter(None, [note, ALONE if encoder_alone else "", given])
@@ -228,12 +228,12 @@ def _features(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
 
 def _labels(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
     return tuple(
-        Arm(name=f"{share:.0%} of the labels", changes={"training.label_frac": share}) for share in reversed(SHARES)
+        Arm(name=f"{share:.0%} of the labels", changes={"training.train_size": share}) for share in reversed(SHARES)
     )
 
 
 def _lambda(value: float) -> dict[str, Any]:
-    return {"loss.weighting": "fixed", "loss.lambda_pointer": value}
+    return {"loss.weighting": "fixed", "loss.pointer_weight": value}
 
 
 def _network(layers: int, hidden: int, normalisation: str = "none", dropout: float = 0.5) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from moola_core.diagnostics.results import (
     Expansion,
     FeatureError,
     FeatureReport,
-    Gain,
     Interval,
     LabelCurve,
     LayerChange,
@@ -46,6 +45,7 @@ from moola_core.diagnostics.results import (
     TaskBalance,
     Transferred,
     Verdict,
+    WindowDifference,
 )
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
@@ -316,7 +316,7 @@ def make_learned() -> PretrainReport:
     )
     counts = {"in_bars": 300, "over_gaps": 20, "labelled": 60, "between": 2, "train": 200, "valid": 18}
     examples = (Reconstruction("2024-01-02T10:00:00", truth, guess, hidden),)
-    trivial = {"feature_mean": 0.4, "carry_forward": 0.5}
+    trivial = {"feature_mean": 0.4, "last_observation": 0.5}
     return PretrainReport(
         "masked", 3, rows, 0.2, 0.2, trivial, 0.0, (), examples, probe, counts, Interval(0.2, 0.15, 0.25)
     )
@@ -395,7 +395,7 @@ def epoch_events() -> list[dict]:
                 sigma = {"sigma_class": 1.0 + 0.01 * epoch, "sigma_pointer": 1.0 - 0.01 * epoch, "lr": 0.005}
                 at = {"repeat": repeat, "fold": fold, "epoch": epoch}
                 events.append({"type": "epoch", **at, "split": "train", "values": values | sigma})
-                events.append({"type": "epoch", **at, "split": "inner", "values": values})
+                events.append({"type": "epoch", **at, "split": "validation", "values": values})
             events.append({"type": "replicate_finished", **place, "values": {"seconds": 1.25, "best_epoch": 3}})
     return events
 
@@ -454,7 +454,7 @@ def make_comparison() -> Comparison:
     )
     pair = make_verdict("logistic on aggregates", "auroc", "higher", "helps", 0.09)
     verdicts += (replace(pair, against="full", low=0.02, high=0.16, p_helps=0.99, p_hurts=0.01, p=0.01, p_holm=0.01),)
-    gains = tuple(Gain(f"demo_{i:04d}", CLASSES[i % 2], 0.5 - i / 20, 1.0) for i in range(20))
+    gains = tuple(WindowDifference(f"demo_{i:04d}", CLASSES[i % 2], 0.5 - i / 20, 1.0) for i in range(20))
     differs = (Difference("transfer.schedule", {name: name for name in list(scores)[:4]}),)
     return Comparison(
         "transfer",
@@ -490,7 +490,7 @@ def make_verdict(arm: str, metric: str, better: str, word: str, delta: float) ->
         p_hurts=0.03,
         p=0.04,
         p_holm=0.05,
-        resolvable=0.11,
+        minimum_detectable_effect=0.11,
         margin=0.02,
         labels_needed=400 if word == "undecided" else None,
         repeats_needed=None,

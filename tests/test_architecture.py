@@ -333,6 +333,18 @@ def test_no_name_of_before_is_back():
     assert not back, back
 
 
+def texts_of_before(path: Path) -> Iterator[str]:
+    old = (ROOT / "tests" / "data" / "renamed_texts.txt").read_text(encoding="utf-8").splitlines()
+    assert len(old) > 50
+    for node in nodes_of(path):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (f"line {node.lineno}: {text!r} reads oddly" for text in old if text in node.value)
+
+
+def test_no_text_of_before_is_back():
+    hold(texts_of_before, [path for path in sources() if place(path) != "specs.aliases"])
+
+
 def page_modules() -> str:
     """What the pages import, as statements."""
     lines = {"import moola_core", "import moola_core.runs"}

@@ -116,7 +116,7 @@ def test_bad_input_is_a_sentence_on_standard_error_and_status_2(capsys, tmp_path
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ('grades_left_out=["A","B","C","D"]', "all 117 windows are of a grade that is left out"),
+        ('exclude_grades=["A","B","C","D"]', "all 117 windows are of a grade that is left out"),
         ("embargo_bars=100000", "no training windows left"),
         ('columns=["open_nrm"]', "Did you mean open_norm"),
     ],
@@ -247,7 +247,7 @@ def test_help_is_quick_to_load():
         ),
         (
             "finetune --data=w.parquet --batch-size=16 --n-folds 5",
-            "finetune --windows w.parquet --set batch=16 --set folds=5",
+            "finetune --windows w.parquet --set batch_size=16 --set folds=5",
         ),
         ("pretrain --config c.yaml --data b.parquet --lr 1e-3", "pretrain --bars b.parquet --set learning_rate=1e-3"),
         ("features --data b.csv --window-length 105 --warmup-bars 20", "features b.csv --window-bars 105"),

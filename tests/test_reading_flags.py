@@ -7,7 +7,7 @@ import pytest
 
 from moola_core.cli import main
 from moola_core.market.settings import load_reading, save_reading
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 ZONES = ("UTC", "America/New_York", "Asia/Tokyo")
 
@@ -54,7 +54,7 @@ def test_tz_for_one_file_leaves_what_was_saved_for_the_other(capsys, files, save
     kept, flag = (
         ((bars, "Asia/Tokyo"), "America/New_York") if saved == "bars" else ((labels, "America/New_York"), "Asia/Tokyo")
     )
-    save_reading(kept[0], Reading(tz=kept[1]))
+    save_reading(kept[0], ReadOptions(tz=kept[1]))
     status, found, err = check(capsys, labels, bars, "--tz", flag, "--save")
     assert status == 0 and right(found)
     assert f"{kept[0]} keeps {kept[1]}" in err and f"--tz {flag} is for the other file" in err
@@ -63,7 +63,7 @@ def test_tz_for_one_file_leaves_what_was_saved_for_the_other(capsys, files, save
 
 def test_each_file_has_its_own_time_zone_flag(capsys, files):
     labels, bars = files("America/New_York", "UTC")
-    save_reading(labels, Reading(tz="Asia/Tokyo"))  # a slip that the flag puts right
+    save_reading(labels, ReadOptions(tz="Asia/Tokyo"))  # a slip that the flag puts right
     status, found, err = check(capsys, labels, bars, "--tz", "America/New_York", "--bars-tz", "UTC")
     assert status == 0 and right(found) and err == ""
 
@@ -93,15 +93,15 @@ def test_a_zone_is_for_the_bars_where_the_windows_need_none(capsys, files):
 
 def test_a_flag_that_contradicts_what_was_saved_for_both_is_refused(capsys, files):
     labels, bars = files("America/New_York", "UTC")
-    save_reading(labels, Reading(tz="America/New_York"))
-    save_reading(bars, Reading(tz="UTC"))
+    save_reading(labels, ReadOptions(tz="America/New_York"))
+    save_reading(bars, ReadOptions(tz="UTC"))
     status, _, err = check(capsys, labels, bars, "--tz", "Asia/Tokyo")
     assert status == 2 and "neither of what was saved" in err and "--bars-tz" in err and err.count("\n") == 1
 
 
 def test_a_flag_corrects_what_was_saved_for_a_file_that_is_read_alone(capsys, files):
     _, bars = files("UTC", "America/New_York")
-    save_reading(bars, Reading(tz="UTC"))
+    save_reading(bars, ReadOptions(tz="UTC"))
     status, _, err = run(capsys, "check", bars, "--tz", "America/New_York", "--save", "--json")
     assert status == 0 and err == "" and load_reading(bars).tz == "America/New_York"
 

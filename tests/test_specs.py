@@ -33,9 +33,9 @@ def test_a_spec_survives_json():
         ({"trainign": {}}, ["trainign", "training"]),
         ({"training": {"epochs": 0}}, ["training.epochs=0", "greater than or equal to 1"]),
         ({"model": {"pooling": "max"}}, ["model.pooling", "attention"]),
-        ({"features": {"state": "continuous"}}, ["data.bars"]),
+        ({"features": {"state": "streaming"}}, ["data.bars"]),
         ({"loss": {"pcgrad": True}, "model": {"tasks": "class"}}, ["model.tasks=both"]),
-        ({"model": {"span_statistics": True}}, ["pointer=pooled", "model.pointer=span"]),
+        ({"model": {"span_statistics": True}}, ["pointer=regression", "model.pointer=span"]),
         ({"model": {"span_statistics": True, "pointer": "span"}}, ["price_path", "model.span_statistics=false"]),
         ({"training": {"mirrored_frac": 0.5}}, ["price_path", "training.mirrored_frac=0"]),
     ],
@@ -83,7 +83,7 @@ def test_none_is_a_word_where_a_setting_knows_it_and_empty_where_it_may_be():
 
 
 def test_batch_normalisation_over_one_window_is_refused_wherever_it_is_asked_for():
-    alone = {"training.batch": 1}
+    alone = {"training.batch_size": 1}
     quick = preset("quick").finetune()
     for make in (
         lambda: change(quick, alone),
@@ -95,7 +95,7 @@ def test_batch_normalisation_over_one_window_is_refused_wherever_it_is_asked_for
         with pytest.raises(SpecError, match=r"training\.batch"):
             make()
     for normalisation in ("none", "layer"):
-        assert change(quick, alone | {"model.normalisation": normalisation}).training.batch == 1
+        assert change(quick, alone | {"model.normalisation": normalisation}).training.batch_size == 1
     assert change(quick, alone | {"reference": "majority"}).estimator == "majority"
 
 
@@ -176,8 +176,8 @@ def test_every_value_that_a_description_names_can_be_set(kind):
         ("columns", "open_norm, close_norm", ("open_norm", "close_norm")),
         ("columns", "relativity", ("relativity",)),
         ("columns", '["relativity", "price_path"]', ("relativity", "price_path")),
-        ("grades_left_out", "", ()),
-        ("grades_left_out", "C,D", ("C", "D")),
+        ("exclude_grades", "", ()),
+        ("exclude_grades", "C,D", ("C", "D")),
         ("patience", "", None),
         ("patience", "None", None),
         ("patience", "3", 3),

@@ -19,7 +19,7 @@ COMPARED = {
     "architectures": "model.hidden=20",
     "tasks": "model.tasks=both",
     "features": 'features.columns=["upper_wick"]',
-    "labels": "training.label_frac=0.3",
+    "labels": "training.train_size=0.3",
     "objectives": "pretrain.objective.name=supervised",
     "pretraining-data": "pretrain.sampling.keep=active",
 }
@@ -53,7 +53,7 @@ def test_a_setting_holds_in_every_arm_unless_the_study_says_that_it_does_not(nam
         "model.dropout=0.11",
         "model.normalisation=none",
         "learning_rate=0.004",
-        "loss.lambda_class=2.5",
+        "loss.class_weight=2.5",
         "focal_gamma=1.5",
         "features.standardise=false",
         "jitter_std=0.2",
@@ -143,7 +143,7 @@ def test_every_study_has_the_current_settings_as_its_control(name):
         if texts and texts[0].startswith("pretrain") and name not in studies.PRETRAINED:
             continue
         spec = asked(name, *texts)
-        control = next(one for one in spec.arms if one.name == spec.against)
+        control = next(one for one in spec.arms if one.name == spec.control)
         assert spec.arms[0] is control and not control.baseline
         if control.pretraining is not None:
             assert spec.pretraining_of(control.name) == spec.pretrain

@@ -28,7 +28,7 @@ def losses(epochs: Columns, column: str, appearance: str = "light", constant: fl
 
     constant: the loss of a constant prediction (ln C for C classes), drawn as a line.
     """
-    lines = (Line(column, "train", "training", 0), Line(column, "inner", "validation", 1))
+    lines = (Line(column, "train", "training", 0), Line(column, "validation", "validation", 1))
     chart = _curves(epochs, lines, "loss", appearance)
     if constant is not None:
         last = float(np.max(epochs["epoch"], initial=1))
@@ -63,7 +63,7 @@ def objective(epochs: Columns, appearance: str = "light") -> go.Figure:
 
 def score(epochs: Columns, appearance: str = "light") -> go.Figure:
     """The early-stopping score: each task's validation loss relative to that of a constant prediction, added up."""
-    return _curves(epochs, (Line("loss", "inner", "validation", 1),), "loss relative to a constant", appearance)
+    return _curves(epochs, (Line("loss", "validation", "validation", 1),), "loss relative to a constant", appearance)
 
 
 def sigmas(epochs: Columns, appearance: str = "light") -> go.Figure:

@@ -18,7 +18,7 @@ class Stretch:
     """Bars [first, first + n) with the windows whose predicted centers lie in them.
 
     prices [n, 4]; times: n texts; center [m]: bar of each window's predicted center; probability [m] of its predicted
-    class, or, where `stated`, of its span; label [m]; foreign [m] bool; selected: one of the expansions, drawn with a thick edge.
+    class, or, where `stated`, of its span; label [m]; out_of_distribution [m] bool; selected: one of the expansions, drawn with a thick edge.
     """
 
     first: int
@@ -27,7 +27,7 @@ class Stretch:
     center: np.ndarray
     probability: np.ndarray
     label: np.ndarray
-    foreign: np.ndarray
+    out_of_distribution: np.ndarray
     expansions: Sequence[Expansion]
     stated: bool = False
     selected: Expansion | None = None
@@ -79,7 +79,7 @@ def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") 
                 marker={
                     "size": 7,
                     "color": of_class[name],
-                    "symbol": np.where(view.foreign[own], "x-thin-open", "circle").tolist(),
+                    "symbol": np.where(view.out_of_distribution[own], "x-thin-open", "circle").tolist(),
                 },
                 hovertemplate=f"{escape_html(name)} %{{y:.2f}}<br>center at bar %{{x:.0f}}<extra></extra>",
             )

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from moola_core.errors import MoolaError, SpecError
-from moola_core.specs import Reading, build
+from moola_core.specs import ReadOptions, build
 from moola_core.specs.data import DATE_ORDERS
 
 STORE = "artifacts"
 SESSION = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 
-# Settings of `Reading` with a flag of their own. A flag of one file never changes what is read of another.
+# Settings of `ReadOptions` with a flag of their own. A flag of one file never changes what is read of another.
 OF_EACH_FILE = ("tz", "date_order", "separator", "decimal", "header", "column_names")
 OF_BARS = ("stamp", "scale", "contract", "roll")
 OF_LABELS = ("ends", "lengths", "annotator", "twice", "bar_labels")
@@ -63,7 +63,7 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     """How the files are to be understood; what is not given comes from the settings saved next to each file."""
     group = command.add_argument_group("reading the files")
     for name in (*OF_EACH_FILE, *OF_BARS, *OF_LABELS):
-        field, flag = Reading.model_fields[name], FLAGS.get(name, name)
+        field, flag = ReadOptions.model_fields[name], FLAGS.get(name, name)
         choices = next((get_args(part) for part in get_args(field.annotation) if get_origin(part) is Literal), None)
         typed = {"choices": choices} | TYPED.get(name, {})
         group.add_argument(f"--{flag}", dest=name, help=field.description, **typed)
@@ -119,7 +119,7 @@ def data(args: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def readings(args: argparse.Namespace, windows: str | None, bars: str | None) -> dict[str, Reading]:
+def readings(args: argparse.Namespace, windows: str | None, bars: str | None) -> dict[str, ReadOptions]:
     """The settings for each file that is given: what was saved next to it, with the flags' changes; --save saves them.
 
     A flag that says what is in one file never overrides what was saved for the other.
@@ -146,7 +146,7 @@ def readings(args: argparse.Namespace, windows: str | None, bars: str | None) ->
         changes = shared | own[kind]
         changes["column_map"] = saved[kind]["column_map"] | _columns_of(args, path, paths)
         changes["class_map"] = saved[kind]["class_map"] | pairs(args.class_map, "--class")
-        merged[kind] = build(Reading, saved[kind] | changes, "settings")
+        merged[kind] = build(ReadOptions, saved[kind] | changes, "settings")
     if args.save and windows and bars and Path(bars).is_file():
         merged["windows"] = merged["windows"].model_copy(update={"paired_bars": fingerprint(bars)})
     if args.save:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 SETTINGS = {
     "--epochs": "epochs",
-    "--batch-size": "batch",
+    "--batch-size": "batch_size",
     "--learning-rate": "learning_rate",
     "--lr": "learning_rate",
     "--focal-gamma": "focal_gamma",

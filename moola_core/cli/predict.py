@@ -98,8 +98,10 @@ def _text(summary: dict[str, Any], out: str) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
     lines = [f"{summary['windows']} windows by {summary['fits']} fits in {summary['seconds']:.0f} s, in {out}."]
     lines += [f"{counts}; on average {summary['agreement']:.0%} of the fits agree."] if counts else []
-    if summary["foreign"]:
-        lines.append(f"{summary['foreign']} windows are unlike the training data: do not trust their predictions.")
+    if summary["out_of_distribution"]:
+        lines.append(
+            f"{summary['out_of_distribution']} windows are unlike the training data: do not trust their predictions."
+        )
     if summary["training"]:
         lines.append(
             f"{summary['training']} share bars with windows that the fits trained on: accuracy there is too optimistic."

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
-from moola_core.diagnostics.fitted import Fitted, Together, WithTerms, classes_of, load_estimator, load_fitted
+from moola_core.diagnostics.fitted import FittedModel, StackedModels, WithTerms, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.network_outputs import (
     BATCH,
     Answer,
@@ -224,7 +224,7 @@ def _explained(job: Job, outputs: tuple[str, ...], explanation: Explanation, gra
     return Explained(job.repeat, job.fold, outputs, job.rows, explanation.shares, gradients)
 
 
-def _gradients(job: Job, answer: Answer, fitted: Fitted[MultiTask | WithTerms]) -> np.ndarray:
+def _gradients(job: Job, answer: Answer, fitted: FittedModel[MultiTask | WithTerms]) -> np.ndarray:
     """Absolute expected gradients [K, F, O], summed over a job's windows."""
     gradients = expected_gradients(answer, fitted.scaled(job.x), fitted.scaled(job.references), job.repeat)
     return np.abs(gradients).sum(0)
@@ -239,7 +239,7 @@ def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
         waiting.setdefault((job.repeat, job.fold), []).append(job)
     fits = [load_fitted(run, *fit) for fit in waiting]
     classes, bars = classes_of(run), jobs[0].x.shape[1]
-    together = answers(Together(fits, run.spec.model, device), len(classes), bars)
+    together = answers(StackedModels(fits, run.spec.model, device), len(classes), bars)
     alone = [answers(fit.model, len(classes), bars) for fit in fits]
     for turn in range(max(map(len, waiting.values()))):
         # A fit that has no window left gets an earlier one again, and that output is not used.

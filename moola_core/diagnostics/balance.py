@@ -74,14 +74,14 @@ def _epochs(run: Run) -> pd.DataFrame:
 
 def _task(name: str, epochs: pd.DataFrame, steps: pd.DataFrame) -> TaskBalance:
     """A task's losses and σ, medians over the fits of the first and the last epochs."""
-    train, inner = (epochs[epochs["split"] == split] for split in ("train", "inner"))
+    train, validation = (epochs[epochs["split"] == split] for split in ("train", "validation"))
     column, sigma = f"loss_{name}", f"sigma_{name}"
     has_sigma = sigma in train and train[sigma].notna().any()
     return TaskBalance(
         name,
         _at(train, column, first=True),
         _at(train, column, first=False),
-        _at(inner, column, first=False),
+        _at(validation, column, first=False),
         float(steps[sigma].iloc[0]) if has_sigma else None,
         _at(train, sigma, first=False) if has_sigma else None,
         _median(steps[f"norm_{name}"]),

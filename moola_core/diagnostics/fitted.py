@@ -25,7 +25,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted(Generic[Network]):
+class FittedModel(Generic[Network]):
     """A network in eval mode with the scale [F] of its inputs."""
 
     model: Network
@@ -55,10 +55,10 @@ class WithTerms(nn.Module):
         return self.model(x, Terms.of(terms.spans, terms.logits).each(lambda part: part.to(x.device)))
 
 
-class Together:
+class StackedModels:
     """The networks of R fits on a device, evaluated all at once where their encoder allows it: one alone leaves a GPU almost idle."""
 
-    def __init__(self, fits: Sequence[Fitted[MultiTask | WithTerms]], model: Model, device: str) -> None:
+    def __init__(self, fits: Sequence[FittedModel[MultiTask | WithTerms]], model: Model, device: str) -> None:
         self.fits, self.device = fits, device
         self.network: Replicas | None = None
         if encoder_class(model).stacked is None or model.adds_statistics:
@@ -102,7 +102,7 @@ def load_estimator(run: Run, repeat: int, fold: int) -> Estimator:
     return storage.load(folder / ESTIMATOR_FILE, ESTIMATORS.resolve(run.spec.estimator))
 
 
-def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask | WithTerms]:
+def load_fitted(run: Run, repeat: int, fold: int) -> FittedModel[MultiTask | WithTerms]:
     """The network that a finished fit kept. Raises CheckpointError when its weights do not fit the run's spec."""
     spec, counts = run.spec, run.record.counts
     if not spec.is_network:
@@ -116,5 +116,5 @@ def load_fitted(run: Run, repeat: int, fold: int) -> Fitted[MultiTask | WithTerm
     put_weights(model, weights, f"run {run.id}, repeat {repeat}, fold {fold}")
     if statistics:
         terms = SpanTerms.from_arrays(statistics)
-        return Fitted(WithTerms(model, terms, (mean, std), counts["features"]).eval(), mean, std)
-    return Fitted(model.eval(), mean, std)
+        return FittedModel(WithTerms(model, terms, (mean, std), counts["features"]).eval(), mean, std)
+    return FittedModel(model.eval(), mean, std)

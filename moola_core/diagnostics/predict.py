@@ -10,7 +10,7 @@ import torch
 from sklearn.covariance import LedoitWolf
 from sklearn.model_selection import GroupKFold
 
-from moola_core.diagnostics.fitted import Together, classes_of, load_estimator, load_fitted
+from moola_core.diagnostics.fitted import StackedModels, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.results.predictions import LEAST_STATED
 from moola_core.diagnostics.transfer import aggregate
 from moola_core.models.spans import predict_spans
@@ -48,7 +48,7 @@ class FitOutputs:
 
 
 @torch.inference_mode()
-def ask(job: Job) -> FitOutputs:
+def predict_sequential(job: Job) -> FitOutputs:
     """Every fit of the run on the job's windows."""
     run = Run(job.folder)
     if not run.spec.is_network:
@@ -81,11 +81,11 @@ def _ask_estimators(run: Run, job: Job) -> FitOutputs:
 
 
 @torch.inference_mode()
-def ask_together(job: Job, device: str) -> FitOutputs:
-    """What `ask` returns, all fits at once on a device."""
+def predict_batched(job: Job, device: str) -> FitOutputs:
+    """What `predict_sequential` returns, all fits at once on a device."""
     run = Run(job.folder)
     fits = [load_fitted(run, repeat, fold) for repeat, fold in sorted(run.replicates())]
-    together, size = Together(fits, run.spec.model, device), max(1, ROWS // len(fits))
+    together, size = StackedModels(fits, run.spec.model, device), max(1, ROWS // len(fits))
     parts = [job.x[i : i + size] for i in range(0, len(job.x), size)]
     outputs = [together(torch.stack([fit.scaled(part) for fit in fits])) for part in parts]
     probabilities = pointers = None
@@ -134,7 +134,7 @@ def combine(outputs: FitOutputs, classes: tuple[str, ...], window_bars: int) -> 
     return columns
 
 
-class Familiar:
+class NoveltyDetector:
     """How far windows lie from the training windows: Mahalanobis distance of means and deviations (Lee et al. 2018), with a
     shrunk covariance (Ledoit and Wolf 2004)."""
 

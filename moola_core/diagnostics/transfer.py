@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from moola_core.diagnostics.fitted import Fitted, load_fitted
+from moola_core.diagnostics.fitted import FittedModel, load_fitted
 from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
 from moola_core.diagnostics.results import Interval, LayerChange, Probe, ProbeGap, ProbeScore, Transferred
 from moola_core.errors import DataError
@@ -160,10 +160,10 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, starts: Sequence[Pret
     own = spec.transfer.fold_checkpoints
     fits = sorted(fit for fit in run.replicates() if spec.transfer.encoder_of(*fit) < own)
     untouched = [
-        Fitted(_network(spec, len(start.mean), start.weights), start.mean, start.std) for start in starts[:own]
+        FittedModel(_network(spec, len(start.mean), start.weights), start.mean, start.std) for start in starts[:own]
     ]
     randoms = _randoms(spec, starts[0], sorted({repeat for repeat, _ in fits}))
-    tuned = [Fitted(one.model.encoder, one.mean, one.std) for one in (load_fitted(run, *fit) for fit in fits)]
+    tuned = [FittedModel(one.model.encoder, one.mean, one.std) for one in (load_fitted(run, *fit) for fit in fits)]
     before, drawn = [_seen(one, x) for one in untouched], {repeat: _seen(one, x) for repeat, one in randoms.items()}
     represented: dict[str, Representation] = {
         "pre-trained": [before[fold % own] for _, fold in fits],
@@ -185,12 +185,12 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, starts: Sequence[Pret
     return Transferred(spec.transfer.checkpoint, spec.transfer.schedule, probe, scores, layers, seen)
 
 
-def _randoms(spec: Finetune, start: Pretrained, repeats: Sequence[int]) -> dict[int, Fitted]:
+def _randoms(spec: Finetune, start: Pretrained, repeats: Sequence[int]) -> dict[int, FittedModel]:
     """The same encoder with random weights, others in each repeat: one draw may happen to be a good or a bad one."""
     encoders = {}
     for repeat in repeats:
         torch.manual_seed(spec.training.seed + repeat)
-        encoders[repeat] = Fitted(_network(spec, len(start.mean), None), start.mean, start.std)
+        encoders[repeat] = FittedModel(_network(spec, len(start.mean), None), start.mean, start.std)
     return encoders
 
 
@@ -201,11 +201,13 @@ def _network(spec, width: int, weights: Mapping[str, np.ndarray] | None) -> Enco
     return encoder.eval()
 
 
-def _seen(fitted: Fitted, x: np.ndarray) -> np.ndarray:
+def _seen(fitted: FittedModel, x: np.ndarray) -> np.ndarray:
     return represent(fitted.model, fitted.scaled(x)).numpy()
 
 
-def _layers(pairs: Sequence[tuple[Fitted, Fitted]], random: Fitted, x: np.ndarray) -> tuple[LayerChange, ...]:
+def _layers(
+    pairs: Sequence[tuple[FittedModel, FittedModel]], random: FittedModel, x: np.ndarray
+) -> tuple[LayerChange, ...]:
     """What became of each layer; pairs: the encoder that a fit began with, and the one that it made of it."""
     means = {id(one): one.model.layer_means(one.scaled(x)) for pair in pairs for one in pair}
     chance, first = random.model.layer_means(random.scaled(x)), means[id(pairs[0][0])]

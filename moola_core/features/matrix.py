@@ -138,7 +138,7 @@ def window_matrix(
     windows : Windows
         n windows of K bars.
     spec : Features
-        Which columns, and whether their state starts at each window (``"restarted"``) or runs on over the bars (``"continuous"``).
+        Which columns, and whether their state starts at each window (``"per_window"``) or runs on over the bars (``"streaming"``).
     bars : Bars, optional
         The bars that the windows were cut from; needed for continuous state.
     cache : str or Path, optional
@@ -157,7 +157,7 @@ def window_matrix(
     wanted = names(spec.columns)
     blocks: dict[str, np.ndarray] = {}
     if any(feature.name in wanted for feature in FEATURES):
-        columns = _continuous(windows, bars, cache) if spec.state == "continuous" else _restarted(windows)
+        columns = _continuous(windows, bars, cache) if spec.state == "streaming" else _restarted(windows)
         blocks |= {feature.name: columns[:, :, i] for i, feature in enumerate(FEATURES)}
     if any(feature.name in wanted for feature in PRICE_PATH):
         path = price_path(windows.prices)
@@ -176,13 +176,13 @@ def _continuous(windows: Windows, bars: Bars | None, cache: str | Path | None) -
         raise DataError(
             "continuous state needs the bars.",
             where="features.state",
-            hint="Give data.bars, or use features.state=restarted.",
+            hint="Give data.bars, or use features.state=per_window.",
         )
     lost = windows.position < 0
     if lost.any():
         raise DataError(
             f"{int(lost.sum())} windows are not in the bars, first {', '.join(map(str, windows.window_id[lost][:5]))}.",
             where=windows.path,
-            hint="Give the bars that they were cut from, or use features.state=restarted.",
+            hint="Give the bars that they were cut from, or use features.state=per_window.",
         )
     return gather(bar_matrix(bars, windows.bars, cache), windows.position, windows.bars)

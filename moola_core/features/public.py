@@ -62,5 +62,5 @@ def window_features(
     if bars is not None:
         a_kind(bars, Bars, "bars", BARS_WANTED)
     named = (columns,) if isinstance(columns, str) else columns
-    features = build(Features, {"columns": named, "state": "restarted" if bars is None else "continuous"}, "columns")
+    features = build(Features, {"columns": named, "state": "per_window" if bars is None else "streaming"}, "columns")
     return window_matrix(windows, features, bars)

@@ -15,8 +15,8 @@ import psutil
 from moola_core.errors import RunError
 from moola_core.launch import devices, groups
 from moola_core.runs.cancelling import asked
+from moola_core.runs.liveness import alive, give_up, identity
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import alive, give_up, identity
 from moola_core.runs.store import Run, Store, utcnow_iso
 
 PROJECT = Path(__file__).resolve().parents[2]

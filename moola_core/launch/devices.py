@@ -11,7 +11,7 @@ from pathlib import Path
 
 from moola_core.errors import SpecError, StoreError
 from moola_core.runs import codec
-from moola_core.runs.reaper import identity
+from moola_core.runs.liveness import identity
 
 CARDS = Path("/proc/driver/nvidia/gpus")
 DEVICE = re.compile(r"cpu|cuda:\d{1,2}")

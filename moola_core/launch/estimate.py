@@ -66,7 +66,10 @@ def estimate(spec: Finetune, windows: int, store: Store) -> Estimate:
     fits = spec.training.folds * spec.training.repeats
     if not spec.is_network:
         return _of_estimator(spec, windows, window_bars, store)
-    steps = -(-round(windows * (1 - 1 / spec.training.folds) * (1 - spec.training.inner_frac)) // spec.training.batch)
+    steps = -(
+        -round(windows * (1 - 1 / spec.training.folds) * (1 - spec.training.validation_size))
+        // spec.training.batch_size
+    )
     side_by_side = min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
     measured = _from_store(spec, window_bars, store)
     at_once = measured.engine == REPLICAS if measured else spec.training.engine == REPLICAS
@@ -173,11 +176,11 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> Measured | No
 
 def _shape(spec: Finetune) -> tuple[Any, ...]:
     training = spec.training
-    return spec.model, spec.loss.pcgrad, training.batch, training.device, training.engine
+    return spec.model, spec.loss.pcgrad, training.batch_size, training.device, training.engine
 
 
 def _from_table(spec: Finetune, window_bars: int) -> float:
-    return _step_s(spec.model, window_bars, spec.training.batch) * (PCGRAD_COST if spec.loss.pcgrad else 1.0)
+    return _step_s(spec.model, window_bars, spec.training.batch_size) * (PCGRAD_COST if spec.loss.pcgrad else 1.0)
 
 
 def _step_s(model: Model, window_bars: int, batch: int) -> float:

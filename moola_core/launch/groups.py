@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from moola_core.runs.reaper import identity
+from moola_core.runs.liveness import identity
 
 GRACE_S = 10.0
 LOOK_S = 0.05

@@ -18,8 +18,8 @@ from moola_core.launch import devices
 from moola_core.launch.confinement import confine
 from moola_core.launch.device_worker import PROJECT
 from moola_core.runs import cancelling, references
+from moola_core.runs.liveness import alive, mark_lost
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import alive, mark_lost
 from moola_core.runs.record import RESUMABLE, Record
 from moola_core.runs.store import Run, Store, utcnow_iso
 

@@ -17,7 +17,7 @@ from moola_core.errors import MoolaError, RunError
 from moola_core.launch.device_worker import PROJECT
 from moola_core.launch.local import claim
 from moola_core.runs import cancelling
-from moola_core.runs.reaper import give_up
+from moola_core.runs.liveness import give_up
 from moola_core.runs.store import Run, Store, utcnow_iso
 
 ENDED = ("STOPPED", "SUCCEEDED", "FAILED")

@@ -39,14 +39,14 @@ def held_out(
 
 def _expected_folds(base: Finetune, labelled: Windows) -> list[np.ndarray]:
     """Ids of about the windows that each fold of one repeat will test or stop on: groups that share bars, dealt out at random."""
-    kept, _ = labelled.trainable(base.data.grades_left_out)
+    kept, _ = labelled.trainable(base.data.exclude_grades)
     training = base.training
     group = overlap(kept).groups(training.folds, training.embargo_bars)
     order = np.random.default_rng(training.seed).permutation(len(np.unique(group)))
     rank = np.argsort(order)[np.unique(group, return_inverse=True)[1]]
     place = np.argsort(np.argsort(rank, kind="stable")) / max(len(kept), 1)  # of each window, in [0, 1)
     share = 1 / training.folds
-    held = share + training.inner_frac * (1 - share)
+    held = share + training.validation_size * (1 - share)
     return [kept.window_id[(place - fold * share) % 1 < held].astype(str) for fold in range(training.folds)]
 
 
@@ -67,7 +67,7 @@ def refuse_pretraining(spec: Pretrain, arms: Sequence[str], bars: Bars, held: He
 
 def refuse_without_pointers(spec: Study, windows: Windows) -> None:
     """Raise DataError when an arm, or the question of the study, needs pointers and no window that takes part has one."""
-    kept, _ = windows.trainable(spec.base.data.grades_left_out)
+    kept, _ = windows.trainable(spec.base.data.exclude_grades)
     if not len(kept) or bool(np.any(kept.has_pointer)):
         return
     only = [arm.name for arm in spec.arms if spec.spec_of(arm.name, "encoder").model.tasks == "pointers"]

@@ -10,13 +10,13 @@ from moola_core.market import times
 from moola_core.market.bars import Bars
 from moola_core.market.questions import Asking, Question
 from moola_core.market.stamps import one_bar
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 LEAST_ROWS = 20
 NO_LABEL = {"", "0", "0.0", "none", "nan", "null", "no", "false", "-", "background", "unlabelled", "unlabeled"}
 
 
-def as_windows(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking) -> pd.DataFrame:
+def as_windows(table: pd.DataFrame, bars: Bars, reading: ReadOptions, asking: Asking) -> pd.DataFrame:
     """`table` as it is, unless most rows follow each other bar by bar: then one row for each run of equal labels.
 
     What a point of a series without a class is called, such as 0, makes no window. Asks before it makes windows of runs.

@@ -18,11 +18,11 @@ from moola_core.market.checks import SHOWN, Report, price_faults, problem, refus
 from moola_core.market.questions import Asking
 from moola_core.market.settings import load_reading
 from moola_core.market.sources import Source
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 JUMP_RANGES = 20.0
 MOST_DROPPED_FRAC = 0.05
-WHOLE_DAY = Reading.model_fields["session"].default
+WHOLE_DAY = ReadOptions.model_fields["session"].default
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Bars:
         return digest.hexdigest()
 
 
-def crosses(edges: np.ndarray, first: np.ndarray, length_bars: int) -> np.ndarray:
+def contains_break(edges: np.ndarray, first: np.ndarray, length_bars: int) -> np.ndarray:
     """Whether each run of `length_bars` bars from `first` [n] holds one of the sorted `edges` after its first bar."""
     return np.searchsorted(edges, first, "right") < np.searchsorted(edges, first + length_bars, "left")
 
@@ -121,7 +121,7 @@ def bars_from_arrays(time: np.ndarray, ohlc: np.ndarray, **columns: np.ndarray |
         "arrays",
     )
     with Asking("arrays") as asking:
-        return _clean(source, Reading(tz="UTC"), asking)
+        return _clean(source, ReadOptions(tz="UTC"), asking)
 
 
 def _moments(time: object, length: int) -> np.ndarray:
@@ -149,7 +149,7 @@ def _moments(time: object, length: int) -> np.ndarray:
         ) from None
 
 
-def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:
+def load_bars(path: str | Path, reading: ReadOptions | None = None) -> Bars:
     """Bars of a file in any format of `moola_core.market.readers` that holds bars.
 
     reading: how to understand the file; the one saved next to it, or the defaults, when not given.
@@ -161,7 +161,7 @@ def load_bars(path: str | Path, reading: Reading | None = None) -> Bars:
         return _clean(sources.read(path, reading, asking), reading, asking)
 
 
-def _clean(source: Source, reading: Reading, asking: Asking) -> Bars:
+def _clean(source: Source, reading: ReadOptions, asking: Asking) -> Bars:
     """The bars of a source: checked, the bad rows dropped where the reading says so."""
     where, time, ohlc = asking.where, source.time, source.ohlc
     if not len(time):
@@ -196,7 +196,7 @@ def _clean(source: Source, reading: Reading, asking: Asking) -> Bars:
     return replace(bars, report=replace(report, warnings=warnings))
 
 
-def _kept(time: np.ndarray, ohlc: np.ndarray, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:
+def _kept(time: np.ndarray, ohlc: np.ndarray, reading: ReadOptions, asking: Asking) -> tuple[np.ndarray, list[str]]:
     """Which rows [n] stay, and a note on those dropped; raises DataError for bad ones unless the reading drops them."""
     faults = {"the time cannot be read": np.isnat(time), **_order_faults(time), **price_faults(ohlc)}
     doubts.refuse_two_series(faults["time occurs twice"], ohlc, asking.where)
@@ -214,7 +214,7 @@ def _kept(time: np.ndarray, ohlc: np.ndarray, reading: Reading, asking: Asking) 
     return ~bad, [f"Dropped {int(bad.sum())} bad rows: {listed}."]
 
 
-def _in_session(time: np.ndarray, reading: Reading) -> np.ndarray:
+def _in_session(time: np.ndarray, reading: ReadOptions) -> np.ndarray:
     """Which bars [n] start within the session, in the exchange's time; all of them where it is the whole trading day."""
     if reading.session == WHOLE_DAY:
         return np.ones(len(time), bool)

@@ -11,7 +11,7 @@ from moola_core.errors import DataError
 from moola_core.market import tables
 from moola_core.market.checks import listed
 from moola_core.market.questions import Asking, Question
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 MOST_ROLLS_FRAC = 0.01  # a column that changes more often names no contract
 _SPREAD = re.compile(r".+\d\s*[-:].+\d")
@@ -34,7 +34,7 @@ def rolling_contract(table: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFra
 
 
 def one_series(
-    table: pd.DataFrame, times: np.ndarray, reading: Reading, where: str, asking: Asking
+    table: pd.DataFrame, times: np.ndarray, reading: ReadOptions, where: str, asking: Asking
 ) -> tuple[np.ndarray, list[str]]:
     """Which rows [m] make one series, in their order, and notes; asks which contract, where several have bars at one time."""
     every = np.arange(len(table))

@@ -11,7 +11,7 @@ from moola_core.errors import DataError
 from moola_core.market.checks import SHOWN
 from moola_core.market.nearness import nearly_equal
 from moola_core.market.questions import Asking, Question
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 FILLER_BARS = 30
 SHORTEST_NAME = 4  # letters from which a class may be a misspelling of another
@@ -117,7 +117,7 @@ def list_nearly_equal(window_id: np.ndarray, label: np.ndarray, prices: np.ndarr
 
 
 def given_twice(
-    label: np.ndarray, prices: np.ndarray, kept: np.ndarray, reading: Reading, asking: Asking
+    label: np.ndarray, prices: np.ndarray, kept: np.ndarray, reading: ReadOptions, asking: Asking
 ) -> tuple[np.ndarray, list[str]]:
     """Which windows [n] stay where some have the same prices [n, K, 4] and different labels, and a note; asks which label counts.
 

@@ -10,7 +10,7 @@ from moola_core.errors import DataError
 from moola_core.market.bars import Bars
 from moola_core.market.questions import Asking, Question
 from moola_core.market.stamps import one_bar
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 DEFAULT_BARS = 105
 LEAST_PAIRS = 2  # of intervals that follow one another, so that their common edge shows which end is meant
@@ -37,7 +37,7 @@ def place(moments: np.ndarray, bars: Bars) -> Placed:
     return Placed(np.where(inside | on, bar, np.where(ended, bar + 1, -1)), inside)
 
 
-def last_bars(first: np.ndarray, end: Placed, reading: Reading, asking: Asking) -> np.ndarray:
+def last_bars(first: np.ndarray, end: Placed, reading: ReadOptions, asking: Asking) -> np.ndarray:
     """The last bar [n] of intervals from `first` [n] (-1: unknown) to `end`; asks whether an end is the moment after the last bar.
 
     An end inside a bar is a click on that bar. Of ends on the edge of two bars, the default length, intervals that follow one another and
@@ -61,7 +61,7 @@ def last_bars(first: np.ndarray, end: Placed, reading: Reading, asking: Asking) 
     return np.where(edge & (ends != "inclusive"), bar - 1, bar)
 
 
-def _which_end(first: np.ndarray, bar: np.ndarray, edge: np.ndarray, reading: Reading) -> str | None:
+def _which_end(first: np.ndarray, bar: np.ndarray, edge: np.ndarray, reading: ReadOptions) -> str | None:
     """`exclusive` or `inclusive` where something shows it, None where both fit."""
     known = edge & (first >= 0)
     if not known.any():
@@ -80,7 +80,7 @@ def _which_end(first: np.ndarray, bar: np.ndarray, edge: np.ndarray, reading: Re
 
 
 def cut_places(
-    first: np.ndarray, last: np.ndarray, center: np.ndarray, reading: Reading, asking: Asking
+    first: np.ndarray, last: np.ndarray, center: np.ndarray, reading: ReadOptions, asking: Asking
 ) -> tuple[np.ndarray, int, list[str]]:
     """First bars [n] of windows of one length K, K, and notes, for intervals from `first` to `last` [n] (last -1: unknown).
 

@@ -9,10 +9,10 @@ import pandas as pd
 
 from moola_core.errors import DataError
 from moola_core.market import bar_labels, clocks, intervals, readers, tables, times
-from moola_core.market.bars import Bars, crosses
+from moola_core.market.bars import Bars, contains_break
 from moola_core.market.questions import Asking
 from moola_core.market.settings import load_reading
-from moola_core.specs import Reading, build
+from moola_core.specs import ReadOptions, build
 
 UNLABELLED = "unlabelled"
 POINTERS = ("expansion_start", "expansion_end")
@@ -20,7 +20,7 @@ SERIES_COLUMNS = 20  # a table of so many numbers a row and no names holds one s
 _NUMBERS = {"start_time": "start_bar", "end_time": "end_bar"}
 
 
-def read_labels(path: str | Path, reading: Reading, labelled: bool = True) -> tuple[pd.DataFrame, list[str]]:
+def read_labels(path: str | Path, reading: ReadOptions, labelled: bool = True) -> tuple[pd.DataFrame, list[str]]:
     """The file's rows under our column names, one row a window, and what had to be decided or left out on the way.
 
     Without a label column all rows are `unlabelled`, where that is allowed.
@@ -71,7 +71,7 @@ def are_naive(path: str | Path) -> bool:
     return any(clocks.kind(column) in ("moment", "day") for column in columns)
 
 
-def cut(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking) -> tuple[pd.DataFrame, list[str]]:
+def cut(table: pd.DataFrame, bars: Bars, reading: ReadOptions, asking: Asking) -> tuple[pd.DataFrame, list[str]]:
     """The rows of `table` with `features` cut from `bars`, and warnings that list the rows that matched no bars.
 
     A window is given by its start, its end or both: as times, as numbers of bars, or as seconds from the first bar. Expansions
@@ -97,7 +97,7 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking) -> tu
         pointers = {name: _pointers(table, name, first, reach, given) for name in POINTERS}
         center = (pointers["expansion_start"] + pointers["expansion_end"]) / 2
         first, length, spans = intervals.cut_places(first, last, center, reading, asking)
-    matched = (first >= 0) & (first + length <= len(bars)) & ~crosses(bars.rolls, first, length)
+    matched = (first >= 0) & (first + length <= len(bars)) & ~contains_break(bars.rolls, first, length)
     warnings = [*start_notes, *end_notes, *spans, *_unmatched(table, matched, length, asking)]
     reach = np.full(count, length - 1)
     pointers = {name: _pointers(table, name, first, reach, given) for name in POINTERS}
@@ -112,7 +112,7 @@ def cut(table: pd.DataFrame, bars: Bars, reading: Reading, asking: Asking) -> tu
 
 
 def _placed(
-    table: pd.DataFrame, side: str, bars: Bars, reading: Reading, asking: Asking
+    table: pd.DataFrame, side: str, bars: Bars, reading: ReadOptions, asking: Asking
 ) -> tuple[intervals.Placed | None, list[str]]:
     """In which bars the windows start or end, by the first of time, bar number and seconds that the table has."""
     time, bar, seconds = f"{side}_time", f"{side}_bar", f"{side}_s"
@@ -136,14 +136,14 @@ def _placed(
     return None, []
 
 
-def _within(values: pd.Series, bars: Bars, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:
+def _within(values: pd.Series, bars: Bars, reading: ReadOptions, asking: Asking) -> tuple[np.ndarray, list[str]]:
     """Times [n] of labels in UTC, and notes. Where the order of day and month is all that is open, the one that lies in the bars counts."""
     own = Asking(asking.where)
     moments, notes = times.parse_times(values, reading, asking.where, own)
     if [question.id for question in own.questions] == ["date_order"]:
         read = {
             order: times.parse_times(
-                values, build(Reading, reading.model_dump() | {"date_order": order}), asking.where
+                values, build(ReadOptions, reading.model_dump() | {"date_order": order}), asking.where
             )[0]
             for order in own.questions[0].answers
         }
@@ -177,7 +177,9 @@ def _unmatched(table: pd.DataFrame, matched: np.ndarray, length: int, asking: As
     ]
 
 
-def _bars_of_times(table: pd.DataFrame, name: str, bars: Bars, reading: Reading, asking: Asking) -> np.ndarray | None:
+def _bars_of_times(
+    table: pd.DataFrame, name: str, bars: Bars, reading: ReadOptions, asking: Asking
+) -> np.ndarray | None:
     """Pointers [n] that are times, as bar numbers of the file (nan: none); None where they are numbers, or there are none."""
     if name not in table or table[name].isna().all() or _are_small(table[name]):
         return None

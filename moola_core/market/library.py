@@ -12,7 +12,7 @@ import pandas as pd
 from moola_core.errors import MoolaError
 from moola_core.market import readers, tables
 from moola_core.market.settings import fingerprint, load_reading
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 Kind = Literal["bars", "windows", "labels", "unknown"]
 
@@ -66,7 +66,7 @@ def _elsewhere(path: Path) -> DataFile:
     )
 
 
-def recognise(path: str | Path, reading: Reading | None = None) -> DataFile:
+def recognise(path: str | Path, reading: ReadOptions | None = None) -> DataFile:
     """What the file at `path` seems to hold, from its header, under the reading that is given or saved next to it."""
     path = Path(path)
     stat = path.stat()
@@ -79,7 +79,7 @@ def recognise(path: str | Path, reading: Reading | None = None) -> DataFile:
     return DataFile(path, kind, rows, stat.st_size, stat.st_mtime_ns, why)
 
 
-def holds_bars(path: str | Path, reading: Reading) -> bool:
+def holds_bars(path: str | Path, reading: ReadOptions) -> bool:
     """Whether the file has a column for each of the four prices."""
     names = tables.rename(pd.DataFrame(columns=readers.read_header(path, reading).columns), reading)
     return {"open", "high", "low", "close"} <= set(names.columns)
@@ -132,7 +132,7 @@ def _name(path: Path, folder: Path) -> str:
     return str(relative.parent) if relative.stem.split(".")[0] == "windows" and relative.parent.name else str(relative)
 
 
-def _kind(columns: list[str], reading: Reading) -> tuple[Kind, str]:
+def _kind(columns: list[str], reading: ReadOptions) -> tuple[Kind, str]:
     names = pd.DataFrame(columns=columns)
     as_labels = set(tables.rename(names, reading, tables.LABEL_NAMES).columns)
     as_bars = set(tables.rename(tables.of_one_level(names), reading).columns)

@@ -25,7 +25,7 @@ COMMON_ZONES = (
 class Question:
     """Something that the file leaves open.
 
-    id: the field of `Reading` that the answer sets; answers: each possible value, and what follows from it; flag: how the
+    id: the field of `ReadOptions` that the answer sets; answers: each possible value, and what follows from it; flag: how the
     answer is given on the command line. open_ended: any other value of the same kind is an answer too, such as a time zone.
     """
 

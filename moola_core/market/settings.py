@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from moola_core.errors import DataError, StoreError
-from moola_core.specs import Reading, build
+from moola_core.specs import ReadOptions, build
 
 EDGE_BYTES = 1 << 16
 
@@ -29,21 +29,21 @@ def fingerprint(path: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_reading(path: str | Path) -> Reading:
+def load_reading(path: str | Path) -> ReadOptions:
     """The reading saved next to the file, or the defaults."""
     sidecar = sidecar_path(path)
     if not sidecar.is_file():
-        return Reading()
+        return ReadOptions()
     try:
         values = json.loads(sidecar.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(
             f"the saved settings cannot be read: {error}.", where=str(sidecar), hint="Delete the file."
         ) from None
-    return build(Reading, values, str(sidecar))
+    return build(ReadOptions, values, str(sidecar))
 
 
-def save_reading(path: str | Path, reading: Reading) -> Path:
+def save_reading(path: str | Path, reading: ReadOptions) -> Path:
     """Save the reading next to the file and return where."""
     sidecar = sidecar_path(path)
     try:

@@ -13,7 +13,7 @@ import pandas as pd
 from moola_core.errors import DataError
 from moola_core.market import contracts, readers, stamps, tables, times, vendors, zones
 from moola_core.market.questions import Asking, Question, which_zone
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 PRICES = ("open", "high", "low", "close")
 FIXED_POINT, LARGE, LEAST_STEP = 1e9, 1e5, 5
@@ -34,7 +34,7 @@ class Source:
     confidence: float = 1.0
 
 
-def read(path: str | Path, reading: Reading, asking: Asking) -> Source:
+def read(path: str | Path, reading: ReadOptions, asking: Asking) -> Source:
     """The file as a `Source`. Raises DataError when it holds no bars; questions go to `asking`."""
     where = str(path)
     layout = readers.read_layout(path, reading)
@@ -88,7 +88,7 @@ def read(path: str | Path, reading: Reading, asking: Asking) -> Source:
     )
 
 
-def _rows(path: str | Path, reading: Reading) -> pd.DataFrame:
+def _rows(path: str | Path, reading: ReadOptions) -> pd.DataFrame:
     """The rows of the file with columns of one level, and an index that is more than a count as one of them."""
     table = tables.of_one_level(readers.read_table(path, reading)).reset_index(drop=False)
     counted = "index" in table and _is_count(table["index"])
@@ -119,7 +119,7 @@ def _in_order(table: pd.DataFrame, clock: np.ndarray) -> tuple[pd.DataFrame, np.
 
 
 def _in_utc(
-    clock: np.ndarray, written: str | None, usual: str | None, reading: Reading, asking: Asking
+    clock: np.ndarray, written: str | None, usual: str | None, reading: ReadOptions, asking: Asking
 ) -> tuple[np.ndarray, list[str]]:
     """Naive times in UTC: by what the user set, the zone `written` in the file, the `usual` one of its source, or the sessions; else asked.
 
@@ -150,7 +150,7 @@ def _contradiction(clock: np.ndarray, utc: np.ndarray, where: str) -> list[str]:
 
 
 def _prices(
-    table: pd.DataFrame, vendor: vendors.Vendor, reading: Reading, where: str, asking: Asking
+    table: pd.DataFrame, vendor: vendors.Vendor, reading: ReadOptions, where: str, asking: Asking
 ) -> tuple[np.ndarray, list[str]]:
     """Prices [n, 4]; whole numbers in a fixed-point scale are multiplied by it. Raises DataError for text that is no number."""
     if reading.repair == "refuse":

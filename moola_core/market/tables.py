@@ -9,7 +9,7 @@ import unicodedata
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 Names = dict[str, tuple[str, ...]]
 
@@ -73,7 +73,7 @@ def plain(column: object) -> str:
     return re.sub(r"[^a-z0-9%]+", "_", text).strip("_")
 
 
-def rename(table: pd.DataFrame, reading: Reading, names: Names = BAR_NAMES) -> pd.DataFrame:
+def rename(table: pd.DataFrame, reading: ReadOptions, names: Names = BAR_NAMES) -> pd.DataFrame:
     """`table` under our column names: the reading's map first, then the usual names in any case."""
     table = table.reset_index() if isinstance(table.index, pd.DatetimeIndex) else table
     given = {theirs: ours for ours, theirs in reading.column_map.items()}

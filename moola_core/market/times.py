@@ -12,7 +12,7 @@ from moola_core.market import clocks, zones
 from moola_core.market.clocks import DAYS_OF_A_SHEET, SAMPLE, SHEET_START, Moments
 from moola_core.market.questions import Asking, which_zone
 from moola_core.market.tables import BAR_NAMES, plain
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 LEAST_EPOCH = 1e8  # smaller numbers are no times: as seconds, this is March 1973
 _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
@@ -23,7 +23,7 @@ _AS_DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d*")
 
 
 def parse_times(
-    values: pd.Series, reading: Reading, where: str, asking: Asking | None = None
+    values: pd.Series, reading: ReadOptions, where: str, asking: Asking | None = None
 ) -> tuple[np.ndarray, list[str]]:
     """Times as datetime64[ns] in UTC (NaT where they cannot be read), and what had to be decided.
 
@@ -44,7 +44,7 @@ def parse_times(
 
 
 def utc_times(
-    values: pd.Series, reading: Reading, where: str, asking: Asking | None = None
+    values: pd.Series, reading: ReadOptions, where: str, asking: Asking | None = None
 ) -> tuple[np.ndarray, list[str]]:
     """`parse_times`, but raises DataError that names the first rows whose times cannot be read."""
     times, warnings = parse_times(values, reading, where, asking)
@@ -156,7 +156,7 @@ def _of_epoch(values: pd.Series, size: np.ndarray, where: str) -> Moments:
     )
 
 
-def one_column(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str]:
+def one_column(table: pd.DataFrame, reading: ReadOptions) -> tuple[pd.DataFrame, str]:
     """`table` with its times in one column, and the name of that column in the file; an empty name where it has none.
 
     Of several columns with times one that is absolute is taken, such as epoch seconds; else a date and a clock are joined.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from moola_core.errors import DataError
-from moola_core.market.bars import Bars, crosses, shares_bars
+from moola_core.market.bars import Bars, contains_break, shares_bars
 from moola_core.specs import Pretrain, change
 from moola_core.specs.objectives import rules_of
 from moola_core.specs.pretrain import refuse_without_fold
@@ -75,7 +75,7 @@ def candidates(bars: Bars, spec: Pretrain, left_out: np.ndarray) -> tuple[np.nda
     sampling, reach = spec.sampling, reach_bars(spec)
     first = np.arange(0, max(len(bars) - reach + 1, 0), sampling.stride_bars)
     counts = {"in_bars": len(first)}
-    broken = crosses(bars.breaks, first, reach)
+    broken = contains_break(bars.breaks, first, reach)
     first, counts["over_gaps"] = first[~broken], int(broken.sum())
     if sampling.exclude_filler and bars.filler is not None:
         before = np.r_[0, np.cumsum(bars.filler)]

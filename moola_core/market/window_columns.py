@@ -11,14 +11,14 @@ from moola_core.market import times as moments
 from moola_core.market.bars import MOST_DROPPED_FRAC
 from moola_core.market.checks import Report, price_faults, problem, refuse
 from moola_core.market.questions import Asking
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 NO_TIME = np.datetime64("NaT", "ns")
 FEW = 2  # so many bad windows may be dropped without a question, however few there are
 
 
 def columns_of(
-    table: pd.DataFrame, length: int, reading: Reading, where: str
+    table: pd.DataFrame, length: int, reading: ReadOptions, where: str
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The columns of `Windows` that are read as they stand, and notes; half a pointer is none. length: of the windows in bars."""
     (start, end), pointer_notes = _pointers(table, length, where)
@@ -37,7 +37,7 @@ def columns_of(
 
 
 def keep(
-    columns: dict[str, np.ndarray], fits: np.ndarray, reading: Reading, asking: Asking
+    columns: dict[str, np.ndarray], fits: np.ndarray, reading: ReadOptions, asking: Asking
 ) -> tuple[np.ndarray, list[str]]:
     """Which windows stay, with a note on those dropped; raises DataError for bad ones unless the reading drops them."""
     ids = columns["window_id"]
@@ -145,7 +145,7 @@ def _pointer(table: pd.DataFrame, name: str, where: str) -> np.ndarray:
     return numbers
 
 
-def times_of(table: pd.DataFrame, reading: Reading, asking: Asking) -> tuple[np.ndarray, list[str]]:
+def times_of(table: pd.DataFrame, reading: ReadOptions, asking: Asking) -> tuple[np.ndarray, list[str]]:
     times = np.full(len(table), NO_TIME)
     if "start_time" not in table or table["start_time"].isna().all():
         return times, []

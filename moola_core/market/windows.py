@@ -14,7 +14,7 @@ import pandas as pd
 from moola_core import arguments
 from moola_core.errors import DataError
 from moola_core.market import doubts, labels, matching, tables
-from moola_core.market.bars import Bars, crosses, load_bars
+from moola_core.market.bars import Bars, contains_break, load_bars
 from moola_core.market.checks import Report
 from moola_core.market.library import holds_bars
 from moola_core.market.questions import Asking
@@ -22,7 +22,7 @@ from moola_core.market.readers import reader_name
 from moola_core.market.settings import load_reading
 from moola_core.market.window_columns import columns_of, keep, matrices, most_frequent, times_of
 from moola_core.overlap import Overlap
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 SHORTEST, LONGEST = 10, 500
 ARRAYS = ("expansion_start", "expansion_end", "window_id", "grade", "start_time", "source", "instrument")
@@ -86,14 +86,14 @@ class Windows:
         }
         return replace(self, **arrays)
 
-    def trainable(self, grades_left_out: Sequence[str] = ("D",)) -> tuple[Windows, int]:
+    def trainable(self, exclude_grades: Sequence[str] = ("D",)) -> tuple[Windows, int]:
         """The windows that take part in training, and how many were left out by their grade."""
-        kept = ~np.isin(self.grade.astype(str), list(grades_left_out))
+        kept = ~np.isin(self.grade.astype(str), list(exclude_grades))
         return self.select(kept), int((~kept).sum())
 
 
 def load_windows(
-    path: str | Path, reading: Reading | None = None, bars: Bars | None = None, labelled: bool = True
+    path: str | Path, reading: ReadOptions | None = None, bars: Bars | None = None, labelled: bool = True
 ) -> Windows:
     """Labelled windows of a file; with labelled=False the label column may be missing, and one class is enough.
 
@@ -156,12 +156,12 @@ def windows_from_arrays(prices: np.ndarray, label: Sequence, **columns: Sequence
     table["features"] = list(array)
     table = table.rename(columns={"instrument": "contract"})
     with Asking("arrays") as asking:
-        return _from_prices(table, Reading(tz="UTC", twice="keep"), asking, None)
+        return _from_prices(table, ReadOptions(tz="UTC", twice="keep"), asking, None)
 
 
 def _from_prices(
     table: pd.DataFrame,
-    reading: Reading,
+    reading: ReadOptions,
     asking: Asking,
     bars: Bars | None,
     warnings: Sequence[str] = (),
@@ -207,7 +207,7 @@ def _from_prices(
 
 def _of_one_contract(windows: Windows, bars: Bars, least_classes: int) -> Windows:
     """The located windows less those that cross a contract roll, which are named in a warning."""
-    crossing = (windows.position >= 0) & crosses(bars.rolls, windows.position, windows.bars)
+    crossing = (windows.position >= 0) & contains_break(bars.rolls, windows.position, windows.bars)
     if not crossing.any():
         return windows
     names = ", ".join(map(str, windows.window_id[crossing][:5]))
@@ -239,7 +239,7 @@ def locate(windows: Windows, bars: Bars, position: np.ndarray | None = None) -> 
     notes += _offset_notes(windows.start_time[located], bars.time[position[located]])
     start_time = windows.start_time.copy()
     start_time[located] = bars.time[position[located]]
-    spans = located & crosses(bars.breaks, position, windows.bars)
+    spans = located & contains_break(bars.breaks, position, windows.bars)
     if not located.all():
         names = ", ".join(map(str, windows.window_id[~located][:5]))
         notes.append(f"{int((~located).sum())} windows were not found in the bars, first {names}.")

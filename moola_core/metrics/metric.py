@@ -142,7 +142,7 @@ class Metric:
     compared : bool
         Whether comparisons of arms give a verdict on it.
     monitored : bool
-        Whether it is measured on the inner windows while a fit trains.
+        Whether it is measured on the validation windows while a fit trains.
     low, high : float, optional
         The researcher's target: above `low`, below `high`, or between them.
     statistics, value, score : callable, optional

@@ -125,4 +125,4 @@ def _pointer_head(width: int, sequence_width: int, model: Model) -> PointerHead 
         return None
     if model.pointer == "span":
         return SpanHead(sequence_width)
-    return PositionHead(width, sequence_width) if model.pointer == "positions" else PointerHead(width)
+    return PositionHead(width, sequence_width) if model.pointer == "soft_argmax" else PointerHead(width)

@@ -127,7 +127,7 @@ class Replicas:
         if self.model.tasks == "class":
             return None
         answer = torch.sigmoid(self._linear(shared, "pointer_head.linear"))
-        if self.model.pointer == "pooled":
+        if self.model.pointer == "regression":
             return answer
         bars = torch.arange(sequence.shape[1], device=sequence.device, dtype=sequence.dtype) / sequence.shape[1]
         place = torch.softmax(self._score(sequence, "pointer_head.score"), dim=1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from moola_core.errors import RunError
 from moola_core.overlap import Overlap
+from moola_core.specs.aliases import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,23 +24,23 @@ class FoldRows(NamedTuple):
     ----------
     train : ndarray of int
         Windows that the fit was trained on.
-    inner : ndarray of int
+    validation : ndarray of int
         Windows on which the best epoch was selected.
     test : ndarray of int
         Windows that the fit predicted.
     purged : ndarray of int
-        Windows left out because they share bars with test or inner windows.
+        Windows left out because they share bars with test or validation windows.
     """
 
     train: np.ndarray
-    inner: np.ndarray
+    validation: np.ndarray
     test: np.ndarray
     purged: np.ndarray
 
     @property
     def fitting(self) -> np.ndarray:
-        """Train and inner rows in order, without test rows: what a simple model on the same fold may be fitted to."""
-        return np.setdiff1d(np.r_[self.train, self.inner], self.test)
+        """Train and validation rows in order, without test rows: what a simple model on the same fold may be fitted to."""
+        return np.setdiff1d(np.r_[self.train, self.validation], self.test)
 
 
 class Folds:
@@ -61,7 +62,7 @@ class Folds:
 
     Examples
     --------
-    >>> columns = {"repeat": [0, 0, 0], "fold": [1, 1, 1], "window_id": ["b", "c", "a"], "role": ["train", "inner", "test"]}
+    >>> columns = {"repeat": [0, 0, 0], "fold": [1, 1, 1], "window_id": ["b", "c", "a"], "role": ["train", "validation", "test"]}
     >>> folds = Folds(columns, window_id=["a", "b", "c"])
     >>> list(folds)
     [(0, 1)]
@@ -77,7 +78,7 @@ class Folds:
         place = {name: i for i, name in enumerate(windows)}
         self.window_id = tuple(place)
         self._row = np.array([place[name] for name in names], int)
-        self._role = np.array([str(role) for role in table["role"]])
+        self._role = np.array([SPLITS.get(role, role) for role in map(str, table["role"])])
         self._fit = np.stack([np.asarray(table[name], int) for name in ("repeat", "fold")], axis=1)
         self.shared = _shared(table, names)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from moola_core.errors import MoolaError
 from moola_core.runs.index import Index
+from moola_core.runs.liveness import mark_lost
 from moola_core.runs.places import PLACES
-from moola_core.runs.reaper import mark_lost
 from moola_core.runs.record import Record, unreadable
 
 if TYPE_CHECKING:

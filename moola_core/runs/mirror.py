@@ -8,7 +8,7 @@ from pathlib import Path
 
 from moola_core.errors import MoolaError, StoreError
 from moola_core.runs.files import replacing
-from moola_core.runs.reaper import HEARTBEAT
+from moola_core.runs.liveness import HEARTBEAT
 from moola_core.runs.references import needs
 from moola_core.runs.store import Run, Store
 

@@ -16,9 +16,9 @@ from typing import IO, Any
 from moola_core.errors import StoreError
 from moola_core.runs import codec, references
 from moola_core.runs.files import flush, replacing
+from moola_core.runs.liveness import give_up
 from moola_core.runs.mirror import files_of
 from moola_core.runs.places import PLACES
-from moola_core.runs.reaper import give_up
 from moola_core.runs.record import RUN_ID
 from moola_core.runs.store import Run, Store
 

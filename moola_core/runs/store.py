@@ -20,14 +20,15 @@ from moola_core.errors import RunError, StoreError
 from moola_core.runs import codec
 from moola_core.runs.files import flush, locked, read, reason, remove, replacing, write_text
 from moola_core.runs.listing import listed
+from moola_core.runs.liveness import active, identity
 from moola_core.runs.places import PLACES, data_of, folder_of, moved
-from moola_core.runs.reaper import active, identity
 from moola_core.runs.record import Record, from_dict, stored
+from moola_core.specs.aliases import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT = "artifacts"
+DEFAULT_STORE = "artifacts"
 ESTIMATOR_FILE = "estimator.skops"
 
 
@@ -55,7 +56,7 @@ class Run:
         self.folder = folder
 
     @staticmethod
-    def open(run_id: str, store: str | Path = DEFAULT) -> Run:
+    def open(run_id: str, store: str | Path = DEFAULT_STORE) -> Run:
         """The run called `run_id` in the store. Raises RunError when there is none."""
         return Store(store).open(run_id)
 
@@ -98,8 +99,8 @@ class Run:
 
     @property
     def folds(self) -> pd.DataFrame:
-        """repeat, fold, window_id, role (train, inner, test or purged)."""
-        return self.table("folds").to_pandas()
+        """repeat, fold, window_id, role (train, validation, test or purged)."""
+        return self.table("folds").to_pandas().replace({"role": SPLITS})
 
     @property
     def steps(self) -> pd.DataFrame:
@@ -281,15 +282,17 @@ class Run:
 def _event(line: bytes) -> dict[str, Any] | None:
     """The event of a line; None for one that was cut off when its writer was killed or the disk was full."""
     try:
-        return codec.load_object(line)
+        event = codec.load_object(line)
     except ValueError:
         return None
+    split = event.get("split")
+    return event | {"split": SPLITS[split]} if split in SPLITS else event
 
 
 class Store:
     """All runs under `root`, by id."""
 
-    def __init__(self, root: str | Path = DEFAULT) -> None:
+    def __init__(self, root: str | Path = DEFAULT_STORE) -> None:
         self.root = Path(root)
         self.runs_folder = self.root / "runs"
 
@@ -306,7 +309,7 @@ class Store:
 
         Parameters
         ----------
-        spec : Part
+        spec : SpecModel
             What is asked for; any kind of spec.
         name, note : str, optional
             For people.

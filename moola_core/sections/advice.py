@@ -114,10 +114,10 @@ def after_comparison(record: Record, comparison: Comparison | None, spec: Any = 
             of_verdicts(rows),
             _command(spec, "objectives"),
         )
-    beaten = comparison_text.beaten(comparison) if comparison.beaten_by else None
+    beaten = comparison_text.beaten(comparison) if comparison.better_baselines else None
     if beaten is not None and beaten.outcome == SUPPORTED:
         return Advice(
-            f"{comparison.beaten_by[0]} is the best so far.",
+            f"{comparison.better_baselines[0]} is the best so far.",
             f"Use it until a network beats it. See what the doctor found in {comparison.against}.",
             "Ask the doctor",
             "doctor",

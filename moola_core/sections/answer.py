@@ -61,7 +61,7 @@ def _verdicts(context: ReportContext, comparison: Comparison) -> Iterator[Block]
     if comparison.no_verdict:
         yield Text(comparison.no_verdict, "No verdict.", warning=True)
         return
-    if comparison.beaten_by:
+    if comparison.better_baselines:
         beaten = comparison_text.beaten(comparison)
         yield replace(beaten.block, warning=beaten.outcome == SUPPORTED)
     rows = comparison_text.of_networks(comparison)
@@ -79,4 +79,4 @@ def _verdicts(context: ReportContext, comparison: Comparison) -> Iterator[Block]
         yield rule.block
     settling = comparison_text.settling(rows, comparison)
     if settling:
-        yield Text(settling, "What would settle it.")
+        yield Text(settling, "Sample sizes needed.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from moola_core.charts import comparison as charts
-from moola_core.diagnostics.results import Comparison, Gain, Verdict
+from moola_core.diagnostics.results import Comparison, Verdict, WindowDifference
 from moola_core.metrics import shown_in, title
 from moola_core.runs.epochs import epoch_columns
 from moola_core.sections import comparison_text
@@ -33,7 +33,7 @@ def arms(context: ReportContext) -> list[Block] | str:
     order = sorted(
         range(len(comparison.arms)),
         key=lambda i: (
-            comparison.arms[i].name not in comparison.beaten_by,
+            comparison.arms[i].name not in comparison.better_baselines,
             -(result.get("arms", i, "metrics", MAIN) or 0.0),
         ),
     )
@@ -48,8 +48,8 @@ def arms(context: ReportContext) -> list[Block] | str:
     )
     columns = ("Arm", *(metric.heading for metric in shown), "Parameters", "Best epoch", "Epochs")
     note = f"Means over {comparison.repeats} repeats, each pooled out of fold over {comparison.windows} windows."
-    if comparison.beaten_by:
-        note = f"First, what is ahead of every network: {', '.join(comparison.beaten_by)}. {note}"
+    if comparison.better_baselines:
+        note = f"First, what is ahead of every network: {', '.join(comparison.better_baselines)}. {note}"
     return [
         *([Text(comparison_text.best_arm(comparison))] if comparison.selection else []),
         Chart("arms", "Macro F1 of every arm and repeat", partial(charts.arms, comparison.arms)),
@@ -101,7 +101,7 @@ def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]], note: str = 
             *(result.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")),
             *(_chance(result, i, name) for name in ("p_helps", "p_within", "p_hurts")),
             _chance(result, i, "p_holm"),
-            result.number("verdicts", i, "resolvable", form=".2f"),
+            result.number("verdicts", i, "minimum_detectable_effect", form=".2f"),
             comparison_text.settles(row, result.value) or ABSENT,
         )
         for i, row in pairs
@@ -216,17 +216,17 @@ def gains(context: ReportContext) -> list[Block] | str:
         return NO_RESULT
     comparison: Comparison = result.value
     shown = dict.fromkeys(
-        [*comparison.beaten_by, *(arm.name for arm in comparison_text.networks(comparison)), *comparison.gains]
+        [*comparison.better_baselines, *(arm.name for arm in comparison_text.networks(comparison)), *comparison.gains]
     )
     names = [name for name in shown if comparison.gains.get(name)]
     if not names:
         return comparison.no_verdict or "No window was predicted by two arms."
     options = tuple((name, (_gains(result, name),)) for name in names)
-    return [Text(comparison_text.gained(comparison)), Choice("arm", "Arm", options, every=True)]
+    return [Text(comparison_text.window_differences(comparison)), Choice("arm", "Arm", options, every=True)]
 
 
 def _gains(result: Result, arm: str) -> Columns:
-    rows: tuple[Gain, ...] = result.value.gains[arm]
+    rows: tuple[WindowDifference, ...] = result.value.gains[arm]
     run_id = next((one.run_id for one in result.value.arms if one.name == arm), None)
     sides = []
     for name, places in zip(("gained", "lost"), comparison_text.ends(rows, LISTED), strict=True):
@@ -245,7 +245,7 @@ def _gains(result: Result, arm: str) -> Columns:
     return Columns(tuple(sides))
 
 
-def _gained(row: Gain) -> str:
+def _gained(row: WindowDifference) -> str:
     center = (
         ""
         if row.center_gain_bars is None

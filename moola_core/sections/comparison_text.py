@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, Interval, LabelCurve, Verdict
+from moola_core.diagnostics.results import ArmFacts, Comparison, Interval, LabelCurve, Verdict, WindowDifference
 from moola_core.diagnostics.results.comparison import UNKNOWN
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Claim
 from moola_core.metrics import METRICS, title
@@ -18,7 +18,7 @@ FACTS = {
     "encoder": ("model.encoder", "model.layers", "model.hidden", "model.normalisation"),
     "epochs": ("training.epochs",),
     "stopping": ("training.patience",),
-    "labels": ("training.label_frac",),
+    "labels": ("training.train_size",),
     "windows": (),
     "folds": (),
     "features": ("features.",),
@@ -45,7 +45,7 @@ def beaten(comparison: Comparison) -> Headline:
     """Whether the best simple model beats the best network, by the verdict between the two."""
     metric = METRICS[comparison.deciding]
     scores = {arm.name: arm.metrics.get(metric.name) for arm in comparison.arms}
-    best = comparison.beaten_by[0]
+    best = comparison.better_baselines[0]
     rival = max((arm.name for arm in candidates(comparison)), key=lambda name: scores[name] or 0.0)
     row = next((v for v in comparison.verdicts if (v.arm, v.against, v.metric) == (best, rival, metric.name)), None)
     rest = f"{metric.title}: {best} {scores[best] or 0.0:.3f}, the best network {scores[rival] or 0.0:.3f}."
@@ -165,7 +165,7 @@ def estimand(pretrainings: int) -> str:
 
 def design(rows: Sequence[Verdict]) -> str:
     """The smallest difference that the design finds, how alike it could show arms to be, and what pre-training adds to the variance."""
-    text = f"The smallest difference in {title(rows[0].metric)} that it finds with 80% power is {max(row.resolvable for row in rows):.2f}."
+    text = f"The smallest difference in {title(rows[0].metric)} that it finds with 80% power is {max(row.minimum_detectable_effect for row in rows):.2f}."
     widths = [row.equivalence for row in rows if row.equivalence is not None]
     if widths and max(widths) > rows[0].margin:
         text += f" Equivalence could be shown within ±{max(widths):.2f}, not within ±{rows[0].margin:g}."
@@ -229,12 +229,12 @@ def more_labels(curve: LabelCurve) -> str:
     )
 
 
-def gained(comparison: Comparison) -> str:
+def window_differences(comparison: Comparison) -> str:
     """What the gains are."""
     return f"Change in the probability of the true class against {comparison.against}, mean over repeats."
 
 
-def ends(rows: Sequence[Gain], most: int) -> tuple[list[int], list[int]]:
+def ends(rows: Sequence[WindowDifference], most: int) -> tuple[list[int], list[int]]:
     """Places of the windows that gained most, and of those that lost most, worst first; no window is in both."""
     up = [i for i, row in enumerate(rows) if row.gain > 0][:most]
     down = [i for i, row in enumerate(rows) if row.gain < 0][-most:][::-1]

@@ -13,7 +13,7 @@ from moola_core.sections import comparison, diagnostics, features, performance, 
 from moola_core.sections.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text, flat
 from moola_core.sections.context import ABSENT, ReportContext, Result, Stored
 from moola_core.sections.formatting import REPORT_OF
-from moola_core.specs import Part, parse, settings_diff
+from moola_core.specs import SpecModel, parse, settings_diff
 
 MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the ZIP and the JSON hold it whole
 Make = Callable[[ReportContext], Sequence[Block] | str]
@@ -178,7 +178,7 @@ def _fix(context: ReportContext, result: Result, finding: Finding) -> list[Block
 def _setting(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_setting(item) for item in value[:MOST_NAMES]) or ABSENT
-    if isinstance(value, Part):
+    if isinstance(value, SpecModel):
         return str(getattr(value, "name", ABSENT))
     return ABSENT if value is None or value == "" else str(value)
 

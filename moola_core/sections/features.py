@@ -318,8 +318,11 @@ def _domain(result: Result, domain: Domain) -> Iterator[Block]:
     )
     weights = tuple((row[0], result.number("domain", "drivers", i, 1)) for i, row in enumerate(domain.drivers))
     note = "Weight per standard deviation; positive: larger in labelled windows."
-    foreign = domain.foreign[:MOST_FOREIGN]
-    rows = tuple((row.window_id, result.number("domain", "foreign", i, "probability")) for i, row in enumerate(foreign))
+    foreign = domain.out_of_distribution[:MOST_FOREIGN]
+    rows = tuple(
+        (row.window_id, result.number("domain", "out_of_distribution", i, "probability"))
+        for i, row in enumerate(foreign)
+    )
     links = tuple((row.window_id, f"{row.window_id}: probability {row.probability:.2f}") for row in foreign)
     table = Table("Most out-of-distribution labelled windows", ("Window", "Probability"), rows)
     yield Columns(

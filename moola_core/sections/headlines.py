@@ -236,12 +236,12 @@ def of_pretraining(result: PretrainReport) -> Headline:
     """Whether pre-training learned its own task; whether the labels can be read from it is another question (`of_probe`)."""
     if result.masked_mae is None:
         return _of_measures(result.measures)
-    if result.covered_mae is not None and result.covered_mae > EXPOSED * result.masked_mae:
+    if result.masked_input_mae is not None and result.masked_input_mae > EXPOSED * result.masked_mae:
         return Headline(
             "The target was visible.",
-            f"With the hidden bars covered the error is {result.covered_mae:.3f}, not {result.masked_mae:.3f}: the network copied its input.",
+            f"With the hidden bars covered the error is {result.masked_input_mae:.3f}, not {result.masked_mae:.3f}: the network copied its input.",
             OPPOSED,
-            (exactly("error with covered bars", result.covered_mae, EXPOSED * result.masked_mae),),
+            (exactly("error with covered bars", result.masked_input_mae, EXPOSED * result.masked_mae),),
         )
     claim = Claim("error of the better trivial predictor less that at hidden bars", result.gain)
     headline = {
@@ -316,7 +316,7 @@ def of_balance(balance: Balance) -> Headline:
         return Headline(
             "The pointer task gets almost no gradient.",
             f"Its gradient is {ratio:.1%} of the class's where both train the same parameters. "
-            "Try `loss.weighting=equal`, or a fixed `loss.lambda_pointer` of 10 or more.",
+            "Try `loss.weighting=equal`, or a fixed `loss.pointer_weight` of 10 or more.",
             SUPPORTED,
             (small,),
         )

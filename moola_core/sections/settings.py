@@ -1,4 +1,4 @@
-"""What was asked, on what data, and where it ran."""
+"""Configuration, data and environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from moola_core.sections.blocks import Block, Cell, Number, Table, Text
 from moola_core.sections.context import ABSENT, ReportContext, Stored
-from moola_core.specs import Part, settings
+from moola_core.specs import SpecModel, settings
 
 OWN_SECTIONS = ("arms", "figures", "planned")
 
@@ -18,7 +18,7 @@ def asked(context: ReportContext) -> list[Block] | str:
         return "The predictions were imported: nothing is known of the settings behind them."
     stored = Stored(context.run, "spec.json", context.spec.model_dump(mode="json"))
     values, fields = settings(context.spec), settings(type(context.spec))
-    for name in [name for name, value in values.items() if isinstance(value, Part)]:
+    for name in [name for name, value in values.items() if isinstance(value, SpecModel)]:
         part = values.pop(name)
         values |= settings(part, f"{name}.")
         fields |= settings(type(part), f"{name}.")

@@ -11,11 +11,11 @@ from typing import Any
 
 from moola_core.errors import SpecError, nearest
 from moola_core.specs.compare import Compare
-from moola_core.specs.data import Data, Features, Reading
+from moola_core.specs.data import Data, Features, ReadOptions
 from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
 from moola_core.specs.model import Model
-from moola_core.specs.part import Part, build, change, full_name, named, settings, settings_diff, spec_hash
+from moola_core.specs.part import SpecModel, build, change, full_name, named, settings, settings_diff, spec_hash
 from moola_core.specs.plan import Plan
 from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
@@ -33,14 +33,14 @@ __all__ = [
     "Loss",
     "Model",
     "Objective",
-    "Part",
     "Plan",
     "Predict",
     "Pretrain",
     "PretrainFaults",
     "Pretraining",
-    "Reading",
+    "ReadOptions",
     "Sampling",
+    "SpecModel",
     "Study",
     "Training",
     "Transfer",
@@ -54,7 +54,7 @@ __all__ = [
     "spec_hash",
 ]
 
-KINDS: dict[str, type[Part]] = {
+KINDS: dict[str, type[SpecModel]] = {
     "finetune": Finetune,
     "pretrain": Pretrain,
     "diagnose": Diagnose,

@@ -20,7 +20,7 @@ ENCODERS = {
 }
 WEIGHTINGS = {
     "uncertainty": "learned from each task's uncertainty",
-    "fixed": "lambda_class and lambda_pointer",
+    "fixed": "class_weight and pointer_weight",
     "equal": "divided by the first epoch's losses",
     "dwa": "by their rate of fall",
 }

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from moola_core.specs.part import Part
+from moola_core.specs.part import SpecModel
 
 
-class Compare(Part):
+class Compare(SpecModel):
     """Compares runs with the first of them; runs that share windows and folds get a verdict."""
 
     kind: Literal["compare"] = "compare"

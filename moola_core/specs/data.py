@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from moola_core.specs.part import Part
+from moola_core.specs.part import SpecModel
 
 DATE_ORDERS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
 
 
-class Reading(Part):
+class ReadOptions(SpecModel):
     """How a file of bars or labelled windows is to be understood; saved next to it as `<name>.moola.json`."""
 
     column_map: dict[str, str] = Field({}, description="our column name to the file's, where they differ")
@@ -82,19 +82,19 @@ class Reading(Part):
         return tuple(value.split(",")) if isinstance(value, str) and value else value
 
 
-class Data(Part):
+class Data(SpecModel):
     windows: str = Field("", description="file of labelled windows")
     bars: str | None = Field(None, description="file of bars that the windows were cut from")
-    windows_reading: Reading = Field(Reading(), description="how the file of windows is read")
-    bars_reading: Reading = Field(Reading(), description="how the file of bars is read")
-    grades_left_out: tuple[str, ...] = Field(("D",), description="grades that take no part in training")
+    windows_reading: ReadOptions = Field(ReadOptions(), description="how the file of windows is read")
+    bars_reading: ReadOptions = Field(ReadOptions(), description="how the file of bars is read")
+    exclude_grades: tuple[str, ...] = Field(("D",), description="grades that take no part in training")
 
 
-class Features(Part):
+class Features(SpecModel):
     columns: tuple[str, ...] = Field(
         ("relativity",), min_length=1, description="feature names, or the groups relativity (12) and price_path (4)"
     )
-    state: Literal["restarted", "continuous"] = Field(
-        "restarted", description="swing state starts at each window's first bar, or runs on over the bars (needs bars)"
+    state: Literal["per_window", "streaming"] = Field(
+        "per_window", description="swing state starts at each window's first bar, or runs on over the bars (needs bars)"
     )
     standardise: bool = Field(True, description="centre and scale each feature, fitted on the training folds")

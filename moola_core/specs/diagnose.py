@@ -7,14 +7,14 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from moola_core.specs.data import Data, Features
-from moola_core.specs.part import Part
+from moola_core.specs.part import SpecModel
 
 Diagnostic = Literal[
     "features", "shift", "power", "calibration", "pointing", "balance", "errors", "transfer", "attribution", "doctor"
 ]
 
 
-class Diagnose(Part):
+class Diagnose(SpecModel):
     """Computes one diagnostic; `run` is the id of the run that it is about, empty for windows and bars alone."""
 
     kind: Literal["diagnose"] = "diagnose"

@@ -9,18 +9,18 @@ from pydantic import Field, model_validator
 from moola_core.specs.choices import ESTIMATORS, WEIGHTINGS, EstimatorName, WeightingName, listed
 from moola_core.specs.data import Data, Features
 from moola_core.specs.model import Model
-from moola_core.specs.part import Part
+from moola_core.specs.part import SpecModel
 
 
-class Loss(Part):
+class Loss(SpecModel):
     weighting: WeightingName = Field("uncertainty", description=f"how the two losses are added; {listed(WEIGHTINGS)}")
-    lambda_class: float = Field(1.0, ge=0, description="weight of the class loss when fixed")
-    lambda_pointer: float = Field(1.0, ge=0, description="weight of the pointer loss when fixed")
+    class_weight: float = Field(1.0, ge=0, description="weight of the class loss when fixed")
+    pointer_weight: float = Field(1.0, ge=0, description="weight of the pointer loss when fixed")
     focal_gamma: float = Field(0.0, ge=0, le=5, description="focal loss exponent; 0 is plain cross-entropy")
     huber_delta: float = Field(
         0.08, gt=0, le=1, description="where the pointer loss turns linear, fraction of the window"
     )
-    log_variance_rate: float = Field(
+    log_variance_lr: float = Field(
         1e-3, ge=0, le=1, description="learning rate of log σ², or of what another weighting learns"
     )
     pcgrad: bool = Field(False, description="project conflicting gradients off each other")
@@ -29,15 +29,15 @@ class Loss(Part):
     )
 
 
-class Training(Part):
+class Training(SpecModel):
     epochs: int = Field(60, ge=1, le=2000, description="maximum epochs of one fit")
-    batch: int = Field(29, ge=1, le=4096, description="windows per step")
+    batch_size: int = Field(29, ge=1, le=4096, description="windows per step")
     learning_rate: float = Field(3e-4, ge=0, le=1, description="AdamW learning rate")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW weight decay")
-    clip_norm: float = Field(1.0, gt=0, description="maximum gradient norm")
+    max_grad_norm: float = Field(1.0, gt=0, description="maximum gradient norm")
     patience: int | None = Field(15, ge=1, description="epochs without improvement before stopping; empty for never")
     monitor: Literal["loss", "f1_macro"] = Field(
-        "loss", description="score on the inner validation split that selects the epoch"
+        "loss", description="score on the validation split that selects the epoch"
     )
     averaging: float = Field(
         0.0,
@@ -58,13 +58,13 @@ class Training(Part):
     repeats: int = Field(
         1, ge=1, le=200, description="repeats of the cross-validation, each with new folds and weights"
     )
-    label_frac: float = Field(
+    train_size: float = Field(
         1.0, gt=0, le=1, description="share of the training windows that is used, to see what more labels would buy"
     )
-    inner_frac: float = Field(0.2, gt=0, lt=0.5, description="share of the training folds kept for early stopping")
+    validation_size: float = Field(0.2, gt=0, lt=0.5, description="share of the training folds kept for early stopping")
     embargo_bars: int = Field(0, ge=0, le=100000, description="bars kept free between training and test windows")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed")
-    monitor_every: int = Field(5, ge=1, description="epochs between full measurements on the inner validation split")
+    eval_every_epochs: int = Field(5, ge=1, description="epochs between full measurements on the validation split")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="arithmetic; auto is float32, bf16 needs CUDA"
@@ -76,7 +76,7 @@ class Training(Part):
     processes: int = Field(0, ge=0, le=64, description="fits at a time on CPU; 0 uses two where there are two cores")
 
 
-class Transfer(Part):
+class Transfer(SpecModel):
     checkpoint: str = Field(
         "", description="pre-trained encoder: a run's id, or a file; empty starts from random weights"
     )
@@ -97,13 +97,11 @@ class Transfer(Part):
     )
     last_layer_epoch: int = Field(11, ge=1, description="gradual: the encoder's last layer trains from this epoch on")
     all_epoch: int = Field(21, ge=1, description="gradual: everything trains from this epoch on")
-    last_layer_rate: float = Field(
+    last_layer_lr: float = Field(
         1e-4, ge=0, le=1, description="gradual: learning rate of the last layer until everything trains"
     )
-    all_rate: float = Field(
-        1e-5, ge=0, le=1, description="gradual: learning rate once everything trains, heads included"
-    )
-    encoder_rate_frac: float = Field(
+    all_lr: float = Field(1e-5, ge=0, le=1, description="gradual: learning rate once everything trains, heads included")
+    encoder_lr_scale: float = Field(
         0.1, ge=0, le=1, description="full: the encoder's learning rate as a share of the heads'"
     )
     l2_sp: float = Field(
@@ -121,13 +119,13 @@ class Transfer(Part):
         return place % max(len(self.encoders), 1)
 
 
-class Faults(Part):
+class Faults(SpecModel):
     """Switches that only plant a fault, for testing the tool and for the runs that it was built to explain."""
 
     extra_output: int = Field(0, ge=0, le=10, description="outputs of the class head beyond the classes")
     shuffled_folds: bool = Field(False, description="plain shuffled folds: windows that share bars are torn apart")
     test_fold_selection: bool = Field(False, description="early stopping and the epoch are selected on the test fold")
-    shuffled_labels: bool = Field(False, description="labels of training and inner windows are permuted")
+    shuffled_labels: bool = Field(False, description="labels of training and validation windows are permuted")
     shuffled_pointers: bool = Field(False, description="the expansions are exchanged between the windows at random")
     accumulated_gradients: bool = Field(False, description="raw gradients are added back to the projected ones")
     frozen_dropout: bool = Field(False, description="a frozen encoder stays in training mode: its dropout goes on")
@@ -143,14 +141,14 @@ class Faults(Part):
 
 # The settings of the training that every model reads; the others are a network's.
 OF_ALL_MODELS = tuple(
-    f"training.{name}" for name in ("folds", "repeats", "label_frac", "inner_frac", "embargo_bars", "seed")
+    f"training.{name}" for name in ("folds", "repeats", "train_size", "validation_size", "embargo_bars", "seed")
 )
 
 
 PATH = "price_path"  # the group of features that the span statistics are made of
 
 
-class Spans(Part):
+class Spans(SpecModel):
     """Settings of the estimator `locate_then_classify`."""
 
     penalty: float | None = Field(
@@ -172,7 +170,7 @@ class Spans(Part):
     )
 
 
-class Finetune(Part):
+class Finetune(SpecModel):
     """A cross-validated fit of the model to labelled windows."""
 
     kind: Literal["finetune"] = "finetune"
@@ -207,8 +205,8 @@ class Finetune(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Finetune:
-        if self.features.state == "continuous" and not self.data.bars:
-            raise ValueError("features.state=continuous needs data.bars; give a file of bars or use restarted")
+        if self.features.state == "streaming" and not self.data.bars:
+            raise ValueError("features.state=streaming needs data.bars; give a file of bars or use restarted")
         if self.model.adds_statistics and self.is_network and PATH not in self.features.columns:
             raise ValueError(
                 f"model.span_statistics reads prices; add {PATH} to features.columns or set model.span_statistics=false"
@@ -220,9 +218,9 @@ class Finetune(Part):
             )
         if self.loss.pcgrad and self.model.tasks != "both":
             raise ValueError("loss.pcgrad needs both tasks; set model.tasks=both or loss.pcgrad=false")
-        if self.training.batch == 1 and self.model.normalisation == "batch" and self.is_network:
+        if self.training.batch_size == 1 and self.model.normalisation == "batch" and self.is_network:
             raise ValueError(
-                "training.batch=1 gives batch normalisation a single window to normalise over; set training.batch to 2 or more, or "
+                "training.batch_size=1 gives batch normalisation a single window to normalise over; set training.batch_size to 2 or more, or "
                 "model.normalisation to layer or none"
             )
         transfer, epochs = self.transfer, self.training.epochs

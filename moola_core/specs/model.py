@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from moola_core.specs.choices import ENCODERS, EncoderName, listed
-from moola_core.specs.part import Part
+from moola_core.specs.part import SpecModel
 
 
-class Model(Part):
+class Model(SpecModel):
     encoder: EncoderName = Field("bilstm", description=listed(ENCODERS))
     layers: int = Field(1, ge=1, le=4, description="layers of the encoder")
     hidden: int = Field(96, ge=4, le=512, description="hidden units per direction; the encoder is twice as wide")
@@ -20,8 +20,8 @@ class Model(Part):
         0, ge=0, le=1024, description="width of a linear layer with ReLU shared by both heads; 0 for none"
     )
     normalisation: Literal["none", "layer", "batch"] = Field("none", description="normalisation after the encoder")
-    pointer: Literal["pooled", "positions", "span"] = Field(
-        "pooled",
+    pointer: Literal["regression", "soft_argmax", "span"] = Field(
+        "regression",
         description="read the expansion from the pooled vector, as the mean position under a learned weight, or by a softmax over all spans",
     )
     class_input: Literal["pooled", "aligned"] = Field(

@@ -43,10 +43,10 @@ class ObjectiveRules:
         """What in the settings the objective cannot work with, as a sentence; empty when it can."""
         if spec.faults.unmasked_input and not self.hides_bars:
             return "faults.unmasked_input needs objective.name=masked"
-        if self.restarted and spec.features.state != "restarted":
+        if self.restarted and spec.features.state != "per_window":
             return (
                 f"objective.name={spec.objective.name} makes its views of prices and so starts the state at each window; "
-                "set features.state=restarted"
+                "set features.state=per_window"
             )
         return ""
 
@@ -54,7 +54,7 @@ class ObjectiveRules:
 RULES = {
     "masked": ObjectiveRules("reconstruct masked bars", hides_bars=True),
     "contrastive": ObjectiveRules(
-        "recognise two views of one window among those of others", bars_beyond="view_shift_bars", restarted=True
+        "recognise two views of one window among those of others", bars_beyond="augment_shift_bars", restarted=True
     ),
     "supervised": ObjectiveRules("predict which barrier the next bars touch first", bars_beyond="horizon_bars"),
     "expansion": ObjectiveRules(

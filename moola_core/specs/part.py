@@ -23,7 +23,7 @@ NAMED_ONLY = {
 }
 
 
-class Part(BaseModel):
+class SpecModel(BaseModel):
     """A frozen piece of a spec."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -37,15 +37,15 @@ class Part(BaseModel):
         old = {
             name: renamed(name) for name in values if name not in cls.model_fields and renamed(name) in cls.model_fields
         }
-        return {old.get(name, name): reworded(name, value) if name in old else value for name, value in values.items()}
+        return {old.get(name, name): reworded(name, value) for name, value in values.items()}
 
 
-def build(kind: type[Part], values: dict[str, Any], where: str = "") -> Any:
+def build(kind: type[SpecModel], values: dict[str, Any], where: str = "") -> Any:
     """A part of a spec, or a whole one, from plain values.
 
     Parameters
     ----------
-    kind : type of Part
+    kind : type of SpecModel
         For example `Finetune`.
     values : dict
         Plain values by field; those that are missing keep their defaults.
@@ -54,7 +54,7 @@ def build(kind: type[Part], values: dict[str, Any], where: str = "") -> Any:
 
     Returns
     -------
-    Part
+    SpecModel
         An instance of `kind`.
 
     Raises
@@ -68,12 +68,12 @@ def build(kind: type[Part], values: dict[str, Any], where: str = "") -> Any:
         raise SpecError(_explain(kind, error), where=where) from None
 
 
-def settings(spec: Part | type[Part], prefix: str = "") -> dict[str, Any]:
+def settings(spec: SpecModel | type[SpecModel], prefix: str = "") -> dict[str, Any]:
     """Every single setting by its dotted name.
 
     Parameters
     ----------
-    spec : Part or type of Part
+    spec : SpecModel or type of SpecModel
         A spec, or a kind of spec.
     prefix : str, optional
         Put before each name.
@@ -87,7 +87,7 @@ def settings(spec: Part | type[Part], prefix: str = "") -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Part):
+        if isinstance(inner, type) and issubclass(inner, SpecModel):
             leaves |= settings(inner if isinstance(spec, type) else getattr(spec, name), f"{prefix}{name}.")
         else:
             leaves[f"{prefix}{name}"] = field if isinstance(spec, type) else getattr(spec, name)
@@ -99,7 +99,7 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
 
     Parameters
     ----------
-    spec : Part
+    spec : SpecModel
         The spec to copy; it stays as it is.
     changes : dict of str to Any
         Each setting by its dotted name or, where that is unique, by its last part. A text, as from ``--set``, is read as the setting's
@@ -107,7 +107,7 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
 
     Returns
     -------
-    Part
+    SpecModel
         Of the same kind.
 
     Raises
@@ -140,12 +140,12 @@ def settings_diff(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
     return {name: (left.get(name), right.get(name)) for name in left | right if left.get(name) != right.get(name)}
 
 
-def spec_hash(part: Part) -> str:
+def spec_hash(part: SpecModel) -> str:
     """A short hash of a part's content: equal parts have equal digests."""
     return hashlib.sha256(json.dumps(part.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def full_name(name: str, kind: type[Part]) -> str:
+def full_name(name: str, kind: type[SpecModel]) -> str:
     """The dotted name of a setting that is given by that or, where it is unique, by its last part.
 
     Raises
@@ -168,7 +168,7 @@ def full_name(name: str, kind: type[Part]) -> str:
     )
 
 
-def named(changes: Mapping[str, Any], kind: type[Part]) -> dict[str, Any]:
+def named(changes: Mapping[str, Any], kind: type[SpecModel]) -> dict[str, Any]:
     """Changes by the dotted names of now, with values in the words of now. Raises SpecError as `full_name` does."""
     return {full_name(name, kind): reworded(name, value) for name, value in changes.items()}
 
@@ -203,7 +203,7 @@ def _listed(text: str) -> Any:
     return [entry.strip() for entry in text.split(",")] if text.strip() else []
 
 
-def _explain(kind: type[Part], error: ValidationError) -> str:
+def _explain(kind: type[SpecModel], error: ValidationError) -> str:
     known = settings(kind)
     lines = []
     for problem in error.errors():

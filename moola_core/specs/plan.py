@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from moola_core.specs.data import Data
-from moola_core.specs.part import Part
+from moola_core.specs.part import SpecModel
 
 
-class Plan(Part):
+class Plan(SpecModel):
     """Runs the named studies one after another; what one shows decides which of the next are worth running, and from what."""
 
     kind: Literal["plan"] = "plan"

@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from moola_core.specs.data import Data
-from moola_core.specs.part import Part
+from moola_core.specs.part import SpecModel
 
 
-class Predict(Part):
+class Predict(SpecModel):
     """Predicts with the models of `run`: each window of data.windows, or without one windows of data.bars at a stride."""
 
     kind: Literal["predict"] = "predict"

@@ -11,7 +11,7 @@ from moola_core.specs.choices import OBJECTIVES, ObjectiveName, listed
 from moola_core.specs.data import Data, Features
 from moola_core.specs.model import Model
 from moola_core.specs.objectives import RULES
-from moola_core.specs.part import Part
+from moola_core.specs.part import SpecModel
 
 # What pre-training saw of the labelled windows, by the word of sampling.labelled, as a sentence.
 SAW = {
@@ -23,7 +23,7 @@ SAW = {
 }
 
 
-class Objective(Part):
+class Objective(SpecModel):
     name: ObjectiveName = Field("masked", description=listed(OBJECTIVES))
     mask_frac: float = Field(0.15, gt=0, lt=1, description="masked: share of a window's bars that are hidden")
     mask_block_bars: int = Field(
@@ -31,9 +31,13 @@ class Objective(Part):
     )
     huber_delta: float = Field(1.0, gt=0, description="masked: where the loss turns linear, standard deviations")
     temperature: float = Field(0.2, gt=0, le=10, description="contrastive: temperature of NT-Xent")
-    view_noise: float = Field(0.1, ge=0, le=2, description="contrastive: noise on prices, in the window's mean range")
-    view_warp: float = Field(0.2, ge=0, le=1, description="contrastive: slow change of the size of moves, as a share")
-    view_shift_bars: int = Field(
+    augment_noise: float = Field(
+        0.1, ge=0, le=2, description="contrastive: noise on prices, in the window's mean range"
+    )
+    augment_warp: float = Field(
+        0.2, ge=0, le=1, description="contrastive: slow change of the size of moves, as a share"
+    )
+    augment_shift_bars: int = Field(
         8, ge=0, le=100, description="contrastive: the two views start at most so many bars apart"
     )
     projection_width: int = Field(64, ge=2, le=1024, description="contrastive: width of the projected vectors")
@@ -66,7 +70,7 @@ class Objective(Part):
         return self
 
 
-class Sampling(Part):
+class Sampling(SpecModel):
     window_bars: int = Field(105, ge=10, le=500, description="window length in bars")
     stride_bars: int = Field(52, ge=1, le=5000, description="bars from one window's start to the next")
     valid_frac: float = Field(0.1, gt=0, lt=0.9, description="share of the time, at its end, kept for validation")
@@ -90,26 +94,26 @@ class Sampling(Part):
     keep_frac: float = Field(0.5, gt=0, le=1, description="share of windows kept when active or similar")
 
 
-class Pretraining(Part):
+class Pretraining(SpecModel):
     epochs: int = Field(20, ge=1, le=2000, description="passes over all windows")
-    batch: int = Field(1024, ge=2, le=65536, description="windows per step")
+    batch_size: int = Field(1024, ge=2, le=65536, description="windows per step")
     learning_rate: float = Field(1e-3, ge=0, le=1, description="maximum AdamW learning rate")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW weight decay")
     warmup_frac: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises to its maximum")
-    clip_norm: float = Field(1.0, gt=0, description="maximum gradient norm")
+    max_grad_norm: float = Field(1.0, gt=0, description="maximum gradient norm")
     jitter_std: float = Field(0.0, ge=0, le=10, description="noise added to the windows, in the features' units")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
     precision: Literal["auto", "float32", "bf16"] = Field("auto", description="arithmetic; auto is bf16 on CUDA")
 
 
-class PretrainFaults(Part):
+class PretrainFaults(SpecModel):
     """Switches that only plant a fault in pre-training."""
 
     unmasked_input: bool = Field(False, description="hidden bars stay visible in the input: the target is seen")
 
 
-class Pretrain(Part):
+class Pretrain(SpecModel):
     """Self-supervised training of the encoder on unlabelled bars."""
 
     kind: Literal["pretrain"] = "pretrain"

@@ -7,11 +7,11 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from moola_core.specs.finetune import Finetune
-from moola_core.specs.part import Part, change, spec_hash
+from moola_core.specs.part import SpecModel, change, spec_hash
 from moola_core.specs.pretrain import Pretrain
 
 
-class Arm(Part):
+class Arm(SpecModel):
     """One configuration: what it changes of the study's base, and of its pre-training where it has one."""
 
     name: str = Field(min_length=1, max_length=60, description="what the arm is called")
@@ -28,7 +28,7 @@ class Arm(Part):
     )
 
 
-class Study(Part):
+class Study(SpecModel):
     """Arms that share folds, seeds and everything but what is compared."""
 
     kind: Literal["study"] = "study"
@@ -37,7 +37,7 @@ class Study(Part):
     base: Finetune = Field(description="what all arms share")
     pretrain: Pretrain | None = Field(None, description="what all pre-trainings share")
     arms: tuple[Arm, ...] = Field(min_length=2, description="what is compared")
-    against: str = Field(description="the arm that the others are compared with")
+    control: str = Field(description="the arm that the others are compared with")
     margin: float = Field(0.02, gt=0, le=0.5, description="differences within this count as equivalent")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of the verdicts")
     pretraining_seeds: int = Field(
@@ -57,9 +57,9 @@ class Study(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
-        if self.against not in [arm.name for arm in self.arms]:
+        if self.control not in [arm.name for arm in self.arms]:
             raise ValueError(
-                f"against={self.against} is no arm; it is one of {', '.join(arm.name for arm in self.arms)}"
+                f"control={self.control} is no arm; it is one of {', '.join(arm.name for arm in self.arms)}"
             )
         if any(arm.pretraining is not None for arm in self.arms) and self.pretrain is None:
             raise ValueError("an arm has pretraining but the study has no pretrain; give it, or a checkpoint")

@@ -9,18 +9,18 @@ import numpy as np
 from moola_core.estimators import ESTIMATORS, Estimator, TrainingWindows
 from moola_core.specs import Finetune
 from moola_core.training import seeds
-from moola_core.training.folds import Fold, thin
+from moola_core.training.folds import Fold, subsample_labels
 from moola_core.training.inputs import Inputs, Replicate
 
 
 def fit_baseline(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
-    """One fit of the estimator that spec.estimator names, on the fold's training and inner windows together.
+    """One fit of the estimator that spec.estimator names, on the fold's training and validation windows together.
 
-    These models stop nowhere early, so they need no inner windows.
+    These models stop nowhere early, so they need no validation windows.
     """
     started = time.perf_counter()
-    fold = thin(fold, inputs.label, spec.training)
-    rows = np.sort(np.r_[fold.train, fold.inner])
+    fold = subsample_labels(fold, inputs.label, spec.training)
+    rows = np.sort(np.r_[fold.train, fold.validation])
     seed = int(seeds.stream(spec.training.seed, fold.repeat, fold.fold, seeds.WEIGHTS).generate_state(1)[0])
     estimator = make(spec, seed).fit(training_windows(spec, inputs, rows))
     assert inputs.prices is not None

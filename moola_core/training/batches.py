@@ -97,7 +97,7 @@ class Batch:
         bars, features = inputs.x.shape[1:]
         self.fixed, self.most = (
             device == "cuda" and draws,
-            max(min(spec.training.batch, len(f.fold.train)) for f in fits),
+            max(min(spec.training.batch_size, len(f.fold.train)) for f in fits),
         )
         count = len(fits)
         self.rows = Rows.of([torch.zeros(0, dtype=torch.long)] * count, self.most, device)

@@ -32,6 +32,6 @@ def choose_engine(spec: Finetune, device: Device, fits: int) -> Engine:
         return Engine("sequential", "On a CPU fits one after another, side by side in processes, are faster.")
     if fits < LEAST_FITS:
         return Engine("sequential", "There is one fit, so nothing to train in parallel.")
-    if spec.training.batch * 8 * spec.model.hidden > FULL_STEP:
+    if spec.training.batch_size * 8 * spec.model.hidden > FULL_STEP:
         return Engine("sequential", "One fit's steps are large enough to fill the card.")
     return Engine("replicas", f"{fits} small fits at once use the card that one would leave almost idle.")

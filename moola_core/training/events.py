@@ -11,7 +11,7 @@ from typing import Any
 class Event:
     """One thing that happened: its `type`, where, and its `values` (plain numbers and texts).
 
-    Types: replicate_started, trainable, changed, epoch, monitor, replicate_finished, log. `split` is train or inner.
+    Types: replicate_started, trainable, changed, epoch, monitor, replicate_finished, log. `split` is train or validation.
     """
 
     type: str

@@ -14,7 +14,7 @@ from moola_core.specs import Finetune
 from moola_core.training.device import Device, exact, own_random_state, resolve_device
 from moola_core.training.engine import choose_engine
 from moola_core.training.events import Emit
-from moola_core.training.folds import Fold, thin
+from moola_core.training.folds import Fold, subsample_labels
 from moola_core.training.group import Group
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.processes import side_by_side
@@ -29,7 +29,7 @@ def fit_replicate(
     device: Device | None = None,
     start: Pretrained | None = None,
 ) -> Replicate:
-    """One fit: train, select the epoch on the inner windows, predict the test windows once.
+    """One fit: train, select the epoch on the validation windows, predict the test windows once.
 
     start: the encoder that spec.transfer begins with.
     The same spec, inputs and fold give the same bits on a CPU, whatever else runs.
@@ -43,7 +43,7 @@ def fit_replicate(
 def _check_sizes(spec: Finetune, inputs: Inputs, folds: Sequence[Fold]) -> None:
     """Raise DataError, before any fit begins, where batch normalisation would have one window to normalise over."""
     for fold in folds if spec.model.normalisation == "batch" else ():
-        if len(thin(fold, inputs.label, spec.training).train) < 2:
+        if len(subsample_labels(fold, inputs.label, spec.training).train) < 2:
             raise DataError(
                 f"fold {fold.fold} of repeat {fold.repeat} has one training window, and batch normalisation needs two.",
                 where="training.folds",

@@ -13,7 +13,7 @@ from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.models.spans import log_priors, predict_spans, span_loss, span_scores
 from moola_core.spans.decoding import SpanPrediction
 from moola_core.specs import Finetune
-from moola_core.training import planting, seeds
+from moola_core.training import fault_injection, seeds
 from moola_core.training.folds import Fold
 from moola_core.training.gradients import Projection
 from moola_core.training.inputs import Inputs
@@ -81,7 +81,7 @@ class Fit:
             self.start.check_model(spec.model)
             put_weights(self.model.encoder, self.start.weights, self.start.source)
             if spec.faults.noise_encoder:
-                planting.scramble(self.model.encoder, spec.training.seed)
+                fault_injection.randomise_weights(self.model.encoder, spec.training.seed)
         self.unfreezing = Unfreezing(spec, self.model)
         self.weighting = make_weighting(spec.loss)
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.DROPOUT))
@@ -118,11 +118,13 @@ class Fit:
         return rows.mean(0).astype(np.float32), np.where(std > 1e-8, std, 1.0).astype(np.float32)
 
     def targets(self) -> np.ndarray:
-        """Class numbers [n] that this fit is given; permuted over training and inner windows by that fault."""
+        """Class numbers [n] that this fit is given; permuted over training and validation windows by that fault."""
         target = self.inputs.target.copy()
         if self.spec.faults.shuffled_labels:
             rows = (
-                np.r_[self.fold.train, self.fold.inner] if not self.spec.faults.test_fold_selection else self.fold.train
+                np.r_[self.fold.train, self.fold.validation]
+                if not self.spec.faults.test_fold_selection
+                else self.fold.train
             )
             target[rows] = seeds.generator(*self.key, seeds.LABELS).permutation(target[rows])
         return target
@@ -133,17 +135,17 @@ class Fit:
         return None if np.isnan(train).all() else [float(value) for value in np.nanmedian(train, axis=0)]
 
     def _constant_pointer_loss(self) -> float:
-        """The pointer loss on the inner windows of always answering the training windows' median: a unit for the loss."""
+        """The pointer loss on the validation windows of always answering the training windows' median: a unit for the loss."""
         median = self._median_pointer()
         if self.active[1] == 0 or median is None:
             return 1.0
-        inner = torch.from_numpy(self.inputs.pointer[self.fold.inner])
+        validation = torch.from_numpy(self.inputs.pointer[self.fold.validation])
         if self.spec.model.scores_spans:
             train = torch.from_numpy(self.inputs.pointer[self.fold.train])
-            nothing = torch.zeros(len(inner), self.inputs.window_bars, 3)
-            return max(float(span_loss(span_scores(nothing, *log_priors(train)), inner)), 1e-8)
-        constant = torch.tensor(median, dtype=inner.dtype).expand_as(inner)
-        return max(float(pointer_loss(constant, inner, self.spec.loss.huber_delta)), 1e-8)
+            nothing = torch.zeros(len(validation), self.inputs.window_bars, 3)
+            return max(float(span_loss(span_scores(nothing, *log_priors(train)), validation)), 1e-8)
+        constant = torch.tensor(median, dtype=validation.dtype).expand_as(validation)
+        return max(float(pointer_loss(constant, validation, self.spec.loss.huber_delta)), 1e-8)
 
     @property
     def pulls(self) -> bool:
@@ -159,7 +161,7 @@ class Fit:
             if self.unfreezing.parts[part]
         }
         if self.weighting.learned():
-            rate = self.spec.loss.log_variance_rate if self.weighting.rate is None else self.weighting.rate
+            rate = self.spec.loss.log_variance_lr if self.weighting.rate is None else self.weighting.rate
             rates[WEIGHTING] = rate, 0.0
         return rates
 
@@ -171,12 +173,12 @@ class Fit:
     def batches(self) -> list[Tensor]:
         """All training windows once, in this epoch's order; a last batch of one window is left out unless all batches are of one."""
         order = torch.from_numpy(self.order.permutation(self.fold.train))
-        least = min(2, self.spec.training.batch, len(order))
-        return [batch for batch in order.split(self.spec.training.batch) if len(batch) >= least]
+        least = min(2, self.spec.training.batch_size, len(order))
+        return [batch for batch in order.split(self.spec.training.batch_size) if len(batch) >= least]
 
     def splits(self, epoch: int, step: int) -> bool:
         """Whether a step of an epoch takes the tasks' gradients apart: always to project, else now and then to measure."""
-        measured = epoch % self.spec.training.monitor_every == 0 and step == 0
+        measured = epoch % self.spec.training.eval_every_epochs == 0 and step == 0
         return self.spec.model.tasks == "both" and (self.projection.on or measured)
 
     def end_epoch(self, table: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """Cross-validation that keeps windows which share bars together.
 
 Chains of windows that share bars, long ones in runs, are the groups of a stratified group k-fold. Training windows that share a bar with
-test or inner windows are purged.
+test or validation windows are purged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Fold:
     repeat: int
     fold: int
     train: np.ndarray
-    inner: np.ndarray
+    validation: np.ndarray
     test: np.ndarray
     purged: np.ndarray
 
@@ -59,18 +59,18 @@ def make_folds(label: np.ndarray, shared: Overlap, training: Training, faults: F
     return tuple(folds)
 
 
-def thin(fold: Fold, label: np.ndarray, training: Training) -> Fold:
-    """The fold with `training.label_frac` of its training and inner windows of each class; smaller shares lie in larger ones."""
-    if training.label_frac == 1.0:
+def subsample_labels(fold: Fold, label: np.ndarray, training: Training) -> Fold:
+    """The fold with `training.train_size` of its training and validation windows of each class; smaller shares lie in larger ones."""
+    if training.train_size == 1.0:
         return fold
     order = seeds.generator(training.seed, fold.repeat, fold.fold, seeds.LABELS).permutation(len(label))
 
     def kept(rows: np.ndarray) -> np.ndarray:
         drawn = rows[np.argsort(np.argsort(order)[rows])]
         parts = [drawn[label[drawn] == name] for name in np.unique(label[rows])]
-        return np.sort(np.concatenate([part[: max(1, round(training.label_frac * len(part)))] for part in parts]))
+        return np.sort(np.concatenate([part[: max(1, round(training.train_size * len(part)))] for part in parts]))
 
-    return replace(fold, train=kept(fold.train), inner=kept(fold.inner))
+    return replace(fold, train=kept(fold.train), validation=kept(fold.validation))
 
 
 def _split(
@@ -79,14 +79,14 @@ def _split(
     random_state = int(seeds.stream(*key, seeds.FOLDS).generate_state(1)[0])
     plain = len(np.unique(group)) == len(group)
     kind = StratifiedKFold if plain else StratifiedGroupKFold
-    with warnings.catch_warnings():  # about a class rarer than an inner split's parts, which is harmless there
+    with warnings.catch_warnings():  # about a class rarer than a validation split's parts, which is harmless there
         warnings.simplefilter("ignore", UserWarning)
         splitter = kind(folds, shuffle=True, random_state=random_state)
         return list(splitter.split(np.zeros(len(label)), label.astype(str), group))
 
 
 def _roles(fold: Fold, label: np.ndarray, group: np.ndarray, shared: Overlap, how: tuple[Training, Faults]) -> Fold:
-    """Purge, and divide the rest into training and inner windows."""
+    """Purge, and divide the rest into training and validation windows."""
     training, faults = how
     rest, purged = fold.train, np.zeros(len(fold.train), bool)
     if not faults.shuffled_folds:
@@ -101,14 +101,16 @@ def _roles(fold: Fold, label: np.ndarray, group: np.ndarray, shared: Overlap, ho
             hint="Use windows that overlap less, a smaller embargo, or fewer folds.",
         )
     most = np.unique(label[kept].astype(str), return_counts=True)[1].max()
-    parts = max(2, min(round(1 / training.inner_frac), len(np.unique(group[kept])), most))
-    train, inner = _split(label[kept], group[kept], parts, (training.seed, fold.repeat, fold.fold + 1))[0]
-    train, inner = kept[train], kept[inner]
-    close = np.zeros(len(train), bool) if faults.shuffled_folds else shared.near(train, inner, training.embargo_bars)
+    parts = max(2, min(round(1 / training.validation_size), len(np.unique(group[kept])), most))
+    train, validation = _split(label[kept], group[kept], parts, (training.seed, fold.repeat, fold.fold + 1))[0]
+    train, validation = kept[train], kept[validation]
+    close = (
+        np.zeros(len(train), bool) if faults.shuffled_folds else shared.near(train, validation, training.embargo_bars)
+    )
     if len(np.unique(label[train[~close]].astype(str))) < len(np.unique(label.astype(str))):
         raise DataError(
             f"fold {fold.fold} has no training window of some class left.",
             where="training.folds",
             hint="Ask for fewer folds.",
         )
-    return Fold(fold.repeat, fold.fold, train[~close], inner, fold.test, np.r_[rest[purged], train[close]])
+    return Fold(fold.repeat, fold.fold, train[~close], validation, fold.test, np.r_[rest[purged], train[close]])

@@ -28,7 +28,7 @@ from moola_core.training.capture import Captured
 from moola_core.training.device import Device
 from moola_core.training.events import Emit, Event
 from moola_core.training.fit import NOISE_WINDOWS, STEP_COLUMNS, Fit, Predicted, noise_share
-from moola_core.training.folds import Fold, thin
+from moola_core.training.folds import Fold, subsample_labels
 from moola_core.training.gradients import combined
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.losses import class_loss, located_loss
@@ -63,7 +63,7 @@ class Group:
         self.spec, self.device, self.is_stacked = spec, device, stacked
         self.low = torch.bfloat16 if device.precision == "bf16" else None
         self.fits = [
-            Fit(spec, inputs, thin(fold, inputs.label, spec.training), start)
+            Fit(spec, inputs, subsample_labels(fold, inputs.label, spec.training), start)
             for fold, start in zip(folds, starts or [None] * len(folds), strict=True)
         ]
         self.windows, self.stacked = Windows(inputs, self.fits, device.kind), Stacked(self.fits, device.kind)
@@ -143,8 +143,8 @@ class Group:
         self.batch.clear()
         pool = torch.cuda.graph_pool_handle() if self.batch.fixed else None
         self.steps = {split: Captured(partial(self.step, split), pool) for split in self._variants()}
-        self.inner = self.rows_of([fit.fold.inner for fit in self.fits])
-        ask = self.ask = Captured(partial(self.predict, self.network, self.windows, self.inner), pool)
+        self.validation = self.rows_of([fit.fold.validation for fit in self.fits])
+        ask = self.ask = Captured(partial(self.predict, self.network, self.windows, self.validation), pool)
         failure = next((one.failure for one in (*self.steps.values(), ask) if one.failure), "")
         if failure and not self.failure and emit:
             emit(Event("log", values={"message": f"Steps run without a CUDA graph, which is slower: {failure}"}))
@@ -255,7 +255,7 @@ class Group:
                 pieces[part].add_(moved, alpha=self.spec.transfer.l2_sp)
         network = flat if WEIGHTING not in pieces else flat[:, : -pieces[WEIGHTING].shape[1]]
         norm = network.norm(dim=1, keepdim=True)
-        network.mul_((self.spec.training.clip_norm / (norm + 1e-6)).clamp(max=1))
+        network.mul_((self.spec.training.max_grad_norm / (norm + 1e-6)).clamp(max=1))
         for part, piece in pieces.items():
             self.optimizer.update(self.stacked, part, piece, self.rates[part], self.batch.live)
 
@@ -270,9 +270,9 @@ class Group:
         return [self.losses(windows, outputs, rows), *(part for part in parts if part is not None)]
 
     def predict_inner(self) -> list[Predicted]:
-        """What each fit predicts of its inner windows."""
+        """What each fit predicts of its validation windows."""
         assert self.ask is not None, "prepare comes first"
-        return self._read(self.ask(), self.fits, [len(fit.fold.inner) for fit in self.fits])
+        return self._read(self.ask(), self.fits, [len(fit.fold.validation) for fit in self.fits])
 
     def _read(
         self, outputs: Sequence[Tensor], fits: Sequence[Fit], sizes: Sequence[int], final: bool = False

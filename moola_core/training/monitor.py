@@ -19,11 +19,11 @@ SMALLEST_GAIN = 1e-6
 
 
 def score_inner(fits: Sequence[Fit], predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
-    """The monitored metrics of what fits predicted for their inner windows, of all fits at once."""
-    inputs, inner = fits[0].inputs, [fit.fold.inner for fit in fits]
-    width = max(map(len, inner))
-    rows = np.stack([np.pad(own, (0, width - len(own))) for own in inner])
-    present = np.arange(width) < np.array([[len(own)] for own in inner])
+    """The monitored metrics of what fits predicted for their validation windows, of all fits at once."""
+    inputs, validation = fits[0].inputs, [fit.fold.validation for fit in fits]
+    width = max(map(len, validation))
+    rows = np.stack([np.pad(own, (0, width - len(own))) for own in validation])
+    present = np.arange(width) < np.array([[len(own)] for own in validation])
     probabilities = _padded([one.probabilities for one in predicted], width)
     spans = _padded([one.span for one in predicted], width)
     true = np.stack([inputs.start, inputs.end], axis=1)[rows]
@@ -58,7 +58,7 @@ class FitMonitor:
         self.best, self.best_epoch, self.epochs, self.stopped = float("inf"), 0, 0, False
         self.before, self.moved = weights_of(fit.model), 0.0
         self.tables: list[np.ndarray] = []
-        sizes = {role: len(getattr(fit.fold, role)) for role in ("train", "inner", "test", "purged")}
+        sizes = {role: len(getattr(fit.fold, role)) for role in ("train", "validation", "test", "purged")}
         emit(Event("replicate_started", **self.where, values=sizes))
 
     def emit_phase(self, epoch: int, encoder_noise: float | None) -> None:
@@ -72,14 +72,14 @@ class FitMonitor:
         self.emit(Event("trainable", **self.where, epoch=epoch, values=values))
 
     def scores_epoch(self, epoch: int) -> bool:
-        """Whether this epoch's predictions of the inner windows are scored."""
+        """Whether this epoch's predictions of the validation windows are scored."""
         training = self.fit.spec.training
-        return epoch % training.monitor_every == 0 or training.monitor == "f1_macro"
+        return epoch % training.eval_every_epochs == 0 or training.monitor == "f1_macro"
 
     def measure(
         self, epoch: int, table: np.ndarray, predicted: Predicted, scores: dict[str, Any] | None = None
     ) -> bool:
-        """Take notice of an epoch's steps [steps, columns] and of what was predicted of the inner windows.
+        """Take notice of an epoch's steps [steps, columns] and of what was predicted of the validation windows.
 
         scores: `score_inner` of the predictions, where it is known already. Returns whether it is the best so far. Raises RunError when a
         loss is not a number.
@@ -92,14 +92,14 @@ class FitMonitor:
         if self.scores_epoch(epoch):
             metrics = scores or score_inner([fit], [predicted])[0]
         self._emit_epoch(epoch, table, losses)
-        if epoch % training.monitor_every == 0:
+        if epoch % training.eval_every_epochs == 0:
             values = metrics | fit.rates(np.concatenate(self.tables))
-            self.emit(Event("monitor", **self.where, epoch=epoch, split="inner", values=values))
+            self.emit(Event("monitor", **self.where, epoch=epoch, split="validation", values=values))
         score = fit.score(losses, metrics.get("f1_macro"))
         if not np.isfinite(losses).all():
             raise RunError(
                 f"The loss is not a number from epoch {epoch} on (repeat {fit.fold.repeat}, fold {fit.fold.fold}).",
-                hint="Lower training.learning_rate or training.clip_norm.",
+                hint="Lower training.learning_rate or training.max_grad_norm.",
             )
         better = score < self.best - SMALLEST_GAIN
         if better:
@@ -133,7 +133,7 @@ class FitMonitor:
             "loss_class": float(losses[0]),
             "loss_pointer": float(losses[1]),
         }
-        self.emit(Event("epoch", **at, split="inner", values=values))
+        self.emit(Event("epoch", **at, split="validation", values=values))
 
     def finish(self, predicted: Predicted, weights: dict[str, np.ndarray], seconds: float, device: Device) -> Replicate:
         """The fit's outcome: what the selected epoch's `weights` predicted of the test windows."""

@@ -44,10 +44,10 @@ def _phases(spec: Finetune) -> tuple[Phase, ...]:
     if transfer.schedule == "gradual":
         return (
             Phase(1, {REST: rate}),
-            Phase(transfer.last_layer_epoch, {REST: rate, LAST: transfer.last_layer_rate}),
-            Phase(transfer.all_epoch, dict.fromkeys((REST, LAST, LOWER), transfer.all_rate)),
+            Phase(transfer.last_layer_epoch, {REST: rate, LAST: transfer.last_layer_lr}),
+            Phase(transfer.all_epoch, dict.fromkeys((REST, LAST, LOWER), transfer.all_lr)),
         )
-    encoder = rate * (transfer.encoder_rate_frac if transfer.schedule == "full" else 1.0)
+    encoder = rate * (transfer.encoder_lr_scale if transfer.schedule == "full" else 1.0)
     return (Phase(1, {LOWER: encoder, LAST: encoder, REST: rate}),)
 
 

@@ -37,12 +37,12 @@ def data_health(dataset: Dataset) -> None:
 
 
 def _of_windows(windows: Windows) -> dict[str, tuple[str, str]]:
-    kept, left_out = windows.trainable(Data().grades_left_out)
+    kept, left_out = windows.trainable(Data().exclude_grades)
     counts = Counter(kept.label)
     shares = " · ".join(f"{count} {name}" for name, count in counts.most_common())
     answer = {"Windows to train on": (f"{len(kept):,}", shares)}
     if left_out:
-        answer["Left out"] = (f"{left_out:,}", "grade " + ", ".join(Data().grades_left_out))
+        answer["Left out"] = (f"{left_out:,}", "grade " + ", ".join(Data().exclude_grades))
     answer["Window length"] = (f"{windows.bars} bars", f"{int(kept.has_pointer.sum())} with an expansion")
     return answer
 

@@ -139,7 +139,7 @@ def data_problem(spec: Any, windows: Windows | None) -> str:
         return _pretraining_problem(spec, windows)
     if windows is None:
         return "Fine-tuning needs labelled windows. Choose a dataset that has them."
-    kept, _ = windows.trainable(spec.data.grades_left_out)
+    kept, _ = windows.trainable(spec.data.exclude_grades)
     counts = {name: int((kept.label == name).sum()) for name in kept.classes}
     if len(counts) < 2:
         return "Training needs windows of two or more classes. Leave out fewer grades."
@@ -182,7 +182,7 @@ def costs(spec: Any, windows: Windows | None, bars: int) -> None:
                 st.caption(f":material/info: {escape_markdown(note)}")
     else:
         assert windows is not None
-        kept, left_out = windows.trainable(spec.data.grades_left_out)
+        kept, left_out = windows.trainable(spec.data.exclude_grades)
         expected = estimate(spec, len(kept), loaders.store())
         fits = f"{expected.fits} fits"
         sizes = f"{len(kept)} windows" + (f", {left_out} left out" if left_out else "")

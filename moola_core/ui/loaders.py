@@ -23,7 +23,8 @@ from moola_core.runs.codec import restore
 from moola_core.runs.epochs import epoch_columns
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
+from moola_core.specs.aliases import RESULT_FIELDS
 from moola_core.ui import window_table
 from moola_core.ui.places import data_folder, store_folder
 
@@ -60,7 +61,7 @@ def _data_files() -> tuple[Stamp, ...]:
     return tuple(stamp(path) for path in sorted(data_folder().rglob("*")) if path.is_file())
 
 
-def reading_of(path: str | Path) -> Reading:
+def reading_of(path: str | Path) -> ReadOptions:
     """The reading saved next to the file, or the defaults."""
     return load_reading(path)
 
@@ -68,7 +69,7 @@ def reading_of(path: str | Path) -> Reading:
 def exchange_zone(dataset: Dataset) -> str:
     """The time zone in which the dataset's times are shown: as saved next to its bars, else next to its windows."""
     path = dataset.bars or dataset.windows
-    return (reading_of(path) if path else Reading()).exchange_tz
+    return (reading_of(path) if path else ReadOptions()).exchange_tz
 
 
 def data_of(dataset: Dataset) -> dict[str, Any]:
@@ -202,8 +203,8 @@ def predictions_by(run: Run) -> list[Run]:
 
 
 def table(run: Run, name: str) -> pd.DataFrame:
-    """The run's Parquet table called `name`."""
-    return _frame(stamp(run.folder / f"{name}.parquet"))
+    """The run's Parquet table called `name`, with the names of columns of now."""
+    return _frame(stamp(run.folder / f"{name}.parquet")).rename(columns=RESULT_FIELDS)
 
 
 def rows_of_window(run: Run, name: str, window_id: str) -> pd.DataFrame | None:

@@ -75,13 +75,13 @@ def summary(predicted: Predicted) -> None:
     }
     if predicted.agreement is not None:
         values["Agreement"] = (f"{predicted.agreement:.0%}", "of the models agree with the ensemble")
-    if predicted.foreign is not None:
+    if predicted.out_of_distribution is not None:
         values["Out-of-distribution"] = (
-            f"{predicted.foreign:,}",
+            f"{predicted.out_of_distribution:,}",
             "further from the training windows than 99% of those",
         )
     figures(values)
-    if predicted.foreign is not None and predicted.foreign > 0.05 * predicted.windows:
+    if predicted.out_of_distribution is not None and predicted.out_of_distribution > 0.05 * predicted.windows:
         st.warning(
             "Many of these windows are unlike those that the run was trained on. Do not trust their predictions.",
             icon=":material/warning:",
@@ -134,7 +134,7 @@ def walk(child: Run, predicted: Predicted) -> None:
         center[rows],
         _of_class(table.iloc[rows]) if stated is None else stated[rows],
         table["predicted"].astype(str).to_numpy()[rows],
-        table["foreign"].to_numpy()[rows] if "foreign" in table else np.zeros(len(rows), bool),
+        table["out_of_distribution"].to_numpy()[rows] if "out_of_distribution" in table else np.zeros(len(rows), bool),
         [one for one in expansions if one.first < near.stop and one.last >= near.start],
         stated is not None,
         selected,

@@ -11,7 +11,7 @@ import streamlit as st
 from moola_core.charts.windows import View, candles
 from moola_core.errors import MoolaError
 from moola_core.market.questions import OpenQuestions, Question
-from moola_core.specs import Reading, build
+from moola_core.specs import ReadOptions, build
 from moola_core.ui import widgets
 
 NOTES = 4
@@ -27,7 +27,9 @@ class Preview:
     view: View
 
 
-def answered(preview: Callable[[Reading], Preview], reading: Reading, name: str) -> tuple[Reading, Preview] | None:
+def answered(
+    preview: Callable[[ReadOptions], Preview], reading: ReadOptions, name: str
+) -> tuple[ReadOptions, Preview] | None:
     """The reading with the answers to all questions of the file, and its preview; None while one is open, which the form then shows.
 
     preview: what the file looks like under a reading, or OpenQuestions; name: of the file, for the keys of the widgets.
@@ -46,7 +48,7 @@ def answered(preview: Callable[[Reading], Preview], reading: Reading, name: str)
                     if answers[question.id] is None:
                         _compare(preview, reading, question, error.questions)
                 return None
-            reading = build(Reading, reading.model_dump() | answers)
+            reading = build(ReadOptions, reading.model_dump() | answers)
 
 
 def show(preview: Preview) -> None:
@@ -73,7 +75,7 @@ def _ask(question: Question, name: str) -> str | None:
 
 
 def _compare(
-    preview: Callable[[Reading], Preview], reading: Reading, question: Question, others: Sequence[Question]
+    preview: Callable[[ReadOptions], Preview], reading: ReadOptions, question: Question, others: Sequence[Question]
 ) -> None:
     """The first answers next to each other, with what the file looks like under each of them."""
     rest = {other.id: next(iter(other.answers)) for other in others if other.id != question.id}
@@ -82,7 +84,7 @@ def _compare(
         with place:
             st.markdown(f"**{widgets.escape_markdown(value)}**")
             try:
-                seen = preview(build(Reading, reading.model_dump() | rest | {question.id: value}))
+                seen = preview(build(ReadOptions, reading.model_dump() | rest | {question.id: value}))
             except MoolaError as error:
                 st.caption(widgets.escape_markdown(error.what))
                 continue

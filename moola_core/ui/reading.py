@@ -20,7 +20,7 @@ from moola_core.market.settings import fingerprint, load_reading, save_reading, 
 from moola_core.market.tables import BAR_NAMES, LABEL_NAMES, rename
 from moola_core.market.windows import load_windows
 from moola_core.sections.formatting import size
-from moola_core.specs import Reading, build
+from moola_core.specs import ReadOptions, build
 from moola_core.ui import guard, loaders, questions_form, widgets
 from moola_core.ui.places import data_folder, display_path
 from moola_core.ui.questions_form import Preview
@@ -87,7 +87,7 @@ def body() -> None:
         st.rerun()
 
 
-def _ask(path: Path, kind: str, name: str) -> Reading:
+def _ask(path: Path, kind: str, name: str) -> ReadOptions:
     """The settings of the file as the widgets have them."""
     saved = load_reading(path)
     columns = _columns(loaders.stamp(path))
@@ -98,11 +98,11 @@ def _ask(path: Path, kind: str, name: str) -> Reading:
     with st.expander("Settings", expanded=False):
         values |= _ask_settings(saved, name)
     if kind != "bars":
-        values["class_map"] = _ask_classes(path, build(Reading, values), name)
-    return build(Reading, values, display_path(path))
+        values["class_map"] = _ask_classes(path, build(ReadOptions, values), name)
+    return build(ReadOptions, values, display_path(path))
 
 
-def _ask_settings(saved: Reading, name: str) -> dict[str, Any]:
+def _ask_settings(saved: ReadOptions, name: str) -> dict[str, Any]:
     """What may be set of every file: what the file shows by itself or is asked about can be left as it is."""
     left, right = st.columns(2)
     with left:
@@ -148,9 +148,9 @@ def _ask_settings(saved: Reading, name: str) -> dict[str, Any]:
     }
 
 
-def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> dict[str, str]:
+def _ask_columns(columns: list[str], saved: ReadOptions, kind: str, name: str) -> dict[str, str]:
     """Our column names to the file's, for those that are not found by themselves."""
-    recognised, unmapped = _recognised(columns, saved, kind), _recognised(columns, Reading(), kind)
+    recognised, unmapped = _recognised(columns, saved, kind), _recognised(columns, ReadOptions(), kind)
     mapped = {}
     places = st.columns(3)
     options = ["", *columns]
@@ -169,7 +169,7 @@ def _ask_columns(columns: list[str], saved: Reading, kind: str, name: str) -> di
     return mapped
 
 
-def _ask_classes(path: Path, reading: Reading, name: str) -> dict[str, str]:
+def _ask_classes(path: Path, reading: ReadOptions, name: str) -> dict[str, str]:
     """A name for each label in the file."""
     plain = reading.model_copy(update={"class_map": {}})
     table, _ = read_labels(path, plain)
@@ -211,7 +211,7 @@ def _ask_bars(file: DataFile, files: list[DataFile], name: str) -> Path | None:
 @st.cache_resource(max_entries=4, show_spinner="Reading the file")
 def _preview(source: loaders.Stamp, kind: str, reading_json: str, bars_stamp: loaders.Stamp | None) -> Preview:
     """What the file looks like under a reading. Raises DataError, and OpenQuestions for what is still open."""
-    reading = Reading.model_validate_json(reading_json)
+    reading = ReadOptions.model_validate_json(reading_json)
     if kind == "bars":
         bars = load_bars(source[0], reading)
         times = pd.DatetimeIndex(bars.time, tz="UTC").tz_convert(reading.exchange_tz)
@@ -243,7 +243,7 @@ def _columns(source: loaders.Stamp) -> list[str]:
     return columns_of(source[0])
 
 
-def _recognised(columns: list[str], reading: Reading, kind: str) -> dict[str, str]:
+def _recognised(columns: list[str], reading: ReadOptions, kind: str) -> dict[str, str]:
     """Our names to the file's, as far as they are recognised."""
     names = BAR_NAMES if kind == "bars" else LABEL_NAMES
     # A row that holds each column's own name comes back under our names.
@@ -253,7 +253,7 @@ def _recognised(columns: list[str], reading: Reading, kind: str) -> dict[str, st
     }
 
 
-def _missing(columns: list[str], reading: Reading, kind: str) -> list[str]:
+def _missing(columns: list[str], reading: ReadOptions, kind: str) -> list[str]:
     needed = {"bars": ("time", "open", "high", "low", "close"), "windows": ("label", "features"), "labels": ("label",)}[
         kind
     ]

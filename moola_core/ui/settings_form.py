@@ -43,7 +43,7 @@ def fields(kind: str) -> dict[str, FieldInfo]:
         name: info
         for name, info in settings(KINDS[kind]).items()
         if name.split(".")[0] in PARTS
-        and (not name.startswith("data.") or name == "data.grades_left_out")
+        and (not name.startswith("data.") or name == "data.exclude_grades")
         and name not in elsewhere
     }
 
@@ -143,7 +143,7 @@ def _field(base: Any, name: str, value: Any, grades: list[str]) -> None:
     elif kind is bool:
         st.toggle(title, value=value, key=key, persist_state="session")
     elif get_origin(kind) is tuple:
-        options = list(dict.fromkeys([*(grades if name == "data.grades_left_out" else _columns()), *value]))
+        options = list(dict.fromkeys([*(grades if name == "data.exclude_grades" else _columns()), *value]))
         st.multiselect(title, options, default=list(value), key=key, persist_state="session")
     else:
         st.text_input(title, value=_text(value), key=key, live=PAUSE, persist_state="session")

@@ -108,7 +108,7 @@ def what_is_left(spec: Study, dataset: Dataset) -> list[str]:
 def study_seconds(spec: Study, dataset: Dataset) -> float:
     """About how long all runs of the study take on this host."""
     windows = (
-        len(loaders.windows_of(dataset.windows, dataset.bars).trainable(spec.base.data.grades_left_out)[0])
+        len(loaders.windows_of(dataset.windows, dataset.bars).trainable(spec.base.data.exclude_grades)[0])
         if dataset.windows
         else 0
     )

@@ -97,7 +97,7 @@ class Description:
     def state(self) -> str:
         """Whether the features started anew at each window; of a file from elsewhere with the 12 features they ran on over all bars."""
         stated = self._spec("features", "state")
-        return str(stated) if stated else "continuous" if not self.own and self.columns == ("relativity",) else ""
+        return str(stated) if stated else "streaming" if not self.own and self.columns == ("relativity",) else ""
 
     def _spec(self, part: str, name: str) -> Any:
         spec = self.own.get("spec")
@@ -160,7 +160,7 @@ def weights(described: Description) -> dict[str, np.ndarray]:
         arrays = {ours: tensors[theirs].array() for ours, theirs in described.encoder.names.items()}
     except UNREADABLE as error:
         raise unreadable(described.path, error) from None
-    if described.encoder.normalisation == "batch":  # exports leave the count of batches out; it changes no output
+    if described.encoder.normalisation == "batch_size":  # exports leave the count of batches out; it changes no output
         arrays.setdefault("normalisation.num_batches_tracked", np.zeros((), np.float32))
     return arrays
 

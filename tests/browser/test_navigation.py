@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from moola_core.runs.reaper import identity
+from moola_core.runs.liveness import identity
 from moola_core.runs.store import Store
 from tests.app_samples import make_run
 

@@ -13,7 +13,7 @@ def epochs() -> dict[str, np.ndarray]:
     repeat, fold, epoch, loss = (np.array(column) for column in zip(*rows, strict=True))
     double = {"repeat": repeat, "fold": fold, "epoch": epoch, "loss_class": loss}
     table = {name: np.concatenate([values, values]) for name, values in double.items()}
-    table["split"] = np.array(["train"] * 6 + ["inner"] * 6)
+    table["split"] = np.array(["train"] * 6 + ["validation"] * 6)
     table["loss_class"][6:] += 10
     return table
 

@@ -34,7 +34,7 @@ def drawn(features):
     compared = renamed(make_comparison(), "full")
     found = make_attribution()
     explained = dataclasses.replace(renamed(found, found.outputs[0]), window_id=(MARKS, *found.window_id[1:]))
-    epochs = {"epoch": np.array([0, 1]), "split": np.array(["inner", "inner"]), "loss": np.array([1.0, 0.5])}
+    epochs = {"epoch": np.array([0, 1]), "split": np.array(["validation", "validation"]), "loss": np.array([1.0, 0.5])}
     report = renamed(features, CLASSES[0])
     n = 4
     walk = predictions.Stretch(

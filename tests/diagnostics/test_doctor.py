@@ -60,12 +60,12 @@ def row(arm: str, delta: float, verdict: str, against: str = "scratch", metric: 
         "high": delta + 0.05,
         "p_helps": 0.9,
         "verdict": verdict,
-        "resolvable": 0.09,
+        "minimum_detectable_effect": 0.09,
     }
 
 
 RULES: dict[str, tuple[dict, dict]] = {
-    "selection_on_test": ({"inner_in_test_share": 1.0}, {"inner_in_test_share": 0.0}),
+    "selection_on_test": ({"validation_in_test_share": 1.0}, {"validation_in_test_share": 0.0}),
     "overlapping_folds": (
         {"shared_bars_share": 0.3, "folds_mind_bars": False},
         {"shared_bars_share": 0.0, "folds_mind_bars": True},
@@ -104,7 +104,7 @@ RULES: dict[str, tuple[dict, dict]] = {
             "sigma_end_ratio": 0.97,
             "sigma_expected_ratio": 0.09,
             "steps_per_fit": 30,
-            "log_variance_rate": 1e-3,
+            "log_variance_lr": 1e-3,
         },
         {"sigma_end_ratio": 0.1},
     ),
@@ -137,13 +137,13 @@ RULES: dict[str, tuple[dict, dict]] = {
     "frozen_dropout": ({"schedule": "frozen", "encoder_noise": 0.4}, {"encoder_noise": 0.0}),
     "nothing_unfrozen": ({"schedule": "gradual", "encoder_changed": 0}, {"encoder_changed": 8}),
     "state_mismatch": (
-        {"schedule": "full", "pretrained_state": "restarted", "state": "continuous", "state_gap": 0.4},
-        {"state": "restarted"},
+        {"schedule": "full", "pretrained_state": "per_window", "state": "streaming", "state_gap": 0.4},
+        {"state": "per_window"},
     ),
     "domain_shift": ({"schedule": "full", "domain_auc": 0.98, "domain_auc_null_high": 0.55}, {"domain_auc": 0.5}),
     "target_visible": ({"masked_mae": 0.01, "noise_floor": 0.0239}, {"masked_mae": 0.1}),
     "learned_nothing": (
-        {"masked_mae": 0.4, "trivial": {"feature_mean": 0.39, "carry_forward": 0.5}},
+        {"masked_mae": 0.4, "trivial": {"feature_mean": 0.39, "last_observation": 0.5}},
         {"masked_mae": 0.2},
     ),
     "units": ({"center_mae_bars": 10, "center_target_frac": 0.02, "window_bars": 105}, {"center_mae_bars": 2.0}),
@@ -325,7 +325,7 @@ def test_what_weak_data_explains_is_a_note():
 def test_the_rate_that_mends_sigma_gets_it_there():
     facts = RULES["sigma_never_moved"][0]
     (finding,) = found("sigma_never_moved", facts).findings
-    rate = parse(finding.spec).loss.log_variance_rate
+    rate = parse(finding.spec).loss.log_variance_lr
     assert rate * facts["steps_per_fit"] >= 2 * abs(math.log(0.09)), "Adam moves log σ² by the rate a step"
     assert "1.3%" in finding.summary  # ln 0.97 / ln 0.09
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from moola_core.diagnostics.predict import LEAST_STATED, Familiar, FitOutputs, best_apart, combine, stretches
+from moola_core.diagnostics.predict import LEAST_STATED, FitOutputs, NoveltyDetector, best_apart, combine, stretches
 from moola_core.overlap import Overlap
 
 
@@ -30,7 +30,7 @@ def test_fits_are_combined_by_mean_probability_and_median_pointer():
 def test_foreign_windows_are_told_and_familiar_ones_seldom():
     rng = np.random.default_rng(0)
     train, more = rng.normal(size=(300, 40, 4)), rng.normal(size=(400, 40, 4))
-    judge = Familiar(train, Overlap.none(300))
+    judge = NoveltyDetector(train, Overlap.none(300))
     assert (judge.distance(more) > judge.threshold).mean() < 0.04
     assert (judge.distance(more + 1) > judge.threshold).mean() > 0.95
 

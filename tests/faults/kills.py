@@ -21,8 +21,8 @@ from safetensors.numpy import load_file
 from moola_core.launch.devices import Lock, default_device
 from moola_core.launch.local import LocalLauncher, ensure_worker
 from moola_core.runs import codec
+from moola_core.runs.liveness import alive
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import alive
 from moola_core.runs.record import RESUMABLE
 from moola_core.runs.store import Run, Store
 

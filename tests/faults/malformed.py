@@ -249,7 +249,7 @@ def _windows(samples: Samples, rng: np.random.Generator) -> tuple[str, Callable[
 def _reading(samples: Samples, rng: np.random.Generator) -> tuple[str, Callable[[], Any]]:
     path = samples.folder / "demo" / "bars.parquet"
     beside = samples.folder / "demo" / "bars.parquet.moola.json"
-    beside.write_text(_text(spoil_values(specs.Reading().model_dump(mode="json"), rng)))
+    beside.write_text(_text(spoil_values(specs.ReadOptions().model_dump(mode="json"), rng)))
     return "values", lambda: (load_reading(path), load_bars(path))
 
 

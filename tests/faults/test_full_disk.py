@@ -19,7 +19,7 @@ from moola_core.specs import change
 from tests.app_samples import make_run
 from tests.faults.disks import spoil
 
-SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
+SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "eval_every_epochs": 1}
 pytestmark = pytest.mark.usefixtures("few_trees")
 
 

@@ -10,7 +10,7 @@ from moola_core.runs import Store
 from moola_core.specs import change
 from tests.faults.kills import Site, answers, fire
 
-SMALL = {"epochs": 3, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1, "monitor_every": 1}
+SMALL = {"epochs": 3, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1, "eval_every_epochs": 1}
 SHORT = ("trainer",)
 LONG = ("trainer", "worker", "submitter", "worker", "trainer", "worker")
 

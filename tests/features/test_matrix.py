@@ -20,7 +20,7 @@ def test_restarted_windows_are_each_computed_alone(demo):
 
 
 def test_continuous_windows_are_rows_of_the_bars_matrix(demo, tmp_path):
-    x = window_matrix(demo.windows, Features(state="continuous"), demo.bars, tmp_path)
+    x = window_matrix(demo.windows, Features(state="streaming"), demo.bars, tmp_path)
     whole = relativity(demo.bars.ohlc, 105)
     for i, at in enumerate(demo.windows.position):
         assert np.array_equal(x[i], whole[at : at + 105])
@@ -64,10 +64,10 @@ def test_columns_may_be_groups_names_or_both(demo):
 
 def test_continuous_state_needs_located_windows(demo):
     with pytest.raises(DataError, match="needs the bars"):
-        window_matrix(demo.windows, Features(state="continuous"))
+        window_matrix(demo.windows, Features(state="streaming"))
     lost = dataclasses.replace(demo.windows, position=np.full(len(demo.windows), -1))
     with pytest.raises(DataError, match=str(demo.windows.window_id[0])):
-        window_matrix(lost, Features(state="continuous"), demo.bars)
+        window_matrix(lost, Features(state="streaming"), demo.bars)
 
 
 def test_five_minute_bars_and_sixty_bar_windows(demo):

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from moola_core.runs.reaper import identity
+from moola_core.runs.liveness import identity
 from moola_core.runs.store import Run
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"

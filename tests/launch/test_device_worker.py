@@ -19,8 +19,8 @@ from moola_core.launch.devices import Lock, can_do, check, environment
 from moola_core.launch.local import LocalLauncher
 from moola_core.presets import preset
 from moola_core.runs import Store
+from moola_core.runs.liveness import alive, identity
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import alive, identity
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
 SPEC = preset("quick").finetune()

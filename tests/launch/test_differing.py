@@ -46,7 +46,7 @@ def test_equal_runs_differ_in_no_fact_whatever_else_is_set(made):
         ("epochs", {"training.epochs": 99}, {}),
         ("epochs", {}, {"epochs_run": [9]}),
         ("stopping", {"training.patience": None}, {}),
-        ("labels", {"training.label_frac": 0.5}, {}),
+        ("labels", {"training.train_size": 0.5}, {}),
         ("features", {"features.columns": ("price_path",)}, {}),
         ("seeds", {"training.seed": 99}, {}),
     ],

@@ -33,7 +33,7 @@ FAULTS = {
     "standardise": False,
     "jitter_std": 0.03,
 }
-PRE = {"epochs": 1, "stride_bars": 50, "hidden": 4, "batch": 64, "labelled": "see"}
+PRE = {"epochs": 1, "stride_bars": 50, "hidden": 4, "batch_size": 64, "labelled": "see"}
 
 
 def run_of(store, files, **changes):
@@ -130,7 +130,7 @@ def test_transfer_is_looked_at_with_what_it_started_from(store, demo_files, pret
         "transfer.schedule": "full",
         "nothing_unfrozen": True,
         "data.bars": str(demo_files["bars"]),
-        "features.state": "continuous",
+        "features.state": "streaming",
         "layers": 1,
     }
     found = restore(Diagnosis, run_of(store, demo_files, **changes).result("doctor"))
@@ -162,9 +162,9 @@ def without_pointers(files, folder, keep):
         (lambda table: table.index < 3, {}),
         (lambda table: table.index >= 0, {"model.tasks": "class"}),
         (lambda table: table.index >= 0, {"model.tasks": "pointers"}),
-        (lambda table: table.index >= 0, {"epochs": 1, "batch": 500, "pcgrad": True}),
-        (lambda table: table.index >= 0, {"inner_frac": 0.01, "learning_rate": 0.0}),
-        (lambda table: table.index >= 0, {"loss.weighting": "fixed", "loss.lambda_class": 0.0}),
+        (lambda table: table.index >= 0, {"epochs": 1, "batch_size": 500, "pcgrad": True}),
+        (lambda table: table.index >= 0, {"validation_size": 0.01, "learning_rate": 0.0}),
+        (lambda table: table.index >= 0, {"loss.weighting": "fixed", "loss.class_weight": 0.0}),
     ],
     ids=[
         "no pointers",
@@ -174,7 +174,7 @@ def without_pointers(files, folder, keep):
         "class alone",
         "pointers alone",
         "one step",
-        "one inner window",
+        "one validation window",
         "class not weighed",
     ],
 )
@@ -188,15 +188,17 @@ def test_every_kind_of_run_is_looked_at_and_no_check_stumbles(store, demo_files,
     assert not [text for text in told if "nan" in text.split() or "inf" in text.split()]
 
 
-@pytest.mark.parametrize("gone", ["balance", "calibration", "evaluation", "errors", "every result", "steps", "inner"])
+@pytest.mark.parametrize(
+    "gone", ["balance", "calibration", "evaluation", "errors", "every result", "steps", "validation"]
+)
 def test_a_run_that_lacks_a_file_is_still_looked_at(plain, tmp_path, gone):
     shutil.copytree(plain.folder, tmp_path / "runs" / plain.id)
     run = Store(tmp_path).open(plain.id)
     if gone == "steps":
         (run.folder / "steps.parquet").unlink()
-    elif gone == "inner":
+    elif gone == "validation":
         folds = run.folds
-        run.write_table("folds", {name: folds.loc[folds["role"] != "inner", name].to_numpy() for name in folds})
+        run.write_table("folds", {name: folds.loc[folds["role"] != "validation", name].to_numpy() for name in folds})
     else:
         for path in (run.folder / "results").glob("*.json"):
             if gone in (path.stem, "every result"):

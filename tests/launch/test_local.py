@@ -12,8 +12,8 @@ from moola_core.launch.devices import Lock, default_device
 from moola_core.launch.local import LocalLauncher, ensure_worker, ensure_workers
 from moola_core.presets import preset
 from moola_core.runs import Store
+from moola_core.runs.liveness import identity
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import identity
 from moola_core.specs import Arm, Study, change
 
 SPEC = preset("quick").finetune()

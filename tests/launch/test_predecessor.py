@@ -72,7 +72,7 @@ def test_the_settings_that_the_file_gives_need_not_be_said(finetune, files, tmp_
     spec = Store(tmp_path).open(found["run_id"]).spec if status == 0 else None
     assert spec is not None, err
     assert (spec.model.layers, spec.model.hidden, spec.model.normalisation) == (2, 4, "none")
-    assert spec.features.state == "continuous"  # the predecessor computed its features once over all bars
+    assert spec.features.state == "streaming"  # the predecessor computed its features once over all bars
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from moola_core.cli import main
 from moola_core.diagnostics.attribution import attribute
 from moola_core.diagnostics.fitted import load_fitted
-from moola_core.diagnostics.predict import Job, ask, ask_together
+from moola_core.diagnostics.predict import Job, predict_batched, predict_sequential
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
@@ -75,7 +75,7 @@ def test_all_fits_at_once_say_what_they_say_one_by_one(demo_files, tmp_path, dev
     worker.run(run)
     monkeypatch.setattr("moola_core.diagnostics.predict.ROWS", 40)
     job = Job(run.folder, 7, window_matrix(load_windows(demo_files["windows"]), spec.features)[:30])
-    one, stacked = ask(job), ask_together(job, device)
+    one, stacked = predict_sequential(job), predict_batched(job, device)
     assert stacked.first == 7
     for name in ("probabilities", "pointers"):
         alone, together = getattr(one, name), getattr(stacked, name)
@@ -102,7 +102,7 @@ def test_a_network_adds_the_statistics_in_prediction_as_in_training(demo_files, 
     explained = attribute(run, windows, window_matrix(windows, spec.features), 1)
     assert explained.additivity_error < 1e-4 and np.abs(explained.values).max() > 0
     job = Job(run.folder, 0, window_matrix(windows, spec.features)[:20])
-    one, stacked = ask(job), ask_together(job, device)
+    one, stacked = predict_sequential(job), predict_batched(job, device)
     np.testing.assert_allclose(stacked.probabilities, one.probabilities, atol=1e-5)
 
 
@@ -112,8 +112,8 @@ def test_a_card_is_asked_with_all_fits_at_once(about, demo_files, monkeypatch):
     _, before, _ = predict(about, data=data)
     monkeypatch.setattr("moola_core.launch.worker.predict.asking_device", lambda training: "cuda")
     monkeypatch.setattr(
-        "moola_core.launch.worker.predict.ask_together",
-        lambda job, device: used.append(device) or ask_together(job, "cpu"),
+        "moola_core.launch.worker.predict.predict_batched",
+        lambda job, device: used.append(device) or predict_batched(job, "cpu"),
     )
     _, after, _ = predict(about, data=data)
     assert used == ["cuda"] and np.allclose(before["p_retracement"], after["p_retracement"], atol=1e-5)

@@ -19,7 +19,7 @@ from moola_core.specs import change
 SMALL = {
     "epochs": 3,
     "hidden": 4,
-    "batch": 64,
+    "batch_size": 64,
     "sampling.window_bars": 105,
     "stride_bars": 40,
     "objective.name": "masked",
@@ -46,7 +46,7 @@ def test_a_pretraining_run_leaves_weights_result_and_a_way_on(store, demo_files)
     assert {"bars", "windows"} <= record.data_hashes.keys() and record.counts["train"] > 100
     assert any("saw the bars of the labelled windows" in warning for warning in record.warnings)
     assert found["masked_mae"] == pytest.approx(np.mean([row["model"] for row in found["features"]]))
-    assert found["masked_mae"] == pytest.approx(found["covered_mae"]) and len(found["examples"]) == 6
+    assert found["masked_mae"] == pytest.approx(found["masked_input_mae"]) and len(found["examples"]) == 6
     assert [score["representation"] for score in found["probe"]["scores"]] == [
         "pre-trained",
         "random weights",
@@ -141,7 +141,7 @@ def test_a_normalised_encoder_is_fine_tuned_with_its_statistics(store, demo_file
 
 def test_pretraining_on_bars_alone_leaves_out_the_windows_that_are_known_for_them(store, demo, demo_files, capsys):
     """No --windows, but their file lies beside the bars: bar by bar, none of the labelled ones is seen, and the output says so."""
-    sets = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 13, "objective.name": "masked"}
+    sets = {"epochs": 1, "hidden": 4, "batch_size": 64, "stride_bars": 13, "objective.name": "masked"}
     arguments = [
         "pretrain",
         "--bars",

@@ -22,8 +22,8 @@ from moola_core.launch.device_worker import DeviceWorker
 from moola_core.launch.local import LocalLauncher
 from moola_core.launch.ray_jobs import RayLauncher
 from moola_core.presets import preset
+from moola_core.runs.liveness import mark_lost
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import mark_lost
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Study, build, change
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.xdist_group("ray")  # one cluster
 SMALL = {"epochs": 2, "folds": 2, "repeats": 1, "hidden": 4, "processes": 1, "patience": None}
 # It does so in place of the trainer where processes stand for the cluster, and trains for long on a real one.
 WAITS = "waits"
-LONG = {"epochs": 2000, "monitor_every": 2000}
+LONG = {"epochs": 2000, "eval_every_epochs": 2000}
 STAND_IN = Path(__file__).with_name("stand_in.py")
 
 

@@ -18,7 +18,7 @@ from moola_core.runs import Store, mirror
 from moola_core.runs.pack import pack, unpack
 from moola_core.specs import Predict, change
 
-SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
+SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "eval_every_epochs": 1}
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_a_run_does_not_go_on_with_other_data_or_other_folds(spec, demo_files, t
 
 def test_pretraining_goes_on_from_the_weights_that_are_there(demo_files, tmp_path, monkeypatch):
     """Killed between a checkpoint's description and its weights, which belong together."""
-    changes = {"data.bars": str(demo_files["bars"]), "epochs": 3, "hidden": 4, "batch": 64, "stride_bars": 100}
+    changes = {"data.bars": str(demo_files["bars"]), "epochs": 3, "hidden": 4, "batch_size": 64, "stride_bars": 100}
     changes["exclude_labelled"] = False
     spec = change(preset("quick").pretrain(), changes)
     store = Store(tmp_path)

@@ -166,7 +166,7 @@ def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_
         seen = np.zeros(len(bars), bool)
         for first in (*sample.train, *sample.valid):
             seen[first : first + reach_bars(encoder.spec)] = True
-        held = rows[rows["role"].isin(["test", "inner"])]["window_id"]
+        held = rows[rows["role"].isin(["test", "validation"])]["window_id"]
         trained = rows[rows["role"] == "train"]["window_id"]
         assert len(held) and not any(seen[place[name] : place[name] + windows.bars].any() for name in held)
         assert sum(seen[place[name] : place[name] + windows.bars].any() for name in trained) > len(trained) / 2
@@ -232,7 +232,7 @@ def test_a_transfer_study_has_a_placebo_that_is_compared_and_never_recommended(t
         if row["against"] == "placebo":
             assert row["p_holm"] == row["p"], "alone in its family"
     assert found["placebos"] == {"full": "placebo"} and "placebo" not in found["selection"]["share"]
-    assert "placebo" not in found["beaten_by"] and "its placebo, which was pre-trained" in found["sentence"]
+    assert "placebo" not in found["better_baselines"] and "its placebo, which was pre-trained" in found["sentence"]
     data = {"windows": spec.base.data.windows, "bars": spec.base.data.bars}
     given = studies.study("transfer", "quick", data, SMALL, "some.safetensors")
     assert not given.placebos and any("no placebo" in note for note in given.notes)
@@ -266,7 +266,7 @@ def test_an_arm_that_fails_is_left_out_but_the_baseline_must_not(store, demo_fil
         name="broken",
         changes={
             "training.learning_rate": 1.0,
-            "training.clip_norm": 1e9,
+            "training.max_grad_norm": 1e9,
             "features.standardise": False,
             "data.bars": "gone.parquet",
         },
@@ -323,7 +323,7 @@ def test_runs_on_other_folds_or_windows_are_shown_without_a_verdict(store, demo_
 
 def test_fewer_labels_leave_the_test_folds_as_they_are(store, demo_files):
     base = base_of(demo_files, epochs=1, repeats=1)
-    whole, half = (finish(store, change(base, {"label_frac": share})) for share in (1.0, 0.5))
+    whole, half = (finish(store, change(base, {"train_size": share})) for share in (1.0, 0.5))
     assert whole.record.data_hashes["folds"] == half.record.data_hashes["folds"]
     told = [
         next(e for e in run.events() if e["type"] == "replicate_started")["values"]["train"] for run in (whole, half)
@@ -352,7 +352,7 @@ def test_studies_say_what_is_wrong_with_them(demo_files):
 def test_every_named_study_can_be_asked_for(demo_files, name):
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     spec = studies.study(name, "quick", data)
-    assert parse(spec.model_dump_json()) == spec and spec.against == spec.arms[0].name
+    assert parse(spec.model_dump_json()) == spec and spec.control == spec.arms[0].name
     assert {"majority class", "logistic on aggregates"} <= {arm.name for arm in spec.arms}
 
 
@@ -475,14 +475,14 @@ def judging(missing=(), fails=(), helps=()):
             dataclasses.replace(
                 found.verdicts[0],
                 arm=arm.name,
-                against=child.spec.against,
+                against=child.spec.control,
                 metric="f1_macro",
                 verdict="helps" if arm.name in helps else "undecided",
             )
             for arm in compared[1:]
         )
         child.write_result(
-            "comparison", dataclasses.replace(found, arms=arms, verdicts=rows, against=child.spec.against)
+            "comparison", dataclasses.replace(found, arms=arms, verdicts=rows, against=child.spec.control)
         )
         gone = {arm.name: "It failed." for arm in child.spec.arms if arm.name in missing}
         child.update(state="done", counts={"untrained": gone})

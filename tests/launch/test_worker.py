@@ -17,7 +17,7 @@ from moola_core.runs.record import RESUMABLE
 from moola_core.specs import change
 from moola_core.training.weightings import uncertainty
 
-SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "monitor_every": 1}
+SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "eval_every_epochs": 1}
 
 
 def spec_of(demo_files, **changes):
@@ -46,7 +46,7 @@ def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
     columns = ["repeat", "fold", "window_id", "label", "predicted", "p_consolidation", "p_retracement"]
     assert list(predictions.columns) == [*columns, "start_true", "end_true", "start_pred", "end_pred"]
     assert sorted(predictions["window_id"]) == sorted(set(predictions["window_id"])) and len(predictions) == 60
-    assert set(run.folds["role"]) >= {"train", "inner", "test"}
+    assert set(run.folds["role"]) >= {"train", "validation", "test"}
     assert len(run.steps) > 0 and len(run.replicates()) == 3
     assert run.result("evaluation")["metrics"]["f1_macro"]["mean"] > 0
     assert {"replicate_started", "epoch", "monitor", "replicate_finished"} <= {event["type"] for event in run.events()}
@@ -74,7 +74,7 @@ def test_a_run_whose_fitting_process_is_killed_while_it_starts_ends_as_failed_an
 
 def test_a_sigma_that_reaches_its_limit_is_recorded_and_the_doctor_says_so(store, demo_files, monkeypatch):
     monkeypatch.setattr(uncertainty, "LOG_VARIANCE_LIMIT", 0.05)
-    run = store.create(spec_of(demo_files, log_variance_rate=0.05))
+    run = store.create(spec_of(demo_files, log_variance_lr=0.05))
     worker.run(run)
     assert run.record.counts["fits_at_limit"] == 3
     steps = run.steps
@@ -115,7 +115,7 @@ def test_the_record_says_which_engine_was_used_and_why(store, demo_files):
 
 
 def test_continuous_state_and_the_price_path_train_too(store, demo_files):
-    run = store.create(spec_of(demo_files, state="continuous", **{"features.columns": ("relativity", "price_path")}))
+    run = store.create(spec_of(demo_files, state="streaming", **{"features.columns": ("relativity", "price_path")}))
     worker.run(run)
     assert len(run.record.counts["features"]) == 16 and run.record.state == "done"
 

@@ -7,7 +7,7 @@ from moola_core.errors import DataError
 from moola_core.market.bars import load_bars
 from moola_core.market.questions import OpenQuestions
 from moola_core.market.settings import load_reading, save_reading
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 MINUTE = np.timedelta64(60, "s")
 
@@ -40,7 +40,7 @@ def test_every_kind_of_file_gives_the_same_bars(tmp_path, name):
             stream.write(table.to_csv(index=False).encode())
     else:
         write(table, tmp_path / name)
-    bars = load_bars(tmp_path / name, Reading(tz="UTC"))
+    bars = load_bars(tmp_path / name, ReadOptions(tz="UTC"))
     assert np.array_equal(bars.ohlc, table[["open", "high", "low", "close"]].to_numpy())
     assert np.array_equal(bars.time, table["timestamp"].to_numpy("datetime64[ns]"))
     assert bars.interval_s == 60 and bars.volume.sum() == 300 and bars.report.ok
@@ -61,25 +61,25 @@ def test_offsets_zones_and_naive_times(tmp_path):
     bars = load_bars(write(table.assign(timestamp=offset), tmp_path / "o.csv"))
     assert bars.time[0] == np.datetime64("2024-03-04T19:30")
     naive = write(table, tmp_path / "n.csv")
-    assert load_bars(naive, Reading(tz="America/New_York")).time[0] == np.datetime64("2024-03-04T19:30")
+    assert load_bars(naive, ReadOptions(tz="America/New_York")).time[0] == np.datetime64("2024-03-04T19:30")
     with pytest.raises(OpenQuestions, match=r"2024-03-04 14:30:00, carry no time zone.*--tz UTC") as asked:
         load_bars(naive)
     assert [question.id for question in asked.value.questions] == ["tz"] and asked.value.exit_status == 2
     with pytest.raises(DataError, match="unknown time zone 'Mars/Olympus'"):
-        load_bars(naive, Reading(tz="Mars/Olympus"))
+        load_bars(naive, ReadOptions(tz="Mars/Olympus"))
 
 
 def test_an_index_of_times_and_other_names_in_any_case(tmp_path):
     table = frame().rename(columns={"open": "O", "high": "HIGH", "low": "Lo", "close": "Last", "volume": "Vol"})
     table.set_index("timestamp").rename_axis(None).to_parquet(tmp_path / "b.parquet")
-    assert len(load_bars(tmp_path / "b.parquet", Reading(tz="UTC"))) == 60
+    assert len(load_bars(tmp_path / "b.parquet", ReadOptions(tz="UTC"))) == 60
 
 
 def test_a_column_map_is_saved_beside_the_file_and_used(tmp_path):
     path = write(frame().rename(columns={"open": "first"}), tmp_path / "b.csv")
     with pytest.raises(DataError, match=r"b.csv: no column for open; the file has timestamp, first.*--column open="):
         load_bars(path)
-    save_reading(path, Reading(column_map={"open": "first"}, tz="UTC"))
+    save_reading(path, ReadOptions(column_map={"open": "first"}, tz="UTC"))
     assert len(load_bars(path)) == 60
     assert load_reading(path).column_map == {"open": "first"}
 
@@ -99,8 +99,8 @@ def test_bad_prices_are_refused_with_rule_count_and_rows_or_dropped(tmp_path, ru
     table.loc[[7, 9], column] = value
     path = write(table, tmp_path / "b.csv")
     with pytest.raises(DataError, match=rf"{rule} \(2: row 7 .*row 9 .*repair"):
-        load_bars(path, Reading(tz="UTC"))
-    bars = load_bars(path, Reading(tz="UTC", repair="drop"))
+        load_bars(path, ReadOptions(tz="UTC"))
+    bars = load_bars(path, ReadOptions(tz="UTC", repair="drop"))
     assert len(bars) == 58 and f"{rule} 2" in bars.report.warnings[0]
 
 
@@ -109,8 +109,8 @@ def test_a_repair_that_would_drop_many_rows_is_asked_about(tmp_path):
     table.loc[10:13, "high"] = 50.0
     path = write(table, tmp_path / "b.csv")
     with pytest.raises(OpenQuestions, match=r"4 of 60 rows are bad.*--repair drop-many"):
-        load_bars(path, Reading(tz="UTC", repair="drop"))
-    assert len(load_bars(path, Reading(tz="UTC", repair="drop-many"))) == 56
+        load_bars(path, ReadOptions(tz="UTC", repair="drop"))
+    assert len(load_bars(path, ReadOptions(tz="UTC", repair="drop-many"))) == 56
 
 
 def test_unordered_and_repeated_times_are_refused_or_dropped(tmp_path):
@@ -119,8 +119,8 @@ def test_unordered_and_repeated_times_are_refused_or_dropped(tmp_path):
     table.loc[20, "timestamp"] = table.loc[2, "timestamp"]
     path = write(table, tmp_path / "b.csv")
     with pytest.raises(DataError, match=r"out of order \(1: row 20.*time occurs twice \(1: row 10"):
-        load_bars(path, Reading(tz="UTC"))
-    bars = load_bars(path, Reading(tz="UTC", repair="drop"))
+        load_bars(path, ReadOptions(tz="UTC"))
+    bars = load_bars(path, ReadOptions(tz="UTC", repair="drop"))
     assert len(bars) == 58 and (np.diff(bars.time) > np.timedelta64(0)).all()
 
 
@@ -128,11 +128,11 @@ def test_gaps_rolls_and_jumps(tmp_path):
     table = frame(200)
     table.loc[100:, "timestamp"] += np.timedelta64(30, "m")
     table.loc[150:, ["open", "high", "low", "close"]] += 100
-    bars = load_bars(write(table, tmp_path / "b.csv"), Reading(tz="UTC"))
+    bars = load_bars(write(table, tmp_path / "b.csv"), ReadOptions(tz="UTC"))
     assert [(gap.after, gap.missing) for gap in bars.gaps] == [(99, 30)]
     assert any("1 jumps" in line for line in bars.report.warnings)
     table["contract"] = ["H4"] * 150 + ["M4"] * 50
-    rolled = load_bars(write(table, tmp_path / "c.csv"), Reading(tz="UTC", max_gap_bars=60))
+    rolled = load_bars(write(table, tmp_path / "c.csv"), ReadOptions(tz="UTC", max_gap_bars=60))
     assert rolled.rolls.tolist() == [150] and rolled.breaks.tolist() == [150] and rolled.gaps == ()
 
 

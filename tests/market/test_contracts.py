@@ -6,7 +6,7 @@ import pytest
 
 from moola_core.errors import DataError
 from moola_core.market.bars import load_bars
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 from tests.market.generated_files import walk
 
 PRICES = ["open", "high", "low", "close"]
@@ -38,7 +38,7 @@ def mixed(tmp_path):
 
 def test_contracts_are_joined_the_day_after_the_volume_moved(mixed):
     path, times, prices, day = mixed
-    bars = load_bars(path, Reading(tz="UTC", stamp="start", roll="volume"))
+    bars = load_bars(path, ReadOptions(tz="UTC", stamp="start", roll="volume"))
     second = day >= 4  # the volume of the day before decides: it is known when the day starts
     assert np.array_equal(bars.time, times) and bars.rolls.tolist() == [4 * A_DAY]
     assert np.allclose(bars.ohlc, prices + np.where(second, 210, 0)[:, None])
@@ -47,7 +47,7 @@ def test_contracts_are_joined_the_day_after_the_volume_moved(mixed):
 
 def test_prices_before_a_roll_are_shifted_where_that_is_wanted(mixed):
     path, _, prices, _ = mixed
-    bars = load_bars(path, Reading(tz="UTC", stamp="start", roll="volume", adjust=True))
+    bars = load_bars(path, ReadOptions(tz="UTC", stamp="start", roll="volume", adjust=True))
     jump = prices[4 * A_DAY, 0] - prices[4 * A_DAY - 1, 3]  # what the market itself moved is taken out with it
     assert np.allclose(bars.ohlc[4 * A_DAY :], prices[4 * A_DAY :] + 210)
     assert np.allclose(bars.ohlc[: 4 * A_DAY], prices[: 4 * A_DAY] + 210 + jump)
@@ -55,7 +55,7 @@ def test_prices_before_a_roll_are_shifted_where_that_is_wanted(mixed):
 
 def test_one_contract_is_kept_and_an_unknown_one_is_named(mixed):
     path, times, prices, _ = mixed
-    bars = load_bars(path, Reading(tz="UTC", stamp="start", contract="NQM4"))
+    bars = load_bars(path, ReadOptions(tz="UTC", stamp="start", contract="NQM4"))
     assert np.array_equal(bars.time, times) and np.allclose(bars.ohlc, prices + 210) and not len(bars.rolls)
     with pytest.raises(DataError, match=r"no contract NQU4 in it; it has NQH4, NQM4, NQH4-NQM4"):
-        load_bars(path, Reading(tz="UTC", contract="NQU4"))
+        load_bars(path, ReadOptions(tz="UTC", contract="NQU4"))

@@ -12,7 +12,7 @@ from moola_core.errors import DataError
 from moola_core.market import frames
 from moola_core.market.bars import bars_from_arrays, load_bars
 from moola_core.market.windows import load_windows, locate
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 
 @pytest.mark.parametrize("first", [0, 7])
@@ -23,7 +23,7 @@ def test_bars_are_read_again_as_they_were(demo, tmp_path, first, ending):
     bars = bars_from_arrays(demo.bars.time[part], demo.bars.ohlc[part], volume=demo.bars.volume[part], contract=names)
     path = tmp_path / f"b.{ending}"
     frames.write(frames.bars_frame(bars), path)
-    again = load_bars(path, Reading(stamp="start") if ending == "csv" and first else None)
+    again = load_bars(path, ReadOptions(stamp="start") if ending == "csv" and first else None)
     assert again.content_hash == bars.content_hash and np.array_equal(again.volume, bars.volume)
     assert again.rolls.tolist() == [1000]
 

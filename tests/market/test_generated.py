@@ -13,7 +13,7 @@ from moola_core.errors import DataError
 from moola_core.market.bars import bars_from_arrays, load_bars
 from moola_core.market.questions import OpenQuestions
 from moola_core.market.windows import load_windows
-from moola_core.specs import Reading, build
+from moola_core.specs import ReadOptions, build
 from tests.market import generated_files
 
 MOST_QUESTIONS = 5  # the contract, the zone, the order of dates, the stamp and the scale may all be open in one file
@@ -25,7 +25,7 @@ def read(make, load):
     values, asked = {}, []
     for _ in range(ROUNDS):
         try:
-            result = load(build(Reading, values))
+            result = load(build(ReadOptions, values))
         except OpenQuestions as error:
             asked += [question.id for question in error.questions]
             for question in error.questions:

@@ -8,7 +8,7 @@ import pytest
 
 from moola_core.errors import DataError
 from moola_core.market.windows import load_windows
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 KINDS = ("consolidation", "retracement")
 
@@ -42,7 +42,7 @@ def load(demo, tmp_path):
             tasks.append({"id": i + 1, "data": data, "annotations": make(i, when)})
         path = tmp_path / "export.json"
         path.write_text(json.dumps(tasks), encoding="utf-8")
-        return load_windows(path, Reading(**reading), demo.bars)
+        return load_windows(path, ReadOptions(**reading), demo.bars)
 
     return read
 

@@ -8,7 +8,7 @@ from moola_core.errors import DataError
 from moola_core.market.bars import load_bars
 from moola_core.market.questions import OpenQuestions
 from moola_core.market.readers.layout import layout_of
-from moola_core.specs import Reading, build
+from moola_core.specs import ReadOptions, build
 from tests.market.test_bars import frame, write
 
 
@@ -43,7 +43,7 @@ def test_decimal_marks_and_thousands(cells, decimal, thousands):
     text = "time;open;high;low;close\n" + "".join(
         f"2024-01-02 10:0{i};" + ";".join([c] * 4) + "\n" for i, c in enumerate(cells)
     )
-    layout = layout_of(text, Reading(), "f")
+    layout = layout_of(text, ReadOptions(), "f")
     assert (layout.decimal, layout.thousands) == (decimal, thousands)
 
 
@@ -53,7 +53,7 @@ def test_a_mark_that_may_be_either_is_asked_about(tmp_path, mark, price):
     (tmp_path / "b.csv").write_text("\n".join(["time;open;high;low;close", *rows]), encoding="utf-8")
     with pytest.raises(OpenQuestions, match=r"148,123 is 148\.123.*148,123 is 148123"):
         load_bars(tmp_path / "b.csv")
-    assert load_bars(tmp_path / "b.csv", Reading(decimal=mark)).ohlc[0, 0] == price
+    assert load_bars(tmp_path / "b.csv", ReadOptions(decimal=mark)).ohlc[0, 0] == price
 
 
 def test_columns_without_names_in_no_usual_order_are_asked_about(tmp_path):
@@ -64,7 +64,7 @@ def test_columns_without_names_in_no_usual_order_are_asked_about(tmp_path):
     with pytest.raises(OpenQuestions, match="fits no usual order of prices") as asked:
         load_bars(tmp_path / "b.csv")
     assert asked.value.questions[0].flag == "--columns"
-    bars = load_bars(tmp_path / "b.csv", build(Reading, {"column_names": "time,close,low,high,open"}))
+    bars = load_bars(tmp_path / "b.csv", build(ReadOptions, {"column_names": "time,close,low,high,open"}))
     assert np.array_equal(bars.ohlc, table[["open", "high", "low", "close"]].to_numpy())
 
 
@@ -103,21 +103,21 @@ def test_bars_of_two_lengths_and_prices_in_two_scales_are_refused(tmp_path):
     longer = table.copy()
     longer.loc[200:, "timestamp"] = longer.loc[199, "timestamp"] + pd.to_timedelta(np.arange(1, 201) * 5, unit="min")
     with pytest.raises(DataError, match=r"bars are \d+ s apart, but \d+ s from"):
-        load_bars(write(longer, tmp_path / "l.csv"), Reading(tz="UTC"))
+        load_bars(write(longer, tmp_path / "l.csv"), ReadOptions(tz="UTC"))
     table.loc[200:, ["open", "high", "low", "close"]] *= 100
     with pytest.raises(DataError, match="the scale of the prices seems to change"):
-        load_bars(write(table, tmp_path / "s.csv"), Reading(tz="UTC"))
+        load_bars(write(table, tmp_path / "s.csv"), ReadOptions(tz="UTC"))
 
 
 def test_a_bar_that_is_still_running_is_left_out(tmp_path):
     table = frame()
     table.loc[59, "timestamp"] = table.loc[58, "timestamp"] + pd.Timedelta(seconds=90)
-    bars = load_bars(write(table, tmp_path / "b.csv"), Reading(tz="UTC"))
+    bars = load_bars(write(table, tmp_path / "b.csv"), ReadOptions(tz="UTC"))
     assert len(bars) == 59 and "still running" in " ".join(bars.report.warnings)
 
 
 def test_only_bars_of_the_session_are_kept(tmp_path):
     table = frame(600, "2024-03-04T13:00")
-    bars = load_bars(write(table, tmp_path / "b.csv"), Reading(tz="UTC", session=("09:30", "16:00")))
+    bars = load_bars(write(table, tmp_path / "b.csv"), ReadOptions(tz="UTC", session=("09:30", "16:00")))
     assert len(bars) == 390 and bars.time[0] == np.datetime64("2024-03-04T14:30")
     assert "390 of 600 bars lie in the session 09:30-16:00" in " ".join(bars.report.warnings)

@@ -3,7 +3,7 @@ import pandas as pd
 from moola_core.cli import main
 from moola_core.market.library import datasets, find_files
 from moola_core.market.settings import save_reading
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 
 def test_files_are_recognised_by_their_headers_and_paired_by_folder(demo_files, tmp_path):
@@ -19,7 +19,7 @@ def test_files_are_recognised_by_their_headers_and_paired_by_folder(demo_files, 
     pd.DataFrame({"x": [1]}).to_csv(folder / "other.csv", index=False)
     (folder / "broken.parquet").write_bytes(b"no")
     (folder / ".hidden" / "b.csv").write_text("label,start_time\n")
-    save_reading(folder / "es.csv", Reading(tz="UTC"))
+    save_reading(folder / "es.csv", ReadOptions(tz="UTC"))
     kinds = {file.path.name: file.kind for file in find_files(folder)}
     assert kinds == {
         "bars.parquet": "bars",

@@ -16,7 +16,7 @@ from moola_core.market.library import columns_of, datasets, find_files, recognis
 from moola_core.market.readers import READERS, Header, Reader, read_header, read_labels, read_table, write_table
 from moola_core.market.tables import rename
 from moola_core.market.windows import load_windows
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 CASES = [
     pytest.param(
@@ -59,11 +59,11 @@ def tables(demo):
 def test_a_table_that_is_written_is_read_back_and_the_header_agrees_with_it(tables, tmp_path, name, ending, kind):
     path, table = tmp_path / f"file{ending}", tables[kind]
     READERS[name]().write(table, path)
-    again = read_table(path) if kind == "bars" else read_labels(path, Reading())[0]
+    again = read_table(path) if kind == "bars" else read_labels(path, ReadOptions())[0]
     pd.testing.assert_frame_equal(again[list(table)].reset_index(drop=True), table, check_dtype=False)
     header, raw = read_header(path), read_table(path)
-    named = rename(pd.DataFrame(columns=header.columns), Reading()).columns
-    assert set(named) == set(rename(raw, Reading()).columns)
+    named = rename(pd.DataFrame(columns=header.columns), ReadOptions()).columns
+    assert set(named) == set(rename(raw, ReadOptions()).columns)
     assert header.rows in (None, len(raw))
     file = recognise(path)
     assert (file.kind, file.rows) == (kind, header.rows)
@@ -80,7 +80,7 @@ def test_what_is_read_does_not_depend_on_the_format(demo, tables, tmp_path, name
             assert np.array_equal(read.time, demo.bars.time[:BARS])
             assert np.array_equal(read.ohlc, demo.bars.ohlc[:BARS])
         else:
-            windows = load_windows(path, Reading(), demo.bars)
+            windows = load_windows(path, ReadOptions(), demo.bars)
             assert windows.label.tolist() == tables["labels"]["label"].tolist()
             assert windows.start.tolist() == tables["labels"]["expansion_start"].tolist()
             assert windows.grade.tolist() == tables["labels"]["grade"].tolist()
@@ -113,7 +113,7 @@ def test_a_damaged_file_is_answered_with_a_sentence(demo, tables, tmp_path, name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                load_bars(path) if kind == "bars" else load_windows(path, Reading(), demo.bars)
+                load_bars(path) if kind == "bars" else load_windows(path, ReadOptions(), demo.bars)
             except DataError as error:
                 sentences.append(str(error))
                 assert error.what.endswith(".") and error.hint and str(path) in str(error)
@@ -174,7 +174,7 @@ def test_a_registered_format_is_found_recognised_and_loaded_without_any_other_ch
         assert all(dataset.bars.name == "bars.tabs" for dataset in datasets(tmp_path))
         assert len(load_bars(tmp_path / "bars.tabs")) == BARS
         for name in ("tasks.json", "pairs.json"):
-            assert load_windows(tmp_path / name, Reading(), demo.bars).label.tolist() == labels["label"].tolist()
+            assert load_windows(tmp_path / name, ReadOptions(), demo.bars).label.tolist() == labels["label"].tolist()
     finally:
         READERS.remove("tabs")
         READERS.remove("pairs")

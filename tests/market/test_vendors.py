@@ -12,7 +12,7 @@ from moola_core.market import readers, vendors
 from moola_core.market.bars import load_bars
 from moola_core.market.questions import OpenQuestions
 from moola_core.market.vendors import VENDORS
-from moola_core.specs import Reading, build
+from moola_core.specs import ReadOptions, build
 from tests.market.generated_files import walk
 
 COUNT = 120
@@ -191,7 +191,7 @@ def test_a_file_of_each_source_is_read_right(tmp_path, name):
         with pytest.raises(OpenQuestions) as asked:
             load_bars(path)
         assert {question.id for question in asked.value.questions} == set(answers)
-    bars = load_bars(path, build(Reading, answers))
+    bars = load_bars(path, build(ReadOptions, answers))
     assert np.array_equal(bars.time, TIMES.tz_localize(None).to_numpy("datetime64[ns]"))
     assert np.allclose(bars.ohlc, OHLC, rtol=0, atol=1e-9)
     if name in FILES:
@@ -229,5 +229,5 @@ def test_how_sure_the_recognition_is_has_a_reason(tmp_path):
     for name, (file, text, _) in FILES.items():
         if not file.endswith("gz"):
             (tmp_path / file).write_text(text, encoding="utf-8")
-            found, _, score, reason = vendors.recognise(readers.read_layout(tmp_path / file, Reading()))
+            found, _, score, reason = vendors.recognise(readers.read_layout(tmp_path / file, ReadOptions()))
             assert found == name and 0.5 <= score <= 1 and reason

@@ -7,7 +7,7 @@ import pytest
 
 from moola_core.errors import DataError
 from moola_core.market.windows import bar_spans, load_windows, locate, windows_from_arrays
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 
 def predecessor(demo, n=20):
@@ -109,14 +109,14 @@ def test_a_broken_window_is_named_or_dropped(demo, tmp_path, rule):
     with pytest.raises(DataError, match=rule) as caught:
         load_windows(path)
     assert str(table["window_id"][3]) in str(caught.value) and "w.parquet" in str(caught.value)
-    dropped = load_windows(path, Reading(repair="drop"))
+    dropped = load_windows(path, ReadOptions(repair="drop"))
     assert len(dropped) == (18 if rule == "occurs twice" else 19) and "Dropped" in dropped.report.warnings[0]
 
 
 def test_class_names_may_be_mapped(demo, tmp_path):
     table = predecessor(demo).replace({"label": {"consolidation": "0", "retracement": "1"}})
     table.to_parquet(tmp_path / "w.parquet")
-    windows = load_windows(tmp_path / "w.parquet", Reading(class_map={"0": "consolidation"}))
+    windows = load_windows(tmp_path / "w.parquet", ReadOptions(class_map={"0": "consolidation"}))
     assert windows.classes == ("1", "consolidation")
 
 
@@ -141,7 +141,7 @@ def test_labels_without_prices_are_cut_from_bars(demo, tmp_path, kind):
             table[name] = pd.Series(demo.bars.time[at + table[name].to_numpy()]).astype(str)
     path = tmp_path / ("l.parquet" if kind == "parquet" else "l.csv")
     table.to_parquet(path) if kind == "parquet" else table.to_csv(path, index=False)
-    windows = load_windows(path, Reading(tz="UTC"), demo.bars)
+    windows = load_windows(path, ReadOptions(tz="UTC"), demo.bars)
     assert np.array_equal(windows.prices, demo.windows.prices[:12])
     assert np.array_equal(windows.start, demo.windows.start[:12]) and np.array_equal(windows.end, demo.windows.end[:12])
 
@@ -150,10 +150,10 @@ def test_rows_that_match_no_bars_are_listed(demo, tmp_path):
     _, table = label_rows(demo)
     table.loc[2, "start_time"] = "1999-01-01 00:00:00"
     table.to_csv(tmp_path / "l.csv", index=False)
-    windows = load_windows(tmp_path / "l.csv", Reading(tz="UTC"), demo.bars)
+    windows = load_windows(tmp_path / "l.csv", ReadOptions(tz="UTC"), demo.bars)
     assert len(windows) == 11 and "row 2 (1999-01-01T00:00)" in windows.report.warnings[0]
     with pytest.raises(DataError, match="--bars"):
-        load_windows(tmp_path / "l.csv", Reading(tz="UTC"))
+        load_windows(tmp_path / "l.csv", ReadOptions(tz="UTC"))
 
 
 def test_label_studio_exports_load(demo, tmp_path):
@@ -171,12 +171,12 @@ def test_label_studio_exports_load(demo, tmp_path):
             }
         )
     (tmp_path / "ls.json").write_text(json.dumps(tasks))
-    windows = load_windows(tmp_path / "ls.json", Reading(tz="UTC"), demo.bars)
+    windows = load_windows(tmp_path / "ls.json", ReadOptions(tz="UTC"), demo.bars)
     assert np.array_equal(windows.start, demo.windows.start[:12]) and set(windows.grade) == {"B"}
     for bad in ("{}", "[", "[]"):
         (tmp_path / "bad.json").write_text(bad)
         with pytest.raises(DataError, match=r"holds no rows|cannot be read as JSON"):
-            load_windows(tmp_path / "bad.json", Reading(tz="UTC"), demo.bars)
+            load_windows(tmp_path / "bad.json", ReadOptions(tz="UTC"), demo.bars)
 
 
 def test_windows_across_a_gap_stay_marked(demo):

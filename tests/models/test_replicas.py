@@ -15,9 +15,9 @@ BARS, ROWS, FEATURES = 7, 5, 3
 SHAPES = [
     {"layers": 1},
     {"layers": 2, "normalisation": "layer", "pooling": "attention", "trunk_width": 6},
-    {"layers": 2, "normalisation": "batch", "pooling": "last", "pointer": "positions"},
+    {"layers": 2, "normalisation": "batch", "pooling": "last", "pointer": "soft_argmax"},
     {"layers": 1, "tasks": "class"},
-    {"layers": 1, "tasks": "pointers", "pointer": "positions", "pooling": "attention"},
+    {"layers": 1, "tasks": "pointers", "pointer": "soft_argmax", "pooling": "attention"},
     {"layers": 1, "pointer": "span", "pooling": "attention", "trunk_width": 6},
     {"layers": 1, "pointer": "span", "class_input": "aligned"},
     {"layers": 1, "pointer": "span", "tasks": "pointers"},

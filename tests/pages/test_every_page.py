@@ -56,7 +56,7 @@ def test_a_failed_run(show, page, dataset, store):
 @pytest.mark.parametrize("page", PAGES)
 def test_an_active_run(show, page, dataset, store, state, monkeypatch):
     # Its process does not exist; without this the store would find that out.
-    monkeypatch.setattr("moola_core.runs.reaper.alive", lambda process: True)
+    monkeypatch.setattr("moola_core.runs.liveness.alive", lambda process: True)
     run = make_run(store, dataset, state)
     if state == "running":
         run.update(process={"pid": 1})

@@ -62,8 +62,8 @@ def test_more_folds_than_windows_of_a_class_are_refused_before_the_start(show, m
     at = show("launch", preset="network")
     _type(at, "training.folds", "20")
     assert not at.error
-    _open(at, "data.grades_left_out")
-    at.multiselect(key="set_finetune_network_data.grades_left_out").set_value(["A", "B", "C"]).run()
+    _open(at, "data.exclude_grades")
+    at.multiselect(key="set_finetune_network_data.exclude_grades").set_value(["A", "B", "C"]).run()
     _type(at, "training.folds", "20")
     assert at.error or "left out" in texts(at)
 

@@ -24,13 +24,13 @@ def test_a_pretraining_run_says_what_it_learned_and_leads_on(show, store, datase
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"masked_mae": 0.02, "covered_mae": 0.6}, "The target was visible"),
-        ({"masked_mae": 0.45, "covered_mae": 0.45, "gain": Interval(-0.05, -0.08, -0.02)}, "It learned nothing"),
-        ({"masked_mae": 0.39, "covered_mae": 0.39, "gain": Interval(0.01, -0.03, 0.05)}, "cannot be told"),
+        ({"masked_mae": 0.02, "masked_input_mae": 0.6}, "The target was visible"),
+        ({"masked_mae": 0.45, "masked_input_mae": 0.45, "gain": Interval(-0.05, -0.08, -0.02)}, "It learned nothing"),
+        ({"masked_mae": 0.39, "masked_input_mae": 0.39, "gain": Interval(0.01, -0.03, 0.05)}, "cannot be told"),
         (
             {
                 "masked_mae": None,
-                "covered_mae": None,
+                "masked_input_mae": None,
                 "features": (),
                 "trivial": {},
                 "examples": (),

@@ -70,7 +70,7 @@ def test_a_missing_chromium_is_explained(show, dataset, store, monkeypatch, tmp_
 def test_a_failed_run_has_a_report_and_an_active_one_has_none(show, dataset, store, monkeypatch):
     make_run(store, dataset, "failed")
     assert "the card went away" in "\n".join(box.value for box in show("report").warning)
-    monkeypatch.setattr("moola_core.runs.reaper.alive", lambda process: True)
+    monkeypatch.setattr("moola_core.runs.liveness.alive", lambda process: True)
     running = make_run(store, dataset, "running")
     running.update(process={"pid": 1})
     assert "Not done yet" in texts(show("report", run=running.id))

@@ -6,8 +6,8 @@ import pytest
 
 from moola_core.launch.local import LocalLauncher
 from moola_core.presets import preset
+from moola_core.runs.liveness import identity
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import identity
 from moola_core.runs.store import Store
 from moola_core.specs import change
 from tests.app_samples import make_run
@@ -41,7 +41,7 @@ def test_delete(show, dataset, store):
 
 
 def test_an_active_run_cannot_be_deleted(show, dataset, store, monkeypatch):
-    monkeypatch.setattr("moola_core.runs.reaper.alive", lambda process: True)
+    monkeypatch.setattr("moola_core.runs.liveness.alive", lambda process: True)
     make_run(store, dataset, "running").update(process={"pid": 1})
     at = show("runs")
     assert at.button(key="delete_now").disabled

@@ -16,7 +16,7 @@ from tests.pages.conftest import texts
 
 # Few features: an attribution asks the model about every set of them.
 COLUMNS = ("range_z", "body_pct", "price_path")
-SMALL = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1, "monitor_every": 1, "columns": COLUMNS}
+SMALL = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1, "eval_every_epochs": 1, "columns": COLUMNS}
 pytestmark = pytest.mark.usefixtures("few_trees")
 SECTIONS = {"Metrics": 4, "Calibration": 3, "Balance": 1, "Transfer": 2, "Attribution": 5, "Errors": 1}
 
@@ -61,7 +61,7 @@ def data(dataset):
 
 
 def test_every_diagnostic_of_a_demo_run_draws_data(show, store, dataset, data):
-    small = {"epochs": 1, "hidden": 4, "batch": 64, "stride_bars": 120, "labelled": "see", "columns": COLUMNS}
+    small = {"epochs": 1, "hidden": 4, "batch_size": 64, "stride_bars": 120, "labelled": "see", "columns": COLUMNS}
     files = {"data.windows": data.windows, "data.bars": data.bars}
     encoder = done(store, change(preset("quick").pretrain(), files | small))
     run = finetuned(store, dataset, **start_from(encoder.id, "full", store))

@@ -27,10 +27,10 @@ def table(seed: int, inner_is_test: bool = False) -> pd.DataFrame:
         fold_of = rng.permutation(12) % 3
         for fold in range(3):
             for i in range(12):
-                role = "test" if fold_of[i] == fold else str(rng.choice(["train", "inner", "purged"]))
+                role = "test" if fold_of[i] == fold else str(rng.choice(["train", "validation", "purged"]))
                 rows.append((repeat, fold, f"w{i}", role, i // 4))
                 if role == "test" and inner_is_test:
-                    rows.append((repeat, fold, f"w{i}", "inner", i // 4))
+                    rows.append((repeat, fold, f"w{i}", "validation", i // 4))
     frame = pd.DataFrame(rows, columns=["repeat", "fold", "window_id", "role", "group"])
     return frame.sample(frac=1, random_state=seed, ignore_index=True)
 
@@ -45,9 +45,9 @@ def test_rows_by_role_are_those_of_a_loop_over_the_table(seed, inner_is_test):
     for repeat, fold in folds:
         rows = folds.rows(repeat, fold)
         own = frame[(frame["repeat"] == repeat) & (frame["fold"] == fold)]
-        for role in ("train", "inner", "test", "purged"):
+        for role in ("train", "validation", "test", "purged"):
             assert window_id[getattr(rows, role)].tolist() == own[own["role"] == role]["window_id"].tolist()
-        wanted = set(own[own["role"].isin(["train", "inner"])]["window_id"]) - set(
+        wanted = set(own[own["role"].isin(["train", "validation"])]["window_id"]) - set(
             own[own["role"] == "test"]["window_id"]
         )
         assert set(window_id[rows.fitting]) == wanted, "no simple model is fitted to a test window"

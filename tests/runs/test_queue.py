@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from moola_core.errors import StoreError
 from moola_core.presets import preset
 from moola_core.runs import Store
+from moola_core.runs.liveness import identity
 from moola_core.runs.queue import Queue
-from moola_core.runs.reaper import identity
 
 ROOT = Path(__file__).parents[2]
 ANY = ("auto", "cpu", "cuda")

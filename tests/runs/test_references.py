@@ -13,7 +13,7 @@ from moola_core.launch import worker
 from moola_core.launch.local import LocalLauncher
 from moola_core.presets import preset
 from moola_core.runs import Store, cancelling, references
-from moola_core.runs.reaper import identity
+from moola_core.runs.liveness import identity
 
 SPEC = preset("quick").finetune()
 GENEROUS_S = 20.0

@@ -14,7 +14,7 @@ import pytest
 from moola_core.errors import RunError, StoreError
 from moola_core.presets import preset
 from moola_core.runs import Run, Store
-from moola_core.runs.reaper import identity
+from moola_core.runs.liveness import identity
 from moola_core.runs.record import SCHEMA_VERSION, from_dict
 
 ROOT = Path(__file__).parents[2]

@@ -73,7 +73,7 @@ def _compared(beaten=(), **words):
         if row.decides and row.arm in words and row.against == found.against
     ]
     rows += [row for row in found.verdicts if row.arm in beaten and row.against == "full"]
-    return dataclasses.replace(found, verdicts=tuple(rows), beaten_by=tuple(beaten))
+    return dataclasses.replace(found, verdicts=tuple(rows), better_baselines=tuple(beaten))
 
 
 @pytest.mark.parametrize(

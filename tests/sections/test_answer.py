@@ -48,7 +48,7 @@ def answered(tmp_path_factory, windows) -> Run:
     arms[3] = dataclasses.replace(arms[3], run_id=child.id)
     rows = tuple(dataclasses.replace(row, repeats_needed=7) if row.arm == "gradual" else row for row in found.verdicts)
     kept = dataclasses.replace(
-        found, arms=tuple(arms), verdicts=rows, sentence=sentence(rows, arms, found.against), beaten_by=()
+        found, arms=tuple(arms), verdicts=rows, sentence=sentence(rows, arms, found.against), better_baselines=()
     )
     run.write_result("comparison", kept)
     run.write_result("shift", make_shift())
@@ -75,7 +75,7 @@ def test_it_reads_from_the_question_to_the_next_step(answered):
         "What the verdicts are about.",
         "What this design can show.",
         "What your rule of thumb points to cannot be told.",
-        "What would settle it.",
+        "Sample sizes needed.",
         "Next.",
     ]
     assert [next((want for want in order if lead.startswith(want)), lead) for lead in said] == order
@@ -83,7 +83,7 @@ def test_it_reads_from_the_question_to_the_next_step(answered):
     assert "So say all 2 pre-trainings." in said["It learned to rebuild hidden bars."]
     assert said["What the verdicts are about."].endswith("seeds and pre-trainings.")
     assert "0.11" in said["What this design can show."] and "within ±0.04" in said["What this design can show."]
-    assert "gradual: 340 more labels or 5 more repeats." in said["What would settle it."], "in addition to 60 and 2"
+    assert "gradual: 340 more labels or 5 more repeats." in said["Sample sizes needed."], "in addition to 60 and 2"
     assert "0.44" in said["What your rule of thumb points to cannot be told."] and "0.410" in str(said)
 
 

@@ -87,7 +87,7 @@ def test_the_deciding_metric_comes_first_with_intervals_probabilities_and_what_c
         names = ("delta", "low", "high", "p_helps", "p_within", "p_hurts")
         assert [cell.value for cell in row[2:8]] == [wanted[name] for name in names]
     assert [cell.value for cell in (row[9] for row in verdicts.rows)] == [
-        rows[row[0], "auroc"]["resolvable"] for row in verdicts.rows
+        rows[row[0], "auroc"]["minimum_detectable_effect"] for row in verdicts.rows
     ]
     assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {
         "Macro F1",
@@ -195,7 +195,7 @@ def test_a_learning_curve_of_one_repeat_has_no_band(study_run):
     names = [[trace.name for trace in comparison_charts.labels(curve).data] for curve in (found, once)]
     assert "95% of the draws" in names[0] and "95% of the draws" not in names[1]
     assert "no band" in comparison_text.more_labels(once) and "no band" not in comparison_text.more_labels(found)
-    epochs = {"epoch": np.array([1, 2]), "split": np.array(["inner"] * 2), "loss": np.array([0.7, 0.6])}
+    epochs = {"epoch": np.array([1, 2]), "split": np.array(["validation"] * 2), "loss": np.array([0.7, 0.6])}
     twice = {name: np.tile(column, 2) for name, column in epochs.items()}
     assert [len(comparison_charts.learning({"full": one}).data) for one in (epochs, twice)] == [1, 2]
 

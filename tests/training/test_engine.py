@@ -19,7 +19,7 @@ CPU, CARD = Device("cpu", "cpu", "float32"), Device("cuda", "H200", "bf16")
         ({}, CPU, 50, "sequential", "On a CPU"),
         ({}, CARD, 50, "replicas", "50 small fits"),
         ({}, CARD, 1, "sequential", "one fit"),
-        ({"batch": 4096, "hidden": 512}, CARD, 50, "sequential", "large enough"),
+        ({"batch_size": 4096, "hidden": 512}, CARD, 50, "sequential", "large enough"),
         ({"engine": "replicas"}, CPU, 1, "replicas", "training.engine=replicas"),
         ({"engine": "sequential"}, CARD, 50, "sequential", "training.engine=sequential"),
     ],

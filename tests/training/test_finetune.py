@@ -117,9 +117,9 @@ def test_early_stopping_keeps_the_best_epochs_weights():
     events: list[Event] = []
     inputs, spec = make_inputs(40, signal=0.0), make_spec(epochs=30, patience=3, learning_rate=0.05)
     replicate = fit(inputs, spec, "cpu", emit=events.append)
-    inner = [event.values["loss"] for event in events if event.type == "epoch" and event.split == "inner"]
-    assert replicate.best_epoch == int(np.argmin(inner)) + 1
-    assert replicate.epochs == len(inner) < 30
+    validation = [event.values["loss"] for event in events if event.type == "epoch" and event.split == "validation"]
+    assert replicate.best_epoch == int(np.argmin(validation)) + 1
+    assert replicate.epochs == len(validation) < 30
     assert replicate.epochs - replicate.best_epoch == 3
 
 

@@ -95,13 +95,13 @@ def test_jitter_is_added_to_the_standardised_inputs_in_training_alone():
     group.batch.fill(group.batch.step_of([rows[: group.batch.most]]), False)
     group.step(False)
     group.predict_inner()
-    plain = [group.windows.scaled(own)[0] for own in (group.batch.rows, group.inner)]
+    plain = [group.windows.scaled(own)[0] for own in (group.batch.rows, group.validation)]
     assert float((seen[0] - plain[0]).std()) == pytest.approx(0.25, rel=0.1)
     assert torch.equal(seen[1], plain[1])
 
 
 def test_a_learning_rate_of_zero_changes_nothing():
-    group = group_of(make_inputs(30), make_spec(learning_rate=0.0, log_variance_rate=0.0))
+    group = group_of(make_inputs(30), make_spec(learning_rate=0.0, log_variance_lr=0.0))
     before = group.stacked.matrix.clone()
     group.train_epoch(1, [0])
     assert torch.equal(group.stacked.matrix, before)
@@ -121,7 +121,7 @@ def test_the_test_windows_are_predicted_with_the_best_epochs_weights():
 def test_sigma_moves_at_its_own_rate():
     inputs = make_inputs(30)
     still, moved = (
-        fit(inputs, make_spec(epochs=3, learning_rate=0.0, log_variance_rate=rate)).steps for rate in (0.0, 0.1)
+        fit(inputs, make_spec(epochs=3, learning_rate=0.0, log_variance_lr=rate)).steps for rate in (0.0, 0.1)
     )
     assert (still["sigma_class"] == 1).all() and (still["sigma_pointer"] == 1).all()
     assert moved["sigma_pointer"][-1] < 0.9

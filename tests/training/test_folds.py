@@ -1,4 +1,4 @@
-"""Chains, runs, purging, the inner split, and what cannot be divided."""
+"""Chains, runs, purging, the validation split, and what cannot be divided."""
 
 from __future__ import annotations
 
@@ -78,22 +78,22 @@ def test_every_window_is_tested_once_a_repeat_and_roles_are_disjoint(places, cla
         tested = np.concatenate([f.test for f in folds if f.repeat == repeat])
         assert sorted(tested) == list(range(174))
     for f in folds:
-        assert sorted(np.concatenate([f.train, f.inner, f.test, f.purged])) == list(range(174))
+        assert sorted(np.concatenate([f.train, f.validation, f.test, f.purged])) == list(range(174))
 
 
 def test_training_windows_share_no_bar_with_test_or_inner_windows():
     places = one_chain()
     for f in make_folds(labels(174), places, Training(folds=5), Faults()):
-        assert not shares(places, f.train, np.r_[f.test, f.inner]).any()
-        assert not shares(places, f.inner, f.test).any()
+        assert not shares(places, f.train, np.r_[f.test, f.validation]).any()
+        assert not shares(places, f.validation, f.test).any()
         assert len(f.purged) > 0
 
 
 def test_runs_leave_more_training_windows_than_shuffled_folds_would():
     places, label = one_chain(), labels(174)
-    kept = [len(f.train) + len(f.inner) for f in make_folds(label, places, Training(folds=5), Faults())]
+    kept = [len(f.train) + len(f.validation) for f in make_folds(label, places, Training(folds=5), Faults())]
     torn = make_folds(label, places, Training(folds=5), Faults(shuffled_folds=True))
-    purged = [(~shares(places, f.train, f.test)).sum() + (~shares(places, f.inner, f.test)).sum() for f in torn]
+    purged = [(~shares(places, f.train, f.test)).sum() + (~shares(places, f.validation, f.test)).sum() for f in torn]
     assert np.mean(kept) > np.mean(purged) + 20
 
 
@@ -109,8 +109,8 @@ def test_folds_are_stratified_and_the_inner_split_holds_every_class():
     for f in make_folds(label, apart(174), Training(folds=5), Faults()):
         _, counts = np.unique(label[f.test].astype(str), return_counts=True)
         assert counts.min() >= 11 and counts.max() <= 12
-        assert len(f.inner) == pytest.approx(0.2 * 139, abs=2)
-        assert len(np.unique(label[f.inner].astype(str))) == 3
+        assert len(f.validation) == pytest.approx(0.2 * 139, abs=2)
+        assert len(np.unique(label[f.validation].astype(str))) == 3
 
 
 def test_seed_and_repeat_decide_the_folds():
@@ -137,7 +137,7 @@ def test_the_test_fold_selection_fault_plants_nothing_else():
     for f, plain in zip(
         make_folds(label, places, Training(folds=5), Faults(test_fold_selection=True)), honest, strict=True
     ):
-        assert np.array_equal(f.inner, f.test)
+        assert np.array_equal(f.validation, f.test)
         assert np.array_equal(f.test, plain.test)
         assert not shares(places, f.train, f.test).any()
 
@@ -188,7 +188,7 @@ def test_a_copy_of_a_window_is_never_trained_on_when_the_other_is_tested(seed, t
     for kind in np.unique(exact):
         assert len(np.unique(group[exact == kind])) == 1, "equal windows share a group"
     for f in make_folds(label, places, Training(folds=5), Faults()):
-        used = np.r_[f.train, f.inner]
+        used = np.r_[f.train, f.validation]
         apart = np.abs(source[f.test][:, None] - source[used][None])
         leaked = (apart == 0) | (apart <= K - 20)  # 20 bars: enough for a shifted copy to be known by its moves
         assert not leaked.any()

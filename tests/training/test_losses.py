@@ -105,7 +105,7 @@ def test_log_variance_is_kept_within_its_limit_after_a_step_and_says_when_it_was
 
 
 def test_fixed_multiplies_by_lambda():
-    weighting = make_weighting(Loss(weighting="fixed", lambda_class=2, lambda_pointer=0.01))
+    weighting = make_weighting(Loss(weighting="fixed", class_weight=2, pointer_weight=0.01))
     torch.testing.assert_close(weighting(torch.tensor([1.0, 3.0])), torch.tensor([2.0, 0.03]))
     assert weighting.sigmas() is None
 

@@ -101,7 +101,7 @@ def test_a_frozen_encoder_is_deterministic_and_the_fault_makes_it_noisy(inputs):
 
 
 def test_full_trains_the_encoder_at_its_share_of_the_rate(inputs):
-    first = phases(spec_of(schedule="full", encoder_rate_frac=0.25))[0]
+    first = phases(spec_of(schedule="full", encoder_lr_scale=0.25))[0]
     assert first.rates == {LOWER: 2.5e-3, LAST: 2.5e-3, REST: 1e-2}
     _, events = fit(inputs, schedule="full")
     changed = next(event for event in events if event.type == "changed")
@@ -110,7 +110,7 @@ def test_full_trains_the_encoder_at_its_share_of_the_rate(inputs):
 
 def test_l2_sp_holds_the_encoder_near_its_start(inputs):
     def moved(**changes) -> float:
-        replicate, _ = fit(inputs, schedule="full", encoder_rate_frac=1.0, patience=None, monitor="loss", **changes)
+        replicate, _ = fit(inputs, schedule="full", encoder_lr_scale=1.0, patience=None, monitor="loss", **changes)
         origin = start_of(inputs).weights
         return sum(float(((replicate.weights[f"encoder.{n}"] - w) ** 2).sum()) for n, w in origin.items())
 
@@ -125,7 +125,7 @@ def test_l2_sp_adds_the_gradient_of_its_penalty(inputs):
     group.prepare()
     given, names = {}, [name for name in group.stacked.shapes if name.startswith("encoder.")]
     group.stacked.matrix += 0.1
-    group.spec = change(spec, {"clip_norm": 1e6})
+    group.spec = change(spec, {"max_grad_norm": 1e6})
     group.optimizer.update = lambda stacked, part, piece, rate, live: given.update({part: piece.clone()})
     weights = [group.stacked.views[name].detach().clone().requires_grad_() for name in names]
     origin = [torch.from_numpy(start_of(inputs).weights[name.removeprefix("encoder.")]) for name in names]

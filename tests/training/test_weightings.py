@@ -113,7 +113,7 @@ def test_every_weighting_has_a_sentence_and_every_sentence_a_weighting():
 
 
 def spec_of(name, **settings):
-    settings = {"dropout": 0.0, "learning_rate": 3e-4, "log_variance_rate": 0.02, "lambda_pointer": 3.0} | settings
+    settings = {"dropout": 0.0, "learning_rate": 3e-4, "log_variance_lr": 0.02, "pointer_weight": 3.0} | settings
     spec = make_spec(**settings)
     return spec.model_copy(update={"loss": spec.loss.model_copy(update={"weighting": name})})
 
@@ -192,7 +192,7 @@ def test_the_record_the_steps_and_the_monitor_give_the_same_sigma_and_say_that_a
     """Without any pointer the pointer's loss is 0, and log σ² falls without end."""
     inputs, where, monitors = make_inputs(30), Device(device, device, "float32"), []
     inputs.start[:] = inputs.end[:] = np.nan
-    spec = spec_of("uncertainty", log_variance_rate=1.0, epochs=8)
+    spec = spec_of("uncertainty", log_variance_lr=1.0, epochs=8)
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     alone = [fit_replicate(spec, inputs, fold, monitors.append, where) for fold in folds]
     together = sorted(fit_replicas(spec, inputs, folds, monitors.append, where), key=lambda r: r.fold)

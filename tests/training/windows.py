@@ -32,11 +32,11 @@ def make_spec(**changes: Any) -> Finetune:
         "hidden": 6,
         "dropout": 0.2,
         "epochs": 4,
-        "batch": 8,
+        "batch_size": 8,
         "learning_rate": 0.02,
         "folds": 3,
         "repeats": 1,
-        "monitor_every": 2,
+        "eval_every_epochs": 2,
         "patience": None,
         "processes": 1,
     }

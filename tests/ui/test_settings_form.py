@@ -19,7 +19,7 @@ def base() -> Finetune:
 @pytest.mark.parametrize("kind", [Finetune, Pretrain])
 def test_every_setting_that_training_reads_is_in_the_form(kind):
     name = kind.model_fields["kind"].default
-    left_out = {name for name in settings(kind) if name.startswith("data.")} - {"data.grades_left_out"}
+    left_out = {name for name in settings(kind) if name.startswith("data.")} - {"data.exclude_grades"}
     chosen_above = {"kind", "preset", "transfer.checkpoint", "transfer.encoder_name", "estimator"} & set(settings(kind))
     of_a_study = {"transfer.more_checkpoints", "transfer.fold_checkpoints", "sampling.left_out"} & set(settings(kind))
     assert set(settings(kind)) - set(settings_form.fields(name)) == left_out | chosen_above | of_a_study

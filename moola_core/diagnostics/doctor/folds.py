@@ -22,10 +22,10 @@ class SelectionOnTest(Check):
     invalidates = ("macro F1", "accuracy", "recalls", "comparisons with other runs")
 
     def judge(self, case: Case) -> Finding | None:
-        share = case["inner_in_test_share"]
+        share = case["validation_in_test_share"]
         if share == 0:
             return None
-        evidence = {"inner_in_test_share": share}
+        evidence = {"validation_in_test_share": share}
         summary = f"{share:.0%} of the windows on which the epoch is selected are test windows of the same fit."
         selected, later = case.get("loss_at_chosen_epoch"), case.get("loss_at_other_epochs")
         if selected is not None and later is not None:
@@ -39,7 +39,7 @@ class SelectionOnTest(Check):
             summary,
             evidence,
             "The reported figures are the best of many looks at the test windows: a coin flip on 35 windows looks like F1 0.65 this "
-            "way. Select the epoch on an inner split of the training folds and predict the test fold once.",
+            "way. Select the epoch on a validation split of the training folds and predict the test fold once.",
             fix_spec(case, {"faults.test_fold_selection": False}),
         )
 
@@ -87,20 +87,22 @@ class Underpowered(Check):
         open_ones = [row for row in verdicts if row["verdict"] == "undecided"]
         if half <= WIDEST and not open_ones:
             return None
-        resolvable = SETTLES_AT_174 * math.sqrt(174 / n)
-        evidence = {"n_windows": n, "accuracy_half_width": half, "resolvable_f1": resolvable}
+        minimum_detectable_effect = SETTLES_AT_174 * math.sqrt(174 / n)
+        evidence = {"n_windows": n, "accuracy_half_width": half, "minimum_detectable_f1": minimum_detectable_effect}
         summary = f"With {n} windows an accuracy of one half has a 95% interval of {0.5 - half:.2f} to {0.5 + half:.2f} (1.96·√(0.25/{n}) on either side)"
         if open_ones:
-            worst = max(open_ones, key=lambda row: row["resolvable"] - abs(row["delta"]))
-            evidence |= {"delta": worst["delta"], "resolvable": worst["resolvable"], "undecided": len(open_ones)}
+            worst = max(open_ones, key=lambda row: row["minimum_detectable_effect"] - abs(row["delta"]))
+            evidence |= {
+                "delta": worst["delta"],
+                "minimum_detectable_effect": worst["minimum_detectable_effect"],
+                "undecided": len(open_ones),
+            }
             summary += (
                 f"; {worst['arm']} against {worst['against']} is {worst['delta']:+.3f} in {title(worst['metric'])}, and the smallest difference found with 80% power is "
-                f"{worst['resolvable']:.2f}"
+                f"{worst['minimum_detectable_effect']:.2f}"
             )
         else:
-            summary += (
-                f", and two runs of one seed must differ by about {resolvable:.2f} in macro F1 to be distinguished"
-            )
+            summary += f", and two runs of one seed must differ by about {minimum_detectable_effect:.2f} in macro F1 to be distinguished"
         return self.finding(
             ERROR if half > WIDEST else INFO,
             f"{summary}.",

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from moola_core.diagnostics import claims
-from moola_core.diagnostics.doctor.reading import Seen, of_folds, of_spec, of_windows
-from moola_core.diagnostics.doctor.reference import reference_facts
+from moola_core.diagnostics.doctor.baseline_facts import reference_facts
+from moola_core.diagnostics.doctor.reading import LabelledInputs, of_folds, of_spec, of_windows
+from moola_core.diagnostics.results import Comparison, PretrainReport
 from moola_core.errors import RunError
+from moola_core.runs import codec
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run, Store
@@ -26,7 +28,7 @@ SIZES = {
 # What no other model than a network has.
 OF_TRAINING = {
     "weighting",
-    "log_variance_rate",
+    "log_variance_lr",
     "pcgrad",
     "pcgrad_threshold",
     "patience",
@@ -41,7 +43,7 @@ OF_TRAINING = {
 }
 
 
-def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
+def finetuned(run: Run, seen: LabelledInputs) -> dict[str, Any]:
     """Everything that the checks may ask of a cross-validated run."""
     spec, counts, events = run.spec, run.record.counts, run.events()
     facts = of_spec(spec) | of_windows(spec, seen) | of_folds(run.folds, seen)
@@ -53,7 +55,7 @@ def finetuned(run: Run, seen: Seen) -> dict[str, Any]:
         facts = {name: fact for name, fact in facts.items() if name not in OF_TRAINING}
     task = "pointer" if spec.model.tasks == "pointers" else "class"
     facts |= _training(events, task) | _steps(run) | _balance(run) | _transfer(run)
-    if facts["inner_in_test_share"] > 0:
+    if facts["validation_in_test_share"] > 0:
         facts |= _choice(events, task)
     if spec.model.tasks != "class":
         facts |= _pointers(run)
@@ -83,10 +85,11 @@ def imported(run: Run, label: np.ndarray) -> dict[str, Any]:
 
 def pretrained(run: Run, more: dict[str, Any]) -> dict[str, Any]:
     """Everything that the checks may ask of a pre-training run; more: facts of its windows."""
-    learned = run.result("learned")
+    learned = codec.plain(codec.restore(PretrainReport, run.result("learned")))
     facts = of_spec(run.spec) | more
     facts |= {
-        name: learned.get(name) for name in ("masked_mae", "covered_mae", "trivial", "noise_floor", "measures", "gain")
+        name: learned.get(name)
+        for name in ("masked_mae", "masked_input_mae", "trivial", "noise_floor", "measures", "gain")
     }
     facts["noise_floor"] = facts["noise_floor"] or None
     return facts | _probe(learned.get("probe"), "pre-trained")
@@ -94,7 +97,8 @@ def pretrained(run: Run, more: dict[str, Any]) -> dict[str, Any]:
 
 def compared(run: Run) -> dict[str, Any]:
     """What the arms of a study, or of a comparison, are; and the verdicts on them."""
-    comparison, store = run.result("comparison"), Store(run.store_root)
+    comparison = codec.plain(codec.restore(Comparison, run.result("comparison")))
+    store = Store(run.store_root)
     networks = [row for row in comparison["arms"] if row["model"] == "network"]
     every = {row["name"]: settings(store.open(row["run_id"]).spec) for row in networks}
     arms = [
@@ -195,14 +199,14 @@ def _training(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
 
 
 def _choice(events: list[dict[str, Any]], task: str) -> dict[str, Any]:
-    """The inner loss at the selected epochs, and on average over the last quarter of the epochs, selected or not."""
+    """The validation loss at the selected epochs, and on average over the last quarter of the epochs, selected or not."""
     best = {
         (e["repeat"], e["fold"]): e["values"].get("best_epoch") for e in events if e["type"] == "replicate_finished"
     }
-    inner = [e for e in events if e["type"] == "epoch" and e["split"] == "inner"]
-    last = max((e["epoch"] for e in inner), default=0)
-    selected = [e["values"][f"loss_{task}"] for e in inner if best.get((e["repeat"], e["fold"])) == e["epoch"]]
-    later = [e["values"][f"loss_{task}"] for e in inner if e["epoch"] > 0.75 * last]
+    validation = [e for e in events if e["type"] == "epoch" and e["split"] == "validation"]
+    last = max((e["epoch"] for e in validation), default=0)
+    selected = [e["values"][f"loss_{task}"] for e in validation if best.get((e["repeat"], e["fold"])) == e["epoch"]]
+    later = [e["values"][f"loss_{task}"] for e in validation if e["epoch"] > 0.75 * last]
     if not selected or not later:
         return {}
     return {"loss_at_chosen_epoch": float(np.mean(selected)), "loss_at_other_epochs": float(np.mean(later))}

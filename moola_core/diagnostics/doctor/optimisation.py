@@ -95,7 +95,7 @@ class StoppedTooEarly(Check):
 
     def _advice(self, case: Case, patience: int | None) -> str:
         return (
-            "A loss on a few dozen inner windows wanders by more than an epoch gains, so a short patience stops on noise. Wait "
+            "A loss on a few dozen validation windows wanders by more than an epoch gains, so a short patience stops on noise. Wait "
             f"{LONG_PATIENCE} epochs, and allow enough of them for the loss to turn."
         )
 

@@ -34,7 +34,7 @@ CAUSES = (
     "frozen_dropout",
 )
 SIMPLE = ("majority", "logistic")
-SIGNAL_AUROC = 0.55  # the reference's lower bound above which the windows surely hold something
+SIGNAL_AUROC = 0.55  # the baseline's lower bound above which the windows surely hold something
 CHANCE = 0.5
 OVERCONFIDENT = 4.5  # fitted temperature beyond which miscalibration is a fault, not usual for small data
 LEAST_AUC = 0.8  # below it doubts of a model that is unsure by itself can look like wrong labels
@@ -262,17 +262,17 @@ class SimpleModel(Check):
     def judge(self, case: Case) -> Finding | None:
         if case.model in SIMPLE:
             raise CannotJudge("The run's own model is as simple as the one that it would be compared with.")
-        model, reference = case["auroc"], case["reference_auroc"]
+        model, baseline = case["auroc"], case["reference_auroc"]
         low, high = case["reference_gap_low"], case["reference_gap_high"]
-        if model > reference and high > 0:
+        if model > baseline and high > 0:
             return None
-        claim = Claim("AUROC less that of a linear model", Interval(model - reference, low, high))
+        claim = Claim("AUROC less that of a linear model", Interval(model - baseline, low, high))
         worse = claim.outcome == OPPOSED
         finding = self.finding(
             ERROR if worse else INFO,
-            f"AUROC {model:.3f} among the windows of a fold; a linear model on each feature's mean and deviation, on the same folds, has {reference:.3f}: difference "
-            f"{model - reference:+.3f}, 95% from {low:+.3f} to {high:+.3f}.",
-            {"auroc": model, "reference_auroc": reference, "gap_low": low, "gap_high": high},
+            f"AUROC {model:.3f} among the windows of a fold; a linear model on each feature's mean and deviation, on the same folds, has {baseline:.3f}: difference "
+            f"{model - baseline:+.3f}, 95% from {low:+.3f} to {high:+.3f}.",
+            {"auroc": model, "reference_auroc": baseline, "gap_low": low, "gap_high": high},
             "The model loses what two numbers per feature hold. Fix the findings above first; if there are none, use the "
             "simple model."
             if worse

@@ -21,7 +21,7 @@ class TargetVisible(Check):
     diagnostic = "learned"
 
     def judge(self, case: Case) -> Finding | None:
-        error, floor, covered = case["masked_mae"], case.get("noise_floor"), case.get("covered_mae")
+        error, floor, covered = case["masked_mae"], case.get("noise_floor"), case.get("masked_input_mae")
         if floor is None and covered is None:
             raise CannotJudge("Neither the noise in the input nor the error with covered bars is known.")
         under = floor is not None and error < UNDER_FLOOR * floor
@@ -42,7 +42,7 @@ class TargetVisible(Check):
         return self.finding(
             CRITICAL,
             "; ".join(reasons) + ".",
-            {"masked_mae": error, "noise_floor": floor, "covered_mae": covered},
+            {"masked_mae": error, "noise_floor": floor, "masked_input_mae": covered},
             "The hidden bars were still in the input, so the network learned to copy. Replace them before the encoder, and compare the "
             "error with that of the feature mean.",
             fix_spec(case, {"faults.unmasked_input": False}) if case.kind == "pretrain" else None,
@@ -77,7 +77,7 @@ class LearnedNothing(Check):
             {"error": error, "trivial": trivial, "measure": name},
             ("The encoder holds what it held at random. " if sure else "Whether it learned anything cannot be told. ")
             + "Raise the learning rate or the epochs, or take more bars; then look at the error again.",
-            fix_spec(case, {"training.learning_rate": 2e-3, "training.epochs": 20, "training.batch": 64})
+            fix_spec(case, {"training.learning_rate": 2e-3, "training.epochs": 20, "training.batch_size": 64})
             if case.kind == "pretrain"
             else None,
             "" if sure else "Pre-training may have learned nothing",
@@ -87,7 +87,7 @@ class LearnedNothing(Check):
     def _figures(self, case: Case) -> tuple[float, float, str, Interval | None]:
         """The error, the trivial one, what they measure, and by how much it is better; both such that lower is better."""
         if case.get("masked_mae") is not None:
-            error, gain = case.get("covered_mae") or case["masked_mae"], case.get("gain")
+            error, gain = case.get("masked_input_mae") or case["masked_mae"], case.get("gain")
             return error, min(case["trivial"].values()), "Error at hidden bars", Interval(**gain) if gain else None
         row = case["measures"][0]
         gain = row.get("gain")

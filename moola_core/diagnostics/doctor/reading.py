@@ -19,7 +19,7 @@ DEAD = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class LabelledInputs:
     """The windows that a run reads.
 
     x [n, K, F] in raw units; features [F] names; label, window_id [n]; series, first [n] or [n, w]: which windows share bars, in any
@@ -44,7 +44,7 @@ def of_spec(spec: Finetune | Pretrain) -> dict[str, Any]:
     return {
         "tasks": spec.model.tasks,
         "weighting": loss.weighting,
-        "log_variance_rate": loss.log_variance_rate,
+        "log_variance_lr": loss.log_variance_lr,
         "pcgrad": loss.pcgrad,
         "pcgrad_threshold": loss.pcgrad_threshold,
         "patience": training.patience,
@@ -82,7 +82,7 @@ def next_bar_correlation(x: np.ndarray, features: tuple[str, ...]) -> dict[str, 
     return {name: float(lagged[i] / size[i]) for i, name in enumerate(features) if size[i] > DEAD}
 
 
-def of_windows(spec: Finetune, seen: Seen) -> dict[str, Any]:
+def of_windows(spec: Finetune, seen: LabelledInputs) -> dict[str, Any]:
     """What the labelled windows are."""
     shares = np.unique(seen.label.astype(str), return_counts=True)[1] / len(seen.label)
     classes = len(shares)
@@ -98,17 +98,17 @@ def of_windows(spec: Finetune, seen: Seen) -> dict[str, Any]:
     return facts | of_inputs(seen.x, seen.features, seen.scale, spec.training.jitter_std) | dict(seen.more)
 
 
-def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: Seen) -> dict[str, Any]:
+def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: LabelledInputs) -> dict[str, Any]:
     """How the folds (repeat, fold, window_id, role) divide the windows: what is selected on test windows, what shares bars with them."""
     every = Folds(folds, seen.window_id)
     length = seen.x.shape[1]
-    inner = inner_in_test = tests = 0
+    validation = validation_in_test = tests = 0
     shared: list[str] = []
     for repeat, fold in every:
         rows = every.rows(repeat, fold)
         test, used = rows.test, rows.fitting
-        inner += len(rows.inner)
-        inner_in_test += int(np.isin(rows.inner, test).sum())
+        validation += len(rows.validation)
+        validation_in_test += int(np.isin(rows.validation, test).sum())
         n = len(seen.series)
         near = np.zeros(len(test), bool)
         for series, first in zip(seen.series.reshape(n, -1).T, seen.first.reshape(n, -1).T, strict=True):
@@ -117,7 +117,7 @@ def of_folds(folds: pd.DataFrame | Mapping[str, np.ndarray], seen: Seen) -> dict
         tests += len(test)
         shared += seen.window_id[test[near]].astype(str).tolist()
     return {
-        "inner_in_test_share": inner_in_test / max(inner, 1),
+        "validation_in_test_share": validation_in_test / max(validation, 1),
         "shared_bars_share": len(shared) / max(tests, 1),
         "shared_bars_windows": sorted(set(shared)),
     }

@@ -98,7 +98,7 @@ def _of_cv_summary(summary: dict[str, Any]) -> dict[str, Any]:
         "center_mae_bars": metrics.get("center_mae"),
         "folds": len(folds) or None,
         "epochs": config.get("n_epochs"),
-        "batch": config.get("batch_size"),
+        "batch_size": config.get("batch_size"),
         "pcgrad_threshold": config.get("pcgrad_threshold") if config.get("use_pcgrad") else None,
         "ece_bins": 10,
     }
@@ -136,8 +136,8 @@ def reported_case(figures: dict[str, Any], about: str = "", spec: Finetune | Non
     jitter = facts["pretrain_jitter_std"]
     facts["noise_floor"] = jitter * math.sqrt(2 / math.pi) if jitter else None
     facts["jitter_std"] = None
-    if n and facts["folds"] and facts["batch"]:
-        facts["steps_per_epoch"] = math.ceil(n * (1 - 1 / facts["folds"]) / facts["batch"])
+    if n and facts["folds"] and facts["batch_size"]:
+        facts["steps_per_epoch"] = math.ceil(n * (1 - 1 / facts["folds"]) / facts["batch_size"])
     facts |= _constants(figures, counts) | _sizes(facts) | _calibrated_ece(facts, counts)
     return Case("reported", facts, spec, about)
 

@@ -45,7 +45,7 @@ class SigmaNeverMoved(Check):
         done = math.log(end / start) / way
         if done >= ARRIVED:
             return None
-        steps, rate = case["steps_per_fit"], case["log_variance_rate"]
+        steps, rate = case["steps_per_fit"], case["log_variance_lr"]
         # With room enough it did move, and the losses moved faster: that is worth a note, not this name.
         stuck = done < STUCK and (rate * steps < 2 * abs(way) or abs(math.log(end / start)) < STILL)
         evidence = {
@@ -54,16 +54,16 @@ class SigmaNeverMoved(Check):
             "expected": expected,
             "share_of_the_way": done,
             "steps_per_fit": steps,
-            "log_variance_rate": rate,
+            "log_variance_lr": rate,
         }
         return self.finding(
             ERROR if stuck else INFO,
             f"σ pointer / σ class went from {start:.2f} to {end:.2f}; {expected:.2f} is expected at the optimum, so it made {done:.1%} of the way. "
             f"Adam moves log σ² by at most {rate:g} a step, {rate * steps:.2g} in {steps} steps, and {2 * abs(way):.1f} was needed.",
             evidence,
-            "The weighting was never on: this run had fixed weights of 1 and ½. Raise loss.log_variance_rate so that σ converges, or set "
+            "The weighting was never on: this run had fixed weights of 1 and ½. Raise loss.log_variance_lr so that σ converges, or set "
             "fixed weights.",
-            fix_spec(case, {"loss.log_variance_rate": self._rate(way, steps)}),
+            fix_spec(case, {"loss.log_variance_lr": self._rate(way, steps)}),
         )
 
     @staticmethod
@@ -121,7 +121,7 @@ class SigmaAtLimit(Check):
             f"In {limited} of {fits} fits σ reached the limit that keeps it finite. There the limit decides how the losses are weighed.",
             {"fits_at_limit": limited, "fits": fits},
             "σ² follows the loss, so it runs to its limit when a loss falls to almost 0, and that task then outweighs the other. Look for a "
-            "task that is memorised or whose answer is constant. Lower loss.log_variance_rate, or use equal weighting.",
+            "task that is memorised or whose answer is constant. Lower loss.log_variance_lr, or use equal weighting.",
             fix_spec(case, {"loss.weighting": "equal"}),
         )
 

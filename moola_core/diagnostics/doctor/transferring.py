@@ -46,11 +46,11 @@ class CheckpointUnfit(Check):
         if not problem:
             return None
         wanted = case.get("checkpoint_settings") or {}
-        reference = case.spec.transfer.checkpoint if case.spec is not None else ""
+        checkpoint = case.spec.transfer.checkpoint if case.spec is not None else ""
         return self.finding(
             CRITICAL,
             f"The run would fail as it starts. {problem}",
-            {"checkpoint": reference, "problem": problem, "its_settings": wanted},
+            {"checkpoint": checkpoint, "problem": problem, "its_settings": wanted},
             case.get("checkpoint_advice")
             or "Give another checkpoint, or start from random weights: transfer.schedule=none.",
             fix_spec(case, wanted) if wanted else None,
@@ -200,7 +200,7 @@ class StateMismatch(Check):
         if gap is not None:
             summary += f" In the first 15 bars they differ by {gap:.2f} standard deviations on average."
         bars = case.spec is not None and case.spec.data.bars
-        possible = before == "restarted" or bars
+        possible = before == "per_window" or bars
         return self.finding(
             ERROR,
             summary,

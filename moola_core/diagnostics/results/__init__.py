@@ -17,10 +17,10 @@ from moola_core.diagnostics.results.comparison import (
     ArmFacts,
     Comparison,
     Difference,
-    Gain,
     LabelCurve,
     Selection,
     Verdict,
+    WindowDifference,
 )
 from moola_core.diagnostics.results.doctor import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.errors import Errors, Slice, Suspect
@@ -97,7 +97,6 @@ __all__ = [
     "FeatureShift",
     "Finding",
     "FoldShare",
-    "Gain",
     "Gate",
     "Interval",
     "LabelCurve",
@@ -131,4 +130,5 @@ __all__ = [
     "TaskBalance",
     "Transferred",
     "Verdict",
+    "WindowDifference",
 ]

@@ -18,7 +18,7 @@ class Verdict:
     delta: mean over repeats of the difference, pooled out of fold; low, high: its interval at confidence `level` (Holm over the arms of
     this metric); verdict: helps, hurts, equivalent or undecided; p_helps, p_within, p_hurts: the probabilities that the true difference is
     better by more than the margin, within it, and worse by more (results of before there was p_within: on either side of no difference);
-    p: two-sided, p_holm: over the arms; resolvable: the smallest true difference that this design finds with 80% power; equivalence: the
+    p: two-sided, p_holm: over the arms; minimum_detectable_effect: the smallest true difference that this design finds with 80% power; equivalence: the
     smallest margin within which a measured difference of 0 would show the arms to be alike; labels_needed, repeats_needed: size in all,
     windows or repeats, with which a true difference of this size is found with 80% power (None: not by these alone, or decided);
     pretraining_share: the share of the squared error that the seeds of pre-training have; decides: whether this metric decides, or
@@ -39,7 +39,7 @@ class Verdict:
     p_hurts: float
     p: float
     p_holm: float
-    resolvable: float
+    minimum_detectable_effect: float
     margin: float
     labels_needed: int | None
     repeats_needed: int | None
@@ -84,7 +84,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Gain:
+class WindowDifference:
     """One window: mean over repeats of an arm's probability of the true class less the other's, and their center errors in bars."""
 
     window_id: str
@@ -136,7 +136,7 @@ class Comparison:
     """Arms on the same folds, each compared with `against`.
 
     verdicts: empty, with the reason in `no_verdict`, where the runs share no folds; common: windows that all arms predicted; gains: by
-    arm, the largest first; sentence: the answer in words; beaten_by: simple models that are ahead of every network in the deciding metric; label_curve: where the arms
+    arm, the largest first; sentence: the answer in words; better_baselines: simple models that are ahead of every network in the deciding metric; label_curve: where the arms
     differ in the share of labels alone; selection: the best arm, less what it owes to having been picked; unequal: the facts that a
     comparison supposes to be equal (size, encoder, epochs, stopping, labels, windows, folds, features, seeds) and that are not, `UNKNOWN`
     where they are not known of an arm (None of older versions); saw: what pre-training saw of the labelled windows, in words (empty where no
@@ -152,9 +152,9 @@ class Comparison:
     arms: tuple[ArmFacts, ...]
     verdicts: tuple[Verdict, ...]
     differences: tuple[Difference, ...]
-    gains: dict[str, tuple[Gain, ...]]
+    gains: dict[str, tuple[WindowDifference, ...]]
     sentence: str
-    beaten_by: tuple[str, ...]
+    better_baselines: tuple[str, ...]
     no_verdict: str
     label_curve: LabelCurve | None
     selection: Selection | None = None

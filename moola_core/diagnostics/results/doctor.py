@@ -42,7 +42,7 @@ FIGURES: dict[str, str] = {
     "pcgrad_threshold": "cosine below which gradients are projected",
     "patience": "epochs without gain before stopping",
     "epochs": "maximum epochs",
-    "batch": "windows in a step",
+    "batch_size": "windows in a step",
     "trainable_parameters": "parameters that train",
     "outputs": "outputs of the class head",
     "trunk_width": "width of the shared trunk",

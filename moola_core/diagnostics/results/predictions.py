@@ -31,7 +31,7 @@ class Expansion:
 class Predicted:
     """What the ensemble of `fits` models predicted for `windows` windows; the rows are in predicted.parquet.
 
-    counts: windows by predicted class; agreement: mean share of the fits that predict the same class as the ensemble; foreign: windows that
+    counts: windows by predicted class; agreement: mean share of the fits that predict the same class as the ensemble; out_of_distribution: windows that
     lie further from the training windows than 99% of those lie from each other (None where that could not be judged);
     training: windows that share bars with those the fits were trained on; over_bars: whether the windows were cut from bars at
     `stride`; expansions: in the order of time, over bars only.
@@ -43,7 +43,7 @@ class Predicted:
     window_bars: int
     counts: dict[str, int]
     agreement: float | None
-    foreign: int | None
+    out_of_distribution: int | None
     training: int
     over_bars: bool
     stride: int

@@ -43,7 +43,7 @@ class Domain:
     null_high: float
     draws: int
     drivers: tuple[tuple[str, float], ...]
-    foreign: tuple[OutOfDistribution, ...]
+    out_of_distribution: tuple[OutOfDistribution, ...]
     interval: Interval | None = None
 
 

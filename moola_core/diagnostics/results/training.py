@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TaskBalance:
-    """One task: its unweighted loss in the first epoch and at the end (training and inner), σ likewise, its gradients' norm.
+    """One task: its unweighted loss in the first epoch and at the end (training and validation), σ likewise, its gradients' norm.
 
     Medians over fits; σ is None where it is not learned, the norm where gradients were not taken apart.
     """

@@ -20,16 +20,16 @@ from moola_core.launch.local import claim
 from moola_core.launch.worker import compare, diagnose, doctor, finetune, plan, predict, pretrain, study
 from moola_core.launch.worker.disk_reserve import DiskReserve
 from moola_core.launch.worker.heartbeat import heartbeat
-from moola_core.launch.worker.relay import Listen
+from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.runs import mirror, references
 from moola_core.runs.cancelling import asked
-from moola_core.runs.reaper import identity, mark_lost
+from moola_core.runs.liveness import identity, mark_lost
 from moola_core.runs.store import Run, utcnow_iso
 from moola_core.training.device import keep_freed_memory
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "scipy", "pydantic", "safetensors")
 PROJECT = Path(__file__).resolve().parents[3]
-JOBS: dict[str, Callable[[Run, Listen | None], None]] = {
+JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
     "finetune": finetune.work,
     "pretrain": pretrain.work,
     "diagnose": diagnose.work,
@@ -44,7 +44,7 @@ class Terminated(KeyboardInterrupt):
     """A TERM from outside."""
 
 
-def run(run: Run, listen: Listen | None = None) -> None:
+def run(run: Run, listen: ProgressCallback | None = None) -> None:
     """Do what the run's spec asks for and bring its record to an end state.
 
     listen: called with each event and the record's progress, for a progress bar. An error for the user becomes the record's
@@ -108,12 +108,12 @@ def _ending_on_term() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def execute(child: Run, listen: Listen | None = None) -> None:
+def execute(child: Run, listen: ProgressCallback | None = None) -> None:
     """Begin a run that is queued, or go on with one that was interrupted."""
     (run if child.record.state == "queued" else resume)(child, listen)
 
 
-def resume(interrupted: Run, listen: Listen | None = None) -> None:
+def resume(interrupted: Run, listen: ProgressCallback | None = None) -> None:
     """Go on with a run that was interrupted: what is finished stays, and the end is that of an uninterrupted run.
 
     Raises RunError for a run that is done or whose process still runs.

@@ -10,11 +10,11 @@ import numpy as np
 
 from moola_core.diagnostics.comparison import ArmPredictions, arm_predictions, compare, deciding, label_curve, sentence
 from moola_core.diagnostics.evaluation import evaluate, over_folds
-from moola_core.diagnostics.results import ArmFacts, Comparison, Gain, LabelCurve, Selection, Verdict
+from moola_core.diagnostics.results import ArmFacts, Comparison, LabelCurve, Selection, Verdict, WindowDifference
 from moola_core.diagnostics.selection import select_best
 from moola_core.errors import DataError
 from moola_core.launch.worker.differing import differences, division, unequal
-from moola_core.launch.worker.relay import Listen
+from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.metrics import METRICS
 from moola_core.runs.comparable import comparable
 from moola_core.runs.folds import shared_bars
@@ -30,7 +30,7 @@ NETWORKS = ("network", "imported")
 PICKED = ("f1_macro", "hit_at_3")
 
 
-def work(run: Run, listen: Listen | None) -> None:
+def work(run: Run, listen: ProgressCallback | None) -> None:
     """Compare the runs that the spec names."""
     spec = run.spec
     runs: dict[str, Run] = {}
@@ -55,7 +55,7 @@ def build(
     why_not = _why_not(runs, tables, common)
     arms = tuple(_facts(arm, run, tables[arm], common) for arm, run in runs.items())
     verdicts: tuple[Verdict, ...] = ()
-    gains: dict[str, tuple[Gain, ...]] = {}
+    gains: dict[str, tuple[WindowDifference, ...]] = {}
     predictions: dict[str, ArmPredictions] = {}
     if not why_not:
         predictions = _predictions(runs, tables, common)
@@ -101,7 +101,7 @@ def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...], seed: int)
         spec = runs[arm.name].spec
         if spec.estimator == own and arm.f1_by_repeat:
             used = runs[arm.name].record.counts["windows"] * (1 - 1 / spec.training.folds)
-            scores[round(used * spec.training.label_frac)] = arm.f1_by_repeat
+            scores[round(used * spec.training.train_size)] = arm.f1_by_repeat
     return label_curve(scores, seed) if len(scores) >= 3 else None
 
 
@@ -227,7 +227,7 @@ def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFa
     )
 
 
-def _gains(arm: ArmPredictions, against: ArmPredictions, common: list[str]) -> tuple[Gain, ...]:
+def _gains(arm: ArmPredictions, against: ArmPredictions, common: list[str]) -> tuple[WindowDifference, ...]:
     """Window by window, the largest gain in the probability of the true class first; by the pointers where there are no classes."""
     own, other = arm.predictions, against.predictions
     p, center = np.zeros(len(common)), None
@@ -238,7 +238,7 @@ def _gains(arm: ArmPredictions, against: ArmPredictions, common: list[str]) -> t
         gained = np.where(own.located & other.located, other.gaps["center"] - own.gaps["center"], np.nan)
         center = gained.mean(0)
     rows = [
-        Gain(
+        WindowDifference(
             common[i],
             own.classes[arm.target[i]],
             float(p[i]),

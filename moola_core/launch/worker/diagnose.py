@@ -25,8 +25,8 @@ from moola_core.features.matrix import window_matrix
 from moola_core.launch.worker import doctor
 from moola_core.launch.worker.labelled import Labelled, load_labelled, starts_of
 from moola_core.launch.worker.power import powered
-from moola_core.launch.worker.relay import Listen, Relay
-from moola_core.market.bars import Bars, crosses, shares_bars
+from moola_core.launch.worker.relay import EventWriter, ProgressCallback
+from moola_core.market.bars import Bars, contains_break, shares_bars
 from moola_core.market.windows import Windows, overlap
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
@@ -61,7 +61,7 @@ def store_all(run: Run, material: Labelled) -> None:
             run.update(warnings=(*run.record.warnings, f"{name} could not be computed: {error}"))
 
 
-def work(run: Run, listen: Listen | None) -> None:
+def work(run: Run, listen: ProgressCallback | None) -> None:
     """Compute what the spec names and write it into the run's own folder."""
     spec = run.spec
     if spec.name in DATA_DIAGNOSTICS:
@@ -84,11 +84,11 @@ def work(run: Run, listen: Listen | None) -> None:
     run.write_result(spec.name, RUN_DIAGNOSTICS[spec.name](about, load_labelled(about.spec.data, about.spec.features)))
 
 
-def explain(run: Run, about: Run, listen: Listen | None) -> Attribution:
+def explain(run: Run, about: Run, listen: ProgressCallback | None) -> Attribution:
     """Attribution of the run `about`, its progress kept in the record of `run`."""
     material = load_labelled(about.spec.data, about.spec.features, run.store_root / "cache")
     progress: dict[str, Any] = {"done": 0, "total": len(material.kept), "epochs": 1, "unit": "windows"}
-    relay = Relay(run, progress, listen)
+    relay = EventWriter(run, progress, listen)
 
     def tell(done: int, total: int) -> None:
         progress.update(done=done, total=total)
@@ -117,7 +117,7 @@ def shifted(spec: Diagnose, material: Labelled) -> Shift:
         others["left_out"] = window_matrix(out, spec.features, bars)
     if bars is not None:
         first = _elsewhere(bars, every)
-        features = BarWindows(bars, None, spec.features.model_copy(update={"state": "restarted"}), kept.bars)
+        features = BarWindows(bars, None, spec.features.model_copy(update={"state": "per_window"}), kept.bars)
         others["bars"] = features.raw(first).numpy() if len(first) else material.x[:0]
     columns = names(spec.features.columns)
     return shift(material.x, kept.window_id, overlap(kept), columns, others, spec.seed)
@@ -127,7 +127,7 @@ def _elsewhere(bars: Bars, every: Windows) -> np.ndarray:
     """First bars of whole windows that share no bar with any labelled one: at most 2,000, linspace_subset spaced."""
     length = every.bars
     first = np.arange(0, max(len(bars) - length + 1, 0), length // 2)
-    first = first[~crosses(bars.breaks, first, length)]
+    first = first[~contains_break(bars.breaks, first, length)]
     located = np.sort(every.position[every.position >= 0])
     return linspace_subset(first[~shares_bars(first, length, located, length)], MOST_OTHERS)
 

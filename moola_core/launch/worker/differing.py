@@ -70,7 +70,7 @@ def _fitted(run: Run) -> dict[str, str]:
     }
     simple = dict.fromkeys(network, NO_NETWORK) | {"encoder": f"{NO_NETWORK} ({spec.estimator})"}
     return (network if spec.is_network else simple) | {
-        "labels": f"{training.label_frac:.0%}",
+        "labels": f"{training.train_size:.0%}",
         "features": ", ".join(spec.features.columns),
         "seeds": str(training.seed),
     }

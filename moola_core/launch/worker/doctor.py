@@ -99,7 +99,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
     facts |= reading.of_folds(fold_columns(folds, inputs), seen)
     facts |= problem
-    facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch))
+    facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch_size))
     return examine(Case("finetune", facts, spec, planned=True))
 
 
@@ -109,7 +109,7 @@ def of_figures(figures: dict[str, Any], ahead: Finetune | None = None, about: st
     if ahead is None:
         return examine(reported_case(figures, about))
     data = ahead.data
-    windows, _ = load_windows(data.windows, data.windows_reading).trainable(data.grades_left_out)
+    windows, _ = load_windows(data.windows, data.windows_reading).trainable(data.exclude_grades)
     labels, counts = np.unique(windows.label.astype(str), return_counts=True)
     known = {"class_counts": dict(zip(labels.tolist(), counts.tolist(), strict=True)), "window_bars": windows.bars}
     return examine(reported_case(known | {"n_windows": len(windows)} | figures, about, ahead))
@@ -130,7 +130,9 @@ def _start(spec: Finetune, inputs: Inputs, root: Path) -> tuple[Pretrained | Non
     return start, {"checkpoint_problem": ""}
 
 
-def _seen(spec: Finetune, material: Labelled, inputs: Inputs, start: Pretrained | None, root: Path) -> reading.Seen:
+def _seen(
+    spec: Finetune, material: Labelled, inputs: Inputs, start: Pretrained | None, root: Path
+) -> reading.LabelledInputs:
     """The windows as the network reads them, and how they stand to what its encoder was trained on."""
     width = inputs.x.shape[2]
     if start is not None:
@@ -140,7 +142,7 @@ def _seen(spec: Finetune, material: Labelled, inputs: Inputs, start: Pretrained 
         scale = np.where(std > reading.DEAD, std, 1.0) if spec.features.standardise else np.ones(width)
     more: dict[str, Any] = {"pointers": int((np.isfinite(inputs.start) & np.isfinite(inputs.end)).sum())}
     more |= _transferred(spec, material, inputs, start, root) if start is not None else {}
-    return reading.Seen(
+    return reading.LabelledInputs(
         inputs.x, inputs.features, inputs.label, inputs.window_id, inputs.series, inputs.first, scale, more
     )
 
@@ -157,7 +159,7 @@ def _transferred(spec: Finetune, material: Labelled, inputs: Inputs, start: Pret
         facts["state_gap"] = _state_gap(spec.features, material, np.asarray(start.std, float))
     bars = _bars_of(before)
     if bars is not None:
-        windows = BarWindows(bars, None, spec.features.model_copy(update={"state": "restarted"}), inputs.window_bars)
+        windows = BarWindows(bars, None, spec.features.model_copy(update={"state": "per_window"}), inputs.window_bars)
         first = np.arange(0, max(len(bars) - inputs.window_bars + 1, 0), inputs.window_bars)
         facts |= _domain(material.kept, inputs.features, windows, first)
     return facts
@@ -181,7 +183,7 @@ def _state_gap(features: Features, material: Labelled, std: np.ndarray) -> float
         return None
     both = [
         window_matrix(located, features.model_copy(update={"state": state}), material.bars)
-        for state in ("restarted", "continuous")
+        for state in ("per_window", "streaming")
     ]
     return float(np.abs((both[0] - both[1])[:, :WARMUP_BARS] / std).mean())
 
@@ -213,7 +215,7 @@ def _of_bars(spec: Pretrain, cache: Path) -> dict[str, Any]:
     labelled = material.labelled
     if labelled is None or labelled.bars != spec.sampling.window_bars:
         return facts
-    kept, _ = labelled.trainable(spec.data.grades_left_out)
-    restarted = BarWindows(material.bars, None, spec.features.model_copy(update={"state": "restarted"}), kept.bars)
+    kept, _ = labelled.trainable(spec.data.exclude_grades)
+    restarted = BarWindows(material.bars, None, spec.features.model_copy(update={"state": "per_window"}), kept.bars)
     facts["labelled_located"] = bool((kept.position >= 0).any())
     return facts | _domain(kept, columns, restarted, material.sample.train)

@@ -18,7 +18,7 @@ from moola_core.estimators import storage
 from moola_core.launch.worker import diagnose
 from moola_core.launch.worker.held_out import saw
 from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, starts_of
-from moola_core.launch.worker.relay import Listen, Relay
+from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
 from moola_core.runs.predictions import STATED, is_class
@@ -34,7 +34,7 @@ from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
 
 
-def work(run: Run, listen: Listen | None) -> None:
+def work(run: Run, listen: ProgressCallback | None) -> None:
     """Cross-validate as the spec says."""
     spec = run.spec
     device = resolve_device(spec.training)
@@ -63,7 +63,7 @@ def work(run: Run, listen: Listen | None) -> None:
     if spec.is_network:
         engine = choose_engine(spec, device, len(folds))
         run.update(counts=counts | {"engine": engine.name, "engine_why": engine.why})
-    relay = Relay(run, progress, listen)
+    relay = EventWriter(run, progress, listen)
     for replicate in _fits(spec, inputs, folds, relay, frozenset(done), starts):
         tables = {"predictions": prediction_columns(replicate, inputs)}
         tables |= {"steps": replicate.steps} if replicate.steps else {}
@@ -87,7 +87,7 @@ def _fits(
     spec: Finetune,
     inputs: Inputs,
     folds: Sequence[Fold],
-    relay: Relay,
+    relay: EventWriter,
     done: frozenset[tuple[int, int]],
     starts: tuple[Pretrained, ...],
 ) -> Iterator[Replicate]:
@@ -97,7 +97,7 @@ def _fits(
         return
     for fold in folds:
         if (fold.repeat, fold.fold) not in done:
-            sizes = {"train": len(fold.train) + len(fold.inner), "test": len(fold.test)}
+            sizes = {"train": len(fold.train) + len(fold.validation), "test": len(fold.test)}
             relay(Event("replicate_started", fold.repeat, fold.fold, values=sizes))
             replicate = fit_baseline(spec, inputs, fold)
             relay(Event("replicate_finished", fold.repeat, fold.fold, values={"seconds": replicate.seconds}))

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from moola_core.runs.reaper import HEARTBEAT
+from moola_core.runs.liveness import HEARTBEAT
 from moola_core.runs.store import Run
 
 EVERY_S = 5.0

@@ -79,4 +79,4 @@ def saw(starts: Sequence[Pretrained], transfer: Transfer, folds: Sequence[Fold],
 
 def held_out_ids(fold: Fold, ids: np.ndarray) -> tuple[str, ...]:
     """Ids of the windows that a fold tests or stops on, sorted."""
-    return tuple(sorted(ids[np.union1d(fold.inner, fold.test)].tolist()))
+    return tuple(sorted(ids[np.union1d(fold.validation, fold.test)].tolist()))

@@ -21,9 +21,9 @@ from moola_core.runs.checkpoints import resolve
 from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Features, Finetune
+from moola_core.training.fault_injection import inject_faults
 from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs
-from moola_core.training.planting import plant
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +40,12 @@ def load_labelled(data: Data, features: Features, cache: Path | None = None) -> 
     """What the data gives; cache: a folder for the bars' matrix. Raises DataError, also when no window takes part."""
     bars = load_bars(data.bars, data.bars_reading) if data.bars else None
     every = load_windows(data.windows, data.windows_reading, bars)
-    kept, left_out = every.trainable(data.grades_left_out)
+    kept, left_out = every.trainable(data.exclude_grades)
     if not len(kept):
         raise DataError(
             f"all {left_out} windows are of a grade that is left out.",
             where=data.windows,
-            hint="Leave out fewer: data.grades_left_out.",
+            hint="Leave out fewer: data.exclude_grades.",
         )
     return Labelled(kept, every, bars, window_matrix(kept, features, bars, cache))
 
@@ -98,7 +98,7 @@ def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str
         "features": list(features),
     }
     counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
-    inputs = plant(inputs_of(windows, material.x, features), spec)
+    inputs = inject_faults(inputs_of(windows, material.x, features), spec)
     return dataclasses.replace(material, x=inputs.x), inputs, hashes, counts
 
 
@@ -115,7 +115,7 @@ def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]
     rows = [
         (fold.repeat, fold.fold, i, role)
         for fold in folds
-        for role in ("train", "inner", "test", "purged")
+        for role in ("train", "validation", "test", "purged")
         for i in getattr(fold, role)
     ]
     repeat, number, index, role = (np.array(column) for column in zip(*rows, strict=True))

@@ -9,7 +9,7 @@ from moola_core import studies
 from moola_core.diagnostics import plan as rules
 from moola_core.diagnostics.results import Comparison, Decision, PlanReport
 from moola_core.errors import MoolaError, RunError
-from moola_core.launch.worker.relay import Listen
+from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.launch.worker.study import Children, Execute, untrained
 from moola_core.runs.checkpoints import with_settings
 from moola_core.runs.codec import restore
@@ -19,7 +19,7 @@ from moola_core.specs import Plan
 WHO = "rule of the plan"
 
 
-def work(run: Run, listen: Listen | None, execute: Execute) -> None:
+def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     """Run the phases in their order. An interrupted plan finds its studies again.
 
     Raises RunError when not a single study could be carried out, and at least one was tried.

@@ -11,13 +11,21 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from moola_core.diagnostics.fitted import classes_of
-from moola_core.diagnostics.predict import Familiar, Job, ask, ask_together, best_apart, combine, stretches
+from moola_core.diagnostics.predict import (
+    Job,
+    NoveltyDetector,
+    best_apart,
+    combine,
+    predict_batched,
+    predict_sequential,
+    stretches,
+)
 from moola_core.diagnostics.results import Expansion, Predicted
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import bar_matrix, window_matrix
 from moola_core.launch.worker.labelled import load_labelled
-from moola_core.launch.worker.relay import Listen, Relay
-from moola_core.market.bars import Bars, crosses, load_bars, shares_bars
+from moola_core.launch.worker.relay import EventWriter, ProgressCallback
+from moola_core.market.bars import Bars, contains_break, load_bars, shares_bars
 from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run, Store
@@ -32,7 +40,7 @@ FEW = 1500  # starting processes takes longer than asking so few windows
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class PredictionRequest:
     """The windows to ask about: their features and prices, their first bars where they lie in bars, and the table's first columns."""
 
     x: np.ndarray
@@ -42,7 +50,7 @@ class Asked:
     columns: dict[str, Any]
 
 
-def work(run: Run, listen: Listen | None) -> None:
+def work(run: Run, listen: ProgressCallback | None) -> None:
     """Ask the models as the spec says."""
     spec, started = run.spec, time.monotonic()
     about = Store(run.store_root).open(spec.run)
@@ -54,15 +62,15 @@ def work(run: Run, listen: Listen | None) -> None:
         )
     asked = of_windows(run, about) if spec.data.windows else of_bars(run, about)
     columns = ensemble(run, about, asked, listen)
-    familiar, training = _familiar(run, about, asked)
-    if familiar is not None:
-        distance = familiar.distance(asked.x)
-        columns |= {"distance": distance, "foreign": distance > familiar.threshold}
+    novelty, training = _novelty(run, about, asked)
+    if novelty is not None:
+        distance = novelty.distance(asked.x)
+        columns |= {"distance": distance, "out_of_distribution": distance > novelty.threshold}
     run.write_table("predicted", asked.columns | columns)
     run.write_result("predicted", _summary(about, spec, asked, columns, (training, time.monotonic() - started)))
 
 
-def of_windows(run: Run, about: Run) -> Asked:
+def of_windows(run: Run, about: Run) -> PredictionRequest:
     """The windows of a file, labelled or not."""
     data, features = run.spec.data, about.spec.features
     bars = load_bars(data.bars, data.bars_reading) if data.bars else None
@@ -71,23 +79,23 @@ def of_windows(run: Run, about: Run) -> Asked:
     columns = {"window_id": windows.window_id.astype(str), "label": windows.label.astype(str)}
     columns["start_time"] = windows.start_time
     x = window_matrix(windows, features, bars, run.store_root / "cache")
-    return Asked(x, windows.prices, windows.position, bars, columns)
+    return PredictionRequest(x, windows.prices, windows.position, bars, columns)
 
 
-def of_bars(run: Run, about: Run) -> Asked:
+def of_bars(run: Run, about: Run) -> PredictionRequest:
     """Windows of the bars at the spec's stride; none spans a gap or a roll."""
     data, features = run.spec.data, about.spec.features
     bars, length = load_bars(data.bars, data.bars_reading), about.record.counts["window_bars"]
     first = np.arange(0, len(bars) - length + 1, run.spec.stride)
-    first = first[~crosses(bars.breaks, first, length)]
+    first = first[~contains_break(bars.breaks, first, length)]
     if not len(first):
         raise DataError(
             f"no {length} bars in a row without a gap.", where=data.bars, hint="Give more bars, or a larger max_gap."
         )
-    matrix = bar_matrix(bars, length, run.store_root / "cache") if features.state == "continuous" else None
+    matrix = bar_matrix(bars, length, run.store_root / "cache") if features.state == "streaming" else None
     x = BarWindows(bars, matrix, features, length).raw(first).numpy()
     prices = sliding_window_view(bars.ohlc, length, axis=0)[first].transpose(0, 2, 1)
-    return Asked(x, prices, first, bars, {"first_bar": first, "start_time": bars.time[first]})
+    return PredictionRequest(x, prices, first, bars, {"first_bar": first, "start_time": bars.time[first]})
 
 
 def _check_length(length: int, about: Run, where: str) -> None:
@@ -98,7 +106,7 @@ def _check_length(length: int, about: Run, where: str) -> None:
         )
 
 
-def ensemble(run: Run, about: Run, asked: Asked, listen: Listen | None) -> dict[str, np.ndarray]:
+def ensemble(run: Run, about: Run, asked: PredictionRequest, listen: ProgressCallback | None) -> dict[str, np.ndarray]:
     """The combined predictions of the windows, with progress in the record of `run`."""
     x, prices = asked.x, asked.prices
     classes, length = classes_of(about), x.shape[1]
@@ -106,9 +114,9 @@ def ensemble(run: Run, about: Run, asked: Asked, listen: Listen | None) -> dict[
     chunk = CHUNK if device == "cpu" else CARD_CHUNK
     jobs = [Job(about.folder, i, x[i : i + chunk], prices[i : i + chunk]) for i in range(0, len(x), chunk)]
     progress: dict[str, Any] = {"done": 0, "total": len(x), "epochs": 1, "unit": "windows"}
-    relay, parts = Relay(run, progress, listen), []
-    results = processes.each(ask, jobs, 1 if len(x) < FEW else 2)
-    for part in results if device == "cpu" else map(partial(ask_together, device=device), jobs):
+    relay, parts = EventWriter(run, progress, listen), []
+    results = processes.each(predict_sequential, jobs, 1 if len(x) < FEW else 2)
+    for part in results if device == "cpu" else map(partial(predict_batched, device=device), jobs):
         parts.append((part.first, combine(part, classes, length)))
         progress["done"] = min(progress["done"] + chunk, len(x))
         relay.beat()
@@ -117,17 +125,17 @@ def ensemble(run: Run, about: Run, asked: Asked, listen: Listen | None) -> dict[
     return {name: np.concatenate([columns[name] for columns in ordered]) for name in ordered[0]}
 
 
-def _familiar(run: Run, about: Run, asked: Asked) -> tuple[Familiar | None, int]:
+def _novelty(run: Run, about: Run, asked: PredictionRequest) -> tuple[NoveltyDetector | None, int]:
     """The out-of-distribution detector, and how many windows share bars with the run's own; a warning without its data."""
     try:
         material = load_labelled(about.spec.data, about.spec.features, run.store_root / "cache")
     except DataError as error:
         run.update(warnings=(*run.record.warnings, f"Out-of-distribution windows could not be detected: {error}"))
         return None, 0
-    return Familiar(material.x, overlap(material.kept)), _shared(about, material.kept, asked)
+    return NoveltyDetector(material.x, overlap(material.kept)), _shared(about, material.kept, asked)
 
 
-def _shared(about: Run, kept: Windows, asked: Asked) -> int:
+def _shared(about: Run, kept: Windows, asked: PredictionRequest) -> int:
     if asked.bars is None:
         known = set(kept.window_id.astype(str))
         return sum(name in known for name in asked.columns["window_id"])
@@ -138,7 +146,7 @@ def _shared(about: Run, kept: Windows, asked: Asked) -> int:
 
 
 def _summary(
-    about: Run, spec: Predict, asked: Asked, columns: dict[str, np.ndarray], measured: tuple[int, float]
+    about: Run, spec: Predict, asked: PredictionRequest, columns: dict[str, np.ndarray], measured: tuple[int, float]
 ) -> Predicted:
     classes, over_bars = classes_of(about), not spec.data.windows
     predicted = columns.get("predicted")
@@ -150,7 +158,7 @@ def _summary(
         asked.x.shape[1],
         counts,
         float(columns["agreement"].mean()) if "agreement" in columns else None,
-        int(columns["foreign"].sum()) if "foreign" in columns else None,
+        int(columns["out_of_distribution"].sum()) if "out_of_distribution" in columns else None,
         measured[0],
         over_bars,
         spec.stride,
@@ -159,7 +167,9 @@ def _summary(
     )
 
 
-def _expansions(asked: Asked, columns: dict[str, np.ndarray], classes: tuple[str, ...]) -> tuple[Expansion, ...]:
+def _expansions(
+    asked: PredictionRequest, columns: dict[str, np.ndarray], classes: tuple[str, ...]
+) -> tuple[Expansion, ...]:
     if "start_pred" not in columns or "predicted" not in columns or asked.bars is None:
         return ()
     span = np.stack([columns["start_pred"], columns["end_pred"]], axis=1)

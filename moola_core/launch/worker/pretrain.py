@@ -16,7 +16,7 @@ from moola_core.errors import DataError, MoolaError
 from moola_core.features.catalog import FEATURES, feature, names
 from moola_core.features.matrix import bar_matrix, window_matrix
 from moola_core.launch.worker.labelled import check_unchanged
-from moola_core.launch.worker.relay import Listen, Relay
+from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.market.bars import Bars, load_bars
 from moola_core.market.known import first_bars, known_windows
 from moola_core.market.library import data_folder
@@ -54,7 +54,7 @@ class PretrainInputs:
     labels: str = ""
 
 
-def work(run: Run, listen: Listen | None) -> None:
+def work(run: Run, listen: ProgressCallback | None) -> None:
     """Pre-train as the spec says, from the last finished epoch if there is one."""
     spec = run.spec
     device = resolve_device(spec.training)
@@ -75,7 +75,7 @@ def work(run: Run, listen: Listen | None) -> None:
         progress=progress,
         warnings=tuple(dict.fromkeys((*run.record.warnings, *material.notes))),
     )
-    relay = Relay(run, progress, listen)
+    relay = EventWriter(run, progress, listen)
     trainer = Pretrainer(spec, material.windows, material.sample, device, relay)
     start = last_snapshot(run)
     progress["done"] = start.epoch if start else 0
@@ -120,7 +120,7 @@ def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> PretrainI
 def _windows(bars: Bars, spec: Pretrain, cache: Path | None, device: str) -> BarWindows:
     """What the network reads of windows of the bars, on the device."""
     wanted = {column.name for column in FEATURES} & set(names(spec.features.columns))
-    continuous = spec.features.state == "continuous" and wanted
+    continuous = spec.features.state == "streaming" and wanted
     matrix = bar_matrix(bars, spec.sampling.window_bars, cache) if continuous else None
     return BarWindows(bars, matrix, spec.features, spec.sampling.window_bars, device)
 
@@ -211,7 +211,7 @@ def learned(trainer: Pretrainer, material: PretrainInputs, best_epoch: int) -> r
     rows: tuple[results.FeatureError, ...] = ()
     examples: tuple[results.Reconstruction, ...] = ()
     if errors is not None:
-        columns = (errors.model, errors.covered, errors.feature_mean, errors.carry_forward, errors.noise_floor)
+        columns = (errors.model, errors.masked_input, errors.feature_mean, errors.last_observation, errors.noise_floor)
         rows = tuple(
             results.FeatureError(name, feature(name).unit, *(float(column[i]) for column in columns))
             for i, name in enumerate(material.windows.features)
@@ -224,7 +224,7 @@ def learned(trainer: Pretrainer, material: PretrainInputs, best_epoch: int) -> r
     def mean(name: str) -> float | None:
         return float(np.mean([getattr(row, name) for row in rows])) if rows else None
 
-    trivial = {name: value for name in ("feature_mean", "carry_forward") if (value := mean(name)) is not None}
+    trivial = {name: value for name in ("feature_mean", "last_observation") if (value := mean(name)) is not None}
     figures = tuple(
         results.Measure(m.name, m.value, m.trivial, m.better, of_stretches(m.gains)) for m in validation.measures
     )
@@ -235,7 +235,7 @@ def learned(trainer: Pretrainer, material: PretrainInputs, best_epoch: int) -> r
         best_epoch,
         rows,
         mean("model"),
-        mean("covered"),
+        mean("masked_input"),
         trivial,
         mean("noise_floor"),
         figures,
@@ -255,11 +255,11 @@ def probe_labelled(trainer: Pretrainer, material: PretrainInputs) -> results.Pro
     spec, labelled = trainer.spec, material.labelled
     if labelled is None:
         return None
-    windows, _ = labelled.trainable(spec.data.grades_left_out)
+    windows, _ = labelled.trainable(spec.data.exclude_grades)
     if not len(windows) or windows.bars != spec.sampling.window_bars:
         return None
     located = bool((windows.position >= 0).all())
-    state = "continuous" if spec.features.state == "continuous" and located else "restarted"
+    state = "streaming" if spec.features.state == "streaming" and located else "per_window"
     x = window_matrix(windows, spec.features.model_copy(update={"state": state}), material.bars)
     shared = overlap(windows)
     try:
@@ -279,5 +279,5 @@ def probe_labelled(trainer: Pretrainer, material: PretrainInputs) -> results.Pro
         "random weights": random,
         "raw features": aggregate(x),
     }
-    splits = [(fold.repeat, np.r_[fold.train, fold.inner], fold.test) for fold in folds]
+    splits = [(fold.repeat, np.r_[fold.train, fold.validation], fold.test) for fold in folds]
     return linear_probe(encodings, windows.label, splits, shared)

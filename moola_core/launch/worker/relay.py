@@ -10,15 +10,15 @@ from moola_core.runs import mirror
 from moola_core.runs.store import Run
 from moola_core.training.events import Event
 
-Listen = Callable[[Event, Any], None]
+ProgressCallback = Callable[[Event, Any], None]
 
 
-class Relay:
+class EventWriter:
     """Events on their way to the run's folder: written in handfuls, with the record's progress brought up to date."""
 
     every_s = 0.5
 
-    def __init__(self, run: Run, progress: dict[str, Any], listen: Listen | None) -> None:
+    def __init__(self, run: Run, progress: dict[str, Any], listen: ProgressCallback | None) -> None:
         self.run, self.progress, self.listen = run, progress, listen
         self.waiting: list[Event] = []
         self.written = time.monotonic()

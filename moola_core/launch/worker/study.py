@@ -9,14 +9,14 @@ from moola_core.launch.ray_jobs import RayLauncher, side_by_side
 from moola_core.launch.worker import ahead, compare, diagnose
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.labelled import load_labelled
-from moola_core.launch.worker.relay import Listen
+from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Arm, Diagnose, Part, Pretrain, Study, spec_hash
+from moola_core.specs import Arm, Diagnose, Pretrain, SpecModel, Study, spec_hash
 
-Execute = Callable[[Run, Listen | None], None]
+Execute = Callable[[Run, ProgressCallback | None], None]
 
 
-def work(run: Run, listen: Listen | None, execute: Execute) -> None:
+def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     """Make every run of the study that is not made yet, then compare them. execute: begins a run, or goes on with one."""
     spec: Study = run.spec
     if not run.record.counts.get("children"):
@@ -39,7 +39,7 @@ def work(run: Run, listen: Listen | None, execute: Execute) -> None:
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     _refuse_unanswered(run, spec)
     placebos = {arm: twin for arm, twin in spec.placebos.items() if arm in arms and twin in arms}
-    comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed), placebos)
+    comparison = compare.build(spec.name, arms, spec.control, (spec.margin, spec.seed), placebos)
     run.write_result("comparison", comparison)
     if spec.pretrain is not None and spec.pretrainings():
         _write_shift(run, spec.pretrain)
@@ -69,7 +69,7 @@ def _all_at_once(cluster: RayLauncher, made: Children, pretrainings: FoldPretrai
 
 def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
     """A study can do without an arm, but not without the one that all are compared with."""
-    if arm.name == spec.against or (isinstance(error, RunError) and "is running" in error.what):
+    if arm.name == spec.control or (isinstance(error, RunError) and "is running" in error.what):
         raise error
     record = run.record
     untrained = record.counts.get("untrained", {}) | {arm.name: str(error)}
@@ -86,11 +86,11 @@ def untrained(run: Run) -> dict[str, str]:
 
 def _refuse_unanswered(run: Run, spec: Study) -> None:
     """A study is done when something that it compares was trained next to the arm that all are compared with."""
-    missing, apart = untrained(run), {spec.against, *spec.placebos.values()}
+    missing, apart = untrained(run), {spec.control, *spec.placebos.values()}
     asked = [arm.name for arm in spec.arms if arm.name not in apart and not arm.baseline]
     if asked and all(name in missing for name in asked):
         raise RunError(
-            f"the question of the study is not answered: of {', '.join([spec.against, *asked])} only the first could be trained.",
+            f"the question of the study is not answered: of {', '.join([spec.control, *asked])} only the first could be trained.",
             where=f"study {spec.name}",
             hint=f"{asked[0]} failed with: {missing[asked[0]]}",
         )
@@ -99,7 +99,7 @@ def _refuse_unanswered(run: Run, spec: Study) -> None:
 class Children:
     """The runs of a study or a plan by what they are for; the record keeps their ids, so that an interrupted study finds them again."""
 
-    def __init__(self, run: Run, listen: Listen | None, execute: Execute, title: str) -> None:
+    def __init__(self, run: Run, listen: ProgressCallback | None, execute: Execute, title: str) -> None:
         self.run, self.listen, self.execute, self.title = run, listen, execute, title
         self.store = Store(run.store_root)
 
@@ -107,14 +107,14 @@ class Children:
         """The run that pre-trains as `spec` says, carried out; arms with the same one share it."""
         return self._done(self.encoder_of(spec)).id
 
-    def get(self, what: str, spec: Part, name: str) -> Run:
+    def get(self, what: str, spec: SpecModel, name: str) -> Run:
         """The run called `what`, carried out."""
         return self._done(self.child(what, spec, name))
 
     def encoder_of(self, spec: Pretrain) -> Run:
         return self.child(f"encoder {spec_hash(spec)[:12]}", spec, f"{self.title}: encoder")
 
-    def child(self, what: str, spec: Part, name: str) -> Run:
+    def child(self, what: str, spec: SpecModel, name: str) -> Run:
         """The run called `what`, made if there is none."""
         known = self.run.record.counts.get("children", {})
         if what in known:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from moola_core.market.readers.layout import Layout
 from moola_core.market.readers.reader import READERS, Header, Reader
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 LEAST_COLUMNS = 2
 TITLE_ROWS = 20
@@ -21,14 +21,14 @@ class Excel(Reader):
     suffixes = (".xlsx", ".xlsm")
     needs = ("openpyxl", "excel")
 
-    def layout(self, path: Path, reading: Reading) -> Layout:
+    def layout(self, path: Path, reading: ReadOptions) -> Layout:
         return Layout("excel", tuple(self.header(path, reading).columns))
 
-    def header(self, path: Path, reading: Reading) -> Header:
+    def header(self, path: Path, reading: ReadOptions) -> Header:
         table = _first_table(path)
         return Header([str(column) for column in table.columns], len(table))
 
-    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+    def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
         return _first_table(path)
 
     def write(self, table: pd.DataFrame, path: Path) -> None:

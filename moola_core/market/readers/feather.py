@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.feather
 
 from moola_core.market.readers.reader import READERS, Header, Reader
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 
 @READERS.register("feather")
@@ -17,11 +17,11 @@ class Feather(Reader):
 
     suffixes = (".feather", ".arrow")
 
-    def header(self, path: Path, reading: Reading) -> Header:
+    def header(self, path: Path, reading: ReadOptions) -> Header:
         table = pyarrow.feather.read_table(path, memory_map=True)
         return Header(list(table.column_names), table.num_rows)
 
-    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+    def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
         return pyarrow.feather.read_table(path).to_pandas()
 
     def write(self, table: pd.DataFrame, path: Path) -> None:

@@ -13,7 +13,7 @@ from moola_core.market.readers.flat_tasks import is_export
 from moola_core.market.readers.layout import Layout
 from moola_core.market.readers.reader import READERS, Header, Reader
 from moola_core.market.readers.unnamed import name_columns
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 SAMPLE_ROWS = 100
 DEEPEST = 4
@@ -25,14 +25,14 @@ class JsonRows(Reader):
 
     suffixes = (".json", ".jsonl", ".ndjson")
 
-    def layout(self, path: Path, reading: Reading) -> Layout:
+    def layout(self, path: Path, reading: ReadOptions) -> Layout:
         return _layout(_rows(path), reading, str(path))
 
-    def header(self, path: Path, reading: Reading) -> Header:
+    def header(self, path: Path, reading: ReadOptions) -> Header:
         rows = _rows(path)
         return Header(list(_layout(rows, reading, str(path)).columns), len(rows))
 
-    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+    def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
         rows = _rows(path)
         names = list(_layout(rows, reading, str(path)).columns)
         table = pd.DataFrame(rows) if isinstance(rows[0], dict) else pd.DataFrame(rows, columns=names)
@@ -50,7 +50,7 @@ class JsonRows(Reader):
             path.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows), encoding="utf-8")
 
 
-def _layout(rows: list[Any], reading: Reading, where: str) -> Layout:
+def _layout(rows: list[Any], reading: ReadOptions, where: str) -> Layout:
     if isinstance(rows[0], dict):
         return Layout("json", tuple(dict.fromkeys(str(name) for row in rows[:SAMPLE_ROWS] for name in row)))
     count = len(rows[0])

@@ -18,7 +18,7 @@ from moola_core.market.readers import annotators
 from moola_core.market.readers.annotators import named
 from moola_core.market.readers.flat_tasks import is_export, tasks_of_rows
 from moola_core.market.readers.reader import READERS, Header, Reader
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 FROM_DATA = ("start_time", "end_time", "grade", "source")
 _POINTER = re.compile(r"expansion|pointer", re.IGNORECASE)
@@ -85,7 +85,7 @@ class LabelStudio(Reader):
     holds = ("labels",)
     maps_columns = False
 
-    def header(self, path: Path, reading: Reading) -> Header:
+    def header(self, path: Path, reading: ReadOptions) -> Header:
         tasks = _tasks(path)
         try:
             table, _ = read_tasks(tasks, reading.model_copy(update={"repair": "drop"}), Asking(str(path)))
@@ -93,10 +93,10 @@ class LabelStudio(Reader):
             return Header(["window_id", "label", "start_time"], len(tasks))
         return Header([str(column) for column in table.columns], len(table))
 
-    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+    def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
         return self.labels(path, reading)[0]
 
-    def labels(self, path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+    def labels(self, path: Path, reading: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
         """One row for each labelled window, and notes on what was left out or decided.
 
         A task with a start_time is one window; of any other, each region that is no expansion is one. A skipped annotation is no
@@ -144,7 +144,7 @@ def _tasks(path: Path) -> list[dict[str, Any]]:
     return values if any("annotations" in task for task in values) else tasks_of_rows(values, str(path))
 
 
-def read_tasks(tasks: list[dict[str, Any]], reading: Reading, asking: Asking) -> tuple[pd.DataFrame, list[str]]:
+def read_tasks(tasks: list[dict[str, Any]], reading: ReadOptions, asking: Asking) -> tuple[pd.DataFrame, list[str]]:
     """One row for each window that the tasks label, and notes; where annotators disagree, asks whose labels count."""
     rows: list[dict[str, Any]] = []
     unclear: dict[str, list[str]] = defaultdict(list)
@@ -239,7 +239,7 @@ def _rows_of(results: list[Any], task: str, whole: bool) -> list[dict[str, Any]]
     return rows
 
 
-def _answer(unclear: dict[str, list[str]], reading: Reading, where: str) -> list[str]:
+def _answer(unclear: dict[str, list[str]], reading: ReadOptions, where: str) -> list[str]:
     """Notes on the tasks left out, where the reading drops what is bad; raises DataError otherwise."""
     lines = [f"{named(names)} cannot be used: {rule}." for rule, names in unclear.items()]
     if lines and reading.repair == "refuse":

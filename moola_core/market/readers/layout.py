@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from moola_core.errors import DataError
 from moola_core.market.questions import OpenQuestions, Question
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 NAMED = {name: sign for sign, name in SEPARATORS.items()} | {"space": " "}
@@ -42,7 +42,7 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def layout_of(head: str, reading: Reading, where: str) -> Layout:
+def layout_of(head: str, reading: ReadOptions, where: str) -> Layout:
     """The layout of a text whose first lines are `head`. Raises OpenQuestions where two layouts fit, DataError where none does."""
     lines = head.splitlines()[:SAMPLE_LINES]
     declared = re.fullmatch(r"sep=(.)", lines[0].strip()) if lines else None
@@ -145,7 +145,7 @@ def _word(cell: str) -> bool:
     return not re.search(r"[;|\t]", cell) and bool(re.search(r"[A-Za-z{\[]", cell))
 
 
-def _header(rows: Sequence[Sequence[str]], reading: Reading) -> tuple[list[str], Sequence[Sequence[str]]]:
+def _header(rows: Sequence[Sequence[str]], reading: ReadOptions) -> tuple[list[str], Sequence[Sequence[str]]]:
     """The names of the columns, none without a header, and the rows below them; several lines of names become one."""
     if reading.header is False or (reading.header is None and any(map(is_value, rows[0]))):
         return [], rows
@@ -166,7 +166,7 @@ def _header(rows: Sequence[Sequence[str]], reading: Reading) -> tuple[list[str],
     return names, rows[size:]
 
 
-def _marks(cells: Sequence[str], separator: str, reading: Reading, where: str) -> tuple[str, str | None]:
+def _marks(cells: Sequence[str], separator: str, reading: ReadOptions, where: str) -> tuple[str, str | None]:
     """The decimal mark and the sign between thousands. Raises OpenQuestions where a mark may be either."""
     numbers = [
         cell.strip().rstrip("%KMB")

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from moola_core.market.readers.layout import Layout
 from moola_core.market.readers.reader import READERS, Header, Reader
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 
 @READERS.register("parquet")
@@ -19,17 +19,17 @@ class Parquet(Reader):
 
     suffixes = (".parquet", ".pq")
 
-    def header(self, path: Path, reading: Reading) -> Header:
+    def header(self, path: Path, reading: ReadOptions) -> Header:
         with pq.ParquetFile(path) as file:
             return Header(list(file.schema_arrow.names), file.metadata.num_rows)
 
-    def layout(self, path: Path, reading: Reading) -> Layout:
+    def layout(self, path: Path, reading: ReadOptions) -> Layout:
         """The columns, and as the title what moola wrote about them."""
         schema = pq.read_schema(path)
         marks = {name.decode(): value.decode() for name, value in (schema.metadata or {}).items() if name == b"moola"}
         return Layout("parquet", tuple(schema.names), title=marks.get("moola", ""))
 
-    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+    def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
         return pq.read_table(path).to_pandas()
 
     def write(self, table: pd.DataFrame, path: Path) -> None:

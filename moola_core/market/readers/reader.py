@@ -16,7 +16,7 @@ from moola_core.market.readers.layout import Layout
 from moola_core.market.settings import load_reading
 from moola_core.market.tables import LABEL_NAMES, rename
 from moola_core.registry import Registry
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 
 class Header(NamedTuple):
@@ -59,22 +59,22 @@ class Reader(ABC):
     maps_columns: ClassVar[bool] = True
 
     @abstractmethod
-    def header(self, path: Path, reading: Reading) -> Header:
+    def header(self, path: Path, reading: ReadOptions) -> Header:
         """The column names and, where it is cheap to know, the number of rows."""
 
     @abstractmethod
-    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+    def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
         """The rows of the file under the names that the file gives them."""
 
     @abstractmethod
     def write(self, table: pd.DataFrame, path: Path) -> None:
         """Write a table so that :meth:`table` gives its rows back."""
 
-    def labels(self, path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+    def labels(self, path: Path, reading: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
         """The rows under our column names, one for each window, and notes on what was decided or left out."""
         return rename(self.table(path, reading), reading, LABEL_NAMES), []
 
-    def layout(self, path: Path, reading: Reading) -> Layout:
+    def layout(self, path: Path, reading: ReadOptions) -> Layout:
         """What the file looks like before its values are read; a source of bars is recognised by it."""
         return Layout(self.suffixes[0].strip("."), tuple(self.header(path, reading).columns))
 
@@ -143,13 +143,13 @@ def _that_can_read(readers: list[Reader], path: Path) -> Iterator[Reader]:
         yield reader
 
 
-def _header_by(reader: Reader, path: Path, reading: Reading | None = None) -> Header:
+def _header_by(reader: Reader, path: Path, reading: ReadOptions | None = None) -> Header:
     """The header of a file. Raises DataError when it cannot be read."""
     with _explained(path):
         return reader.header(path, reading or load_reading(path))
 
 
-def read_header(path: str | Path, reading: Reading | None = None) -> Header:
+def read_header(path: str | Path, reading: ReadOptions | None = None) -> Header:
     """The column names and, where it is cheap to know, the number of rows of a file.
 
     Raises
@@ -160,14 +160,14 @@ def read_header(path: str | Path, reading: Reading | None = None) -> Header:
     return _header_by(reader_of(path), Path(path), reading)
 
 
-def read_layout(path: str | Path, reading: Reading) -> Layout:
+def read_layout(path: str | Path, reading: ReadOptions) -> Layout:
     """What a file looks like before its values are read. Raises DataError as :func:`read_table` does."""
     path = Path(path)
     with _explained(path):
         return reader_of(path).layout(path, reading)
 
 
-def read_table(path: str | Path, reading: Reading | None = None) -> pd.DataFrame:
+def read_table(path: str | Path, reading: ReadOptions | None = None) -> pd.DataFrame:
     """The rows of a file under the names that the file gives them.
 
     Raises
@@ -180,7 +180,7 @@ def read_table(path: str | Path, reading: Reading | None = None) -> pd.DataFrame
         return reader_of(path).table(path, reading or load_reading(path))
 
 
-def read_labels(path: str | Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+def read_labels(path: str | Path, reading: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
     """The rows of a file under our column names, one for each window, and notes on what was decided or left out.
 
     Raises

@@ -18,7 +18,7 @@ from moola_core.market.readers.layout import DOTTED_DATE, Layout, footer, layout
 from moola_core.market.readers.reader import READERS, Header, Reader, suffix_of
 from moola_core.market.readers.unnamed import name_columns
 from moola_core.market.tables import LABEL_NAMES, rename
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 12
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZ": "bz2"}
@@ -34,14 +34,14 @@ class Text(Reader):
         *(".csv.gz", ".csv.zst", ".csv.gzip", ".csv.zip", ".txt.gz", ".tsv.gz", ".gz", ".zst", ".zip"),
     )
 
-    def layout(self, path: Path, reading: Reading) -> Layout:
+    def layout(self, path: Path, reading: ReadOptions) -> Layout:
         head, _ = _decoded(_bytes(path, HEAD_BYTES))
         return _layout(head, reading, str(path))
 
-    def header(self, path: Path, reading: Reading) -> Header:
+    def header(self, path: Path, reading: ReadOptions) -> Header:
         return Header(list(self.layout(path, reading).columns))
 
-    def table(self, path: Path, reading: Reading) -> pd.DataFrame:
+    def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
         text = _bytes(path)
         head, encoding = _decoded(text[:HEAD_BYTES])
         if encoding != "utf-8":
@@ -52,7 +52,7 @@ class Text(Reader):
             text = text[: text.rfind(line.encode())]
         return _parse(text, layout, path)
 
-    def labels(self, path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+    def labels(self, path: Path, reading: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
         table = self.table(path, reading)
         if any(is_regions(decoded(c)) for c in table.head(50).to_numpy().ravel()):
             rows = [{name: decoded(cell) for name, cell in row.items()} for row in table.to_dict("records")]
@@ -144,7 +144,7 @@ def _decoded(head: bytes) -> tuple[str, str]:
     raise ValueError("it is no text")
 
 
-def _layout(head: str, reading: Reading, where: str) -> Layout:
+def _layout(head: str, reading: ReadOptions, where: str) -> Layout:
     """The layout of a text that starts with `head`, which may be cut within a line."""
     whole_lines = head[: head.rfind("\n") + 1] or head
     return name_columns(layout_of(whole_lines, reading, where), reading, where)

@@ -10,7 +10,7 @@ import numpy as np
 
 from moola_core.market.questions import OpenQuestions, Question
 from moola_core.market.readers.layout import DATE, NUMBER, Layout
-from moola_core.specs import Reading
+from moola_core.specs import ReadOptions
 
 ORDERS = (
     ("open", "high", "low", "close"),
@@ -25,7 +25,7 @@ _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?")
 _WHOLE_CLOCK = re.compile(r"(\d|1\d|2[0-3]|0\d)?[0-5]?\d([0-5]\d)?")
 
 
-def name_columns(layout: Layout, reading: Reading, where: str) -> Layout:
+def name_columns(layout: Layout, reading: ReadOptions, where: str) -> Layout:
     """The layout with names for its columns where the file has none and they look like bars: time, prices, volume.
 
     Raises OpenQuestions where the first columns are a time and numbers that are not in any usual order of prices.

@@ -34,7 +34,7 @@ class BarWindows:
     ) -> None:
         self.ohlc, self.window_bars, self.device = bars.ohlc, window_bars, device
         self.features = names(features.columns)
-        self.restarted = features.state == "restarted"
+        self.restarted = features.state == "per_window"
         self.starts = np.r_[0, bars.rolls]
         self.relative = [RELATIVITY.index(name) for name in self.features if name in RELATIVITY]
         self.standardise = features.standardise

@@ -52,10 +52,10 @@ class Pretrainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
-        self.batch = min(training.batch, len(sample.train))
+        self.batch = min(training.batch_size, len(sample.train))
         self.part = self.batch  # windows at a time; halved when the device's memory does not suffice
         self.steps = training.epochs * max(len(sample.train) // self.batch, 1)
-        self.valid_parts = np.array_split(sample.valid, -(-len(sample.valid) // training.batch))
+        self.valid_parts = np.array_split(sample.valid, -(-len(sample.valid) // training.batch_size))
 
     def _seed(self, epoch: int, which: int) -> int:
         return seeds.torch_seed(self.spec.training.seed, 0, epoch, which)
@@ -103,7 +103,7 @@ class Pretrainer:
                 if self.objective.compares_windows:
                     text += " Each window is then compared with fewer others."
                 self.emit(Event("log", values={"message": text}))
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.spec.training.clip_norm)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.spec.training.max_grad_norm)
         self.optimizer.step()
         return loss
 
@@ -171,7 +171,7 @@ def pretrain(trainer: Pretrainer, start: Snapshot | None = None) -> Iterator[Sna
         if not math.isfinite(train + valid):
             raise RunError(
                 f"The loss is not a number from epoch {epoch} on.",
-                hint="Lower training.learning_rate or training.clip_norm.",
+                hint="Lower training.learning_rate or training.max_grad_norm.",
             )
         _emit_epoch(trainer, epoch, {"train": train, "valid": valid}, time.perf_counter() - began)
         weights = weights_of(trainer.network)

@@ -16,7 +16,7 @@ class Fixed(Weighting):
     def __init__(self, loss: Loss) -> None:
         super().__init__()
         self.weight: Tensor
-        self.register_buffer("weight", torch.tensor([loss.lambda_class, loss.lambda_pointer]))
+        self.register_buffer("weight", torch.tensor([loss.class_weight, loss.pointer_weight]))
 
     def forward(self, losses: Tensor) -> Tensor:
         return self.weight * losses

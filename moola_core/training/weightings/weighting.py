@@ -24,7 +24,7 @@ class Weighting(nn.Module):
     """
 
     rate: float | None = None
-    """Learning rate of the parameters; loss.log_variance_rate where it is None. There is no weight decay on them."""
+    """Learning rate of the parameters; loss.log_variance_lr where it is None. There is no weight decay on them."""
 
     def __init__(self, loss: Loss | None = None) -> None:
         """loss: the settings of the spec."""

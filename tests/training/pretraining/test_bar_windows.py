@@ -17,7 +17,7 @@ BOTH = ("relativity", "price_path")
 def test_windows_are_rows_of_the_matrix_or_restarted_at_their_first_bar():
     bars = walk(900)
     matrix = bar_matrix(bars, 40)
-    continuous = BarWindows(bars, matrix, Features(columns=BOTH, state="continuous"), 40).raw(FIRST).numpy()
+    continuous = BarWindows(bars, matrix, Features(columns=BOTH, state="streaming"), 40).raw(FIRST).numpy()
     restarted = BarWindows(bars, None, Features(columns=BOTH), 40).raw(FIRST).numpy()
     for i, first in enumerate(FIRST):
         prices = bars.ohlc[first : first + 40]
@@ -28,10 +28,10 @@ def test_windows_are_rows_of_the_matrix_or_restarted_at_their_first_bar():
 
 
 @pytest.mark.parametrize("columns", [("relativity",), ("range_z", "body_pct"), ("path_close", "consol_proxy")])
-@pytest.mark.parametrize("state", ["continuous", "restarted"])
+@pytest.mark.parametrize("state", ["streaming", "per_window"])
 def test_a_subset_keeps_the_order_asked_for(columns, state):
     bars = walk(900)
-    matrix = bar_matrix(bars, 40) if state == "continuous" else None
+    matrix = bar_matrix(bars, 40) if state == "streaming" else None
     whole = BarWindows(bars, matrix, Features(columns=BOTH, state=state), 40)
     part = BarWindows(bars, matrix, Features(columns=columns, state=state), 40)
     places = [whole.features.index(name) for name in part.features]
@@ -54,7 +54,7 @@ def test_bars_whose_state_has_not_settled_are_not_valid():
     bars = walk(200)
     contract = np.where(np.arange(200) < 100, "a", "b")
     bars = bars_from_arrays(bars.time, bars.ohlc, contract=contract)
-    windows = BarWindows(bars, bar_matrix(bars, 20), Features(state="continuous"), 20)
+    windows = BarWindows(bars, bar_matrix(bars, 20), Features(state="streaming"), 20)
     settled = windows.valid(np.array([0, 5, 60, 105])).numpy()
     assert settled.sum(1).tolist() == [5, 10, 20, 10] and settled[0, 15:].all()
     assert BarWindows(bars, None, Features(), 20).valid(np.array([0, 60])).sum(1).tolist() == [5, 5]

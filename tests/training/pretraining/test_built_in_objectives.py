@@ -66,7 +66,7 @@ def test_views_are_bars_again_and_differ_as_much_as_asked():
     seen = alter(prices, objective.settings, np.random.default_rng(1))
     body = seen[:, :, [0, 3]]
     assert (seen[:, :, 1] >= body.max(2)).all() and (seen[:, :, 2] <= body.min(2)).all()
-    still = objective.settings.model_copy(update={"view_noise": 0.0, "view_warp": 0.0})
+    still = objective.settings.model_copy(update={"augment_noise": 0.0, "augment_warp": 0.0})
     assert np.allclose(alter(prices, still, np.random.default_rng(1)), prices, atol=1e-6)
     batch = objective.prepare(FIRST, draw())
     assert batch["first"].shape == (10, 40, 12) and not torch.equal(batch["first"], batch["second"])

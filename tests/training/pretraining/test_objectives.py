@@ -35,7 +35,7 @@ SMALL = {
     "hidden": 8,
     "layers": 1,
     "epochs": 10,
-    "batch": 32,
+    "batch_size": 32,
     "learning_rate": 1e-2,
     "barrier_ranges": 2.0,
     "horizon_bars": 12,

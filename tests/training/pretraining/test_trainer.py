@@ -22,7 +22,7 @@ SMALL = {
     "hidden": 6,
     "layers": 1,
     "epochs": 4,
-    "batch": 50,
+    "batch_size": 50,
     "learning_rate": 5e-3,
 }
 
@@ -86,7 +86,7 @@ def test_trivial_errors_are_those_of_a_loop():
 
 @pytest.mark.parametrize("name", ["contrastive", "supervised", "expansion"])
 def test_other_objectives_are_measured_beside_no_learning(name):
-    fit = trainer(**{"objective.name": name, "barrier_ranges": 2.0, "horizon_bars": 12, "epochs": 6, "batch": 32})
+    fit = trainer(**{"objective.name": name, "barrier_ranges": 2.0, "horizon_bars": 12, "epochs": 6, "batch_size": 32})
     before = evaluate(fit).measures
     put_weights(fit.network, list(pretrain(fit))[-1].best_weights)
     after = evaluate(fit).measures
@@ -141,7 +141,7 @@ def plain_loss(done) -> float:
 
 
 def test_a_loss_that_is_no_number_ends_with_a_sentence():
-    fit = trainer(learning_rate=1.0, clip_norm=1e9)
+    fit = trainer(learning_rate=1.0, max_grad_norm=1e9)
     with torch.no_grad():
         next(iter(fit.network.parameters())).fill_(float("nan"))
     with pytest.raises(RunError, match="not a number from epoch 1"):

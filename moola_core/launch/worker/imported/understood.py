@@ -89,7 +89,7 @@ def _of_known_windows(
     taking_part = ids.isin(kept).to_numpy()
     if not taking_part.any():
         raise DataError(
-            "every row is of a window that is left out by its grade.", where=where, hint="See data.grades_left_out."
+            "every row is of a window that is left out by its grade.", where=where, hint="See data.exclude_grades."
         )
     if not taking_part.all():
         notes.append(

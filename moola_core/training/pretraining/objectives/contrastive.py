@@ -39,7 +39,7 @@ class ContrastiveObjective(PretrainingObjective):
         return {name: self._view(first, rng) for name in ("first", "second")}
 
     def _view(self, first: np.ndarray, rng: np.random.Generator) -> Tensor:
-        shift = rng.integers(0, self.settings.view_shift_bars + 1, len(first))
+        shift = rng.integers(0, self.settings.augment_shift_bars + 1, len(first))
         prices = alter(self.windows.prices(np.asarray(first) + shift), self.settings, rng)
         return (self.windows.of_prices(prices) - self.windows.mean) / self.windows.std
 
@@ -76,7 +76,7 @@ def alter(prices: np.ndarray, settings: Objective, rng: np.random.Generator) -> 
     After the magnitude warping and jitter of Um et al. 2017.
     """
     m, length = prices.shape[:2]
-    knots = 1 + settings.view_warp * rng.uniform(-1, 1, (m, WARP_KNOTS))
+    knots = 1 + settings.augment_warp * rng.uniform(-1, 1, (m, WARP_KNOTS))
     place = np.linspace(0, WARP_KNOTS - 1, length)
     low = np.minimum(place.astype(int), WARP_KNOTS - 2)
     factor = knots[:, low] + (knots[:, low + 1] - knots[:, low]) * (place - low)
@@ -85,7 +85,7 @@ def alter(prices: np.ndarray, settings: Objective, rng: np.random.Generator) -> 
     base = np.concatenate([before[:, :1], close[:, :-1]], axis=1)
     warped = base[:, :, None] + (prices - before[:, :, None]) * factor[:, :, None]
     size = (prices[:, :, 1] - prices[:, :, 2]).mean(1)[:, None, None]
-    noisy = warped + settings.view_noise * size * rng.standard_normal(warped.shape)
+    noisy = warped + settings.augment_noise * size * rng.standard_normal(warped.shape)
     noisy[:, :, 1] = noisy.max(2)
     noisy[:, :, 2] = noisy.min(2)
     return noisy

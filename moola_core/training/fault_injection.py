@@ -15,7 +15,7 @@ from moola_core.training.inputs import Inputs
 NOISE_STD = 3.0  # so large that an LSTM's gates are shut or wide open whatever it reads
 
 
-def plant(inputs: Inputs, spec: Finetune) -> Inputs:
+def inject_faults(inputs: Inputs, spec: Finetune) -> Inputs:
     """The windows with the data faults of the spec: flipped labels, shuffled bars, a feature filled at one bar only, exchanged pointers."""
     faults = spec.faults
     rng = seeds.generator(spec.training.seed, 0, 0, seeds.PLANTED)
@@ -49,7 +49,7 @@ def _flipped(inputs: Inputs, share: float, rng: np.random.Generator) -> np.ndarr
 
 
 @torch.no_grad()
-def scramble(encoder: nn.Module, seed: int) -> None:
+def randomise_weights(encoder: nn.Module, seed: int) -> None:
     """Replace every weight of the encoder by the same noise in every fit."""
     draw = torch.Generator().manual_seed(seeds.torch_seed(seed, 0, 0, seeds.PLANTED))
     for parameter in encoder.parameters():

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 
 from moola_core.diagnostics.doctor.flips import flip_rate
-from moola_core.diagnostics.doctor.reading import Seen
+from moola_core.diagnostics.doctor.reading import LabelledInputs
 from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
 from moola_core.diagnostics.results import Interval
 from moola_core.estimators.extra_trees import trees
@@ -32,7 +32,7 @@ def aggregated(x: np.ndarray, parts: int = 1) -> np.ndarray:
     return np.concatenate([*(part.mean(1) for part in np.array_split(x, parts, axis=1)), x.std(1)], axis=1)
 
 
-def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, seen: Seen) -> np.ndarray:
+def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, seen: LabelledInputs) -> np.ndarray:
     """Probabilities [R, n, C] of a simple model on described [n, D], of (at most the first 3) repeats; nan where none.
 
     The last few answers are kept: the arms of a study have the same windows and folds.
@@ -63,7 +63,7 @@ def _out_of_fold(
     return probabilities
 
 
-def reference_facts(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Seen) -> dict[str, Any]:
+def reference_facts(predictions: pd.DataFrame, folds: pd.DataFrame, seen: LabelledInputs) -> dict[str, Any]:
     """AUROC among the windows of a fold, of the run and of two simple models, with 95% intervals of each and of the differences.
 
     reference: a linear model on means and deviations; trees: extra trees on the means of fifths. best_auroc: of whichever of the three

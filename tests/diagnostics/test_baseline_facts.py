@@ -7,27 +7,27 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
+from moola_core.diagnostics.doctor.baseline_facts import reference_facts
 from moola_core.diagnostics.doctor.flips import flip_rate
-from moola_core.diagnostics.doctor.reading import Seen, next_bar_correlation, of_folds
-from moola_core.diagnostics.doctor.reference import reference_facts
+from moola_core.diagnostics.doctor.reading import LabelledInputs, next_bar_correlation, of_folds
 
 
-def make_seen(n: int = 90, signal: float = 1.0, apart: int = 50) -> Seen:
+def make_seen(n: int = 90, signal: float = 1.0, apart: int = 50) -> LabelledInputs:
     rng = np.random.default_rng(1)
     label = np.array(["a", "b"])[np.arange(n) % 2]
     x = rng.normal(0, 1, (n, 20, 2)) + signal * 0.4 * (np.arange(n) % 2)[:, None, None]
     ids = np.array([f"w{i}" for i in range(n)])
-    return Seen(x, ("f", "g"), label, ids, np.zeros(n, int), np.arange(n) * apart, np.ones(2))
+    return LabelledInputs(x, ("f", "g"), label, ids, np.zeros(n, int), np.arange(n) * apart, np.ones(2))
 
 
 def make_folds(n: int = 90, inner_is_test: bool = False) -> pd.DataFrame:
     rows = []
     for fold in range(5):
         for i in range(n):
-            role = "test" if i % 5 == fold else "inner" if (i // 5) % 4 == 0 and not inner_is_test else "train"
+            role = "test" if i % 5 == fold else "validation" if (i // 5) % 4 == 0 and not inner_is_test else "train"
             rows.append((0, fold, f"w{i}", role))
             if role == "test" and inner_is_test:
-                rows.append((0, fold, f"w{i}", "inner"))
+                rows.append((0, fold, f"w{i}", "validation"))
     return pd.DataFrame(rows, columns=["repeat", "fold", "window_id", "role"])
 
 
@@ -69,7 +69,7 @@ def test_wrong_labels_are_counted_and_a_models_own_doubts_are_not():
     noisy = reference_facts(
         table,
         make_folds(300),
-        Seen(seen.x, seen.features, flipped, seen.window_id, seen.series, seen.first, seen.scale),
+        LabelledInputs(seen.x, seen.features, flipped, seen.window_id, seen.series, seen.first, seen.scale),
     )
     assert own["flip_evidence"] < 2 and own["flip_rate_low"] == 0.0
     assert noisy["flip_rate"] == pytest.approx(0.15, abs=0.04) and noisy["flip_rate_low"] > 0.08
@@ -100,8 +100,8 @@ def test_shared_bars_and_choice_on_the_test_fold_are_counted():
     assert of_folds(make_folds(), apart)["shared_bars_share"] == 0
     found = of_folds(make_folds(), near)
     assert found["shared_bars_share"] == 1 and len(found["shared_bars_windows"]) == 90
-    assert of_folds(make_folds(), apart)["inner_in_test_share"] == 0
-    assert of_folds(make_folds(inner_is_test=True), apart)["inner_in_test_share"] == 1
+    assert of_folds(make_folds(), apart)["validation_in_test_share"] == 0
+    assert of_folds(make_folds(inner_is_test=True), apart)["validation_in_test_share"] == 1
 
 
 def test_order_shows_in_the_correlation_with_the_bar_before():

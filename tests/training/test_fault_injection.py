@@ -8,8 +8,8 @@ import pytest
 from moola_core.models.encoders import make_encoder
 from moola_core.specs import Model
 from moola_core.training.device import Device
+from moola_core.training.fault_injection import inject_faults, randomise_weights
 from moola_core.training.finetune import fit_replicate
-from moola_core.training.planting import plant, scramble
 from tests.training.test_finetune import fit
 from tests.training.test_schedule import GRADUAL, spec_of, start_of
 from tests.training.test_schedule import fit as fit_from
@@ -24,19 +24,22 @@ def inputs():
 
 
 def test_without_a_fault_the_windows_are_left_alone(inputs):
-    assert plant(inputs, make_spec()) is inputs
+    assert inject_faults(inputs, make_spec()) is inputs
 
 
 def test_the_asked_share_of_labels_is_flipped_to_other_classes(inputs):
-    found = plant(inputs, make_spec(flipped_labels=0.25))
+    found = inject_faults(inputs, make_spec(flipped_labels=0.25))
     assert (found.label != inputs.label).sum() == 10 and set(found.classes) == set(inputs.classes)
     assert found.target[found.label != inputs.label].tolist() != inputs.target[found.label != inputs.label].tolist()
-    again, other = plant(inputs, make_spec(flipped_labels=0.25)), plant(inputs, make_spec(flipped_labels=0.25, seed=3))
+    again, other = (
+        inject_faults(inputs, make_spec(flipped_labels=0.25)),
+        inject_faults(inputs, make_spec(flipped_labels=0.25, seed=3)),
+    )
     assert np.array_equal(found.label, again.label) and not np.array_equal(found.label, other.label)
 
 
 def test_bars_are_shuffled_within_each_window(inputs):
-    found = plant(inputs, make_spec(shuffled_bars=True))
+    found = inject_faults(inputs, make_spec(shuffled_bars=True))
     assert not np.array_equal(found.x, inputs.x)
     for before, after in zip(inputs.x, found.x, strict=True):
         rows = np.lexsort(before.T), np.lexsort(after.T)
@@ -44,7 +47,7 @@ def test_bars_are_shuffled_within_each_window(inputs):
 
 
 def test_the_last_feature_is_kept_at_the_last_bar_only(inputs):
-    found = plant(inputs, make_spec(single_position=True))
+    found = inject_faults(inputs, make_spec(single_position=True))
     assert not found.x[:, :-1, -1].any() and np.array_equal(found.x[:, -1], inputs.x[:, -1])
     assert np.array_equal(found.x[:, :, :-1], inputs.x[:, :, :-1]) and inputs.x[:, :-1, -1].any()
 
@@ -62,7 +65,7 @@ def test_noise_takes_the_place_of_the_encoder_in_every_fit_alike():
     found, _ = fit_from(inputs, schedule="frozen", noise_encoder=True)
     start = start_of(inputs)
     encoder = make_encoder(inputs.x.shape[2], Model(layers=2, hidden=4))
-    scramble(encoder, spec_of().training.seed)
+    randomise_weights(encoder, spec_of().training.seed)
     for name, weights in encoder.state_dict().items():
         assert np.array_equal(found.weights[f"encoder.{name}"], weights.numpy())
         assert not np.array_equal(found.weights[f"encoder.{name}"], start.weights[name])
@@ -126,7 +129,7 @@ def _fold(inputs):
 
 def test_exchanged_pointers_stay_whole_and_belong_to_other_windows():
     inputs = make_inputs(40)
-    planted = plant(inputs, make_spec(shuffled_pointers=True))
+    planted = inject_faults(inputs, make_spec(shuffled_pointers=True))
     pairs = [sorted(zip(one.start.tolist(), one.end.tolist(), strict=True)) for one in (inputs, planted)]
     assert pairs[0] == pairs[1] and not np.array_equal(planted.start, inputs.start)
     assert np.array_equal(planted.x, inputs.x) and np.array_equal(planted.label, inputs.label)
