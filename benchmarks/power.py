@@ -73,7 +73,7 @@ def study(cell: Cell, common: float, seed: int) -> tuple[Estimate, float]:
     place = np.zeros((cell.repeats, cell.n), int)
     p = [np.zeros((cell.repeats, cell.n, 2)) for _ in range(3)]
     for one in folds:
-        rows = np.union1d(one.train, one.inner)
+        rows = np.union1d(one.train, one.validation)
         place[one.repeat, one.test] = one.fold
         for x, own in zip(arms, p, strict=False):
             own[one.repeat, one.test] = fit_predict(cell.learner, x[rows], target[rows], x[one.test], rng)

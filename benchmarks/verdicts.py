@@ -195,7 +195,7 @@ def study(cell: Cell, seed: int) -> dict[str, tuple[str, float, float, float]]:
     fold, p = np.zeros(shape, int), [np.zeros((*shape, cell.classes)) for _ in arms]
     spans = [np.zeros((*shape, 2)) for _ in arms]
     for one in folds:
-        rows, r = np.union1d(one.train, one.inner), one.repeat
+        rows, r = np.union1d(one.train, one.validation), one.repeat
         fold[r, one.test] = one.fold
         for x, own, span in zip(arms, p, spans, strict=True):
             own[r, one.test] = fit_predict(cell.learner, x[rows], target[rows], x[one.test], rng)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -41,6 +42,16 @@ def same_threads() -> Iterator[None]:
     if "torch" in sys.modules:
         left = sys.modules["torch"].get_num_threads()
         assert left == THREADS, "the number of torch's threads was changed and not given back"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages_are_read_once() -> Iterator[None]:
+    """Every run of Streamlit's test runner looks for components in the descriptions of all installed packages: half a second each."""
+    from streamlit.components.v2 import manifest_scanner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")

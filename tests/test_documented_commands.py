@@ -30,7 +30,8 @@ SMALL = {
     "submit": "",
 }
 ELSEWHERE = {"--ray": "tests/launch/test_ray_jobs.py", "job ": "tests/launch/test_ray_jobs.py"}
-LONG = ("study", "plan", "predict")  # of many runs or windows
+# Of many runs or windows, or twenty epochs.
+LONG = ("study", "plan", "predict", "power", "diagnose shift", "finetune --windows data/windows.parquet --checkpoint")
 
 
 def commands() -> list[str]:

@@ -23,6 +23,7 @@ def server(tmp_path):
     started.stop()
 
 
+@pytest.mark.soak
 def test_runs_stay_with_moved_renamed_and_copied_data_and_links_tell_the_truth(server, open_tab):
     tab = open_tab(server.address, own=True)
     tab.open("runs?dataset=mine")

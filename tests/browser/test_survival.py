@@ -25,6 +25,7 @@ def states(server) -> dict[str, str]:
     return {record.name: record.state for record in Store(server.store).runs()}
 
 
+@pytest.mark.soak
 def test_a_first_start_shows_a_demo_run_that_outlives_the_browser_and_the_app(tmp_path, open_tab):
     """With an empty store the app makes the demo market and starts a run, whichever page is opened first."""
     server = Server(tmp_path, MOOLA_DEMO="on")

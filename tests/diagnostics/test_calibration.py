@@ -74,7 +74,7 @@ CHAINS = Overlap(np.zeros(174, int), 21 * (np.arange(174) % 9) + 300 * (np.arang
 
 
 @pytest.mark.parametrize("shared", [Overlap.none(174), CHAINS], ids=["independent", "chains of nine"])
-@pytest.mark.parametrize("sets", [80, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("sets", [40, pytest.param(200, marks=pytest.mark.soak)])
 def test_honest_probabilities_are_rejected_at_the_nominal_rate(shared, sets):
     """In chains the outcomes of windows that share bars are alike; taken as independent, they would be rejected in a quarter."""
     beyond = []

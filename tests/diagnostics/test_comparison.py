@@ -243,7 +243,7 @@ def test_an_arm_that_is_no_better_than_its_placebo_has_no_more_than_a_better_sta
 
 
 @pytest.mark.parametrize("true", [(0.0, 0.0, 0.0), (0.0, 0.25, 0.25), (0.3, 0.3, -0.3), (0.2, 0.0, 0.6)])
-@pytest.mark.parametrize("n", [250, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("n", [120, pytest.param(1000, marks=pytest.mark.soak)])
 def test_the_intervals_of_several_arms_hold_at_once_and_holm_errs_as_seldom(true, n):
     """Differences of three arms from one control, which correlates them, in n studies."""
     rng = np.random.default_rng(0)

@@ -80,10 +80,11 @@ def test_repeats_that_lack_windows_and_ids_in_any_order_change_nothing_else():
     assert np.isfinite(sample(part, Overlap.none(40))["f1_macro"].interval.high)
 
 
-def test_the_interval_of_macro_f1_holds_the_truth_of_new_windows_and_refits():
+@pytest.mark.parametrize("studies", [60, pytest.param(400, marks=pytest.mark.soak)])
+def test_the_interval_of_macro_f1_holds_the_truth_of_new_windows_and_refits(studies):
     """Nearest class means, refitted in each fold and study; the truth is the mean over studies."""
     values, found = [], []
-    for seed in range(150):
+    for seed in range(studies):
         rng = np.random.default_rng(seed)
         label = rng.integers(0, 2, 80)
         x = rng.normal(0, 1, (80, 4)) + 0.25 * (2 * label[:, None] - 1)
@@ -102,4 +103,4 @@ def test_the_interval_of_macro_f1_holds_the_truth_of_new_windows_and_refits():
         found.append(interval)
     truth = np.mean(values)
     covered = np.mean([one.low <= truth <= one.high for one in found])
-    assert covered >= stats.binom.ppf(0.01, 150, 0.95) / 150
+    assert covered >= stats.binom.ppf(0.01, studies, 0.95) / studies

@@ -92,7 +92,7 @@ def test_the_fit_is_the_largest_likelihood_that_a_general_optimiser_finds():
     np.testing.assert_allclose(fit_weights(described, likelihood, 1.0), expected, atol=5e-3)
 
 
-@pytest.mark.parametrize("scatter, misplaced", [(0.0, 0.0), (2.0, 0.15)])
+@pytest.mark.parametrize("scatter, misplaced", [pytest.param(0.0, 0.0, marks=pytest.mark.soak), (2.0, 0.15)])
 def test_the_scatter_of_the_labels_is_read_from_them(scatter, misplaced):
     windows = make_windows(160, bars=60, strength=3.0)
     rng = np.random.default_rng(4)

@@ -84,9 +84,10 @@ def test_all_fits_at_once_say_what_they_say_one_by_one(demo_files, tmp_path, dev
             np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_a_network_adds_the_statistics_in_prediction_as_in_training(demo_files, tmp_path, device):
+def test_a_network_adds_the_statistics_in_prediction_as_in_training(demo_files, tmp_path, device, monkeypatch):
+    monkeypatch.setattr("moola_core.diagnostics.network_outputs.SAMPLES", 5)
     spec = change(preset("network").finetune(), {"data.windows": str(demo_files["windows"])} | SMALL)
-    run = Store(tmp_path).create(change(spec, {"layers": 1}))
+    run = Store(tmp_path).create(change(spec, {"layers": 1, "folds": 2}))
     worker.run(run)
     fitted = load_fitted(run, 0, 0)
     kept = run.predictions

@@ -277,6 +277,7 @@ def test_an_arm_that_fails_is_left_out_but_the_baseline_must_not(store, demo_fil
         finish(store, spec.model_copy(update={"base": change(spec.base, {"data.bars": "gone.parquet"})}))
 
 
+@pytest.mark.soak
 def test_a_killed_study_goes_on_where_it_was_and_comes_to_the_same_verdict(store, demo_files, tmp_path):
     spec = small_study(demo_files, epochs=6)
     spec = spec.model_copy(update={"arms": (spec.arms[0], spec.arms[2])})  # the network, and one that needs no training
@@ -388,7 +389,10 @@ ENCODER = {
 }
 
 
-@pytest.mark.parametrize("name", ["transfer", "objectives", "pretraining-data"])
+ALSO = [pytest.param(name, marks=pytest.mark.soak) for name in ("objectives", "pretraining-data")]
+
+
+@pytest.mark.parametrize("name", ["transfer", *ALSO])
 def test_a_study_that_the_bars_are_too_few_for_is_refused_before_anything_starts(store, demo_files, capsys, name):
     files = ["--windows", str(demo_files["windows"]), "--bars", str(demo_files["bars"])]
     assert main(["study", name, *files, "--preset", "quick", "--store", str(store.root)]) == 2

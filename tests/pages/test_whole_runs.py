@@ -78,6 +78,7 @@ def test_every_diagnostic_of_a_demo_run_draws_data(show, store, dataset, data):
     assert all(len(drawn[name]) >= least for name, least in SECTIONS.items())
 
 
+@pytest.mark.soak
 def test_three_classes_without_pretraining(show, store, dataset, tmp_path):
     own = tmp_path / "own" / "three.parquet"
     own.parent.mkdir()
@@ -106,7 +107,7 @@ def test_constant_folds_and_one_task_go_on(show, store, dataset):
     assert not show("predict", run=pointers.id).exception
 
 
-@pytest.mark.parametrize("name", ["logistic", "locate_then_classify"])
+@pytest.mark.parametrize("name", [pytest.param("logistic", marks=pytest.mark.soak), "locate_then_classify"])
 def test_attribution_of_a_model_that_is_no_network_draws_data_and_names_no_course(show, store, dataset, tmp_path, name):
     own = tmp_path / "own" / "few.parquet"
     own.parent.mkdir()
@@ -123,7 +124,7 @@ def test_attribution_of_a_model_that_is_no_network_draws_data_and_names_no_cours
     assert "consol_proxy" not in text and "network's" not in text
 
 
-@pytest.mark.parametrize("model", ["locate_then_classify", "logistic"])
+@pytest.mark.parametrize("model", ["locate_then_classify", pytest.param("logistic", marks=pytest.mark.soak)])
 def test_a_model_that_is_no_network_opens_on_every_page(show, store, dataset, data, model):
     files = {"data.windows": data.windows, "data.bars": data.bars}
     small = {"estimator": model, "repeats": 1, "folds": 2, "columns": ("price_path",)}

@@ -120,7 +120,9 @@ def test_every_setting_takes_the_same_steps_and_the_same_draws_as_the_sequential
             assert set(a.values) == set(b.values) and a.values.get("recall") == b.values.get("recall")
 
 
-@pytest.mark.parametrize("own", [{}, {"mirrored_frac": 0.5, "jitter_std": 0.1}, {"tasks": "pointers"}])
+@pytest.mark.parametrize(
+    "own", [pytest.param({}, marks=pytest.mark.soak), {"mirrored_frac": 0.5, "jitter_std": 0.1}, {"tasks": "pointers"}]
+)
 def test_terms_are_added_alike_and_kept_with_the_weights(own, device):
     windows = make_windows(30, bars=30)
     inputs = Inputs(

@@ -173,7 +173,7 @@ def test_every_weighting_trains_alike_in_both_engines(name, pcgrad, device):
         assert len(one) >= 6
 
 
-@pytest.mark.parametrize("name", ["dwa", "ramp", "running"])
+@pytest.mark.parametrize("name", ["dwa", pytest.param("ramp", marks=pytest.mark.soak), "running"])
 def test_fits_that_stop_early_leave_the_weightings_of_the_others_alone(name, device):
     """Half of the fits stop, the others go on as a smaller group."""
     inputs, where = unequal_inputs(), Device(device, device, "float32")
