@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -57,9 +56,7 @@ def run(world: tuple[str, str], seed: int) -> dict[str, Row]:
     rank = along(rng, first, 1)[:, 0] if world[1] == "along the bars" else rng.normal(size=N)
     target = (rank > np.quantile(rank, SHARE)).astype(int)
     center = 52 + 6 * (along(rng, first, 1)[:, 0] if world[1] == "along the bars" else rng.normal(size=N))
-    folds = make_folds(
-        np.array(CLASSES)[target], shared, Training(folds=FOLDS, repeats=REPEATS, seed=seed), Faults()
-    )
+    folds = make_folds(np.array(CLASSES)[target], shared, Training(folds=FOLDS, repeats=REPEATS, seed=seed), Faults())
     frame = predicted(x, target, center, folds)
     return {
         **of_metrics(frame, shared),
@@ -100,7 +97,10 @@ def of_metrics(frame: pd.DataFrame, shared: Overlap) -> dict[str, Row]:
     table = PredictionTable(frame, WINDOW_BARS)
     grid = table.grid()
     own = grid.shared(shared)
-    rows = {f"score: {name}": row(one.interval, 0.5 if name == "auroc" else np.nan) for name, one in sample(table, own).items()}
+    rows = {
+        f"score: {name}": row(one.interval, 0.5 if name == "auroc" else np.nan)
+        for name, one in sample(table, own).items()
+    }
     rows["beats the majority"] = row(claims.beats_majority(grid, own))
     rows |= {f"beats a constant: {part}": row(gain) for part, gain in (claims.beats_constant(grid, own) or {}).items()}
     placed = pointing(frame, shared)

@@ -172,4 +172,4 @@ def within_folds(target: np.ndarray, p: np.ndarray, fold: np.ndarray) -> np.ndar
 def auroc(values: np.ndarray, shared: Overlap) -> Interval | None:
     """The AUROC of `within_folds` with its interval."""
     interval = of_windows(values, shared)
-    return None if interval is None else Interval(interval.value, max(0.0, interval.low), min(1.0, interval.high))
+    return interval and interval.within()

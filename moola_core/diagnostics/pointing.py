@@ -7,7 +7,7 @@ import pandas as pd
 
 from moola_core.diagnostics import claims, intervals
 from moola_core.diagnostics.calibration import calibration_error, draw, reliability
-from moola_core.diagnostics.results import Interval, Near, Pointing, SignedError, SpanSet, StatedConfidence
+from moola_core.diagnostics.results import Near, Pointing, SignedError, SpanSet, StatedConfidence
 from moola_core.errors import DataError
 from moola_core.metrics.probability import BINS, bin_number
 from moola_core.overlap import Overlap
@@ -87,9 +87,7 @@ def _near(bars: int, off: np.ndarray, constant_off: np.ndarray, shared: Overlap)
     hit, constant = (np.where(np.isfinite(gap), gap <= bars, np.nan) for gap in (off, constant_off))
     share = float(np.nanmean(constant)) if np.isfinite(constant).any() else None
     interval = intervals.of_windows(hit, shared)
-    if interval is not None:  # it is a share
-        interval = Interval(interval.value, max(interval.low, 0.0), min(interval.high, 1.0))
-    return Near(bars, interval, share)
+    return Near(bars, interval and interval.within(), share)
 
 
 def _set(level: float, gap: np.ndarray, grid: Grid, shared: Overlap) -> SpanSet:
@@ -100,7 +98,8 @@ def _set(level: float, gap: np.ndarray, grid: Grid, shared: Overlap) -> SpanSet:
     if not np.isfinite(radii[known]).all():
         return SpanSet(level, None, None)
     covered = np.where(known, off <= radii, np.nan)
-    return SpanSet(level, float(np.median(radii[known])), intervals.of_windows(covered, shared))
+    coverage = intervals.of_windows(covered, shared)
+    return SpanSet(level, float(np.median(radii[known])), coverage and coverage.within())
 
 
 def _shares(off: np.ndarray, within: np.ndarray) -> np.ndarray:

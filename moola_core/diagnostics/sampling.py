@@ -59,7 +59,7 @@ def _values(table: PredictionTable) -> dict[str, np.ndarray]:
 def _within_bounds(name: str, interval: Interval) -> Interval:
     """The interval without what the metric cannot be: below 0, and of a score above 1."""
     most = 1.0 if METRICS[name.partition(" ")[0]].better == "higher" else np.inf
-    return Interval(interval.value, max(0.0, interval.low), min(most, interval.high))
+    return interval.within(most=most)
 
 
 def _sorted(table: PredictionTable) -> PredictionTable:

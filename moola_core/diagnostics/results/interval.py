@@ -21,6 +21,10 @@ class Interval:
     low: float
     high: float
 
+    def within(self, least: float = 0.0, most: float = 1.0) -> Interval:
+        """Without what the quantity cannot be: by default that of a share."""
+        return Interval(self.value, max(self.low, least), min(self.high, most))
+
 
 def above(interval: Interval | None, than: float = 0.0, at_most: float | None = None) -> Outcome:
     """Whether the interval supports the claim that the quantity is larger than `than`.
