@@ -158,7 +158,7 @@ def metric_spread(
         )
     )
     chart.update_layout(bargap=0.35)
-    chart.update_xaxes(range=[0, 1.02])
+    chart.update_xaxes(range=[min([0.0, *(value for _, value in points)]), 1.02])
     chart.update_yaxes(autorange="reversed")
     return chart
 

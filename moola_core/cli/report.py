@@ -50,7 +50,8 @@ def run_report(args: argparse.Namespace) -> int:
         "bytes": count,
         "seconds": time.monotonic() - started,
     }
-    pictures = f", and {len(files) - 1} pictures in {files[1].parent}" if len(files) > 1 else ""
+    drawn = len(files) - 1
+    pictures = f", and {drawn} {'picture' if drawn == 1 else 'pictures'} in {files[1].parent}" if drawn else ""
     options.print_result(result, args.json, f"{files[0]}, {size(count)}{pictures}.")
     return 0
 

@@ -57,9 +57,8 @@ def _values(table: PredictionTable) -> dict[str, np.ndarray]:
 
 
 def _within_bounds(name: str, interval: Interval) -> Interval:
-    """The interval without what the metric cannot be: below 0, and of a score above 1."""
-    most = 1.0 if METRICS[name.partition(" ")[0]].better == "higher" else np.inf
-    return interval.within(most=most)
+    """The interval without what the metric cannot be."""
+    return interval.within(*METRICS[name.partition(" ")[0]].bounds)
 
 
 def _sorted(table: PredictionTable) -> PredictionTable:

@@ -12,13 +12,12 @@ import pandas as pd
 
 from moola_core.errors import DataError, StoreError
 from moola_core.market.bars import Bars
-from moola_core.market.readers import suffix_of, write_table
+from moola_core.market.readers import holds_lists, suffix_of, write_table
 from moola_core.market.stamps import one_bar
 from moola_core.market.vendors.moola import MARK
 from moola_core.market.windows import Windows
 
 TASKS = (".json",)
-NESTED = (".parquet", ".pq", ".feather", ".arrow")
 
 
 def bars_frame(bars: Bars) -> pd.DataFrame:
@@ -135,7 +134,7 @@ def write_windows(windows: Windows, path: str | Path, bars: Bars | None = None) 
     ending = suffix_of(path)
     if ending in TASKS:
         write(tasks(windows, bars), path)
-    elif ending in NESTED:
+    elif holds_lists(path):
         write(windows_frame(windows), path)
     else:
         raise DataError(

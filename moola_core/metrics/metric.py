@@ -142,7 +142,9 @@ class Metric:
     compared : bool
         Whether comparisons of arms give a verdict on it.
     monitored : bool
-        Whether it is measured on the validation windows while a fit trains.
+        Whether it is measured on the validation windows while a fit trains, and kept in events.jsonl.
+    least, most : float
+        What it cannot be below and above, for its interval. `most` is 1 unless given where higher is better, and infinity else.
     low, high : float, optional
         The researcher's target: above `low`, below `high`, or between them.
     statistics, value, score : callable, optional
@@ -173,6 +175,8 @@ class Metric:
     of_probabilities: bool = False
     compared: bool = False
     monitored: bool = False
+    least: float = 0.0
+    most: float | None = None
     low: float | None = None
     high: float | None = None
     statistics: Statistics | None = None
@@ -208,6 +212,11 @@ class Metric:
 
         if self.by_class and set(self.shown) - {"scores"}:
             self._refuse("shown", "may only be 'scores', for there is a value per class.", "Leave the others out.")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What the metric cannot be below and above."""
+        return self.least, float("inf") if self.most is None and self.better != "higher" else self.most or 1.0
 
     def _refuse(self, field: str, what: str, hint: str) -> NoReturn:
         raise SpecError(f"its {field} {what}", where=f"metric {self.name!r}", hint=hint)

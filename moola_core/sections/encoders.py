@@ -67,7 +67,7 @@ def _named(named: str, verdict: Headline) -> Headline:
 
 def _what(group: Encoders) -> str:
     if not group.runs:
-        return f"The encoder comes from {', '.join(group.names)}. What it was trained on is not in this store."
+        return f"The encoder comes from {', '.join(group.names)}, which names no pre-training run of this store: what it was trained on is not shown."
     spec: Any = group.runs[0].spec
     windows = sorted({run.record.counts["train"] for run in group.runs if "train" in run.record.counts})
     sentence = OBJECTIVES.get(spec.objective.name, "")

@@ -191,7 +191,7 @@ def test_a_check_finds_what_it_is_for_and_nothing_else(check):
 
 DOCTOR = Path(moola_core.__file__).parent / "diagnostics" / "doctor"
 PRODUCERS = [
-    *(DOCTOR / f"{name}.py" for name in ("reading", "of_runs", "reported", "reference", "flips")),
+    *(DOCTOR / f"{name}.py" for name in ("reading", "of_runs", "reported", "baseline_facts", "flips")),
     DOCTOR.parents[0] / "results" / "doctor.py",
     DOCTOR.parents[1] / "launch" / "worker" / "doctor.py",
 ]
@@ -351,7 +351,7 @@ def test_a_user_can_register_a_check_and_only_once():
 
 
 def test_a_missing_fact_is_said_in_words():
-    with pytest.raises(CannotJudge, match="The run does not hold the shared parameters"):
+    with pytest.raises(CannotJudge, match="The run does not hold this: shared parameters"):
         Case("finetune")["shared_parameters"]
     with pytest.raises(CannotJudge, match="once the run is done"):
         Case("finetune", planned=True)["log_loss"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from scipy import stats
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.intervals import of_windows
 from moola_core.diagnostics.sampling import sample
-from moola_core.metrics import Predictions, influence, measure
+from moola_core.metrics import METRICS, Predictions, influence, measure
 from moola_core.overlap import Overlap
 from moola_core.runs.predictions import PredictionTable
 from tests.diagnostics.test_evaluation import table
@@ -78,6 +80,25 @@ def test_repeats_that_lack_windows_and_ids_in_any_order_change_nothing_else():
     assert sample(one, Overlap.none(40))["f1_macro"] == sample(other, Overlap.none(40))["f1_macro"]
     part = PredictionTable(frame.drop(index=[3, 50]), 105)
     assert np.isfinite(sample(part, Overlap.none(40))["f1_macro"].interval.high)
+
+
+def test_the_interval_of_a_metric_that_can_be_negative_holds_it(monkeypatch):
+    wrong = table(repeats=1, n=40)
+    wrong["predicted"] = np.where(wrong["label"] == "a", "b", "a")
+    agreement = replace(METRICS["accuracy"], name="agreement", statistics=_agreement, value=_mean, least=-1.0)
+    monkeypatch.setitem(METRICS._members, "agreement", agreement)
+    interval = sample(PredictionTable(wrong, 105), Overlap.none(40))["agreement"].interval
+    assert interval.value == -1 and interval.low == -1 and interval.high <= 1
+
+
+def _agreement(predictions):
+    """1 where the predicted class is right, −1 where it is wrong; and a count."""
+    right = np.where(predictions.predicted == predictions.target, 1.0, -1.0)
+    return np.stack([right, np.ones_like(right)], axis=-1)
+
+
+def _mean(sums, predictions):
+    return sums[..., 0] / sums[..., 1]
 
 
 @pytest.mark.parametrize("studies", [60, pytest.param(400, marks=pytest.mark.soak)])

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from moola_core.cli import main
-from moola_core.diagnostics.results import Balance, CalibrationReport, Errors, FeatureReport, Pointing, Shift
+from moola_core.diagnostics.results import RESULTS, Balance, CalibrationReport, Errors, FeatureReport, Pointing, Shift
 from moola_core.errors import SpecError
 from moola_core.launch import worker
 from moola_core.launch.worker import diagnose
 from moola_core.presets import preset
 from moola_core.runs import Store
 from moola_core.runs.codec import restore
+from moola_core.sections import registry
 from moola_core.specs import Diagnose, build, change
+from moola_core.specs.diagnose import Diagnostic
 
 SMALL = {"epochs": 5, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1}
 
@@ -27,6 +32,15 @@ def finished(store, files, **changes):
 @pytest.fixture(scope="module")
 def run(demo_files, tmp_path_factory):
     return finished(Store(tmp_path_factory.mktemp("store")), demo_files)
+
+
+def test_every_diagnostic_has_a_name_a_result_and_a_way_to_compute_it():
+    computed = {*diagnose.RUN_DIAGNOSTICS, *diagnose.DATA_DIAGNOSTICS, "attribution", "doctor"}
+    assert computed == set(get_args(Diagnostic)), "give the names of specs/diagnose.py and launch/worker/diagnose.py"
+    assert computed <= set(RESULTS), "add its result to RESULTS in diagnostics/results/__init__.py"
+    sections = Path(registry.__file__).parent.glob("*.py")
+    read = {name for path in sections for name in re.findall(r'diagnostic\(context, "(\w+)"', path.read_text("utf-8"))}
+    assert read and read <= computed, "a section reads a diagnostic that cannot be asked for"
 
 
 def test_every_diagnostic_is_kept_beside_a_run_and_comes_back(run):

@@ -11,6 +11,7 @@ from moola_core.cli import main
 from moola_core.errors import DataError
 from moola_core.market import frames
 from moola_core.market.bars import bars_from_arrays, load_bars
+from moola_core.market.readers import READERS
 from moola_core.market.windows import load_windows, locate
 from moola_core.specs import ReadOptions
 
@@ -37,7 +38,10 @@ def some(demo):
     return dataclasses.replace(windows, start=start, end=end)
 
 
-@pytest.mark.parametrize("ending", ["parquet", "feather", "json"])
+LISTS = [reader.suffixes[0].strip(".") for reader in READERS.values() if reader.holds_lists]
+
+
+@pytest.mark.parametrize("ending", [*LISTS, "json"])
 @pytest.mark.parametrize("length", [105, 60])
 def test_windows_are_read_again_as_they_were(demo, tmp_path, some, ending, length):
     keep = np.nan_to_num(some.end) < length

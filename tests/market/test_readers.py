@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moola_core.errors import DataError
+from moola_core.errors import DataError, SpecError
 from moola_core.market.bars import load_bars
 from moola_core.market.library import columns_of, datasets, find_files, recognise
 from moola_core.market.readers import READERS, Header, Reader, read_header, read_labels, read_table, write_table
@@ -178,3 +178,10 @@ def test_a_registered_format_is_found_recognised_and_loaded_without_any_other_ch
     finally:
         READERS.remove("tabs")
         READERS.remove("pairs")
+
+
+def test_a_format_without_suffixes_is_refused_by_its_name():
+    with pytest.raises(SpecError, match="file format Nameless: it has no suffixes"):
+
+        class Nameless(Reader):
+            """A format that forgot them."""

@@ -159,7 +159,9 @@ def test_every_kind_of_block_has_every_renderer(kind, full_run):
 
 def test_every_section_is_made_of_one_of_the_runs_here(request):
     made = {section.name for name in RUNS for section in sections(request.getfixturevalue(name))}
-    assert made == set(SECTIONS), "give the samples in tests/reports/conftest.py what it needs"
+    assert made == set(SECTIONS), (
+        "give the samples in tests/app_samples.py what the section needs, and see that its result is called so in RESULTS"
+    )
 
 
 def test_a_block_without_a_renderer_is_named():
@@ -170,4 +172,6 @@ def test_a_block_without_a_renderer_is_named():
 
 def test_every_section_has_a_title_and_a_kind():
     for name, section in SECTIONS.items():
-        assert section.title and section.kinds and section.make.__doc__, name
+        assert section.title, f"{name} has no title"
+        assert section.kinds, f"{name} is in no kind of report"
+        assert section.make.__doc__, f"the function of {name} has no docstring"

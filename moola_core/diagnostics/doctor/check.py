@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from moola_core.diagnostics.results import Finding
-from moola_core.diagnostics.results.doctor import SEVERITIES
+from moola_core.diagnostics.results.doctor import FIGURES, SEVERITIES
 from moola_core.diagnostics.results.interval import Claim, Interval, decided
 from moola_core.registry import Registry
 from moola_core.specs import Diagnose, change
@@ -39,10 +39,10 @@ class Case:
         """The fact. Raises CannotJudge when it is not known."""
         fact = self.facts.get(name)
         if fact is None:
-            words = name.replace("_", " ")
+            words = FIGURES.get(name, name.replace("_", " "))
             if self.planned:
-                raise CannotJudge(f"The {words} is known once the run is done.")
-            raise CannotJudge(f"{'The report' if self.kind == 'reported' else 'The run'} does not hold the {words}.")
+                raise CannotJudge(f"This is known once the run is done: {words}.")
+            raise CannotJudge(f"{'The report' if self.kind == 'reported' else 'The run'} does not hold this: {words}.")
         return fact
 
     def get(self, name: str) -> Any | None:

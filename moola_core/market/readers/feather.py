@@ -16,6 +16,7 @@ class Feather(Reader):
     """Feather, also called Arrow IPC."""
 
     suffixes = (".feather", ".arrow")
+    holds_lists = True
 
     def header(self, path: Path, reading: ReadOptions) -> Header:
         table = pyarrow.feather.read_table(path, memory_map=True)

@@ -18,6 +18,7 @@ class Parquet(Reader):
     """Apache Parquet, as pandas, polars and most databases write it."""
 
     suffixes = (".parquet", ".pq")
+    holds_lists = True
 
     def header(self, path: Path, reading: ReadOptions) -> Header:
         with pq.ParquetFile(path) as file:

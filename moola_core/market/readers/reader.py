@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 import pandas as pd
 
-from moola_core.errors import DataError, MoolaError
+from moola_core.errors import DataError, MoolaError, SpecError
 from moola_core.market.readers.layout import Layout
 from moola_core.market.settings import load_reading
 from moola_core.market.tables import LABEL_NAMES, rename
@@ -51,12 +51,28 @@ class Reader(ABC):
         The package that reads the format, and the optional dependency of moola that installs it.
     maps_columns : bool
         Whether the columns of a file have names of their own, which ``--column`` maps to ours.
+    holds_lists : bool
+        Whether a cell can hold a list, so that :meth:`write` takes windows with their prices.
+
+    Raises
+    ------
+    SpecError
+        When a subclass names no suffixes.
     """
 
     suffixes: ClassVar[tuple[str, ...]]
     holds: ClassVar[tuple[str, ...]] = ("bars", "labels")
     needs: ClassVar[tuple[str, str] | None] = None
     maps_columns: ClassVar[bool] = True
+    holds_lists: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        if not getattr(cls, "suffixes", ()):
+            raise SpecError(
+                "it has no suffixes.",
+                where=f"file format {cls.__name__}",
+                hint='Name the endings of its files, such as suffixes = (".csv",).',
+            )
 
     @abstractmethod
     def header(self, path: Path, reading: ReadOptions) -> Header:
@@ -203,6 +219,11 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table in the format that the file name says. Raises DataError when no format has its ending."""
     path = Path(path)
     _readers_of(path)[0].write(table, path)
+
+
+def holds_lists(path: str | Path) -> bool:
+    """Whether a file of this name can hold windows with their prices."""
+    return _readers_of(Path(path))[0].holds_lists
 
 
 @contextmanager
