@@ -17,6 +17,7 @@ from moola_core.specs import (
     settings_diff,
     spec_hash,
 )
+from moola_core.specs.aliases import SETTING_VALUES, SETTINGS
 
 
 def test_a_spec_survives_json():
@@ -200,3 +201,35 @@ def test_a_text_is_read_as_its_setting_wants_it(name, text, value):
 def test_a_text_that_its_setting_cannot_be_is_refused(name, text):
     with pytest.raises(SpecError, match=name):
         change(Finetune(), {name: text})
+
+
+@pytest.mark.parametrize("old", sorted(SETTINGS))
+def test_a_setting_is_known_by_its_name_of_before(old):
+    """In a stored spec and on the command line, and no setting is called so now."""
+    kinds = [
+        kind
+        for kind in (Finetune, Pretrain, Study)
+        if any(name.endswith(f"{SETTINGS[old]}") for name in settings(kind))
+    ]
+    assert kinds, f"{SETTINGS[old]} is no setting"
+    for kind in kinds:
+        names = [name.rpartition(".")[2] for name in settings(kind)]
+        assert old not in names
+    for spec in (kind() for kind in kinds if kind is not Study):
+        full = next(name for name in settings(spec) if name.rpartition(".")[2] == SETTINGS[old])
+        value, words = settings(spec)[full], SETTING_VALUES.get(old, {})
+        word = next((before for before, after in words.items() if after == value), value)
+        part, _, _ = full.rpartition(".")
+        stored = {part: {old: word}} if part else {old: word}
+        assert settings(build(type(spec), stored))[full] == value
+        assert change(spec, {old: word}) == spec
+
+
+@pytest.mark.parametrize("name", sorted(set(SETTING_VALUES) - set(SETTINGS)))
+def test_a_word_of_before_is_read_as_that_of_now(name):
+    for before, after in SETTING_VALUES[name].items():
+        spec = change(Finetune(data={"bars": "bars.csv"}), {name: before})
+        full = next(one for one in settings(spec) if one.rpartition(".")[2] == name)
+        assert settings(spec)[full] == after
+        part, _, last = full.rpartition(".")
+        assert settings(build(Finetune, {"data": {"bars": "bars.csv"}, part: {last: before}}))[full] == after
