@@ -7,7 +7,7 @@ from typing import Any
 
 from moola_core.errors import SpecError, nearest
 from moola_core.presets import network_preset, preset
-from moola_core.specs import Arm, Finetune, Pretrain, Study, change, named, settings
+from moola_core.specs import Arm, Finetune, Pretrain, Study, change, named, settings, settings_diff
 from moola_core.specs.choices import OBJECTIVES
 
 SCRATCH, PLACEBO, CURRENT = "from scratch", "placebo", "current"
@@ -67,6 +67,21 @@ def study(
     given = NO_PLACEBO if name == "transfer" and checkpoint else ""
     first = filter(None, [note, ALONE if encoder_alone else "", given])
     return made.model_copy(update={"notes": (*first, *_without_effect(made, own, before))})
+
+
+def asked(made: Study) -> dict[str, Any]:
+    """The settings of a named study that its user asked for, as `study` takes them: those in which it differs from the one of its preset."""
+    start, data = made.base.preset, made.base.data.model_dump(exclude_defaults=True)
+    arms = {arm.changes.get("transfer.checkpoint", "") for arm in made.arms}
+    checkpoint = next(iter(sorted(arms - {""})), "")
+
+    def differing(one: Any, plain: Any) -> dict[str, Any]:
+        pairs = settings_diff(one, plain) if one is not None and plain is not None else {}
+        return {name: value for name, (value, _) in pairs.items() if not name.startswith("data.")}
+
+    own = differing(made.base, study(made.name, start, data, checkpoint=checkpoint).base)
+    before = differing(made.pretrain, study(made.name, start, data, own, checkpoint).pretrain)
+    return own | {f"pretrain.{name}": value for name, value in before.items()}
 
 
 def _controlled(name: str, base: Finetune, pretrain: Pretrain | None, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:

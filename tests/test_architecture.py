@@ -54,7 +54,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     },
     "diagnostics.results": ({"diagnostics.results"}, set()),
     "charts": ({"charts", "diagnostics.results", "features.catalog"}, {"plotly"}),
-    "sections": ({"sections", "charts", "diagnostics.results", "runs", "features.catalog"}, set()),
+    "sections": ({"sections", "charts", "diagnostics.results", "runs", "features.catalog", "studies"}, set()),
     "reports": ({"reports", "sections", "charts", "runs"}, {"jinja2"}),
     "launch": ({"launch", "runs", "features.catalog"}, set()),
     "launch.training_specs": ({"launch", "runs", "presets", "features.catalog", "weight_files"}, set()),

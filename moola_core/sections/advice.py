@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from moola_core import studies
 from moola_core.diagnostics.results import (
     CalibrationReport,
     Comparison,
@@ -23,6 +24,7 @@ from moola_core.sections import comparison_text
 from moola_core.sections.blocks import Step, Text
 from moola_core.sections.headlines import of_majority, of_pretraining
 from moola_core.sections.scores import of_each, of_targets
+from moola_core.specs import assignment
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _of_undecided(open_: Sequence[Verdict], comparison: Comparison, spec: Any) -
     if row is not None and row.repeats_needed is not None:
         more = row.repeats_needed - comparison.repeats
         step = f"Run it again with {row.repeats_needed} repeats, {more} more than there are."
-        command = _command(spec, comparison.name, f" --set training.repeats={row.repeats_needed}")
+        command = _command(spec, comparison.name, {"training.repeats": row.repeats_needed})
         return Advice(f"{row.arm} is undecided.", step, "Set up the study", "compare", again, command=command)
     row = next((row for row in open_ if row.labels_needed), None)
     if row is not None and row.labels_needed is not None:
@@ -167,8 +169,8 @@ def _named(spec: Any) -> bool:
     return getattr(spec, "kind", "") == "study" and spec.name != "own"
 
 
-def _command(spec: Any, study: str, more: str = "") -> str:
-    """The command of a study on the same data; empty where the comparison was none, or a study of one's own."""
+def _command(spec: Any, study: str, more: Mapping[str, Any] | None = None) -> str:
+    """The command of a study on the same data with the same settings; empty where the comparison was none, or a study of one's own."""
     if not _named(spec):
         return ""
     data = spec.base.data
@@ -176,7 +178,8 @@ def _command(spec: Any, study: str, more: str = "") -> str:
         f" --{kind} {shlex.quote(str(file))}" for kind in ("windows", "bars") if (file := getattr(data, kind))
     )
     preset = f" --preset {spec.base.preset}" if spec.base.preset else ""
-    return f"moola study {study}{files}{preset}{more}"
+    changes = [assignment(name, value) for name, value in (studies.asked(spec) | dict(more or {})).items()]
+    return " ".join([f"moola study {study}{files}{preset}", *changes])
 
 
 def _run_of(comparison: Comparison, name: str) -> tuple[tuple[str, str], ...]:

@@ -15,7 +15,17 @@ from moola_core.specs.data import Data, Features, ReadOptions
 from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
 from moola_core.specs.model import Model
-from moola_core.specs.part import SpecModel, build, change, full_name, named, settings, settings_diff, spec_hash
+from moola_core.specs.part import (
+    SpecModel,
+    assignment,
+    build,
+    change,
+    full_name,
+    named,
+    settings,
+    settings_diff,
+    spec_hash,
+)
 from moola_core.specs.plan import Plan
 from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
@@ -44,6 +54,7 @@ __all__ = [
     "Study",
     "Training",
     "Transfer",
+    "assignment",
     "build",
     "change",
     "full_name",

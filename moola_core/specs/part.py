@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -138,6 +139,12 @@ def settings_diff(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
     """
     left, right = settings(a), settings(b)
     return {name: (left.get(name), right.get(name)) for name in left | right if left.get(name) != right.get(name)}
+
+
+def assignment(name: str, value: Any) -> str:
+    """What ``--set`` takes to set the setting to this value, quoted for a shell."""
+    text = value if isinstance(value, str) else json.dumps(list(value) if isinstance(value, tuple) else value)
+    return f"--set {shlex.quote(f'{name}={text}')}"
 
 
 def spec_hash(part: SpecModel) -> str:

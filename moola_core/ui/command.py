@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Any
 
 from moola_core.presets import preset
 from moola_core.runs.record import RUN_ID
+from moola_core.specs import assignment
 from moola_core.ui.places import display_path
 
 
@@ -25,15 +25,11 @@ def command(
             f"--checkpoint {shlex.quote(checkpoint if RUN_ID.fullmatch(checkpoint) else display_path(checkpoint))}"
         )
     if checkpoint and spec.transfer.encoder_name:
-        parts.append(f"--set {shlex.quote(f'encoder_name={spec.transfer.encoder_name}')}")
+        parts.append(assignment("encoder_name", spec.transfer.encoder_name))
     parts.append(f"--preset {spec.preset}")
     if spec.kind == "finetune" and spec.preset and spec.estimator != preset(spec.preset).finetune().estimator:
         parts.append(f"--model {spec.estimator}")
-    parts += [f"--set {shlex.quote(f'{setting}={_value(value)}')}" for setting, (_, value) in changes.items()]
+    parts += [assignment(setting, value) for setting, (_, value) in changes.items()]
     parts += [f"{flag} {shlex.quote(value)}" for flag, value in (("--name", name), ("--note", note)) if value]
     parts += [f"--tag {shlex.quote(tag)}" for tag in tags]
     return " \\\n  ".join(parts)
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(list(value) if isinstance(value, tuple) else value)

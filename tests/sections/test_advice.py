@@ -133,3 +133,16 @@ def test_the_next_step_of_a_study_has_its_command():
     assert "9 repeats, 7 more than there are" in again.step
     assert again.command == f"moola study transfer {files} --set training.repeats=9"
     assert after_comparison(study, _compared(full="hurts")).command == "", "a comparison of runs names no study"
+    own = {
+        "training.repeats": 7,
+        "features.columns": ["price_path"],
+        "pretrain.training.epochs": 3,
+        "loss.pcgrad": True,
+    }
+    data = {"windows": "my windows.parquet", "bars": "bars.parquet"}
+    changed = studies.study("transfer", "quick", data, own)
+    assert studies.study("transfer", "quick", data, studies.asked(changed)).base == changed.base
+    command = after_comparison(study, _compared(full="hurts", frozen="hurts"), changed).command
+    for text in ("training.repeats=7", "pretrain.training.epochs=3", "loss.pcgrad=true", "features.columns="):
+        assert f"--set {text}" in command or f"--set '{text}" in command
+    assert studies.asked(spec) == {}
