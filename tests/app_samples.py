@@ -219,7 +219,11 @@ def make_predicted(run: Run, bars: Path | None = None) -> Run:
     answer = np.array(CLASSES)[np.arange(n) % 2]
     p = {f"p_{name}": np.where(answer == name, likely, 1 - likely) for name in CLASSES}
     named = {"first_bar": np.arange(n) * 20} if bars else {"window_id": [f"w{i}" for i in range(n)]}
-    pointers = {"start_pred": np.full(n, 40.0), "end_pred": np.full(n, 60.0), "foreign": np.arange(n) % 5 == 0}
+    pointers = {
+        "start_pred": np.full(n, 40.0),
+        "end_pred": np.full(n, 60.0),
+        "out_of_distribution": np.arange(n) % 5 == 0,
+    }
     stated = {} if run.spec.is_network else {"p_span": likely}
     child.write_table("predicted", {**named, **p, "predicted": answer, "agreement": likely, **pointers, **stated})
     found = tuple(

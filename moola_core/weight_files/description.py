@@ -160,7 +160,7 @@ def weights(described: Description) -> dict[str, np.ndarray]:
         arrays = {ours: tensors[theirs].array() for ours, theirs in described.encoder.names.items()}
     except UNREADABLE as error:
         raise unreadable(described.path, error) from None
-    if described.encoder.normalisation == "batch_size":  # exports leave the count of batches out; it changes no output
+    if described.encoder.normalisation == "batch":  # exports leave the count of batches out; it changes no output
         arrays.setdefault("normalisation.num_batches_tracked", np.zeros((), np.float32))
     return arrays
 

@@ -147,7 +147,9 @@ def test_the_predecessors_cross_validation_is_read_with_its_folds(tmp_path):
     )
     figures = load(path)
     assert (
-        figures["conflict_rate"] == pytest.approx(0.62) and figures["recall"] == [0.2, 0.8] and figures["batch"] == 16
+        figures["conflict_rate"] == pytest.approx(0.62)
+        and figures["recall"] == [0.2, 0.8]
+        and figures["batch_size"] == 16
     )
     found = {finding.check: finding for finding in examine(reported_case(figures)).findings}
     assert "In 5 of 5 folds" in found["constant_folds"].summary and "pcgrad_idle" in found

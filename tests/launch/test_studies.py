@@ -340,10 +340,10 @@ def test_studies_say_what_is_wrong_with_them(demo_files):
         studies.study("gradint", "quick", data)
     good = studies.study("tasks", "quick", data).model_dump(mode="json")
     for wrong, words in (
-        ({"against": "nobody"}, "is no arm"),
-        ({"arms": [good["arms"][0]] * 2, "against": good["arms"][0]["name"]}, "same name"),
+        ({"control": "nobody"}, "is no arm"),
+        ({"arms": [good["arms"][0]] * 2, "control": good["arms"][0]["name"]}, "same name"),
         ({"arms": [good["arms"][0], {"name": "x", "changes": {"training.seed": 3}}]}, "share folds and seeds"),
-        ({"arms": [good["arms"][0], {"name": "x", "changes": {"loss.lamda": 3}}]}, "lambda"),
+        ({"arms": [good["arms"][0], {"name": "x", "changes": {"loss.hubre_delta": 3}}]}, "huber_delta"),
     ):
         with pytest.raises(SpecError, match=words):
             parse(good | wrong)

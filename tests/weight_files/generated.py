@@ -64,7 +64,7 @@ class Reference(nn.Module):
         self.normalisation: nn.Module = nn.Identity()
         if normalisation == "layer":
             self.normalisation = nn.LayerNorm(2 * hidden)
-        if normalisation == "batch_size":
+        if normalisation == "batch":
             self.normalisation = nn.BatchNorm1d(2 * hidden)
             self.normalisation.running_mean.normal_()
             self.normalisation.running_var.uniform_(0.5, 2)

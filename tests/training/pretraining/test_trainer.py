@@ -61,7 +61,7 @@ def test_an_honest_network_learns_and_is_not_changed_by_covering_the_target(devi
     put_weights(fit.network, last.best_weights)
     errors = evaluate(fit).errors
     assert errors.model.mean() < errors.feature_mean.mean()
-    assert errors.model == pytest.approx(errors.covered) and (errors.noise_floor == 0).all()
+    assert errors.model == pytest.approx(errors.masked_input) and (errors.noise_floor == 0).all()
     first, truth, guess, hidden = errors.examples[0]
     assert truth.shape == guess.shape == (30, 12) and hidden.any() and first in fit.sample.valid
 
@@ -70,7 +70,7 @@ def test_the_planted_fault_falls_far_below_the_honest_error():
     fit = trainer(epochs=12, batch=32, unmasked_input=True)
     put_weights(fit.network, list(pretrain(fit))[-1].best_weights)
     errors = evaluate(fit).errors
-    assert errors.model.mean() < 0.5 * errors.feature_mean.mean() < errors.covered.mean()
+    assert errors.model.mean() < 0.5 * errors.feature_mean.mean() < errors.masked_input.mean()
 
 
 def test_trivial_errors_are_those_of_a_loop():
@@ -160,4 +160,4 @@ def test_representations_are_of_the_trained_and_of_a_random_encoder():
 def test_batches_larger_than_the_data_are_cut_to_it():
     fit = trainer(batch=5000)
     assert fit.batch == len(fit.sample.train) and fit.steps == 4
-    assert Pretraining().batch == 1024
+    assert Pretraining().batch_size == 1024
