@@ -1,10 +1,7 @@
 import os
 import signal
-import threading
-import time
 
 import numpy as np
-import psutil
 import pytest
 
 from moola_core.errors import DataError, FailedRun, RunError, StoreError
@@ -15,6 +12,7 @@ from moola_core.presets import preset
 from moola_core.runs import Store, cancelling, files
 from moola_core.runs.record import RESUMABLE
 from moola_core.specs import change
+from moola_core.training import processes
 from moola_core.training.weightings import uncertainty
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "eval_every_epochs": 1}
@@ -55,16 +53,17 @@ def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
 
 
 @pytest.mark.timeout(120)
-def test_a_run_whose_fitting_process_is_killed_while_it_starts_ends_as_failed_and_can_be_resumed(store, demo_files):
-    run = store.create(spec_of(demo_files, processes=2))
+def test_a_run_whose_fitting_process_is_killed_while_it_starts_ends_as_failed_and_can_be_resumed(
+    store, demo_files, monkeypatch
+):
+    run, start = store.create(spec_of(demo_files, processes=2)), processes._start
 
-    def kill() -> None:
-        while not (found := [c for c in psutil.Process().children() if "spawn_main" in " ".join(c.cmdline())]):
-            time.sleep(0.002)
-        found[0].kill()
+    def killed(*given):
+        child = start(*given)
+        child.process.kill()
+        return child
 
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
+    monkeypatch.setattr(processes, "_start", killed)
     with pytest.raises(FailedRun, match="ended on its own") as caught:
         worker.run(run)
     record = run.record
