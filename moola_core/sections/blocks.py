@@ -71,14 +71,35 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A way to `page` with `values` of what is selected there; `text` is on its button."""
+
+    text: str
+    page: str
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Links:
+    """Buttons that open pages, with a `title` folded under it; a file and a terminal show none."""
+
+    items: tuple[Link, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class Chart:
-    """A figure that `draw` makes for an appearance, light or dark; `name` is unique in its section, half: two of them fit a line."""
+    """A figure that `draw` makes for an appearance, light or dark; `name` is unique in its section, half: two of them fit a line.
+
+    links: what a click on a point of the figure's one trace opens, a link a point; buttons under it do the same for the keyboard.
+    """
 
     name: str
     title: str
     draw: Callable[[str], go.Figure]
     note: str = ""
     half: bool = False
+    links: Links | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +112,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Step:
-    """What to do next: a page shows the `text` with a button called `label`, which opens `page` with `values`; a file and a terminal show
-    the `command` in its place, where there is one."""
+    """What to do next: a page shows the `text` with the button of its `link`; a file and a terminal show the `command` in its place,
+    where there is one."""
 
     text: Text
-    label: str
-    page: str
-    values: tuple[tuple[str, str], ...] = ()
+    link: Link
     command: str = ""
 
 
@@ -136,7 +155,7 @@ class Columns:
 
 
 Simple = Text | Figures | Table | Chart | Command
-Block = Simple | Step | WindowLinks | Choice | Columns
+Block = Simple | Step | Links | WindowLinks | Choice | Columns
 
 
 @dataclass(frozen=True)
@@ -180,7 +199,7 @@ def flat(blocks: Iterable[Block]) -> Iterator[Simple]:
         elif isinstance(block, Columns):
             for inner in block.columns:
                 yield from flat(inner)
-        else:
+        elif not isinstance(block, Links):
             yield block
 
 
