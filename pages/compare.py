@@ -62,6 +62,5 @@ if not isinstance(result, Comparison):
 render.sections(ReportContext(run), ("answer", "arms", "gaps", "differences", "labels", "gains", "curves", "differs"))
 findings = loaders.diagnosis(run)
 if findings is not None and findings.findings:
-    st.subheader("Findings of the doctor")
-    doctor_sections.diagnosis(findings)
+    doctor_sections.diagnosis(run)
 report_sections.offer(run)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moola_core.diagnostics.results.interval import Claim
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+    from moola_core.specs import SpecModel
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,32 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Launch:
+    """A run to start: a page shows a button that starts `spec` and then opens `opens`, by default the run; a file and a terminal show the
+    `command`.
+
+    name, note, tags, parent: of the run, as in its record.
+    """
+
+    spec: SpecModel
+    name: str
+    note: str
+    command: Command
+    tags: tuple[str, ...] = ()
+    parent: str | None = None
+    opens: Link | None = None
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values as they are stored: a page folds them under the `title`; a file and a terminal leave them out."""
+
+    title: str
+    values: dict[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class WindowLinks:
     """Windows to look at: a page shows a button for each of `links`, (window id, text); a file and a terminal show the `table`.
 
@@ -154,8 +182,16 @@ class Columns:
     columns: tuple[tuple[Block, ...], ...]
 
 
+@dataclass(frozen=True)
+class Card:
+    """Blocks that belong together: a page frames them; `name` is unique in the section."""
+
+    name: str
+    blocks: tuple[Block, ...]
+
+
 Simple = Text | Figures | Table | Chart | Command
-Block = Simple | Step | Links | WindowLinks | Choice | Columns
+Block = Simple | Step | Launch | Links | Values | WindowLinks | Choice | Columns | Card
 
 
 @dataclass(frozen=True)
@@ -199,7 +235,11 @@ def flat(blocks: Iterable[Block]) -> Iterator[Simple]:
         elif isinstance(block, Columns):
             for inner in block.columns:
                 yield from flat(inner)
-        elif not isinstance(block, Links):
+        elif isinstance(block, Card):
+            yield from flat(block.blocks)
+        elif isinstance(block, Launch):
+            yield block.command
+        elif not isinstance(block, Links | Values):
             yield block
 
 

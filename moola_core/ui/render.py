@@ -13,11 +13,13 @@ from pandas.io.formats.style import Styler
 
 from moola_core.sections.blocks import (
     Block,
+    Card,
     Chart,
     Choice,
     Columns,
     Command,
     Figures,
+    Launch,
     Link,
     Links,
     Number,
@@ -25,13 +27,14 @@ from moola_core.sections.blocks import (
     Step,
     Table,
     Text,
+    Values,
     WindowLinks,
     lines,
     shown,
 )
 from moola_core.sections.context import ABSENT, ReportContext
 from moola_core.sections.registry import SECTIONS, make
-from moola_core.ui import state, widgets
+from moola_core.ui import loaders, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 MOST_ROWS, MOST_PIXELS = 12, 470  # a longer table scrolls
@@ -100,6 +103,15 @@ def _block(name: str, block: Block, place: int) -> None:
         for number, (column, inner) in enumerate(zip(columns, block.columns, strict=True)):
             with column:
                 _blocks(f"{name}-{place}-{number}", inner)
+    elif isinstance(block, Card):
+        with st.container(border=True, key=f"{name}-{block.name}"):
+            _blocks(f"{name}-{block.name}", block.blocks)
+    elif isinstance(block, Launch):
+        _launch(f"{name}-launch-{place}", block)
+    elif isinstance(block, Values):
+        with st.expander(block.title):
+            st.json(block.values)
+            _note(block.note)
     else:
         raise TypeError(f"a page cannot show a {type(block).__name__}")
 
@@ -142,18 +154,26 @@ def _links(key: str, block: Links) -> None:
                 _open(link)
 
 
+def _launch(key: str, block: Launch) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Launch this", key=key, icon=":material/play_arrow:"):
+            made = loaders.launcher().submit(block.spec, block.name, block.note, block.tags, block.parent)
+            _open(block.opens or Link("", "runs", ((state.RUN, made),)))
+        _note(block.command.title)
+
+
 def _open(link: Link) -> None:
     go = state.open_windows if link.page == "windows" else partial(state.open_page, link.page)
     go(**dict(link.values))
 
 
 def _selected_option(name: str, block: Choice) -> int:
-    if len(block.options) < 2:
-        return 0
     key, texts = f"{name}-{block.name}", [text for text, _ in block.options]
     look: dict[str, Any] = {"key": key, "format_func": texts.__getitem__, "persist_state": "session"}
     if st.session_state.get(key) not in range(len(texts)):
-        st.session_state[key] = 0
+        st.session_state[key] = 0  # at first, and where another run with more options was shown before
+    if len(texts) < 2:
+        return 0
     if len(texts) <= MOST_SEGMENTS:
         return st.segmented_control(block.title, range(len(texts)), required=True, **look) or 0
     return st.selectbox(block.title, range(len(texts)), width=260, **look)
