@@ -10,7 +10,6 @@ from moola_core.ui import (
     doctor_sections,
     loaders,
     picker,
-    plan_section,
     progress,
     render,
     report_sections,
@@ -50,10 +49,10 @@ if run.record.active:
     st.stop()
 kind = "plan" if run.record.kind == "plan" else "comparison"
 result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error
-for warning in () if isinstance(result, Comparison) else run.record.warnings:
+for warning in () if isinstance(result, Comparison | PlanReport) else run.record.warnings:
     st.caption(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
 if isinstance(result, PlanReport):
-    plan_section.plan(run, result)
+    render.sections(ReportContext(run), ("plan", "steps", "studies", "gates"))
     report_sections.offer(run)
     st.stop()
 if not isinstance(result, Comparison):
@@ -62,6 +61,5 @@ if not isinstance(result, Comparison):
 render.sections(ReportContext(run), ("answer", "arms", "gaps", "differences", "labels", "gains", "curves", "differs"))
 findings = loaders.diagnosis(run)
 if findings is not None and findings.findings:
-    st.subheader("Findings of the doctor")
-    doctor_sections.diagnosis(findings)
+    doctor_sections.diagnosis(run)
 report_sections.offer(run)

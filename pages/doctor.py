@@ -40,7 +40,7 @@ def answer(asked: Run, about: Run | None = None) -> None:
         return
     diagnosis = loaders.diagnostic(asked, "doctor") if asked.record.state == "done" else asked.record.error
     if isinstance(diagnosis, Diagnosis):
-        doctor_sections.diagnosis(diagnosis, about)
+        doctor_sections.diagnosis(asked)
         report_sections.offer(about or asked, "doctor")
     else:
         st.error(widgets.escape_markdown(str(diagnosis)), icon=":material/error:")
@@ -92,7 +92,7 @@ diagnosis = loaders.diagnosis(run)
 if asked is not None:
     answer(asked, run)
 elif diagnosis is not None:
-    doctor_sections.diagnosis(diagnosis, run)
+    doctor_sections.diagnosis(run)
     report_sections.offer(run, "doctor")
 else:
     widgets.empty_state(

@@ -46,7 +46,7 @@ if isinstance(result, PretrainReport):
     learned_sections.learned(run)
 else:
     sections = {
-        "Metrics": lambda: result_sections.results(run, result),
+        "Metrics": lambda: result_sections.results(run),
         "Calibration": lambda: calibration_section.calibration(run),
         "Balance": lambda: render.section(make("balance", ReportContext(run)), "No balance"),
         "Transfer": lambda: render.section(make("transfer", ReportContext(run)), "No transfer to look at"),

@@ -21,7 +21,7 @@ from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Cl
 from moola_core.metrics import title
 from moola_core.runs.record import Record
 from moola_core.sections import comparison_text
-from moola_core.sections.blocks import Step, Text
+from moola_core.sections.blocks import Link, Step, Text
 from moola_core.sections.headlines import of_majority, of_pretraining
 from moola_core.sections.scores import of_each, of_targets
 from moola_core.specs import assignment
@@ -47,7 +47,7 @@ class Advice:
     def block(self) -> Step:
         """The advice as the last block of a conclusion."""
         text = Text(f"{self.fact} {self.step}", "Next.", claims=self.claims)
-        return Step(text, self.label, self.page, self.values, self.command)
+        return Step(text, Link(self.label, self.page, self.values), self.command)
 
 
 def next_step(

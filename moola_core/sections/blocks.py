@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moola_core.diagnostics.results.interval import Claim
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+    from moola_core.specs import SpecModel
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,35 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A way to `page` with `values` of what is selected there; `text` is on its button."""
+
+    text: str
+    page: str
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Links:
+    """Buttons that open pages, with a `title` folded under it; a file and a terminal show none."""
+
+    items: tuple[Link, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class Chart:
-    """A figure that `draw` makes for an appearance, light or dark; `name` is unique in its section, half: two of them fit a line."""
+    """A figure that `draw` makes for an appearance, light or dark; `name` is unique in its section, half: two of them fit a line.
+
+    links: what a click on a point of the figure's one trace opens, a link a point; buttons under it do the same for the keyboard.
+    """
 
     name: str
     title: str
     draw: Callable[[str], go.Figure]
     note: str = ""
     half: bool = False
+    links: Links | None = None
 
 
 @dataclass(frozen=True)
@@ -91,14 +114,38 @@ class Command:
 
 @dataclass(frozen=True)
 class Step:
-    """What to do next: a page shows the `text` with a button called `label`, which opens `page` with `values`; a file and a terminal show
-    the `command` in its place, where there is one."""
+    """What to do next: a page shows the `text` with the button of its `link`; a file and a terminal show the `command` in its place,
+    where there is one."""
 
     text: Text
-    label: str
-    page: str
-    values: tuple[tuple[str, str], ...] = ()
+    link: Link
     command: str = ""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A run to start: a page shows a button that starts `spec` and then opens `opens`, by default the run; a file and a terminal show the
+    `command`.
+
+    name, note, tags, parent: of the run, as in its record.
+    """
+
+    spec: SpecModel
+    name: str
+    note: str
+    command: Command
+    tags: tuple[str, ...] = ()
+    parent: str | None = None
+    opens: Link | None = None
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values as they are stored: a page folds them under the `title`; a file and a terminal leave them out."""
+
+    title: str
+    values: dict[str, Any]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,8 +182,16 @@ class Columns:
     columns: tuple[tuple[Block, ...], ...]
 
 
+@dataclass(frozen=True)
+class Card:
+    """Blocks that belong together: a page frames them; `name` is unique in the section."""
+
+    name: str
+    blocks: tuple[Block, ...]
+
+
 Simple = Text | Figures | Table | Chart | Command
-Block = Simple | Step | WindowLinks | Choice | Columns
+Block = Simple | Step | Launch | Links | Values | WindowLinks | Choice | Columns | Card
 
 
 @dataclass(frozen=True)
@@ -180,7 +235,11 @@ def flat(blocks: Iterable[Block]) -> Iterator[Simple]:
         elif isinstance(block, Columns):
             for inner in block.columns:
                 yield from flat(inner)
-        else:
+        elif isinstance(block, Card):
+            yield from flat(block.blocks)
+        elif isinstance(block, Launch):
+            yield block.command
+        elif not isinstance(block, Links | Values):
             yield block
 
 

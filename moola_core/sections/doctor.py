@@ -10,12 +10,39 @@ from typing import Any
 from moola_core.diagnostics.results import Diagnosis, Finding
 from moola_core.diagnostics.results.doctor import FIGURES, SEVERITIES
 from moola_core.sections import comparison, diagnostics, features, performance, pretraining
-from moola_core.sections.blocks import Block, Cell, Chart, Command, Figure, Figures, Row, Table, Text, flat
+from moola_core.sections.blocks import (
+    Block,
+    Card,
+    Cell,
+    Chart,
+    Columns,
+    Command,
+    Figure,
+    Figures,
+    Launch,
+    Link,
+    Links,
+    Row,
+    Table,
+    Text,
+    Values,
+    flat,
+)
 from moola_core.sections.context import ABSENT, ReportContext, Result, Stored
 from moola_core.sections.formatting import REPORT_OF
 from moola_core.specs import SpecModel, parse, settings_diff
 
-MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the ZIP and the JSON hold it whole
+MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the page, the ZIP and the JSON hold it whole
+MOST_LINKS = 3
+# Which part of which page shows a diagnostic.
+PLACES = {
+    "evaluation": ("results", (("show", "Metrics"),)),
+    "calibration": ("results", (("show", "Calibration"),)),
+    "balance": ("results", (("show", "Balance"),)),
+    "errors": ("results", (("show", "Errors"),)),
+    "features": ("features", (("view", "features"),)),
+    "shift": ("features", (("view", "shift"),)),
+}
 Make = Callable[[ReportContext], Sequence[Block] | str]
 # What draws the evidence: of the check itself, or of the diagnostic that it names.
 OF_CHECK: dict[str, Make] = {
@@ -81,30 +108,48 @@ def findings(context: ReportContext) -> list[Block] | str:
     report: Diagnosis = result.value
     if not report.findings:
         return "No findings."
-    titles = {finding.check: finding.title for finding in report.findings}
     drawn: dict[str, str] = {}
-    blocks: list[Block] = []
-    for i, finding in enumerate(report.findings):
-        blocks += [
-            Text(
-                finding.summary,
-                f"{finding.severity.capitalize()}:",
-                finding.severity == "critical",
-                f"{i + 1}. {finding.title}",
-                finding.claims or (),
-            )
-        ]
-        if finding.explained_by:
-            blocks.append(
-                Text(f"{', '.join(titles.get(name, name) for name in finding.explained_by)}.", "Look first at:")
-            )
-        if finding.invalidates:
-            blocks.append(Text(f"{', '.join(finding.invalidates)}.", "Until it is fixed do not read:"))
-        rows = tuple(_evidence(result, ("findings", i, "evidence"), finding.evidence))[:MOST_ROWS]
-        blocks += [Table("", ("Evidence", "Value"), rows)] if rows else []
-        blocks += _drawn(context, finding, drawn)
-        blocks += [Text(finding.advice, "What to do.", claims=finding.claims or ()), *_fix(context, result, finding)]
-    return blocks
+    return [
+        Card(finding.check, _finding(context, result, place, drawn)) for place, finding in enumerate(report.findings)
+    ]
+
+
+def _finding(context: ReportContext, result: Result, place: int, drawn: dict[str, str]) -> tuple[Block, ...]:
+    """What was seen and what to do, next to the evidence; then the run that fixes it. drawn: as in `_drawn`."""
+    finding: Finding = result.value.findings[place]
+    titles = {other.check: other.title for other in result.value.findings}
+    title, claims = f"{place + 1}. {finding.title}", finding.claims or ()
+    words = [
+        Text(finding.summary, f"{finding.severity.capitalize()}:", finding.severity == "critical", title, claims),
+    ]
+    if finding.explained_by:
+        words.append(Text(f"{', '.join(titles.get(name, name) for name in finding.explained_by)}.", "Look first at:"))
+    if finding.invalidates:
+        words.append(Text(f"{', '.join(finding.invalidates)}.", "Until it is fixed do not read:"))
+    words.append(Text(finding.advice, "What to do.", claims=claims))
+    rows = tuple(_evidence(result, ("findings", place, "evidence"), finding.evidence))[:MOST_ROWS]
+    evidence: list[Block] = [Table("", ("Evidence", "Value"), rows)] if rows else []
+    evidence += [*_drawn(context, finding, drawn), *_links(context, finding)]
+    rule = f"Check {finding.check}. docs/methods.md gives the rule, its thresholds and its source."
+    return (
+        Columns((tuple(words), tuple(evidence))),
+        *_fix(context, result, finding),
+        Values("How this was decided", finding.evidence, rule),
+    )
+
+
+def _links(context: ReportContext, finding: Finding) -> list[Block]:
+    """Ways to windows of the evidence, and to the diagnostic that shows it."""
+    names = [str(name) for name in finding.evidence.get("windows") or []][:MOST_LINKS]
+    links = [Link(name, "windows", (("window", name),)) for name in names]
+    if finding.diagnostic in OF_DIAGNOSTIC and context.record.kind in ("finetune", "pretrain"):
+        links.append(_place_of("Show chart", finding.diagnostic, context.run.id))
+    return [Links(tuple(links))] if links else []
+
+
+def _place_of(text: str, diagnostic: str, run_id: str) -> Link:
+    page, values = PLACES.get(diagnostic, ("results", ()))
+    return Link(text, page, (*values, ("run", run_id)))
 
 
 def _drawn(context: ReportContext, finding: Finding, drawn: dict[str, str]) -> list[Block]:
@@ -171,8 +216,16 @@ def _fix(context: ReportContext, result: Result, finding: Finding) -> list[Block
         if spec.kind != "diagnose"
         else f"Run it: the diagnostic {spec.name}"
     )
-    blocks: list[Block] = [Command(title, f"moola doctor {result.run.id} --launch {finding.check}")]
-    return [*([Table("", ("It changes", "Now", "Then"), rows)] if rows and len(rows) <= MOST_ROWS else []), *blocks]
+    launch = Launch(
+        spec,
+        f"fix: {finding.title}",
+        finding.summary,
+        Command(title, f"moola doctor {result.run.id} --launch {finding.check}"),
+        ("doctor",),
+        context.run.id if spec.kind == "diagnose" else None,
+        _place_of("", spec.name, context.run.id) if spec.kind == "diagnose" else None,
+    )
+    return [*([Table("", ("It changes", "Now", "Then"), rows)] if rows and len(rows) <= MOST_ROWS else []), launch]
 
 
 def _setting(value: Any) -> str:

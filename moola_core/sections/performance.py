@@ -9,15 +9,14 @@ from functools import partial
 from moola_core.charts import curves
 from moola_core.charts import evaluation as charts
 from moola_core.charts import pointing as pointing_charts
-from moola_core.diagnostics.results import Evaluation, Pointing
+from moola_core.diagnostics.results import Confusion, Evaluation, Pointing
 from moola_core.metrics import shown_in
 from moola_core.sections import headlines, scores
-from moola_core.sections.blocks import Block, Cell, Chart, Choice, Columns, Number, Row, Table, Text
+from moola_core.sections.blocks import Block, Cell, Chart, Choice, Columns, Link, Links, Number, Row, Table, Text
 from moola_core.sections.context import ABSENT, ReportContext, Result, diagnostic, without_network
 
 NO_RESULT = "The run left no evaluation."
 SIGNED_NOTE = "Predicted less true, in bars: left of 0 the prediction is too early, or too short. The ends hold all larger errors."
-OVER_REPEATS = "± over repeats"
 SAMPLING = "From … to: 95% interval over windows and repeats, with windows that share bars taken together; ±: standard deviation over the repeats."
 SET_COLUMNS = ("Wanted", "Both ends within, bars", "Holds the labelled span", "from", "to")
 SETS_NOTE = (
@@ -43,19 +42,24 @@ def metrics(context: ReportContext) -> list[Block] | str:
             (text, result.number(*path, "mean"), *ends, _spread(result, path, repeats), result.number("majority", name))
         )
     spread = f"{repeats} repeats of the cross-validation" if repeats > 1 else "one repeat, so no spread is known"
-    columns = ("Metric", "Mean", "from", "to", OVER_REPEATS, "Most frequent class")
+    columns = ("Metric", "Mean", "from", "to", "±", "Most frequent class")
     note = (
         f"Pooled out of fold over {evaluation.windows} windows, AUROC among the windows of a fold; {spread}. {SAMPLING}"
     )
-    drawn = result.value
-    return [
-        *(verdict.block for verdict in of_scores(drawn)),
-        Chart(
-            "metrics",
-            "Mean and each repeat",
-            lambda look: charts.metric_spread(*charts.metric_rows(drawn), drawn.majority, "most frequent class", look),
+    drawn = Chart(
+        "metrics",
+        "Mean and each repeat",
+        partial(
+            charts.metric_spread,
+            *charts.metric_rows(evaluation),
+            evaluation.majority,
+            "most frequent class",
         ),
-        Table("", columns, tuple(rows), note),
+        "The line marks what always predicting the most frequent class would score.",
+    )
+    return [
+        *(verdict.block for verdict in of_scores(evaluation)),
+        Columns(((drawn,), (Table("", columns, tuple(rows), note),))),
     ]
 
 
@@ -72,23 +76,40 @@ def _spread(result: Result, path: tuple[str, ...], repeats: int) -> Cell:
 
 
 def confusion(context: ReportContext) -> list[Block] | str:
-    """The counts of true and predicted classes, all repeats added up where that is stored."""
+    """The counts of true and predicted classes, all repeats added up where that is stored; on a page also those of each repeat."""
     result = context.result("evaluation")
     if not result:
         return NO_RESULT
     if not result.value.confusions:
         return "No class was predicted: this run trains the pointers alone."
-    matrix = result.value.confusions[0]
-    rows: tuple[Row, ...] = tuple(
-        (str(true), *(result.number("confusions", 0, "counts", i, j, form=",d") for j in range(len(matrix.classes))))
-        for i, true in enumerate(matrix.classes)
-    )
+    shown = result.value.confusions if len(result.value.by_repeat) > 1 else result.value.confusions[:1]
+    return [Choice("repeat", "Repeat", tuple(_matrix(result, place) for place in range(len(shown))))]
+
+
+def _matrix(result: Result, place: int) -> tuple[str, tuple[Block, ...]]:
+    """The confusions stored at that place, by what they are called; a cell opens its windows."""
+    matrix: Confusion = result.value.confusions[place]
+    repeat = "all" if matrix.repeat is None else str(matrix.repeat)
+    rows: list[Row] = []
+    links: list[Link] = []
+    for i, true in enumerate(matrix.classes):
+        cells = [result.number("confusions", place, "counts", i, j, form=",d") for j in range(len(matrix.classes))]
+        rows.append((str(true), *cells))
+        links += [
+            Link(
+                f"true {true}, predicted {predicted}: {cell.value}",
+                "windows",
+                (("true", true), ("predicted", predicted), ("repeat", repeat)),
+            )
+            for predicted, cell in zip(matrix.classes, cells, strict=True)
+        ]
     columns = ("True class", *(f"predicted {name}" for name in matrix.classes))
-    which = "All repeats, added up." if matrix.repeat is None else f"Repeat {matrix.repeat + 1}."
-    return [
-        Chart("confusion", "True and predicted class", partial(charts.confusion, result.value.confusions[0])),
-        Table("", columns, rows, f"{which} Counts of windows."),
-    ]
+    which = "all repeats, added up" if matrix.repeat is None else f"repeat {matrix.repeat + 1}"
+    opened = Links(tuple(links), "Open windows of a cell")
+    return which, (
+        Chart("confusion", "True and predicted class", partial(charts.confusion, matrix), links=opened),
+        Table("", columns, tuple(rows), f"{which.capitalize()}. Counts of windows."),
+    )
 
 
 def folds(context: ReportContext) -> list[Block] | str:
@@ -157,9 +178,8 @@ def pointers(context: ReportContext) -> list[Block] | str:
             partial(charts.metric_spread, charts.hit_titles(), drawn.by_repeat, constant, "constant pointer"),
             half=True,
         ),
-        Table(
-            "", ("Pointer", "Mean", "from", "to", OVER_REPEATS, "Constant pointer"), rows, f"{SAMPLING} {CONSTANT_NOTE}"
-        ),
+        Table("", ("Pointer", "Mean", "from", "to", "±", "Constant pointer"), rows, f"{SAMPLING} {CONSTANT_NOTE}"),
+        Links((Link("See the windows with the largest error", "windows", (("order", "error"),)),)),
     ]
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from moola_core.charts import comparison as charts
 from moola_core.diagnostics.results import Comparison, PlanReport
 from moola_core.sections import advice, comparison_text
-from moola_core.sections.blocks import Block, Chart, Row, Table, Text
+from moola_core.sections.blocks import Block, Chart, Link, Links, Row, Table, Text
 from moola_core.sections.comparison import MAIN
 from moola_core.sections.context import ABSENT, ReportContext, Result
 
@@ -48,7 +48,12 @@ def decisions(context: ReportContext) -> list[Block] | str:
         )
         for row in result.value.decisions
     )
-    return [Table("", ("Study", "It", "Why", "Taken over", "Run", "Decided"), rows)]
+    links = (
+        Link(f"See the study {row.study}", "compare", (("study", row.run_id),))
+        for row in result.value.decisions
+        if row.run_id
+    )
+    return [Table("", ("Study", "It", "Why", "Taken over", "Run", "Decided"), rows), Links(tuple(links))]
 
 
 def studies(context: ReportContext) -> list[Block] | str:

@@ -138,12 +138,6 @@ def joined(dataset: Dataset, run: Run | None, repeat: int | None) -> pd.DataFram
     return _joined(stamp(dataset.windows), stamp(sidecar_path(dataset.windows)), bars_stamps, source, repeat)
 
 
-def steps(run: Run) -> dict[str, np.ndarray]:
-    """Columns of the run's steps; none before there are any."""
-    path = run.folder / "steps.parquet"
-    return _columns(stamp(path)) if path.is_file() else {}
-
-
 def evaluation(run: Run) -> Evaluation | None:
     """The evaluation of the run's predictions; None before it was evaluated."""
     path = run.folder / "results" / "evaluation.json"
@@ -320,12 +314,6 @@ def _joined(
 ) -> pd.DataFrame:
     rows = _frame(predicted) if predicted and predicted[1] else None
     return window_table.join(_windows(source, reading, bars_stamps), rows, repeat)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _columns(source: Stamp) -> dict[str, np.ndarray]:
-    table = _frame(source)
-    return {str(name): table[name].to_numpy() for name in table}
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

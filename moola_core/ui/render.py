@@ -13,23 +13,28 @@ from pandas.io.formats.style import Styler
 
 from moola_core.sections.blocks import (
     Block,
+    Card,
     Chart,
     Choice,
     Columns,
     Command,
     Figures,
+    Launch,
+    Link,
+    Links,
     Number,
     Section,
     Step,
     Table,
     Text,
+    Values,
     WindowLinks,
     lines,
     shown,
 )
 from moola_core.sections.context import ABSENT, ReportContext
-from moola_core.sections.registry import make
-from moola_core.ui import state, widgets
+from moola_core.sections.registry import SECTIONS, make
+from moola_core.ui import loaders, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 MOST_ROWS, MOST_PIXELS = 12, 470  # a longer table scrolls
@@ -44,13 +49,16 @@ def section(made: Section | str, title: str = "Nothing to show") -> None:
         _blocks(made.name, made.blocks)
 
 
-def sections(context: ReportContext, names: Iterable[str]) -> None:
-    """Each of the sections that there is something to show in, under its title."""
+def sections(context: ReportContext, names: Iterable[str], absent: bool = False) -> None:
+    """Each of the sections that there is something to show in, under its title. absent: also why there is nothing, where that is so."""
     for name in names:
         made = make(name, context)
         if not isinstance(made, str):
             st.subheader(made.title)
             section(made)
+        elif absent:
+            st.subheader(SECTIONS[name].title)
+            _note(made)
 
 
 def _blocks(name: str, blocks: Iterable[Block]) -> None:
@@ -69,8 +77,9 @@ def _block(name: str, block: Block, place: int) -> None:
         _text(block)
     elif isinstance(block, Step):
         _text(block.text)
-        if st.button(block.label, key=f"{name}-step-{place}", icon=":material/arrow_forward:"):
-            state.open_page(block.page, **dict(block.values))
+        _links(f"{name}-step-{place}", Links((block.link,)))
+    elif isinstance(block, Links):
+        _links(f"{name}-links-{place}", block)
     elif isinstance(block, Figures):
         widgets.figures({one.title: (shown(one.number), one.note) for one in block.items})
     elif isinstance(block, Table):
@@ -80,7 +89,7 @@ def _block(name: str, block: Block, place: int) -> None:
         st.code(block.line, language="bash", wrap_lines=True)
     elif isinstance(block, Chart):
         _heading(block.title)
-        widgets.chart(block.draw(widgets.appearance()), f"{name}-{block.name}", block.title)
+        _chart(f"{name}-{block.name}", block)
         _note(block.note)
     elif isinstance(block, WindowLinks):
         _heading(block.table.title)
@@ -94,6 +103,15 @@ def _block(name: str, block: Block, place: int) -> None:
         for number, (column, inner) in enumerate(zip(columns, block.columns, strict=True)):
             with column:
                 _blocks(f"{name}-{place}-{number}", inner)
+    elif isinstance(block, Card):
+        with st.container(border=True, key=f"{name}-{block.name}"):
+            _blocks(f"{name}-{block.name}", block.blocks)
+    elif isinstance(block, Launch):
+        _launch(f"{name}-launch-{place}", block)
+    elif isinstance(block, Values):
+        with st.expander(block.title):
+            st.json(block.values)
+            _note(block.note)
     else:
         raise TypeError(f"a page cannot show a {type(block).__name__}")
 
@@ -112,16 +130,53 @@ def _text(block: Text) -> None:
         st.markdown(text)
 
 
+def _chart(key: str, block: Chart) -> None:
+    figure = block.draw(widgets.appearance())
+    if block.links is None:
+        widgets.chart(figure, key, block.title)
+        return
+    links = block.links.items
+    alt = f"{block.title}. {'; '.join(link.text for link in links)}"
+    clicked = widgets.chart(figure, key, alt, on_select="rerun", selection_mode="points")
+    points = clicked["selection"]["points"] if clicked else []
+    if points:
+        del st.session_state[key]  # the browser would send the same click again when it comes back
+        _open(links[points[0]["point_index"]])
+    _links(f"{key}-links", block.links)
+
+
+def _links(key: str, block: Links) -> None:
+    with st.popover(block.title, icon=":material/grid_view:") if block.title else st.container(horizontal=True):
+        for number, link in enumerate(block.items):
+            icon = f":material/{'candlestick_chart' if link.page == 'windows' else 'arrow_forward'}:"
+            look: Any = "tertiary" if block.title else "secondary"
+            if st.button(escape_markdown(link.text), key=f"{key}-{number}", type=look, icon=icon):
+                _open(link)
+
+
+def _launch(key: str, block: Launch) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Launch this", key=key, icon=":material/play_arrow:"):
+            made = loaders.launcher().submit(block.spec, block.name, block.note, block.tags, block.parent)
+            _open(block.opens or Link("", "runs", ((state.RUN, made),)))
+        _note(block.command.title)
+
+
+def _open(link: Link) -> None:
+    go = state.open_windows if link.page == "windows" else partial(state.open_page, link.page)
+    go(**dict(link.values))
+
+
 def _selected_option(name: str, block: Choice) -> int:
-    if len(block.options) < 2:
+    key, texts = f"{name}-{block.name}", [text for text, _ in block.options]
+    look: dict[str, Any] = {"key": key, "format_func": texts.__getitem__, "persist_state": "session"}
+    if st.session_state.get(key) not in range(len(texts)):
+        st.session_state[key] = 0  # at first, and where another run with more options was shown before
+    if len(texts) < 2:
         return 0
-    texts = [text for text, _ in block.options]
-    key, places = f"{name}-{block.name}", range(len(texts))
     if len(texts) <= MOST_SEGMENTS:
-        return st.segmented_control(
-            block.title, places, key=key, format_func=texts.__getitem__, default=0, required=True
-        )
-    return st.selectbox(block.title, places, key=key, format_func=texts.__getitem__, width=260)
+        return st.segmented_control(block.title, range(len(texts)), required=True, **look) or 0
+    return st.selectbox(block.title, range(len(texts)), width=260, **look)
 
 
 def _table(key: str, block: Table) -> None:

@@ -20,7 +20,7 @@ TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "o
 KIND, PRESET, MODEL, CHECKPOINT = "kind", "preset", "model", "checkpoint"
 ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
-MATRIX, DETAIL, PREVIEW = "matrix", "section", "preview"
+DETAIL, PREVIEW = "section", "preview"
 ARRIVING, PAGE, DRAWN = "arriving", "page", "drawn"
 OLD_URL, PUBLISHED = "old_url", "published"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER)
@@ -35,7 +35,6 @@ IN_URL = (
     SECTION,
     VIEW,
     STUDY,
-    MATRIX,
     DETAIL,
     PREVIEW,
 )

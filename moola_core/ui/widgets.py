@@ -18,7 +18,6 @@ from moola_core.charts.data import to_csv
 from moola_core.errors import MoolaError
 from moola_core.presets import PRESETS
 from moola_core.runs.record import Record
-from moola_core.sections.headline import Headline
 from moola_core.ui import state
 from moola_core.ui.markup import escape_markdown
 
@@ -144,12 +143,6 @@ def table(frame: pd.DataFrame, key: str) -> None:
     """A table of figures that can be sorted, searched and downloaded."""
     numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in frame if frame[name].dtype == float}
     st.dataframe(frame, key=key, column_config=numbers, height=min(38 + 35 * len(frame), 470))
-
-
-def verdict(headline: Headline) -> str:
-    """A verdict as markdown."""
-    strong = f"**{headline.headline}**" if headline.headline else ""
-    return f"{strong} {headline.rest}".strip()
 
 
 def figures(values: dict[str, tuple[str, str]]) -> None:

@@ -126,7 +126,7 @@ def test_ten_quick_presses_of_an_arrow_key_move_ten_windows(full, open_tab):
 
 
 def _click_on_a_confusion_square(tab) -> None:
-    squares = tab.page.locator(".st-key-confusion_cell .points path")
+    squares = tab.page.locator(".st-key-confusion-repeat-0-confusion .points path")
     squares.nth(1).scroll_into_view_if_needed()
     tab.settle()
     place = squares.nth(1).bounding_box()

@@ -144,7 +144,12 @@ def test_a_plan_shows_its_decisions_and_gates(show, store, dataset):
     run.write_result("plan", PlanReport(steps, gates(0.355), CONTRADICTION))
     run.update(state="done")
     at = show("compare")
-    assert "take over both" in texts(at) and "no bars to pre-train on" in texts(at) and len(at.dataframe) == 1
+    decided = at.table[0].value.set_index("Study")
+    assert decided.loc["features", "Taken over"] == "both" and len(at.dataframe) == 1
+    assert decided.loc["transfer", "Why"] == "there are no bars to pre-train on"
+    assert "both helps" in texts(at)
+    button(at, "See the study features").click().run()
+    assert at.session_state["study"] == "20260101-000000-000-0000"
 
 
 def test_the_whole_plan_starts_at_a_click(show, store, dataset, monkeypatch):

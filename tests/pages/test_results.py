@@ -14,21 +14,21 @@ def run(dataset, store):
 
 
 def test_metrics_have_spread_and_the_majority_beside_them(show, run):
-    table = show("results").table[0].value.set_index("")
+    mean, spread, majority = "1", "4", "5"  # numbers of the columns
+    table = show("results").dataframe[0].value.set_index("0")
     stored = run.result("evaluation")
-    assert table.loc["Macro F1", "Mean"] == f"{stored['metrics']['f1_macro']['mean']:.3f}"
-    assert table.loc["Accuracy", "± over repeats"] == f"± {stored['metrics']['accuracy']['std']:.3f}"
-    assert table.loc["Accuracy", "Majority"] == f"{stored['majority']['accuracy']:.3f}"
-    assert table.loc["Recall, retracement", "Mean"] == f"{stored['metrics']['recall']['retracement']['mean']:.3f}"
+    assert table.loc["Macro F1", mean] == stored["metrics"]["f1_macro"]["mean"]
+    assert table.loc["Accuracy", spread] == stored["metrics"]["accuracy"]["std"]
+    assert table.loc["Accuracy", majority] == stored["majority"]["accuracy"]
+    assert table.loc["Recall, retracement", mean] == stored["metrics"]["recall"]["retracement"]["mean"]
 
 
-@pytest.mark.parametrize("repeat", ["all", "1"])
-def test_a_click_on_a_cell_opens_exactly_its_windows(show, run, repeat):
+@pytest.mark.parametrize(("place", "repeat"), [(0, "all"), (2, "1")])
+def test_a_click_on_a_cell_opens_exactly_its_windows(show, run, place, repeat):
     at = show("results")
-    at.session_state["matrix"] = repeat
+    at.session_state["confusion-repeat"] = place
     at.run()
-    point = {"customdata": [0, 1, 9]}
-    at.session_state["confusion_cell"] = {"selection": {"points": [point]}}
+    at.session_state[f"confusion-repeat-{place}-confusion"] = {"selection": {"points": [{"point_index": 1}]}}
     at.run()
     assert not at.exception and at.title[0].value == "Windows"
     rows = run.predictions
@@ -40,8 +40,10 @@ def test_a_click_on_a_cell_opens_exactly_its_windows(show, run, repeat):
 
 def test_the_cells_are_buttons_too(show, run):
     at = show("results")
-    at.button(key="cell_0_1").click().run()
+    cell = "true consolidation, predicted retracement"
+    next(one for one in at.button if one.label.startswith(cell)).click().run()
     assert not at.exception and at.title[0].value == "Windows"
+    assert (at.query_params["true"], at.query_params["predicted"]) == ("consolidation", "retracement")
 
 
 def test_the_squares_hold_the_stored_counts(show, run):

@@ -68,11 +68,11 @@ def rows_of(run: Run, section: str) -> dict[str, tuple]:
     return {str(row[0]): row for block in blocks if isinstance(block, Table) for row in block.rows}
 
 
-def draw_page(run, result):
-    from moola_core.ui import result_sections
+def draw_page(run):
+    from moola_core.sections.context import ReportContext
+    from moola_core.ui import render
 
-    result_sections.metrics(result)
-    result_sections.pointers(run, result)
+    render.sections(ReportContext(run), ("metrics", "pointers"))
 
 
 def test_it_is_on_the_page_in_the_report_and_in_the_terminal(run):
@@ -83,9 +83,8 @@ def test_it_is_on_the_page_in_the_report_and_in_the_terminal(run):
     mean = f"{evaluation.metrics['mcc'].mean:.3f}"
     assert rows_of(run, "metrics")[TITLE][1].shown == mean
     assert rows_of(run, "pointers")[HALVES.title][1].value == evaluation.metrics["first_half"].mean
-    result = codec.restore(type(evaluation), run.result("evaluation"))
-    at = AppTest.from_function(draw_page, kwargs={"run": run, "result": result}, default_timeout=60).run()
-    assert not at.exception and at.table[0].value.set_index("").loc[TITLE, "Mean"] == mean
+    at = AppTest.from_function(draw_page, kwargs={"run": run}, default_timeout=60).run()
+    assert not at.exception and at.dataframe[0].value.set_index("0").loc[TITLE, "1"] == evaluation.metrics["mcc"].mean
     charts = "".join(chart.proto.spec for chart in at.get("plotly_chart"))
     assert TITLE in charts and HALVES.title in charts
     assert re.search(rf"^mcc +{re.escape(mean)}", train._text(train.summary(run)), re.MULTILINE)
