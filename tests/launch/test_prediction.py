@@ -43,7 +43,7 @@ def test_bars_are_asked_at_the_stride(about, demo_files):
     assert found["windows"] == len(table) > 100 and found["fits"] == 3 and found["over_bars"]
     assert (np.diff(table["first_bar"]) % 50 == 0).all()
     assert np.allclose(table["p_consolidation"] + table["p_retracement"], 1)
-    assert sum(found["counts"].values()) == len(table) and 0 <= found["foreign"] <= len(table)
+    assert sum(found["counts"].values()) == len(table) and 0 <= found["out_of_distribution"] <= len(table)
     assert found["training"] > 0 and run.record.progress["done"] == len(table)
 
 
@@ -155,7 +155,8 @@ def test_vanished_training_windows_leave_the_answers_with_a_warning(about, demo_
     worker.run(run)
     moved.unlink()
     child, table, found = predict(run, data=Data(windows=str(demo_files["windows"])))
-    assert found["foreign"] is None and "foreign" not in table and "could not be detected" in child.record.warnings[0]
+    assert found["out_of_distribution"] is None and "out_of_distribution" not in table
+    assert "could not be detected" in child.record.warnings[0]
 
 
 def test_a_model_of_spans_finds_expansions_in_bars_that_do_not_overlap(demo_files, tmp_path):
