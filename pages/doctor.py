@@ -8,22 +8,22 @@ from moola_core.diagnostics.results import Diagnosis
 from moola_core.presets import network_preset
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose
-from moola_core.ui import doctor_sections, launching, loaders, picker, progress, report_sections, state, widgets
+from moola_core.ui import (
+    doctor_sections,
+    launching,
+    loaders,
+    picker,
+    progress,
+    report_sections,
+    selecting,
+    state,
+    widgets,
+)
 
 VIEWS = {"run": "This run", "planned": "Before a launch", "figures": "Reported figures"}
 selection = picker.current()
 st.title("Doctor")
-state.init_state(state.VIEW, list(VIEWS), "run")
-view = st.segmented_control(
-    "View",
-    list(VIEWS),
-    format_func=lambda key: VIEWS[key],
-    key=state.VIEW,
-    required=True,
-    label_visibility="collapsed",
-    persist_state="session",
-)
-state.write_query_params((state.VIEW,), {state.VIEW: "run"})
+view = selecting.part("View", state.VIEW, VIEWS)
 
 
 def ask(run: Run) -> None:

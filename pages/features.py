@@ -7,7 +7,7 @@ import streamlit as st
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
 from moola_core.specs import Data, Diagnose
-from moola_core.ui import loaders, picker, progress, render, state, widgets
+from moola_core.ui import loaders, picker, progress, render, selecting, state, widgets
 
 selection = picker.current()
 st.title("Features")
@@ -33,17 +33,7 @@ def compute() -> None:
     st.rerun()
 
 
-state.init_state(state.VIEW, list(TITLES), "features")
-name = st.segmented_control(
-    "View",
-    list(TITLES),
-    format_func=lambda key: TITLES[key],
-    key=state.VIEW,
-    required=True,
-    label_visibility="collapsed",
-    persist_state="session",
-)
-state.write_query_params((state.VIEW,), {state.VIEW: "features"})
+name = selecting.part("View", state.VIEW, TITLES)
 run = loaders.diagnosed(dataset, name)
 if run is None:
     widgets.empty_state("Not computed yet", f"{WHAT[name]} No run is needed.", [("Compute it", compute)])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.diagnostics.results import Predicted
-from moola_core.ui import loaders, picker, predict_sections, progress, selecting, state, widgets
+from moola_core.sections.context import ReportContext
+from moola_core.sections.registry import make
+from moola_core.ui import loaders, picker, predict_sections, progress, render, selecting, state, widgets
 
 selection = picker.current()
 st.title("Predict")
@@ -36,9 +38,7 @@ predicted = loaders.diagnostic(child, "predicted") if child.record.state == "don
 if not isinstance(predicted, Predicted):
     widgets.empty_state("This could not be predicted", widgets.escape_markdown(str(predicted)))
     st.stop()
-predict_sections.summary(predicted)
-for warning in child.record.warnings:
-    st.caption(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
+render.section(make("predicted", ReportContext(child)))
 if predicted.over_bars:
     predict_sections.walk(child, predicted)
 else:

@@ -15,6 +15,7 @@ from moola_core.ui import (
     picker,
     render,
     result_sections,
+    selecting,
     state,
     widgets,
 )
@@ -53,9 +54,4 @@ else:
         "Attribution": lambda: attribution_section.attribution(run, selection.home),
         "Errors": lambda: render.section(make("errors", ReportContext(run)), "No errors to show"),
     }
-    state.init_state(state.SECTION, list(sections), "Metrics")
-    section = st.segmented_control(
-        "Show", list(sections), key=state.SECTION, required=True, persist_state="session", label_visibility="collapsed"
-    )
-    state.write_query_params((state.SECTION,), {state.SECTION: "Metrics"})
-    sections[section]()
+    sections[selecting.part("Show", state.SECTION, {name: name for name in sections})]()

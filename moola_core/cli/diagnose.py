@@ -48,6 +48,6 @@ def run_diagnose(args: argparse.Namespace) -> int:
     execute(run)
     about = Store(args.store).open(spec.run) if spec.run else run
     section = make(spec.name, ReportContext(about, computed=run))
-    words = section if isinstance(section, str) else text.render(section)
+    words = text.render(section)
     options.print_result({"run_id": run.id, **run.result(spec.name)}, args.json, words)
     return 0

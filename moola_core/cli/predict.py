@@ -36,6 +36,9 @@ def add_to(commands: Any) -> None:
 
 def run_predict(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
+    from moola_core.sections import text
+    from moola_core.sections.context import ReportContext
+    from moola_core.sections.registry import make
     from moola_core.specs import Predict, build
 
     if Path(args.out).suffix not in ENDINGS:
@@ -52,7 +55,7 @@ def run_predict(args: argparse.Namespace) -> int:
     options.print_result(
         {"run_id": run.id, **summary, "out": args.out, "warnings": run.record.warnings},
         args.json,
-        _text(summary, args.out),
+        f"Wrote {args.out} in {summary['seconds']:.0f} s.\n\n{text.render(make('predicted', ReportContext(run)))}",
     )
     return 0
 
@@ -92,20 +95,3 @@ def _times(run: Run, table: Any) -> tuple[Any, Any]:
     bars = load_bars(data.bars, data.bars_reading)
     rows = np.searchsorted(bars.time, starts)[:, None] + np.arange(length)
     return bars.time[np.minimum(rows, len(bars) - 1)], one_bar(bars.interval_s)
-
-
-def _text(summary: dict[str, Any], out: str) -> str:
-    counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
-    lines = [f"{summary['windows']} windows by {summary['fits']} fits in {summary['seconds']:.0f} s, in {out}."]
-    lines += [f"{counts}; on average {summary['agreement']:.0%} of the fits agree."] if counts else []
-    if summary["out_of_distribution"]:
-        lines.append(
-            f"{summary['out_of_distribution']} windows are unlike the training data: do not trust their predictions."
-        )
-    if summary["training"]:
-        lines.append(
-            f"{summary['training']} share bars with windows that the fits trained on: accuracy there is too optimistic."
-        )
-    if summary["over_bars"]:
-        lines.append(f"{len(summary['expansions'])} expansions.")
-    return "\n".join(lines)

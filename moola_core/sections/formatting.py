@@ -13,6 +13,7 @@ REPORT_OF = {
     "compare": "a comparison of runs",
     "plan": "a plan of studies",
     "doctor": "what the doctor found",
+    "predict": "predictions for new windows",
 }
 
 

@@ -18,6 +18,7 @@ from moola_core.sections import (
     features,
     performance,
     plan,
+    predictions,
     pretraining,
     settings,
 )
@@ -27,9 +28,9 @@ from moola_core.sections.formatting import KIND_TITLES, REPORT_OF, duration
 
 FINETUNE, PRETRAIN = ("finetune",), ("pretrain",)
 TRAINED = FINETUNE + PRETRAIN
-COMPARED, PLAN, DOCTOR = ("study", "compare"), ("plan",), ("doctor",)
+COMPARED, PLAN, DOCTOR, PREDICTED = ("study", "compare"), ("plan",), ("doctor",), ("predict",)
 EXAMINED = TRAINED + COMPARED
-ALL = EXAMINED + PLAN + DOCTOR
+ALL = EXAMINED + PLAN + DOCTOR + PREDICTED
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ for _section in (
     SectionSpec("findings", "Findings, causes first", DOCTOR, doctor.findings),
     SectionSpec("not_judged", "What could not be judged", DOCTOR, doctor.not_judged),
     SectionSpec("figures", "The figures that were given", DOCTOR, doctor.figures),
+    SectionSpec("predicted", "Predictions", PREDICTED, predictions.predicted),
     SectionSpec("learned", "What pre-training learned", PRETRAIN, pretraining.learned),
     SectionSpec("probe", "Can the labels be read from it?", PRETRAIN, pretraining.probe),
     SectionSpec("metrics", "Metrics", FINETUNE, performance.metrics),

@@ -11,8 +11,10 @@ CHARTS = "Charts, in the app and in reports"
 MOST_ROWS = 12
 
 
-def render(section: Section) -> str:
-    """The section's texts, figures and tables; its charts are listed by their titles."""
+def render(section: Section | str) -> str:
+    """The section's texts, figures and tables; its charts are listed by their titles. The sentence why there is none as it is."""
+    if isinstance(section, str):
+        return section
     parts = [_block(block) for block in flat(section.blocks) if not isinstance(block, Chart)]
     titles = "; ".join(chart.title for chart in charts(section))
     return "\n\n".join([*parts, *([f"{CHARTS}: {titles}."] if titles else [])])

@@ -17,7 +17,7 @@ from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Predict
 from moola_core.ui import loaders, selecting, state, stepper, widgets
-from moola_core.ui.widgets import escape_markdown, figures
+from moola_core.ui.widgets import escape_markdown
 
 SHOWN_BARS, EXPANSION_PIXELS = 300, 400
 EXPANSION = "expansion"
@@ -64,33 +64,6 @@ def title(child: Run) -> str:
     data = child.spec.data
     what = Path(data.windows).name if data.windows else f"{Path(data.bars).name}, every {child.spec.stride} bars"
     return f"{what} · {widgets.format_time(child.record.created)}"
-
-
-def summary(predicted: Predicted) -> None:
-    """How many of which class, how far the fits agree, and what not to trust."""
-    values = {"Windows": (f"{predicted.windows:,}", f"by {predicted.fits} fits")}
-    values |= {
-        name: (f"{count:,}", f"{count / max(predicted.windows, 1):.0%} of the windows")
-        for name, count in predicted.counts.items()
-    }
-    if predicted.agreement is not None:
-        values["Agreement"] = (f"{predicted.agreement:.0%}", "of the models agree with the ensemble")
-    if predicted.out_of_distribution is not None:
-        values["Out-of-distribution"] = (
-            f"{predicted.out_of_distribution:,}",
-            "further from the training windows than 99% of those",
-        )
-    figures(values)
-    if predicted.out_of_distribution is not None and predicted.out_of_distribution > 0.05 * predicted.windows:
-        st.warning(
-            "Many of these windows are unlike those that the run was trained on. Do not trust their predictions.",
-            icon=":material/warning:",
-        )
-    if predicted.training:
-        st.caption(
-            f"{predicted.training:,} share bars with windows that the models were trained on: accuracy there is too "
-            "optimistic."
-        )
 
 
 def download(child: Run) -> None:

@@ -1,4 +1,4 @@
-"""A selectbox over things that have an id, such as runs and windows.
+"""A selectbox over things that have an id, such as runs and windows; the choice among parts of a page.
 
 The selection is kept by id, under a key of its own that no widget owns. Streamlit's browser side answers with the text
 of an option instead, and answers late: a text that has changed since (`queued` became `running`), or that belongs to
@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from moola_core.ui import guard
+from moola_core.ui import guard, state
 
 
 def select(
@@ -43,6 +43,23 @@ def select(
         args=(key, widget, on_change),
         **look,
     )
+
+
+def part(title: str, key: str, titles: dict[str, str]) -> str:
+    """Draw the choice among parts of a page, the first one by default; the session and the URL keep it under `key`."""
+    first = next(iter(titles))
+    state.init_state(key, list(titles), first)
+    st.segmented_control(
+        title,
+        list(titles),
+        format_func=titles.__getitem__,
+        key=key,
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    state.write_query_params((key,), {key: first})
+    return str(st.session_state[key])
 
 
 def put(key: str, selected: str | None) -> None:

@@ -27,6 +27,7 @@ from tests.app_samples import (
     make_comparison,
     make_data,
     make_features,
+    make_predicted,
     make_predictions,
     make_pretraining,
     make_run,
@@ -144,6 +145,12 @@ def study_run(tmp_path_factory, windows) -> Run:
 def hostile_study(tmp_path_factory, windows) -> Run:
     """The same with an arm, window ids, classes and a question that are HTML and Markdown."""
     return make_study(tmp_path_factory.mktemp("store"), windows, hostile=True)
+
+
+@pytest.fixture(scope="session")
+def predict_run(tmp_path_factory, windows) -> Run:
+    """Predictions over bars of a run's models."""
+    return make_predicted(make_run(tmp_path_factory.mktemp("store"), windows), windows.with_name("bars.parquet"))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from tests.reports.conftest import (  # noqa: F401
     hostile_run,
     hostile_study,
     plan_run,
+    predict_run,
     pretrained,
     study_run,
     windows,
