@@ -30,7 +30,7 @@ STAY = re.compile(
     "Read a new file|Resume|Pin as baseline|Unpin|Archive|Delete|Launch this|Run the checks|Start the study|Run the whole plan"
     "|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
 )
-OWN_PAGE = "study_"  # the studies of a plan are shown on the page that shows the plan
+OWN_PAGE = "steps-links"  # the studies of a plan are shown on the page that shows the plan
 BUTTONS = """places => [...document.querySelectorAll(places)].filter(one => one.checkVisibility() && !one.disabled && one.innerText).map((one, i) => {
     one.dataset.walked = i;
     const keyed = one.closest('[class*=st-key-]');
