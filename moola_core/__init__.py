@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 _OWNERS = {
     "load_bars": "moola_core.market.bars",
     "load_windows": "moola_core.market.windows",
+    "convert": "moola_core.market.conversion",
     "bars_from_arrays": "moola_core.market.bars",
     "windows_from_arrays": "moola_core.market.windows",
     "make_demo": "moola_core.market.demo",

@@ -222,7 +222,14 @@ def examine(run: Run) -> Diagnosis:
     return diagnose("doctor", run)
 
 
-def predict(run: Run, *, windows: File | None = None, bars: File | None = None, stride: int = 5) -> pd.DataFrame:
+def predict(
+    run: Run,
+    *,
+    windows: File | None = None,
+    bars: File | None = None,
+    stride: int = 5,
+    out: File | None = None,
+) -> pd.DataFrame:
     """Predict with all fits of a run.
 
     Parameters
@@ -233,6 +240,8 @@ def predict(run: Run, *, windows: File | None = None, bars: File | None = None, 
         Either windows, labelled or not, or bars to slide over.
     stride : int, default 5
         Bars from one window to the next.
+    out : str or Path, optional
+        A file to write them to as well: ``.parquet``, ``.csv``, or ``.json`` for tasks of Label Studio with predictions.
 
     Returns
     -------
@@ -244,9 +253,16 @@ def predict(run: Run, *, windows: File | None = None, bars: File | None = None, 
     SpecError, DataError, RunError
         When it cannot be done; the message says why.
     """
+    from moola_core.launch import predicted_files
+
     values = {"run": _run(run).id, "data": _data(windows, bars), "stride": stride}
     spec = build(Predict, values, "predict")
-    return execute(spec, run.store_root).table("predicted").to_pandas()
+    if out is not None:
+        predicted_files.refuse_ending(a_path(out, "out"))
+    done = execute(spec, run.store_root)
+    if out is not None:
+        predicted_files.write(done, out)
+    return done.table("predicted").to_pandas()
 
 
 def import_predictions(predictions: Any, windows: File, store: File = STORE, name: str = "", **answers: Any) -> Run:

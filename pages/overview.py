@@ -8,6 +8,7 @@ from moola_core.errors import MoolaError
 from moola_core.sections import advice
 from moola_core.ui import (
     doctor_sections,
+    downloads,
     first_start,
     loaders,
     picker,
@@ -80,5 +81,6 @@ places = " and ".join(
 st.caption(f"From {places}")
 try:
     data_health(selection.dataset)
+    downloads.of_dataset(selection.dataset)
 except MoolaError as error:
     widgets.show_error(error)

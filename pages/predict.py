@@ -7,7 +7,7 @@ import streamlit as st
 from moola_core.diagnostics.results import Predicted
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
-from moola_core.ui import loaders, picker, predict_sections, progress, render, selecting, state, widgets
+from moola_core.ui import downloads, loaders, picker, predict_sections, progress, render, selecting, state, widgets
 
 selection = picker.current()
 st.title("Predict")
@@ -43,4 +43,4 @@ if predicted.over_bars:
     predict_sections.walk(child, predicted)
 else:
     predict_sections.windows(child)
-predict_sections.download(child)
+downloads.of_predictions(child)

@@ -219,6 +219,7 @@ def make_predicted(run: Run, bars: Path | None = None) -> Run:
     answer = np.array(CLASSES)[np.arange(n) % 2]
     p = {f"p_{name}": np.where(answer == name, likely, 1 - likely) for name in CLASSES}
     named = {"first_bar": np.arange(n) * 20} if bars else {"window_id": [f"w{i}" for i in range(n)]}
+    named["start_time"] = np.datetime64("2026-01-05T09:00", "ns") + np.arange(n) * np.timedelta64(20, "m")
     pointers = {
         "start_pred": np.full(n, 40.0),
         "end_pred": np.full(n, 60.0),

@@ -68,7 +68,10 @@ def test_a_notebook_trains_evaluates_diagnoses_predicts_and_reports(demo_files, 
     assert {arm.run_id for arm in moola.compare(run, again).arms} == {run.id, again.id}
     assert moola.diagnose("calibration", run).repeats[0].windows == len(run.predictions)
     assert moola.examine(run).about == run.id
-    predicted = moola.predict(run, bars=demo_files["bars"], stride=500)
+    predicted = moola.predict(run, bars=demo_files["bars"], stride=500, out=tmp_path / "tasks.json")
+    tasks = json.loads((tmp_path / "tasks.json").read_text(encoding="utf-8"))
+    named = [task["predictions"][0]["result"][0]["value"]["choices"] for task in tasks]
+    assert named == [[name] for name in predicted["predicted"]]
     assert np.allclose(
         predicted[[name for name in predicted if name.startswith("p_") and name != "p_std"]].sum(axis=1), 1
     )
@@ -100,6 +103,9 @@ WRONG = {
     "numbers as columns": lambda made: moola.window_features(made.windows, (1, 2)),
     "windows as bars": lambda made: moola.window_features(made.windows, bars=made.windows),
     "an unknown answer": lambda made: moola.import_predictions({"a": [1]}, "w.parquet", colour="red"),
+    "an unknown answer of a file": lambda made: moola.convert("b.csv", "b.parquet", answers={"zone": "UTC"}),
+    "no answers": lambda made: moola.convert("b.csv", "b.parquet", answers=["UTC"]),
+    "no file to convert": lambda made: moola.convert("b.csv", "b.parquet"),
     "a list as predictions": lambda made: moola.import_predictions([1, 2], "w.parquet"),
 }
 

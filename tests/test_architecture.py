@@ -57,6 +57,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "sections": ({"sections", "charts", "diagnostics.results", "runs", "features.catalog", "studies"}, set()),
     "reports": ({"reports", "sections", "charts", "runs"}, {"jinja2"}),
     "launch": ({"launch", "runs", "features.catalog"}, set()),
+    "launch.predicted_files": ({"launch", "runs", "market"}, {"pandas"}),
     "launch.training_specs": ({"launch", "runs", "presets", "features.catalog", "weight_files"}, set()),
     "launch.ray_jobs": ({"launch", "runs"}, {"ray"}),
     "launch.worker": (

@@ -12,6 +12,7 @@ from moola_core.diagnostics.results import Slice
 
 TITLES = {
     "grade": "Grade",
+    "session": "Session",
     "hour": "Hour of the day",
     "volatility": "Volatility",
     "expansion": "Expansion length",

@@ -74,6 +74,7 @@ def make_demo(args: argparse.Namespace) -> int:
 
 
 def check_file(args: argparse.Namespace) -> int:
+    from moola_core.market import conversion
     from moola_core.market.questions import OpenQuestions
     from moola_core.weight_files import form_of
 
@@ -85,7 +86,7 @@ def check_file(args: argparse.Namespace) -> int:
     values: dict[str, Any] = {"kind": kind, "reader": "", "confidence": 0.0, "rows": 0, "ok": False}
     values |= {"questions": [], "problems": [], "warnings": [], "first": None, "last": None}
     try:
-        bars, windows = _load(args, settings)
+        bars, windows = conversion.load(args.file, args.bars, settings)
     except DataError as error:
         if isinstance(error, OpenQuestions):
             asked = options.as_flags(error, args)
@@ -96,7 +97,7 @@ def check_file(args: argparse.Namespace) -> int:
         if args.json:
             options.print_result(values, True, "")
         raise
-    report = (bars if windows is None else windows).report
+    report: Any = (bars if windows is None else windows).report  # type: ignore[union-attr]
     facts = _bar_facts(bars) if windows is None else _window_facts(windows, bars)
     values |= {"reader": report.reader, "confidence": report.confidence, "rows": report.rows, "ok": report.ok}
     values |= {"warnings": report.warnings, **facts}
@@ -146,35 +147,15 @@ def _check_weights(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     """What FILE holds, bars or windows, and how it and the bars are read."""
-    from moola_core.market.library import recognise
-    from moola_core.market.questions import OpenQuestions
-    from moola_core.market.readers import read_header
+    from moola_core.market import conversion
 
-    path = Path(args.file)
-    if not path.is_file():
-        raise DataError("no such file.", where=str(path), hint="Check the path.")
+    if not Path(args.file).is_file():
+        raise DataError("no such file.", where=args.file, hint="Check the path.")
     if not args.bars:
         settings = options.readings(args, None, args.file)
-        try:
-            read_header(path, settings["bars"])
-            as_bars = recognise(path, settings["bars"]).kind == "bars"
-        except OpenQuestions:
-            as_bars = True
-        except DataError:
-            as_bars = False
-        if as_bars:
+        if conversion.kind_of(args.file, settings["bars"]) == "bars":
             return "bars", settings
     return "windows", options.readings(args, args.file, args.bars)
-
-
-def _load(args: argparse.Namespace, settings: dict[str, Any]) -> tuple[Any, Any]:
-    """The bars, if any are given, and the windows, unless FILE holds bars."""
-    from moola_core.market.bars import load_bars
-    from moola_core.market.windows import load_windows
-
-    bars = load_bars(args.bars or args.file, settings["bars"]) if "bars" in settings else None
-    windows = load_windows(args.file, settings["windows"], bars) if "windows" in settings else None
-    return bars, windows
 
 
 def _bar_facts(bars: Any) -> dict[str, Any]:
@@ -205,17 +186,12 @@ def _window_facts(windows: Any, bars: Any) -> dict[str, Any]:
 
 
 def convert_file(args: argparse.Namespace) -> int:
-    from moola_core.market import frames
+    from moola_core.market import conversion
 
-    if Path(args.out).resolve() in (Path(args.file).resolve(), Path(args.bars or args.file).resolve()):
-        raise DataError("is the file that is read.", where=args.out, hint="Choose another name with --out.")
     kind, settings = _settings(args)
-    bars, windows = _load(args, settings)
-    if windows is None:
-        frames.write(frames.bars_frame(bars), args.out)
-    else:
-        frames.write_windows(windows, args.out, bars)
-    report = (bars if windows is None else windows).report
+    bars, windows = conversion.load(args.file, args.bars, settings)
+    conversion.write(bars, windows, args.out, (args.file, args.bars))
+    report: Any = (bars if windows is None else windows).report  # type: ignore[union-attr]
     values = {"kind": kind, "reader": report.reader, "rows": report.rows, "out": args.out, "warnings": report.warnings}
     notes = "".join(f"\n  note: {warning}" for warning in report.warnings)
     options.print_result(values, args.json, f"{report.rows} {kind} in {args.out}.{notes}")

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moola_core.cli import options
 from moola_core.cli.progress import execute
-from moola_core.errors import DataError, SpecError
-
-if TYPE_CHECKING:
-    from moola_core.runs.store import Run
-
-ENDINGS = (".parquet", ".csv", ".json")
 
 
 def add_to(commands: Any) -> None:
@@ -35,22 +28,20 @@ def add_to(commands: Any) -> None:
 
 
 def run_predict(args: argparse.Namespace) -> int:
+    from moola_core.launch import predicted_files
     from moola_core.runs.store import Store
     from moola_core.sections import text
     from moola_core.sections.context import ReportContext
     from moola_core.sections.registry import make
     from moola_core.specs import Predict, build
 
-    if Path(args.out).suffix not in ENDINGS:
-        raise SpecError(
-            f"--out {args.out} has another ending.", hint=f"Give a name that ends with {', '.join(ENDINGS)}."
-        )
+    predicted_files.refuse_ending(args.out)
     spec = build(Predict, {"run": args.run, "data": options.data(args), "stride": args.stride})
     store = Store(args.store)
     store.open(args.run)
     run = store.create(spec, parent=args.run)
     execute(run)
-    _write(run, Path(args.out))
+    predicted_files.write(run, args.out)
     summary = run.result("predicted")
     options.print_result(
         {"run_id": run.id, **summary, "out": args.out, "warnings": run.record.warnings},
@@ -58,40 +49,3 @@ def run_predict(args: argparse.Namespace) -> int:
         f"Wrote {args.out} in {summary['seconds']:.0f} s.\n\n{text.render(make('predicted', ReportContext(run)))}",
     )
     return 0
-
-
-def _write(run: Run, out: Path) -> None:
-    """The run's predictions as a table, or as tasks that Label Studio shows before somebody labels them."""
-    import pandas as pd
-
-    from moola_core.market import frames
-
-    table = pd.read_parquet(run.folder / "predicted.parquet")
-    content = frames.predicted_tasks(table, *_times(run, table), run.id) if out.suffix == ".json" else table
-    frames.write(content, out)
-
-
-def _times(run: Run, table: Any) -> tuple[Any, Any]:
-    """The starts of the bars of each window [n, K], and the time between bars."""
-    import numpy as np
-
-    from moola_core.market.bars import load_bars
-    from moola_core.market.stamps import one_bar
-    from moola_core.market.windows import load_windows
-    from moola_core.runs.store import Store
-
-    data = run.spec.data
-    length = Store(run.store_root).open(run.spec.run).record.counts["window_bars"]
-    starts = table["start_time"].to_numpy("datetime64[ns]")
-    if np.isnat(starts).any():
-        raise DataError(
-            "the times of some windows are not known.",
-            where=data.windows,
-            hint="Give the bars with --bars, or write a .csv.",
-        )
-    if not data.bars:
-        step = one_bar(load_windows(data.windows, data.windows_reading, labelled=False).interval_s)
-        return starts[:, None] + step * np.arange(length), step
-    bars = load_bars(data.bars, data.bars_reading)
-    rows = np.searchsorted(bars.time, starts)[:, None] + np.arange(length)
-    return bars.time[np.minimum(rows, len(bars) - 1)], one_bar(bars.interval_s)

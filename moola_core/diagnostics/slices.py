@@ -10,6 +10,8 @@ import pandas as pd
 from moola_core.diagnostics import claims, intervals
 from moola_core.diagnostics.results import Errors, Slice, Suspect
 from moola_core.diagnostics.results.interval import SUPPORTED, above
+from moola_core.market import sessions
+from moola_core.market.stamps import one_bar
 from moola_core.market.windows import Windows
 from moola_core.metrics import Predictions, measure
 from moola_core.overlap import Overlap
@@ -34,7 +36,7 @@ def errors(
         rows = rows.assign(target=table.target, answered=table.number(predictions["predicted"].to_numpy()))
     slices = tuple(
         _slice(by, str(value), part, classes, known)
-        for by in ("grade", "hour", "volatility", "expansion", "source")
+        for by in ("grade", "session", "hour", "volatility", "expansion", "source")
         for value, part in _parts(rows, by)
     )
     if not classes:
@@ -50,15 +52,17 @@ def errors(
 
 
 def describe(windows: Windows, exchange_tz: str) -> pd.DataFrame:
-    """What the windows are sliced by: grade, source, hour of the exchange's day, thirds of volatility and expansion length."""
+    """What the windows are sliced by: grade, source, session and hour of the exchange's day, thirds of volatility and expansion length."""
     mean_range = (windows.prices[:, :, 1] - windows.prices[:, :, 2]).mean(1)
     times = pd.DatetimeIndex(windows.start_time).tz_localize("UTC").tz_convert(exchange_tz)
+    last = windows.start_time + (windows.bars - 1) * one_bar(windows.interval_s)
     hour = np.where(np.isnat(windows.start_time), "", [f"{h:02.0f}:00" if h == h else "" for h in times.hour])
     return pd.DataFrame(
         {
             "window_id": windows.window_id.astype(str),
             "grade": windows.grade.astype(str),
             "source": windows.source.astype(str),
+            "session": sessions.kinds(windows.start_time, last, exchange_tz),
             "hour": hour,
             "volatility": _thirds(mean_range),
             "expansion": _thirds(windows.end - windows.start + 1),

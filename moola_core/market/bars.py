@@ -7,13 +7,14 @@ import numbers
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from moola_core import arguments
 from moola_core.errors import DataError
-from moola_core.market import doubts, plausible, sources, stamps
+from moola_core.market import bars_cache, doubts, plausible, sessions, sources, stamps
 from moola_core.market.checks import SHOWN, Report, price_faults, problem, refuse
 from moola_core.market.questions import Asking
 from moola_core.market.settings import load_reading
@@ -157,8 +158,33 @@ def load_bars(path: str | Path, reading: ReadOptions | None = None) -> Bars:
     that the file leaves open.
     """
     reading = reading or load_reading(path)
+    known_by = bars_cache.key(path, reading)
+    kept = bars_cache.get(known_by)
+    if kept is not None:
+        return _restored(*kept, str(path))
     with Asking(str(path)) as asking:
-        return _clean(sources.read(path, reading, asking), reading, asking)
+        bars = _clean(sources.read(path, reading, asking), reading, asking)
+    if plausible.settled(bars.time):
+        bars_cache.put(known_by, *_parts(bars))
+    return bars
+
+
+def _parts(bars: Bars) -> bars_cache.Kept:
+    """The arrays [n] and the facts of which `_restored` makes the same bars."""
+    columns = {"time": bars.time, **{name: bars.ohlc[:, i] for i, name in enumerate(sources.PRICES)}}
+    optional = {"volume": bars.volume, "contract": bars.contract, "filler": bars.filler}
+    columns |= {name: values for name, values in optional.items() if values is not None}
+    gaps = [[gap.after, gap.missing] for gap in bars.gaps]
+    notes = {"warnings": bars.report.warnings, "reader": bars.report.reader, "confidence": bars.report.confidence}
+    return columns, {"interval_s": bars.interval_s, "gaps": gaps, **notes}
+
+
+def _restored(columns: dict[str, np.ndarray], facts: dict[str, Any], where: str) -> Bars:
+    report = Report("bars", len(columns["time"]), (), tuple(facts["warnings"]), facts["reader"], facts["confidence"])
+    gaps = tuple(Gap(after, missing) for after, missing in facts["gaps"])
+    ohlc = np.stack([columns[name] for name in sources.PRICES], axis=1)
+    volume, contract, filler = (columns.get(name) for name in ("volume", "contract", "filler"))
+    return Bars(columns["time"], ohlc, volume, contract, facts["interval_s"], gaps, report, where, filler)
 
 
 def _clean(source: Source, reading: ReadOptions, asking: Asking) -> Bars:
@@ -178,7 +204,11 @@ def _clean(source: Source, reading: ReadOptions, asking: Asking) -> Bars:
     if plausible.running(time, interval_s):
         notes.append(f"The last bar, {str(time[-1])[:19]} UTC, was still running and is left out.")
         time, ohlc, rows = time[:-1], ohlc[:-1], rows[:-1]
-    inside = _in_session(time, reading)
+    inside = (
+        np.ones(len(time), bool)
+        if reading.session == WHOLE_DAY
+        else sessions.within(time, reading.session, reading.exchange_tz)
+    )
     if not inside.all():
         notes.append(
             f"{int(inside.sum())} of {len(time)} bars lie in the session {'-'.join(reading.session)}; the others are left out."
@@ -212,16 +242,6 @@ def _kept(time: np.ndarray, ohlc: np.ndarray, reading: ReadOptions, asking: Aski
     if reading.repair == "drop" and bad.mean() > MOST_DROPPED_FRAC:
         asking.ask(doubts.drop_many(int(bad.sum()), len(time), listed))
     return ~bad, [f"Dropped {int(bad.sum())} bad rows: {listed}."]
-
-
-def _in_session(time: np.ndarray, reading: ReadOptions) -> np.ndarray:
-    """Which bars [n] start within the session, in the exchange's time; all of them where it is the whole trading day."""
-    if reading.session == WHOLE_DAY:
-        return np.ones(len(time), bool)
-    local = pd.DatetimeIndex(time, tz="UTC").tz_convert(reading.exchange_tz)
-    minute = np.asarray(local.hour * 60 + local.minute)
-    opens, closes = (int(text[:2]) * 60 + int(text[3:5]) for text in reading.session)
-    return (minute >= opens) & (minute < closes) if opens < closes else (minute >= opens) | (minute < closes)
 
 
 def _order_faults(time: np.ndarray) -> dict[str, np.ndarray]:

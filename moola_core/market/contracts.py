@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from moola_core.errors import DataError
-from moola_core.market import tables
+from moola_core.market import clocks, tables
 from moola_core.market.checks import listed
 from moola_core.market.questions import Asking, Question
 from moola_core.specs import ReadOptions
 
+FAR = 1.25  # from one contract to the next no price changes so many times
 MOST_ROLLS_FRAC = 0.01  # a column that changes more often names no contract
 _SPREAD = re.compile(r".+\d\s*[-:].+\d")
+_MONTH = re.compile(r"(.*?)[FGHJKMNQUVXZ]\d{1,4}")
 SHOWN = 12
+TIMES = ("absolute", "moment", "day", "clock")
+LEAST_BARS = 20  # of each contract, on average
+LOOKED_AT, MOST_SERIES = 1000, 50  # rows of a column in which so many different words are no names of contracts
 
 
 def rolling_contract(table: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """`table` with another column as the contract where the one it has is constant and that one changes now and then."""
-    if "contract" not in table or table["contract"].nunique(dropna=False) > 1:
+    if "contract" in table and table["contract"].nunique(dropna=False) > 1:
         return table, []
     for column in raw.columns:
-        if tables.plain(column) not in tables.BAR_NAMES["contract"]:
+        known = "contract" in table and tables.plain(column) in tables.BAR_NAMES["contract"]
+        if not known and not _names_series(table, raw[column]):
             continue
         names = raw[column].astype(str).to_numpy(object)
         changes = int((names[1:] != names[:-1]).sum())
@@ -33,10 +40,31 @@ def rolling_contract(table: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFra
     return table, []
 
 
+def _names_series(table: pd.DataFrame, values: pd.Series) -> bool:
+    """Whether a column of words under any name changes where the price is another one, by far, and nowhere else."""
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+        return False
+    if values.iloc[:: max(1, len(values) // LOOKED_AT)].nunique() > MOST_SERIES or clocks.kind(values) in TIMES:
+        return False
+    names = values.astype(str).to_numpy(object)
+    changes = _changes(names)
+    in_turn = 0 < len(changes) < min(len(pd.unique(names)), len(names) / LEAST_BARS)
+    return in_turn and bool(_far_apart(table, changes).all())
+
+
+def _far_apart(table: pd.DataFrame, before: np.ndarray) -> np.ndarray:
+    """Whether the price after each row of `before` [n] is another one by far."""
+    last, first = (pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in ("close", "open"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(np.log(first[before + 1] / last[before])) > np.log(FAR)
+
+
 def one_series(
-    table: pd.DataFrame, times: np.ndarray, reading: ReadOptions, where: str, asking: Asking
+    table: pd.DataFrame, times: np.ndarray, reading: ReadOptions, where: str, asking: Asking, continuous: bool = False
 ) -> tuple[np.ndarray, list[str]]:
-    """Which rows [m] make one series, in their order, and notes; asks which contract, where several have bars at one time."""
+    """Which rows [m] make one series, in their order, and notes; asks which contract, where several have bars at one time, or where
+    one follows the other at a price far apart. continuous: the file says that its contracts are those of one series.
+    """
     every = np.arange(len(table))
     if "contract" not in table:
         return every, []
@@ -51,18 +79,25 @@ def one_series(
             )
         rows = np.flatnonzero(names == reading.contract)
         return rows, [f"{len(rows)} bars of {reading.contract} are kept, of {len(names)}."] if len(kinds) > 1 else []
-    if len(kinds) < 2 or _in_turn(names, times):
+    in_turn = _in_turn(names, times)
+    if len(kinds) < 2 or (
+        in_turn and (continuous or _of_one_root(kinds) or not _far_apart(table, _changes(names)).any())
+    ):
         return every, []
     if reading.roll:
         return _by_volume(table, names, times, where)
     sizes = pd.Series(names).value_counts()
     answers = {str(name): f"{count} bars" for name, count in sizes.head(SHOWN).items()}
     outright = [name for name in kinds if not _SPREAD.fullmatch(name)]
-    joined = " To join contracts where the volume moves to the next, use --roll volume." if len(outright) > 1 else ""
+    joined = (
+        " To join contracts where the volume moves to the next, use --roll volume (in the app: Settings)."
+        if len(outright) > 1
+        else ""
+    )
     asking.ask(
         Question(
             "contract",
-            f"It holds {len(sizes)} instruments at the same times: {listed(kinds, SHOWN)}. Which one is meant?{joined}",
+            f"It holds {len(sizes)} instruments {'at prices far apart' if in_turn else 'at the same times'}: {listed(kinds, SHOWN)}. Which one is meant?{joined}",
             answers,
             "--contract",
         )
@@ -70,9 +105,19 @@ def one_series(
     return np.flatnonzero(names == sizes.index[0]), []
 
 
+def _of_one_root(names: Sequence[str]) -> bool:
+    """Whether the names are those of months of one future, such as NQH4 and NQM4."""
+    months = [_MONTH.fullmatch(name) for name in names]
+    return all(months) and len({month[1] for month in months if month}) == 1
+
+
+def _changes(names: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(names[1:] != names[:-1])
+
+
 def _in_turn(names: np.ndarray, times: np.ndarray) -> bool:
     """Whether each contract follows the one before it, with no two at one time and no way back."""
-    changes = int((names[1:] != names[:-1]).sum())
+    changes = len(_changes(names))
     steps = np.diff(times).astype(np.int64)
     return changes == len(pd.unique(names)) - 1 and bool((steps > 0).all() or (steps < 0).all())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,14 @@ def write(content: pd.DataFrame | Sequence[dict[str, Any]], path: str | Path) ->
         raise StoreError(
             f"cannot be written: {error.strerror}.", where=str(path), hint="Choose another with --out."
         ) from None
+
+
+def as_bytes(content: pd.DataFrame | Sequence[dict[str, Any]], ending: str) -> bytes:
+    """A table or tasks as the content of a file with the ending."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"file{ending}"
+        write(content, path)
+        return path.read_bytes()
 
 
 def write_windows(windows: Windows, path: str | Path, bars: Bars | None = None) -> None:

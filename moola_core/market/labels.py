@@ -16,6 +16,7 @@ from moola_core.specs import ReadOptions, build
 
 UNLABELLED = "unlabelled"
 POINTERS = ("expansion_start", "expansion_end")
+WHOLE = 1e-6
 SERIES_COLUMNS = 20  # a table of so many numbers a row and no names holds one series in each
 _NUMBERS = {"start_time": "start_bar", "end_time": "end_bar"}
 
@@ -31,6 +32,8 @@ def read_labels(path: str | Path, reading: ReadOptions, labelled: bool = True) -
     for name, number in _NUMBERS.items():
         if name in table and number not in table and _are_bar_numbers(table[name]):
             table = table.rename(columns={name: number})
+    table, half = _whole_pointers(table)
+    notes = [*notes, *half]
     if not labelled and "label" not in table:
         return table.assign(label=UNLABELLED), notes
     if "label" not in table:
@@ -38,6 +41,16 @@ def read_labels(path: str | Path, reading: ReadOptions, labelled: bool = True) -
         _refuse_series(columns, str(path))
         tables.require(table, ("label",), str(path), columns)
     return table, notes
+
+
+def _whole_pointers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """`table` with the last bar of each expansion where it has the first and a number of bars; a note where only half a pointer is there."""
+    given = [name for name in POINTERS if name in table and table[name].notna().any()]
+    if given == ["expansion_start"] and "expansion_bars" in table and _are_bar_numbers(table["expansion_start"]):
+        bars = pd.to_numeric(table["expansion_bars"], errors="coerce")
+        return table.assign(expansion_end=table["expansion_start"] + bars - 1), []
+    missing = "" if len(given) != 1 else next(name for name in POINTERS if name not in given)
+    return table, [f"There is {given[0]} and no {missing}: no expansion is read."] if missing else []
 
 
 def _are_bar_numbers(values: pd.Series) -> bool:
@@ -81,13 +94,13 @@ def cut(table: pd.DataFrame, bars: Bars, reading: ReadOptions, asking: Asking) -
     start, start_notes = _placed(table, "start", bars, reading, asking)
     end, end_notes = _placed(table, "end", bars, reading, asking)
     if start is None and end is None:
-        tables.require(table, ("start_time",), asking.where, [str(column) for column in table.columns])
+        tables.require(table, ("start_time",), asking.where, table.attrs.get("columns", list(table.columns)))
     count = len(table)
     given = {name: _bars_of_times(table, name, bars, reading, asking) for name in POINTERS}
     first = start.bar if start is not None else np.full(count, -1)
     last = intervals.last_bars(first, end, reading, asking) if end is not None else np.full(count, -1)
-    if end is None and "length_bars" in table:
-        lengths = pd.to_numeric(table["length_bars"], errors="coerce").to_numpy(float, na_value=np.nan)
+    lengths = None if end is not None else _lengths(table, bars.interval_s, asking.where)
+    if lengths is not None:
         last = np.where((first >= 0) & np.isfinite(lengths), first + np.nan_to_num(lengths).astype(np.int64) - 1, -1)
     if start is None:
         length, spans = reading.window_bars or intervals.DEFAULT_BARS, list[str]()
@@ -109,6 +122,32 @@ def cut(table: pd.DataFrame, bars: Bars, reading: ReadOptions, asking: Asking) -
         if name in kept:
             kept[name] = pointers[name][matched] - starts
     return kept, warnings
+
+
+def _lengths(table: pd.DataFrame, interval_s: float, where: str) -> np.ndarray | None:
+    """How many bars long the windows [n] are (nan: not known), by a column of bars, minutes, seconds or durations; None without one."""
+    for name, seconds in (("length_bars", interval_s), ("length_min", 60.0), ("length_s", 1.0)):
+        if name in table and table[name].notna().any():
+            length = pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan) * seconds
+            break
+    else:
+        if "duration" not in table or table["duration"].isna().all():
+            return None
+        if pd.api.types.is_numeric_dtype(table["duration"]):
+            raise DataError(
+                f"its durations are numbers such as {table['duration'].dropna().iloc[0]:g}: bars, minutes or seconds.",
+                where=where,
+                hint="Say which with --column length_bars=<its name in the file>, length_min=… or length_s=….",
+            )
+        length = pd.to_timedelta(table["duration"], errors="coerce").dt.total_seconds().to_numpy(float)
+    counts = length / interval_s
+    if (np.abs(counts - np.round(counts)) > WHOLE).any():
+        raise DataError(
+            f"a window of {length[np.abs(counts - np.round(counts)) > WHOLE][0]:g} s is no whole number of bars of {interval_s:g} s.",
+            where=where,
+            hint="Give the length of the windows in bars (length_bars).",
+        )
+    return np.round(counts)
 
 
 def _placed(

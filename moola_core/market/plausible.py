@@ -71,5 +71,10 @@ def running(times: np.ndarray, interval_s: float) -> bool:
     return bool(off[-1] and not off[:-1].any() and len(off) >= LEAST_STEPS)
 
 
+def settled(times: np.ndarray) -> bool:
+    """Whether the last of the times [n] lies so far back that no check of them depends on the moment at which it is made."""
+    return bool(times[-1] < _now() - np.timedelta64(2, "D"))
+
+
 def _now() -> np.datetime64:
     return np.datetime64(pd.Timestamp.now("UTC").tz_localize(None), "ns")

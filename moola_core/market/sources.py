@@ -18,6 +18,7 @@ from moola_core.specs import ReadOptions
 PRICES = ("open", "high", "low", "close")
 FIXED_POINT, LARGE, LEAST_STEP = 1e9, 1e5, 5
 _ZONE = re.compile(r"\b[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+\b")
+_CURRENCY = r"^[$€£¥]\s*|\s*[$€£¥]$"
 _SIZES = {"K": 1e3, "M": 1e6, "B": 1e9}
 
 
@@ -48,22 +49,23 @@ def read(path: str | Path, reading: ReadOptions, asking: Asking) -> Source:
     tables.require(table, ("time", *PRICES), where, own_names)
     if not len(table):
         raise DataError("no bars in it.", where=where, hint="Export the file again.")
+    named = "contract" in table
     table, notes = contracts.rolling_contract(table, raw)
     moments = times.parse(table["time"], reading.date_order or vendor.date_order, where, asking)
-    rows, contract_notes = contracts.one_series(table, moments.times, reading, where, asking)
+    rows, contract_notes = contracts.one_series(table, moments.times, reading, where, asking, named and bool(notes))
     table, clock, order_notes = _in_order(table.iloc[rows].reset_index(drop=True), moments.times[rows])
     stamp, stamp_notes = stamps.stamp(clock, time_name, vendor, reading.stamp, asking)
     trusted = vendor.stamp in (None, stamp) and all(question.id != "stamp" for question in asking.questions)
     if stamp == "end":
-        clock = clock - stamps.one_bar(np.nan_to_num(stamps.interval_s(clock)))
+        clock = clock + stamps.before_the_edge(clock) - stamps.one_bar(np.nan_to_num(stamps.interval_s(clock)))
     zone_notes: list[str] = []
     if not moments.absolute:
         in_title = [zone for zone in _ZONE.findall(layout.title) if zone in available_timezones()]
-        zone = moments.zone or (in_title or [None])[0] or zones.of_name(time_name)
+        zone = moments.zone or (in_title or [None])[0] or zones.of_column(raw) or zones.of_name(time_name)
         clock, zone_notes = _in_utc(clock, zone, vendor.tz if trusted else None, reading, asking)
     by_convention = [*stamp_notes, *zone_notes]
     by_source = [f"Read as {name}: {reason}."] if by_convention and confidence > vendors.LEAST_SCORE else []
-    ohlc, scale_notes = _prices(table, vendor, reading, where, asking)
+    ohlc, scale_notes = _prices(_without_currency(table), vendor, reading, where, asking)
     contract = table["contract"].astype(str).to_numpy(object) if "contract" in table else None
     notes += _labelled(raw)
     if reading.adjust and contract is not None:
@@ -147,6 +149,15 @@ def _contradiction(clock: np.ndarray, utc: np.ndarray, where: str) -> list[str]:
     if zone is None or np.array_equal(zones.to_utc(clock, zone, where)[0], utc):
         return []
     return [f"Another time zone is likely, {zone}: in it, {why}."]
+
+
+def _without_currency(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` with prices such as $1,234.50 as numbers; other texts stay as they are."""
+    texts = [column for column in PRICES if not pd.api.types.is_numeric_dtype(table[column])]
+    plain = {column: table[column].astype("str").str.strip().str.replace(_CURRENCY, "", regex=True) for column in texts}
+    return table.assign(
+        **{column: values.where(values != table[column], table[column]) for column, values in plain.items()}
+    )
 
 
 def _prices(

@@ -10,6 +10,7 @@ from moola_core.market.vendors import Vendor
 
 HALF_HOUR_S = 1800
 DAY_S = 86400
+MINUTE_NS, JUST_BEFORE_NS = 60 * 10**9, (10**9, 10**6, 10**3)
 BREAK_S = 1800  # longer holes end a session
 FEW, CHANCE = 5, 1.5  # of more sessions, so many standard deviations are more than chance
 
@@ -27,6 +28,13 @@ def interval_s(times: np.ndarray) -> float:
 def one_bar(interval_s: float) -> np.timedelta64:
     """The time between bars, to be added to times."""
     return np.timedelta64(int(interval_s * 1e9), "ns")
+
+
+def before_the_edge(times: np.ndarray) -> np.timedelta64:
+    """How long before a full minute all times [n] lie, as ends of bars are often written: a second, a milli- or microsecond; else nothing."""
+    known = times[~np.isnat(times)].astype("datetime64[ns]").astype(np.int64)
+    before = [moment for moment in JUST_BEFORE_NS if len(known) and ((known + moment) % MINUTE_NS == 0).all()]
+    return np.timedelta64(before[0] if before else 0, "ns")
 
 
 def _look_like_ends(times: np.ndarray, step_s: float) -> bool | None:
@@ -54,6 +62,8 @@ def stamp(times: np.ndarray, name: str, vendor: Vendor, given: str | None, askin
         ] if given == "end" else []
     if zones.is_end(name):
         return "end", [f"The column {name} holds the end of each bar; the starts are one bar earlier."]
+    if before_the_edge(times):
+        return "end", ["Times lie just before a full minute, as ends of bars do; the starts are one bar earlier."]
     step_s = interval_s(times)
     long = not np.isfinite(step_s) or step_s >= HALF_HOUR_S
     looks = None if long or step_s < 1 else _look_like_ends(times, step_s)

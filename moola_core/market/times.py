@@ -166,6 +166,11 @@ def one_column(table: pd.DataFrame, reading: ReadOptions) -> tuple[pd.DataFrame,
     known: dict[str, str] = {}
     for column in table.columns:
         known.setdefault(plain(column), column)
+    if {"year", "month", "day", "hour", "minute"} <= known.keys() and len(table):
+        parts = {
+            name: table[known[name]] for name in ("year", "month", "day", "hour", "minute", "second") if name in known
+        }
+        return table.assign(time=pd.to_datetime(pd.DataFrame(parts), errors="coerce")), "time"
     named = [known[name] for name in BAR_NAMES["time"] if name in known]
     named += [
         c

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ ABBREVIATIONS = {
 _NAMES = {"utc": "UTC", "gmt": "UTC", "eastern": "America/New_York", "et": "America/New_York", "ny": "America/New_York"}
 _NAMES |= {"central": "America/Chicago", "ct": "America/Chicago", "chicago": "America/Chicago"}
 _END = re.compile(r"close_?time|time_?close|bar_?end|end_?time|(?:bar_|period_)?end|time_period_end", re.IGNORECASE)
+_ZONE_COLUMN = re.compile(r"time_?zone|tz|zone|exchange_?tz|time zone", re.IGNORECASE)
 _FIXED = [f"Etc/GMT{-hours:+d}" if hours else "UTC" for hours in range(-12, 15)]
 _USUAL = ("America/New_York", "America/Chicago", "UTC", "Europe/London", "Europe/Berlin")
 
@@ -46,6 +48,16 @@ def of_name(name: str) -> str | None:
     """The time zone that a column's name says, such as `Gmt time` or `datetime_utc`."""
     words = re.split(r"[^a-z]+", name.strip().lower())
     return next((_NAMES[word] for word in words if word in _NAMES), None)
+
+
+def of_column(table: pd.DataFrame) -> str | None:
+    """The time zone that a column of the table names in every row, such as `timezone` with America/New_York; None without one."""
+    for name in table.columns:
+        if _ZONE_COLUMN.fullmatch(str(name).strip()):
+            values = table[name].astype("str").unique()
+            if len(values) == 1 and (values[0] in available_timezones() or values[0].lower() in ABBREVIATIONS):
+                return ABBREVIATIONS.get(values[0].lower(), values[0])
+    return None
 
 
 def of_sessions(times: np.ndarray) -> tuple[str | None, str]:

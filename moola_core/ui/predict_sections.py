@@ -66,17 +66,6 @@ def title(child: Run) -> str:
     return f"{what} · {widgets.format_time(child.record.created)}"
 
 
-def download(child: Run) -> None:
-    """The rows as Parquet."""
-    st.download_button(
-        "Predictions as Parquet",
-        (child.folder / "predicted.parquet").read_bytes,
-        f"{child.id}.parquet",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-
-
 def windows(child: Run) -> None:
     """A table of the predicted windows, the surest first."""
     table = loaders.table(child, "predicted")

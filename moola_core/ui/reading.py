@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,8 +18,9 @@ from moola_core.market.labels import read_labels
 from moola_core.market.library import DataFile, bars_for, columns_of, find_files
 from moola_core.market.questions import OpenQuestions
 from moola_core.market.settings import fingerprint, load_reading, save_reading, sidecar_path
+from moola_core.market.stamps import one_bar
 from moola_core.market.tables import BAR_NAMES, LABEL_NAMES, rename
-from moola_core.market.windows import load_windows
+from moola_core.market.windows import Windows, load_windows
 from moola_core.sections.formatting import size
 from moola_core.specs import ReadOptions, build
 from moola_core.ui import guard, loaders, questions_form, widgets
@@ -31,6 +33,7 @@ WANTED = {
     "labels": ("window_id", "label", "start_time", "end_time", "expansion_start", "expansion_end", "grade"),
 }
 PREVIEW_BARS = 120
+TIME = "%a %d %b %Y %H:%M"
 
 
 @guard.dialog("Read a new file", width="large")
@@ -96,13 +99,13 @@ def _ask(path: Path, kind: str, name: str) -> ReadOptions:
         with st.expander("Columns", expanded=bool(_missing(columns, saved, kind))):
             values["column_map"] = _ask_columns(columns, saved, kind, name)
     with st.expander("Settings", expanded=False):
-        values |= _ask_settings(saved, name)
+        values |= _ask_settings(saved, kind, name)
     if kind != "bars":
         values["class_map"] = _ask_classes(path, build(ReadOptions, values), name)
     return build(ReadOptions, values, display_path(path))
 
 
-def _ask_settings(saved: ReadOptions, name: str) -> dict[str, Any]:
+def _ask_settings(saved: ReadOptions, kind: str, name: str) -> dict[str, Any]:
     """What may be set of every file: what the file shows by itself or is asked about can be left as it is."""
     left, right = st.columns(2)
     with left:
@@ -138,6 +141,12 @@ def _ask_settings(saved: ReadOptions, name: str) -> dict[str, Any]:
         drop = st.toggle(
             "Drop bad rows with a warning, instead of refusing the file", saved.repair != "refuse", key=f"drop_{name}"
         )
+        joined = kind == "bars" and st.toggle(
+            "Join contracts where the volume moves to the next", saved.roll == "volume", key=f"roll_{name}"
+        )
+        adjusted = joined and st.toggle(
+            "Shift the prices before each roll by the jump at it", saved.adjust, key=f"adjust_{name}"
+        )
     repair = "refuse" if not drop else saved.repair if saved.repair != "refuse" else "drop"
     return {
         "tz": tz or None,
@@ -145,6 +154,8 @@ def _ask_settings(saved: ReadOptions, name: str) -> dict[str, Any]:
         "exchange_tz": show_in,
         "session": (opens, closes),
         "repair": repair,
+        "roll": "volume" if joined else None,
+        "adjust": bool(adjusted),
     }
 
 
@@ -215,14 +226,23 @@ def _preview(source: loaders.Stamp, kind: str, reading_json: str, bars_stamp: lo
     if kind == "bars":
         bars = load_bars(source[0], reading)
         times = pd.DatetimeIndex(bars.time, tz="UTC").tz_convert(reading.exchange_tz)
-        form = "%a %d %b %Y %H:%M"
-        summary = f"{len(bars):,} bars of {bars.interval_s / 60:g} min, {times[0].strftime(form)} to {times[-1].strftime(form)}"
-        view = View(bars.ohlc[:PREVIEW_BARS], list(times[:PREVIEW_BARS].strftime(form)))
+        summary = f"{len(bars):,} bars of {bars.interval_s / 60:g} min, {times[0].strftime(TIME)} to {times[-1].strftime(TIME)}"
+        view = View(bars.ohlc[:PREVIEW_BARS], list(times[:PREVIEW_BARS].strftime(TIME)))
         return Preview(summary, bars.report.warnings, view)
     windows = load_windows(source[0], reading, _bars(bars_stamp[0]) if bars_stamp else None)
     pair = (float(windows.start[0]), float(windows.end[0])) if windows.has_pointer[0] else None
-    summary = f"{len(windows):,} windows of {windows.bars} bars: {', '.join(windows.classes)}. The first one:"
-    return Preview(summary, windows.report.warnings, View(windows.prices[0], true=pair))
+    times = _shown_times(windows, reading.exchange_tz)
+    since = f", from {times[0]}" if times else ""
+    summary = f"{len(windows):,} windows of {windows.bars} bars: {', '.join(windows.classes)}. The first one{since}:"
+    return Preview(summary, windows.report.warnings, View(windows.prices[0], times, true=pair))
+
+
+def _shown_times(windows: Windows, zone: str) -> list[str]:
+    """The times of the first window's bars in a time zone; none where they are not known."""
+    if np.isnat(windows.start_time[0]):
+        return []
+    moments = windows.start_time[0] + one_bar(windows.interval_s) * np.arange(windows.bars)
+    return list(pd.DatetimeIndex(moments, tz="UTC").tz_convert(zone).strftime(TIME))
 
 
 def _bars(path: str) -> Bars:

@@ -39,6 +39,22 @@ def test_thirds_are_thirds_and_hours_are_the_exchange_s(market):
     assert table["hour"][0] == f"{(int(first[-2:]) - 4) % 24:02d}:00"  # summer time
 
 
+def test_sessions_are_slices_with_the_metrics_of_their_windows(market):
+    windows, predictions = market
+    rows = {row.value: row for row in errors(predictions, windows).slices if row.by == "session"}
+    clock = (windows.start_time - np.timedelta64(4, "h")).astype("datetime64[m]").astype(int) % 1440  # summer time
+    last = clock + windows.bars - 1
+    regular, outside = (clock >= 570) & (last < 960), (last < 570) | (clock >= 960)
+    parts = {"regular hours": regular, "overnight": outside, "both": ~regular & ~outside}
+    assert rows and {name: row.n for name, row in rows.items()} == {
+        n: int(p.sum()) for n, p in parts.items() if p.any()
+    }
+    for name, row in rows.items():
+        part = predictions[predictions["window_id"].isin(windows.window_id[parts[name]])]
+        assert row.accuracy == pytest.approx((part["predicted"] == part["label"]).mean())
+    assert not any(row.by == "session" for row in errors(predictions, windows, "Asia/Tokyo").slices)
+
+
 def test_the_most_confident_errors_come_first(market):
     windows, predictions = market
     found = errors(predictions, windows).confident

@@ -6,8 +6,10 @@ import pytest
 
 from moola_core.errors import DataError
 from moola_core.market.bars import load_bars
+from moola_core.market.questions import OpenQuestions
 from moola_core.specs import ReadOptions
 from tests.market.generated_files import walk
+from tests.market.test_bars import frame, write
 
 PRICES = ["open", "high", "low", "close"]
 DAYS, A_DAY = 6, 60
@@ -59,3 +61,28 @@ def test_one_contract_is_kept_and_an_unknown_one_is_named(mixed):
     assert np.array_equal(bars.time, times) and np.allclose(bars.ohlc, prices + 210) and not len(bars.rolls)
     with pytest.raises(DataError, match=r"no contract NQU4 in it; it has NQH4, NQM4, NQH4-NQM4"):
         load_bars(path, ReadOptions(tz="UTC", contract="NQU4"))
+
+
+@pytest.mark.parametrize("column", ["symbol", "what"])
+def test_instruments_one_after_the_other_at_prices_far_apart_are_no_roll(tmp_path, column):
+    table = frame(200)
+    table.loc[100:, ["open", "high", "low", "close"]] *= 4
+    table[column] = ["ES"] * 100 + ["NQ"] * 100
+    path = write(table, tmp_path / "b.csv")
+    with pytest.raises(OpenQuestions, match=r"2 instruments at prices far apart: ES, NQ"):
+        load_bars(path, ReadOptions(tz="UTC"))
+    assert len(load_bars(path, ReadOptions(tz="UTC", stamp="start", contract="NQ"))) == 100
+    table[column] = ["NQH4"] * 100 + ["NQM4"] * 100
+    if column == "symbol":
+        assert load_bars(write(table, path), ReadOptions(tz="UTC")).rolls.tolist() == [100]
+
+
+def test_instruments_of_a_file_without_a_header_are_told_apart(tmp_path):
+    table = frame(100)
+    other = table.assign(**{name: table[name] / 4 for name in ("open", "high", "low", "close")})
+    both = pd.concat([table.assign(symbol="NQ"), other.assign(symbol="ES")]).sort_index(kind="stable")
+    both.to_csv(tmp_path / "b.csv", index=False, header=False)
+    with pytest.raises(OpenQuestions, match="2 instruments at the same times"):
+        load_bars(tmp_path / "b.csv", ReadOptions(tz="UTC"))
+    bars = load_bars(tmp_path / "b.csv", ReadOptions(tz="UTC", contract="NQ"))
+    assert np.array_equal(bars.ohlc, table[["open", "high", "low", "close"]].to_numpy())

@@ -1,5 +1,7 @@
 """How a text is laid out: separators, decimal marks, headers, titles, footers, encodings."""
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,10 @@ import pytest
 from moola_core.errors import DataError
 from moola_core.market.bars import load_bars
 from moola_core.market.questions import OpenQuestions
+from moola_core.market.readers import text as text_reader
 from moola_core.market.readers.layout import layout_of
 from moola_core.specs import ReadOptions, build
+from tests.market.generated_files import walk
 from tests.market.test_bars import frame, write
 
 
@@ -121,3 +125,123 @@ def test_only_bars_of_the_session_are_kept(tmp_path):
     bars = load_bars(write(table, tmp_path / "b.csv"), ReadOptions(tz="UTC", session=("09:30", "16:00")))
     assert len(bars) == 390 and bars.time[0] == np.datetime64("2024-03-04T14:30")
     assert "390 of 600 bars lie in the session 09:30-16:00" in " ".join(bars.report.warnings)
+
+
+TIMES = pd.date_range("2024-03-14 23:00", periods=120, freq="min", tz="UTC")
+OHLC = walk(np.random.default_rng(0), 120, 16800.0)
+STARTS = [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in TIMES]
+HEADER = "time,open,high,low,close"
+
+
+def lines(header, row=None):
+    """A text with a line for each bar: row(i, open, high, low, close)."""
+    row = row or (lambda i, o, h, low, c: f"{STARTS[i]},{o},{h},{low},{c}")
+    return [*[header] * bool(header), *(row(i, *OHLC[i]) for i in range(len(OHLC)))]
+
+
+def comma(value, thousands=""):
+    return f"{value:,.2f}".replace(",", "_").replace(".", ",").replace("_", thousands)
+
+
+FOREIGN = {
+    "names in one word": lines("DateTime,OpenPrice,HighPrice,LowPrice,ClosePrice"),
+    "names with the instrument": lines("timestamp,NQ_open,NQ_high,NQ_low,NQ_close"),
+    "names with a unit": lines("timestamp,open_usd,high_usd,low_usd,close_usd"),
+    "german": lines(
+        "Datum;Uhrzeit;Eröffnungskurs;Höchstkurs;Tiefstkurs;Schlußkurs;Umsatz",
+        lambda i, *row: f"{TIMES[i]:%d.%m.%Y;%H:%M};{';'.join(comma(v, '.') for v in row)};12",
+    ),
+    "french": lines(
+        "Date;Heure;Ouverture;Plus haut;Plus bas;Clôture",
+        lambda i, *row: f"{TIMES[i]:%d/%m/%Y;%H:%M};{';'.join(map(comma, row))}",
+    ),
+    "header in a comment": [
+        "# by hand",
+        *lines("#time,close,open,low,high", lambda i, o, h, low, c: f"{STARTS[i]},{c},{o},{low},{h}"),
+    ],
+    "two files joined": [*lines(HEADER)[:60], HEADER, *lines(HEADER)[60:]],
+    "currency": lines(HEADER, lambda i, *row: f"{STARTS[i]},{','.join(f'${v:.2f}' for v in row)}"),
+    "time in parts": lines(
+        "year,month,day,hour,minute,open,high,low,close",
+        lambda i, *row: f"{TIMES[i]:%Y,%m,%d,%H,%M},{','.join(map(str, row))}",
+    ),
+    "zone in a column": lines(
+        "time,timezone,open,high,low,close",
+        lambda i, *row: f"{TIMES[i].tz_convert('Asia/Tokyo'):%Y-%m-%d %H:%M},Asia/Tokyo,{','.join(map(str, row))}",
+    ),
+    "iso without signs": lines("", lambda i, *row: f"{TIMES[i]:%Y%m%dT%H%M%SZ},{','.join(map(str, row))}"),
+    "ends a second early": lines(HEADER, lambda i, *row: f"{STARTS[i][:-3]}59Z,{','.join(map(str, row))}"),
+    "ends a millisecond early": lines(
+        "close_time,open,high,low,close",
+        lambda i, *row: f"{int(TIMES[i].timestamp() * 1000) + 59999},{','.join(map(str, row))}",
+    ),
+    "milliseconds as decimals": lines(
+        "ts,o,h,l,c", lambda i, *row: f"{TIMES[i].timestamp() * 1000:.1f},{','.join(map(str, row))}"
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", FOREIGN)
+def test_layouts_of_others(tmp_path, layout):
+    (tmp_path / "b.csv").write_text("\n".join(FOREIGN[layout]) + "\n", encoding="utf-8")
+    try:
+        bars = load_bars(tmp_path / "b.csv")
+    except OpenQuestions as error:  # no zone in it
+        assert {question.id for question in error.questions} == {"tz"}
+        bars = load_bars(tmp_path / "b.csv", ReadOptions(tz="UTC"))
+    assert np.array_equal(bars.time, TIMES.tz_localize(None).to_numpy()) and np.array_equal(bars.ohlc, OHLC)
+
+
+def test_the_prices_of_several_instruments_in_a_row_are_told_apart_by_the_user(tmp_path):
+    header = "timestamp,NQ_open,NQ_high,NQ_low,NQ_close,ES_open,ES_high,ES_low,ES_close"
+    text = lines(header, lambda i, *row: f"{STARTS[i]},{','.join(map(str, row))},{','.join(str(v / 4) for v in row)}")
+    (tmp_path / "b.csv").write_text("\n".join(text), encoding="utf-8")
+    with pytest.raises(DataError, match=r"2 instruments.*--column open=NQ_open"):
+        load_bars(tmp_path / "b.csv")
+    own = {name: f"ES_{name}" for name in ("open", "high", "low", "close")}
+    assert np.allclose(load_bars(tmp_path / "b.csv", ReadOptions(column_map=own)).ohlc, OHLC / 4)
+
+
+@pytest.mark.parametrize("names", [("data.csv", "report.txt"), ("data.csv",)])
+def test_an_archive_with_one_table_in_it(tmp_path, names):
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, "\n".join(lines(HEADER)) if name == "data.csv" else "gaps: none")
+    assert np.array_equal(load_bars(tmp_path / "b.zip").ohlc, OHLC)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "",
+        "a text further down",
+        "a number with an exponent",
+        "empty cells",
+        "spaces",
+        "quotes",
+        "whole numbers, then parts",
+    ],
+)
+def test_a_text_is_read_alike_by_both_parsers(tmp_path, monkeypatch, change):
+    rows = [
+        line.split(",")
+        for line in lines(
+            "time,open,high,low,close,volume,code",
+            lambda i, *row: f"{STARTS[i]},{','.join(map(str, row))},{i},0{i % 9}30",
+        )
+    ]
+    table = pd.DataFrame(rows[1:], columns=rows[0])
+    if change == "a text further down":
+        table.loc[110, "volume"] = "1.2K"
+    if change == "a number with an exponent":
+        table["volume"] = "1e3"
+    if change == "empty cells":
+        table.loc[::3, "volume"] = ""
+    if change.startswith("whole"):
+        table.loc[115:, "volume"] = "0.5"
+    text = table.to_csv(index=False, quoting=1 if change == "quotes" else 0)
+    (tmp_path / "b.csv").write_text(text.replace(",", ", ") if change == "spaces" else text)
+    quick = text_reader.Text().table(tmp_path / "b.csv", ReadOptions())
+    monkeypatch.setattr(text_reader, "_parse_quickly", lambda text, layout: None)
+    pd.testing.assert_frame_equal(quick, text_reader.Text().table(tmp_path / "b.csv", ReadOptions()))
+    assert quick["code"].iloc[0] == "0030"

@@ -60,7 +60,10 @@ def test_a_table_that_is_written_is_read_back_and_the_header_agrees_with_it(tabl
     path, table = tmp_path / f"file{ending}", tables[kind]
     READERS[name]().write(table, path)
     again = read_table(path) if kind == "bars" else read_labels(path, ReadOptions())[0]
-    pd.testing.assert_frame_equal(again[list(table)].reset_index(drop=True), table, check_dtype=False)
+    if kind == "bars" and not READERS[name].maps_columns:  # names, times and prices in a form of its own
+        assert np.array_equal(load_bars(path).ohlc, table[["open", "high", "low", "close"]])
+    else:
+        pd.testing.assert_frame_equal(again[list(table)].reset_index(drop=True), table, check_dtype=False)
     header, raw = read_header(path), read_table(path)
     named = rename(pd.DataFrame(columns=header.columns), ReadOptions()).columns
     assert set(named) == set(rename(raw, ReadOptions()).columns)

@@ -43,6 +43,8 @@ def test_data_health_counts_windows_and_bars(show):
     figures = {metric.label: metric.value for metric in at.metric}
     assert figures["Windows to train on"] == "60" and figures["Bars"] == "20,000"
     assert "windows were found in the bars" in texts(at)
+    offered = [item.proto.label for item in at.get("download_button")]
+    assert offered == ["Bars as Parquet", "Windows as Parquet", "Windows for Label Studio"]
 
 
 def test_constant_folds_are_the_first_thing_said(show, dataset, store):

@@ -33,6 +33,8 @@ def test_expansions_are_walked_through(show, store, dataset):
     assert len(at.get("plotly_chart")) == 1 and "70% of the windows over it agree" in texts(at)
     assert "Do not trust their predictions" in texts(at) and "too optimistic" in texts(at)
     assert "**consolidation** with 0.80" in texts(at) and "Stated probability" not in texts(at)
+    offered = [item.proto.label for item in at.get("download_button") if "Predictions" in item.proto.label]
+    assert offered == [f"Predictions as {kind}" for kind in ("Parquet", "CSV", "tasks of Label Studio")]
     expansion(at).set_value(expansion(at).options[1]).run()
     assert "**retracement** with 0.80" in texts(at) and not at.slider
 

@@ -9,6 +9,7 @@ import pytest
 
 from moola_core.launch import worker
 from moola_core.presets import preset
+from moola_core.reports.export import export
 from moola_core.runs.checkpoints import start_from
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Diagnose, Predict, change
@@ -92,6 +93,53 @@ def test_three_classes_without_pretraining(show, store, dataset, tmp_path):
         assert min(points(show("results", own.parent, run=run.id, show=section))) > 0, section
     assert "started from random weights" in texts(show("results", own.parent, run=run.id, show="Transfer"))
     assert min(points(show("features", own.parent))) > 0 and not show("overview", own.parent, run=run.id).exception
+
+
+EXPANSIONS = {
+    "none": lambda frame: frame.index >= 0,
+    "some": lambda frame: frame.index % 2 == 0,
+    "not of one class": lambda frame: frame["label"] == "retracement",
+    "three classes, some": lambda frame: frame.index % 4 == 0,
+}
+MODELS = ("network", "locate_then_classify", "logistic")
+EVERY_PAGE = ("overview", "windows", "features", "launch", "runs", "doctor", "compare", "predict", "report")
+
+
+@pytest.mark.parametrize(
+    ("without", "model"),
+    [
+        pytest.param(name, model, marks=[] if (name, model) == ("none", "logistic") else pytest.mark.soak)
+        for name in EXPANSIONS
+        for model in MODELS
+    ],
+)
+def test_labels_without_expansions_go_everywhere(show, store, dataset, tmp_path, without, model):
+    """Every diagnostic, report and page, where windows of `without` have no pointer."""
+    own = tmp_path / "own" / "labels.parquet"
+    own.parent.mkdir()
+    frame = pd.read_parquet(dataset)
+    frame = frame[frame["grade"] != "D"].reset_index(drop=True)
+    if without.startswith("three"):
+        frame.loc[frame.index % 3 == 0, "label"] = "reversal"
+    frame.loc[EXPANSIONS[without](frame), ["expansion_start", "expansion_end"]] = None
+    frame.to_parquet(own)
+    spans = {"spans.general": False, "spans.penalty": 4.0, "spans.scatter_bars": 1.0, "spans.misplaced_frac": 0.05}
+    other = {} if model == "network" else {"estimator": model, **spans}
+    run = finetuned(store, own, **{"data.bars": None, **other})
+    assert run.record.state == "done", run.record.error
+    asked = [Diagnose(name="attribution", run=run.id), Diagnose(name="doctor", run=run.id)]
+    asked.append(Diagnose(name="features", data=run.spec.data, permutations=99))
+    asked.append(Predict(run=run.id, data=Data(windows=str(own))))
+    for spec in asked:
+        child = done(store, spec, parent=run.id)
+        assert child.record.state == "done", f"{spec.kind} {getattr(spec, 'name', '')}: {child.record.error}"
+    for ending in ("html", "json", "md"):
+        export(run, ending, tmp_path / f"report.{ending}")
+    for section in SECTIONS:
+        assert not show("results", own.parent, run=run.id, show=section).error, section
+    for page in EVERY_PAGE:
+        at = show(page, own.parent, run=run.id)
+        assert page == "compare" or not at.error, page  # studies of pre-training need bars
 
 
 def test_constant_folds_and_one_task_go_on(show, store, dataset):

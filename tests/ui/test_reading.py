@@ -74,6 +74,25 @@ def test_a_file_of_two_contracts_asks_which_and_shows_both(folder, form):
     assert np.array_equal(load_bars(folder / "glbx.csv").ohlc, OHLC + 200)
 
 
+def test_contracts_are_joined_where_the_volume_moves_on(folder, form):
+    days = pd.date_range("2024-01-02 12:00", periods=4 * 60, freq="min", tz="UTC") + pd.to_timedelta(
+        np.repeat(np.arange(4), 60) * 1380, unit="min"
+    )
+    table = pd.DataFrame(walk(np.random.default_rng(1), 240, 16800.0), columns=["open", "high", "low", "close"])
+    table.insert(0, "time", [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in days])
+    later = np.arange(240) >= 120
+    first, second = (
+        table.assign(symbol=name, volume=np.where(later == new, 9, 1)) for name, new in (("H4", False), ("M4", True))
+    )
+    pd.concat([first, second]).to_csv(folder / "two.csv", index=False)
+    at = form()
+    next(item for item in at.toggle if "Join contracts" in item.label).set_value(True).run()
+    assert not at.radio and "2 contracts are joined by volume, with 1 rolls" in texts(at)
+    save(at)
+    bars = load_bars(folder / "two.csv")
+    assert load_reading(folder / "two.csv").roll == "volume" and bars.rolls.tolist() == [180]
+
+
 def test_a_task_of_label_studio_with_many_regions_is_cut_from_the_bars(folder, form):
     frame = pd.DataFrame(OHLC, columns=["open", "high", "low", "close"])
     frame.insert(0, "time", [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in TIMES])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from moola_core.errors import DataError
+from moola_core.market.readers.compressed import read_bytes, write_bytes
 from moola_core.market.readers.flat_tasks import is_export
-from moola_core.market.readers.layout import Layout
-from moola_core.market.readers.reader import READERS, Header, Reader
+from moola_core.market.readers.layout import DATE, Layout
+from moola_core.market.readers.reader import READERS, Header, Reader, suffix_of
 from moola_core.market.readers.unnamed import name_columns
+from moola_core.market.tables import PRICES
+from moola_core.market.tables import plain as plain_name
 from moola_core.specs import ReadOptions
 
 SAMPLE_ROWS = 100
@@ -23,7 +27,7 @@ DEEPEST = 4
 class JsonRows(Reader):
     """A list of objects or of lists, one for each row, at any place in the file; or one object or list a line."""
 
-    suffixes = (".json", ".jsonl", ".ndjson")
+    suffixes = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".json.zst", ".jsonl.zst", ".json.zip")
 
     def layout(self, path: Path, reading: ReadOptions) -> Layout:
         return _layout(_rows(path), reading, str(path))
@@ -44,10 +48,9 @@ class JsonRows(Reader):
 
     def write(self, table: pd.DataFrame, path: Path) -> None:
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
-        if path.suffix.lower() == ".json":
-            path.write_text(json.dumps(rows, default=str), encoding="utf-8")
-        else:
-            path.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows), encoding="utf-8")
+        whole = suffix_of(path).startswith(".json.") or suffix_of(path) == ".json"
+        text = json.dumps(rows, default=str) if whole else "".join(json.dumps(row, default=str) + "\n" for row in rows)
+        write_bytes(text.encode("utf-8"), path, f"{path.stem}.json")
 
 
 def _layout(rows: list[Any], reading: ReadOptions, where: str) -> Layout:
@@ -57,6 +60,12 @@ def _layout(rows: list[Any], reading: ReadOptions, where: str) -> Layout:
     cells = tuple(tuple("" if cell is None else str(cell) for cell in row) for row in rows[:SAMPLE_ROWS])
     names = reading.column_names or tuple(f"column {i + 1}" for i in range(count))
     layout = name_columns(Layout("json", names[:count], header=False, rows=cells), reading, where)
+    if count == 2 and all(DATE.search(cell) for row in cells for cell in row):
+        raise DataError(
+            f"it holds intervals without a class, such as {' to '.join(cells[0])}, as NAB's files of anomalies do.",
+            where=where,
+            hint="Give one row a window: its start_time, its end_time and its label, of two or more classes.",
+        )
     if layout.columns == names[:count] and not reading.column_names:
         raise DataError(
             f"its rows are lists such as {', '.join(cells[0][:6])}, and what stands in them is not known.",
@@ -67,7 +76,7 @@ def _layout(rows: list[Any], reading: ReadOptions, where: str) -> Layout:
 
 
 def _rows(path: Path) -> list[Any]:
-    text = path.read_text(encoding="utf-8-sig")
+    text = read_bytes(path).decode("utf-8-sig")
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:
@@ -77,14 +86,50 @@ def _rows(path: Path) -> list[Any]:
                 f"cannot be read as JSON: {error}.", where=str(path), hint="Export the file again."
             ) from None
         values = [json.loads(line) for line in lines]
-    rows = None if is_export(values) else _list_of_rows(values, DEEPEST)
+    rows = None if is_export(values) else _rows_in_columns(values) or _list_of_rows(values, DEEPEST)
     if rows is None:
         raise DataError(
             "holds no rows: a list of objects, or of lists of equal length.",
             where=str(path),
             hint='Write it as [{"time": …, "open": …, "high": …, "low": …, "close": …}, …].',
         )
-    return rows
+    return [_flat(row) for row in rows] if isinstance(rows[0], dict) else rows
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose cells may be objects, such as `mid` with o, h, l and c, which become mid_o, mid_h and so on."""
+    if not any(isinstance(cell, dict) for cell in row.values()):
+        return row
+    flat: dict[str, Any] = {}
+    for name, cell in row.items():
+        flat |= {f"{name}_{part}": value for part, value in cell.items()} if isinstance(cell, dict) else {name: cell}
+    return flat
+
+
+def _rows_in_columns(values: Any) -> list[Any] | None:
+    """The rows of lists of equal length that lie anywhere in the values, as long as there is one list for each price; else None."""
+    columns: dict[str, list[Any]] = {}
+    for name, column in _lists_in(values):
+        if name in columns:
+            return None
+        columns[name] = column
+    size = len(columns.get("close", ()))
+    columns = {name: column for name, column in columns.items() if len(column) == size}
+    if size < 2 or not set(PRICES) <= columns.keys():
+        return None
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _lists_in(values: Any) -> Iterator[tuple[str, list[Any]]]:
+    """The lists of plain values in objects, and in lists of one object, with their names."""
+    if isinstance(values, list) and len(values) == 1:
+        yield from _lists_in(values[0])
+    elif isinstance(values, dict):
+        for name, value in values.items():
+            if isinstance(value, list) and len(value) > 1 and not isinstance(value[0], list | dict):
+                yield str(name).lower(), value
+            else:
+                yield from _lists_in(value)
 
 
 def _list_of_rows(values: Any, depth: int) -> list[Any] | None:
@@ -110,7 +155,7 @@ def _list_of_rows(values: Any, depth: int) -> list[Any] | None:
         tables = [table for table in values.values() if isinstance(table, dict)]
         if len(tables) == len(values) > 3 and all(table.keys() == tables[0].keys() for table in tables):
             plain = not any(isinstance(cell, list | dict) for cell in tables[0].values())
-            if plain and "open" in {str(name).lower() for name in tables[0]}:  # orient="index"
+            if plain and "open" in {plain_name(name) for name in tables[0]}:  # orient="index"
                 return [{"index": key} | row for key, row in values.items()]
             return [{name: values[name][key] for name in values} for key in tables[0]]  # orient="columns"
         inner = [inside for value in values.values() if (inside := _list_of_rows(value, depth - 1))]

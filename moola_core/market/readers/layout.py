@@ -55,6 +55,8 @@ def layout_of(head: str, reading: ReadOptions, where: str) -> Layout:
         raise DataError("no table in it.", where=where, hint="Give one row a line, its columns separated by commas.")
     names, body = _header([rows[i] for i in table], reading)
     first = table[len(table) - len(body) - 1] + 1 if names else table[0]
+    if not names and reading.header is None:
+        names = _commented(lines[: table[0]], separator, count)
     _refuse_longer(rows, first, count, where)
     skipped = [line for i, line in enumerate(lines[: table[0]]) if line.strip() and not (i == 0 and declared)]
     notes = [f"{len(skipped)} lines before the table were left out."] if skipped else []
@@ -164,6 +166,13 @@ def _header(rows: Sequence[Sequence[str]], reading: ReadOptions) -> tuple[list[s
                 *(f"{name}|{cell}" if cell else name for name, cell in zip(names[1:], filled[1:], strict=True)),
             ]
     return names, rows[size:]
+
+
+def _commented(before: Sequence[str], separator: str, count: int) -> list[str]:
+    """The names of the columns in the last line before the table, where that is a comment of as many cells; none where it is not."""
+    last = next((line.strip() for line in reversed(before) if line.strip()), "")
+    names = [cell.strip() for cell in _split(last.lstrip("#").strip(), separator)] if last.startswith("#") else []
+    return names if len(names) == count and not any(map(is_value, names)) else []
 
 
 def _marks(cells: Sequence[str], separator: str, reading: ReadOptions, where: str) -> tuple[str, str | None]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 
 from moola_core.errors import DataError
 from moola_core.market.questions import Asking
+from moola_core.market.readers.compressed import read_bytes, write_bytes
 from moola_core.market.readers.flat_tasks import decoded, is_regions, tasks_of_rows
 from moola_core.market.readers.label_studio import read_tasks
 from moola_core.market.readers.layout import DOTTED_DATE, Layout, footer, layout_of
@@ -21,7 +22,6 @@ from moola_core.market.tables import LABEL_NAMES, rename
 from moola_core.specs import ReadOptions
 
 HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 12
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZ": "bz2"}
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -35,14 +35,14 @@ class Text(Reader):
     )
 
     def layout(self, path: Path, reading: ReadOptions) -> Layout:
-        head, _ = _decoded(_bytes(path, HEAD_BYTES))
+        head, _ = _decoded(read_bytes(path, HEAD_BYTES))
         return _layout(head, reading, str(path))
 
     def header(self, path: Path, reading: ReadOptions) -> Header:
         return Header(list(self.layout(path, reading).columns))
 
     def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
-        text = _bytes(path)
+        text = read_bytes(path)
         head, encoding = _decoded(text[:HEAD_BYTES])
         if encoding != "utf-8":
             text = text.decode(encoding, errors="replace").encode()
@@ -50,7 +50,9 @@ class Text(Reader):
         layout = _layout(head, reading, str(path))
         for line in reversed(footer(text[-TAIL_BYTES:].decode("utf-8", errors="ignore"), layout)):
             text = text[: text.rfind(line.encode())]
-        return _parse(text, layout, path)
+        text = _without_more_headers(text, head, layout)
+        table = _parse_quickly(text, layout)
+        return _parse(text, layout, path) if table is None else table
 
     def labels(self, path: Path, reading: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
         table = self.table(path, reading)
@@ -63,13 +65,53 @@ class Text(Reader):
     def write(self, table: pd.DataFrame, path: Path) -> None:
         separator = "\t" if suffix_of(path).startswith((".tsv", ".tab")) else ","
         data = table.to_csv(index=False, sep=separator).encode("utf-8")
-        if path.name.lower().endswith(".zip"):
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr(f"{path.stem}.csv", data)
-            return
-        endings = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd"}
-        with pa.output_stream(path, compression=endings.get(path.suffix.lower())) as stream:
-            stream.write(data)
+        write_bytes(data, path, f"{path.stem}.csv")
+
+
+def _without_more_headers(text: bytes, head: str, layout: Layout) -> bytes:
+    """The text without the lines that repeat the header, as files have them that were joined."""
+    if not layout.header or len(layout.columns) < 2:
+        return text
+    line = b"\n" + head.splitlines()[layout.before - 1].encode()
+    first = text.find(line) if layout.before > 1 else -1
+    after = first + len(line) if first >= 0 else len(line) - 1
+    return text[:after] + text[after:].replace(line, b"\n") if line in text[after:] else text
+
+
+def _parse_quickly(text: bytes, layout: Layout) -> pd.DataFrame | None:
+    """The rows below the header by pyarrow, several times as quick as pandas; None where only pandas reads them as they are meant."""
+    head, sign = text[:HEAD_BYTES], layout.separator
+    special = b'"' in head or b"#" in head or f"{sign} ".encode() in head or sign == " " or layout.thousands is not None
+    rows = [row for row in layout.rows if len(row) == len(layout.columns)]
+    if special or not rows or len(rows) < len(layout.rows) or len(set(layout.columns)) < len(layout.columns):
+        return None
+    number = re.compile(rf"-?(0|[1-9]\d*)({re.escape(layout.decimal)}\d+)?")
+    cells = {name: [row[i] for row in rows] for i, name in enumerate(layout.columns)}
+    texts = [name for name, column in cells.items() if not all(map(number.fullmatch, column))]
+    if any(_is_number(cell) for name in texts for cell in cells[name]):  # such as 1e3, or next to empty cells
+        return None
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(text),
+            pyarrow.csv.ReadOptions(column_names=list(layout.columns), skip_rows=layout.before),
+            pyarrow.csv.ParseOptions(delimiter=sign),
+            pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(texts, pa.string()), decimal_point=layout.decimal, strings_can_be_null=True
+            ),
+        )
+    except pa.ArrowException:  # another kind of value further down, or a line of another length: pandas says which
+        return None
+    kinds = [field.type for field in table.schema if field.name not in texts]
+    return table.to_pandas() if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds) else None
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell is a number in a form that is no code with leading zeros, such as 0930, nor a date such as 02.01."""
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return not re.fullmatch(r"0\d+", cell)
 
 
 def _parse(text: bytes, layout: Layout, path: Path) -> pd.DataFrame:
@@ -102,26 +144,6 @@ def _parse(text: bytes, layout: Layout, path: Path) -> pd.DataFrame:
             where=str(path),
             hint="Correct that line, or export the file again.",
         ) from None
-
-
-def _bytes(path: Path, most: int = -1) -> bytes:
-    """The content, decompressed as its first bytes say; the first `most` bytes of it where that is given."""
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start == b"PK\x03\x04":
-        with zipfile.ZipFile(path) as archive:
-            members = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
-            if len(members) != 1:
-                raise DataError(
-                    f"an archive of {len(members)} files: {', '.join(members[:5])}.",
-                    where=str(path),
-                    hint="Unpack it, and keep one file of bars or labels in each archive.",
-                )
-            with archive.open(members[0]) as member:
-                return member.read(most) if most > 0 else member.read()
-    compression = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
-    with pa.input_stream(str(path), compression=compression) as stream:
-        return stream.read(most) if most > 0 else stream.read()
 
 
 def _decoded(head: bytes) -> tuple[str, str]:

@@ -20,7 +20,7 @@ ORDERS = (
     ("close", "open", "high", "low"),
 )
 _DAY = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
-_MOMENT = re.compile(rf"{_DAY.pattern}[ T-]*\d{{4,6}}|\d{{10}}(\.\d+)?|\d{{13}}|\d{{16}}|\d{{19}}")
+_MOMENT = re.compile(rf"{_DAY.pattern}[ T-]*\d{{4,6}}Z?|\d{{10}}(\.\d+)?|\d{{13}}|\d{{16}}|\d{{19}}")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?")
 _WHOLE_CLOCK = re.compile(r"(\d|1\d|2[0-3]|0\d)?[0-5]?\d([0-5]\d)?")
 
@@ -39,10 +39,12 @@ def name_columns(layout: Layout, reading: ReadOptions, where: str) -> Layout:
     names = list(layout.columns)
     first = times[0]
     names[first] = "time" if kinds[first] == "moment" else "date"
-    for i in range(first):
-        if kinds[i] == "word":
-            names[i] = "symbol"
-    numbers = _numbers(layout)
+    rows = layout.rows
+    word = next((i for i, kind in enumerate(kinds) if kind == "word" and rows[0][i]), None)
+    if word is not None:  # the order of the prices is seen in the rows of one instrument
+        names[word] = "symbol"
+        rows = tuple(row for row in rows if row[word] == rows[0][word])
+    numbers = _numbers(rows, layout)
     plain = [i for i in range(first + 1, len(kinds)) if kinds[i] in ("number", "moment")]
     if first + 1 < len(kinds) and kinds[first] == "day":
         after = kinds[first + 1]
@@ -52,7 +54,7 @@ def name_columns(layout: Layout, reading: ReadOptions, where: str) -> Layout:
         if after == "clock" or whole:
             names[first + 1] = "time"
             plain = [i for i in plain if i != first + 1]
-    order = _order(numbers[:, plain[:4]], _newest_last(layout, first)) if len(plain) >= 4 else None
+    order = _order(numbers[:, plain[:4]], _newest_last(rows, first)) if len(plain) >= 4 else None
     if order is None:
         if len(plain) < 4 or len(layout.columns) > 40:
             return layout
@@ -80,8 +82,8 @@ def _all(layout: Layout, column: int, pattern: re.Pattern[str]) -> bool:
     return all(pattern.fullmatch(row[column]) for row in layout.rows)
 
 
-def _numbers(layout: Layout) -> np.ndarray:
-    """The sample as numbers [rows, columns], nan where a cell is none."""
+def _numbers(rows: Sequence[Sequence[str]], layout: Layout) -> np.ndarray:
+    """The rows of a sample as numbers [rows, columns], nan where a cell is none."""
 
     def value(cell: str) -> float:
         cell = cell.replace(layout.thousands or "\0", "").replace(layout.decimal, ".")
@@ -90,12 +92,12 @@ def _numbers(layout: Layout) -> np.ndarray:
         except ValueError:
             return np.nan
 
-    return np.array([[value(cell) for cell in row] for row in layout.rows], float)
+    return np.array([[value(cell) for cell in row] for row in rows], float)
 
 
-def _newest_last(layout: Layout, column: int) -> bool | None:
+def _newest_last(rows: Sequence[Sequence[str]], column: int) -> bool | None:
     """Whether the rows run from the oldest to the newest; None where their dates do not start with the year."""
-    first, last = layout.rows[0][column], layout.rows[-1][column]
+    first, last = rows[0][column], rows[-1][column]
     if not re.match(r"\d{4}", first) or first == last:
         return None
     return first < last

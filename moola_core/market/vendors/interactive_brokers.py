@@ -16,7 +16,7 @@ class InteractiveBrokers(Vendor):
 
     def score(self, layout: Layout) -> tuple[float, str]:
         names = names_of(layout)
-        if names & {"wap", "average"} and names & {"count", "barcount", "bar_count"}:
+        if names & {"wap", "average"} and names & {"count", "bar_count"}:
             return 0.9, "it has a weighted average price and a count of trades"
         if layout.rows and re.fullmatch(r"\d{8}  \d\d:\d\d:\d\d.*", layout.rows[0][0]):
             return 0.8, "its times are written as TWS writes them"

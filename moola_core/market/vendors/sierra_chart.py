@@ -14,6 +14,6 @@ class SierraChart(Vendor):
 
     def score(self, layout: Layout) -> tuple[float, str]:
         names = names_of(layout)
-        if "last" in names and names & {"numberoftrades", "bidvolume", "askvolume", "num_trades"}:
+        if "last" in names and names & {"number_of_trades", "bid_volume", "ask_volume", "num_trades"}:
             return 0.9, "it has Sierra Chart's columns Last and NumberOfTrades or BidVolume"
         return 0.0, ""
