@@ -74,7 +74,7 @@ class Dbn(Reader):
             records[name] = np.round(ours[name].to_numpy(float) * FIXED_POINT)
         records["volume"] = ours.get("volume", 0)
         first = int(records["ts_event"][0]) if len(records) else 0
-        metadata = dbn.Metadata("", first, None, dbn.SType.INSTRUMENT_ID, dbn.Schema.OHLCV_1M)
+        metadata = dbn.Metadata("", first, None, dbn.SType.from_str("instrument_id"), dbn.Schema.from_str("ohlcv-1m"))
         write_bytes(metadata.encode() + records.tobytes(), path, path.stem)
 
 
