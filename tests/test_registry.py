@@ -16,7 +16,7 @@ from moola_core.registry import Registry
 PACKAGE = Path(moola_core.__file__).parent
 # A folder with one member or more in each module: its registry, and the modules that hold no member but what members are made of.
 FOLDERS = {
-    "market.readers": ("READERS", {"reader", "annotators", "flat_tasks", "layout", "unnamed"}),
+    "market.readers": ("READERS", {"reader", "annotators", "compressed", "flat_tasks", "layout", "unnamed"}),
     "market.vendors": ("VENDORS", {"vendor"}),
     "estimators": ("ESTIMATORS", {"estimator", "forests", "storage", "tabular"}),
     "metrics": ("METRICS", {"influence", "metric"}),

@@ -229,7 +229,7 @@ def _pretrain_text(result: dict[str, Any]) -> str:
             f"{s['representation']} {_with_interval(s['mean'], s.get('interval'))}" for s in result["probe"]["scores"]
         ]
         lines.append(f"AUROC of a linear probe: {', '.join(scores)}.")
-    lines += [result["saw"]] if result["saw"] else []
+    lines += [result["saw"]] if result["saw"] and result["saw"] not in result["warnings"] else []
     return "\n".join([*lines, f"Fine-tune from it: --checkpoint {result['run_id']}"])
 
 

@@ -221,6 +221,8 @@ def open_tab(shared_page):
         if own:
             page = shared_page.context.new_page()
             closing.append(page)
+        elif not page.url.startswith(address):
+            page.goto("about:blank")  # it would go on asking for the server of the test before
         page.set_viewport_size({"width": width, "height": 1000})
         page.emulate_media(color_scheme=scheme)
         tabs.append(Tab(page, address))

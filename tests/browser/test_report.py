@@ -121,9 +121,10 @@ SOME = ("decisions", "targets", "metrics", "errors", "asked", "data")
 
 @pytest.mark.parametrize(
     ("sections", "sources", "pages"),
-    [(SOME, 100, (2, 12)), pytest.param((), 250, (10, 40), marks=pytest.mark.soak)],
+    [(SOME, 100, (2, 12)), ((), 250, (10, 40))],
     ids=["some", "all"],
 )
+@pytest.mark.soak
 def test_zip_has_everything_with_true_hashes_and_every_source(run_of, tmp_path, sections, sources, pages):
     (out,) = export(run_of("full"), "zip", tmp_path / "report.zip", sections)
     with zipfile.ZipFile(out) as archive:

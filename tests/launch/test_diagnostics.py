@@ -120,6 +120,11 @@ def test_power_says_what_a_study_would_find_before_any_of_its_fits(capsys, demo_
     assert (found["labels"], found["folds"], found["repeats"], found["pretrainings"], found["arms"]) == (60, 5, 5, 0, 3)
     assert 0.05 < found["smallest_with_twice_the_labels"] < found["smallest"] < 1 and found["seconds"] > 0
     assert found["baseline"]["low"] <= found["baseline"]["value"] <= found["ceiling"]["high"] <= 1
+
+
+@pytest.mark.soak
+def test_power_of_other_sizes_is_said_in_words(capsys, demo_files, tmp_path):
+    files = ["--windows", str(demo_files["windows"]), "--preset", "quick", "--store", str(tmp_path)]
     more = [
         "--bars",
         str(demo_files["bars"]),

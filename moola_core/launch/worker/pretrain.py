@@ -26,6 +26,7 @@ from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.models.checkpoint import describe, load_weights, put_weights
 from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
+from moola_core.specs.pretrain import SAW
 from moola_core.training import seeds
 from moola_core.training.device import resolve_device
 from moola_core.training.folds import make_folds
@@ -163,6 +164,8 @@ def _labelled(spec: Pretrain, bars: Bars) -> tuple[Windows | None, np.ndarray, n
                 where="sampling.keep",
                 hint="Give the bars that they were cut from, or keep all or active.",
             )
+    elif sees:
+        notes.append(SAW["see"])
     return labelled, left_out, similar_to, notes
 
 

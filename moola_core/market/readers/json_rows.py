@@ -97,13 +97,15 @@ def _rows(path: Path) -> list[Any]:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose cells may be objects, such as `mid` with o, h, l and c, which become mid_o, mid_h and so on."""
-    if not any(isinstance(cell, dict) for cell in row.values()):
-        return row
+    """A row whose cells may be objects of prices, such as `mid` with o, h, l and c, which become mid_o, mid_h and so on."""
     flat: dict[str, Any] = {}
     for name, cell in row.items():
-        flat |= {f"{name}_{part}": value for part, value in cell.items()} if isinstance(cell, dict) else {name: cell}
+        flat |= {f"{name}_{part}": value for part, value in cell.items()} if _of_prices(cell) else {name: cell}
     return flat
+
+
+def _of_prices(cell: Any) -> bool:
+    return isinstance(cell, dict) and {str(part).lower()[:1] for part in cell} >= set("ohlc")
 
 
 def _rows_in_columns(values: Any) -> list[Any] | None:
