@@ -2,8 +2,8 @@
 PYTHON ?= python3
 TORCH ?= pinned
 PORT ?= 8501
-# One more than two cores, for the browser tests wait for the browser; files in their order, for these, which come first, take longest.
-WORKERS ?= 3
+# One for each of two cores; files in their order, for the browser tests, which come first, take longest.
+WORKERS ?= 2
 BIN := .venv/bin
 
 .PHONY: app test soak check browser clean
