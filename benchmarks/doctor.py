@@ -221,7 +221,7 @@ def execute(folder: Path, store: Store, trial: Trial) -> dict[str, Any]:
         if trial.fault.arms:
             arms = [{"name": arm, "changes": own} for arm, own in trial.fault.arms.items()]
             spec = build(
-                Study, {"name": trial.name, "base": spec.model_dump(), "arms": arms, "control": arms[0]["name"]}
+                Study, {"name": trial.name, "base": spec.model_dump(), "arms": arms, "against": arms[0]["name"]}
             )
     found = made(store, spec, name).result("doctor")
     return {

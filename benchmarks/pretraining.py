@@ -72,7 +72,7 @@ def study_of(name: str, args: argparse.Namespace) -> Study:
         arms.append(Arm(name=objective, changes={"transfer.schedule": "full"}, pretraining=own))
         shuffled = own | {"sampling.shuffled": True}
         arms.append(Arm(name=twin(objective), changes={"transfer.schedule": "full"}, pretraining=shuffled))
-    return base.model_copy(update={"name": name, "arms": tuple(arms), "control": SCRATCH})
+    return base.model_copy(update={"name": name, "arms": tuple(arms), "against": SCRATCH})
 
 
 def thinned(run: Run, labels: int) -> Study:

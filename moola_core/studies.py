@@ -62,7 +62,7 @@ def study(
         base=base,
         pretrain=pretrain,
         arms=(*arms, *baselines(base)),
-        control=arms[0].name,
+        against=arms[0].name,
     )
     given = NO_PLACEBO if name == "transfer" and checkpoint else ""
     first = filter(None, [note, ALONE if encoder_alone else "", given])

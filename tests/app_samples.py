@@ -321,7 +321,7 @@ def make_learned() -> PretrainReport:
     )
     counts = {"in_bars": 300, "over_gaps": 20, "labelled": 60, "between": 2, "train": 200, "valid": 18}
     examples = (Reconstruction("2024-01-02T10:00:00", truth, guess, hidden),)
-    trivial = {"feature_mean": 0.4, "last_observation": 0.5}
+    trivial = {"feature_mean": 0.4, "carry_forward": 0.5}
     return PretrainReport(
         "masked", 3, rows, 0.2, 0.2, trivial, 0.0, (), examples, probe, counts, Interval(0.2, 0.15, 0.25)
     )
@@ -495,7 +495,7 @@ def make_verdict(arm: str, metric: str, better: str, word: str, delta: float) ->
         p_hurts=0.03,
         p=0.04,
         p_holm=0.05,
-        minimum_detectable_effect=0.11,
+        resolvable=0.11,
         margin=0.02,
         labels_needed=400 if word == "undecided" else None,
         repeats_needed=None,

@@ -143,7 +143,7 @@ def test_every_study_has_the_current_settings_as_its_control(name):
         if texts and texts[0].startswith("pretrain") and name not in studies.PRETRAINED:
             continue
         spec = asked(name, *texts)
-        control = next(one for one in spec.arms if one.name == spec.control)
+        control = next(one for one in spec.arms if one.name == spec.against)
         assert spec.arms[0] is control and not control.baseline
         if control.pretraining is not None:
             assert spec.pretraining_of(control.name) == spec.pretrain

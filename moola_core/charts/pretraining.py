@@ -19,7 +19,7 @@ def errors(features: Sequence[FeatureError], appearance: str = "light") -> go.Fi
     chart = figure(appearance, 90 + 26 * len(names))
     values = np.array([row.model for row in features]) / scale
     texts = [
-        f"{row.model:.4f} {row.unit}; mean {row.feature_mean:.4f}, last {row.last_observation:.4f}" for row in features
+        f"{row.model:.4f} {row.unit}; mean {row.feature_mean:.4f}, last {row.carry_forward:.4f}" for row in features
     ]
     chart.add_trace(
         go.Bar(
@@ -34,7 +34,7 @@ def errors(features: Sequence[FeatureError], appearance: str = "light") -> go.Fi
         )
     )
     marks = (
-        ("last visible bar", "last_observation", colours.categorical[1]),
+        ("last visible bar", "carry_forward", colours.categorical[1]),
         ("noise floor", "noise_floor", colours.muted),
     )
     for title, column, colour in marks:

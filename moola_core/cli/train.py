@@ -221,7 +221,7 @@ def _pretrain_text(result: dict[str, Any]) -> str:
         trivial = result["trivial"]
         lines.append(
             f"Error at masked bars {result['masked_mae']:.4f}; feature mean {trivial['feature_mean']:.4f}, "
-            f"last value {trivial['last_observation']:.4f}, noise floor {result['noise_floor']:.4f}."
+            f"last value {trivial['carry_forward']:.4f}, noise floor {result['noise_floor']:.4f}."
         )
     lines += [f"{m['name']}: {m['value']:.4f}, without learning {m['trivial']:.4f}." for m in result["measures"]]
     if result["probe"]:

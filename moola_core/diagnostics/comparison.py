@@ -150,7 +150,7 @@ def judge(difference: Estimate, metric: str, size: tuple[int, int], level: float
         p_hurts=down if sign > 0 else up,
         p=difference.p,
         p_holm=1.0,
-        minimum_detectable_effect=difference.minimum_detectable_effect(level),
+        resolvable=difference.resolvable(level),
         margin=reach,
         labels_needed=difference.windows_needed(size[0], level) if open_ else None,
         repeats_needed=difference.repeats_needed(size[1], level) if open_ and size[1] > 1 else None,

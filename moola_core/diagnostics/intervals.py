@@ -58,7 +58,7 @@ class Estimate:
             return float(self.value > limit)
         return float(t.sf((limit - self.value) / self.error, self.freedom))
 
-    def minimum_detectable_effect(self, level: float = LEVEL) -> float:
+    def resolvable(self, level: float = LEVEL) -> float:
         """The smallest true value that is told from 0 with 80% power."""
         return self.reach(level) + float(norm.ppf(POWER)) * self.error
 

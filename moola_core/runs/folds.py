@@ -62,7 +62,7 @@ class Folds:
 
     Examples
     --------
-    >>> columns = {"repeat": [0, 0, 0], "fold": [1, 1, 1], "window_id": ["b", "c", "a"], "role": ["train", "validation", "test"]}
+    >>> columns = {"repeat": [0, 0, 0], "fold": [1, 1, 1], "window_id": ["b", "c", "a"], "role": ["train", "inner", "test"]}
     >>> folds = Folds(columns, window_id=["a", "b", "c"])
     >>> list(folds)
     [(0, 1)]

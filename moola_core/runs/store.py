@@ -17,13 +17,12 @@ import pyarrow.parquet as pq
 
 from moola_core import specs
 from moola_core.errors import RunError, StoreError
-from moola_core.runs import codec
+from moola_core.runs import codec, event_lines
 from moola_core.runs.files import flush, locked, read, reason, remove, replacing, write_text
 from moola_core.runs.listing import listed
 from moola_core.runs.liveness import active, identity
 from moola_core.runs.places import PLACES, data_of, folder_of, moved
 from moola_core.runs.record import Record, from_dict, stored
-from moola_core.specs.aliases import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,8 +98,8 @@ class Run:
 
     @property
     def folds(self) -> pd.DataFrame:
-        """repeat, fold, window_id, role (train, validation, test or purged)."""
-        return self.table("folds").to_pandas().replace({"role": SPLITS})
+        """repeat, fold, window_id, role (train, inner, test or purged; inner are the validation windows)."""
+        return self.table("folds").to_pandas()
 
     @property
     def steps(self) -> pd.DataFrame:
@@ -146,14 +145,14 @@ class Run:
         path = self.folder / "events.jsonl"
         if not path.is_file():
             return []
-        lines = path.read_bytes().split(b"\n")[after:-1]  # bytes: the last line may end inside a character
-        return [event for line in lines if (event := _event(line)) is not None]
+        each = path.read_bytes().split(b"\n")[after:-1]  # bytes: the last line may end inside a character
+        return [event for line in each if (event := event_lines.read(line)) is not None]
 
     def keep_events(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
         """Drop the events that are not wanted: those of work that an interruption took back."""
         path = self.folder / "events.jsonl"
         if path.is_file():
-            write_text(path, "".join(codec.dumps(event) + "\n" for event in self.events() if wanted(event)))
+            write_text(path, "".join(event_lines.written(event) for event in self.events() if wanted(event)))
 
     def log_text(self, lines: int = 200) -> str:
         """The last lines that the process printed."""
@@ -179,7 +178,7 @@ class Run:
 
     def append_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Add events, each stamped with the time unless it carries one."""
-        text = "".join(codec.dumps({"time": utcnow_iso(), **event}) + "\n" for event in events)
+        text = "".join(event_lines.written({"time": utcnow_iso(), **event}) for event in events)
         self._append("events.jsonl", text)
 
     def append_log(self, text: str) -> None:
@@ -277,16 +276,6 @@ class Run:
                 where=f"run {self.id}",
                 hint="Restore the file from a copy, or delete the run.",
             ) from None
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    """The event of a line; None for one that was cut off when its writer was killed or the disk was full."""
-    try:
-        event = codec.load_object(line)
-    except ValueError:
-        return None
-    split = event.get("split")
-    return event | {"split": SPLITS[split]} if split in SPLITS else event
 
 
 class Store:

@@ -101,7 +101,7 @@ def _verdicts(result: Result, pairs: Sequence[tuple[int, Verdict]], note: str = 
             *(result.number("verdicts", i, name, form="+.3f") for name in ("delta", "low", "high")),
             *(_chance(result, i, name) for name in ("p_helps", "p_within", "p_hurts")),
             _chance(result, i, "p_holm"),
-            result.number("verdicts", i, "minimum_detectable_effect", form=".2f"),
+            result.number("verdicts", i, "resolvable", form=".2f"),
             comparison_text.settles(row, result.value) or ABSENT,
         )
         for i, row in pairs

@@ -165,7 +165,7 @@ def estimand(pretrainings: int) -> str:
 
 def design(rows: Sequence[Verdict]) -> str:
     """The smallest difference that the design finds, how alike it could show arms to be, and what pre-training adds to the variance."""
-    least = max(row.minimum_detectable_effect for row in rows)
+    least = max(row.resolvable for row in rows)
     if not least:
         return f"The arms have the same {title(rows[0].metric)} in every window: there is nothing to tell apart."
     text = f"The smallest difference in {title(rows[0].metric)} that it finds with 80% power is {least:.2f}."

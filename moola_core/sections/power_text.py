@@ -25,7 +25,7 @@ class Design:
 def design_of(spec: Study, labels: int, seconds: float | None = None) -> Design:
     """The study's design, with so many labels."""
     training = spec.base.training
-    apart = {spec.control, *spec.placebos.values()}
+    apart = {spec.against, *spec.placebos.values()}
     arms = [arm for arm in spec.arms if not arm.baseline and arm.name not in apart]
     pretrainings = min(spec.pretraining_seeds, training.repeats) if spec.pretrainings() else 0
     return Design(labels, training.folds, training.repeats, pretrainings, len(arms), seconds)

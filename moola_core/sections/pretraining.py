@@ -40,7 +40,7 @@ def learned(context: ReportContext) -> list[Block] | str:
                 row.unit,
                 *(
                     result.number("features", i, name, form=".4f")
-                    for name in ("model", "feature_mean", "last_observation", "noise_floor")
+                    for name in ("model", "feature_mean", "carry_forward", "noise_floor")
                 ),
             )
             for i, row in enumerate(report.features)
@@ -76,7 +76,7 @@ def _figures(result: Result, report: PretrainReport) -> Figures:
         items += [
             Figure("Masked error", result.number("masked_mae", form=".4f"), "mean over the features"),
             Figure("Feature mean", result.number("trivial", "feature_mean", form=".4f"), "always predicting it"),
-            Figure("Last visible bar", result.number("trivial", "last_observation", form=".4f"), "carried forward"),
+            Figure("Last visible bar", result.number("trivial", "carry_forward", form=".4f"), "carried forward"),
         ]
     if report.noise_floor:
         items.append(Figure("Noise floor", result.number("noise_floor", form=".4f"), "what noise leaves to anyone"))

@@ -23,7 +23,6 @@ SETTINGS = {
     "view_noise": "augment_noise",
     "view_warp": "augment_warp",
     "view_shift_bars": "augment_shift_bars",
-    "against": "control",
 }
 # Setting, by its old name where that changed, -> its old words -> those of now.
 SETTING_VALUES = {
@@ -32,18 +31,17 @@ SETTING_VALUES = {
     "state": {"restarted": "per_window", "continuous": "streaming"},
     "pointer": {"pooled": "regression", "positions": "soft_argmax"},
 }
-# The part of a fold that decides when to stop, in stored tables and events.
+# What stored tables and events call the part of a fold that decides when to stop, and its name here.
 SPLITS = {"inner": "validation"}
+STORED_SPLITS = {name: stored for stored, name in SPLITS.items()}
 
 # Old field of a stored result -> the field that holds it now.
 RESULT_FIELDS = {
     "spoils": "invalidates",
     "shows": "diagnostic",
-    "resolvable": "minimum_detectable_effect",
     "beaten_by": "better_baselines",
     "covered": "masked_input",
     "covered_mae": "masked_input_mae",
-    "carry_forward": "last_observation",
     "foreign": "out_of_distribution",
 }
 # Field -> its old words -> those of now.

@@ -37,7 +37,7 @@ class Study(SpecModel):
     base: Finetune = Field(description="what all arms share")
     pretrain: Pretrain | None = Field(None, description="what all pre-trainings share")
     arms: tuple[Arm, ...] = Field(min_length=2, description="what is compared")
-    control: str = Field(description="the arm that the others are compared with")
+    against: str = Field(description="the arm that the others are compared with")
     margin: float = Field(0.02, gt=0, le=0.5, description="differences within this count as equivalent")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of the verdicts")
     pretraining_seeds: int = Field(
@@ -57,9 +57,9 @@ class Study(SpecModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
-        if self.control not in [arm.name for arm in self.arms]:
+        if self.against not in [arm.name for arm in self.arms]:
             raise ValueError(
-                f"control={self.control} is no arm; it is one of {', '.join(arm.name for arm in self.arms)}"
+                f"against={self.against} is no arm; it is one of {', '.join(arm.name for arm in self.arms)}"
             )
         if any(arm.pretraining is not None for arm in self.arms) and self.pretrain is None:
             raise ValueError("an arm has pretraining but the study has no pretrain; give it, or a checkpoint")

@@ -291,7 +291,7 @@ def test_the_background_is_of_training_windows_of_every_class_by_its_share(few_f
     ids = windows.window_id.astype(str)
     for job in jobs:
         own = folds[(folds["repeat"] == job.repeat) & (folds["fold"] == job.fold)]
-        fitting = set(own.loc[own["role"].isin(["train", "validation"]), "window_id"])
+        fitting = set(own.loc[own["role"].isin(["train", "inner"]), "window_id"])
         taken = {ids[i] for i in range(len(x)) for one in job.background if np.array_equal(x[i], one)}
         assert len(taken) == len(job.background) and taken <= fitting
     assert result.background == len(jobs[0].background) and len(result.agreement) == len(result.outputs)

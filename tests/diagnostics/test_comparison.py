@@ -166,9 +166,7 @@ def test_one_repeat_and_constant_or_perfect_answers_give_a_number(repeats):
     sure = replace(one.predictions, probabilities=np.eye(2)[one.predictions.target])
     arms = {"flat": replace(one, predictions=flat), "sure": replace(one, predictions=sure), "one": one}
     for v in compare(arms, "flat"):
-        assert np.isfinite(
-            [v.delta, v.low, v.high, v.p, v.minimum_detectable_effect, v.p_helps, v.p_within, v.p_hurts]
-        ).all()
+        assert np.isfinite([v.delta, v.low, v.high, v.p, v.resolvable, v.p_helps, v.p_within, v.p_hurts]).all()
     decided = {v.arm: v for v in compare(arms, "flat") if v.decides}
     assert decided["sure"].verdict == "helps" and decided["sure"].delta == pytest.approx(0.5)
     assert decided["sure"].low < decided["sure"].delta, "forty windows do not show it for certain"
@@ -177,7 +175,7 @@ def test_one_repeat_and_constant_or_perfect_answers_give_a_number(repeats):
 def test_undecided_says_what_would_settle_it():
     found = {v.metric: v for v in compare({"base": arm(0.3, 1, 60, 3), "other": arm(0.45, 2, 60, 3)}, "base")}
     one = found["f1_macro"]
-    assert one.verdict == "undecided" and one.minimum_detectable_effect > abs(one.delta)
+    assert one.verdict == "undecided" and one.resolvable > abs(one.delta)
     assert one.labels_needed is None or one.labels_needed > 60
     assert one.equivalence == pytest.approx(one.high - one.delta)
 

@@ -60,7 +60,7 @@ def row(arm: str, delta: float, verdict: str, against: str = "scratch", metric: 
         "high": delta + 0.05,
         "p_helps": 0.9,
         "verdict": verdict,
-        "minimum_detectable_effect": 0.09,
+        "resolvable": 0.09,
     }
 
 
@@ -143,7 +143,7 @@ RULES: dict[str, tuple[dict, dict]] = {
     "domain_shift": ({"schedule": "full", "domain_auc": 0.98, "domain_auc_null_high": 0.55}, {"domain_auc": 0.5}),
     "target_visible": ({"masked_mae": 0.01, "noise_floor": 0.0239}, {"masked_mae": 0.1}),
     "learned_nothing": (
-        {"masked_mae": 0.4, "trivial": {"feature_mean": 0.39, "last_observation": 0.5}},
+        {"masked_mae": 0.4, "trivial": {"feature_mean": 0.39, "carry_forward": 0.5}},
         {"masked_mae": 0.2},
     ),
     "units": ({"center_mae_bars": 10, "center_target_frac": 0.02, "window_bars": 105}, {"center_mae_bars": 2.0}),

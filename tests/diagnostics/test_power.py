@@ -29,7 +29,7 @@ def test_it_is_the_smallest_difference_of_the_rule_that_judges():
         assert found.smallest(N, 5, 3, arms) == pytest.approx(wanted)
     alone = estimate(VALUES, APART, TWO_MODELS)
     alike = replace(alone, of_windows=ALIKE * alone.of_windows * (1 + PER_REPEAT), of_repeats=0.0)
-    assert found.smallest(N, 1, 0, 1) == pytest.approx(alike.minimum_detectable_effect())
+    assert found.smallest(N, 1, 0, 1) == pytest.approx(alike.resolvable())
 
 
 def test_more_of_anything_finds_smaller_differences_and_more_arms_larger_ones():

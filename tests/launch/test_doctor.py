@@ -198,7 +198,7 @@ def test_a_run_that_lacks_a_file_is_still_looked_at(plain, tmp_path, gone):
         (run.folder / "steps.parquet").unlink()
     elif gone == "validation":
         folds = run.folds
-        run.write_table("folds", {name: folds.loc[folds["role"] != "validation", name].to_numpy() for name in folds})
+        run.write_table("folds", {name: folds.loc[folds["role"] != "inner", name].to_numpy() for name in folds})
     else:
         for path in (run.folder / "results").glob("*.json"):
             if gone in (path.stem, "every result"):

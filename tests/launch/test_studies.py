@@ -166,7 +166,7 @@ def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_
         seen = np.zeros(len(bars), bool)
         for first in (*sample.train, *sample.valid):
             seen[first : first + reach_bars(encoder.spec)] = True
-        held = rows[rows["role"].isin(["test", "validation"])]["window_id"]
+        held = rows[rows["role"].isin(["test", "inner"])]["window_id"]
         trained = rows[rows["role"] == "train"]["window_id"]
         assert len(held) and not any(seen[place[name] : place[name] + windows.bars].any() for name in held)
         assert sum(seen[place[name] : place[name] + windows.bars].any() for name in trained) > len(trained) / 2
@@ -340,8 +340,8 @@ def test_studies_say_what_is_wrong_with_them(demo_files):
         studies.study("gradint", "quick", data)
     good = studies.study("tasks", "quick", data).model_dump(mode="json")
     for wrong, words in (
-        ({"control": "nobody"}, "is no arm"),
-        ({"arms": [good["arms"][0]] * 2, "control": good["arms"][0]["name"]}, "same name"),
+        ({"against": "nobody"}, "is no arm"),
+        ({"arms": [good["arms"][0]] * 2, "against": good["arms"][0]["name"]}, "same name"),
         ({"arms": [good["arms"][0], {"name": "x", "changes": {"training.seed": 3}}]}, "share folds and seeds"),
         ({"arms": [good["arms"][0], {"name": "x", "changes": {"loss.hubre_delta": 3}}]}, "huber_delta"),
     ):
@@ -353,7 +353,7 @@ def test_studies_say_what_is_wrong_with_them(demo_files):
 def test_every_named_study_can_be_asked_for(demo_files, name):
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     spec = studies.study(name, "quick", data)
-    assert parse(spec.model_dump_json()) == spec and spec.control == spec.arms[0].name
+    assert parse(spec.model_dump_json()) == spec and spec.against == spec.arms[0].name
     assert {"majority class", "logistic on aggregates"} <= {arm.name for arm in spec.arms}
 
 
@@ -479,14 +479,14 @@ def judging(missing=(), fails=(), helps=()):
             dataclasses.replace(
                 found.verdicts[0],
                 arm=arm.name,
-                against=child.spec.control,
+                against=child.spec.against,
                 metric="f1_macro",
                 verdict="helps" if arm.name in helps else "undecided",
             )
             for arm in compared[1:]
         )
         child.write_result(
-            "comparison", dataclasses.replace(found, arms=arms, verdicts=rows, against=child.spec.control)
+            "comparison", dataclasses.replace(found, arms=arms, verdicts=rows, against=child.spec.against)
         )
         gone = {arm.name: "It failed." for arm in child.spec.arms if arm.name in missing}
         child.update(state="done", counts={"untrained": gone})

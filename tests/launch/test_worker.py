@@ -44,7 +44,7 @@ def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
     columns = ["repeat", "fold", "window_id", "label", "predicted", "p_consolidation", "p_retracement"]
     assert list(predictions.columns) == [*columns, "start_true", "end_true", "start_pred", "end_pred"]
     assert sorted(predictions["window_id"]) == sorted(set(predictions["window_id"])) and len(predictions) == 60
-    assert set(run.folds["role"]) >= {"train", "validation", "test"}
+    assert set(run.folds["role"]) >= {"train", "inner", "test"}
     assert len(run.steps) > 0 and len(run.replicates()) == 3
     assert run.result("evaluation")["metrics"]["f1_macro"]["mean"] > 0
     assert {"replicate_started", "epoch", "monitor", "replicate_finished"} <= {event["type"] for event in run.events()}

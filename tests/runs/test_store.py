@@ -326,3 +326,13 @@ def test_a_torn_table_says_which_file_and_how_to_mend_it(store):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(RunError, match=rf"run {run.id}: predictions\.parquet cannot be read.*[Rr]estore"):
         _ = run.predictions
+
+
+def test_files_call_the_validation_part_of_a_fold_inner(tmp_path):
+    run = Store(tmp_path).create(preset("quick").finetune())
+    run.append_events(
+        [{"type": "epoch", "epoch": 1, "split": "validation"}, {"type": "epoch", "epoch": 2, "split": "train"}]
+    )
+    run.keep_events(lambda event: event["split"] == "validation")
+    assert '"split": "inner"' in (run.folder / "events.jsonl").read_text(encoding="utf-8")
+    assert [event["split"] for event in run.events()] == ["validation"]

@@ -87,7 +87,7 @@ def test_the_deciding_metric_comes_first_with_intervals_probabilities_and_what_c
         names = ("delta", "low", "high", "p_helps", "p_within", "p_hurts")
         assert [cell.value for cell in row[2:8]] == [wanted[name] for name in names]
     assert [cell.value for cell in (row[9] for row in verdicts.rows)] == [
-        rows[row[0], "auroc"]["minimum_detectable_effect"] for row in verdicts.rows
+        rows[row[0], "auroc"]["resolvable"] for row in verdicts.rows
     ]
     assert {row[0] for row in tables(build(study_run), "other_metrics")[0].rows} == {
         "Macro F1",

@@ -87,22 +87,24 @@ class Underpowered(Check):
         open_ones = [row for row in verdicts if row["verdict"] == "undecided"]
         if half <= WIDEST and not open_ones:
             return None
-        minimum_detectable_effect = SETTLES_AT_174 * math.sqrt(174 / n)
-        evidence = {"n_windows": n, "accuracy_half_width": half, "minimum_detectable_f1": minimum_detectable_effect}
+        resolvable = SETTLES_AT_174 * math.sqrt(174 / n)
+        evidence = {"n_windows": n, "accuracy_half_width": half, "resolvable_f1": resolvable}
         summary = f"With {n} windows an accuracy of one half has a 95% interval of {0.5 - half:.2f} to {0.5 + half:.2f} (1.96·√(0.25/{n}) on either side)"
         if open_ones:
-            worst = max(open_ones, key=lambda row: row["minimum_detectable_effect"] - abs(row["delta"]))
+            worst = max(open_ones, key=lambda row: row["resolvable"] - abs(row["delta"]))
             evidence |= {
                 "delta": worst["delta"],
-                "minimum_detectable_effect": worst["minimum_detectable_effect"],
+                "resolvable": worst["resolvable"],
                 "undecided": len(open_ones),
             }
             summary += (
                 f"; {worst['arm']} against {worst['against']} is {worst['delta']:+.3f} in {title(worst['metric'])}, and the smallest difference found with 80% power is "
-                f"{worst['minimum_detectable_effect']:.2f}"
+                f"{worst['resolvable']:.2f}"
             )
         else:
-            summary += f", and two runs of one seed must differ by about {minimum_detectable_effect:.2f} in macro F1 to be distinguished"
+            summary += (
+                f", and two runs of one seed must differ by about {resolvable:.2f} in macro F1 to be distinguished"
+            )
         return self.finding(
             ERROR if half > WIDEST else INFO,
             f"{summary}.",

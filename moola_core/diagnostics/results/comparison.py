@@ -18,7 +18,7 @@ class Verdict:
     delta: mean over repeats of the difference, pooled out of fold; low, high: its interval at confidence `level` (Holm over the arms of
     this metric); verdict: helps, hurts, equivalent or undecided; p_helps, p_within, p_hurts: the probabilities that the true difference is
     better by more than the margin, within it, and worse by more (results of before there was p_within: on either side of no difference);
-    p: two-sided, p_holm: over the arms; minimum_detectable_effect: the smallest true difference that this design finds with 80% power; equivalence: the
+    p: two-sided, p_holm: over the arms; resolvable: the smallest true difference that this design finds with 80% power; equivalence: the
     smallest margin within which a measured difference of 0 would show the arms to be alike; labels_needed, repeats_needed: size in all,
     windows or repeats, with which a true difference of this size is found with 80% power (None: not by these alone, or decided);
     pretraining_share: the share of the squared error that the seeds of pre-training have; decides: whether this metric decides, or
@@ -39,7 +39,7 @@ class Verdict:
     p_hurts: float
     p: float
     p_holm: float
-    minimum_detectable_effect: float
+    resolvable: float
     margin: float
     labels_needed: int | None
     repeats_needed: int | None

@@ -13,7 +13,7 @@ from moola_core.diagnostics.results.interval import Interval
 class FeatureError:
     """Mean absolute error at hidden bars of one feature, in its `unit`.
 
-    model: as trained; masked_input: with the hidden bars surely covered; feature_mean and last_observation: of the trivial predictors;
+    model: as trained; masked_input: with the hidden bars surely covered; feature_mean and carry_forward: of the trivial predictors;
     noise_floor: what noise in the windows leaves to anyone.
     """
 
@@ -22,7 +22,7 @@ class FeatureError:
     model: float
     masked_input: float
     feature_mean: float
-    last_observation: float
+    carry_forward: float
     noise_floor: float
 
 
@@ -83,7 +83,7 @@ class Probe:
 class PretrainReport:
     """What pre-training learned, on validation windows.
 
-    features: errors by feature (masked objective only); masked_mae, trivial {feature_mean, last_observation} and noise_floor are
+    features: errors by feature (masked objective only); masked_mae, trivial {feature_mean, carry_forward} and noise_floor are
     their means over the features; measures: figures of the other objectives; counts: windows by what became of them; gain: the
     error of the better trivial predictor less masked_mae, with its 95% interval over stretches of validation windows; saw: what was seen of
     the labelled windows, a word of `sampling.labelled` (empty in results of earlier versions).

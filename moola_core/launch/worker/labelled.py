@@ -21,6 +21,7 @@ from moola_core.runs.checkpoints import resolve
 from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Features, Finetune
+from moola_core.specs.aliases import STORED_SPLITS
 from moola_core.training.fault_injection import inject_faults
 from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs
@@ -113,7 +114,7 @@ def inputs_of(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inp
 def fold_columns(folds: Sequence[Fold], inputs: Inputs) -> dict[str, np.ndarray]:
     """The columns of folds.parquet; series, first and window_bars: which windows share bars."""
     rows = [
-        (fold.repeat, fold.fold, i, role)
+        (fold.repeat, fold.fold, i, STORED_SPLITS.get(role, role))
         for fold in folds
         for role in ("train", "validation", "test", "purged")
         for i in getattr(fold, role)

@@ -211,7 +211,7 @@ def learned(trainer: Pretrainer, material: PretrainInputs, best_epoch: int) -> r
     rows: tuple[results.FeatureError, ...] = ()
     examples: tuple[results.Reconstruction, ...] = ()
     if errors is not None:
-        columns = (errors.model, errors.masked_input, errors.feature_mean, errors.last_observation, errors.noise_floor)
+        columns = (errors.model, errors.masked_input, errors.feature_mean, errors.carry_forward, errors.noise_floor)
         rows = tuple(
             results.FeatureError(name, feature(name).unit, *(float(column[i]) for column in columns))
             for i, name in enumerate(material.windows.features)
@@ -224,7 +224,7 @@ def learned(trainer: Pretrainer, material: PretrainInputs, best_epoch: int) -> r
     def mean(name: str) -> float | None:
         return float(np.mean([getattr(row, name) for row in rows])) if rows else None
 
-    trivial = {name: value for name in ("feature_mean", "last_observation") if (value := mean(name)) is not None}
+    trivial = {name: value for name in ("feature_mean", "carry_forward") if (value := mean(name)) is not None}
     figures = tuple(
         results.Measure(m.name, m.value, m.trivial, m.better, of_stretches(m.gains)) for m in validation.measures
     )

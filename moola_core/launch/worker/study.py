@@ -39,7 +39,7 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     _refuse_unanswered(run, spec)
     placebos = {arm: twin for arm, twin in spec.placebos.items() if arm in arms and twin in arms}
-    comparison = compare.build(spec.name, arms, spec.control, (spec.margin, spec.seed), placebos)
+    comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed), placebos)
     run.write_result("comparison", comparison)
     if spec.pretrain is not None and spec.pretrainings():
         _write_shift(run, spec.pretrain)
@@ -69,7 +69,7 @@ def _all_at_once(cluster: RayLauncher, made: Children, pretrainings: FoldPretrai
 
 def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
     """A study can do without an arm, but not without the one that all are compared with."""
-    if arm.name == spec.control or (isinstance(error, RunError) and "is running" in error.what):
+    if arm.name == spec.against or (isinstance(error, RunError) and "is running" in error.what):
         raise error
     record = run.record
     untrained = record.counts.get("untrained", {}) | {arm.name: str(error)}
@@ -86,11 +86,11 @@ def untrained(run: Run) -> dict[str, str]:
 
 def _refuse_unanswered(run: Run, spec: Study) -> None:
     """A study is done when something that it compares was trained next to the arm that all are compared with."""
-    missing, apart = untrained(run), {spec.control, *spec.placebos.values()}
+    missing, apart = untrained(run), {spec.against, *spec.placebos.values()}
     asked = [arm.name for arm in spec.arms if arm.name not in apart and not arm.baseline]
     if asked and all(name in missing for name in asked):
         raise RunError(
-            f"the question of the study is not answered: of {', '.join([spec.control, *asked])} only the first could be trained.",
+            f"the question of the study is not answered: of {', '.join([spec.against, *asked])} only the first could be trained.",
             where=f"study {spec.name}",
             hint=f"{asked[0]} failed with: {missing[asked[0]]}",
         )

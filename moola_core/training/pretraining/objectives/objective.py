@@ -26,7 +26,7 @@ class ReconstructionErrors:
     """Mean absolute error at hidden bars for each feature [F], in its own units, all on the same hidden bars.
 
     model: as it was trained; masked_input: with the hidden bars surely replaced in the input (the same, unless the target was
-    visible); feature_mean: of always answering the training mean; last_observation: of answering the last visible bar;
+    visible); feature_mean: of always answering the training mean; carry_forward: of answering the last visible bar;
     noise_floor [F]: what noise in the windows leaves to anyone who does not see it.
     gains [n]: of each validation window in turn, the error (mean over features) of the better trivial predictor less the model's,
     such that their mean is that of the whole.
@@ -36,7 +36,7 @@ class ReconstructionErrors:
     model: np.ndarray
     masked_input: np.ndarray
     feature_mean: np.ndarray
-    last_observation: np.ndarray
+    carry_forward: np.ndarray
     noise_floor: np.ndarray
     gains: np.ndarray
     examples: tuple[tuple[int, np.ndarray, np.ndarray, np.ndarray], ...]
