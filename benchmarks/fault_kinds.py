@@ -1,9 +1,9 @@
 """Kinds of faults that practitioners meet, each with where it comes from and how it is planted: what the doctor is tried on.
 
-This list was written before any rule of the doctor was made for it. A kind is planted in files of bars and labelled windows, in settings, or in a
-step of training that is replaced while it runs; no two kinds differ only in size. `halves` divides the kinds of each stage by a seeded
-shuffle into one half to choose rules on and one that is counted once. A kind counts where it lowers the score on fresh windows by more than
-its noise, or breaks what the data is stated to be.
+No rule of the doctor was made for this list; about a quarter of the kinds were known to it before. A kind is planted in files of bars and
+labelled windows, in settings, or in a step of training that is replaced while it runs; no two kinds differ only in size. `halves` divides
+the kinds of each stage by a seeded shuffle into one half to choose rules on and one that is counted once. A kind counts where it lowers
+the score on fresh windows by more than its noise, or breaks what the data is stated to be.
 
     python benchmarks/fault_kinds.py            the kinds, their stages and halves
 """
@@ -46,7 +46,7 @@ class Kind:
     name, stage : str
         What it is, and where it lies, one of STAGES.
     source : str
-        The published study that names it; empty where it is known from practice alone.
+        The published study of faults that it is an instance of; empty where it is known from practice alone.
     files : callable, optional
         Takes and returns the frames of bars and of labelled windows.
     settings : dict

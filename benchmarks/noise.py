@@ -145,7 +145,7 @@ def of_slices(frame: pd.DataFrame, shared: Overlap, rng: np.random.Generator) ->
     halves = {"at random": rng.permutation(N)[: N // 2], "in a third of the time": np.arange(N // 3)}
     rows: dict[str, Row | None] = {}
     for name, wanted in halves.items():
-        one = slices._slice("slice", name, frame[number.isin(wanted)], CLASSES, shared)
+        one = slices.of_slice("slice", name, frame[number.isin(wanted)], CLASSES, shared)
         rows[f"slice {name}: accuracy"] = (one.accuracy, one.low, one.high, np.nan)
         rows[f"slice {name}: center error"] = (one.center_mae_bars, one.center_low, one.center_high, np.nan)
     return known(rows)

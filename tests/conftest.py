@@ -46,7 +46,7 @@ def same_threads() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def packages_are_read_once() -> Iterator[None]:
-    """Every run of Streamlit's test runner looks for components in the descriptions of all installed packages: half a second each."""
+    """Every run of Streamlit's test runner looks for components in the descriptions of all installed packages: a third of a second each."""
     from streamlit.components.v2 import manifest_scanner
 
     with pytest.MonkeyPatch.context() as patch:

@@ -15,7 +15,6 @@ STRIP_PIXELS, PANEL_PIXELS, TIMES_PIXELS = 19, 150, 24
 GAP_PIXELS, LEGEND_PIXELS = 18, 16  # between the parts of the chart; more where a legend stands between them
 PANEL = {"yaxis": "y3", "legend": "legend2"}  # where the probabilities of the bars are drawn
 APART_BARS = 8  # stated probabilities of nearer expansions would lie over each other
-PRICE_NAMES = ("open", "high", "low", "close")
 
 
 @dataclass(frozen=True)

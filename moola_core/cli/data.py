@@ -97,7 +97,7 @@ def check_file(args: argparse.Namespace) -> int:
         if args.json:
             options.print_result(values, True, "")
         raise
-    report: Any = (bars if windows is None else windows).report  # type: ignore[union-attr]
+    report = conversion.report_of(bars, windows)
     facts = _bar_facts(bars) if windows is None else _window_facts(windows, bars)
     values |= {"reader": report.reader, "confidence": report.confidence, "rows": report.rows, "ok": report.ok}
     values |= {"warnings": report.warnings, **facts}
@@ -191,7 +191,7 @@ def convert_file(args: argparse.Namespace) -> int:
     kind, settings = _settings(args)
     bars, windows = conversion.load(args.file, args.bars, settings)
     conversion.write(bars, windows, args.out, (args.file, args.bars))
-    report: Any = (bars if windows is None else windows).report  # type: ignore[union-attr]
+    report = conversion.report_of(bars, windows)
     values = {"kind": kind, "reader": report.reader, "rows": report.rows, "out": args.out, "warnings": report.warnings}
     notes = "".join(f"\n  note: {warning}" for warning in report.warnings)
     options.print_result(values, args.json, f"{report.rows} {kind} in {args.out}.{notes}")

@@ -35,7 +35,7 @@ def errors(
     if classes:
         rows = rows.assign(target=table.target, answered=table.number(predictions["predicted"].to_numpy()))
     slices = tuple(
-        _slice(by, str(value), part, classes, known)
+        of_slice(by, str(value), part, classes, known)
         for by in ("grade", "session", "hour", "volatility", "expansion", "source")
         for value, part in _parts(rows, by)
     )
@@ -87,7 +87,7 @@ def _parts(rows: pd.DataFrame, by: str) -> Iterator[tuple[object, pd.DataFrame]]
         yield from sorted(known.groupby(by), key=lambda pair: (order.get(str(pair[0]), 0), str(pair[0])))
 
 
-def _slice(by: str, value: str, part: pd.DataFrame, classes: tuple[str, ...], known: Overlap | None) -> Slice:
+def of_slice(by: str, value: str, part: pd.DataFrame, classes: tuple[str, ...], known: Overlap | None) -> Slice:
     names = part["window_id"].unique()
     shared = Overlap.none(len(names)) if known is None else known.of(names)
     accuracy = low = high = f1 = None

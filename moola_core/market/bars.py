@@ -19,6 +19,7 @@ from moola_core.market.checks import SHOWN, Report, price_faults, problem, refus
 from moola_core.market.questions import Asking
 from moola_core.market.settings import load_reading
 from moola_core.market.sources import Source
+from moola_core.market.tables import PRICES
 from moola_core.specs import ReadOptions
 
 JUMP_RANGES = 20.0
@@ -171,7 +172,7 @@ def load_bars(path: str | Path, reading: ReadOptions | None = None) -> Bars:
 
 def _parts(bars: Bars) -> bars_cache.Kept:
     """The arrays [n] and the facts of which `_restored` makes the same bars."""
-    columns = {"time": bars.time, **{name: bars.ohlc[:, i] for i, name in enumerate(sources.PRICES)}}
+    columns = {"time": bars.time, **{name: bars.ohlc[:, i] for i, name in enumerate(PRICES)}}
     optional = {"volume": bars.volume, "contract": bars.contract, "filler": bars.filler}
     columns |= {name: values for name, values in optional.items() if values is not None}
     gaps = [[gap.after, gap.missing] for gap in bars.gaps]
@@ -182,7 +183,7 @@ def _parts(bars: Bars) -> bars_cache.Kept:
 def _restored(columns: dict[str, np.ndarray], facts: dict[str, Any], where: str) -> Bars:
     report = Report("bars", len(columns["time"]), (), tuple(facts["warnings"]), facts["reader"], facts["confidence"])
     gaps = tuple(Gap(after, missing) for after, missing in facts["gaps"])
-    ohlc = np.stack([columns[name] for name in sources.PRICES], axis=1)
+    ohlc = np.stack([columns[name] for name in PRICES], axis=1)
     volume, contract, filler = (columns.get(name) for name in ("volume", "contract", "filler"))
     return Bars(columns["time"], ohlc, volume, contract, facts["interval_s"], gaps, report, where, filler)
 

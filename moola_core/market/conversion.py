@@ -10,6 +10,7 @@ from moola_core.arguments import a_kind, a_path, refuse_unknown
 from moola_core.errors import DataError
 from moola_core.market import frames
 from moola_core.market.bars import Bars, load_bars
+from moola_core.market.checks import Report
 from moola_core.market.library import recognise
 from moola_core.market.questions import OpenQuestions
 from moola_core.market.readers import read_header
@@ -76,6 +77,13 @@ def load(
     """The bars, if any are given, and the windows, unless the file holds bars. readings: of `bars` and `windows`, each if there are any."""
     series = load_bars(bars or file, readings["bars"]) if "bars" in readings else None
     return series, load_windows(file, readings["windows"], series) if "windows" in readings else None
+
+
+def report_of(bars: Bars | None, windows: Windows | None) -> Report:
+    """What the reading of the windows was like, or of the bars where there are none."""
+    loaded = bars if windows is None else windows
+    assert loaded is not None, "a file holds one or the other"
+    return loaded.report
 
 
 def write(bars: Bars | None, windows: Windows | None, out: str | Path, read: tuple[str | Path | None, ...]) -> None:

@@ -15,6 +15,7 @@ from moola_core.errors import DataError, StoreError
 from moola_core.market.bars import Bars
 from moola_core.market.readers import holds_lists, suffix_of, write_table
 from moola_core.market.stamps import one_bar
+from moola_core.market.tables import PRICES
 from moola_core.market.vendors.moola import MARK
 from moola_core.market.windows import Windows
 
@@ -23,7 +24,7 @@ TASKS = (".json",)
 
 def bars_frame(bars: Bars) -> pd.DataFrame:
     """One row a bar: time (start, UTC), open, high, low, close, and volume and contract where the bars have them."""
-    frame = pd.DataFrame(bars.ohlc, columns=["open", "high", "low", "close"])
+    frame = pd.DataFrame(bars.ohlc, columns=list(PRICES))
     frame.insert(0, "time", pd.Series(bars.time).dt.tz_localize("UTC"))
     for name in ("volume", "contract"):
         values = getattr(bars, name)

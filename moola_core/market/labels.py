@@ -141,9 +141,10 @@ def _lengths(table: pd.DataFrame, interval_s: float, where: str) -> np.ndarray |
             )
         length = pd.to_timedelta(table["duration"], errors="coerce").dt.total_seconds().to_numpy(float)
     counts = length / interval_s
-    if (np.abs(counts - np.round(counts)) > WHOLE).any():
+    broken = np.abs(counts - np.round(counts)) > WHOLE
+    if broken.any():
         raise DataError(
-            f"a window of {length[np.abs(counts - np.round(counts)) > WHOLE][0]:g} s is no whole number of bars of {interval_s:g} s.",
+            f"a window of {length[broken][0]:g} s is no whole number of bars of {interval_s:g} s.",
             where=where,
             hint="Give the length of the windows in bars (length_bars).",
         )

@@ -82,7 +82,7 @@ def recognise(path: str | Path, reading: ReadOptions | None = None) -> DataFile:
 def holds_bars(path: str | Path, reading: ReadOptions) -> bool:
     """Whether the file has a column for each of the four prices."""
     names = tables.rename(pd.DataFrame(columns=readers.read_header(path, reading).columns), reading)
-    return {"open", "high", "low", "close"} <= set(names.columns)
+    return set(tables.PRICES) <= set(names.columns)
 
 
 def columns_of(path: str | Path) -> list[str]:
@@ -138,7 +138,7 @@ def _kind(columns: list[str], reading: ReadOptions) -> tuple[Kind, str]:
     as_bars = set(tables.rename(tables.of_one_level(names), reading).columns)
     if {"label", "features"} <= as_labels:
         return "windows", "has labels and the windows' prices"
-    if {"open", "high", "low", "close"} <= as_bars:
+    if set(tables.PRICES) <= as_bars:
         return "bars", "has open, high, low and close"
     if "label" in as_labels and as_labels & {"start_time", "end_time", "time", "start_bar", "end_bar", "start_s"}:
         return "labels", "has labels and times; needs bars to cut windows from"

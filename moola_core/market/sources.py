@@ -13,9 +13,9 @@ import pandas as pd
 from moola_core.errors import DataError
 from moola_core.market import contracts, readers, stamps, tables, times, vendors, zones
 from moola_core.market.questions import Asking, Question, which_zone
+from moola_core.market.tables import PRICES
 from moola_core.specs import ReadOptions
 
-PRICES = ("open", "high", "low", "close")
 FIXED_POINT, LARGE, LEAST_STEP = 1e9, 1e5, 5
 _ZONE = re.compile(r"\b[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+\b")
 _CURRENCY = r"^[$€£¥]\s*|\s*[$€£¥]$"

@@ -216,7 +216,9 @@ class Metric:
     @property
     def bounds(self) -> tuple[float, float]:
         """What the metric cannot be below and above."""
-        return self.least, float("inf") if self.most is None and self.better != "higher" else self.most or 1.0
+        if self.most is not None:
+            return self.least, self.most
+        return self.least, 1.0 if self.better == "higher" else float("inf")
 
     def _refuse(self, field: str, what: str, hint: str) -> NoReturn:
         raise SpecError(f"its {field} {what}", where=f"metric {self.name!r}", hint=hint)

@@ -70,7 +70,7 @@ class Dbn(Reader):
         records["ts_event"] = (
             pd.to_datetime(ours["time"], utc=True).dt.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64)
         )
-        for name in ("open", "high", "low", "close"):
+        for name in tables.PRICES:
             records[name] = np.round(ours[name].to_numpy(float) * FIXED_POINT)
         records["volume"] = ours.get("volume", 0)
         first = int(records["ts_event"][0]) if len(records) else 0
