@@ -38,6 +38,7 @@ _OWNERS = {
     "Run": "moola_core.runs",
     "Store": "moola_core.runs",
     "evaluate": "moola_core.api",
+    "join": "moola_core.api",
     "compare": "moola_core.api",
     "diagnose": "moola_core.api",
     "examine": "moola_core.api",

@@ -127,6 +127,30 @@ def run_study(
     return execute(study(name, preset, _data(windows, bars), _changes(settings)), store)
 
 
+def join(of_class: Run, of_pointers: Run, *, name: str = "") -> Run:
+    """Join two finished runs as one model: the classes of one, and the expansions of the other.
+
+    Parameters
+    ----------
+    of_class, of_pointers : Run
+        Finished runs on the same windows and folds. Copies of their models are kept.
+    name : str, optional
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    RunError
+        When they cannot be joined; the message says in what they differ.
+    """
+    from moola_core.runs.joined import join_spec
+
+    spec = join_spec(Store(_run(of_class).store_root), of_class.id, _run(of_pointers).id)
+    return execute(spec, of_class.store_root, name=name)
+
+
 def evaluate(run: Run) -> Evaluation:
     """Every metric of a run's out-of-fold predictions, pooled for each repeat.
 
@@ -165,9 +189,7 @@ def compare(*runs: Run, margin: float = 0.02) -> Comparison:
         When the runs cannot be compared; the message says why.
     """
     if len(runs) < 2:
-        raise SpecError(
-            "fewer than two runs were given.", where="compare", hint="Give the baseline and at least one more."
-        )
+        raise SpecError("fewer than two runs were given.", where="compare", hint="Give the baseline and others.")
     ids = tuple(_run(run).id for run in runs)
     done = execute(build(Compare, {"runs": ids, "margin": margin}, "compare"), runs[0].store_root)
     return _stored(done, "comparison")

@@ -34,6 +34,8 @@ with st.expander("New study", icon=":material/science:", expanded=not comparison
     study_form.new_study(dataset)
 with st.expander("Compare runs that are done", icon=":material/compare_arrows:"):
     study_form.new_comparison(selection.judged)
+with st.expander("Join two runs", icon=":material/join:"):
+    study_form.new_join(selection.judged)
 if not comparisons:
     st.caption("Nothing was compared yet. The transfer study answers whether pre-training helps or hurts.")
     st.stop()

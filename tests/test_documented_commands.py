@@ -106,7 +106,7 @@ def prepare(project: Path, line: str, run_command) -> str:
             project / "theirs.csv", index=False
         )
     networks = _networks(store)
-    if line.startswith("compare"):
+    if line.startswith(("compare", "join")):
         return line.replace("RUN_ID", "{}").format(*networks[:2])
     if line.startswith(("cancel", "resume")):  # a run that is there to be cancelled, and then one that was
         waiting = [

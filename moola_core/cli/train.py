@@ -1,4 +1,4 @@
-"""pretrain, finetune."""
+"""pretrain, finetune, join."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Any
 
 from moola_core.cli import options
 from moola_core.cli.progress import execute
-from moola_core.specs.choices import ESTIMATORS
+from moola_core.specs.choices import TRAINED
 from moola_core.specs.pretrain import SAW
-
-MODELS = [name for name in ESTIMATORS if name != "imported"]
 
 
 def add_to(commands: Any) -> None:
@@ -21,7 +19,7 @@ def add_to(commands: Any) -> None:
     finetune.add_argument(
         "--checkpoint", metavar="RUN_OR_FILE", default="", help="the pre-trained encoder to start from"
     )
-    finetune.add_argument("--model", metavar="NAME", default="", help=f"the model: {', '.join(MODELS)}")
+    finetune.add_argument("--model", metavar="NAME", default="", help=f"the model: {', '.join(TRAINED)}")
     _add_spec(finetune)
     finetune.set_defaults(command=run_finetune)
 
@@ -32,6 +30,16 @@ def add_to(commands: Any) -> None:
     )
     _add_spec(pretrain)
     pretrain.set_defaults(command=run_pretrain)
+
+    join = commands.add_parser(
+        "join", help="two finished runs on the same folds as one model: the classes of one, the expansions of the other"
+    )
+    join.add_argument("class_run", metavar="CLASS_RUN", help="the run whose classes are used")
+    join.add_argument("pointer_run", metavar="POINTER_RUN", help="the run whose expansions are used")
+    options.add_names(join)
+    options.add_store(join)
+    options.add_json(join)
+    join.set_defaults(command=run_join)
 
 
 def _add_spec(command: argparse.ArgumentParser) -> None:
@@ -61,6 +69,15 @@ def run_finetune(args: argparse.Namespace) -> int:
     run = _carry_out(args, spec)
     result = summary(run)
     return _report(args, result, "\n".join(filter(None, [_text(result), *_judged(run), result["saw"]])))
+
+
+def run_join(args: argparse.Namespace) -> int:
+    from moola_core.runs.joined import join_spec
+    from moola_core.runs.store import Store
+
+    run = _carry_out(args, join_spec(Store(args.store), args.class_run, args.pointer_run))
+    result = summary(run)
+    return _report(args, result, "\n".join([_text(result), *_judged(run)]))
 
 
 def run_pretrain(args: argparse.Namespace) -> int:

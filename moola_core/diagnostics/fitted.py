@@ -20,6 +20,7 @@ from moola_core.models.multitask import MultiTask, Outputs, Terms
 from moola_core.models.replicas import Replicas
 from moola_core.runs.store import ESTIMATOR_FILE, Run
 from moola_core.specs import Model
+from moola_core.specs.choices import IMPORTED, JOINED
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -86,11 +87,18 @@ def classes_of(run: Run) -> tuple[str, ...]:
 
 def load_estimator(run: Run, repeat: int, fold: int) -> Estimator:
     """The estimator that a finished fit kept. Raises CheckpointError when there is none, or it cannot be read."""
-    if run.spec.estimator == "imported":
+    if run.spec.estimator == IMPORTED:
         raise CheckpointError(
             "its predictions were imported, without the models that made them.",
             where=f"run {run.id}",
             hint="Choose a run that was trained here.",
+        )
+    if run.spec.estimator == JOINED:
+        join = run.spec.join
+        raise CheckpointError(
+            "it joins two runs, each with models of its own.",
+            where=f"run {run.id}",
+            hint=f"Choose {join.class_run} for what its classes rest on, or {join.pointer_run} for what its expansions rest on.",
         )
     folder = run.replicates().get((repeat, fold))
     if folder is None or not (folder / ESTIMATOR_FILE).is_file():

@@ -10,9 +10,14 @@ from moola_core.errors import DataError, SpecError
 from moola_core.presets import network_preset, preset
 from moola_core.runs.checkpoints import description_of, refuse_contradiction, start_from
 from moola_core.specs import Finetune, Pretrain, change, named
+from moola_core.specs.choices import IMPORTED, JOINED
 from moola_core.specs.pretrain import refuse_without_fold
 from moola_core.weight_files import columns_question
 
+NOT_TRAINED = {
+    IMPORTED: ("predictions that were made elsewhere", "moola import-predictions FILE --windows FILE"),
+    JOINED: ("runs that are joined", "moola join CLASS_RUN POINTER_RUN"),
+}
 AnySpec = TypeVar("AnySpec", Finetune, Pretrain)
 
 
@@ -65,13 +70,10 @@ def pretrain_spec(name: str, data: Mapping[str, Any], changes: Mapping[str, Any]
 
 
 def _refuse_unread(spec: Finetune, given: Mapping[str, Any]) -> None:
-    """Raise SpecError for predictions that are imported, and for settings that the model does not read."""
-    if spec.estimator == "imported":
-        raise SpecError(
-            "predictions that were made elsewhere are not trained.",
-            where="estimator=imported",
-            hint="Use `moola import-predictions FILE --windows FILE`.",
-        )
+    """Raise SpecError for what is not trained, and for settings that the model does not read."""
+    if spec.estimator in NOT_TRAINED:
+        what, instead = NOT_TRAINED[spec.estimator]
+        raise SpecError(f"{what} are not trained.", where=f"estimator={spec.estimator}", hint=f"Use `{instead}`.")
     idle = [f"{name}={value}" for name, value in given.items() if not spec.reads(name)]
     if idle:
         raise SpecError(

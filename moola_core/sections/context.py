@@ -16,6 +16,7 @@ from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.sections.blocks import Number
 from moola_core.sections.formatting import probability
+from moola_core.specs.choices import IMPORTED, JOINED
 
 DATA_DIAGNOSTICS = ("features", "shift")  # belong to labelled windows, not to a run
 ABSENT = "–"
@@ -195,15 +196,21 @@ OF_NETWORKS = {
 
 def without_network(spec: Any, name: str) -> str:
     """Why a cross-validated run has no section of this name: its model is no network; empty where it may have one."""
-    if name == "attribution" and getattr(spec, "estimator", "") == "imported":
+    if name == "attribution" and getattr(spec, "estimator", "") == IMPORTED:
         return (
             "The predictions were imported, so there is no model to ask. Features shows which columns carry the labels."
         )
+    if name == "attribution" and getattr(spec, "estimator", "") == JOINED:
+        return (
+            f"The run joins two others, each with a model of its own to ask. See the attribution of {spec.join.class_run} for the classes and "
+            f"of {spec.join.pointer_run} for the expansions."
+        )
     if name not in OF_NETWORKS or spec.kind != "finetune" or spec.is_network:
         return ""
-    what = (
-        "The predictions were imported" if spec.estimator == "imported" else f"The model {spec.estimator} is no network"
-    )
+    what = {
+        IMPORTED: "The predictions were imported",
+        JOINED: "The run joins two others and trains nothing itself",
+    }.get(spec.estimator, f"The model {spec.estimator} is no network")
     return f"{what}, {OF_NETWORKS[name]}."
 
 

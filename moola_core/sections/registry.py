@@ -25,6 +25,7 @@ from moola_core.sections import (
 from moola_core.sections.blocks import Block, Cell, Number, Report, Section, flat
 from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import KIND_TITLES, REPORT_OF, duration
+from moola_core.specs.choices import JOINED
 
 FINETUNE, PRETRAIN = ("finetune",), ("pretrain",)
 TRAINED = FINETUNE + PRETRAIN
@@ -177,5 +178,7 @@ def _facts(context: ReportContext) -> tuple[tuple[str, Cell], ...]:
     ]
     model = getattr(context.spec, "estimator", "")
     facts += [("Model", model.replace("_", " "))] if model else []
+    if model == JOINED:
+        facts += [("Classes of", context.spec.join.class_run), ("Expansions of", context.spec.join.pointer_run)]
     facts += [("Tags", ", ".join(record.tags))] if record.tags else []
     return tuple(facts)

@@ -7,14 +7,15 @@ from typing import Any
 
 from moola_core.sections.blocks import Block, Cell, Number, Table, Text
 from moola_core.sections.context import ABSENT, ReportContext, Stored
-from moola_core.specs import SpecModel, settings
+from moola_core.specs import Finetune, SpecModel, settings
+from moola_core.specs.choices import IMPORTED
 
 OWN_SECTIONS = ("arms", "figures", "planned")
 
 
 def asked(context: ReportContext) -> list[Block] | str:
     """Every setting of the spec that is not about files; arms and reported figures have sections of their own."""
-    if getattr(context.spec, "estimator", "") == "imported":
+    if getattr(context.spec, "estimator", "") == IMPORTED:
         return "The predictions were imported: nothing is known of the settings behind them."
     stored = Stored(context.run, "spec.json", context.spec.model_dump(mode="json"))
     values, fields = settings(context.spec), settings(type(context.spec))
@@ -29,12 +30,17 @@ def asked(context: ReportContext) -> list[Block] | str:
     rows = tuple(
         (name, _value(stored, name, value))
         for name, value in values.items()
-        if ".data." not in f".{name}" and name not in (*OWN_SECTIONS, *quiet, *shared)
+        if ".data." not in f".{name}" and name not in (*OWN_SECTIONS, *quiet, *shared) and _read(context.spec, name)
     )
     note = "The spec as it was asked for; it never changes."
     note += " Faults that are not planted are left out." if quiet else ""
     note += " So are settings of the pre-training that are those of the base." if shared else ""
     return [Table("", ("Setting", "Value"), rows, note)]
+
+
+def _read(spec: Any, name: str) -> bool:
+    """Whether the run's model reads the setting; of a run of another kind, always."""
+    return not isinstance(spec, Finetune) or spec.reads(name)
 
 
 def _of_base(name: str) -> str:

@@ -33,7 +33,10 @@ ESTIMATORS = {
     "minirocket": "MiniRocket with a ridge",
     "quant": "QUANT with extra trees",
     "imported": "predictions that were made elsewhere",
+    "joined": "the classes of one finished run and the expansions of another",
 }
+IMPORTED, JOINED = "imported", "joined"
+TRAINED = tuple(name for name in ESTIMATORS if name not in (IMPORTED, JOINED))  # those that a run can be asked to train
 OBJECTIVES = {name: rules.sentence for name, rules in RULES.items()}
 CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 

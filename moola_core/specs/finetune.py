@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from moola_core.specs.choices import ESTIMATORS, WEIGHTINGS, EstimatorName, WeightingName, listed
+from moola_core.specs.choices import ESTIMATORS, JOINED, WEIGHTINGS, EstimatorName, WeightingName, listed
 from moola_core.specs.data import Data, Features
 from moola_core.specs.model import Model
 from moola_core.specs.part import SpecModel
@@ -170,6 +170,13 @@ class Spans(SpecModel):
     )
 
 
+class Join(SpecModel):
+    """Which runs the estimator `joined` joins."""
+
+    class_run: str = Field("", description="the finished run whose classes are used")
+    pointer_run: str = Field("", description="the finished run whose expansions are used")
+
+
 class Finetune(SpecModel):
     """A cross-validated fit of the model to labelled windows."""
 
@@ -179,6 +186,7 @@ class Finetune(SpecModel):
     data: Data = Data()
     features: Features = Features()
     spans: Spans = Spans()
+    join: Join = Join()
     model: Model = Model()
     transfer: Transfer = Transfer()
     loss: Loss = Loss()
@@ -192,9 +200,11 @@ class Finetune(SpecModel):
 
     def reads(self, name: str) -> bool:
         """Whether the estimator reads the setting of this dotted name."""
-        if self.is_network:
-            return not name.startswith("spans.")
         part = name.split(".")[0]
+        if self.estimator == JOINED or part == "join":
+            return self.estimator == JOINED and part in ("estimator", "data", "join")
+        if self.is_network:
+            return part != "spans"
         if part in ("loss", "transfer") or name == "features.standardise":
             return False
         if part == "model":

@@ -16,7 +16,7 @@ from moola_core.presets import network_preset, preset
 from moola_core.runs.checkpoints import contradiction, description_of, find, start_from
 from moola_core.sections.formatting import duration, size
 from moola_core.specs import Diagnose, change
-from moola_core.specs.choices import ESTIMATORS
+from moola_core.specs.choices import ESTIMATORS, TRAINED
 from moola_core.ui import guard, loaders, owners, selecting, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, display_path, store_folder
@@ -54,9 +54,8 @@ def choose_model(name: str) -> str:
     if st.session_state.get(PRESET_OF_MODEL) not in (None, name):
         st.session_state.pop(state.MODEL, None)
     st.session_state[PRESET_OF_MODEL] = name
-    models = [model for model in ESTIMATORS if model != "imported"]
-    state.init_state(state.MODEL, models, own)
-    selecting.select("Model", state.MODEL, {model: model.replace("_", " ") for model in models})
+    state.init_state(state.MODEL, list(TRAINED), own)
+    selecting.select("Model", state.MODEL, {model: model.replace("_", " ") for model in TRAINED})
     st.caption(f"{ESTIMATORS[st.session_state[state.MODEL]].capitalize()}.")
     return str(st.session_state[state.MODEL])
 

@@ -1,4 +1,4 @@
-"""Starting a study or a comparison from the Compare page."""
+"""Starting a study, a comparison or a join from the Compare page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from moola_core.market.library import Dataset
 from moola_core.market.unlabelled import choices
 from moola_core.presets import PRESETS
 from moola_core.runs.comparable import comparable
+from moola_core.runs.joined import join_spec
 from moola_core.runs.record import Record
 from moola_core.sections.formatting import duration
 from moola_core.specs import Compare, Data, Plan, Study
@@ -131,3 +132,27 @@ def new_comparison(records: tuple[Record, ...]) -> None:
                 widgets.show_error(error)
                 return
             _follow(loaders.launcher().submit(Compare(runs=tuple(selected)), name="comparison", parent=selected[0]))
+
+
+def new_join(records: tuple[Record, ...]) -> None:
+    """Choose the run of the classes and that of the expansions; together they become one run, which predicts with the models of both."""
+    done = {record.run_id: record for record in records if record.state == "done"}
+    titles = widgets.unique_titles({run_id: widgets.title_of(record) for run_id, record in done.items()})
+    st.caption(
+        "The classes of one run and the expansions of another on the same folds, as one model. Nothing is trained."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        of_class, of_pointers = (
+            st.selectbox(label, list(titles), index=None, format_func=titles.__getitem__, key=key, width=320)
+            for label, key in (("Classes of", "join_class_run"), ("Expansions of", "join_pointer_run"))
+        )
+        name = st.text_input("Name", key="join_name", width=240)
+        if st.button("Join them", icon=":material/join:", disabled=of_class is None or of_pointers is None):
+            assert of_class is not None and of_pointers is not None
+            try:
+                spec = join_spec(loaders.store(), of_class, of_pointers)
+            except MoolaError as error:
+                widgets.show_error(error)
+                return
+            run_id = loaders.launcher().submit(spec, name=name)
+            state.open_page("runs", **{state.RUN: run_id})

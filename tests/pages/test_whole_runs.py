@@ -13,7 +13,7 @@ from moola_core.reports.export import export
 from moola_core.runs.checkpoints import start_from
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Diagnose, Predict, change
-from tests.pages.conftest import texts
+from tests.pages.conftest import button, texts
 
 # Few features: an attribution asks the model about every set of them.
 COLUMNS = ("range_z", "body_pct", "price_path")
@@ -192,3 +192,30 @@ def test_a_model_that_is_no_network_opens_on_every_page(show, store, dataset, da
     assert "could not be judged" in str([item.label for item in doctor.expander])
     for page in ("overview", "features", "launch", "compare", "report"):
         assert not show(page, run=run.id).exception
+
+
+def test_two_runs_are_joined_on_the_compare_page_and_shown_as_one(show, store, dataset, data, monkeypatch):
+    monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
+    small = {"data.windows": data.windows, "repeats": 1, "folds": 2}
+    base = preset("recommended").finetune()
+    runs = [done(store, change(base, small | {"estimator": name})) for name in ("logistic", "majority")]
+    other = done(store, change(base, small | {"estimator": "majority", "seed": 3}))
+    at = show("compare")
+    assert button(at, "Join them").disabled
+    for key, run in (("join_class_run", runs[0]), ("join_pointer_run", other)):
+        at.selectbox(key=key).set_value(run.id).run()
+    button(at, "Join them").click().run()
+    assert "their folds differ" in texts(at) and len(Store(store).runs()) == 3
+    at.selectbox(key="join_pointer_run").set_value(runs[1].id).run()
+    button(at, "Join them").click().run()
+    record = next(record for record in Store(store).runs() if record.model == "joined")
+    assert record.state == "queued" and not at.exception
+    joined = Store(store).open(record.run_id)
+    worker.run(joined)
+    for section in ("Metrics", "Pointers", "Calibration", "Errors"):
+        assert min(points(show("results", run=joined.id, show=section))) > 0
+    for section in ("Balance", "Transfer"):
+        assert "joins two others" in texts(show("results", run=joined.id, show=section))
+    assert runs[1].id in texts(show("results", run=joined.id, show="Attribution")).replace("\\", "")
+    predicted = done(store, Predict(run=joined.id, data=Data(bars=data.bars), stride=400), parent=joined.id)
+    assert predicted.result("predicted")["windows"] > 0 and points(show("predict", run=joined.id))

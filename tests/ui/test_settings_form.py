@@ -22,7 +22,9 @@ def test_every_setting_that_training_reads_is_in_the_form(kind):
     left_out = {name for name in settings(kind) if name.startswith("data.")} - {"data.exclude_grades"}
     chosen_above = {"kind", "preset", "transfer.checkpoint", "transfer.encoder_name", "estimator"} & set(settings(kind))
     of_a_study = {"transfer.more_checkpoints", "transfer.fold_checkpoints", "sampling.left_out"} & set(settings(kind))
-    assert set(settings(kind)) - set(settings_form.fields(name)) == left_out | chosen_above | of_a_study
+    of_joining = {"join.class_run", "join.pointer_run"} & set(settings(kind))
+    others = left_out | chosen_above | of_a_study | of_joining
+    assert set(settings(kind)) - set(settings_form.fields(name)) == others
     assert all(info.description for info in settings_form.fields(name).values())
 
 

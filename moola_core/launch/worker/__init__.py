@@ -17,7 +17,7 @@ from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
 from moola_core.launch.local import claim
-from moola_core.launch.worker import compare, diagnose, doctor, finetune, plan, predict, pretrain, study
+from moola_core.launch.worker import compare, diagnose, doctor, finetune, joined, plan, predict, pretrain, study
 from moola_core.launch.worker.disk_reserve import DiskReserve
 from moola_core.launch.worker.heartbeat import heartbeat
 from moola_core.launch.worker.relay import ProgressCallback
@@ -25,12 +25,13 @@ from moola_core.runs import mirror, references
 from moola_core.runs.cancelling import asked
 from moola_core.runs.liveness import identity, mark_lost
 from moola_core.runs.store import Run, utcnow_iso
+from moola_core.specs.choices import JOINED
 from moola_core.training.device import keep_freed_memory
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "scipy", "pydantic", "safetensors")
 PROJECT = Path(__file__).resolve().parents[3]
 JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
-    "finetune": finetune.work,
+    "finetune": lambda run, listen: _cross_validated(run)(run, listen),
     "pretrain": pretrain.work,
     "diagnose": diagnose.work,
     "predict": predict.work,
@@ -38,6 +39,10 @@ JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
     "plan": lambda run, listen: plan.work(run, listen, execute),
     "study": lambda run, listen: study.work(run, listen, execute),
 }
+
+
+def _cross_validated(run: Run) -> Callable[[Run, ProgressCallback | None], None]:
+    return joined.work if run.spec.estimator == JOINED else finetune.work
 
 
 class Terminated(KeyboardInterrupt):

@@ -18,15 +18,17 @@ from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.metrics import METRICS
 from moola_core.runs.comparable import comparable
 from moola_core.runs.folds import shared_bars
+from moola_core.runs.joined import parts_of
 from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run, Store
+from moola_core.specs.choices import IMPORTED
 from moola_core.specs.pretrain import SAW
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Predictions made elsewhere are compared with the networks.
-NETWORKS = ("network", "imported")
+NETWORKS = ("network", IMPORTED)
 PICKED = ("f1_macro", "hit_at_3")
 
 
@@ -200,9 +202,10 @@ def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFa
     ratios = {int(repeat): ratio for repeat, ratio in (record.counts.get("sigma_ratios") or {}).items()}
     rows, window_bars = table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"])
     shown = evaluate(rows, window_bars, ratios, shared_bars(run))
-    network = spec.estimator in NETWORKS
+    trained = spec.estimator in NETWORKS
+    network = trained or any(part.spec.is_network for part in parts_of(run))
     median = {
-        key: float(np.median(record.counts[key])) if record.counts[key] and network else None
+        key: float(np.median(record.counts[key])) if record.counts[key] and trained else None
         for key in ("best_epochs", "epochs_run")
     }
     metrics: dict[str, Any] = {
@@ -219,7 +222,7 @@ def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFa
         record.counts["trainable_parameters"] if network else None,
         median["best_epochs"],
         median["epochs_run"],
-        spec.training.patience if network else None,
+        spec.training.patience if trained else None,
         record.seconds,
         record.state,
         (shown.sampled or {}).get("f1_macro"),

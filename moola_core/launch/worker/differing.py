@@ -12,6 +12,7 @@ from moola_core.diagnostics.results import Difference
 from moola_core.diagnostics.results.comparison import UNKNOWN
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune, settings
+from moola_core.specs.choices import IMPORTED, JOINED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ def unequal(runs: Mapping[str, Run], tables: Mapping[str, pd.DataFrame]) -> tupl
 def _fitted(run: Run) -> dict[str, str]:
     """What the run's models are and how they were trained."""
     spec: Finetune = run.spec
-    if spec.estimator == "imported":
+    if spec.estimator == IMPORTED:
         return dict.fromkeys(("size", "encoder", "epochs", "stopping", "labels", "features", "seeds"), UNKNOWN)
     model, training, counts = spec.model, spec.training, run.record.counts
     network = {
@@ -69,6 +70,8 @@ def _fitted(run: Run) -> dict[str, str]:
         "stopping": "none" if training.patience is None else f"patience {training.patience}",
     }
     simple = dict.fromkeys(network, NO_NETWORK) | {"encoder": f"{NO_NETWORK} ({spec.estimator})"}
+    if spec.estimator == JOINED:
+        simple["encoder"] = f"classes of {spec.join.class_run}, expansions of {spec.join.pointer_run}"
     return (network if spec.is_network else simple) | {
         "labels": f"{training.train_size:.0%}",
         "features": ", ".join(spec.features.columns),

@@ -26,6 +26,7 @@ from moola_core.runs import codec
 from moola_core.runs.checkpoints import description_of, resolve
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
+from moola_core.specs.choices import IMPORTED
 from moola_core.training.folds import make_folds
 from moola_core.training.inputs import Inputs
 from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, linspace_subset
@@ -66,7 +67,7 @@ def examined(run: Run) -> Diagnosis:
         return examine(Case("study", of_runs.compared(run), spec, about=run.id))
     if spec.kind == "pretrain":
         facts = of_runs.pretrained(run, _of_bars(spec, run.store_root / "cache"))
-    elif spec.estimator == "imported":
+    elif spec.estimator == IMPORTED:
         facts = of_runs.imported(run, load_labelled(spec.data, spec.features, run.store_root / "cache").kept.label)
     else:
         material, inputs, _, _ = load_inputs(spec, run.store_root / "cache")

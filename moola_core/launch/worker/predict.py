@@ -27,6 +27,7 @@ from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.market.bars import Bars, contains_break, load_bars, shares_bars
 from moola_core.market.windows import Windows, load_windows, overlap
+from moola_core.runs.joined import parts_of
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Predict
@@ -60,14 +61,32 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
             where=f"run {about.id}",
             hint="Give a fine-tuning run that is done.",
         )
-    asked = of_windows(run, about) if spec.data.windows else of_bars(run, about)
-    columns = ensemble(run, about, asked, listen)
+    asked, columns = _predicted(run, about, listen)
     novelty, training = _novelty(run, about, asked)
     if novelty is not None:
         distance = novelty.distance(asked.x)
         columns |= {"distance": distance, "out_of_distribution": distance > novelty.threshold}
     run.write_table("predicted", asked.columns | columns)
     run.write_result("predicted", _summary(about, spec, asked, columns, (training, time.monotonic() - started)))
+
+
+def _predicted(
+    run: Run, about: Run, listen: ProgressCallback | None
+) -> tuple[PredictionRequest, dict[str, np.ndarray]]:
+    """The windows, and what the run's models predict of them: where it joins two runs, the classes of one and the expansions of the other."""
+    ask = of_windows if run.spec.data.windows else of_bars
+    parts = parts_of(about)
+    if not parts:
+        asked = ask(run, about)
+        return asked, ensemble(run, about, asked, listen)
+    of_class, of_pointers = parts
+    asked = ask(run, of_class)
+    same = of_pointers.spec.features == of_class.spec.features
+    classes = ensemble(run, of_class, asked, listen)
+    pointers = ensemble(run, of_pointers, asked if same else ask(run, of_pointers), listen)
+    located = {"start_pred", "end_pred", "center_std"} | (set() if is_class(STATED, classes_of(about)) else {STATED})
+    kept = {name: column for name, column in classes.items() if name not in located}
+    return asked, kept | {name: column for name, column in pointers.items() if name in located}
 
 
 def of_windows(run: Run, about: Run) -> PredictionRequest:
