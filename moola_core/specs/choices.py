@@ -17,6 +17,8 @@ from moola_core.specs.objectives import RULES
 ENCODERS = {
     "bilstm": "bidirectional LSTM; layers and hidden units per direction are settings",
     "tcn": "residual convolutions over ever wider spans of bars; layers are blocks, and each has 2 × hidden channels",
+    "inception": "convolutions over 39, 19 and 9 bars side by side (InceptionTime), for classes of whole windows; layers are blocks of three with "
+    "a skip connection, which see 115 bars, 229, 343 and 457",
 }
 WEIGHTINGS = {
     "uncertainty": "learned from each task's uncertainty",

@@ -61,6 +61,17 @@ def test_it_gives_its_width_at_every_bar_and_the_same_again_in_eval_mode(name, n
     assert all(mean.shape[0] == 5 for mean in encoder.layer_means(x, batch=2))
 
 
+@pytest.mark.parametrize(("name", "layers", "bars"), [("tcn", 2, 41), ("inception", 1, 115), ("inception", 2, 229)])
+def test_a_convolutional_encoder_sees_as_many_bars_as_its_description_says(name, layers, bars):
+    x = torch.randn(1, 301, 3, requires_grad=True)
+    encoder = make_encoder(3, Model(encoder=name, hidden=4, layers=layers, dropout=0.0)).eval()
+    encoder(x)[0, 150].sum().backward()
+    seen = torch.nonzero(x.grad.abs().sum(2)[0]).ravel()
+    assert (int(seen[0]), int(seen[-1])) == (150 - bars // 2, 150 + bars // 2)
+    if name == "inception":
+        assert str(bars) in CHOICES[name]
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_its_layers_divide_its_parameters_and_all_of_them_are_trained(name):
     encoder = make_encoder(3, small(name, normalisation="layer"))

@@ -89,6 +89,7 @@ def test_one_replica_is_the_sequential_path_over_fifty_steps(device):
         {"tasks": "pointers", "weighting": "fixed", "pointer_weight": 3.0},
         {"pointer": "span", "class_input": "aligned", "pcgrad": True, "jitter_std": 0.1},
         {"encoder": "tcn", "layers": 2, "normalisation": "layer", "batch_size": 7},
+        {"encoder": "inception", "layers": 2, "normalisation": "batch", "batch_size": 7},
         {"shuffled_labels": True, "extra_output": 1, "pcgrad": True, "accumulated_gradients": True},
     ],
     ids=lambda settings: next(iter(settings)),

@@ -19,7 +19,7 @@ class StackedBiLSTM(StackedEncoder):
     def dropout_shapes(model: Model, bars: int) -> list[Shape]:
         return [(bars, None, 2 * model.hidden)] * (model.layers - 1)
 
-    def output(self, x: Tensor, dropped: Sequence[Tensor]) -> Tensor:
+    def output(self, x: Tensor, dropped: Sequence[Tensor], statistics: Tensor | None) -> Tensor:
         for layer in range(self.model.layers):
             x = self._layer(x, layer)
             if layer < len(dropped):

@@ -94,6 +94,7 @@ class StackedEncoder(ABC):
 
     def __init__(self, model: Model, weights: Mapping[str, Tensor], low: torch.dtype | None, form: str) -> None:
         self.model, self.weights, self.low, self.form = model, weights, low, form
+        self.replicas = len(next(iter(weights.values())))
 
     @staticmethod
     @abstractmethod
@@ -101,20 +102,23 @@ class StackedEncoder(ABC):
         """Shape of each dropout mask that a forward pass draws inside the encoder, in the order in which they are drawn."""
 
     @abstractmethod
-    def output(self, x: Tensor, dropped: Sequence[Tensor]) -> Tensor:
-        """[R, K, B, F] → [R, K, B, width]; dropped: dropout's factors [R, ...], one for each of `dropout_shapes`, or none."""
+    def output(self, x: Tensor, dropped: Sequence[Tensor], statistics: Tensor | None) -> Tensor:
+        """[R, K, B, F] → [R, K, B, width]; dropped: dropout's factors [R, ...], one for each of `dropout_shapes`, or none; statistics: as of
+        `encode`."""
 
     def encode(self, x: Tensor, dropped: Sequence[Tensor], statistics: Tensor | None) -> Tensor:
         """The normalised output; statistics [R, B]: rows that batch normalisation counts, None for its running statistics."""
-        x = self.output(x, dropped)
-        if self.model.normalisation == "layer":
-            scale, shift = self.weights["encoder.normalisation.weight"], self.weights["encoder.normalisation.bias"]
-            return nn.functional.layer_norm(x, x.shape[-1:]) * scale[:, None, None] + shift[:, None, None]
-        return self._batch_norm(x, statistics) if self.model.normalisation == "batch" else x
+        return self.normalised(self.output(x, dropped, statistics), "encoder.normalisation", statistics)
 
-    def _batch_norm(self, x: Tensor, statistics: Tensor | None) -> Tensor:
+    def normalised(self, x: Tensor, name: str, statistics: Tensor | None) -> Tensor:
+        """[R, K, B, C] as the module of this name normalises it; statistics: as of `encode`."""
+        if self.model.normalisation == "layer":
+            scale, shift = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+            return nn.functional.layer_norm(x, x.shape[-1:]) * scale[:, None, None] + shift[:, None, None]
+        return self._batch_norm(x, name, statistics) if self.model.normalisation == "batch" else x
+
+    def _batch_norm(self, x: Tensor, name: str, statistics: Tensor | None) -> Tensor:
         """Over the rows and bars of each replica (Ioffe and Szegedy 2015); a replica without rows keeps its running statistics."""
-        name = "encoder.normalisation"
         running = [self.weights[f"{name}.running_{kind}"] for kind in ("mean", "var")]
         if statistics is None:
             mean, variance = running

@@ -37,7 +37,7 @@ class StackedTCN(StackedEncoder):
     def dropout_shapes(model: Model, bars: int) -> list[Shape]:
         return [(None, 2 * model.hidden, bars)] * model.layers
 
-    def output(self, x: Tensor, dropped: Sequence[Tensor]) -> Tensor:
+    def output(self, x: Tensor, dropped: Sequence[Tensor], statistics: Tensor | None) -> Tensor:
         replicas, bars, batch, _ = x.shape
         x = x.permute(2, 0, 3, 1).reshape(batch, -1, bars)
         for layer in range(self.model.layers):
@@ -56,10 +56,9 @@ class StackedTCN(StackedEncoder):
 
     def _convolution(self, x: Tensor, name: str, dilation: int) -> Tensor:
         weight, bias = (self.weights[f"{name}.{kind}"].flatten(0, 1) for kind in ("weight", "bias"))
-        replicas = len(self.weights[f"{name}.bias"])
         if self.low is not None:
             x, weight, bias = (part.to(self.low) for part in (x, weight, bias))
-        return nn.functional.conv1d(x, weight, bias, padding="same", dilation=dilation, groups=replicas).float()
+        return nn.functional.conv1d(x, weight, bias, padding="same", dilation=dilation, groups=self.replicas).float()
 
 
 @ENCODERS.register("tcn")

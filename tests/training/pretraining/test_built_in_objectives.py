@@ -130,7 +130,7 @@ def test_weak_labels_of_turned_rescaled_and_shifted_bars_are_the_same():
         assert np.array_equal(plain.outcome, other.outcome)
 
 
-@pytest.mark.parametrize("encoder", ["bilstm", "tcn"])
+@pytest.mark.parametrize("encoder", ["bilstm", "tcn", "inception"])
 def test_expansion_trains_span_and_class_scores_of_any_encoder(encoder):
     objective = make(**{"objective.name": "expansion", "encoder": encoder, "dropout": 0.0})
     batch = objective.prepare(FIRST, draw())
