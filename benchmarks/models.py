@@ -48,14 +48,15 @@ def sets(own: str | None) -> Iterator[tuple[str, Windows]]:
     rng = np.random.default_rng(MARKET_SEED)
     firsts = rng.permutation(rng.choice(np.arange(0, len(bars) - 105, 105), 400, replace=False))
     for hand in COUNTED:
-        yield _title(hand), _windows(label(bars, firsts, hand, 2))
+        yield _title(hand), windows_of(label(bars, firsts, hand, 2))
 
 
 def _title(hand: Hand) -> str:
     return hand.name + (", late" if hand.late_bars else "")
 
 
-def _windows(labels: Labels) -> Windows:
+def windows_of(labels: Labels) -> Windows:
+    """The windows that a labeller has labelled, with its classes and expansions."""
     names = np.array(CLASSES)[labels.label]
     return windows_from_arrays(labels.prices, names, expansion_start=labels.start, expansion_end=labels.end)
 

@@ -1,31 +1,36 @@
 """Does pre-training help a model that works, which objective, by how much, and at how many labels?
 
-Per set of windows (demo worlds `helpful` and `neutral`, and your own windows where pre-training leaves out what each fold tests): the preset
-`network` without the span model's statistics, from scratch, from an encoder of each objective (schedule full), and from the placebo of each.
-With fewer labels the same folds are tested and the same encoders used; training and validation windows are thinned.
+Per set of windows (demo worlds `helpful` and `neutral`, a hand that labels the first of them, and your own windows, where pre-training leaves
+out what each fold tests): the preset `network` without the span model's statistics, from scratch, from an encoder of each objective (schedule
+full), and from the placebo of each. With fewer labels the same folds are tested and the same encoders used; training and validation windows
+are thinned. Each objective is a study of its own, so that several can run at a time; the verdicts are corrected over all of a set (Holm).
 
     python benchmarks/pretraining.py [--windows FILE --bars FILE --tz ZONE] [--sets SET ...] [--objectives NAME ...]
-        [--epochs 80] [--pretrain-epochs 20] [--repeats 3] [--market-bars 100000] [--folder DIR]
+        [--epochs 80] [--pretrain-epochs 20] [--repeats 3] [--market-bars 300000] [--folder DIR] [--processes 1] [--count]
 
 One JSON line for each set, number of labels and objective. What is done is kept in the folder and goes on where it was when it is started again
-with the same arguments.
+with the same arguments; --count writes the lines of what is done.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
+import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from labellers import COUNTED, Hand, label
+from models import windows_of
 
 from moola_core import studies
 from moola_core.launch import worker
 from moola_core.launch.worker import compare
-from moola_core.market.demo import make_demo, write_demo
+from moola_core.market.demo import Demo, make_demo, write_demo
 from moola_core.runs import codec
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Study
@@ -33,9 +38,19 @@ from moola_core.specs.choices import OBJECTIVES
 
 RESULT = Path(__file__).parent / "results" / "pretraining.jsonl"
 WORLDS, MARKET_SEED, WINDOWS = ("helpful", "neutral"), 31, 174
-LABELS = (174, 60)
+HAND: Hand = COUNTED[2]  # the first of the hands that no choice was made on
+SETS = (*WORLDS, "hand")
 SCRATCH = studies.SCRATCH
 METRICS = ("auroc", "f1_macro", "hit_at_3")
+PLACEBO = "placebo"
+
+
+def hand_made(demo: Demo) -> Demo:
+    """The demo's bars with the windows that the hand labels."""
+    bars = demo.bars.ohlc
+    rng = np.random.default_rng(MARKET_SEED)
+    firsts = rng.permutation(np.arange(0, len(bars) - 105, 105))
+    return Demo(demo.bars, windows_of(label(bars, firsts, HAND, 2)), {})
 
 
 def data_of(name: str, args: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -44,17 +59,14 @@ def data_of(name: str, args: argparse.Namespace) -> tuple[dict[str, Any], str]:
         readings = {"windows_reading": {}, "bars_reading": {"tz": args.tz} if args.tz else {}}
         return {"windows": args.windows, "bars": args.bars} | readings, "per_fold"
     folder = Path(args.folder) / name
-    if not (folder / "windows.parquet").exists():
-        write_demo(folder, make_demo(name, bars=args.market_bars, windows=WINDOWS, seed=MARKET_SEED))
+    if not (folder / "truth.json").exists():  # the last file that is written
+        demo = make_demo("neutral" if name == "neutral" else "helpful", args.market_bars, WINDOWS, MARKET_SEED)
+        write_demo(folder, hand_made(demo) if name == "hand" else demo)
     return {"windows": str(folder / "windows.parquet"), "bars": str(folder / "bars.parquet")}, "exclude"
 
 
-def twin(objective: str) -> str:
-    return f"placebo of {objective}"
-
-
-def study_of(name: str, args: argparse.Namespace) -> Study:
-    """All objectives and their placebos on one set, with all labels."""
+def study_of(name: str, objective: str, args: argparse.Namespace) -> Study:
+    """An objective and its placebo on one set, with the largest number of labels."""
     data, labelled = data_of(name, args)
     changes = {
         "epochs": args.epochs,
@@ -63,16 +75,17 @@ def study_of(name: str, args: argparse.Namespace) -> Study:
         "pretrain.epochs": args.pretrain_epochs,
         "pretrain.labelled": labelled,
         "pretrain.stride_bars": args.stride,
-        "pretrain.batch": args.pretrain_batch,
+        "pretrain.batch_size": args.pretrain_batch,
+        "training.train_size": max(args.labels) / WINDOWS,
     }
     base = studies.study("objectives", "network", data, changes)
-    arms = [Arm(name=SCRATCH, changes={"transfer.schedule": "none"})]
-    for objective in args.objectives:
-        own = {"objective.name": objective}
-        arms.append(Arm(name=objective, changes={"transfer.schedule": "full"}, pretraining=own))
-        shuffled = own | {"sampling.shuffled": True}
-        arms.append(Arm(name=twin(objective), changes={"transfer.schedule": "full"}, pretraining=shuffled))
-    return base.model_copy(update={"name": name, "arms": tuple(arms), "against": SCRATCH})
+    own = {"objective.name": objective}
+    starts = {SCRATCH: None, objective: own, PLACEBO: own | {"sampling.shuffled": True}}
+    arms = tuple(
+        Arm(name=arm, changes={"transfer.schedule": "full" if start else "none"}, pretraining=start or {})
+        for arm, start in starts.items()
+    )
+    return base.model_copy(update={"name": f"{name} {objective}", "arms": arms, "against": SCRATCH})
 
 
 def thinned(run: Run, labels: int) -> Study:
@@ -88,17 +101,35 @@ def thinned(run: Run, labels: int) -> Study:
 COPIED = ("checkpoint", "more_checkpoints", "fold_checkpoints", "schedule")
 
 
+def kept(spec: Study, store: Store) -> Run | None:
+    """The run of the study, finished or not; None where it was not begun."""
+    runs, wanted = (store.open(record.run_id) for record in store.runs("study")), spec.model_dump_json()
+    return next((run for run in runs if run.spec.model_dump_json() == wanted), None)
+
+
 def finished(spec: Study, store: Store) -> Run:
     """The study carried out; one of the same spec that was begun goes on."""
-    for record in store.runs("study"):
-        run = store.open(record.run_id)
-        if run.spec == spec:
-            if record.state != "done":
-                worker.resume(run)
-            return run
-    run = store.create(spec, name=spec.name)
-    worker.run(run)
+    run = kept(spec, store)
+    if run is None:
+        run = store.create(spec, name=spec.name)
+        worker.run(run)
+    elif run.record.state != "done":
+        worker.resume(run)
     return run
+
+
+def carry_out(args: argparse.Namespace, job: tuple[str, str]) -> tuple[str, str]:
+    """The studies of one objective on one set, at all numbers of labels; gives back the job."""
+    store = store_of(args)
+    whole = finished(study_of(*job, args), store)
+    for labels in args.labels:
+        if labels != max(args.labels):
+            finished(thinned(whole, labels), store)
+    return job
+
+
+def store_of(args: argparse.Namespace) -> Store:
+    return Store(Path(args.folder) / "store")
 
 
 def learned(run: Run, arm: str) -> dict[str, float]:
@@ -116,12 +147,24 @@ def learned(run: Run, arm: str) -> dict[str, float]:
     return {"score": value, "without_learning": trivial, "windows": windows, "pretrainings": len(rows)}
 
 
-def lines(name: str, labels: int, run: Run, whole: Run, objectives: list[str]) -> Iterator[dict[str, Any]]:
-    """What the study says of each objective: next to scratch (Holm over the objectives), its placebo next to scratch, and the two of them."""
-    store, arms = Store(run.store_root), run.result("comparison")["arms"]
-    runs = {arm["name"]: store.open(arm["run_id"]) for arm in arms}
-    placebos = {objective: twin(objective) for objective in objectives if objective in runs and twin(objective) in runs}
-    made = compare.build(name, runs, SCRATCH, (run.spec.margin, run.spec.seed), placebos)
+def lines(name: str, labels: int, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What the finished studies of a set say: next to scratch (Holm over the objectives), the placebos next to scratch, and the two of them."""
+    store, runs, studied = store_of(args), {}, {}
+    for objective in args.objectives:
+        whole = kept(study_of(name, objective, args), store)
+        if whole is None or whole.record.state != "done":
+            continue
+        run = whole if labels == max(args.labels) else kept(thinned(whole, labels), store)
+        if run is None or run.record.state != "done":
+            continue
+        studied[objective] = whole
+        for arm in run.result("comparison")["arms"]:
+            runs[f"{PLACEBO} of {objective}" if arm["name"] == PLACEBO else arm["name"]] = store.open(arm["run_id"])
+    if not studied:
+        return
+    placebos = {objective: f"{PLACEBO} of {objective}" for objective in studied}
+    spec = next(iter(studied.values())).spec
+    made = compare.build(name, runs, SCRATCH, (spec.margin, spec.seed), placebos)
     metrics = {arm.name: {m: arm.metrics.get(m) for m in METRICS} for arm in made.arms}
 
     def verdicts(arm: str, against: str) -> dict[str, Any]:
@@ -133,11 +176,12 @@ def lines(name: str, labels: int, run: Run, whole: Run, objectives: list[str]) -
             "set": name,
             "labels": labels,
             "objective": objective,
-            "epochs": run.spec.base.training.epochs,
-            "repeats": run.spec.base.training.repeats,
-            "pretrain_epochs": whole.spec.pretrain.training.epochs,
+            "epochs": spec.base.training.epochs,
+            "repeats": spec.base.training.repeats,
+            "pretrain_epochs": studied[objective].spec.pretrain.training.epochs,
             "saw": made.saw,
-            "learned": learned(whole, objective),
+            "device": runs[objective].record.device,
+            "learned": learned(studied[objective], objective),
             "scores": {SCRATCH: metrics[SCRATCH], objective: metrics[objective], "placebo": metrics[placebo]},
             "against_scratch": verdicts(objective, SCRATCH),
             "placebo_against_scratch": verdicts(placebo, SCRATCH),
@@ -150,24 +194,32 @@ def main() -> None:
     parser.add_argument("--windows")
     parser.add_argument("--bars")
     parser.add_argument("--tz", default="")
-    parser.add_argument("--sets", nargs="+", choices=(*WORLDS, "own"))
+    parser.add_argument("--sets", nargs="+", choices=(*SETS, "own"))
     parser.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=list(OBJECTIVES))
+    parser.add_argument("--labels", type=int, nargs="+", default=(WINDOWS, 60))
     parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--pretrain-epochs", type=int, default=20)
     parser.add_argument("--pretrain-batch", type=int, default=64)
     parser.add_argument("--stride", type=int, default=26)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--market-bars", type=int, default=100_000)
+    parser.add_argument("--market-bars", type=int, default=300_000)
+    parser.add_argument("--processes", type=int, default=1, help="studies at a time")
+    parser.add_argument("--count", action="store_true", help="only write the lines of what is done")
     parser.add_argument("--folder", default="artifacts/pretraining")
     parser.add_argument("--out", default=str(RESULT))
     args = parser.parse_args()
-    store = Store(Path(args.folder) / "store")
-    for name in args.sets or (*WORLDS, *(["own"] if args.windows else [])):
-        started, whole = time.perf_counter(), finished(study_of(name, args), store)
-        for labels in LABELS:
-            run = whole if labels == WINDOWS else finished(thinned(whole, labels), store)
-            for line in lines(name, labels, run, whole, args.objectives):
-                line["seconds"] = time.perf_counter() - started
+    sets = args.sets or (*SETS, *(["own"] if args.windows else []))
+    jobs = [(name, objective) for name in sets for objective in args.objectives]
+    for name in sets:
+        data_of(name, args)
+    if not args.count:
+        store_of(args).runs()  # the index is made before several look
+        with ProcessPoolExecutor(args.processes, multiprocessing.get_context("spawn")) as pool:
+            for job in pool.map(partial(carry_out, args), jobs):
+                print(*job, "done", flush=True)
+    for name in sets:
+        for labels in args.labels:
+            for line in lines(name, labels, args):
                 _keep(Path(args.out), line)
 
 
