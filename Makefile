@@ -6,7 +6,7 @@ PORT ?= 8501
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: app test soak check browser clean
+.PHONY: app test soak cuda check browser clean
 
 app: .venv/app-$(TORCH)
 	@$(BIN)/python -m moola_core doctor --host --port $(PORT)
@@ -20,6 +20,10 @@ test: .venv/test-$(TORCH)
 # The long forms of tests that `make test` has short ones of.
 soak: .venv/test-$(TORCH)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -p no:cacheprovider -m soak --timeout 3600 $(PYTEST)
+
+# What needs a card: parity tests there, and its figures. Without one it says so.
+cuda: .venv/test-$(TORCH)
+	$(BIN)/python benchmarks/card.py
 
 check: .venv/test-$(TORCH)
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from starlette.middleware import Middleware
 
-from moola_core.ui import first_start, frame, guard, history, picker, state, widgets
+from moola_core.ui import first_start, frame, guard, history, host_section, picker, state, widgets
 from moola_core.ui.places import LOGO, MARK
 
 
@@ -17,6 +17,7 @@ def main() -> None:
     page = frame.navigation()
     with guard.explained():
         first_start.prepare()
+        host_section.measure_once()
     with guard.explained():
         unanswered = picker.pick(frame.name(page))
         widgets.begin_page()

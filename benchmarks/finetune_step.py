@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from moola_core.host.engine import ALONE
 from moola_core.specs import Finetune, build
 from moola_core.training.device import Device, resolve_device
 from moola_core.training.folds import Fold
@@ -118,7 +119,7 @@ def our_step(spec: Finetune, device: Device) -> Callable[[], Any]:
     )
     rows = np.arange(n)
     fold = Fold(0, 0, rows, rows[:BATCH], rows[:BATCH], rows[:0])
-    group = Group(spec, inputs, [fold], device, stacked=False)
+    group = Group(spec, inputs, [fold], device.using(ALONE))
     group.fits[0].unfreezing.begins(1)
     group.prepare()
     batch = group.batch.step_of([torch.arange(BATCH)])

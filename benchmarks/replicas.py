@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from moola_core.host.engine import ALONE
 from moola_core.models.recurrence import DEFAULT, FORMS, available
 from moola_core.specs import Finetune, build, change
 from moola_core.training.capture import Captured
@@ -181,7 +182,7 @@ def fold_of(repeat: int) -> Fold:
 
 
 def sequential_step(spec: Finetune, inputs: Inputs, device: Device) -> Callable[[], Any]:
-    return step_of(Group(spec, inputs, [fold_of(0)], device, stacked=False))
+    return step_of(Group(spec, inputs, [fold_of(0)], device.using(ALONE)))
 
 
 def replica_step(spec: Finetune, inputs: Inputs, device: Device, count: int) -> Callable[[], Any]:

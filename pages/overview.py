@@ -10,6 +10,7 @@ from moola_core.ui import (
     doctor_sections,
     downloads,
     first_start,
+    host_section,
     loaders,
     picker,
     progress,
@@ -84,3 +85,4 @@ try:
     downloads.of_dataset(selection.dataset)
 except MoolaError as error:
     widgets.show_error(error)
+host_section.draw()

@@ -31,7 +31,15 @@ SMALL = {
 }
 ELSEWHERE = {"--ray": "tests/launch/test_ray_jobs.py", "job ": "tests/launch/test_ray_jobs.py"}
 # Of many runs or windows, or twenty epochs.
-LONG = ("study", "plan", "predict", "power", "diagnose shift", "finetune --windows data/windows.parquet --checkpoint")
+LONG = (
+    "study",
+    "plan",
+    "predict",
+    "power",
+    "tune",
+    "diagnose shift",
+    "finetune --windows data/windows.parquet --checkpoint",
+)
 
 
 def commands() -> list[str]:

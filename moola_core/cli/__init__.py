@@ -26,6 +26,7 @@ from moola_core.cli import (
     runs,
     study,
     train,
+    tune,
 )
 from moola_core.errors import MoolaError, from_system
 
@@ -37,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="moola", description="Did pre-training help or hurt, why, and what to try next.")
     top.add_argument("--version", action="version", version=f"moola {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (data, train, power, study, diagnose, predict, report, runs, queue, pack, doctor):
+    for module in (data, train, power, study, diagnose, predict, report, runs, queue, pack, doctor, tune):
         module.add_to(commands)
     return top
 

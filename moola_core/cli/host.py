@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.cli import options
+from moola_core.launch.devices import default_device
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "streamlit", "plotly", "shap")
 
@@ -36,8 +37,23 @@ def look(args: argparse.Namespace) -> int:
         f"Free disk: {facts['free_disk_gb']:.0f} GB. Store {facts['store']}: {'writable' if facts['store_writable'] else 'NOT writable'}.",
         f"From another machine: {facts['reach']}",
     ]
-    options.print_result(facts, args.json, "\n".join(lines))
+    facts["tuned"], table = _tuned(Path(args.store))
+    options.print_result(facts, args.json, "\n".join(lines) + f"\n\n{table}")
     return 0
+
+
+def _tuned(store: Path) -> tuple[dict[str, Any] | None, str]:
+    """What `moola tune` measured of the device that trains, as values and in words."""
+    from dataclasses import asdict
+
+    from moola_core.cli import tune
+    from moola_core.errors import MoolaError
+
+    try:
+        figures, note = tune.kept_figures(store, default_device().partition(":")[0])
+    except MoolaError as error:
+        return None, str(error)
+    return asdict(figures), "\n\n".join(filter(None, (tune.printed(figures), note)))
 
 
 def host_facts(store: Path) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import numpy as np
 
 from moola_core.errors import MoolaError
 from moola_core.features.catalog import names
+from moola_core.host import figures as host
+from moola_core.host.choices import fastest, shape_of
 from moola_core.launch.devices import default_device
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Model, Pretrain, Study
@@ -72,9 +74,13 @@ def estimate(spec: Finetune, windows: int, store: Store) -> Estimate:
     )
     side_by_side = min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
     measured = _from_store(spec, window_bars, store)
+    tuned = None if measured else _from_host(spec, window_bars, fits, store)
     at_once = measured.engine == REPLICAS if measured else spec.training.engine == REPLICAS
     if measured:
         step_s, source = measured.step_s, f"measured in run {measured.run_id}"
+    elif tuned:
+        at_once, side_by_side = False, 1
+        step_s, source = tuned, "this host's own figures (moola tune)"
     else:
         step_s, source = _from_table(spec, window_bars), "a table measured on two CPU cores"
         source += "" if spec.model.encoder == "bilstm" else " with an LSTM of this size"
@@ -172,6 +178,17 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> Measured | No
         per_process = rows / (1 if engine == REPLICAS else processes)
         return Measured(max(record.seconds - START_S, 0.5) / max(per_process, 1), record.run_id, engine)
     return None
+
+
+def _from_host(spec: Finetune, window_bars: int, fits: int, store: Store) -> float | None:
+    """Seconds of a step of each of so many fits, by what this host was measured to do; None where that says nothing of such a network."""
+    figures = host.kept(store.root, "cpu" if spec.training.device == "cpu" else default_device().partition(":")[0])
+    if figures is None or figures.outdated(figures.software.get("driver", "")):
+        return None
+    row = fastest(figures, spec, window_bars, fits)
+    if row is None:
+        return None
+    return row.seconds(fits) / fits * shape_of(spec, window_bars).work / row.shape.work
 
 
 def _shape(spec: Finetune) -> tuple[Any, ...]:

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from moola_core.host.engine import FORM
+
 Layer = Callable[[Tensor, Tensor, Tensor, Tensor, torch.dtype | None], Tensor]
 """x [N, K, B, F], into [N, 4H, F], across [N, 4H, H], bias [N, 4H], and the type that products are made in where it is not that of the
 weights → h [N, K, B, H]."""
 
-DEFAULT = "products"
+DEFAULT = FORM
 WIDEST = {None: 64, torch.bfloat16: 128}  # hidden units whose recurrent weights fit on a chip, padded to a power of two
 FLASH_WIDEST = 64
 STREAMS = 16

@@ -66,14 +66,20 @@ class Training(SpecModel):
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed")
     eval_every_epochs: int = Field(5, ge=1, description="epochs between full measurements on the validation split")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
-    precision: Literal["auto", "float32", "bf16"] = Field(
-        "auto", description="arithmetic; auto is float32, bf16 needs CUDA"
+    precision: Literal["auto", "float32", "tf32", "bf16"] = Field(
+        "auto",
+        description="arithmetic; auto is float32, or TF32 where that was measured to be faster and as good; TF32 and bf16 need CUDA",
     )
     engine: Literal["auto", "sequential", "replicas"] = Field(
         "auto",
-        description="fits one after another, or all at once as replicas; auto is replicas on CUDA and sequential on CPU",
+        description="fits one after another, or all at once as replicas; auto is what `moola tune` measured to be fastest, else replicas on CUDA and sequential on CPU",
     )
-    processes: int = Field(0, ge=0, le=64, description="fits at a time on CPU; 0 uses two where there are two cores")
+    processes: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="fits at a time on CPU; 0 is what `moola tune` measured to be fastest, else two where there are two cores",
+    )
 
 
 class Transfer(SpecModel):

@@ -104,7 +104,9 @@ class Pretraining(SpecModel):
     jitter_std: float = Field(0.0, ge=0, le=10, description="noise added to the windows, in the features' units")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device to train on")
-    precision: Literal["auto", "float32", "bf16"] = Field("auto", description="arithmetic; auto is bf16 on CUDA")
+    precision: Literal["auto", "float32", "tf32", "bf16"] = Field(
+        "auto", description="arithmetic; auto is bf16 on CUDA"
+    )
 
 
 class PretrainFaults(SpecModel):

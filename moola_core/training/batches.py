@@ -88,15 +88,15 @@ class Batch:
     no fit's depend on the others, and on a CPU they are the same bits however many there are.
 
     fixed: whether steps are captured, so that the same tensors are filled anew for each step; else a step is as wide as its longest batch.
-    draws: whether dropout is drawn here, and not by the network.
+    draws: whether dropout is drawn here, and not by the network; graphs: whether steps may be captured.
     """
 
-    def __init__(self, fits: Sequence[Fit], on: Device, draws: bool) -> None:
+    def __init__(self, fits: Sequence[Fit], on: Device, draws: bool, graphs: bool = True) -> None:
         self.on, device = on, on.kind
         spec, inputs = fits[0].spec, fits[0].inputs
         bars, features = inputs.x.shape[1:]
         self.fixed, self.most = (
-            device == "cuda" and draws,
+            device == "cuda" and draws and graphs,
             max(min(spec.training.batch_size, len(f.fold.train)) for f in fits),
         )
         count = len(fits)

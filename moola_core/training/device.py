@@ -7,22 +7,31 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from moola_core.errors import DeviceError
+from moola_core.host.engine import STACKED, Engine
 from moola_core.specs import Pretraining, Training
 
 
 @dataclass(frozen=True)
 class Device:
-    """kind: cpu or cuda; name: the device's own; precision: float32 or bf16 (autocast)."""
+    """Where networks are trained, and how.
+
+    kind: cpu or cuda; name: the device's own; precision: float32, tf32 or bf16 (autocast); engine: what computes the fits.
+    """
 
     kind: str
     name: str
     precision: str
+    engine: Engine = STACKED
+
+    def using(self, engine: Engine) -> Device:
+        """The device with another engine, in the precision that it names."""
+        return replace(self, engine=engine, precision=engine.precision or self.precision)
 
 
 def resolve_device(training: Training | Pretraining) -> Device:
@@ -42,8 +51,8 @@ def resolve_device(training: Training | Pretraining) -> Device:
     if training.device == "cpu" or not usable:
         return Device("cpu", "cpu", "float32")
     # A fit's steps are small: bf16 has not been measured to be faster there, nor to change its results by less than the seeds do.
-    low = training.precision == "bf16" or (training.precision == "auto" and isinstance(training, Pretraining))
-    precision = "bf16" if low else "float32"
+    automatic = "bf16" if isinstance(training, Pretraining) else "float32"
+    precision = automatic if training.precision == "auto" else training.precision
     return Device("cuda", torch.cuda.get_device_name(), precision)
 
 
@@ -54,14 +63,15 @@ def asking_device(training: Training) -> str:
 
 @contextmanager
 def exact(device: Device) -> Iterator[None]:
-    """Hold cuDNN to float32 inside where that is the precision: its networks would otherwise round to TF32, as products do not."""
-    before = torch.backends.cudnn.allow_tf32
-    if device.kind == "cuda" and device.precision == "float32":
-        torch.backends.cudnn.allow_tf32 = False
+    """Hold cuDNN and products on a card to the precision: cuDNN would otherwise round to TF32 where float32 is meant."""
+    products, networks = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, networks.allow_tf32
+    if device.kind == "cuda" and device.precision != "bf16":
+        products.allow_tf32 = networks.allow_tf32 = device.precision == "tf32"
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        products.allow_tf32, networks.allow_tf32 = before
 
 
 @contextmanager

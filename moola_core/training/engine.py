@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from moola_core.host.choices import engine_of, fastest
+from moola_core.host.engine import REPLICAS, SEQUENTIAL, Engine
+from moola_core.host.figures import Figures
 from moola_core.models.encoders import encoder_class
 from moola_core.specs import Finetune
 from moola_core.training.device import Device
@@ -13,25 +14,26 @@ LEAST_FITS = 2
 FULL_STEP = 2**19
 
 
-@dataclass(frozen=True)
-class Engine:
-    """name: sequential or replicas; why: a sentence."""
+def choose_engine(
+    spec: Finetune, device: Device, fits: int, figures: Figures | None = None, window_bars: int = 0
+) -> Engine:
+    """What `training.engine` asks for; for auto, the fastest that was measured, else by the device, the number of fits and a step's size.
 
-    name: str
-    why: str
-
-
-def choose_engine(spec: Finetune, device: Device, fits: int) -> Engine:
-    """What `training.engine` asks for; for auto, by the device, the number of fits and the size of a step."""
+    figures: of the device, where it was measured.
+    """
     asked = spec.training.engine
+    if figures is not None and device.kind == figures.hardware.kind and encoder_class(spec.model).stacked is not None:
+        row = fastest(figures, spec, window_bars, fits)
+        if row is not None:
+            return engine_of(row, fits)
     if encoder_class(spec.model).stacked is None and asked == "auto":
-        return Engine("sequential", f"The encoder {spec.model.encoder} has no form for many fits at once.")
+        return Engine(SEQUENTIAL, f"The encoder {spec.model.encoder} has no form for many fits at once.")
     if asked != "auto":
         return Engine(asked, f"training.engine={asked} asks for it.")
     if device.kind == "cpu":
-        return Engine("sequential", "On a CPU fits one after another, side by side in processes, are faster.")
+        return Engine(SEQUENTIAL, "On a CPU fits one after another, side by side in processes, are faster.")
     if fits < LEAST_FITS:
-        return Engine("sequential", "There is one fit, so nothing to train in parallel.")
+        return Engine(SEQUENTIAL, "There is one fit, so nothing to train in parallel.")
     if spec.training.batch_size * 8 * spec.model.hidden > FULL_STEP:
-        return Engine("sequential", "One fit's steps are large enough to fill the card.")
-    return Engine("replicas", f"{fits} small fits at once use the card that one would leave almost idle.")
+        return Engine(SEQUENTIAL, "One fit's steps are large enough to fill the card.")
+    return Engine(REPLICAS, f"{fits} small fits at once use the card that one would leave almost idle.")

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from moola_core.errors import DataError
+from moola_core.host.engine import ALONE, REPLICAS
 from moola_core.models.checkpoint import Pretrained
 from moola_core.specs import Finetune
 from moola_core.training.device import Device, exact, own_random_state, resolve_device
@@ -34,9 +35,9 @@ def fit_replicate(
     start: the encoder that spec.transfer begins with.
     The same spec, inputs and fold give the same bits on a CPU, whatever else runs.
     """
-    device = device or resolve_device(spec.training)
+    device = (device or resolve_device(spec.training)).using(ALONE)
     with own_random_state(device), _one_thread(device), exact(device):
-        (replicate,) = Group(spec, inputs, [fold], device, [start], stacked=False).fit(emit)
+        (replicate,) = Group(spec, inputs, [fold], device, [start]).fit(emit)
     return replicate
 
 
@@ -70,27 +71,29 @@ def fit_all(
     inputs: Inputs,
     folds: Sequence[Fold],
     emit: Emit,
-    done: frozenset[tuple[int, int]] = frozenset(),
     starts: Sequence[Pretrained] = (),
+    device: Device | None = None,
 ) -> Iterator[Replicate]:
-    """Every fold that is not in `done` as (repeat, fold), yielded as each ends.
+    """Every fold, yielded as each ends.
 
     starts: the encoders that the fits begin with, as `spec.transfer.encoder_of` says; none from random weights.
-    The engine is that of `choose_engine`. One after another on a CPU, the fits run in `training.processes` one-thread processes (0: two,
-    where there are two cores); events reach `emit` in this process. Closing the iterator ends them.
+    device: where and how; that of the spec, with the engine of `choose_engine`, where none is given. One after another on a CPU, the fits run in
+    `training.processes` one-thread processes (0: as many as the engine says, or two where there are two cores); events reach `emit` in this
+    process. Closing the iterator ends them.
     """
-    device = resolve_device(spec.training)
-    waiting = [fold for fold in folds if (fold.repeat, fold.fold) not in done]
-    _check_sizes(spec, inputs, waiting)
-    if choose_engine(spec, device, len(folds)).name == "replicas":  # by all: what is resumed is trained as the rest was
-        yield from fit_replicas(spec, inputs, waiting, emit, device, starts)
+    if device is None:
+        device = resolve_device(spec.training)
+        device = device.using(choose_engine(spec, device, len(folds)))
+    _check_sizes(spec, inputs, folds)
+    if device.engine.name == REPLICAS:
+        yield from fit_replicas(spec, inputs, folds, emit, device, starts)
         return
-    processes = min(spec.training.processes or min(2, os.cpu_count() or 1), len(waiting))
+    processes = min(spec.training.processes or device.engine.processes or min(2, os.cpu_count() or 1), len(folds))
     if device.kind == "cuda" or processes <= 1:
-        for fold in waiting:
+        for fold in folds:
             yield _fit(spec, inputs, device, starts, fold, emit)
         return
-    yield from side_by_side(partial(_fit, spec, inputs, device, starts), waiting, processes, emit)
+    yield from side_by_side(partial(_fit, spec, inputs, device, starts), folds, processes, emit)
 
 
 def _fit(

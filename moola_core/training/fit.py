@@ -14,12 +14,13 @@ from moola_core.models.spans import log_priors, predict_spans, span_loss, span_s
 from moola_core.spans.decoding import SpanPrediction
 from moola_core.specs import Finetune
 from moola_core.training import fault_injection, seeds
+from moola_core.training.fold_data import key_of, scale_of, targets_of
 from moola_core.training.folds import Fold
 from moola_core.training.gradients import Projection
 from moola_core.training.inputs import Inputs
 from moola_core.training.losses import pointer_loss
 from moola_core.training.schedule import REST, WEIGHTING, Unfreezing
-from moola_core.training.terms import terms_of
+from moola_core.training.terms import FitTerms, terms_of
 from moola_core.training.weightings import make_weighting
 
 STEP_COLUMNS = (
@@ -63,18 +64,25 @@ class Fit:
     """One fit, apart from its steps: all that comes from the spec's seed and the fold, on the CPU.
 
     `model` holds the weights that training begins with and, where a phase of the schedule ends, those that it ends with. Torch's own random
-    state is left where dropout begins.
+    state is left where dropout begins. terms: the fit's own, where they are known.
     """
 
-    def __init__(self, spec: Finetune, inputs: Inputs, fold: Fold, start: Pretrained | None = None) -> None:
+    def __init__(
+        self,
+        spec: Finetune,
+        inputs: Inputs,
+        fold: Fold,
+        start: Pretrained | None = None,
+        terms: FitTerms | None = None,
+    ) -> None:
         self.spec, self.inputs, self.fold = spec, inputs, fold
         self.start = start if spec.transfer.schedule != "none" else None
-        self.key = (spec.training.seed, fold.repeat, fold.fold)
+        self.key = key_of(spec, fold)
         torch.manual_seed(seeds.torch_seed(*self.key, seeds.WEIGHTS))
         outputs = len(inputs.classes) + spec.faults.extra_output
         self.model = MultiTask(inputs.x.shape[2], outputs, spec.model)
-        self.mean, self.std = self._scale()
-        self.terms = terms_of(spec, inputs, fold, self.targets(), (self.mean, self.std))
+        self.mean, self.std = scale_of(spec, inputs, fold, start)
+        self.terms = terms_of(spec, inputs, fold, start) if terms is None else terms
         self._begin_at_labels()
         if self.start is not None:
             self.start.check_features(inputs.features)
@@ -103,31 +111,9 @@ class Fit:
         elif head is not None and not train.isnan().all():
             head.init_from(train)
 
-    def _scale(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation [F] of the training windows; 0 and 1 where the spec does not standardise.
-
-        A pre-trained encoder goes on with the scale that it was trained with.
-        """
-        if self.start is not None:
-            return self.start.mean, self.start.std
-        width = self.inputs.x.shape[2]
-        if not self.spec.features.standardise:
-            return np.zeros(width, np.float32), np.ones(width, np.float32)
-        rows = self.inputs.x[self.fold.train].reshape(-1, width).astype(np.float64)
-        std = rows.std(0)
-        return rows.mean(0).astype(np.float32), np.where(std > 1e-8, std, 1.0).astype(np.float32)
-
     def targets(self) -> np.ndarray:
-        """Class numbers [n] that this fit is given; permuted over training and validation windows by that fault."""
-        target = self.inputs.target.copy()
-        if self.spec.faults.shuffled_labels:
-            rows = (
-                np.r_[self.fold.train, self.fold.validation]
-                if not self.spec.faults.test_fold_selection
-                else self.fold.train
-            )
-            target[rows] = seeds.generator(*self.key, seeds.LABELS).permutation(target[rows])
-        return target
+        """Class numbers [n] that this fit is given."""
+        return targets_of(self.spec, self.inputs, self.fold)
 
     def _median_pointer(self) -> list[float] | None:
         """The training windows' median center and length; None where none of them has a pointer."""

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moola_core.host.engine import REPLICAS
 from moola_core.models.checkpoint import Pretrained
 from moola_core.models.multitask import Outputs
 from moola_core.models.replicas import NOTHING_DRAWN, Replicas
@@ -37,6 +38,7 @@ from moola_core.training.monitor import FitMonitor, score_inner
 from moola_core.training.schedule import LAST, LOWER, WEIGHTING
 from moola_core.training.stacked import RowAdamW, Stacked, unstacked
 from moola_core.training.stacked_weightings import Weightings
+from moola_core.training.terms import terms_of_each
 
 # The share of the fits that must have stopped before the others go on alone: capturing the steps anew costs as much as dozens of them.
 ENOUGH_STOPPED = {"cpu": 0.5, "cuda": 0.75}
@@ -45,7 +47,7 @@ ENOUGH_STOPPED = {"cpu": 0.5, "cuda": 0.75}
 class Group:
     """Fits that are trained at once. All state is on the device; `fits` keep each one's settings and streams.
 
-    starts: the encoder that each fit begins with; none, or None for a fit, from random weights. stacked: whether their networks are
+    starts: the encoder that each fit begins with; none, or None for a fit, from random weights. The device's engine says whether their networks are
     computed as stacked ones; otherwise there is one fit, and its network is the module that it is. Made so, a group leaves torch's own
     random state where the fit's dropout begins.
     """
@@ -57,17 +59,17 @@ class Group:
         folds: Sequence[Fold],
         device: Device,
         starts: Sequence[Pretrained | None] = (),
-        stacked: bool = True,
     ) -> None:
-        assert stacked or len(folds) == 1, "a module is one network"
-        self.spec, self.device, self.is_stacked = spec, device, stacked
+        self.spec, self.device, self.is_stacked = spec, device, device.engine.name == REPLICAS
+        assert self.is_stacked or len(folds) == 1, "a module is one network"
         self.low = torch.bfloat16 if device.precision == "bf16" else None
-        self.fits = [
-            Fit(spec, inputs, subsample_labels(fold, inputs.label, spec.training), start)
-            for fold, start in zip(folds, starts or [None] * len(folds), strict=True)
-        ]
+        own = [subsample_labels(fold, inputs.label, spec.training) for fold in folds]
+        begins = list(starts) or [None] * len(folds)
+        several = device.kind == "cuda" and len(folds) > 1
+        terms = terms_of_each(spec, inputs, own, begins) if several else [None] * len(folds)
+        self.fits = [Fit(spec, inputs, *each) for each in zip(own, begins, terms, strict=True)]
         self.windows, self.stacked = Windows(inputs, self.fits, device.kind), Stacked(self.fits, device.kind)
-        self.optimizer, self.batch = RowAdamW(self.stacked), Batch(self.fits, device, draws=stacked)
+        self.optimizer, self.batch = RowAdamW(self.stacked), self._batch()
         self.averages = Averages(self.stacked.trained, spec.training.averaging)
         self.anchor = self.stacked.matrix.clone() if self.fits[0].pulls else None
         self.weightings = Weightings(self.fits, self.stacked, device.kind)
@@ -150,10 +152,13 @@ class Group:
             emit(Event("log", values={"message": f"Steps run without a CUDA graph, which is slower: {failure}"}))
         self.failure = self.failure or failure
 
+    def _batch(self) -> Batch:
+        return Batch(self.fits, self.device, draws=self.is_stacked, graphs=self.device.engine.graphs)
+
     def _network(self, weights: dict[str, Tensor]) -> Replicas | Single:
         """The networks that these weights are of, [R, *shape] by name."""
         if self.is_stacked:
-            return Replicas(self.spec.model, weights, self.low)
+            return Replicas(self.spec.model, weights, self.low, self.device.engine.form)
         return Single(self.fits[0].model, weights, self.low)
 
     def _variants(self) -> set[bool]:
@@ -200,15 +205,20 @@ class Group:
         It asks the host for nothing, so that it can be captured. `split` takes the tasks' gradients apart.
         """
         batch = self.batch
-        x, drawn = self._noisy(self.windows.scaled(batch.rows)), batch.drawn(self.fits[0].encoder_in_eval_mode)
-        outputs = self.network.forward(x.transpose(1, 2), drawn, self.windows.added(batch.rows))
-        losses = self.losses(self.windows, outputs, batch.rows)
-        terms = self.weightings.terms(losses, batch.live) * self.active
-        flat, measured = self._gradients(terms, split)
+        losses, terms, flat, measured = self.gradients(split)
         with torch.no_grad():
             self._update(flat)
             weighed = self.weightings.after_step(batch.live)
             return [torch.cat([terms.detach().sum(1, keepdim=True), losses.detach(), weighed, measured], dim=1)]
+
+    def gradients(self, split: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of the batch: losses and weighted losses [R, 2], gradients [R, columns that train], what was measured of the tasks' [R, 6]."""
+        batch = self.batch
+        x, drawn = self._noisy(self.windows.scaled(batch.rows)), batch.drawn(self.fits[0].encoder_in_eval_mode)
+        outputs = self.network.forward(x.transpose(1, 2), drawn, self.windows.added(batch.rows))
+        losses = self.losses(self.windows, outputs, batch.rows)
+        terms = self.weightings.terms(losses, batch.live) * self.active
+        return losses, terms, *self._gradients(terms, split)
 
     def _noisy(self, x: Tensor) -> Tensor:
         """The step's windows [R, m, K, F], some mirrored and with jitter, as the batch has drawn it."""
@@ -318,5 +328,5 @@ class Group:
         self.weightings.select(left)
         self.averages.select(rows)
         self.anchor = None if self.anchor is None else self.anchor[rows]
-        before, self.batch = self.batch, Batch(self.fits, self.device, draws=self.is_stacked)
+        before, self.batch = self.batch, self._batch()
         self.batch.dropout, self.batch.jitter = ([own[r] for r in left] for own in (before.dropout, before.jitter))

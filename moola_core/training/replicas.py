@@ -13,7 +13,7 @@ import torch
 from moola_core.models.checkpoint import Pretrained
 from moola_core.specs import Finetune
 from moola_core.training.capture import out_of_memory
-from moola_core.training.device import Device, own_random_state
+from moola_core.training.device import Device, exact, own_random_state
 from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold
 from moola_core.training.group import Group
@@ -35,14 +35,15 @@ def fit_replicas(
     device: Device,
     starts: Sequence[Pretrained] = (),
 ) -> Iterator[Replicate]:
-    """All folds, as many at a time as memory allows, yielded as each stops."""
-    waiting, most = list(folds), MOST_AT_A_TIME[device.kind]
+    """All folds, as many at a time as the engine says and memory allows, yielded as each stops."""
+    waiting, most = list(folds), device.engine.at_once or MOST_AT_A_TIME[device.kind]
     while waiting:
         tried, ended = waiting[:most], set()
         try:
-            for replicate in _group(spec, inputs, tried, device, starts).fit(emit):
-                ended.add((replicate.repeat, replicate.fold))
-                yield replicate
+            with exact(device):
+                for replicate in _group(spec, inputs, tried, device, starts).fit(emit):
+                    ended.add((replicate.repeat, replicate.fold))
+                    yield replicate
             short = False
         except RuntimeError as error:
             if len(tried) == 1 or not out_of_memory(error):
@@ -58,7 +59,11 @@ def fit_replicas(
 
 
 def _group(
-    spec: Finetune, inputs: Inputs, folds: Sequence[Fold], device: Device, starts: Sequence[Pretrained]
+    spec: Finetune,
+    inputs: Inputs,
+    folds: Sequence[Fold],
+    device: Device,
+    starts: Sequence[Pretrained],
 ) -> Group:
     with own_random_state(device):
         return Group(spec, inputs, folds, device, [start_at(spec, starts, fold) for fold in folds])

@@ -1,10 +1,13 @@
 import os
+import shutil
 import signal
 
 import numpy as np
 import pytest
 
 from moola_core.errors import DataError, FailedRun, RunError, StoreError
+from moola_core.host.choices import shape_of
+from moola_core.host.figures import Figures, Row, processor, software, write
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate
 from moola_core.launch.worker.compare import build
@@ -111,6 +114,26 @@ def test_the_record_says_which_engine_was_used_and_why(store, demo_files):
         assert run.id in found.source and ("all fits at once" in found.source) == (run is runs[1])
         run.update(seconds=1000.0)
         assert estimate(run.spec, 60, store).seconds == pytest.approx(1000, rel=0.5)
+
+
+def test_a_run_is_computed_as_this_host_was_measured_to_do_it_fastest_and_goes_on_so(store, demo_files):
+    spec = spec_of(demo_files, device="cpu", processes=0)
+    rows = [
+        Row(shape_of(spec, 105), engine, "products", "float32", True, at_once, 1, 0.02, 0.0)
+        for engine, at_once in (("sequential", 1), ("replicas", 3))
+    ]
+    made = Figures(processor(), software(""), "2026-11-26T00:00:00+00:00", 1.0, True, tuple(rows))
+    path = write(store.root, made)
+    assert "moola tune" in estimate(spec, 60, store).source
+    run = store.create(spec)
+    worker.run(run)
+    assert run.record.counts["engine"] == "replicas" and "Measured on this host" in run.record.counts["engine_why"]
+    assert run.record.counts["engine_settings"]["settings"]["at_once"] == 3
+    path.unlink()
+    shutil.rmtree(list(run.replicates().values())[-1])
+    run.update(state="cancelled")
+    worker.resume(run)
+    assert run.record.state == "done" and run.record.counts["engine"] == "replicas"
 
 
 def test_continuous_state_and_the_price_path_train_too(store, demo_files):

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streamlit.testing.v1 import AppTest
 
 from moola_core import studies
+from moola_core.host.figures import processor, software, write
+from moola_core.launch import host
 from moola_core.market.settings import load_reading
 from moola_core.runs.store import Store
+from moola_core.sections.host import COLUMNS
 from moola_core.specs import change
 from tests.app_samples import make_run
+from tests.host.test_choices import FAST_CARD
 from tests.pages.conftest import button, texts
 
 
@@ -90,3 +96,23 @@ def test_the_reader_asks_for_the_order_of_day_and_month_and_saves_it(show, tmp_p
     assert "Mon 05 Feb 2024" in texts(form) and "02 May 2024" not in texts(form)
     button(form, "Save these settings").click().run()
     assert load_reading(folder / "bars.csv").date_order == "dmy"
+
+
+def test_this_host_is_measured_by_a_button_and_its_figures_are_shown(show, store, monkeypatch):
+    started = []
+    monkeypatch.setattr(host, "start_measuring", lambda folder, quick: started.append((folder, quick)))
+    at = show("overview")
+    assert "It was not measured yet" in texts(at)
+    button(at, "In 30 seconds").click().run()
+    assert [quick for _, quick in started] == [True]
+    own = replace(FAST_CARD, hardware=processor(), software=software(""), floors={FAST_CARD.rows[0].shape.title: 0.004})
+    write(Store(store).root, own)
+    at = show("overview")
+    table = next(one.value for one in at.dataframe if len(one.value.columns) == len(COLUMNS))
+    assert (
+        len(table) == len(own.rows)
+        and any("on_chip" in how for how in table["1"])
+        and "It was not measured yet" not in texts(at)
+    )
+    write(Store(store).root, replace(own, software=own.software | {"torch": "1.0"}))
+    assert any("out of date" in warning.value for warning in show("overview").warning)

@@ -38,6 +38,7 @@ def test_fit_all_uses_the_engine_that_is_chosen(monkeypatch):
     inputs = some_inputs()
     for engine in ("auto", "replicas"):
         spec = make_spec(epochs=1, engine=engine, device="cpu")
-        done = list(fit_all(spec, inputs, folds_of(inputs, spec), lambda event: None, frozenset({(0, 1)})))
+        folds = [fold for fold in folds_of(inputs, spec) if fold.fold != 1]
+        done = list(fit_all(spec, inputs, folds, lambda event: None))
         assert len(done) == (2 if engine == "auto" else 0)
     assert used == [0, 2]

@@ -62,7 +62,7 @@ def test_replicates_do_not_depend_on_what_ran_before(device):
     """On a card but for rounding: the order of its sums depends on how many fits are trained together."""
     inputs, spec = make_inputs(30), make_spec(epochs=2, device=device, precision="float32")
     whole = {(r.repeat, r.fold): r.probabilities for r in fit_all(spec, inputs, folds_of(inputs, spec), lambda e: None)}
-    rest = list(fit_all(spec, inputs, folds_of(inputs, spec), lambda e: None, frozenset({(0, 0), (0, 1)})))
+    rest = list(fit_all(spec, inputs, folds_of(inputs, spec)[2:], lambda e: None))
     assert [(r.repeat, r.fold) for r in rest] == [(0, 2)]
     np.testing.assert_allclose(rest[0].probabilities, whole[0, 2], rtol=0, atol=0 if device == "cpu" else 1e-4)
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from moola_core.errors import DataError
+from moola_core.host.engine import ALONE
 from moola_core.models.checkpoint import put_weights
 from moola_core.models.multitask import MultiTask
 from moola_core.specs import change
@@ -37,7 +38,7 @@ def plan_of(inputs, spec):
 
 def group_of(inputs, spec):
     """A group of one, ready for its first step."""
-    group = Group(spec, inputs, [fold_of(inputs, spec)], CPU, stacked=False)
+    group = Group(spec, inputs, [fold_of(inputs, spec)], CPU.using(ALONE))
     group.fits[0].unfreezing.begins(1)
     group.prepare()
     return group

@@ -121,28 +121,35 @@ def test_every_setting_takes_the_same_steps_and_the_same_draws_as_the_sequential
             assert set(a.values) == set(b.values) and a.values.get("recall") == b.values.get("recall")
 
 
+SPANS = {
+    "pointer": "span",
+    "class_input": "aligned",
+    "span_statistics": True,
+    "features.columns": ["price_path"],
+}
+
+
+def priced_inputs(n: int) -> Inputs:
+    """Windows of prices, which a network with the span model's statistics reads."""
+    windows = make_windows(n, bars=30)
+    return Inputs(
+        price_path(windows.prices),
+        np.array(["a", "b"], object)[windows.target],
+        *windows.span.T,
+        np.arange(n).astype(str).astype(object),
+        np.zeros(n, np.int64),
+        np.arange(n) * 60,
+        names(("price_path",)),
+    )
+
+
 @pytest.mark.parametrize(
     "own", [pytest.param({}, marks=pytest.mark.soak), {"mirrored_frac": 0.5, "jitter_std": 0.1}, {"tasks": "pointers"}]
 )
 def test_terms_are_added_alike_and_kept_with_the_weights(own, device):
-    windows = make_windows(30, bars=30)
-    inputs = Inputs(
-        price_path(windows.prices),
-        np.array(["a", "b"], object)[windows.target],
-        *windows.span.T,
-        np.arange(30).astype(str).astype(object),
-        np.zeros(30, np.int64),
-        np.arange(30) * 60,
-        names(("price_path",)),
-    )
+    inputs = priced_inputs(30)
     inputs.start[:2] = inputs.end[:2] = np.nan
-    settings = {
-        "pointer": "span",
-        "class_input": "aligned",
-        "span_statistics": True,
-        "features.columns": ["price_path"],
-    }
-    alone, found, _ = both(make_spec(learning_rate=SLOW_RATE, **settings | own | same_draws(device)), device, inputs)
+    alone, found, _ = both(make_spec(learning_rate=SLOW_RATE, **SPANS | own | same_draws(device)), device, inputs)
     for one, other in zip(alone, found, strict=True):
         assert furthest(one, other) < 1e-5 and list(one.weights) == list(other.weights)
         np.testing.assert_allclose(one.spans.p_span, other.spans.p_span, atol=1e-4)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from moola_core.errors import CheckpointError, RunError, SpecError
+from moola_core.host.engine import ALONE
 from moola_core.models.checkpoint import Pretrained, weights_of
 from moola_core.models.encoders import make_encoder
 from moola_core.models.multitask import MultiTask
@@ -91,7 +92,7 @@ def test_a_frozen_encoder_is_deterministic_and_the_fault_makes_it_noisy(inputs):
     x = torch.from_numpy(inputs.x[:4])
     for noisy in (False, True):
         spec = spec_of(schedule="frozen", frozen_dropout=noisy)
-        group = Group(spec, inputs, [fold], CPU, [start_of(inputs)], stacked=False)
+        group = Group(spec, inputs, [fold], CPU.using(ALONE), [start_of(inputs)])
         group.fits[0].unfreezing.begins(1)
         group.prepare()
         group.train_epoch(1, [0])
@@ -120,7 +121,7 @@ def test_l2_sp_holds_the_encoder_near_its_start(inputs):
 def test_l2_sp_adds_the_gradient_of_its_penalty(inputs):
     spec = spec_of(schedule="full", l2_sp=0.3)
     fold = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)[0]
-    group = Group(spec, inputs, [fold], CPU, [start_of(inputs)], stacked=False)
+    group = Group(spec, inputs, [fold], CPU.using(ALONE), [start_of(inputs)])
     group.fits[0].unfreezing.begins(1)
     group.prepare()
     given, names = {}, [name for name in group.stacked.shapes if name.startswith("encoder.")]

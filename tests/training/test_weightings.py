@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from moola_core.errors import SpecError
+from moola_core.host.engine import ALONE
 from moola_core.specs import change
 from moola_core.specs.choices import WEIGHTINGS as CHOICES
 from moola_core.training.device import Device
@@ -139,7 +140,7 @@ def both_engines(spec, device):
     """What both engines make of the same fits after a few epochs: weights and what the weighting learned, by name; steps of each."""
     inputs, where = unequal_inputs(), Device(device, device, "float32")
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
-    alone = [run_epochs(Group(spec, inputs, [fold], where, stacked=False)) for fold in folds]
+    alone = [run_epochs(Group(spec, inputs, [fold], where.using(ALONE))) for fold in folds]
     group, found = run_epochs(Group(spec, inputs, folds, where))
     apart = {}
     for r, (one, _) in enumerate(alone):

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import DataError, MoolaError
 from moola_core.estimators import storage
+from moola_core.host.engine import Engine
+from moola_core.launch.host import figures_of
 from moola_core.launch.worker import diagnose
 from moola_core.launch.worker.held_out import saw
 from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, starts_of
@@ -26,7 +28,7 @@ from moola_core.runs.store import Run
 from moola_core.specs import Finetune
 from moola_core.specs.pretrain import SAW
 from moola_core.training.baselines import fit_baseline
-from moola_core.training.device import resolve_device
+from moola_core.training.device import Device, resolve_device
 from moola_core.training.engine import choose_engine
 from moola_core.training.events import Event
 from moola_core.training.finetune import fit_all
@@ -36,7 +38,7 @@ from moola_core.training.inputs import Inputs, Replicate
 
 def work(run: Run, listen: ProgressCallback | None) -> None:
     """Cross-validate as the spec says."""
-    spec = run.spec
+    spec, began = run.spec, run.record.counts
     device = resolve_device(spec.training)
     starts = starts_of(run)
     material, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
@@ -61,10 +63,10 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     )
     run.keep_events(lambda event: event.get("fold") is None or (event["repeat"], event["fold"]) in done)
     if spec.is_network:
-        engine = choose_engine(spec, device, len(folds))
-        run.update(counts=counts | {"engine": engine.name, "engine_why": engine.why})
+        device = device.using(_engine(run, began, len(folds), inputs.window_bars))
     relay = EventWriter(run, progress, listen)
-    for replicate in _fits(spec, inputs, folds, relay, frozenset(done), starts):
+    waiting = [fold for fold in folds if (fold.repeat, fold.fold) not in done]
+    for replicate in _fits(spec, inputs, waiting, relay, starts, device):
         tables = {"predictions": prediction_columns(replicate, inputs)}
         tables |= {"steps": replicate.steps} if replicate.steps else {}
         tables |= span_tables(replicate, inputs)
@@ -88,20 +90,38 @@ def _fits(
     inputs: Inputs,
     folds: Sequence[Fold],
     relay: EventWriter,
-    done: frozenset[tuple[int, int]],
     starts: tuple[Pretrained, ...],
+    device: Device,
 ) -> Iterator[Replicate]:
-    """The fits that are still to be made, of the network or of the estimator that the spec names."""
+    """The fits of the folds, of the network or of the estimator that the spec names."""
     if spec.is_network:
-        yield from fit_all(spec, inputs, folds, relay, done, starts)
+        yield from fit_all(spec, inputs, folds, relay, starts, device)
         return
     for fold in folds:
-        if (fold.repeat, fold.fold) not in done:
-            sizes = {"train": len(fold.train) + len(fold.validation), "test": len(fold.test)}
-            relay(Event("replicate_started", fold.repeat, fold.fold, values=sizes))
-            replicate = fit_baseline(spec, inputs, fold)
-            relay(Event("replicate_finished", fold.repeat, fold.fold, values={"seconds": replicate.seconds}))
-            yield replicate
+        sizes = {"train": len(fold.train) + len(fold.validation), "test": len(fold.test)}
+        relay(Event("replicate_started", fold.repeat, fold.fold, values=sizes))
+        replicate = fit_baseline(spec, inputs, fold)
+        relay(Event("replicate_finished", fold.repeat, fold.fold, values={"seconds": replicate.seconds}))
+        yield replicate
+
+
+def _engine(run: Run, began: dict[str, Any], fits: int, window_bars: int) -> Engine:
+    """How the fits are computed, kept in the record: what is resumed on the same device goes on as it `began`, by the counts of then."""
+    spec, device = run.spec, resolve_device(run.spec.training)
+    before = began.get(ENGINE_SETTINGS)
+    if before and before["device"] == device.name:
+        engine = Engine.of(before["settings"], began.get("engine_why", ""))
+    else:
+        engine = choose_engine(spec, device, fits, figures_of(run.store_root, device.kind), window_bars)
+    kept = {"device": device.name, "settings": engine.settings()}
+    run.update(
+        device=f"{device.name} {engine.precision or device.precision}",
+        counts=run.record.counts | {"engine": engine.name, "engine_why": engine.why, ENGINE_SETTINGS: kept},
+    )
+    return engine
+
+
+ENGINE_SETTINGS = "engine_settings"
 
 
 def _seeds_of_repeats(spec: Finetune, starts: Sequence[Pretrained]) -> list[int]:

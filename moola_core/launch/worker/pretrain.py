@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from moola_core.diagnostics.transfer import Representation, aggregate, linear_pr
 from moola_core.errors import DataError, MoolaError
 from moola_core.features.catalog import FEATURES, feature, names
 from moola_core.features.matrix import bar_matrix, window_matrix
+from moola_core.host.choices import pretraining_precision
+from moola_core.launch.host import figures_of
 from moola_core.launch.worker.labelled import check_unchanged
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.market.bars import Bars, load_bars
@@ -28,7 +30,7 @@ from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
 from moola_core.specs.pretrain import SAW
 from moola_core.training import seeds
-from moola_core.training.device import resolve_device
+from moola_core.training.device import Device, resolve_device
 from moola_core.training.folds import make_folds
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.evaluation import evaluate, representations
@@ -57,7 +59,7 @@ class PretrainInputs:
 def work(run: Run, listen: ProgressCallback | None) -> None:
     """Pre-train as the spec says, from the last finished epoch if there is one."""
     spec = run.spec
-    device = resolve_device(spec.training)
+    device = _device(run)
     material = load_material(spec, run.store_root / "cache", device.kind)
     hashes = {"bars": material.bars.content_hash}
     if material.labelled is not None:
@@ -90,6 +92,17 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     counts["parameters"] = sum(parameter.numel() for parameter in trainer.network.parameters())
     run.update(counts=counts | {"best_epoch": snapshot.best_epoch})
     run.write_result("learned", learned(trainer, material, snapshot.best_epoch))
+
+
+def _device(run: Run) -> Device:
+    """Where it trains, in the arithmetic that was measured to be fastest there; what is resumed goes on in that of its beginning."""
+    spec = run.spec
+    device = resolve_device(spec.training)
+    name, _, began = run.record.device.rpartition(" ")
+    if name == device.name:
+        return replace(device, precision=began)
+    figures = figures_of(run.store_root, device.kind) if spec.training.precision == "auto" else None
+    return replace(device, precision=(figures and pretraining_precision(figures, spec.model)) or device.precision)
 
 
 def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> PretrainInputs:

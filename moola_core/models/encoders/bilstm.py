@@ -15,6 +15,8 @@ from moola_core.specs import Model
 class StackedBiLSTM(StackedEncoder):
     """Many of them at once: both directions of all networks are one batch of recurrences."""
 
+    recurrent = True
+
     @staticmethod
     def dropout_shapes(model: Model, bars: int) -> list[Shape]:
         return [(bars, None, 2 * model.hidden)] * (model.layers - 1)

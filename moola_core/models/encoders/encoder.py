@@ -92,6 +92,8 @@ class StackedEncoder(ABC):
         Form of the recurrence, where there is one.
     """
 
+    recurrent: ClassVar[bool] = False  # whether there is a recurrence, which has several forms
+
     def __init__(self, model: Model, weights: Mapping[str, Tensor], low: torch.dtype | None, form: str) -> None:
         self.model, self.weights, self.low, self.form = model, weights, low, form
         self.replicas = len(next(iter(weights.values())))

@@ -1,0 +1,1 @@
+"""What this host was measured to do, and what is chosen from it. Imports nothing heavy."""

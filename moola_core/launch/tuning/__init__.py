@@ -1,0 +1,1 @@
+"""Measuring what this host does, for the figures that `auto` reads."""
