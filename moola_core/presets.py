@@ -96,6 +96,7 @@ PRESETS: dict[str, Preset] = {
                     "tasks": "class",
                 },
                 "features": {"columns": ("price_path",)},
+                "loss": {"weighting": "uncertainty", "log_variance_lr": 0.05},
                 "training": {
                     "epochs": 40,
                     "patience": 15,
