@@ -84,6 +84,35 @@ PRESETS: dict[str, Preset] = {
             },
         ),
         Preset(
+            "series",
+            "A network for classes of whole windows that hold no labelled expansion: InceptionTime's convolutions, and the class alone.",
+            {
+                "model": {
+                    "encoder": "inception",
+                    "layers": 1,
+                    "hidden": 16,
+                    "dropout": 0.2,
+                    "normalisation": "batch",
+                    "tasks": "class",
+                },
+                "features": {"columns": ("price_path",)},
+                "loss": {"weighting": "uncertainty", "log_variance_lr": 0.05},
+                "training": {
+                    "epochs": 40,
+                    "patience": 15,
+                    "batch_size": 16,
+                    "learning_rate": 5e-3,
+                    "averaging": 0.8,
+                    "weight_decay": 1e-2,
+                    "repeats": 5,
+                },
+            },
+            {
+                "objective": {"name": "contrastive"},
+                "training": {"epochs": 20, "batch_size": 256, "learning_rate": 2e-3},
+            },
+        ),
+        Preset(
             "quick",
             "A small model in a minute or two: for a first look and for trying things.",
             {

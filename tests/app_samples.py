@@ -228,8 +228,8 @@ def make_predicted(run: Run, bars: Path | None = None) -> Run:
     stated = {} if run.spec.is_network else {"p_span": likely}
     child.write_table("predicted", {**named, **p, "predicted": answer, "agreement": likely, **pointers, **stated})
     found = tuple(
-        Expansion(a, a + 20, "2026-01-05T10:00:00", "2026-01-05T10:20:00", name, 0.8, 0.7, q if stated else None)
-        for a, name, q in zip((200, 700), CLASSES, (0.95, 0.6), strict=True)
+        Expansion(a, a + 20, "2026-01-05T10:00:00", "2026-01-05T10:20:00", name, 0.8, 0.7, *((q, u) if stated else ()))
+        for a, name, q, u in zip((200, 700), CLASSES, (0.95, 0.6), (0.4, 0.03), strict=True)
     )
     counts = dict.fromkeys(CLASSES, n // 2)
     result = Predicted(CLASSES, n, 10, 105, counts, 0.8, 12, 5, bars is not None, 20, 1.0, found if bars else ())

@@ -8,6 +8,7 @@ from typing import Any
 
 from moola_core.cli import options
 from moola_core.cli.progress import execute
+from moola_core.presets import PRESETS
 from moola_core.specs.choices import TRAINED
 from moola_core.specs.pretrain import SAW
 
@@ -43,7 +44,7 @@ def add_to(commands: Any) -> None:
 
 
 def _add_spec(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--preset", default="recommended", help="recommended, network, quick, stones or october")
+    command.add_argument("--preset", default="recommended", help=", ".join(PRESETS))
     command.add_argument(
         "--set",
         action="append",

@@ -15,8 +15,9 @@ from moola_core.diagnostics.results.predictions import LEAST_STATED
 from moola_core.diagnostics.transfer import aggregate
 from moola_core.models.spans import predict_spans
 from moola_core.overlap import FOLDS, Overlap
-from moola_core.runs.predictions import STATED, is_class
+from moola_core.runs.predictions import STATED, TRUE_SPAN, UNUSUAL, PredictionTable, is_class
 from moola_core.runs.store import Run
+from moola_core.spans.conformal import cross_p_value
 from moola_core.spans.decoding import NEAR_BARS
 
 BATCH = 128  # measured fastest on one thread
@@ -45,6 +46,36 @@ class FitOutputs:
     probabilities: np.ndarray | None
     pointers: np.ndarray | None
     p_span: np.ndarray | None = None
+
+
+class LabelledScores:
+    """What a run's fits state of the labelled expansions that they were not trained on.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        table = PredictionTable(run.predictions)
+        frame, stated = table.frame, table.stated
+        known = np.zeros(len(frame), bool) if stated is None else np.isfinite(stated) & frame[TRUE_SPAN[0]].notna()
+        self.stated = None if stated is None or not known.any() else stated[known]
+        self.fit = frame.loc[known, ["repeat", "fold"]].to_numpy(int)
+        self.fits = np.array(sorted(run.replicates()))
+
+    def p_values(self, stated: np.ndarray) -> np.ndarray | None:
+        """For `stated` [fits, m] of new windows, the mean over repeats of `cross_p_value` [m]; None where not every fit states probabilities."""
+        if self.stated is None or len(stated) != len(self.fits):
+            return None
+        values = []
+        for repeat in np.unique(self.fit[:, 0]):
+            own = self.fits[:, 0] == repeat
+            among = self.fit[:, 0] == repeat
+            place = np.searchsorted(self.fits[own, 1], self.fit[among, 1])
+            values.append(cross_p_value(stated[own], self.stated[among], place))
+        return np.mean(values, axis=0)
 
 
 @torch.inference_mode()
@@ -113,8 +144,11 @@ def _pointer(span: np.ndarray, bars: int) -> np.ndarray:
     return np.stack([(start + end) / 2, end - start], axis=1) / bars
 
 
-def combine(outputs: FitOutputs, classes: tuple[str, ...], window_bars: int) -> dict[str, np.ndarray]:
-    """One row a window: mean probabilities, the predicted class, how many fits agree, the median pointer in bars and its spread."""
+def combine(
+    outputs: FitOutputs, classes: tuple[str, ...], window_bars: int, labelled: LabelledScores | None = None
+) -> dict[str, np.ndarray]:
+    """One row a window: mean probabilities, the predicted class, how many fits agree, the median pointer in bars and its spread; next to
+    `labelled`, how unusually low the stated probability is."""
     columns: dict[str, np.ndarray] = {}
     if outputs.probabilities is not None:
         mean = outputs.probabilities.mean(0)
@@ -131,6 +165,9 @@ def combine(outputs: FitOutputs, classes: tuple[str, ...], window_bars: int) -> 
         columns["center_std"] = center.std(0)
     if outputs.p_span is not None and not is_class(STATED, classes):
         columns[STATED] = outputs.p_span.mean(0)
+    unusual = None if outputs.p_span is None or labelled is None else labelled.p_values(outputs.p_span)
+    if unusual is not None:
+        columns[UNUSUAL] = unusual
     return columns
 
 
@@ -183,8 +220,8 @@ def stretches(
 
 def best_apart(
     first: np.ndarray, span: np.ndarray, stated: np.ndarray, probability: np.ndarray, window_bars: int
-) -> list[tuple[int, int, int, float, float, float]]:
-    """The windows' spans, the most probable first, that overlap none before: (first bar, last bar, class, probability, support, stated).
+) -> list[tuple[int, int, int, float, float, float, int]]:
+    """The windows' spans, the most probable first, that overlap none before: (first bar, last bar, class, probability, support, stated, row).
 
     first [m], ascending: bar of each window's start; span [m, 2]: start and end within it; stated [m]: stated probability of the span;
     probability [m, C]. In the order of the bars. Supporters are the windows over the whole span whose centers lie within 3 bars of
@@ -204,7 +241,8 @@ def best_apart(
         near = np.abs(center[over] - center[i]) <= NEAR_BARS
         mean = probability[over][near].mean(0)
         label = int(mean.argmax())
-        expansions.append((int(begin[i]), int(end[i]), label, float(mean[label]), float(near.mean()), float(stated[i])))
+        own = (int(begin[i]), int(end[i]), label, float(mean[label]))
+        expansions.append((*own, float(near.mean()), float(stated[i]), int(i)))
     return sorted(expansions)
 
 

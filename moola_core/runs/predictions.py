@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PROBABILITY = "p_"
 STATED = "p_span"  # the stated probability that the expansion's center lies within 3 bars of the predicted one
+UNUSUAL = "conformal_p"  # (k + 1) / (n + 1), where k of n labelled windows state no more than a predicted one
 TRUE_SPAN, SPAN = ["start_true", "end_true"], ["start_pred", "end_pred"]
 
 

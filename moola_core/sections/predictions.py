@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from moola_core.diagnostics.results import Predicted
+from moola_core.diagnostics.results.predictions import UNUSUAL_LEVEL
 from moola_core.sections.blocks import Block, Figure, Figures, Text
 from moola_core.sections.context import ReportContext
 
@@ -36,4 +37,12 @@ def predicted(context: ReportContext) -> list[Block] | str:
     if report.training:
         shared = f"{report.training:,} share bars with windows that the models were trained on"
         blocks.append(Text(f"{shared}: accuracy there is too optimistic."))
+    if report.unusual is not None:
+        share = f"{1 - UNUSUAL_LEVEL:.0%} of your labelled windows"
+        counted = f"In {report.unusual:,} of {report.windows:,} windows the best span has a stated probability lower than in {share}"
+        blocks.append(
+            Text(
+                f"{counted}: they may hold nothing like the labels. Of windows like the labelled ones, {UNUSUAL_LEVEL:.0%} are counted so."
+            )
+        )
     return [*blocks, *(Text(warning, "Warning.", warning=True) for warning in context.record.warnings)]

@@ -1,4 +1,5 @@
-"""Sets of spans that hold the labelled one with a given probability, whatever the model (Vovk et al. 2005; Vovk 2015 across folds)."""
+"""Conformal prediction (Vovk et al. 2005; Vovk 2015 across folds), whatever the model: sets of spans that hold the labelled one with a given
+probability, and how unusual the score of a new window is."""
 
 from __future__ import annotations
 
@@ -40,3 +41,27 @@ def cross_conformal(scores: np.ndarray, fold: np.ndarray, group: np.ndarray, lev
         others = known & (fold != number) & ~np.isin(group, group[own])
         radii[own] = radius(scores[others], group[others], level) if others.any() else np.inf
     return radii
+
+
+def cross_p_value(scores: np.ndarray, labelled: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """How unusually low the scores of new windows are among those of labelled ones, each compared by the fit that did not see the latter.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (F, m)
+        Scores of m new windows by the fit of each fold, in the order of the folds' numbers.
+    labelled : ndarray, shape (n,)
+        Out-of-fold scores of the labelled windows.
+    fold : ndarray of int, shape (n,)
+        Which row of `scores` is of the fit that gave each labelled window its score.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        (k + 1) / (n + 1), where k of the labelled windows score no higher. A new window that is like them has a value of at most p with
+        probability p.
+    """
+    no_higher = np.zeros(scores.shape[1], int)
+    for number, own in enumerate(scores):
+        no_higher += np.searchsorted(np.sort(labelled[fold == number]), own, side="right")
+    return (no_higher + 1) / (len(labelled) + 1)

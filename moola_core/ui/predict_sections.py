@@ -31,7 +31,7 @@ RANKED = (
 )
 CAUTION = (
     "The stated probability assumes that a window holds one expansion, as the labelled windows do. Over bars many windows hold none, so it "
-    "comes true less often: prefer expansions on which many windows agree."
+    "comes true less often: prefer expansions on which many windows agree, and whose probability is not lower than in most labelled windows."
 )
 SOURCES = {"bars": "bars, at a stride", "windows": "windows"}
 
@@ -111,14 +111,33 @@ def _of_class(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _probable(expansions: Sequence[Expansion]) -> list[Expansion]:
-    """Those whose stated probability reaches the selected threshold."""
-    threshold = st.slider("Least stated probability", LEAST_STATED, 0.95, 0.8, 0.05, key="least_stated", width=320)
-    kept = [one for one in expansions if (one.p_span or 0.0) >= threshold]
+    """Those whose stated probability reaches the selected threshold, and is not unusual for labelled windows beyond the selected level."""
+    with st.container(horizontal=True):
+        threshold = st.slider("Least stated probability", LEAST_STATED, 0.95, 0.8, 0.05, key="least_stated", width=320)
+        level = (
+            st.slider(
+                "Hide the unusual, level",
+                0.0,
+                0.5,
+                0.0,
+                0.01,
+                key="unusual_level",
+                width=320,
+                help="Hides expansions that state less than all but this share of your labelled windows do: nothing like the labels may be "
+                "there. Of expansions like the labelled ones it hides this share too.",
+            )
+            if any(one.conformal_p is not None for one in expansions)
+            else 0.0
+        )
+    probable = [one for one in expansions if (one.p_span or 0.0) >= threshold]
+    kept = [one for one in probable if one.conformal_p is None or one.conformal_p > level]
     st.caption(
-        f"{len(kept):,} of {len(expansions):,} expansions have a stated probability of at least {threshold:.2f}."
-        if kept
+        f"{len(probable):,} of {len(expansions):,} expansions have a stated probability of at least {threshold:.2f}."
+        if probable
         else f"No expansion has a stated probability of at least {threshold:.2f}. Choose a lower one to see more."
     )
+    if level:
+        st.caption(f"{len(probable) - len(kept):,} of them are hidden as unusual at the level {level:.2f}.")
     return kept
 
 
@@ -137,9 +156,18 @@ def _step(expansions: Sequence[Expansion]) -> Expansion:
     agree = f"{one.support:.0%} of the windows over it agree."
     st.markdown(
         f"**{escape_markdown(one.label)}** with {one.probability:.2f}, {length}; {agree}"
-        + ("" if one.p_span is None else f" Stated probability of a center within 3 bars: **{one.p_span:.2f}**.")
+        + (
+            ""
+            if one.p_span is None
+            else f" Stated probability of a center within 3 bars: **{one.p_span:.2f}**{_unusual(one)}."
+        )
     )
     return one
+
+
+def _unusual(one: Expansion) -> str:
+    """How the stated probability lies among those of the labelled windows."""
+    return "" if one.conformal_p is None else f", lower than in {1 - one.conformal_p:.0%} of your labelled windows"
 
 
 def _from_bar(bars: int, voted: bool) -> int:

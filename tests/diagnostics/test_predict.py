@@ -80,7 +80,7 @@ def slow_apart(first, span, stated, probability, window_bars):
         over = [k for k in range(len(first)) if first[k] <= begin[i] and end[i] < first[k] + window_bars]
         near = [k for k in over if abs(begin[k] + end[k] - begin[i] - end[i]) <= 6]
         mean = np.mean([probability[k] for k in near], axis=0)
-        rows.append((begin[i], end[i], int(mean.argmax()), mean.max(), len(near) / len(over), stated[i]))
+        rows.append((begin[i], end[i], int(mean.argmax()), mean.max(), len(near) / len(over), stated[i], i))
     return rows
 
 

@@ -101,7 +101,8 @@ def test_the_predictions_are_those_of_the_two(made, joined):
 def test_new_windows_and_bars_are_predicted_by_both(made, joined, demo_files, data):
     given = {data: demo_files[data]} | ({"stride": 200} if data == "bars" else {})
     table, of_class, of_pointers = (moola.predict(run, **given) for run in (joined, made["network"], made["spans"]))
-    classes, pointers = ["p_consolidation", "predicted", "agreement", "p_std"], ["start_pred", "end_pred", "p_span"]
+    classes = ["p_consolidation", "predicted", "agreement", "p_std"]
+    pointers = ["start_pred", "end_pred", "p_span", "conformal_p"]
     pd.testing.assert_frame_equal(table[classes], of_class[classes])
     pd.testing.assert_frame_equal(table[[*pointers, "center_std"]], of_pointers[[*pointers, "center_std"]])
 

@@ -10,7 +10,7 @@ import torch
 
 from moola_core.cli import main
 from moola_core.diagnostics.attribution import attribute
-from moola_core.diagnostics.fitted import load_fitted
+from moola_core.diagnostics.fitted import load_estimator, load_fitted
 from moola_core.diagnostics.predict import Job, predict_batched, predict_sequential
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import window_matrix
@@ -171,3 +171,34 @@ def test_a_model_of_spans_finds_expansions_in_bars_that_do_not_overlap(demo_file
     best = table.loc[table["p_span"].idxmax()]
     surest = max(expansions, key=lambda one: one["p_span"])
     assert surest["p_span"] == best["p_span"] and surest["first"] == best["first_bar"] + round(best["start_pred"])
+
+
+def test_a_predicted_span_is_compared_with_those_of_the_labelled_windows_by_each_fit(demo_files, tmp_path, monkeypatch):
+    monkeypatch.setattr("moola_core.launch.worker.doctor.store", lambda *given: None)
+    small = {"data.windows": str(demo_files["windows"]), "repeats": 2, "folds": 3}
+    run = Store(tmp_path).create(change(preset("recommended").finetune(), small))
+    worker.run(run)
+    child, table, result = predict(run, data=Data(bars=str(demo_files["bars"])), stride=100)
+    kept, windows = run.predictions.dropna(subset=["start_true"]), load_windows(demo_files["windows"])
+    _, same, _ = predict(run, data=Data(windows=str(demo_files["windows"])))
+    for row in (0, 7):
+        values = []
+        for repeat, rows in kept.groupby("repeat"):
+            no_higher = 0
+            for fold, own in rows.groupby("fold"):
+                prices = windows.prices[row : row + 1]
+                (stated,) = load_estimator(run, repeat, fold).predict(prices, prices).spans.p_span
+                no_higher += int((own["p_span"] <= stated).sum())
+            values.append((no_higher + 1) / (len(rows) + 1))
+        # The window itself is among the labelled ones, and ties with its own prediction but for rounding.
+        assert same["conformal_p"].iloc[row] == pytest.approx(np.mean(values), abs=1 / 60)
+    assert ((table["conformal_p"] > 0) & (table["conformal_p"] <= 1)).all()
+    assert result["unusual"] == (table["conformal_p"] <= 0.05).sum()
+    by_stated = dict(zip(table["p_span"], table["conformal_p"], strict=True))
+    assert result["expansions"] and all(one["conformal_p"] == by_stated[one["p_span"]] for one in result["expansions"])
+    from moola_core.sections.registry import build
+
+    (text,) = (
+        b.text for s in build(child).sections for b in s.blocks if "95% of your labelled" in getattr(b, "text", "")
+    )
+    assert text.startswith(f"In {result['unusual']:,} of {len(table):,} windows")

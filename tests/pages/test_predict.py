@@ -73,6 +73,9 @@ def test_expansions_below_the_threshold_are_left_out(show, store, dataset):
     assert expansion(at).label.endswith("1 of 2")
     spec = json.loads(at.get("plotly_chart")[0].proto.spec)
     assert spec["layout"]["yaxis2"]["title"]["text"] == "stated probability"
+    assert "lower than in 60% of your labelled windows" in texts(at)
+    next(item for item in at.slider if item.label == "Hide the unusual, level").set_value(0.05).run()
+    assert expansion(at).label.endswith("1 of 1") and "1 of them are hidden as unusual at the level 0.05" in texts(at)
     table = next(one for one in Store(store).runs() if one.kind == "predict")
     Store(store).open(table.run_id).write_result("predicted", without_expansions(store, table.run_id))
     at.run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moola_core.spans.conformal import cross_conformal, radius
+from moola_core.spans.conformal import cross_conformal, cross_p_value, radius
 
 
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
@@ -49,3 +49,25 @@ def test_a_fold_is_calibrated_on_the_others_and_unknown_scores_are_left_out():
     assert radii[:4].tolist() == [80] * 4 and np.isnan(radii[4]) and radii[5:].tolist() == [4] * 4
     shared = cross_conformal(scores, fold, np.r_[np.arange(8), 0], 0.7)
     assert shared[:4].tolist() == [70] * 4, "the window that shares bars with this fold is left out"
+
+
+def test_a_p_value_is_that_of_a_slow_count():
+    rng = np.random.default_rng(4)
+    scores, labelled, fold = rng.integers(0, 9, (3, 20)), rng.integers(0, 9, 31), rng.integers(0, 3, 31)
+    slow = [(1 + sum(labelled[i] <= scores[fold[i], j] for i in range(31))) / 32 for j in range(20)]
+    np.testing.assert_allclose(cross_p_value(scores, labelled, fold), slow)
+
+
+@pytest.mark.parametrize("level", [0.05, 0.1, 0.3])
+def test_windows_like_the_labelled_ones_are_unusual_as_often_as_the_level_says(level):
+    """Fits of five folds that see the same window alike but for noise, and each on a scale of its own."""
+    rng, unusual = np.random.default_rng(5), []
+    for _ in range(200):
+        scale = rng.uniform(0.5, 2, 5)
+        fold = np.arange(100) % 5
+        labelled = scale[fold] * (rng.normal(size=100) + 0.3 * rng.normal(size=100))
+        new = rng.normal(size=40)
+        scores = scale[:, None] * (new + 0.3 * rng.normal(size=(5, 40)))
+        unusual.append(cross_p_value(scores, labelled, fold) <= level)
+    assert np.mean(unusual) == pytest.approx(level, abs=0.02)
+    assert (cross_p_value(np.full((5, 3), -9.0), labelled, fold) <= level).all()

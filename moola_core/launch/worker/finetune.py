@@ -35,6 +35,10 @@ from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
 
+NO_EXPANSIONS = (
+    "No window has an expansion, so the pointers learn nothing and cost time. The preset series trains the class alone."
+)
+
 
 def work(run: Run, listen: ProgressCallback | None) -> None:
     """Cross-validate as the spec says."""
@@ -49,6 +53,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
     notes = tuple(note for start in starts for note in start.notes_for(material.kept.bars))
+    notes += (NO_EXPANSIONS,) if _points_at_nothing(spec, inputs) else ()
     seen = saw(starts, spec.transfer, folds, inputs.window_id.astype(str))
     if seen:
         counts["saw"] = seen
@@ -83,6 +88,11 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     gather(run)
     evaluate_into(run)
     diagnose.store_all(run, material)
+
+
+def _points_at_nothing(spec: Finetune, inputs: Inputs) -> bool:
+    """Whether a network is to learn expansions of windows that have none."""
+    return spec.is_network and spec.model.tasks == "both" and not np.isfinite(np.asarray(inputs.start, float)).any()
 
 
 def _fits(

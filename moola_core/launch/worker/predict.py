@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from moola_core.diagnostics.fitted import classes_of
 from moola_core.diagnostics.predict import (
     Job,
+    LabelledScores,
     NoveltyDetector,
     best_apart,
     combine,
@@ -21,6 +22,7 @@ from moola_core.diagnostics.predict import (
     stretches,
 )
 from moola_core.diagnostics.results import Expansion, Predicted
+from moola_core.diagnostics.results.predictions import UNUSUAL_LEVEL
 from moola_core.errors import DataError, RunError
 from moola_core.features.matrix import bar_matrix, window_matrix
 from moola_core.launch.worker.labelled import load_labelled
@@ -28,7 +30,7 @@ from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.market.bars import Bars, contains_break, load_bars, shares_bars
 from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.runs.joined import parts_of
-from moola_core.runs.predictions import STATED, is_class
+from moola_core.runs.predictions import STATED, UNUSUAL, is_class
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Predict
 from moola_core.training import processes
@@ -78,13 +80,16 @@ def _predicted(
     parts = parts_of(about)
     if not parts:
         asked = ask(run, about)
-        return asked, ensemble(run, about, asked, listen)
+        return asked, ensemble(run, about, asked, listen, LabelledScores(about))
     of_class, of_pointers = parts
     asked = ask(run, of_class)
     same = of_pointers.spec.features == of_class.spec.features
-    classes = ensemble(run, of_class, asked, listen)
-    pointers = ensemble(run, of_pointers, asked if same else ask(run, of_pointers), listen)
-    located = {"start_pred", "end_pred", "center_std"} | (set() if is_class(STATED, classes_of(about)) else {STATED})
+    classes = ensemble(run, of_class, asked, listen, None)
+    other = asked if same else ask(run, of_pointers)
+    pointers = ensemble(run, of_pointers, other, listen, LabelledScores(about))
+    located = {"start_pred", "end_pred", "center_std", UNUSUAL} | (
+        set() if is_class(STATED, classes_of(about)) else {STATED}
+    )
     kept = {name: column for name, column in classes.items() if name not in located}
     return asked, kept | {name: column for name, column in pointers.items() if name in located}
 
@@ -125,7 +130,9 @@ def _check_length(length: int, about: Run, where: str) -> None:
         )
 
 
-def ensemble(run: Run, about: Run, asked: PredictionRequest, listen: ProgressCallback | None) -> dict[str, np.ndarray]:
+def ensemble(
+    run: Run, about: Run, asked: PredictionRequest, listen: ProgressCallback | None, labelled: LabelledScores | None
+) -> dict[str, np.ndarray]:
     """The combined predictions of the windows, with progress in the record of `run`."""
     x, prices = asked.x, asked.prices
     classes, length = classes_of(about), x.shape[1]
@@ -136,7 +143,7 @@ def ensemble(run: Run, about: Run, asked: PredictionRequest, listen: ProgressCal
     relay, parts = EventWriter(run, progress, listen), []
     results = processes.each(predict_sequential, jobs, 1 if len(x) < FEW else 2)
     for part in results if device == "cpu" else map(partial(predict_batched, device=device), jobs):
-        parts.append((part.first, combine(part, classes, length)))
+        parts.append((part.first, combine(part, classes, length, labelled)))
         progress["done"] = min(progress["done"] + chunk, len(x))
         relay.beat()
     relay.flush()
@@ -183,6 +190,7 @@ def _summary(
         spec.stride,
         measured[1],
         _expansions(asked, columns, classes) if over_bars else (),
+        int((columns[UNUSUAL] <= UNUSUAL_LEVEL).sum()) if UNUSUAL in columns else None,
     )
 
 
@@ -200,7 +208,9 @@ def _expansions(
     if stated is None:
         rows = list(stretches(asked.first, span, probability, length, bars))
     else:
-        rows = list(best_apart(asked.first, span, stated, probability, length))
+        unusual = columns.get(UNUSUAL)
+        best = best_apart(asked.first, span, stated, probability, length)
+        rows = [(*row, None if unusual is None else float(unusual[i])) for *row, i in best]
     return tuple(
         Expansion(a, b, str(times[a])[:19], str(times[b])[:19], classes[label], *rest) for a, b, label, *rest in rows
     )
