@@ -101,7 +101,7 @@ def test_two_measure_one_after_the_other_and_a_killed_one_holds_nothing_up(tmp_p
 
 def test_the_presets_networks_are_measured_each_shape_once():
     shapes = measure.presets_by_shape("cpu")
-    assert {shape.title for shape in shapes} == {"tcn 4×16", "bilstm 1×32", "bilstm 2×128"}
+    assert {shape.title for shape in shapes} == {"tcn 4×16", "inception 1×16", "bilstm 1×32", "bilstm 2×128"}
     assert not any(spec.model.span_statistics for spec in shapes.values())
     assert {spec.training.batch_size for spec in measure.pretrainings(True).values()} == {64, 256}
     assert measure._process_counts(64, False) == [2, 4, 8, 16, 32, 64] and measure._process_counts(1, False) == []
