@@ -19,9 +19,11 @@ from models import SEED, fitted, sets
 
 from moola_core.diagnostics.calibration import calibration_error, draw
 from moola_core.market.windows import Windows
-from moola_core.metrics.probability import bin_number
+from moola_core.metrics.probability import BINS, bin_number
+from moola_core.overlap import Overlap
 from moola_core.spans.conformal import cross_conformal
 from moola_core.spans.decoding import NEAR_BARS
+from moola_core.training.inputs import Inputs
 
 RESULT = Path(__file__).parent / "results" / "calibration.json"
 MODELS = ("locate_then_classify", "network")
@@ -43,9 +45,9 @@ def measured(windows: Windows, model: str, seed: int) -> dict[str, Any]:
     known = np.isfinite(true).all(1)
     hit = np.abs((span - true).mean(1)) <= NEAR_BARS
     row = {
-        "place": _error(stated[known], hit[known])
+        "place": _error(stated[known], hit[known], _among(inputs, known))
         | {"mean": float(stated[known].mean()), "true": float(hit[known].mean())},
-        "class": _error(p.max(1), p.argmax(1) == inputs.target),
+        "class": _error(p.max(1), p.argmax(1) == inputs.target, inputs.shared),
     }
     off = np.abs(span - true).max(1)
     group = inputs.shared.groups(len(folds))
@@ -58,8 +60,13 @@ def measured(windows: Windows, model: str, seed: int) -> dict[str, Any]:
     return row
 
 
-def _error(p: np.ndarray, right: np.ndarray) -> dict[str, float]:
-    error, p_value = calibration_error("", p, draw(p, right), bin_number(p))
+def _among(inputs: Inputs, rows: np.ndarray) -> Overlap:
+    """The bars that these windows share."""
+    return Overlap(inputs.series[rows], inputs.first[rows], inputs.window_bars)
+
+
+def _error(p: np.ndarray, right: np.ndarray, shared: Overlap) -> dict[str, float]:
+    error, p_value = calibration_error("", p, right, draw(shared), bin_number(p, BINS))
     return {"error": error.value, "calibrated_95": error.null_95, "p_value": p_value}
 
 
