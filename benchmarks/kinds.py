@@ -6,7 +6,7 @@ Each kind is planted in a `quick` run on one of two demo markets of that half, i
 score of its fits on windows of a market that nothing was planted in is measured. Runs that are done are kept in the folder and not made
 again; --again asks the doctor as it is now about the runs that are there. Rules are chosen on `choosing`; `counted` is counted once.
 
-Prints one line for each kind and writes FOLDER/HALF.jsonl, one line for each run. A fault that the reading of the data refuses counts as
+Prints one line for each kind, with the place at which its cause is named (`named_causes.py`), and writes FOLDER/HALF.jsonl, one line for each run. A fault that the reading of the data refuses counts as
 detected, without a cause.
 """
 
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from fault_kinds import KINDS, Kind, halves
+from named_causes import NAMED
 
 from moola_core.diagnostics.predict import Job, combine, predict_sequential
 from moola_core.errors import MoolaError
@@ -43,6 +44,7 @@ COLUMNS = {"features.columns": ("relativity", "price_path")}
 # One process, so that a planted step of training is the one that is taken.
 BASE = {"training.repeats": 1, "training.processes": 1, **COLUMNS}
 PRE = {"objective.name": "masked", "training.epochs": 10, "sampling.stride_bars": 52, **COLUMNS}
+CONTRACTS = ("data", "labels", "evaluation")
 HEALTHY = 3  # runs without a fault on each market, of other seeds of training
 FRESH = (900_001, 900_002)  # seeds of the markets whose windows are predicted
 
@@ -199,17 +201,76 @@ def rows_of(folder: Path, half: str, again: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def named_in(row: dict[str, Any]) -> list[str]:
+    """What is named, first to last: the checks with a finding above a note, and in their place the vital signs of those of a stage."""
+    names = []
+    for one in row["findings"]:
+        if one["severity"] != "info":
+            names += list(one["evidence"]["signs"]) if one["check"].startswith("unusual_") else [one["check"]]
+    return list(dict.fromkeys(names))
+
+
+def judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each faulty run: whether it counts, whether something was raised, and the place at which its cause is named (0 for none).
+
+    A fault counts where the score on fresh windows is worse than that of the healthy runs of its market by more than twice their spread (at
+    least 0.02 of AUROC or half a bar), or where it lies in the data, the labels or the evaluation, whose contracts are stated.
+    """
+    healthy = [row for row in rows if row["kind"] is None]
+    table = []
+    for row in rows:
+        if row["kind"] is None:
+            continue
+        names, causes = named_in(row), NAMED[row["kind"]]
+        place = next((i + 1 for i, name in enumerate(names) if name in causes), 0)
+        same = [other["score"] for other in healthy if other["market"] == row["market"]]
+        counts = row["stage"] in CONTRACTS or worse(row.get("score") or {}, same)
+        raised = bool(names) or "refused" in row
+        table.append({"kind": row["kind"], "counts": counts, "raised": raised, "place": place, "names": names})
+    return table
+
+
+def worse(score: dict[str, float], healthy: list[dict[str, float]]) -> bool:
+    """Whether a score is worse than those of healthy runs by more than their noise."""
+    for name, sign, least in (("auroc", 1, 0.01), ("center_mae_bars", -1, 0.25)):
+        own = np.array([sign * one[name] for one in healthy])
+        if sign * score.get(name, -sign * np.inf) < own.mean() - 2 * max(own.std(ddof=1), least):
+            return True
+    return False
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """The table, and shares over the faults that count and over all."""
+    table = judged(rows)
+    for one in table:
+        place = one["place"] or ("-" if NAMED[one["kind"]] else "none to name")
+        print(
+            f"{one['kind']:<46} {'' if one['counts'] else 'no effect':<10} {place!s:<13} {', '.join(one['names'][:4])}"
+        )
+    for title, own in (("that count", [one for one in table if one["counts"]]), ("in all", table)):
+        shares = [
+            np.mean([one["raised"] for one in own]),
+            np.mean([0 < one["place"] <= 3 for one in own]),
+            np.mean([one["place"] == 1 for one in own]),
+        ]
+        print(
+            f"{len(own)} {title}: raised {shares[0]:.2f}, cause in the first three {shares[1]:.2f}, first {shares[2]:.2f}"
+        )
+    healthy = [row for row in rows if row["kind"] is None]
+    print(f"healthy: {sum(bool(named_in(row)) for row in healthy)} of {len(healthy)} with a finding above info")
+    seconds = [row["doctor_s"] for row in rows if "doctor_s" in row]
+    print(f"the doctor took {np.median(seconds):.1f} s in the median, {max(seconds):.1f} s at most")
+
+
 def main() -> None:
-    """Make what is missing, and print what was raised."""
+    """Make what is missing, judge, and print the table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--half", choices=tuple(MARKETS), default="choosing")
     arguments.add_argument("--folder", type=Path, default=Path("artifacts/benchmark-kinds"))
     arguments.add_argument("--again", action="store_true", help="ask the doctor anew about the runs that are there")
     given = arguments.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    for row in rows_of(given.folder, given.half, given.again):
-        raised = [f"{one['check']} {one['severity']}" for one in row["findings"] if one["severity"] != "info"]
-        print(f"{row['trial']:<64} {row.get('refused', '')[:60]}{', '.join(raised)}")
+    show(rows_of(given.folder, given.half, given.again))
 
 
 if __name__ == "__main__":
