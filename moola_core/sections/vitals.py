@@ -7,7 +7,7 @@ from functools import partial
 from moola_core.charts import vitals as charts
 from moola_core.diagnostics.results import Diagnosis
 from moola_core.diagnostics.results.vitals import STAGES, VitalSign
-from moola_core.sections.blocks import Block, Chart, Choice, Columns, Row, Table, Text
+from moola_core.sections.blocks import Block, Chart, Choice, Row, Table, Text
 from moola_core.sections.context import ReportContext, Result
 from moola_core.sections.doctor import diagnosis
 
@@ -29,9 +29,9 @@ def vital_signs(context: ReportContext) -> list[Block] | str:
             + " Of all quantities together, 3% of healthy runs have an unusual one."
         )
     ]
-    options = [
-        (STAGES[stage][4:].capitalize(), (_stage(result, signs, stage),)) for stage in STAGES if _own(signs, stage)
-    ]
+    odd = {one.stage for one in signs if one.unusual}
+    stages = sorted((stage for stage in STAGES if _own(signs, stage)), key=lambda stage: stage not in odd)
+    options = [(STAGES[stage][4:].capitalize(), _stage(result, signs, stage)) for stage in stages]
     blocks.append(Choice("stage", "Stage", tuple(options), every=True))
     unmeasured = [f"{row.check.replace('_', ' ')}: {row.why}" for row in report.unmeasured or ()]
     return [*blocks, *([Text(" ".join(unmeasured), "Not measured.")] if unmeasured else [])]
@@ -41,7 +41,7 @@ def _own(signs: tuple[VitalSign, ...], stage: str) -> list[tuple[int, VitalSign]
     return [(i, one) for i, one in enumerate(signs) if one.stage == stage]
 
 
-def _stage(result: Result, signs: tuple[VitalSign, ...], stage: str) -> Columns:
+def _stage(result: Result, signs: tuple[VitalSign, ...], stage: str) -> tuple[Block, ...]:
     """The gauges of one stage, and their figures."""
     own = _own(signs, stage)
     rows: tuple[Row, ...] = tuple(
@@ -56,6 +56,4 @@ def _stage(result: Result, signs: tuple[VitalSign, ...], stage: str) -> Columns:
     met = tuple(False if one.unusual else None for _, one in own)
     columns = ("Quantity", "Value", "Healthy from", "to", "Percentile", "Where")
     draw = partial(charts.gauges, [one for _, one in own])
-    return Columns(
-        ((Chart(f"gauges_{stage}", STAGES[stage][4:].capitalize(), draw),), (Table("", columns, rows, met=met),))
-    )
+    return Chart(f"gauges_{stage}", STAGES[stage][4:].capitalize(), draw), Table("", columns, rows, met=met)
