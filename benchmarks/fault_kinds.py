@@ -73,9 +73,9 @@ KINDS = (
     Kind("spikes in the prices", "data", CASCADES, prices(damage.spiked)),
     Kind("prices that stand still", "data", CASCADES, prices(damage.flat_runs)),
     Kind("half of the windows in another unit", "data", TAXONOMY, prices(damage.scaled_part)),
-    Kind("prices rounded to a damage.coarse tick", "data", CASCADES, prices(damage.coarse)),
+    Kind("prices rounded to a coarse tick", "data", CASCADES, prices(damage.coarse)),
     Kind("half of the windows backwards in time", "data", "", prices(damage.reversed_part)),
-    Kind("gaps damage.filled with the last price", "data", CASCADES, prices(damage.filled)),
+    Kind("gaps filled with the last price", "data", CASCADES, prices(damage.filled)),
     Kind("open taken from the bar after", "data", LEAKAGE, prices(damage.one_bar_later)),
     Kind(
         "noise on the prices",

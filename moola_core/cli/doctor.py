@@ -9,7 +9,7 @@ from typing import Any
 from moola_core.cli import host, options
 from moola_core.errors import SpecError
 
-MARKS = {"critical": "!!", "error": "! ", "info": "· "}
+MARKS = {"critical": "!!", "error": "! ", "warning": "? ", "info": "· "}
 
 
 def add_to(commands: Any) -> None:

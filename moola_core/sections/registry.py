@@ -21,6 +21,8 @@ from moola_core.sections import (
     predictions,
     pretraining,
     settings,
+    vitals,
+    weak_slices,
 )
 from moola_core.sections.blocks import Block, Cell, Number, Report, Section, flat
 from moola_core.sections.context import ReportContext
@@ -73,6 +75,8 @@ for _section in (
     SectionSpec("gates", "Gates", PLAN, plan.gates),
     SectionSpec("doctor", "What the doctor says", EXAMINED + DOCTOR, doctor.summary),
     SectionSpec("findings", "Findings, causes first", DOCTOR, doctor.findings),
+    SectionSpec("vitals", "Vital signs", DOCTOR, vitals.vital_signs),
+    SectionSpec("weak_slices", "Where in the data", DOCTOR, weak_slices.weak_slices),
     SectionSpec("not_judged", "What could not be judged", DOCTOR, doctor.not_judged),
     SectionSpec("figures", "The figures that were given", DOCTOR, doctor.figures),
     SectionSpec("predicted", "Predictions", PREDICTED, predictions.predicted),

@@ -21,7 +21,12 @@ from moola_core.specs.aliases import RESULT_VALUES
 from moola_core.ui import loaders, render, state
 from moola_core.ui.widgets import escape_markdown
 
-LOOKS = {"critical": ("red", "block"), "error": ("orange", "error"), "info": ("blue", "info")}
+LOOKS = {
+    "critical": ("red", "block"),
+    "error": ("orange", "error"),
+    "warning": ("yellow", "warning"),
+    "info": ("blue", "info"),
+}
 ENCODER = ("inputs", "layers", "hidden")
 FIGURE = "figure_"
 
@@ -51,7 +56,7 @@ def _in_words(counts: Mapping[str, int]) -> str:
     worst = _worst(counts)
     if not worst:
         return "healthy"
-    return f"{counts[worst]} {worst}{'s' if worst == 'error' and counts[worst] > 1 else ''}"
+    return f"{counts[worst]} {worst}{'s' if worst in ('error', 'warning') and counts[worst] > 1 else ''}"
 
 
 def badge_line(run: Run) -> None:
@@ -70,7 +75,7 @@ def badge_line(run: Run) -> None:
 def diagnosis(run: Run) -> None:
     """What the doctor found in the run, or where the run asked it."""
     context = ReportContext(run, "doctor")
-    render.sections(context, ("doctor", "findings"))
+    render.sections(context, ("doctor", "findings", "vitals", "weak_slices"))
     with st.expander(SECTIONS["not_judged"].title):
         render.section(make("not_judged", context))
 

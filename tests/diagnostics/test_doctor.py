@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import math
 import re
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import moola_core
 from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
 from moola_core.diagnostics.doctor.check import SEVERITIES
+from moola_core.diagnostics.results.vitals import STAGES, VitalSign
+from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.errors import SpecError
 from moola_core.presets import preset
 from moola_core.specs import change, parse
@@ -160,6 +163,45 @@ RULES: dict[str, tuple[dict, dict]] = {
         {"verdicts": [row("linear", -0.2, "hurts"), row("full", 0.1, "helps")]},
     ),
 }
+
+
+def vital(stage: str, unusual: bool) -> VitalSign:
+    """A sign of a stage."""
+    value, away = (9.0, 3.0) if unusual else (0.1, 0.0)
+    words = {"reason": "It matters.", "advice": "Look at it.", "detail": "bar 3", "windows": ("w1",)}
+    return VitalSign("odd", stage, "Oddness", "bars", value, 0.0, 1.0, 0.99, away, unusual, **words)
+
+
+RULES |= {
+    f"unusual_{stage}": ({"vital_signs": (vital(stage, True),)}, {"vital_signs": (vital(stage, False),)})
+    for stage in STAGES
+}
+
+
+def part(inside: float, q: float) -> WeakSlice:
+    """A part of the windows."""
+    return WeakSlice("grade B", "class", 40, inside, 0.8, q, ("w1", "w2"))
+
+
+RULES["weak_part"] = ({"weak_slices": (part(0.5, 0.001),)}, {"weak_slices": (part(0.7, 0.4),)})
+
+
+def test_a_part_that_is_merely_worse_is_no_finding():
+    (finding,) = found("weak_part", {"weak_slices": (part(0.5, 0.01), part(0.79, 0.9))}).findings
+    assert (
+        finding.severity == "warning" and "grade B" in finding.summary and finding.evidence["windows"] == ["w1", "w2"]
+    )
+    assert not found("weak_part", {"weak_slices": (part(0.65, 0.01),)}).findings
+
+
+def test_a_sign_that_a_check_explains_is_merged_into_its_finding():
+    sign = dataclasses.replace(vital("optimisation", True), name="first_loss")
+    facts = {"vital_signs": (sign,), "n_classes": 2}
+    alone = examine(Case("finetune", facts | {"outputs": 2}, SPEC)).findings
+    assert [finding.check for finding in alone] == ["unusual_optimisation"] and alone[0].severity == "warning"
+    assert "Oddness" in alone[0].summary and alone[0].title.startswith("Unusual in the optimisation: ")
+    both = examine(Case("finetune", facts | {"outputs": 3}, SPEC))
+    assert [finding.check for finding in both.findings] == ["head_too_wide"] and both.vitals == (sign,)
 
 
 def case_of(check: str, facts: dict) -> Case:
@@ -411,7 +453,8 @@ def test_a_simple_arm_that_is_better_is_not_said_to_do_as_well(verdict, title):
     ("gains", "severity"),
     [
         ({"center": gap(5.0, 2.0), "length": gap(1.0, 0.5)}, None),
-        ({"center": gap(0.0, 0.6), "length": gap(1.0, 0.5)}, "error"),
+        ({"center": gap(0.0, 0.6), "length": gap(1.0, 0.5)}, "info"),
+        ({"center": gap(-2.0, 0.6), "length": gap(1.0, 0.5)}, "error"),
         ({"center": gap(1.0, 3.0)}, "info"),
         ({"center": gap(5.0, 2.0), "length": gap(-40.0, 5.0)}, "error"),
         ({"center": gap(5.0, 2.0), "length": gap(0.0, 0.2)}, "info"),
@@ -422,7 +465,7 @@ def test_pointers_that_do_not_beat_the_constant_are_a_finding_as_grave_as_its_in
     findings = findings_of("pointers_no_better", {"pointer_gains": gains})
     assert [finding.severity for finding in findings] == ([severity] if severity else [])
     for finding in findings:
-        assert ("cannot be told" in finding.advice) == (severity == "info")
+        assert ("cannot be told" in finding.advice) == (finding.title == "Pointers may be no better than a constant")
         assert f"{gains['center']['low']:+.1f} to {gains['center']['high']:+.1f}" in finding.summary
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from moola_core.diagnostics.doctor import CHECKS
+from moola_core.diagnostics.vitals import SIGNS
 from moola_core.market.frames import bars_frame, windows_frame
 from moola_core.market.readers import write_table
 from moola_core.market.windows import load_windows
@@ -19,6 +21,16 @@ from moola_core.training.group import Group
 with pytest.MonkeyPatch.context() as _path:
     _path.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     kinds = importlib.import_module("fault_kinds")
+    importlib.import_module("named_causes")
+
+
+def test_every_kind_has_the_causes_that_name_it_and_these_exist():
+    names = importlib.import_module("named_causes").NAMED
+    assert set(names) == {kind.name for kind in kinds.KINDS}
+    known = set(CHECKS) | set(SIGNS)
+    assert all(set(causes) <= known for causes in names.values()), [
+        c for own in names.values() for c in own if c not in known
+    ]
 
 
 def test_there_are_enough_kinds_in_two_halves_of_every_stage():

@@ -16,9 +16,12 @@ from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers
     study,
     tasks,
     transferring,
+    unusual,
+    where,
 )
 from moola_core.diagnostics.doctor.check import (
     CHECKS,
+    INFO,
     CannotJudge,
     Case,
     Check,
@@ -49,7 +52,8 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
             not_judged.append(NotJudged(check.id, why_not))
             continue
         try:
-            finding = check.judge(case)
+            raised = tuple(one.check for one in findings if one.severity != INFO)
+            finding = check.judge(dataclasses.replace(case, raised=raised))
         except CannotJudge as why:
             not_judged.append(NotJudged(check.id, str(why)))
             continue
@@ -65,7 +69,9 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
                 finding = dataclasses.replace(finding, spec=fix_spec(case, {}))
             findings.append(finding)
             after[check.id] = check.after
-    return Diagnosis(case.about, case.kind, in_order(findings, after), tuple(not_judged), tuple(passed))
+    signs, slices = (tuple(case.get(name) or ()) for name in ("vital_signs", "weak_slices"))
+    ordered = in_order(findings, after)
+    return Diagnosis(case.about, case.kind, ordered, tuple(not_judged), tuple(passed), signs, (), slices)
 
 
 def in_order(findings: list[Finding], after: dict[str, tuple[str, ...]]) -> tuple[Finding, ...]:

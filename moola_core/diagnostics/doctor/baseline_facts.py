@@ -32,12 +32,12 @@ def aggregated(x: np.ndarray, parts: int = 1) -> np.ndarray:
     return np.concatenate([*(part.mean(1) for part in np.array_split(x, parts, axis=1)), x.std(1)], axis=1)
 
 
-def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, seen: LabelledInputs) -> np.ndarray:
-    """Probabilities [R, n, C] of a simple model on described [n, D], of (at most the first 3) repeats; nan where none.
+def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, label: np.ndarray) -> np.ndarray:
+    """Probabilities [R, n, C] of a simple model of label [n] on described [n, D], of (at most the first 3) repeats; nan where none.
 
     The last few answers are kept: the arms of a study have the same windows and folds.
     """
-    label = seen.label.astype(str)
+    label = label.astype(str)
     repeats = sorted({repeat for repeat, _ in folds})[:MOST_REPEATS]
     parts = [(repeats.index(r), folds.rows(r, f).fitting, folds.rows(r, f).test) for r, f in folds if r in repeats]
     key = joblib.hash((repr(model()), described, label, parts))
@@ -78,8 +78,8 @@ def reference_facts(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Labell
     rows = np.array([place[name] for name in grid.windows])
     target = np.searchsorted(np.array(classes), seen.label.astype(str)[rows])
     simple = {
-        "reference": out_of_fold(linear, aggregated(seen.x), divided, seen)[:, rows],
-        "trees": out_of_fold(trees, aggregated(seen.x, FIFTHS), divided, seen)[:, rows],
+        "reference": out_of_fold(linear, aggregated(seen.x), divided, seen.label)[:, rows],
+        "trees": out_of_fold(trees, aggregated(seen.x, FIFTHS), divided, seen.label)[:, rows],
     }
     probabilities = grid.probabilities(classes)
     own = within_folds(target, probabilities, grid.fold)

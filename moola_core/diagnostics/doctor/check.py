@@ -14,7 +14,7 @@ from moola_core.diagnostics.results.interval import Claim, Interval, decided
 from moola_core.registry import Registry
 from moola_core.specs import Diagnose, change
 
-CRITICAL, ERROR, INFO = SEVERITIES
+CRITICAL, ERROR, WARNING, INFO = SEVERITIES
 
 
 class CannotJudge(Exception):
@@ -26,7 +26,7 @@ class Case:
     """What the doctor reads: facts by name, and the spec that they came from (None where there is none to launch again).
 
     kind: finetune, pretrain, study or reported; about: the run's id or the file; planned: nothing has been run yet. A fact that is
-    not known is missing or None.
+    not known is missing or None; raised: the checks before this one that have found more than a note.
     """
 
     kind: str
@@ -34,6 +34,7 @@ class Case:
     spec: Any | None = None
     about: str = ""
     planned: bool = False
+    raised: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         """The fact. Raises CannotJudge when it is not known."""

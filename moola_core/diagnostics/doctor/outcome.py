@@ -33,6 +33,9 @@ CAUSES = (
     "stopped_too_early",
     "frozen_dropout",
 )
+# What follows from not learning, whatever the reason.
+SYMPTOMS = ("loss_at_chance", "constant_folds", "worse_than_majority", "simple_model", "pointers_no_better")
+UNUSUAL = ("unusual_data", "unusual_labels", "unusual_inputs", "unusual_network", "unusual_optimisation")
 SIMPLE = ("majority", "logistic")
 SIGNAL_AUROC = 0.55  # the baseline's lower bound above which the windows surely hold something
 CHANCE = 0.5
@@ -122,7 +125,7 @@ class LossAtChance(Check):
     """The class loss is no better than predicting the class frequencies."""
 
     id, title = "loss_at_chance", "Loss at chance"
-    after = CAUSES
+    after = (*CAUSES, *UNUSUAL)
     sampled = True
     diagnostic = "evaluation"
 
@@ -173,7 +176,7 @@ class ConstantFolds(Check):
     """Folds in which every window got the same predicted class."""
 
     id, title = "constant_folds", "Constant folds"
-    after = (*CAUSES, "loss_at_chance")
+    after = (*CAUSES, *UNUSUAL, "loss_at_chance")
     invalidates = ("ECE", "macro F1", "conflict rates", "comparisons with other runs")
     diagnostic = "evaluation"
 
@@ -216,7 +219,7 @@ class WorseThanMajority(Check):
     """Accuracy does not beat the most frequent class."""
 
     id, title = "worse_than_majority", "No better than the majority class"
-    after = (*CAUSES, "constant_folds", "loss_at_chance")
+    after = (*CAUSES, *UNUSUAL, "constant_folds", "loss_at_chance")
     diagnostic = "evaluation"
     sampled = True
 
@@ -255,7 +258,7 @@ class SimpleModel(Check):
 
     id, title = "simple_model", "A simple model does as well"
     kinds = ("finetune",)
-    after = (*CAUSES, "constant_folds", "loss_at_chance")
+    after = (*CAUSES, *UNUSUAL, "constant_folds", "loss_at_chance")
     diagnostic = "evaluation"
     sampled = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moola_core.diagnostics.doctor.check import ERROR, INFO, CannotJudge, Case, Check, fix_spec, register
-from moola_core.diagnostics.doctor.outcome import CAUSES, afresh
+from moola_core.diagnostics.doctor.outcome import CAUSES, UNUSUAL, afresh
 from moola_core.diagnostics.results import Finding, Interval
 from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, beats_constant
 
@@ -19,7 +19,7 @@ class PointersNoBetter(Check):
 
     id, title = "pointers_no_better", "Pointers no better than a constant"
     kinds = ("finetune",)
-    after = (*CAUSES, "task_starved")
+    after = (*CAUSES, *UNUSUAL, "task_starved")
     invalidates = ("center and length errors",)
     diagnostic = "evaluation"
     sampled = True
@@ -35,6 +35,8 @@ class PointersNoBetter(Check):
         if outcomes == {SUPPORTED}:
             return None
         sure = OPPOSED in outcomes
+        # A network whose pointers settle on the middle of the labels is no worse than the constant that it has become.
+        worse = any(gain.high < 0 for gain in gains.values())
         listed = "; ".join(
             f"{name} {gain.value:+.1f} bars, 95% from {gain.low:+.1f} to {gain.high:+.1f}"
             for name, gain in gains.items()
@@ -42,7 +44,7 @@ class PointersNoBetter(Check):
         spec = case.spec
         planted = spec is not None and spec.kind == "finetune" and spec.faults.shuffled_pointers
         finding = self.finding(
-            ERROR if sure else INFO,
+            ERROR if worse else INFO,
             f"By how much the error is smaller than that of always predicting the training windows' median: {listed}.",
             {name: {"gain_bars": gain.value, "low": gain.low, "high": gain.high} for name, gain in gains.items()},
             f"What does not beat a constant says nothing of the single window. {self._advice(case)}"

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.diagnostics.results.interval import Claim
+from moola_core.diagnostics.results.vitals import VitalSign
+from moola_core.diagnostics.results.weak_slices import WeakSlice
 
 # The figures of the run that failed, as reported: the first example.
 EXAMPLE = Path(__file__).parents[1] / "doctor" / "october.json"
@@ -15,6 +17,7 @@ EXAMPLE = Path(__file__).parents[1] / "doctor" / "october.json"
 SEVERITIES: dict[str, str] = {
     "critical": "nothing else can be read until it is fixed",
     "error": "the result is worse, or not what it says",
+    "warning": "no healthy run shows it",
     "info": "good to know",
 }
 
@@ -86,7 +89,9 @@ class NotJudged:
 class Diagnosis:
     """Findings, causes before symptoms; what could not be judged; and the checks that found nothing.
 
-    about: a run's id, a file of figures, or empty for what is planned; kind: finetune, pretrain, study or reported.
+    about: a run's id, a file of figures, or empty for what is planned; kind: finetune, pretrain, study or reported; vitals: what was
+    measured on its way from the file to the score, next to healthy runs; unmeasured: vital signs that could not be, and why;
+    slices: parts of the windows that were searched (None of older versions, all three).
     """
 
     about: str
@@ -94,6 +99,9 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     not_judged: tuple[NotJudged, ...]
     passed: tuple[str, ...]
+    vitals: tuple[VitalSign, ...] | None = ()
+    unmeasured: tuple[NotJudged, ...] | None = ()
+    slices: tuple[WeakSlice, ...] | None = ()
 
     def reasons(self) -> dict[str, str]:
         """Why checks could not be judged, each reason once, with the checks in words."""

@@ -5,18 +5,22 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from moola_core.diagnostics import vitals
 from moola_core.diagnostics.doctor import Case, examine, of_runs, reading
 from moola_core.diagnostics.doctor.reported import plain, reported_case
 from moola_core.diagnostics.results import Diagnosis
 from moola_core.diagnostics.shift import LEAST, domain_auroc
+from moola_core.diagnostics.weak_slices import weak_slices
 from moola_core.errors import CheckpointError, DataError, MoolaError, RunError, SpecError
 from moola_core.features.catalog import FEATURES, names
 from moola_core.features.matrix import window_matrix
+from moola_core.launch.worker import vital_signs
 from moola_core.launch.worker.labelled import Labelled, check_fit, encoder_of, fold_columns, load_inputs, load_labelled
 from moola_core.launch.worker.pretrain import load_material
 from moola_core.market.bars import Bars, load_bars
@@ -66,17 +70,32 @@ def examined(run: Run) -> Diagnosis:
     if spec.kind in ("study", "compare"):
         return examine(Case("study", of_runs.compared(run), spec, about=run.id))
     if spec.kind == "pretrain":
-        facts = of_runs.pretrained(run, _of_bars(spec, run.store_root / "cache"))
-    elif spec.estimator == IMPORTED:
-        facts = of_runs.imported(run, load_labelled(spec.data, spec.features, run.store_root / "cache").kept.label)
-    else:
-        material, inputs, _, _ = load_inputs(spec, run.store_root / "cache")
-        start, _ = _start(spec, inputs, run.store_root)
-        # It fitted when the run began, whatever became of the file since.
-        facts = of_runs.finetuned(run, _seen(spec, material, inputs, start, run.store_root)) | {
-            "checkpoint_problem": ""
-        }
-    return examine(Case(spec.kind, facts, spec, about=run.id))
+        return examine(
+            Case("pretrain", of_runs.pretrained(run, _of_bars(spec, run.store_root / "cache")), spec, about=run.id)
+        )
+    evidence = evidence_of(run)
+    readings, unmeasured = vitals.measure(evidence)
+    facts = dict(evidence.facts) | {
+        "vital_signs": vitals.judge(readings, evidence.model),
+        "weak_slices": weak_slices(evidence),
+    }
+    return replace(examine(Case("finetune", facts, spec, about=run.id)), unmeasured=unmeasured)
+
+
+def evidence_of(run: Run) -> vitals.Evidence:
+    """What the checks and the vital signs of a cross-validated run are judged by: its facts, its predictions and its data."""
+    spec, cache = run.spec, run.store_root / "cache"
+    if spec.estimator == IMPORTED:
+        material = load_labelled(spec.data, spec.features, cache)
+        return vital_signs.evidence_of(
+            run, material, names(spec.features.columns), of_runs.imported(run, material.kept.label)
+        )
+    material, inputs, _, _ = load_inputs(spec, cache)
+    start, _ = _start(spec, inputs, run.store_root)
+    # It fitted when the run began, whatever became of the file since.
+    facts = of_runs.finetuned(run, _seen(spec, material, inputs, start, run.store_root)) | {"checkpoint_problem": ""}
+    trained = replace(material.kept, label=inputs.label, start=inputs.start, end=inputs.end)
+    return vital_signs.evidence_of(run, replace(material, kept=trained), inputs.features, facts)
 
 
 def asked(spec: Diagnose, root: Path) -> Diagnosis:

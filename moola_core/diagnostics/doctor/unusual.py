@@ -1,0 +1,128 @@
+"""Checks of the vital signs: what no healthy run shows, by stage, even where no other check names a cause."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from moola_core.diagnostics.doctor.check import WARNING, CannotJudge, Case, Check, register
+from moola_core.diagnostics.doctor.outcome import CAUSES, SYMPTOMS
+from moola_core.diagnostics.results import Finding
+from moola_core.diagnostics.results.vitals import STAGES, VitalSign
+
+SHOWN = 4  # signs of a stage that the summary names
+UNSTEADY = ("too_little_training", "stopped_too_early", "sigma_at_limit")
+# Signs that a check explains where it has found something: they belong to its finding and raise none of their own.
+EXPLAINED: dict[str, tuple[str, ...]] = {
+    "smallest_column": ("feature_without_scale",),
+    "largest_column": ("feature_without_scale",),
+    "added_noise": ("drowned_by_jitter",),
+    "first_loss": ("head_too_wide", "feature_without_scale"),
+    "first_gap": ("frozen_dropout",),
+    "score_spread": ("miscalibrated", *UNSTEADY),
+    "confidence": ("miscalibrated", *CAUSES),
+    "test_gap": ("miscalibrated", "selection_on_test", *CAUSES),
+    "fold_spread": ("overlapping_folds",),
+    "ahead_of_trees": ("overlapping_folds", "selection_on_test"),
+    "gradient_share": ("task_starved", "sigma_at_limit", "sigma_never_moved"),
+    "gradient_size": ("task_starved", "sigma_at_limit"),
+    "pointer_gain": ("pointers_no_better", *CAUSES),
+    "pointer_offset": ("pointers_no_better", *CAUSES),
+    "above_chance": (*CAUSES, *SYMPTOMS),
+    "behind_trees": (*CAUSES, *SYMPTOMS),
+    "predicted_shares": (*CAUSES, *SYMPTOMS),
+    "validation_fall": (*CAUSES, "loss_at_chance"),
+    **dict.fromkeys(("class_fall", "pointer_fall", "moved", "step_use", "best_place", "epochs_run"), UNSTEADY),
+}
+
+
+class Unusual(Check):
+    """A quantity that no healthy run shows. Reads `vital_signs`, and which other checks have found something."""
+
+    kinds = ("finetune",)
+    stage: ClassVar[str] = ""
+
+    def judge(self, case: Case) -> Finding | None:
+        own = [sign for sign in case["vital_signs"] if sign.stage == self.stage]
+        if not own:
+            raise CannotJudge(f"No quantity of {STAGES[self.stage]} could be measured.")
+        explained = {name for name, checks in EXPLAINED.items() if set(checks) & set(case.raised)}
+        odd = sorted((one for one in own if one.unusual and one.name not in explained), key=lambda one: -one.distance)
+        if not odd:
+            return None
+        return self.finding(
+            WARNING,
+            " ".join(self._sentence(one) for one in odd[:SHOWN]),
+            {
+                "signs": {
+                    one.name: {"value": one.value, "healthy_from": one.low, "healthy_to": one.high} for one in odd
+                },
+                "windows": list(next((one.windows for one in odd if one.windows), ())),
+            },
+            " ".join(dict.fromkeys(f"{one.title}: {one.advice}" for one in odd[:SHOWN])),
+            title=f"Unusual in {STAGES[self.stage]}: {odd[0].title[0].lower()}{odd[0].title[1:]}",
+        )
+
+    @staticmethod
+    def _sentence(one: VitalSign) -> str:
+        unit = f" ({one.unit})" if one.unit else ""
+        detail = f"; {one.detail}" if one.detail else ""
+        return f"{one.title}{unit}: {one.value:.3g}{detail}. 95% of healthy runs have {one.low:.3g} to {one.high:.3g}."
+
+
+@register
+class UnusualData(Unusual):
+    """The file of windows is unlike those of healthy runs."""
+
+    id, title, stage = "unusual_data", "Unusual in the data", "data"
+    invalidates = ("macro F1", "comparisons with other runs")
+
+
+@register
+class UnusualLabels(Unusual):
+    """Classes or pointers are unlike those of healthy runs."""
+
+    id, title, stage = "unusual_labels", "Unusual in the labels", "labels"
+    after = ("unusual_data",)
+
+
+@register
+class UnusualInputs(Unusual):
+    """What the model reads is unlike that of healthy runs."""
+
+    id, title, stage = "unusual_inputs", "Unusual in the inputs", "inputs"
+    after = ("unusual_data", "feature_without_scale", "drowned_by_jitter", "single_position", "order_lost")
+
+
+@register
+class UnusualNetwork(Unusual):
+    """The trained network is unlike those of healthy runs."""
+
+    id, title, stage = "unusual_network", "Unusual in the network", "network"
+    networks_only = True
+    after = (*CAUSES, "unusual_data", "unusual_labels", "unusual_inputs")
+
+
+@register
+class UnusualOptimisation(Unusual):
+    """Training went unlike that of healthy runs."""
+
+    id, title, stage = "unusual_optimisation", "Unusual in the optimisation", "optimisation"
+    networks_only = True
+    after = (*CAUSES, "unusual_data", "unusual_labels", "unusual_inputs")
+
+
+@register
+class UnusualEvaluation(Unusual):
+    """Folds or predictions are unlike those of healthy runs."""
+
+    id, title, stage = "unusual_evaluation", "Unusual in the evaluation", "evaluation"
+    after = (
+        *CAUSES,
+        "overlapping_folds",
+        "selection_on_test",
+        "unusual_data",
+        "unusual_labels",
+        "unusual_inputs",
+        "unusual_network",
+        "unusual_optimisation",
+    )

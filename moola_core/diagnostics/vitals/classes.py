@@ -1,0 +1,199 @@
+"""Vital signs of the classes: how they are named and shared out, and what they go with besides the prices."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+
+import numpy as np
+
+from moola_core.diagnostics.doctor.baseline_facts import aggregated, out_of_fold
+from moola_core.diagnostics.vitals.groups import aurocs, deviation_of_auroc, evidence_of_order, parts
+from moola_core.diagnostics.vitals.prices import mean_range
+from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
+from moola_core.estimators.logistic import linear
+
+LAGS = (-1, 1)
+
+
+@sign(
+    "labels",
+    "Class names that are nearly the same",
+    "One class in two spellings is two classes to a model.",
+    "Write each class in one way.",
+    usual=(-np.inf, 0.0),
+)
+def alike_names(evidence: Evidence) -> Measured:
+    """Number of pairs of class names that differ in case, punctuation or an ending alone."""
+    alike = [
+        pair
+        for pair in combinations(np.unique(evidence.every.label.astype(str)), 2)
+        if _stem(pair[0]) == _stem(pair[1])
+    ]
+    return Measured(float(len(alike)), "; ".join(f"{one} and {other}" for one, other in alike))
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"(s|es|ed|ing)$", "", re.sub(r"[\W_]+", "", name.lower()))
+
+
+@sign(
+    "labels",
+    "Share of the smallest class",
+    "A class of a few windows is learned from a few windows, and its scores rest on them.",
+    "Count the classes in the file of labels: are windows of one missing or renamed?",
+    tail="low",
+    unit="of an equal share",
+    usual=(0.5, np.inf),
+)
+def smallest_class(evidence: Evidence) -> Measured:
+    """Share of the windows in the smallest class, times the number of classes."""
+    names, counts = np.unique(evidence.label, return_counts=True)
+    return Measured(
+        float(counts.min() * len(counts) / counts.sum()), f"{names[counts.argmin()]}: {counts.min()} of {counts.sum()}"
+    )
+
+
+@sign(
+    "labels",
+    "Class against the order of the file",
+    "Where the class follows the order of the rows, the column was sorted or shifted apart from the others.",
+    "Look at how the column of labels was joined to the windows.",
+    unit="−log10 p",
+    usual=(-np.inf, 4.0),
+)
+def class_by_order(evidence: Evidence) -> Measured:
+    """−log10 of the p-value that the classes are in no order of the rows."""
+    return Measured(evidence_of_order(np.arange(len(evidence.windows)), evidence.target))
+
+
+@sign(
+    "labels",
+    "Class against time",
+    "Where the class follows the date, a model can learn the date, and fails on later windows.",
+    "Label windows of all classes in every period, or compare periods.",
+    unit="−log10 p",
+    usual=(-np.inf, 5.0),
+)
+def class_by_time(evidence: Evidence) -> Measured:
+    """−log10 of the p-value that the classes are in no order of time."""
+    time = evidence.windows.start_time
+    if np.isnat(time).any():
+        raise NotKnown("It needs the start time of every window.")
+    return Measured(evidence_of_order(time.astype(np.int64), evidence.target))
+
+
+@sign(
+    "labels",
+    "Class against the price level",
+    "A level is a date in disguise: a class that follows it will not in other years.",
+    "Look at how the classes were assigned, and leave out features of the level.",
+    unit="−log10 p",
+    usual=(-np.inf, 5.0),
+)
+def class_by_level(evidence: Evidence) -> Measured:
+    """−log10 of the p-value that the classes are in no order of the windows' mean close."""
+    return Measured(evidence_of_order(evidence.windows.prices[:, :, 3].mean(1), evidence.target))
+
+
+@sign(
+    "labels",
+    "Runs of one class",
+    "Neighbouring rows of one class more often, or less often, than by chance: rows were grouped, copied or filled down.",
+    "Look at the rows in their order.",
+    unit="standard deviations",
+    tail="both",
+    usual=(-4.0, 5.0),
+)
+def class_runs(evidence: Evidence) -> Measured:
+    """By how many standard deviations the share of neighbouring rows with the same class differs from chance."""
+    target = evidence.target
+    chance = float((np.bincount(target) / len(target)) @ (np.bincount(target) / len(target)))
+    same = float((target[1:] == target[:-1]).mean())
+    return Measured(
+        (same - chance) / np.sqrt(max(chance * (1 - chance), 1e-9) / (len(target) - 1)), f"{same:.0%} alike"
+    )
+
+
+@sign(
+    "labels",
+    "Class read from one bar",
+    "A bar that tells the class while the bars next to it do not is a mark, not a pattern of the market.",
+    "Look at this bar in windows of each class.",
+    unit="standard deviations",
+    usual=(-np.inf, 4.0),
+)
+def one_bar_tells(evidence: Evidence) -> Measured:
+    """How much better one price of one bar separates a class than the same price of the bars next to it, in standard deviations."""
+    prices, best = evidence.windows.prices, (0.0, 0, "")
+    centred = (prices - prices[:, :, 3].mean(1)[:, None, None]) / mean_range(prices)[:, None, None]
+    for c in np.unique(evidence.target):
+        positive = evidence.target == c
+        own = np.abs(aurocs(centred.reshape(len(prices), -1), positive).reshape(prices.shape[1:]) - 0.5)
+        padded = np.pad(own, ((1, 1), (0, 0)))
+        alone = own - np.maximum(padded[:-2], padded[2:])
+        bar, price = np.unravel_index(alone.argmax(), alone.shape)
+        value = alone[bar, price] / deviation_of_auroc(positive)
+        best = max(best, (float(value), int(bar), ("open", "high", "low", "close")[price]))
+    return Measured(best[0], f"the {best[2]} of bar {best[1]}")
+
+
+@sign(
+    "labels",
+    "Class of the row before or after",
+    "Where windows fit the class of a neighbouring row better than their own, the column of labels has slipped.",
+    "Compare the rows of the labels with the rows of the windows, by id and not by order.",
+    unit="standard deviations",
+    usual=(-np.inf, 2.5),
+)
+def neighbours_class(evidence: Evidence) -> Measured:
+    """By how many standard deviations a linear model tells the class of the row before or after better than the row's own."""
+    folds, described = evidence.fits(), aggregated(evidence.x)
+    place = {name: i for i, name in enumerate(evidence.every.window_id.astype(str))}
+    rows = np.array([place[name] for name in evidence.ids])
+    labels = evidence.every.label.astype(str)
+    own = _auroc(out_of_fold(linear, described, folds, evidence.label), evidence.label)
+    others = [(labels[(rows + lag) % len(labels)], lag) for lag in LAGS]
+    better, lag = max((_auroc(out_of_fold(linear, described, folds, other), other), lag) for other, lag in others)
+    noise = np.sqrt(2) * deviation_of_auroc(evidence.target == evidence.target.min())
+    return Measured((better - own) / noise, f"{lag:+d} rows: AUROC {better:.2f}, of the row's own {own:.2f}")
+
+
+def _auroc(probabilities: np.ndarray, label: np.ndarray) -> float:
+    """AUROC of the first class of label [n] by out-of-fold probabilities [R, n, C] of the first repeat."""
+    p, positive = probabilities[0, :, 0], label == np.unique(label)[0]
+    known = np.isfinite(p)
+    if len(np.unique(positive[known])) < 2:
+        raise NotKnown("No fold tests windows of two classes.")
+    return float(aurocs(p[known, None], positive[known])[0])
+
+
+@sign(
+    "labels",
+    "A group whose class is not told",
+    "Where the classes can be told in all windows but those of one group, the labels of that group mean something else.",
+    "Look at labels of the group: who set them, when, by which rule?",
+    unit="standard deviations",
+    usual=(-np.inf, 3.0),
+)
+def untold_group(evidence: Evidence) -> Measured:
+    """By how many standard deviations the AUROC of extra trees is lower in a group of windows than in the rest."""
+    p = _mean_probabilities(evidence)[:, 0]
+    positive, best = evidence.target == 0, (0.0, "", np.zeros(len(p), bool))
+    for name, mask in parts(evidence):
+        sides = [np.isfinite(p) & side for side in (mask, ~mask)]
+        if any(len(np.unique(positive[side])) < 2 for side in sides):
+            continue
+        inside, outside = (float(aurocs(p[side, None], positive[side])[0]) for side in sides)
+        noise = float(np.hypot(deviation_of_auroc(positive[sides[0]]), deviation_of_auroc(positive[sides[1]])))
+        if (outside - inside) / noise > best[0]:
+            best = ((outside - inside) / noise, f"{name}: AUROC {inside:.2f}, elsewhere {outside:.2f}", mask)
+    return Measured(float(best[0]), best[1], evidence.some(best[2]))
+
+
+def _mean_probabilities(evidence: Evidence) -> np.ndarray:
+    """Out-of-fold probabilities [n, C] of extra trees, the mean over repeats."""
+    if evidence.probabilities is None:
+        raise NotKnown("Extra trees were not fitted on the run's folds.")
+    with np.errstate(invalid="ignore"):
+        return np.nanmean(evidence.probabilities, axis=0)

@@ -1,0 +1,230 @@
+"""Vital signs of the evaluation: how the folds divide the windows, and what the predictions are next to simpler ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from moola_core.diagnostics.vitals.groups import deviation_of_auroc
+from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
+
+
+def _noise(evidence: Evidence) -> float:
+    """Standard deviation of an AUROC at chance with the run's windows."""
+    return deviation_of_auroc(evidence.target == 0)
+
+
+@sign(
+    "evaluation",
+    "Classes of a fold",
+    "Folds are stratified: each tests the classes in their shares among all windows.",
+    "Check how the windows were divided; a block of time may hold one class alone.",
+    unit="standard deviations",
+    usual=(-np.inf, 3.0),
+    of_model=False,
+)
+def fold_classes(evidence: Evidence) -> Measured:
+    """Largest difference of a class's share among a fold's test windows from its share among all, in standard deviations."""
+    folds, best = evidence.fits(), (0.0, "")
+    for repeat, fold in folds:
+        test = evidence.target[folds.rows(repeat, fold).test]
+        if not len(test):
+            continue
+        for c, name in enumerate(np.unique(evidence.label)):
+            share, usual = float((test == c).mean()), float((evidence.target == c).mean())
+            off = abs(share - usual) / np.sqrt(usual * (1 - usual) / len(test))
+            best = max(best, (off, f"{name}: {share:.0%} of fold {fold}, {usual:.0%} of all"))
+    return Measured(float(best[0]), best[1])
+
+
+@sign(
+    "evaluation",
+    "Windows that select the epoch",
+    "An epoch selected on a handful of windows is selected at random.",
+    "Raise training.validation_size.",
+    unit="windows",
+    tail="low",
+    usual=(8.0, np.inf),
+)
+def validation_windows(evidence: Evidence) -> Measured:
+    """Validation windows of a fit; the median over fits."""
+    folds = evidence.fits()
+    sizes = [len(folds.rows(*fit).validation) for fit in folds]
+    if not evidence.spec.is_network:
+        raise NotKnown("No epoch is selected.")
+    return Measured(float(np.median(sizes)))
+
+
+@sign(
+    "evaluation",
+    "Share of the windows that train",
+    "A fit that trains on half of the windows is not the model that all of them would give.",
+    "Use five folds or more.",
+    tail="low",
+    usual=(0.55, np.inf),
+    of_model=False,
+)
+def trained_share(evidence: Evidence) -> Measured:
+    """Windows that a fit is trained on, over all; the median over fits."""
+    folds = evidence.fits()
+    return Measured(float(np.median([len(folds.rows(*fit).train) for fit in folds]) / len(evidence.windows)))
+
+
+@sign(
+    "evaluation",
+    "Shares of the predicted classes",
+    "Within a fold classes are predicted about as often as they occur.",
+    "Look at each fold's predictions: one class alone is no prediction.",
+    usual=(-np.inf, 0.45),
+    of_model=False,
+)
+def predicted_shares(evidence: Evidence) -> Measured:
+    """Difference of a class's share among a fold's predictions from that among its labels; the mean over folds of the largest."""
+    if not evidence.table.has_class:
+        raise NotKnown("No class was predicted.")
+    off = []
+    for _, _, part in evidence.table.folds():
+        answer = part.number(part.frame["predicted"].to_numpy())
+        shares = (
+            np.bincount(side[side >= 0], minlength=len(part.classes)) / len(side) for side in (answer, part.target)
+        )
+        off.append(float(np.abs(np.subtract(*shares)).max()))
+    return Measured(float(np.mean(off)))
+
+
+@sign(
+    "evaluation",
+    "Confidence above accuracy",
+    "The mean probability of the predicted class is about the share that is right.",
+    "Scale the logits by a temperature, or train for less long.",
+    tail="both",
+    usual=(-0.2, 0.2),
+    of_model=False,
+)
+def confidence(evidence: Evidence) -> Measured:
+    """Mean probability of the predicted class less accuracy."""
+    if not evidence.table.has_probabilities:
+        raise NotKnown("There are no probabilities of the classes.")
+    p = evidence.table.probabilities
+    return Measured(float(p.max(1).mean() - (p.argmax(1) == evidence.table.target).mean()))
+
+
+@sign(
+    "evaluation",
+    "Difference between folds",
+    "Folds are parts of the same windows, so their accuracies differ as much as chance lets them.",
+    "Look at the worst fold: which windows does it test?",
+    unit="of chance",
+    usual=(-np.inf, 4.0),
+    of_model=False,
+)
+def fold_spread(evidence: Evidence) -> Measured:
+    """Variance of the folds' accuracies over that of chance."""
+    if not evidence.table.has_class:
+        raise NotKnown("No class was predicted.")
+    shares, chance = [], []
+    for _, _, part in evidence.table.folds():
+        right = part.number(part.frame["predicted"].to_numpy()) == part.target
+        shares.append(float(right.mean()))
+        chance.append(1 / len(right))
+    mean = float(np.clip(np.mean(shares), 0.05, 0.95))
+    return Measured(float(np.var(shares, ddof=1) / (mean * (1 - mean) * np.mean(chance))) if len(shares) > 1 else 0.0)
+
+
+@sign(
+    "evaluation",
+    "Worse than chance",
+    "Predictions that are surely worse than chance are turned round, or were trained on labels that mean the opposite.",
+    "Compare the order of the classes in labels and outputs, and the folds with each other.",
+    unit="standard deviations",
+    tail="low",
+    usual=(-2.0, np.inf),
+    of_model=False,
+)
+def above_chance(evidence: Evidence) -> Measured:
+    """AUROC among the windows of a fold less 0.5, in standard deviations of chance."""
+    return Measured((evidence.fact("auroc") - 0.5) / _noise(evidence))
+
+
+@sign(
+    "evaluation",
+    "Behind extra trees",
+    "A network that is far behind trees on the same columns has not learned what they hold.",
+    "Look at its training first: rate, steps, gradients, dropout.",
+    unit="standard deviations",
+    tail="low",
+    usual=(-3.0, np.inf),
+)
+def behind_trees(evidence: Evidence) -> Measured:
+    """AUROC of the run less that of extra trees on the same folds, in standard deviations of chance."""
+    return Measured((evidence.fact("auroc") - evidence.fact("trees_auroc")) / _noise(evidence))
+
+
+@sign(
+    "evaluation",
+    "Ahead of extra trees",
+    "A run that is far ahead of all simple models has either a better model, or seen what it is tested on.",
+    "Check what the folds share, and what the epoch was selected on.",
+    unit="standard deviations",
+    usual=(-np.inf, 3.0),
+)
+def ahead_of_trees(evidence: Evidence) -> Measured:
+    """AUROC of the run less that of extra trees on the same folds, in standard deviations of chance."""
+    return behind_trees(evidence)
+
+
+@sign(
+    "evaluation",
+    "Validation against test loss",
+    "Windows that select the epoch and windows that are tested are drawn alike, so their losses are alike.",
+    "Check that both are measured in the same way, and that no window is in both.",
+    unit="nats",
+    tail="both",
+    usual=(-0.2, 0.4),
+)
+def test_gap(evidence: Evidence) -> Measured:
+    """Log loss of the tested windows less the lowest validation loss of the class, medians over fits."""
+    rows = evidence.by_epoch
+    rows = rows[rows["split"] == "validation"]
+    if "loss_class" not in rows or not evidence.table.has_probabilities:
+        raise NotKnown("The class was not trained.")
+    best = rows.groupby(["repeat", "fold"])["loss_class"].min().median()
+    losses = [-np.log(np.clip(part.true_probability, 1e-6, 1)).mean() for _, _, part in evidence.table.folds()]
+    return Measured(float(np.median(losses) - best))
+
+
+@sign(
+    "evaluation",
+    "Offset of the pointers",
+    "Predicted centers are as often early as late.",
+    "Compare the bars from which labels and predictions count.",
+    unit="standard errors",
+    tail="both",
+    usual=(-4.0, 4.0),
+)
+def pointer_offset(evidence: Evidence) -> Measured:
+    """Mean signed error of the center over its standard error."""
+    if not evidence.table.has_pointer:
+        raise NotKnown("No pointer was predicted.")
+    frame = evidence.table.frame
+    off = (frame["start_pred"] + frame["end_pred"] - frame["start_true"] - frame["end_true"]) / 2
+    off = off.groupby(frame["window_id"]).mean().dropna()
+    if len(off) < 10:
+        raise NotKnown("It needs ten windows with a pointer.")
+    return Measured(float(off.mean() / max(off.std() / np.sqrt(len(off)), 1e-9)))
+
+
+@sign(
+    "evaluation",
+    "Pointers against a constant",
+    "Pointers that are far worse than always predicting the middle of the labels are broken.",
+    "Look at the pointer loss, its scale, and the labels.",
+    unit="standard errors",
+    tail="low",
+    usual=(-3.0, np.inf),
+)
+def pointer_gain(evidence: Evidence) -> Measured:
+    """Bars by which the center's error is smaller than a constant's, over a standard error."""
+    gain = evidence.fact("pointer_gains").get("center")
+    if gain is None:
+        raise NotKnown("No center was predicted.")
+    return Measured(gain["value"] / max((gain["high"] - gain["low"]) / 3.92, 1e-9))

@@ -1,0 +1,61 @@
+"""Parts of the windows that are compared with the rest, and ranks: what several signs share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.stats import kruskal, rankdata
+
+from moola_core.diagnostics.vitals.sign import Evidence, NotKnown
+
+LEAST = 12  # windows in a part, and in the rest
+HOURS = 6
+
+
+def parts(evidence: Evidence, hours: bool = True) -> Iterator[tuple[str, np.ndarray]]:
+    """Parts of the windows by grade, source, order of the file, time and (with hours) hour, each with its name and a mask [n] of its windows."""
+    windows, n = evidence.windows, len(evidence.windows)
+    for name in ("grade", "source", "instrument"):
+        values = getattr(windows, name).astype(str)
+        for value in np.unique(values):
+            if value:
+                yield from _large(f"{name} {value}", values == value)
+    yield from _large("the last half of the file", np.arange(n) >= n / 2)
+    time = windows.start_time
+    if np.isnat(time).any():
+        return
+    order = np.argsort(np.argsort(time, kind="stable"), kind="stable")
+    yield from _large("the newest third", order >= 2 * n / 3)
+    yield from _large("the newest half", order >= n / 2)
+    if not hours:
+        return
+    hour = (time.astype("datetime64[h]").astype(np.int64) % 24) // HOURS * HOURS
+    for value in np.unique(hour):
+        yield from _large(f"{value:02d} to {value + HOURS:02d} h UTC", hour == value)
+
+
+def _large(name: str, mask: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    if mask.sum() >= LEAST and (~mask).sum() >= LEAST:
+        yield name, mask
+
+
+def evidence_of_order(values: np.ndarray, target: np.ndarray) -> float:
+    """−log10 of the p-value that values [n] are distributed alike in all classes (Kruskal–Wallis). Raises NotKnown without two classes."""
+    groups = [values[target == c] for c in np.unique(target)]
+    if len(groups) < 2 or np.ptp(values) == 0:
+        raise NotKnown("All windows have the same value.")
+    return -float(np.log10(max(kruskal(*groups).pvalue, 1e-300)))
+
+
+def aurocs(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """AUROC [D] of each column of values [n, D] for a class, given as a mask [n]."""
+    ranks = rankdata(values, axis=0)
+    ones, zeros = positive.sum(), (~positive).sum()
+    return (ranks[positive].sum(0) - ones * (ones + 1) / 2) / (ones * zeros)
+
+
+def deviation_of_auroc(positive: np.ndarray) -> float:
+    """Standard deviation of an AUROC at chance, of a mask [n] of the class."""
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    return float(np.sqrt((ones + zeros + 1) / (12 * ones * zeros)))

@@ -1,0 +1,208 @@
+"""Vital signs of the pointers: whether the expansions that they mark are movements, and whether another reading of them fits better."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from moola_core.diagnostics.vitals.groups import parts
+from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
+
+LAGS = np.arange(-30, 31)
+ZERO = np.zeros(1, int)
+LEAST = 20  # windows with a pointer
+
+
+class Pointers:
+    """The windows with a pointer: rows [m] of the evidence, first and last bar [m], prices [m, K, 4]."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.rows = np.flatnonzero(evidence.windows.has_pointer)
+        if len(self.rows) < LEAST:
+            raise NotKnown(f"It needs {LEAST} windows with a pointer.")
+        self.start = evidence.windows.start[self.rows].astype(int)
+        self.end = evidence.windows.end[self.rows].astype(int)
+        self.prices = evidence.windows.prices[self.rows]
+        self.bars = self.prices.shape[1]
+
+    def ranks(self, start: np.ndarray, end: np.ndarray, lags: np.ndarray = ZERO) -> np.ndarray:
+        """Share [lags, m] of all spans of the same length in the window that move less than the span, moved by each lag.
+
+        nan where that leaves the window.
+        """
+        out = np.full((len(lags), len(start)), np.nan)
+        for i, (window, s, e) in enumerate(zip(self.prices, start, end, strict=True)):
+            if not 0 <= s <= e < self.bars:
+                continue
+            moves = np.abs(window[e - s :, 3] - window[: self.bars - (e - s), 0])
+            inside = (s + lags >= 0) & (s + lags < len(moves))
+            ordered, own = np.sort(moves), moves[s + lags[inside]]
+            both = np.searchsorted(ordered, own, "left") + np.searchsorted(ordered, own, "right")
+            out[inside, i] = both / (2 * len(moves))
+        return out
+
+    @cached_property
+    def own(self) -> np.ndarray:
+        """The ranks [m] of the labelled spans."""
+        return self.ranks(self.start, self.end)[0]
+
+    @cached_property
+    def profile(self) -> np.ndarray:
+        """The ranks [lags, m] of the labelled spans moved by each of LAGS."""
+        return self.ranks(self.start, self.end, LAGS)
+
+
+def _pointers(evidence: Evidence) -> Pointers:
+    return evidence.kept("pointers", lambda: Pointers(evidence))
+
+
+def _gain(better: np.ndarray, own: np.ndarray) -> float:
+    """Mean of better less own [m], over its standard error."""
+    difference = (better - own)[np.isfinite(better - own)]
+    if len(difference) < LEAST:
+        return 0.0
+    return float(difference.mean() / max(difference.std(ddof=1) / np.sqrt(len(difference)), 1e-9))
+
+
+@sign(
+    "labels",
+    "Spread of the pointers",
+    "Pointers that all lie at one place teach a model that place, and nothing of the window.",
+    "Look at how the pointers were set: a default that was never changed?",
+    unit="bars",
+    tail="low",
+    usual=(6.0, np.inf),
+)
+def pointer_spread(evidence: Evidence) -> Measured:
+    """Distance of the quartiles of the expansions' centers."""
+    own = _pointers(evidence)
+    return Measured(float(np.subtract(*np.percentile((own.start + own.end) / 2, [75, 25]))))
+
+
+@sign(
+    "labels",
+    "Length of the pointers",
+    "An expansion takes several bars: a span of one bar is a point, not an expansion.",
+    "Check that start and end are different columns.",
+    unit="bars",
+    tail="low",
+    usual=(3.0, np.inf),
+)
+def pointer_length(evidence: Evidence) -> Measured:
+    """Median number of bars of the expansions."""
+    own = _pointers(evidence)
+    return Measured(float(np.median(own.end - own.start + 1)))
+
+
+@sign(
+    "labels",
+    "Pointers at the edge of the window",
+    "Pointers that reach beyond the window are cut off at its first or last bar.",
+    "Check from which bar, and in which unit, pointers are counted.",
+    usual=(-np.inf, 0.1),
+)
+def pointer_at_edge(evidence: Evidence) -> Measured:
+    """Share of expansions that begin at the first bar or end at the last."""
+    own = _pointers(evidence)
+    edge = (own.start == 0) | (own.end == own.bars - 1)
+    return Measured(float(edge.mean()), windows=evidence.some(own.rows[edge]))
+
+
+@sign(
+    "labels",
+    "Movement in the labelled spans",
+    "An expansion moves further than other spans of its length in the window; a pointer at random is in the middle of them.",
+    "Draw some windows with their pointers: do they mark a movement?",
+    tail="low",
+    usual=(0.65, np.inf),
+)
+def span_movement(evidence: Evidence) -> Measured:
+    """Mean share of all spans of the same length in the window that move less than the labelled one."""
+    own = _pointers(evidence)
+    return Measured(float(own.own.mean()), windows=evidence.some(own.rows[own.own < 0.3]))
+
+
+@sign(
+    "labels",
+    "Pointers at a constant lag",
+    "Where all spans would move further some bars earlier or later, pointers are counted from another bar.",
+    "Check whether bars are counted from 0 or 1, from the window's start or from another time, and by which end bars are stamped.",
+    unit="bars",
+    tail="both",
+    usual=(-2.0, 2.0),
+)
+def pointer_lag(evidence: Evidence) -> Measured:
+    """Bars by which the spans must be moved to hold the most movement; 0 where that is no clear gain."""
+    own = _pointers(evidence)
+    lag, gain = _best_lag(own.profile)
+    return Measured(float(lag), f"gain in movement {gain:.1f} standard errors")
+
+
+def _best_lag(profile: np.ndarray) -> tuple[int, float]:
+    """The lag of the largest mean rank of a profile [lags, m] and its gain over no lag in standard errors; 0 where it is below 3."""
+    known = np.isfinite(profile).sum(1) >= max(LEAST, 0.6 * profile.shape[1])
+    means = np.array([np.nanmean(row) if ok else -np.inf for row, ok in zip(profile, known, strict=True)])
+    best = int(means.argmax())
+    gain = _gain(profile[best], profile[len(LAGS) // 2])
+    return (int(LAGS[best]), gain) if gain > 3 else (0, gain)
+
+
+@sign(
+    "labels",
+    "A group whose pointers lag",
+    "Where the spans of one group would move further at another lag than the rest, that group counts bars differently.",
+    "Look at who or what set the pointers of the group, and when that changed.",
+    unit="bars",
+    usual=(-np.inf, 3.0),
+)
+def group_lag(evidence: Evidence) -> Measured:
+    """Largest difference between the lag of a group of windows and that of the rest."""
+    own = _pointers(evidence)
+    profile, best = own.profile, (0, "", np.zeros(0, int))
+    for name, mask in parts(evidence):
+        inside = mask[own.rows]
+        if min(inside.sum(), (~inside).sum()) < LEAST:
+            continue
+        lags = [_best_lag(profile[:, side])[0] for side in (inside, ~inside)]
+        if abs(lags[0] - lags[1]) > best[0]:
+            best = (abs(lags[0] - lags[1]), f"{name}: {lags[0]:+d} bars, elsewhere {lags[1]:+d}", own.rows[inside])
+    return Measured(float(best[0]), best[1], evidence.some(best[2]))
+
+
+@sign(
+    "labels",
+    "Pointers counted from the end",
+    "Where the spans hold more movement when they are counted from the last bar, they are.",
+    "Count pointers from the first bar of the window.",
+    unit="standard errors",
+    usual=(-np.inf, 3.0),
+)
+def pointer_mirrored(evidence: Evidence) -> Measured:
+    """By how many standard errors the movement in the spans grows when they are counted from the end."""
+    own = _pointers(evidence)
+    mirrored = own.ranks(own.bars - 1 - own.end, own.bars - 1 - own.start)[0]
+    return Measured(_gain(mirrored, own.own))
+
+
+@sign(
+    "labels",
+    "Pointers of the row before or after",
+    "Where windows fit the pointer of a neighbouring row better than their own, the columns of pointers have slipped.",
+    "Compare the rows of the labels with the rows of the windows, by id and not by order.",
+    unit="standard errors",
+    usual=(-np.inf, 3.0),
+)
+def neighbours_pointer(evidence: Evidence) -> Measured:
+    """By how many standard errors the movement in the spans grows with the pointers of a row up to two away."""
+    own, every = _pointers(evidence), evidence.every
+    place = {name: i for i, name in enumerate(every.window_id.astype(str))}
+    rows = np.array([place[name] for name in evidence.ids[own.rows]])
+    gains = []
+    for lag in (-2, -1, 1, 2):
+        other = (rows + lag) % len(every)
+        known = every.has_pointer[other]
+        start, end = (np.where(known, side[other], -1).astype(int) for side in (every.start, every.end))
+        gains.append((_gain(own.ranks(start, end)[0], own.own), lag))
+    gain, lag = max(gains)
+    return Measured(gain, f"{lag:+d} rows")

@@ -1,0 +1,259 @@
+"""Vital signs of the data: what the prices of the windows are, and how they differ between groups."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from scipy.stats import ks_2samp
+
+from moola_core.diagnostics.vitals.groups import parts
+from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
+from moola_core.market.bars import Bars
+from moola_core.market.stamps import one_bar
+
+COLUMNS = ("open", "high", "low", "close")
+OFF = 0.05  # of the window's mean range: what rounding does not explain
+ALIKE = 0.999  # correlation of two windows' bars from which they are one moment of the market
+
+
+def ranges(prices: np.ndarray) -> np.ndarray:
+    """High less low [n, K] of prices [n, K, 4]."""
+    return prices[:, :, 1] - prices[:, :, 2]
+
+
+def mean_range(prices: np.ndarray) -> np.ndarray:
+    """Mean range [n] of each window, never zero."""
+    return np.maximum(ranges(prices).mean(1), 1e-12)
+
+
+@sign(
+    "data",
+    "Windows unlike the bars",
+    "A labelled window is cut from the bars, so its prices are theirs but for a constant.",
+    "Compare one of these windows with the bars at the same time, and cut the windows anew.",
+    usual=(-np.inf, 0.02),
+)
+def unlike_bars(evidence: Evidence) -> Measured:
+    """Share of the windows that do not have the prices of the bars anywhere, or not at the time that they state."""
+    bars, claimed = evidence.bars, evidence.claimed
+    if bars is None or claimed is None:
+        raise NotKnown("It needs the bars that the windows were cut from, and start times in their file.")
+    own, first = _claims(bars, claimed, evidence.windows.bars)
+    prices = evidence.windows.prices[own]
+    theirs = bars.ohlc[first[:, None] + np.arange(prices.shape[1])]
+    difference = prices - theirs
+    difference -= np.median(difference[:, :, 3], axis=1)[:, None, None]
+    off = np.abs(difference) > OFF * mean_range(prices)[:, None, None]
+    wrong = off.any((1, 2))
+    minutes = (evidence.windows.start_time[own] - claimed[own]).astype("timedelta64[m]").astype(int)
+    elsewhere = wrong & (evidence.windows.position[own] >= 0) & (minutes != 0)
+    how = _how(prices[wrong], theirs[wrong], off[wrong], minutes[elsewhere]) if wrong.any() else ""
+    return Measured(float(wrong.mean()), how, evidence.some(own[wrong]))
+
+
+def _claims(bars: Bars, claimed: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of windows whose stated time lies in the bars, and the bars that they begin at. Raises NotKnown where there are none."""
+    place = np.searchsorted(bars.time, claimed)
+    inside = ~np.isnat(claimed) & (claimed >= bars.time[0]) & (place <= len(bars) - length)
+    near = np.zeros(len(claimed), bool)
+    near[inside] = bars.time[place[inside]] - claimed[inside] < one_bar(bars.interval_s)
+    rows = np.flatnonzero(near)
+    if not len(rows):
+        raise NotKnown("No window states a time that lies in the bars.")
+    return rows, place[rows]
+
+
+def _how(prices: np.ndarray, bars: np.ndarray, off: np.ndarray, minutes: np.ndarray) -> str:
+    """In which way most of these windows [m, K, 4] differ from the bars."""
+    m = len(prices)
+    if len(minutes) > m / 2:
+        usual, times = Counter(minutes.tolist()).most_common(1)[0]
+        return f"{len(minutes)} of them occur in the bars at another time, {times} of them {usual:+d} minutes away"
+    scale = np.median(prices[:, :, 3] / bars[:, :, 3], axis=1)
+    if (np.abs(np.log(scale)) > 0.2).mean() > 0.5:
+        return f"their prices are those of the bars times {np.median(scale):.3g}"
+    if (
+        np.mean(
+            [_follows(one[::-1, 1:3].mean(1), other[:, 1:3].mean(1)) for one, other in zip(prices, bars, strict=True)]
+        )
+        > 0.5
+    ):
+        return "their bars are in reverse order"
+    by_column = off.mean((0, 1))
+    names = [name for name, share in zip(COLUMNS, by_column, strict=True) if share > 0.5 * by_column.max()]
+    at = off.any(2).mean(0)
+    where = f"at bar {int(at.argmax())} most often" if at.max() > 4 * at.mean() else f"at {at.mean():.0%} of the bars"
+    return f"the {', '.join(names)} differ {where}"
+
+
+def _follows(one: np.ndarray, other: np.ndarray) -> bool:
+    spread = one.std() * other.std()
+    return spread > 0 and ((one - one.mean()) * (other - other.mean())).mean() / spread > 0.99
+
+
+@sign(
+    "data",
+    "Bars that stand still",
+    "A bar without a range, or with the prices of the bar before, is filled in or stale.",
+    "Look for gaps that were filled with the last price, and leave such bars out.",
+    usual=(-np.inf, 0.15),
+)
+def still_bars(evidence: Evidence) -> Measured:
+    """Share of bars without a range or with the four prices of the bar before."""
+    prices = evidence.windows.prices
+    still = ranges(prices) == 0
+    still[:, 1:] |= (prices[:, 1:] == prices[:, :-1]).all(2)
+    by_window = still.mean(1)
+    return Measured(float(still.mean()), windows=evidence.some(by_window > 0.5))
+
+
+@sign(
+    "data",
+    "Largest bar of a window",
+    "A price that is wrong at one bar makes a bar far larger than the others.",
+    "Look at the largest bars of these windows: spikes are errors of the feed, and one of them sets the scale of a window.",
+    unit="median ranges",
+    usual=(-np.inf, 30.0),
+)
+def largest_bar(evidence: Evidence) -> Measured:
+    """Largest range of a bar over the median range of its window; the median over windows."""
+    own = ranges(evidence.windows.prices)
+    ratio = own.max(1) / np.maximum(np.median(own, axis=1), own.mean(1) / 10 + 1e-12)
+    return Measured(float(np.median(ratio)), f"at bar {int(np.median(own.argmax(1)))} in the median")
+
+
+@sign(
+    "data",
+    "Step between a close and the next open",
+    "Trading goes on from bar to bar, so a bar opens where the bar before closed.",
+    "Check how the columns of the file were joined, and whether noise was added to the prices.",
+    unit="mean ranges",
+    usual=(-np.inf, 0.15),
+)
+def open_step(evidence: Evidence) -> Measured:
+    """Mean distance of an open from the close before it, over the window's mean range; the median over windows."""
+    prices = evidence.windows.prices
+    step = np.abs(prices[:, 1:, 0] - prices[:, :-1, 3]).mean(1) / mean_range(prices)
+    return Measured(float(np.median(step)), windows=evidence.some(step > 0.5))
+
+
+@sign(
+    "data",
+    "Body of a bar",
+    "The distance from open to close is about half of a bar's range in any market that trades.",
+    "Check that open and close are those of the same bar.",
+    unit="mean ranges",
+    tail="low",
+    usual=(0.3, np.inf),
+)
+def body(evidence: Evidence) -> Measured:
+    """Mean distance of close and open over the window's mean range; the median over windows."""
+    prices = evidence.windows.prices
+    return Measured(float(np.median(np.abs(prices[:, :, 3] - prices[:, :, 0]).mean(1) / mean_range(prices))))
+
+
+@sign(
+    "data",
+    "Range of a bar in price steps",
+    "Where a bar moves by one step or none, the prices were rounded and the movement is lost.",
+    "Look at the smallest step between prices: are they rounded more coarsely than the exchange's tick?",
+    unit="steps",
+    tail="low",
+    usual=(3.0, np.inf),
+)
+def range_in_steps(evidence: Evidence) -> Measured:
+    """Mean range over the smallest step between two prices of the window; the median over windows."""
+    steps = []
+    for window, size in zip(evidence.windows.prices, mean_range(evidence.windows.prices), strict=True):
+        different = np.diff(np.unique(np.round(window.ravel() / window.mean(), 9))) * window.mean()
+        steps.append(size / different.min() if len(different) else 0.0)
+    return Measured(float(np.median(steps)))
+
+
+@sign(
+    "data",
+    "Spread of the price level",
+    "Windows in another unit, such as cents or a hundredth, lie at another level than the rest.",
+    "Sort the windows by their price: groups far apart are in different units or of different instruments.",
+    unit="powers of ten",
+    usual=(-np.inf, 0.8),
+)
+def level_spread(evidence: Evidence) -> Measured:
+    """Logarithm of the 95th over the 5th percentile of the windows' median close."""
+    level = np.median(evidence.windows.prices[:, :, 3], axis=1)
+    low, high = np.percentile(level, [5, 95])
+    return Measured(float(np.log10(high / low)), f"from {low:g} to {high:g}")
+
+
+@sign(
+    "data",
+    "Windows of the same moment",
+    "A window that is in the file twice is counted twice, and leaks where its copies lie in different folds.",
+    "Keep one of each pair.",
+    usual=(-np.inf, 0.02),
+)
+def twins(evidence: Evidence) -> Measured:
+    """Share of windows that have the same shape as another one."""
+    pairs = evidence.kept("twins", lambda: _twins(evidence))
+    rows = np.unique(pairs)
+    return Measured(len(rows) / len(evidence.windows), f"{len(pairs)} pairs", evidence.some(rows))
+
+
+@sign(
+    "data",
+    "Same moment, another class",
+    "Two copies of a window with different classes contradict each other: no model can be right about both.",
+    "Decide on one class for each pair.",
+    usual=(-np.inf, 0.01),
+)
+def contradicting_twins(evidence: Evidence) -> Measured:
+    """Share of windows that have the same shape as another one of another class."""
+    pairs = evidence.kept("twins", lambda: _twins(evidence))
+    rows = np.unique(pairs[evidence.target[pairs[:, 0]] != evidence.target[pairs[:, 1]]])
+    return Measured(len(rows) / len(evidence.windows), windows=evidence.some(rows))
+
+
+def _twins(evidence: Evidence) -> np.ndarray:
+    """Pairs [m, 2] of windows whose closes and ranges, bar by bar, correlate almost perfectly."""
+    prices = evidence.windows.prices
+    moves = np.concatenate([np.diff(prices[:, :, 3], axis=1), ranges(prices)], axis=1)
+    moves = moves / mean_range(prices)[:, None]
+    moves = moves - moves.mean(1, keepdims=True)
+    moves /= np.maximum(np.linalg.norm(moves, axis=1, keepdims=True), 1e-12)
+    return np.argwhere(np.triu(moves @ moves.T > ALIKE, 1))
+
+
+@sign(
+    "data",
+    "A group of windows unlike the rest",
+    "Windows of one grade, source, half of the file or period that look unlike the others come from elsewhere, or were changed.",
+    "Look at windows of the group next to others: units, session, instrument, version of the export.",
+    unit="−log10 p",
+    usual=(-np.inf, 12.0),
+)
+def unlike_group(evidence: Evidence) -> Measured:
+    """Largest two-sample distance over groups and descriptions, as −log10 of its p-value times the number of comparisons."""
+    described = _described(evidence.windows.prices)
+    tried = [
+        (ks_2samp(values[mask], values[~mask]).pvalue, group, name, mask)
+        for group, mask in parts(evidence, hours=False)  # markets differ between the hours of a day
+        for name, values in described.items()
+    ]
+    if not tried:
+        raise NotKnown("The windows cannot be divided: too few, or without times, grades and sources.")
+    p, group, name, mask = min(tried, key=lambda row: row[0])
+    value = max(-np.log10(max(p * len(tried), 1e-300)), 0.0)
+    return Measured(float(value), f"{group} differs in the {name}", evidence.some(mask))
+
+
+def _described(prices: np.ndarray) -> dict[str, np.ndarray]:
+    """Figures [n] of each window that do not depend on its price level."""
+    size, close = mean_range(prices), prices[:, :, 3]
+    return {
+        "body of a bar": np.abs(close - prices[:, :, 0]).mean(1) / size,
+        "step to the next open": np.abs(prices[:, 1:, 0] - close[:, :-1]).mean(1) / size,
+        "largest bar": ranges(prices).max(1) / size,
+        "share of still bars": (ranges(prices) == 0).mean(1),
+        "close within the bar": ((close - prices[:, :, 2]) / np.maximum(ranges(prices), 1e-12)).mean(1),
+    }

@@ -1,0 +1,196 @@
+"""Vital signs: what is planted moves the sign that is for it, healthy windows move none, and many signs raise no more alarms than one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from moola_core.diagnostics import vitals
+from moola_core.diagnostics.results.vitals import STAGES
+from moola_core.diagnostics.vitals import ranges
+from moola_core.diagnostics.vitals.sign import SIGNS, Evidence, Measured, Sign
+from moola_core.features.catalog import names
+from moola_core.features.matrix import window_matrix
+from moola_core.presets import preset
+from moola_core.specs import change
+
+SPEC = change(preset("quick").finetune(), {"features.columns": ("price_path",)})
+ROWS = np.random.default_rng(5)
+
+
+def evidence_of(windows, bars=None, **more) -> Evidence:
+    """What the signs read of windows before any run."""
+    x = window_matrix(windows, SPEC.features)
+    known = {"windows": windows, "every": windows, "x": x, "features": names(SPEC.features.columns), "spec": SPEC}
+    return Evidence(**known | {"bars": bars, "claimed": windows.start_time if bars is not None else None} | more)
+
+
+@pytest.fixture(scope="module")
+def windows(demo):
+    return demo.windows
+
+
+def value(name: str, evidence: Evidence) -> Measured:
+    return SIGNS[name].measure(evidence)
+
+
+def scaled(windows):
+    prices = windows.prices.copy()
+    prices[::2] /= 100
+    return replace(windows, prices=prices)
+
+
+def still(windows):
+    prices = windows.prices.copy()
+    prices[:, 40:] = prices[:, 40:41, 3:]
+    return replace(windows, prices=prices)
+
+
+def marked(windows):
+    prices = windows.prices.copy()
+    prices[windows.label == windows.classes[0], 7] *= 1.01
+    return replace(windows, prices=prices)
+
+
+def moved_by(bars):
+    return lambda w: replace(w, start=np.clip(w.start + bars, 0, 104), end=np.clip(w.end + bars, 0, 104))
+
+
+PLANTED = {
+    "unlike_bars": still,
+    "still_bars": still,
+    "largest_bar": lambda w: spiked(w),
+    "open_step": lambda w: replace(w, prices=np.concatenate([np.roll(w.prices[..., :1], 3, 1), w.prices[..., 1:]], 2)),
+    "body": lambda w: replace(w, prices=np.concatenate([w.prices[..., 3:], w.prices[..., 1:]], 2)),
+    "range_in_steps": lambda w: replace(w, prices=np.round(w.prices / 20) * 20),
+    "level_spread": scaled,
+    "twins": lambda w: w.select(np.r_[np.arange(len(w)), np.arange(9)]),
+    "smallest_class": lambda w: w.select(np.flatnonzero((w.label == w.classes[0]) | (np.arange(len(w)) % 12 == 0))),
+    "class_by_order": lambda w: replace(w, label=np.sort(w.label)),
+    "class_by_time": lambda w: replace(w, label=w.label[np.argsort(w.label)][np.argsort(np.argsort(w.start_time))]),
+    "class_runs": lambda w: replace(w, label=np.sort(w.label)),
+    "one_bar_tells": marked,
+    "pointer_lag": moved_by(12),
+    "pointer_spread": lambda w: replace(w, start=np.full(len(w), 49.0), end=np.full(len(w), 55.0)),
+    "pointer_length": lambda w: replace(w, end=w.start),
+    "pointer_at_edge": lambda w: replace(w, start=np.zeros(len(w))),
+    "span_movement": lambda w: replace(w, start=np.full(len(w), 2.0), end=np.full(len(w), 8.0)),
+    "pointer_mirrored": lambda w: replace(w, start=104 - w.end, end=104 - w.start),
+    "neighbours_pointer": lambda w: replace(w, start=np.roll(w.start, 1), end=np.roll(w.end, 1)),
+    "alike_names": lambda w: replace(
+        w, label=np.where(np.arange(len(w)) % 3, w.label, np.char.upper(w.label.astype(str)))
+    ),
+}
+
+
+def spiked(windows):
+    prices = windows.prices.copy()
+    prices[:, 30, 1] *= 1.2
+    return replace(windows, prices=prices)
+
+
+def outside(name: str, reading: Measured) -> bool:
+    (sign,) = vitals.judge({name: reading}, "network")
+    return sign.unusual
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_what_is_planted_is_unusual_and_what_is_not_is_not(name, demo, windows):
+    assert not outside(name, value(name, evidence_of(windows, demo.bars)))
+    planted = evidence_of(PLANTED[name](windows), demo.bars)
+    assert outside(name, value(name, planted)), value(name, planted)
+
+
+def test_windows_of_another_time_are_told_from_windows_of_other_prices(demo, windows):
+    late = evidence_of(windows, demo.bars, claimed=windows.start_time + np.timedelta64(60, "m"))
+    own = value("unlike_bars", late)
+    assert own.value > 0.9 and "-60 minutes" in own.detail and set(own.windows) <= set(windows.window_id)
+    backwards = replace(windows, prices=windows.prices[:, ::-1][..., [3, 1, 2, 0]])
+    assert "reverse" in value("unlike_bars", evidence_of(backwards, demo.bars)).detail
+    cents = replace(windows, prices=windows.prices / 100)
+    assert "times 0.01" in value("unlike_bars", evidence_of(cents, demo.bars)).detail
+
+
+@pytest.mark.parametrize("bars", [-9, 5, 14])
+def test_a_lag_of_the_pointers_is_measured_in_bars(windows, bars):
+    assert value("pointer_lag", evidence_of(moved_by(bars)(windows))).value == pytest.approx(-bars, abs=1)
+
+
+def test_one_group_with_a_lag_is_named(windows):
+    late = moved_by(15)(windows)
+    newest = windows.start_time >= np.sort(windows.start_time)[len(windows) // 2]
+    mixed = replace(
+        windows, start=np.where(newest, late.start, windows.start), end=np.where(newest, late.end, windows.end)
+    )
+    own = value("group_lag", evidence_of(mixed))
+    assert own.value >= 12 and ("newest" in own.detail or "last half" in own.detail)
+
+
+def test_contradicting_twins_need_another_class(windows):
+    doubled = windows.select(np.r_[np.arange(len(windows)), np.arange(8)])
+    assert value("contradicting_twins", evidence_of(doubled)).value == 0
+    label = doubled.label.copy()
+    label[-8:] = np.where(label[-8:] == windows.classes[0], windows.classes[1], windows.classes[0])
+    assert value("contradicting_twins", evidence_of(replace(doubled, label=label))).value == pytest.approx(
+        16 / len(label)
+    )
+
+
+def test_batches_in_one_order_repeat_their_losses():
+    own = ROWS.normal(size=8)
+    table = {"repeat": 0, "fold": 0, "epoch": np.repeat(np.arange(20), 8)}
+    noise = ROWS.normal(size=160)
+    for loss, repeats in ((np.tile(own, 20) + 0.3 * noise, True), (noise, False)):
+        steps = pd.DataFrame(table | {"loss_class": loss})
+        reading = SIGNS["batches_repeat"].measure(replace_steps(steps))
+        assert outside("batches_repeat", reading) == repeats
+
+
+def replace_steps(steps):
+    return Evidence(None, None, np.zeros((1, 1, 1)), (), SPEC, steps=steps)  # type: ignore[arg-type]
+
+
+def test_every_sign_says_what_it_is_and_has_a_range():
+    table = vitals.reference()
+    assert len(SIGNS) >= 30 and table["limit"] >= 1
+    for name, sign in SIGNS.items():
+        assert (
+            sign.stage in STAGES and sign.measure.__doc__ and sign.reason.endswith(".") and sign.advice[-1] in ".?"
+        ), name
+        groups = table["signs"][name]
+        assert set(groups) <= ({"network", "other"} if sign.of_model else {"any"}), name
+        assert all(np.all(np.diff(own["quantiles"]) >= 0) for own in groups.values()), name
+
+
+def test_a_run_of_which_nothing_is_known_is_not_judged_and_why():
+    readings, unknown = vitals.measure(Evidence(None, None, np.zeros((1, 1, 1)), (), SPEC))  # type: ignore[arg-type]
+    assert not readings and len(unknown) == len(SIGNS) and all(row.why.endswith(".") for row in unknown)
+
+
+def test_a_distance_is_0_at_the_median_1_at_the_farthest_and_grows():
+    sign = Sign("s", "data", "", "", "", "", lambda evidence: Measured(0.0), tail="both")
+    healthy = (-2.0, 0.0, 4.0)
+    assert [ranges.distance(sign, v, healthy) for v in (0.0, 4.0, -2.0, 8.0, -8.0)] == [0, 1, 1, 2, 4]
+    assert ranges.distance(replace(sign, tail="high"), -8.0, healthy) == 0
+    assert ranges.distance(replace(sign, usual=(-9.0, 5.0)), -8.0, healthy) == 0
+
+
+def test_many_signs_raise_no_more_alarms_than_one(monkeypatch):
+    """40 signs of noise: about 3% of fresh healthy runs have an unusual one."""
+    own = {f"sign{i}": Sign(f"sign{i}", "data", "", "", "", "", lambda evidence: Measured(0.0)) for i in range(40)}
+    monkeypatch.setattr(ranges, "SIGNS", own)
+    rng = np.random.default_rng(0)
+
+    def runs(count):
+        return [("network", {name: float(rng.exponential()) for name in own}) for _ in range(count)]
+
+    table = ranges.table_of(runs(120))
+    monkeypatch.setattr(ranges, "reference", lambda: table)
+    alarms = [
+        any(one.unusual for one in ranges.judge({name: Measured(v) for name, v in values.items()}, model))
+        for model, values in runs(800)
+    ]
+    assert 0.005 < np.mean(alarms) < 0.08
