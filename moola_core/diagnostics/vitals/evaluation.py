@@ -6,11 +6,24 @@ import numpy as np
 
 from moola_core.diagnostics.vitals.groups import deviation_of_auroc
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
+from moola_core.runs.predictions import PredictionTable
+
+LEAST = 8  # tested windows of a fold whose shares are compared
 
 
 def _noise(evidence: Evidence) -> float:
     """Standard deviation of an AUROC at chance with the run's windows."""
     return deviation_of_auroc(evidence.target == 0)
+
+
+def _tested(evidence: Evidence) -> list[PredictionTable]:
+    """The predictions of each fold. Raises NotKnown without classes, or where folds are too small to hold their shares."""
+    if not evidence.table.has_class:
+        raise NotKnown("No class was predicted.")
+    parts = [part for _, _, part in evidence.table.folds()]
+    if np.median([len(part.frame) for part in parts]) < LEAST:
+        raise NotKnown(f"Its folds test fewer than {LEAST} windows.")
+    return parts
 
 
 @sign(
@@ -27,7 +40,7 @@ def fold_classes(evidence: Evidence) -> Measured:
     folds, best = evidence.fits(), (0.0, "")
     for repeat, fold in folds:
         test = evidence.target[folds.rows(repeat, fold).test]
-        if not len(test):
+        if len(test) < LEAST:
             continue
         for c, name in enumerate(np.unique(evidence.label)):
             share, usual = float((test == c).mean()), float((evidence.target == c).mean())
@@ -66,7 +79,10 @@ def validation_windows(evidence: Evidence) -> Measured:
 def trained_share(evidence: Evidence) -> Measured:
     """Windows that a fit is trained on, over all; the median over fits."""
     folds = evidence.fits()
-    return Measured(float(np.median([len(folds.rows(*fit).train) for fit in folds]) / len(evidence.windows)))
+    sizes = [len(folds.rows(*fit).train) for fit in folds]
+    if not any(sizes):
+        raise NotKnown("It is not known which windows each fit was trained on.")
+    return Measured(float(np.median(sizes) / len(evidence.windows)))
 
 
 @sign(
@@ -79,10 +95,8 @@ def trained_share(evidence: Evidence) -> Measured:
 )
 def predicted_shares(evidence: Evidence) -> Measured:
     """Difference of a class's share among a fold's predictions from that among its labels; the mean over folds of the largest."""
-    if not evidence.table.has_class:
-        raise NotKnown("No class was predicted.")
     off = []
-    for _, _, part in evidence.table.folds():
+    for part in _tested(evidence):
         answer = part.number(part.frame["predicted"].to_numpy())
         shares = (
             np.bincount(side[side >= 0], minlength=len(part.classes)) / len(side) for side in (answer, part.target)
@@ -119,10 +133,8 @@ def confidence(evidence: Evidence) -> Measured:
 )
 def fold_spread(evidence: Evidence) -> Measured:
     """Variance of the folds' accuracies over that of chance."""
-    if not evidence.table.has_class:
-        raise NotKnown("No class was predicted.")
     shares, chance = [], []
-    for _, _, part in evidence.table.folds():
+    for part in _tested(evidence):
         right = part.number(part.frame["predicted"].to_numpy()) == part.target
         shares.append(float(right.mean()))
         chance.append(1 / len(right))
