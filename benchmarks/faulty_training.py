@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from moola_core.training import fit
 from moola_core.training import folds as folding
 from moola_core.training.fit import Fit
 from moola_core.training.group import Group
@@ -102,19 +104,12 @@ def scaled_by_all() -> AbstractContextManager[Any]:
     """Mean and deviation of the inputs are those of all windows, tested ones included."""
 
     def make(original: Any) -> Any:
-        def faulty(fit: Fit) -> Any:
-            own = fit.fold
-            fit.fold = own.__class__(
-                own.repeat, own.fold, np.arange(len(fit.inputs.x)), own.validation, own.test, own.purged
-            )
-            try:
-                return original(fit)
-            finally:
-                fit.fold = own
+        def faulty(spec: Any, inputs: Any, fold: Any, start: Any) -> Any:
+            return original(spec, inputs, dataclasses.replace(fold, train=np.arange(len(inputs.x))), start)
 
         return faulty
 
-    return replaced(Fit, "_scale", make)
+    return replaced(fit, "scale_of", make)
 
 
 def unstratified() -> AbstractContextManager[Any]:

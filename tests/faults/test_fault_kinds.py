@@ -15,6 +15,7 @@ from moola_core.market.readers import write_table
 from moola_core.market.windows import load_windows
 from moola_core.presets import preset
 from moola_core.specs import change, settings
+from moola_core.training import fit
 from moola_core.training.fit import Fit
 from moola_core.training.group import Group
 
@@ -56,7 +57,7 @@ def test_a_fault_of_files_changes_them_and_they_are_still_read(kind, demo, tmp_p
 
 
 def test_faults_of_settings_and_of_training_are_planted_and_leave_nothing_behind():
-    untouched = vars(Group)["_gradients"], vars(Group)["losses"], vars(Fit)["batches"], vars(Fit)["_scale"]
+    untouched = vars(Group)["_gradients"], vars(Group)["losses"], vars(Fit)["batches"], vars(fit)["scale_of"]
     base = preset("quick").finetune()
     for kind in kinds.KINDS:
         start = {} if kind.pretrain is None else {"transfer.checkpoint": "start.safetensors"}
@@ -67,4 +68,4 @@ def test_faults_of_settings_and_of_training_are_planted_and_leave_nothing_behind
         with kind.patched():
             pass
         assert kind.files or kind.settings or kind.pretrain or kind.patched is not kinds.nullcontext, kind.name
-    assert untouched == (vars(Group)["_gradients"], vars(Group)["losses"], vars(Fit)["batches"], vars(Fit)["_scale"])
+    assert untouched == (vars(Group)["_gradients"], vars(Group)["losses"], vars(Fit)["batches"], vars(fit)["scale_of"])
