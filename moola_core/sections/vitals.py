@@ -26,7 +26,7 @@ def vital_signs(context: ReportContext) -> list[Block] | str:
         Text(
             f"{len(signs)} quantities were compared with those of healthy runs; "
             + (f"unusual: {', '.join(unusual)}." if unusual else "none is unusual.")
-            + " Of all quantities together, 3% of healthy runs have an unusual one."
+            + " The limit is the one that 3% of the healthy runs exceeded which it was made from; of 30 others 3 had an unusual quantity."
         )
     ]
     odd = {one.stage for one in signs if one.unusual}

@@ -1,4 +1,4 @@
-"""Checks of the vital signs: what no healthy run shows, by stage, even where no other check names a cause."""
+"""Checks of the vital signs: what healthy runs seldom show, by stage, even where no other check names a cause."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
 
 
 class Unusual(Check):
-    """A quantity that no healthy run shows. Reads `vital_signs`, and which other checks have found something."""
+    """A quantity far outside what healthy runs show. Reads `vital_signs`, and which other checks have found something."""
 
     kinds = ("finetune",)
     stage: ClassVar[str] = ""

@@ -17,7 +17,7 @@ EXAMPLE = Path(__file__).parents[1] / "doctor" / "october.json"
 SEVERITIES: dict[str, str] = {
     "critical": "nothing else can be read until it is fixed",
     "error": "the result is worse, or not what it says",
-    "warning": "no healthy run shows it",
+    "warning": "healthy runs seldom show it",
     "info": "good to know",
 }
 

@@ -32,7 +32,7 @@ class VitalSign:
     distance : float
         How far outside: 1 is as far from the median as the farthest of the healthy runs, 0 is at the median.
     unusual : bool
-        Whether it is so far outside that it is no healthy run's; of all signs together, 3% of healthy runs have one.
+        Whether it lies beyond the limit that 3% of the healthy runs exceeded which the table was made from, in any of their signs.
     reason, advice : str
         Why it is measured, and what to look at where it is unusual.
     detail : str
