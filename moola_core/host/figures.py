@@ -51,7 +51,7 @@ class Hardware:
     @property
     def fingerprint(self) -> str:
         """A name for the file of its figures; other hardware has another."""
-        text = f"{self.kind}|{self.name}|{self.identity}|{self.cores}|{round(self.memory_gb)}"
+        text = f"{self.kind}|{self.name}|{self.identity}|{self.cores}|{self.memory_gb:.0f}"
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -236,7 +236,7 @@ def processor() -> Hardware:
     """This host's processor."""
     import psutil
 
-    return Hardware(CPU, _processor_name(), platform.node(), cores(), round(psutil.virtual_memory().total / 1e9, 1))
+    return Hardware(CPU, _processor_name(), platform.node(), cores(), float(round(psutil.virtual_memory().total / 1e9)))
 
 
 def cores() -> int:

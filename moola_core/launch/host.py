@@ -33,7 +33,7 @@ def hardware(kind: str) -> Hardware:
     if not torch.cuda.is_available():
         raise DeviceError("CUDA is not usable here.", where="tune", hint="Measure the processor: --device cpu.")
     card = torch.cuda.get_device_properties(0)
-    return Hardware("cuda", card.name, str(card.uuid), figures.cores(), round(card.total_memory / 1e9, 1))
+    return Hardware("cuda", card.name, str(card.uuid), figures.cores(), float(round(card.total_memory / 1e9)))
 
 
 @lru_cache(1)
