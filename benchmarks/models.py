@@ -4,7 +4,7 @@
 
 Settings were chosen on the labellers of TUNING in labellers.py, on the demo markets of seeds 11, 22 and 33 and on one division of real windows;
 what is counted here uses the labellers of COUNTED, fresh demo seeds and fresh divisions. Rows that are done are kept in the folder and not
-computed again, so it can be stopped at any time. 5 folds; windows that share bars stay together.
+computed again, so it can be stopped at any time; rows of other sets and models stay in the result. 5 folds; windows that share bars stay together.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="divisions into folds")
     parser.add_argument("--folder", default="artifacts/models-benchmark")
     args = parser.parse_args()
-    RESULT.write_text(json.dumps(count(args), indent=1) + "\n", encoding="utf-8")
+    known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
+    RESULT.write_text(json.dumps(known | count(args), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
