@@ -25,6 +25,7 @@ from moola_core.diagnostics.results import (
     Balance,
     Comparison,
     Decision,
+    Diagnosis,
     Difference,
     Expansion,
     FeatureError,
@@ -32,6 +33,7 @@ from moola_core.diagnostics.results import (
     Interval,
     LabelCurve,
     LayerChange,
+    NotJudged,
     PlanReport,
     Predicted,
     PretrainReport,
@@ -47,6 +49,8 @@ from moola_core.diagnostics.results import (
     Verdict,
     WindowDifference,
 )
+from moola_core.diagnostics.results.vitals import VitalSign
+from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
 from moola_core.features.catalog import names
@@ -80,10 +84,28 @@ def make_data(folder: Path, name: str = "demo", seed: int = 3) -> Path:
     return folder / name / "windows.parquet"
 
 
+def make_diagnosis(run: Run) -> Diagnosis:
+    """What the doctor says of a run with findings, one unusual vital sign and one weak part of the windows."""
+    ids = tuple(run.predictions["window_id"].astype(str).unique()[:12])
+    words = {"reason": "Rows were filled down.", "advice": "Look at the rows in their order.", "windows": ids}
+    signs = (
+        VitalSign(
+            "flat", "data", "Bars that do not move", "%", 41.0, 0.0, 9.5, 1.0, 4.2, True, detail="12 windows", **words
+        ),
+        VitalSign("runs", "labels", "Runs of one class", "", 0.4, -4.0, 5.0, 0.5, 0.1, False, detail="", **words),
+    )
+    slices = (
+        WeakSlice("grade B", "class", 12, 0.49, 0.8, 0.003, ids),
+        WeakSlice("Mondays", "pointer", 14, 6.0, 5.5, 0.7, ids),
+    )
+    made = examine(Case("finetune", FACTS, run.spec, run.id))
+    return replace(made, vitals=signs, slices=slices, unmeasured=(NotJudged("gradient_size", "No step was recorded."),))
+
+
 def make_everything(root: Path, windows: Path) -> dict[str, Run]:
     """A run with findings and an attribution, an arm of a study, the study, a plan, a shift and an encoder, all of the windows."""
     run, arm = make_run(root, windows, name="Mine"), make_run(root, windows, name="An arm")
-    run.write_result("doctor", examine(Case("finetune", FACTS, run.spec, run.id)))
+    run.write_result("doctor", make_diagnosis(run))
     store, data = Store(root), run.spec.data
     study = store.create(studies.study("transfer", "quick", data.model_dump()), name="transfer")
     arm.update(parent=study.id)

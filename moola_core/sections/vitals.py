@@ -21,12 +21,13 @@ def vital_signs(context: ReportContext) -> list[Block] | str:
     signs = report.vitals or ()
     if not signs:
         return "Vital signs are measured of cross-validated runs, by the doctor of this version. Run the checks again."
-    unusual = [one.title for one in signs if one.unusual]
+    unusual = [one for one in signs if one.unusual]
     blocks: list[Block] = [
         Text(
             f"{len(signs)} quantities were compared with those of healthy runs; "
-            + (f"unusual: {', '.join(unusual)}." if unusual else "none is unusual.")
-            + " The limit is the one that 3% of the healthy runs exceeded which it was made from; of 30 others 3 had an unusual quantity."
+            + (f"unusual: {', '.join(one.title for one in unusual)}." if unusual else "none is unusual.")
+            + " The limit is the one that 3% of the healthy runs exceeded which it was made from; of 30 others 3 had an unusual quantity.",
+            claims=tuple(one.claim for one in unusual or signs),
         )
     ]
     odd = {one.stage for one in signs if one.unusual}

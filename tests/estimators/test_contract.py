@@ -10,6 +10,7 @@ import pytest
 from moola_core.errors import CheckpointError
 from moola_core.estimators import ESTIMATORS, TrainingWindows, storage
 from moola_core.specs.choices import ESTIMATORS as NAMES
+from moola_core.specs.choices import IMPORTED, JOINED
 from tests.estimators.windows import make_windows
 
 PROBLEMS = {
@@ -26,7 +27,7 @@ def part(windows: TrainingWindows, rows: np.ndarray) -> TrainingWindows:
 
 
 def test_every_estimator_is_a_choice_with_a_sentence():
-    assert set(ESTIMATORS) == set(NAMES) - {"network", "imported"}
+    assert set(ESTIMATORS) == set(NAMES) - {"network", IMPORTED, JOINED}
     assert all(NAMES.values())
 
 

@@ -26,6 +26,7 @@ from tests.app_samples import (
     make_balance,
     make_comparison,
     make_data,
+    make_diagnosis,
     make_features,
     make_predicted,
     make_predictions,
@@ -80,7 +81,7 @@ def make_full(root: Path, windows: Path) -> Run:
     """A run under `root` with every diagnostic."""
     run = make_run(root, windows, name="Everything")
     with_diagnoses(run, windows)
-    run.write_result("doctor", examine(Case("finetune", FACTS, run.spec, run.id)))
+    run.write_result("doctor", make_diagnosis(run))
     return run
 
 

@@ -41,9 +41,10 @@ RUNS = ("full_run", "pretrained", "study_run", "plan_run", "figures_run", "predi
 
 
 def sections(run):
-    context = ReportContext(run)
-    made = [make(name, context) for name in known(context)]
-    return [section for section in made if not isinstance(section, str)]
+    kinds = ("", "doctor") if run.record.kind == "finetune" else ("",)
+    contexts = [ReportContext(run, kind) for kind in kinds]
+    made = {name: make(name, context) for context in contexts for name in known(context)}
+    return [section for section in made.values() if not isinstance(section, str)]
 
 
 def words(section, most_rows: int | None = None) -> list[str]:

@@ -49,7 +49,7 @@ class Unusual(Check):
         odd = sorted((one for one in own if one.unusual and one.name not in explained), key=lambda one: -one.distance)
         if not odd:
             return None
-        return self.finding(
+        finding = self.finding(
             WARNING,
             " ".join(self._sentence(one) for one in odd[:SHOWN]),
             {
@@ -61,6 +61,7 @@ class Unusual(Check):
             " ".join(dict.fromkeys(f"{one.title}: {one.advice}" for one in odd[:SHOWN])),
             title=f"Unusual in {STAGES[self.stage]}: {odd[0].title[0].lower()}{odd[0].title[1:]}",
         )
+        return self.resting_on(finding, (one.claim for one in odd[:SHOWN]))
 
     @staticmethod
     def _sentence(one: VitalSign) -> str:

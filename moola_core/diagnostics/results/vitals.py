@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moola_core.diagnostics.results.interval import Claim, exactly
+
 # Where a quantity is measured on its way from the file to the score, upstream first.
 STAGES: dict[str, str] = {
     "data": "the data",
@@ -13,6 +15,9 @@ STAGES: dict[str, str] = {
     "optimisation": "the optimisation",
     "evaluation": "the evaluation",
 }
+
+
+FARTHEST_HEALTHY = 1.0  # distance of the farthest of the healthy runs
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,8 @@ class VitalSign:
     advice: str
     detail: str
     windows: tuple[str, ...]
+
+    @property
+    def claim(self) -> Claim:
+        """That it lies farther out than any healthy run."""
+        return exactly(f"distance from healthy runs of: {self.title}", self.distance, FARTHEST_HEALTHY)
