@@ -28,8 +28,9 @@ from moola_core.training.capture import out_of_memory
 from moola_core.training.device import Device
 from moola_core.training.processes import side_by_side
 
-BUDGET_S = {True: 30.0, False: 180.0}  # quick or not
+BUDGET_S = {True: 22.0, False: 170.0}  # quick or not; starting and the last timing take the rest of 30 and 180
 LEAST_S = {True: 0.3, False: 0.6}  # of each timing
+PRETRAINING_S = {"cpu": 8.0, "cuda": 2.0}  # to make a trainer, check its gradient and time its steps
 START_PROCESSES_S = 6.0  # before a second process takes its first step
 FIRST_COUNT = {"cpu": 5, "cuda": 25}
 MORE_COUNTS = {"cpu": (10,), "cuda": (50, 100, 200)}
@@ -208,7 +209,7 @@ class Measuring:
         for title, spec in pretrainings(self.quick).items():
             right: Tensor | None = None
             for precision in ("float32",) if self.kind == "cpu" else ("float32", "tf32", "bf16"):
-                if not self._may(f"pre-training {title}, {precision}", 1.0):
+                if not self._may(f"pre-training {title}, {precision}", PRETRAINING_S[self.kind]):
                     return
                 right = self._pretraining_row(spec, precision, right)
 

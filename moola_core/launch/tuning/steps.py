@@ -30,7 +30,7 @@ BARS = 105
 MOST_STEPS = 200
 PRETRAINING_BARS = 20_000
 STILL = {"model.dropout": 0.0, "training.jitter_std": 0.0, "training.mirrored_frac": 0.0}  # nothing is drawn
-COMPARED = 3  # replicas whose gradient is compared
+COMPARED = 2  # replicas whose gradient is compared
 
 
 def step_spec(spec: Finetune, kind: str) -> Finetune:
