@@ -1,7 +1,7 @@
 """The recurrence of many independent LSTMs at once, in the forms that there are for it.
 
-cuDNN's LSTM has no dimension for networks of their own weights. A form is a `Layer`; which is fastest is for benchmarks/replicas.py to say of
-a device. On an H100 `on_chip` is twice as fast where it fits (docs/LOG.md); training uses DEFAULT, which needs no kernel but torch's own and whose step a CUDA graph
+cuDNN's LSTM has no dimension for networks of their own weights. A form is a `Layer`; `moola tune` says which is fastest on a
+device, and training takes it from there. Where nothing was measured it is DEFAULT, which needs no kernel but torch's own and whose step a CUDA graph
 can hold. On a CPU streams are faster for most sizes, and faster still is what is done there: fits one after another.
 """
 
