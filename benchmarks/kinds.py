@@ -24,13 +24,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from doctor import made
 from fault_kinds import KINDS, Kind, halves
 from named_causes import NAMED
 
 from moola_core.diagnostics.predict import Job, combine, predict_sequential
 from moola_core.errors import MoolaError
 from moola_core.features.matrix import window_matrix
-from moola_core.launch import worker
 from moola_core.launch.worker import doctor
 from moola_core.market import demo
 from moola_core.market.windows import Windows
@@ -107,16 +107,6 @@ def files_of(folder: Path, trial: Trial) -> dict[str, str]:
         for name, frame in zip(("bars", "windows"), trial.kind.files(*frames, rng), strict=True):
             frame.to_parquet(place / f"{name}.parquet")
     return {"data.windows": str(place / "windows.parquet"), "data.bars": str(place / "bars.parquet")}
-
-
-def made(store: Store, spec: Any, name: str) -> Run:
-    """The run of that name, made if there is none. Raises MoolaError where it cannot be."""
-    for record in store.runs():
-        if record.name == name and record.state == "done":
-            return store.open(record.run_id)
-    run = store.create(spec, name)
-    worker.run(run)
-    return run
 
 
 def run_of(folder: Path, trial: Trial) -> Run:

@@ -161,17 +161,11 @@ class Speed:
     value : float
         In `unit`.
     unit : str
-    floor : float or None
-        Of the bare step of the same shape, in the same unit.
-    key : str
-        What it is looked up by.
     """
 
     name: str
     value: float
     unit: str
-    floor: float | None = None
-    key: str = ""
 
 
 @dataclass(frozen=True)

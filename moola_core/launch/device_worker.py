@@ -14,12 +14,12 @@ import psutil
 
 from moola_core.errors import RunError
 from moola_core.launch import devices, groups
+from moola_core.launch.background import with_project
 from moola_core.runs.cancelling import asked
 from moola_core.runs.liveness import alive, give_up, identity
 from moola_core.runs.queue import Queue
 from moola_core.runs.store import Run, Store, utcnow_iso
 
-PROJECT = Path(__file__).resolve().parents[2]
 POLL_S = 0.2
 CATCH_UP_S = 5.0
 Say = Callable[[str], None]
@@ -111,10 +111,7 @@ class DeviceWorker:
 
     def _begin(self, run: Run) -> tuple[subprocess.Popen | None, Mapping[str, Any]]:
         command = [*self.command, str(run.folder.resolve())]
-        settings = (
-            os.environ | devices.environment(self.device) | {"PYTHONUNBUFFERED": "1", "MOOLA_WORKER": self.device}
-        )
-        settings["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), settings.get("PYTHONPATH", "")]))
+        own = devices.environment(self.device) | {"PYTHONUNBUFFERED": "1", "MOOLA_WORKER": self.device}
         folder = str(run.record.queue.get("folder", ""))
         try:
             with (run.folder / "log.txt").open("ab") as log:
@@ -124,7 +121,7 @@ class DeviceWorker:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    env=settings,
+                    env=with_project(os.environ | own),
                     cwd=folder if Path(folder).is_dir() else None,
                 )
             return child, identity(child.pid)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,7 +13,7 @@ from pathlib import Path
 from moola_core.errors import DeviceError, StoreError
 from moola_core.host import figures
 from moola_core.host.figures import Figures, Hardware
-from moola_core.launch.device_worker import PROJECT
+from moola_core.launch.background import start_moola
 
 ASK_S = 20
 LOCK, LOG = "tune.lock", "tune.log"
@@ -97,31 +95,4 @@ def _open_lock(store: Path) -> int:
 
 def start_measuring(store: Path, quick: bool) -> None:
     """Measure in a process of its own, which outlives this one. Raises StoreError where none can be started."""
-    command = [
-        sys.executable,
-        "-m",
-        "moola_core",
-        "tune",
-        "--store",
-        str(store.resolve()),
-        *(["--quick"] if quick else []),
-    ]
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), environment.get("PYTHONPATH", "")]))
-    folder = store / figures.FOLDER
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOG).open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment,
-            )
-    except OSError as error:
-        raise StoreError(
-            f"no process could be started: {error.strerror}.", where=str(store), hint="Free memory and disk."
-        ) from None
-    threading.Thread(target=process.wait, daemon=True).start()  # or it would stay a zombie of this process
+    start_moola(["tune", *(["--quick"] if quick else [])], store / figures.FOLDER / LOG, store)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,8 +12,8 @@ from typing import Any
 
 from moola_core.errors import RunError, SpecError, StoreError
 from moola_core.launch import devices
+from moola_core.launch.background import start_moola
 from moola_core.launch.confinement import confine
-from moola_core.launch.device_worker import PROJECT
 from moola_core.runs import cancelling, references
 from moola_core.runs.liveness import alive, mark_lost
 from moola_core.runs.queue import Queue
@@ -121,26 +118,8 @@ def ensure_worker(root: Path, device: str = "") -> None:
     lock = devices.Lock(root, device)
     if lock.held():
         return
-    command = [sys.executable, "-m", "moola_core", "worker", "--store", str(root.resolve()), "--device", device]
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), environment.get("PYTHONPATH", "")]))
-    try:
-        lock.path.parent.mkdir(parents=True, exist_ok=True)
-        with lock.path.with_suffix(".log").open("ab") as log:
-            process = subprocess.Popen(
-                [*command, "--idle", str(IDLE_S)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment,
-            )
-    except OSError as error:
-        raise StoreError(
-            f"no process could be started: {error.strerror}.", where=str(root), hint="Free memory and disk."
-        ) from None
-    # Wait for it somewhere, or the ended process would stay a zombie of this one.
-    threading.Thread(target=process.wait, daemon=True).start()
+    arguments = ["worker", "--device", device, "--idle", str(IDLE_S)]
+    start_moola(arguments, lock.path.with_suffix(".log"), root)
 
 
 def ensure_workers(root: Path) -> None:

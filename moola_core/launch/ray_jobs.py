@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import MoolaError, RunError
-from moola_core.launch.device_worker import PROJECT
+from moola_core.launch.background import PROJECT
 from moola_core.launch.local import claim
 from moola_core.runs import cancelling
 from moola_core.runs.liveness import give_up

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from moola_core.cli import main
 from moola_core.errors import CheckpointError, DataError
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate_pretraining
+from moola_core.launch.worker import pretrain as pretrain_worker
 from moola_core.launch.worker.pretrain import last_snapshot, load_material
 from moola_core.presets import PRESETS, network_preset, preset
 from moola_core.runs import Store
@@ -178,3 +180,17 @@ def test_pretraining_on_bars_of_which_no_labels_are_known_says_that_none_could_b
     assert "none could be left out of pre-training" in said.err and "--windows FILE" in said.err
     (record,) = store.runs("pretrain")
     assert any("none could be left out" in text for text in record.warnings) and record.counts["labelled"] == 0
+
+
+def test_pretraining_holds_a_card_to_its_precision(store, demo_files, monkeypatch):
+    """On a card cuDNN would otherwise round to TF32 where float32 is meant; on a CPU nothing is to be held."""
+    held = []
+
+    @contextmanager
+    def exact(device):
+        held.append(device.precision)
+        yield
+
+    monkeypatch.setattr(pretrain_worker, "exact", exact)
+    worker.run(store.create(spec_of(demo_files, epochs=1)))
+    assert held == ["float32"]

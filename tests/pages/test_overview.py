@@ -105,6 +105,9 @@ def test_this_host_is_measured_by_a_button_and_its_figures_are_shown(show, store
     assert "It was not measured yet" in texts(at)
     button(at, "In 30 seconds").click().run()
     assert [quick for _, quick in started] == [True]
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "measuring", lambda folder: True)
+        assert "Measuring this host." in texts(show("overview"))
     own = replace(FAST_CARD, hardware=processor(), software=software(""), floors={FAST_CARD.rows[0].shape.title: 0.004})
     write(Store(store).root, own)
     at = show("overview")

@@ -25,7 +25,7 @@ from moola_core.models.recurrence import available
 from moola_core.presets import PRESETS
 from moola_core.specs import Features, Finetune, Pretrain
 from moola_core.training.capture import out_of_memory
-from moola_core.training.device import Device
+from moola_core.training.device import Device, exact
 from moola_core.training.processes import side_by_side
 
 BUDGET_S = {True: 22.0, False: 170.0}  # quick or not; starting and the last timing take the rest of 30 and 180
@@ -170,25 +170,36 @@ class Measuring:
 
     def _row(self, own: _Measured, engine: Engine, count: int) -> Row:
         """Time one way, and see that its numbers are the reference's."""
-        assert own.right is not None, "the reference comes first"
+        right = own.right
+        assert right is not None, "the reference comes first"
         device = Device(self.kind, self.hardware.name, engine.precision, engine)
         blank = Row(own.shape, engine.name, engine.form, engine.precision, engine.graphs, count, 1, None)
-        try:
+
+        def measure() -> Row:
             with steps.arithmetic(device):
-                error = steps.error_of(steps.gradients(own.spec, own.inputs, device, count), own.right)
-                step = steps.step_of(steps.group_of(own.spec, own.inputs, device, count))
+                error = steps.error_of(steps.gradients(own.spec, own.inputs, device, count), right)
+                step = steps.step_of(steps.group_of(own.spec, own.inputs, device, range(count)))
                 seconds = steps.timed(step, self.kind, LEAST_S[self.quick])
             reason = (
                 "" if error <= TOLERANCE else f"Its gradient is {error:.1e} from float32's; {TOLERANCE:.0e} is allowed."
             )
-            measured = dataclasses.replace(blank, step_s=seconds, error=error, reason=reason)
+            return dataclasses.replace(blank, step_s=seconds, error=error, reason=reason)
+
+        return self._kept(blank, measure)
+
+    def _kept(self, blank: Row, measure: Callable[[], Row]) -> Row:
+        """The row that is measured, kept; where that fails the blank one, with the reason."""
+        try:
+            row = measure()
         except Exception as failure:  # whatever a form, a compiler or a driver raises: that way is left out
             if isinstance(failure, AssertionError):  # a mistake of ours
                 raise
-            measured = dataclasses.replace(blank, reason=_why(failure))
-        self.rows.append(measured)
-        _free(self.kind)
-        return measured
+            row = dataclasses.replace(blank, reason=_why(failure))
+        self.rows.append(row)
+        gc.collect()
+        if self.kind == "cuda":
+            torch.cuda.empty_cache()
+        return row
 
     def _side_by_side(self, shapes: Sequence[_Measured]) -> None:
         """Fits one after another in several processes, which share the processor."""
@@ -205,37 +216,29 @@ class Measuring:
                 self.rows.append(dataclasses.replace(alone[shape], processes=processes, step_s=seconds))
 
     def _pretraining(self) -> None:
-        """Steps of the presets' pre-trainings, in each arithmetic."""
+        """Steps of the presets' pre-trainings, in each arithmetic, next to the gradient in float32."""
         for title, spec in pretrainings(self.quick).items():
-            right: Tensor | None = None
+            right: list[Tensor] = []
             for precision in ("float32",) if self.kind == "cpu" else ("float32", "tf32", "bf16"):
                 if not self._may(f"pre-training {title}, {precision}", PRETRAINING_S[self.kind]):
                     return
-                right = self._pretraining_row(spec, precision, right)
+                self._pretraining_row(spec, precision, right)
 
-    def _pretraining_row(self, spec: Pretrain, precision: str, right: Tensor | None) -> Tensor | None:
-        shape = Shape(
-            spec.model.encoder, spec.model.layers, spec.model.hidden, "", spec.training.batch_size, steps.BARS
-        )
-        row = Row(shape, PRETRAINING, "", precision, False, 1, 1, None)
+    def _pretraining_row(self, spec: Pretrain, precision: str, right: list[Tensor]) -> None:
+        """One arithmetic; `right` takes the first gradient, which the others are compared with."""
+        model, batch_size = spec.model, spec.training.batch_size
+        shape = Shape(model.encoder, model.layers, model.hidden, "", batch_size, steps.BARS)
+        blank = Row(shape, PRETRAINING, "", precision, False, 1, 1, None)
         device = Device(self.kind, self.hardware.name, precision)
-        threads = torch.get_num_threads()
-        try:
-            if self.kind == "cpu":
-                torch.set_num_threads(min(self.hardware.cores, threads))
-            trainer, own = steps.pretrainer(spec, device), steps.first_gradient(spec, device)
-            right = own if right is None else right
-            error = steps.error_of(own, right)
-            seconds = steps.timed(steps.pretraining_step(trainer), self.kind, LEAST_S[self.quick])
-            self.rows.append(dataclasses.replace(row, step_s=seconds, error=error))
-        except Exception as failure:  # as above
-            if isinstance(failure, AssertionError):
-                raise
-            self.rows.append(dataclasses.replace(row, reason=_why(failure)))
-        finally:
-            torch.set_num_threads(threads)
-        _free(self.kind)
-        return right
+
+        def measure() -> Row:
+            with exact(device):
+                right.append(steps.first_gradient(spec, device))
+                step = steps.pretraining_step(steps.pretrainer(spec, device))
+                seconds = steps.timed(step, self.kind, LEAST_S[self.quick])
+            return dataclasses.replace(blank, step_s=seconds, error=steps.error_of(right[-1], right[0]))
+
+        self._kept(blank, measure)
 
     def _features(self) -> None:
         """The features of labelled windows."""
@@ -278,7 +281,7 @@ def _seconds_of_each(shapes: dict[Shape, Finetune], least_s: float, _: int) -> d
     device, seconds = Device("cpu", "cpu", "float32", ALONE), {}
     for shape, spec in shapes.items():
         with steps.arithmetic(device):
-            group = steps.group_of(spec, steps.windows_of(spec), device, 1)
+            group = steps.group_of(spec, steps.windows_of(spec), device, [0])
             seconds[shape.title] = steps.timed(steps.step_of(group), "cpu", least_s)
     return seconds
 
@@ -293,12 +296,6 @@ def _why(failure: Exception) -> str:
         return "There is not enough memory."
     lines = str(failure).strip().splitlines()
     return f"It failed: {type(failure).__name__}{': ' + lines[0][:200] if lines else ''}"
-
-
-def _free(kind: str) -> None:
-    gc.collect()
-    if kind == "cuda":
-        torch.cuda.empty_cache()
 
 
 def tune(store: Path, hardware: Hardware, quick: bool, say: Say = lambda text: None) -> tuple[Figures, Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,11 +61,9 @@ def fold_of(repeat: int, batch: int) -> Fold:
     return Fold(repeat, 0, rows[: 4 * batch], rows[:batch], rows[-batch:], rows[:0])
 
 
-def group_of(spec: Finetune, inputs: Inputs, device: Device, count: int) -> Group:
-    """So many fits, made ready for their first step; the batch holds one step's rows."""
-    batch = spec.training.batch_size
-    folds = [fold_of(repeat, batch) for repeat in range(count)]
-    group = Group(spec, inputs, folds, device)
+def group_of(spec: Finetune, inputs: Inputs, device: Device, repeats: Sequence[int]) -> Group:
+    """The fits of these repeats, made ready for their first step."""
+    group = Group(spec, inputs, [fold_of(repeat, spec.training.batch_size) for repeat in repeats], device)
     for fit in group.fits:
         fit.unfreezing.begins(1)
     group.prepare()
@@ -107,7 +105,7 @@ def gradients(spec: Finetune, inputs: Inputs, device: Device, count: int) -> Ten
 
     The losses are those of the step as it is run, captured where it is.
     """
-    group = group_of(change(spec, STILL), inputs, device, count)
+    group = group_of(change(spec, STILL), inputs, device, range(count))
     fill = filled(group)
     fill()
     _, _, flat, _ = group.gradients(False)
@@ -128,13 +126,10 @@ def error_of(own: Tensor, reference: Tensor) -> float:
 
 def reference(spec: Finetune, inputs: Inputs, kind: str) -> Tensor:
     """Losses and gradients of fits one after another in float32."""
-    device, batch = Device(kind, kind, "float32", ALONE), spec.training.batch_size
-    each = []
+    device, each = Device(kind, kind, "float32", ALONE), []
     with arithmetic(device):
         for repeat in range(COMPARED):
-            group = Group(change(spec, STILL), inputs, [fold_of(repeat, batch)], device)
-            group.fits[0].unfreezing.begins(1)
-            group.prepare()
+            group = group_of(change(spec, STILL), inputs, device, [repeat])
             filled(group)()
             losses, _, flat, _ = group.gradients(False)
             each.append(torch.cat([losses, flat], dim=1).detach().double().cpu())
@@ -219,6 +214,6 @@ def first_gradient(spec: Pretrain, device: Device) -> Tensor:
     trainer = pretrainer(change(spec, {"model.dropout": 0.0}), device)
     trainer.network.train()  # cuDNN has no backward pass of a recurrence in eval mode
     batch = trainer.objective.prepare(trainer.sample.train[: trainer.batch], trainer.draw(1, 0))
-    loss = trainer._accumulate(batch)
+    loss = trainer.accumulate(batch)
     flat = [parameter.grad.flatten() for parameter in trainer.network.parameters() if parameter.grad is not None]
     return torch.cat([loss[None], loss[None], *flat]).detach().double().cpu()[None]

@@ -30,7 +30,7 @@ from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
 from moola_core.specs.pretrain import SAW
 from moola_core.training import seeds
-from moola_core.training.device import Device, resolve_device
+from moola_core.training.device import Device, exact, resolve_device
 from moola_core.training.folds import make_folds
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.evaluation import evaluate, representations
@@ -83,9 +83,10 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     progress["done"] = start.epoch if start else 0
     run.keep_events(lambda event: (event.get("epoch") or 0) <= progress["done"])
     snapshot = start
-    for snapshot in pretrain(trainer, start):
-        keep(run, spec, material, snapshot)
-        relay.finished()
+    with exact(device):
+        for snapshot in pretrain(trainer, start):
+            keep(run, spec, material, snapshot)
+            relay.finished()
     relay.flush()
     assert snapshot is not None
     put_weights(trainer.network, snapshot.best_weights)

@@ -92,7 +92,7 @@ class Pretrainer:
         """One optimiser step; the mean loss, on the device. Gradients are accumulated over parts when memory is short."""
         while True:
             try:
-                loss = self._accumulate(batch)
+                loss = self.accumulate(batch)
                 break
             except torch.OutOfMemoryError:
                 if self.part <= LEAST_BATCH:
@@ -107,7 +107,8 @@ class Pretrainer:
         self.optimizer.step()
         return loss
 
-    def _accumulate(self, batch: dict[str, Tensor]) -> Tensor:
+    def accumulate(self, batch: dict[str, Tensor]) -> Tensor:
+        """The mean loss of a batch, on the device, and its gradients on the parameters, summed over parts where memory is short."""
         self.optimizer.zero_grad(set_to_none=True)
         parts = [
             dict(zip(batch, tensors, strict=True))
