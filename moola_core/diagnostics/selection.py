@@ -25,6 +25,7 @@ def select_best(
     group: np.ndarray | None = None,
     draws: int = DRAWS,
     seed: int = 0,
+    scored: str = "",
 ) -> Selection:
     """The best configuration and its bias-corrected score, by bootstrapping the pick on stored predictions.
 
@@ -41,6 +42,8 @@ def select_best(
         Bags.
     seed : int, default 0
         Of the draws.
+    scored : str, optional
+        The metric whose score to expect is worked out, of what is picked by `metric`; `metric` itself unless given.
 
     Returns
     -------
@@ -60,16 +63,17 @@ def select_best(
             "all windows share bars, so none is left out of a bag.", where="selection", hint="Use more windows."
         )
     sign = 1.0 if better(metric) == "higher" else -1.0
-    score = _scorer(configurations, metric, group)
-    whole = score(np.ones((1, groups)))[0]
-    best = int(np.argmax(np.nan_to_num(sign * whole, nan=-np.inf)))
+    picked = _scorer(configurations, metric, group)
+    score = picked if scored in ("", metric) else _scorer(configurations, scored, group)
+    every = np.ones((1, groups))
+    best = int(np.argmax(np.nan_to_num(sign * picked(every)[0], nan=-np.inf)))
     random = np.random.default_rng(seed)
     scores: list[float] = []
     winners: list[int] = []
     while len(scores) < draws:
         size = min(draws - len(scores), max(1, CELLS // n))
         bag = random.multinomial(groups, np.full(groups, 1 / groups), size)
-        inside, outside = score(bag.astype(float)), score((bag == 0).astype(float))
+        inside, outside = picked(bag.astype(float)), score((bag == 0).astype(float))
         at = np.argmax(np.nan_to_num(sign * inside, nan=-np.inf), axis=1)
         winners += at.tolist()
         scores += outside[np.arange(size), at].tolist()
@@ -79,7 +83,8 @@ def select_best(
     low, high = np.quantile(known, [0.025, 0.975])
     share = np.bincount(winners, minlength=len(names)) / len(winners)
     expected = Interval(float(known.mean()), float(low), float(high))
-    return Selection(metric, names[best], float(whole[best]), expected, dict(zip(names, share.tolist(), strict=True)))
+    measured = float(score(every)[0, best])
+    return Selection(scored or metric, names[best], measured, expected, dict(zip(names, share.tolist(), strict=True)))
 
 
 def _windows(configurations: dict[str, Predictions], metric: str) -> int:

@@ -13,6 +13,7 @@ from moola_core.features.catalog import names
 from moola_core.host import figures as host
 from moola_core.host.choices import fastest, shape_of
 from moola_core.launch.devices import default_device
+from moola_core.runs.record import Record
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Model, Pretrain, Study
 
@@ -104,7 +105,7 @@ def _of_estimator(spec: Finetune, windows: int, window_bars: int, store: Store) 
     fit_s, fit_bytes = (scale * part for part in measured or OTHER_FIT)
     source = "a table measured on two CPU cores" if measured else "a guess: no run of this model is kept yet"
     for record in store.runs(kind=spec.kind):
-        if record.state == "done" and record.seconds and record.host == os.uname().nodename:
+        if record.state == "done" and record.seconds and _fitted_whole(record):
             try:
                 same = store.open(record.run_id).spec.estimator == spec.estimator
             except MoolaError:
@@ -162,7 +163,7 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> Measured | No
     """The newest finished run of the same model, batch and window length on this host, which left device and engine to the same choice."""
     for record in store.runs(kind=spec.kind):
         epochs = record.counts.get("epochs_run")
-        if record.state != "done" or not epochs or not record.seconds or record.host != os.uname().nodename:
+        if record.state != "done" or not epochs or not record.seconds or not _fitted_whole(record):
             continue
         try:
             run = store.open(record.run_id)
@@ -178,6 +179,11 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> Measured | No
         per_process = rows / (1 if engine == REPLICAS else processes)
         return Measured(max(record.seconds - START_S, 0.5) / max(per_process, 1), record.run_id, engine)
     return None
+
+
+def _fitted_whole(record: Record) -> bool:
+    """Whether the run's seconds are those of its fits, on this host: none was taken over from another run."""
+    return record.host == os.uname().nodename and "taken_over" not in record.counts
 
 
 def _from_host(spec: Finetune, window_bars: int, fits: int, store: Store) -> float | None:

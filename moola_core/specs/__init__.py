@@ -14,6 +14,7 @@ from moola_core.specs.compare import Compare
 from moola_core.specs.data import Data, Features, ReadOptions
 from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
+from moola_core.specs.investigation import Investigation
 from moola_core.specs.model import Model
 from moola_core.specs.part import (
     SpecModel,
@@ -40,6 +41,7 @@ __all__ = [
     "Faults",
     "Features",
     "Finetune",
+    "Investigation",
     "Loss",
     "Model",
     "Objective",
@@ -73,6 +75,7 @@ KINDS: dict[str, type[SpecModel]] = {
     "study": Study,
     "compare": Compare,
     "plan": Plan,
+    "investigation": Investigation,
 }
 
 
@@ -88,7 +91,7 @@ def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:
 
     Returns
     -------
-    Finetune, Pretrain, Diagnose, Predict, Study, Compare or Plan
+    Finetune, Pretrain, Diagnose, Predict, Study, Compare, Plan or Investigation
 
     Raises
     ------

@@ -35,6 +35,15 @@ from moola_core.diagnostics.results.evaluation import (
 )
 from moola_core.diagnostics.results.features import ColumnFact, Expectation, FeatureLabel, FeatureReport
 from moola_core.diagnostics.results.interval import Interval
+from moola_core.diagnostics.results.investigation import (
+    Best,
+    Candidate,
+    Gauge,
+    InvestigationReport,
+    Statement,
+    Step,
+    Unasked,
+)
 from moola_core.diagnostics.results.plan import Decision, Gate, PlanReport
 from moola_core.diagnostics.results.pointing import Near, Pointing, SignedError, SpanSet, StatedConfidence
 from moola_core.diagnostics.results.power import Power
@@ -62,6 +71,7 @@ RESULTS: dict[str, type] = {
     "errors": Errors,
     "evaluation": Evaluation,
     "features": FeatureReport,
+    "investigation": InvestigationReport,
     "learned": PretrainReport,
     "plan": PlanReport,
     "pointing": Pointing,
@@ -76,9 +86,11 @@ __all__ = [
     "ArmFacts",
     "Attribution",
     "Balance",
+    "Best",
     "Calibration",
     "CalibrationError",
     "CalibrationReport",
+    "Candidate",
     "Chance",
     "ColumnFact",
     "Comparison",
@@ -98,7 +110,9 @@ __all__ = [
     "Finding",
     "FoldShare",
     "Gate",
+    "Gauge",
     "Interval",
+    "InvestigationReport",
     "LabelCurve",
     "LayerChange",
     "Measure",
@@ -126,9 +140,12 @@ __all__ = [
     "SpanSet",
     "Spread",
     "StatedConfidence",
+    "Statement",
+    "Step",
     "Suspect",
     "TaskBalance",
     "Transferred",
+    "Unasked",
     "Verdict",
     "WindowDifference",
 ]

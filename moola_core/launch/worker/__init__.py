@@ -17,7 +17,18 @@ from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
 from moola_core.launch.local import claim
-from moola_core.launch.worker import compare, diagnose, doctor, finetune, joined, plan, predict, pretrain, study
+from moola_core.launch.worker import (
+    compare,
+    diagnose,
+    doctor,
+    finetune,
+    investigate,
+    joined,
+    plan,
+    predict,
+    pretrain,
+    study,
+)
 from moola_core.launch.worker.disk_reserve import DiskReserve
 from moola_core.launch.worker.heartbeat import heartbeat
 from moola_core.launch.worker.relay import ProgressCallback
@@ -36,6 +47,7 @@ JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
     "diagnose": diagnose.work,
     "predict": predict.work,
     "compare": compare.work,
+    "investigation": lambda run, listen: investigate.work(run, listen, execute),
     "plan": lambda run, listen: plan.work(run, listen, execute),
     "study": lambda run, listen: study.work(run, listen, execute),
 }

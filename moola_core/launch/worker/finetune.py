@@ -17,7 +17,7 @@ from moola_core.errors import DataError, MoolaError
 from moola_core.estimators import storage
 from moola_core.host.engine import Engine
 from moola_core.launch.host import figures_of
-from moola_core.launch.worker import diagnose
+from moola_core.launch.worker import diagnose, sharing
 from moola_core.launch.worker.held_out import saw
 from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, starts_of
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
@@ -42,12 +42,15 @@ NO_EXPANSIONS = (
 
 def work(run: Run, listen: ProgressCallback | None) -> None:
     """Cross-validate as the spec says."""
-    spec, began = run.spec, run.record.counts
+    spec = run.spec
     device = resolve_device(spec.training)
     starts = starts_of(run)
     material, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
     hashes |= {f"checkpoint{i or ''}": _hash(Path(start.source)) for i, start in enumerate(starts)}
     check_unchanged(run, hashes)
+    sharing.adopt(run, hashes)
+    began = run.record.counts
+    counts |= {name: began[name] for name in (sharing.TAKEN_OVER,) if name in began}
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
@@ -118,7 +121,7 @@ def _fits(
 def _engine(run: Run, began: dict[str, Any], fits: int, window_bars: int) -> Engine:
     """How the fits are computed, kept in the record: what is resumed on the same device goes on as it `began`, by the counts of then."""
     spec, device = run.spec, resolve_device(run.spec.training)
-    before = began.get(ENGINE_SETTINGS)
+    before = began.get(sharing.ENGINE_SETTINGS)
     if before and before["device"] == device.name:
         engine = Engine.of(before["settings"], began.get("engine_why", ""))
     else:
@@ -126,12 +129,9 @@ def _engine(run: Run, began: dict[str, Any], fits: int, window_bars: int) -> Eng
     kept = {"device": device.name, "settings": engine.settings()}
     run.update(
         device=f"{device.name} {engine.precision or device.precision}",
-        counts=run.record.counts | {"engine": engine.name, "engine_why": engine.why, ENGINE_SETTINGS: kept},
+        counts=run.record.counts | {"engine": engine.name, "engine_why": engine.why, sharing.ENGINE_SETTINGS: kept},
     )
     return engine
-
-
-ENGINE_SETTINGS = "engine_settings"
 
 
 def _seeds_of_repeats(spec: Finetune, starts: Sequence[Pretrained]) -> list[int]:

@@ -1,0 +1,169 @@
+"""The models that were measured, which of them to use, and the score to expect of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from moola_core.diagnostics.comparison import arm_predictions
+from moola_core.diagnostics.results import Best, Candidate, Evaluation, Interval
+from moola_core.diagnostics.selection import select_best
+from moola_core.errors import DataError, RunError
+from moola_core.investigation.causes import INVALID, diagnosis_of
+from moola_core.investigation.goal import goal_of
+from moola_core.investigation.known import Known, comparison_of, mean_of
+from moola_core.metrics import METRICS, better
+from moola_core.runs.codec import restore
+from moola_core.runs.folds import shared_bars
+from moola_core.runs.store import Run
+from moola_core.specs import Faults, Finetune, change, spec_hash
+
+JOINT, CLASS = "joint_at_3", "f1_macro"
+OWN = {"current": "your settings"}
+SHOWN = ("f1_macro", "hit_at_3", "auroc", "ece")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model that was measured: what it is called, its run and settings, its score by the metric that chooses (None without one)."""
+
+    name: str
+    run: Run
+    spec: Finetune
+    score: float | None
+    scores: Mapping[str, float | None]
+    excluded: str
+
+
+def chosen_by(known: Known) -> str:
+    """The metric by which the model is chosen: that of the goal, else the one that covers all tasks of the data."""
+    goal = goal_of(known.spec)
+    return goal.metric if goal else JOINT if known.facts.expansions else CLASS
+
+
+def measured(known: Known) -> list[Measured]:
+    """Every model that was measured, the same settings once: the run with most repeats, under the first name that they had."""
+    metric = chosen_by(known)
+    found: dict[str, Measured] = {}
+    for name, run, inert in _runs(known):
+        if run.record.state != "done":
+            continue
+        spec = run.spec
+        key = spec_hash(change(spec, {"training.repeats": 1}).model_copy(update={"preset": ""}))
+        before = found.get(key)
+        if before is None or before.spec.training.repeats < spec.training.repeats:
+            scores, why_not = _scores(run), _excluded(run, spec, inert)
+            found[key] = Measured(before.name if before else name, run, spec, scores.get(metric), scores, why_not)
+    return list(found.values())
+
+
+def recommended(known: Known) -> Measured | None:
+    """The best of the models that may be used; a network only where one is shown to be better than the simpler ones."""
+    pool = _pool(known)
+    sign = 1.0 if better(chosen_by(known)) == "higher" else -1.0
+    return max(pool, key=lambda one: (sign * (one.score or 0.0), one.run.id), default=None)
+
+
+def _pool(known: Known) -> list[Measured]:
+    usable = [one for one in measured(known) if not one.excluded and one.score is not None]
+    simple = [one for one in usable if not one.spec.is_network]
+    return usable if not simple or known.network_in_question() > 0.5 else simple
+
+
+def _runs(known: Known) -> Iterator[tuple[str, Run, bool]]:
+    """Cross-validated runs with what they are called, and whether they only serve to compare: single ones, and arms of studies."""
+    for name, run in known.runs.items():
+        if run.record.kind == "finetune":
+            yield OWN.get(name, name), run, False
+        elif run.record.kind == "study":
+            comparison = comparison_of(run)
+            for arm in comparison.arms:
+                with suppress(RunError):  # it was deleted since
+                    yield f"{comparison.name}: {arm.name}", known.store.open(arm.run_id), arm.name in comparison.inert
+
+
+def _scores(run: Run) -> dict[str, float | None]:
+    try:
+        evaluation = restore(Evaluation, run.result("evaluation"))
+    except RunError:
+        return {}
+    return {name: mean_of(evaluation, name) for name in evaluation.metrics if not METRICS[name].by_class}
+
+
+def _excluded(run: Run, spec: Finetune, inert: bool) -> str:
+    """Why a model is no candidate; empty when it is one."""
+    if inert:
+        return "a placebo"
+    if spec.training.train_size < 1:
+        return "trained on a part of the labels"
+    diagnosis = diagnosis_of(run)
+    invalid = [one.title for one in diagnosis.findings if one.check in INVALID] if diagnosis else []
+    if invalid or spec.faults.shuffled_folds or spec.faults.test_fold_selection:
+        return f"its score cannot be trusted: {'; '.join(invalid) or 'a fault of the test is planted'}"
+    return "" if spec.faults == Faults() else "a fault is planted in it"
+
+
+def candidates(known: Known) -> tuple[Candidate, ...]:
+    """All models that were measured, the best first."""
+    sign = 1.0 if better(chosen_by(known)) == "higher" else -1.0
+    rows = sorted(measured(known), key=lambda one: -sign * (one.score if one.score is not None else -sign * 1e9))
+    shown = dict.fromkeys((chosen_by(known), *SHOWN))
+    return tuple(
+        Candidate(
+            one.name,
+            one.run.id,
+            one.spec.estimator,
+            {name: one.scores.get(name) for name in shown if name in one.scores},
+            None,
+            one.excluded,
+        )
+        for one in rows
+    )
+
+
+def best_of(known: Known) -> Best | None:
+    """The recommended model with the score to expect of it, corrected for its being the best of several."""
+    one = recommended(known)
+    if one is None or one.score is None:
+        return None
+    metric, pool = chosen_by(known), _pool(known)
+    expected = {name: _expected(known, pool, metric, name) for name in dict.fromkeys((metric, *SHOWN[:2]))}
+    own = {name: interval or _sampled(one, name) for name, interval in expected.items()}
+    first = own[metric] or Interval(one.score, one.score, one.score)
+    others = {name: (i.value, i.low, i.high) for name, i in own.items() if i is not None and name != metric}
+    return Best(
+        one.name,
+        one.run.id,
+        metric,
+        one.score,
+        first.value,
+        first.low,
+        first.high,
+        others,
+    )
+
+
+def _expected(known: Known, pool: list[Measured], metric: str, scored: str) -> Interval | None:
+    """The score in `scored` of whatever is picked by `metric` (BBC-CV); None with a single model, or where it cannot be worked out."""
+    usable = [one for one in pool if one.scores.get(scored) is not None]
+    if len(usable) < 2:
+        return None
+    tables = {one.run.id: one.run.predictions for one in usable}
+    ids = sorted(set.intersection(*(set(table["window_id"].astype(str)) for table in tables.values())))
+    shared = shared_bars(usable[0].run)
+    if not ids or shared is None:
+        return None
+    arms = {run_id: arm_predictions(table, shared, ids) for run_id, table in tables.items()}
+    own = {run_id: arm.predictions for run_id, arm in arms.items() if METRICS[metric].measures(arm.predictions)}
+    groups = next(iter(arms.values())).shared.groups()
+    with suppress(DataError):  # all windows share bars
+        return select_best(own, metric, groups, seed=known.spec.seed, scored=scored).expected
+    return None
+
+
+def _sampled(one: Measured, metric: str) -> Interval | None:
+    """The sampling interval of the run's own score, for a model that was not picked from several."""
+    evaluation = restore(Evaluation, one.run.result("evaluation"))
+    sampled = (evaluation.sampled or {}).get(metric)
+    return sampled.interval if sampled else None

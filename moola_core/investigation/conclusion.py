@@ -1,0 +1,159 @@
+"""What an investigation came to: sentences, each with the run that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from moola_core.diagnostics.results import Best, Gauge, Interval, Statement
+from moola_core.diagnostics.results.interval import Claim, exactly
+from moola_core.investigation.candidates import measured, recommended
+from moola_core.investigation.causes import Cause, collected
+from moola_core.investigation.goal import gauge, goals
+from moola_core.investigation.known import FAILED, TASKS, UNDECIDED, Answer, Known
+from moola_core.metrics import METRICS
+
+MOST_CAUSES = 4
+
+
+def gauges(known: Known, best: Best | None) -> tuple[Gauge, ...]:
+    """The goal, or the plan's targets of the tasks that the data has, for the recommended model."""
+    tasks = TASKS if known.facts.expansions else TASKS[:1]
+    return tuple(gauge(goal, best) for goal in goals(known.spec, tasks))
+
+
+def conclusion(known: Known, best: Best | None) -> tuple[Statement, ...]:
+    """The answer in the order in which one would ask: what to use, how good it is, whether pre-training helps, what is wrong, what next."""
+    return (
+        *_model(known, best),
+        *_targets(known, best),
+        *_pretraining(known),
+        *_network(known),
+        *_causes(known),
+        *_next(known),
+    )
+
+
+def _model(known: Known, best: Best | None) -> Iterator[Statement]:
+    if best is None:
+        yield Statement("model", "No model was measured, so none can be recommended.", "")
+        return
+    count = len([one for one in measured(known) if not one.excluded])
+    expected = f"{best.expected:.2f} ({best.low:.2f} to {best.high:.2f}) in {_title(best.metric)}"
+    others = "; ".join(
+        f"{_title(name)} {v:.2f} ({low:.2f} to {high:.2f})" for name, (v, low, high) in best.others.items()
+    )
+    picked = (
+        f"The best of {count} that were measured had {best.measured:.2f}, which is too good because it was picked."
+        if count > 1
+        else ""
+    )
+    more = f" Also: {others}." if others else ""
+    yield Statement(
+        "model",
+        f"Use {best.model}. On new windows like these expect {expected}.{more} {picked}".strip(),
+        best.run_id,
+        (Claim(f"{best.metric} of {best.model}", Interval(best.expected, best.low, best.high)),),
+    )
+    if known.answer("learnable") == "no":
+        own = known.answers["learnable"]
+        yield Statement("model", f"Be careful: {_lower(own.outcome)}", own.run_id, own.claims)
+
+
+def _targets(known: Known, best: Best | None) -> Iterator[Statement]:
+    for one in gauges(known, best):
+        wanted = f"{_title(one.metric)} {'above' if one.above else 'below'} {one.threshold:g}"
+        if one.probability is None or best is None:
+            yield Statement("target", f"Whether {wanted} is reached was not measured.", best.run_id if best else "")
+            continue
+        value = best.expected if one.metric == best.metric else best.others[one.metric][0]
+        low, high = (best.low, best.high) if one.metric == best.metric else best.others[one.metric][1:]
+        state = {True: "is reached", False: "is not reached", None: "cannot be told from not reached"}[one.met]
+        text = f"The target, {wanted}, {state}: {value:.2f} ({low:.2f} to {high:.2f}), probability of reaching it {_chance(one.probability)}."
+        yield Statement("target", text, best.run_id, (Claim(one.metric, Interval(value, low, high), one.threshold),))
+
+
+def _pretraining(known: Known) -> Iterator[Statement]:
+    own = known.answers.get("pretraining")
+    if own is None or own.answer == FAILED:
+        why = f"could not be answered: {own.outcome}" if own else "was not tested"
+        yield Statement("pretraining", f"Whether pre-training helps {why}", own.run_id if own else "")
+        return
+    numbers = own.numbers
+    settings = (
+        f"the network {known.network_settings[0]}, {numbers.get('schedule', '')}, {numbers.get('repeats', 0)} repeats"
+    )
+    if own.answer != UNDECIDED or "delta" not in numbers:
+        yield Statement("pretraining", f"Pre-training ({settings}): {_lower(own.outcome)}", own.run_id, own.claims)
+        return
+    title, low, high = _title(numbers["metric"]), numbers["low"], numbers["high"]
+    text = (
+        f"That pre-training helps or hurts cannot be shown with this data ({settings}): the difference in {title} is {numbers['delta']:+.2f}, and "
+        f"anything from {low:+.2f} to {high:+.2f} is still possible; a difference of {numbers['resolvable']:.2f} would have been found."
+    )
+    yield Statement("pretraining", text, own.run_id, own.claims)
+
+
+def _network(known: Known) -> Iterator[Statement]:
+    own = known.answers.get("network")
+    if own is not None and own.answer != FAILED:
+        yield Statement("model", own.outcome, own.run_id, own.claims)
+    for name in ("tasks", "losses", "gradients", "patience", "architectures", "inputs", "objectives", "schedules"):
+        other = known.answers.get(name)
+        if other is not None and other.answer in ("another", "apart"):
+            yield Statement("model", other.outcome, other.run_id, other.claims)
+
+
+def _causes(known: Known) -> Iterator[Statement]:
+    causes = collected(known)
+    fixes = known.answers.get("fixes")
+    for cause in causes[:MOST_CAUSES]:
+        yield Statement("cause", _named(cause), cause.run_id, cause.finding.claims or (exactly("findings", 1, 0),))
+    if len(causes) > MOST_CAUSES:
+        rest = ", ".join(cause.finding.title.lower() for cause in causes[MOST_CAUSES:])
+        yield Statement(
+            "cause", f"Also found: {rest}.", causes[MOST_CAUSES].run_id, (exactly("findings", len(causes), 0),)
+        )
+    if fixes is not None and fixes.answer != FAILED:
+        yield Statement("cause", f"The corrections were tried. {fixes.outcome}", fixes.run_id, fixes.claims)
+    looked = [known.answers[name] for name in ("current", "data") if name in known.answers]
+    if looked and not causes and looked[0].answer != FAILED:
+        yield Statement(
+            "cause", "The checks of the data and of the runs name no cause that spoils the score.", looked[0].run_id
+        )
+
+
+def _named(cause: Cause) -> str:
+    finding = cause.finding
+    how = f" By hand: {finding.advice}" if cause.by_hand else ""
+    return f"{finding.title}. {finding.summary}{how}"
+
+
+def _next(known: Known) -> Iterator[Statement]:
+    for name in ("ceiling", "labels", "next windows"):
+        own = known.answers.get(name)
+        if own is not None and own.answer != FAILED:
+            yield Statement("next", own.outcome, own.run_id, own.claims)
+    undecided = [
+        name for name, own in known.answers.items() if own.answer == UNDECIDED and name in ("pretraining", "network")
+    ]
+    best = recommended(known)
+    if undecided and best is not None:
+        more: Answer = known.answers[undecided[0]]
+        yield Statement(
+            "next",
+            "Undecided questions need more labels, or more repeats where the budget ended first.",
+            more.run_id,
+        )
+
+
+def _title(metric: str) -> str:
+    title = METRICS[metric].title
+    return title if title.isupper() or title.startswith(("AUROC", "ECE")) else title[:1].lower() + title[1:]
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _chance(p: float) -> str:
+    return "below 0.01" if p < 0.01 else "above 0.99" if p > 0.99 else f"{p:.2f}"

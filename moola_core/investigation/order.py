@@ -1,0 +1,107 @@
+"""Which question comes next: the one whose answer is most likely to change the conclusion for its time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moola_core.investigation.known import FAILED, UNDECIDED, Known
+from moola_core.investigation.question import QUESTIONS, Question, Work
+
+LEAST_VALUE = 0.02  # below, a question cannot change the conclusion
+LATEST = 1.1  # of the budget: a fit that is running may end
+
+
+@dataclass(frozen=True)
+class Option:
+    """A question that could be asked now: its value, the work, and value for a second."""
+
+    question: Question
+    number: int
+    value: float
+    work: Work
+
+    @property
+    def rate(self) -> float:
+        return self.value / max(self.work.seconds, 1.0)
+
+    @property
+    def words(self) -> str:
+        return f"{self.value:.2f} in about {self.work.seconds:.0f} s"
+
+
+def value(known: Known, question: Question) -> float:
+    """The probability that asking (again) changes the conclusion.
+
+    Not asked yet: that the answer is another than the most probable one, times that such an answer matters. Undecided: that another round
+    settles it. Answered or failed: 0.
+    """
+    own = known.beliefs.get(question.id, {})
+    asked = known.answers.get(question.id)
+    if asked is None:
+        return (1 - max(own.values(), default=1.0)) * question.relevance(known)
+    if asked.answer == UNDECIDED and known.rounds[question.id] < len(question.rounds):
+        return asked.more * question.relevance(known)
+    return 0.0
+
+
+def options(known: Known) -> list[Option]:
+    """What could be asked now and may change the conclusion, the best first."""
+    found = []
+    for question in QUESTIONS.values():
+        if not question.impossible(known) and question.needs(known):
+            worth = value(known, question)
+            if worth >= LEAST_VALUE:
+                number = known.rounds.get(question.id, 0)
+                found.append(Option(question, number, worth, question.work(known, number)))
+    return sorted(found, key=lambda option: _place(known, option))
+
+
+def _place(known: Known, option: Option) -> tuple[float, float]:
+    """By value for its time; in the order of the phases, where that is asked for."""
+    if known.spec.order == "phases":
+        phase = option.question.phase
+        return (float("inf") if phase is None else phase, -option.rate)
+    return (0.0, -option.rate)
+
+
+def affordable(open_: list[Option], left_s: float, spent_s: float) -> list[Option]:
+    """Those that end within the budget, or nearly; the first of all is always asked."""
+    if not spent_s:
+        return open_
+    return [option for option in open_ if option.work.seconds <= left_s]
+
+
+def why(option: Option, others: list[Option], known: Known) -> str:
+    """The probabilities, the cost and the runner-up that put the question first."""
+    own = known.beliefs[option.question.id]
+    stated = ", ".join(f"{name} {p:.2f}" for name, p in own.items())
+    if known.answer(option.question.id) == UNDECIDED:
+        first = (
+            f"Undecided so far; another round with more repeats settles it with a probability of {option.value:.2f}."
+        )
+    else:
+        first = f"Expected: {stated}. An answer that changes the conclusion: {option.words}."
+    if known.spec.order == "phases":
+        return f"{first} It is the next phase of the plan."
+    rival = next((one for one in others if one.question.id != option.question.id), None)
+    return f"{first} Next best: {rival.question.title} {rival.words}." if rival else f"{first} Nothing else is open."
+
+
+def not_asked(known: Known, left_s: float) -> list[tuple[str, str]]:
+    """The questions that were not asked, by name, and why."""
+    rows = []
+    for name, question in QUESTIONS.items():
+        answered = known.answers.get(name)
+        if answered is not None and answered.answer not in (UNDECIDED, FAILED):
+            continue
+        impossible = question.impossible(known)
+        if impossible:
+            rows.append((name, f"Not answerable: {impossible}"))
+        elif answered is None and not question.needs(known):
+            rows.append((name, "What it must know first was not answered."))
+        elif answered is None and value(known, question) < LEAST_VALUE:
+            rows.append((name, f"Its answer is not expected to change the conclusion ({value(known, question):.3f})."))
+        elif answered is None:
+            seconds = question.work(known, 0).seconds
+            rows.append((name, f"No time was left: about {seconds:.0f} s were needed, {max(left_s, 0):.0f} s left."))
+    return rows

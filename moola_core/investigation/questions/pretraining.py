@@ -1,0 +1,195 @@
+"""Does pre-training help, by which objective and schedule, and on which bars?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from moola_core import studies
+from moola_core.diagnostics.results import Comparison, Verdict
+from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Known, comparison_of
+from moola_core.investigation.question import Question, Work, register, repeats_before, seconds_of_round
+from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats
+from moola_core.presets import PRESETS, preset
+from moola_core.runs.store import Run
+from moola_core.specs import Study
+
+NO_BARS = "there are no bars to pre-train on, and no encoder was given"
+SCHEDULES = ("frozen", "gradual", "full")
+LABELLED = "pretrain.sampling.labelled"
+APART = ("transfer.schedule", "transfer.checkpoint", "estimator")
+
+
+def schedule_of(known: Known) -> str:
+    """The schedule that the user's settings name, else that of the preset."""
+    asked = known.own.get("transfer.schedule", "")
+    return asked if asked in SCHEDULES else preset(known.spec.preset).schedule
+
+
+def study_of(known: Known, name: str, repeats: int, arms: tuple[str, ...] = ()) -> Study:
+    """The named study of the network that is asked about, with these of its arms and the one that all are compared with."""
+    start, own = known.network_settings
+    changes: dict[str, Any] = {key: value for key, value in own.items() if key not in APART}
+    changes |= {"training.repeats": repeats, "training.seed": known.spec.seed}
+    changes |= {LABELLED: known.labelled} if known.labelled and known.facts.bars else {}
+    changes |= known.own_pretraining
+    data = known.spec.data.model_dump(exclude_defaults=True)
+    checkpoint = known.spec.checkpoint if name == "transfer" else ""
+    made = studies.study(name, start, data, changes, checkpoint)
+    kept = tuple(
+        arm
+        for arm in made.arms
+        if not arm.baseline and (not arms or arm.name in (*arms, made.against, studies.PLACEBO))
+    )
+    return made.model_copy(update={"arms": kept, "seed": known.spec.seed})
+
+
+class OfPretraining(Question):
+    """A question on pre-training, which needs bars or an encoder."""
+
+    def impossible(self, known: Known) -> str:
+        return "" if known.facts.bars or known.spec.checkpoint else NO_BARS
+
+
+@register
+class Pretraining(OfPretraining):
+    id = "pretraining"
+    title = "Does pre-training help or hurt?"
+    answers: ClassVar[Mapping[str, float]] = {"none": 0.55, "hurts": 0.3, "helps": 0.15}
+    reason = "A judgement: with few labels it seldom helps a model that works, and a frozen encoder often hurts (docs/LOG.md)."
+    changes = "verdict"
+    phase = 2
+
+    def work(self, known: Known, number: int) -> Work:
+        study = study_of(known, "transfer", self.rounds[number], (schedule_of(known),))
+        return Work({"pre-training": study}, seconds_of_round(known, study, repeats_before(self, number)))
+
+    def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
+        run = runs["pre-training"]
+        comparison = comparison_of(run)
+        rows, arm = rows_of(comparison), schedule_of(known)
+        numbers = {"repeats": comparison.repeats, "schedule": arm, "metric": comparison.deciding}
+        if not rows:
+            return Answer(UNDECIDED, f"No verdict: {comparison.no_verdict}", run.id, numbers=numbers)
+        decides = next((row for row in rows if row.decides), rows[0])
+        numbers |= {"delta": decides.delta, "low": decides.low, "high": decides.high, "resolvable": decides.resolvable}
+        claims, text = tuple(as_claim(row) for row in rows), "; ".join(in_words(row) for row in rows)
+        word = _word(rows)
+        size = f"A difference of {decides.resolvable:.2f} would have been found with 80% power."
+        if word in ("helps", "hurts"):
+            placebo = _placebo(comparison, arm)
+            return Answer(word, f"It {word} ({arm}): {text}.{placebo}", run.id, claims, numbers=numbers)
+        if word == "none":
+            return Answer(
+                word, f"It makes no difference that matters ({arm}): {text}.", run.id, claims, numbers=numbers
+            )
+        later = self.rounds[min(known.rounds.get(self.id, 0) + 1, len(self.rounds) - 1)]
+        more = settled_by_repeats(rows, later)
+        return Answer(UNDECIDED, f"Not shown either way ({arm}): {text}. {size}", run.id, claims, more, numbers)
+
+
+def _word(rows: list[Verdict]) -> str:
+    """helps or hurts where any metric says so and none the opposite; none where all are equivalent."""
+    words = {row.verdict for row in rows}
+    for word, opposite in (("helps", "hurts"), ("hurts", "helps")):
+        if word in words and opposite not in words:
+            return word
+    return "none" if words == {"equivalent"} else UNDECIDED
+
+
+def _placebo(comparison: Comparison, arm: str) -> str:
+    """What the arm is next to its placebo."""
+    row = next(
+        (row for row in comparison.verdicts if row.arm == arm and row.against in comparison.inert and row.decides), None
+    )
+    if row is None:
+        return ""
+    shown = {"helps": "better than", "hurts": "worse than", "equivalent": "as good as"}.get(
+        row.verdict, "not told from"
+    )
+    return f" Its encoder is {shown} one that was pre-trained on bars in random order: {in_words(row)}."
+
+
+class OtherArms(Question):
+    """Whether another arm of a named study is better than the settings as they are. study: its name; noun: what the arms are."""
+
+    study = ""
+    noun = ""
+    answers: ClassVar[Mapping[str, float]] = {"current": 0.85, "another": 0.15}
+    reason = "A judgement: of single settings, few matter beyond what this many labels can show."
+    rounds = (1, 2, 3)
+
+    def relevance(self, known: Known) -> float:
+        return known.network_in_question()
+
+    def arms(self, known: Known) -> tuple[str, ...]:
+        """The arms that are compared; all when empty."""
+        return ()
+
+    def work(self, known: Known, number: int) -> Work:
+        made = study_of(known, self.study, self.rounds[number], self.arms(known))
+        return Work({self.id: made}, seconds_of_round(known, made, repeats_before(self, number)))
+
+    def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
+        run = runs[self.id]
+        comparison = comparison_of(run)
+        rows = rows_of(comparison)
+        claims = tuple(as_claim(row) for row in rows)
+        better = [row for row in rows if row.verdict == "helps"]
+        if better:
+            best = max(better, key=lambda row: row.delta)
+            text = f"{best.arm} is better than {comparison.against}: {in_words(best)}."
+            return Answer("another", text, run.id, claims, numbers={"arm": best.arm})
+        found = max((row.resolvable for row in rows), default=float("nan"))
+        count = len({row.arm for row in rows})
+        text = f"Of {count} other {self.noun} none is shown to be better than {comparison.against}; a difference of {found:.2f} would have been found."
+        if rows and max(row.p_helps for row in rows) < 0.1:
+            return Answer("current", text, run.id, claims)
+        return Answer(UNDECIDED, text, run.id, claims, settled_by_repeats(rows, 3))
+
+
+class OtherPretraining(OtherArms, OfPretraining):
+    """Another way of pre-training: it matters as far as pre-training does, and where it hurts because another way may not."""
+
+    changes = "verdict"
+
+    def needs(self, known: Known) -> bool:
+        return known.answer("pretraining") not in ("", FAILED)
+
+    def relevance(self, known: Known) -> float:
+        return max(known.chance("pretraining", "helps"), 0.5 * known.chance("pretraining", "hurts"))
+
+
+@register
+class Objectives(OtherPretraining):
+    id = study = "objectives"
+    title = "Which objective of pre-training serves the labels?"
+    noun = "objectives"
+    phase = 8
+
+    def impossible(self, known: Known) -> str:
+        return "" if known.facts.bars else "there are no bars to pre-train on"
+
+
+@register
+class Schedules(OtherPretraining):
+    id, study = "schedules", "transfer"
+    title = "Which schedule of transfer is best?"
+    noun = "schedules"
+    phase = 3
+
+
+@register
+class PretrainingBars(OtherPretraining):
+    id = study = "pretraining-data"
+    title = "Which bars should pre-training see?"
+    noun = "choices of bars"
+    phase = 9
+
+    def impossible(self, known: Known) -> str:
+        return "" if known.facts.bars else "there are no bars to pre-train on"
+
+
+def best_network(known: Known) -> str:
+    """The preset that stands in for the user's settings where these train no network."""
+    return PRESETS[known.spec.preset].network or known.spec.preset

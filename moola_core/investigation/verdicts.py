@@ -1,0 +1,49 @@
+"""Differences between arms, as questions read and word them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scipy.stats import norm
+
+from moola_core.diagnostics.results import Comparison, Interval, Verdict
+from moola_core.diagnostics.results.interval import Claim
+from moola_core.metrics import METRICS
+
+# What a difference may be seen in: how the probabilities rank the windows, and where the expansion is.
+SEEN_IN = ("auroc", "hit_at_3")
+
+
+def in_words(row: Verdict) -> str:
+    """A difference with its interval."""
+    title = METRICS[row.metric].title if row.metric in METRICS else row.metric
+    return f"{title} {row.delta:+.2f} ({row.low:+.2f} to {row.high:+.2f})"
+
+
+def as_claim(row: Verdict) -> Claim:
+    """A difference as the claim that the arm is better."""
+    sign = 1 if row.better == "higher" else -1
+    low, high = sorted((sign * row.low, sign * row.high))
+    return Claim(f"difference in {row.metric} of {row.arm}", Interval(sign * row.delta, low, high))
+
+
+def widened(interval: Interval, count: int) -> Interval:
+    """The interval for one of `count` looked at together (Bonferroni)."""
+    factor, value = float(norm.isf(0.025 / count) / norm.isf(0.025)), interval.value
+    return Interval(value, value - factor * (value - interval.low), value + factor * (interval.high - value))
+
+
+def rows_of(comparison: Comparison, metrics: Iterable[str] = SEEN_IN) -> list[Verdict]:
+    """The verdicts against the control in these metrics, placebos left out; in the deciding one where there is none of them."""
+    own = [row for row in comparison.verdicts if row.against == comparison.against and row.arm not in comparison.inert]
+    return [row for row in own if row.metric in metrics] or [row for row in own if row.decides]
+
+
+def settled_by_repeats(rows: Iterable[Verdict], repeats: int) -> float:
+    """The probability that so many repeats settle one of these differences; a judgement where that cannot be worked out yet."""
+    chances = [0.0]
+    for row in rows:
+        if row.verdict == "undecided":
+            needed = row.repeats_needed
+            chances.append(0.25 if needed is None and row.p > 0.02 else min(0.8, 0.8 * repeats / (needed or repeats)))
+    return max(chances)

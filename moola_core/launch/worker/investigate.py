@@ -1,0 +1,270 @@
+"""An investigation: the most valuable question is asked, its runs are carried out, and what is believed changes, until nothing more would."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from moola_core.diagnostics.results import InvestigationReport, Step, Unasked
+from moola_core.errors import DataError, MoolaError, RunError, SpecError
+from moola_core.investigation import beliefs, order, questions
+from moola_core.investigation.candidates import best_of, candidates
+from moola_core.investigation.conclusion import conclusion, gauges
+from moola_core.investigation.goal import goal_of
+from moola_core.investigation.known import FAILED, SETTLED, SMALL, UNDECIDED, Answer, Facts, Known
+from moola_core.investigation.question import QUESTIONS
+from moola_core.investigation.questions.pretraining import LABELLED, best_network, schedule_of, study_of
+from moola_core.launch.estimate import estimate_study
+from moola_core.launch.worker import ahead
+from moola_core.launch.worker.labelled import load_labelled
+from moola_core.launch.worker.relay import ProgressCallback
+from moola_core.launch.worker.study import Children, Execute
+from moola_core.market.bars import load_bars
+from moola_core.runs.codec import restore
+from moola_core.runs.store import Run, Store, utcnow_iso
+from moola_core.specs import Features, Investigation
+
+RESULT = "investigation"
+LEAST_WINDOWS = 20
+LARGEST_SHARE = 0.4  # of the budget, for the study of pre-training with the preferred network
+CUT = "The budget ended while this ran."
+TOLD_S = 2.0
+
+assert questions  # importing it registers all questions
+
+
+class BudgetSpent(KeyboardInterrupt):
+    """The budget is used up while a run goes on: it is cancelled, and keeps the fits that are finished."""
+
+
+def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
+    """Ask until nothing can change the conclusion or the budget ends. An interrupted investigation goes on with what it knew."""
+    Investigator(run, listen, execute).work()
+
+
+def facts_of(spec: Investigation, cache: Path) -> Facts:
+    """What the data is. Raises DataError for windows from which nothing can be learned, and what load_windows and load_bars raise."""
+    goal_of(spec)
+    unknown = sorted(set(spec.priors) - set(QUESTIONS))
+    if unknown:
+        raise SpecError(f"unknown question {unknown[0]}.", where="priors", hint=f"Known: {', '.join(QUESTIONS)}.")
+    kept = load_labelled(spec.data, Features(), cache).kept
+    classes = Counter(map(str, kept.label))
+    if len(kept) < LEAST_WINDOWS:
+        raise DataError(
+            f"{len(kept)} windows take part; an investigation needs at least {LEAST_WINDOWS}.",
+            where=str(spec.data.windows),
+            hint="Label more windows, or let those of grade D take part (data.exclude_grades).",
+        )
+    if len(classes) < 2:
+        raise DataError(
+            f"all windows have the label {next(iter(classes))}, so there is nothing to tell apart.",
+            where=str(spec.data.windows),
+            hint="Add windows of another class.",
+        )
+    bars = len(load_bars(spec.data.bars, spec.data.bars_reading)) if spec.data.bars else 0
+    return Facts(len(kept), dict(classes), int(kept.has_pointer.sum()), kept.bars, bars)
+
+
+class Investigator:
+    """Carries an investigation out and keeps its report up to date."""
+
+    def __init__(self, run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
+        self.run, self.listen, self.spec = run, listen, run.spec
+        self.began, self.told = time.monotonic(), 0.0
+        self.children = Children(run, self._watched, execute, "investigation")
+        store = Store(run.store_root)
+        self.known = Known(self.spec, facts_of(self.spec, run.store_root / "cache"), store)
+        self.known.beliefs = beliefs.priors(self.spec.priors)
+        self.steps: list[Step] = []
+        self.spent_before = 0.0
+        self._prepare()
+        self._go_on()
+
+    def work(self) -> None:
+        """Ask one question after another."""
+        ended = ""
+        while not ended:
+            open_ = order.options(self.known)
+            possible = [one for one in open_ if one.work.seconds <= self.left_s]
+            if not open_:
+                ended = "No open question is expected to change the conclusion."
+            elif not possible:
+                self._refuse_short(open_)
+                ended = f"The budget is spent: the open question {open_[0].question.title!r} needs about {open_[0].work.seconds:.0f} s more."
+            else:
+                ended = self._ask(possible[0], possible)
+            self._write(ended)
+
+    @property
+    def spent_s(self) -> float:
+        return self.spent_before + time.monotonic() - self.began
+
+    @property
+    def left_s(self) -> float:
+        return self.spec.budget_s - self.spent_s
+
+    def _watched(self, event: Any, progress: dict[str, Any]) -> None:
+        """Every event of every run passes here: the budget ends what is running, and the record says how far it is."""
+        if self.spent_s > order.LATEST * self.spec.budget_s:
+            raise BudgetSpent
+        if time.monotonic() - self.told > TOLD_S:
+            self.told = time.monotonic()
+            done = min(self.spent_s, self.spec.budget_s)
+            own = {"done": round(done), "total": round(self.spec.budget_s), "epochs": 1, "unit": "seconds"}
+            self.run.update(progress=own)
+        if self.listen:
+            self.listen(event, progress)
+
+    def _prepare(self) -> None:
+        """Which network is asked about, and what pre-training may see of the labelled windows; kept, so that a resumed one asks the same."""
+        known, counts = self.known, self.run.record.counts
+        if "prepared" in counts:
+            known.network, known.labelled = counts["prepared"]["network"], counts["prepared"]["labelled"]
+            return
+        known.network = "" if known.has_network else best_network(known)
+        if known.facts.bars and not known.spec.checkpoint:
+            known.labelled = self._labelled()
+            with suppress(MoolaError):  # a study that cannot be made costs nothing
+                study = study_of(known, "transfer", 2, (schedule_of(known),))
+                seconds = estimate_study(study, known.facts.windows, known.facts.bars, known.store)
+                if not known.has_network and seconds > LARGEST_SHARE * self.spec.budget_s:
+                    known.network = SMALL
+        prepared = {"network": known.network, "labelled": known.labelled}
+        self.run.update(counts=counts | {"prepared": prepared})
+
+    def _labelled(self) -> str:
+        """The first way to leave labelled windows out of pre-training that leaves enough; none where no way does, and the study says why."""
+        if LABELLED in self.known.own_pretraining:
+            return ""
+        for way in ("exclude", "per_fold"):
+            self.known.labelled = way
+            with suppress(MoolaError):
+                ahead.refuse(study_of(self.known, "transfer", 1, (schedule_of(self.known),)), self.run.store_root)
+                return way
+        return ""
+
+    def _go_on(self) -> None:
+        """Take up what an interrupted investigation knew: its finished steps, read again from their runs."""
+        if not (self.run.folder / "results" / f"{RESULT}.json").is_file():
+            return
+        report = restore(InvestigationReport, self.run.result(RESULT))
+        made = self.run.record.counts.get("children", {})
+        for step in report.steps:
+            if step.state == "cut":
+                continue
+            prefix = _what(step.question, step.round - 1, "")
+            runs = {what.removeprefix(prefix): run_id for what, run_id in made.items() if what.startswith(prefix)}
+            done = {key: self.known.store.open(run_id) for key, run_id in runs.items()}
+            done = {key: run for key, run in done.items() if run.record.state == "done"}
+            self._take(step.question, done, Answer(FAILED, step.outcome, step.run_id))
+            self.steps.append(step)
+            self.spent_before += step.seconds
+
+    def _ask(self, option: order.Option, open_: list[order.Option]) -> str:
+        """Carry out the question's runs and take its answer; returns why the investigation ends here, if it does."""
+        question, started = option.question, time.monotonic()
+        why = order.why(option, open_, self.known)
+        self._say(question.title, why)
+        runs: dict[str, Run] = {}
+        problems: dict[str, str] = {}
+        cut = ""
+        try:
+            for key, spec in option.work.specs.items():
+                what = _what(question.id, option.number, key)
+                try:
+                    runs[key] = self.children.get(what, spec, f"{question.title} {key}"[:80])
+                except MoolaError as error:
+                    problems[key] = str(error)
+        except BudgetSpent:
+            cut = f"The budget ended while a question was open: {question.title}"
+        made = self.run.record.counts.get("children", {})
+        of_round = [made[name] for key in option.work.specs if (name := _what(question.id, option.number, key)) in made]
+        first = next(iter(of_round), "")
+        failed = Answer(FAILED, " ".join(problems.values()) or CUT, first)
+        answer = failed if cut else self._take(question.id, runs, failed)
+        seconds, state = time.monotonic() - started, {UNDECIDED: UNDECIDED, FAILED: FAILED}.get(answer.answer, SETTLED)
+        self.steps.append(
+            Step(
+                question.id,
+                question.title,
+                option.number + 1,
+                why,
+                option.value,
+                option.work.seconds,
+                answer.answer,
+                answer.outcome,
+                answer.run_id,
+                seconds,
+                "cut" if cut else state,
+                utcnow_iso(),
+            )
+        )
+        return cut
+
+    def _take(self, name: str, runs: Mapping[str, Run], failed: Answer) -> Answer:
+        """The answer that the runs of a round give, and what is believed after it."""
+        known, question = self.known, QUESTIONS[name]
+        known.runs |= runs
+        answer = failed
+        if runs or name == "ceiling":
+            with suppress(KeyError):  # the run that it is read from failed
+                answer = question.read(known, runs)
+        if name in known.answers and answer.answer == FAILED:
+            answer = known.answers[name]  # a further round that failed takes nothing back
+        known.answers[name] = answer
+        known.rounds[name] = known.rounds.get(name, 0) + 1
+        known.beliefs, _ = beliefs.updated(known.beliefs, name, answer)
+        return answer
+
+    def _say(self, title: str, why: str) -> None:
+        self.run.update(counts=self.run.record.counts | {"now": {"question": title, "why": why, "since": utcnow_iso()}})
+
+    def _refuse_short(self, open_: list[order.Option]) -> None:
+        """Raise SpecError where the budget does not suffice for a single question."""
+        if not self.steps:
+            least = min(open_, key=lambda one: one.work.seconds)
+            raise SpecError(
+                f"the budget of {self.spec.budget_s:.0f} s is shorter than the shortest question, which takes about {least.work.seconds:.0f} s.",
+                where="budget",
+                hint=f"Give at least --budget {least.work.seconds * 2:.0f}s; 5m is a good start.",
+            )
+
+    def _write(self, ended: str) -> None:
+        """Keep the report as it stands."""
+        known = self.known
+        best = best_of(known)
+        listed = known.number("next windows", "windows") or ()
+        unasked = tuple(Unasked(name, QUESTIONS[name].title, why) for name, why in order.not_asked(known, self.left_s))
+        report = InvestigationReport(
+            conclusion(known, best),
+            best,
+            tuple(self.steps),
+            unasked,
+            candidates(known),
+            gauges(known, best),
+            known.beliefs,
+            tuple(listed),
+            ended,
+            self.spent_s,
+            self.spec.budget_s,
+            vars(known.facts) | {"network": known.network_settings[0]},
+        )
+        self.run.write_result(RESULT, report)
+        if ended:
+            self.run.update(counts={name: v for name, v in self.run.record.counts.items() if name != "now"})
+            if not any(step.state in (SETTLED, UNDECIDED) for step in self.steps):
+                raise RunError(
+                    f"no question could be answered. The first failed with: {self.steps[0].outcome}",
+                    where=f"run {self.run.id}",
+                    hint="Correct that and start again.",
+                )
+
+
+def _what(question: str, number: int, key: str) -> str:
+    """What a child run is for, as the record keeps it."""
+    return f"{question} {number}: {key}"
