@@ -57,7 +57,7 @@ def finetune(
     """
     from moola_core.launch.training_specs import finetune_spec
 
-    return execute(finetune_spec(preset, _data(windows, bars), _changes(settings), checkpoint, store), store)
+    return execute(finetune_spec(preset, data_of(windows, bars), _changes(settings), checkpoint, store), store)
 
 
 def pretrain(
@@ -91,7 +91,7 @@ def pretrain(
     """
     from moola_core.launch.training_specs import pretrain_spec
 
-    return execute(pretrain_spec(preset, _data(windows, bars), _changes(settings)), store)
+    return execute(pretrain_spec(preset, data_of(windows, bars), _changes(settings)), store)
 
 
 def run_study(
@@ -124,7 +124,7 @@ def run_study(
     """
     from moola_core.studies import study
 
-    return execute(study(name, preset, _data(windows, bars), _changes(settings)), store)
+    return execute(study(name, preset, data_of(windows, bars), _changes(settings)), store)
 
 
 def join(of_class: Run, of_pointers: Run, *, name: str = "") -> Run:
@@ -223,7 +223,7 @@ def diagnose(
     """
     values: dict[str, Any] = {"name": name, "run": "" if run is None else _run(run).id}
     if run is None:
-        values["data"] = _data(windows, bars)
+        values["data"] = data_of(windows, bars)
     done = execute(build(Diagnose, values, "diagnose"), store if run is None else run.store_root)
     return _stored(done, name)
 
@@ -257,7 +257,7 @@ def predict(
     Parameters
     ----------
     run : Run
-        A finished cross-validated run.
+        A finished cross-validated run, or an investigation.
     windows, bars : str or Path
         Either windows, labelled or not, or bars to slide over.
     stride : int, default 5
@@ -276,8 +276,9 @@ def predict(
         When it cannot be done; the message says why.
     """
     from moola_core.launch import predicted_files
+    from moola_core.runs.recommended import recommended
 
-    values = {"run": _run(run).id, "data": _data(windows, bars), "stride": stride}
+    values = {"run": recommended(_run(run)).id, "data": data_of(windows, bars), "stride": stride}
     spec = build(Predict, values, "predict")
     if out is not None:
         predicted_files.refuse_ending(a_path(out, "out"))
@@ -311,7 +312,7 @@ def import_predictions(predictions: Any, windows: File, store: File = STORE, nam
     """
     from moola_core.launch.worker import imported
 
-    spec = build(Finetune, {"estimator": "imported", "data": _data(windows, None)})
+    spec = build(Finetune, {"estimator": "imported", "data": data_of(windows, None)})
     refuse_unknown(answers, imported.PredictionReading.__dataclass_fields__, "import_predictions")
     return imported.import_predictions(Store(store), predictions, spec, name, imported.PredictionReading(**answers))
 
@@ -372,8 +373,7 @@ def execute(spec: Any, store: File = STORE, *, name: str = "") -> Run:
     return run
 
 
-def _data(windows: File | None, bars: File | None) -> dict[str, Any]:
-    """The files, each read as the settings saved next to it say."""
+def data_of(windows: File | None, bars: File | None) -> dict[str, Any]:
     from moola_core.market.settings import load_reading
 
     values: dict[str, Any] = {}

@@ -54,6 +54,11 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         for name in ("attribution", "fitted", "network_outputs", "predict", "transfer")
     },
     "diagnostics.results": ({"diagnostics.results"}, set()),
+    "investigation": (
+        {"investigation", "diagnostics", "metrics", "runs", "launch.estimate", "presets", "studies"},
+        {"scipy", "pandas", "pydantic"},
+    ),
+    "investigation.public": ({"api", "runs"}, set()),
     "charts": ({"charts", "host", "diagnostics.results", "features.catalog"}, {"plotly"}),
     "sections": ({"sections", "charts", "host", "diagnostics.results", "runs", "features.catalog", "studies"}, set()),
     "reports": ({"reports", "sections", "charts", "runs"}, {"jinja2"}),
@@ -64,7 +69,19 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "launch.training_specs": ({"launch", "runs", "presets", "features.catalog", "weight_files"}, set()),
     "launch.ray_jobs": ({"launch", "runs"}, {"ray"}),
     "launch.worker": (
-        {"launch", "host", "runs", "training", "models", "features", "market", "diagnostics", "estimators", "studies"},
+        {
+            "launch",
+            "host",
+            "runs",
+            "training",
+            "models",
+            "features",
+            "market",
+            "diagnostics",
+            "estimators",
+            "studies",
+            "investigation",
+        },
         {"pyarrow", "pandas"},
     ),
     "ui": (

@@ -13,7 +13,9 @@ def add_to(commands: Any) -> None:
     command = commands.add_parser(
         "predict", help="predictions of a run's models for new windows, or for bars at a stride"
     )
-    command.add_argument("run", metavar="RUN", help="a finished fine-tuning run")
+    command.add_argument(
+        "run", metavar="RUN", help="a finished fine-tuning run, or an investigation, whose recommended model predicts"
+    )
     command.add_argument("--windows", metavar="FILE", help="windows, labelled or not")
     command.add_argument("--bars", metavar="FILE", help="bars: to cut windows from, or that the windows were cut from")
     command.add_argument(
@@ -29,6 +31,7 @@ def add_to(commands: Any) -> None:
 
 def run_predict(args: argparse.Namespace) -> int:
     from moola_core.launch import predicted_files
+    from moola_core.runs.recommended import recommended
     from moola_core.runs.store import Store
     from moola_core.sections import text
     from moola_core.sections.context import ReportContext
@@ -36,10 +39,10 @@ def run_predict(args: argparse.Namespace) -> int:
     from moola_core.specs import Predict, build
 
     predicted_files.refuse_ending(args.out)
-    spec = build(Predict, {"run": args.run, "data": options.data(args), "stride": args.stride})
     store = Store(args.store)
-    store.open(args.run)
-    run = store.create(spec, parent=args.run)
+    about = recommended(store.open(args.run))
+    spec = build(Predict, {"run": about.id, "data": options.data(args), "stride": args.stride})
+    run = store.create(spec, parent=about.id)
     execute(run)
     predicted_files.write(run, args.out)
     summary = run.result("predicted")

@@ -63,17 +63,17 @@ def select_best(
             "all windows share bars, so none is left out of a bag.", where="selection", hint="Use more windows."
         )
     sign = 1.0 if better(metric) == "higher" else -1.0
-    picked = _scorer(configurations, metric, group)
-    score = picked if scored in ("", metric) else _scorer(configurations, scored, group)
+    selecting = _scorer(configurations, metric, group)
+    score = selecting if scored in ("", metric) else _scorer(configurations, scored, group)
     every = np.ones((1, groups))
-    best = int(np.argmax(np.nan_to_num(sign * picked(every)[0], nan=-np.inf)))
+    best = int(np.argmax(np.nan_to_num(sign * selecting(every)[0], nan=-np.inf)))
     random = np.random.default_rng(seed)
     scores: list[float] = []
     winners: list[int] = []
     while len(scores) < draws:
         size = min(draws - len(scores), max(1, CELLS // n))
         bag = random.multinomial(groups, np.full(groups, 1 / groups), size)
-        inside, outside = picked(bag.astype(float)), score((bag == 0).astype(float))
+        inside, outside = selecting(bag.astype(float)), score((bag == 0).astype(float))
         at = np.argmax(np.nan_to_num(sign * inside, nan=-np.inf), axis=1)
         winners += at.tolist()
         scores += outside[np.arange(size), at].tolist()

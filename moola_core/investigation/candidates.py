@@ -45,17 +45,17 @@ def chosen_by(known: Known) -> str:
 def measured(known: Known) -> list[Measured]:
     """Every model that was measured, the same settings once: the run with most repeats, under the first name that they had."""
     metric = chosen_by(known)
-    found: dict[str, Measured] = {}
+    models: dict[str, Measured] = {}
     for name, run, inert in _runs(known):
         if run.record.state != "done":
             continue
         spec = run.spec
         key = spec_hash(change(spec, {"training.repeats": 1}).model_copy(update={"preset": ""}))
-        before = found.get(key)
+        before = models.get(key)
         if before is None or before.spec.training.repeats < spec.training.repeats:
             scores, why_not = _scores(run), _excluded(run, spec, inert)
-            found[key] = Measured(before.name if before else name, run, spec, scores.get(metric), scores, why_not)
-    return list(found.values())
+            models[key] = Measured(before.name if before else name, run, spec, scores.get(metric), scores, why_not)
+    return list(models.values())
 
 
 def recommended(known: Known) -> Measured | None:

@@ -42,7 +42,7 @@ def _model(known: Known, best: Best | None) -> Iterator[Statement]:
     others = "; ".join(
         f"{_title(name)} {v:.2f} ({low:.2f} to {high:.2f})" for name, (v, low, high) in best.others.items()
     )
-    picked = (
+    corrected = (
         f"The best of {count} that were measured had {best.measured:.2f}, which is too good because it was picked."
         if count > 1
         else ""
@@ -50,7 +50,7 @@ def _model(known: Known, best: Best | None) -> Iterator[Statement]:
     more = f" Also: {others}." if others else ""
     yield Statement(
         "model",
-        f"Use {best.model}. On new windows like these expect {expected}.{more} {picked}".strip(),
+        f"Use {best.model}. On new windows like these expect {expected}.{more} {corrected}".strip(),
         best.run_id,
         (Claim(f"{best.metric} of {best.model}", Interval(best.expected, best.low, best.high)),),
     )

@@ -33,7 +33,7 @@ def value(known: Known, question: Question) -> float:
     """The probability that asking (again) changes the conclusion.
 
     Not asked yet: that the answer is another than the most probable one, times that such an answer matters. Undecided: that another round
-    settles it. Answered or failed: 0.
+    settles it. Settled or failed: 0.
     """
     own = known.beliefs.get(question.id, {})
     asked = known.answers.get(question.id)
@@ -46,14 +46,14 @@ def value(known: Known, question: Question) -> float:
 
 def options(known: Known) -> list[Option]:
     """What could be asked now and may change the conclusion, the best first."""
-    found = []
+    rows = []
     for question in QUESTIONS.values():
         if not question.impossible(known) and question.needs(known):
             worth = value(known, question)
             if worth >= LEAST_VALUE:
                 number = known.rounds.get(question.id, 0)
-                found.append(Option(question, number, worth, question.work(known, number)))
-    return sorted(found, key=lambda option: _place(known, option))
+                rows.append(Option(question, number, worth, question.work(known, number)))
+    return sorted(rows, key=lambda option: _place(known, option))
 
 
 def _place(known: Known, option: Option) -> tuple[float, float]:

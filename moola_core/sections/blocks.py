@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from moola_core.diagnostics.results.interval import Claim
@@ -123,6 +123,15 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Supported:
+    """A sentence and the run that it rests on: a page shows the way to it at the end of the line, a file and a terminal name it."""
+
+    text: Text
+    run_id: str
+    link: Link | None
+
+
+@dataclass(frozen=True)
 class Launch:
     """A run to start: a page shows a button that starts `spec` and then opens `opens`, by default the run; a file and a terminal show the
     `command`.
@@ -191,7 +200,7 @@ class Card:
 
 
 Simple = Text | Figures | Table | Chart | Command
-Block = Simple | Step | Launch | Links | Values | WindowLinks | Choice | Columns | Card
+Block = Simple | Step | Supported | Launch | Links | Values | WindowLinks | Choice | Columns | Card
 
 
 @dataclass(frozen=True)
@@ -229,6 +238,8 @@ def flat(blocks: Iterable[Block]) -> Iterator[Simple]:
             yield block.text
             if block.command:
                 yield Command("Command for it", block.command)
+        elif isinstance(block, Supported):
+            yield replace(block.text, text=f"{block.text.text} [run {block.run_id}]")
         elif isinstance(block, Choice):
             for _, inner in block.options[: 0 if block.page_only else None if block.every else 1]:
                 yield from flat(inner)

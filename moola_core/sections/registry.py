@@ -16,6 +16,7 @@ from moola_core.sections import (
     diagnostics,
     doctor,
     features,
+    investigation,
     performance,
     plan,
     predictions,
@@ -32,8 +33,9 @@ from moola_core.specs.choices import JOINED
 FINETUNE, PRETRAIN = ("finetune",), ("pretrain",)
 TRAINED = FINETUNE + PRETRAIN
 COMPARED, PLAN, DOCTOR, PREDICTED = ("study", "compare"), ("plan",), ("doctor",), ("predict",)
+INVESTIGATION = ("investigation",)
 EXAMINED = TRAINED + COMPARED
-ALL = EXAMINED + PLAN + DOCTOR + PREDICTED
+ALL = EXAMINED + PLAN + INVESTIGATION + DOCTOR + PREDICTED
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ for _section in (
     SectionSpec("decisions", "Conclusion and next step", TRAINED, conclusions.decisions),
     SectionSpec("answer", "Conclusion and next step", COMPARED, answer.answer),
     SectionSpec("plan", "Conclusion and next step", PLAN, plan.answer),
+    SectionSpec("conclusion", "Conclusion", INVESTIGATION, investigation.conclusion),
+    SectionSpec("use", "Use it", INVESTIGATION, investigation.use),
+    SectionSpec("questions", "Questions, and why they were asked", INVESTIGATION, investigation.steps),
+    SectionSpec("models", "Models that were measured", INVESTIGATION, investigation.models),
+    SectionSpec("windows_next", "Windows to label next", INVESTIGATION, investigation.windows_next),
+    SectionSpec("unasked", "Questions that were not asked, and why", INVESTIGATION, investigation.unasked),
     SectionSpec("targets", "Targets", FINETUNE, conclusions.targets),
     SectionSpec("arms", "Arms", COMPARED, comparison.arms),
     SectionSpec("differences", "Differences", COMPARED, comparison.differences),

@@ -12,6 +12,9 @@ def navigation() -> Page:
     """Draw the menu and return the page that is to run."""
     return st.navigation(
         {
+            "Answer": [
+                st.Page("pages/investigate.py", title="Investigate", icon=":material/travel_explore:"),
+            ],
             "Data": [
                 st.Page(f"pages/{FIRST}.py", title="Overview", icon=":material/home:", default=True),
                 st.Page("pages/windows.py", title="Windows", icon=":material/candlestick_chart:"),

@@ -55,7 +55,7 @@ def resolve(page: str, datasets: dict[str, Dataset], moved: bool) -> Unanswered 
 
 def forget_run() -> None:
     """Let the default run be selected, and the newest study; for a button, and when another dataset is selected."""
-    for key in (state.RUN, state.STUDY):
+    for key in (state.RUN, state.STUDY, state.INVESTIGATION):
         forget(key)
 
 
@@ -69,6 +69,9 @@ def _resolve(page: str, datasets: dict[str, Dataset]) -> Unanswered | None:
     study_id = state.remember(state.STUDY) or _study_named_as_run(run_id) if page == "compare" else ""
     if study_id:
         return _study(study_id, datasets)
+    investigation_id = state.remember(state.INVESTIGATION) if page == "investigate" else ""
+    if investigation_id:
+        return _investigation(investigation_id, datasets)
     if run_id:
         return _run(run_id, datasets)
     if name and datasets and name not in datasets:
@@ -125,19 +128,45 @@ def _study(study_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
                 ("Show the newest study", lambda: _again(state.STUDY)),
             ),
         )
-    selected = st.session_state.get(state.DATASET, "")
-    first = {selected: datasets[selected]} if selected in datasets else {}
-    for name, dataset in (first | datasets).items():
-        if any(run.id == study_id for run in loaders.comparisons(dataset)):
-            selecting.put(state.DATASET, name)
-            _keep_run_of(dataset)
-            return None
+    if _owned(study_id, datasets, loaders.comparisons):
+        return None
     return Unanswered(
         state.STUDY,
         f"The windows of study {study_id} are not in the data folder",
         f"Put the file back under `{display_path(data_folder())}`, or choose another study.",
         (("Show the newest study", lambda: _again(state.STUDY)),),
     )
+
+
+def _investigation(run_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
+    opened, again = _opened(run_id, "investigation", state.INVESTIGATION), lambda: _again(state.INVESTIGATION)
+    if isinstance(opened, Unanswered) or _owned(run_id, datasets, loaders.investigations):
+        return opened if isinstance(opened, Unanswered) else None
+    if opened[1].kind != "investigation":
+        return Unanswered(
+            state.INVESTIGATION,
+            f"Run {run_id} is not an investigation",
+            f"It is of another kind: {escape_markdown(opened[1].kind)}.",
+            (("Show the newest investigation", again),),
+        )
+    return Unanswered(
+        state.INVESTIGATION,
+        f"The windows of investigation {run_id} are not in the data folder",
+        f"Put the file back under `{display_path(data_folder())}`, or choose another investigation.",
+        (("Show the newest investigation", again),),
+    )
+
+
+def _owned(run_id: str, datasets: dict[str, Dataset], runs_of: Callable[[Dataset], list[Run]]) -> bool:
+    """Whether a dataset has the run, which is then selected; the one that is selected now goes first."""
+    selected = st.session_state.get(state.DATASET, "")
+    first = {selected: datasets[selected]} if selected in datasets else {}
+    for name, dataset in (first | datasets).items():
+        if any(run.id == run_id for run in runs_of(dataset)):
+            selecting.put(state.DATASET, name)
+            _keep_run_of(dataset)
+            return True
+    return False
 
 
 def _keep_run_of(dataset: Dataset) -> None:
@@ -173,6 +202,9 @@ def _elsewhere(run: Run, record: Record) -> Unanswered:
     if record.kind in COMPARED:
         to: Actions = (("Open it on Compare", lambda: state.open_page("compare", run=None, study=run.id)),)
         return Unanswered(state.RUN, title, f"It is {COMPARED[record.kind]}.", (*to, leave))
+    if record.kind == "investigation":
+        to = (("Open it on Investigate", lambda: state.open_page("investigate", run=None, investigation=run.id)),)
+        return Unanswered(state.RUN, title, "It is an investigation.", (*to, leave))
     if record.kind == "predict":
         to = (("Open it on Predict", lambda: state.open_page("predict", run=spec.run, prediction=run.id)),)
         return Unanswered(state.RUN, title, f"It holds what the models of run {spec.run} predicted.", (*to, leave))
@@ -201,7 +233,7 @@ def _diagnostic_place(spec: Any) -> tuple[str, dict[str, str | None]]:
 
 def _near(run_id: str, noun: str) -> list[str]:
     """Ids of runs, or of studies, that are written much like this one."""
-    kinds = COMPARED if noun == "study" else loaders.TRAINED
+    kinds = {"study": tuple(COMPARED), "investigation": (noun,)}.get(noun, loaders.TRAINED)
     ids = [record.run_id for record in loaders.store().runs(include_archived=True) if record.kind in kinds]
     return difflib.get_close_matches(run_id, ids, n=3, cutoff=NEAR)
 

@@ -241,6 +241,11 @@ def comparisons(dataset: Dataset) -> list[Run]:
     return runs
 
 
+def investigations(dataset: Dataset) -> list[Run]:
+    """The investigations of the dataset's windows, newest first."""
+    return [run for run in _readable("investigation") if _is_of(dataset, run.spec.data.windows, [run.record])]
+
+
 def _is_of(dataset: Dataset, windows: str, parts: Iterable[Record]) -> bool:
     """Whether the file of windows is the dataset's, or a run among `parts` was made on windows of the same content."""
     if dataset.windows is None:

@@ -25,6 +25,7 @@ from moola_core.sections.blocks import (
     Number,
     Section,
     Step,
+    Supported,
     Table,
     Text,
     Values,
@@ -78,6 +79,8 @@ def _block(name: str, block: Block, place: int) -> None:
     elif isinstance(block, Step):
         _text(block.text)
         _links(f"{name}-step-{place}", Links((block.link,)))
+    elif isinstance(block, Supported):
+        _supported(f"{name}-run-{place}", block)
     elif isinstance(block, Links):
         _links(f"{name}-links-{place}", block)
     elif isinstance(block, Figures):
@@ -128,6 +131,18 @@ def _text(block: Text) -> None:
         st.warning(text, icon=":material/warning:")
     else:
         st.markdown(text)
+
+
+def _supported(key: str, block: Supported) -> None:
+    """The sentence, and at the end of its line the way to its run."""
+    sentence, way = st.columns((1, 0.12), gap="small")
+    with sentence:
+        _text(block.text)
+    with way:
+        if block.link is not None and st.button(
+            block.link.text, key=key, type="tertiary", icon=":material/arrow_forward:"
+        ):
+            _open(block.link)
 
 
 def _chart(key: str, block: Chart) -> None:

@@ -20,6 +20,7 @@ TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "o
 KIND, PRESET, MODEL, CHECKPOINT = "kind", "preset", "model", "checkpoint"
 ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
+INVESTIGATION = "investigation"
 DETAIL, PREVIEW = "section", "preview"
 ARRIVING, PAGE, DRAWN = "arriving", "page", "drawn"
 OLD_URL, PUBLISHED = "old_url", "published"
@@ -35,6 +36,7 @@ IN_URL = (
     SECTION,
     VIEW,
     STUDY,
+    INVESTIGATION,
     DETAIL,
     PREVIEW,
 )

@@ -19,7 +19,7 @@ from moola_core.diagnostics.results import Comparison, Decision, Errors, Feature
 from moola_core.diagnostics.results.doctor import EXAMPLE
 from moola_core.runs import codec
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Compare, Data, Diagnose, Plan
+from moola_core.specs import Compare, Data, Diagnose, Investigation, Plan
 from tests import app_samples as samples
 from tests.app_samples import (
     make_attribution,
@@ -36,6 +36,7 @@ from tests.app_samples import (
     make_transfer,
     step_columns,
 )
+from tests.investigation_samples import make_investigation
 
 HOSTILE = {
     "consolidation": "<script>alert('class')</script>",
@@ -177,6 +178,16 @@ def plan_run(study_run, windows) -> Run:
         Decision("labels", "failed", "the bars are gone.", "", "", "", "rule of the plan", when),
     )
     run.write_result("plan", PlanReport(decisions, rules.gates(0.52), rules.CONTRADICTION))
+    run.update(state="done")
+    return run
+
+
+@pytest.fixture(scope="session")
+def investigation_run(study_run, windows) -> Run:
+    """An investigation whose questions rest on `study_run` and on one of its arms."""
+    run = Store(study_run.store_root).create(Investigation(data=Data(windows=str(windows))), name="investigation")
+    arm = study_run.result("comparison")["arms"][0]["run_id"]
+    run.write_result("investigation", make_investigation(study_run.id, arm))
     run.update(state="done")
     return run
 

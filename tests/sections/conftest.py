@@ -5,6 +5,7 @@ from tests.reports.conftest import (  # noqa: F401
     full_run,
     hostile_run,
     hostile_study,
+    investigation_run,
     plan_run,
     predict_run,
     pretrained,

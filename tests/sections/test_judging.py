@@ -359,7 +359,9 @@ def texts(report: Report) -> Iterator[tuple[str, Text]]:
         yield from ((section.name, block) for block in flat(section.blocks) if isinstance(block, Text))
 
 
-@pytest.mark.parametrize("name", ["full_run", "pretrained", "study_run", "plan_run", "hostile_run", "figures_run"])
+@pytest.mark.parametrize(
+    "name", ["full_run", "pretrained", "study_run", "plan_run", "investigation_run", "hostile_run", "figures_run"]
+)
 def test_no_section_judges_without_a_claim(request, name):
     run = request.getfixturevalue(name)
     kinds = ("", "doctor") if run.record.kind in ("finetune", "pretrain") else ("",)

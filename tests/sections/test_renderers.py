@@ -27,6 +27,7 @@ from moola_core.sections.blocks import (
     Number,
     Section,
     Step,
+    Supported,
     Table,
     Text,
     Values,
@@ -37,7 +38,7 @@ from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import SECTIONS, assemble, known, make
 from moola_core.specs import Diagnose
 
-RUNS = ("full_run", "pretrained", "study_run", "plan_run", "figures_run", "predict_run")
+RUNS = ("full_run", "pretrained", "study_run", "plan_run", "investigation_run", "figures_run", "predict_run")
 
 
 def sections(run):
@@ -138,6 +139,7 @@ BLOCKS = {
     Chart: (Chart("drawn", "Chart of lines", lambda look: theme.figure(look, 200)), "Chart of lines"),
     Command: (Command("To see more", "moola runs"), "moola runs"),
     Step: (Step(Text("Go on."), Link("Go there", "runs"), command="moola runs"), "Go on."),
+    Supported: (Supported(Text("It rests on a run."), "20260131-120000-000-0a0a", None), "It rests on a run"),
     Links: (Links((Link("Go there", "runs"),)), "Go there"),
     Launch: (
         Launch(Diagnose(name="doctor", figures={"accuracy": 0.5}), "Fix", "", Command("Run it", "moola doctor X")),

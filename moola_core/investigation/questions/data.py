@@ -156,8 +156,8 @@ class Fixes(Question):
         outcome += [f"“{row.arm}” is better: {in_words(row)}." for row in helping]
         if helping:
             return Answer("restores", " ".join(outcome), runs[FIXES].id, claims)
-        found = max((row.resolvable for row in rows), default=float("nan"))
-        none = f"No correction is shown to change the score; a difference of {found:.2f} would have been found."
+        smallest = max((row.resolvable for row in rows), default=float("nan"))
+        none = f"No correction is shown to change the score; a difference of {smallest:.2f} would have been found."
         return Answer(UNDECIDED, " ".join([*outcome, none]), runs[FIXES].id, claims, settled_by_repeats(rows, 3))
 
 

@@ -12,6 +12,7 @@ from moola_core.diagnostics.results.interval import exactly
 from moola_core.investigation.candidates import recommended
 from moola_core.investigation.known import UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import COMPARING_S, Question, Work, register, repeats_before, seconds_of_round
+from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run
 from moola_core.specs import Arm, Data, Predict, Study
 from moola_core.studies import SHARES
@@ -30,7 +31,7 @@ class MoreLabels(Question):
     reason = "Nothing is known of it before the curve is drawn."
     changes = "verdict"
     phase = 10
-    rounds = (2, 4)
+    rounds = (3, 5)  # the band is one over repeats: of fewer there is none
 
     def needs(self, known: Known) -> bool:
         return "learnable" in known.answers and recommended(known) is not None
@@ -111,7 +112,7 @@ def most_uncertain(table: pd.DataFrame, window_bars: int, count: int) -> pd.Data
 
     Windows that are unlike the labelled ones come last: what a label of them would teach is not known.
     """
-    columns = [name for name in table if name.startswith("p_") and name not in ("p_std", "p_span")]
+    columns = PredictionTable(table).columns
     if len(columns) < 2:
         return table.iloc[:0]
     top = np.sort(table[columns].to_numpy(float), axis=1)

@@ -66,13 +66,13 @@ class Learnable(Question):
         best = max(evaluations, key=lambda name: _score(evaluations[name]))
         flat = tuple(claim for own in claims.values() for claim in own)
         learned = [name for name, own in claims.items() if any(claim.outcome == "supported" for claim in own)]
-        said = _said(best, evaluations[best])
+        described = _in_words(best, evaluations[best])
         if not learned:
-            text = f"No model is shown to do better than chance. The best, {said}"
+            text = f"No model is shown to do better than chance. The best, {described}"
             return Answer("no", text, runs[best].id, flat, numbers={"best": best})
         well = _well(evaluations[best])
         beyond = "" if best in learned else f" ({', '.join(learned)})"
-        text = f"Yes{beyond}. The best, {said}"
+        text = f"Yes{beyond}. The best, {described}"
         return Answer("well" if well else "some", text, runs[best].id, flat, numbers={"best": best})
 
 
@@ -88,7 +88,7 @@ def _well(one: Evaluation) -> bool:
     return auroc is not None and auroc.low >= WELL_AUROC and points
 
 
-def _said(name: str, one: Evaluation) -> str:
+def _in_words(name: str, one: Evaluation) -> str:
     auroc, hit = one.auroc_within_folds, mean_of(one, "hit_at_3")
     parts = [f"an AUROC of {auroc.value:.2f} ({auroc.low:.2f} to {auroc.high:.2f})"] if auroc is not None else []
     if hit is not None:

@@ -74,6 +74,7 @@ class Pretraining(OfPretraining):
         decides = next((row for row in rows if row.decides), rows[0])
         numbers |= {"delta": decides.delta, "low": decides.low, "high": decides.high, "resolvable": decides.resolvable}
         claims, text = tuple(as_claim(row) for row in rows), "; ".join(in_words(row) for row in rows)
+        text += f". {comparison.saw.rstrip('.')}" if known.labelled == "see" else ""
         word = _word(rows)
         size = f"A difference of {decides.resolvable:.2f} would have been found with 80% power."
         if word in ("helps", "hurts"):
@@ -140,9 +141,9 @@ class OtherArms(Question):
             best = max(better, key=lambda row: row.delta)
             text = f"{best.arm} is better than {comparison.against}: {in_words(best)}."
             return Answer("another", text, run.id, claims, numbers={"arm": best.arm})
-        found = max((row.resolvable for row in rows), default=float("nan"))
+        smallest = max((row.resolvable for row in rows), default=float("nan"))
         count = len({row.arm for row in rows})
-        text = f"Of {count} other {self.noun} none is shown to be better than {comparison.against}; a difference of {found:.2f} would have been found."
+        text = f"Of {count} other {self.noun} none is shown to be better than {comparison.against}; a difference of {smallest:.2f} would have been found."
         if rows and max(row.p_helps for row in rows) < 0.1:
             return Answer("current", text, run.id, claims)
         return Answer(UNDECIDED, text, run.id, claims, settled_by_repeats(rows, 3))

@@ -32,7 +32,7 @@ RESULT = "investigation"
 LEAST_WINDOWS = 20
 LARGEST_SHARE = 0.4  # of the budget, for the study of pre-training with the preferred network
 CUT = "The budget ended while this ran."
-TOLD_S = 2.0
+UPDATED_S = 2.0
 
 assert questions  # importing it registers all questions
 
@@ -75,7 +75,7 @@ class Investigator:
 
     def __init__(self, run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
         self.run, self.listen, self.spec = run, listen, run.spec
-        self.began, self.told = time.monotonic(), 0.0
+        self.began, self.updated = time.monotonic(), 0.0
         self.children = Children(run, self._watched, execute, "investigation")
         store = Store(run.store_root)
         self.known = Known(self.spec, facts_of(self.spec, run.store_root / "cache"), store)
@@ -112,8 +112,8 @@ class Investigator:
         """Every event of every run passes here: the budget ends what is running, and the record says how far it is."""
         if self.spent_s > order.LATEST * self.spec.budget_s:
             raise BudgetSpent
-        if time.monotonic() - self.told > TOLD_S:
-            self.told = time.monotonic()
+        if time.monotonic() - self.updated > UPDATED_S:
+            self.updated = time.monotonic()
             done = min(self.spent_s, self.spec.budget_s)
             own = {"done": round(done), "total": round(self.spec.budget_s), "epochs": 1, "unit": "seconds"}
             self.run.update(progress=own)
@@ -138,14 +138,18 @@ class Investigator:
         self.run.update(counts=counts | {"prepared": prepared})
 
     def _labelled(self) -> str:
-        """The first way to leave labelled windows out of pre-training that leaves enough; none where no way does, and the study says why."""
-        if LABELLED in self.known.own_pretraining:
+        """The strictest way to leave labelled windows out of pre-training that leaves enough bars, and time for it; empty where no way does."""
+        known = self.known
+        if LABELLED in known.own_pretraining:
             return ""
-        for way in ("exclude", "per_fold"):
-            self.known.labelled = way
+        for way in ("exclude", "per_fold", "see"):
+            known.labelled = way
             with suppress(MoolaError):
-                ahead.refuse(study_of(self.known, "transfer", 1, (schedule_of(self.known),)), self.run.store_root)
-                return way
+                study = study_of(known, "transfer", 1, (schedule_of(known),))
+                ahead.refuse(study, self.run.store_root)
+                seconds = estimate_study(study, known.facts.windows, known.facts.bars, known.store)
+                if way != "per_fold" or seconds < LARGEST_SHARE * self.spec.budget_s:
+                    return way
         return ""
 
     def _go_on(self) -> None:

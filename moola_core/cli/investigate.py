@@ -1,0 +1,102 @@
+"""investigate: from data to a conclusion."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from moola_core.cli import options
+from moola_core.cli.progress import execute
+from moola_core.errors import SpecError
+
+BUDGET = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+
+
+def add_to(commands: Any) -> None:
+    command = commands.add_parser(
+        "investigate",
+        help="from data to a conclusion: experiments chosen one after another within a budget of time",
+        description="Asks at each step the question whose answer is most likely to change the conclusion for its time, and ends with what to use, "
+        "how sure that is, whether pre-training helps, what was wrong, and what to do next.",
+    )
+    command.add_argument("--windows", metavar="FILE", help="labelled windows")
+    command.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from; needed to pre-train")
+    command.add_argument("--budget", default="15m", metavar="TIME", help="such as 90s, 15m or 2h (default: 15m)")
+    command.add_argument("--goal", default="", metavar="GOAL", help='what you need, such as "hit_at_3 > 0.6"')
+    command.add_argument(
+        "--preset", default="recommended", help="settings that yours start from (default: recommended)"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], dest="changes", metavar="KEY=VALUE", help="your settings"
+    )
+    command.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE", help="an existing pre-trained encoder")
+    command.add_argument("--resume", metavar="RUN", default="", help="resume an interrupted investigation")
+    options.add_names(command)
+    options.add_reading(command)
+    options.add_store(command)
+    options.add_json(command)
+    command.set_defaults(command=run_investigation)
+
+
+def run_investigation(args: argparse.Namespace) -> int:
+    from moola_core.runs.store import Store
+
+    store = Store(args.store)
+    if args.resume:
+        options.refuse_changes(args, "--resume", "a resumed investigation keeps the settings that it started with.")
+        run = store.open(args.resume)
+    else:
+        run = store.create(_possible(args, store), name=args.name or "investigation", note=args.note, tags=args.tag)
+    execute(run, resume=bool(args.resume))
+    return print_conclusion(args, run)
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a time such as 90s, 15m or 1h30m; a number alone is seconds. Raises SpecError for anything else."""
+    match = BUDGET.fullmatch(text.strip().lower())
+    if not text.strip() or match is None or not any(match.groups()):
+        raise SpecError(f"{text!r} is no time.", where="--budget", hint="Give one such as 90s, 15m or 2h.")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return 3600.0 * hours + 60.0 * minutes + seconds
+
+
+def _possible(args: argparse.Namespace, store: Any) -> Any:
+    """The investigation that is asked for, if its data allows one: otherwise no run is made."""
+    from moola_core.specs import Investigation, build
+
+    if not args.windows:
+        raise SpecError("an investigation needs labelled windows.", where="investigate", hint="Give --windows FILE.")
+    values = {name: getattr(args, name) for name in ("preset", "checkpoint", "goal")}
+    values |= {"data": options.data(args), "budget_s": seconds_of(args.budget)}
+    spec = build(Investigation, values | {"changes": options.pairs(args.changes, "--set")}, "investigate")
+    from moola_core.launch.worker import investigate  # loads torch: only once the settings are known to be right
+
+    investigate.facts_of(spec, store.root / "cache")
+    return spec
+
+
+def print_conclusion(args: argparse.Namespace, run: Any) -> int:
+    """Print the conclusion."""
+    from moola_core.sections import registry, text
+    from moola_core.sections.context import ReportContext
+
+    report, context = run.result("investigation"), ReportContext(run)
+    best = report["best"]
+    values = {
+        "run_id": run.id,
+        "conclusion": [statement["text"] for statement in report["conclusion"]],
+        "best": {name: best[name] for name in ("model", "run_id", "metric", "measured", "expected", "low", "high")}
+        if best
+        else None,
+        "steps": [
+            {name: step[name] for name in ("question", "why", "answer", "outcome", "run_id", "seconds")}
+            for step in report["steps"]
+        ],
+        "next": [statement["text"] for statement in report["conclusion"] if statement["kind"] == "next"],
+        "ended": report["ended"],
+        "spent_s": report["spent_s"],
+    }
+    shown = [text.render(registry.make(name, context)) for name in ("conclusion", "use", "unasked")]
+    options.print_result(values, args.json, "\n\n".join(shown))
+    return 0

@@ -1,0 +1,132 @@
+"""An investigation: its conclusion, each sentence with the run that it rests on, what was asked and why, and the models that were measured."""
+
+from __future__ import annotations
+
+from moola_core.diagnostics.results import InvestigationReport, Statement
+from moola_core.metrics import METRICS
+from moola_core.sections.blocks import Block, Cell, Command, Link, Links, Row, Supported, Table, Text
+from moola_core.sections.context import ABSENT, ReportContext
+from moola_core.sections.formatting import duration
+
+NO_RESULT = "The investigation has not answered a question yet."
+HEADS = {
+    "model": "Model.",
+    "target": "Target.",
+    "pretraining": "Pre-training.",
+    "cause": "What was wrong.",
+    "next": "Next.",
+}
+# The page that shows a run of each kind, and the key by which it is selected there.
+PAGES = {
+    "finetune": ("results", "run"),
+    "pretrain": ("results", "run"),
+    "study": ("compare", "study"),
+    "search": ("compare", "study"),
+    "investigation": ("investigate", "investigation"),
+}
+
+
+def conclusion(context: ReportContext) -> list[Block] | str:
+    """The answer in sentences, each with its run."""
+    record, result = context.record, context.result("investigation")
+    texts: list[Block] = [Text(record.error, f"It is {record.state}.", warning=True)] if record.error else []
+    texts += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
+    if result is None:
+        return texts or NO_RESULT
+    report: InvestigationReport = result.value
+    for statement in report.conclusion:
+        texts.append(_stated(context, statement))
+    if report.ended:
+        spent = (
+            f"{duration(report.spent_s)} of {duration(report.budget_s)} were spent on {len(report.steps)} questions."
+        )
+        texts.append(Text(f"{report.ended} {spent}", "Why it ended."))
+    if record.note:
+        texts.append(Text(record.note, "Note."))
+    return texts
+
+
+def use(context: ReportContext) -> list[Block] | str:
+    """How to predict with the recommended model."""
+    result = context.result("investigation")
+    best = result.value.best if result else None
+    if best is None:
+        return "No model was measured."
+    return [
+        Command(
+            f"moola predict {context.run.id} --windows FILE --out predicted.parquet",
+            "Predict with the recommended model:",
+        )
+    ]
+
+
+def steps(context: ReportContext) -> list[Block] | str:
+    """Every question in its order: why it was asked, what came out, and what it took."""
+    result = context.result("investigation")
+    if result is None or not result.value.steps:
+        return NO_RESULT
+    rows: tuple[Row, ...] = tuple(
+        (
+            f"{step.title} (round {step.round})" if step.round > 1 else step.title,
+            step.outcome,
+            step.why,
+            duration(step.seconds),
+            step.run_id or ABSENT,
+        )
+        for step in result.value.steps
+    )
+    titles = {step.run_id: step.title for step in result.value.steps if step.run_id}
+    links = [link for run_id, title in titles.items() if (link := _link(context, run_id, title)) is not None]
+    return [Table("", ("Question", "Answer", "Why it was asked then", "Took", "Run"), rows), Links(tuple(links))]
+
+
+def unasked(context: ReportContext) -> list[Block] | str:
+    """What was not asked, and why."""
+    result = context.result("investigation")
+    if result is None or not result.value.unasked:
+        return "Every question was asked."
+    return [Table("", ("Question", "Why not"), tuple((row.title, row.why) for row in result.value.unasked))]
+
+
+def models(context: ReportContext) -> list[Block] | str:
+    """All models that were measured, the best first."""
+    result = context.result("investigation")
+    report: InvestigationReport | None = result.value if result else None
+    if result is None or report is None or not report.candidates:
+        return "No model was measured."
+    metrics = list(dict.fromkeys(name for one in report.candidates for name in one.scores))
+    titles = [METRICS[name].title for name in metrics]
+    rows: list[Row] = []
+    for i, one in enumerate(report.candidates):
+        scores: list[Cell] = [result.number("candidates", i, "scores", name) for name in metrics]
+        name = f"{one.name} (recommended)" if report.best and one.run_id == report.best.run_id else one.name
+        rows.append((name, *scores, one.excluded or ABSENT, one.run_id))
+    note = "Each is the mean over its repeats, out of fold. The best of several looks better than it is; the conclusion corrects for that."
+    return [Table("", ("Model", *titles, "Left out", "Run"), tuple(rows), note)]
+
+
+def windows_next(context: ReportContext) -> list[Block] | str:
+    """Windows that the recommended model is least sure of."""
+    result = context.result("investigation")
+    if result is None or not result.value.windows_next:
+        return "No windows were looked for, or none were found."
+    rows = tuple((str(i + 1), time) for i, time in enumerate(result.value.windows_next))
+    return [
+        Table("", ("", "Begins at (UTC)"), rows, "The recommended model is least sure of these. They do not overlap.")
+    ]
+
+
+def _stated(context: ReportContext, statement: Statement) -> Block:
+    text = Text(statement.text, HEADS.get(statement.kind, ""), claims=statement.claims)
+    if not statement.run_id:
+        return text
+    return Supported(text, statement.run_id, _link(context, statement.run_id, f"Run {statement.run_id[-4:]}"))
+
+
+def _link(context: ReportContext, run_id: str, text: str) -> Link | None:
+    """The way to a run; None where it was deleted since, or no page shows its kind."""
+    run = context.other(run_id)
+    if run is None or run.record.kind not in PAGES:
+        return None
+    page, key = PAGES[run.record.kind]
+    return Link(text, page, ((key, run_id),))

@@ -1,0 +1,86 @@
+"""Starting an investigation, and following one that runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.diagnostics.results import InvestigationReport
+from moola_core.errors import MoolaError
+from moola_core.market.library import Dataset
+from moola_core.presets import PRESETS
+from moola_core.runs.codec import restore
+from moola_core.runs.record import Record
+from moola_core.runs.store import Run
+from moola_core.sections.formatting import duration
+from moola_core.specs import Data, Investigation, build
+from moola_core.ui import loaders, progress, run_actions, selecting, state, widgets
+from moola_core.ui.widgets import escape_markdown
+
+BUDGETS = {"5 minutes": 300, "15 minutes": 900, "1 hour": 3600, "4 hours": 14_400, "A night (10 hours)": 36_000}
+USUAL = "15 minutes"
+
+
+def start(dataset: Dataset) -> None:
+    """The one button; what it asks for beyond the data is folded away."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        budget = st.selectbox("Time to spend", list(BUDGETS), index=list(BUDGETS).index(USUAL), key="budget", width=220)
+        begin = st.button("Investigate", type="primary", icon=":material/travel_explore:")
+    with st.expander("Your goal and your settings", icon=":material/tune:"):
+        goal = st.text_input(
+            "Goal", key="goal", placeholder="hit_at_3 > 0.6", help="A metric, a comparison and a number."
+        )
+        names = list(PRESETS)
+        preset = st.selectbox("Your settings are those of the preset", names, key="investigated_preset", width=320)
+        st.caption(
+            "They are run, checked by the doctor, and compared with simpler models. Other settings: `moola investigate --set KEY=VALUE`."
+        )
+    if not dataset.bars:
+        st.caption("There are no bars next to these windows, so no question on pre-training is asked.")
+    if begin:
+        values = {"data": Data(**loaders.data_of(dataset)), "budget_s": BUDGETS[budget], "goal": goal, "preset": preset}
+        try:
+            spec = build(Investigation, values, "investigation")
+        except MoolaError as error:
+            widgets.show_error(error)
+            return
+        selecting.put(state.INVESTIGATION, loaders.launcher().submit(spec, name="investigation"))
+        st.rerun()
+
+
+def follow(run: Run) -> None:
+    """An investigation that runs: what it asks, why, what it found so far, and how much of the time is left."""
+    run_actions.actions(run, run.record)
+    progress.follow(run, _live)
+
+
+def _live(run: Run, record: Record) -> None:
+    progress.bar(run, record)
+    now = record.counts.get("now")
+    if now:
+        st.markdown(f"**Now:** {escape_markdown(now['question'])}")
+        st.caption(escape_markdown(now["why"]))
+    report = so_far(run)
+    if report is None or not report.steps:
+        st.caption("Answers appear here one by one.")
+        return
+    st.markdown("**So far**")
+    for step in reversed(report.steps):
+        st.markdown(f"{escape_markdown(step.title)} {escape_markdown(step.outcome)} :gray[({duration(step.seconds)})]")
+
+
+def so_far(run: Run) -> InvestigationReport | None:
+    """What the investigation has found; None before its first answer."""
+    if not (run.folder / "results" / "investigation.json").is_file():
+        return None
+    return restore(InvestigationReport, run.result("investigation"))
+
+
+def act(run: Run, report: InvestigationReport) -> None:
+    """What can be done with the conclusion: predict, and go on where the budget ended."""
+    with st.container(horizontal=True):
+        if report.best is not None and st.button(
+            "Predict with the recommended model", type="primary", icon=":material/online_prediction:"
+        ):
+            state.open_page("predict", run=report.best.run_id)
+        if report.best is not None and st.button("See how good it is", icon=":material/fact_check:"):
+            state.open_page("results", run=report.best.run_id)
