@@ -15,9 +15,10 @@ from moola_core.investigation.goal import goal_of
 from moola_core.investigation.known import Known, comparison_of, mean_of
 from moola_core.metrics import METRICS, better
 from moola_core.runs.codec import restore
+from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run
-from moola_core.specs import Faults, Finetune, change, spec_hash
+from moola_core.specs import Faults, Finetune
 
 JOINT, CLASS = "joint_at_3", "f1_macro"
 OWN = {"current": "your settings"}
@@ -50,7 +51,7 @@ def measured(known: Known) -> list[Measured]:
         if run.record.state != "done":
             continue
         spec = run.spec
-        key = spec_hash(change(spec, {"training.repeats": 1}).model_copy(update={"preset": ""}))
+        key = repr((settings_of_fits(spec), spec.transfer.encoders[:1]))
         before = models.get(key)
         if before is None or before.spec.training.repeats < spec.training.repeats:
             scores, why_not = _scores(run), _excluded(run, spec, inert)

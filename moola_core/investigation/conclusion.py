@@ -80,7 +80,7 @@ def _pretraining(known: Known) -> Iterator[Statement]:
         return
     numbers = own.numbers
     settings = (
-        f"the network {known.network_settings[0]}, {numbers.get('schedule', '')}, {numbers.get('repeats', 0)} repeats"
+        f"the network {known.network_settings[0]}, {numbers.get('schedule', '')}, {_times(numbers.get('repeats', 0))}"
     )
     if own.answer != UNDECIDED or "delta" not in numbers:
         yield Statement("pretraining", f"Pre-training ({settings}): {_lower(own.outcome)}", own.run_id, own.claims)
@@ -144,6 +144,10 @@ def _next(known: Known) -> Iterator[Statement]:
             "Undecided questions need more labels, or more repeats where the budget ended first.",
             more.run_id,
         )
+
+
+def _times(repeats: int) -> str:
+    return "1 repeat" if repeats == 1 else f"{repeats} repeats"
 
 
 def _title(metric: str) -> str:

@@ -78,6 +78,10 @@ class Known:
         The preset of the network that the questions on networks are about.
     labelled : str
         What pre-training may see of the labelled windows, where the user does not say: "exclude", or "per_fold" where that leaves too little.
+    barred : dict of str to str
+        Questions whose runs cannot be made of these settings, and why.
+    fitted : dict of str to int
+        How many repeats of each kind of fit there are.
     """
 
     spec: Investigation
@@ -89,6 +93,8 @@ class Known:
     beliefs: dict[str, dict[str, float]] = field(default_factory=dict)
     network: str = ""
     labelled: str = ""
+    barred: dict[str, str] = field(default_factory=dict)
+    fitted: dict[str, int] = field(default_factory=dict)
 
     @cached_property
     def own(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moola_core.errors import MoolaError
 from moola_core.investigation.known import FAILED, UNDECIDED, Known
 from moola_core.investigation.question import QUESTIONS, Question, Work
 
@@ -50,10 +51,20 @@ def options(known: Known) -> list[Option]:
     for question in QUESTIONS.values():
         if not question.impossible(known) and question.needs(known):
             worth = value(known, question)
-            if worth >= LEAST_VALUE:
-                number = known.rounds.get(question.id, 0)
-                rows.append(Option(question, number, worth, question.work(known, number)))
+            work = _work(known, question) if worth >= LEAST_VALUE else None
+            if work is not None:
+                rows.append(Option(question, known.rounds.get(question.id, 0), worth, work))
     return sorted(rows, key=lambda option: _place(known, option))
+
+
+def _work(known: Known, question: Question) -> Work | None:
+    """The runs of the question's next round; None where the settings do not allow them, which is then known of it."""
+    known.barred.pop(question.id, None)
+    try:
+        return question.work(known, known.rounds.get(question.id, 0))
+    except MoolaError as error:
+        known.barred[question.id] = str(error)
+        return None
 
 
 def _place(known: Known, option: Option) -> tuple[float, float]:
@@ -94,7 +105,7 @@ def not_asked(known: Known, left_s: float) -> list[tuple[str, str]]:
         answered = known.answers.get(name)
         if answered is not None and answered.answer not in (UNDECIDED, FAILED):
             continue
-        impossible = question.impossible(known)
+        impossible = question.impossible(known) or known.barred.get(name, "")
         if impossible:
             rows.append((name, f"Not answerable: {impossible}"))
         elif answered is None and not question.needs(known):

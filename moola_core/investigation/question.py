@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from moola_core.investigation.known import Answer, Known
-from moola_core.launch.estimate import START_S, estimate, estimate_study
+from moola_core.launch.estimate import START_S, estimate, estimate_pretraining
 from moola_core.registry import Registry
+from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune, SpecModel, Study
 
@@ -78,14 +79,20 @@ def seconds_of(known: Known, spec: Finetune) -> float:
     return estimate(spec, known.facts.windows, known.store).seconds - START_S + WARM_S
 
 
-def seconds_of_round(known: Known, study: Study, before: int) -> float:
-    """About how long a study takes of which `before` repeats were fitted already."""
-    repeats = study.base.training.repeats
-    whole = estimate_study(study, known.facts.windows, known.facts.bars, known.store)
-    fits = whole - START_S * len(study.arms)
-    return COMPARING_S + WARM_S * len(study.arms) + fits * (repeats - before) / repeats
+def seconds_of_study(known: Known, study: Study) -> float:
+    """About how long a study takes on this host, less the fits and pre-trainings that the store holds already."""
+    repeats, total = study.base.training.repeats, COMPARING_S
+    before = {arm.name: min(known.fitted.get(kind_of_fit(study, arm.name), 0), repeats) for arm in study.arms}
+    for arm in study.arms:
+        fits = estimate(study.spec_of(arm.name, "encoder"), known.facts.windows, known.store).seconds - START_S
+        total += WARM_S + fits * (repeats - before[arm.name]) / repeats
+    for encoder, arms in study.pretrainings():
+        count = study.pretraining_counts[encoder.sampling.labelled]
+        held = min(count, before[arms[0]] * (study.base.training.folds if study.per_fold(arms[0]) else 1))
+        total += (count - held) * estimate_pretraining(encoder, known.facts.bars, known.store).seconds
+    return total
 
 
-def repeats_before(question: Question, number: int) -> int:
-    """The repeats of the round before; 0 in the first."""
-    return question.rounds[number - 1] if number else 0
+def kind_of_fit(study: Study, arm: str) -> str:
+    """What the fits of an arm are: equal for arms of other studies that would fit the same."""
+    return repr((settings_of_fits(study.spec_of(arm, "encoder")), study.pretraining_of(arm)))

@@ -17,9 +17,8 @@ from moola_core.investigation.question import (
     Question,
     Work,
     register,
-    repeats_before,
     seconds_of,
-    seconds_of_round,
+    seconds_of_study,
 )
 from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats
 from moola_core.metrics import METRICS
@@ -128,7 +127,7 @@ class Fixes(Question):
                 seed=known.spec.seed,
             )
             specs[FIXES] = study
-            seconds += seconds_of_round(known, study, repeats_before(self, number))
+            seconds += seconds_of_study(known, study)
         if number == 0:
             for cause in causes:
                 if not cause.comparable:

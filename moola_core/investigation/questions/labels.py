@@ -11,7 +11,7 @@ import pandas as pd
 from moola_core.diagnostics.results.interval import exactly
 from moola_core.investigation.candidates import recommended
 from moola_core.investigation.known import UNDECIDED, Answer, Known, comparison_of
-from moola_core.investigation.question import COMPARING_S, Question, Work, register, repeats_before, seconds_of_round
+from moola_core.investigation.question import COMPARING_S, Question, Work, register, seconds_of_study
 from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run
 from moola_core.specs import Arm, Data, Predict, Study
@@ -37,7 +37,7 @@ class MoreLabels(Question):
         return "learnable" in known.answers and recommended(known) is not None
 
     def relevance(self, known: Known) -> float:
-        return 0.6  # it changes what to do next, not what to use now
+        return 0.4  # it changes what to do next, not what to use now
 
     def work(self, known: Known, number: int) -> Work:
         best = recommended(known)
@@ -49,7 +49,7 @@ class MoreLabels(Question):
         study = Study(
             name="labels", question=self.title, base=base, arms=arms, against=arms[0].name, seed=known.spec.seed
         )
-        return Work({CURVE: study}, seconds_of_round(known, study, repeats_before(self, number)))
+        return Work({CURVE: study}, seconds_of_study(known, study))
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs[CURVE]
@@ -65,7 +65,7 @@ class MoreLabels(Question):
             return Answer("pay", text, run.id, claims, numbers=numbers)
         if high < PAYS:
             return Answer("flat", text, run.id, claims, numbers=numbers)
-        return Answer(UNDECIDED, text, run.id, more=0.3, numbers=numbers)
+        return Answer(UNDECIDED, text, run.id, more=0.15, numbers=numbers)
 
 
 @register

@@ -13,9 +13,8 @@ from moola_core.investigation.question import (
     Question,
     Work,
     register,
-    repeats_before,
     seconds_of,
-    seconds_of_round,
+    seconds_of_study,
 )
 from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats, widened
 from moola_core.runs.codec import restore
@@ -120,7 +119,7 @@ class NetworkNeeded(Question):
             against=best,
             seed=known.spec.seed,
         )
-        return Work({"network study": study}, seconds_of_round(known, study, repeats_before(self, number)))
+        return Work({"network study": study}, seconds_of_study(known, study))
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs["network study"]

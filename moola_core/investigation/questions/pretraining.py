@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from moola_core import studies
 from moola_core.diagnostics.results import Comparison, Verdict
 from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Known, comparison_of
-from moola_core.investigation.question import Question, Work, register, repeats_before, seconds_of_round
+from moola_core.investigation.question import Question, Work, register, seconds_of_study
 from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats
 from moola_core.presets import PRESETS, preset
 from moola_core.runs.store import Run
@@ -27,7 +27,10 @@ def schedule_of(known: Known) -> str:
 
 
 def study_of(known: Known, name: str, repeats: int, arms: tuple[str, ...] = ()) -> Study:
-    """The named study of the network that is asked about, with these of its arms and the one that all are compared with."""
+    """The named study of the network that is asked about, with these of its arms and the one that all are compared with.
+
+    A single arm that is pre-trained has a placebo of its own schedule.
+    """
     start, own = known.network_settings
     changes: dict[str, Any] = {key: value for key, value in own.items() if key not in APART}
     changes |= {"training.repeats": repeats, "training.seed": known.spec.seed}
@@ -36,12 +39,12 @@ def study_of(known: Known, name: str, repeats: int, arms: tuple[str, ...] = ()) 
     data = known.spec.data.model_dump(exclude_defaults=True)
     checkpoint = known.spec.checkpoint if name == "transfer" else ""
     made = studies.study(name, start, data, changes, checkpoint)
-    kept = tuple(
-        arm
-        for arm in made.arms
-        if not arm.baseline and (not arms or arm.name in (*arms, made.against, studies.PLACEBO))
-    )
-    return made.model_copy(update={"arms": kept, "seed": known.spec.seed})
+    kept = [arm for arm in made.arms if not arm.baseline and arm.name != studies.PLACEBO]
+    kept = [arm for arm in kept if not arms or arm.name in (*arms, made.against)]
+    if len(arms) == 1 and any(arm.name == studies.PLACEBO for arm in made.arms):
+        twin = next(arm for arm in kept if arm.name == arms[0])
+        kept.append(twin.model_copy(update={"name": studies.PLACEBO, "pretraining": studies.SHUFFLED}))
+    return made.model_copy(update={"arms": tuple(kept), "seed": known.spec.seed})
 
 
 class OfPretraining(Question):
@@ -62,7 +65,7 @@ class Pretraining(OfPretraining):
 
     def work(self, known: Known, number: int) -> Work:
         study = study_of(known, "transfer", self.rounds[number], (schedule_of(known),))
-        return Work({"pre-training": study}, seconds_of_round(known, study, repeats_before(self, number)))
+        return Work({"pre-training": study}, seconds_of_study(known, study))
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs["pre-training"]
@@ -129,7 +132,7 @@ class OtherArms(Question):
 
     def work(self, known: Known, number: int) -> Work:
         made = study_of(known, self.study, self.rounds[number], self.arms(known))
-        return Work({self.id: made}, seconds_of_round(known, made, repeats_before(self, number)))
+        return Work({self.id: made}, seconds_of_study(known, made))
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs[self.id]

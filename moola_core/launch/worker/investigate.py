@@ -16,7 +16,7 @@ from moola_core.investigation.candidates import best_of, candidates
 from moola_core.investigation.conclusion import conclusion, gauges
 from moola_core.investigation.goal import goal_of
 from moola_core.investigation.known import FAILED, SETTLED, SMALL, UNDECIDED, Answer, Facts, Known
-from moola_core.investigation.question import QUESTIONS
+from moola_core.investigation.question import QUESTIONS, kind_of_fit
 from moola_core.investigation.questions.pretraining import LABELLED, best_network, schedule_of, study_of
 from moola_core.launch.estimate import estimate_study
 from moola_core.launch.worker import ahead
@@ -25,6 +25,7 @@ from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.launch.worker.study import Children, Execute
 from moola_core.market.bars import load_bars
 from moola_core.runs.codec import restore
+from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run, Store, utcnow_iso
 from moola_core.specs import Features, Investigation
 
@@ -59,12 +60,6 @@ def facts_of(spec: Investigation, cache: Path) -> Facts:
             f"{len(kept)} windows take part; an investigation needs at least {LEAST_WINDOWS}.",
             where=str(spec.data.windows),
             hint="Label more windows, or let those of grade D take part (data.exclude_grades).",
-        )
-    if len(classes) < 2:
-        raise DataError(
-            f"all windows have the label {next(iter(classes))}, so there is nothing to tell apart.",
-            where=str(spec.data.windows),
-            hint="Add windows of another class.",
         )
     bars = len(load_bars(spec.data.bars, spec.data.bars_reading)) if spec.data.bars else 0
     return Facts(len(kept), dict(classes), int(kept.has_pointer.sum()), kept.bars, bars)
@@ -214,6 +209,8 @@ class Investigator:
         """The answer that the runs of a round give, and what is believed after it."""
         known, question = self.known, QUESTIONS[name]
         known.runs |= runs
+        for run in runs.values():
+            self._count_fits(run)
         answer = failed
         if runs or name == "ceiling":
             with suppress(KeyError):  # the run that it is read from failed
@@ -224,6 +221,16 @@ class Investigator:
         known.rounds[name] = known.rounds.get(name, 0) + 1
         known.beliefs, _ = beliefs.updated(known.beliefs, name, answer)
         return answer
+
+    def _count_fits(self, run: Run) -> None:
+        """Keep how many repeats of each kind of fit the finished run leaves, for the costs of questions that share them."""
+        spec, fitted = run.spec, self.known.fitted
+        if run.record.kind == "finetune":
+            fitted[repr((settings_of_fits(spec), None))] = spec.training.repeats
+        elif run.record.kind == "study":
+            for arm in spec.arms:
+                key = kind_of_fit(spec, arm.name)
+                fitted[key] = max(fitted.get(key, 0), spec.base.training.repeats)
 
     def _say(self, title: str, why: str) -> None:
         self.run.update(counts=self.run.record.counts | {"now": {"question": title, "why": why, "since": utcnow_iso()}})
@@ -262,10 +269,11 @@ class Investigator:
         if ended:
             self.run.update(counts={name: v for name, v in self.run.record.counts.items() if name != "now"})
             if not any(step.state in (SETTLED, UNDECIDED) for step in self.steps):
+                cut = self.steps[0].state == "cut"
                 raise RunError(
-                    f"no question could be answered. The first failed with: {self.steps[0].outcome}",
+                    f"no question could be answered. {'' if cut else 'The first failed with: '}{self.steps[0].outcome}",
                     where=f"run {self.run.id}",
-                    hint="Correct that and start again.",
+                    hint="Give it more time." if cut else "Correct that and start again.",
                 )
 
 

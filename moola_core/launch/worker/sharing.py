@@ -10,25 +10,16 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from moola_core.errors import MoolaError
 from moola_core.runs.files import remove
+from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Finetune, settings
+from moola_core.specs import Finetune
 
 SHARING = ("study", "plan", "investigation", "search")
 ENGINE_SETTINGS, TAKEN_OVER = "engine_settings", "taken_over"
-# Not of a fit: how many there are, what the settings are called, how many run at a time, and the encoders, which are compared by content.
-APART = (
-    "preset",
-    "training.repeats",
-    "training.processes",
-    "transfer.checkpoint",
-    "transfer.more_checkpoints",
-    "transfer.fold_checkpoints",
-)
 ENCODER = "checkpoint"
 MOST_READ = 500
 
@@ -68,7 +59,7 @@ def _same_fits(spec: Finetune, hashes: Mapping[str, str], other: Run) -> dict[tu
         theirs, kept, fits = other.spec, other.record.data_hashes, other.replicates()
     except MoolaError:  # a run that cannot be read has nothing to take over
         return {}
-    if _of_a_fit(theirs) != _of_a_fit(spec):
+    if settings_of_fits(theirs) != settings_of_fits(spec):
         return {}
 
     def encoder(one: Finetune, known: Mapping[str, str], fit: tuple[int, int]) -> str:
@@ -79,10 +70,6 @@ def _same_fits(spec: Finetune, hashes: Mapping[str, str], other: Run) -> dict[tu
         for fit, folder in fits.items()
         if fit[0] < spec.training.repeats and encoder(theirs, kept, fit) == encoder(spec, hashes, fit)
     }
-
-
-def _of_a_fit(spec: Finetune) -> dict[str, Any]:
-    return {name: value for name, value in settings(spec).items() if name not in APART and not name.startswith("data.")}
 
 
 def _take_over(run: Run, other: Run, fits: Mapping[tuple[int, int], Path]) -> None:
