@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from moola_core.charts import comparison as charts
-from moola_core.diagnostics.results import Comparison, PlanReport
+from moola_core.diagnostics.results import Comparison, Gate, PlanReport
 from moola_core.sections import advice, comparison_text
 from moola_core.sections.blocks import Block, Chart, Link, Links, Row, Table, Text
 from moola_core.sections.comparison import MAIN
@@ -85,12 +85,36 @@ def studies(context: ReportContext) -> list[Block] | str:
 
 
 def gates(context: ReportContext) -> list[Block] | str:
-    """What the researcher's thresholds say of the baseline."""
+    """What the researcher's own rules say of the class alone, and where that agrees with the comparison of pre-training."""
     result = context.result("plan")
     if not result:
         return NO_RESULT
-    rows: tuple[Row, ...] = tuple(
-        (result.number("gates", i, "threshold", form=".2f"), row.source, result.number("gates", i, "value"), row.says)
-        for i, row in enumerate(result.value.gates)
+    report: PlanReport = result.value
+    rows: tuple[Row, ...] = tuple(_gate(result, i, row) for i, row in enumerate(report.gates))
+    columns = (
+        "Threshold",
+        "From the",
+        "Macro F1",
+        "from",
+        "to",
+        "P(above)",
+        "It is",
+        "The rule says",
+        "Next to the evidence",
     )
-    return [Text(result.value.contradiction), Table("", ("Threshold", "From the", "Baseline", "Says"), rows)]
+    texts = [Text(report.contradiction)] if report.contradiction else []
+    return [*texts, Table("", columns, rows)]
+
+
+def _gate(result: Result, i: int, row: Gate) -> Row:
+    """A rule with its score, and what it comes to; results of earlier versions hold no more than a value."""
+    return (
+        result.number("gates", i, "threshold", form=".2f"),
+        row.source,
+        result.number("gates", i, "value", form=".3f"),
+        *(result.number("gates", i, "interval", end, form=".3f") for end in ("low", "high")),
+        result.likelihood("gates", i, "probability"),
+        row.state or ABSENT,
+        row.says,
+        row.evidence or ABSENT,
+    )
