@@ -116,6 +116,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     ),
     "cli": (EVERYTHING, EVERYTHING),
     "api": (EVERYTHING, {"pandas"}),
+    "history": ({"market", "runs"}, set()),
 }
 CALLBACKS = ("on_click", "on_change", "on_select", "on_submit", "on_dismiss")
 HEAVY = {
