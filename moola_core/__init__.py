@@ -46,6 +46,7 @@ _OWNERS = {
     "predict": "moola_core.api",
     "METRICS": "moola_core.metrics",
     "report": "moola_core.api",
+    "adopt": "moola_core.adoption",
     "decide": "moola_core.history",
     "decisions": "moola_core.history",
 }

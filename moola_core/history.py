@@ -58,9 +58,15 @@ def decide(
         When the text is empty, or a file, a run or the earlier decision is not there; the message says how to fix it.
     """
     refuse_unknown(options, ("supersedes", "amends", "who"), "decide")
-    who = options.pop("who", "") or user()
-    data = _data(windows, bars)
-    return keep(Store(store), Decision(text, because, runs=tuple(runs), who=who, **options), data)
+    decision = Decision(
+        text,
+        because,
+        runs=tuple(runs),
+        who=options.get("who", "") or user(),
+        supersedes=options.get("supersedes", ""),
+        amends=options.get("amends", ""),
+    )
+    return keep(Store(store), decision, _data(windows, bars))
 
 
 def decisions(windows: File | None = None, bars: File | None = None, *, store: File = STORE) -> list[Decision]:

@@ -22,6 +22,7 @@ from moola_core.cli import (
     power,
     predecessor,
     predict,
+    preset,
     queue,
     report,
     runs,
@@ -39,7 +40,22 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="moola", description="Did pre-training help or hurt, why, and what to try next.")
     top.add_argument("--version", action="version", version=f"moola {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (data, train, power, study, diagnose, predict, report, runs, decide, queue, pack, doctor, tune):
+    for module in (
+        data,
+        train,
+        power,
+        study,
+        diagnose,
+        predict,
+        report,
+        runs,
+        decide,
+        preset,
+        queue,
+        pack,
+        doctor,
+        tune,
+    ):
         module.add_to(commands)
     return top
 

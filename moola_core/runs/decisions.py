@@ -16,7 +16,7 @@ from typing import Any
 
 from moola_core.errors import SpecError, StoreError
 from moola_core.runs import codec
-from moola_core.runs.files import locked, read, reason, write_text
+from moola_core.runs.files import locked, make_folder, read, reason, write_text
 from moola_core.runs.places import folder_of
 from moola_core.runs.record import RUN_ID
 from moola_core.runs.store import Store
@@ -95,7 +95,7 @@ def add(store: Store, decision: Decision) -> Decision:
     for run_id in decision.runs:
         folder_of(store.root, run_id)
     folder = store.root / FOLDER
-    _make(folder)
+    make_folder(folder)
     with locked(folder):  # two who supersede one decision at once: the second is told
         decision = _following(decision, listed(store))
         if not decision.data:
@@ -201,15 +201,6 @@ def _following(decision: Decision, every: list[Decision]) -> Decision:
     return dataclasses.replace(
         decision, data=known[earlier].data | decision.data, files=known[earlier].files | decision.files
     )
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"cannot be written: {reason(error)}.", where=str(folder), hint="Check the disk's space and rights."
-        ) from None
 
 
 def _refuse_unwritable(name: str, text: str) -> None:
