@@ -20,7 +20,7 @@ def offer(run: Run, record: Record) -> None:
         st.markdown("Start later runs and studies from these settings: files are left out, the seed is kept.")
         name = st.text_input("Name", key=f"preset_name_{run.id}", placeholder="mine", max_chars=40)
         summary = st.text_input("What it is for", key=f"preset_summary_{run.id}", max_chars=200)
-        if st.button("Keep", key="keep_preset", type="primary", disabled=not name.strip()):
+        if st.button("Keep", key="keep_preset", type="primary"):
             with guard.explained():
                 path = adoption.adopt(run, name.strip(), summary.strip())
                 st.success(
