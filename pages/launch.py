@@ -60,7 +60,7 @@ def draft() -> None:
         return
     stand_in = network_preset(name)[1] if base.preset != name else ""
     for problem in unusable.values():
-        widgets.show_error(problem)
+        st.caption(f":orange[:material/warning:] {widgets.escape_markdown(str(problem))}")
     st.caption(" ".join(filter(None, [stand_in, presets[base.preset].summary])))
     left, right = st.columns([1.35, 1], gap="large")
     with left:

@@ -113,7 +113,7 @@ def _next_to_evidence(gate: Gate) -> str:
 
 def _conventions(scratch: ArmFacts, low: float, high: float) -> str:
     """What the rule says, the convention of the scores that it is about, and what it cannot see."""
-    text = f"Above {high:.2f} it reads negative transfer, below {low:.2f} the architecture."
+    text = f"The rule is about a model of the class alone: above {high:.2f} it reads negative transfer, below {low:.2f} the architecture."
     if scratch.f1_over_folds is not None:
         text += (
             f" Its thresholds are about means over folds, which are lower than pooled scores where a fold is predicted as one class: "

@@ -63,7 +63,7 @@ def title_of(entry: Entry) -> str:
     if record is None:
         return kind
     name = record.name or record.preset or record.model.replace("_", " ")
-    return f"{kind} {name}".strip()
+    return kind if name.lower() in ("", kind.lower()) else f"{kind}: {name}"
 
 
 def when(entry: Entry) -> str:
@@ -93,7 +93,15 @@ def outcome(store: Store, entry: Entry) -> str:
 def decided(decision: Decision) -> str:
     if decision.unreadable:
         return f"It cannot be read: {decision.unreadable}."
-    return f"{decision.text} Because: {decision.reason}" if decision.reason else decision.text
+    return " ".join(
+        [_sentence(decision.text), *([f"Because: {_sentence(decision.reason)}"] if decision.reason else [])]
+    )
+
+
+def _sentence(text: str) -> str:
+    """The text with a full stop, where it ends without one."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", "…", ":", ";")) else f"{text}."
 
 
 def _done(run: Run, record: Record) -> str:
@@ -135,7 +143,7 @@ OUTCOMES: dict[str, Callable[[Run, Record], str]] = {
 def _row(store: Store, entry: Entry) -> Row:
     text = outcome(store, entry)
     if entry.replaced_by is not None:
-        text = f"Superseded by: {entry.replaced_by.text} It was: {text}"
+        text = f"Superseded by: {decided(entry.replaced_by)} It was: {text}"
     who = entry.decision.who if entry.decision is not None else ""
     return when(entry), title_of(entry), text, who or ABSENT, entry.id
 

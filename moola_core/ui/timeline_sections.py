@@ -17,6 +17,7 @@ from moola_core.specs import Data, build
 from moola_core.ui import guard, loaders, owners, state, widgets
 from moola_core.ui.widgets import escape_markdown, format_time
 
+SHORT = 60  # letters of an earlier decision that a later one quotes
 PAGE, SHOWN = 20, "history_shown"
 KINDS = "history_kinds"
 MOST_RUNS = 200  # that a decision can be said to rest on; older ones by `moola decide --run`
@@ -79,7 +80,7 @@ def _entry(dataset: Dataset, entry: Entry, every: list[Entry]) -> None:
             instead = " ".join(escape_markdown(decided(later)).split())
             st.markdown(f":material/subdirectory_arrow_right: **Superseded {format_time(later.time)}.** {instead}")
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.caption(escape_markdown(" · ".join(_facts(entry))))
+            st.caption(escape_markdown(" · ".join(_facts(entry, every))))
             with st.container(horizontal=True, width="content"):
                 _ways(dataset, entry, every)
 
@@ -98,7 +99,7 @@ ICONS = {
 }
 
 
-def _facts(entry: Entry) -> list[str]:
+def _facts(entry: Entry, every: list[Entry]) -> list[str]:
     """When, who, of how many runs, and what a decision follows."""
     facts = [format_time(entry.time)]
     if entry.record is not None:
@@ -108,9 +109,16 @@ def _facts(entry: Entry) -> list[str]:
     decision = entry.decision
     assert decision is not None
     facts += [decision.who] if decision.who else []
-    facts += [f"supersedes {decision.supersedes}"] if decision.supersedes else []
-    facts += [f"amends {decision.amends}"] if decision.amends else []
+    known = {one.id: one.decision.text for one in every if one.decision is not None}
+    for word, earlier in (("supersedes", decision.supersedes), ("amends", decision.amends)):
+        facts += [f"{word} “{_short(known.get(earlier, earlier))}”"] if earlier else []
     return [*facts, decision.id]
+
+
+def _short(text: str) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHORT else f"{line[: SHORT - 1].rstrip()}…"
 
 
 def _ways(dataset: Dataset, entry: Entry, every: list[Entry]) -> None:

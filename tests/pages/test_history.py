@@ -38,7 +38,7 @@ def test_runs_stand_with_their_outcome_and_parts_under_their_study(show, dataset
     made = make_everything(store, dataset)
     at = show("history")
     events = listed(at)
-    assert not at.error and any("**Study transfer.**" in one for one in events) and "1 run in it" in plain(at)
+    assert not at.error and any("**Study: transfer.**" in one for one in events) and "1 run in it" in plain(at)
     assert any("Macro F1" in one for one in events)
     assert not any(one.key == f"open-{made['arm'].id}" for one in at.button), "an arm is not listed alone"
     next(one for one in at.button if one.key == f"open-{made['comparison'].id}").click().run()
@@ -107,7 +107,7 @@ def test_a_decision_is_added_amended_and_superseded(show, dataset, store, conten
     assert at.success and (first.text, first.reason) == ("Abandoned *masked* pre-training", "it hurts")
     assert first.runs == (run.id,) and first.data["windows"] == content and first.who == "Ada"
     at = show("history")
-    assert any("Abandoned *masked* pre-training Because: it hurts" in one for one in listed(at))
+    assert any("Abandoned *masked* pre-training. Because: it hurts." in one for one in listed(at))
     assert any(one.key == f"rests-{first.id}-{run.id}" for one in at.button)
     button(at, "Amend").click().run()
     assert "Amends: Abandoned" in plain(at)
@@ -149,6 +149,6 @@ def test_text_of_decisions_is_shown_as_it_is(show, dataset, store, content):
     decisions.add(Store(store), Decision("# <b>$x$</b> :red[y]\n\n~~z~~", "[a](http://b)", data={"windows": content}))
     at = show("history")
     (shown,) = listed(at)
-    assert "# <b>$x$</b> :red[y] ~~z~~ Because: [a](http://b)" in shown
+    assert "# <b>$x$</b> :red[y] ~~z~~. Because: [a](http://b)." in shown
     raw = next(one.value for one in at.markdown if "red" in one.value)
     assert r"\<b\>" in raw and r"\:red\[y\]" in raw and r"\~\~z" in raw

@@ -61,7 +61,7 @@ def test_a_torn_result_is_a_sentence(everything):
 
 def test_every_kind_of_run_has_a_title_and_those_with_a_page_lead_there(everything):
     assert set(KINDS) <= set(TITLES) and set(PLACES) <= set(TITLES)
-    assert title_of(of(everything["comparison"])) == "Study transfer"
+    assert title_of(of(everything["comparison"])) == "Study: transfer"
 
 
 def test_reports_of_what_was_compared_end_with_the_history(everything):
@@ -77,7 +77,7 @@ def test_reports_of_what_was_compared_end_with_the_history(everything):
         assert section.name == "history" and names(run.record.kind)[-1] == "history"
     (table,) = make("history", ReportContext(study)).blocks
     rows = {row[4]: row for row in table.rows}
-    assert rows[first.id][2].startswith("Superseded by: trained all of it It was: froze the encoder Because: too few")
+    assert rows[first.id][2].startswith("Superseded by: trained all of it. It was: froze the encoder. Because: too few")
     assert rows[first.id][3] == "Ada" and study.id in rows and everything["arm"].id not in rows, (
         "parts are not listed alone"
     )
