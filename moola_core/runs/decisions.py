@@ -110,8 +110,7 @@ def add(store: Store, decision: Decision) -> Decision:
             id=f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}-{secrets.token_hex(2)}",
             time=moment.isoformat(timespec="milliseconds"),
         )
-        stored = {name: value for name, value in vars(decision).items() if name != "unreadable"}
-        write_text(folder / f"{decision.id}.json", codec.dumps(stored, indent=1) + "\n")
+        write_text(folder / f"{decision.id}.json", codec.dumps(_stored(decision), indent=1) + "\n")
     return decision
 
 
@@ -130,6 +129,28 @@ def listed(store: Store, contents: Collection[str] | None = None) -> list[Decisi
     if contents is None:
         return every
     return [one for one in every if one.unreadable or set(one.data.values()) & set(contents)]
+
+
+def packed(store: Store, contents: Collection[str]) -> list[dict[str, Any]]:
+    """The decisions about data of these content hashes as plain values, to be carried to another store."""
+    return [_stored(one) for one in listed(store, contents) if not one.unreadable]
+
+
+def unpack(store: Store, values: Any) -> list[str]:
+    """Add decisions that were packed and are not there yet; their ids. What is no decision is passed over."""
+    folder, added = store.root / FOLDER, []
+    for one in values if isinstance(values, list) else ():
+        name = str(one.get("id", "")) if isinstance(one, dict) else ""
+        path = folder / f"{name}.json"
+        if not RUN_ID.fullmatch(name) or path.exists():
+            continue
+        try:
+            decision = _restored(one, name)
+        except ValueError:
+            continue
+        write_text(path, codec.dumps(_stored(decision), indent=1) + "\n")
+        added.append(name)
+    return added
 
 
 def superseded(decisions: Iterable[Decision]) -> dict[str, str]:
@@ -203,6 +224,11 @@ def _following(decision: Decision, every: list[Decision]) -> Decision:
     )
 
 
+def _stored(decision: Decision) -> dict[str, Any]:
+    """The decision as it is written."""
+    return {name: value for name, value in vars(decision).items() if name != "unreadable"}
+
+
 def _refuse_unwritable(name: str, text: str) -> None:
     try:
         length = len(text.encode())
@@ -226,7 +252,8 @@ def _read(path: Path) -> Decision:
 
 
 def _restored(values: Mapping[str, Any], name: str) -> Decision:
-    """Raises ValueError for values that no decision has."""
+    """Raises ValueError for values that no decision has, half characters included, which JSON can hold and no screen can show."""
+    codec.dumps(values).encode()
     kept: dict[str, Any] = {"id": name}
     for one in dataclasses.fields(Decision):
         if one.name not in values or one.name in ("id", "unreadable"):

@@ -108,6 +108,10 @@ def _done(run: Run, record: Record) -> str:
     return f"It was done in {duration(record.seconds)}." if record.seconds else "It is done."
 
 
+def _computed(run: Run, record: Record) -> str:
+    return f"The diagnostic {run.spec.name}: {_done(run, record)[0].lower()}{_done(run, record)[1:]}"
+
+
 def _compared(run: Run, record: Record) -> str:
     values = run.result("comparison")
     return " ".join(str(values.get("sentence") or values.get("no_verdict") or "It is done.").split("\n"))
@@ -137,6 +141,7 @@ OUTCOMES: dict[str, Callable[[Run, Record], str]] = {
     "study": _compared,
     "compare": _compared,
     "plan": _planned,
+    "diagnose": _computed,
 }
 
 

@@ -11,6 +11,7 @@ from moola_core.errors import RunError, SpecError, StoreError
 from moola_core.presets import preset
 from moola_core.runs import Store, decisions
 from moola_core.runs.decisions import Decision
+from moola_core.runs.pack import pack, unpack
 
 DATA = {"windows": "abc"}
 
@@ -104,9 +105,10 @@ def test_a_decision_follows_one_that_is_there_about_the_same_data(store):
         b'{"text": ""}',
         b'{"text": "x", "runs": [1]}',
         b'{"text": "x", "data": []}',
+        b'{"text": "half \\ud83d"}',
         b"[" * 200_000,
     ],
-    ids=["empty", "garbage", "a list", "a number", "no text", "numbers for runs", "a list for data", "endless"],
+    ids=["empty", "garbage", "a list", "a number", "no text", "numbers for runs", "a list for data", "half", "endless"],
 )
 def test_one_that_cannot_be_read_is_listed_and_breaks_no_other(store, damage):
     good, bad = decide(store, "good"), decide(store, "bad")
@@ -171,3 +173,31 @@ def test_what_runs_are_about(store):
     two.update(data_hashes={"windows": "other"})
     with pytest.raises(SpecError, match="different windows"):
         decisions.data_of_runs(store, [one.id, two.id])
+
+
+def test_decisions_travel_with_the_runs_on_their_windows(store, tmp_path):
+    run, other = store.create(preset("quick").finetune()), Store(tmp_path / "other")
+    run.update(state="done", data_hashes={"windows": "abc", "bars": "b"})
+    first = decide(store, "freeze", runs=(run.id,), who="Ada")
+    second = decide(store, "train", supersedes=first.id)
+    decide(store, "about others", data={"windows": "other", "bars": "b"})
+    (store.root / "decisions" / "20260101-000000-000-0000.json").write_text("{", encoding="utf-8")
+    packed = pack(store, [run.id], tmp_path / "runs.zip")
+    assert packed.decisions == 2
+    unpacked = unpack(tmp_path / "runs.zip", other, tmp_path / "data")
+    assert set(unpacked.decisions) == {first.id, second.id} and decisions.listed(other) == [second, first]
+    assert unpack(tmp_path / "runs.zip", other, tmp_path / "data").decisions == (), "twice changes nothing"
+
+
+def test_what_a_pack_holds_for_decisions_is_checked(store):
+    good = {"id": "20260101-000000-000-0001", "text": "one", "data": DATA}
+    bad = [
+        3,
+        {"id": "../../x", "text": "one"},
+        {"id": "20260101-000000-000-0002", "text": 3},
+        {"id": "20260101-000000-000-0003"},
+        {"id": "20260101-000000-000-0004", "text": "half \ud83d"},
+    ]
+    assert decisions.unpack(store, [*bad, good]) == [good["id"]]
+    assert [path.name for path in (store.root / "decisions").iterdir()] == [f"{good['id']}.json"]
+    assert all(decisions.unpack(store, values) == [] for values in ([], None, 3, "text", {"id": good["id"]}))

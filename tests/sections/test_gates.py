@@ -37,7 +37,7 @@ def test_a_rule_stands_next_to_the_evidence_with_its_claim(tmp_path, evidence, w
 def test_a_plan_of_an_earlier_version_still_opens(tmp_path):
     old = {"threshold": 0.5, "source": "decisions", "value": 0.52, "says": "negative transfer, so unfreeze the encoder"}
     texts, table = section(tmp_path, {"decisions": [], "gates": [old], "contradiction": "They contradict."})
-    assert [text.text for text in texts][0] == "They contradict." and "both tasks: 0.520" in texts[1].text
+    assert next(text.text for text in texts) == "They contradict." and "both tasks: 0.520" in texts[1].text
     assert table.rows[0][4] == old["says"] and table.rows[0][2].shown == "–"
 
 

@@ -36,7 +36,7 @@ def test_each_kind_of_run_says_what_came_out(everything):
     assert said("comparison") == " ".join(everything["comparison"].result("comparison")["sentence"].split("\n"))
     assert said("plan") == "The plan changed nothing."
     assert said("encoder") and "cannot be read" not in said("encoder")
-    assert said("shift") == "It is done."
+    assert said("shift") == "The diagnostic shift: it is done."
 
 
 @pytest.mark.parametrize(
