@@ -48,6 +48,9 @@ _OWNERS = {
     "predict": "moola_core.api",
     "METRICS": "moola_core.metrics",
     "report": "moola_core.api",
+    "adopt": "moola_core.adoption",
+    "decide": "moola_core.history",
+    "decisions": "moola_core.history",
 }
 __all__ = ["__version__", *_OWNERS]
 

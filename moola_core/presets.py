@@ -1,12 +1,19 @@
-"""Named starting points for specs; each says what it is for."""
+"""Named starting points for specs, ours and the user's own; each says what it is for."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_args
 
 from moola_core.errors import SpecError, nearest
-from moola_core.specs import Finetune, Pretrain, build
+from moola_core.market.folder import presets_folder
+from moola_core.specs import Finetune, Pretrain, SpecModel, Transfer, build, change, named
+from moola_core.specs import settings as flat_settings
 
 
 @dataclass(frozen=True)
@@ -165,6 +172,22 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+# What a preset of the user's may not set: which files are read, and what belongs to one run or to one fold of a study.
+NOT_OWN = (
+    "data.",
+    "join.",
+    "transfer.checkpoint",
+    "transfer.more_",
+    "transfer.fold_",
+    "transfer.encoder_name",
+    "sampling.left_out",
+)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+SCHEDULES = get_args(Transfer.model_fields["schedule"].annotation)[1:]  # all but none
+KEYS = ("summary", "settings", "pretraining", "schedule", "from_run")
+MOST_BYTES, MOST_LETTERS = 1 << 20, 300
+
+
 def network_preset(name: str) -> tuple[Preset, str]:
     """The preset called `name`, or the one that stands in for it where an encoder is needed, and a sentence that says so.
 
@@ -179,7 +202,123 @@ def network_preset(name: str) -> tuple[Preset, str]:
 
 
 def preset(name: str) -> Preset:
-    """The preset called `name`. Raises SpecError that names the nearest one."""
-    if name not in PRESETS:
-        raise SpecError(f"unknown preset {name!r}.", hint=nearest(name, PRESETS))
-    return PRESETS[name]
+    """The preset called `name`, ours or the user's own. Raises SpecError that names the nearest one, or says why it cannot be used."""
+    if name in PRESETS:
+        return PRESETS[name]
+    good, bad = own_presets()
+    if name in bad:
+        raise bad[name]
+    if name not in good:
+        raise SpecError(f"unknown preset {name!r}.", hint=nearest(name, [*PRESETS, *good]))
+    return good[name]
+
+
+def available() -> dict[str, Preset]:
+    """Every preset that can be used by its name: ours, then the user's own."""
+    return PRESETS | own_presets()[0]
+
+
+def own_presets() -> tuple[dict[str, Preset], dict[str, SpecError]]:
+    """The user's own presets by name, and of those that cannot be used why: `presets/NAME.json` in the data folder."""
+    folder = presets_folder()
+    try:
+        paths = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+        stamps = tuple((str(path), (status := path.stat()).st_mtime_ns, status.st_size) for path in paths)
+    except OSError:  # no folder, or none that can be read: then there are no presets of one's own
+        stamps = ()
+    return _read_all(stamps)
+
+
+def own_preset(path: Path, values: Mapping[str, Any]) -> Preset:
+    """The user's preset of these values, as they stand in the file. Raises SpecError that says what is wrong with them."""
+    name, where = path.stem, str(path)
+    refuse_name(name, where)
+    for key in values:
+        if key not in KEYS:
+            raise SpecError(f"unknown key {key!r}.", where=where, hint=nearest(key, KEYS))
+    summary, schedule = values.get("summary", ""), values.get("schedule", "full")
+    parts = {key: values.get(key, {}) for key in ("settings", "pretraining")}
+    if not isinstance(summary, str) or len(summary) > MOST_LETTERS or not isinstance(schedule, str):
+        raise SpecError(
+            "its summary is not a short text.", where=where, hint=f"Write a sentence of at most {MOST_LETTERS} letters."
+        )
+    for key, settings in parts.items():
+        if not isinstance(settings, dict):
+            raise SpecError(f"its {key} are not an object.", where=where, hint='Write {"training.epochs": 20, …}.')
+    try:
+        finetune, pretraining = _nested(parts["settings"], Finetune), _nested(parts["pretraining"], Pretrain)
+        made = Preset(name, summary or "A preset of your own.", finetune, pretraining, schedule, _stand_in(finetune))
+        made.finetune(), made.pretrain()
+    except SpecError as error:
+        raise SpecError(f"{error.what.rstrip('.')}.", where=where, hint=error.hint or "Correct the setting.") from None
+    if schedule not in SCHEDULES:
+        raise SpecError(f"unknown schedule {schedule!r}.", where=where, hint=nearest(schedule, SCHEDULES))
+    return made
+
+
+def refuse_name(name: str, where: str) -> None:
+    """Raise SpecError for a name that no preset of the user's can have."""
+    if not NAME.fullmatch(name):
+        raise SpecError(
+            f"{name!r} cannot be the name of a preset.",
+            where=where,
+            hint="Use up to 40 letters, digits, - and _, beginning with a letter or a digit.",
+        )
+    if name.lower() in PRESETS:
+        raise SpecError(f"{name} is a preset of moola's own.", where=where, hint="Choose another name.")
+
+
+def _stand_in(values: Mapping[str, Any]) -> str:
+    return "" if values.get("estimator", "network") == "network" else "network"
+
+
+def may_set(name: str) -> bool:
+    """Whether a preset of the user's may have the setting of this dotted name."""
+    return not name.startswith(NOT_OWN) and name != "transfer.schedule"
+
+
+def _nested(settings: Mapping[str, Any], kind: type[SpecModel]) -> dict[str, Any]:
+    """The settings as nested values, checked. Raises SpecError for what is unknown, does not fit, or belongs to one run."""
+    full = named(settings, kind)
+    refused = [name for name in full if not may_set(name)]
+    if refused:
+        raise SpecError(f"a preset cannot set {', '.join(refused)}: that belongs to one run.", hint="Leave it out.")
+    held: dict[str, Any] = {}
+    values = flat_settings(change(kind(), dict(settings)))
+    for name in full:
+        *path, last = name.split(".")
+        place = held
+        for step in path:
+            place = place.setdefault(step, {})
+        place[last] = values[name]
+    return held
+
+
+@lru_cache(maxsize=8)
+def _read_all(stamps: tuple[tuple[str, int, int], ...]) -> tuple[dict[str, Preset], dict[str, SpecError]]:
+    """The presets in these files as they are now; read again when one of them has changed."""
+    good, bad = {}, {}
+    for path, _, size in stamps:
+        name = Path(path).stem
+        try:
+            good[name] = own_preset(Path(path), _values(Path(path), size))
+        except SpecError as error:
+            hint = f"{error.hint} Or delete the file." if error.hint else "Correct or delete the file."
+            bad[name] = SpecError(f"the preset {name} cannot be used: {error.what}", where=path, hint=hint)
+    return good, bad
+
+
+def _values(path: Path, size: int) -> dict[str, Any]:
+    """What the file holds. Raises SpecError for one that is no JSON object."""
+    try:
+        if size > MOST_BYTES:
+            raise ValueError(f"it is {size:,} bytes long")
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(values, dict):
+            raise ValueError("it is not a JSON object")
+        return values
+    except (OSError, ValueError, RecursionError) as error:
+        why = (
+            "it is nested too deeply" if isinstance(error, RecursionError) else getattr(error, "strerror", "") or error
+        )
+        raise SpecError(f"it cannot be read: {why}.", where=str(path), hint="Restore it from a copy.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.presets import PRESETS, network_preset, preset
+from moola_core.presets import available, network_preset, own_presets, preset
 from moola_core.ui import guard, launching, loaders, picker, settings_form, state, widgets
 from moola_core.ui.places import data_folder, display_path
 
@@ -33,7 +33,8 @@ def draft() -> None:
     """The form and what follows from it; typing redraws this part alone."""
     kinds = list(launching.TITLES)
     state.init_state(state.KIND, kinds, DEFAULTS[state.KIND] if windows is not None else launching.PRETRAIN)
-    state.init_state(state.PRESET, list(PRESETS), DEFAULTS[state.PRESET])
+    presets, unusable = available(), own_presets()[1]
+    state.init_state(state.PRESET, list(presets), DEFAULTS[state.PRESET])
     with st.container(horizontal=True, gap="large"):
         st.segmented_control(
             "What to run",
@@ -43,7 +44,7 @@ def draft() -> None:
             required=True,
             persist_state="session",
         )
-        st.segmented_control("Settings from", list(PRESETS), key=state.PRESET, required=True, persist_state="session")
+        st.segmented_control("Settings from", list(presets), key=state.PRESET, required=True, persist_state="session")
     kind = st.session_state[state.KIND]
     name, model, checkpoint, which = st.session_state[state.PRESET], "", launching.SCRATCH, ""
     if kind == launching.FINETUNE:
@@ -58,7 +59,9 @@ def draft() -> None:
         widgets.show_error(error)
         return
     stand_in = network_preset(name)[1] if base.preset != name else ""
-    st.caption(" ".join(filter(None, [stand_in, PRESETS[base.preset].summary])))
+    for problem in unusable.values():
+        st.caption(f":orange[:material/warning:] {widgets.escape_markdown(str(problem))}")
+    st.caption(" ".join(filter(None, [stand_in, presets[base.preset].summary])))
     left, right = st.columns([1.35, 1], gap="large")
     with left:
         st.subheader("Settings")

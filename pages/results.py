@@ -8,6 +8,7 @@ from moola_core.diagnostics.results import PretrainReport
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
 from moola_core.ui import (
+    adopting,
     attribution_section,
     calibration_section,
     learned_sections,
@@ -31,7 +32,9 @@ if selection.run is None:
     st.stop()
 run, record = selection.run, selection.run.record
 result = loaders.learned(run) if record.kind == "pretrain" else loaders.evaluation(run)
-st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
+    adopting.offer(run, record)
 if result is None or record.active:
     waiting = record.active
     widgets.empty_state(

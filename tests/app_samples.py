@@ -17,7 +17,7 @@ from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import feature_report, with_expectations
 from moola_core.diagnostics.doctor import Case, examine
 from moola_core.diagnostics.evaluation import evaluate
-from moola_core.diagnostics.plan import CONTRADICTION, gates
+from moola_core.diagnostics.gates import contradictions, gates
 from moola_core.diagnostics.pointing import pointing
 from moola_core.diagnostics.results import (
     ArmFacts,
@@ -42,6 +42,7 @@ from moola_core.diagnostics.results import (
     ProbeScore,
     Rank,
     Reconstruction,
+    Sampled,
     Selection,
     Shift,
     TaskBalance,
@@ -102,6 +103,9 @@ def make_diagnosis(run: Run) -> Diagnosis:
     return replace(made, vitals=signs, slices=slices, unmeasured=(NotJudged("gradient_size", "No step was recorded."),))
 
 
+CLASS_ALONE = Sampled(Interval(0.51, 0.47, 0.55), (), 60.0)  # macro F1 of the class alone in the sample plans
+
+
 def make_everything(root: Path, windows: Path) -> dict[str, Run]:
     """A run with findings and an attribution, an arm of a study, the study, a plan, a shift and an encoder, all of the windows."""
     run, arm = make_run(root, windows, name="Mine"), make_run(root, windows, name="An arm")
@@ -117,7 +121,7 @@ def make_everything(root: Path, windows: Path) -> dict[str, Run]:
     )
     found = {
         "comparison": (study, compared),
-        "plan": (plan, PlanReport((step,), gates(0.355), CONTRADICTION)),
+        "plan": (plan, PlanReport((step,), gates(CLASS_ALONE, "undecided"), contradictions())),
         "attribution": (store.create(Diagnose(name="attribution", run=run.id), parent=run.id), make_attribution()),
         "shift": (store.create(Diagnose(name="shift", data=data)), make_shift()),
     }

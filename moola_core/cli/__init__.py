@@ -14,6 +14,7 @@ from typing import TextIO
 from moola_core import __version__
 from moola_core.cli import (
     data,
+    decide,
     diagnose,
     doctor,
     investigate,
@@ -22,6 +23,7 @@ from moola_core.cli import (
     power,
     predecessor,
     predict,
+    preset,
     queue,
     report,
     runs,
@@ -39,7 +41,23 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="moola", description="Did pre-training help or hurt, why, and what to try next.")
     top.add_argument("--version", action="version", version=f"moola {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (data, train, power, investigate, study, diagnose, predict, report, runs, queue, pack, doctor, tune):
+    for module in (
+        data,
+        train,
+        power,
+        investigate,
+        study,
+        diagnose,
+        predict,
+        report,
+        runs,
+        decide,
+        preset,
+        queue,
+        pack,
+        doctor,
+        tune,
+    ):
         module.add_to(commands)
     return top
 

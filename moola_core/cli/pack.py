@@ -33,6 +33,8 @@ def run_pack(args: argparse.Namespace) -> int:
 
     made = pack(Store(args.store), args.runs, Path(args.out), not args.no_data)
     text = f"{len(made.runs)} runs, {made.files} files and {made.bytes / 1e6:.1f} MB in {args.out}."
+    if made.decisions:
+        text += f" With {made.decisions} decision{'s' if made.decisions > 1 else ''} about their windows."
     options.print_result(made, args.json, text)
     for name in made.missing:
         print(f"note: {name} is not there, and was left out.", file=sys.stderr)
@@ -47,5 +49,7 @@ def run_unpack(args: argparse.Namespace) -> int:
     text = f"{len(made.added)} runs added to {args.store}, {len(made.there)} were already there."
     if made.data:
         text += f" {len(made.data)} data files in {args.data}/unpacked."
+    if made.decisions:
+        text += f" {len(made.decisions)} decision{'s' if len(made.decisions) > 1 else ''} added."
     options.print_result(made, args.json, text)
     return 0

@@ -61,7 +61,14 @@ def _add_plan(commands: Any) -> None:
     plan.add_argument("--bars", metavar="FILE")
     plan.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE")
     plan.add_argument("--preset", default="recommended")
-    plan.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
+    plan.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
+        help="a setting of all studies; pretrain.KEY=VALUE for the pre-training, gates.KEY=VALUE for a threshold of your own rules",
+    )
     plan.add_argument("--resume", metavar="PLAN", default="")
     options.add_reading(plan)
     options.add_store(plan)
@@ -104,7 +111,7 @@ def _add_comparisons(commands: Any) -> None:
 
 def run_plan(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
-    from moola_core.specs import Plan, build
+    from moola_core.specs import Plan, build, change
 
     store = Store(args.store)
     if args.resume:
@@ -112,14 +119,20 @@ def run_plan(args: argparse.Namespace) -> int:
     if not (args.windows or args.resume):
         raise SpecError("a plan needs labelled windows.", where="plan", hint="Give --windows FILE.")
     values = {"preset": args.preset, "data": options.data(args), "checkpoint": args.checkpoint}
-    values["changes"] = options.pairs(args.changes, "--set")
-    run = store.open(args.resume) if args.resume else store.create(build(Plan, values), name="plan")
+    asked = options.pairs(args.changes, "--set")
+    own = {name: value for name, value in asked.items() if name.startswith("gates.")}
+    values["changes"] = {name: value for name, value in asked.items() if name not in own}
+    run = store.open(args.resume) if args.resume else store.create(change(build(Plan, values), own), name="plan")
     execute(run, resume=bool(args.resume))
     report = run.result("plan")
     lines = [_decided(row) for row in report["decisions"]]
-    lines += [f"gate {gate['threshold']:.2f} ({gate['source']}): {gate['says']}" for gate in report["gates"]]
+    lines += [_ruled(gate) for gate in report["gates"]]
     options.print_result({"plan_id": run.id, **report}, args.json, "\n".join([*lines, report["contradiction"]]))
     return 0
+
+
+def _ruled(gate: dict[str, Any]) -> str:
+    return f"gate {gate['threshold']:.2f} ({gate['source']}): {gate['says']} {gate['evidence'] or ''}".strip()
 
 
 def _decided(row: dict[str, Any]) -> str:

@@ -44,7 +44,9 @@ def add_to(commands: Any) -> None:
 
 
 def _add_spec(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--preset", default="recommended", help=", ".join(PRESETS))
+    command.add_argument(
+        "--preset", default="recommended", help=f"{', '.join(PRESETS)}, or one of your own (`moola preset`)"
+    )
     command.add_argument(
         "--set",
         action="append",

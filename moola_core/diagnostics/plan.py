@@ -1,4 +1,4 @@
-"""The plan's rules: which study is worth running after what was seen, and what the researcher's gates say."""
+"""The plan's rules: which study is worth running after what was seen, and what the researcher's own rules are read from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from moola_core.diagnostics.results import ArmFacts, Comparison, Gate, Verdict
+from moola_core.diagnostics.gates import best_of
+from moola_core.diagnostics.results import ArmFacts, Comparison, Sampled, Verdict
+from moola_core.diagnostics.results.plan import Evidence
 
 # In the order of the phases: what the network reads, whether pre-training helps, how the tasks share, how long, how large, then what feeds
 # pre-training, and what more labels would buy.
@@ -22,36 +24,6 @@ PHASES = (
     "pretraining-data",
     "labels",
 )
-GATES = (
-    (0.30, "phases", "below: the architecture is at fault; look at its size before anything else"),
-    (0.40, "phases", "below: unfreeze the encoder"),
-    (0.50, "decisions", "above: negative transfer, so unfreeze the encoder"),
-    (0.55, "phases", "above: good enough to go on"),
-    (0.60, "targets", "above: the target is met; stop here"),
-)
-CONTRADICTION = (
-    "The phases unfreeze the encoder below 0.40, the decisions above 0.50: a baseline can only be read one way."
-)
-
-
-def contradiction(transfer: bool) -> str:
-    """What is wrong with the thresholds; transfer: whether there is a transfer study whose verdict can be read in their place."""
-    instead = (
-        "The verdict of the transfer study stands in for both."
-        if transfer
-        else "Only a transfer study could decide, and none was completed."
-    )
-    return f"{CONTRADICTION} {instead}"
-
-
-def gates(baseline: float | None) -> tuple[Gate, ...]:
-    """The researcher's thresholds with what each says of the baseline's macro F1."""
-    rows = []
-    for threshold, source, text in GATES:
-        side, _, advice = text.partition(": ")
-        applies = baseline is not None and (baseline < threshold) == (side == "below")
-        rows.append(Gate(threshold, source, baseline, advice if applies else f"not {side}, nothing to do"))
-    return tuple(rows)
 
 
 def skip(study: str, seen: Mapping[str, Comparison], bars: bool) -> str:
@@ -73,6 +45,17 @@ def adopt(study: str, comparison: Comparison) -> str:
         return ""
     own = [row for row in _of_networks(comparison) if row.verdict == "helps"]
     return max(own, key=lambda row: row.delta).arm if own else ""
+
+
+def single_task(seen: Mapping[str, Comparison]) -> Sampled | None:
+    """Macro F1 of the network of the class alone, which the study of the tasks trains; None where it was not measured."""
+    arms = seen["tasks"].arms if "tasks" in seen else ()
+    return next((arm.f1 for arm in arms if arm.name == "class only"), None)
+
+
+def pretraining_verdict(seen: Mapping[str, Comparison]) -> Evidence:
+    """What the study of transfer came to: the best that can be said of any way to transfer the encoder."""
+    return best_of(row.verdict for row in _of_networks(seen["transfer"])) if "transfer" in seen else "none yet"
 
 
 def _of_networks(comparison: Comparison) -> list[Verdict]:

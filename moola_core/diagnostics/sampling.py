@@ -36,7 +36,7 @@ def sample(table: PredictionTable, shared: Overlap) -> dict[str, Sampled]:
     for name, values in _values(table).items():
         mean = estimate(values, shared, ONE_MODEL)
         if mean is not None:
-            sampled[name] = Sampled(_within_bounds(name, mean.interval()), _chances(name, mean))
+            sampled[name] = Sampled(_within_bounds(name, mean.interval()), _chances(name, mean), mean.freedom)
     return sampled
 
 

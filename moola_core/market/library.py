@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ import pandas as pd
 
 from moola_core.errors import MoolaError
 from moola_core.market import readers, tables
+from moola_core.market.folder import is_preset
 from moola_core.market.settings import fingerprint, load_reading
 from moola_core.specs import ReadOptions
 
@@ -38,19 +38,14 @@ class Dataset:
     bars: Path | None
 
 
-def data_folder() -> Path:
-    """The folder of bars and labelled windows: MOOLA_DATA, or `data`."""
-    return Path(os.environ.get("MOOLA_DATA") or "data")
-
-
 def find_files(folder: str | Path) -> list[DataFile]:
-    """Every table under `folder`, at any depth, sorted by path. Hidden files and saved settings are passed over; a link that
+    """Every table under `folder`, at any depth, sorted by path. Hidden files, saved settings and presets are passed over; a link that
     leads out of the folder is not followed."""
     folder = Path(folder)
     readable = (path for path in sorted(folder.rglob("*")) if path.is_file() and readers.suffix_of(path))
     shown = (path for path in readable if not any(part.startswith(".") for part in path.relative_to(folder).parts))
     root = folder.resolve()
-    paths = [path for path in shown if not path.name.endswith(".moola.json")]
+    paths = [path for path in shown if not (path.name.endswith(".moola.json") or is_preset(path, folder))]
     return [recognise(path) if path.resolve().is_relative_to(root) else _elsewhere(path) for path in paths]
 
 

@@ -30,6 +30,18 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from None
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder and those that it lies in. Raises StoreError when it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot be written: {error.strerror or error}.",
+            where=str(folder),
+            hint="Check the disk's space and rights.",
+        ) from None
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """One at a time inside, of all processes and threads that ask for the same folder. It ends with its holder's process.

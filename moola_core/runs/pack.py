@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from moola_core.errors import StoreError
-from moola_core.runs import codec, references
+from moola_core.runs import codec, decisions, references
 from moola_core.runs.files import flush, replacing
 from moola_core.runs.liveness import give_up
 from moola_core.runs.mirror import files_of
@@ -34,21 +34,24 @@ FORMED = (".parquet", ".safetensors", ".gz", ".zst", ".zip")  # squeezed already
 
 @dataclass(frozen=True)
 class Packed:
-    """What was packed: run ids, how many files, their bytes, and what the runs name that was not there."""
+    """What was packed: run ids, how many files, their bytes, what the runs name that was not there, and how many decisions about their data."""
 
     runs: tuple[str, ...]
     files: int
     bytes: int
     missing: tuple[str, ...]
+    decisions: int = 0
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """Run ids that were added, those that were there already and stay as they are, and the data files that were written."""
+    """Run ids that were added, those that were there already and stay as they are, the data files that were written, and the ids of
+    decisions that were added."""
 
     added: tuple[str, ...]
     there: tuple[str, ...]
     data: tuple[str, ...]
+    decisions: tuple[str, ...] = ()
 
 
 @dataclass
@@ -94,14 +97,21 @@ def pack(store: Store, run_ids: Iterable[str], out: Path, with_data: bool = True
                 folder = Path(str(run.record.queue.get("folder", "")))
                 for name in references.files(run) if with_data else ():
                     _put_data(archive, name, folder / run.places.get(name, name), contents)
-            manifest = {"version": VERSION, "runs": included, **vars(contents)}
+            own = decisions.packed(store, _windows_of(store, included))
+            manifest = {"version": VERSION, "runs": included, "decisions": own, **vars(contents)}
             archive.writestr(MANIFEST, codec.dumps(manifest, indent=1))
     except FileNotFoundError as error:
         raise StoreError(
             f"{error.filename} went away while it was packed.", where=str(out), hint="Pack again."
         ) from None
     total = sum(item["bytes"] for item in contents.files.values())
-    return Packed(tuple(included), len(contents.files), total, tuple(contents.missing))
+    return Packed(tuple(included), len(contents.files), total, tuple(contents.missing), len(own))
+
+
+def _windows_of(store: Store, run_ids: Iterable[str]) -> set[str]:
+    """The content hashes of the windows of the runs."""
+    records = [store.open(run_id).record for run_id in run_ids]
+    return {record.data_hashes["windows"] for record in records if "windows" in record.data_hashes}
 
 
 def unpack(file: Path, store: Store, data: Path) -> Unpacked:
@@ -140,13 +150,14 @@ def unpack(file: Path, store: Store, data: Path) -> Unpacked:
                 else:
                     _take_run(archive, manifest, run_id, (store, places))
                     added.append(run_id)
+            kept = decisions.unpack(store, manifest.get("decisions"))
     except DAMAGED as error:
         raise _damaged(file, str(error).rstrip(".")) from None
     except OSError as error:
         raise StoreError(
             f"cannot be unpacked: {error.strerror or error}.", where=str(file), hint="Check the path, space and rights."
         ) from None
-    return Unpacked(tuple(added), tuple(there), tuple(written))
+    return Unpacked(tuple(added), tuple(there), tuple(written), tuple(kept))
 
 
 def _put(archive: zipfile.ZipFile, path: Path, name: str, contents: _Contents) -> None:

@@ -18,6 +18,7 @@ from moola_core.diagnostics.results import (
     Verdict,
 )
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Claim
+from moola_core.errors import SpecError
 from moola_core.metrics import title
 from moola_core.runs.record import Record
 from moola_core.sections import comparison_text
@@ -178,7 +179,11 @@ def _command(spec: Any, study: str, more: Mapping[str, Any] | None = None) -> st
         f" --{kind} {shlex.quote(str(file))}" for kind in ("windows", "bars") if (file := getattr(data, kind))
     )
     preset = f" --preset {spec.base.preset}" if spec.base.preset else ""
-    changes = [assignment(name, value) for name, value in (studies.asked(spec) | dict(more or {})).items()]
+    try:
+        asked = studies.asked(spec)
+    except SpecError:  # a preset of the user's own that is not there any more: there is no command that begins with it
+        return ""
+    changes = [assignment(name, value) for name, value in (asked | dict(more or {})).items()]
     return " ".join([f"moola study {study}{files}{preset}", *changes])
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from moola_core.diagnostics.results import ArmFacts, Comparison, Interval, LabelCurve, Verdict, WindowDifference
+from moola_core.diagnostics.gates import best_of, gates
+from moola_core.diagnostics.results import ArmFacts, Comparison, Gate, Interval, LabelCurve, Verdict, WindowDifference
 from moola_core.diagnostics.results.comparison import UNKNOWN
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Claim
 from moola_core.metrics import METRICS, title
-from moola_core.sections.formatting import interval
+from moola_core.sections.formatting import interval, likelihood
 from moola_core.sections.headline import Headline, judges
 
-RULE_HIGH, RULE_LOW = 0.50, 0.30
 # What a comparison supposes to be equal, and the settings by which a study compares it.
 FACTS = {
     "size": ("model.layers", "model.hidden"),
@@ -77,29 +77,43 @@ def of_networks(comparison: Comparison) -> list[Verdict]:
 
 @judges
 def of_rule(comparison: Comparison) -> Headline:
-    """What the plan's rule reads from the baseline alone, how sure that is, and why not to decide by it; empty outside a transfer study."""
+    """What the researcher's own rules read from the baseline alone, how sure that is, and why not to decide by it; empty outside a transfer
+    study."""
     scratch = next((arm for arm in comparison.arms if arm.name == comparison.against), None)
     score = scratch.metrics.get("f1_macro") if scratch else None
     if comparison.name != "transfer" or scratch is None or score is None:
         return Headline("")
-    sampled = scratch.f1.interval if scratch.f1 else None
-    claims = tuple(Claim(f"macro F1 of {scratch.name}", sampled, bound) for bound in (RULE_HIGH, RULE_LOW))
-    above, not_below = (claim.outcome for claim in claims)
-    rest = f"Macro F1 of {scratch.name}: {interval(sampled, '.3f') if sampled else f'{score:.3f}'}. {_conventions(scratch)}"
-    if sampled is None:
-        return Headline("The rule of thumb in your plan, from the baseline alone.", rest)
-    if above == SUPPORTED:
+    own = {gate.rule: gate for gate in gates(scratch.f1, best_of(row.verdict for row in of_networks(comparison)))}
+    harm, architecture = own["negative_transfer"], own["architecture"]
+    claims = tuple(Claim(f"macro F1 of {scratch.name}", row.interval, row.threshold) for row in (harm, architecture))
+    shown = f"{score:.3f}" if harm.interval is None else interval(harm.interval, ".3f")
+    conventions = _conventions(scratch, architecture.threshold, harm.threshold)
+    if harm.interval is None:
+        headline = "The rule of thumb in your plan, from the baseline alone."
+        return Headline(headline, f"Macro F1 of {scratch.name}: {shown}. {conventions}")
+    rest = f"Macro F1 of {scratch.name}: {shown}. {_next_to_evidence(harm)}{conventions}"
+    if harm.state == "above":
         return Headline("Your rule of thumb points to negative transfer.", rest, SUPPORTED, claims)
-    if not_below == OPPOSED:
+    if architecture.state == "below":
         return Headline("Your rule of thumb points to the architecture.", rest, OPPOSED, claims)
-    if (above, not_below) == (OPPOSED, SUPPORTED):
+    if (harm.state, architecture.state) == ("below", "above"):
         return Headline("Your rule of thumb points to neither.", rest, OPPOSED, claims)
     return Headline("What your rule of thumb points to cannot be told.", rest, OPEN, claims)
 
 
-def _conventions(scratch: ArmFacts) -> str:
+def _next_to_evidence(gate: Gate) -> str:
+    """What the rule of negative transfer says, the probability of its side, and whether the verdicts agree."""
+    chance = (
+        ""
+        if gate.probability is None
+        else f" Probability of more than {gate.threshold:.2f}: {likelihood(gate.probability)}."
+    )
+    return f"{gate.says}{chance} {gate.evidence} "
+
+
+def _conventions(scratch: ArmFacts, low: float, high: float) -> str:
     """What the rule says, the convention of the scores that it is about, and what it cannot see."""
-    text = f"Above {RULE_HIGH:.2f} it reads negative transfer, below {RULE_LOW:.2f} the architecture."
+    text = f"The rule is about a model of the class alone: above {high:.2f} it reads negative transfer, below {low:.2f} the architecture."
     if scratch.f1_over_folds is not None:
         text += (
             f" Its thresholds are about means over folds, which are lower than pooled scores where a fold is predicted as one class: "

@@ -15,7 +15,7 @@ from moola_core.runs.epochs import epoch_columns
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.sections.blocks import Number
-from moola_core.sections.formatting import probability
+from moola_core.sections.formatting import likelihood, probability
 from moola_core.specs.choices import IMPORTED, JOINED
 
 DATA_DIAGNOSTICS = ("features", "shift")  # belong to labelled windows, not to a run
@@ -56,6 +56,11 @@ class Stored:
             holder = self.get(*path[:at])
             keys.append(codec.stored_key(holder, str(step)) if isinstance(holder, dict) else str(step))
         return keys
+
+    def likelihood(self, *path: str | int) -> Number:
+        """The probability at the path, never read as certain."""
+        number = self.number(*path)
+        return number if number.value is None else Number(number.value, likelihood(number.value), number.source)
 
     def chance(self, *path: str | int) -> Number:
         """The p-value at the path, read as such: never 0."""

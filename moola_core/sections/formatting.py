@@ -47,3 +47,8 @@ def interval(estimate: Interval, form: str) -> str:
 def probability(value: float) -> str:
     """A p-value as it is read: never 0."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def likelihood(value: float) -> str:
+    """A probability that is never read as certain."""
+    return "< 0.01" if value < 0.01 else "> 0.99" if value > 0.99 else f"{value:.2f}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from moola_core.charts import comparison as charts
-from moola_core.diagnostics.results import Comparison, PlanReport
+from moola_core.diagnostics.results import Comparison, Gate, PlanReport
+from moola_core.diagnostics.results.interval import Claim
 from moola_core.sections import advice, comparison_text
 from moola_core.sections.blocks import Block, Chart, Link, Links, Row, Table, Text
 from moola_core.sections.comparison import MAIN
 from moola_core.sections.context import ABSENT, ReportContext, Result
+from moola_core.sections.formatting import interval
 
 NO_RESULT = "The plan left no decision."
 
@@ -85,12 +87,38 @@ def studies(context: ReportContext) -> list[Block] | str:
 
 
 def gates(context: ReportContext) -> list[Block] | str:
-    """What the researcher's thresholds say of the baseline."""
+    """What the researcher's own rules say of the class alone, and where that agrees with the comparison of pre-training."""
     result = context.result("plan")
     if not result:
         return NO_RESULT
+    report: PlanReport = result.value
+    blocks: list[Block] = [Text(report.contradiction)] if report.contradiction else []
+    if report.gates:
+        blocks.append(Text(_score(report.gates[0])))
     rows: tuple[Row, ...] = tuple(
-        (result.number("gates", i, "threshold", form=".2f"), row.source, result.number("gates", i, "value"), row.says)
-        for i, row in enumerate(result.value.gates)
+        (
+            result.number("gates", i, "threshold", form=".2f"),
+            row.source,
+            result.likelihood("gates", i, "probability"),
+            row.state or ABSENT,
+            row.says,
+        )
+        for i, row in enumerate(report.gates)
     )
-    return [Text(result.value.contradiction), Table("", ("Threshold", "From the", "Baseline", "Says"), rows)]
+    blocks.append(Table("", ("Threshold", "From the", "P(above)", "The score is", "The rule says"), rows))
+    for row in report.gates:
+        if row.evidence and (row.agreement != "open" or row.rule == "negative_transfer"):
+            claim = Claim("macro F1 of the class alone", row.interval, row.threshold)
+            blocks.append(
+                Text(row.evidence, f"{row.threshold:.2f}, next to the comparison of pre-training.", claims=(claim,))
+            )
+    return blocks
+
+
+def _score(row: Gate) -> str:
+    """What the rules are read from; of earlier versions it was the network of both tasks."""
+    if row.interval is not None:
+        return f"Macro F1 of the class alone: {interval(row.interval, '.3f')}."
+    if row.value is not None:
+        return f"Macro F1 of the baseline, which was trained on both tasks: {row.value:.3f}. Its interval was not measured."
+    return "The class alone was not measured."

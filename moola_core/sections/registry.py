@@ -22,6 +22,7 @@ from moola_core.sections import (
     predictions,
     pretraining,
     settings,
+    timeline,
     vitals,
     weak_slices,
 )
@@ -106,6 +107,7 @@ for _section in (
     SectionSpec("runs", "The arms' runs", COMPARED, comparison.runs),
     SectionSpec("asked", "Configuration", ALL, settings.asked),
     SectionSpec("data", "Data and environment", ALL, settings.data),
+    SectionSpec("history", "What else was run and decided on these windows", COMPARED + PLAN, timeline.history),
 ):
     SECTIONS.add(_section.name, _section)
 

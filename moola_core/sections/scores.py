@@ -15,7 +15,7 @@ from moola_core.diagnostics.results.interval import (
     decided,
     exactly,
 )
-from moola_core.sections.formatting import interval
+from moola_core.sections.formatting import interval, likelihood
 from moola_core.sections.headline import Headline, judges
 from moola_core.sections.headlines import CHANCE, OLDER, beats_chance, ece_of
 from moola_core.targets import Judgement, Target, judge
@@ -31,12 +31,7 @@ def sampled_of(evaluation: Evaluation, name: str) -> Sampled | None:
 
 def chances(sampled: Sampled) -> str:
     """The chances of passing each threshold, as `above 0.50: 0.97; above 0.60: 0.41`; empty where there is none."""
-    return "; ".join(f"above {chance.threshold:.2f}: {_probability(chance.probability)}" for chance in sampled.chances)
-
-
-def _probability(value: float) -> str:
-    """A probability that is never read as certain."""
-    return "< 0.01" if value < 0.01 else "> 0.99" if value > 0.99 else f"{value:.2f}"
+    return "; ".join(f"above {chance.threshold:.2f}: {likelihood(chance.probability)}" for chance in sampled.chances)
 
 
 @judges

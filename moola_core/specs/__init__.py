@@ -14,6 +14,7 @@ from moola_core.specs.compare import Compare
 from moola_core.specs.data import Data, Features, ReadOptions
 from moola_core.specs.diagnose import Diagnose
 from moola_core.specs.finetune import Faults, Finetune, Loss, Training, Transfer
+from moola_core.specs.gates import Gates
 from moola_core.specs.investigation import Investigation
 from moola_core.specs.model import Model
 from moola_core.specs.part import (
@@ -41,6 +42,7 @@ __all__ = [
     "Faults",
     "Features",
     "Finetune",
+    "Gates",
     "Investigation",
     "Loss",
     "Model",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from moola_core.specs.data import Data
+from moola_core.specs.gates import Gates
 from moola_core.specs.part import SpecModel
 
 
@@ -18,4 +19,5 @@ class Plan(SpecModel):
     data: Data = Field(description="labelled windows, and the bars for pre-training")
     changes: dict[str, Any] = Field({}, description="settings of all studies; pretrain.KEY for pre-training")
     checkpoint: str = Field("", description="an encoder that is there already; empty pre-trains in the plan")
+    gates: Gates = Field(Gates(), description="thresholds of your own rules for the score of the class alone")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of the verdicts")

@@ -23,6 +23,7 @@ def navigation() -> Page:
             "Runs": [
                 st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),
                 st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:"),
+                st.Page("pages/history.py", title="History", icon=":material/history:"),
             ],
             "Results": [
                 st.Page("pages/results.py", title="Performance", icon=":material/fact_check:"),

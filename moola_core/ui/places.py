@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from moola_core.market.library import data_folder
+from moola_core.market.folder import data_folder
 
 __all__ = ["LOGO", "MARK", "data_folder", "display_path", "store_folder"]
 MARK = Path(__file__).with_name("mark.svg")

@@ -12,7 +12,7 @@ from moola_core.runs.queue import Queue
 from moola_core.runs.record import RESUMABLE, Record
 from moola_core.runs.store import Run
 from moola_core.sections.formatting import KIND_TITLES
-from moola_core.ui import guard, links, loaders, notices, state
+from moola_core.ui import adopting, guard, links, loaders, notices, state
 from moola_core.ui.widgets import escape_markdown, title_of
 
 ACTION = "action"
@@ -46,6 +46,7 @@ def actions(run: Run, record: Record) -> None:
                 args=(lambda: run.update(pinned=not record.pinned),),
                 help="The Overview shows the newest pinned run as baseline.",
             )
+        adopting.offer(run, record)
         st.button(
             "Restore" if record.archived else "Archive",
             icon=":material/archive:",

@@ -10,7 +10,7 @@ from moola_core.launch.estimate import estimate_pretraining, estimate_study
 from moola_core.market.ahead import held_out, refuse_pretraining, refuse_without_pointers
 from moola_core.market.library import Dataset
 from moola_core.market.unlabelled import choices
-from moola_core.presets import PRESETS
+from moola_core.presets import available
 from moola_core.runs.comparable import comparable
 from moola_core.runs.joined import join_spec
 from moola_core.runs.record import Record
@@ -38,7 +38,7 @@ def new_study(dataset: Dataset) -> None:
             key="study_name",
             width=520,
         )
-        starts = [key for key in PRESETS if key != "october"]
+        starts = [key for key in available() if key != "october"]
         start = st.selectbox("Settings from", starts, index=starts.index(QUICK), key="study_preset", width=200)
         labelled = st.selectbox(
             "Bars of labelled windows",

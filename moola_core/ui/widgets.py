@@ -7,7 +7,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -16,7 +15,7 @@ import streamlit as st
 
 from moola_core.charts.data import to_csv
 from moola_core.errors import MoolaError
-from moola_core.presets import PRESETS
+from moola_core.presets import Preset, available
 from moola_core.runs.record import Record
 from moola_core.ui import state
 from moola_core.ui.markup import escape_markdown
@@ -90,9 +89,14 @@ def started_from(record: Record) -> str:
     return record.preset if record.model in ("", _model_of(record.preset)) else record.model.replace("_", " ")
 
 
-@cache
 def _model_of(name: str) -> str:
-    return PRESETS[name].finetune().estimator if name in PRESETS else ""
+    known = available()
+    return _estimator(known[name]) if name in known else ""
+
+
+# A list of runs asks for each of them. Presets are read once as long as their files stay, and so are the same ones.
+def _estimator(known: Preset) -> str:
+    return str(known.values.get("estimator", "network"))
 
 
 def unique_titles(texts: dict[str, str]) -> dict[str, str]:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from moola_core.diagnostics.plan import PHASES, adopt, gates, skip
+from moola_core.diagnostics.plan import PHASES, adopt, pretraining_verdict, single_task, skip
+from moola_core.diagnostics.results import Interval, Sampled
 from moola_core.studies import NAMED
 from tests.app_samples import make_comparison
 
@@ -20,15 +21,17 @@ def test_the_phases_are_the_named_studies():
     assert sorted(PHASES) == sorted(NAMED)
 
 
-def test_gates_say_what_the_baseline_means_and_contradict_each_other():
-    said = {gate.threshold: gate.says for gate in gates(0.355)}
-    assert (
-        said[0.30].startswith("not below")
-        and said[0.40] == "unfreeze the encoder"
-        and said[0.50].startswith("not above")
-    )
-    assert {gate.threshold: gate.says for gate in gates(0.55)}[0.50].startswith("negative transfer")
-    assert all(gate.says.startswith("not") for gate in gates(None))
+def test_the_rules_are_read_from_the_class_alone_and_the_evidence_from_the_best_way_of_transfer():
+    sampled = Sampled(Interval(0.52, 0.47, 0.57), ())
+    tasks = make_comparison()
+    arms = (*tasks.arms, dataclasses.replace(tasks.arms[0], name="class only", f1=sampled))
+    assert single_task({"tasks": dataclasses.replace(tasks, arms=arms)}) == sampled
+    assert single_task({"tasks": tasks}) is None and single_task({}) is None, "no score of both tasks stands in for it"
+    every = {"frozen": "hurts", "gradual": "hurts", "full": "hurts"}
+    assert pretraining_verdict({}) == "none yet" and pretraining_verdict({"transfer": judged(**every)}) == "hurts"
+    assert pretraining_verdict({"transfer": judged(**every | {"full": "equivalent"})}) == "equivalent"
+    assert pretraining_verdict({"transfer": judged(**every | {"full": "helps"})}) == "helps"
+    assert pretraining_verdict({"transfer": judged(frozen="hurts", full="equivalent")}) == "undecided"
 
 
 def test_what_a_verdict_makes_pointless_is_skipped_with_its_reason():

@@ -17,6 +17,8 @@ from safetensors.numpy import save_file
 
 from moola_core import studies
 from moola_core.cli import main
+from moola_core.diagnostics.gates import contradictions, gates
+from moola_core.diagnostics.results import PlanReport
 from moola_core.errors import CheckpointError, DataError, RunError, SpecError
 from moola_core.launch import worker
 from moola_core.launch.worker import ahead, plan, study
@@ -31,7 +33,7 @@ from moola_core.models.encoders import make_encoder
 from moola_core.runs import Store
 from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Predict, Study, change, parse
 from moola_core.specs.pretrain import SAW
-from tests.app_samples import make_comparison
+from tests.app_samples import CLASS_ALONE, make_comparison
 
 SMALL = {"epochs": 3, "repeats": 2, "folds": 2, "hidden": 4, "processes": 1}
 
@@ -366,7 +368,10 @@ def test_a_plan_runs_its_phases_and_keeps_each_decision(store, demo_files):
         asked.append(child.record.name)
         arms = [arm.name for arm in child.spec.arms]
         found = make_comparison()
-        renamed = tuple(dataclasses.replace(arm, name=name) for arm, name in zip(found.arms, arms, strict=False))
+        renamed = tuple(
+            dataclasses.replace(arm, name=name, f1=CLASS_ALONE if name == "class only" else None)
+            for arm, name in zip(found.arms, arms, strict=False)
+        )
         verdicts = tuple(dataclasses.replace(row, arm=arms[1], against=arms[0]) for row in found.verdicts)
         made = dataclasses.replace(found, arms=renamed, verdicts=verdicts, against=arms[0])
         child.write_result("comparison", made)
@@ -377,9 +382,27 @@ def test_a_plan_runs_its_phases_and_keeps_each_decision(store, demo_files):
     by_name = {row["study"]: row for row in found["decisions"]}
     assert by_name["transfer"]["branch"] == "skipped" and "no bars" in by_name["transfer"]["reason"]
     assert by_name["features"]["branch"] == "ran" and "plan: features" in asked
-    assert len(found["gates"]) == 5 and "contradict" not in found["contradiction"] and found["decisions"][0]["when"]
+    assert len(found["gates"]) == 5 and "contradict" in found["contradiction"] and found["decisions"][0]["when"]
+    assert {row["value"] for row in found["gates"]} == {CLASS_ALONE.interval.value}, "of the arm of the class alone"
     plan.work(run, None, pretend)
     assert len(asked) == len(set(asked)), "a plan that goes on makes no study twice"
+
+
+def test_the_thresholds_of_a_plan_are_set_on_the_command_line(store, demo_files, monkeypatch, capsys):
+    def pretend(run, resume):
+        run.write_result(
+            "plan", PlanReport((), gates(CLASS_ALONE, "hurts", run.spec.gates), contradictions(run.spec.gates))
+        )
+
+    monkeypatch.setattr("moola_core.cli.study.execute", pretend)
+    command = ["plan", "--windows", str(demo_files["windows"]), "--preset", "quick", "--store", str(store.root)]
+    assert main([*command, "--set", "gates.negative_transfer=0.45", "--set", "epochs=1"]) == 0
+    (record,) = store.runs("plan")
+    spec = store.open(record.run_id).spec
+    assert spec.gates.negative_transfer == 0.45 and spec.changes == {"epochs": "1"}
+    assert "gate 0.45 (decisions): Negative transfer: abandon masked pre-training" in capsys.readouterr().out
+    assert main([*command, "--set", "gates.negative_transfers=0.45"]) == 2
+    assert "negative_transfer" in capsys.readouterr().err
 
 
 ENCODER = {
@@ -516,7 +539,8 @@ def test_a_plan_draws_no_conclusion_from_studies_that_failed_or_lack_arms(store,
     assert store.open(steps["transfer"]["run_id"]).record.state == "failed"
     assert steps["objectives"]["branch"] == "ran in part" and "masked, supervised" in steps["objectives"]["reason"]
     assert steps["pretraining-data"]["branch"] == "ran", "that no objective helped is not known"
-    assert "none was completed" in run.result("plan")["contradiction"]
+    (gate,) = [gate for gate in run.result("plan")["gates"] if gate["rule"] == "negative_transfer"]
+    assert "was not compared with random weights" in gate["evidence"]
     _, whole = planned(store, demo_files, judging())
     assert whole["pretraining-data"]["branch"] == "skipped" and "shown to help" in whole["pretraining-data"]["reason"]
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from moola_core import studies
-from moola_core.diagnostics.plan import CONTRADICTION, gates
+from moola_core.diagnostics.gates import contradictions, gates
 from moola_core.diagnostics.results import Decision, Interval, PlanReport, Power
 from moola_core.market.windows import load_windows
 from moola_core.runs.store import Store
 from moola_core.specs import Data, Plan
-from tests.app_samples import make_comparison, make_run
+from tests.app_samples import CLASS_ALONE, make_comparison, make_run
 from tests.pages.conftest import button, texts
 
 
@@ -141,7 +141,7 @@ def test_a_plan_shows_its_decisions_and_gates(show, store, dataset):
             "2026-01-01T00:00:00+00:00",
         ),
     )
-    run.write_result("plan", PlanReport(steps, gates(0.355), CONTRADICTION))
+    run.write_result("plan", PlanReport(steps, gates(CLASS_ALONE, "undecided"), contradictions()))
     run.update(state="done")
     at = show("compare")
     decided = at.table[0].value.set_index("Study")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 import torch
@@ -152,3 +153,25 @@ def test_of_two_encoders_in_a_file_one_is_chosen_and_named_in_the_command(show, 
         assert started[0].spec.transfer.encoder_name == "teacher.encoder" and started[0].spec.model.hidden == 8
     finally:
         path.unlink()
+
+
+def test_a_preset_of_ones_own_is_listed_and_one_that_cannot_be_used_is_named(show, dataset, started):
+    presets = dataset.parents[1] / "presets"
+    presets.mkdir()
+    try:
+        (presets / "mine.json").write_text('{"summary": "Mine.", "settings": {"training.epochs": 7}}', encoding="utf-8")
+        (presets / "torn.json").write_text('{"settings"', encoding="utf-8")
+        at = show("launch", preset="mine")
+        group = next(group for group in at.button_group if group.key == "preset")
+        assert group.value == "mine" and "torn" not in group.options
+        assert (
+            "Mine." in texts(at) and "torn.json" in texts(at).replace("\\", "") and "--preset mine" in at.code[0].value
+        )
+        button(at, "Start the run").click().run()
+        (run,) = started
+        assert run.record.preset == "mine" and run.spec.training.epochs == 7
+        at = show("compare")
+        options = next(box for box in at.selectbox if box.key == "study_preset").options
+        assert "mine" in options and "torn" not in options
+    finally:
+        shutil.rmtree(presets)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -64,3 +65,20 @@ def test_the_windows_with_the_largest_error_are_one_click_away(show, run):
     button(at, "See the windows with the largest error").click().run()
     assert at.session_state["order"] == "error" and at.title[0].value == "Windows"
     assert "Windows" in texts(at)
+
+
+def test_the_settings_of_a_run_are_kept_as_a_preset(show, dataset, store):
+    run = make_run(store, dataset)
+    at = show("results", run=run.id)
+    button(at, "Keep").click().run()
+    assert "cannot be the name of a preset" in texts(at)
+    at.text_input(key=f"preset_name_{run.id}").set_value("quick").run()
+    button(at, "Keep").click().run()
+    assert "preset of moola's own" in texts(at)
+    at.text_input(key=f"preset_name_{run.id}").set_value("mine").run()
+    button(at, "Keep").click().run()
+    path = dataset.parents[1] / "presets" / "mine.json"
+    try:
+        assert run.id in path.read_text(encoding="utf-8") and any("mine" in one.value for one in at.success)
+    finally:
+        shutil.rmtree(path.parent)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from moola_core import studies
-from moola_core.diagnostics import plan as rules
+from moola_core.diagnostics import gates as rules
 from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.doctor import Case, examine
 from moola_core.diagnostics.doctor.reported import load, reported_case
@@ -22,6 +22,7 @@ from moola_core.runs.store import Run, Store
 from moola_core.specs import Compare, Data, Diagnose, Investigation, Plan
 from tests import app_samples as samples
 from tests.app_samples import (
+    CLASS_ALONE,
     make_attribution,
     make_balance,
     make_comparison,
@@ -177,7 +178,7 @@ def plan_run(study_run, windows) -> Run:
         Decision("losses", "skipped", "It needs bars.", "", "", "", "rule of the plan", when),
         Decision("labels", "failed", "the bars are gone.", "", "", "", "rule of the plan", when),
     )
-    run.write_result("plan", PlanReport(decisions, rules.gates(0.52), rules.CONTRADICTION))
+    run.write_result("plan", PlanReport(decisions, rules.gates(CLASS_ALONE, "undecided"), rules.contradictions()))
     run.update(state="done")
     return run
 

@@ -67,10 +67,14 @@ class Chance:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A metric with its 95% interval over windows (those that share bars taken together) and repeats, and chances of being above thresholds."""
+    """A metric with its 95% interval over windows (those that share bars taken together) and repeats, and chances of being above thresholds.
+
+    freedom: the degrees of freedom of Student's t that the interval is of; None of older versions.
+    """
 
     interval: Interval
     chances: tuple[Chance, ...]
+    freedom: float | None = None
 
 
 @dataclass(frozen=True)

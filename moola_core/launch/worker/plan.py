@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from moola_core import studies
+from moola_core.diagnostics import gates
 from moola_core.diagnostics import plan as rules
 from moola_core.diagnostics.results import Comparison, Decision, PlanReport
 from moola_core.errors import MoolaError, RunError
@@ -28,7 +29,7 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     made = Children(run, listen, execute, spec.preset)
     seen: dict[str, Comparison] = {}
     decisions: list[Decision] = []
-    changes, baseline = dict(spec.changes), None
+    changes = dict(spec.changes)
     for i, name in enumerate(rules.PHASES):
         run.update(progress={"done": i, "total": len(rules.PHASES), "epochs": 1, "unit": "studies"})
         why = rules.skip(name, seen, bool(spec.data.bars) or (name == "transfer" and bool(spec.checkpoint)))
@@ -54,9 +55,8 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
         decisions.append(
             Decision(name, branch, _reason(name, missing), comparison.sentence, taken, child.id, WHO, utcnow_iso())
         )
-        baseline = _baseline(comparison) if baseline is None else baseline
-        _write(run, decisions, baseline)
-    _write(run, decisions, baseline)
+        _write(run, decisions, seen)
+    _write(run, decisions, seen)
     failed = [row for row in decisions if row.branch == "failed"]
     if failed and not any(row.branch.startswith("ran") for row in decisions):
         raise RunError(
@@ -88,16 +88,13 @@ def _shown(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _write(run: Run, decisions: list[Decision], baseline: float | None) -> None:
-    transfer = any(row.study == "transfer" and row.branch == "ran" for row in decisions)
-    run.write_result("plan", PlanReport(tuple(decisions), rules.gates(baseline), rules.contradiction(transfer)))
+def _write(run: Run, decisions: list[Decision], seen: Mapping[str, Comparison]) -> None:
+    thresholds = run.spec.gates
+    own = gates.gates(rules.single_task(seen), rules.pretraining_verdict(seen), thresholds)
+    run.write_result("plan", PlanReport(tuple(decisions), own, gates.contradictions(thresholds)))
 
 
 def _reason(name: str, missing: Mapping[str, str]) -> str:
     """The question of the study, and which of its arms were not trained."""
     question = studies.NAMED[name][0]
     return f"{question} Not trained: {', '.join(missing)}." if missing else question
-
-
-def _baseline(comparison: Comparison) -> float | None:
-    return next((arm.metrics.get("f1_macro") for arm in comparison.arms if arm.name == comparison.against), None)

@@ -20,8 +20,8 @@ from moola_core.launch.host import figures_of
 from moola_core.launch.worker.labelled import check_unchanged
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.market.bars import Bars, load_bars
+from moola_core.market.folder import data_folder
 from moola_core.market.known import first_bars, known_windows
-from moola_core.market.library import data_folder
 from moola_core.market.surrogates import shuffled
 from moola_core.market.unlabelled import NOTHING
 from moola_core.market.windows import Windows, load_windows, overlap

@@ -1,0 +1,113 @@
+"""Settings of a finished run kept as a preset of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from moola_core.arguments import a_kind
+from moola_core.errors import RunError, SpecError
+from moola_core.market.folder import presets_folder
+from moola_core.presets import may_set, own_preset, refuse_name
+from moola_core.runs import codec
+from moola_core.runs.files import locked, make_folder, write_text
+from moola_core.runs.record import RUN_ID
+from moola_core.runs.store import Run, Store
+from moola_core.specs import Finetune, Pretrain, settings_diff
+from moola_core.specs.choices import IMPORTED, JOINED
+
+SEED = "training.seed"  # kept whatever it is: with it the folds are those of the run
+NO_SETTINGS = {IMPORTED: "its predictions were imported", JOINED: "it joins two other runs"}
+
+
+def adopt(run: Run, name: str, summary: str = "") -> Path:
+    """Keep the settings of a finished run as a preset of your own.
+
+    It is written to ``presets/NAME.json`` in the data folder (``MOOLA_DATA``, or ``data``) and works wherever a preset does. Files are
+    left out; the seed is kept, so that the folds of the same windows are those of the run.
+
+    Parameters
+    ----------
+    run : Run
+        A cross-validated run that is done.
+    name : str
+        What to call the preset: letters, digits, - and _.
+    summary : str, optional
+        A sentence that says what it is for.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    SpecError
+        For a name that a preset cannot have or that is taken.
+    RunError
+        When the run is not done, or has no settings of its own.
+    StoreError
+        When the file cannot be written.
+    """
+    a_kind(run, Run, "run", "Give a run; Run.open(run_id) opens one.")
+    a_kind(name, str, "name", 'Give a name, such as "mine".')
+    path = presets_folder() / f"{name}.json"
+    refuse_name(name, "preset")
+    record, spec = run.record, run.spec
+    if record.kind != "finetune" or record.state != "done":
+        raise RunError(
+            f"is a {record.kind} run that is {record.state}.",
+            where=f"run {run.id}",
+            hint="Keep the settings of a cross-validated run that is done.",
+        )
+    if spec.estimator in NO_SETTINGS:
+        raise RunError(
+            f"has no settings to keep: {NO_SETTINGS[spec.estimator]}.",
+            where=f"run {run.id}",
+            hint="Keep the settings of a run that was trained here.",
+        )
+    values = values_of(run, spec, summary or _default_summary(record.name, record.created))
+    own_preset(path, values)  # what cannot be read again is not written
+    make_folder(path.parent)
+    with locked(path.parent):
+        if path.exists():
+            raise SpecError(
+                f"there is a preset {name} already.", where=str(path), hint="Choose another name, or delete the file."
+            )
+        write_text(path, codec.dumps(values, indent=2) + "\n")
+    return path
+
+
+def values_of(run: Run, spec: Finetune, summary: str) -> dict[str, Any]:
+    """What the file of a preset holds: the settings that differ from the defaults, and how its encoder was pre-trained."""
+    differing = {name: value for name, (value, _) in settings_diff(spec, Finetune()).items()}
+    settings = {
+        name: value
+        for name, value in ({SEED: spec.training.seed} | differing).items()
+        if name not in ("kind", "preset") and may_set(name) and (name == "estimator" or spec.reads(name))
+    }
+    values: dict[str, Any] = {"summary": summary, "settings": settings, "pretraining": _pretraining(run, spec)}
+    if spec.transfer.schedule != "none":
+        values["schedule"] = spec.transfer.schedule
+    return values | {"from_run": run.id}
+
+
+def _pretraining(run: Run, spec: Finetune) -> dict[str, Any]:
+    """The settings of the run that made the encoder, but for those that it has in common with the network; none from elsewhere."""
+    if not RUN_ID.fullmatch(spec.transfer.checkpoint):
+        return {}
+    try:
+        made = Store(run.store_root).open(spec.transfer.checkpoint).spec
+    except RunError:  # deleted since: the settings of the network remain
+        return {}
+    differing = settings_diff(made, Pretrain()) if isinstance(made, Pretrain) else {}
+    return {
+        name: value
+        for name, (value, _) in differing.items()
+        if name not in ("kind", "preset") and not name.startswith(("model.", "features.")) and may_set(name)
+    }
+
+
+def _default_summary(name: str, created: str) -> str:
+    called = f" {name}" if name else ""
+    return f"The settings of the run{called} of {created[:16].replace('T', ' ')} UTC."[:300]

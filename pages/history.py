@@ -1,0 +1,18 @@
+"""History: every run, study, plan and decision about the selected dataset, as one timeline."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.ui import picker, state, timeline_sections, widgets
+
+selection = picker.current()
+st.title("History")
+if selection.dataset is None or selection.dataset.windows is None:
+    widgets.empty_state(
+        "No labelled windows here",
+        "A history is about labelled windows. Choose a dataset that has them in the sidebar.",
+        [("Go to the Overview", lambda: state.open_page("overview"))],
+    )
+    st.stop()
+timeline_sections.history(selection.dataset)
