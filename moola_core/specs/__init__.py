@@ -29,6 +29,7 @@ from moola_core.specs.part import (
 from moola_core.specs.plan import Plan
 from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
+from moola_core.specs.search import Dimension, Search
 from moola_core.specs.study import Arm, Study
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Compare",
     "Data",
     "Diagnose",
+    "Dimension",
     "Faults",
     "Features",
     "Finetune",
@@ -50,6 +52,7 @@ __all__ = [
     "Pretraining",
     "ReadOptions",
     "Sampling",
+    "Search",
     "SpecModel",
     "Study",
     "Training",
@@ -73,6 +76,7 @@ KINDS: dict[str, type[SpecModel]] = {
     "study": Study,
     "compare": Compare,
     "plan": Plan,
+    "search": Search,
 }
 
 
@@ -88,7 +92,7 @@ def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:
 
     Returns
     -------
-    Finetune, Pretrain, Diagnose, Predict, Study, Compare or Plan
+    Finetune, Pretrain, Diagnose, Predict, Study, Compare, Plan or Search
 
     Raises
     ------
