@@ -29,6 +29,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "overlap": (set(), set()),
     "presets": (set(), {"pydantic"}),
     "studies": ({"presets", "features.catalog"}, {"pydantic"}),
+    "searches": (set(), {"pydantic"}),
     "market": ({"market"}, {"pandas", "pyarrow"}),
     "market.demo": ({"market"}, {"pandas", "pyarrow", "numba"}),
     "metrics": (set(), set()),
@@ -67,6 +68,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"launch", "host", "runs", "training", "models", "features", "market", "diagnostics", "estimators", "studies"},
         {"pyarrow", "pandas"},
     ),
+    "launch.worker.proposals": ({"diagnostics.results"}, {"optuna"}),
     "ui": (
         {
             "ui",
@@ -119,6 +121,7 @@ HEAVY = {
     "jinja2",
     "ray",
     "pydantic",
+    "optuna",
 }
 
 

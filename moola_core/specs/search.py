@@ -196,7 +196,9 @@ class Search(SpecModel):
         if dimension.choices is not None:
             return
         if not {int, float} & set(_kinds(name)):
-            raise SpecError("it is no number, so it has no range.", where=f"space, {name}", hint='Give {"choices": […]}.')
+            raise SpecError(
+                "it is no number, so it has no range.", where=f"space, {name}", hint='Give {"choices": […]}.'
+            )
         given = (dimension.low, dimension.high, dimension.step)
         if self.is_whole(name) and any(one is not None and one != round(one) for one in given):
             raise SpecError(

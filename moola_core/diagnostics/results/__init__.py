@@ -48,6 +48,7 @@ from moola_core.diagnostics.results.pretraining import (
     ProbeScore,
     Reconstruction,
 )
+from moola_core.diagnostics.results.search import BestTrial, SearchResult, Trial
 from moola_core.diagnostics.results.shift import Domain, FeatureShift, OutOfDistribution, Shift
 from moola_core.diagnostics.results.training import Balance, TaskBalance
 from moola_core.diagnostics.results.transfer import LayerChange, Transferred
@@ -67,6 +68,7 @@ RESULTS: dict[str, type] = {
     "pointing": Pointing,
     "power": Power,
     "predicted": Predicted,
+    "search": SearchResult,
     "shift": Shift,
     "transfer": Transferred,
 }
@@ -76,6 +78,7 @@ __all__ = [
     "ArmFacts",
     "Attribution",
     "Balance",
+    "BestTrial",
     "Calibration",
     "CalibrationError",
     "CalibrationReport",
@@ -119,6 +122,7 @@ __all__ = [
     "Reconstruction",
     "ReliabilityBin",
     "Sampled",
+    "SearchResult",
     "Selection",
     "Shift",
     "SignedError",
@@ -128,6 +132,7 @@ __all__ = [
     "StatedConfidence",
     "Suspect",
     "TaskBalance",
+    "Trial",
     "Transferred",
     "Verdict",
     "WindowDifference",
