@@ -46,6 +46,7 @@ _OWNERS = {
     "predict": "moola_core.api",
     "METRICS": "moola_core.metrics",
     "report": "moola_core.api",
+    "search": "moola_core.searching",
 }
 __all__ = ["__version__", *_OWNERS]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.diagnostics.results import Comparison, PlanReport
+from moola_core.diagnostics.results import Comparison, PlanReport, SearchResult
 from moola_core.sections.context import ReportContext
 from moola_core.ui import (
     doctor_sections,
@@ -49,12 +49,16 @@ if run.record.active:
     progress.follow(run, progress.bar)
     st.caption("Each arm is an ordinary run: it appears on the Runs page as it goes on.")
     st.stop()
-kind = "plan" if run.record.kind == "plan" else "comparison"
+kind = run.record.kind if run.record.kind in ("plan", "search") else "comparison"
 result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error
-for warning in () if isinstance(result, Comparison | PlanReport) else run.record.warnings:
+for warning in () if isinstance(result, Comparison | PlanReport | SearchResult) else run.record.warnings:
     st.caption(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
 if isinstance(result, PlanReport):
     render.sections(ReportContext(run), ("plan", "steps", "studies", "gates"))
+    report_sections.offer(run)
+    st.stop()
+if isinstance(result, SearchResult):
+    render.sections(ReportContext(run), ("searched", "trials", "space"))
     report_sections.offer(run)
     st.stop()
 if not isinstance(result, Comparison):

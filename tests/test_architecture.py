@@ -105,6 +105,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     ),
     "cli": (EVERYTHING, EVERYTHING),
     "api": (EVERYTHING, {"pandas"}),
+    "searching": (EVERYTHING, set()),
 }
 CALLBACKS = ("on_click", "on_change", "on_select", "on_submit", "on_dismiss")
 HEAVY = {

@@ -24,6 +24,7 @@ from moola_core.cli import (
     queue,
     report,
     runs,
+    search,
     study,
     train,
     tune,
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="moola", description="Did pre-training help or hurt, why, and what to try next.")
     top.add_argument("--version", action="version", version=f"moola {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (data, train, power, study, diagnose, predict, report, runs, queue, pack, doctor, tune):
+    for module in (data, train, power, study, search, diagnose, predict, report, runs, queue, pack, doctor, tune):
         module.add_to(commands)
     return top
 

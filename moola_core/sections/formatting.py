@@ -12,6 +12,7 @@ REPORT_OF = {
     "study": "a study",
     "compare": "a comparison of runs",
     "plan": "a plan of studies",
+    "search": "a search over settings",
     "doctor": "what the doctor found",
     "predict": "predictions for new windows",
 }

@@ -20,6 +20,7 @@ from moola_core.sections import (
     plan,
     predictions,
     pretraining,
+    search,
     settings,
     vitals,
     weak_slices,
@@ -32,8 +33,9 @@ from moola_core.specs.choices import JOINED
 FINETUNE, PRETRAIN = ("finetune",), ("pretrain",)
 TRAINED = FINETUNE + PRETRAIN
 COMPARED, PLAN, DOCTOR, PREDICTED = ("study", "compare"), ("plan",), ("doctor",), ("predict",)
+SEARCH = ("search",)
 EXAMINED = TRAINED + COMPARED
-ALL = EXAMINED + PLAN + DOCTOR + PREDICTED
+ALL = EXAMINED + PLAN + SEARCH + DOCTOR + PREDICTED
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ for _section in (
     SectionSpec("decisions", "Conclusion and next step", TRAINED, conclusions.decisions),
     SectionSpec("answer", "Conclusion and next step", COMPARED, answer.answer),
     SectionSpec("plan", "Conclusion and next step", PLAN, plan.answer),
+    SectionSpec("searched", "Conclusion and next step", SEARCH, search.searched),
+    SectionSpec("trials", "Trials", SEARCH, search.trials),
+    SectionSpec("space", "What was tried", SEARCH, search.space),
     SectionSpec("targets", "Targets", FINETUNE, conclusions.targets),
     SectionSpec("arms", "Arms", COMPARED, comparison.arms),
     SectionSpec("differences", "Differences", COMPARED, comparison.differences),

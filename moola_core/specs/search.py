@@ -210,7 +210,7 @@ class Search(SpecModel):
         draw, first = random.Random(0), None
         others = {other: dimension.ends for other, dimension in self.space.items() if other != name}
         for _ in range(TRIED if others else 1):
-            drawn = {other: draw.choice(ends) for other, ends in others.items()} if first else {}
+            drawn: dict[str, Any] = {other: draw.choice(ends) for other, ends in others.items()} if first else {}
             try:
                 self.trial({name: value} | drawn)
                 return

@@ -132,8 +132,8 @@ __all__ = [
     "StatedConfidence",
     "Suspect",
     "TaskBalance",
-    "Trial",
     "Transferred",
+    "Trial",
     "Verdict",
     "WindowDifference",
 ]

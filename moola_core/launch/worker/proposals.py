@@ -19,6 +19,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from moola_core.diagnostics.results.search import COMPLETE, PRUNED, Trial
@@ -76,7 +77,7 @@ def _study(spec: Search, ended: Sequence[Trial], key: tuple[int, ...]) -> optuna
     seed = int(SeedSequence(key).generate_state(1)[0])
     make = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}[spec.sampler]
     pruner = optuna.pruners.MedianPruner(STARTUP_TRIALS, WARMUP_FITS)
-    direction = "maximize" if better(spec.metric) == "higher" else "minimize"
+    direction = StudyDirection.MAXIMIZE if better(spec.metric) == "higher" else StudyDirection.MINIMIZE
     study = optuna.create_study(sampler=make(seed=seed), pruner=pruner, direction=direction)
     for trial in ended:
         if trial.state in STATES:

@@ -14,6 +14,7 @@ from moola_core.diagnostics.results.search import COMPLETE, FAILED, PRUNED, Best
 from moola_core.errors import DataError, MoolaError, RunError, SpecError, StoreError
 from moola_core.host.engine import SEQUENTIAL
 from moola_core.launch.worker.ending_early import EndedEarly
+from moola_core.launch.worker.labelled import check_unchanged
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.launch.worker.study import Children, Execute
 from moola_core.metrics import METRICS
@@ -134,12 +135,20 @@ def _trial(made: Children, ended: Sequence[Trial], settings: dict[str, Any]) -> 
         if isinstance(error, RunError) and "is running" in error.what:
             raise
         return Trial(number, settings, child.id, FAILED, None, child.record.seconds, watch.inner, str(error))
+    _hold_to_same_data(made.run, child)
     if watch.reason:
         return Trial(number, settings, child.id, PRUNED, None, child.record.seconds, watch.inner, watch.reason)
     score = _score(child, spec.metric)
     reason = "" if score is not None else f"The run has no {METRICS[spec.metric].title}, so it counts in no score."
     state = COMPLETE if score is not None else FAILED
     return Trial(number, settings, child.id, state, score, child.record.seconds, watch.inner, reason)
+
+
+def _hold_to_same_data(run: Run, child: Run) -> None:
+    """Remember the data of the first trial; raise DataError for another one that was made on other data."""
+    own = {name: value for name, value in child.record.data_hashes.items() if name in ("windows", "bars", "folds")}
+    check_unchanged(run, own)
+    run.update(data_hashes=run.record.data_hashes | own)
 
 
 class _Watch:
