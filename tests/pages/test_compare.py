@@ -7,8 +7,9 @@ from moola_core.diagnostics.plan import CONTRADICTION, gates
 from moola_core.diagnostics.results import Decision, Interval, PlanReport, Power
 from moola_core.market.windows import load_windows
 from moola_core.runs.store import Store
+from moola_core.searches import search_spec
 from moola_core.specs import Data, Plan
-from tests.app_samples import make_comparison, make_run
+from tests.app_samples import make_comparison, make_run, make_search
 from tests.pages.conftest import button, texts
 
 
@@ -150,6 +151,19 @@ def test_a_plan_shows_its_decisions_and_gates(show, store, dataset):
     assert "both helps" in texts(at)
     button(at, "See the study features").click().run()
     assert at.session_state["study"] == "20260101-000000-000-0000"
+
+
+def test_a_search_shows_what_to_expect_and_its_trials(show, store, dataset):
+    trial = make_run(store, dataset, name="search: trial 1")
+    run = Store(store).create(search_spec(trial.spec, {"model.dropout": {"low": 0.1, "high": 0.9}}), name="search")
+    run.write_result("search", make_search(trial.id))
+    run.update(state="done")
+    at = show("compare", study=run.id)
+    assert [metric.value for metric in at.metric] == ["0.600", "0.650"] and "too good" in texts(at)
+    assert "A choice among 3 trials was made" in texts(at)
+    assert list(at.table[0].value["Trial"]) == ["1", "4", "0", "2", "3"]
+    button(at, "Open trial 1").click().run()
+    assert at.session_state["run"] == trial.id
 
 
 def test_the_whole_plan_starts_at_a_click(show, store, dataset, monkeypatch):
