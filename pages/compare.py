@@ -1,4 +1,4 @@
-"""Compare: studies and selected runs, with a verdict."""
+"""Compare: studies, searches and selected runs, with a verdict."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from moola_core.ui import (
     progress,
     render,
     report_sections,
+    search_form,
     selecting,
     state,
     study_form,
@@ -32,6 +33,8 @@ dataset = selection.dataset
 comparisons = loaders.comparisons(dataset)
 with st.expander("New study", icon=":material/science:", expanded=not comparisons or "new_study" in st.session_state):
     study_form.new_study(dataset)
+with st.expander("New search", icon=":material/manage_search:"):
+    search_form.new_search(dataset)
 with st.expander("Compare runs that are done", icon=":material/compare_arrows:"):
     study_form.new_comparison(selection.judged)
 with st.expander("Join two runs", icon=":material/join:"):
@@ -47,7 +50,8 @@ state.write_query_params((state.STUDY,))
 run = loaders.store().open(st.session_state[state.STUDY])
 if run.record.active:
     progress.follow(run, progress.bar)
-    st.caption("Each arm is an ordinary run: it appears on the Runs page as it goes on.")
+    part = "trial" if run.record.kind == "search" else "arm"
+    st.caption(f"Each {part} is an ordinary run: it appears on the Runs page as it goes on.")
     st.stop()
 kind = run.record.kind if run.record.kind in ("plan", "search") else "comparison"
 result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error

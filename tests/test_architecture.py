@@ -82,6 +82,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
             "market",
             "features",
             "presets",
+            "searches",
             "studies",
             "weight_files",
         },
