@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import f1_score
@@ -267,6 +268,17 @@ def test_a_search_without_any_score_fails_in_a_sentence_and_a_full_disk_ends_it(
     assert len(run.result("search")["trials"]) == 3
 
 
+def test_data_that_cannot_be_trained_on_end_the_search_at_its_first_trial(store, demo_files, tmp_path, capsys):
+    table = pd.read_parquet(demo_files["windows"])
+    table["label"] = "consolidation"
+    table.to_parquet(tmp_path / "one.parquet")
+    files = ["--windows", str(tmp_path / "one.parquet"), "--model", "logistic", "--store", str(store.root)]
+    assert main(["search", *files]) == 2
+    assert "Traceback" not in (error := capsys.readouterr().err) and "class" in error
+    (record,) = store.runs("search")
+    assert record.state == "failed" and len(store.runs("finetune")) == 1
+
+
 def test_settings_that_contradict_each_other_are_a_failed_trial(store):
     space = {
         "model.pointer": {"choices": ["regression", "span"]},
@@ -367,7 +379,8 @@ def test_a_search_that_was_ended_keeps_its_trials_and_goes_on(store, demo_files,
             assert time.monotonic() < end
             time.sleep(0.05)
         process.send_signal(how)
-        assert process.wait(60) == status
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == status, errors.decode()[-2000:]
     finally:
         process.kill()
     (record,) = store.runs("search")

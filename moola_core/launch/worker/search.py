@@ -11,7 +11,7 @@ from typing import Any
 from moola_core.diagnostics import search as judging
 from moola_core.diagnostics.comparison import ArmPredictions, arm_predictions
 from moola_core.diagnostics.results.search import COMPLETE, FAILED, PRUNED, BestTrial, SearchResult, Trial
-from moola_core.errors import DataError, MoolaError, RunError, SpecError, StoreError
+from moola_core.errors import CheckpointError, DataError, DeviceError, MoolaError, RunError, SpecError, StoreError
 from moola_core.host.engine import SEQUENTIAL
 from moola_core.launch.worker.ending_early import EndedEarly
 from moola_core.launch.worker.labelled import check_unchanged
@@ -115,7 +115,7 @@ def _key(number: int) -> str:
 
 
 def _trial(made: Children, ended: Sequence[Trial], settings: dict[str, Any]) -> Trial:
-    """Carry out the next trial. One that fails is a row with its reason; a full disk or a cancelled search ends them all."""
+    """Carry out the next trial. One that fails is a row with its reason; what is wrong with all of them, such as the data or a full disk, ends the search."""
     spec: Search = made.run.spec
     number = len(ended)
     try:
@@ -132,8 +132,9 @@ def _trial(made: Children, ended: Sequence[Trial], settings: dict[str, Any]) -> 
     except StoreError:
         raise
     except MoolaError as error:
-        if isinstance(error, RunError) and "is running" in error.what:
-            raise
+        of_all = isinstance(error, DataError | DeviceError | CheckpointError) and not ended
+        if of_all or (isinstance(error, RunError) and "is running" in error.what):
+            raise  # what is wrong with the data, the device or the encoder of the first is wrong with all
         return Trial(number, settings, child.id, FAILED, None, child.record.seconds, watch.inner, str(error))
     _hold_to_same_data(made.run, child)
     if watch.reason:
