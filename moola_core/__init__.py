@@ -51,6 +51,7 @@ _OWNERS = {
     "adopt": "moola_core.adoption",
     "decide": "moola_core.history",
     "decisions": "moola_core.history",
+    "search": "moola_core.searching",
 }
 __all__ = ["__version__", *_OWNERS]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -117,6 +118,19 @@ def whole(value: Any, name: str, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
         raise SpecError(f"{name} is {value!r}.", where=name, hint=f"Give a whole number from {least} to {most}.")
     return int(value)
+
+
+UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def duration_s(value: Any, name: str) -> float:
+    """Seconds of a length of time, a number of seconds or a text such as 90s, 30m or 2h. Raises SpecError for anything else."""
+    text = str(value).strip().lower()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?", text)
+    seconds = float(match[1]) * UNITS_S[match[2] or "s"] if match else 0.0
+    if isinstance(value, bool) or not seconds:
+        raise SpecError(f"{value!r} is no length of time.", where=name, hint="Write it as 90s, 30m or 2h.")
+    return seconds
 
 
 def a_kind(value: Any, kind: type, name: str, hint: str) -> Any:

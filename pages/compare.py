@@ -1,10 +1,10 @@
-"""Compare: studies and selected runs, with a verdict."""
+"""Compare: studies, searches and selected runs, with a verdict."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.diagnostics.results import Comparison, PlanReport
+from moola_core.diagnostics.results import Comparison, PlanReport, SearchResult
 from moola_core.sections.context import ReportContext
 from moola_core.ui import (
     doctor_sections,
@@ -13,6 +13,7 @@ from moola_core.ui import (
     progress,
     render,
     report_sections,
+    search_form,
     selecting,
     state,
     study_form,
@@ -32,6 +33,8 @@ dataset = selection.dataset
 comparisons = loaders.comparisons(dataset)
 with st.expander("New study", icon=":material/science:", expanded=not comparisons or "new_study" in st.session_state):
     study_form.new_study(dataset)
+with st.expander("New search", icon=":material/manage_search:"):
+    search_form.new_search(dataset)
 with st.expander("Compare runs that are done", icon=":material/compare_arrows:"):
     study_form.new_comparison(selection.judged)
 with st.expander("Join two runs", icon=":material/join:"):
@@ -47,14 +50,19 @@ state.write_query_params((state.STUDY,))
 run = loaders.store().open(st.session_state[state.STUDY])
 if run.record.active:
     progress.follow(run, progress.bar)
-    st.caption("Each arm is an ordinary run: it appears on the Runs page as it goes on.")
+    part = "trial" if run.record.kind == "search" else "arm"
+    st.caption(f"Each {part} is an ordinary run: it appears on the Runs page as it goes on.")
     st.stop()
-kind = "plan" if run.record.kind == "plan" else "comparison"
+kind = run.record.kind if run.record.kind in ("plan", "search") else "comparison"
 result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error
-for warning in () if isinstance(result, Comparison | PlanReport) else run.record.warnings:
+for warning in () if isinstance(result, Comparison | PlanReport | SearchResult) else run.record.warnings:
     st.caption(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
 if isinstance(result, PlanReport):
     render.sections(ReportContext(run), ("plan", "steps", "studies", "gates"))
+    report_sections.offer(run)
+    st.stop()
+if isinstance(result, SearchResult):
+    render.sections(ReportContext(run), ("searched", "trials", "space"))
     report_sections.offer(run)
     st.stop()
 if not isinstance(result, Comparison):

@@ -23,6 +23,7 @@ from moola_core.diagnostics.results import (
     ArmFacts,
     Attribution,
     Balance,
+    BestTrial,
     Comparison,
     Decision,
     Diagnosis,
@@ -43,10 +44,12 @@ from moola_core.diagnostics.results import (
     Rank,
     Reconstruction,
     Sampled,
+    SearchResult,
     Selection,
     Shift,
     TaskBalance,
     Transferred,
+    Trial,
     Verdict,
     WindowDifference,
 )
@@ -503,6 +506,19 @@ def make_comparison() -> Comparison:
         LabelCurve((35, 70, 139), ((0.4, 0.5), (0.5, 0.6), (0.6, 0.7)), ((139, 0.65, 0.6, 0.7), (278, 0.7, 0.6, 0.8))),
         Selection("f1_macro", "logistic on aggregates", 0.75, Interval(0.7, 0.6, 0.8), dict.fromkeys(scores, 0.2)),
     )
+
+
+def make_search(run_id: str = "20260101-000000-000-0000", word: str = "helps", delta: float = 0.1) -> SearchResult:
+    """A search of five trials: the second came out on top, one was pruned and one failed. word, delta: of its verdict."""
+    rows = ((0.3, "complete", 0.55), (0.12345, "complete", 0.65), (0.6, "pruned", None), (0.9, "failed", None))
+    reasons = {"pruned": "It was pruned after 3 of 10 fits.", "failed": "The loss is not a number."}
+    trials = tuple(
+        Trial(i, {"model.dropout": value}, run_id, state, score, 4.0 + i, (0.5, 0.52), reasons.get(state, ""))
+        for i, (value, state, score) in enumerate((*rows, (0.2, "complete", 0.6)))
+    )
+    best = BestTrial(1, run_id, "network", {"model.dropout": 0.12345}, "f1_macro", 0.65, 0.6, 0.5, 0.7, 3, 0.71)
+    verdict = replace(make_verdict("1", "f1_macro", "higher", word, delta), against="0", decides=False)
+    return SearchResult("f1_macro", trials, best, verdict, 2, "All 5 trials were made.", 31.0)
 
 
 def make_verdict(arm: str, metric: str, better: str, word: str, delta: float) -> Verdict:

@@ -31,6 +31,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "market.folder": (set(), set()),
     "adoption": ({"market.folder", "presets", "runs"}, set()),
     "studies": ({"presets", "features.catalog"}, {"pydantic"}),
+    "searches": (set(), {"pydantic"}),
     "market": ({"market"}, {"pandas", "pyarrow"}),
     "market.demo": ({"market"}, {"pandas", "pyarrow", "numba"}),
     "metrics": (set(), set()),
@@ -99,6 +100,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         },
         {"pyarrow", "pandas"},
     ),
+    "launch.worker.proposals": ({"diagnostics.results"}, {"optuna"}),
     "ui": (
         {
             "ui",
@@ -114,6 +116,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
             "adoption",
             "history",
             "presets",
+            "searches",
             "studies",
             "weight_files",
         },
@@ -138,6 +141,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "cli": (EVERYTHING, EVERYTHING),
     "api": (EVERYTHING, {"pandas"}),
     "history": ({"market", "runs"}, set()),
+    "searching": (EVERYTHING, set()),
 }
 CALLBACKS = ("on_click", "on_change", "on_select", "on_submit", "on_dismiss")
 HEAVY = {
@@ -154,6 +158,7 @@ HEAVY = {
     "jinja2",
     "ray",
     "pydantic",
+    "optuna",
 }
 
 

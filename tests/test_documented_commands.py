@@ -27,6 +27,8 @@ SMALL = {
     "pretrain": "--set epochs=1 --set hidden=4 --set layers=1",
     "study": f"{NETWORK} --set epochs=3 --set pretrain.epochs=1 --set hidden=4",
     "plan": f"{NETWORK} --set epochs=3",
+    "search": "--set folds=2 --set repeats=1 --trials 2",
+    "search SPACE.json": f"{NETWORK} --set hidden=4 --trials 2",
     "submit": "",
 }
 ELSEWHERE = {"--ray": "tests/launch/test_ray_jobs.py", "job ": "tests/launch/test_ray_jobs.py"}
@@ -97,6 +99,8 @@ def prepare(project: Path, line: str, run_command) -> str:
         if not store.runs("pretrain"):
             run_command("pretrain --bars data/nq_5years.parquet --windows data/windows.parquet --preset recommended")
         return line.replace("RUN_ID", store.runs("pretrain")[0].run_id)
+    if "SPACE.json" in line:
+        (project / "SPACE.json").write_text('{"model.dropout": {"low": 0.1, "high": 0.6}}', encoding="utf-8")
     if "SPEC.json" in line:
         (project / "SPEC.json").write_text(
             json.dumps(

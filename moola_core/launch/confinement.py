@@ -36,9 +36,10 @@ def inside(path: str | Path, folders: Sequence[Path], where: str = "") -> Path:
 
 
 def _named(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """The file fields of a spec with their dotted names, also where an arm's changes name them with dots."""
+    """The file fields of a spec with their dotted names, also where an arm's changes or a search's choices name them with dots."""
     if isinstance(value, dict):
         return [pair for key, inner in value.items() for pair in _named(inner, f"{name}.{key}" if name else key)]
     if isinstance(value, list):
         return [pair for inner in value for pair in _named(inner, name)]
-    return [(name, value)] if isinstance(value, str) and name.rpartition(".")[2] in FIELDS else []
+    field = name.removesuffix(".choices").rpartition(".")[2]
+    return [(name, value)] if isinstance(value, str) and field in FIELDS else []

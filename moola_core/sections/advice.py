@@ -15,6 +15,7 @@ from moola_core.diagnostics.results import (
     Interval,
     PlanReport,
     PretrainReport,
+    SearchResult,
     Verdict,
 )
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Claim
@@ -23,6 +24,7 @@ from moola_core.metrics import title
 from moola_core.runs.record import Record
 from moola_core.sections import comparison_text
 from moola_core.sections.blocks import Link, Step, Text
+from moola_core.sections.headline import Headline
 from moola_core.sections.headlines import of_majority, of_pretraining
 from moola_core.sections.scores import of_each, of_targets
 from moola_core.specs import assignment
@@ -221,6 +223,30 @@ def after_plan(record: Record, report: PlanReport | None) -> Advice:
             "launch",
         )
     return Advice("The plan changed nothing.", "Keep the settings that it started from.", "Set up a run", "launch")
+
+
+def after_search(record: Record, report: SearchResult | None, judged: Headline) -> Advice:
+    """The one thing to do next about a search; judged: what was said of its pick against the settings as they are."""
+    if record.active:
+        return _of_state(record)
+    again = f"moola search --resume {record.run_id}"
+    if record.state != "done" and report is not None and report.trials:
+        step = "Go on with it: its trials are kept."
+        return Advice(f"The search is {record.state}.", step, "Go to the runs", "runs", command=again)
+    if report is None or report.best is None:
+        return _of_state(record) if record.state != "done" else Advice(*NO_SCORE, "Go to the runs", "runs")
+    best = report.best
+    opened = (f"Open trial {best.number}", "results", (("run", best.run_id),), judged.claims)
+    if judged.outcome == SUPPORTED:
+        step = f"Start the next runs from the settings of trial {best.number}."
+        return Advice("The picked settings are better than the settings as they are.", step, *opened)
+    if best.number == 0:
+        return Advice("The settings as they are came out on top.", "Keep them.", *opened)
+    step = "Keep them until more labels or repeats decide, or search among fewer settings."
+    return Advice("The settings as they are were not shown to be worse.", step, *opened)
+
+
+NO_SCORE = ("No trial has a score.", "See what the trials failed with.")
 
 
 def _of_state(record: Record) -> Advice:

@@ -13,6 +13,7 @@ REPORT_OF = {
     "compare": "a comparison of runs",
     "plan": "a plan of studies",
     "investigation": "an investigation",
+    "search": "a search over settings",
     "doctor": "what the doctor found",
     "predict": "predictions for new windows",
 }

@@ -21,6 +21,7 @@ from moola_core.sections import (
     plan,
     predictions,
     pretraining,
+    search,
     settings,
     timeline,
     vitals,
@@ -34,9 +35,9 @@ from moola_core.specs.choices import JOINED
 FINETUNE, PRETRAIN = ("finetune",), ("pretrain",)
 TRAINED = FINETUNE + PRETRAIN
 COMPARED, PLAN, DOCTOR, PREDICTED = ("study", "compare"), ("plan",), ("doctor",), ("predict",)
-INVESTIGATION = ("investigation",)
+INVESTIGATION, SEARCH = ("investigation",), ("search",)
 EXAMINED = TRAINED + COMPARED
-ALL = EXAMINED + PLAN + INVESTIGATION + DOCTOR + PREDICTED
+ALL = EXAMINED + PLAN + INVESTIGATION + SEARCH + DOCTOR + PREDICTED
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ for _section in (
     SectionSpec("models", "Models that were measured", INVESTIGATION, investigation.models),
     SectionSpec("windows_next", "Windows to label next", INVESTIGATION, investigation.windows_next),
     SectionSpec("unasked", "Questions that were not asked, and why", INVESTIGATION, investigation.unasked),
+    SectionSpec("searched", "Conclusion and next step", SEARCH, search.searched),
+    SectionSpec("trials", "Trials", SEARCH, search.trials),
+    SectionSpec("space", "What was tried", SEARCH, search.space),
     SectionSpec("targets", "Targets", FINETUNE, conclusions.targets),
     SectionSpec("arms", "Arms", COMPARED, comparison.arms),
     SectionSpec("differences", "Differences", COMPARED, comparison.differences),

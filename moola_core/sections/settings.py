@@ -10,7 +10,7 @@ from moola_core.sections.context import ABSENT, ReportContext, Stored
 from moola_core.specs import Finetune, SpecModel, settings
 from moola_core.specs.choices import IMPORTED
 
-OWN_SECTIONS = ("arms", "figures", "planned")
+OWN_SECTIONS = ("arms", "figures", "planned", "space")
 
 
 def asked(context: ReportContext) -> list[Block] | str:

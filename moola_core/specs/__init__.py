@@ -31,6 +31,7 @@ from moola_core.specs.part import (
 from moola_core.specs.plan import Plan
 from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
+from moola_core.specs.search import Dimension, Search
 from moola_core.specs.study import Arm, Study
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Compare",
     "Data",
     "Diagnose",
+    "Dimension",
     "Faults",
     "Features",
     "Finetune",
@@ -54,6 +56,7 @@ __all__ = [
     "Pretraining",
     "ReadOptions",
     "Sampling",
+    "Search",
     "SpecModel",
     "Study",
     "Training",
@@ -78,6 +81,7 @@ KINDS: dict[str, type[SpecModel]] = {
     "compare": Compare,
     "plan": Plan,
     "investigation": Investigation,
+    "search": Search,
 }
 
 
@@ -93,7 +97,7 @@ def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:
 
     Returns
     -------
-    Finetune, Pretrain, Diagnose, Predict, Study, Compare, Plan or Investigation
+    Finetune, Pretrain, Diagnose, Predict, Study, Compare, Plan, Search or Investigation
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class Replicate:
     start_pred, end_pred [m] bars (None without a pointer head); weights of the selected epoch, with `scale.mean` and
     `scale.std` [F]; steps: columns of equal length; best_epoch counts from 1; at_limit: whether what the weighting of the losses
     learns reached a bound in any step (None where it has none). spans: their probabilities, of models that score them. estimator: the fitted
-    model where it is no network.
+    model where it is no network. inner: the monitored metrics of the validation windows at the selected epoch; empty where no epoch is selected.
     """
 
     repeat: int
@@ -88,3 +88,4 @@ class Replicate:
     device: str = ""
     spans: SpanPrediction | None = None
     estimator: Estimator | None = None
+    inner: dict[str, Any] = field(default_factory=dict)

@@ -58,6 +58,7 @@ class FitMonitor:
         self.best, self.best_epoch, self.epochs, self.stopped = float("inf"), 0, 0, False
         self.before, self.moved = weights_of(fit.model), 0.0
         self.tables: list[np.ndarray] = []
+        self.of_best: Predicted | None = None
         sizes = {role: len(getattr(fit.fold, role)) for role in ("train", "validation", "test", "purged")}
         emit(Event("replicate_started", **self.where, values=sizes))
 
@@ -103,7 +104,7 @@ class FitMonitor:
             )
         better = score < self.best - SMALLEST_GAIN
         if better:
-            self.best, self.best_epoch = score, epoch
+            self.best, self.best_epoch, self.of_best = score, epoch, predicted
         # What is still to be unfrozen gets its turn: patience counts from the last change on.
         since = max(self.best_epoch, fit.unfreezing.last_change)
         waited = training.patience is not None and epoch - since >= training.patience
@@ -141,6 +142,7 @@ class FitMonitor:
         values = {"seconds": seconds, "best_epoch": self.best_epoch, "epochs": self.epochs, "moved": self.moved}
         self.emit(Event("replicate_finished", **self.where, values=values))
         sigmas = fit.sigmas() if fit.spec.model.tasks == "both" else None
+        inner = {} if self.of_best is None else score_inner([fit], [self.of_best])[0]
         return Replicate(
             fit.fold.repeat,
             fit.fold.fold,
@@ -159,6 +161,7 @@ class FitMonitor:
             seconds,
             device.name,
             spans,
+            inner=inner,
         )
 
     def _at_limit(self) -> bool | None:

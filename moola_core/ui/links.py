@@ -17,7 +17,12 @@ from moola_core.ui import loaders, notices, owners, selecting, state
 from moola_core.ui.markup import escape_markdown
 from moola_core.ui.places import data_folder, display_path
 
-COMPARED = {"study": "a study", "plan": "a plan of studies", "compare": "a comparison of runs"}
+COMPARED = {
+    "study": "a study",
+    "plan": "a plan of studies",
+    "search": "a search over settings",
+    "compare": "a comparison of runs",
+}
 FAILED = "unanswered"
 NEAR = 0.75  # similarity of two ids from which one may be a slip of the pen for the other
 PAGE_TITLES = {"results": "Performance"}  # where a page is not called as its file is

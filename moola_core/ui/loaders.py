@@ -29,7 +29,7 @@ from moola_core.ui import window_table
 from moola_core.ui.places import data_folder, store_folder
 
 Stamp = tuple[str, int, int]
-TRAINED, COMPARING = ("finetune", "pretrain"), ("study", "plan", "compare")
+TRAINED, COMPARING = ("finetune", "pretrain"), ("study", "plan", "search", "compare")
 
 
 def stamp(path: str | Path) -> Stamp:
@@ -226,7 +226,7 @@ def _topic(spec: Any) -> str:
 
 
 def comparisons(dataset: Dataset) -> list[Run]:
-    """The studies, plans and comparisons of the dataset's windows, newest first."""
+    """The studies, plans, searches and comparisons of the dataset's windows, newest first."""
     runs, every = [], store().runs(include_archived=True)
     for run in _readable(*COMPARING):
         spec = run.spec

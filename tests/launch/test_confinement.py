@@ -9,6 +9,7 @@ from moola_core.launch.confinement import confine, inside
 from moola_core.launch.local import LocalLauncher
 from moola_core.presets import preset
 from moola_core.runs.store import Store
+from moola_core.searches import search_spec
 from moola_core.specs import Study, build, change
 
 
@@ -53,6 +54,15 @@ def test_every_file_field_of_a_spec_is_held(folder, field):
     confine(spec, [folder])
     with pytest.raises(SpecError, match=field):
         confine(change(spec, {field: "/etc/passwd"}), [folder])
+
+
+def test_the_choices_of_a_search_name_no_other_file(folder):
+    base = change(preset("quick").finetune(), {"data.windows": str(folder / "windows.parquet")})
+    space = {"model.dropout": {"low": 0.0, "high": 0.5}}
+    confine(search_spec(base, space), [folder])
+    files = {"transfer.checkpoint": {"choices": ["", "/etc/passwd"]}}
+    with pytest.raises(SpecError, match="not in the data folder or the store"):
+        confine(search_spec(base, space | files), [folder])
 
 
 def test_an_arm_of_a_study_names_no_other_file(folder):

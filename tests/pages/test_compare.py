@@ -7,8 +7,9 @@ from moola_core.diagnostics.gates import contradictions, gates
 from moola_core.diagnostics.results import Decision, Interval, PlanReport, Power
 from moola_core.market.windows import load_windows
 from moola_core.runs.store import Store
+from moola_core.searches import search_spec
 from moola_core.specs import Data, Plan
-from tests.app_samples import CLASS_ALONE, make_comparison, make_run
+from tests.app_samples import CLASS_ALONE, make_comparison, make_run, make_search
 from tests.pages.conftest import button, texts
 
 
@@ -150,6 +151,36 @@ def test_a_plan_shows_its_decisions_and_gates(show, store, dataset):
     assert "both helps" in texts(at)
     button(at, "See the study features").click().run()
     assert at.session_state["study"] == "20260101-000000-000-0000"
+
+
+def test_a_search_shows_what_to_expect_and_its_trials(show, store, dataset):
+    trial = make_run(store, dataset, name="search: trial 1")
+    run = Store(store).create(search_spec(trial.spec, {"model.dropout": {"low": 0.1, "high": 0.9}}), name="search")
+    run.write_result("search", make_search(trial.id))
+    run.update(state="done")
+    at = show("compare", study=run.id)
+    assert [metric.value for metric in at.metric] == ["0.600", "0.650"] and "too good" in texts(at)
+    assert "A choice among 3 trials was made" in texts(at)
+    assert list(at.dataframe[0].value["0"]) == ["1", "4", "0", "2", "3"]
+    button(at, "Open trial 1").click().run()
+    assert at.session_state["run"] == trial.id
+
+
+def test_a_search_is_set_up_and_started(show, store, dataset, monkeypatch):
+    monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
+    at = show("compare")
+    assert "spans.penalty" in texts(at).replace("\\", "")
+    at.selectbox(key="search_model").set_value("majority").run()
+    assert "nothing to search" in texts(at) and button(at, "Start the search").disabled
+    at.selectbox(key="search_model").set_value("minirocket").run()
+    at.number_input(key="search_trials").set_value(3).run()
+    at.number_input(key="search_minutes").set_value(15).run()
+    assert "features.columns" in texts(at).replace("\\", "")
+    button(at, "Start the search").click().run()
+    (record,) = Store(store).runs()
+    spec = Store(store).open(record.run_id).spec
+    assert record.kind == "search" and (spec.base.estimator, spec.trials, spec.budget_s) == ("minirocket", 3, 900.0)
+    assert spec.base.data.windows == str(dataset) and at.session_state["study"] == record.run_id
 
 
 def test_the_whole_plan_starts_at_a_click(show, store, dataset, monkeypatch):

@@ -19,6 +19,7 @@ from moola_core.diagnostics.results import Comparison, Decision, Errors, Feature
 from moola_core.diagnostics.results.doctor import EXAMPLE
 from moola_core.runs import codec
 from moola_core.runs.store import Run, Store
+from moola_core.searches import search_spec
 from moola_core.specs import Compare, Data, Diagnose, Investigation, Plan
 from tests import app_samples as samples
 from tests.app_samples import (
@@ -33,6 +34,7 @@ from tests.app_samples import (
     make_predictions,
     make_pretraining,
     make_run,
+    make_search,
     make_shift,
     make_transfer,
     step_columns,
@@ -190,6 +192,17 @@ def investigation_run(study_run, windows) -> Run:
     arm = study_run.result("comparison")["arms"][0]["run_id"]
     run.write_result("investigation", make_investigation(study_run.id, arm))
     run.update(state="done")
+    return run
+
+
+@pytest.fixture(scope="session")
+def search_run(tmp_path_factory, windows) -> Run:
+    """A finished search, its trials' run in the store."""
+    root = tmp_path_factory.mktemp("store")
+    trial = make_run(root, windows, name="search: trial 1")
+    run = Store(root).create(search_spec(trial.spec, {"model.dropout": {"low": 0.1, "high": 0.9}}), name="search")
+    run.write_result("search", make_search(trial.id))
+    run.update(state="done", data_hashes={"windows": "ab" * 32}, counts={"spent_s": 31.0})
     return run
 
 

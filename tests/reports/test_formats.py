@@ -98,7 +98,17 @@ def test_markdown_tables_hold_target_actual_and_gap(full_run):
 
 @pytest.mark.parametrize(
     "name",
-    ["full_run", "pretrained", "hostile_run", "study_run", "hostile_study", "figures_run", "plan_run", "predict_run"],
+    [
+        "full_run",
+        "pretrained",
+        "hostile_run",
+        "study_run",
+        "hostile_study",
+        "figures_run",
+        "plan_run",
+        "search_run",
+        "predict_run",
+    ],
 )
 def test_json_keeps_to_the_published_schema(request, name):
     context = ReportContext(request.getfixturevalue(name))

@@ -9,6 +9,7 @@ from tests.reports.conftest import (  # noqa: F401
     plan_run,
     predict_run,
     pretrained,
+    search_run,
     study_run,
     windows,
 )

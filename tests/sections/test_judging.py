@@ -24,12 +24,12 @@ from moola_core.diagnostics.results import (
 )
 from moola_core.diagnostics.results.interval import Claim
 from moola_core.runs import codec
-from moola_core.sections import comparison_text, encoders, headlines, scores
+from moola_core.sections import comparison_text, encoders, headlines, scores, search
 from moola_core.sections.blocks import Report, Table, Text, flat
 from moola_core.sections.headline import JUDGES, Headline
 from moola_core.sections.registry import build
 from moola_core.targets import judge
-from tests.app_samples import make_balance, make_comparison, make_learned, make_span_run, make_transfer
+from tests.app_samples import make_balance, make_comparison, make_learned, make_search, make_span_run, make_transfer
 from tests.diagnostics.test_doctor import RULES, case_of
 from tests.sections.test_headlines import predictions
 
@@ -148,6 +148,15 @@ def recalibrated(gain: Interval, auroc: Interval = SURE) -> Headline:
 
 def expected(interval: Interval) -> Headline:
     return headlines.of_expectation(Expectation("it goes", interval.value, None, interval.low, interval.high, 0.2))
+
+
+def searched(word: str, interval: Interval, better: str = "higher") -> Headline:
+    metric = "f1_macro" if better == "higher" else "log_loss"
+    made = make_search()
+    row = dataclasses.replace(
+        made.default, metric=metric, verdict=word, delta=interval.value, low=interval.low, high=interval.high
+    )
+    return search.of_search(dataclasses.replace(made, metric=metric, default=row))
 
 
 def pointed(part: str, gain: Interval) -> Headline:
@@ -278,6 +287,15 @@ PAIRS: dict[str, list[Pair]] = {
         (lambda: all_learned(low_at(NEAR), low_at(NEAR)), lambda: all_learned(low_at(NEAR), low_at(-NEAR))),
         (lambda: all_learned(high_at(-NEAR), high_at(-NEAR)), lambda: all_learned(high_at(-NEAR), high_at(NEAR))),
     ],
+    "of_search": [
+        (lambda: searched("helps", low_at(NEAR)), lambda: searched("undecided", low_at(-NEAR))),
+        (lambda: searched("hurts", high_at(-NEAR)), lambda: searched("undecided", high_at(NEAR))),
+        (
+            lambda: searched("equivalent", Interval(0.0, -0.01, 0.02 - NEAR)),
+            lambda: searched("undecided", Interval(0.0, -0.01, 0.02 + NEAR)),
+        ),
+        (lambda: searched("helps", high_at(-NEAR), "lower"), lambda: searched("undecided", high_at(NEAR), "lower")),
+    ],
     "beaten": [
         (lambda: beaten("helps", low_at(NEAR)), lambda: beaten("undecided", low_at(-NEAR))),
     ],
@@ -360,7 +378,17 @@ def texts(report: Report) -> Iterator[tuple[str, Text]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["full_run", "pretrained", "study_run", "plan_run", "investigation_run", "hostile_run", "figures_run"]
+    "name",
+    [
+        "full_run",
+        "pretrained",
+        "study_run",
+        "plan_run",
+        "investigation_run",
+        "search_run",
+        "hostile_run",
+        "figures_run",
+    ],
 )
 def test_no_section_judges_without_a_claim(request, name):
     run = request.getfixturevalue(name)

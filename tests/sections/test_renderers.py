@@ -38,7 +38,16 @@ from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import SECTIONS, assemble, known, make
 from moola_core.specs import Diagnose
 
-RUNS = ("full_run", "pretrained", "study_run", "plan_run", "investigation_run", "figures_run", "predict_run")
+RUNS = (
+    "full_run",
+    "pretrained",
+    "study_run",
+    "plan_run",
+    "investigation_run",
+    "search_run",
+    "figures_run",
+    "predict_run",
+)
 
 
 def sections(run):

@@ -36,11 +36,11 @@ def said(report, name):
     return {block.strong: block.text for block in section(report, name).blocks if isinstance(block, Text)}
 
 
-@pytest.mark.parametrize("name", ["study_run", "hostile_study", "plan_run"])
+@pytest.mark.parametrize("name", ["study_run", "hostile_study", "plan_run", "search_run"])
 def test_every_number_is_the_stored_one(request, name):
     run = request.getfixturevalue(name)
     found = [number for number in numbers(build(run)) if number.source]
-    assert len(found) > (20 if name == "plan_run" else 150)
+    assert len(found) > (20 if name in ("plan_run", "search_run") else 150)
     for number in found:
         assert number.value == stored(Store(run.store_root), number.source), number
 

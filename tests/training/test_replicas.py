@@ -77,6 +77,7 @@ def test_one_replica_is_the_sequential_path_over_fifty_steps(device):
         np.testing.assert_allclose(found[0].steps[name], column, atol=1e-5, err_msg=name)
     np.testing.assert_allclose(found[0].probabilities, alone[0].probabilities, atol=1e-5)
     np.testing.assert_allclose(found[0].start_pred, alone[0].start_pred, atol=1e-3)
+    assert found[0].inner["center_mae_bars"] == pytest.approx(alone[0].inner["center_mae_bars"], abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ from moola_core.diagnostics.results.pretraining import (
     ProbeScore,
     Reconstruction,
 )
+from moola_core.diagnostics.results.search import BestTrial, SearchResult, Trial
 from moola_core.diagnostics.results.shift import Domain, FeatureShift, OutOfDistribution, Shift
 from moola_core.diagnostics.results.training import Balance, TaskBalance
 from moola_core.diagnostics.results.transfer import LayerChange, Transferred
@@ -77,6 +78,7 @@ RESULTS: dict[str, type] = {
     "pointing": Pointing,
     "power": Power,
     "predicted": Predicted,
+    "search": SearchResult,
     "shift": Shift,
     "transfer": Transferred,
 }
@@ -87,6 +89,7 @@ __all__ = [
     "Attribution",
     "Balance",
     "Best",
+    "BestTrial",
     "Calibration",
     "CalibrationError",
     "CalibrationReport",
@@ -133,6 +136,7 @@ __all__ = [
     "Reconstruction",
     "ReliabilityBin",
     "Sampled",
+    "SearchResult",
     "Selection",
     "Shift",
     "SignedError",
@@ -145,6 +149,7 @@ __all__ = [
     "Suspect",
     "TaskBalance",
     "Transferred",
+    "Trial",
     "Unasked",
     "Verdict",
     "WindowDifference",

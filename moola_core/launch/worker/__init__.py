@@ -27,9 +27,11 @@ from moola_core.launch.worker import (
     plan,
     predict,
     pretrain,
+    search,
     study,
 )
 from moola_core.launch.worker.disk_reserve import DiskReserve
+from moola_core.launch.worker.ending_early import EndedEarly
 from moola_core.launch.worker.heartbeat import heartbeat
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.runs import mirror, references
@@ -50,6 +52,7 @@ JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
     "investigation": lambda run, listen: investigate.work(run, listen, execute),
     "plan": lambda run, listen: plan.work(run, listen, execute),
     "study": lambda run, listen: study.work(run, listen, execute),
+    "search": lambda run, listen: search.work(run, listen, execute),
 }
 
 
@@ -102,6 +105,8 @@ def _end(run: Run, error: BaseException) -> tuple[str, str]:
     """The state and the sentence with which the run ends."""
     if asked(run):
         return "cancelled", "Cancelled."
+    if isinstance(error, EndedEarly):
+        return "cancelled", str(error)
     if isinstance(error, Terminated):
         return "lost", "Its process was terminated by the system. It can be resumed."
     return "cancelled" if isinstance(error, KeyboardInterrupt) else "failed", _sentence(error)

@@ -207,7 +207,7 @@ def stored_estimator(replicate: Replicate) -> bytes | None:
 
 
 def facts_of(replicate: Replicate) -> dict[str, Any]:
-    """What a fit stores next to its predictions: the selected epoch, how many it ran, sizes, σ, seconds, how it reads the labels."""
+    """What a fit stores next to its predictions: the selected epoch and its metrics of the validation windows, sizes, σ, seconds, how it reads labels."""
     names = (
         "best_epoch",
         "epochs",
@@ -217,6 +217,7 @@ def facts_of(replicate: Replicate) -> dict[str, Any]:
         "shared_parameters",
         "seconds",
         "device",
+        "inner",
     )
     noise = None if replicate.estimator is None else replicate.estimator.label_noise()
     return {name: getattr(replicate, name) for name in names} | {"label_noise": noise}

@@ -1,0 +1,63 @@
+"""Starting a search over settings from the Compare page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola_core.errors import MoolaError
+from moola_core.launch.estimate import estimate
+from moola_core.launch.training_specs import finetune_spec
+from moola_core.market.library import Dataset
+from moola_core.presets import PRESETS
+from moola_core.searches import search_spec
+from moola_core.sections.formatting import duration
+from moola_core.specs import Search
+from moola_core.specs.choices import TRAINED
+from moola_core.ui import loaders, selecting, state, widgets
+from moola_core.ui.widgets import escape_markdown
+
+OF_PRESET = "that of the preset"
+TRIALS, MOST_TRIALS = 20, 1000
+
+
+def new_search(dataset: Dataset) -> None:
+    """Choose a preset, a model and how long; the settings that are tried and the time are shown before it starts."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        starts = [key for key in PRESETS if key != "october"]
+        start = st.selectbox("Settings from", starts, key="search_preset", width=200)
+        model = st.selectbox("Model", [OF_PRESET, *TRAINED], key="search_model", width=240)
+        trials = st.number_input("Trials at most", 1, MOST_TRIALS, TRIALS, key="search_trials", width=140)
+        minutes = st.number_input(
+            "Minutes at most",
+            1,
+            value=None,
+            placeholder="no limit",
+            key="search_minutes",
+            width=160,
+            help="After them no trial begins; one that runs may finish.",
+        )
+    spec = None
+    try:
+        changes = {} if model == OF_PRESET else {"estimator": model}
+        base = finetune_spec(start, loaders.data_of(dataset), changes, "", loaders.store().root)
+        spec = search_spec(base, trials=trials, budget_s=60.0 * minutes if minutes else None)
+        st.caption(_described(spec, dataset))
+    except MoolaError as error:
+        widgets.show_error(error)
+    if st.button("Start the search", type="primary", icon=":material/play_arrow:", disabled=spec is None):
+        selecting.put(state.STUDY, loaders.launcher().submit(spec, name="search"))
+        st.rerun()
+
+
+def _described(spec: Search, dataset: Dataset) -> str:
+    """What is tried and about how long it takes; other settings can be named in a file for `moola search`."""
+    assert dataset.windows is not None, "the page asks for windows first"
+    windows = loaders.windows_of(dataset.windows, dataset.bars).trainable(spec.base.data.exclude_grades)[0]
+    count = spec.trials if spec.size is None else min(spec.trials, spec.size + 1)
+    seconds = count * estimate(spec.base, len(windows), loaders.store()).seconds
+    if spec.budget_s is not None:
+        seconds = min(seconds, spec.budget_s)
+    return (
+        f"Tried: {escape_markdown(', '.join(spec.space))}. At most {count} trials of {spec.base.training.repeats} repeats of "
+        f"{spec.base.training.folds} folds, about {duration(seconds)}. Settings of your own are searched by `moola search SPACE.json`."
+    )
