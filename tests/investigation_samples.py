@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moola_core.diagnostics.gates import contradictions, gates
 from moola_core.diagnostics.results import (
     Best,
     Candidate,
@@ -78,4 +79,6 @@ def make_investigation(study: str, arm: str) -> InvestigationReport:
         180.0,
         300.0,
         {"windows": 60},
+        gates(None),
+        contradictions(),
     )

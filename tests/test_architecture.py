@@ -58,7 +58,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     },
     "diagnostics.results": ({"diagnostics.results"}, set()),
     "investigation": (
-        {"investigation", "diagnostics", "metrics", "runs", "launch.estimate", "presets", "studies"},
+        {"investigation", "diagnostics", "metrics", "runs", "launch.estimate", "presets", "studies", "searches"},
         {"scipy", "pandas", "pydantic"},
     ),
     "investigation.public": ({"api", "runs"}, set()),

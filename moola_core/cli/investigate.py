@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any
 
+from moola_core.arguments import duration_s
 from moola_core.cli import options
 from moola_core.cli.progress import execute
 from moola_core.errors import SpecError
-
-BUDGET = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 
 def add_to(commands: Any) -> None:
@@ -52,15 +50,6 @@ def run_investigation(args: argparse.Namespace) -> int:
     return print_conclusion(args, run)
 
 
-def seconds_of(text: str) -> float:
-    """Seconds of a time such as 90s, 15m or 1h30m; a number alone is seconds. Raises SpecError for anything else."""
-    match = BUDGET.fullmatch(text.strip().lower())
-    if not text.strip() or match is None or not any(match.groups()):
-        raise SpecError(f"{text!r} is no time.", where="--budget", hint="Give one such as 90s, 15m or 2h.")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return 3600.0 * hours + 60.0 * minutes + seconds
-
-
 def _possible(args: argparse.Namespace, store: Any) -> Any:
     """The investigation that is asked for, if its data allows one: otherwise no run is made."""
     from moola_core.specs import Investigation, build
@@ -68,7 +57,7 @@ def _possible(args: argparse.Namespace, store: Any) -> Any:
     if not args.windows:
         raise SpecError("an investigation needs labelled windows.", where="investigate", hint="Give --windows FILE.")
     values = {name: getattr(args, name) for name in ("preset", "checkpoint", "goal")}
-    values |= {"data": options.data(args), "budget_s": seconds_of(args.budget)}
+    values |= {"data": options.data(args), "budget_s": duration_s(args.budget, "--budget")}
     spec = build(Investigation, values | {"changes": options.pairs(args.changes, "--set")}, "investigate")
     from moola_core.launch.worker import investigate  # loads torch: only once the settings are known to be right
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from moola_core.diagnostics.comparison import arm_predictions
 from moola_core.diagnostics.results import Best, Candidate, Evaluation, Interval
+from moola_core.diagnostics.results.search import SearchResult
 from moola_core.diagnostics.selection import select_best
 from moola_core.errors import DataError, RunError
 from moola_core.investigation.causes import INVALID, diagnosis_of
@@ -77,6 +78,11 @@ def _runs(known: Known) -> Iterator[tuple[str, Run, bool]]:
     for name, run in known.runs.items():
         if run.record.kind == "finetune":
             yield OWN.get(name, name), run, False
+        elif run.record.kind == "search":
+            result = restore(SearchResult, run.result("search"))
+            for trial in result.complete:
+                with suppress(RunError):
+                    yield f"trial {trial.number} of the search", known.store.open(trial.run_id), False
         elif run.record.kind == "study":
             comparison = comparison_of(run)
             for arm in comparison.arms:

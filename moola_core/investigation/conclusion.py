@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from moola_core.diagnostics.results import Best, Gauge, Interval, Statement
+from moola_core.diagnostics import gates as rules
+from moola_core.diagnostics.results import Best, Gate, Gauge, Interval, Statement
 from moola_core.diagnostics.results.interval import Claim, exactly
+from moola_core.diagnostics.results.plan import Evidence
 from moola_core.investigation.candidates import measured, recommended
 from moola_core.investigation.causes import Cause, collected
 from moola_core.investigation.goal import gauge, goals
-from moola_core.investigation.known import FAILED, TASKS, UNDECIDED, Answer, Known
+from moola_core.investigation.known import FAILED, TASKS, UNDECIDED, Answer, Known, comparison_of
 from moola_core.metrics import METRICS
 
 MOST_CAUSES = 4
@@ -31,6 +33,15 @@ def conclusion(known: Known, best: Best | None) -> tuple[Statement, ...]:
         *_causes(known),
         *_next(known),
     )
+
+
+def own_rules(known: Known) -> tuple[tuple[Gate, ...], str]:
+    """The researcher's gates at the score of the network of the class alone, where it was measured, and where they contradict each other."""
+    words: dict[str, Evidence] = {"helps": "helps", "hurts": "hurts", "none": "equivalent", UNDECIDED: "undecided"}
+    run = known.runs.get("tasks")
+    arms = comparison_of(run).arms if run is not None else ()
+    alone = next((arm.f1 for arm in arms if arm.name.startswith("class only")), None)
+    return rules.gates(alone, words.get(known.answer("pretraining"), "none yet")), rules.contradictions()
 
 
 def _model(known: Known, best: Best | None) -> Iterator[Statement]:
@@ -97,9 +108,19 @@ def _network(known: Known) -> Iterator[Statement]:
     own = known.answers.get("network")
     if own is not None and own.answer != FAILED:
         yield Statement("model", own.outcome, own.run_id, own.claims)
-    for name in ("tasks", "losses", "gradients", "patience", "architectures", "inputs", "objectives", "schedules"):
+    for name in (
+        "tasks",
+        "losses",
+        "gradients",
+        "patience",
+        "architectures",
+        "inputs",
+        "objectives",
+        "schedules",
+        "search",
+    ):
         other = known.answers.get(name)
-        if other is not None and other.answer in ("another", "apart"):
+        if other is not None and other.answer in ("another", "apart", "better"):
             yield Statement("model", other.outcome, other.run_id, other.claims)
 
 

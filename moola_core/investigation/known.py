@@ -9,7 +9,7 @@ from typing import Any
 
 from moola_core.diagnostics.results import Comparison, Evaluation
 from moola_core.diagnostics.results.interval import Claim
-from moola_core.presets import PRESETS, preset
+from moola_core.presets import preset
 from moola_core.runs.codec import restore
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Finetune, Investigation, change, named
@@ -24,13 +24,14 @@ TASKS = ("f1_macro", "hit_at_3")
 
 @dataclass(frozen=True)
 class Facts:
-    """What the data is: windows that take part, of each class, those with an expansion; their length; bars of the file, 0 without one."""
+    """What the data is: windows that take part, of each class, those with an expansion; their length; bars of the file, 0 without one; content hashes."""
 
     windows: int
     classes: dict[str, int]
     expansions: int
     window_bars: int
     bars: int
+    hashes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Known:
         The preset of the network that the questions on networks are about.
     labelled : str
         What pre-training may see of the labelled windows, where the user does not say: "exclude", or "per_fold" where that leaves too little.
+    adopted : dict of str to Any
+        Settings of the network that answers gave and that later questions start from.
     barred : dict of str to str
         Questions whose runs cannot be made of these settings, and why.
     fitted : dict of str to int
@@ -93,6 +96,7 @@ class Known:
     beliefs: dict[str, dict[str, float]] = field(default_factory=dict)
     network: str = ""
     labelled: str = ""
+    adopted: dict[str, Any] = field(default_factory=dict)
     barred: dict[str, str] = field(default_factory=dict)
     fitted: dict[str, int] = field(default_factory=dict)
 
@@ -110,6 +114,13 @@ class Known:
         given = {name.removeprefix(prefix): v for name, v in self.spec.changes.items() if name.startswith(prefix)}
         return {prefix + name: value for name, value in named(given, Pretrain).items()}
 
+    @property
+    def pretraining(self) -> dict[str, Any]:
+        """The settings of pre-training: the user's, with what was adopted."""
+        return self.own_pretraining | {
+            name: value for name, value in self.adopted.items() if name.startswith("pretrain.")
+        }
+
     @cached_property
     def current(self) -> Finetune:
         """The user's settings on the data, in one repeat and from no encoder."""
@@ -124,18 +135,20 @@ class Known:
 
     @property
     def networks(self) -> Finetune:
-        """The settings of the network that is asked about: the user's, or those of the preset that stands in for them."""
+        """The settings of the network that is asked about: the user's, or those of the preset that stands in for them; with what was adopted."""
+        own = {name: value for name, value in self.adopted.items() if not name.startswith("pretrain.")}
         if self.has_network:
-            return self.current
-        return self.prepared(PRESETS[self.network or SMALL].finetune(), {})
+            return change(self.current, own) if own else self.current
+        return self.prepared(preset(self.network or SMALL).finetune(), own)
 
     @property
     def network_settings(self) -> tuple[str, dict[str, Any]]:
         """The preset and the changes with which a study of networks begins."""
+        own = {name: value for name, value in self.adopted.items() if not name.startswith("pretrain.")}
         if self.has_network:
-            return self.spec.preset, self.own
+            return self.spec.preset, self.own | own
         shared = {name: value for name, value in self.own.items() if name in ("training.folds", "training.seed")}
-        return self.network or SMALL, shared
+        return self.network or SMALL, shared | own
 
     def prepared(self, base: Finetune, changes: Mapping[str, Any], repeats: int = 1) -> Finetune:
         """Settings on the investigation's data, folds and seed."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from moola_core.diagnostics.results import InvestigationReport, Statement
 from moola_core.metrics import METRICS
+from moola_core.sections import plan
 from moola_core.sections.blocks import Block, Cell, Command, Link, Links, Row, Supported, Table, Text
 from moola_core.sections.context import ABSENT, ReportContext
 from moola_core.sections.formatting import duration
+from moola_core.sections.timeline import PLACES
 
 NO_RESULT = "The investigation has not answered a question yet."
 HEADS = {
@@ -15,14 +17,6 @@ HEADS = {
     "pretraining": "Pre-training.",
     "cause": "What was wrong.",
     "next": "Next.",
-}
-# The page that shows a run of each kind, and the key by which it is selected there.
-PAGES = {
-    "finetune": ("results", "run"),
-    "pretrain": ("results", "run"),
-    "study": ("compare", "study"),
-    "search": ("compare", "study"),
-    "investigation": ("investigate", "investigation"),
 }
 
 
@@ -105,6 +99,11 @@ def models(context: ReportContext) -> list[Block] | str:
     return [Table("", ("Model", *titles, "Left out", "Run"), tuple(rows), note)]
 
 
+def gates(context: ReportContext) -> list[Block] | str:
+    """What the researcher's own rules say of the score, next to the evidence."""
+    return plan.gates(context, "investigation")
+
+
 def windows_next(context: ReportContext) -> list[Block] | str:
     """Windows that the recommended model is least sure of."""
     result = context.result("investigation")
@@ -126,7 +125,7 @@ def _stated(context: ReportContext, statement: Statement) -> Block:
 def _link(context: ReportContext, run_id: str, text: str) -> Link | None:
     """The way to a run; None where it was deleted since, or no page shows its kind."""
     run = context.other(run_id)
-    if run is None or run.record.kind not in PAGES:
+    if run is None or run.record.kind not in PLACES:
         return None
-    page, key = PAGES[run.record.kind]
+    page, key = PLACES[run.record.kind]
     return Link(text, page, ((key, run_id),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from moola_core.charts import comparison as charts
-from moola_core.diagnostics.results import Comparison, Gate, PlanReport
+from moola_core.diagnostics.results import Comparison, Gate, InvestigationReport, PlanReport
 from moola_core.diagnostics.results.interval import Claim
 from moola_core.sections import advice, comparison_text
 from moola_core.sections.blocks import Block, Chart, Link, Links, Row, Table, Text
@@ -86,12 +86,15 @@ def studies(context: ReportContext) -> list[Block] | str:
     return blocks or "None of its studies is in this store, or none has a verdict."
 
 
-def gates(context: ReportContext) -> list[Block] | str:
-    """What the researcher's own rules say of the class alone, and where that agrees with the comparison of pre-training."""
-    result = context.result("plan")
+def gates(context: ReportContext, name: str = "plan") -> list[Block] | str:
+    """What the researcher's own rules say of the class alone, and where that agrees with the comparison of pre-training.
+
+    name: the result that holds them.
+    """
+    result = context.result(name)
     if not result:
         return NO_RESULT
-    report: PlanReport = result.value
+    report: PlanReport | InvestigationReport = result.value
     blocks: list[Block] = [Text(report.contradiction)] if report.contradiction else []
     if report.gates:
         blocks.append(Text(_score(report.gates[0])))

@@ -69,6 +69,7 @@ for _section in (
     SectionSpec("use", "Use it", INVESTIGATION, investigation.use),
     SectionSpec("questions", "Questions, and why they were asked", INVESTIGATION, investigation.steps),
     SectionSpec("models", "Models that were measured", INVESTIGATION, investigation.models),
+    SectionSpec("rules", "Your own rules", INVESTIGATION, investigation.gates),
     SectionSpec("windows_next", "Windows to label next", INVESTIGATION, investigation.windows_next),
     SectionSpec("unasked", "Questions that were not asked, and why", INVESTIGATION, investigation.unasked),
     SectionSpec("searched", "Conclusion and next step", SEARCH, search.searched),

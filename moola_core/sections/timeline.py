@@ -40,6 +40,8 @@ PLACES = {
     "study": ("compare", "study"),
     "compare": ("compare", "study"),
     "plan": ("compare", "study"),
+    "search": ("compare", "study"),
+    "investigation": ("investigate", "investigation"),
 }
 LATEST = 10  # events in a report
 
@@ -121,6 +123,10 @@ def _planned(run: Run, record: Record) -> str:
     return str(advice.after_plan(record, restore(PlanReport, run.result("plan"))).fact)
 
 
+def _concluded(run: Run, record: Record) -> str:
+    return str(run.result("investigation")["conclusion"][0]["text"])
+
+
 def _cross_validated(run: Run, record: Record) -> str:
     values = run.result("evaluation")
     mean = ((values.get("metrics") or {}).get("f1_macro") or {}).get("mean")
@@ -141,6 +147,7 @@ OUTCOMES: dict[str, Callable[[Run, Record], str]] = {
     "study": _compared,
     "compare": _compared,
     "plan": _planned,
+    "investigation": _concluded,
     "diagnose": _computed,
 }
 

@@ -7,13 +7,13 @@ import streamlit as st
 from moola_core.diagnostics.results import InvestigationReport
 from moola_core.errors import MoolaError
 from moola_core.market.library import Dataset
-from moola_core.presets import PRESETS
+from moola_core.presets import available
 from moola_core.runs.codec import restore
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.sections.formatting import duration
 from moola_core.specs import Data, Investigation, build
-from moola_core.ui import loaders, progress, run_actions, selecting, state, widgets
+from moola_core.ui import adopting, loaders, progress, run_actions, selecting, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 BUDGETS = {"5 minutes": 300, "15 minutes": 900, "1 hour": 3600, "4 hours": 14_400, "A night (10 hours)": 36_000}
@@ -29,7 +29,7 @@ def start(dataset: Dataset) -> None:
         goal = st.text_input(
             "Goal", key="goal", placeholder="hit_at_3 > 0.6", help="A metric, a comparison and a number."
         )
-        names = list(PRESETS)
+        names = list(available())
         preset = st.selectbox("Your settings are those of the preset", names, key="investigated_preset", width=320)
         st.caption(
             "They are run, checked by the doctor, and compared with simpler models. Other settings: `moola investigate --set KEY=VALUE`."
@@ -84,3 +84,6 @@ def act(run: Run, report: InvestigationReport) -> None:
             state.open_page("predict", run=report.best.run_id)
         if report.best is not None and st.button("See how good it is", icon=":material/fact_check:"):
             state.open_page("results", run=report.best.run_id)
+        if report.best is not None:
+            best = loaders.store().open(report.best.run_id)
+            adopting.offer(best, best.record)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moola_core.diagnostics.results.interval import Claim
+from moola_core.diagnostics.results.plan import Gate
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,12 @@ class InvestigationReport:
         Why it ended; empty while it runs.
     spent_s, budget_s : float
         Time.
+    facts : dict
+        What the data is.
+    gates : tuple of Gate
+        The researcher's own rules at the score of the class alone.
+    contradiction : str
+        Where these rules contradict each other.
     """
 
     conclusion: tuple[Statement, ...]
@@ -135,3 +142,5 @@ class InvestigationReport:
     spent_s: float
     budget_s: float
     facts: dict[str, Any]
+    gates: tuple[Gate, ...] = ()
+    contradiction: str = ""

@@ -10,7 +10,7 @@ from moola_core.diagnostics.results import Comparison, Verdict
 from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import Question, Work, register, seconds_of_study
 from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats
-from moola_core.presets import PRESETS, preset
+from moola_core.presets import preset
 from moola_core.runs.store import Run
 from moola_core.specs import Study
 
@@ -35,7 +35,7 @@ def study_of(known: Known, name: str, repeats: int, arms: tuple[str, ...] = ()) 
     changes: dict[str, Any] = {key: value for key, value in own.items() if key not in APART}
     changes |= {"training.repeats": repeats, "training.seed": known.spec.seed}
     changes |= {LABELLED: known.labelled} if known.labelled and known.facts.bars else {}
-    changes |= known.own_pretraining
+    changes |= known.pretraining
     data = known.spec.data.model_dump(exclude_defaults=True)
     checkpoint = known.spec.checkpoint if name == "transfer" else ""
     made = studies.study(name, start, data, changes, checkpoint)
@@ -143,13 +143,20 @@ class OtherArms(Question):
         if better:
             best = max(better, key=lambda row: row.delta)
             text = f"{best.arm} is better than {comparison.against}: {in_words(best)}."
-            return Answer("another", text, run.id, claims, numbers={"arm": best.arm})
+            return Answer("another", text, run.id, claims, numbers={"adopted": _changes(run, best.arm)})
         smallest = max((row.resolvable for row in rows), default=float("nan"))
         count = len({row.arm for row in rows})
         text = f"Of {count} other {self.noun} none is shown to be better than {comparison.against}; a difference of {smallest:.2f} would have been found."
         if rows and max(row.p_helps for row in rows) < 0.1:
             return Answer("current", text, run.id, claims)
         return Answer(UNDECIDED, text, run.id, claims, settled_by_repeats(rows, 3))
+
+
+def _changes(run: Run, name: str) -> dict[str, Any]:
+    """What the arm changes, as later questions take it over: how it was transferred stays its study's own."""
+    arm = next(arm for arm in run.spec.arms if arm.name == name)
+    before = {f"pretrain.{key}": value for key, value in (arm.pretraining or {}).items()}
+    return {key: value for key, value in arm.changes.items() if not key.startswith("transfer.")} | before
 
 
 class OtherPretraining(OtherArms, OfPretraining):
@@ -196,4 +203,4 @@ class PretrainingBars(OtherPretraining):
 
 def best_network(known: Known) -> str:
     """The preset that stands in for the user's settings where these train no network."""
-    return PRESETS[known.spec.preset].network or known.spec.preset
+    return preset(known.spec.preset).network or known.spec.preset

@@ -13,23 +13,24 @@ from moola_core.diagnostics.results import InvestigationReport, Step, Unasked
 from moola_core.errors import DataError, MoolaError, RunError, SpecError
 from moola_core.investigation import beliefs, order, questions
 from moola_core.investigation.candidates import best_of, candidates
-from moola_core.investigation.conclusion import conclusion, gauges
+from moola_core.investigation.conclusion import conclusion, gauges, own_rules
 from moola_core.investigation.goal import goal_of
 from moola_core.investigation.known import FAILED, SETTLED, SMALL, UNDECIDED, Answer, Facts, Known
 from moola_core.investigation.question import QUESTIONS, kind_of_fit
 from moola_core.investigation.questions.pretraining import LABELLED, best_network, schedule_of, study_of
 from moola_core.launch.estimate import estimate_study
 from moola_core.launch.worker import ahead
-from moola_core.launch.worker.labelled import load_labelled
+from moola_core.launch.worker.labelled import check_unchanged, load_labelled
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.launch.worker.study import Children, Execute
-from moola_core.market.bars import load_bars
+from moola_core.runs import decisions
 from moola_core.runs.codec import restore
 from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run, Store, utcnow_iso
 from moola_core.specs import Features, Investigation
 
 RESULT = "investigation"
+WHO = "investigation"
 LEAST_WINDOWS = 20
 LARGEST_SHARE = 0.4  # of the budget, for the study of pre-training with the preferred network
 CUT = "The budget ended while this ran."
@@ -53,7 +54,8 @@ def facts_of(spec: Investigation, cache: Path) -> Facts:
     unknown = sorted(set(spec.priors) - set(QUESTIONS))
     if unknown:
         raise SpecError(f"unknown question {unknown[0]}.", where="priors", hint=f"Known: {', '.join(QUESTIONS)}.")
-    kept = load_labelled(spec.data, Features(), cache).kept
+    material = load_labelled(spec.data, Features(), cache)
+    kept, own = material.kept, material.bars
     classes = Counter(map(str, kept.label))
     if len(kept) < LEAST_WINDOWS:
         raise DataError(
@@ -61,8 +63,9 @@ def facts_of(spec: Investigation, cache: Path) -> Facts:
             where=str(spec.data.windows),
             hint="Label more windows, or let those of grade D take part (data.exclude_grades).",
         )
-    bars = len(load_bars(spec.data.bars, spec.data.bars_reading)) if spec.data.bars else 0
-    return Facts(len(kept), dict(classes), int(kept.has_pointer.sum()), kept.bars, bars)
+    hashes = {"windows": kept.content_hash} | ({"bars": own.content_hash} if own is not None else {})
+    bars = 0 if own is None else len(own)
+    return Facts(len(kept), dict(classes), int(kept.has_pointer.sum()), kept.bars, bars, hashes)
 
 
 class Investigator:
@@ -74,6 +77,8 @@ class Investigator:
         self.children = Children(run, self._watched, execute, "investigation")
         store = Store(run.store_root)
         self.known = Known(self.spec, facts_of(self.spec, run.store_root / "cache"), store)
+        check_unchanged(run, self.known.facts.hashes)
+        run.update(data_hashes=self.known.facts.hashes)
         self.known.beliefs = beliefs.priors(self.spec.priors)
         self.steps: list[Step] = []
         self.spent_before = 0.0
@@ -203,7 +208,17 @@ class Investigator:
                 utcnow_iso(),
             )
         )
+        self._decide(self.steps[-1])
         return cut
+
+    def _decide(self, step: Step) -> None:
+        """Keep the step and its reason as a decision about the data."""
+        runs = [step.run_id] if step.run_id else []
+        contents, files = decisions.data_of_runs(self.known.store, [self.run.id, *runs])
+        if contents:
+            text = f"{step.title} {step.outcome}"[: decisions.MOST_LETTERS]
+            own = decisions.Decision(text, step.why, contents, files, (self.run.id, *runs), WHO)
+            decisions.add(self.known.store, own)
 
     def _take(self, name: str, runs: Mapping[str, Run], failed: Answer) -> Answer:
         """The answer that the runs of a round give, and what is believed after it."""
@@ -219,6 +234,7 @@ class Investigator:
             answer = known.answers[name]  # a further round that failed takes nothing back
         known.answers[name] = answer
         known.rounds[name] = known.rounds.get(name, 0) + 1
+        known.adopted |= answer.numbers.get("adopted", {})
         known.beliefs, _ = beliefs.updated(known.beliefs, name, answer)
         return answer
 
@@ -264,6 +280,7 @@ class Investigator:
             self.spent_s,
             self.spec.budget_s,
             vars(known.facts) | {"network": known.network_settings[0]},
+            *own_rules(known),
         )
         self.run.write_result(RESULT, report)
         if ended:
