@@ -8,7 +8,7 @@ from typing import Any
 from moola_core.arguments import a_kind
 from moola_core.errors import RunError, SpecError
 from moola_core.market.folder import presets_folder
-from moola_core.presets import may_set, own_preset, refuse_name
+from moola_core.presets import MOST_LETTERS, may_set, own_preset, refuse_name
 from moola_core.runs import codec
 from moola_core.runs.files import locked, make_folder, write_text
 from moola_core.runs.record import RUN_ID
@@ -67,7 +67,7 @@ def adopt(run: Run, name: str, summary: str = "") -> Path:
             hint="Keep the settings of a run that was trained here.",
         )
     values = values_of(run, spec, summary or _default_summary(record.name, record.created))
-    own_preset(path, values)  # what cannot be read again is not written
+    _refuse_unusable(run, path, values)
     make_folder(path.parent)
     with locked(path.parent):
         if path.exists():
@@ -76,6 +76,24 @@ def adopt(run: Run, name: str, summary: str = "") -> Path:
             )
         write_text(path, codec.dumps(values, indent=2) + "\n")
     return path
+
+
+def _refuse_unusable(run: Run, path: Path, values: dict[str, Any]) -> None:
+    """Raise an error for what could not be read again, such as settings that need the files of one data set."""
+    if len(values["summary"]) > MOST_LETTERS:
+        raise SpecError(
+            "the summary is not a short text.",
+            where="preset",
+            hint=f"Give a sentence of at most {MOST_LETTERS} letters.",
+        )
+    try:
+        own_preset(path, values)
+    except SpecError as error:
+        raise RunError(
+            f"its settings cannot be a preset: {error.what}",
+            where=f"run {run.id}",
+            hint="Start later runs with --set for such a setting.",
+        ) from None
 
 
 def values_of(run: Run, spec: Finetune, summary: str) -> dict[str, Any]:
@@ -110,4 +128,4 @@ def _pretraining(run: Run, spec: Finetune) -> dict[str, Any]:
 
 def _default_summary(name: str, created: str) -> str:
     called = f" {name}" if name else ""
-    return f"The settings of the run{called} of {created[:16].replace('T', ' ')} UTC."[:300]
+    return f"The settings of the run{called} of {created[:16].replace('T', ' ')} UTC."[:MOST_LETTERS]

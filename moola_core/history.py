@@ -85,7 +85,7 @@ def decisions(windows: File | None = None, bars: File | None = None, *, store: F
         Superseded ones too: their ids are the `supersedes` of others. One whose file cannot be read says why in `unreadable`.
     """
     data = _data(windows, bars)
-    return kept.listed(Store(store), None if data is None else contents_of(data))
+    return kept.listed(Store(store)) if data is None else about(Store(store), data)
 
 
 def keep(store: Store, decision: Decision, data: Data | None = None) -> Decision:
@@ -103,6 +103,11 @@ def keep(store: Store, decision: Decision, data: Data | None = None) -> Decision
         contents |= {"windows": trained}
         files |= {name: str(value) for name in ("windows", "bars") if (value := getattr(data, name))}
     return kept.add(store, dataclasses.replace(decision, data=contents, files=files))
+
+
+def about(store: Store, data: Data) -> list[Decision]:
+    """The decisions about the data: the content of its windows, wherever they lie, or the file, whatever is in it now."""
+    return kept.listed(store, contents_of(data), (data.windows,))
 
 
 def contents_of(data: Data) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import pandas as pd
 import pytest
 
 import moola_core as moola
@@ -103,3 +104,32 @@ def test_an_empty_store_says_how_to_begin(capsys, tmp_path):
 def test_an_unknown_argument_names_the_nearest():
     with pytest.raises(SpecError, match="supersedes"):
         moola.decide("x", supersede="y")
+
+
+def test_a_file_that_is_labelled_further_keeps_its_decisions_and_they_can_be_superseded(files):
+    windows, store = files
+    first = moola.decide("one", windows, store=store)
+    table = pd.read_parquet(windows)
+    table.iloc[:-5].to_parquet(windows)
+    assert moola.decisions(windows, store=store) == [first]
+    second = moola.decide("two", windows, supersedes=first.id, store=store)
+    assert second.data != first.data and moola.decisions(windows, store=store) == [second, first]
+    table.to_parquet(windows.with_name("other.parquet"))
+    assert moola.decisions(windows.with_name("other.parquet"), store=store) == [first], "the old content elsewhere"
+
+
+def test_the_history_is_printed_newest_first(capsys, files):
+    windows, store = files
+    run = make_run(store, windows)
+    first = moola.decide("froze the encoder", windows, store=store)
+    moola.decide("trained all of it", supersedes=first.id, store=store)
+    for at in ((), ("--json",)):
+        assert main(["history", "--windows", str(windows), "--store", str(store), *at]) == 0
+    out = capsys.readouterr().out
+    found = json.loads(out[out.index("{") :])["events"]
+    assert [event["kind"] for event in found] == ["decision", "decision", "finetune"] and found[2]["id"] == run.id
+    assert found[1]["superseded_by"] == found[0]["id"] and "Macro F1" in found[2]["outcome"]
+    assert f"[superseded by {found[0]['id']}]" in out and out.index("trained all") < out.index("froze the encoder")
+    assert main(["history", "--windows", str(windows), "--store", str(store / "none")]) == 0
+    assert "Nothing was run" in capsys.readouterr().out
+    assert main(["history", "--windows", "nowhere.parquet"]) == 2

@@ -196,6 +196,9 @@ def test_what_cannot_be_kept_is_a_sentence(folder, store, capsys):
         assert "Traceback" not in capsys.readouterr().err
     with pytest.raises(SpecError, match="short text"):
         moola.adopt(run, "x", summary="y" * 301)
+    streaming = change(spec, {"data.windows": "w", "data.bars": "b", "features.state": "streaming"})
+    with pytest.raises(RunError, match=r"settings cannot be a preset: .*streaming"):
+        moola.adopt(done(store, streaming), "x")
     assert not (folder / "presets" / "x.json").exists()
 
 

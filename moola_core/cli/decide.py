@@ -80,7 +80,7 @@ def _list(args: argparse.Namespace, data: Any) -> int:
         )
     store = Store(args.store)
     every = decisions.listed(store)
-    shown = every if data is None else decisions.listed(store, history.contents_of(data))
+    shown = every if data is None else history.about(store, data)
     by = decisions.superseded(every)
     values = [vars(one) | {"superseded_by": by.get(one.id, "")} for one in shown]
     options.print_result({"decisions": values}, args.json, _text(shown, by) or _none(args))

@@ -7,6 +7,7 @@ it, so that the history stays as it was.
 from __future__ import annotations
 
 import dataclasses
+import os
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ def add(store: Store, decision: Decision) -> Decision:
     folder = store.root / FOLDER
     make_folder(folder)
     with locked(folder):  # two who supersede one decision at once: the second is told
-        decision = _following(decision, listed(store))
+        decision = _following(decision, store)
         if not decision.data:
             raise SpecError(
                 "a decision is about data, and none is named.",
@@ -114,11 +115,11 @@ def add(store: Store, decision: Decision) -> Decision:
     return decision
 
 
-def listed(store: Store, contents: Collection[str] | None = None) -> list[Decision]:
+def listed(store: Store, contents: Collection[str] | None = None, files: Collection[str] = ()) -> list[Decision]:
     """The decisions, newest first; those whose file cannot be read say why.
 
-    contents: only decisions about data of these content hashes, and unreadable ones, of which nobody knows what they are about. Raises
-    StoreError when the folder cannot be read.
+    contents, files: only decisions about data of these content hashes, or about one of these files, whatever is in it now; and unreadable
+    ones, of which nobody knows what they are about. Raises StoreError when the folder cannot be read.
     """
     folder = store.root / FOLDER
     try:
@@ -128,7 +129,12 @@ def listed(store: Store, contents: Collection[str] | None = None) -> list[Decisi
     every = [_read(path) for path in paths if RUN_ID.fullmatch(path.stem)]
     if contents is None:
         return every
-    return [one for one in every if one.unreadable or set(one.data.values()) & set(contents)]
+    places = {os.path.realpath(file) for file in files}
+    return [
+        one
+        for one in every
+        if one.unreadable or set(one.data.values()) & set(contents) or (places and _place(one) in places)
+    ]
 
 
 def packed(store: Store, contents: Collection[str]) -> list[dict[str, Any]]:
@@ -193,7 +199,13 @@ def data_of_runs(store: Store, run_ids: Iterable[str]) -> tuple[dict[str, str], 
     return contents, files
 
 
-def _following(decision: Decision, every: list[Decision]) -> Decision:
+def _place(decision: Decision) -> str:
+    """Where its file of windows lies, with links followed; empty where it names none."""
+    named = decision.files.get("windows", "")
+    return os.path.realpath(named) if named else ""
+
+
+def _following(decision: Decision, store: Store) -> Decision:
     """The decision with the data of the one that it supersedes or amends. Raises SpecError where it cannot follow that one."""
     earlier = decision.supersedes or decision.amends
     if not earlier:
@@ -202,7 +214,7 @@ def _following(decision: Decision, every: list[Decision]) -> Decision:
         raise SpecError(
             "a decision supersedes another one or amends it, not both.", where="decision", hint="Choose one of them."
         )
-    known = {one.id: one for one in every if not one.unreadable}
+    known = {one.id: one for one in listed(store) if not one.unreadable}
     if earlier not in known:
         raise SpecError(
             f"there is no decision {earlier!r} to supersede or amend.",
@@ -215,7 +227,8 @@ def _following(decision: Decision, every: list[Decision]) -> Decision:
             f"decision {earlier} is superseded already.", where="decision", hint=f"Supersede or amend {later}."
         )
     own, theirs = decision.data.get("windows"), known[earlier].data.get("windows")
-    if own and theirs and own != theirs:
+    same_file = bool(_place(decision)) and _place(decision) == _place(known[earlier])
+    if own and theirs and own != theirs and not same_file:  # the same file with other labels goes on
         raise SpecError(
             f"decision {earlier} is about other data.", where="decision", hint="Add a new decision about this data."
         )

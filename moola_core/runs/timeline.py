@@ -41,7 +41,9 @@ class Entry:
     replaced_by: Decision | None = None
 
 
-def entries(store: Store, belongs: Callable[[Record], bool], contents: Collection[str]) -> list[Entry]:
+def entries(
+    store: Store, belongs: Callable[[Record], bool], contents: Collection[str], files: Collection[str] = ()
+) -> list[Entry]:
     """The events of a data set, newest first; archived runs too.
 
     Parameters
@@ -50,8 +52,8 @@ def entries(store: Store, belongs: Callable[[Record], bool], contents: Collectio
         Where the runs and decisions are.
     belongs : callable
         Whether a run is about the data set.
-    contents : collection of str
-        The content hashes by which decisions name its data.
+    contents, files : collection of str
+        The content hashes by which decisions name its data, and the files that they lie in now.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def entries(store: Store, belongs: Callable[[Record], bool], contents: Collectio
     by = decisions.superseded(every.values())
     made += [
         Entry(one.id, DECISION, one.time, decision=one, replaced_by=every.get(by.get(one.id, "")))
-        for one in decisions.listed(store, contents)
+        for one in decisions.listed(store, contents, files)
     ]
     return sorted(made, key=lambda entry: entry.id, reverse=True)  # ids begin with the time
 

@@ -112,7 +112,7 @@ for _section in (
     SectionSpec("runs", "The arms' runs", COMPARED, comparison.runs),
     SectionSpec("asked", "Configuration", ALL, settings.asked),
     SectionSpec("data", "Data and environment", ALL, settings.data),
-    SectionSpec("history", "What else was run and decided on these windows", COMPARED + PLAN, timeline.history),
+    SectionSpec("history", "What was run and decided on these windows", COMPARED + PLAN, timeline.history),
 ):
     SECTIONS.add(_section.name, _section)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+import os
+from collections.abc import Callable, Collection
+from functools import lru_cache, partial
 from typing import Any
 
 from moola_core.diagnostics.results import PlanReport, PretrainReport
@@ -49,8 +49,8 @@ LATEST = 10  # events in a report
 def history(context: ReportContext) -> list[Block] | str:
     """What was run and decided about the same windows, the newest first."""
     store = Store(context.run.store_root)
-    contents, files = _data_of(context)
-    every = timeline.entries(store, partial(_about, contents, files), contents)
+    windows, bars, files = _data_of(context)
+    every = timeline.entries(store, partial(about, windows | bars, files), windows, files)
     rows: tuple[Row, ...] = tuple(_row(store, entry) for entry in every[:LATEST])
     left = len(every) - len(rows)
     note = f"{left} earlier events are left out." if left > 0 else ""
@@ -160,8 +160,8 @@ def _row(store: Store, entry: Entry) -> Row:
     return when(entry), title_of(entry), text, who or ABSENT, entry.id
 
 
-def _data_of(context: ReportContext) -> tuple[frozenset[str], frozenset[str]]:
-    """The content hashes of the run's windows and bars, those of its parts where it has none itself, and the files."""
+def _data_of(context: ReportContext) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The content hashes of the run's windows and bars, those of its parts where it has none itself, and the files of both."""
     own = [context.record]
     if not own[0].data_hashes:
         compared: Any = getattr(context.spec, "runs", ())
@@ -169,15 +169,24 @@ def _data_of(context: ReportContext) -> tuple[frozenset[str], frozenset[str]]:
         own += [
             one for one in Store(context.run.store_root).runs(include_archived=True) if one.parent == context.run.id
         ]
-    hashes = {record.data_hashes[name] for record in own for name in ("windows", "bars") if name in record.data_hashes}
-    files = {str(Path(record.data["windows"]).resolve()) for record in own if record.data.get("windows")}
-    return frozenset(hashes), frozenset(files)
+    windows, bars = (
+        frozenset(record.data_hashes[name] for record in own if name in record.data_hashes)
+        for name in ("windows", "bars")
+    )
+    files = {_real(file) for record in own for name in ("windows", "bars") if (file := record.data.get(name))}
+    return windows, bars, frozenset(files)
 
 
-def _about(contents: frozenset[str], files: frozenset[str], record: Record) -> bool:
-    """Whether the run is on data of these hashes, or on these files where it has no hashes (yet)."""
-    own = {record.data_hashes[name] for name in ("windows", "bars") if name in record.data_hashes}
-    if own:
-        return bool(own & contents)
-    windows = record.data.get("windows", "")
-    return bool(windows) and str(Path(windows).resolve()) in files
+def about(contents: Collection[str], files: Collection[str], record: Record) -> bool:
+    """Whether the run is on windows of these hashes, or on these files, whatever was in them then; a pre-training is known by its bars."""
+    name = "bars" if record.kind == "pretrain" else "windows"
+    if record.data_hashes.get(name) in contents:
+        return True
+    file = record.data.get(name, "")
+    return bool(file) and _real(file) in files
+
+
+@lru_cache(maxsize=1024)
+def _real(path: str) -> str:
+    """The path with its links followed; runs share few."""
+    return os.path.realpath(path)
