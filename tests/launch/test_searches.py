@@ -406,6 +406,30 @@ def test_a_trial_made_on_other_windows_ends_the_search(store):
         search.work(run, None, other_data)
 
 
+def test_a_trial_whose_run_was_deleted_is_not_picked_from_and_windows_that_all_share_bars_give_no_corrected_score(
+    store,
+):
+    space = {"training.learning_rate": SPACE["training.learning_rate"]}
+    run = store.create(search_spec(base(), space, trials=6, seed=3))
+    search.work(run, None, Pretended())
+    before = restore(search.SearchResult, run.result("search"))
+    store.delete(before.trials[before.best.number].run_id)
+    search.work(run, None, Pretended())  # as when it is resumed
+    after = restore(search.SearchResult, run.result("search"))
+    assert without_times(after) == without_times(before) and after.best.number != before.best.number
+    assert after.best.of == before.best.of - 1 and f"deleted: trials {before.best.number}." in run.record.warnings[0]
+
+    class InOneChain(Pretended):
+        def finish(self, run, target, predicted):
+            super().finish(run, target, predicted)
+            folds = run.folds.assign(series_0=0)
+            run.write_table("folds", {name: folds[name].to_numpy() for name in folds})
+
+    chained = store.create(search_spec(base(), space, trials=2))
+    search.work(chained, None, InOneChain())
+    assert chained.result("search")["best"] is None and "share bars" in chained.record.warnings[0]
+
+
 def test_a_run_that_its_parent_ends_is_cancelled_with_the_reason(store, demo_files):
     def listen(event, progress):
         raise EndedEarly("It was behind.")
