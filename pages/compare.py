@@ -13,6 +13,7 @@ from moola_core.ui import (
     progress,
     render,
     report_sections,
+    run_actions,
     search_form,
     selecting,
     state,
@@ -52,9 +53,13 @@ if run.record.active:
     progress.follow(run, progress.bar)
     part = "trial" if run.record.kind == "search" else "arm"
     st.caption(f"Each {part} is an ordinary run: it appears on the Runs page as it goes on.")
+    if run.record.kind == "search":
+        run_actions.actions(run, run.record)
     st.stop()
 kind = run.record.kind if run.record.kind in ("plan", "search") else "comparison"
-result = loaders.diagnostic(run, kind) if run.record.state == "done" else run.record.error
+result = loaders.diagnostic(run, kind)
+if run.record.state != "done" and not isinstance(result, SearchResult):  # a search keeps its trials, however it ended
+    result = run.record.error
 for warning in () if isinstance(result, Comparison | PlanReport | SearchResult) else run.record.warnings:
     st.caption(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
 if isinstance(result, PlanReport):
@@ -63,6 +68,7 @@ if isinstance(result, PlanReport):
     st.stop()
 if isinstance(result, SearchResult):
     render.sections(ReportContext(run), ("searched", "trials", "space"))
+    run_actions.actions(run, run.record)
     report_sections.offer(run)
     st.stop()
 if not isinstance(result, Comparison):

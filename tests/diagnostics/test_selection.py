@@ -31,7 +31,10 @@ def studies(count: int, right: float, seeds: int, n: int = 174) -> tuple[float, 
     return float(np.mean(measured)), float(np.mean(expected))
 
 
-@pytest.mark.parametrize(("count", "seeds"), [(10, 150), (30, 100)])
+@pytest.mark.parametrize(
+    ("count", "seeds"),
+    [(10, 150), (30, 100), *(pytest.param(count, 2_000, marks=pytest.mark.soak) for count in (10, 30))],
+)
 def test_the_best_of_equal_configurations_is_corrected_within_a_hundredth(count, seeds):
     right = 0.65
     truth = right  # macro F1 of two equally frequent classes that are predicted right equally often

@@ -364,11 +364,11 @@ def test_the_command_searches_says_what_to_expect_and_refuses_before_anything_ru
 
 
 @pytest.mark.parametrize(
-    ("how", "status", "state"),
-    [(signal.SIGINT, 130, "cancelled"), (signal.SIGKILL, -9, "lost")],
+    ("how", "statuses", "state"),
+    [(signal.SIGINT, {130, -2}, "cancelled"), (signal.SIGKILL, {-9}, "lost")],  # a shell reads both of the first as 130
     ids=["Ctrl-C", "kill"],
 )
-def test_a_search_that_was_ended_keeps_its_trials_and_goes_on(store, demo_files, capsys, how, status, state):
+def test_a_search_that_was_ended_keeps_its_trials_and_goes_on(store, demo_files, capsys, how, statuses, state):
     """In a process of its own, as from a shell."""
     arguments = ["--model", "logistic", "--set", "repeats=1", "--set", "folds=2", "--store", str(store.root)]
     command = [sys.executable, "-m", "moola_core", "search", "--windows", str(demo_files["windows"]), *arguments]
@@ -380,7 +380,7 @@ def test_a_search_that_was_ended_keeps_its_trials_and_goes_on(store, demo_files,
             time.sleep(0.05)
         process.send_signal(how)
         _, errors = process.communicate(timeout=60)
-        assert process.returncode == status, errors.decode()[-2000:]
+        assert process.returncode in statuses, errors.decode()[-2000:]
     finally:
         process.kill()
     (record,) = store.runs("search")
@@ -404,6 +404,30 @@ def test_a_trial_made_on_other_windows_ends_the_search(store):
     run = store.create(search_spec(base(), {"training.learning_rate": SPACE["training.learning_rate"]}, trials=3))
     with pytest.raises(Exception, match="windows are not those that the run began with"):
         search.work(run, None, other_data)
+
+
+def test_a_trial_whose_run_was_deleted_is_not_picked_from_and_windows_that_all_share_bars_give_no_corrected_score(
+    store,
+):
+    space = {"training.learning_rate": SPACE["training.learning_rate"]}
+    run = store.create(search_spec(base(), space, trials=6, seed=3))
+    search.work(run, None, Pretended())
+    before = restore(search.SearchResult, run.result("search"))
+    store.delete(before.trials[before.best.number].run_id)
+    search.work(run, None, Pretended())  # as when it is resumed
+    after = restore(search.SearchResult, run.result("search"))
+    assert without_times(after) == without_times(before) and after.best.number != before.best.number
+    assert after.best.of == before.best.of - 1 and f"deleted: trials {before.best.number}." in run.record.warnings[0]
+
+    class InOneChain(Pretended):
+        def finish(self, run, target, predicted):
+            super().finish(run, target, predicted)
+            folds = run.folds.assign(series_0=0)
+            run.write_table("folds", {name: folds[name].to_numpy() for name in folds})
+
+    chained = store.create(search_spec(base(), space, trials=2))
+    search.work(chained, None, InOneChain())
+    assert chained.result("search")["best"] is None and "share bars" in chained.record.warnings[0]
 
 
 def test_a_run_that_its_parent_ends_is_cancelled_with_the_reason(store, demo_files):

@@ -166,6 +166,22 @@ def test_a_search_shows_what_to_expect_and_its_trials(show, store, dataset):
     assert at.session_state["run"] == trial.id
 
 
+def test_a_search_that_was_cancelled_shows_its_trials_and_goes_on_at_a_click(show, store, dataset, monkeypatch):
+    started: list = []
+    monkeypatch.setattr("moola_core.launch.local.start", started.append)
+    trial = make_run(store, dataset, name="search: trial 1")
+    run = Store(store).create(search_spec(trial.spec, {"model.dropout": {"low": 0.1, "high": 0.9}}), name="search")
+    run.update(state="failed", error="the windows are gone.")
+    assert "the windows are gone" in texts(show("compare", study=run.id)).replace("\\", "")
+    run.write_result("search", make_search(trial.id))
+    run.update(state="cancelled", error="Cancelled.")
+    at = show("compare", study=run.id)
+    assert [metric.value for metric in at.metric] == ["0.600", "0.650"] and "its trials are kept" in texts(at)
+    button(at, "Resume").click().run()
+    assert run.record.state == "queued" and [one.id for one in started] == [run.id]
+    assert button(show("compare", study=run.id), "Cancel the run").label
+
+
 def test_a_search_is_set_up_and_started(show, store, dataset, monkeypatch):
     monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
     at = show("compare")

@@ -237,7 +237,16 @@ def _result(run: Run, trials: Sequence[Trial], ended: str, spent_s: float, **jud
 def _judged(run: Run, trials: Sequence[Trial], ended: str, spent_s: float) -> SearchResult:
     """The result with the best of the complete trials, on the windows that all of them predict."""
     spec: Search = run.spec
-    complete = {str(trial.number): trial for trial in trials if trial.state == COMPLETE}
+    complete = {str(trial.number): trial for trial in trials if trial.state == COMPLETE and _kept(run, trial)}
+    gone = [trial.number for trial in trials if trial.state == COMPLETE and str(trial.number) not in complete]
+    if gone:
+        numbers = ", ".join(map(str, gone))
+        run.update(
+            warnings=(
+                *spec.notes,
+                f"Not among those that were picked from, for their runs were deleted: trials {numbers}.",
+            )
+        )
     if not complete:
         return _result(run, trials, ended, spent_s)
     arms = _predictions(run, list(complete.values()))
@@ -263,6 +272,11 @@ def _judged(run: Run, trials: Sequence[Trial], ended: str, spent_s: float) -> Se
     )
     verdict = judging.against_default(arms, DEFAULT, selection.name, spec.metric, spec.margin)
     return _result(run, trials, ended, spent_s, best=row, default=verdict, compared=len(arms) - (DEFAULT in arms))
+
+
+def _kept(run: Run, trial: Trial) -> bool:
+    """Whether the trial's run is still in the store."""
+    return (run.folder.with_name(trial.run_id) / "predictions.parquet").is_file()
 
 
 def _predictions(run: Run, trials: Sequence[Trial]) -> dict[str, ArmPredictions]:
