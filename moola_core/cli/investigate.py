@@ -61,7 +61,7 @@ def _possible(args: argparse.Namespace, store: Any) -> Any:
     spec = build(Investigation, values | {"changes": options.pairs(args.changes, "--set")}, "investigate")
     from moola_core.launch.worker import investigate  # loads torch: only once the settings are known to be right
 
-    investigate.facts_of(spec, store.root / "cache")
+    investigate.opened(spec, store.root)
     return spec
 
 
