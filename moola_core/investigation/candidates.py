@@ -22,7 +22,7 @@ from moola_core.runs.store import Run
 from moola_core.specs import Faults, Finetune
 
 JOINT, CLASS = "joint_at_3", "f1_macro"
-OWN = {"current": "your settings"}
+OWN, TRIAL = {"current": "your settings"}, "trial"
 SHOWN = ("f1_macro", "hit_at_3", "auroc", "ece")
 
 
@@ -68,7 +68,10 @@ def recommended(known: Known) -> Measured | None:
 
 
 def _pool(known: Known) -> list[Measured]:
+    """The models that may be recommended: of a search, only what it shows to be better than the settings in use."""
     usable = [one for one in measured(known) if not one.excluded and one.score is not None]
+    if known.answer("search") != "better":
+        usable = [one for one in usable if not one.name.startswith(TRIAL)]
     simple = [one for one in usable if not one.spec.is_network]
     return usable if not simple or known.network_in_question() > 0.5 else simple
 
@@ -82,7 +85,7 @@ def _runs(known: Known) -> Iterator[tuple[str, Run, bool]]:
             result = restore(SearchResult, run.result("search"))
             for trial in result.complete:
                 with suppress(RunError):
-                    yield f"trial {trial.number} of the search", known.store.open(trial.run_id), False
+                    yield f"{TRIAL} {trial.number} of the search", known.store.open(trial.run_id), False
         elif run.record.kind == "study":
             comparison = comparison_of(run)
             for arm in comparison.arms:
@@ -138,9 +141,10 @@ def best_of(known: Known) -> Best | None:
     expected = {name: _expected(known, pool, metric, name) for name in dict.fromkeys((metric, *SHOWN[:2]))}
     own = {name: interval or _sampled(one, name) for name, interval in expected.items()}
     first = own[metric] or Interval(one.score, one.score, one.score)
+    model = plain(one.spec.estimator)
     others = {name: (i.value, i.low, i.high) for name, i in own.items() if i is not None and name != metric}
     return Best(
-        one.name,
+        one.name if plain(one.name) == model else f"{one.name} ({model})",
         one.run.id,
         metric,
         one.score,
@@ -149,6 +153,11 @@ def best_of(known: Known) -> Best | None:
         first.high,
         others,
     )
+
+
+def plain(name: str) -> str:
+    """A model's name in words."""
+    return name.replace("_", " ")
 
 
 def _expected(known: Known, pool: list[Measured], metric: str, scored: str) -> Interval | None:
