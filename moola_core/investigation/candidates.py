@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from moola_core.diagnostics.comparison import arm_predictions
 from moola_core.diagnostics.results import Best, Candidate, Evaluation, Interval
@@ -51,13 +52,19 @@ def measured(known: Known) -> list[Measured]:
     for name, run, inert in _runs(known):
         if run.record.state != "done":
             continue
-        spec = run.spec
-        key = repr((settings_of_fits(spec), spec.transfer.encoders[:1]))
+        one = known.once("measured", run, partial(_measured, name, run, inert, metric))
+        key = repr((settings_of_fits(one.spec), one.spec.transfer.encoders[:1]))
         before = models.get(key)
-        if before is None or before.spec.training.repeats < spec.training.repeats:
-            scores, why_not = _scores(run), _excluded(run, spec, inert)
-            models[key] = Measured(before.name if before else name, run, spec, scores.get(metric), scores, why_not)
+        if before is None:
+            models[key] = one
+        elif before.spec.training.repeats < one.spec.training.repeats:
+            models[key] = replace(one, name=before.name)
     return list(models.values())
+
+
+def _measured(name: str, run: Run, inert: bool, metric: str) -> Measured:
+    spec, scores = run.spec, _scores(run)
+    return Measured(name, run, spec, scores.get(metric), scores, _excluded(run, spec, inert))
 
 
 def recommended(known: Known) -> Measured | None:
@@ -132,13 +139,17 @@ def candidates(known: Known) -> tuple[Candidate, ...]:
     )
 
 
-def best_of(known: Known) -> Best | None:
-    """The recommended model with the score to expect of it, corrected for its being the best of several."""
+def best_of(known: Known, corrected: bool = True) -> Best | None:
+    """The recommended model with the score to expect of it.
+
+    corrected: for its being the best of several, which takes some seconds; otherwise its own score stands in.
+    """
     one = recommended(known)
     if one is None or one.score is None:
         return None
     metric, pool = chosen_by(known), _pool(known)
-    expected = {name: _expected(known, pool, metric, name) for name in dict.fromkeys((metric, *SHOWN[:2]))}
+    metrics = dict.fromkeys((metric, *SHOWN[:2]))
+    expected = {name: _expected(known, pool, metric, name) if corrected else None for name in metrics}
     own = {name: interval or _sampled(one, name) for name, interval in expected.items()}
     first = own[metric] or Interval(one.score, one.score, one.score)
     model = plain(one.spec.estimator)

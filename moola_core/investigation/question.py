@@ -33,7 +33,7 @@ class Question(ABC):
 
     id, title: what it is called, and in words; answers: each with its probability before anything is known; reason: where these
     probabilities come from; changes: what its answer may change: the model, a verdict or a cause; phase: its place in the
-    researcher's plan, None for what is not in it; rounds: the repeats of each time that it is asked.
+    researcher's plan, None for what is not in it; rounds: the repeats of each time that it is asked; trains: it needs runs of its own.
     """
 
     id: ClassVar[str] = ""
@@ -43,6 +43,7 @@ class Question(ABC):
     changes: ClassVar[str] = "model"
     phase: ClassVar[int | None] = None
     rounds: ClassVar[tuple[int, ...]] = ROUNDS
+    trains: ClassVar[bool] = True
 
     def impossible(self, known: Known) -> str:
         """Why it cannot be answered with this data; empty when it can."""

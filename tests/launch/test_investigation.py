@@ -124,7 +124,7 @@ def test_a_child_that_fails_is_a_finding_and_not_the_end(tmp_path, files, monkey
     run = asked(Store(tmp_path), files)
     worker.run(run)
     steps = {step.question: step for step in report_of(run).steps}
-    assert steps["learnable"].state == "answered"
+    assert steps["learnable"].state == "answered" and "Failed: broken: " in steps["learnable"].outcome
     assert run.record.state == "done"
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,9 @@ class Investigator:
         first = next(iter(of_round), "")
         failed = Answer(FAILED, " ".join(problems.values()) or CUT, first)
         answer = failed if cut else self._take(question.id, runs, failed)
+        if problems and answer is not failed:
+            lost = "; ".join(f"{key}: {reason}" for key, reason in problems.items())
+            answer = replace(answer, outcome=f"{answer.outcome} Failed: {lost}")
         seconds, state = time.monotonic() - started, {UNDECIDED: UNDECIDED, FAILED: FAILED}.get(answer.answer, SETTLED)
         self.steps.append(
             Step(
@@ -236,7 +240,7 @@ class Investigator:
         for run in runs.values():
             self._count_fits(run)
         answer = failed
-        if runs or name == "ceiling":
+        if runs or not question.trains:
             with suppress(KeyError):  # the run that it is read from failed
                 answer = question.read(known, runs)
         if name in known.answers and answer.answer == FAILED:
@@ -273,7 +277,7 @@ class Investigator:
     def _write(self, ended: str) -> None:
         """Keep the report as it stands."""
         known = self.known
-        best = best_of(known)
+        best = best_of(known, corrected=bool(ended))
         listed = known.number("next windows", "windows") or ()
         unasked = tuple(Unasked(name, QUESTIONS[name].title, why) for name, why in order.not_asked(known, self.left_s))
         report = InvestigationReport(
