@@ -60,5 +60,5 @@ if report is None:
     st.stop()
 render.sections(ReportContext(run), ("conclusion",))
 investigation_form.act(run, report)
-render.sections(ReportContext(run), ("questions", "models", "rules", "windows_next", "unasked"))
+render.sections(ReportContext(run), ("questions", "reasons", "models", "rules", "windows_next", "unasked"))
 report_sections.offer(run)

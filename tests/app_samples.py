@@ -65,7 +65,8 @@ from moola_core.models.encoders import make_encoder
 from moola_core.overlap import Overlap
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Data, Diagnose, Plan, Predict, change
+from moola_core.specs import Data, Diagnose, Investigation, Plan, Predict, change
+from tests.investigation_samples import make_investigation
 
 CLASSES = ("consolidation", "retracement")
 FOLDS, REPEATS, EPOCHS = 5, 2, 4
@@ -122,7 +123,9 @@ def make_everything(root: Path, windows: Path) -> dict[str, Run]:
     step = Decision(
         "transfer", "ran", "Does pre-training help?", "undecided.", "", study.id, "a rule", run.record.created
     )
+    asked = store.create(Investigation(preset="quick", data=data), name="investigation")
     found = {
+        "investigation": (asked, make_investigation(study.id, arm.id)),
         "comparison": (study, compared),
         "plan": (plan, PlanReport((step,), gates(CLASS_ALONE, "undecided"), contradictions())),
         "attribution": (store.create(Diagnose(name="attribution", run=run.id), parent=run.id), make_attribution()),

@@ -97,6 +97,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
             "estimators",
             "studies",
             "investigation",
+            "presets",
         },
         {"pyarrow", "pandas"},
     ),

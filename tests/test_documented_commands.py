@@ -27,6 +27,7 @@ SMALL = {
     "pretrain": "--set epochs=1 --set hidden=4 --set layers=1",
     "study": f"{NETWORK} --set epochs=3 --set pretrain.epochs=1 --set hidden=4",
     "plan": f"{NETWORK} --set epochs=3",
+    "investigate": "--set folds=2 --set epochs=4 --set hidden=4 --set layers=1 --set processes=1 --budget 40s",
     "search": "--set folds=2 --set repeats=1 --trials 2",
     "search SPACE.json": f"{NETWORK} --set hidden=4 --trials 2",
     "submit": "",
@@ -36,6 +37,7 @@ ELSEWHERE = {"--ray": "tests/launch/test_ray_jobs.py", "job ": "tests/launch/tes
 LONG = (
     "study",
     "plan",
+    "investigate",
     "predict",
     "power",
     "tune",
@@ -117,6 +119,10 @@ def prepare(project: Path, line: str, run_command) -> str:
         store.open(_networks(store)[0]).predictions.drop(columns=["label", "predicted"]).to_csv(
             project / "theirs.csv", index=False
         )
+    if "INVESTIGATION_ID" in line:
+        if not store.runs("investigation"):
+            run_command("investigate --windows data/windows.parquet --bars data/nq_5years.parquet")
+        return line.replace("INVESTIGATION_ID", store.runs("investigation")[0].run_id)
     networks = _networks(store)
     if line.startswith(("compare", "join")):
         return line.replace("RUN_ID", "{}").format(*networks[:2])

@@ -86,7 +86,7 @@ def possible(args: argparse.Namespace, store: Any, **more: Any) -> Any:
     spec = change(build(Investigation, values | {"changes": changes} | more, "investigate"), own)
     from moola_core.launch.worker import investigate  # loads torch: only once the settings are known to be right
 
-    investigate.facts_of(spec, store.root / "cache")
+    investigate.opened(spec, store.root)
     return spec
 
 

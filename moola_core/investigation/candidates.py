@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from moola_core.diagnostics.comparison import arm_predictions
 from moola_core.diagnostics.results import Best, Candidate, Evaluation, Interval
@@ -22,7 +23,7 @@ from moola_core.runs.store import Run
 from moola_core.specs import Faults, Finetune
 
 JOINT, CLASS = "joint_at_3", "f1_macro"
-OWN = {"current": "your settings"}
+OWN, TRIAL = {"current": "your settings"}, "trial"
 SHOWN = ("f1_macro", "hit_at_3", "auroc", "ece")
 
 
@@ -51,13 +52,19 @@ def measured(known: Known) -> list[Measured]:
     for name, run, inert in _runs(known):
         if run.record.state != "done":
             continue
-        spec = run.spec
-        key = repr((settings_of_fits(spec), spec.transfer.encoders[:1]))
+        one = known.once("measured", run, partial(_measured, name, run, inert, metric))
+        key = repr((settings_of_fits(one.spec), one.spec.transfer.encoders[:1]))
         before = models.get(key)
-        if before is None or before.spec.training.repeats < spec.training.repeats:
-            scores, why_not = _scores(run), _excluded(run, spec, inert)
-            models[key] = Measured(before.name if before else name, run, spec, scores.get(metric), scores, why_not)
+        if before is None:
+            models[key] = one
+        elif before.spec.training.repeats < one.spec.training.repeats:
+            models[key] = replace(one, name=before.name)
     return list(models.values())
+
+
+def _measured(name: str, run: Run, inert: bool, metric: str) -> Measured:
+    spec, scores = run.spec, _scores(run)
+    return Measured(name, run, spec, scores.get(metric), scores, _excluded(run, spec, inert))
 
 
 def recommended(known: Known) -> Measured | None:
@@ -68,7 +75,10 @@ def recommended(known: Known) -> Measured | None:
 
 
 def _pool(known: Known) -> list[Measured]:
+    """The models that may be recommended: of a search, only what it shows to be better than the settings in use."""
     usable = [one for one in measured(known) if not one.excluded and one.score is not None]
+    if known.answer("search") != "better":
+        usable = [one for one in usable if not one.name.startswith(TRIAL)]
     simple = [one for one in usable if not one.spec.is_network]
     return usable if not simple or known.network_in_question() > 0.5 else simple
 
@@ -82,7 +92,7 @@ def _runs(known: Known) -> Iterator[tuple[str, Run, bool]]:
             result = restore(SearchResult, run.result("search"))
             for trial in result.complete:
                 with suppress(RunError):
-                    yield f"trial {trial.number} of the search", known.store.open(trial.run_id), False
+                    yield f"{TRIAL} {trial.number} of the search", known.store.open(trial.run_id), False
         elif run.record.kind == "study":
             comparison = comparison_of(run)
             for arm in comparison.arms:
@@ -129,18 +139,23 @@ def candidates(known: Known) -> tuple[Candidate, ...]:
     )
 
 
-def best_of(known: Known) -> Best | None:
-    """The recommended model with the score to expect of it, corrected for its being the best of several."""
+def best_of(known: Known, corrected: bool = True) -> Best | None:
+    """The recommended model with the score to expect of it.
+
+    corrected: for its being the best of several, which takes some seconds; otherwise its own score stands in.
+    """
     one = recommended(known)
     if one is None or one.score is None:
         return None
     metric, pool = chosen_by(known), _pool(known)
-    expected = {name: _expected(known, pool, metric, name) for name in dict.fromkeys((metric, *SHOWN[:2]))}
+    metrics = dict.fromkeys((metric, *SHOWN[:2]))
+    expected = {name: _expected(known, pool, metric, name) if corrected else None for name in metrics}
     own = {name: interval or _sampled(one, name) for name, interval in expected.items()}
     first = own[metric] or Interval(one.score, one.score, one.score)
+    model = plain(one.spec.estimator)
     others = {name: (i.value, i.low, i.high) for name, i in own.items() if i is not None and name != metric}
     return Best(
-        one.name,
+        one.name if plain(one.name) == model else f"{one.name} ({model})",
         one.run.id,
         metric,
         one.score,
@@ -149,6 +164,11 @@ def best_of(known: Known) -> Best | None:
         first.high,
         others,
     )
+
+
+def plain(name: str) -> str:
+    """A model's name in words."""
+    return name.replace("_", " ")
 
 
 def _expected(known: Known, pool: list[Measured], metric: str, scored: str) -> Interval | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from moola_core.diagnostics.results import Diagnosis, Finding
@@ -63,7 +64,7 @@ def collected(known: Known) -> list[Cause]:
     """The causes named in all runs so far, each once, the most severe first."""
     causes: dict[str, Cause] = {}
     for run in known.runs.values():
-        diagnosis = diagnosis_of(run)
+        diagnosis = known.once("diagnosis", run, partial(diagnosis_of, run))
         for finding in diagnosis.findings if diagnosis else ():
             if finding.severity != NOTE and finding.check not in SYMPTOMS and finding.check not in causes:
                 causes[finding.check] = Cause(finding, run.id, _changes(run, finding))

@@ -8,10 +8,11 @@ from moola_core.diagnostics import gates as rules
 from moola_core.diagnostics.results import Best, Gate, Gauge, Interval, Statement
 from moola_core.diagnostics.results.interval import Claim, exactly
 from moola_core.diagnostics.results.plan import Evidence
-from moola_core.investigation.candidates import measured, recommended
+from moola_core.investigation.candidates import measured
 from moola_core.investigation.causes import Cause, collected
 from moola_core.investigation.goal import gauge, goals
 from moola_core.investigation.known import FAILED, TASKS, UNDECIDED, Answer, Known, comparison_of
+from moola_core.investigation.question import QUESTIONS
 from moola_core.investigation.questions.networks import class_alone
 from moola_core.metrics import METRICS
 
@@ -107,7 +108,7 @@ def _pretraining(known: Known) -> Iterator[Statement]:
 def _network(known: Known) -> Iterator[Statement]:
     own = known.answers.get("network")
     if own is not None and own.answer != FAILED:
-        yield Statement("model", own.outcome, own.run_id, own.claims)
+        yield Statement("network", own.outcome, own.run_id, own.claims)
     for name in (
         "tasks",
         "losses",
@@ -117,14 +118,15 @@ def _network(known: Known) -> Iterator[Statement]:
         "inputs",
         "objectives",
         "schedules",
+        "pretraining-data",
         "search",
     ):
         other = known.answers.get(name)
         if other is not None and other.answer in ("another", "apart", "better"):
-            yield Statement("model", other.outcome, other.run_id, other.claims)
+            yield Statement("settings", other.outcome, other.run_id, other.claims)
     final = known.answers.get("final")
     if final is not None and final.answer != FAILED:
-        yield Statement("model", final.outcome, final.run_id, final.claims)
+        yield Statement("settings", final.outcome, final.run_id, final.claims)
 
 
 def _causes(known: Known) -> Iterator[Statement]:
@@ -157,17 +159,20 @@ def _next(known: Known) -> Iterator[Statement]:
         own = known.answers.get(name)
         if own is not None and own.answer != FAILED:
             yield Statement("next", own.outcome, own.run_id, own.claims)
-    undecided = [
-        name for name, own in known.answers.items() if own.answer == UNDECIDED and name in ("pretraining", "network")
-    ]
-    best = recommended(known)
-    if undecided and best is not None:
-        more: Answer = known.answers[undecided[0]]
-        yield Statement(
-            "next",
-            "Undecided questions need more labels, or more repeats where the budget ended first.",
-            more.run_id,
-        )
+    for name in ("pretraining", "network"):
+        own = known.answers.get(name)
+        if own is not None and own.answer == UNDECIDED:
+            yield Statement("next", _to_decide(QUESTIONS[name].title, own), own.run_id)
+
+
+def _to_decide(title: str, own: Answer) -> str:
+    """What would settle an undecided question: labels or repeats in all, by the verdict that decides."""
+    labels, repeats = (own.numbers.get(name) for name in ("labels_needed", "repeats_needed"))
+    ways = [f"{labels:,} labelled windows in all"] if labels else []
+    ways += [f"{repeats} repeats"] if repeats else []
+    if not ways:
+        return f"{title} To decide it, give the investigation more time: further repeats show whether they suffice."
+    return f"{title} A difference of the size that was measured would be found with about {' or '.join(ways)}."
 
 
 def _times(repeats: int) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from moola_core.diagnostics.results import Comparison, Evaluation
 from moola_core.diagnostics.results.interval import Claim
@@ -15,6 +15,7 @@ from moola_core.runs.store import Run, Store
 from moola_core.specs import Finetune, Investigation, change, named
 from moola_core.specs.pretrain import Pretrain
 
+T = TypeVar("T")
 UNDECIDED, FAILED = "undecided", "failed"
 SETTLED = "answered"
 # A network in a minute or so, where the preferred one would take more of the budget than one question may.
@@ -84,6 +85,8 @@ class Known:
         with `transfer.` how its encoder is used.
     barred : dict of str to str
         Questions whose runs cannot be made of these settings, and why.
+    kept : dict of (str, str) to Any
+        What was read of finished runs, which do not change: by what it is and the run's id.
     fitted : dict of str to int
         How many repeats of each kind of fit there are.
     """
@@ -99,6 +102,7 @@ class Known:
     labelled: str = ""
     adopted: dict[str, Any] = field(default_factory=dict)
     barred: dict[str, str] = field(default_factory=dict)
+    kept: dict[tuple[str, str], Any] = field(default_factory=dict)
     fitted: dict[str, int] = field(default_factory=dict)
 
     @cached_property
@@ -180,6 +184,13 @@ class Known:
     def number(self, question: str, name: str) -> Any:
         """A number that an answer carries; None where there is none."""
         return self.answers[question].numbers.get(name) if question in self.answers else None
+
+    def once(self, what: str, run: Run, read: Callable[[], T]) -> T:
+        """What `read` gives of a finished run, read once."""
+        key = (what, run.id)
+        if key not in self.kept:
+            self.kept[key] = read()
+        return self.kept[key]
 
     def chance(self, question: str, *answers: str) -> float:
         """The probability that the question's answer is one of these."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -51,7 +52,9 @@ def _networks(known: Known) -> Iterator[ArmFacts]:
 def _whole(known: Known, name: str) -> Comparison | None:
     """The comparison of a study of which every arm was trained."""
     run = known.runs.get(name)
-    return comparison_of(run) if run is not None and not untrained(run) else None
+    if run is None or untrained(run):
+        return None
+    return known.once("comparison", run, partial(comparison_of, run))
 
 
 def _verdicts(comparison: Comparison | None) -> list[Verdict]:

@@ -34,7 +34,7 @@ class Question(ABC):
     id, title: what it is called, and in words; answers: each with its probability before anything is known; reason: where these
     probabilities come from; changes: what its answer may change: the model, a verdict or a cause; phase: its place in the
     researcher's plan, None for what is not in it; last: whether it is asked after all others; rounds: the repeats of each time that it is
-    asked.
+    asked; trains: it needs runs of its own.
     """
 
     id: ClassVar[str] = ""
@@ -45,6 +45,7 @@ class Question(ABC):
     phase: ClassVar[int | None] = None
     last: ClassVar[bool] = False
     rounds: ClassVar[tuple[int, ...]] = ROUNDS
+    trains: ClassVar[bool] = True
 
     def impossible(self, known: Known) -> str:
         """Why it cannot be answered with this data; empty when it can."""

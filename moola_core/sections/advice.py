@@ -240,6 +240,9 @@ def after_search(record: Record, report: SearchResult | None, judged: Headline) 
     if judged.outcome == SUPPORTED:
         step = f"Start the next runs from the settings of trial {best.number}."
         return Advice("The picked settings are better than the settings as they are.", step, *opened)
+    if best.of == 1:
+        step = "Search again with a larger budget, or with fewer repeats in each trial (training.repeats)."
+        return Advice("One trial has a score.", step, *opened)
     if best.number == 0:
         return Advice("The settings as they are came out on top.", "Keep them.", *opened)
     step = "Keep them until more labels or repeats decide, or search among fewer settings."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from moola_core.diagnostics.results import InvestigationReport, Statement
 from moola_core.metrics import METRICS
 from moola_core.sections import plan
-from moola_core.sections.blocks import Block, Cell, Command, Link, Links, Row, Supported, Table, Text
+from moola_core.sections.blocks import Block, Cell, Command, Link, Row, Supported, Table, Text
 from moola_core.sections.context import ABSENT, ReportContext
 from moola_core.sections.formatting import duration
 from moola_core.sections.timeline import PLACES
@@ -16,6 +16,8 @@ HEADS = {
     "target": "Target.",
     "pretraining": "Pre-training.",
     "cause": "What was wrong.",
+    "network": "Network.",
+    "settings": "Settings.",
     "next": "Next.",
 }
 
@@ -55,23 +57,25 @@ def use(context: ReportContext) -> list[Block] | str:
 
 
 def steps(context: ReportContext) -> list[Block] | str:
-    """Every question in its order: why it was asked, what came out, and what it took."""
+    """Every question in its order, with its answer and the run that this rests on."""
     result = context.result("investigation")
     if result is None or not result.value.steps:
         return NO_RESULT
-    rows: tuple[Row, ...] = tuple(
-        (
-            f"{step.title} (round {step.round})" if step.round > 1 else step.title,
-            step.outcome,
-            step.why,
-            duration(step.seconds),
-            step.run_id or ABSENT,
-        )
-        for step in result.value.steps
-    )
-    titles = {step.run_id: step.title for step in result.value.steps if step.run_id}
-    links = [link for run_id, title in titles.items() if (link := _link(context, run_id, title)) is not None]
-    return [Table("", ("Question", "Answer", "Why it was asked then", "Took", "Run"), rows), Links(tuple(links))]
+    rows: list[Block] = []
+    for step in result.value.steps:
+        text = Text(step.outcome, f"{step.title} (round {step.round})" if step.round > 1 else step.title)
+        link = _link(context, step.run_id, f"Run {step.run_id[-4:]}") if step.run_id else None
+        rows.append(Supported(text, step.run_id, link) if step.run_id else text)
+    return rows
+
+
+def reasons(context: ReportContext) -> list[Block] | str:
+    """Why each question was asked when it was, and what it took."""
+    result = context.result("investigation")
+    if result is None or not result.value.steps:
+        return NO_RESULT
+    rows: tuple[Row, ...] = tuple((step.title, step.why, duration(step.seconds)) for step in result.value.steps)
+    return [Table("", ("Question", "Why it was asked then", "Took"), rows)]
 
 
 def unasked(context: ReportContext) -> list[Block] | str:
@@ -101,6 +105,12 @@ def models(context: ReportContext) -> list[Block] | str:
 
 def gates(context: ReportContext) -> list[Block] | str:
     """What the researcher's own rules say of the score, next to the evidence."""
+    result = context.result("investigation")
+    if result is not None and not any(row.interval for row in result.value.gates):
+        unmeasured = (
+            "The network of the class alone was not measured with its error, so your own rules have no score to read."
+        )
+        return [Text(f"{unmeasured} {result.value.contradiction}".strip())]
     return plan.gates(context, "investigation")
 
 

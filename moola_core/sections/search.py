@@ -39,7 +39,7 @@ def searched(context: ReportContext) -> list[Block]:
         )
         judged = of_search(report)
         texts += [Figures((expected, raw) if best.of > 1 else (expected,)), Text(pick(best), "The pick.")]
-        texts.append(judged.block)
+        texts.append(judged.block if judged.headline else Text(judged.rest, "No comparison."))
     if report is not None:
         texts.append(Text(course(report), "The trials."))
     if record.note:
@@ -64,8 +64,10 @@ def pick(best: BestTrial) -> str:
 def of_search(report: SearchResult) -> Headline:
     """Whether the pick is better than the settings as they are, by an interval that allows for the pick."""
     best, row = report.best, report.default
+    if best is not None and best.of == 1:
+        return Headline("", "No other trial has a score, so nothing is compared.")
     if best is not None and best.number == 0:
-        rest = f"They came out on top of {best.of} trials." if best.of > 1 else ""
+        rest = f"They came out on top of {best.of} trials."
         return Headline("No other settings came out above the settings as they are.", rest)
     if best is None or row is None:
         return Headline("", "The settings as they are have no score, so nothing is compared with them.")

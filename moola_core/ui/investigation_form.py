@@ -65,7 +65,8 @@ def _live(run: Run, record: Record) -> None:
         return
     st.markdown("**So far**")
     for step in reversed(report.steps):
-        st.markdown(f"{escape_markdown(step.title)} {escape_markdown(step.outcome)} :gray[({duration(step.seconds)})]")
+        took = f" :gray[({duration(step.seconds)})]" if step.seconds >= 1 else ""
+        st.markdown(f"**{escape_markdown(step.title)}** {escape_markdown(step.outcome)}{took}")
 
 
 def so_far(run: Run) -> InvestigationReport | None:

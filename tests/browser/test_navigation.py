@@ -23,12 +23,13 @@ PAGES = {
     "features?view=shift": "run",
     "compare?study={comparison}": "run",
     "compare?study={plan}": "run",
+    "investigate?investigation={investigation}": "run",
     "results?": "encoder",
 }
 # They open a dialog, change the run, make a file or start work. Those that then lead on are clicked in tests/pages.
 STAY = re.compile(
     "Read a new file|Resume|Pin as baseline|Unpin|Archive|Delete|Launch this|Run the checks|Start the study|Run the whole plan"
-    "|Keep as a preset|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
+    "|Keep as a preset|Investigate|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
 )
 OWN_PAGE = "steps-links"  # the studies of a plan are shown on the page that shows the plan
 BUTTONS = """places => [...document.querySelectorAll(places)].filter(one => one.checkVisibility() && !one.disabled && one.innerText).map((one, i) => {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from moola_core.cli import main
 from moola_core.diagnostics.results import InvestigationReport
 from moola_core.errors import DataError, SpecError
 from moola_core.investigation import order
@@ -122,7 +124,7 @@ def test_a_child_that_fails_is_a_finding_and_not_the_end(tmp_path, files, monkey
     run = asked(Store(tmp_path), files)
     worker.run(run)
     steps = {step.question: step for step in report_of(run).steps}
-    assert steps["learnable"].state == "answered"
+    assert steps["learnable"].state == "answered" and "Failed: broken: " in steps["learnable"].outcome
     assert run.record.state == "done"
 
 
@@ -139,6 +141,25 @@ def test_the_budget_ends_what_is_running_and_keeps_what_is_finished(tmp_path, fi
     assert Store(tmp_path).open(report.steps[-1].run_id).record.state == "cancelled"
 
 
+def test_the_command_prints_the_conclusion_and_its_keys(tmp_path, files, monkeypatch, capsys):
+    ask(monkeypatch, ("data", "learnable"))
+    given = ["investigate", "--windows", files["windows"], "--bars", files["bars"], "--store", str(tmp_path)]
+    assert main([*given, "--set", "folds=2", "--goal", "f1_macro > 0.5", "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert {"run_id", "conclusion", "best", "steps", "next"} <= set(values)
+    assert set(values["best"]) >= {"model", "metric", "measured", "expected", "low", "high"}
+    assert all({"question", "why", "outcome", "run_id", "seconds"} <= set(step) for step in values["steps"])
+    assert values["best"]["metric"] == "f1_macro"
+    for bad, words in (
+        ("--budget 0x", "budget"),
+        ("--goal better", "a metric, a comparison"),
+        ("--preset nosuch", "nosuch"),
+    ):
+        assert main([*given, *bad.split()]) == 2
+        assert words in capsys.readouterr().err
+    assert len(Store(tmp_path).runs("investigation")) == 1
+
+
 def test_a_budget_shorter_than_the_shortest_question_is_refused(tmp_path, files):
     run = asked(Store(tmp_path), files, budget_s=1.0)
     with pytest.raises(SpecError, match="shorter than the shortest question"):
@@ -151,7 +172,7 @@ def test_windows_from_which_nothing_can_be_learned_are_refused(tmp_path):
         write_demo(tmp_path / name, make_demo("helpful", bars=9_000, windows=windows, seed=3))
         spec = Investigation(data=Data(windows=str(tmp_path / name / "windows.parquet")))
         with pytest.raises(DataError, match=words):
-            investigate.facts_of(spec, tmp_path / "cache")
+            investigate.opened(spec, tmp_path)
 
 
 def test_one_class_is_refused(tmp_path, files):
@@ -161,10 +182,10 @@ def test_one_class_is_refused(tmp_path, files):
     path = tmp_path / "one.parquet"
     frame[frame["label"] == "retracement"].assign(grade="A").to_parquet(path)
     with pytest.raises(DataError, match="only one class"):
-        investigate.facts_of(Investigation(data=Data(windows=str(path))), tmp_path / "cache")
+        investigate.opened(Investigation(data=Data(windows=str(path))), tmp_path)
 
 
 def test_unknown_questions_among_the_priors_are_refused(tmp_path, files):
     spec = Investigation(data=Data(**files), priors={"netwrk": {"yes": 1.0}})
     with pytest.raises(SpecError, match="netwrk"):
-        investigate.facts_of(spec, tmp_path / "cache")
+        investigate.opened(spec, tmp_path)

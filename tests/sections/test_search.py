@@ -56,6 +56,14 @@ def test_one_that_came_out_as_it_was_one_without_a_default_and_one_that_was_canc
     assert "have no score" in search.of_search(dataclasses.replace(made, default=None)).rest
     alone = dataclasses.replace(made.best, number=0, of=1)
     assert "the one trial with a score" in search.pick(alone)
+    one = Store(search_run.store_root).create(search_run.spec)
+    one.write_result(
+        "search", dataclasses.replace(made, best=alone, default=None, ended="The budget of 9 s was used up.")
+    )
+    one.update(state="done")
+    shown = {block.strong: block.text for block in section(build(one), "searched").blocks if isinstance(block, Text)}
+    assert "nothing is compared" in shown["No comparison."] and "larger budget" in shown["Next."]
+    assert shown["The trials."].endswith("The budget of 9 s was used up.")
     run = Store(search_run.store_root).create(search_run.spec)
     run.write_result("search", dataclasses.replace(made, ended="It was interrupted."))
     run.update(state="cancelled", error="Cancelled.")

@@ -168,6 +168,7 @@ def _title(cause: Cause) -> str:
 class Ceiling(Question):
     id = "ceiling"
     title = "How good can any model be, as the labels scatter?"
+    trains = False
     answers: ClassVar[Mapping[str, float]] = {"room": 0.7, "near": 0.3}
     reason = "A judgement: most models are further from the labels than the labels scatter."
     changes = "model"

@@ -102,6 +102,7 @@ class Pretraining(OfPretraining):
             return Answer(UNDECIDED, f"No verdict: {comparison.no_verdict}", run.id, numbers=numbers)
         decides = next((row for row in rows if row.decides), rows[0])
         numbers |= {"delta": decides.delta, "low": decides.low, "high": decides.high, "resolvable": decides.resolvable}
+        numbers |= {"labels_needed": decides.labels_needed, "repeats_needed": decides.repeats_needed}
         claims, text = tuple(as_claim(row) for row in rows), "; ".join(in_words(row) for row in rows)
         text += f". {comparison.saw.rstrip('.')}" if known.labelled == "see" else ""
         word = _word(rows)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ from moola_core.launch.worker import ahead
 from moola_core.launch.worker.labelled import check_unchanged, load_labelled
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.launch.worker.study import Children, Execute
+from moola_core.presets import preset
 from moola_core.runs import decisions
 from moola_core.runs.codec import restore
 from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run, Store, utcnow_iso
-from moola_core.specs import Features, Investigation
+from moola_core.specs import Features, Investigation, change
 
 RESULT = "investigation"
-WHO = "investigation"
+WHO, PREFIX = "investigation", "pretrain."
 LEAST_WINDOWS = 20
 LARGEST_SHARE = 0.4  # of the budget, for the study of pre-training with the preferred network
 CUT = "The budget ended while this ran."
@@ -48,13 +50,17 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     Investigator(run, listen, execute).work()
 
 
-def facts_of(spec: Investigation, cache: Path) -> Facts:
-    """What the data is. Raises DataError for windows from which nothing can be learned, and what load_windows and load_bars raise."""
+def opened(spec: Investigation, root: Path) -> Known:
+    """What is known before anything was asked.
+
+    root: the folder of the store. Raises DataError for windows from which nothing can be learned, SpecError for settings that cannot
+    be, and what load_windows and load_bars raise.
+    """
     goal_of(spec)
     unknown = sorted(set(spec.priors) - set(QUESTIONS))
     if unknown:
         raise SpecError(f"unknown question {unknown[0]}.", where="priors", hint=f"Known: {', '.join(QUESTIONS)}.")
-    material = load_labelled(spec.data, Features(), cache)
+    material = load_labelled(spec.data, Features(), root / "cache")
     kept, own = material.kept, material.bars
     classes = Counter(map(str, kept.label))
     if len(kept) < LEAST_WINDOWS:
@@ -65,7 +71,13 @@ def facts_of(spec: Investigation, cache: Path) -> Facts:
         )
     hashes = {"windows": kept.content_hash} | ({"bars": own.content_hash} if own is not None else {})
     bars = 0 if own is None else len(own)
-    return Facts(len(kept), dict(classes), int(kept.has_pointer.sum()), kept.bars, bars, hashes)
+    facts = Facts(len(kept), dict(classes), int(kept.has_pointer.sum()), kept.bars, bars, hashes)
+    known = Known(spec, facts, Store(root), beliefs=beliefs.priors(spec.priors))
+    change(
+        preset(spec.preset).pretrain(), {name.removeprefix(PREFIX): value for name, value in known.pretraining.items()}
+    )
+    assert known.current is not None, "made here, so that a wrong setting is refused before anything is asked"
+    return known
 
 
 class Investigator:
@@ -75,11 +87,9 @@ class Investigator:
         self.run, self.listen, self.spec = run, listen, run.spec
         self.began, self.updated = time.monotonic(), 0.0
         self.children = Children(run, self._watched, execute, "investigation")
-        store = Store(run.store_root)
-        self.known = Known(self.spec, facts_of(self.spec, run.store_root / "cache"), store)
+        self.known = opened(self.spec, run.store_root)
         check_unchanged(run, self.known.facts.hashes)
         run.update(data_hashes=self.known.facts.hashes)
-        self.known.beliefs = beliefs.priors(self.spec.priors)
         self.steps: list[Step] = []
         self.spent_before = 0.0
         self._prepare()
@@ -194,6 +204,9 @@ class Investigator:
         first = next(iter(of_round), "")
         failed = Answer(FAILED, " ".join(problems.values()) or CUT, first)
         answer = failed if cut else self._take(question.id, runs, failed)
+        if problems and answer is not failed:
+            lost = "; ".join(f"{key}: {reason}" for key, reason in problems.items())
+            answer = replace(answer, outcome=f"{answer.outcome} Failed: {lost}")
         seconds, state = time.monotonic() - started, {UNDECIDED: UNDECIDED, FAILED: FAILED}.get(answer.answer, SETTLED)
         self.steps.append(
             Step(
@@ -230,7 +243,7 @@ class Investigator:
         for run in runs.values():
             self._count_fits(run)
         answer = failed
-        if runs or name == "ceiling":
+        if runs or not question.trains:
             with suppress(KeyError):  # the run that it is read from failed
                 answer = question.read(known, runs)
         if name in known.answers and answer.answer == FAILED:
@@ -267,7 +280,7 @@ class Investigator:
     def _write(self, ended: str) -> None:
         """Keep the report as it stands."""
         known = self.known
-        best = best_of(known)
+        best = best_of(known, corrected=bool(ended))
         listed = known.number("next windows", "windows") or ()
         unasked = tuple(Unasked(name, QUESTIONS[name].title, why) for name, why in order.not_asked(known, self.left_s))
         report = InvestigationReport(
