@@ -112,10 +112,18 @@ def why(option: Option, others: list[Option], known: Known) -> str:
     return f"{first} Next best: {rival.question.title} {rival.words}." if rival else f"{first} Nothing else is open."
 
 
+def _in_order(known: Known) -> list[tuple[str, Question]]:
+    """All questions by name, the phases first and in their order where that is asked for."""
+    rows = list(QUESTIONS.items())
+    if known.spec.order != "phases":
+        return rows
+    return sorted(rows, key=lambda row: float("inf") if row[1].phase is None else row[1].phase)
+
+
 def not_asked(known: Known, left_s: float) -> list[tuple[str, str]]:
     """The questions that were not asked, by name, and why."""
     rows = []
-    for name, question in QUESTIONS.items():
+    for name, question in _in_order(known):
         answered = known.answers.get(name)
         if answered is not None and answered.answer not in (UNDECIDED, FAILED):
             continue

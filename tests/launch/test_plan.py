@@ -318,11 +318,43 @@ def test_only_an_investigation_goes_on_as_one(store, demo_files, capsys):
     assert f"moola resume {other.id}" in capsys.readouterr().err
 
 
+def test_an_interrupted_plan_goes_on_from_what_was_taken_over(store, demo_files, monkeypatch):
+    only(monkeypatch, ("inputs", "patience", "architectures"))
+    judge = judging(helps=("both", "no early stopping"))
+
+    def interrupted(child, listen):
+        if child.spec.name == "patience":
+            raise KeyboardInterrupt
+        judge(child, listen)
+
+    with pytest.raises(KeyboardInterrupt):
+        planned(store, demo_files, interrupted, bars=False)
+    (record,) = store.runs("investigation")
+    run = store.open(record.run_id)
+    investigate.work(run, None, judge)
+    steps = {step.question: step for step in restore(InvestigationReport, run.result("investigation")).steps}
+    training = spec_of(run, steps["architectures"]).base
+    assert training.features.columns == ("relativity", "price_path") and training.training.patience is None
+    assert len(store.runs("study")) == 3, "the study that was interrupted goes on, and none is made again"
+
+
+def test_a_network_of_the_class_alone_is_compared_with_one_of_both_tasks(store, demo_files, monkeypatch):
+    only(monkeypatch, ("tasks",))
+    one = SMALL | {"model.tasks": "class", "loss.pcgrad": False}
+    for words, answer in (({"hurts": ("both",)}, "apart"), ({"helps": ("both",)}, "together")):
+        run, steps, _ = planned(Store(store.root / answer), demo_files, judging(**words), bars=False, changes=one)
+        spec = spec_of(run, steps["tasks"])
+        assert [arm.name for arm in spec.arms] == ["class only (current)", "both"] and spec.base.model.tasks == "class"
+        assert steps["tasks"].answer == answer, words
+
+
 def test_a_small_plan_is_carried_out(store, demo_files, monkeypatch):
     """The engine of investigations trains the phases; nothing pretends."""
     only(monkeypatch, ("tasks",))
     monkeypatch.setattr(type(QUESTIONS["data"]), "phase", 0)
     _, steps, _ = planned(store, demo_files, worker.execute, bars=False)
     assert list(steps) == ["data", "tasks"] and steps["tasks"].state in ("answered", "undecided")
-    spec = store.open(steps["tasks"].run_id)
-    assert spec.record.state == "done" and "from which your rule adds the pointers" in steps["tasks"].outcome
+    assert store.open(steps["tasks"].run_id).record.state == "done"
+    outcome = steps["tasks"].outcome
+    assert "class only: AUROC" in outcome and "pointers only: Center within 3 bars" in outcome, "each has a verdict"
+    assert "from which your rule adds the pointers" in outcome

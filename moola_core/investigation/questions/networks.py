@@ -9,10 +9,14 @@ from moola_core.diagnostics.gates import state_of
 from moola_core.diagnostics.results import Comparison, Sampled
 from moola_core.diagnostics.results.interval import Claim
 from moola_core.investigation.known import UNDECIDED, Answer, Known, comparison_of
-from moola_core.investigation.question import register
-from moola_core.investigation.questions.pretraining import OtherArms
+from moola_core.investigation.question import Work, register, seconds_of_study
+from moola_core.investigation.questions.pretraining import OtherArms, study_of
 from moola_core.investigation.verdicts import as_claim, in_words
 from moola_core.runs.store import Run
+
+# The arms of the study of the tasks, and what the round's study of the pointers is called.
+BOTH, CLASS, POINTERS = "both", "class only", "pointers only"
+OF_POINTERS = "tasks of pointers"
 
 
 class OfBothTasks(OtherArms):
@@ -30,25 +34,34 @@ class Tasks(OfBothTasks):
     answers: ClassVar[Mapping[str, float]] = {"together": 0.75, "apart": 0.25}
     phase = 5
 
+    def work(self, known: Known, number: int) -> Work:
+        """Both tasks against each alone, two by two: the class alone and the pointers alone have no metric in common."""
+        repeats, control = self.rounds[number], study_of(known, self.study, 1).against
+        single = not control.startswith(BOTH)
+        compared = {self.id: BOTH if single else CLASS} | ({} if single else {OF_POINTERS: POINTERS})
+        specs = {key: study_of(known, self.study, repeats, (arm,)) for key, arm in compared.items()}
+        return Work(dict(specs), sum(seconds_of_study(known, made) for made in specs.values()))
+
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
-        run = runs[self.id]
-        comparison = comparison_of(run)
-        rows = [row for row in comparison.verdicts if row.against == comparison.against]
-        own = [row for row in rows if (row.arm, row.metric) in (("class only", "auroc"), ("pointers only", "hit_at_3"))]
+        run, comparisons = runs[self.id], [comparison_of(run) for run in runs.values()]
+        rows = [row for one in comparisons for row in one.verdicts if row.against == one.against]
+        own = [row for row in rows if (row.arm, row.metric) in ((CLASS, "auroc"), (POINTERS, "hit_at_3"))]
+        own = own or [row for row in rows if row.arm == BOTH and row.decides]
         claims, text = tuple(as_claim(row) for row in own), "; ".join(f"{row.arm}: {in_words(row)}" for row in own)
-        enough, gate = _next_to_gate(class_alone(comparison), known.spec.gates.pointers)
+        enough, gate = _next_to_gate(class_alone(comparison_of(run)), known.spec.gates.pointers)
         claims += gate
-        apart = [row for row in own if row.verdict == "helps"]
-        if apart:
+        if not own:
+            return Answer(UNDECIDED, f"The tasks could not be compared.{enough}", run.id, claims)
+        if any(row.verdict == ("hurts" if row.arm == BOTH else "helps") for row in own):
             return Answer("apart", f"Yes, alone is better: {text}.{enough}", run.id, claims)
-        if own and max(row.p_helps for row in own) < 0.1:
+        if max(row.p_hurts if row.arm == BOTH else row.p_helps for row in own) < 0.1:
             return Answer("together", f"That they are is not shown: {text}.{enough}", run.id, claims)
         return Answer(UNDECIDED, f"Not shown either way: {text}.{enough}", run.id, claims, 0.25)
 
 
 def class_alone(comparison: Comparison) -> Sampled | None:
     """Macro F1 of the network of the class alone, which the study of the tasks trains; None where it was not measured."""
-    return next((arm.f1 for arm in comparison.arms if arm.name.startswith("class only")), None)
+    return next((arm.f1 for arm in comparison.arms if arm.name.startswith(CLASS)), None)
 
 
 def _next_to_gate(score: Sampled | None, threshold: float) -> tuple[str, tuple[Claim, ...]]:
