@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.sections.context import ReportContext
 from moola_core.ui import (
     investigation_form,
     loaders,
     picker,
-    render,
-    report_sections,
-    run_actions,
     selecting,
     state,
     widgets,
@@ -49,16 +45,4 @@ if len(runs) > 1:
     selecting.select("Shown", state.INVESTIGATION, titles, width=420)
 state.write_query_params((state.INVESTIGATION,))
 run = loaders.store().open(st.session_state[state.INVESTIGATION])
-if run.record.active:
-    investigation_form.follow(run)
-    st.stop()
-report = investigation_form.so_far(run)
-if run.record.state != "done":
-    st.warning(widgets.escape_markdown(run.record.error or f"It is {run.record.state}."), icon=":material/warning:")
-    run_actions.actions(run, run.record)
-if report is None:
-    st.stop()
-render.sections(ReportContext(run), ("conclusion",))
-investigation_form.act(run, report)
-render.sections(ReportContext(run), ("questions", "reasons", "models", "rules", "windows_next", "unasked"))
-report_sections.offer(run)
+investigation_form.show(run)
