@@ -22,7 +22,7 @@ if selection.dataset is None or selection.dataset.windows is None:
         "Choose a dataset that has them in the sidebar, or read your own file on the Overview.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
-    st.stop()
+    state.stop()
 dataset = selection.dataset
 st.markdown(
     "With this data and this much time: what is the best model, how sure is that, what was wrong, does pre-training help, and what comes next?"
@@ -37,7 +37,7 @@ else:
         "It asks one question after another, the one first whose answer is most likely to change the conclusion for its time. "
         "Every sentence of the conclusion leads to the run that it rests on. It goes on when you close this page."
     )
-    st.stop()
+    state.stop()
 titles = widgets.unique_titles({run.id: widgets.title_of(run.record) for run in runs})
 if state.remember(state.INVESTIGATION) not in titles:
     selecting.put(state.INVESTIGATION, next(iter(titles)))
