@@ -31,7 +31,7 @@ from safetensors.numpy import save_file
 from moola_core.diagnostics.predict import Job, combine, predict_sequential
 from moola_core.diagnostics.results import InvestigationReport
 from moola_core.features.matrix import window_matrix
-from moola_core.investigation.causes import NOTE, SYMPTOMS, diagnosis_of
+from moola_core.investigation.causes import NOTE, SYMPTOMS, diagnosis_of, looked_at
 from moola_core.launch import worker
 from moola_core.market import demo
 from moola_core.market.windows import Windows, load_windows
@@ -233,8 +233,8 @@ def _pretraining(store: Store, report: InvestigationReport, scores: dict[str, An
 def _fault(store: Store, run: Run, world: World) -> dict[str, Any]:
     """What was named, and whether it is the cause."""
     names: list[str] = []
-    for run_id in run.record.counts["children"].values():
-        diagnosis = diagnosis_of(store.open(run_id))
+    for one_run in looked_at(store, map(store.open, run.record.counts["children"].values())):
+        diagnosis = diagnosis_of(one_run)
         for one in diagnosis.findings if diagnosis else ():
             if one.severity != NOTE and one.check not in SYMPTOMS:
                 names += list(one.evidence["signs"]) if one.check.startswith("unusual_") else [one.check]

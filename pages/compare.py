@@ -29,7 +29,7 @@ if selection.dataset is None or selection.dataset.windows is None:
         "A comparison needs labelled windows. Choose a dataset that has them in the sidebar.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
-    st.stop()
+    state.stop()
 dataset = selection.dataset
 comparisons = loaders.comparisons(dataset)
 with st.expander("New study", icon=":material/science:", expanded=not comparisons or "new_study" in st.session_state):
@@ -42,7 +42,7 @@ with st.expander("Join two runs", icon=":material/join:"):
     study_form.new_join(selection.judged)
 if not comparisons:
     st.caption("Nothing was compared yet. The transfer study answers whether pre-training helps or hurts.")
-    st.stop()
+    state.stop()
 titles = widgets.unique_titles({run.id: widgets.title_of(run.record) for run in comparisons})
 if state.remember(state.STUDY) not in titles:
     selecting.put(state.STUDY, next(iter(titles)))
@@ -55,7 +55,7 @@ if run.record.active:
     st.caption(f"Each {part} is an ordinary run: it appears on the Runs page as it goes on.")
     if run.record.kind == "search":
         run_actions.actions(run, run.record)
-    st.stop()
+    state.stop()
 kind = run.record.kind if run.record.kind in ("plan", "search") else "comparison"
 result = loaders.diagnostic(run, kind)
 if run.record.state != "done" and not isinstance(result, SearchResult):  # a search keeps its trials, however it ended
@@ -65,15 +65,15 @@ for warning in () if isinstance(result, Comparison | PlanReport | SearchResult) 
 if isinstance(result, PlanReport):
     render.sections(ReportContext(run), ("plan", "steps", "studies", "gates"))
     report_sections.offer(run)
-    st.stop()
+    state.stop()
 if isinstance(result, SearchResult):
     render.sections(ReportContext(run), ("searched", "trials", "space"))
     run_actions.actions(run, run.record)
     report_sections.offer(run)
-    st.stop()
+    state.stop()
 if not isinstance(result, Comparison):
     widgets.empty_state("This comparison left no result", widgets.escape_markdown(str(result)))
-    st.stop()
+    state.stop()
 render.sections(ReportContext(run), ("answer", "arms", "gaps", "differences", "labels", "gains", "curves", "differs"))
 findings = loaders.diagnosis(run)
 if findings is not None and findings.findings:

@@ -57,7 +57,7 @@ if view == "figures":
     asked = loaders.asked_doctor("figures")
     if asked is not None:
         answer(asked)
-    st.stop()
+    state.stop()
 if view == "planned":
     asked = loaders.asked_doctor("planned")
     if asked is None:
@@ -66,16 +66,16 @@ if view == "planned":
             "Set up a run and choose *Check before launch*: what the settings and the data alone show.",
             [("Set up a run", lambda: state.open_page("launch"))],
         )
-        st.stop()
+        state.stop()
     answer(asked)
-    st.stop()
+    state.stop()
 if selection.run is None:
     widgets.empty_state(
         "No run on this dataset yet",
         "The doctor checks every run when it ends. Reported figures can be checked without one.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
-    st.stop()
+    state.stop()
 run, record = selection.run, selection.run.record
 st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
 if record.state != "done":
@@ -86,7 +86,7 @@ if record.state != "done":
         else widgets.escape_markdown(record.error) or "Its log says why.",
         [("Follow it" if record.active else "Read its log", lambda: state.open_page("runs"))],
     )
-    st.stop()
+    state.stop()
 asked = loaders.diagnosed_run(run, "doctor")
 diagnosis = loaders.diagnosis(run)
 if asked is not None:
@@ -98,6 +98,6 @@ else:
     widgets.empty_state(
         "The doctor has not checked this run", "It takes some seconds.", [("Run the checks", lambda: ask(run))]
     )
-    st.stop()
+    state.stop()
 if st.button("Run the checks again", icon=":material/refresh:", help="With the checks as they are now."):
     ask(run)

@@ -17,7 +17,7 @@ if selection.dataset is None or selection.dataset.windows is None:
         "The features are compared with labels. Put a file of labelled windows under the data folder.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
-    st.stop()
+    state.stop()
 dataset = selection.dataset
 
 
@@ -37,14 +37,14 @@ name = selecting.part("View", state.VIEW, TITLES)
 run = loaders.diagnosed(dataset, name)
 if run is None:
     widgets.empty_state("Not computed yet", f"{WHAT[name]} No run is needed.", [("Compute it", compute)])
-    st.stop()
+    state.stop()
 if run.record.active:
     progress.follow(run, lambda run, record: st.markdown(f"{widgets.state_badge(record.state)} {WHAT[name]}"))
-    st.stop()
+    state.stop()
 made = make(name, ReportContext(run)) if run.record.state == "done" else run.record.error
 if isinstance(made, str):
     widgets.empty_state("This could not be computed", widgets.escape_markdown(made), [("Try again", compute)])
-    st.stop()
+    state.stop()
 render.section(made)
 if st.button("Compute again", icon=":material/refresh:"):
     compute()

@@ -14,5 +14,5 @@ if selection.dataset is None or selection.dataset.windows is None:
         "A history is about labelled windows. Choose a dataset that has them in the sidebar.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
-    st.stop()
+    state.stop()
 timeline_sections.history(selection.dataset)

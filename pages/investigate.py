@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.sections.context import ReportContext
 from moola_core.ui import (
     investigation_form,
     loaders,
     picker,
-    render,
-    report_sections,
-    run_actions,
     selecting,
     state,
     widgets,
@@ -26,7 +22,7 @@ if selection.dataset is None or selection.dataset.windows is None:
         "Choose a dataset that has them in the sidebar, or read your own file on the Overview.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
-    st.stop()
+    state.stop()
 dataset = selection.dataset
 st.markdown(
     "With this data and this much time: what is the best model, how sure is that, what was wrong, does pre-training help, and what comes next?"
@@ -41,7 +37,7 @@ else:
         "It asks one question after another, the one first whose answer is most likely to change the conclusion for its time. "
         "Every sentence of the conclusion leads to the run that it rests on. It goes on when you close this page."
     )
-    st.stop()
+    state.stop()
 titles = widgets.unique_titles({run.id: widgets.title_of(run.record) for run in runs})
 if state.remember(state.INVESTIGATION) not in titles:
     selecting.put(state.INVESTIGATION, next(iter(titles)))
@@ -49,16 +45,4 @@ if len(runs) > 1:
     selecting.select("Shown", state.INVESTIGATION, titles, width=420)
 state.write_query_params((state.INVESTIGATION,))
 run = loaders.store().open(st.session_state[state.INVESTIGATION])
-if run.record.active:
-    investigation_form.follow(run)
-    st.stop()
-report = investigation_form.so_far(run)
-if run.record.state != "done":
-    st.warning(widgets.escape_markdown(run.record.error or f"It is {run.record.state}."), icon=":material/warning:")
-    run_actions.actions(run, run.record)
-if report is None:
-    st.stop()
-render.sections(ReportContext(run), ("conclusion",))
-investigation_form.act(run, report)
-render.sections(ReportContext(run), ("questions", "reasons", "models", "rules", "windows_next", "unasked"))
-report_sections.offer(run)
+investigation_form.show(run)

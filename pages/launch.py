@@ -18,14 +18,14 @@ if selection.dataset is None or (selection.dataset.windows is None and selection
         f"A run needs labelled windows or bars. Put a file of them under `{display_path(data_folder())}` and choose it in the sidebar.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
-    st.stop()
+    state.stop()
 dataset = selection.dataset
 try:
     windows = loaders.windows_of(dataset.windows, dataset.bars) if dataset.windows else None
     bars = len(loaders.bars_of(dataset.bars)) if dataset.bars else 0
 except MoolaError as error:
     widgets.show_error(error)
-    st.stop()
+    state.stop()
 
 
 @guard.fragment

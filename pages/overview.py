@@ -34,7 +34,7 @@ if selection.dataset is None:
             ("Look again", st.rerun),
         ],
     )
-    st.stop()
+    state.stop()
 
 
 def result_of(record):

@@ -18,13 +18,13 @@ if run is None or run.record.kind != "finetune" or run.record.state != "done":
         "Choose one in the sidebar. All of its models then predict together, on data that needs no labels.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
-    st.stop()
+    state.stop()
 st.caption(f"{widgets.state_badge(run.record.state)} {widgets.escape_markdown(widgets.title_of(run.record))}")
 predict_sections.ask(run, [dataset for dataset in loaders.available_datasets() if dataset.bars or dataset.windows])
 children = loaders.predictions_by(run)
 if not children:
     st.caption("Nothing was predicted yet. 100,000 bars at a stride of 5 take half a minute with the quick preset.")
-    st.stop()
+    state.stop()
 titles = widgets.unique_titles({one.id: predict_sections.title(one) for one in children})
 if st.session_state.get(state.PREDICTION) not in titles:
     selecting.put(state.PREDICTION, children[0].id)
@@ -33,11 +33,11 @@ if len(children) > 1:
 child = loaders.store().open(st.session_state[state.PREDICTION])
 if child.record.active:
     progress.follow(child, progress.bar)
-    st.stop()
+    state.stop()
 predicted = loaders.diagnostic(child, "predicted") if child.record.state == "done" else child.record.error
 if not isinstance(predicted, Predicted):
     widgets.empty_state("This could not be predicted", widgets.escape_markdown(str(predicted)))
-    st.stop()
+    state.stop()
 render.section(make("predicted", ReportContext(child)))
 if predicted.over_bars:
     predict_sections.walk(child, predicted)

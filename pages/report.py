@@ -15,7 +15,7 @@ if selection.run is None:
         "A report holds the configuration, the data, the results, and what to do next.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
-    st.stop()
+    state.stop()
 run, record = selection.run, selection.run.record
 st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
 if record.active:
@@ -24,7 +24,7 @@ if record.active:
         "A report can be made when the run has ended.",
         [("Follow it", lambda: state.open_page("runs"))],
     )
-    st.stop()
+    state.stop()
 st.caption("HTML opens anywhere without a network. PDF, Markdown and ZIP need Chromium on this host.")
 kind = st.segmented_control(
     "Report of", list(KINDS), format_func=KINDS.__getitem__, default="", required=True, key="report_kind"

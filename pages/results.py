@@ -29,7 +29,7 @@ if selection.run is None:
         "Results appear when a run is done: which class it finds, where it points, and how far to trust that.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
-    st.stop()
+    state.stop()
 run, record = selection.run, selection.run.record
 result = loaders.learned(run) if record.kind == "pretrain" else loaders.evaluation(run)
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -44,7 +44,7 @@ if result is None or record.active:
         else "Its log says why. Choose another run in the sidebar.",
         [("Follow it" if waiting else "Read its log", lambda: state.open_page("runs"))],
     )
-    st.stop()
+    state.stop()
 
 if isinstance(result, PretrainReport):
     learned_sections.learned(run)

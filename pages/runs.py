@@ -20,12 +20,12 @@ if not selection.all:
         "A run trains the model on your labelled windows and keeps everything that came out of it.",
         [("Set up a run", lambda: state.open_page("launch"))],
     )
-    st.stop()
+    state.stop()
 run_actions.queue()
 runs_table.runs_table(selection.all)
 if selection.run is None or selection.record is None:
     st.caption("No run on the selected dataset. Choose a row, or another dataset in the sidebar.")
-    st.stop()
+    state.stop()
 
 
 def details(run: Run, record: Record) -> None:

@@ -16,19 +16,19 @@ if selection.dataset is None or selection.dataset.windows is None:
         f"Put a file of labelled windows under `{display_path(data_folder())}`; the Overview says what it may look like.",
         [("Go to the Overview", lambda: state.open_page("overview"))],
     )
-    st.stop()
+    state.stop()
 if selection.record is not None and selection.home is None:
     widgets.empty_state(
         "The windows of this run are not here",
         "Choose another run in the sidebar, or put the file back into the data folder.",
         [("See its results", lambda: state.open_page("results"))],
     )
-    st.stop()
+    state.stop()
 try:
     windows = loaders.windows_of(selection.dataset.windows, selection.dataset.bars)
 except MoolaError as error:
     widgets.show_error(error)
-    st.stop()
+    state.stop()
 
 run = selection.run
 predictions = loaders.predictions(run) if run else None
@@ -41,7 +41,7 @@ if not len(rows):
     widgets.empty_state("No window passes these filters", "Drop them to see all windows again.")
     st.button("Drop the filters", on_click=guard.callback(window_picker.clear_filters))
     state.write_query_params(state.WINDOW_KEYS, window_picker.DEFAULTS)
-    st.stop()
+    state.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     place = st.container(horizontal=True, vertical_alignment="bottom", width="content")
@@ -51,7 +51,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 state.write_query_params(state.WINDOW_KEYS, window_picker.DEFAULTS)
 if row is None:
     window_picker.missing(table)
-    st.stop()
+    state.stop()
 predicted = window_table.of_window(predictions, table["window_id"].iat[row], repeat)
 left, right = st.columns([3, 1], gap="medium")
 with right:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from moola_core.diagnostics.results import Diagnosis, Finding
+from moola_core.errors import RunError
 from moola_core.investigation.known import Known
 from moola_core.runs.codec import restore
-from moola_core.runs.store import Run
+from moola_core.runs.store import Run, Store
 from moola_core.specs import parse, settings_diff
 
 # These say what came out, not why.
@@ -60,10 +62,23 @@ def diagnosis_of(run: Run) -> Diagnosis | None:
     return None if "why_not" in values else restore(Diagnosis, values)
 
 
+def looked_at(store: Store, runs: Iterable[Run]) -> Iterator[Run]:
+    """The runs in which causes are looked for: these, and the pre-trainings of those that are studies, placebos left out."""
+    for run in runs:
+        yield run
+        children = run.record.counts.get("children", {}) if run.record.kind == "study" else {}
+        for what, run_id in children.items():
+            if what.startswith("encoder"):
+                with suppress(RunError):  # it was deleted since
+                    encoder = store.open(run_id)
+                    if not encoder.spec.sampling.shuffled:
+                        yield encoder
+
+
 def collected(known: Known) -> list[Cause]:
     """The causes named in all runs so far, each once, the most severe first."""
     causes: dict[str, Cause] = {}
-    for run in known.runs.values():
+    for run in looked_at(known.store, known.runs.values()):
         diagnosis = known.once("diagnosis", run, partial(diagnosis_of, run))
         for finding in diagnosis.findings if diagnosis else ():
             if finding.severity != NOTE and finding.check not in SYMPTOMS and finding.check not in causes:

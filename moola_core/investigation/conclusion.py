@@ -133,7 +133,9 @@ def _causes(known: Known) -> Iterator[Statement]:
     causes = collected(known)
     fixes = known.answers.get("fixes")
     for cause in causes[:MOST_CAUSES]:
-        yield Statement("cause", _named(cause), cause.run_id, cause.finding.claims or (exactly("findings", 1, 0),))
+        yield Statement(
+            "cause", _named(known, cause), cause.run_id, cause.finding.claims or (exactly("findings", 1, 0),)
+        )
     if len(causes) > MOST_CAUSES:
         rest = ", ".join(cause.finding.title.lower() for cause in causes[MOST_CAUSES:])
         yield Statement(
@@ -148,10 +150,11 @@ def _causes(known: Known) -> Iterator[Statement]:
         )
 
 
-def _named(cause: Cause) -> str:
-    finding = cause.finding
-    how = f" By hand: {finding.advice}" if cause.by_hand else ""
-    return f"{finding.title}. {finding.summary}{how}"
+def _named(known: Known, cause: Cause) -> str:
+    """The finding, and what to do about it where no correction was tried."""
+    finding, current = cause.finding, known.runs.get("current")
+    tried = not cause.by_hand and current is not None and cause.run_id == current.id and "fixes" in known.answers
+    return f"{finding.title}. {finding.summary}" + ("" if tried else f" How to fix it: {finding.advice}")
 
 
 def _next(known: Known) -> Iterator[Statement]:

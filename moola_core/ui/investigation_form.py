@@ -11,13 +11,15 @@ from moola_core.presets import available
 from moola_core.runs.codec import restore
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
+from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import duration
 from moola_core.specs import Data, Investigation, build
-from moola_core.ui import adopting, loaders, progress, run_actions, selecting, state, widgets
+from moola_core.ui import adopting, loaders, progress, render, report_sections, run_actions, selecting, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 BUDGETS = {"5 minutes": 300, "15 minutes": 900, "1 hour": 3600, "4 hours": 14_400, "A night (10 hours)": 36_000}
 USUAL = "15 minutes"
+PARTS = ("questions", "reasons", "models", "rules", "windows_next", "unasked")
 
 
 def start(dataset: Dataset) -> None:
@@ -47,10 +49,22 @@ def start(dataset: Dataset) -> None:
         st.rerun()
 
 
-def follow(run: Run) -> None:
-    """An investigation that runs: what it asks, why, what it found so far, and how much of the time is left."""
-    run_actions.actions(run, run.record)
-    progress.follow(run, _live)
+def show(run: Run) -> None:
+    """The investigation: as it goes on, or its conclusion with what can be done with it."""
+    if run.record.active:
+        run_actions.actions(run, run.record)
+        progress.follow(run, _live)
+        return
+    if run.record.state != "done":
+        st.warning(escape_markdown(run.record.error or f"It is {run.record.state}."), icon=":material/warning:")
+        run_actions.actions(run, run.record)
+    report = so_far(run)
+    if report is not None:
+        context = ReportContext(run)
+        render.sections(context, ("conclusion",))
+        act(report)
+        render.sections(context, PARTS)
+        report_sections.offer(run)
 
 
 def _live(run: Run, record: Record) -> None:
@@ -76,7 +90,7 @@ def so_far(run: Run) -> InvestigationReport | None:
     return restore(InvestigationReport, run.result("investigation"))
 
 
-def act(run: Run, report: InvestigationReport) -> None:
+def act(report: InvestigationReport) -> None:
     """What can be done with the conclusion: predict, and go on where the budget ended."""
     with st.container(horizontal=True):
         if report.best is not None and st.button(

@@ -8,7 +8,7 @@ whenever a page has drawn its widgets.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -104,6 +104,12 @@ def settle() -> None:
     if PUBLISHED in st.session_state:
         others = {key: value for key, value in st.query_params.items() if key not in IN_URL}
         _write(others | st.session_state.pop(PUBLISHED))
+
+
+def stop() -> NoReturn:
+    """End the page here, with what it has published in the URL: after `st.stop` alone nothing is written any more."""
+    settle()
+    st.stop()
 
 
 def open_page(page: str, **values: Any) -> None:

@@ -50,7 +50,8 @@ def test_a_conclusion_is_read_followed_adopted_used_and_exported(full, open_tab,
     tab.open(link)
     tab.wait_for("Use logistic on aggregates.", 60)
     tab.page.get_by_role("button", name=f"Run {arm[-4:]}").first.click()
-    tab.wait_for("Performance", 60)
+    until(lambda: tab.title() == "Performance")
+    tab.settle()
     assert tab.query()["run"] == arm and tab.query()["dataset"] == "second"
     tab.page.go_back()
     tab.wait_for("Use logistic on aggregates.", 60)
@@ -71,5 +72,6 @@ def test_a_conclusion_is_read_followed_adopted_used_and_exported(full, open_tab,
     assert "Use logistic on aggregates." in text and f"[run {arm}]" in text
     tab.page.keyboard.press("Escape")
     tab.page.get_by_role("button", name="Predict with the recommended model").click()
-    tab.wait_for("Predict", 60)
-    assert tab.query()["run"] == arm
+    until(lambda: tab.title() == "Predict")
+    tab.settle()
+    until(lambda: tab.query().get("run") == arm, 30)

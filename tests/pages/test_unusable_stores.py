@@ -12,6 +12,7 @@ from moola_core.launch import local
 from moola_core.presets import preset
 from moola_core.runs.queue import Queue
 from moola_core.runs.store import Run, Store
+from moola_core.searches import search_spec
 from moola_core.specs import change
 from tests.app_samples import make_comparison, make_predicted, make_pretraining, make_run
 from tests.faults.disks import spoil
@@ -50,6 +51,8 @@ def run_of_each_kind(store, dataset) -> list[Run]:
         specs.Study(base=base, arms=(specs.Arm(name="a"), specs.Arm(name="b")), against="a"),
         specs.Compare(runs=(trained.id, trained.id)),
         specs.Plan(data=data),
+        specs.Investigation(data=data),
+        search_spec(base),
     ]
     assert {spec.kind for spec in asked} | {"finetune", "pretrain", "predict"} == set(specs.KINDS)
     made = [Store(store).create(spec, parent=trained.id) for spec in asked]
