@@ -103,7 +103,7 @@ class RayLauncher:
     def _send(self, run: Run) -> None:
         training = getattr(getattr(run.spec, "base", run.spec), "training", None)
         # A study's own process computes next to nothing: its runs ask for what they need.
-        heavy = run.record.kind not in ("study", "plan", "search")
+        heavy = run.record.kind not in ("study", "search")
         gpus = 1.0 if heavy and getattr(training, "device", "auto") == "cuda" else 0.0
         place = run.record.queue
         job = f"{run.id}-{secrets.token_hex(2)}"

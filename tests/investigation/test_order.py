@@ -146,6 +146,28 @@ def test_the_order_of_the_phases_is_kept_where_it_is_asked_for(known):
     assert phases == sorted(phases)
 
 
+def test_a_phase_is_asked_once_whatever_its_answer_is_worth(known):
+    worthless = {name: {next(iter(own)): 1.0} for name, own in known.beliefs.items()}
+    known.beliefs = worthless
+    assert not order.options(known)
+    known.spec = known.spec.model_copy(update={"order": "phases"})
+    told(known, "learnable", "some", best="logistic on aggregates")
+    first = order.options(known)[0].question.id
+    assert first == "data" and order.value(known, QUESTIONS[first]) == 0
+    told(known, first, "sound")
+    assert order.options(known)[0].question.id == "current"
+
+
+def test_the_last_settings_are_measured_after_all_else(known):
+    assert all(option.question.id != "final" for option in order.options(known)), "nothing was taken over yet"
+    known.adopted = {"training.patience": None}
+    known.beliefs["network"] = {"no": 0.1, "yes": 0.9}
+    for way in ("value", "phases"):
+        known.spec = known.spec.model_copy(update={"order": way})
+        open_ = [one.question for one in order.options(known) if way == "value" or one.question.phase is not None]
+        assert open_[-1].id == "final" and len(open_) > 3, way
+
+
 def test_simple_models_point_only_where_there_is_something_to_point_at(known):
     assert "locate then classify" in learning.simple_models(known)
     known.facts = Facts(174, {"a": 90, "b": 84}, 0, 105, 0)

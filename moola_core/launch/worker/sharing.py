@@ -18,7 +18,7 @@ from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Finetune
 
-SHARING = ("study", "plan", "investigation", "search")
+SHARING = ("study", "investigation", "search")
 ENGINE_SETTINGS, TAKEN_OVER = "engine_settings", "taken_over"
 ENCODER = "checkpoint"
 MOST_READ = 500
