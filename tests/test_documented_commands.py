@@ -26,7 +26,7 @@ SMALL = {
     "finetune --windows data/windows.parquet --checkpoint": "--set epochs=21 --set folds=2 --set repeats=1 --set processes=1",
     "pretrain": "--set epochs=1 --set hidden=4 --set layers=1",
     "study": f"{NETWORK} --set epochs=3 --set pretrain.epochs=1 --set hidden=4",
-    "plan": f"{NETWORK} --set epochs=3",
+    "plan": f"{NETWORK} --set epochs=3 --set hidden=4 --set layers=1 --budget 40s",
     "investigate": "--set folds=2 --set epochs=4 --set hidden=4 --set layers=1 --set processes=1 --budget 40s",
     "search": "--set folds=2 --set repeats=1 --trials 2",
     "search SPACE.json": f"{NETWORK} --set hidden=4 --trials 2",

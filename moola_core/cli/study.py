@@ -49,31 +49,7 @@ def add_to(commands: Any) -> None:
     options.add_store(study)
     options.add_json(study)
     study.set_defaults(command=run_study)
-    _add_plan(commands)
     _add_comparisons(commands)
-
-
-def _add_plan(commands: Any) -> None:
-    plan = commands.add_parser(
-        "plan", help="all named studies in the order of the phases, with every decision's reason"
-    )
-    plan.add_argument("--windows", metavar="FILE")
-    plan.add_argument("--bars", metavar="FILE")
-    plan.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE")
-    plan.add_argument("--preset", default="recommended")
-    plan.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="changes",
-        metavar="KEY=VALUE",
-        help="a setting of all studies; pretrain.KEY=VALUE for the pre-training, gates.KEY=VALUE for a threshold of your own rules",
-    )
-    plan.add_argument("--resume", metavar="PLAN", default="")
-    options.add_reading(plan)
-    options.add_store(plan)
-    options.add_json(plan)
-    plan.set_defaults(command=run_plan)
 
 
 def _add_comparisons(commands: Any) -> None:
@@ -107,38 +83,6 @@ def _add_comparisons(commands: Any) -> None:
     options.add_store(imported)
     options.add_json(imported)
     imported.set_defaults(command=run_import)
-
-
-def run_plan(args: argparse.Namespace) -> int:
-    from moola_core.runs.store import Store
-    from moola_core.specs import Plan, build, change
-
-    store = Store(args.store)
-    if args.resume:
-        options.refuse_changes(args, "--resume", "a resumed plan keeps the settings that it started with.")
-    if not (args.windows or args.resume):
-        raise SpecError("a plan needs labelled windows.", where="plan", hint="Give --windows FILE.")
-    values = {"preset": args.preset, "data": options.data(args), "checkpoint": args.checkpoint}
-    asked = options.pairs(args.changes, "--set")
-    own = {name: value for name, value in asked.items() if name.startswith("gates.")}
-    values["changes"] = {name: value for name, value in asked.items() if name not in own}
-    run = store.open(args.resume) if args.resume else store.create(change(build(Plan, values), own), name="plan")
-    execute(run, resume=bool(args.resume))
-    report = run.result("plan")
-    lines = [_decided(row) for row in report["decisions"]]
-    lines += [_ruled(gate) for gate in report["gates"]]
-    options.print_result({"plan_id": run.id, **report}, args.json, "\n".join([*lines, report["contradiction"]]))
-    return 0
-
-
-def _ruled(gate: dict[str, Any]) -> str:
-    return f"gate {gate['threshold']:.2f} ({gate['source']}): {gate['says']} {gate['evidence'] or ''}".strip()
-
-
-def _decided(row: dict[str, Any]) -> str:
-    further = f" The studies after it take over {row['adopts']}." if row["adopts"] else ""
-    missing = f" {row['reason']}" if row["branch"] == "ran in part" else ""
-    return f"{row['study']}: {row['branch']}.{missing} {row['verdict'] or row['reason']}{further}"
 
 
 def run_import(args: argparse.Namespace) -> int:

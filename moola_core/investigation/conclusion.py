@@ -13,6 +13,7 @@ from moola_core.investigation.causes import Cause, collected
 from moola_core.investigation.goal import gauge, goals
 from moola_core.investigation.known import FAILED, TASKS, UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import QUESTIONS
+from moola_core.investigation.questions.networks import class_alone
 from moola_core.metrics import METRICS
 
 MOST_CAUSES = 4
@@ -39,10 +40,9 @@ def conclusion(known: Known, best: Best | None) -> tuple[Statement, ...]:
 def own_rules(known: Known) -> tuple[tuple[Gate, ...], str]:
     """The researcher's gates at the score of the network of the class alone, where it was measured, and where they contradict each other."""
     words: dict[str, Evidence] = {"helps": "helps", "hurts": "hurts", "none": "equivalent", UNDECIDED: "undecided"}
-    run = known.runs.get("tasks")
-    arms = comparison_of(run).arms if run is not None else ()
-    alone = next((arm.f1 for arm in arms if arm.name.startswith("class only")), None)
-    return rules.gates(alone, words.get(known.answer("pretraining"), "none yet")), rules.contradictions()
+    run, own = known.runs.get("tasks"), known.spec.gates
+    alone = class_alone(comparison_of(run)) if run is not None else None
+    return rules.gates(alone, words.get(known.answer("pretraining"), "none yet"), own), rules.contradictions(own)
 
 
 def _model(known: Known, best: Best | None) -> Iterator[Statement]:
@@ -118,11 +118,15 @@ def _network(known: Known) -> Iterator[Statement]:
         "inputs",
         "objectives",
         "schedules",
+        "pretraining-data",
         "search",
     ):
         other = known.answers.get(name)
         if other is not None and other.answer in ("another", "apart", "better"):
             yield Statement("settings", other.outcome, other.run_id, other.claims)
+    final = known.answers.get("final")
+    if final is not None and final.answer != FAILED:
+        yield Statement("settings", final.outcome, final.run_id, final.claims)
 
 
 def _causes(known: Known) -> Iterator[Statement]:

@@ -81,7 +81,8 @@ class Known:
     labelled : str
         What pre-training may see of the labelled windows, where the user does not say: "exclude", or "per_fold" where that leaves too little.
     adopted : dict of str to Any
-        Settings of the network that answers gave and that later questions start from.
+        Settings that answers gave and that later questions start from: of the network, with `pretrain.` before them of pre-training, and
+        with `transfer.` how its encoder is used.
     barred : dict of str to str
         Questions whose runs cannot be made of these settings, and why.
     kept : dict of (str, str) to Any
@@ -138,17 +139,31 @@ class Known:
         return self.current.is_network
 
     @property
+    def adopted_of_network(self) -> dict[str, Any]:
+        """What was adopted of the network itself, from whatever weights it starts."""
+        apart = ("pretrain.", "transfer.")
+        return {name: value for name, value in self.adopted.items() if not name.startswith(apart)}
+
+    @property
+    def adopted_transfer(self) -> dict[str, Any]:
+        """How the network starts from a pre-trained encoder, where that was adopted."""
+        return {name: value for name, value in self.adopted.items() if name.startswith("transfer.")}
+
+    @property
+    def first_networks(self) -> Finetune:
+        """The settings of the network before anything was adopted: the user's, or those of the preset that stands in for them."""
+        return self.current if self.has_network else self.prepared(preset(self.network or SMALL).finetune(), {})
+
+    @property
     def networks(self) -> Finetune:
-        """The settings of the network that is asked about: the user's, or those of the preset that stands in for them; with what was adopted."""
-        own = {name: value for name, value in self.adopted.items() if not name.startswith("pretrain.")}
-        if self.has_network:
-            return change(self.current, own) if own else self.current
-        return self.prepared(preset(self.network or SMALL).finetune(), own)
+        """The settings of the network that is asked about: the first ones with what was adopted."""
+        own = self.adopted_of_network
+        return change(self.first_networks, own) if own else self.first_networks
 
     @property
     def network_settings(self) -> tuple[str, dict[str, Any]]:
         """The preset and the changes with which a study of networks begins."""
-        own = {name: value for name, value in self.adopted.items() if not name.startswith("pretrain.")}
+        own = self.adopted_of_network
         if self.has_network:
             return self.spec.preset, self.own | own
         shared = {name: value for name, value in self.own.items() if name in ("training.folds", "training.seed")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moola_core.errors import MoolaError
+from moola_core.investigation import phases
 from moola_core.investigation.known import FAILED, UNDECIDED, Known
 from moola_core.investigation.question import QUESTIONS, Question, Work
 
@@ -46,15 +47,28 @@ def value(known: Known, question: Question) -> float:
 
 
 def options(known: Known) -> list[Option]:
-    """What could be asked now and may change the conclusion, the best first."""
+    """What could be asked now and may change the conclusion, or is a phase of the plan that is asked for; the best first."""
     rows = []
     for question in QUESTIONS.values():
         if not question.impossible(known) and question.needs(known):
-            worth = value(known, question)
-            work = _work(known, question) if worth >= LEAST_VALUE else None
+            work = _work(known, question) if _due(known, question) else None
             if work is not None:
-                rows.append(Option(question, known.rounds.get(question.id, 0), worth, work))
+                rows.append(Option(question, known.rounds.get(question.id, 0), value(known, question), work))
     return sorted(rows, key=lambda option: _place(known, option))
+
+
+def _due(known: Known, question: Question) -> bool:
+    """Whether to ask it: its answer may change the conclusion, or it is a phase of the plan, which is asked once whatever its value."""
+    if not _planned(known, question):
+        return value(known, question) >= LEAST_VALUE
+    asked = known.answers.get(question.id)
+    if asked is None:
+        return not phases.skip(known, question.id)
+    return asked.answer == UNDECIDED and known.rounds[question.id] < len(question.rounds) and asked.more >= LEAST_VALUE
+
+
+def _planned(known: Known, question: Question) -> bool:
+    return known.spec.order == "phases" and question.phase is not None
 
 
 def _work(known: Known, question: Question) -> Work | None:
@@ -68,11 +82,11 @@ def _work(known: Known, question: Question) -> Work | None:
 
 
 def _place(known: Known, option: Option) -> tuple[float, float]:
-    """By value for its time; in the order of the phases, where that is asked for."""
+    """By value for its time, what comes last after all others; in the order of the phases, where that is asked for."""
     if known.spec.order == "phases":
         phase = option.question.phase
         return (float("inf") if phase is None else phase, -option.rate)
-    return (0.0, -option.rate)
+    return (float(option.question.last), -option.rate)
 
 
 def affordable(open_: list[Option], left_s: float, spent_s: float) -> list[Option]:
@@ -92,7 +106,7 @@ def why(option: Option, others: list[Option], known: Known) -> str:
         )
     else:
         first = f"Expected: {stated}. An answer that changes the conclusion: {option.words}."
-    if known.spec.order == "phases":
+    if _planned(known, option.question):
         return f"{first} It is the next phase of the plan."
     rival = next((one for one in others if one.question.id != option.question.id), None)
     return f"{first} Next best: {rival.question.title} {rival.words}." if rival else f"{first} Nothing else is open."
@@ -110,7 +124,9 @@ def not_asked(known: Known, left_s: float) -> list[tuple[str, str]]:
             rows.append((name, f"Not answerable: {impossible}"))
         elif answered is None and not question.needs(known):
             rows.append((name, "What it must know first was not answered."))
-        elif answered is None and value(known, question) < LEAST_VALUE:
+        elif answered is None and _planned(known, question) and phases.skip(known, name):
+            rows.append((name, f"Skipped: {phases.skip(known, name)}."))
+        elif answered is None and not _planned(known, question) and value(known, question) < LEAST_VALUE:
             rows.append((name, f"Its answer is not expected to change the conclusion ({value(known, question):.3f})."))
         elif answered is None:
             seconds = question.work(known, 0).seconds

@@ -33,7 +33,8 @@ class Question(ABC):
 
     id, title: what it is called, and in words; answers: each with its probability before anything is known; reason: where these
     probabilities come from; changes: what its answer may change: the model, a verdict or a cause; phase: its place in the
-    researcher's plan, None for what is not in it; rounds: the repeats of each time that it is asked; trains: it needs runs of its own.
+    researcher's plan, None for what is not in it; last: whether it is asked after all others; rounds: the repeats of each time that it is
+    asked; trains: it needs runs of its own.
     """
 
     id: ClassVar[str] = ""
@@ -42,6 +43,7 @@ class Question(ABC):
     reason: ClassVar[str] = ""
     changes: ClassVar[str] = "model"
     phase: ClassVar[int | None] = None
+    last: ClassVar[bool] = False
     rounds: ClassVar[tuple[int, ...]] = ROUNDS
     trains: ClassVar[bool] = True
 

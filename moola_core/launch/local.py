@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import RunError, SpecError, StoreError
-from moola_core.launch import devices
+from moola_core.launch import devices, earlier
 from moola_core.launch.background import start_moola
 from moola_core.launch.confinement import confine
 from moola_core.runs import cancelling, references
@@ -45,6 +45,7 @@ class LocalLauncher:
 
         Raises SpecError when it names a file that it may not, and StoreError.
         """
+        earlier.refuse(spec)
         if self.folders is not None:
             confine(spec, [*self.folders, self.store.root])
         run = self.store.create(spec, name, note, tags, parent, _place(spec, priority))
@@ -96,6 +97,7 @@ class LocalLauncher:
 def claim(run: Run, process: dict[str, Any], queue: dict[str, Any]) -> Record:
     """Make an interrupted run one that is to begin, here or in the queue. Raises RunError when there is nothing to resume."""
     current, record = run.record, None
+    earlier.refuse(run.spec)
     if current.state in RESUMABLE:
         cancelling.withdraw(run)
         record = run.claim(RESUMABLE, state="queued", error="", ended="", process=process, queue=queue)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import MoolaError, RunError
+from moola_core.launch import earlier
 from moola_core.launch.background import PROJECT
 from moola_core.launch.local import claim
 from moola_core.runs import cancelling
@@ -40,6 +41,7 @@ class RayLauncher:
         self, spec: Any, name: str = "", note: str = "", tags: Sequence[str] = (), parent: str | None = None
     ) -> str:
         """Send a run of `spec` and return its id. A spec with training.device=cuda asks the cluster for one GPU."""
+        earlier.refuse(spec)
         place = {"cluster": self.address, "folder": str(Path.cwd())}
         run = self.store.create(spec, name, note, tags, parent, place)
         self._send(run)

@@ -1,4 +1,4 @@
-"""A plan of studies: every decision with its reason, what each study found, and the researcher's gates."""
+"""A plan of an earlier version: every decision with its reason and what each study found; and the researcher's gates of any run that has them."""
 
 from __future__ import annotations
 

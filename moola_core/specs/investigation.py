@@ -8,8 +8,10 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from moola_core.specs.data import Data
+from moola_core.specs.gates import Gates
 from moola_core.specs.part import SpecModel
 
+PLAN_BUDGET_S = 36_000.0  # of an investigation in the order of the phases: a night
 GOAL = re.compile(r"\s*(\w+)\s*(>=|<=|>|<)\s*(-?\d*\.?\d+)\s*")
 
 
@@ -32,9 +34,7 @@ class Investigation(SpecModel):
     priors: dict[str, dict[str, float]] = Field(
         {}, description="probabilities of a question's answers, in place of those that are stated for it"
     )
-    class_gate: float = Field(
-        0.55, ge=0, le=1, description="macro F1 of the class alone from which the pointers are added (order=phases)"
-    )
+    gates: Gates = Field(Gates(), description="thresholds of your own rules for the score of the class alone")
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of folds, fits and verdicts")
 
     @field_validator("goal")

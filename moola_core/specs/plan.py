@@ -1,4 +1,4 @@
-"""The whole plan of experiments: studies in the order of its phases."""
+"""Plans of earlier versions, whose results still open; a plan is an investigation in the order of the phases now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from moola_core.specs.part import SpecModel
 
 
 class Plan(SpecModel):
-    """Runs the named studies one after another; what one shows decides which of the next are worth running, and from what."""
+    """A plan of an earlier version: the named studies one after another. It is read, and neither started nor resumed."""
 
     kind: Literal["plan"] = "plan"
     preset: str = Field("recommended", description="the preset that the settings start from")

@@ -15,7 +15,8 @@ from moola_core.runs.comparable import comparable
 from moola_core.runs.joined import join_spec
 from moola_core.runs.record import Record
 from moola_core.sections.formatting import duration
-from moola_core.specs import Compare, Data, Plan, Study
+from moola_core.specs import Compare, Data, Investigation, Study
+from moola_core.specs.investigation import PLAN_BUDGET_S
 from moola_core.ui import loaders, selecting, state, study_power, widgets
 from moola_core.ui.widgets import escape_markdown
 
@@ -68,10 +69,24 @@ def new_study(dataset: Dataset) -> None:
         if st.button("Start the study", type="primary", icon=":material/play_arrow:", disabled=spec is None):
             assert spec is not None
             _follow(launcher.submit(spec, name=spec.name))
-        whole = "All named studies in their order; what one shows decides about the next."
+        whole = (
+            f"An investigation in the order of your phases, of at most {duration(PLAN_BUDGET_S)}: what a phase decides, the next ones start from. "
+            "It is shown on Investigate."
+        )
         if st.button("Run the whole plan", icon=":material/account_tree:", help=whole):
-            whole_plan = Plan(preset=start, data=Data(**loaders.data_of(dataset)), changes=changes)
-            _follow(launcher.submit(whole_plan, name="plan"))
+            _start_plan(dataset, start, changes)
+
+
+def _start_plan(dataset: Dataset, start: str, changes: dict[str, str]) -> None:
+    """Begin the plan and show it where investigations are shown."""
+    spec = Investigation(
+        preset=start,
+        data=Data(**loaders.data_of(dataset)),
+        changes=changes,
+        order="phases",
+        budget_s=PLAN_BUDGET_S,
+    )
+    state.open_page("investigate", **{state.INVESTIGATION: loaders.launcher().submit(spec, name="plan")})
 
 
 def _follow(study_id: str) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -17,11 +16,9 @@ from safetensors.numpy import save_file
 
 from moola_core import studies
 from moola_core.cli import main
-from moola_core.diagnostics.gates import contradictions, gates
-from moola_core.diagnostics.results import PlanReport
 from moola_core.errors import CheckpointError, DataError, RunError, SpecError
 from moola_core.launch import worker
-from moola_core.launch.worker import ahead, plan, study
+from moola_core.launch.worker import ahead, study
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.imported import import_predictions
 from moola_core.launch.worker.pretrain import load_material
@@ -31,9 +28,8 @@ from moola_core.market.windows import load_windows
 from moola_core.models.checkpoint import load_weights, weights_of
 from moola_core.models.encoders import make_encoder
 from moola_core.runs import Store
-from moola_core.specs import Arm, Compare, Data, Finetune, Model, Plan, Predict, Study, change, parse
+from moola_core.specs import Arm, Compare, Data, Finetune, Model, Predict, Study, change, parse
 from moola_core.specs.pretrain import SAW
-from tests.app_samples import CLASS_ALONE, make_comparison
 
 SMALL = {"epochs": 3, "repeats": 2, "folds": 2, "hidden": 4, "processes": 1}
 
@@ -359,52 +355,6 @@ def test_every_named_study_can_be_asked_for(demo_files, name):
     assert {"majority class", "logistic on aggregates"} <= {arm.name for arm in spec.arms}
 
 
-def test_a_plan_runs_its_phases_and_keeps_each_decision(store, demo_files):
-    changes = {"epochs": 1, "repeats": 1, "folds": 2, "hidden": 4, "processes": 1}
-    run = store.create(Plan(preset="quick", data=Data(windows=str(demo_files["windows"])), changes=changes))
-    asked: list = []
-
-    def pretend(child, listen):
-        asked.append(child.record.name)
-        arms = [arm.name for arm in child.spec.arms]
-        found = make_comparison()
-        renamed = tuple(
-            dataclasses.replace(arm, name=name, f1=CLASS_ALONE if name == "class only" else None)
-            for arm, name in zip(found.arms, arms, strict=False)
-        )
-        verdicts = tuple(dataclasses.replace(row, arm=arms[1], against=arms[0]) for row in found.verdicts)
-        made = dataclasses.replace(found, arms=renamed, verdicts=verdicts, against=arms[0])
-        child.write_result("comparison", made)
-        child.update(state="done")
-
-    plan.work(run, None, pretend)
-    found = run.result("plan")
-    by_name = {row["study"]: row for row in found["decisions"]}
-    assert by_name["transfer"]["branch"] == "skipped" and "no bars" in by_name["transfer"]["reason"]
-    assert by_name["features"]["branch"] == "ran" and "plan: features" in asked
-    assert len(found["gates"]) == 5 and "contradict" in found["contradiction"] and found["decisions"][0]["when"]
-    assert {row["value"] for row in found["gates"]} == {CLASS_ALONE.interval.value}, "of the arm of the class alone"
-    plan.work(run, None, pretend)
-    assert len(asked) == len(set(asked)), "a plan that goes on makes no study twice"
-
-
-def test_the_thresholds_of_a_plan_are_set_on_the_command_line(store, demo_files, monkeypatch, capsys):
-    def pretend(run, resume):
-        run.write_result(
-            "plan", PlanReport((), gates(CLASS_ALONE, "hurts", run.spec.gates), contradictions(run.spec.gates))
-        )
-
-    monkeypatch.setattr("moola_core.cli.study.execute", pretend)
-    command = ["plan", "--windows", str(demo_files["windows"]), "--preset", "quick", "--store", str(store.root)]
-    assert main([*command, "--set", "gates.negative_transfer=0.45", "--set", "epochs=1"]) == 0
-    (record,) = store.runs("plan")
-    spec = store.open(record.run_id).spec
-    assert spec.gates.negative_transfer == 0.45 and spec.changes == {"epochs": "1"}
-    assert "gate 0.45 (decisions): Negative transfer: abandon masked pre-training" in capsys.readouterr().out
-    assert main([*command, "--set", "gates.negative_transfers=0.45"]) == 2
-    assert "negative_transfer" in capsys.readouterr().err
-
-
 ENCODER = {
     "pretrain.training.epochs": 1,
     "pretrain.sampling.stride_bars": 60,
@@ -483,71 +433,6 @@ def test_studies_of_two_tasks_are_refused_where_no_window_has_a_pointer(store, d
                 ahead.refuse(spec, store.root)
         else:
             ahead.refuse(spec, store.root)
-
-
-def judging(missing=(), fails=(), helps=()):
-    """A worker that trains nothing: every study is done, and in it the arms `helps` help; studies of `fails` fail."""
-
-    def execute(child, listen):
-        name = child.spec.name
-        if name in fails:
-            child.update(state="failed", error="The loss is not a number.")
-            raise RunError("The loss is not a number.", where=f"run {child.id}")
-        found, compared = (
-            make_comparison(),
-            [arm for arm in child.spec.arms if not arm.baseline and arm.name not in missing],
-        )
-        arms = tuple(dataclasses.replace(found.arms[0], name=arm.name, model="network") for arm in compared)
-        rows = tuple(
-            dataclasses.replace(
-                found.verdicts[0],
-                arm=arm.name,
-                against=child.spec.against,
-                metric="f1_macro",
-                verdict="helps" if arm.name in helps else "undecided",
-            )
-            for arm in compared[1:]
-        )
-        child.write_result(
-            "comparison", dataclasses.replace(found, arms=arms, verdicts=rows, against=child.spec.against)
-        )
-        gone = {arm.name: "It failed." for arm in child.spec.arms if arm.name in missing}
-        child.update(state="done", counts={"untrained": gone})
-
-    return execute
-
-
-def planned(store, demo_files, execute, **changes):
-    data = Data(windows=str(demo_files["windows"]), bars=str(demo_files["bars"]))
-    run = store.create(Plan(preset="quick", data=data, changes=SMALL | changes))
-    plan.work(run, None, execute)
-    return run, {row["study"]: row for row in run.result("plan")["decisions"]}
-
-
-def test_a_plan_says_that_something_is_taken_over_only_where_the_next_study_begins_with_it(store, demo_files):
-    _, steps = planned(store, demo_files, judging(helps=("both",)))
-    assert steps["features"]["adopts"] == "both (features.columns=relativity+price_path)"
-    later = [store.open(row["run_id"]).spec.base for name, row in steps.items() if row["run_id"] and name != "features"]
-    assert later and all(base.features.columns == ("relativity", "price_path") for base in later)
-    _, steps = planned(store, demo_files, judging(helps=("full", "masked", "active")))
-    assert {row["adopts"] for row in steps.values()} == {""}, "no study begins with an encoder of another one"
-
-
-def test_a_plan_draws_no_conclusion_from_studies_that_failed_or_lack_arms(store, demo_files):
-    run, steps = planned(store, demo_files, judging(missing=("masked", "supervised"), fails=("transfer",)))
-    assert steps["transfer"]["branch"] == "failed" and "not a number" in steps["transfer"]["reason"]
-    assert store.open(steps["transfer"]["run_id"]).record.state == "failed"
-    assert steps["objectives"]["branch"] == "ran in part" and "masked, supervised" in steps["objectives"]["reason"]
-    assert steps["pretraining-data"]["branch"] == "ran", "that no objective helped is not known"
-    (gate,) = [gate for gate in run.result("plan")["gates"] if gate["rule"] == "negative_transfer"]
-    assert "was not compared with random weights" in gate["evidence"]
-    _, whole = planned(store, demo_files, judging())
-    assert whole["pretraining-data"]["branch"] == "skipped" and "shown to help" in whole["pretraining-data"]["reason"]
-
-
-def test_a_plan_of_which_no_study_could_be_carried_out_is_not_done(store, demo_files):
-    with pytest.raises(RunError, match=r"no study of the plan could be carried out.*features.*not a number"):
-        planned(store, demo_files, judging(fails=tuple(studies.NAMED)))
 
 
 def test_imported_predictions_are_a_run_like_any_other(store, demo_files, tmp_path):

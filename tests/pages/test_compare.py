@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from moola_core import studies
 from moola_core.diagnostics.gates import contradictions, gates
 from moola_core.diagnostics.results import Decision, Interval, PlanReport, Power
@@ -36,14 +34,13 @@ def test_an_empty_page_offers_a_study_and_starts_it(show, store, dataset, monkey
     assert spec.base.data.windows == str(dataset) and spec.base.training.repeats == 5
 
 
-@pytest.mark.parametrize("label", ["Start the study", "Run the whole plan"])
-def test_what_was_just_started_is_shown_in_the_place_of_the_study_before(show, store, dataset, monkeypatch, label):
+def test_what_was_just_started_is_shown_in_the_place_of_the_study_before(show, store, dataset, monkeypatch):
     monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
     old = study(store, dataset)
     at = show("compare", study=old.id)
     assert at.get("plotly_chart")
     at.selectbox(key="study_labelled").set_value("see").run()
-    button(at, label).click().run()
+    button(at, "Start the study").click().run()
     new = next(record.run_id for record in Store(store).runs() if record.state == "queued")
     assert at.session_state["study"] == new and at.query_params["study"] == new
     assert "waiting in the queue" in str(at.get("progress")[0].proto.text) and not at.get("plotly_chart")
@@ -118,7 +115,7 @@ def test_failed_and_chosen_runs(show, store, dataset, monkeypatch):
     assert Store(store).open(record.run_id).spec.runs == (first.id, second.id)
 
 
-def test_a_plan_shows_its_decisions_and_gates(show, store, dataset):
+def test_a_plan_of_an_earlier_version_shows_its_decisions_and_gates(show, store, dataset):
     run = Store(store).create(Plan(preset="quick", data=Data(windows=str(dataset))), name="plan")
     steps = (
         Decision(
@@ -199,10 +196,16 @@ def test_a_search_is_set_up_and_started(show, store, dataset, monkeypatch):
     assert spec.base.data.windows == str(dataset) and at.session_state["study"] == record.run_id
 
 
-def test_the_whole_plan_starts_at_a_click(show, store, dataset, monkeypatch):
+def test_the_whole_plan_starts_at_a_click_and_is_shown_on_investigate(show, store, dataset, monkeypatch):
     monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
-    button(show("compare"), "Run the whole plan").click().run()
-    assert [record.kind for record in Store(store).runs()] == ["plan"]
+    at = show("compare")
+    at.selectbox(key="study_labelled").set_value("see").run()
+    button(at, "Run the whole plan").click().run()
+    (record,) = Store(store).runs()
+    spec = Store(store).open(record.run_id).spec
+    assert (record.kind, record.name, spec.order, spec.budget_s) == ("investigation", "plan", "phases", 36_000)
+    assert spec.changes == {"pretrain.sampling.labelled": "see"} and spec.data.windows == str(dataset)
+    assert at.title[0].value == "Investigate" and at.session_state["investigation"] == record.run_id
 
 
 def test_runs_without_a_common_window_are_refused_on_the_page(show, store, dataset):

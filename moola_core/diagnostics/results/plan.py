@@ -1,4 +1,4 @@
-"""What a plan decided, step by step, and what the researcher's own rules say."""
+"""What the researcher's own rules say, and what a plan of an earlier version decided, step by step."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Decision:
-    """One step of a plan.
+    """One step of a plan of an earlier version.
 
     branch: the study "ran", "ran in part" (without some of its arms), was "skipped" or "failed", with the `reason`; verdict: what came
     out; adopts: the arm and the settings that the following steps take over from it, empty where they take over nothing; who decided,
@@ -57,7 +57,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class PlanReport:
-    """The decisions in order, the researcher's rules, and where these contradict each other."""
+    """A plan of an earlier version: the decisions in order, the researcher's rules, and where these contradict each other."""
 
     decisions: tuple[Decision, ...]
     gates: tuple[Gate, ...]

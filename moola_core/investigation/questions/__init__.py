@@ -1,5 +1,5 @@
 """The questions, a module a kind. A new module is imported here, which registers its questions."""
 
-from moola_core.investigation.questions import data, labels, learning, networks, pretraining, search
+from moola_core.investigation.questions import data, final, labels, learning, networks, pretraining, search
 
-__all__ = ["data", "labels", "learning", "networks", "pretraining", "search"]
+__all__ = ["data", "final", "labels", "learning", "networks", "pretraining", "search"]

@@ -60,7 +60,7 @@ class CurrentSettings(Question):
     answers: ClassVar[Mapping[str, float]] = {"nothing": 0.6, "cause": 0.4}
     reason = "A judgement: settings that were changed by hand often hold a mistake."
     changes = "cause"
-    phase = 1
+    phase = 2
     rounds = (1,)
 
     def work(self, known: Known, number: int) -> Work:

@@ -30,7 +30,7 @@ class MoreLabels(Question):
     answers: ClassVar[Mapping[str, float]] = {"pay": 0.5, "flat": 0.5}
     reason = "Nothing is known of it before the curve is drawn."
     changes = "verdict"
-    phase = 10
+    phase = 15
     rounds = (3, 5)  # the band is one over repeats: of fewer there is none
 
     def needs(self, known: Known) -> bool:

@@ -46,7 +46,7 @@ class Learnable(Question):
     title = "Can anything be learned from these windows at all?"
     answers: ClassVar[Mapping[str, float]] = {"some": 0.55, "well": 0.25, "no": 0.2}
     reason = "A judgement: some sets of labels hold nothing that a model finds."
-    phase = 0
+    phase = 1
     rounds = (1,)
 
     def work(self, known: Known, number: int) -> Work:
@@ -101,7 +101,7 @@ class NetworkNeeded(Question):
     title = "Is a network needed, or does a simpler model serve as well?"
     answers: ClassVar[Mapping[str, float]] = {"no": 0.85, "yes": 0.15}
     reason = "A judgement: with fewer than a few hundred labels, simple models are seldom behind (docs/LOG.md)."
-    phase = 1
+    phase = 3
     rounds = (1, 2, 3)
 
     def needs(self, known: Known) -> bool:

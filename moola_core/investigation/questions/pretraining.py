@@ -7,12 +7,16 @@ from typing import Any, ClassVar
 
 from moola_core import studies
 from moola_core.diagnostics.results import Comparison, Verdict
+from moola_core.investigation import adopting
+from moola_core.investigation.adopting import GRADUAL, SCHEDULE
 from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import Question, Work, register, seconds_of_study
 from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats
 from moola_core.presets import preset
+from moola_core.runs.arms import untrained
+from moola_core.runs.checkpoints import with_settings
 from moola_core.runs.store import Run
-from moola_core.specs import Study
+from moola_core.specs import Arm, Finetune, Study, settings
 
 NO_BARS = "there are no bars to pre-train on, and no encoder was given"
 SCHEDULES = ("frozen", "gradual", "full")
@@ -21,8 +25,8 @@ APART = ("transfer.schedule", "transfer.checkpoint", "estimator")
 
 
 def schedule_of(known: Known) -> str:
-    """The schedule that the user's settings name, else that of the preset."""
-    asked = known.own.get("transfer.schedule", "")
+    """The schedule that was adopted, else the one that the user's settings name, else that of the preset."""
+    asked = known.adopted.get(SCHEDULE) or known.own.get(SCHEDULE, "")
     return asked if asked in SCHEDULES else preset(known.spec.preset).schedule
 
 
@@ -38,13 +42,35 @@ def study_of(known: Known, name: str, repeats: int, arms: tuple[str, ...] = ()) 
     changes |= known.pretraining
     data = known.spec.data.model_dump(exclude_defaults=True)
     checkpoint = known.spec.checkpoint if name == "transfer" else ""
+    if checkpoint:
+        changes |= encoder_settings(known)
+    if name == "transfer" and known.spec.order == "phases":
+        changes = _unfreezing(known) | changes
     made = studies.study(name, start, data, changes, checkpoint)
     kept = [arm for arm in made.arms if not arm.baseline and arm.name != studies.PLACEBO]
+    if name != "transfer":  # their pre-trained arms start as it was adopted
+        kept = [_starting(arm, known.adopted_transfer) for arm in kept]
     kept = [arm for arm in kept if not arms or arm.name in (*arms, made.against)]
     if len(arms) == 1 and any(arm.name == studies.PLACEBO for arm in made.arms):
         twin = next(arm for arm in kept if arm.name == arms[0])
         kept.append(twin.model_copy(update={"name": studies.PLACEBO, "pretraining": studies.SHUFFLED}))
     return made.model_copy(update={"arms": tuple(kept), "seed": known.spec.seed})
+
+
+def encoder_settings(known: Known) -> dict[str, Any]:
+    """The settings of the network that the encoder that was given fixes, where the user does not set them."""
+    given = with_settings(known.spec.checkpoint, known.store.root, {})
+    return {name: value for name, value in given.items() if name not in known.own}
+
+
+def _unfreezing(known: Known) -> dict[str, Any]:
+    """The epochs at which the researcher's plan unfreezes layers, where training lasts that long; a share of the epochs where not."""
+    own = {name: value for name, value in settings(Finetune()).items() if name in GRADUAL}
+    return own if max(own.values()) <= known.networks.training.epochs else {}
+
+
+def _starting(arm: Arm, transfer: Mapping[str, Any]) -> Arm:
+    return arm if arm.pretraining is None else arm.model_copy(update={"changes": arm.changes | dict(transfer)})
 
 
 class OfPretraining(Question):
@@ -61,7 +87,7 @@ class Pretraining(OfPretraining):
     answers: ClassVar[Mapping[str, float]] = {"none": 0.55, "hurts": 0.3, "helps": 0.15}
     reason = "A judgement: with few labels it seldom helps a model that works, and a frozen encoder often hurts (docs/LOG.md)."
     changes = "verdict"
-    phase = 2
+    phase = 10
 
     def work(self, known: Known, number: int) -> Work:
         study = study_of(known, "transfer", self.rounds[number], (schedule_of(known),))
@@ -82,8 +108,10 @@ class Pretraining(OfPretraining):
         word = _word(rows)
         size = f"A difference of {decides.resolvable:.2f} would have been found with 80% power."
         if word in ("helps", "hurts"):
-            placebo = _placebo(comparison, arm)
-            return Answer(word, f"It {word} ({arm}): {text}.{placebo}", run.id, claims, numbers=numbers)
+            adopted = adopting.of_transfer(run.spec.spec_of(arm, "encoder")) if word == "helps" else {}
+            numbers |= {"adopted": adopted}
+            further = _placebo(comparison, arm) + adopting.in_words(adopted)
+            return Answer(word, f"It {word} ({arm}): {text}.{further}", run.id, claims, numbers=numbers)
         if word == "none":
             return Answer(
                 word, f"It makes no difference that matters ({arm}): {text}.", run.id, claims, numbers=numbers
@@ -138,26 +166,28 @@ class OtherArms(Question):
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs[self.id]
         comparison = comparison_of(run)
-        rows = rows_of(comparison)
+        networks = {arm.name for arm in comparison.arms if arm.model == "network"}
+        rows = [
+            row for row in rows_of(comparison) if row.arm in networks
+        ]  # a simple model is no setting of the network
         claims = tuple(as_claim(row) for row in rows)
         better = [row for row in rows if row.verdict == "helps"]
+        missing = untrained(run)
+        left_out = f" Not trained: {', '.join(missing)}." if missing else ""
         if better:
             best = max(better, key=lambda row: row.delta)
-            text = f"{best.arm} is better than {comparison.against}: {in_words(best)}."
-            return Answer("another", text, run.id, claims, numbers={"adopted": _changes(run, best.arm)})
+            adopted = adopting.changes_of(run, best.arm)
+            text = f"{best.arm} is better than {comparison.against}: {in_words(best)}.{left_out}{adopting.in_words(adopted)}"
+            return Answer("another", text, run.id, claims, numbers={"adopted": adopted})
         smallest = max((row.resolvable for row in rows), default=float("nan"))
         count = len({row.arm for row in rows})
-        text = f"Of {count} other {self.noun} none is shown to be better than {comparison.against}; a difference of {smallest:.2f} would have been found."
+        text = (
+            f"Of {count} other {self.noun} none is shown to be better than {comparison.against}; a difference of {smallest:.2f} would have "
+            f"been found.{left_out}"
+        )
         if rows and max(row.p_helps for row in rows) < 0.1:
             return Answer("current", text, run.id, claims)
         return Answer(UNDECIDED, text, run.id, claims, settled_by_repeats(rows, 3))
-
-
-def _changes(run: Run, name: str) -> dict[str, Any]:
-    """What the arm changes, as later questions take it over: how it was transferred stays its study's own."""
-    arm = next(arm for arm in run.spec.arms if arm.name == name)
-    before = {f"pretrain.{key}": value for key, value in (arm.pretraining or {}).items()}
-    return {key: value for key, value in arm.changes.items() if not key.startswith("transfer.")} | before
 
 
 class OtherPretraining(OtherArms, OfPretraining):
@@ -177,7 +207,7 @@ class Objectives(OtherPretraining):
     id = study = "objectives"
     title = "Which objective of pre-training serves the labels?"
     noun = "objectives"
-    phase = 8
+    phase = 12
 
     def impossible(self, known: Known) -> str:
         return "" if known.facts.bars else "there are no bars to pre-train on"
@@ -188,7 +218,7 @@ class Schedules(OtherPretraining):
     id, study = "schedules", "transfer"
     title = "Which schedule of transfer is best?"
     noun = "schedules"
-    phase = 3
+    phase = 11
 
 
 @register
@@ -196,7 +226,7 @@ class PretrainingBars(OtherPretraining):
     id = study = "pretraining-data"
     title = "Which bars should pre-training see?"
     noun = "choices of bars"
-    phase = 9
+    phase = 13
 
     def impossible(self, known: Known) -> str:
         return "" if known.facts.bars else "there are no bars to pre-train on"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError
+from moola_core.launch import earlier
 from moola_core.launch.local import claim
 from moola_core.launch.worker import (
     compare,
@@ -24,7 +25,6 @@ from moola_core.launch.worker import (
     finetune,
     investigate,
     joined,
-    plan,
     predict,
     pretrain,
     search,
@@ -50,7 +50,7 @@ JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
     "predict": predict.work,
     "compare": compare.work,
     "investigation": lambda run, listen: investigate.work(run, listen, execute),
-    "plan": lambda run, listen: plan.work(run, listen, execute),
+    earlier.PLAN: lambda run, listen: earlier.refuse(run.spec),
     "study": lambda run, listen: study.work(run, listen, execute),
     "search": lambda run, listen: search.work(run, listen, execute),
 }

@@ -102,7 +102,10 @@ class Investigator:
             open_ = order.options(self.known)
             possible = [one for one in open_ if one.work.seconds <= self.left_s]
             if not open_:
-                ended = "No open question is expected to change the conclusion."
+                planned = "No phase of the plan is left. "
+                ended = (
+                    f"{planned * (self.spec.order == 'phases')}No open question is expected to change the conclusion."
+                )
             elif not possible:
                 self._refuse_short(open_)
                 ended = f"The budget is spent: the open question {open_[0].question.title!r} needs about {open_[0].work.seconds:.0f} s more."

@@ -10,6 +10,7 @@ from moola_core.launch.worker import ahead, compare, diagnose
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import ProgressCallback
+from moola_core.runs.arms import untrained
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Diagnose, Pretrain, SpecModel, Study, spec_hash
 
@@ -76,12 +77,6 @@ def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
     run.update(
         warnings=(*record.warnings, f"{arm.name} is left out: {error}"), counts=record.counts | {"untrained": untrained}
     )
-
-
-def untrained(run: Run) -> dict[str, str]:
-    """The arms that a study compares and could not train, with the reasons; not the simple models next to them."""
-    simple = {arm.name for arm in run.spec.arms if arm.baseline}
-    return {name: why for name, why in run.record.counts.get("untrained", {}).items() if name not in simple}
 
 
 def _refuse_unanswered(run: Run, spec: Study) -> None:
