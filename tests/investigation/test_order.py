@@ -118,7 +118,7 @@ def test_every_answer_that_a_rule_names_is_one_of_its_question():
 def test_every_question_states_probabilities_and_where_they_come_from(question):
     assert sum(question.answers.values()) == pytest.approx(1)
     assert len(question.answers) > 1 and question.reason.endswith(".") and question.title.endswith("?")
-    assert question.changes in ("model", "verdict", "cause")
+    assert question.changes in order.CHANGES
 
 
 def test_an_answer_multiplies_odds_and_probabilities_add_up_to_one():
