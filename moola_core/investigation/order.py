@@ -123,6 +123,9 @@ def not_asked(known: Known, left_s: float) -> list[tuple[str, str]]:
         elif answered is None and not _planned(known, question) and value(known, question) < LEAST_VALUE:
             rows.append((name, f"Its answer is not expected to change the conclusion ({value(known, question):.3f})."))
         elif answered is None:
-            seconds = question.work(known, 0).seconds
-            rows.append((name, f"No time was left: about {seconds:.0f} s were needed, {max(left_s, 0):.0f} s left."))
+            work = _work(known, question)
+            needed = (
+                f"about {work.seconds:.0f} s were needed, {max(left_s, 0):.0f} s left." if work else known.barred[name]
+            )
+            rows.append((name, f"No time was left: {needed}" if work else f"Not answerable: {needed}"))
     return rows
