@@ -10,6 +10,7 @@ from moola_core.investigation.known import FAILED, UNDECIDED, Known
 from moola_core.investigation.question import QUESTIONS, Question, Work
 
 LEAST_VALUE = 0.02  # below, a question cannot change the conclusion
+CHANGES = {"model": "the recommended model", "verdict": "a verdict", "cause": "what is held to be wrong"}
 LATEST = 1.1  # of the budget: a fit that is running may end
 
 
@@ -89,13 +90,6 @@ def _place(known: Known, option: Option) -> tuple[float, float]:
     return (float(option.question.last), -option.rate)
 
 
-def affordable(open_: list[Option], left_s: float, spent_s: float) -> list[Option]:
-    """Those that end within the budget, or nearly; the first of all is always asked."""
-    if not spent_s:
-        return open_
-    return [option for option in open_ if option.work.seconds <= left_s]
-
-
 def why(option: Option, others: list[Option], known: Known) -> str:
     """The probabilities, the cost and the runner-up that put the question first."""
     own = known.beliefs[option.question.id]
@@ -105,7 +99,7 @@ def why(option: Option, others: list[Option], known: Known) -> str:
             f"Undecided so far; another round with more repeats settles it with a probability of {option.value:.2f}."
         )
     else:
-        first = f"Expected: {stated}. An answer that changes the conclusion: {option.words}."
+        first = f"Expected: {stated}. An answer that changes {CHANGES[option.question.changes]}: {option.words}."
     if _planned(known, option.question):
         return f"{first} It is the next phase of the plan."
     rival = next((one for one in others if one.question.id != option.question.id), None)
@@ -137,6 +131,9 @@ def not_asked(known: Known, left_s: float) -> list[tuple[str, str]]:
         elif answered is None and not _planned(known, question) and value(known, question) < LEAST_VALUE:
             rows.append((name, f"Its answer is not expected to change the conclusion ({value(known, question):.3f})."))
         elif answered is None:
-            seconds = question.work(known, 0).seconds
-            rows.append((name, f"No time was left: about {seconds:.0f} s were needed, {max(left_s, 0):.0f} s left."))
+            work = _work(known, question)
+            needed = (
+                f"about {work.seconds:.0f} s were needed, {max(left_s, 0):.0f} s left." if work else known.barred[name]
+            )
+            rows.append((name, f"No time was left: {needed}" if work else f"Not answerable: {needed}"))
     return rows

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from moola_core.errors import SpecError
 from moola_core.investigation import beliefs, order
 from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Facts, Known
 from moola_core.investigation.question import QUESTIONS, Work
@@ -118,7 +119,7 @@ def test_every_answer_that_a_rule_names_is_one_of_its_question():
 def test_every_question_states_probabilities_and_where_they_come_from(question):
     assert sum(question.answers.values()) == pytest.approx(1)
     assert len(question.answers) > 1 and question.reason.endswith(".") and question.title.endswith("?")
-    assert question.changes in ("model", "verdict", "cause")
+    assert question.changes in order.CHANGES
 
 
 def test_an_answer_multiplies_odds_and_probabilities_add_up_to_one():
@@ -172,3 +173,13 @@ def test_simple_models_point_only_where_there_is_something_to_point_at(known):
     assert "locate then classify" in learning.simple_models(known)
     known.facts = Facts(174, {"a": 90, "b": 84}, 0, 105, 0)
     assert "locate then classify" not in learning.simple_models(known)
+
+
+def test_a_question_whose_runs_cannot_be_made_is_not_answerable_and_stops_nothing(known, monkeypatch):
+    def refused(self, known, number):
+        raise SpecError("the settings do not allow it.", hint="Change them.")
+
+    monkeypatch.setattr(type(QUESTIONS["network"]), "work", refused)
+    told(known, "learnable", "some", best="logistic on aggregates")
+    assert all(option.question.id != "network" for option in order.options(known))
+    assert dict(order.not_asked(known, 100.0))["network"].startswith("Not answerable: the settings do not allow it.")

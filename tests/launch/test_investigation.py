@@ -119,7 +119,9 @@ def test_an_interrupted_investigation_goes_on_and_comes_to_the_same_conclusion(w
 def test_a_child_that_fails_is_a_finding_and_not_the_end(tmp_path, files, monkeypatch):
     ask(monkeypatch, ("data", "learnable"))
     monkeypatch.setitem(
-        learning.SIMPLE, "broken", {"estimator": "logistic", "features.columns": ("price_path",), "training.folds": 19}
+        learning.SIMPLE,
+        "broken",
+        {"estimator": "logistic", "features.columns": ("price_path",), "training.embargo_bars": 100_000},
     )
     run = asked(Store(tmp_path), files)
     worker.run(run)

@@ -46,7 +46,7 @@ class Unasked:
 class Statement:
     """A sentence of the conclusion, the run that it rests on, and, where it judges, the intervals and thresholds that decide it.
 
-    kind: model, pretraining, cause, target, next or data.
+    kind: model, target, pretraining, network, settings, cause or next.
     """
 
     kind: str

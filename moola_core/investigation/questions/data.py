@@ -24,7 +24,7 @@ from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settl
 from moola_core.metrics import METRICS
 from moola_core.runs.codec import restore
 from moola_core.runs.store import Run
-from moola_core.specs import Arm, Diagnose, Study
+from moola_core.specs import Arm, Diagnose, Study, change
 
 CENTERS = 3.25  # centers lie on half bars, so within 3 means nearer than this
 CHECK, CURRENT, FIXES = "data check", "current", "fixes"
@@ -109,7 +109,7 @@ class Fixes(Question):
     def work(self, known: Known, number: int) -> Work:
         """The settings as they are and each correction on the same folds; a correction of the test itself as a run of its own."""
         causes = self._correctable(known)
-        base = known.prepared(known.current, known.own, self.rounds[number])
+        base = change(known.current, {"training.repeats": self.rounds[number]})
         same = [cause for cause in causes if cause.comparable]
         specs: dict = {}
         seconds = 0.0
@@ -133,7 +133,7 @@ class Fixes(Question):
                 if not cause.comparable:
                     own = {name: value for name, value in cause.changes.items() if name != "training.repeats"}
                     if own:
-                        spec = known.prepared(known.current, known.own | own)
+                        spec = change(known.current, own)
                         specs[f"corrected {cause.finding.check}"] = spec
                         seconds += seconds_of(known, spec)
         return Work(specs, seconds + COMPARING_S)
