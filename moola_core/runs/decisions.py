@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -105,6 +106,7 @@ def add(store: Store, decision: Decision) -> Decision:
                 where="decision",
                 hint="Name the labelled windows (--windows FILE), or a run on them (--run RUN).",
             )
+        time.sleep(0.001)  # ids are sorted by time, which they name to the millisecond
         moment = datetime.now(UTC)
         decision = dataclasses.replace(
             decision,

@@ -50,8 +50,8 @@ def use(context: ReportContext) -> list[Block] | str:
         return "No model was measured."
     return [
         Command(
+            "Predict with the recommended model",
             f"moola predict {context.run.id} --windows FILE --out predicted.parquet",
-            "Predict with the recommended model:",
         )
     ]
 

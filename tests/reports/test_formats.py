@@ -107,6 +107,7 @@ def test_markdown_tables_hold_target_actual_and_gap(full_run):
         "figures_run",
         "plan_run",
         "search_run",
+        "investigation_run",
         "predict_run",
     ],
 )
