@@ -472,3 +472,12 @@ def test_predictions_that_cannot_be_imported_say_why(store, demo_files, tmp_path
     with pytest.raises(DataError, match=words):
         import_predictions(store, tmp_path / "bad.parquet", spec)
     assert store.runs() == []
+
+
+def test_a_network_of_one_task_is_judged_by_the_metrics_of_its_task(store, demo_files):
+    data = {"windows": str(demo_files["windows"])}
+    asked = studies.study("tasks", "quick", data, SMALL)
+    asked = asked.model_copy(update={"arms": tuple(arm for arm in asked.arms if not arm.baseline)})
+    rows = finish(store, asked).result("comparison")["verdicts"]
+    decides = {(row["arm"], row["metric"]) for row in rows if row["decides"]}
+    assert decides == {("class only", "auroc"), ("pointers only", "hit_at_3")}

@@ -166,13 +166,23 @@ def _verdicts(
     for pair in [(name, against) for name in inert] + list(placebos.items()):
         verdicts += compare({name: predictions[name] for name in pair}, pair[1], margin)
     for names in ([name for name in predictions if name not in (*simple, *inert, against)], simple):
-        if names:
-            verdicts += compare({name: predictions[name] for name in (against, *names)}, against, margin)
+        for family in _of_the_same_tasks(names, predictions):
+            verdicts += compare({name: predictions[name] for name in (against, *family)}, against, margin)
     best = {kind: _best([arm for arm in arms if (arm.model == "network") == kind]) for kind in (True, False)}
     if best[True] and best[False] and best[True] != against:
         champions = {name: predictions[name] for name in (best[True], best[False])}
         verdicts += compare(champions, best[True], margin)
     return verdicts
+
+
+def _of_the_same_tasks(names: Sequence[str], predictions: Mapping[str, ArmPredictions]) -> list[list[str]]:
+    """The arms in families that have the same metrics: one of the class alone and one of the pointers alone share none."""
+    families: dict[frozenset[str], list[str]] = {}
+    for name in names:
+        own = predictions[name].predictions.repeat(0)
+        measured = frozenset(one for one, metric in METRICS.items() if metric.compared and metric.measures(own))
+        families.setdefault(measured, []).append(name)
+    return list(families.values())
 
 
 def _best(arms: list[ArmFacts]) -> str:
