@@ -28,7 +28,7 @@ def make_investigation(study: str, arm: str) -> InvestigationReport:
             arm,
             (Claim("f1_macro", Interval(0.61, 0.52, 0.70)),),
         ),
-        Statement("target", "The target, macro F1 above 0.6, cannot be told from not reached: 0.61.", arm),
+        Statement("target", "Whether the target, macro F1 above 0.6, is reached cannot be told: 0.61.", arm),
         Statement("pretraining", "Pre-training (quick, full, 2 repeats): it hurts (full).", study, (claim,)),
         Statement("cause", "Labels are noisy. 6 windows look mislabelled. By hand: look at them.", "", (claim,)),
         Statement("next", "Twice the labels are expected to add +0.05 to macro F1 (+0.03 to +0.07).", study),

@@ -79,15 +79,18 @@ def _targets(known: Known, best: Best | None) -> Iterator[Statement]:
             continue
         value = best.expected if one.metric == best.metric else best.others[one.metric][0]
         low, high = (best.low, best.high) if one.metric == best.metric else best.others[one.metric][1:]
-        state = {True: "is reached", False: "is not reached", None: "cannot be told from not reached"}[one.met]
-        text = f"The target, {wanted}, {state}: {value:.2f} ({low:.2f} to {high:.2f}), probability of reaching it {_chance(one.probability)}."
+        shown = f"{value:.2f} ({low:.2f} to {high:.2f}), probability of reaching it {_chance(one.probability)}."
+        if one.met is None:
+            text = f"Whether the target, {wanted}, is reached cannot be told: {shown}"
+        else:
+            text = f"The target, {wanted}, is {'reached' if one.met else 'not reached'}: {shown}"
         yield Statement("target", text, best.run_id, (Claim(one.metric, Interval(value, low, high), one.threshold),))
 
 
 def _pretraining(known: Known) -> Iterator[Statement]:
     own = known.answers.get("pretraining")
     if own is None or own.answer == FAILED:
-        why = f"could not be answered: {own.outcome}" if own else "was not tested"
+        why = f"could not be answered: {own.outcome}" if own else "was not tested."
         yield Statement("pretraining", f"Whether pre-training helps {why}", own.run_id if own else "")
         return
     numbers = own.numbers

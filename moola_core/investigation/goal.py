@@ -12,7 +12,7 @@ from moola_core.metrics import METRICS
 from moola_core.specs import Investigation
 from moola_core.specs.investigation import GOAL
 
-SURE = 0.95
+SURE = 0.975  # as the 95% interval lies on one side
 
 
 @dataclass(frozen=True)
