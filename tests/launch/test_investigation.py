@@ -156,6 +156,7 @@ def test_the_command_prints_the_conclusion_and_its_keys(tmp_path, files, monkeyp
         ("--budget 0x", "budget"),
         ("--goal better", "a metric, a comparison"),
         ("--preset nosuch", "nosuch"),
+        ("--checkpoint nosuch.pt", "nosuch.pt"),
     ):
         assert main([*given, *bad.split()]) == 2
         assert words in capsys.readouterr().err

@@ -26,6 +26,7 @@ from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.launch.worker.study import Children, Execute
 from moola_core.presets import preset
 from moola_core.runs import decisions
+from moola_core.runs.checkpoints import description_of
 from moola_core.runs.codec import restore
 from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run, Store, utcnow_iso
@@ -54,7 +55,7 @@ def opened(spec: Investigation, root: Path) -> Known:
     """What is known before anything was asked.
 
     root: the folder of the store. Raises DataError for windows from which nothing can be learned, SpecError for settings that cannot
-    be, and what load_windows and load_bars raise.
+    be, CheckpointError for an encoder that is not there, and what load_windows and load_bars raise.
     """
     goal_of(spec)
     unknown = sorted(set(spec.priors) - set(QUESTIONS))
@@ -76,6 +77,8 @@ def opened(spec: Investigation, root: Path) -> Known:
     change(
         preset(spec.preset).pretrain(), {name.removeprefix(PREFIX): value for name, value in known.pretraining.items()}
     )
+    if spec.checkpoint:
+        description_of(spec.checkpoint, root)
     assert known.current is not None, "made here, so that a wrong setting is refused before anything is asked"
     return known
 
