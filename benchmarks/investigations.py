@@ -41,7 +41,8 @@ from moola_core.runs.codec import restore
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Investigation, change
 
-BARS, WINDOWS, FRESH, TEACHING = 100_000, 174, 2_000, 1_500
+BARS, FRESH, TEACHING = 100_000, 2_000, 1_500
+WINDOWS = {"helps": 100, "hurts": 174, "neither": 174}  # with fewer labels there is more to be gained
 FIRST_SEED, DRAW = 301, 25
 CLARITY = {"well": 1.0, "hardly": 0.3}
 PRETRAINING = ("helps", "hurts", "neither")
@@ -124,7 +125,7 @@ def taught(folder: Path, world: World, settings: dict[str, Any]) -> str:
         from safetensors.numpy import load_file
 
         weights = load_file(next(iter(run.replicates().values())) / "weights.safetensors")
-        save_file({name: value for name, value in weights.items() if name.startswith("encoder.")}, path)
+        save_file({name: value for name, value in weights.items() if name.startswith(("encoder.", "scale."))}, path)
     return str(path)
 
 
@@ -133,7 +134,7 @@ def investigated(folder: Path, world: World, budget_s: float) -> Run:
     store, name = Store(folder / "store"), f"world {world.number}"
     known = next((record for record in store.runs("investigation") if record.name == name), None)
     if known is None:
-        files = market(folder / f"world-{world.number}", world, WINDOWS, world.seed)
+        files = market(folder / f"world-{world.number}", world, WINDOWS[world.pretraining], world.seed)
         changes = dict(KINDS_OF_PRETRAINING[world.pretraining][1])
         changes |= world.kind.settings if world.kind is not None else {}
         checkpoint = taught(folder, world, changes) if world.pretraining == "helps" else ""

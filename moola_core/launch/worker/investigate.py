@@ -285,7 +285,8 @@ class Investigator:
         known = self.known
         best = best_of(known, corrected=bool(ended))
         listed = known.number("next windows", "windows") or ()
-        unasked = tuple(Unasked(name, QUESTIONS[name].title, why) for name, why in order.not_asked(known, self.left_s))
+        rest = order.not_asked(known, self.left_s) if ended else []
+        unasked = tuple(Unasked(name, QUESTIONS[name].title, why) for name, why in rest)
         report = InvestigationReport(
             conclusion(known, best),
             best,
