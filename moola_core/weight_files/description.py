@@ -136,6 +136,11 @@ def describe(path: str | Path, which: str = "") -> Description:
         notes.append(
             f"It does not name its {encoder.inputs} inputs; they are taken as the {len(FEATURES)} relativity features."
         )
+    if scale is None and not own:
+        notes.append(
+            "It does not state the scale of its inputs, so they are not scaled. If it was trained on scaled inputs, add their means and standard "
+            "deviations to the file as scale.mean and scale.std."
+        )
     dtypes = sorted({contents.tensors[theirs].dtype for ours, theirs in encoder.names.items() if "tracked" not in ours})
     length = window_bars_of(contents, own)
     return Description(
