@@ -11,7 +11,7 @@ from moola_core.market.settings import load_reading
 from moola_core.runs.store import Store
 from moola_core.sections.host import COLUMNS
 from moola_core.specs import change
-from tests.app_samples import make_run
+from tests.app_samples import make_everything, make_run
 from tests.host.test_choices import FAST_CARD
 from tests.pages.conftest import button, texts
 
@@ -119,3 +119,20 @@ def test_this_host_is_measured_by_a_button_and_its_figures_are_shown(show, store
     )
     write(Store(store).root, replace(own, software=own.software | {"torch": "1.0"}))
     assert any("out of date" in warning.value for warning in show("overview").warning)
+
+
+def test_the_first_page_answers_from_the_newest_investigation(show, dataset, store):
+    made = make_everything(store, dataset)
+    at = show("overview")
+    shown = texts(at).replace("\\", "")
+    for text in ("Use logistic on aggregates", "it hurts (full)", "Labels are noisy", "Twice the labels"):
+        assert text in shown, text
+    button(at, "Read the whole conclusion").click().run()
+    assert at.session_state["investigation"] == made["investigation"].id
+
+
+def test_without_an_investigation_the_first_page_leads_to_one(show):
+    at = show("overview")
+    assert "was not investigated yet" in texts(at)
+    button(at, "Go to Investigate").click().run()
+    assert at.title[0].value == "Investigate"
