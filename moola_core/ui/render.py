@@ -135,7 +135,7 @@ def _text(block: Text) -> None:
 
 def _supported(key: str, block: Supported) -> None:
     """The sentence, and at the end of its line the way to its run."""
-    sentence, way = st.columns((1, 0.12), gap="small")
+    sentence, way = st.columns((1, 0.12), gap="small", vertical_alignment="center")
     with sentence:
         _text(block.text)
     with way:
