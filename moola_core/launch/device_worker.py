@@ -18,6 +18,7 @@ from moola_core.launch.background import with_project
 from moola_core.runs.cancelling import asked
 from moola_core.runs.liveness import alive, give_up, identity
 from moola_core.runs.queue import Queue
+from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store, utcnow_iso
 
 POLL_S = 0.2
@@ -103,6 +104,9 @@ class DeviceWorker:
                 self._watch(run, child, leader)
             if self.stopping and run.record.active:
                 return
+            if _resumed(record, run.record):
+                self.queue.put_back(run_id)
+                return
             self._settle(run)
             self.say(f"{utcnow_iso()[:19]} {run_id} is {run.record.state}")
         except RunError as error:  # deleted meanwhile, or its record is damaged: the others go on
@@ -160,3 +164,8 @@ class DeviceWorker:
             run.claim(("queued", "running"), state="cancelled", error="Cancelled.", ended=utcnow_iso())
         give_up(run, "Its process ended without a result.")
         self.store.runs()  # runs of a study end with it
+
+
+def _resumed(before: Record, now: Record) -> bool:
+    """Whether a run that was begun stands in the queue again: its user resumed it while its process was still ending."""
+    return now.state == "queued" and (before.state == "running" or now.started != before.started)

@@ -22,9 +22,6 @@ HEADS = {
 }
 
 
-FIRST = ("model", "target", "pretraining", "cause", "next")
-
-
 def conclusion(context: ReportContext) -> list[Block] | str:
     """The answer in sentences, each with its run."""
     record, result = context.record, context.result("investigation")
@@ -43,15 +40,6 @@ def conclusion(context: ReportContext) -> list[Block] | str:
     if record.note:
         texts.append(Text(record.note, "Note."))
     return texts
-
-
-def answers(context: ReportContext) -> list[Block] | str:
-    """The first sentence of each kind: what to use, whether the target is reached, pre-training, what was wrong, what comes next."""
-    result = context.result("investigation")
-    if result is None or not result.value.conclusion:
-        return NO_RESULT
-    first = {statement.kind: statement for statement in reversed(result.value.conclusion)}
-    return [_stated(context, first[kind]) for kind in FIRST if kind in first]
 
 
 def use(context: ReportContext) -> list[Block] | str:

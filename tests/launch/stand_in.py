@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from moola_core.runs.liveness import identity
-from moola_core.runs.store import Run
+from moola_core.runs.store import Run, utcnow_iso
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
 
@@ -21,7 +21,7 @@ def main(folder: str) -> None:
     if what == "dies before it begins":
         os._exit(3)
     worker = {"worker": os.environ["MOOLA_WORKER"]}
-    assert run.claim(("queued",), state="running", process=identity() | worker) is not None
+    assert run.claim(("queued",), state="running", started=utcnow_iso(), process=identity() | worker) is not None
     note(run, "begins")
     if what == "tells its folder":
         note(run, str(Path.cwd()))
@@ -35,6 +35,11 @@ def main(folder: str) -> None:
     if what == "leaves a process":
         subprocess.Popen([sys.executable, "-c", DEAF])
         os._exit(9)
+    if what == "ends slowly" and not (run.folder / "again").exists():
+        (run.folder / "again").touch()
+        run.update(state="cancelled")
+        time.sleep(2)
+        return
     if what == "waits":
         while not (run.folder / "go").exists():
             time.sleep(0.02)

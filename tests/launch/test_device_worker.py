@@ -134,6 +134,16 @@ def test_what_died_without_a_result_is_lost_and_the_next_begins_on_a_free_device
     until(lambda: dead.record.state == "lost")
 
 
+def test_a_run_that_is_resumed_while_its_process_still_ends_begins_again(store, work):
+    run = submit(store, "ends slowly")
+    work()
+    until(lambda: run.record.state == "cancelled")
+    LocalLauncher(store).resume(run.id)
+    until(lambda: run.record.state not in ("queued", "running"))
+    assert run.record.state == "done"
+    until(lambda: Queue(store.root).entries() == [])
+
+
 def test_what_was_killed_with_its_worker_is_lost(store, work):
     """As when the machine's memory was full; whoever looks at the runs next says so."""
     run = submit(store, "waits")
