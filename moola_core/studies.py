@@ -34,7 +34,7 @@ def study(
     """
     if name not in NAMED:
         raise SpecError(f"unknown study {name!r}.", hint=nearest(name, NAMED))
-    own, before = _asked(changes or {})
+    own, before = divided(changes or {})
     _refuse_own(name, own, checkpoint)
     origin, note = (preset(start), "") if name in ANY_MODEL else network_preset(start)
     base = origin.finetune()
@@ -106,7 +106,7 @@ def _controlled(name: str, base: Finetune, pretrain: Pretrain | None, arms: tupl
     return (control, *(arm for arm in arms if arm not in current))
 
 
-def _asked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def divided(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings that are asked for, of the base and of the pre-training, each by its dotted name."""
     of_pretraining = {name: value for name, value in changes.items() if name.startswith("pretrain.")}
     own = {name: value for name, value in changes.items() if name not in of_pretraining}

@@ -69,8 +69,8 @@ def make_investigation(study: str, arm: str) -> InvestigationReport:
         steps,
         (Unasked("objectives", "Which objective serves the labels?", "Not answerable: there are no bars."),),
         (
-            Candidate("logistic on aggregates", arm, "logistic", {"f1_macro": 0.64, "hit_at_3": 0.2}, None),
-            Candidate("placebo", study, "network", {"f1_macro": 0.5, "hit_at_3": None}, None, "a placebo"),
+            Candidate("logistic on aggregates", arm, "logistic", {"f1_macro": 0.64, "hit_at_3": 0.2}),
+            Candidate("placebo", study, "network", {"f1_macro": 0.5, "hit_at_3": None}, "a placebo"),
         ),
         (Gauge("f1_macro", 0.6, True, 0.58, None),),
         {"network": {"no": 0.85, "yes": 0.15}},

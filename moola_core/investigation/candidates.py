@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from moola_core.diagnostics.comparison import arm_predictions
-from moola_core.diagnostics.results import Best, Candidate, Evaluation, Interval
+from moola_core.diagnostics.results import Best, Candidate, Diagnosis, Interval
 from moola_core.diagnostics.results.search import SearchResult
 from moola_core.diagnostics.selection import select_best
 from moola_core.errors import DataError, RunError
 from moola_core.investigation.causes import INVALID, diagnosis_of
 from moola_core.investigation.goal import goal_of
-from moola_core.investigation.known import Known, comparison_of, mean_of
+from moola_core.investigation.known import Known, comparison_of, evaluation_of, mean_of
 from moola_core.metrics import METRICS, better
 from moola_core.runs.codec import restore
 from moola_core.runs.fits import settings_of_fits
@@ -47,12 +47,11 @@ def chosen_by(known: Known) -> str:
 
 def measured(known: Known) -> list[Measured]:
     """Every model that was measured, the same settings once: the run with most repeats, under the first name that they had."""
-    metric = chosen_by(known)
     models: dict[str, Measured] = {}
     for name, run, inert in _runs(known):
         if run.record.state != "done":
             continue
-        one = known.once("measured", run, partial(_measured, name, run, inert, metric))
+        one = known.once("measured", run, partial(_measured, known, name, run, inert))
         key = repr((settings_of_fits(one.spec), one.spec.transfer.encoders[:1]))
         before = models.get(key)
         if before is None:
@@ -62,9 +61,10 @@ def measured(known: Known) -> list[Measured]:
     return list(models.values())
 
 
-def _measured(name: str, run: Run, inert: bool, metric: str) -> Measured:
+def _measured(known: Known, name: str, run: Run, inert: bool) -> Measured:
     spec, scores = run.spec, _scores(run)
-    return Measured(name, run, spec, scores.get(metric), scores, _excluded(run, spec, inert))
+    why_not = "a placebo" if inert else _excluded(spec, known.once("diagnosis", run, partial(diagnosis_of, run)))
+    return Measured(name, run, spec, scores.get(chosen_by(known)), scores, why_not)
 
 
 def recommended(known: Known) -> Measured | None:
@@ -102,19 +102,16 @@ def _runs(known: Known) -> Iterator[tuple[str, Run, bool]]:
 
 def _scores(run: Run) -> dict[str, float | None]:
     try:
-        evaluation = restore(Evaluation, run.result("evaluation"))
+        evaluation = evaluation_of(run)
     except RunError:
         return {}
     return {name: mean_of(evaluation, name) for name in evaluation.metrics if not METRICS[name].by_class}
 
 
-def _excluded(run: Run, spec: Finetune, inert: bool) -> str:
+def _excluded(spec: Finetune, diagnosis: Diagnosis | None) -> str:
     """Why a model is no candidate; empty when it is one."""
-    if inert:
-        return "a placebo"
     if spec.training.train_size < 1:
         return "trained on a part of the labels"
-    diagnosis = diagnosis_of(run)
     invalid = [one.title for one in diagnosis.findings if one.check in INVALID] if diagnosis else []
     if invalid or spec.faults.shuffled_folds or spec.faults.test_fold_selection:
         return f"its score cannot be trusted: {'; '.join(invalid) or 'a fault of the test is planted'}"
@@ -131,8 +128,7 @@ def candidates(known: Known) -> tuple[Candidate, ...]:
             one.name,
             one.run.id,
             one.spec.estimator,
-            {name: one.scores.get(name) for name in shown if name in one.scores},
-            None,
+            {name: one.scores[name] for name in shown if name in one.scores},
             one.excluded,
         )
         for one in rows
@@ -191,6 +187,5 @@ def _expected(known: Known, pool: list[Measured], metric: str, scored: str) -> I
 
 def _sampled(one: Measured, metric: str) -> Interval | None:
     """The sampling interval of the run's own score, for a model that was not picked from several."""
-    evaluation = restore(Evaluation, one.run.result("evaluation"))
-    sampled = (evaluation.sampled or {}).get(metric)
+    sampled = (evaluation_of(one.run).sampled or {}).get(metric)
     return sampled.interval if sampled else None

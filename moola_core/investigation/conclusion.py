@@ -74,11 +74,11 @@ def _model(known: Known, best: Best | None) -> Iterator[Statement]:
 def _targets(known: Known, best: Best | None) -> Iterator[Statement]:
     for one in gauges(known, best):
         wanted = f"{_title(one.metric)} {'above' if one.above else 'below'} {one.threshold:g}"
-        if one.probability is None or best is None:
+        score = best.score(one.metric) if best else None
+        if best is None or score is None or one.probability is None:
             yield Statement("target", f"Whether {wanted} is reached was not measured.", best.run_id if best else "")
             continue
-        value = best.expected if one.metric == best.metric else best.others[one.metric][0]
-        low, high = (best.low, best.high) if one.metric == best.metric else best.others[one.metric][1:]
+        value, low, high = score
         shown = f"{value:.2f} ({low:.2f} to {high:.2f}), probability of reaching it {_chance(one.probability)}."
         if one.met is None:
             text = f"Whether the target, {wanted}, is reached cannot be told: {shown}"

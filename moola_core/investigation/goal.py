@@ -23,10 +23,6 @@ class Goal:
     above: bool
     threshold: float
 
-    @property
-    def text(self) -> str:
-        return f"{METRICS[self.metric].title} {'above' if self.above else 'below'} {self.threshold:g}"
-
 
 def goal_of(spec: Investigation) -> Goal | None:
     """What the spec's goal says; None without one. Raises SpecError for an unknown metric, or one with a value for each class."""
@@ -50,7 +46,7 @@ def goals(spec: Investigation, tasks: tuple[str, ...]) -> list[Goal]:
 
 def gauge(goal: Goal, best: Best | None) -> Gauge:
     """Whether the recommended model meets a goal: the probability from the interval of its expected score, taken as normal."""
-    values = _interval(goal.metric, best)
+    values = best.score(goal.metric) if best else None
     if values is None:
         return Gauge(goal.metric, goal.threshold, goal.above, None, None)
     expected, low, high = values
@@ -58,11 +54,3 @@ def gauge(goal: Goal, best: Best | None) -> Gauge:
     beyond = float(norm.sf((goal.threshold - expected) / error) if error > 0 else expected > goal.threshold)
     p = beyond if goal.above else 1 - beyond
     return Gauge(goal.metric, goal.threshold, goal.above, p, True if p >= SURE else False if p <= 1 - SURE else None)
-
-
-def _interval(metric: str, best: Best | None) -> tuple[float, float, float] | None:
-    if best is None:
-        return None
-    if metric == best.metric:
-        return best.expected, best.low, best.high
-    return best.others.get(metric)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+from moola_core import studies
 from moola_core.diagnostics.results import Comparison, Evaluation
 from moola_core.diagnostics.results.interval import Claim
 from moola_core.presets import preset
 from moola_core.runs.codec import restore
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Finetune, Investigation, change, named
-from moola_core.specs.pretrain import Pretrain
+from moola_core.specs import Finetune, Investigation, change
 
 T = TypeVar("T")
 UNDECIDED, FAILED = "undecided", "failed"
@@ -108,16 +108,14 @@ class Known:
     @cached_property
     def own(self) -> dict[str, Any]:
         """The user's settings of fine-tuning, by their dotted names; without the repeats, which the rounds decide."""
-        changes = {name: value for name, value in self.spec.changes.items() if not name.startswith("pretrain.")}
-        own = named(changes, Finetune)
+        own, _ = studies.divided(self.spec.changes)
         return {name: value for name, value in own.items() if name != "training.repeats"}
 
     @cached_property
     def own_pretraining(self) -> dict[str, Any]:
         """The user's settings of pre-training, by their dotted names with `pretrain.` before them."""
-        prefix = "pretrain."
-        given = {name.removeprefix(prefix): v for name, v in self.spec.changes.items() if name.startswith(prefix)}
-        return {prefix + name: value for name, value in named(given, Pretrain).items()}
+        _, before = studies.divided(self.spec.changes)
+        return {f"pretrain.{name}": value for name, value in before.items()}
 
     @property
     def pretraining(self) -> dict[str, Any]:
@@ -204,6 +202,11 @@ class Known:
 def comparison_of(run: Run) -> Comparison:
     """The comparison that a study left."""
     return restore(Comparison, run.result("comparison"))
+
+
+def evaluation_of(run: Run) -> Evaluation:
+    """What the predictions of a cross-validated run are worth."""
+    return restore(Evaluation, run.result("evaluation"))
 
 
 def mean_of(evaluation: Evaluation, metric: str) -> float | None:

@@ -8,6 +8,7 @@ from scipy.stats import norm
 
 from moola_core.diagnostics.results import Comparison, Interval, Verdict
 from moola_core.diagnostics.results.interval import Claim
+from moola_core.investigation.known import UNDECIDED
 from moola_core.metrics import METRICS
 
 # What a difference may be seen in: how the probabilities rank the windows, and where the expansion is.
@@ -37,6 +38,20 @@ def rows_of(comparison: Comparison, metrics: Iterable[str] = SEEN_IN) -> list[Ve
     """The verdicts against the control in these metrics, placebos left out; in the deciding one where there is none of them."""
     own = [row for row in comparison.verdicts if row.against == comparison.against and row.arm not in comparison.inert]
     return [row for row in own if row.metric in metrics] or [row for row in own if row.decides]
+
+
+def word_of(rows: Iterable[Verdict]) -> str:
+    """helps or hurts where any metric says so and none the opposite; equivalent where all are; undecided else."""
+    words = {row.verdict for row in rows}
+    for word, opposite in (("helps", "hurts"), ("hurts", "helps")):
+        if word in words and opposite not in words:
+            return word
+    return "equivalent" if words == {"equivalent"} else UNDECIDED
+
+
+def smallest(rows: Iterable[Verdict]) -> float:
+    """The difference that would have been found in each of these; nan without any."""
+    return max((row.resolvable for row in rows), default=float("nan"))
 
 
 def settled_by_repeats(rows: Iterable[Verdict], repeats: int) -> float:

@@ -63,7 +63,6 @@ class Candidate:
     run_id: str
     model: str
     scores: dict[str, float | None]
-    share: float | None
     excluded: str = ""
 
 
@@ -83,6 +82,10 @@ class Best:
     low: float
     high: float
     others: dict[str, tuple[float, float, float]]
+
+    def score(self, metric: str) -> tuple[float, float, float] | None:
+        """The score to expect in a metric with its interval, (expected, low, high); None where it was not measured."""
+        return (self.expected, self.low, self.high) if metric == self.metric else self.others.get(metric)
 
 
 @dataclass(frozen=True)

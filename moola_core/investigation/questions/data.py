@@ -8,10 +8,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import norm
 
-from moola_core.diagnostics.results import Evaluation
 from moola_core.diagnostics.results.interval import exactly
 from moola_core.investigation.causes import Cause, collected
-from moola_core.investigation.known import TASKS, UNDECIDED, Answer, Known, comparison_of, mean_of
+from moola_core.investigation.known import TASKS, UNDECIDED, Answer, Known, comparison_of, evaluation_of, mean_of
 from moola_core.investigation.question import (
     COMPARING_S,
     Question,
@@ -20,9 +19,8 @@ from moola_core.investigation.question import (
     seconds_of,
     seconds_of_study,
 )
-from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats
+from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats, smallest
 from moola_core.metrics import METRICS
-from moola_core.runs.codec import restore
 from moola_core.runs.store import Run
 from moola_core.specs import Arm, Diagnose, Study, change
 
@@ -69,7 +67,7 @@ class CurrentSettings(Question):
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs[CURRENT]
         causes = [cause for cause in collected(known) if cause.run_id == run.id]
-        evaluation = restore(Evaluation, run.result("evaluation"))
+        evaluation = evaluation_of(run)
         numbers = {name: value for name in TASKS if (value := mean_of(evaluation, name)) is not None}
         reached = " and ".join(f"{METRICS[name].title} {value:.2f}" for name, value in numbers.items())
         if not causes:
@@ -142,8 +140,9 @@ class Fixes(Question):
         outcome = []
         for key, run in runs.items():
             if key != FIXES:
-                f1 = run.result("evaluation")["metrics"]["f1_macro"]["mean"]
-                outcome.append(f"With {key}, macro F1 is {f1:.2f}; only this score may be read.")
+                outcome.append(
+                    f"With {key}, macro F1 is {mean_of(evaluation_of(run), 'f1_macro'):.2f}; only this score may be read."
+                )
         if FIXES not in runs:
             return Answer(
                 "no", " ".join(outcome) or "Nothing could be corrected by a setting.", next(iter(runs.values())).id
@@ -155,8 +154,9 @@ class Fixes(Question):
         outcome += [f"“{row.arm}” is better: {in_words(row)}." for row in helping]
         if helping:
             return Answer("restores", " ".join(outcome), runs[FIXES].id, claims)
-        smallest = max((row.resolvable for row in rows), default=float("nan"))
-        none = f"No correction is shown to change the score; a difference of {smallest:.2f} would have been found."
+        none = (
+            f"No correction is shown to change the score; a difference of {smallest(rows):.2f} would have been found."
+        )
         return Answer(UNDECIDED, " ".join([*outcome, none]), runs[FIXES].id, claims, settled_by_repeats(rows, 3))
 
 
@@ -194,7 +194,7 @@ class Ceiling(Question):
         scatter = float(np.mean(noise["scatter_bars"]))
         misplaced = float(np.mean(noise["misplaced_frac"]))
         most = (1 - misplaced) * (2 * norm.cdf(CENTERS * np.sqrt(2) / max(scatter, 1e-6)) - 1)
-        hit = (run.result("evaluation")["metrics"].get("hit_at_3") or {}).get("mean")
+        hit = mean_of(evaluation_of(run), "hit_at_3")
         text = (
             f"Labelled ends scatter by about {scatter:.1f} bars, and {misplaced:.0%} of the expansions seem to lie elsewhere, as the span "
             f"model reads them: a perfect model would have about {most:.0%} of the centers within 3 bars of the labelled ones"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from moola_core.investigation.known import UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import Question, Work, register, seconds_of_study
 from moola_core.investigation.questions.pretraining import encoder_settings, schedule_of, study_of
-from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats
+from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats, smallest, word_of
 from moola_core.runs.store import Run
 from moola_core.specs import Arm, Finetune, Study, change, settings_diff
 
@@ -45,17 +45,16 @@ class Final(Question):
         comparison = comparison_of(run)
         rows = rows_of(comparison)
         claims, text = tuple(as_claim(row) for row in rows), "; ".join(in_words(row) for row in rows)
-        words = {row.verdict for row in rows}
-        if "helps" in words and "hurts" not in words:
+        word = word_of(rows)
+        if word == "helps":
             return Answer("better", f"The settings taken over are better than the first: {text}.", run.id, claims)
-        if "hurts" in words and "helps" not in words:
+        if word == "hurts":
             worse = f"The settings taken over are worse than the first, so keep the first: {text}."
             return Answer("worse", worse, run.id, claims)
-        if words == {"equivalent"}:
+        if word == "equivalent":
             same = f"Together, the settings taken over make no difference that matters: {text}."
             return Answer("same", same, run.id, claims)
-        smallest = max((row.resolvable for row in rows), default=float("nan"))
-        undecided = f"That the settings taken over are better than the first is not shown: {text}. A difference of {smallest:.2f} would have been found."
+        undecided = f"That the settings taken over are better than the first is not shown: {text}. A difference of {smallest(rows):.2f} would have been found."
         return Answer(UNDECIDED, undecided, run.id, claims, settled_by_repeats(rows, 3))
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from moola_core.diagnostics.results import Comparison, Evaluation
 from moola_core.diagnostics.results.interval import Claim
-from moola_core.investigation.known import TASKS, UNDECIDED, Answer, Known, comparison_of, mean_of
+from moola_core.investigation.known import TASKS, UNDECIDED, Answer, Known, comparison_of, evaluation_of, mean_of
 from moola_core.investigation.question import (
     COMPARING_S,
     Question,
@@ -17,7 +17,6 @@ from moola_core.investigation.question import (
     seconds_of_study,
 )
 from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats, widened
-from moola_core.runs.codec import restore
 from moola_core.runs.store import Run
 from moola_core.specs import Arm, Finetune, Study, change
 
@@ -54,7 +53,7 @@ class Learnable(Question):
         return Work(dict(specs), sum(seconds_of(known, spec) for spec in specs.values()) + COMPARING_S)
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
-        evaluations = {name: restore(Evaluation, run.result("evaluation")) for name, run in runs.items()}
+        evaluations = {name: evaluation_of(run) for name, run in runs.items()}
         claims: dict[str, list[Claim]] = {name: [] for name in evaluations}
         for name, one in evaluations.items():
             if one.auroc_within_folds is not None:

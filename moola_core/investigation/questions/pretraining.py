@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from moola_core import studies
-from moola_core.diagnostics.results import Comparison, Verdict
+from moola_core.diagnostics.results import Comparison
 from moola_core.investigation import adopting
 from moola_core.investigation.adopting import GRADUAL, SCHEDULE
 from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import Question, Work, register, seconds_of_study
-from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats
+from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats, smallest, word_of
 from moola_core.presets import preset
 from moola_core.runs.arms import untrained
 from moola_core.runs.checkpoints import with_settings
@@ -105,29 +105,20 @@ class Pretraining(OfPretraining):
         numbers |= {"labels_needed": decides.labels_needed, "repeats_needed": decides.repeats_needed}
         claims, text = tuple(as_claim(row) for row in rows), "; ".join(in_words(row) for row in rows)
         text += f". {comparison.saw.rstrip('.')}" if known.labelled == "see" else ""
-        word = _word(rows)
+        word = word_of(rows)
         size = f"A difference of {decides.resolvable:.2f} would have been found with 80% power."
         if word in ("helps", "hurts"):
             adopted = adopting.of_transfer(run.spec.spec_of(arm, "encoder")) if word == "helps" else {}
             numbers |= {"adopted": adopted}
             further = _placebo(comparison, arm) + adopting.in_words(adopted)
             return Answer(word, f"It {word} ({arm}): {text}.{further}", run.id, claims, numbers=numbers)
-        if word == "none":
+        if word == "equivalent":
             return Answer(
-                word, f"It makes no difference that matters ({arm}): {text}.", run.id, claims, numbers=numbers
+                "none", f"It makes no difference that matters ({arm}): {text}.", run.id, claims, numbers=numbers
             )
         later = self.rounds[min(known.rounds.get(self.id, 0) + 1, len(self.rounds) - 1)]
         more = settled_by_repeats(rows, later)
         return Answer(UNDECIDED, f"Not shown either way ({arm}): {text}. {size}", run.id, claims, more, numbers)
-
-
-def _word(rows: list[Verdict]) -> str:
-    """helps or hurts where any metric says so and none the opposite; none where all are equivalent."""
-    words = {row.verdict for row in rows}
-    for word, opposite in (("helps", "hurts"), ("hurts", "helps")):
-        if word in words and opposite not in words:
-            return word
-    return "none" if words == {"equivalent"} else UNDECIDED
 
 
 def _placebo(comparison: Comparison, arm: str) -> str:
@@ -179,10 +170,9 @@ class OtherArms(Question):
             adopted = adopting.changes_of(run, best.arm)
             text = f"{best.arm} is better than {comparison.against}: {in_words(best)}.{left_out}{adopting.in_words(adopted)}"
             return Answer("another", text, run.id, claims, numbers={"adopted": adopted})
-        smallest = max((row.resolvable for row in rows), default=float("nan"))
         count = len({row.arm for row in rows})
         text = (
-            f"Of {count} other {self.noun} none is shown to be better than {comparison.against}; a difference of {smallest:.2f} would have "
+            f"Of {count} other {self.noun} none is shown to be better than {comparison.against}; a difference of {smallest(rows):.2f} would have "
             f"been found.{left_out}"
         )
         if rows and max(row.p_helps for row in rows) < 0.1:
