@@ -17,7 +17,7 @@ import argparse
 import json
 import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from fault_kinds import KINDS, Kind, halves
 from named_causes import NAMED
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from moola_core.diagnostics.predict import Job, combine, predict_sequential
 from moola_core.diagnostics.results import InvestigationReport
@@ -122,8 +122,6 @@ def taught(folder: Path, world: World, settings: dict[str, Any]) -> str:
         spec = change(preset("quick").finetune(), own | {"data.windows": str(place / "windows.parquet"), "repeats": 1})
         run = Store(folder / "teaching-store").create(spec)
         worker.run(run)
-        from safetensors.numpy import load_file
-
         weights = load_file(next(iter(run.replicates().values())) / "weights.safetensors")
         save_file({name: value for name, value in weights.items() if name.startswith(("encoder.", "scale."))}, path)
     return str(path)
@@ -173,8 +171,6 @@ def true_scores(run: Run, windows: Windows) -> dict[str, float]:
 
 def _one(outputs: Any, fit: int) -> Any:
     """The outputs of one fit alone."""
-    from dataclasses import fields, replace
-
     parts = {f.name: getattr(outputs, f.name) for f in fields(outputs)}
     own = {name: value[fit : fit + 1] for name, value in parts.items() if isinstance(value, np.ndarray) and value.ndim}
     return replace(outputs, **own)

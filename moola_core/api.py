@@ -57,7 +57,7 @@ def finetune(
     """
     from moola_core.launch.training_specs import finetune_spec
 
-    return execute(finetune_spec(preset, data_of(windows, bars), _changes(settings), checkpoint, store), store)
+    return execute(finetune_spec(preset, data_of(windows, bars), changes_of(settings), checkpoint, store), store)
 
 
 def pretrain(
@@ -91,7 +91,7 @@ def pretrain(
     """
     from moola_core.launch.training_specs import pretrain_spec
 
-    return execute(pretrain_spec(preset, data_of(windows, bars), _changes(settings)), store)
+    return execute(pretrain_spec(preset, data_of(windows, bars), changes_of(settings)), store)
 
 
 def run_study(
@@ -124,7 +124,7 @@ def run_study(
     """
     from moola_core.studies import study
 
-    return execute(study(name, preset, data_of(windows, bars), _changes(settings)), store)
+    return execute(study(name, preset, data_of(windows, bars), changes_of(settings)), store)
 
 
 def join(of_class: Run, of_pointers: Run, *, name: str = "") -> Run:
@@ -388,7 +388,7 @@ def _run(run: Any) -> Run:
     return a_kind(run, Run, "run", "Give a run; Run.open(run_id) opens one.")
 
 
-def _changes(settings: Any) -> dict[str, Any]:
+def changes_of(settings: Any) -> dict[str, Any]:
     return dict(a_kind(settings or {}, Mapping, "settings", 'Give a dict, such as {"epochs": 20}.'))
 
 

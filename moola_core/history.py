@@ -12,6 +12,7 @@ from moola_core.arguments import a_path, refuse_unknown
 from moola_core.errors import SpecError
 from moola_core.runs import decisions as kept
 from moola_core.runs.decisions import Decision
+from moola_core.runs.places import same_file
 from moola_core.runs.store import Store
 from moola_core.specs import Data
 
@@ -94,7 +95,7 @@ def keep(store: Store, decision: Decision, data: Data | None = None) -> Decision
     if data is not None:
         windows = _windows(data)
         ours = {windows.content_hash, (trained := windows.trainable(data.exclude_grades)[0].content_hash)}
-        if contents.get("windows", trained) not in ours and not _same_file(files.get("windows", ""), data.windows):
+        if contents.get("windows", trained) not in ours and not same_file(files.get("windows", ""), data.windows):
             raise SpecError(
                 "the runs that it rests on were made on other windows.",
                 where=data.windows,
@@ -140,7 +141,3 @@ def _windows(data: Data) -> Any:
 
     bars = load_bars(data.bars, data.bars_reading) if data.bars else None
     return load_windows(data.windows, data.windows_reading, bars)
-
-
-def _same_file(path: str, other: str) -> bool:
-    return bool(path) and Path(path).resolve() == Path(other).resolve()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from moola_core.api import STORE, File, _changes, data_of, execute
+from moola_core.api import STORE, File, changes_of, data_of, execute
 from moola_core.arguments import a_kind, duration_s, refuse_unknown
 from moola_core.runs import Run
 
@@ -59,5 +59,5 @@ def search(
         a_kind(space, Mapping, "space", EXAMPLE)
     if how.get("budget") is not None:
         how["budget_s"] = duration_s(how["budget"], "budget")
-    base = finetune_spec(preset, data_of(windows, bars), _changes(settings), "", store)
+    base = finetune_spec(preset, data_of(windows, bars), changes_of(settings), "", store)
     return execute(search_spec(base, space, **{name: value for name, value in how.items() if name != "budget"}), store)

@@ -20,19 +20,7 @@ WHEN = "2026-01-31T12:00:00.000+00:00"
 
 def make_investigation(study: str, arm: str) -> InvestigationReport:
     """Two questions were asked, one answered and one not decided; `arm` is recommended."""
-    claim = Claim("difference in AUROC of full", Interval(-0.12, -0.2, -0.04))
-    statements = (
-        Statement(
-            "model",
-            "Use logistic on aggregates. On new windows like these expect 0.61 (0.52 to 0.70) in macro F1.",
-            arm,
-            (Claim("f1_macro", Interval(0.61, 0.52, 0.70)),),
-        ),
-        Statement("target", "Whether the target, macro F1 above 0.6, is reached cannot be told: 0.61.", arm),
-        Statement("pretraining", "Pre-training (quick, full, 2 repeats): it hurts (full).", study, (claim,)),
-        Statement("cause", "Labels are noisy. 6 windows look mislabelled. By hand: look at them.", "", (claim,)),
-        Statement("next", "Twice the labels are expected to add +0.05 to macro F1 (+0.03 to +0.07).", study),
-    )
+    statements = make_statements(study, arm)
     steps = (
         Step(
             "learnable",
@@ -81,4 +69,21 @@ def make_investigation(study: str, arm: str) -> InvestigationReport:
         {"windows": 60},
         gates(None),
         contradictions(),
+    )
+
+
+def make_statements(study: str, arm: str) -> tuple[Statement, ...]:
+    """A sentence of each kind."""
+    claim = Claim("difference in AUROC of full", Interval(-0.12, -0.2, -0.04))
+    return (
+        Statement(
+            "model",
+            "Use logistic on aggregates. On new windows like these expect 0.61 (0.52 to 0.70) in macro F1.",
+            arm,
+            (Claim("f1_macro", Interval(0.61, 0.52, 0.70)),),
+        ),
+        Statement("target", "Whether the target, macro F1 above 0.6, is reached cannot be told: 0.61.", arm),
+        Statement("pretraining", "Pre-training (quick, full, 2 repeats): it hurts (full).", study, (claim,)),
+        Statement("cause", "Labels are noisy. 6 windows look mislabelled. By hand: look at them.", "", (claim,)),
+        Statement("next", "Twice the labels are expected to add +0.05 to macro F1 (+0.03 to +0.07).", study),
     )

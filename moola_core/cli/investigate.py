@@ -19,9 +19,16 @@ def add_to(commands: Any) -> None:
         description="Asks at each step the question whose answer is most likely to change the conclusion for its time, and ends with what to use, "
         "how sure that is, whether pre-training helps, what was wrong, and what to do next.",
     )
+    add_asked(command, "15m")
+    options.add_names(command)
+    command.set_defaults(command=run_investigation)
+
+
+def add_asked(command: argparse.ArgumentParser, budget: str) -> None:
+    """What an investigation can be asked for, in either order of its questions; budget: how long it takes unless it is told."""
     command.add_argument("--windows", metavar="FILE", help="labelled windows")
     command.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from; needed to pre-train")
-    command.add_argument("--budget", default="15m", metavar="TIME", help="such as 90s, 15m or 2h (default: 15m)")
+    command.add_argument("--budget", default=budget, metavar="TIME", help=f"such as 90s, 15m or 2h (default: {budget})")
     command.add_argument("--goal", default="", metavar="GOAL", help='what you need, such as "hit_at_3 > 0.6"')
     command.add_argument(
         "--preset", default="recommended", help="settings that yours start from (default: recommended)"
@@ -35,12 +42,10 @@ def add_to(commands: Any) -> None:
         help="your settings; pretrain.KEY=VALUE of pre-training, gates.KEY=VALUE a threshold of your own rules",
     )
     command.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE", help="an existing pre-trained encoder")
-    command.add_argument("--resume", metavar="RUN", default="", help="resume an interrupted investigation")
-    options.add_names(command)
+    command.add_argument("--resume", metavar="RUN", default="", help="resume an interrupted one")
     options.add_reading(command)
     options.add_store(command)
     options.add_json(command)
-    command.set_defaults(command=run_investigation)
 
 
 def run_investigation(args: argparse.Namespace) -> int:

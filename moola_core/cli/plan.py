@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from moola_core.cli import investigate, options
+from moola_core.cli import investigate
 from moola_core.cli.progress import execute
 
 # The phases with what each changed come first, then what follows from them.
@@ -20,24 +20,7 @@ def add_to(commands: Any) -> None:
         "the two tasks, losses, PCGrad, patience, architectures, pre-training with its schedules, objectives and bars. What a phase decides is taken "
         "over by the next ones, and at the end the last settings are compared with the first.",
     )
-    command.add_argument("--windows", metavar="FILE", help="labelled windows")
-    command.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from; needed to pre-train")
-    command.add_argument("--budget", default="10h", metavar="TIME", help="such as 15m, 2h or 10h (default: 10h)")
-    command.add_argument("--goal", default="", metavar="GOAL", help='what you need, such as "hit_at_3 > 0.6"')
-    command.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE", help="an existing pre-trained encoder")
-    command.add_argument("--preset", default="recommended", help="settings to start from (default: recommended)")
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="changes",
-        metavar="KEY=VALUE",
-        help="a setting of all phases; pretrain.KEY=VALUE for the pre-training, gates.KEY=VALUE for a threshold of your own rules",
-    )
-    command.add_argument("--resume", metavar="PLAN", default="", help="resume an interrupted plan")
-    options.add_reading(command)
-    options.add_store(command)
-    options.add_json(command)
+    investigate.add_asked(command, "10h")
     command.set_defaults(command=run_plan)
 
 

@@ -59,13 +59,13 @@ def priors(given: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, floa
 
 def updated(
     beliefs: Mapping[str, Mapping[str, float]], question: str, answer: Answer
-) -> tuple[dict[str, dict[str, float]], tuple[str, ...]]:
-    """What is believed after an answer, and in words why.
+) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+    """What is believed after an answer, and of which other questions it says something, with the reason.
 
     The answered question's own probability goes to its answer; of an undecided one it stays.
     """
     after = {name: dict(own) for name, own in beliefs.items()}
-    why: list[str] = []
+    why: dict[str, str] = {}
     if answer.settled:
         own = after[question]
         rest = [name for name in own if name != answer.answer]
@@ -74,8 +74,8 @@ def updated(
     for rule in RULES:
         if (rule.question, rule.answer) == (question, answer.answer) and rule.other in after:
             after[rule.other] = _scaled(after[rule.other], rule.factors)
-            why.append(f"{QUESTIONS[rule.other].title} {rule.because}.")
-    return after, tuple(why)
+            why[rule.other] = rule.because
+    return after, why
 
 
 def _scaled(own: Mapping[str, float], factors: Mapping[str, float]) -> dict[str, float]:

@@ -76,6 +76,8 @@ class Known:
         How often each was asked.
     beliefs : dict of str to dict of str to float
         Probabilities of each question's answers.
+    because : dict of str to list of str
+        Why these are no longer those that were stated first.
     network : str
         The preset of the network that the questions on networks are about.
     labelled : str
@@ -98,6 +100,7 @@ class Known:
     answers: dict[str, Answer] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)
     beliefs: dict[str, dict[str, float]] = field(default_factory=dict)
+    because: dict[str, list[str]] = field(default_factory=dict)
     network: str = ""
     labelled: str = ""
     adopted: dict[str, Any] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from moola_core.errors import MoolaError
 from moola_core.investigation import phases
-from moola_core.investigation.known import FAILED, UNDECIDED, Known
+from moola_core.investigation.known import UNDECIDED, Known
 from moola_core.investigation.question import QUESTIONS, Question, Work
 
 LEAST_VALUE = 0.02  # below, a question cannot change the conclusion
@@ -99,7 +99,9 @@ def why(option: Option, others: list[Option], known: Known) -> str:
             f"Undecided so far; another round with more repeats settles it with a probability of {option.value:.2f}."
         )
     else:
-        first = f"Expected: {stated}. An answer that changes {CHANGES[option.question.changes]}: {option.words}."
+        changed = known.because.get(option.question.id)
+        since = f", since {' and '.join(changed)}" if changed else ""
+        first = f"Expected: {stated}{since}. An answer that changes {CHANGES[option.question.changes]}: {option.words}."
     if _planned(known, option.question):
         return f"{first} It is the next phase of the plan."
     rival = next((one for one in others if one.question.id != option.question.id), None)
@@ -119,21 +121,24 @@ def not_asked(known: Known, left_s: float) -> list[tuple[str, str]]:
     rows = []
     for name, question in _in_order(known):
         answered = known.answers.get(name)
-        if answered is not None and answered.answer not in (UNDECIDED, FAILED):
-            continue
         impossible = question.impossible(known) or known.barred.get(name, "")
-        if impossible:
+        if answered is None:
+            rows.append((name, f"Not answerable: {impossible}" if impossible else _open(known, question, left_s)))
+        elif impossible and not answered.settled:
             rows.append((name, f"Not answerable: {impossible}"))
-        elif answered is None and not question.needs(known):
-            rows.append((name, "What it must know first was not answered."))
-        elif answered is None and _planned(known, question) and phases.skip(known, name):
-            rows.append((name, f"Skipped: {phases.skip(known, name)}."))
-        elif answered is None and not _planned(known, question) and value(known, question) < LEAST_VALUE:
-            rows.append((name, f"Its answer is not expected to change the conclusion ({value(known, question):.3f})."))
-        elif answered is None:
-            work = _work(known, question)
-            needed = (
-                f"about {work.seconds:.0f} s were needed, {max(left_s, 0):.0f} s left." if work else known.barred[name]
-            )
-            rows.append((name, f"No time was left: {needed}" if work else f"Not answerable: {needed}"))
     return rows
+
+
+def _open(known: Known, question: Question, left_s: float) -> str:
+    """Why a question that could be answered was not asked."""
+    if not question.needs(known):
+        return "What it must know first was not answered."
+    skipped = phases.skip(known, question.id) if _planned(known, question) else ""
+    if skipped:
+        return f"Skipped: {skipped}."
+    if not _planned(known, question) and value(known, question) < LEAST_VALUE:
+        return f"Its answer is not expected to change the conclusion ({value(known, question):.3f})."
+    work = _work(known, question)
+    if work is None:
+        return f"Not answerable: {known.barred[question.id]}"
+    return f"No time was left: about {work.seconds:.0f} s were needed, {max(left_s, 0):.0f} s left."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from moola_core.launch.estimate import START_S, estimate, estimate_pretraining
 from moola_core.registry import Registry
 from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run
-from moola_core.specs import Finetune, SpecModel, Study
+from moola_core.specs import Arm, Finetune, SpecModel, Study
 
 # Repeats of a question's first round and of those that follow while it is undecided.
 ROUNDS = (1, 2, 3, 5, 8)
@@ -75,6 +75,12 @@ def register(kind: type[Question]) -> type[Question]:
     """Add a question; for use as a decorator."""
     QUESTIONS.add(kind.id, kind())
     return kind
+
+
+def compared(known: Known, what: tuple[str, str], base: Finetune, arms: Sequence[Arm]) -> Study:
+    """A study of these arms, of which the first is the control; what: its name and its question."""
+    name, question = what
+    return Study(name=name, question=question, base=base, arms=tuple(arms), against=arms[0].name, seed=known.spec.seed)
 
 
 def seconds_of(known: Known, spec: Finetune) -> float:

@@ -13,6 +13,7 @@ from moola_core.features.catalog import names
 from moola_core.host import figures as host
 from moola_core.host.choices import fastest, shape_of
 from moola_core.launch.devices import default_device
+from moola_core.runs.fits import TAKEN_OVER
 from moola_core.runs.record import Record
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Model, Pretrain, Study
@@ -183,7 +184,7 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> Measured | No
 
 def _fitted_whole(record: Record) -> bool:
     """Whether the run's seconds are those of its fits, on this host: none was taken over from another run."""
-    return record.host == os.uname().nodename and "taken_over" not in record.counts
+    return record.host == os.uname().nodename and TAKEN_OVER not in record.counts
 
 
 def _from_host(spec: Finetune, window_bars: int, fits: int, store: Store) -> float | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,17 @@ def moved(value: Any, places: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [moved(inner, places) for inner in value]
     return places.get(value, value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1024)
+def real_path(path: str) -> str:
+    """The path with its links followed; runs share few, and asking the disk for each would be slow."""
+    return os.path.realpath(path)
+
+
+def same_file(path: str, other: str) -> bool:
+    """Whether both paths lead to one file, through links or not; an empty one leads to none."""
+    return bool(path) and real_path(path) == real_path(other)
 
 
 def data_of(values: Mapping[str, Any]) -> dict[str, str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
-from moola_core.diagnostics.results import PlanReport, PretrainReport
+from moola_core.diagnostics.results import PlanReport, PretrainReport, SearchResult
 from moola_core.errors import MoolaError
 from moola_core.runs import timeline
 from moola_core.runs.codec import restore
 from moola_core.runs.decisions import Decision
+from moola_core.runs.places import real_path
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.runs.timeline import DECISION, Entry
@@ -20,6 +20,7 @@ from moola_core.sections.blocks import Block, Row, Table
 from moola_core.sections.context import ABSENT, ReportContext
 from moola_core.sections.formatting import duration
 from moola_core.sections.headlines import of_pretraining
+from moola_core.sections.search import pick
 
 TITLES = {
     "finetune": "Run",
@@ -127,6 +128,11 @@ def _concluded(run: Run, record: Record) -> str:
     return str(run.result("investigation")["conclusion"][0]["text"])
 
 
+def _searched(run: Run, record: Record) -> str:
+    best = restore(SearchResult, run.result("search")).best
+    return pick(best) if best else _done(run, record)
+
+
 def _cross_validated(run: Run, record: Record) -> str:
     values = run.result("evaluation")
     mean = ((values.get("metrics") or {}).get("f1_macro") or {}).get("mean")
@@ -148,6 +154,7 @@ OUTCOMES: dict[str, Callable[[Run, Record], str]] = {
     "compare": _compared,
     "plan": _planned,
     "investigation": _concluded,
+    "search": _searched,
     "diagnose": _computed,
 }
 
@@ -173,7 +180,7 @@ def _data_of(context: ReportContext) -> tuple[frozenset[str], frozenset[str], fr
         frozenset(record.data_hashes[name] for record in own if name in record.data_hashes)
         for name in ("windows", "bars")
     )
-    files = {_real(file) for record in own for name in ("windows", "bars") if (file := record.data.get(name))}
+    files = {real_path(file) for record in own for name in ("windows", "bars") if (file := record.data.get(name))}
     return windows, bars, frozenset(files)
 
 
@@ -183,10 +190,4 @@ def about(contents: Collection[str], files: Collection[str], record: Record) -> 
     if record.data_hashes.get(name) in contents:
         return True
     file = record.data.get(name, "")
-    return bool(file) and _real(file) in files
-
-
-@lru_cache(maxsize=1024)
-def _real(path: str) -> str:
-    """The path with its links followed; runs share few."""
-    return os.path.realpath(path)
+    return bool(file) and real_path(file) in files

@@ -8,7 +8,6 @@ from moola_core.diagnostics.results import InvestigationReport
 from moola_core.errors import MoolaError
 from moola_core.market.library import Dataset
 from moola_core.presets import available
-from moola_core.runs.codec import restore
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
@@ -58,8 +57,8 @@ def show(run: Run) -> None:
     if run.record.state != "done":
         st.warning(escape_markdown(run.record.error or f"It is {run.record.state}."), icon=":material/warning:")
         run_actions.actions(run, run.record)
-    report = so_far(run)
-    if report is not None:
+    report = loaders.diagnostic(run, "investigation")
+    if isinstance(report, InvestigationReport):
         context = ReportContext(run)
         render.sections(context, ("conclusion",))
         act(report)
@@ -73,21 +72,14 @@ def _live(run: Run, record: Record) -> None:
     if now:
         st.markdown(f"**Now:** {escape_markdown(now['question'])}")
         st.caption(escape_markdown(now["why"]))
-    report = so_far(run)
-    if report is None or not report.steps:
+    report = loaders.diagnostic(run, "investigation")
+    if not isinstance(report, InvestigationReport) or not report.steps:
         st.caption("Answers appear here one by one.")
         return
     st.markdown("**So far**")
     for step in reversed(report.steps):
         took = f" :gray[({duration(step.seconds)})]" if step.seconds >= 1 else ""
         st.markdown(f"**{escape_markdown(step.title)}** {escape_markdown(step.outcome)}{took}")
-
-
-def so_far(run: Run) -> InvestigationReport | None:
-    """What the investigation has found; None before its first answer."""
-    if not (run.folder / "results" / "investigation.json").is_file():
-        return None
-    return restore(InvestigationReport, run.result("investigation"))
 
 
 def act(report: InvestigationReport) -> None:

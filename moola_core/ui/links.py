@@ -11,6 +11,7 @@ import streamlit as st
 
 from moola_core.errors import MoolaError
 from moola_core.market.library import Dataset
+from moola_core.runs.places import same_file
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import loaders, notices, owners, selecting, state
@@ -144,21 +145,24 @@ def _study(study_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
 
 
 def _investigation(run_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
-    opened, again = _opened(run_id, "investigation", state.INVESTIGATION), lambda: _again(state.INVESTIGATION)
-    if isinstance(opened, Unanswered) or _owned(run_id, datasets, loaders.investigations):
-        return opened if isinstance(opened, Unanswered) else None
+    opened = _opened(run_id, "investigation", state.INVESTIGATION)
+    if isinstance(opened, Unanswered):
+        return opened
+    if _owned(run_id, datasets, loaders.investigations):
+        return None
+    again: Actions = (("Show the newest investigation", lambda: _again(state.INVESTIGATION)),)
     if opened[1].kind != "investigation":
         return Unanswered(
             state.INVESTIGATION,
             f"Run {run_id} is not an investigation",
             f"It is of another kind: {escape_markdown(opened[1].kind)}.",
-            (("Show the newest investigation", again),),
+            again,
         )
     return Unanswered(
         state.INVESTIGATION,
         f"The windows of investigation {run_id} are not in the data folder",
         f"Put the file back under `{display_path(data_folder())}`, or choose another investigation.",
-        (("Show the newest investigation", again),),
+        again,
     )
 
 
@@ -232,7 +236,7 @@ def _diagnostic_place(spec: Any) -> tuple[str, dict[str, str | None]]:
         sections = {"calibration", "balance", "transfer", "attribution", "errors"}
         return "results", {"run": spec.run, "show": spec.name.title() if spec.name in sections else None}
     datasets = loaders.available_datasets()
-    owner = next((d.name for d in datasets if d.windows and owners.same_file(spec.data.windows, str(d.windows))), None)
+    owner = next((d.name for d in datasets if d.windows and same_file(spec.data.windows, str(d.windows))), None)
     return "features", {"run": None, "view": spec.name, "dataset": owner}
 
 

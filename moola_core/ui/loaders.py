@@ -21,6 +21,7 @@ from moola_core.market.settings import load_reading, sidecar_path
 from moola_core.market.windows import Windows, load_windows
 from moola_core.runs.codec import restore
 from moola_core.runs.epochs import epoch_columns
+from moola_core.runs.places import same_file
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.specs import ReadOptions
@@ -250,7 +251,7 @@ def _is_of(dataset: Dataset, windows: str, parts: Iterable[Record]) -> bool:
     """Whether the file of windows is the dataset's, or a run among `parts` was made on windows of the same content."""
     if dataset.windows is None:
         return False
-    if windows and _same_file(windows, dataset.windows):
+    if same_file(windows, str(dataset.windows)):
         return True
     hashes = {record.data_hashes.get("windows") for record in parts} - {None}
     return bool(hashes) and bool(hashes & content_of_windows(dataset))
@@ -264,10 +265,6 @@ def _diagnoses(name: str) -> Iterator[Run]:
 def _readable(*kinds: str) -> Iterator[Run]:
     """The runs of these kinds whose spec can be read, newest first."""
     return (store().open(record.run_id) for record in store().runs() if record.kind in kinds and not record.unreadable)
-
-
-def _same_file(path: str, other: Path) -> bool:
-    return Path(path).resolve() == other.resolve()
 
 
 def epochs(run: Run) -> dict[str, np.ndarray]:

@@ -3,17 +3,15 @@ lie now."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
 
 from moola_core.errors import MoolaError
 from moola_core.market.library import Dataset
-from moola_core.runs.places import data_of
+from moola_core.runs.places import data_of, real_path, same_file
 from moola_core.runs.record import Record
 from moola_core.ui import loaders
 
@@ -23,7 +21,7 @@ def belongs(record: Record, dataset: Dataset) -> bool:
     ours, theirs = dataset.bars if record.kind == "pretrain" else dataset.windows, trained_on(record)
     if ours is None:
         return False
-    if theirs and same_file(theirs, str(ours)):
+    if same_file(theirs, str(ours)):
         return True
     if record.kind == "pretrain":
         content = record.data_hashes.get("bars")
@@ -52,22 +50,17 @@ def settle(record: Record, dataset: Dataset) -> None:
             run.write_places(places)
 
 
-def same_file(path: str, other: str) -> bool:
-    """Whether both paths lead to one file, through links or not."""
-    return _real(path) == _real(other)
-
-
 def datasets_of(records: Sequence[Record]) -> dict[str, str]:
     """The names of the datasets on which runs were trained, by run id; without those whose file is not in the data folder."""
     files: dict[tuple[bool, str], str] = {}
     for dataset in loaders.available_datasets():
         for bars, file in ((False, dataset.windows), (True, dataset.bars)):
             if file is not None:
-                files.setdefault((bars, _real(str(file))), dataset.name)
+                files.setdefault((bars, real_path(str(file))), dataset.name)
     names = {}
     for record in records:
         source = trained_on(record)
-        name = files.get((record.kind == "pretrain", _real(source))) if source else None
+        name = files.get((record.kind == "pretrain", real_path(source))) if source else None
         if name is None and record.data_hashes:
             name = next((one.name for one in loaders.available_datasets() if belongs(record, one)), None)
         if name:
@@ -84,12 +77,6 @@ def trained_on(record: Record) -> str:
 def of_the_user(record: Record) -> bool:
     """Whether the user launched the run for itself: no part of a study or plan, and no constant to compare with."""
     return record.parent is None and not _constant(record.run_id, str(loaders.store_folder().resolve()))
-
-
-@lru_cache(maxsize=1024)
-def _real(path: str) -> str:
-    """The path with its links followed; runs share few, and asking the disk for each would be slow."""
-    return os.path.realpath(path)
 
 
 @st.cache_data(max_entries=5000, show_spinner=False)

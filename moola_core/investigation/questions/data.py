@@ -15,6 +15,7 @@ from moola_core.investigation.question import (
     COMPARING_S,
     Question,
     Work,
+    compared,
     register,
     seconds_of,
     seconds_of_study,
@@ -22,7 +23,7 @@ from moola_core.investigation.question import (
 from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats, smallest
 from moola_core.metrics import METRICS
 from moola_core.runs.store import Run
-from moola_core.specs import Arm, Diagnose, Study, change
+from moola_core.specs import Arm, Diagnose, change
 
 CENTERS = 3.25  # centers lie on half bars, so within 3 means nearer than this
 CHECK, CURRENT, FIXES = "data check", "current", "fixes"
@@ -116,16 +117,8 @@ class Fixes(Question):
                 Arm(name="your settings"),
                 *(Arm(name=_title(cause), changes=dict(cause.changes)) for cause in same),
             )
-            study = Study(
-                name="corrections",
-                question=self.title,
-                base=base,
-                arms=arms,
-                against=arms[0].name,
-                seed=known.spec.seed,
-            )
-            specs[FIXES] = study
-            seconds += seconds_of_study(known, study)
+            specs[FIXES] = compared(known, ("corrections", self.title), base, arms)
+            seconds += seconds_of_study(known, specs[FIXES])
         if number == 0:
             for cause in causes:
                 if not cause.comparable:

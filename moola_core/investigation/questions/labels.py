@@ -11,10 +11,10 @@ import pandas as pd
 from moola_core.diagnostics.results.interval import exactly
 from moola_core.investigation.candidates import recommended
 from moola_core.investigation.known import UNDECIDED, Answer, Known, comparison_of
-from moola_core.investigation.question import COMPARING_S, Question, Work, register, seconds_of_study
+from moola_core.investigation.question import COMPARING_S, Question, Work, compared, register, seconds_of_study
 from moola_core.runs.predictions import PredictionTable
 from moola_core.runs.store import Run
-from moola_core.specs import Arm, Data, Predict, Study
+from moola_core.specs import Arm, Data, Predict
 from moola_core.studies import SHARES
 
 CURVE, UNLABELLED = "labels study", "unlabelled windows"
@@ -46,9 +46,7 @@ class MoreLabels(Question):
         arms = tuple(
             Arm(name=f"{share:.0%} of the labels", changes={"training.train_size": share}) for share in reversed(SHARES)
         )
-        study = Study(
-            name="labels", question=self.title, base=base, arms=arms, against=arms[0].name, seed=known.spec.seed
-        )
+        study = compared(known, ("labels", self.title), base, arms)
         return Work({CURVE: study}, seconds_of_study(known, study))
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:

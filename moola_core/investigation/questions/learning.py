@@ -12,13 +12,14 @@ from moola_core.investigation.question import (
     COMPARING_S,
     Question,
     Work,
+    compared,
     register,
     seconds_of,
     seconds_of_study,
 )
 from moola_core.investigation.verdicts import as_claim, in_words, rows_of, settled_by_repeats, widened
 from moola_core.runs.store import Run
-from moola_core.specs import Arm, Finetune, Study, change
+from moola_core.specs import Arm, Finetune, change
 
 PATH = {"features.columns": ("price_path",)}
 SIMPLE: dict[str, dict] = {
@@ -110,14 +111,7 @@ class NetworkNeeded(Question):
         repeats, best = self.rounds[number], known.number("learnable", "best")
         base = change(known.networks, {"training.repeats": repeats})
         arms = (Arm(name=best, changes=SIMPLE[best], baseline=True), Arm(name="network"))
-        study = Study(
-            name="network or not",
-            question=self.title,
-            base=base,
-            arms=arms,
-            against=best,
-            seed=known.spec.seed,
-        )
+        study = compared(known, ("network or not", self.title), base, arms)
         return Work({"network study": study}, seconds_of_study(known, study))
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:

@@ -28,6 +28,7 @@ from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
 from moola_core.runs.checkpoints import description_of, resolve
+from moola_core.runs.recommended import INVESTIGATION
 from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
@@ -37,7 +38,6 @@ from moola_core.training.inputs import Inputs
 from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, linspace_subset
 
 KINDS = ("finetune", "pretrain", "study", "compare")
-INVESTIGATION = "investigation"  # its runs of simple models are the user's own, not there to compare with alone
 MOST_OTHERS = 600
 
 
@@ -59,7 +59,7 @@ def looks_at(run: Run) -> bool:
     model, parent = getattr(run.spec, "estimator", "network"), next(ancestors(run), None)
     return run.record.kind in KINDS and (
         model == "network" or run.record.parent is None or (parent is not None and parent.record.kind == INVESTIGATION)
-    )
+    )  # whose runs of simple models are not there to compare with alone
 
 
 def examined(run: Run) -> Diagnosis:

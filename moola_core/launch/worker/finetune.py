@@ -23,6 +23,7 @@ from moola_core.launch.worker.labelled import check_unchanged, fold_columns, loa
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
+from moola_core.runs.fits import TAKEN_OVER
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
@@ -50,7 +51,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     check_unchanged(run, hashes)
     sharing.adopt(run, hashes)
     began = run.record.counts
-    counts |= {name: began[name] for name in (sharing.TAKEN_OVER,) if name in began}
+    counts |= {name: began[name] for name in (TAKEN_OVER,) if name in began}
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are

@@ -79,7 +79,7 @@ def opened(spec: Investigation, root: Path) -> Known:
     )
     if spec.checkpoint:
         description_of(spec.checkpoint, root)
-    assert known.current is not None, "made here, so that a wrong setting is refused before anything is asked"
+    change(known.current, {})  # made here, so that a wrong setting is refused before anything is asked
     return known
 
 
@@ -232,12 +232,10 @@ class Investigator:
 
     def _decide(self, step: Step) -> None:
         """Keep the step and its reason as a decision about the data."""
-        runs = [step.run_id] if step.run_id else []
-        contents, files = decisions.data_of_runs(self.known.store, [self.run.id, *runs])
-        if contents:
-            text = f"{step.title} {step.outcome}"[: decisions.MOST_LETTERS]
-            own = decisions.Decision(text, step.why, contents, files, (self.run.id, *runs), WHO)
-            decisions.add(self.known.store, own)
+        runs = (self.run.id, *([step.run_id] if step.run_id else []))
+        text = f"{step.title} {step.outcome}"[: decisions.MOST_LETTERS]
+        own = decisions.Decision(text, step.why, self.known.facts.hashes, self.run.record.data, runs, WHO)
+        decisions.add(self.known.store, own)
 
     def _take(self, name: str, runs: Mapping[str, Run], failed: Answer) -> Answer:
         """The answer that the runs of a round give, and what is believed after it."""
@@ -254,7 +252,9 @@ class Investigator:
         known.answers[name] = answer
         known.rounds[name] = known.rounds.get(name, 0) + 1
         known.adopted |= answer.numbers.get("adopted", {})
-        known.beliefs, _ = beliefs.updated(known.beliefs, name, answer)
+        known.beliefs, why = beliefs.updated(known.beliefs, name, answer)
+        for other, because in why.items():
+            known.because.setdefault(other, []).append(because)
         return answer
 
     def _count_fits(self, run: Run) -> None:

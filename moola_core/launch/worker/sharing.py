@@ -13,13 +13,13 @@ from pathlib import Path
 
 from moola_core.errors import MoolaError
 from moola_core.runs.files import remove
-from moola_core.runs.fits import settings_of_fits
+from moola_core.runs.fits import TAKEN_OVER, settings_of_fits
 from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Finetune
 
 SHARING = ("study", "investigation", "search")
-ENGINE_SETTINGS, TAKEN_OVER = "engine_settings", "taken_over"
+ENGINE_SETTINGS = "engine_settings"
 ENCODER = "checkpoint"
 MOST_READ = 500
 
