@@ -183,3 +183,15 @@ def test_a_question_whose_runs_cannot_be_made_is_not_answerable_and_stops_nothin
     told(known, "learnable", "some", best="logistic on aggregates")
     assert all(option.question.id != "network" for option in order.options(known))
     assert dict(order.not_asked(known, 100.0))["network"].startswith("Not answerable: the settings do not allow it.")
+
+
+def test_a_step_says_its_probabilities_why_they_changed_its_cost_and_the_runner_up(known):
+    told(known, "learnable", "some", best="logistic on aggregates")
+    told(known, "pretraining", "hurts")
+    known.because = {"objectives": ["another objective may do what this one did not"]}
+    open_ = order.options(known)
+    option = next(one for one in open_ if one.question.id == "objectives")
+    text = order.why(option, open_, known)
+    another = known.beliefs["objectives"]["another"]
+    assert f"another {another:.2f}, since another objective may do what this one did not." in text
+    assert f"a verdict: {option.value:.2f} in about {option.work.seconds:.0f} s" in text and "Next best: " in text

@@ -107,3 +107,10 @@ def test_a_run_that_was_deleted_since_breaks_nothing(everything):
         store.open(everything["run"].id)
     assert "on a run" in str(make("history", ReportContext(study)).blocks)
     assert entries(store, lambda record: False, {"abc"})[0].decision.text == "on a run"
+
+
+def test_a_search_and_an_investigation_say_what_they_came_to(everything, search_run):
+    store = Store(everything["run"].store_root)
+    assert outcome(store, of(everything["investigation"])).startswith("Use logistic on aggregates.")
+    best = search_run.result("search")["best"]
+    assert f"Trial {best['number']}" in outcome(Store(search_run.store_root), of(search_run))

@@ -192,15 +192,19 @@ class OtherPretraining(OtherArms, OfPretraining):
         return max(known.chance("pretraining", "helps"), 0.5 * known.chance("pretraining", "hurts"))
 
 
+class OfBars(OtherPretraining):
+    """Another way to pre-train on the bars, of which a given encoder says nothing."""
+
+    def impossible(self, known: Known) -> str:
+        return "" if known.facts.bars else "there are no bars to pre-train on"
+
+
 @register
-class Objectives(OtherPretraining):
+class Objectives(OfBars):
     id = study = "objectives"
     title = "Which objective of pre-training serves the labels?"
     noun = "objectives"
     phase = 12
-
-    def impossible(self, known: Known) -> str:
-        return "" if known.facts.bars else "there are no bars to pre-train on"
 
 
 @register
@@ -212,14 +216,11 @@ class Schedules(OtherPretraining):
 
 
 @register
-class PretrainingBars(OtherPretraining):
+class PretrainingBars(OfBars):
     id = study = "pretraining-data"
     title = "Which bars should pre-training see?"
     noun = "choices of bars"
     phase = 13
-
-    def impossible(self, known: Known) -> str:
-        return "" if known.facts.bars else "there are no bars to pre-train on"
 
 
 def best_network(known: Known) -> str:
