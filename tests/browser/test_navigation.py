@@ -31,6 +31,12 @@ STAY = re.compile(
     "Read a new file|Resume|Pin as baseline|Unpin|Archive|Delete|Launch this|Run the checks|Start the study|Run the whole plan"
     "|Keep as a preset|Investigate|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
 )
+# They open further buttons, of which this one is pressed.
+POPOVERS = {"Open windows of a cell": 1, "Windows of grade B": 0, "Windows of Mondays": 0}
+# They lead to the run that they are about, which is an arm of the study.
+TO_ARM = re.compile(
+    r"gains|answer-step|(answers|conclusion|questions)-run|See how good it is|Predict with the recommended model"
+)
 OWN_PAGE = "steps-links"  # the studies of a plan are shown on the page that shows the plan
 BUTTONS = """places => [...document.querySelectorAll(places)].filter(one => one.checkVisibility() && !one.disabled && one.innerText).map((one, i) => {
     one.dataset.walked = i;
@@ -82,13 +88,13 @@ def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, ope
         before = tab.title()
         for kind in _kinds(tab):
             _click(tab, kind)
-            if kind == "Open windows of a cell":
+            if kind in POPOVERS:
                 tab.page.locator(INSIDE).first.wait_for()
-                tab.page.locator(INSIDE).nth(1).click()
+                tab.page.locator(INSIDE).nth(POPOVERS[kind]).click()
             _settle_on(tab, before, same=False)
             led[f"{before}: {kind}"] = tab.title()
             query, where = tab.query(), f"{kind} on {before} leads to {tab.page.url}"
-            wanted = full.second["arm"].id if kind.startswith("gains") else run
+            wanted = full.second["arm"].id if TO_ARM.match(kind) else run
             assert (query["dataset"], query["run"]) == ("second", wanted), where
             tab.page.go_back()
             _settle_on(tab, before, same=True)
