@@ -15,6 +15,7 @@ def investigate(
     *,
     budget_s: float = 900.0,
     goal: str = "",
+    order: str = "value",
     settings: Mapping[str, Any] | None = None,
     store: str | Path = "artifacts",
 ) -> Run:
@@ -31,8 +32,11 @@ def investigate(
     goal : str, optional
         What you need, such as ``"hit_at_3 > 0.6"``; without one the model is chosen by the share of windows whose class is right and whose
         center is within 3 bars, or by macro F1 where no window has an expansion.
+    order : {"value", "phases"}, default "value"
+        Asks next what is most likely to change the conclusion for its time, or in the order of the researcher's plan (``moola plan``).
     settings : mapping of str to Any, optional
-        Your settings by their names, ``pretrain.KEY`` for pre-training; ``preset`` and ``checkpoint`` too.
+        Your settings by their names, ``pretrain.KEY`` for pre-training and ``gates.KEY`` for thresholds of your own rules; ``preset`` and
+        ``checkpoint`` too.
     store : str or Path, default "artifacts"
         Folder of the runs.
 
@@ -53,9 +57,10 @@ def investigate(
     ...     print(statement["text"])
     """
     from moola_core.api import data_of, execute
-    from moola_core.specs import Investigation, build
+    from moola_core.specs import Investigation, build, change
 
     changes = dict(settings or {})
     own = {name: changes.pop(name) for name in ("preset", "checkpoint") if name in changes}
-    values = {"data": data_of(windows, bars), "budget_s": budget_s, "goal": goal, "changes": changes}
-    return execute(build(Investigation, own | values, "investigate"), store, name="investigation")
+    rules = {name: changes.pop(name) for name in [*changes] if name.startswith("gates.")}
+    values = {"data": data_of(windows, bars), "budget_s": budget_s, "goal": goal, "order": order, "changes": changes}
+    return execute(change(build(Investigation, own | values, "investigate"), rules), store, name="investigation")
