@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import SpecError
-from moola_core.runs.record import RUN_ID
+from moola_core.runs.record import run_of
 
 FIELDS = ("windows", "bars", "checkpoint")
 
@@ -15,7 +15,7 @@ FIELDS = ("windows", "bars", "checkpoint")
 def confine(spec: Any, folders: Sequence[Path]) -> None:
     """Raise SpecError when the spec names a file outside of `folders`: by its path, by steps upwards, or through a link."""
     for name, text in _named(spec.model_dump(mode="json")):
-        if text and not RUN_ID.fullmatch(text):
+        if text and not run_of(text):
             inside(text, folders, name)
 
 

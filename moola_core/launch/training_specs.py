@@ -35,7 +35,8 @@ def finetune_spec(
     changes : mapping of str to value
         Changes of the preset's settings, and of those that the checkpoint implies; `estimator` names another model.
     checkpoint : str
-        A pre-training run's id, or a file, to start the encoder from; empty for random weights.
+        What to start the encoder from, empty for random weights: a pre-training run's id, RUN/REPEAT-FOLD for a fit of a fine-tuning
+        run, a file, or a fine-tuning run's id, of which each fit takes the one of its repeat and fold.
     store : str or Path
         Folder of the runs, in which a checkpoint's id is looked up.
 
@@ -54,7 +55,8 @@ def finetune_spec(
         inherited = start_from(checkpoint, start.schedule, store, state, which, str(given.get("model.encoder", "")))
         if "features.columns" not in {*inherited, *given}:
             raise columns_question(description_of(checkpoint, store, which))
-    spec = _with_files(start.finetune(), data, inherited | given)
+    own = {name: value for name, value in given.items() if name != "transfer.checkpoint"}  # as `inherited` resolves it
+    spec = _with_files(start.finetune(), data, inherited | own)
     _refuse_unread(spec, given)
     refuse_contradiction(spec, store)
     if spec.transfer.checkpoint:

@@ -138,12 +138,12 @@ class Pretrained:
             )
 
 
-def load_pretrained(path: str | Path, which: str = "") -> Pretrained:
-    """The encoder in any file of tensors; `which`: its name, where the file holds more than one.
+def load_pretrained(path: str | Path, which: str = "", stated: Mapping[str, Any] | None = None) -> Pretrained:
+    """The encoder in any file of tensors; `which`: its name, where the file holds more than one; `stated`: as of `weight_files.describe`.
 
     Raises CheckpointError when the file cannot be read, would run code elsewhere, or holds no encoder that can be used whole.
     """
-    described = weight_files.describe(path, which)
+    described = weight_files.describe(path, which, stated)
     encoder, features = described.encoder, described.own.get("features")
     mean, std = described.scale or (np.zeros(encoder.inputs, np.float32), np.ones(encoder.inputs, np.float32))
     names = features if features else described.columns if described.columns_stated else None

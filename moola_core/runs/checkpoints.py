@@ -11,7 +11,8 @@ from typing import Any
 from moola_core import weight_files
 from moola_core.errors import CheckpointError, SpecError
 from moola_core.features.catalog import names
-from moola_core.runs.record import RUN_ID, Record
+from moola_core.runs import source_fits
+from moola_core.runs.record import FIT, RUN_ID, Record
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Model, build, full_name, settings
 
@@ -20,7 +21,7 @@ SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`reference` is what transfer.checkpoint takes: a run's id, or a file's path; `run` is None for a file."""
+    """`reference` is what a run starts from: a run's id, or a file's path; `run` is None for a file."""
 
     reference: str
     run: Record | None
@@ -32,13 +33,21 @@ def path_of(run_id: str, root: str | Path) -> Path:
 
 
 def resolve(reference: str, root: str | Path) -> Path:
-    """The file that a run's id or a path stands for. Raises CheckpointError when there is none."""
+    """The file that a run's id, RUN/REPEAT-FOLD or a path stands for. Raises CheckpointError when there is none."""
+    if FIT.fullmatch(reference):
+        return source_fits.weights_of(reference, root)
+    if source_fits.is_fine_tuning(reference, root):
+        raise CheckpointError(
+            f"{reference} is a fine-tuning run, and each of its fits has an encoder of its own.",
+            where="transfer.checkpoint",
+            hint=f"Name a fit ({reference}/000-00), or give the run as --checkpoint of `moola finetune`, which takes all fits in their order.",
+        )
     path = path_of(reference, root) if RUN_ID.fullmatch(reference) else Path(reference)
     if not path.is_file():
         raise CheckpointError(
             f"no checkpoint {reference}.",
             where="transfer.checkpoint",
-            hint="Give the id of a finished pre-training run (`moola runs`), or a file.",
+            hint="Give the id of a finished pre-training run (`moola runs`), RUN/REPEAT-FOLD for a fit, or a file.",
         )
     return path
 
@@ -49,7 +58,7 @@ def description_of(reference: str, root: str | Path, which: str = "") -> weight_
     Parameters
     ----------
     reference : str
-        A pre-training run's id, or a file's path.
+        A pre-training run's id, RUN/REPEAT-FOLD or a file's path.
     root : str or Path
         The store.
     which : str, optional
@@ -68,7 +77,7 @@ def description_of(reference: str, root: str | Path, which: str = "") -> weight_
 
 @functools.lru_cache(8)
 def _described(path: str, which: str, _stamps: tuple[tuple[int, int], ...]) -> weight_files.Description:
-    return weight_files.describe(path, which)
+    return weight_files.describe(path, which, source_fits.description_in(Path(path)))
 
 
 def start_from(
@@ -79,7 +88,7 @@ def start_from(
     Parameters
     ----------
     reference : str
-        A pre-training run's id, or a file's path.
+        A run's id, RUN/REPEAT-FOLD or a file's path. Of a fine-tuning run all fits are taken, each by the fit of the same repeat and fold.
     schedule : str
         How the encoder is fine-tuned, as ``transfer.schedule``.
     root : str or Path
@@ -101,8 +110,10 @@ def start_from(
     CheckpointError
         When there is no such run or file, or its encoder cannot be used.
     """
+    fits = source_fits.all_of(reference, root) if source_fits.is_fine_tuning(reference, root) else {}
+    reference = fits.get("transfer.checkpoint", reference)
     described = description_of(reference, root, which)
-    is_run = bool(RUN_ID.fullmatch(reference))
+    is_run = bool(RUN_ID.fullmatch(reference) or FIT.fullmatch(reference))
     kept = reference if is_run else str(resolve(reference, root).resolve())
     if ":" in described.encoder.kind and not is_run and trusted != described.encoder.kind:
         raise CheckpointError(
@@ -111,7 +122,7 @@ def start_from(
             hint=f"Give --set model.encoder={described.encoder.kind} if you trust that module.",
         )
     _refuse_size(described)
-    shared = described.settings() | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
+    shared = described.settings() | fits | {"transfer.checkpoint": kept, "transfer.schedule": schedule}
     shared |= {"transfer.encoder_name": which} if which else {}
     if "price_path" not in shared.get("features.columns", ("price_path",)):
         shared |= {"model.span_statistics": False, "training.mirrored_frac": 0.0}  # both read the price path
@@ -188,6 +199,12 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def fitted_networks(root: str | Path) -> list[Checkpoint]:
+    """Finished fine-tuning runs of networks, newest first, from whose fits those of another run can start."""
+    records = Store(root).runs("finetune")
+    return [Checkpoint(one.run_id, one) for one in records if one.state == "done" and one.model == "network"]
 
 
 def find(data: str | Path, root: str | Path) -> list[Checkpoint]:

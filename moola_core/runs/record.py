@@ -11,6 +11,8 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{4}")
+# One fit of a fine-tuning run as something to start from: RUN/REPEAT-FOLD, as its folder is called.
+FIT = re.compile(rf"({RUN_ID.pattern})/(\d{{3}})-(\d{{2}})")
 ACTIVE = ("queued", "running")
 RESUMABLE = ("failed", "cancelled", "lost")
 STATES = (*ACTIVE, "done", *RESUMABLE)
@@ -95,6 +97,12 @@ class Record:
     def waits(self) -> bool:
         """Whether it stands in the queue, or has just been taken from it."""
         return self.state == "queued" and bool(self.queue)
+
+
+def run_of(reference: str) -> str:
+    """The run that a reference names, by its id or as one of its fits; empty for a file."""
+    fit = FIT.fullmatch(reference)
+    return fit[1] if fit else reference if RUN_ID.fullmatch(reference) else ""
 
 
 UNREADABLE, UNKNOWN = "unreadable", "unknown"

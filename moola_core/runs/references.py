@@ -8,7 +8,7 @@ from typing import Any
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.runs import codec
-from moola_core.runs.record import RUN_ID
+from moola_core.runs.record import RUN_ID, run_of
 from moola_core.runs.store import Run, Store
 
 FILES = ("windows", "bars", "checkpoint")
@@ -17,7 +17,7 @@ RESULTS = ("diagnose", "predict", "report")
 
 def needs(run: Run) -> set[str]:
     """Ids of the runs that this one rests on: those that its spec names, its parent, and a study's arms."""
-    named = {text for _, text in _texts(_spec(run)) if RUN_ID.fullmatch(text)}
+    named = {named for _, text in _texts(_spec(run)) if (named := run_of(text))}
     record = run.record
     children = record.counts.get("children") or {}
     return named | set(children.values()) | ({record.parent} if record.parent else set())
@@ -55,7 +55,7 @@ def refuse_circle(run: Run) -> None:
 def files(run: Run, kinds: tuple[str, ...] = FILES) -> list[str]:
     """The files of these kinds that the run's spec names, as it names them."""
     named = (text for key, text in _texts(_spec(run)) if key.rpartition(".")[2] in kinds and text)
-    return sorted({text for text in named if not RUN_ID.fullmatch(text)})
+    return sorted({text for text in named if not run_of(text)})
 
 
 def together(store: Store, run_ids: Iterable[str]) -> tuple[list[str], list[str]]:

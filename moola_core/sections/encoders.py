@@ -8,6 +8,7 @@ from typing import Any
 
 from moola_core.diagnostics.results import Comparison, PretrainReport
 from moola_core.diagnostics.results.interval import OPEN, SUPPORTED, UNMEASURED
+from moola_core.runs.record import FIT, run_of
 from moola_core.runs.store import Run
 from moola_core.sections import comparison_text, headlines
 from moola_core.sections.blocks import Text
@@ -18,11 +19,15 @@ from moola_core.specs.choices import OBJECTIVES
 
 @dataclass(frozen=True)
 class Encoders:
-    """Encoders that arms start from in turn: the `arms`, the `names` of the checkpoints, and the pre-training runs that are still there."""
+    """Encoders that arms start from in turn: the `arms`, the `names` of the checkpoints, and the pre-training runs that are still there.
+
+    fitted: the fine-tuning runs whose fits the encoders are.
+    """
 
     arms: tuple[str, ...]
     names: tuple[str, ...]
     runs: tuple[Run, ...]
+    fitted: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> int:
@@ -41,7 +46,8 @@ def of_arms(context: ReportContext, comparison: Comparison) -> list[Encoders]:
     groups = []
     for names, arms in users.items():
         runs = [run for name in names if (run := context.other(name)) is not None and run.record.kind == "pretrain"]
-        groups.append(Encoders(tuple(arms), names, tuple(runs)))
+        fitted = dict.fromkeys(run_of(name) for name in names if FIT.fullmatch(name))
+        groups.append(Encoders(tuple(arms), names, tuple(runs), tuple(fitted)))
     return groups
 
 
@@ -66,6 +72,8 @@ def _named(named: str, verdict: Headline) -> Headline:
 
 
 def _what(group: Encoders) -> str:
+    if group.fitted and not group.runs:
+        return f"Each fit starts from the encoder of a fit of {', '.join(group.fitted)}, which learned from the labels of its training windows."
     if not group.runs:
         return f"The encoder comes from {', '.join(group.names)}, which names no pre-training run of this store: what it was trained on is not shown."
     spec: Any = group.runs[0].spec

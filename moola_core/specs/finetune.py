@@ -84,10 +84,14 @@ class Training(SpecModel):
 
 class Transfer(SpecModel):
     checkpoint: str = Field(
-        "", description="pre-trained encoder: a run's id, or a file; empty starts from random weights"
+        "",
+        description="encoder to start from: a pre-training run's id, a file, or RUN/REPEAT-FOLD for a fit of a fine-tuning run; empty starts from random weights",
     )
-    more_checkpoints: tuple[Annotated[str, Field(pattern=r"^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$")], ...] = Field(
-        (), description="runs of further encoders, pre-trained with other seeds: the repeats start from all in turn"
+    more_checkpoints: tuple[Annotated[str, Field(pattern=r"^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}(/\d{3}-\d{2})?$")], ...] = (
+        Field(
+            (),
+            description="further encoders, runs pre-trained with other seeds or fits of a run: the repeats start from all in turn",
+        )
     )
     fold_checkpoints: int = Field(
         1,

@@ -19,6 +19,7 @@ SAW = {
     "per_fold": "Each fold of each repeat had a pre-training of its own, without the bars of the windows that it tests or stops on; bars of its "
     "training windows were seen, without their labels.",
     "see": "Pre-training saw the bars of the labelled windows, also of those that a fold tests, without their labels.",
+    "fit": "Each fit started from a fit of another fine-tuning run, which was not trained or stopped on the windows that it tests.",
     "unknown": "Whether pre-training saw bars of the labelled windows is not known: the checkpoint does not say.",
 }
 

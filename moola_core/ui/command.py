@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from moola_core.presets import preset
-from moola_core.runs.record import RUN_ID
+from moola_core.runs.record import run_of
 from moola_core.specs import assignment
 from moola_core.ui.places import display_path
 
@@ -21,9 +21,7 @@ def command(
     parts = [" ".join(parts[:2]), *parts[2:]]
     checkpoint = spec.transfer.checkpoint if spec.kind == "finetune" else ""
     if checkpoint:
-        parts.append(
-            f"--checkpoint {shlex.quote(checkpoint if RUN_ID.fullmatch(checkpoint) else display_path(checkpoint))}"
-        )
+        parts.append(f"--checkpoint {shlex.quote(run_of(checkpoint) or display_path(checkpoint))}")
     if checkpoint and spec.transfer.encoder_name:
         parts.append(assignment("encoder_name", spec.transfer.encoder_name))
     parts.append(f"--preset {spec.preset}")

@@ -13,7 +13,7 @@ from moola_core.market.library import Dataset
 from moola_core.market.unlabelled import HeldOut, refuse_too_few
 from moola_core.market.windows import Windows
 from moola_core.presets import network_preset, preset
-from moola_core.runs.checkpoints import contradiction, description_of, find, start_from
+from moola_core.runs.checkpoints import contradiction, description_of, find, fitted_networks, start_from
 from moola_core.sections.formatting import duration, size
 from moola_core.specs import Diagnose, change
 from moola_core.specs.choices import ESTIMATORS, TRAINED
@@ -26,6 +26,7 @@ from moola_core.weight_files import CheckpointQuestion
 FINETUNE, PRETRAIN = "finetune", "pretrain"
 TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on the bars"}
 SCRATCH, NETWORK = "", "network"
+STARTS = {PRETRAIN: "pre-trained", FINETUNE: "each fit from the same fit of"}
 PRESET_OF_MODEL = "preset_of_model"
 
 
@@ -61,13 +62,14 @@ def choose_model(name: str) -> str:
 
 
 def choose_checkpoint(dataset: Dataset) -> tuple[str, str]:
-    """The checkpoint to start from, among pre-training runs and the files in data and artifacts, and which of its encoders.
+    """The checkpoint to start from, among pre-training runs, networks of this data and the files in data and artifacts, and which of its encoders.
 
     Warns of other bars, and describes a file.
     """
-    checkpoints = {c.reference: c for c in find(data_folder(), store_folder())}
+    fitted = [one for one in fitted_networks(store_folder()) if one.run and owners.belongs(one.run, dataset)]
+    checkpoints = {c.reference: c for c in [*find(data_folder(), store_folder()), *fitted]}
     titles = {SCRATCH: "random weights (from scratch)"} | {
-        name: f"pre-trained: {title_of(one.run)}" if one.run else display_path(name)
+        name: f"{STARTS[one.run.kind]}: {title_of(one.run)}" if one.run else display_path(name)
         for name, one in checkpoints.items()
     }
     state.init_state(state.CHECKPOINT, list(titles), SCRATCH)

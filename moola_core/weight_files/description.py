@@ -105,7 +105,7 @@ class Description:
         return inside.get(name) if isinstance(inside, Mapping) else None
 
 
-def describe(path: str | Path, which: str = "") -> Description:
+def describe(path: str | Path, which: str = "", stated: Mapping[str, Any] | None = None) -> Description:
     """What the file says of itself.
 
     Parameters
@@ -114,6 +114,8 @@ def describe(path: str | Path, which: str = "") -> Description:
         Any file of tensors.
     which : str, optional
         The encoder to take, by the beginning or the end of its name, where the file holds more than one.
+    stated : mapping of str to Any, optional
+        The description of a file of this package that does not hold its own.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def describe(path: str | Path, which: str = "") -> Description:
         When it cannot be read, holds no encoder that can be used, or numbers that no training leaves.
     """
     contents = read(path)
-    own = own_description(contents, Path(path))
+    own = stated or own_description(contents, Path(path))
     try:
         encoder = of_a_class(contents, own) or select(contents, which, str(path))
         arrays = {ours: contents.tensors[theirs].array() for ours, theirs in encoder.names.items()}

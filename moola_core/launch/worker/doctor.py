@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from moola_core.diagnostics.weak_slices import weak_slices
 from moola_core.errors import CheckpointError, DataError, MoolaError, RunError, SpecError
 from moola_core.features.catalog import FEATURES, names
 from moola_core.features.matrix import window_matrix
-from moola_core.launch.worker import vital_signs
+from moola_core.launch.worker import unseen, vital_signs
 from moola_core.launch.worker.labelled import Labelled, check_fit, encoder_of, fold_columns, load_inputs, load_labelled
 from moola_core.launch.worker.pretrain import load_material
 from moola_core.market.bars import Bars, load_bars
@@ -33,7 +34,7 @@ from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
 from moola_core.specs.choices import IMPORTED
-from moola_core.training.folds import make_folds
+from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs
 from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, linspace_subset
 
@@ -122,7 +123,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
     facts |= reading.of_folds(fold_columns(folds, inputs), seen)
-    facts |= problem
+    facts |= problem if problem["checkpoint_problem"] else _problem_of_folds(spec, material, folds, root)
     facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch_size))
     return examine(Case("finetune", facts, spec, planned=True))
 
@@ -152,6 +153,15 @@ def _start(spec: Finetune, inputs: Inputs, root: Path) -> tuple[Pretrained | Non
             facts["checkpoint_settings"] = described.settings()
         return None, facts
     return start, {"checkpoint_problem": ""}
+
+
+def _problem_of_folds(spec: Finetune, material: Labelled, folds: Sequence[Fold], root: Path) -> dict[str, Any]:
+    """As facts, why the fits of the folds cannot start from fits of another run; no problem for any other encoder."""
+    try:
+        unseen.refuse_seen(spec, root, folds, material.kept)
+    except CheckpointError as error:
+        return {"checkpoint_problem": f"{error.where}: {error.what}", "checkpoint_advice": error.hint}
+    return {"checkpoint_problem": ""}
 
 
 def _seen(

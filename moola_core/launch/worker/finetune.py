@@ -17,7 +17,7 @@ from moola_core.errors import DataError, MoolaError
 from moola_core.estimators import storage
 from moola_core.host.engine import Engine
 from moola_core.launch.host import figures_of
-from moola_core.launch.worker import diagnose, sharing
+from moola_core.launch.worker import diagnose, sharing, unseen
 from moola_core.launch.worker.held_out import saw
 from moola_core.launch.worker.labelled import check_unchanged, fold_columns, load_inputs, starts_of
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
@@ -53,12 +53,14 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     began = run.record.counts
     counts |= {name: began[name] for name in (TAKEN_OVER,) if name in began}
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
+    unseen.refuse_seen(spec, run.store_root, folds, material.kept)
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
     notes = tuple(note for start in starts for note in start.notes_for(material.kept.bars))
     notes += (NO_EXPANSIONS,) if _points_at_nothing(spec, inputs) else ()
-    seen = saw(starts, spec.transfer, folds, inputs.window_id.astype(str))
+    seen = unseen.saw_by_fits(spec.transfer, run.store_root)
+    seen = seen or saw(starts, spec.transfer, folds, inputs.window_id.astype(str))
     if seen:
         counts["saw"] = seen
         counts["pretraining_seeds"] = _seeds_of_repeats(spec, starts)

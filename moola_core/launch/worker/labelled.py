@@ -17,6 +17,7 @@ from moola_core.market.bars import Bars, load_bars
 from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import Pretrained, load_pretrained, put_weights
 from moola_core.models.encoders import make_encoder
+from moola_core.runs import source_fits
 from moola_core.runs.checkpoints import resolve
 from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run
@@ -75,7 +76,8 @@ def starts_of(run: Run) -> tuple[Pretrained, ...]:
 
 def _encoders(spec: Finetune, root: Path) -> Iterator[Pretrained]:
     for reference in spec.transfer.encoders:
-        yield load_pretrained(resolve(reference, root), spec.transfer.encoder_name)
+        path = resolve(reference, root)
+        yield load_pretrained(path, spec.transfer.encoder_name, source_fits.description_in(path))
 
 
 def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> None:
