@@ -12,6 +12,9 @@ from moola_core.specs.choices import OBJECTIVES
 
 SCRATCH, PLACEBO, CURRENT = "from scratch", "placebo", "current"
 SHUFFLED = {"sampling.shuffled": True}
+# Each fit starts from the weights of the class alone, trained before on the same fold.
+POINTERS, CLASS_FIRST = "pointers", "from the class alone"
+CLASS_ALONE = {"model.tasks": "class", "loss.pcgrad": False}
 NO_PLACEBO = (
     "There is no placebo, an encoder that was pre-trained in the same way on bars in random order: the checkpoint was given, and does not say enough "
     "to make one. Whether it is more than a better start is not asked."
@@ -46,7 +49,7 @@ def study(
     if name == "features" and MIRRORED not in own:  # only prices can be turned upside down
         base = change(base, {MIRRORED: 0.0})
     if name == "transfer":
-        base = change(base, _late(base, own))
+        base = change(base, late(base, own))
     pretraining = origin.pretrain().model_dump()
     pretraining["data"] |= dict(data)
     pretraining["features"] = base.features.model_dump()
@@ -97,7 +100,7 @@ def _controlled(name: str, base: Finetune, pretrain: Pretrain | None, arms: tupl
         ]
         control = same[0] if arms[0].pretraining is not None and same else arms[0]
         return (control, *(arm for arm in arms if arm is not control))
-    current = [arm for arm in arms if change(base, arm.changes) == base]
+    current = [arm for arm in arms if arm.first is None and change(base, arm.changes) == base]
     control = (
         current[0].model_copy(update={"name": f"{current[0].name} ({CURRENT})"})
         if current
@@ -123,7 +126,7 @@ def _refuse_own(name: str, own: Mapping[str, Any], checkpoint: str) -> None:
             hint="Run another model alone with `moola finetune --model NAME`.",
         )
     for setting in ("transfer.checkpoint", "transfer.schedule"):
-        if setting in own and name in PRETRAINED:
+        if setting in own and name in (*PRETRAINED, POINTERS):
             raise SpecError(
                 f"the arms of the study {name} set it themselves.",
                 where=f"{setting}={own[setting]}",
@@ -140,7 +143,7 @@ def _refuse_own(name: str, own: Mapping[str, Any], checkpoint: str) -> None:
         )
 
 
-def _late(base: Finetune, own: Mapping[str, Any]) -> dict[str, Any]:
+def late(base: Finetune, own: Mapping[str, Any]) -> dict[str, Any]:
     """When the gradual schedule unfreezes: after a fifth and two fifths of the epochs, unless the user says when."""
     epochs, given = base.training.epochs, base.transfer
     last, every = max(2, epochs // 5), max(3, 2 * epochs // 5)
@@ -247,6 +250,14 @@ def _labels(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
     )
 
 
+def _pointers(base: Finetune, checkpoint: str) -> tuple[Arm, ...]:
+    both = {} if base.model.tasks == "both" else {"model.tasks": "both"}
+    return (
+        Arm(name="both", changes=both),
+        Arm(name=CLASS_FIRST, changes=both | {"transfer.schedule": "full"}, first=CLASS_ALONE),
+    )
+
+
 def _lambda(value: float) -> dict[str, Any]:
     return {"loss.weighting": "fixed", "loss.pointer_weight": value}
 
@@ -303,10 +314,11 @@ NAMED: dict[str, tuple[str, Callable[[Finetune, str], tuple[Arm, ...]]]] = {
         "Do the two tasks help each other?",
         _arms(
             ("both", {"model.tasks": "both"}),
-            ("class only", {"model.tasks": "class", "loss.pcgrad": False}),
+            ("class only", CLASS_ALONE),
             ("pointers only", {"model.tasks": "pointers", "loss.pcgrad": False}),
         ),
     ),
+    "pointers": ("Are the pointers better added from the weights of the class alone?", _pointers),
     "features": ("Are the 12 features any good?", _features),
     "objectives": ("Which pre-training task serves the labels?", _objectives),
     "pretraining-data": ("Which bars should pre-training see?", _pretraining_data),

@@ -18,6 +18,7 @@ COMPARED = {
     "patience": "training.patience=7",
     "architectures": "model.hidden=20",
     "tasks": "model.tasks=both",
+    "pointers": "transfer.l2_sp=0.1",  # as of transfer
     "features": 'features.columns=["upper_wick"]',
     "labels": "training.train_size=0.3",
     "objectives": "pretrain.objective.name=supervised",

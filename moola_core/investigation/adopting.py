@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from moola_core.investigation import class_first
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune, settings
 
@@ -23,6 +24,7 @@ def changes_of(run: Run, name: str) -> dict[str, Any]:
     of_network = {key: value for key, value in arm.changes.items() if not key.startswith("transfer.")}
     of_pretraining = {f"pretrain.{key}": value for key, value in (arm.pretraining or {}).items()}
     starts = of_transfer(run.spec.spec_of(name, "encoder"))
+    starts = starts if arm.first is None else class_first.adopted_from(starts)
     scratch = run.spec.spec_of(control.name, "encoder").transfer.schedule == "none"
     return of_network | of_pretraining | (starts if scratch else {})
 
@@ -38,7 +40,10 @@ def of_transfer(spec: Finetune) -> dict[str, Any]:
 
 def in_words(adopted: Mapping[str, Any]) -> str:
     """What is taken over, in a sentence; empty where nothing is."""
-    listed = ", ".join(f"{name}={_shown(value)}" for name, value in adopted.items())
+    first = class_first.starts_of(adopted)
+    named = [f"{name}={_shown(value)}" for name, value in adopted.items() if not name.startswith(class_first.FIRST)]
+    named += [f"fits start from those of the class alone ({', '.join(map(_shown, first.values()))})"] if first else []
+    listed = ", ".join(named)
     return f" Taken over by the questions that follow: {listed}." if listed else ""
 
 

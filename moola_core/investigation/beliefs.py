@@ -45,6 +45,8 @@ RULES: tuple[Rule, ...] = (
     Rule("pretraining", "none", "objectives", {"another": 0.7}, "no pre-training mattered so far"),
     Rule("pretraining", "none", "schedules", {"another": 0.5}, "no pre-training mattered so far"),
     Rule("pretraining", "none", "pretraining-data", {"another": 0.5}, "no pre-training mattered so far"),
+    Rule("tasks", "apart", "pointers", {"another": 2.0}, "the tasks are in each other's way"),
+    Rule("tasks", "together", "pointers", {"another": 0.5}, "the tasks are not in each other's way"),
     Rule("tasks", "apart", "losses", {"another": 2.0}, "the tasks are in each other's way"),
     Rule("tasks", "apart", "gradients", {"another": 2.0}, "the tasks are in each other's way"),
     Rule("tasks", "together", "losses", {"another": 0.5}, "the tasks are not in each other's way"),

@@ -19,6 +19,7 @@ from moola_core.metrics import METRICS, better
 from moola_core.runs.codec import restore
 from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.folds import shared_bars
+from moola_core.runs.record import FIT, run_of
 from moola_core.runs.store import Run
 from moola_core.specs import Faults, Finetune
 
@@ -52,13 +53,23 @@ def measured(known: Known) -> list[Measured]:
         if run.record.state != "done":
             continue
         one = known.once("measured", run, partial(_measured, known, name, run, inert))
-        key = repr((settings_of_fits(one.spec), one.spec.transfer.encoders[:1]))
+        key = repr((settings_of_fits(one.spec), _start_of(known, one.spec)))
         before = models.get(key)
         if before is None:
             models[key] = one
         elif before.spec.training.repeats < one.spec.training.repeats:
             models[key] = replace(one, name=before.name)
     return list(models.values())
+
+
+def _start_of(known: Known, spec: Finetune) -> str:
+    """What the fits start from: an encoder, or the settings of the fits of another run, which is made anew for more repeats."""
+    first = next(iter(spec.transfer.encoders), "")
+    if not FIT.fullmatch(first):
+        return first
+    with suppress(RunError):  # it was deleted since
+        return repr(settings_of_fits(known.store.open(run_of(first)).spec))
+    return first
 
 
 def _measured(known: Known, name: str, run: Run, inert: bool) -> Measured:

@@ -114,6 +114,7 @@ def _network(known: Known) -> Iterator[Statement]:
         yield Statement("network", own.outcome, own.run_id, own.claims)
     for name in (
         "tasks",
+        "pointers",
         "losses",
         "gradients",
         "patience",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from moola_core import studies
 from moola_core.diagnostics.results import Comparison, Evaluation
 from moola_core.diagnostics.results.interval import Claim
+from moola_core.investigation import class_first
 from moola_core.presets import preset
 from moola_core.runs.codec import restore
 from moola_core.runs.store import Run, Store
@@ -84,7 +85,7 @@ class Known:
         What pre-training may see of the labelled windows, where the user does not say: "exclude", or "per_fold" where that leaves too little.
     adopted : dict of str to Any
         Settings that answers gave and that later questions start from: of the network, with `pretrain.` before them of pre-training, and
-        with `transfer.` how its encoder is used.
+        with `transfer.` how its encoder is used, with `first.` how its fits start from those of the class alone.
     barred : dict of str to str
         Questions whose runs cannot be made of these settings, and why.
     kept : dict of (str, str) to Any
@@ -142,7 +143,7 @@ class Known:
     @property
     def adopted_of_network(self) -> dict[str, Any]:
         """What was adopted of the network itself, from whatever weights it starts."""
-        apart = ("pretrain.", "transfer.")
+        apart = ("pretrain.", "transfer.", class_first.FIRST)
         return {name: value for name, value in self.adopted.items() if not name.startswith(apart)}
 
     @property

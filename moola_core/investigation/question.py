@@ -95,6 +95,10 @@ def seconds_of_study(known: Known, study: Study) -> float:
     for arm in study.arms:
         fits = estimate(study.spec_of(arm.name, "encoder"), known.facts.windows, known.store).seconds - START_S
         total += WARM_S + fits * (repeats - before[arm.name]) / repeats
+    for first in study.firsts():
+        held = min(known.fitted.get(kind_of_run(first), 0), repeats)
+        fits = estimate(first, known.facts.windows, known.store).seconds - START_S
+        total += WARM_S + fits * (repeats - held) / repeats
     for encoder, arms in study.pretrainings():
         count = study.pretraining_counts[encoder.sampling.labelled]
         held = min(count, before[arms[0]] * (study.base.training.folds if study.per_fold(arms[0]) else 1))
@@ -104,4 +108,11 @@ def seconds_of_study(known: Known, study: Study) -> float:
 
 def kind_of_fit(study: Study, arm: str) -> str:
     """What the fits of an arm are: equal for arms of other studies that would fit the same."""
-    return repr((settings_of_fits(study.spec_of(arm, "encoder")), study.pretraining_of(arm)))
+    first = study.first_of(arm)
+    before = study.pretraining_of(arm) if first is None else settings_of_fits(first)
+    return repr((settings_of_fits(study.spec_of(arm, "encoder")), before))
+
+
+def kind_of_run(spec: Finetune) -> str:
+    """What the fits of a run from random weights are: equal to those of an arm that would fit the same."""
+    return repr((settings_of_fits(spec), None))

@@ -148,7 +148,8 @@ def estimate_study(spec: Study, windows: int, bars: int, store: Store) -> float:
         for encoder, _ in spec.pretrainings():
             times = spec.pretraining_counts[encoder.sampling.labelled]
             total += times * estimate_pretraining(encoder, bars, store).seconds
-    return total + sum(estimate(spec.spec_of(arm.name, "encoder"), windows, store).seconds for arm in spec.arms)
+    fitted = [*spec.firsts(), *(spec.spec_of(arm.name, "encoder") for arm in spec.arms)]
+    return total + sum(estimate(one, windows, store).seconds for one in fitted)
 
 
 def parameters(spec: Finetune | Pretrain) -> int:

@@ -17,6 +17,7 @@ OF_TWO_TASKS = (
     "losses",
     "gradients",
     "tasks",
+    "pointers",
 )  # named studies that ask how the class and the pointers get on with each other
 
 

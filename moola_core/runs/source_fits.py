@@ -53,6 +53,13 @@ def weights_of(reference: str, root: str | Path) -> Path:
     return path
 
 
+def fits_of(run: Run) -> list[str]:
+    """RUN/REPEAT-FOLD of every fit that the run is to have, in the order in which fits start from them."""
+    training = run.spec.training
+    pairs = [(repeat, fold) for repeat in range(training.repeats) for fold in range(training.folds)]
+    return [f"{run.id}/{repeat:03d}-{fold:02d}" for repeat, fold in pairs]
+
+
 def all_of(run_id: str, root: str | Path) -> dict[str, Any]:
     """The settings of a run of which each fit starts from the fit of the same repeat and fold of a finished one, and tests the same windows.
 
@@ -66,7 +73,7 @@ def all_of(run_id: str, root: str | Path) -> dict[str, Any]:
             where=WHERE,
             hint="Wait until it is done, or resume it.",
         )
-    fits = [f"{run_id}/{repeat:03d}-{fold:02d}" for repeat in range(training.repeats) for fold in range(training.folds)]
+    fits = fits_of(run)
     for fit in fits:
         weights_of(fit, root)
     own = {name: getattr(training, name.partition(".")[2]) for name in OF_THE_FOLDS}

@@ -56,7 +56,7 @@ def blocks(context: ReportContext, comparison: Comparison) -> Iterator[Text]:
     groups = of_arms(context, comparison)
     for group in groups:
         named = f"{', '.join(group.arms)}: " if len(groups) > 1 else ""
-        yield Text(f"{named}{_what(group)}", "Pre-training.")
+        yield Text(f"{named}{_what(group)}", "Start." if group.fitted else "Pre-training.")
         reports = [result.value for run in group.runs if (result := context.result_of(run, "learned")) is not None]
         if reports:
             yield _named(named, of_pretrainings(reports)).block

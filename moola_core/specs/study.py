@@ -20,6 +20,10 @@ class Arm(SpecModel):
         None,
         description="settings of the pre-training that this arm changes; none starts from no encoder of the study's",
     )
+    first: dict[str, Any] | None = Field(
+        None,
+        description="settings of the base that a run before the arm's changes, from whose fits those of the arm start, each from the same repeat and fold; none for no such run",
+    )
     # Studies of earlier versions call it beside.
     baseline: bool = Field(
         False,
@@ -74,20 +78,35 @@ class Study(SpecModel):
             }
             if shared:
                 raise ValueError(f"arm {arm.name} changes {', '.join(sorted(shared))}; arms share folds and seeds")
+            if arm.first is not None and arm.pretraining is not None:
+                raise ValueError(f"arm {arm.name} has both first and pretraining; an arm starts from one of them")
             self.spec_of(arm.name, "encoder")
             self.pretraining_of(arm.name)
+            self.first_of(arm.name)
         return self
 
     def spec_of(self, name: str, *encoders: str) -> Finetune:
-        """The run of the arm called `name`, from these encoders in turn where the study pre-trains for it."""
+        """The run of the arm called `name`, from these encoders in turn where the study pre-trains or makes another run for it."""
         arm = next(arm for arm in self.arms if arm.name == name)
         changes = dict(arm.changes)
-        if arm.pretraining is not None:
+        if arm.pretraining is not None or arm.first is not None:
             first = next(iter(encoders), "")
             changes |= {"transfer.checkpoint": first, "transfer.more_checkpoints": encoders[1:]}
-            if self.per_fold(name) and len(encoders) > 1:
+            if (arm.first is not None or self.per_fold(name)) and len(encoders) > 1:
                 changes["transfer.fold_checkpoints"] = self.base.training.folds
         return change(self.base, changes)
+
+    def first_of(self, name: str) -> Finetune | None:
+        """The run from whose fits those of the arm called `name` start, on the same folds; None where it has none."""
+        arm = next(arm for arm in self.arms if arm.name == name)
+        if arm.first is None:
+            return None
+        return change(self.base, {"transfer.schedule": "none", "transfer.checkpoint": ""} | arm.first)
+
+    def firsts(self) -> list[Finetune]:
+        """Each run from whose fits those of arms start, once."""
+        every = (self.first_of(arm.name) for arm in self.arms)
+        return list({spec_hash(one): one for one in every if one is not None}.values())
 
     def pretraining_of(self, name: str) -> Pretrain | None:
         """The pre-training of the arm called `name`; None where it has none."""

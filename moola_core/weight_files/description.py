@@ -125,7 +125,7 @@ def describe(path: str | Path, which: str = "", stated: Mapping[str, Any] | None
         When it cannot be read, holds no encoder that can be used, or numbers that no training leaves.
     """
     contents = read(path)
-    own = stated or own_description(contents, Path(path))
+    own = own_description(contents, Path(path)) if not stated else dict(stated)
     try:
         encoder = of_a_class(contents, own) or select(contents, which, str(path))
         arrays = {ours: contents.tensors[theirs].array() for ours, theirs in encoder.names.items()}
@@ -133,8 +133,8 @@ def describe(path: str | Path, which: str = "", stated: Mapping[str, Any] | None
         scale = scale_of(contents, encoder.inputs, str(path))
     except UNREADABLE as error:
         raise unreadable(path, error) from None
-    columns, stated = columns_of(contents, own, encoder.inputs)
-    if columns is not None and not stated:
+    columns, named = columns_of(contents, own, encoder.inputs)
+    if columns is not None and not named:
         notes.append(
             f"It does not name its {encoder.inputs} inputs; they are taken as the {len(FEATURES)} relativity features."
         )
@@ -152,7 +152,7 @@ def describe(path: str | Path, which: str = "", stated: Mapping[str, Any] | None
         ", ".join(dtypes),
         encoder,
         columns,
-        stated,
+        named,
         scale,
         length,
         own,

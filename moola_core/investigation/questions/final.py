@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from moola_core.investigation import class_first
 from moola_core.investigation.known import UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import Question, Work, register, seconds_of_study
 from moola_core.investigation.questions.pretraining import encoder_settings, schedule_of, study_of
@@ -25,7 +26,7 @@ class Final(Question):
         "A judgement: each change was shown to be better, but as the best of several, and not all of them together."
     )
     changes = "verdict"
-    phase = 14
+    phase = 15
     last = True
     rounds = (1, 2, 3, 5)
 
@@ -59,7 +60,7 @@ class Final(Question):
 
 
 def final_study(known: Known, question: str, repeats: int) -> Study:
-    """The first settings against all that was adopted, pre-training too."""
+    """The first settings against all that was adopted, pre-training too, which takes the place of a start from the class alone."""
     own = known.adopted_transfer
     given = encoder_settings(known) if own and known.spec.checkpoint else {}
     base = change(known.networks, given | {"training.repeats": repeats})
@@ -68,6 +69,8 @@ def final_study(known: Known, question: str, repeats: int) -> Study:
         of_transfer = study_of(known, "transfer", repeats, (schedule_of(known),))
         arm = next(arm for arm in of_transfer.arms if arm.name == schedule_of(known))
         pretrain, taken = of_transfer.pretrain, arm.model_copy(update={"name": TAKEN, "changes": arm.changes | own})
+    else:
+        taken = class_first.starting(taken, class_first.starts_of(known.adopted))
     control = Arm(name=FIRST, changes=_back(known.first_networks, base))
     return Study(
         name="final",

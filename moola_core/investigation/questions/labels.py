@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core.diagnostics.results.interval import exactly
+from moola_core.investigation import class_first
 from moola_core.investigation.candidates import recommended
 from moola_core.investigation.known import UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import COMPARING_S, Question, Work, compared, register, seconds_of_study
@@ -30,7 +31,7 @@ class MoreLabels(Question):
     answers: ClassVar[Mapping[str, float]] = {"pay": 0.5, "flat": 0.5}
     reason = "Nothing is known of it before the curve is drawn."
     changes = "verdict"
-    phase = 15
+    phase = 16
     rounds = (3, 5)  # the band is one over repeats: of fewer there is none
 
     def needs(self, known: Known) -> bool:
@@ -42,10 +43,14 @@ class MoreLabels(Question):
     def work(self, known: Known, number: int) -> Work:
         best = recommended(known)
         assert best is not None
-        base = known.prepared(best.spec, {"training.repeats": self.rounds[number]})
-        arms = tuple(
+        starts = class_first.starts_in(best.spec)
+        afresh = class_first.FROM_RANDOM if starts else {}
+        base = known.prepared(best.spec, afresh | {"training.repeats": self.rounds[number]})
+        shares = [
             Arm(name=f"{share:.0%} of the labels", changes={"training.train_size": share}) for share in reversed(SHARES)
-        )
+        ]
+        # A fit that starts from another one has its share of the labels from the beginning.
+        arms = [class_first.starting(arm, starts, "training.train_size") for arm in shares]
         study = compared(known, ("labels", self.title), base, arms)
         return Work({CURVE: study}, seconds_of_study(known, study))
 

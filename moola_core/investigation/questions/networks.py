@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
+from moola_core import studies
 from moola_core.diagnostics.gates import state_of
 from moola_core.diagnostics.results import Comparison, Sampled
 from moola_core.diagnostics.results.interval import Claim
-from moola_core.investigation.known import UNDECIDED, Answer, Known, comparison_of
+from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import Work, register, seconds_of_study
 from moola_core.investigation.questions.pretraining import OtherArms, study_of
 from moola_core.investigation.verdicts import as_claim, in_words
@@ -17,6 +19,7 @@ from moola_core.runs.store import Run
 # The arms of the study of the tasks, and what the round's study of the pointers is called.
 BOTH, CLASS, POINTERS = "both", "class only", "pointers only"
 OF_POINTERS = "tasks of pointers"
+NO_CLASS_ALONE = "there is no network of the class alone to start from: the question on the tasks trained none"
 
 
 class OfBothTasks(OtherArms):
@@ -68,13 +71,50 @@ def _next_to_gate(score: Sampled | None, threshold: float) -> tuple[str, tuple[C
     """What the score of the class alone says of adding the pointers, by the researcher's rule."""
     if score is None:
         return "", ()
+    return f" {_on_which_side(score, threshold)}.", (Claim("macro F1 of the class alone", score.interval, threshold),)
+
+
+def _on_which_side(score: Sampled, threshold: float) -> str:
+    """Where the score of the class alone lies, next to the threshold of the researcher's rule."""
     own, state = score.interval, state_of(score, threshold)
     on = "cannot be told from" if state == "cannot be told" else f"is {state}"
-    text = (
-        f" Macro F1 of the class alone, {own.value:.2f} ({own.low:.2f} to {own.high:.2f}), {on} {threshold:.2f}, from which your rule adds "
-        "the pointers."
-    )
-    return text, (Claim("macro F1 of the class alone", own, threshold),)
+    shown = f"{own.value:.2f} ({own.low:.2f} to {own.high:.2f})"
+    return f"Macro F1 of the class alone, {shown}, {on} {threshold:.2f}, from which your rule adds the pointers"
+
+
+@register
+class Pointers(OfBothTasks):
+    id = study = studies.POINTERS
+    title = "Are the pointers better added from the weights of the class alone?"
+    noun = "ways to add the pointers"
+    reason = "A judgement: both ways train the same network on the same labels, and only where it starts differs."
+    phase = 6
+
+    def impossible(self, known: Known) -> str:
+        return super().impossible(known) or _without_both(known) or _not_added(known)
+
+    def needs(self, known: Known) -> bool:
+        return known.answer(Tasks.id) not in ("", FAILED)
+
+
+def _without_both(known: Known) -> str:
+    """Why a network of both tasks has no place here; empty where it has."""
+    tasks = known.networks.model.tasks
+    return "" if tasks == "both" else f"the network has one task (model.tasks={tasks})"
+
+
+def _not_added(known: Known) -> str:
+    """Why nothing is added to the class alone: it was not trained, or the researcher's rule does not add the pointers; empty before it is known."""
+    run = known.runs.get(Tasks.id)
+    if run is None:
+        return "" if known.answer(Tasks.id) in ("", FAILED) else NO_CLASS_ALONE
+    comparison, threshold = known.once("comparison", run, partial(comparison_of, run)), known.spec.gates.pointers
+    if not any(arm.name.startswith(CLASS) for arm in comparison.arms):
+        return NO_CLASS_ALONE
+    score = class_alone(comparison)
+    if score is None or state_of(score, threshold) != "below":
+        return ""
+    return _on_which_side(score, threshold)
 
 
 @register
@@ -82,7 +122,7 @@ class Losses(OfBothTasks):
     id = study = "losses"
     title = "Is the balance of the two losses wrong?"
     noun = "ways to weigh the losses"
-    phase = 6
+    phase = 7
 
 
 @register
@@ -90,7 +130,7 @@ class Gradients(OfBothTasks):
     id = study = "gradients"
     title = "Is PCGrad needed?"
     noun = "settings of PCGrad"
-    phase = 7
+    phase = 8
 
 
 @register
@@ -98,7 +138,7 @@ class Patience(OtherArms):
     id = study = "patience"
     title = "Does training stop too early?"
     noun = "patiences"
-    phase = 8
+    phase = 9
 
 
 @register
@@ -106,7 +146,7 @@ class Architectures(OtherArms):
     id = study = "architectures"
     title = "Is the network too large or too small?"
     noun = "architectures"
-    phase = 9
+    phase = 10
 
 
 @register

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from moola_core import studies
 from moola_core.diagnostics.results import Comparison
-from moola_core.investigation import adopting
+from moola_core.investigation import adopting, class_first
 from moola_core.investigation.adopting import GRADUAL, SCHEDULE
 from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Known, comparison_of
 from moola_core.investigation.question import Question, Work, register, seconds_of_study
@@ -50,6 +50,10 @@ def study_of(known: Known, name: str, repeats: int, arms: tuple[str, ...] = ()) 
     kept = [arm for arm in made.arms if not arm.baseline and arm.name != studies.PLACEBO]
     if name != "transfer":  # their pre-trained arms start as it was adopted
         kept = [_starting(arm, known.adopted_transfer) for arm in kept]
+    if name in class_first.STUDIES:
+        kept = [class_first.starting(arm, class_first.starts_of(known.adopted)) for arm in kept]
+    if name == studies.POINTERS:
+        kept = [arm if arm.first is None else class_first.starting(arm, _of_class_first(known)) for arm in kept]
     kept = [arm for arm in kept if not arms or arm.name in (*arms, made.against)]
     if len(arms) == 1 and any(arm.name == studies.PLACEBO for arm in made.arms):
         twin = next(arm for arm in kept if arm.name == arms[0])
@@ -67,6 +71,14 @@ def _unfreezing(known: Known) -> dict[str, Any]:
     """The epochs at which the researcher's plan unfreezes layers, where training lasts that long; a share of the epochs where not."""
     own = {name: value for name, value in settings(Finetune()).items() if name in GRADUAL}
     return own if max(own.values()) <= known.networks.training.epochs else {}
+
+
+def _of_class_first(known: Known) -> dict[str, Any]:
+    """How the encoder of the class alone is trained on with the pointers: all of it, or unfrozen by layers where the plan's settings say so."""
+    if known.spec.order != "phases" or known.own.get(SCHEDULE) != "gradual":
+        return {SCHEDULE: "full"}
+    epochs = {name: value for name, value in known.own.items() if name in GRADUAL}
+    return {SCHEDULE: "gradual"} | (_unfreezing(known) or studies.late(known.networks, epochs)) | epochs
 
 
 def _starting(arm: Arm, transfer: Mapping[str, Any]) -> Arm:
@@ -87,7 +99,7 @@ class Pretraining(OfPretraining):
     answers: ClassVar[Mapping[str, float]] = {"none": 0.55, "hurts": 0.3, "helps": 0.15}
     reason = "A judgement: with few labels it seldom helps a model that works, and a frozen encoder often hurts (docs/LOG.md)."
     changes = "verdict"
-    phase = 10
+    phase = 11
 
     def work(self, known: Known, number: int) -> Work:
         study = study_of(known, "transfer", self.rounds[number], (schedule_of(known),))
@@ -204,7 +216,7 @@ class Objectives(OfBars):
     id = study = "objectives"
     title = "Which objective of pre-training serves the labels?"
     noun = "objectives"
-    phase = 12
+    phase = 13
 
 
 @register
@@ -212,7 +224,7 @@ class Schedules(OtherPretraining):
     id, study = "schedules", "transfer"
     title = "Which schedule of transfer is best?"
     noun = "schedules"
-    phase = 11
+    phase = 12
 
 
 @register
@@ -220,7 +232,7 @@ class PretrainingBars(OfBars):
     id = study = "pretraining-data"
     title = "Which bars should pre-training see?"
     noun = "choices of bars"
-    phase = 13
+    phase = 14
 
 
 def best_network(known: Known) -> str:

@@ -25,7 +25,10 @@ def refuse(spec: Study, root: Path) -> None:
         for name in arms:
             _refuse_misfit(encoder, spec.spec_of(name, "encoder"), name)
     for arm in spec.arms:
-        if arm.pretraining is None:
+        first = spec.first_of(arm.name)
+        if first is not None:
+            _refuse_misfit(first, spec.spec_of(arm.name, "encoder"), arm.name)
+        elif arm.pretraining is None:
             _refuse_checkpoint(spec.spec_of(arm.name), arm.name, root)
     read = _Reader()
     base = spec.base.data
@@ -46,16 +49,16 @@ def refuse(spec: Study, root: Path) -> None:
                 refuse_pretraining(encoder, arms, bars, held_out(spec, encoder, labelled, ids()))
 
 
-def _refuse_misfit(encoder: Pretrain, tuned: Finetune, arm: str) -> None:
-    """The encoder that the study pre-trains for an arm has the arm's columns and sizes."""
+def _refuse_misfit(encoder: Pretrain | Finetune, tuned: Finetune, arm: str) -> None:
+    """The encoder that the study pre-trains for an arm, or that is fitted before it, has the arm's columns and sizes."""
     pairs = {f"model.{name}": (getattr(encoder.model, name), getattr(tuned.model, name)) for name in SHARED}
     pairs["features.columns"] = (names(encoder.features.columns), names(tuned.features.columns))
     apart = [f"{name} {before} and {after}" for name, (before, after) in pairs.items() if before != after]
     if apart:
         raise SpecError(
-            f"its encoder would not fit: in pre-training and in the arm, {'; '.join(apart)}.",
+            f"its encoder would not fit: in {'pre-training' if encoder.kind == 'pretrain' else 'the run before it'} and in the arm, {'; '.join(apart)}.",
             where=f"arm {arm}",
-            hint="Give both the same value; pre-training takes the base's unless pretrain.KEY says otherwise.",
+            hint="Give both the same value; what the arm does not set is the base's, in pre-training unless pretrain.KEY says otherwise.",
         )
 
 

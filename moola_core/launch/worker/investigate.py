@@ -17,7 +17,7 @@ from moola_core.investigation.candidates import best_of, candidates
 from moola_core.investigation.conclusion import conclusion, gauges, own_rules
 from moola_core.investigation.goal import goal_of
 from moola_core.investigation.known import FAILED, SETTLED, SMALL, UNDECIDED, Answer, Facts, Known
-from moola_core.investigation.question import QUESTIONS, kind_of_fit
+from moola_core.investigation.question import QUESTIONS, kind_of_fit, kind_of_run
 from moola_core.investigation.questions.pretraining import LABELLED, best_network, schedule_of, study_of
 from moola_core.launch.estimate import estimate_study
 from moola_core.launch.worker import ahead
@@ -28,7 +28,6 @@ from moola_core.presets import preset
 from moola_core.runs import decisions
 from moola_core.runs.checkpoints import description_of
 from moola_core.runs.codec import restore
-from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run, Store, utcnow_iso
 from moola_core.specs import Features, Investigation, change
 
@@ -261,11 +260,13 @@ class Investigator:
         """Keep how many repeats of each kind of fit the finished run leaves, for the costs of questions that share them."""
         spec, fitted = run.spec, self.known.fitted
         if run.record.kind == "finetune":
-            fitted[repr((settings_of_fits(spec), None))] = spec.training.repeats
+            fitted[kind_of_run(spec)] = spec.training.repeats
         elif run.record.kind == "study":
             for arm in spec.arms:
                 key = kind_of_fit(spec, arm.name)
                 fitted[key] = max(fitted.get(key, 0), spec.base.training.repeats)
+            for first in spec.firsts():
+                fitted[kind_of_run(first)] = max(fitted.get(kind_of_run(first), 0), spec.base.training.repeats)
 
     def _say(self, title: str, why: str) -> None:
         self.run.update(counts=self.run.record.counts | {"now": {"question": title, "why": why, "since": utcnow_iso()}})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
@@ -10,6 +10,7 @@ from moola_core.launch.worker import ahead, compare, diagnose
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import ProgressCallback
+from moola_core.runs import source_fits
 from moola_core.runs.arms import untrained
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Diagnose, Pretrain, SpecModel, Study, spec_hash
@@ -33,8 +34,9 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
         _all_at_once(cluster, made, pretrainings)
     for i, arm in enumerate(spec.arms):
         try:
-            encoders = [made.encoder(one) for one in pretrainings.of(arm.name)]
-            arms[arm.name] = made.get(f"arm {arm.name}", spec.spec_of(arm.name, *encoders), f"{spec.name}: {arm.name}")
+            before = [made.done(one) for one in _before(arm.name, made, pretrainings)]
+            own = spec.spec_of(arm.name, *_starts(before))
+            arms[arm.name] = made.get(f"arm {arm.name}", own, f"{spec.name}: {arm.name}")
         except MoolaError as error:
             _give_up(run, spec, arm, error)
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
@@ -56,16 +58,31 @@ def _write_shift(run: Run, pretrain: Pretrain) -> None:
 
 
 def _all_at_once(cluster: RayLauncher, made: Children, pretrainings: FoldPretrainings) -> None:
-    """Carry out first every pre-training, then every arm, side by side on the cluster."""
+    """Carry out first what arms start from, then every arm, side by side on the cluster."""
     spec = pretrainings.study
-    encoders = {arm.name: [made.encoder_of(one) for one in pretrainings.of(arm.name)] for arm in spec.arms}
+    encoders = {arm.name: list(_before(arm.name, made, pretrainings)) for arm in spec.arms}
     cluster.execute(list({run.id: run for own in encoders.values() for run in own}.values()))
     ready = []
     for arm in spec.arms:
         if all(run.record.state == "done" for run in encoders[arm.name]):
-            arm_spec = spec.spec_of(arm.name, *(run.id for run in encoders[arm.name]))
+            arm_spec = spec.spec_of(arm.name, *_starts(encoders[arm.name]))
             ready.append(made.child(f"arm {arm.name}", arm_spec, f"{spec.name}: {arm.name}"))
     cluster.execute(ready)
+
+
+def _before(arm: str, made: Children, pretrainings: FoldPretrainings) -> Iterator[Run]:
+    """The runs that an arm starts from: its pre-trainings, or the one whose fits its own start from; arms with the same ones share them."""
+    first = pretrainings.study.first_of(arm)
+    if first is not None:
+        yield made.child(f"first {spec_hash(first)[:12]}", first, f"{made.title}: first")
+    yield from (made.encoder_of(one) for one in pretrainings.of(arm))
+
+
+def _starts(before: Sequence[Run]) -> list[str]:
+    """What the fits of an arm start from, as `transfer.checkpoint` names it: pre-trainings, or each fit of a fine-tuning run."""
+    if [run.record.kind for run in before] == ["finetune"]:
+        return source_fits.fits_of(before[0])
+    return [run.id for run in before]
 
 
 def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
@@ -98,15 +115,12 @@ class Children:
         self.run, self.listen, self.execute, self.title = run, listen, execute, title
         self.store = Store(run.store_root)
 
-    def encoder(self, spec: Pretrain) -> str:
-        """The run that pre-trains as `spec` says, carried out; arms with the same one share it."""
-        return self._done(self.encoder_of(spec)).id
-
     def get(self, what: str, spec: SpecModel, name: str) -> Run:
         """The run called `what`, carried out."""
-        return self._done(self.child(what, spec, name))
+        return self.done(self.child(what, spec, name))
 
     def encoder_of(self, spec: Pretrain) -> Run:
+        """The run that pre-trains as `spec` says; arms with the same one share it."""
         return self.child(f"encoder {spec_hash(spec)[:12]}", spec, f"{self.title}: encoder")
 
     def child(self, what: str, spec: SpecModel, name: str) -> Run:
@@ -118,7 +132,8 @@ class Children:
         self.run.update(counts=self.run.record.counts | {"children": known | {what: child.id}})
         return child
 
-    def _done(self, child: Run) -> Run:
+    def done(self, child: Run) -> Run:
+        """The run, carried out."""
         record = child.record
         if record.state != "done" and record.queue.get("job"):  # it had its turn on the cluster
             raise RunError(record.error or f"is {record.state}.", where=f"run {child.id}", hint="See its log.")
