@@ -41,7 +41,7 @@ def finetune(
         Changes to them, as ``--set`` takes them: ``{"repeats": 2}`` or ``{"training.repeats": 2}``. ``estimator`` names another
         model than the preset's: ``{"estimator": "minirocket"}``.
     checkpoint : str, optional
-        A pre-training run's id, or a file, to start the encoder from.
+        A run's id or a file to start the encoder from; of a fine-tuning run each fit takes the same fit.
     store : str or Path, default "artifacts"
         Folder of the runs.
 

@@ -17,7 +17,7 @@ def add_to(commands: Any) -> None:
         "plan",
         help="an investigation in the order of your phases: each is asked, and what it decides the next ones start from",
         description="Asks the questions of an investigation in the order of the phases, whatever they are expected to change: baselines, features, "
-        "the two tasks, losses, PCGrad, patience, architectures, pre-training with its schedules, objectives and bars. What a phase decides is taken "
+        "the two tasks, the pointers added from the weights of the class alone, losses, PCGrad, patience, architectures, pre-training with its schedules, objectives and bars. What a phase decides is taken "
         "over by the next ones, and at the end the last settings are compared with the first.",
     )
     investigate.add_asked(command, "10h")

@@ -18,7 +18,10 @@ def add_to(commands: Any) -> None:
     finetune.add_argument("--windows", required=True, metavar="FILE")
     finetune.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from")
     finetune.add_argument(
-        "--checkpoint", metavar="RUN_OR_FILE", default="", help="the pre-trained encoder to start from"
+        "--checkpoint",
+        metavar="RUN_OR_FILE",
+        default="",
+        help="the encoder to start from: a pre-training run, a file, or a fine-tuning run of which each fit takes the same fit",
     )
     finetune.add_argument("--model", metavar="NAME", default="", help=f"the model: {', '.join(TRAINED)}")
     _add_spec(finetune)

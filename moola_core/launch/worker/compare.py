@@ -20,6 +20,7 @@ from moola_core.runs.comparable import comparable
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.joined import parts_of
 from moola_core.runs.predictions import PredictionTable
+from moola_core.runs.record import FIT
 from moola_core.runs.store import Run, Store
 from moola_core.specs.choices import IMPORTED
 from moola_core.specs.pretrain import SAW
@@ -130,7 +131,12 @@ def _predictions(
 
 
 def _pretrainings(run: Run) -> list[int]:
-    """Of each repeat, a number of the pre-training that it started from; repeats of one seed share it, folds of their own or not."""
+    """Of each repeat, a number of the pre-training that it started from; repeats of one seed share it, folds of their own or not.
+
+    None where each fit starts from a fit of another run, which is a part of its own repeat as its training is.
+    """
+    if any(FIT.fullmatch(reference) for reference in run.spec.transfer.encoders):
+        return []
     count = len(run.spec.transfer.encoders)
     kept = run.record.counts.get("pretraining_seeds")
     return kept or [repeat % count for repeat in range(run.spec.training.repeats if count > 1 else 0)]

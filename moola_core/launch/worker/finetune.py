@@ -59,11 +59,11 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
     notes = tuple(note for start in starts for note in start.notes_for(material.kept.bars))
     notes += (NO_EXPANSIONS,) if _points_at_nothing(spec, inputs) else ()
-    seen = unseen.saw_by_fits(spec.transfer, run.store_root)
-    seen = seen or saw(starts, spec.transfer, folds, inputs.window_id.astype(str))
+    by_fits = unseen.saw_by_fits(spec.transfer, run.store_root)
+    seen = by_fits or saw(starts, spec.transfer, folds, inputs.window_id.astype(str))
     if seen:
         counts["saw"] = seen
-        counts["pretraining_seeds"] = _seeds_of_repeats(spec, starts)
+        counts |= {} if by_fits else {"pretraining_seeds": _seeds_of_repeats(spec, starts)}
         notes += (SAW[seen],) if seen in ("see", "unknown") else ()
     run.update(
         device=f"{device.name} {device.precision}",
