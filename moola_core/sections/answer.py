@@ -10,6 +10,9 @@ from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.sections import advice, comparison_text, encoders, headlines
 from moola_core.sections.blocks import Block, Text
 from moola_core.sections.context import ReportContext
+from moola_core.specs.pretrain import SAW
+
+BEFORE = "Was a tested window seen before?"
 
 
 def answer(context: ReportContext) -> list[Block]:
@@ -31,11 +34,11 @@ def answer(context: ReportContext) -> list[Block]:
 
 def _conditions(context: ReportContext, comparison: Comparison) -> Iterator[Block]:
     """What was pre-trained and learned, whether its bars are like the labelled windows, and in what the arms are not equal."""
-    pretrained = list(encoders.blocks(context, comparison))
-    yield from pretrained
+    yield from encoders.blocks(context, comparison)
     if comparison.saw:
-        yield Text(comparison.saw, "What did pre-training see of the labelled windows?")
-    if pretrained:
+        fitted = comparison.saw == SAW["fit"]
+        yield Text(comparison.saw, BEFORE if fitted else "What did pre-training see of the labelled windows?")
+    if encoders.seeds_of(context, comparison):
         yield _domain(context)
     arms = [arm for arm in getattr(context.spec, "arms", ()) if not arm.baseline]
     names = {arm.name for arm in comparison.arms}
@@ -71,8 +74,7 @@ def _verdicts(context: ReportContext, comparison: Comparison) -> Iterator[Block]
         own = [row for row in (*rows, *placebo) if headline.startswith(f"{row.arm} ")]
         yield Text(rest, f"{headline}.", claims=advice.of_verdicts(own))
     if rows:
-        seeds = max((group.seeds for group in encoders.of_arms(context, comparison)), default=0)
-        yield Text(comparison_text.estimand(seeds), "What the verdicts are about.")
+        yield Text(comparison_text.estimand(encoders.seeds_of(context, comparison)), "What the verdicts are about.")
         yield Text(comparison_text.design(rows), "What this design can show.")
     rule = comparison_text.of_rule(comparison)
     if rule.headline:

@@ -51,6 +51,11 @@ def of_arms(context: ReportContext, comparison: Comparison) -> list[Encoders]:
     return groups
 
 
+def seeds_of(context: ReportContext, comparison: Comparison) -> int:
+    """Of how many seeds the pre-trainings are that arms start from; 0 where none starts from one."""
+    return max((group.seeds for group in of_arms(context, comparison) if not group.fitted), default=0)
+
+
 def blocks(context: ReportContext, comparison: Comparison) -> Iterator[Text]:
     """Of each set of encoders: what was pre-trained, whether it learned, and whether the labels can be read from it."""
     groups = of_arms(context, comparison)

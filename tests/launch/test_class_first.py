@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from moola_core import studies
-from moola_core.diagnostics.results import Comparison
 from moola_core.errors import SpecError
 from moola_core.investigation import beliefs, order
 from moola_core.investigation.known import UNDECIDED, Answer, Facts, Known
@@ -18,13 +17,14 @@ from moola_core.investigation.questions import final, labels, networks
 from moola_core.launch import worker
 from moola_core.launch.worker import ahead
 from moola_core.models.checkpoint import load_weights
-from moola_core.runs.codec import restore
 from moola_core.runs.fits import TAKEN_OVER
 from moola_core.runs.record import run_of
 from moola_core.runs.store import Run, Store
-from moola_core.sections import encoders
+from moola_core.sections import answer
+from moola_core.sections.blocks import Text
 from moola_core.sections.context import ReportContext
 from moola_core.specs import Arm, Data, Investigation, Study, change
+from moola_core.specs.pretrain import SAW
 from tests.app_samples import CLASS_ALONE, make_comparison
 from tests.launch import test_plan
 from tests.launch.test_plan import SMALL, judging, only, planned, spec_of
@@ -71,11 +71,10 @@ def test_the_study_trains_the_class_alone_and_starts_each_fit_from_the_same_fit_
     assert arm.spec.transfer.encoders == (f"{source.id}/000-00", f"{source.id}/000-01")
     assert arm.spec.transfer.schedule == "full" and arm.record.counts["saw"] == "fit"
     assert {row["arm"] for row in run.result("comparison")["verdicts"]} == {HELPED}, "the class alone is no arm"
-    context = ReportContext(run)
-    (text,) = encoders.blocks(context, restore(Comparison, run.result("comparison")))
-    assert text.text.startswith(f"Each fit starts from the encoder of a fit of {source.id}"), (
-        "no pre-training is spoken of"
-    )
+    said = {block.strong: block.text for block in answer.answer(ReportContext(run)) if isinstance(block, Text)}
+    assert said["Start."].startswith(f"Each fit starts from the encoder of a fit of {source.id}")
+    assert said[answer.BEFORE] == SAW["fit"] and not [title for title in said if "pre-training" in title.lower()]
+    assert said["What the verdicts are about."].endswith("with other folds and seeds."), "no pre-training is spoken of"
     run.update(state="cancelled")
     worker.resume(run)
     assert len(store.runs("finetune")) == 3, "a study that goes on makes no run twice"
@@ -120,7 +119,7 @@ def helped(tmp_path_factory, demo_files):
         names = (*test_plan.STUDIES, "pointers", "final")
         asking(patch, *names)
         helping = (HELPED, "no early stopping", "1×96, dropout 0.6", final.TAKEN)
-        yield planned(Store(tmp_path_factory.mktemp("helped")), demo_files, judging(helps=helping), bars=False)
+        return planned(Store(tmp_path_factory.mktemp("helped")), demo_files, judging(helps=helping), bars=False)
 
 
 def test_the_question_follows_the_tasks_and_compares_with_the_current_network(helped):
@@ -250,12 +249,12 @@ def test_its_value_follows_from_what_the_tasks_and_the_network_came_to(tmp_path,
     monkeypatch.setattr(networks, "comparison_of", lambda run: dataclasses.replace(sample, arms=arms))
     assert not question.impossible(known) and not question.needs(known)
     values = {}
-    for answer in ("together", "apart"):
-        after, _ = beliefs.updated(beliefs.priors({}), "tasks", Answer(answer, "", ""))
-        known.beliefs, known.answers = after | {"network": {"no": 0.1, "yes": 0.9}}, {"tasks": Answer(answer, "", "")}
-        known.runs = {"tasks": SimpleNamespace(id=answer, record=SimpleNamespace(kind="study"))}
+    for told in ("together", "apart"):
+        after, _ = beliefs.updated(beliefs.priors({}), "tasks", Answer(told, "", ""))
+        known.beliefs, known.answers = after | {"network": {"no": 0.1, "yes": 0.9}}, {"tasks": Answer(told, "", "")}
+        known.runs = {"tasks": SimpleNamespace(id=told, record=SimpleNamespace(kind="study"))}
         assert question.needs(known) and not question.impossible(known)
-        values[answer] = order.value(known, question)
+        values[told] = order.value(known, question)
     odds = {"together": 0.15 / 0.85 * 0.5, "apart": 0.15 / 0.85 * 2}
     assert values == pytest.approx({name: 0.9 * own / (1 + own) for name, own in odds.items()})
     known.facts = dataclasses.replace(known.facts, expansions=0)
