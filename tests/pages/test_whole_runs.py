@@ -219,3 +219,21 @@ def test_two_runs_are_joined_on_the_compare_page_and_shown_as_one(show, store, d
     assert runs[1].id in texts(show("results", run=joined.id, show="Attribution")).replace("\\", "")
     predicted = done(store, Predict(run=joined.id, data=Data(bars=data.bars), stride=400), parent=joined.id)
     assert predicted.result("predicted")["windows"] > 0 and points(show("predict", run=joined.id))
+
+
+def test_a_run_from_the_fits_of_another_is_started_on_the_page_and_shown(show, store, dataset, monkeypatch):
+    source = finetuned(store, dataset, **{"data.bars": None, "model.tasks": "class", "loss.pcgrad": False})
+    started: list[Run] = []
+    monkeypatch.setattr("moola_core.launch.local.start", started.append)
+    at = show("launch", preset="quick", checkpoint=source.id)
+    assert f"--checkpoint {source.id}" in at.code[0].value and "more_checkpoints" not in at.code[0].value
+    button(at, "Start the run").click().run()
+    (record,) = [one for one in Store(store).runs("finetune") if one.run_id != source.id]
+    run = Store(store).open(record.run_id)
+    assert run.spec.transfer.encoders == (f"{source.id}/000-00", f"{source.id}/000-01")
+    assert (run.spec.training.folds, run.spec.model.hidden, run.spec.model.tasks) == (2, 4, "both")
+    assert len(started) == 1
+    finished = done(store, change(run.spec, {"epochs": 1, "processes": 1}))
+    shown = show("results", run=finished.id, show="Transfer")
+    assert not shown.exception and min(points(shown)) > 0
+    assert "Each fit started from a fit of another fine-tuning run" in texts(shown)
