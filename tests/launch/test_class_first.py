@@ -259,3 +259,19 @@ def test_its_value_follows_from_what_the_tasks_and_the_network_came_to(tmp_path,
     assert values == pytest.approx({name: 0.9 * own / (1 + own) for name, own in odds.items()})
     known.facts = dataclasses.replace(known.facts, expansions=0)
     assert "there is one task" in question.impossible(known)
+
+
+def test_on_a_cluster_the_class_alone_is_carried_out_before_the_arms(store, demo_files, monkeypatch):
+    """In the place of a cluster: what it is given together is carried out here, one after another."""
+    given: list[list[str]] = []
+
+    class Here:
+        def execute(self, runs):
+            given.append([run.record.name for run in runs])
+            for run in runs:
+                worker.execute(run)
+
+    monkeypatch.setattr("moola_core.launch.worker.study.side_by_side", lambda run: Here())
+    arm = arms_of(finished(store, the_study(demo_files)))[HELPED]
+    assert given == [["pointers: first"], ["pointers: both (current)", f"pointers: {HELPED}"]]
+    assert arm.spec.transfer.fold_checkpoints == 2 and len(store.runs("finetune")) == 3
