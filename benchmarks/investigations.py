@@ -32,6 +32,9 @@ from moola_core.diagnostics.predict import Job, combine, predict_sequential
 from moola_core.diagnostics.results import InvestigationReport
 from moola_core.features.matrix import window_matrix
 from moola_core.investigation.causes import NOTE, SYMPTOMS, diagnosis_of, looked_at
+from moola_core.investigation.known import comparison_of
+from moola_core.investigation.question import QUESTIONS
+from moola_core.investigation.verdicts import rows_of
 from moola_core.launch import worker
 from moola_core.market import demo
 from moola_core.market.windows import Windows, load_windows
@@ -228,11 +231,10 @@ def _pretraining(store: Store, report: InvestigationReport, scores: dict[str, An
     if not own:
         return {"answer": answer}
     scratch, tuned = (scores[arms[name]] for name in ("from scratch", own[0]))
-    verdicts = store.open(step.run_id).result("comparison")["verdicts"]
-    row = next(v for v in verdicts if v["arm"] == own[0] and v["decides"] and v["against"] == "from scratch")
-    return {"answer": answer, "true": tuned["auroc"] - scratch["auroc"]} | {
-        name: row[name] for name in ("delta", "low", "high", "resolvable")
-    }
+    rows = rows_of(comparison_of(store.open(step.run_id)), len(QUESTIONS["pretraining"].rounds))
+    row = next(one for one in rows if one.arm == own[0] and one.decides)
+    shown = {name: getattr(row, name) for name in ("delta", "low", "high", "resolvable")}
+    return {"answer": answer, "true": tuned["auroc"] - scratch["auroc"]} | shown
 
 
 def _fault(store: Store, run: Run, world: World) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Pretraining(OfPretraining):
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs["pre-training"]
         comparison = comparison_of(run)
-        rows, arm = rows_of(comparison), schedule_of(known)
+        rows, arm = rows_of(comparison, len(self.rounds)), schedule_of(known)
         numbers = {"repeats": comparison.repeats, "schedule": arm, "metric": comparison.deciding}
         if not rows:
             return Answer(UNDECIDED, f"No verdict: {comparison.no_verdict}", run.id, numbers=numbers)
@@ -159,7 +159,7 @@ class OtherArms(Question):
         comparison = comparison_of(run)
         networks = {arm.name for arm in comparison.arms if arm.model == "network"}
         rows = [
-            row for row in rows_of(comparison) if row.arm in networks
+            row for row in rows_of(comparison, len(self.rounds)) if row.arm in networks
         ]  # a simple model is no setting of the network
         claims = tuple(as_claim(row) for row in rows)
         better = [row for row in rows if row.verdict == "helps"]
