@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from moola_core import studies
-from moola_core.diagnostics.results import Comparison
+from moola_core.diagnostics.results import Comparison, Verdict
 from moola_core.investigation import adopting
 from moola_core.investigation.adopting import GRADUAL, SCHEDULE
 from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Known, comparison_of
@@ -105,7 +105,7 @@ class Pretraining(OfPretraining):
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs["pre-training"]
         comparison = comparison_of(run)
-        rows, arm = rows_of(comparison, len(self.rounds)), schedule_of(known)
+        rows, arm = rows_of(comparison, len(self.rounds), (comparison.deciding,)), schedule_of(known)
         numbers = {"repeats": comparison.repeats, "schedule": arm, "metric": comparison.deciding}
         if not rows:
             return Answer(UNDECIDED, f"No verdict: {comparison.no_verdict}", run.id, numbers=numbers)
@@ -113,6 +113,7 @@ class Pretraining(OfPretraining):
         numbers |= {"delta": decides.delta, "low": decides.low, "high": decides.high, "resolvable": decides.resolvable}
         numbers |= {"labels_needed": decides.labels_needed, "repeats_needed": decides.repeats_needed}
         claims, text = tuple(as_claim(row) for row in rows), "; ".join(in_words(row) for row in rows)
+        text += _described(rows_of(comparison, len(self.rounds)))
         text += f". {comparison.saw.rstrip('.')}" if known.labelled == "see" else ""
         word = word_of(rows)
         size = f"A difference of {decides.resolvable:.2f} would have been found with 80% power."
@@ -128,6 +129,12 @@ class Pretraining(OfPretraining):
         later = self.rounds[min(known.rounds.get(self.id, 0) + 1, len(self.rounds) - 1)]
         more = settled_by_repeats(rows, later)
         return Answer(UNDECIDED, f"Not shown either way ({arm}): {text}. {size}", run.id, claims, more, numbers)
+
+
+def _described(rows: Sequence[Verdict]) -> str:
+    """The differences in metrics that do not decide."""
+    other = [in_words(row) for row in rows if not row.decides]
+    return f"; beside it, not decided: {', '.join(other)}" if other else ""
 
 
 def _placebo(comparison: Comparison, arm: str) -> str:
