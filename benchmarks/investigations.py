@@ -1,6 +1,6 @@
 """What investigations conclude of worlds whose truth is known.
 
-    python benchmarks/investigations.py [--part counted|choosing] [--worlds N ...] [--budget 300] [--folder DIR]
+    python benchmarks/investigations.py [--part counted|again|choosing] [--worlds N ...] [--budget 300] [--folder DIR]
 
 18 worlds: pre-training helps, hurts or does neither × a fault in the data, in the settings or none × classes that the prices show well or hardly. The
 seeds of the counted part chose no rule, and its faults are drawn from the half of `fault_kinds.py` that no rule was made on. What is done is kept in the
@@ -32,6 +32,9 @@ from moola_core.diagnostics.predict import Job, combine, predict_sequential
 from moola_core.diagnostics.results import InvestigationReport
 from moola_core.features.matrix import window_matrix
 from moola_core.investigation.causes import NOTE, SYMPTOMS, diagnosis_of, looked_at
+from moola_core.investigation.known import comparison_of
+from moola_core.investigation.question import QUESTIONS
+from moola_core.investigation.verdicts import rows_of
 from moola_core.launch import worker
 from moola_core.market import demo
 from moola_core.market.windows import Windows, load_windows
@@ -44,8 +47,8 @@ from moola_core.specs import Data, Investigation, change
 BARS, FRESH, TEACHING = 100_000, 2_000, 3_000
 WINDOWS = {"helps": 90, "hurts": 200, "neither": 174}  # with fewer labels there is more to be gained
 TEACHING_CLARITY = 2.0
-SEEDS = {"choosing": 801, "counted": 1301}  # of the first world's market; the others follow
-DRAW = 26
+# The seed of the first world's market, which the others follow, and of the draw of faults; "again" for a count after a change.
+PARTS = {"choosing": (801, 26), "counted": (1301, 26), "again": (1401, 27)}
 # How well prices show the classes: such that a difference of pre-training, where it is made, is large enough to be seen.
 CLARITY = {
     ("helps", "well"): 0.9,
@@ -59,7 +62,7 @@ PRETRAINING = ("helps", "hurts", "neither")
 FAULT = ("data", "settings", "none")
 SHOWN = ("well", "hardly")
 MARGIN, LARGE = 0.02, 0.15
-RESULT = Path(__file__).parent / "results" / "investigations.json"
+RESULTS = Path(__file__).parent / "results"
 # The market, and what the user's own pre-training is.
 KINDS_OF_PRETRAINING: dict[str, tuple[demo.World, dict[str, Any]]] = {
     "helps": ("helpful", {"transfer.schedule": "frozen"}),
@@ -87,18 +90,19 @@ class World:
 
 def worlds(part: str) -> list[World]:
     """All worlds of the part; the faults are drawn from those of its half whose cause something names and that files or settings plant."""
-    own = halves()[part]
+    own = halves()["choosing" if part == "choosing" else "counted"]
     able = [kind for kind in KINDS if kind.name in own and NAMED[kind.name] and kind.pretrain is None]
     pools = {
         "data": [kind for kind in able if kind.files is not None and not kind.settings],
         "settings": [kind for kind in able if kind.files is None and kind.settings],
     }
-    rng = np.random.default_rng(DRAW)
+    first, draw = PARTS[part]
+    rng = np.random.default_rng(draw)
     drawn = {name: [pool[i] for i in np.resize(rng.permutation(len(pool)), 6)] for name, pool in pools.items()}
     made = []
     for number, (pretraining, fault, shown) in enumerate(product(PRETRAINING, FAULT, SHOWN)):
         kind = drawn[fault].pop() if fault in drawn else None
-        made.append(World(number, pretraining, fault, shown, kind, SEEDS[part] + number))
+        made.append(World(number, pretraining, fault, shown, kind, first + number))
     return made
 
 
@@ -228,11 +232,11 @@ def _pretraining(store: Store, report: InvestigationReport, scores: dict[str, An
     if not own:
         return {"answer": answer}
     scratch, tuned = (scores[arms[name]] for name in ("from scratch", own[0]))
-    verdicts = store.open(step.run_id).result("comparison")["verdicts"]
-    row = next(v for v in verdicts if v["arm"] == own[0] and v["decides"] and v["against"] == "from scratch")
-    return {"answer": answer, "true": tuned["auroc"] - scratch["auroc"]} | {
-        name: row[name] for name in ("delta", "low", "high", "resolvable")
-    }
+    comparison = comparison_of(store.open(step.run_id))
+    rows = rows_of(comparison, len(QUESTIONS["pretraining"].rounds), (comparison.deciding,))
+    row = next(one for one in rows if one.arm == own[0])
+    shown = {name: getattr(row, name) for name in ("delta", "low", "high", "resolvable")}
+    return {"answer": answer, "true": tuned["auroc"] - scratch["auroc"]} | shown
 
 
 def _fault(store: Store, run: Run, world: World) -> dict[str, Any]:
@@ -318,7 +322,7 @@ def main() -> None:
     arguments.add_argument("--worlds", type=int, nargs="*", default=list(range(18)))
     arguments.add_argument("--budget", type=float, default=300.0)
     arguments.add_argument("--folder", type=Path, default=Path("artifacts/benchmark-investigations"))
-    arguments.add_argument("--part", choices=tuple(SEEDS), default="counted")
+    arguments.add_argument("--part", choices=tuple(PARTS), default="counted")
     arguments.add_argument(
         "--only", choices=("investigate", "count"), help="do the first part alone, or show what is there"
     )
@@ -340,9 +344,10 @@ def main() -> None:
     if not rows:
         return
     counts = show(rows)
-    if given.part == "counted":
+    if given.part != "choosing":
         text = json.dumps({"budget_s": given.budget, "counts": counts, "rows": rows}, indent=1)
-        RESULT.write_text(text + "\n", encoding="utf-8")
+        name = "investigations.json" if given.part == "counted" else "investigations-again.json"
+        (RESULTS / name).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ def test_settings_encoder_and_rules_of_the_form_are_those_of_the_investigation(s
 
 
 @pytest.mark.parametrize(
-    "typed, text", [("epochs", "no equals sign"), ("training.epoch=3", "unknown setting"), ("training.epochs=x", "epochs")]
+    "typed, text",
+    [("epochs", "no equals sign"), ("training.epoch=3", "unknown setting"), ("training.epochs=x", "epochs")],
 )
 def test_settings_that_cannot_be_are_refused_before_the_start(show, store, typed, text):
     at = show("investigate")

@@ -7,12 +7,11 @@ from itertools import combinations
 
 import numpy as np
 
-from moola_core.diagnostics.doctor.baseline_facts import aggregated, out_of_fold
+from moola_core.diagnostics.doctor.baseline_facts import aggregated, around_spans, out_of_fold
 from moola_core.diagnostics.vitals.groups import aurocs, deviation_of_auroc, evidence_of_order, parts
 from moola_core.diagnostics.vitals.prices import mean_range
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 from moola_core.estimators.logistic import linear
-from moola_core.estimators.spans.shapes import shape_statistics
 
 LAGS = (-2, -1, 1, 2)
 
@@ -163,11 +162,8 @@ def neighbours_class(evidence: Evidence) -> Measured:
 def _described(evidence: Evidence) -> np.ndarray:
     """What the class may be read from [n, D]: the mean of each feature, and the bars around the marked span where all windows have one."""
     windows, described = evidence.windows, aggregated(evidence.x)
-    if not windows.has_pointer.all():
-        return described
-    around = shape_statistics(windows.prices, windows.start.astype(int), windows.end.astype(int))
-    around = around[:, np.isfinite(around).all(0)]  # stretches that some windows are too short for
-    return np.concatenate([described, around], axis=1)
+    around = around_spans(windows.prices, windows.start, windows.end)
+    return described if around is None else np.concatenate([described, around], axis=1)
 
 
 def _auroc(probabilities: np.ndarray, label: np.ndarray) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from moola_core import studies
-from moola_core.diagnostics.results import Comparison
+from moola_core.diagnostics.results import Comparison, Verdict
 from moola_core.investigation import adopting, class_first
 from moola_core.investigation.adopting import GRADUAL, SCHEDULE
 from moola_core.investigation.known import FAILED, UNDECIDED, Answer, Known, comparison_of
@@ -61,6 +61,11 @@ def study_of(known: Known, name: str, repeats: int, arms: tuple[str, ...] = ()) 
     return made.model_copy(update={"arms": tuple(kept), "seed": known.spec.seed})
 
 
+def without_placebo(study: Study) -> Study:
+    """The study less its placebo, which takes as long as what it is compared with."""
+    return study.model_copy(update={"arms": tuple(arm for arm in study.arms if arm.name != studies.PLACEBO)})
+
+
 def encoder_settings(known: Known) -> dict[str, Any]:
     """The settings of the network that the encoder that was given fixes, where the user does not set them."""
     given = with_settings(known.spec.checkpoint, known.store.root, {})
@@ -103,12 +108,16 @@ class Pretraining(OfPretraining):
 
     def work(self, known: Known, number: int) -> Work:
         study = study_of(known, "transfer", self.rounds[number], (schedule_of(known),))
-        return Work({"pre-training": study}, seconds_of_study(known, study))
+        seconds = seconds_of_study(known, study)
+        if seconds > known.left_s:  # the question itself before whether it is more than a better start
+            study = without_placebo(study)
+            seconds = seconds_of_study(known, study)
+        return Work({"pre-training": study}, seconds)
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs["pre-training"]
         comparison = comparison_of(run)
-        rows, arm = rows_of(comparison), schedule_of(known)
+        rows, arm = rows_of(comparison, len(self.rounds), (comparison.deciding,)), schedule_of(known)
         numbers = {"repeats": comparison.repeats, "schedule": arm, "metric": comparison.deciding}
         if not rows:
             return Answer(UNDECIDED, f"No verdict: {comparison.no_verdict}", run.id, numbers=numbers)
@@ -116,6 +125,7 @@ class Pretraining(OfPretraining):
         numbers |= {"delta": decides.delta, "low": decides.low, "high": decides.high, "resolvable": decides.resolvable}
         numbers |= {"labels_needed": decides.labels_needed, "repeats_needed": decides.repeats_needed}
         claims, text = tuple(as_claim(row) for row in rows), "; ".join(in_words(row) for row in rows)
+        text += _described(rows_of(comparison, len(self.rounds)))
         text += f". {comparison.saw.rstrip('.')}" if known.labelled == "see" else ""
         word = word_of(rows)
         size = f"A difference of {decides.resolvable:.2f} would have been found with 80% power."
@@ -133,13 +143,19 @@ class Pretraining(OfPretraining):
         return Answer(UNDECIDED, f"Not shown either way ({arm}): {text}. {size}", run.id, claims, more, numbers)
 
 
+def _described(rows: Sequence[Verdict]) -> str:
+    """The differences in metrics that do not decide."""
+    other = [in_words(row) for row in rows if not row.decides]
+    return f"; beside it, not decided: {', '.join(other)}" if other else ""
+
+
 def _placebo(comparison: Comparison, arm: str) -> str:
     """What the arm is next to its placebo."""
     row = next(
         (row for row in comparison.verdicts if row.arm == arm and row.against in comparison.inert and row.decides), None
     )
     if row is None:
-        return ""
+        return " Whether it is more than a better start was not asked: there is no placebo."
     shown = {"helps": "better than", "hurts": "worse than", "equivalent": "as good as"}.get(
         row.verdict, "not told from"
     )
@@ -171,7 +187,7 @@ class OtherArms(Question):
         comparison = comparison_of(run)
         networks = {arm.name for arm in comparison.arms if arm.model == "network"}
         rows = [
-            row for row in rows_of(comparison) if row.arm in networks
+            row for row in rows_of(comparison, len(self.rounds)) if row.arm in networks
         ]  # a simple model is no setting of the network
         claims = tuple(as_claim(row) for row in rows)
         better = [row for row in rows if row.verdict == "helps"]
