@@ -15,12 +15,14 @@ from moola_core.launch import worker
 from moola_core.launch.confinement import confine
 from moola_core.launch.training_specs import finetune_spec
 from moola_core.launch.worker import doctor, unseen
+from moola_core.launch.worker.labelled import starts_of
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
 from moola_core.models.checkpoint import load_weights
 from moola_core.runs import references
 from moola_core.runs.checkpoints import description_of, fitted_networks, resolve, start_from
 from moola_core.runs.fits import TAKEN_OVER
+from moola_core.runs.pack import pack, unpack
 from moola_core.runs.record import run_of
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Finetune, Study, change
@@ -211,6 +213,18 @@ def test_a_run_needs_its_source_and_names_no_file(source, frozen):
     described = description_of(f"{source.id}/000-01", source.store_root)
     assert described.columns == source.spec.features.columns and described.window_bars == 105
     assert described.standardise == source.spec.features.standardise and described.scale is not None
+
+
+def test_a_packed_run_takes_its_source_along_and_starts_from_it_elsewhere(source, frozen, tmp_path):
+    packed = pack(Store(frozen.store_root), [frozen.id], tmp_path / "runs.zip")
+    assert set(packed.runs) == {source.id, frozen.id}
+    there = Store(tmp_path / "there")
+    unpack(tmp_path / "runs.zip", there, tmp_path / "data")
+    ours, theirs = starts_of(frozen), starts_of(there.open(frozen.id))
+    assert len(ours) == len(theirs) == 2
+    for here, away in zip(ours, theirs, strict=True):
+        assert all(np.array_equal(here.weights[name], away.weights[name]) for name in here.weights)
+        assert np.array_equal(here.mean, away.mean) and here.features == away.features
 
 
 def test_fits_of_other_sources_are_never_taken_for_the_same(source, windows):
