@@ -13,7 +13,7 @@ from moola_core.errors import SpecError
 from moola_core.investigation import beliefs, order
 from moola_core.investigation.known import UNDECIDED, Answer, Facts, Known
 from moola_core.investigation.question import QUESTIONS
-from moola_core.investigation.questions import final, labels, networks
+from moola_core.investigation.questions import final, labels, networks, pretraining
 from moola_core.launch import worker
 from moola_core.launch.worker import ahead
 from moola_core.models.checkpoint import load_weights
@@ -275,3 +275,21 @@ def test_on_a_cluster_the_class_alone_is_carried_out_before_the_arms(store, demo
     arm = arms_of(finished(store, the_study(demo_files)))[HELPED]
     assert given == [["pointers: first"], ["pointers: both (current)", f"pointers: {HELPED}"]]
     assert arm.spec.transfer.fold_checkpoints == 2 and len(store.runs("finetune")) == 3
+
+
+def test_what_is_better_for_the_class_and_worse_for_the_pointers_is_not_taken_over(monkeypatch):
+    sample = make_comparison()
+    arms = tuple(dataclasses.replace(sample.arms[0], name=name, model="network") for name in ("both", HELPED))
+    better = dataclasses.replace(
+        sample.verdicts[0], arm=HELPED, against="both", metric="auroc", delta=0.3, low=0.2, high=0.4, verdict="helps"
+    )
+    worse = dataclasses.replace(better, metric="hit_at_3", delta=-0.3, low=-0.4, high=-0.2, verdict="hurts")
+    made = dataclasses.replace(sample, arms=arms, verdicts=(better, worse), against="both")
+    monkeypatch.setattr(pretraining, "comparison_of", lambda run: made)
+    run = SimpleNamespace(id="run", record=SimpleNamespace(counts={}), spec=SimpleNamespace(arms=()))
+    said = QUESTIONS["pointers"].read(None, {"pointers": run})
+    assert said.answer == UNDECIDED and "adopted" not in said.numbers
+    assert (
+        f"{HELPED} is better in AUROC +0.30" in said.outcome
+        and "and worse in Center within 3 bars -0.30" in said.outcome
+    )

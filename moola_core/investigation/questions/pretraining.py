@@ -190,7 +190,8 @@ class OtherArms(Question):
             row for row in rows_of(comparison, len(self.rounds)) if row.arm in networks
         ]  # a simple model is no setting of the network
         claims = tuple(as_claim(row) for row in rows)
-        better = [row for row in rows if row.verdict == "helps"]
+        worse = {row.arm for row in rows if row.verdict == "hurts"}
+        better = [row for row in rows if row.verdict == "helps" and row.arm not in worse]
         missing = untrained(run)
         left_out = f" Not trained: {', '.join(missing)}." if missing else ""
         if better:
@@ -201,11 +202,20 @@ class OtherArms(Question):
         count = len({row.arm for row in rows})
         text = (
             f"Of {count} other {self.noun} none is shown to be better than {comparison.against}; a difference of {smallest(rows):.2f} would have "
-            f"been found.{left_out}"
+            f"been found.{_in_both_ways(rows)}{left_out}"
         )
         if rows and max(row.p_helps for row in rows) < 0.1:
             return Answer("current", text, run.id, claims)
         return Answer(UNDECIDED, text, run.id, claims, settled_by_repeats(rows, 3))
+
+
+def _in_both_ways(rows: Sequence[Verdict]) -> str:
+    """The arms that are better in one metric and worse in another, in a sentence each."""
+    words: dict[str, dict[str, str]] = {}
+    for row in rows:
+        words.setdefault(row.arm, {})[row.verdict] = in_words(row)
+    both = {arm: own for arm, own in words.items() if {"helps", "hurts"} <= own.keys()}
+    return "".join(f" {arm} is better in {own['helps']} and worse in {own['hurts']}." for arm, own in both.items())
 
 
 class OtherPretraining(OtherArms, OfPretraining):
