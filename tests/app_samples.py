@@ -64,6 +64,7 @@ from moola_core.models.checkpoint import weights_of
 from moola_core.models.encoders import make_encoder
 from moola_core.overlap import Overlap
 from moola_core.presets import preset
+from moola_core.runs.facts import Facts, ReadLabels
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Diagnose, Investigation, Plan, Predict, change
 from tests.investigation_samples import make_investigation
@@ -206,8 +207,8 @@ def make_span_run(root: Path, windows: Path, name: str = "Spans") -> Run:
     }
     for result, value in measured.items():
         run.write_result(result, value)
-    noise = {"scatter_bars": [0.5, 1.0], "misplaced_frac": [0.02, 0.05]}
-    run.update(state="done", ended=run.record.created, seconds=9.0, device="cpu", counts={"label_noise": noise})
+    facts = Facts(label_noise=ReadLabels((0.5, 1.0), (0.02, 0.05)))
+    run.update(state="done", ended=run.record.created, seconds=9.0, device="cpu", facts=facts)
     return run
 
 
@@ -380,7 +381,7 @@ def make_pretraining(root: Path, windows: Path, result: PretrainReport | None = 
     run.update(
         state="done",
         seconds=9.0,
-        counts=dict(found.counts),
+        facts=Facts(**found.counts),
         progress={"done": 10, "total": 10, "unit": "epochs"},
         device="cpu",
         started=run.record.created,

@@ -45,6 +45,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "training.baselines": ({"training", "estimators"}, set()),
     "estimators": ({"estimators"}, {"scipy", "sklearn", "aeon", "skops"}),
     "runs": ({"runs", "features.catalog", "weight_files"}, {"pyarrow", "sqlite3"}),
+    "runs.facts": (set(), {"pydantic"}),
     "diagnostics": (
         {"diagnostics", "metrics", "estimators", "features", "market", "runs"},
         {"scipy", "sklearn", "pandas"},

@@ -128,7 +128,7 @@ def _of_spans(run: Any) -> list[Any]:
     from moola_core.runs.codec import restore
     from moola_core.sections import headlines
 
-    noise = headlines.of_label_noise(run.record.counts, run.spec.spans.scatter_bars is not None)
+    noise = headlines.of_label_noise(run.record.facts.label_noise, run.spec.spans.scatter_bars is not None)
     verdicts = [noise] if noise.headline else []
     try:
         stored = run.result("pointing")
@@ -178,8 +178,8 @@ def summary(run: Any) -> dict[str, Any]:
         "predictions": str(run.folder / "predictions.parquet"),
         "warnings": record.warnings,
         "seconds": record.seconds,
-        "trainable_parameters": record.counts.get("trainable_parameters"),
-        "saw": SAW.get(record.counts.get("saw", ""), ""),
+        "trainable_parameters": record.facts.trainable_parameters,
+        "saw": SAW.get(record.facts.saw, ""),
     }
 
 

@@ -85,7 +85,7 @@ def attribute(
     done and in all; work: `explain` of every job, in any order, as `explain_together` does it for networks on a GPU. A left-out feature
     takes the values of background windows, about 20 of the fold's training windows. Raises CheckpointError when the models were not kept.
     """
-    columns = grouped(run.record.counts["features"])
+    columns = grouped(run.record.facts.features)
     groups = tuple(columns) if run.spec.is_network else _first_estimator(run).groups(columns)
     jobs = _jobs(run, windows, x, groups, repeats)
     total, parts = sum(len(job.rows) for job in jobs), []
@@ -111,7 +111,7 @@ def attribute(
         _level(x, index, columns, groups),
         ranking,
         float(np.abs(empty + values.sum(1) - full).max()),
-        tuple(run.record.counts["features"]) if course.size else (),
+        run.record.facts.features if course.size else (),
         course,
         0 if not run.spec.is_network and groups != tuple(columns) else len(jobs[0].background),
         tuple(agreement([row for row in ranking if row.output == output]) for output in outputs),
@@ -165,7 +165,7 @@ def explain(job: Job) -> Explained:
     if not run.spec.is_network:
         return _explain_estimator(run, job)
     fitted, classes = load_fitted(run, job.repeat, job.fold), classes_of(run)
-    groups = list(grouped(run.record.counts["features"]).values())
+    groups = list(grouped(run.record.facts.features).values())
     answer = answers(fitted.model, len(classes), job.x.shape[1])
     x, background = (fitted.scaled(part).unsqueeze(0) for part in (job.x, job.background))
 
@@ -186,7 +186,7 @@ def _explanation(job: Job, exact: bool = False) -> Explanation:
 
 def _explain_estimator(run: Run, job: Job) -> Explained:
     estimator, classes = load_estimator(run, job.repeat, job.fold), classes_of(run)
-    columns = grouped(run.record.counts["features"])
+    columns = grouped(run.record.facts.features)
     if estimator.groups(columns) != job.groups:
         raise DataError(
             "some of its fits had no expansion to learn from, and read other inputs than the rest.",
@@ -233,7 +233,7 @@ def _gradients(job: Job, answer: Answer, fitted: FittedModel[MultiTask | WithTer
 def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
     """What `explain` finds of each job, with the networks of all fits evaluated at once on a device."""
     run = Run(jobs[0].folder)
-    groups = list(grouped(run.record.counts["features"]).values())
+    groups = list(grouped(run.record.facts.features).values())
     waiting: dict[tuple[int, int], list[Job]] = {}
     for job in jobs:
         waiting.setdefault((job.repeat, job.fold), []).append(job)

@@ -78,7 +78,7 @@ class RayLauncher:
         if not run.record.active:
             raise RunError(f"is {run.record.state}.", where=f"run {run_id}", hint="There is nothing to cancel.")
         cancelling.ask(run)  # first, or a study would send the next of its runs
-        for child in dict(run.record.counts.get("children") or {}).values():
+        for child in run.record.facts.children.values():
             part = self.store.open(child).record
             if part.active and part.queue.get("cluster"):
                 self.cancel(child)

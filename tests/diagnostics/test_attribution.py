@@ -173,7 +173,7 @@ def test_a_run_is_explained_by_the_models_that_did_not_see_the_window(few_files,
     assert found.full[inside.to_numpy(), 1] == pytest.approx(center[inside].to_numpy(), abs=1e-3)
     first = [row for row in found.ranking if row.output == found.outputs[0]]
     assert sorted(row.rank for row in first) == [1, 2, 3] and len(first[0].by_fit) == 3
-    assert found.course.shape == (3, 105, 6) and list(found.features) == run.record.counts["features"]
+    assert found.course.shape == (3, 105, 6) and found.features == run.record.facts.features
 
 
 def test_expected_gradients_add_up_and_lie_where_the_answer_looks():

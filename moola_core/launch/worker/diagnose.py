@@ -28,6 +28,7 @@ from moola_core.launch.worker.power import powered
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.market.bars import Bars, contains_break, shares_bars
 from moola_core.market.windows import Windows, overlap
+from moola_core.runs.facts import Facts
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
@@ -66,7 +67,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     spec = run.spec
     if spec.name in DATA_DIAGNOSTICS:
         material = load_labelled(spec.data, spec.features)
-        run.update(data_hashes={"windows": material.kept.content_hash}, counts={"windows": len(material.kept)})
+        run.update(data_hashes={"windows": material.kept.content_hash}, facts=Facts(windows=len(material.kept)))
         run.write_result(spec.name, DATA_DIAGNOSTICS[spec.name](spec, material))
         return
     if spec.name == "doctor" and not spec.run:

@@ -47,7 +47,7 @@ def store(run: Run) -> None:
         diagnosis = examined(run)
         run.write_result("doctor", diagnosis)
         counts = Counter(finding.severity for finding in diagnosis.findings)
-        run.update(counts=run.record.counts | {"doctor": dict(counts)})
+        run.update(facts=replace(run.record.facts, doctor=dict(counts)))
     except (MoolaError, ValueError, ArithmeticError, KeyError, TypeError) as error:
         run.append_log(traceback.format_exc())
         run.write_result("doctor", {"why_not": f"It could not be computed: {error}"})

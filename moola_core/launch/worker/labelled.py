@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from moola_core.market.windows import Windows, bar_spans, load_windows
 from moola_core.models.checkpoint import Pretrained, load_pretrained, put_weights
 from moola_core.models.encoders import make_encoder
 from moola_core.runs.checkpoints import resolve
+from moola_core.runs.facts import Facts
 from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Features, Finetune
@@ -85,22 +85,22 @@ def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> N
     put_weights(make_encoder(len(features), spec.model), start.weights, start.source)
 
 
-def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], dict[str, Any]]:
-    """The labelled windows, what training reads of them, the hashes of the data, and what was counted on the way."""
+def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], Facts]:
+    """The labelled windows, what training reads of them, the hashes of the data, and the facts of the windows."""
     material = load_labelled(spec.data, spec.features, cache)
     windows, bars = material.kept, material.bars
     hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
     labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
     features = names(spec.features.columns)
-    counts: dict[str, Any] = {
-        "windows": len(windows),
-        "left_out": len(material.every) - len(windows),
-        "window_bars": windows.bars,
-        "features": list(features),
-    }
-    counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
+    facts = Facts(
+        windows=len(windows),
+        left_out=len(material.every) - len(windows),
+        window_bars=windows.bars,
+        features=features,
+        labels=dict(zip(labels.tolist(), sizes.tolist(), strict=True)),
+    )
     inputs = inject_faults(inputs_of(windows, material.x, features), spec)
-    return dataclasses.replace(material, x=inputs.x), inputs, hashes, counts
+    return dataclasses.replace(material, x=inputs.x), inputs, hashes, facts
 
 
 def inputs_of(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:

@@ -29,6 +29,7 @@ from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.market.bars import Bars, contains_break, load_bars, shares_bars
 from moola_core.market.windows import Windows, load_windows, overlap
+from moola_core.runs.facts import needed
 from moola_core.runs.joined import parts_of
 from moola_core.runs.predictions import STATED, UNUSUAL, is_class
 from moola_core.runs.store import Run, Store
@@ -109,7 +110,7 @@ def of_windows(run: Run, about: Run) -> PredictionRequest:
 def of_bars(run: Run, about: Run) -> PredictionRequest:
     """Windows of the bars at the spec's stride; none spans a gap or a roll."""
     data, features = run.spec.data, about.spec.features
-    bars, length = load_bars(data.bars, data.bars_reading), about.record.counts["window_bars"]
+    bars, length = load_bars(data.bars, data.bars_reading), needed(about.record.facts.window_bars, "window_bars")
     first = np.arange(0, len(bars) - length + 1, run.spec.stride)
     first = first[~contains_break(bars.breaks, first, length)]
     if not len(first):
@@ -123,7 +124,7 @@ def of_bars(run: Run, about: Run) -> PredictionRequest:
 
 
 def _check_length(length: int, about: Run, where: str) -> None:
-    wanted = about.record.counts["window_bars"]
+    wanted = needed(about.record.facts.window_bars, "window_bars")
     if length != wanted:
         raise DataError(
             f"windows of {length} bars; the run's have {wanted}.", where=where, hint="Cut them to the same length."

@@ -38,7 +38,7 @@ def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: 
         events=run.events(),
         steps=_or_none(lambda: run.steps),
         weights=_weights(run),
-        counts=run.record.counts,
+        shared_parameters=run.record.facts.shared_parameters,
         facts=facts,
         probabilities=probabilities,
     )
