@@ -164,7 +164,7 @@ def lines(name: str, labels: int, args: argparse.Namespace) -> Iterator[dict[str
         return
     placebos = {objective: f"{PLACEBO} of {objective}" for objective in studied}
     spec = next(iter(studied.values())).spec
-    made = compare.build(name, runs, SCRATCH, (spec.margin, spec.seed), placebos)
+    made = compare.build(name, runs, SCRATCH, spec.margin, spec.seed, placebos)
     metrics = {arm.name: {m: arm.metrics.get(m) for m in METRICS} for arm in made.arms}
 
     def verdicts(arm: str, against: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from moola_core import studies
 from moola_core.diagnostics.calibration import calibrations
-from moola_core.diagnostics.correlation import feature_report, with_expectations
+from moola_core.diagnostics.correlation import Permutations, feature_report, with_expectations
 from moola_core.diagnostics.doctor import Case, examine
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.gates import contradictions, gates
@@ -304,7 +304,9 @@ def make_features(windows: Path) -> FeatureReport:
     x[:, :, 2] = 0.0
     x[:, :, 0] += (table.label == CLASSES[0])[:, None]
     names = ("consol_proxy", "range_z", "body_pct")
-    return with_expectations(feature_report(x, table.label, table.start, names, Overlap.none(len(table)), (200, 0)))
+    return with_expectations(
+        feature_report(x, table.label, table.start, names, Overlap.none(len(table)), Permutations(200))
+    )
 
 
 def make_attribution() -> Attribution:

@@ -15,6 +15,7 @@ from moola_core.diagnostics.fitted import FittedModel, StackedModels, WithTerms,
 from moola_core.diagnostics.network_outputs import (
     BATCH,
     Answer,
+    StackedCoalitions,
     answers,
     expected_gradients,
     logit_differences,
@@ -99,7 +100,7 @@ def attribute(
     values, errors, empty, full = (np.concatenate(_each(parts, name, outputs)) for name in SHARES)
     fits = np.concatenate([[f"{part.repeat}-{part.fold}"] * len(part.rows) for part in parts])
     course = np.moveaxis(np.sum(_each(parts, "gradients", outputs), axis=0) / total, 2, 0)
-    ranking = _ranking((values, errors), fits, groups, outputs)
+    ranking = _ranking(values, errors, fits, groups, outputs)
     return Attribution(
         len({part.repeat for part in parts}),
         tuple(windows.window_id.astype(str)[index].tolist()),
@@ -175,7 +176,8 @@ def explain(job: Job) -> Explained:
     explanation = _explanation(job)
     while not explanation.done:
         kept, place = explanation.ask()
-        explanation.tell(network_outputs(alone, (x, background), groups, (kept[None], place[None]), BATCH)[0])
+        asked = StackedCoalitions(x, background, groups, kept[None], place[None])
+        explanation.tell(network_outputs(alone, asked, BATCH)[0])
     return _explained(job, _outputs_of(fitted.model, classes), explanation, _gradients(job, answer, fitted))
 
 
@@ -257,7 +259,7 @@ def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
                 if one is not None:
                     m, c = one[1].shape
                     kept[r, :m, :c], place[r, :m, :c] = one
-            outputs = network_outputs(together, (x, background), groups, (kept, place), ROWS)
+            outputs = network_outputs(together, StackedCoalitions(x, background, groups, kept, place), ROWS)
             for r, one in enumerate(asked):
                 if one is not None:
                     m, c = one[1].shape
@@ -314,10 +316,10 @@ def _level(x: np.ndarray, index: np.ndarray, columns: dict[str, list[int]], grou
 
 
 def _ranking(
-    shares: tuple[np.ndarray, np.ndarray], fits: np.ndarray, groups: tuple[str, ...], outputs: tuple[str, ...]
+    values: np.ndarray, errors: np.ndarray, fits: np.ndarray, groups: tuple[str, ...], outputs: tuple[str, ...]
 ) -> tuple[Rank, ...]:
-    """The groups by the mean size of their values [n, G, O], whose standard errors stand next to them in `shares`."""
-    size, errors = np.abs(shares[0]), mean_errors(*shares)
+    """The groups by the mean size of their values [n, G, O], which have the standard `errors`."""
+    size, errors = np.abs(values), mean_errors(values, errors)
     rows = []
     for k, output in enumerate(outputs):
         mean = size[:, :, k].mean(0)

@@ -45,14 +45,15 @@ class WithTerms(nn.Module):
     """
 
     def __init__(
-        self, model: MultiTask, terms: SpanTerms, scale: tuple[np.ndarray, np.ndarray], features: Sequence[str]
+        self, model: MultiTask, terms: SpanTerms, mean: np.ndarray, std: np.ndarray, features: Sequence[str]
     ) -> None:
         super().__init__()
-        self.model, self.terms, self.scale, self.features = model, terms, scale, features
+        self.model, self.terms, self.features = model, terms, features
+        self.mean, self.std = mean, std
         self.encoder, self.class_head, self.pointer_head = model.encoder, model.class_head, model.pointer_head
 
     def forward(self, x: Tensor) -> Outputs:
-        terms = self.terms(standardised_path(x.detach().cpu().numpy(), *self.scale, self.features))
+        terms = self.terms(standardised_path(x.detach().cpu().numpy(), self.mean, self.std, self.features))
         return self.model(x, Terms.of(terms.spans, terms.logits).each(lambda part: part.to(x.device)))
 
 
@@ -124,5 +125,5 @@ def load_fitted(run: Run, repeat: int, fold: int) -> FittedModel[MultiTask | Wit
     put_weights(model, weights, f"run {run.id}, repeat {repeat}, fold {fold}")
     if statistics:
         terms = SpanTerms.from_arrays(statistics)
-        return FittedModel(WithTerms(model, terms, (mean, std), facts.features).eval(), mean, std)
+        return FittedModel(WithTerms(model, terms, mean, std, facts.features).eval(), mean, std)
     return FittedModel(model.eval(), mean, std)

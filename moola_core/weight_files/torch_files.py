@@ -49,7 +49,10 @@ def content_of_bytes(data: bytes) -> Any:
             return key[1]
         _, kind, name, _, _, view = (*key, None)[:6]
         whole = kept.setdefault(name, Storage(_dtype(kind), bytes))
-        return Storage(whole.dtype, lambda: _viewed(whole, view)) if view else whole
+        if not view:
+            return whole
+        _, offset, size = view
+        return Storage(whole.dtype, lambda: _viewed(whole, offset, size))
 
     content = Reader(file, storage).load()
     if content != LEGACY_MAGIC:
@@ -67,8 +70,7 @@ def content_of_bytes(data: bytes) -> Any:
     return content
 
 
-def _viewed(whole: Storage, view: tuple[Any, int, int]) -> bytes:
-    _, offset, size = view
+def _viewed(whole: Storage, offset: int, size: int) -> bytes:
     each = ITEM_BYTES[whole.dtype]
     return bytes(whole.data()[offset * each : (offset + size) * each])
 

@@ -26,6 +26,7 @@ from moola_core.diagnostics.attribution import (
 from moola_core.diagnostics.fitted import load_estimator
 from moola_core.diagnostics.network_outputs import (
     Answer,
+    StackedCoalitions,
     answers,
     expected_gradients,
     logit_differences,
@@ -84,9 +85,8 @@ def explained(
     windows = tuple(torch.from_numpy(part)[None] for part in (x, background))
     while not one.done:
         kept, place = one.ask()
-        one.tell(
-            network_outputs(lambda mixed: answer(mixed[0])[None], windows, groups, (kept[None], place[None]), 64)[0]
-        )
+        asked = StackedCoalitions(*windows, groups, kept[None], place[None])
+        one.tell(network_outputs(lambda mixed: answer(mixed[0])[None], asked, 64)[0])
     return one
 
 

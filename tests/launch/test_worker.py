@@ -102,7 +102,7 @@ def test_the_record_says_which_engine_was_used_and_why(store, demo_files):
     assert "CPU" in facts[0].engine_why and "training.engine=replicas" in facts[1].engine_why
     tables = [run.predictions.sort_values("window_id") for run in runs]
     assert np.allclose(*(table["p_retracement"] for table in tables), atol=1e-4)
-    told = [build("pair", {"a": runs[0], "b": other}, "a", (0.02, 0)).differences for other in (runs[1], runs[0])]
+    told = [build("pair", {"a": runs[0], "b": other}, "a", 0.02, 0).differences for other in (runs[1], runs[0])]
     assert [row.values for row in told[0] if row.name == "engine"] == [{"a": "sequential", "b": "replicas"}]
     assert "engine" not in {row.name for row in told[1]}
     for run in runs:  # each choice is estimated from a run that made it

@@ -117,7 +117,7 @@ class Fixes(Question):
                 Arm(name="your settings"),
                 *(Arm(name=_title(cause), changes=dict(cause.changes)) for cause in same),
             )
-            specs[FIXES] = compared(known, ("corrections", self.title), base, arms)
+            specs[FIXES] = compared(known, "corrections", self.title, base, arms)
             seconds += seconds_of_study(known, specs[FIXES])
         if number == 0:
             for cause in causes:

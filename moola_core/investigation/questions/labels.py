@@ -46,7 +46,7 @@ class MoreLabels(Question):
         arms = tuple(
             Arm(name=f"{share:.0%} of the labels", changes={"training.train_size": share}) for share in reversed(SHARES)
         )
-        study = compared(known, ("labels", self.title), base, arms)
+        study = compared(known, "labels", self.title, base, arms)
         return Work({CURVE: study}, seconds_of_study(known, study))
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:

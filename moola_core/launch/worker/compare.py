@@ -39,7 +39,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     runs: dict[str, Run] = {}
     for one in comparable(Store(run.store_root), spec.runs):
         runs[_name(one, runs)] = one
-    run.write_result("comparison", build("comparison", runs, next(iter(runs)), (spec.margin, spec.seed)))
+    run.write_result("comparison", build("comparison", runs, next(iter(runs)), spec.margin, spec.seed))
 
 
 def _name(run: Run, taken: Mapping[str, Run]) -> str:
@@ -48,9 +48,14 @@ def _name(run: Run, taken: Mapping[str, Run]) -> str:
 
 
 def build(
-    name: str, runs: Mapping[str, Run], against: str, how: tuple[float, int], placebos: Mapping[str, str] | None = None
+    name: str,
+    runs: Mapping[str, Run],
+    against: str,
+    margin: float,
+    seed: int,
+    placebos: Mapping[str, str] | None = None,
 ) -> Comparison:
-    """The comparison of finished runs by name; how: margin and seed; placebos: the runs that have one, with it."""
+    """The comparison of finished runs by name; placebos: the runs that have one, with it."""
     placebos = dict(placebos or {})
     inert = set(placebos.values())
     tables = {arm: run.predictions for arm, run in runs.items()}
@@ -62,7 +67,7 @@ def build(
     predictions: dict[str, ArmPredictions] = {}
     if not why_not:
         predictions = _predictions(runs, tables, common)
-        verdicts = _verdicts(predictions, arms, against, how[0], placebos)
+        verdicts = _verdicts(predictions, arms, against, margin, placebos)
         gains = {arm: _gains(one, predictions[against], common) for arm, one in predictions.items() if arm != against}
     beaten = _beaten([arm for arm in arms if arm.name not in inert])
     return Comparison(
@@ -78,8 +83,8 @@ def build(
         why_not or sentence(verdicts, arms, against, placebos),
         beaten,
         why_not,
-        _label_curve(runs, arms, how[1]),
-        _selection({arm: one for arm, one in predictions.items() if arm not in inert}, how[1]),
+        _label_curve(runs, arms, seed),
+        _selection({arm: one for arm, one in predictions.items() if arm not in inert}, seed),
         unequal(runs, tables),
         _saw(runs),
         placebos,

@@ -13,7 +13,7 @@ from moola_core.diagnostics.attribution import attribute, explain_together
 from moola_core.diagnostics.attribution import explain as explain_job
 from moola_core.diagnostics.balance import balance
 from moola_core.diagnostics.calibration import calibrations
-from moola_core.diagnostics.correlation import feature_report, with_expectations
+from moola_core.diagnostics.correlation import Permutations, feature_report, with_expectations
 from moola_core.diagnostics.pointing import pointing
 from moola_core.diagnostics.results import Attribution, FeatureReport, Shift
 from moola_core.diagnostics.shift import shift
@@ -105,8 +105,8 @@ def explain(run: Run, about: Run, listen: ProgressCallback | None) -> Attributio
 def features(spec: Diagnose, material: Labelled) -> FeatureReport:
     """Features and the labels: how they are associated."""
     kept, columns = material.kept, names(spec.features.columns)
-    how = (spec.permutations, spec.seed)
-    return with_expectations(feature_report(material.x, kept.label, kept.start, columns, overlap(kept), how))
+    permutations = Permutations(spec.permutations, spec.seed)
+    return with_expectations(feature_report(material.x, kept.label, kept.start, columns, overlap(kept), permutations))
 
 
 def shifted(spec: Diagnose, material: Labelled) -> Shift:

@@ -70,7 +70,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
         distance = novelty.distance(asked.x)
         columns |= {"distance": distance, "out_of_distribution": distance > novelty.threshold}
     run.write_table("predicted", asked.columns | columns)
-    run.write_result("predicted", _summary(about, spec, asked, columns, (training, time.monotonic() - started)))
+    run.write_result("predicted", _summary(about, spec, asked, columns, training, time.monotonic() - started))
 
 
 def _predicted(
@@ -173,7 +173,7 @@ def _shared(about: Run, kept: Windows, asked: PredictionRequest) -> int:
 
 
 def _summary(
-    about: Run, spec: Predict, asked: PredictionRequest, columns: dict[str, np.ndarray], measured: tuple[int, float]
+    about: Run, spec: Predict, asked: PredictionRequest, columns: dict[str, np.ndarray], training: int, seconds: float
 ) -> Predicted:
     classes, over_bars = classes_of(about), not spec.data.windows
     predicted = columns.get("predicted")
@@ -186,10 +186,10 @@ def _summary(
         counts,
         float(columns["agreement"].mean()) if "agreement" in columns else None,
         int(columns["out_of_distribution"].sum()) if "out_of_distribution" in columns else None,
-        measured[0],
+        training,
         over_bars,
         spec.stride,
-        measured[1],
+        seconds,
         _expansions(asked, columns, classes) if over_bars else (),
         int((columns[UNUSUAL] <= UNUSUAL_LEVEL).sum()) if UNUSUAL in columns else None,
     )

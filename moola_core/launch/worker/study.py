@@ -41,7 +41,7 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     _refuse_unanswered(run, spec)
     placebos = {arm: twin for arm, twin in spec.placebos.items() if arm in arms and twin in arms}
-    comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed), placebos)
+    comparison = compare.build(spec.name, arms, spec.against, spec.margin, spec.seed, placebos)
     run.write_result("comparison", comparison)
     if spec.pretrain is not None and spec.pretrainings():
         _write_shift(run, spec.pretrain)
