@@ -47,14 +47,7 @@ def _add_spec(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preset", default="recommended", help=f"{', '.join(PRESETS)}, or one of your own (`moola preset`)"
     )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="changes",
-        metavar="KEY=VALUE",
-        help="a setting, such as training.epochs=20 or epochs=20",
-    )
+    options.add_settings(command, "a setting, such as training.epochs=20 or epochs=20")
     options.add_names(command)
     options.add_reading(command)
     options.add_mirror(command)

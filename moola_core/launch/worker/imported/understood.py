@@ -31,7 +31,7 @@ def understand(
     if scores.empty and "predicted" not in own and not {"start_pred", "center_pred"} & set(own):
         _refuse_nothing(table, classes, where)
     for column in ("repeat", "fold"):
-        own[column], note = _numbered(own, column, answers, rows)
+        own[column], note = _numbered(own, column, rows)
         notes += note
     rows.refuse(own.duplicated(["repeat", "window_id"]), "predicts a window twice in one repeat")
     place = {str(window): i for i, window in enumerate(kept.window_id)}
@@ -109,7 +109,7 @@ def _as_numbers(ids: pd.Series, every: np.ndarray) -> pd.Series:
     return ids.map(lambda name: known.get(bare(name), name)) if len(known) == len(every) else ids
 
 
-def _numbered(own: pd.DataFrame, column: str, answers: PredictionReading, rows: Rows) -> tuple[np.ndarray, list[str]]:
+def _numbered(own: pd.DataFrame, column: str, rows: Rows) -> tuple[np.ndarray, list[str]]:
     """Whole numbers [n] for the repeats or folds, and a note when they stand for names."""
     if column not in own or (column == "repeat" and own[column].isna().all()):
         return np.zeros(len(own), np.int64), []
