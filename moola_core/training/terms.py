@@ -17,7 +17,7 @@ from moola_core.specs import Finetune
 from moola_core.training.fold_data import scale_of, targets_of
 from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs
-from moola_core.training.processes import each
+from moola_core.training.processes import process_map
 
 if TYPE_CHECKING:
     from moola_core.estimators.spans.terms import SpanTerms
@@ -69,7 +69,7 @@ def terms_of_each(
         return [NOTHING] * len(folds)
     work, made = partial(_numbered, spec, inputs), dict[int, FitTerms]()
     items = [_Numbered(number, fold, start) for number, (fold, start) in enumerate(zip(folds, starts, strict=True))]
-    for number, terms in each(work, items, processes=len(folds)):
+    for number, terms in process_map(work, items, processes=len(folds)):
         made[number] = terms
     return [made[number] for number in range(len(folds))]
 

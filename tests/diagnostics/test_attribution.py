@@ -198,7 +198,7 @@ def as_if_elsewhere(jobs: Sequence[Job]) -> Iterator[Explained]:
 
 
 @pytest.mark.parametrize(
-    "elsewhere", [as_if_elsewhere, pytest.param(partial(processes.each, explain), marks=pytest.mark.soak)]
+    "elsewhere", [as_if_elsewhere, pytest.param(partial(processes.process_map, explain), marks=pytest.mark.soak)]
 )
 def test_several_repeats_are_explained_in_other_processes_and_all_at_once_with_the_same_values(
     request, few_files, few_run, device, elsewhere

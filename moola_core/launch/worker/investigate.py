@@ -63,7 +63,7 @@ def opened(spec: Investigation, root: Path) -> Known:
     if unknown:
         raise SpecError(f"unknown question {unknown[0]}.", where="priors", hint=f"Known: {', '.join(QUESTIONS)}.")
     material = load_labelled(spec.data, Features(), root / "cache")
-    kept, own = material.kept, material.bars
+    kept, own = material.trainable, material.bars
     classes = Counter(map(str, kept.label))
     if len(kept) < LEAST_WINDOWS:
         raise DataError(

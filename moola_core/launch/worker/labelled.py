@@ -31,8 +31,8 @@ from moola_core.training.inputs import Inputs
 class Labelled:
     """The windows that take part, all windows, the bars if given, and what a model reads of the former: x [n, K, F]."""
 
-    kept: Windows
-    every: Windows
+    trainable: Windows
+    all: Windows
     bars: Bars | None
     x: np.ndarray
 
@@ -40,15 +40,15 @@ class Labelled:
 def load_labelled(data: Data, features: Features, cache: Path | None = None) -> Labelled:
     """What the data gives; cache: a folder for the bars' matrix. Raises DataError, also when no window takes part."""
     bars = load_bars(data.bars, data.bars_reading) if data.bars else None
-    every = load_windows(data.windows, data.windows_reading, bars)
-    kept, left_out = every.trainable(data.exclude_grades)
-    if not len(kept):
+    windows = load_windows(data.windows, data.windows_reading, bars)
+    trainable, left_out = windows.trainable(data.exclude_grades)
+    if not len(trainable):
         raise DataError(
             f"all {left_out} windows are of a grade that is left out.",
             where=data.windows,
             hint="Leave out fewer: data.exclude_grades.",
         )
-    return Labelled(kept, every, bars, window_matrix(kept, features, bars, cache))
+    return Labelled(trainable, windows, bars, window_matrix(trainable, features, bars, cache))
 
 
 def check_unchanged(run: Run, hashes: Mapping[str, str]) -> None:
@@ -88,13 +88,13 @@ def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> N
 def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], Facts]:
     """The labelled windows, what training reads of them, the hashes of the data, and the facts of the windows."""
     material = load_labelled(spec.data, spec.features, cache)
-    windows, bars = material.kept, material.bars
+    windows, bars = material.trainable, material.bars
     hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
     labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
     features = names(spec.features.columns)
     facts = Facts(
         windows=len(windows),
-        left_out=len(material.every) - len(windows),
+        left_out=len(material.all) - len(windows),
         window_bars=windows.bars,
         features=features,
         labels=dict(zip(labels.tolist(), sizes.tolist(), strict=True)),

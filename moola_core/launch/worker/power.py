@@ -25,7 +25,7 @@ REPEATS = 3
 
 def powered(spec: Diagnose, material: Labelled) -> Power:
     """Measure the quick model in 3 repeats, and the model that locates first, where there are expansions, in one."""
-    inputs = inputs_of(material.kept, material.x, names(spec.features.columns))
+    inputs = inputs_of(material.trainable, material.x, names(spec.features.columns))
     training = Training(folds=spec.folds, repeats=REPEATS, seed=spec.seed)
     asked = Finetune(data=spec.data, features=spec.features, training=training)
     folds = make_folds(inputs.label, inputs.shared, training, Faults())

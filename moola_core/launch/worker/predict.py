@@ -142,7 +142,7 @@ def ensemble(
     jobs = [Job(about.folder, i, x[i : i + chunk], prices[i : i + chunk]) for i in range(0, len(x), chunk)]
     progress: dict[str, Any] = {"done": 0, "total": len(x), "epochs": 1, "unit": "windows"}
     relay, parts = EventWriter(run, progress, listen), []
-    results = processes.each(predict_sequential, jobs, 1 if len(x) < FEW else 2)
+    results = processes.process_map(predict_sequential, jobs, 1 if len(x) < FEW else 2)
     for part in results if device == "cpu" else map(partial(predict_batched, device=device), jobs):
         parts.append((part.first, combine(part, classes, length, labelled)))
         progress["done"] = min(progress["done"] + chunk, len(x))
@@ -159,7 +159,7 @@ def _novelty(run: Run, about: Run, asked: PredictionRequest) -> tuple[NoveltyDet
     except DataError as error:
         run.update(warnings=(*run.record.warnings, f"Out-of-distribution windows could not be detected: {error}"))
         return None, 0
-    return NoveltyDetector(material.x, overlap(material.kept)), _shared(about, material.kept, asked)
+    return NoveltyDetector(material.x, overlap(material.trainable)), _shared(about, material.trainable, asked)
 
 
 def _shared(about: Run, kept: Windows, asked: PredictionRequest) -> int:

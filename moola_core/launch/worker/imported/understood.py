@@ -22,7 +22,7 @@ def understand(
     table: pd.DataFrame, material: Labelled, answers: PredictionReading, where: str
 ) -> tuple[pd.DataFrame, list[str]]:
     """The columns of `predictions.parquet`, labels and true pointers from the windows, and notes. Raises DataError."""
-    kept = material.kept
+    kept = material.trainable
     classes = tuple(sorted(kept.classes))
     given = recognise(table, classes, answers, where)
     given, notes = _of_known_windows(given, material, answers, where)
@@ -64,7 +64,7 @@ def _of_known_windows(
 ) -> tuple[Recognised, list[str]]:
     """The rows that predict windows which take part, with their ids; rows of training parts and of windows left out are dropped."""
     own, scores, notes = given.table.copy(), given.scores, list(given.notes)
-    kept, every = material.kept.window_id.astype(str), material.every.window_id.astype(str)
+    kept, every = material.trainable.window_id.astype(str), material.all.window_id.astype(str)
     if "role" in own:
         tested = own["role"].map(lambda role: plain(str(role)) in TEST_ROLES).to_numpy()
         if tested.any():
