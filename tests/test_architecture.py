@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,19 @@ def forbidden_imports(path: Path) -> Iterator[str]:
 
 def test_the_import_table_holds():
     hold(forbidden_imports, sources())
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Not at the top and not inside a function either."""
+    modules = {f"moola_core.{place(path)}".rstrip("."): path for path in PACKAGE.rglob("*.py")}
+
+    def imported(path: Path) -> set[str]:
+        names = imports(path)
+        return {name if name in modules else name.rpartition(".")[0] for name in names} & modules.keys()
+
+    graph = {name: imported(path) - {name} for name, path in modules.items()}
+    assert sum(map(len, graph.values())) > 1000
+    tuple(TopologicalSorter(graph).static_order())  # a CycleError names the modules of a circle
 
 
 def too_large(path: Path) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch import earlier
 from moola_core.launch.background import PROJECT
-from moola_core.launch.local import claim
+from moola_core.launch.resuming import claim
 from moola_core.runs import cancelling
 from moola_core.runs.liveness import give_up
 from moola_core.runs.store import Run, Store, utcnow_iso
