@@ -37,6 +37,7 @@ sys.path.insert(0, str(PROJECT))
 from moola_core.launch import local, worker
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.presets import preset
+from moola_core.runs.facts import Facts
 from moola_core.runs.queue import Queue
 from moola_core.runs.store import Store
 from moola_core.specs import change
@@ -174,9 +175,9 @@ def many(folder: Path) -> dict[str, Any]:
     store = Store(folder)
     paths = write_demo(folder / "data" / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
     spec = change(preset("quick").finetune(), {"data.windows": str(paths["windows"]), "data.bars": str(paths["bars"])})
-    counts = {"f1_macro": 0.5, "doctor": {"info": 1}}
+    facts = Facts(f1_macro=0.5, doctor={"info": 1})
     for i in range(MANY):
-        store.create(spec, name=f"run {i}").update(state="done", seconds=1.0, counts=counts)
+        store.create(spec, name=f"run {i}").update(state="done", seconds=1.0, facts=facts)
     times = []
     for _ in range(6):
         started = time.perf_counter()

@@ -166,7 +166,7 @@ def investigated(folder: Path, world: World, budget_s: float) -> Run:
 
 def true_scores(run: Run, windows: Windows) -> dict[str, float]:
     """Each metric of the run's fits on fresh windows, the mean over the fits."""
-    classes = tuple(run.record.counts["labels"])
+    classes = tuple(run.record.facts.labels)
     x = window_matrix(windows, run.spec.features)
     outputs = predict_sequential(Job(run.folder, 0, x, windows.prices))
     target = np.searchsorted(np.array(classes), windows.label.astype(str))
@@ -242,7 +242,7 @@ def _pretraining(store: Store, report: InvestigationReport, scores: dict[str, An
 def _fault(store: Store, run: Run, world: World) -> dict[str, Any]:
     """What was named, and whether it is the cause."""
     names: list[str] = []
-    for one_run in looked_at(store, map(store.open, run.record.counts["children"].values())):
+    for one_run in looked_at(store, map(store.open, run.record.facts.children.values())):
         diagnosis = diagnosis_of(one_run)
         for one in diagnosis.findings if diagnosis else ():
             if one.severity != NOTE and one.check not in SYMPTOMS:

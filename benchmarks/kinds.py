@@ -138,7 +138,7 @@ def fresh(clarity: float) -> Windows:
 def score_of(run: Run, clarity: float) -> dict[str, float]:
     """AUROC of the class, and the mean error of the center in bars, of the run's fits on fresh windows."""
     windows = fresh(clarity)
-    classes = tuple(run.record.counts["labels"])
+    classes = tuple(run.record.facts.labels)
     outputs = predict_sequential(Job(run.folder, 0, window_matrix(windows, run.spec.features), windows.prices))
     columns = combine(outputs, classes, windows.bars)
     score = {}

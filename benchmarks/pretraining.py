@@ -142,7 +142,7 @@ def learned(run: Run, arm: str) -> dict[str, float]:
         result = encoder.result("learned")
         own = (result["masked_mae"], min(result["trivial"].values() or [0.0])) if result["trivial"] else None
         first = own or tuple(result["measures"][0][key] for key in ("value", "trivial"))
-        rows.append((*first, encoder.record.counts["train"]))
+        rows.append((*first, encoder.record.facts.train))
     value, trivial, windows = np.mean(rows, axis=0)
     return {"score": value, "without_learning": trivial, "windows": windows, "pretrainings": len(rows)}
 
@@ -164,7 +164,7 @@ def lines(name: str, labels: int, args: argparse.Namespace) -> Iterator[dict[str
         return
     placebos = {objective: f"{PLACEBO} of {objective}" for objective in studied}
     spec = next(iter(studied.values())).spec
-    made = compare.build(name, runs, SCRATCH, (spec.margin, spec.seed), placebos)
+    made = compare.build(name, runs, SCRATCH, spec.margin, spec.seed, placebos)
     metrics = {arm.name: {m: arm.metrics.get(m) for m in METRICS} for arm in made.arms}
 
     def verdicts(arm: str, against: str) -> dict[str, Any]:

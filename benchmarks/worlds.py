@@ -39,15 +39,28 @@ from moola_core.training.inputs import Inputs
 
 TRAIN, TEST, BARS = 174, 2000, 100_000
 ARMS = ("from scratch", "frozen", "full")
-CASES: tuple[tuple[World, str], ...] = (
-    ("helpful", "contrastive"),
-    ("helpful", "masked"),
-    ("neutral", "contrastive"),
-    ("harmful", "masked"),
-)
 NOTABLE = 0.05
 TRUTH_SEED, FIRST_STUDY_SEED = 1000, 2000
 RESULT = Path(__file__).parent / "results" / "worlds.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A demo world, and what the encoder is pre-trained to do on its bars."""
+
+    world: World
+    objective: str
+
+    def __str__(self) -> str:
+        return f"{self.world} {self.objective}"
+
+
+CASES = (
+    Case("helpful", "contrastive"),
+    Case("helpful", "masked"),
+    Case("neutral", "contrastive"),
+    Case("harmful", "masked"),
+)
 
 
 @dataclass(frozen=True)
@@ -59,12 +72,11 @@ class Given:
     studies: int
 
 
-def transfer_study(folder: Path, case: tuple[World, str], seed: int) -> Study:
+def transfer_study(folder: Path, case: Case, seed: int) -> Study:
     """The transfer study of a demo market written under the folder, less the arms that are not asked about."""
-    world, objective = case
-    files = write_demo(folder / f"{world}-{seed}", make_demo(world, BARS, TRAIN, seed))
+    files = write_demo(folder / f"{case.world}-{seed}", make_demo(case.world, BARS, TRAIN, seed))
     data = {"windows": str(files["windows"]), "bars": str(files["bars"])}
-    spec = studies.study("transfer", "quick", data, {"pretrain.objective.name": objective})
+    spec = studies.study("transfer", "quick", data, {"pretrain.objective.name": case.objective})
     return spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in ARMS)})
 
 
@@ -74,14 +86,14 @@ def inputs_of(windows: Windows, spec: Study) -> Inputs:
     return Inputs(x, windows.label, windows.start, windows.end, windows.window_id, series, first, columns)
 
 
-def truth(given: Given, case: tuple[World, str]) -> dict[str, list[float]]:
+def truth(given: Given, case: Case) -> dict[str, list[float]]:
     """Macro F1 on the test windows of every arm and draw."""
     spec = transfer_study(given.store.root, case, TRUTH_SEED)
     encoder = given.store.create(spec.pretraining_of("full"))
     worker.run(encoder)
     start = load_pretrained(path_of(encoder.id, given.store.root))
     count = TRAIN * given.draws + TEST
-    windows = make_demo(case[0], 330 * count, count, TRUTH_SEED + 1).windows.trainable()[0]
+    windows = make_demo(case.world, 330 * count, count, TRUTH_SEED + 1).windows.trainable()[0]
     inputs = inputs_of(windows, spec)
     order = np.random.default_rng(0).permutation(len(windows))
     test, folds = np.sort(order[:TEST]), []
@@ -105,14 +117,14 @@ def score_of(probabilities: Any, inputs: Inputs, test: np.ndarray) -> float:
     return float(f1_score(inputs.label[test].astype(str), answer, average="macro"))
 
 
-def verdicts(given: Given, case: tuple[World, str], seed: int) -> dict[str, dict[str, Any]]:
+def verdicts(given: Given, case: Case, seed: int) -> dict[str, dict[str, Any]]:
     """The macro F1 verdicts of one study by arm."""
-    run = given.store.create(transfer_study(given.store.root, case, seed), name=f"{' '.join(case)} {seed}")
+    run = given.store.create(transfer_study(given.store.root, case, seed), name=f"{case} {seed}")
     worker.run(run)
     return {row["arm"]: row for row in run.result("comparison")["verdicts"] if row["metric"] == "f1_macro"}
 
 
-def measure(given: Given, case: tuple[World, str]) -> dict[str, dict[str, float]]:
+def measure(given: Given, case: Case) -> dict[str, dict[str, float]]:
     """The mean difference of each arm from scratch over the draws, and its standard error; printed."""
     scores = truth(given, case)
     base = np.array(scores[ARMS[0]])
@@ -122,20 +134,20 @@ def measure(given: Given, case: tuple[World, str]) -> dict[str, dict[str, float]
         for arm, gain in gains.items()
     }
     told = ", ".join(f"{arm} {row['mean']:+.3f} ± {row['error']:.3f}" for arm, row in found.items())
-    print(f"{' '.join(case)}: from scratch {base.mean():.3f}; {told}", flush=True)
+    print(f"{case}: from scratch {base.mean():.3f}; {told}", flush=True)
     return found
 
 
-def judged(given: Given, case: tuple[World, str], number: int, truths: dict[str, dict[str, float]]) -> list[dict]:
+def judged(given: Given, case: Case, number: int, truths: dict[str, dict[str, float]]) -> list[dict]:
     """The verdicts of one study beside the truth; printed."""
     rows = []
     for arm, row in verdicts(given, case, FIRST_STUDY_SEED + number).items():
         true, verdict = truths[arm]["mean"], row["verdict"]
         wrong = verdict in ("helps", "hurts") and (verdict == "helps") != (true > 0)
         told = {key: row[key] for key in ("delta", "low", "high", "verdict")}
-        rows.append({"case": " ".join(case), "study": number, "arm": arm, "truth": true, **told, "wrong_sign": wrong})
+        rows.append({"case": str(case), "study": number, "arm": arm, "truth": true, **told, "wrong_sign": wrong})
         interval = f"{row['delta']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-        print(f"{' '.join(case)} {number} {arm}: {verdict} {interval}, true {true:+.3f}", flush=True)
+        print(f"{case} {number} {arm}: {verdict} {interval}, true {true:+.3f}", flush=True)
     return rows
 
 
@@ -167,7 +179,7 @@ def main() -> None:
     print(counts)
     found = {
         "host": {"python": platform.python_version(), "cores": os.cpu_count()},
-        "truth": {" ".join(case): gains for case, gains in truths.items()},
+        "truth": {str(case): gains for case, gains in truths.items()},
         "rows": rows,
         "counts": counts,
     }

@@ -14,7 +14,7 @@ import pandas as pd
 
 from moola_core import studies
 from moola_core.diagnostics.calibration import calibrations
-from moola_core.diagnostics.correlation import feature_report, with_expectations
+from moola_core.diagnostics.correlation import Permutations, feature_report, with_expectations
 from moola_core.diagnostics.doctor import Case, examine
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.gates import contradictions, gates
@@ -64,6 +64,7 @@ from moola_core.models.checkpoint import weights_of
 from moola_core.models.encoders import make_encoder
 from moola_core.overlap import Overlap
 from moola_core.presets import preset
+from moola_core.runs.facts import Facts, ReadLabels
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Diagnose, Investigation, Plan, Predict, change
 from tests.investigation_samples import make_investigation
@@ -206,8 +207,8 @@ def make_span_run(root: Path, windows: Path, name: str = "Spans") -> Run:
     }
     for result, value in measured.items():
         run.write_result(result, value)
-    noise = {"scatter_bars": [0.5, 1.0], "misplaced_frac": [0.02, 0.05]}
-    run.update(state="done", ended=run.record.created, seconds=9.0, device="cpu", counts={"label_noise": noise})
+    facts = Facts(label_noise=ReadLabels((0.5, 1.0), (0.02, 0.05)))
+    run.update(state="done", ended=run.record.created, seconds=9.0, device="cpu", facts=facts)
     return run
 
 
@@ -303,7 +304,9 @@ def make_features(windows: Path) -> FeatureReport:
     x[:, :, 2] = 0.0
     x[:, :, 0] += (table.label == CLASSES[0])[:, None]
     names = ("consol_proxy", "range_z", "body_pct")
-    return with_expectations(feature_report(x, table.label, table.start, names, Overlap.none(len(table)), (200, 0)))
+    return with_expectations(
+        feature_report(x, table.label, table.start, names, Overlap.none(len(table)), Permutations(200))
+    )
 
 
 def make_attribution() -> Attribution:
@@ -380,7 +383,7 @@ def make_pretraining(root: Path, windows: Path, result: PretrainReport | None = 
     run.update(
         state="done",
         seconds=9.0,
-        counts=dict(found.counts),
+        facts=Facts(**found.counts),
         progress={"done": 10, "total": 10, "unit": "epochs"},
         device="cpu",
         started=run.record.created,

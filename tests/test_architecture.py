@@ -7,8 +7,9 @@ import csv
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "training.baselines": ({"training", "estimators"}, set()),
     "estimators": ({"estimators"}, {"scipy", "sklearn", "aeon", "skops"}),
     "runs": ({"runs", "features.catalog", "weight_files"}, {"pyarrow", "sqlite3"}),
+    "runs.facts": (set(), {"pydantic"}),
     "diagnostics": (
         {"diagnostics", "metrics", "estimators", "features", "market", "runs"},
         {"scipy", "sklearn", "pandas"},
@@ -237,6 +239,19 @@ def test_the_import_table_holds():
     hold(forbidden_imports, sources())
 
 
+def test_no_modules_import_each_other_in_a_circle():
+    """Not at the top and not inside a function either."""
+    modules = {f"moola_core.{place(path)}".rstrip("."): path for path in PACKAGE.rglob("*.py")}
+
+    def imported(path: Path) -> set[str]:
+        names = imports(path)
+        return {name if name in modules else name.rpartition(".")[0] for name in names} & modules.keys()
+
+    graph = {name: imported(path) - {name} for name, path in modules.items()}
+    assert sum(map(len, graph.values())) > 1000
+    tuple(TopologicalSorter(graph).static_order())  # a CycleError names the modules of a circle
+
+
 def too_large(path: Path) -> Iterator[str]:
     limit = 120 if path.parent.name == "pages" else 60 if path == ROOT / "app.py" else 400
     lines = path.read_text(encoding="utf-8").count("\n")
@@ -257,6 +272,34 @@ def too_large(path: Path) -> Iterator[str]:
 
 def test_files_and_functions_stay_small():
     hold(too_large, with_benchmarks())
+
+
+def unnamed_parts(path: Path) -> Iterator[str]:
+    """Parameters that hold several unlike things in a tuple, known by their places alone, or that are called `how`."""
+    for node in nodes_of(path):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        for given in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+            kinds = [ast.unparse(part) for part in tuple_parts(given.annotation)]
+            if given.arg == "how" or (len(set(kinds)) > 1 and "..." not in kinds):
+                yield f"line {node.lineno}: {given.arg}: take its parts one by one, or a small dataclass that names them"
+
+
+def tuple_parts(annotation: ast.expr | None) -> Sequence[ast.expr]:
+    """The parts of `tuple[A, B]`, or of `tuple[A, B] | None`; empty for other annotations, such as that of a list of tuples."""
+    if isinstance(annotation, ast.BinOp):
+        return tuple_parts(annotation.left) or tuple_parts(annotation.right)
+    if not isinstance(annotation, ast.Subscript) or ast.unparse(annotation.value) != "tuple":
+        return []
+    return annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else []
+
+
+def test_what_a_function_takes_has_names(tmp_path):
+    hold(unnamed_parts, with_benchmarks())
+    for line in ("def f(a: tuple[int, str]): ...", "def f(a: tuple[A, B] | None): ...", "def f(how): ..."):
+        path = tmp_path / f"{len(line)}.py"
+        path.write_text(line, encoding="utf-8")
+        assert len([*unnamed_parts(path)]) == 1, line
 
 
 def prints_or_swallows(path: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from moola_core.charts.markup import escape_html
-from moola_core.charts.theme import class_colours, faded, figure, palette
+from moola_core.charts.theme import candle_trace, class_colours, faded, figure, palette
 from moola_core.diagnostics.results import Expansion
 
 
@@ -38,22 +38,7 @@ def stretch(view: Stretch, classes: tuple[str, ...], appearance: str = "light") 
     colours, of_class = palette(appearance), class_colours(classes, appearance)
     chart = figure(appearance, 520)
     bars = view.first + np.arange(len(view.prices))
-    opened, high, low, close = view.prices.T
-    chart.add_trace(
-        go.Candlestick(
-            x=bars,
-            open=opened,
-            high=high,
-            low=low,
-            close=close,
-            name="price",
-            showlegend=False,
-            text=list(view.times),
-            increasing={"line": {"color": colours.up, "width": 1}, "fillcolor": colours.paper},
-            decreasing={"line": {"color": colours.down, "width": 1}, "fillcolor": colours.down},
-            hoverinfo="text+y",
-        )
-    )
+    chart.add_trace(candle_trace(bars, view.prices, list(view.times), colours, 1))
     for expansion in view.expansions:
         p = expansion.probability if expansion.p_span is None else expansion.p_span
         chart.add_shape(

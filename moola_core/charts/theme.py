@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 FONT = '"Source Sans", "Source Sans 3", system-ui, sans-serif'
@@ -123,4 +124,24 @@ def _template(appearance: str) -> go.layout.Template:
             "hovermode": "closest",
             "dragmode": "pan",
         }
+    )
+
+
+def candle_trace(
+    bars: np.ndarray, prices: np.ndarray, text: list[str], colours: Palette, width: float
+) -> go.Candlestick:
+    """Candles of prices [n, 4] at these bars, hollow where they close higher; text: what each says when pointed at."""
+    opened, high, low, close = prices.T
+    return go.Candlestick(
+        x=bars,
+        open=opened,
+        high=high,
+        low=low,
+        close=close,
+        name="price",
+        showlegend=False,
+        text=text,
+        increasing={"line": {"color": colours.up, "width": width}, "fillcolor": colours.paper},
+        decreasing={"line": {"color": colours.down, "width": width}, "fillcolor": colours.down},
+        hoverinfo="text+y",
     )

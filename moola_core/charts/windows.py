@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import plotly.graph_objects as go
 
-from moola_core.charts.theme import Palette, faded, figure, palette
+from moola_core.charts.theme import Palette, candle_trace, faded, figure, palette
 from moola_core.features.catalog import feature
 
 STRIP_PIXELS, PANEL_PIXELS, TIMES_PIXELS = 19, 150, 24
@@ -93,23 +93,11 @@ def _domains(parts: dict[str, int]) -> dict[str, tuple[float, float]]:
 
 
 def _bars(view: View, colours: Palette) -> go.Candlestick:
-    opened, high, low, close = view.prices.T
     count = len(view.prices)
     names = [f"bar {i} · {view.times[i]}" if len(view.times) else f"bar {i}" for i in range(count)]
-    body = np.abs(close - opened)
-    return go.Candlestick(
-        x=np.arange(count),
-        open=opened,
-        high=high,
-        low=low,
-        close=close,
-        name="price",
-        showlegend=False,
-        increasing={"line": {"color": colours.up, "width": 1.2}, "fillcolor": colours.paper},
-        decreasing={"line": {"color": colours.down, "width": 1.2}, "fillcolor": colours.down},
-        text=[f"{name}<br>body {size:,.2f}" for name, size in zip(names, body, strict=True)],
-        hoverinfo="text+y",
-    )
+    body = np.abs(view.prices[:, 3] - view.prices[:, 0])
+    text = [f"{name}<br>body {size:,.2f}" for name, size in zip(names, body, strict=True)]
+    return candle_trace(np.arange(count), view.prices, text, colours, 1.2)
 
 
 def _shade(chart: go.Figure, view: View, colours: Palette) -> None:

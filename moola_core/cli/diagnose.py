@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
     command.add_argument("--windows", metavar="FILE", help="labelled windows (features, shift)")
     command.add_argument("--bars", metavar="FILE", help="the bars that the windows were cut from (features, shift)")
     command.add_argument("--run", metavar="RUN", default="", help="the finished run to diagnose")
-    command.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE", help="a setting")
+    options.add_settings(command, "a setting")
     options.add_reading(command)
     options.add_store(command)
     options.add_json(command)

@@ -33,13 +33,8 @@ def add_asked(command: argparse.ArgumentParser, budget: str) -> None:
     command.add_argument(
         "--preset", default="recommended", help="settings that yours start from (default: recommended)"
     )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="changes",
-        metavar="KEY=VALUE",
-        help="your settings; pretrain.KEY=VALUE of pre-training, gates.KEY=VALUE a threshold of your own rules",
+    options.add_settings(
+        command, "your settings; pretrain.KEY=VALUE of pre-training, gates.KEY=VALUE a threshold of your own rules"
     )
     command.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE", help="an existing pre-trained encoder")
     command.add_argument("--resume", metavar="RUN", default="", help="resume an interrupted one")

@@ -43,6 +43,11 @@ def add_store(command: argparse.ArgumentParser) -> None:
     command.add_argument("--store", metavar="DIR", default=STORE, help="the artifacts folder (default: artifacts)")
 
 
+def add_settings(command: argparse.ArgumentParser, what: str) -> None:
+    """`--set`, whose values `pairs` reads; what: the help."""
+    command.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE", help=what)
+
+
 def add_mirror(command: argparse.ArgumentParser) -> None:
     command.add_argument("--mirror", metavar="DIR", help="copy each completed step there; it opens as a store")
 

@@ -36,9 +36,7 @@ def add_to(commands: Any) -> None:
     search.add_argument("--checkpoint", default="", metavar="RUN_OR_FILE", help="the pre-trained encoder to start from")
     search.add_argument("--model", metavar="NAME", default="", help=f"the model: {', '.join(TRAINED)}")
     search.add_argument("--preset", default="recommended", help=", ".join(PRESETS))
-    search.add_argument(
-        "--set", action="append", default=[], dest="changes", metavar="KEY=VALUE", help="a setting of all trials"
-    )
+    options.add_settings(search, "a setting of all trials")
     search.add_argument("--budget", metavar="TIME", help="after which no trial begins, such as 30m (default: none)")
     search.add_argument("--trials", type=int, metavar="N", help="at most so many trials (default: 20)")
     search.add_argument("--sampler", choices=("tpe", "random"), help="how settings are proposed (default: tpe)")

@@ -35,14 +35,7 @@ def add_to(commands: Any) -> None:
     study.add_argument(
         "--preset", default="recommended", help="settings that all arms start from (default: recommended)"
     )
-    study.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="changes",
-        metavar="KEY=VALUE",
-        help="a setting of all arms; pretrain.KEY=VALUE for the pre-training",
-    )
+    options.add_settings(study, "a setting of all arms; pretrain.KEY=VALUE for the pre-training")
     study.add_argument("--resume", metavar="STUDY", default="", help="resume an interrupted study")
     options.add_ray(study)
     options.add_reading(study)

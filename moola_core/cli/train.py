@@ -50,14 +50,7 @@ def _add_spec(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preset", default="recommended", help=f"{', '.join(PRESETS)}, or one of your own (`moola preset`)"
     )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="changes",
-        metavar="KEY=VALUE",
-        help="a setting, such as training.epochs=20 or epochs=20",
-    )
+    options.add_settings(command, "a setting, such as training.epochs=20 or epochs=20")
     options.add_names(command)
     options.add_reading(command)
     options.add_mirror(command)
@@ -131,7 +124,7 @@ def _of_spans(run: Any) -> list[Any]:
     from moola_core.runs.codec import restore
     from moola_core.sections import headlines
 
-    noise = headlines.of_label_noise(run.record.counts, run.spec.spans.scatter_bars is not None)
+    noise = headlines.of_label_noise(run.record.facts.label_noise, run.spec.spans.scatter_bars is not None)
     verdicts = [noise] if noise.headline else []
     try:
         stored = run.result("pointing")
@@ -181,8 +174,8 @@ def summary(run: Any) -> dict[str, Any]:
         "predictions": str(run.folder / "predictions.parquet"),
         "warnings": record.warnings,
         "seconds": record.seconds,
-        "trainable_parameters": record.counts.get("trainable_parameters"),
-        "saw": SAW.get(record.counts.get("saw", ""), ""),
+        "trainable_parameters": record.facts.trainable_parameters,
+        "saw": SAW.get(record.facts.saw, ""),
     }
 
 

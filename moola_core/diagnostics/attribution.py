@@ -15,6 +15,7 @@ from moola_core.diagnostics.fitted import FittedModel, StackedModels, WithTerms,
 from moola_core.diagnostics.network_outputs import (
     BATCH,
     Answer,
+    StackedCoalitions,
     answers,
     expected_gradients,
     logit_differences,
@@ -85,7 +86,7 @@ def attribute(
     done and in all; work: `explain` of every job, in any order, as `explain_together` does it for networks on a GPU. A left-out feature
     takes the values of background windows, about 20 of the fold's training windows. Raises CheckpointError when the models were not kept.
     """
-    columns = grouped(run.record.counts["features"])
+    columns = grouped(run.record.facts.features)
     groups = tuple(columns) if run.spec.is_network else _first_estimator(run).groups(columns)
     jobs = _jobs(run, windows, x, groups, repeats)
     total, parts = sum(len(job.rows) for job in jobs), []
@@ -99,7 +100,7 @@ def attribute(
     values, errors, empty, full = (np.concatenate(_each(parts, name, outputs)) for name in SHARES)
     fits = np.concatenate([[f"{part.repeat}-{part.fold}"] * len(part.rows) for part in parts])
     course = np.moveaxis(np.sum(_each(parts, "gradients", outputs), axis=0) / total, 2, 0)
-    ranking = _ranking((values, errors), fits, groups, outputs)
+    ranking = _ranking(values, errors, fits, groups, outputs)
     return Attribution(
         len({part.repeat for part in parts}),
         tuple(windows.window_id.astype(str)[index].tolist()),
@@ -111,7 +112,7 @@ def attribute(
         _level(x, index, columns, groups),
         ranking,
         float(np.abs(empty + values.sum(1) - full).max()),
-        tuple(run.record.counts["features"]) if course.size else (),
+        run.record.facts.features if course.size else (),
         course,
         0 if not run.spec.is_network and groups != tuple(columns) else len(jobs[0].background),
         tuple(agreement([row for row in ranking if row.output == output]) for output in outputs),
@@ -165,7 +166,7 @@ def explain(job: Job) -> Explained:
     if not run.spec.is_network:
         return _explain_estimator(run, job)
     fitted, classes = load_fitted(run, job.repeat, job.fold), classes_of(run)
-    groups = list(grouped(run.record.counts["features"]).values())
+    groups = list(grouped(run.record.facts.features).values())
     answer = answers(fitted.model, len(classes), job.x.shape[1])
     x, background = (fitted.scaled(part).unsqueeze(0) for part in (job.x, job.background))
 
@@ -175,7 +176,8 @@ def explain(job: Job) -> Explained:
     explanation = _explanation(job)
     while not explanation.done:
         kept, place = explanation.ask()
-        explanation.tell(network_outputs(alone, (x, background), groups, (kept[None], place[None]), BATCH)[0])
+        asked = StackedCoalitions(x, background, groups, kept[None], place[None])
+        explanation.tell(network_outputs(alone, asked, BATCH)[0])
     return _explained(job, _outputs_of(fitted.model, classes), explanation, _gradients(job, answer, fitted))
 
 
@@ -186,7 +188,7 @@ def _explanation(job: Job, exact: bool = False) -> Explanation:
 
 def _explain_estimator(run: Run, job: Job) -> Explained:
     estimator, classes = load_estimator(run, job.repeat, job.fold), classes_of(run)
-    columns = grouped(run.record.counts["features"])
+    columns = grouped(run.record.facts.features)
     if estimator.groups(columns) != job.groups:
         raise DataError(
             "some of its fits had no expansion to learn from, and read other inputs than the rest.",
@@ -233,7 +235,7 @@ def _gradients(job: Job, answer: Answer, fitted: FittedModel[MultiTask | WithTer
 def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
     """What `explain` finds of each job, with the networks of all fits evaluated at once on a device."""
     run = Run(jobs[0].folder)
-    groups = list(grouped(run.record.counts["features"]).values())
+    groups = list(grouped(run.record.facts.features).values())
     waiting: dict[tuple[int, int], list[Job]] = {}
     for job in jobs:
         waiting.setdefault((job.repeat, job.fold), []).append(job)
@@ -257,7 +259,7 @@ def explain_together(jobs: Sequence[Job], device: str) -> Iterator[Explained]:
                 if one is not None:
                     m, c = one[1].shape
                     kept[r, :m, :c], place[r, :m, :c] = one
-            outputs = network_outputs(together, (x, background), groups, (kept, place), ROWS)
+            outputs = network_outputs(together, StackedCoalitions(x, background, groups, kept, place), ROWS)
             for r, one in enumerate(asked):
                 if one is not None:
                     m, c = one[1].shape
@@ -314,10 +316,10 @@ def _level(x: np.ndarray, index: np.ndarray, columns: dict[str, list[int]], grou
 
 
 def _ranking(
-    shares: tuple[np.ndarray, np.ndarray], fits: np.ndarray, groups: tuple[str, ...], outputs: tuple[str, ...]
+    values: np.ndarray, errors: np.ndarray, fits: np.ndarray, groups: tuple[str, ...], outputs: tuple[str, ...]
 ) -> tuple[Rank, ...]:
-    """The groups by the mean size of their values [n, G, O], whose standard errors stand next to them in `shares`."""
-    size, errors = np.abs(shares[0]), mean_errors(*shares)
+    """The groups by the mean size of their values [n, G, O], which have the standard `errors`."""
+    size, errors = np.abs(values), mean_errors(values, errors)
     rows = []
     for k, output in enumerate(outputs):
         mean = size[:, :, k].mean(0)

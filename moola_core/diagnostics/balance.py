@@ -20,7 +20,7 @@ COSINE_EDGES = np.linspace(-1, 1, 21)
 
 def balance(run: Run) -> Balance:
     """The balance of a fine-tuning run's two tasks. Raises DataError when one task alone was trained."""
-    spec, counts = run.spec, run.record.counts
+    spec = run.spec
     if not spec.is_network:
         raise DataError(
             f"only networks balance their tasks, and the run's model is {spec.estimator}.",
@@ -57,7 +57,7 @@ def balance(run: Run) -> Balance:
         _mean(measured, "projected"),
         spec.loss.pcgrad,
         spec.loss.pcgrad_threshold,
-        int(counts.get("shared_parameters", 0)),
+        run.record.facts.shared_parameters or 0,
     )
 
 

@@ -40,10 +40,12 @@ class ArmPredictions:
         return self.predictions.target[0]
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Number of windows and of repeats."""
-        repeats, windows = self.predictions.target.shape
-        return windows, repeats
+    def windows(self) -> int:
+        return self.predictions.target.shape[1]
+
+    @property
+    def repeats(self) -> int:
+        return self.predictions.target.shape[0]
 
 
 def arm_predictions(
@@ -58,7 +60,7 @@ def arm_predictions(
 def influences(arm: ArmPredictions) -> dict[str, np.ndarray]:
     """What each window adds to every compared metric [R, n]; `NAME CLASS` where it has an entry per class."""
     rows: dict[str, list[np.ndarray]] = {}
-    for r in range(arm.size[1]):
+    for r in range(arm.repeats):
         own = arm.predictions.repeat(r)
         for name, metric in METRICS.items():
             if not metric.compared or not metric.measures(own):
@@ -94,36 +96,37 @@ def compare(arms: Mapping[str, ArmPredictions], against: str, margin: float = MA
             if name != against
         }
         known = {name: difference for name, difference in differences.items() if difference is not None}
-        verdicts += _holm(known, (against, metric), (control.size, margin, metric == deciding(metrics)))
+        verdicts += _holm(known, against, metric, control, margin, metric == deciding(metrics))
     return tuple(verdicts)
 
 
 def _holm(
-    own: Mapping[str, Estimate], names: tuple[str, str], how: tuple[tuple[int, int], float, bool]
+    own: Mapping[str, Estimate], against: str, metric: str, control: ArmPredictions, margin: float, decides: bool
 ) -> list[Verdict]:
-    """Step down from the smallest p: each is judged at 1 − α / (arms left), and none after the first that fails.
+    """The verdicts on a metric's differences from `control`, the arm called `against`; decides: whether this is the metric that does.
+
+    Step down from the smallest p: each is judged at 1 − α / (arms left), and none after the first that fails.
 
     No two-sided intervals agree with these steps and hold all at once, so those that do are given next to them, at 1 − α / arms (Bonferroni).
     """
-    size, margin, decides = how
     order = sorted(own, key=lambda name: own[name].p)
     verdicts, open_, p_holm = [], True, 0.0
     for rank, name in enumerate(order):
         left = len(order) - rank
         p_holm = max(p_holm, min(1.0, left * own[name].p))
-        judged = judge(own[name], names[1], size, 1 - (1 - LEVEL) / left, margin)
+        judged = judge(own[name], metric, control, 1 - (1 - LEVEL) / left, margin)
         decided = judged.verdict in ("helps", "hurts")
         if decided and not open_:
             judged = replace(judged, verdict="undecided")
         open_ = open_ and decided
         together = own[name].interval(1 - (1 - LEVEL) / len(order))
         judged = replace(judged, together_low=together.low, together_high=together.high)
-        verdicts.append(replace(judged, arm=name, against=names[0], p_holm=p_holm, decides=decides))
+        verdicts.append(replace(judged, arm=name, against=against, p_holm=p_holm, decides=decides))
     return verdicts
 
 
-def judge(difference: Estimate, metric: str, size: tuple[int, int], level: float, margin: float) -> Verdict:
-    """One difference of a metric judged at one confidence level; size: windows and repeats."""
+def judge(difference: Estimate, metric: str, control: ArmPredictions, level: float, margin: float) -> Verdict:
+    """One difference of a metric from `control` judged at one confidence level."""
     interval = difference.interval(level)
     low, high = interval.low, interval.high
     reach, way = margin_of(metric, margin), better(metric)
@@ -152,8 +155,8 @@ def judge(difference: Estimate, metric: str, size: tuple[int, int], level: float
         p_holm=1.0,
         resolvable=difference.resolvable(level),
         margin=reach,
-        labels_needed=difference.windows_needed(size[0], level) if open_ else None,
-        repeats_needed=difference.repeats_needed(size[1], level) if open_ and size[1] > 1 else None,
+        labels_needed=difference.windows_needed(control.windows, level) if open_ else None,
+        repeats_needed=difference.repeats_needed(control.repeats, level) if open_ and control.repeats > 1 else None,
         p_within=max(0.0, 1 - up - down),
         equivalence=difference.reach(level),
         pretraining_share=difference.of_pretraining / total if total > 0 else 0.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import false_discovery_control, norm, t
@@ -14,10 +14,20 @@ from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, above
 from moola_core.overlap import Overlap
 
 LAST_BARS = 20
-PERMUTATIONS = 5000
 AGGREGATES = ("window", "last", "before_expansion")
 # What the researcher expects: feature, class, least r. Where the class does not occur it cannot be judged.
 EXPECTED = (("consol_proxy", "consolidation", 0.2), ("expansion_proxy", "retracement", 0.0))
+
+
+@dataclass(frozen=True)
+class Permutations:
+    """How many times labels are exchanged at random for the p-values, and the seed of that."""
+
+    count: int = 5000
+    seed: int = 0
+
+
+DEFAULT_PERMUTATIONS = Permutations()
 
 
 def feature_report(
@@ -26,10 +36,10 @@ def feature_report(
     start: np.ndarray,
     features: tuple[str, ...],
     shared: Overlap,
-    how: tuple[int, int] = (PERMUTATIONS, 0),
+    permutations: Permutations = DEFAULT_PERMUTATIONS,
 ) -> FeatureReport:
     """x [n, K, F] in the features' own units; label [n]; start [n] of the expansion (nan: none); shared: which windows share
-    bars; how: permutations and seed.
+    bars; permutations: those of the p-values.
     """
     classes = tuple(np.unique(label.astype(str)).tolist())
     return FeatureReport(
@@ -37,9 +47,9 @@ def feature_report(
         features,
         len(x),
         len(np.unique(shared.groups())),
-        how[0],
+        permutations.count,
         LAST_BARS,
-        label_table(x, label, start, features, shared, how),
+        label_table(x, label, start, features, shared, permutations),
         (),
         column_facts(x, features),
         {
@@ -76,7 +86,7 @@ def label_table(
     start: np.ndarray,
     features: tuple[str, ...],
     shared: Overlap,
-    how: tuple[int, int],
+    permutations: Permutations,
 ) -> tuple[FeatureLabel, ...]:
     """One row a feature, aggregate and class against the rest (with two classes: the first one alone)."""
     label = label.astype(str)
@@ -86,7 +96,7 @@ def label_table(
     columns = np.concatenate([values[name] for name in AGGREGATES], axis=1)
     places = [(name, feature) for name in AGGREGATES for feature in features]
     group = shared.groups()
-    shuffled = permuted(label, group, *how)
+    shuffled = permuted(label, group, permutations)
     rows = []
     for positive in wanted:
         y = label == positive
@@ -97,15 +107,8 @@ def label_table(
         for i, (aggregate, feature) in enumerate(places):
             known = np.isfinite(columns[:, i])
             p = float((1 + exceeded[i]) / (1 + len(shuffled)))
-            rows.append(
-                _row(
-                    (feature, aggregate, str(positive)),
-                    columns[known, i],
-                    y[known],
-                    (group[known], shared.rows(known)),
-                    (float(r[i]), p),
-                )
-            )
+            row = _row(columns[known, i], y[known], group[known], shared.rows(known), float(r[i]))
+            rows.append(replace(row, feature=feature, aggregate=aggregate, positive=str(positive), p=p))
     q = false_discovery_control([row.p for row in rows])
     return tuple(replace(row, q=float(value)) for row, value in zip(rows, q, strict=True))
 
@@ -126,12 +129,12 @@ def aggregates(x: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
     return {"window": x.mean(1), "last": x[:, -LAST_BARS:].mean(1), "before_expansion": before}
 
 
-def permuted(label: np.ndarray, group: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Labels [count, n] with whole groups exchanged: runs of labels in time stay together, so that their likeness is kept."""
+def permuted(label: np.ndarray, group: np.ndarray, permutations: Permutations) -> np.ndarray:
+    """Labels [permutations.count, n] with whole groups exchanged: runs of labels in time stay together, so that their likeness is kept."""
     order = np.argsort(group, kind="stable")
     parts = np.split(label[order], np.flatnonzero(np.diff(group[order])) + 1)
-    rng = np.random.default_rng(seed)
-    shuffled = np.empty((count, len(label)), label.dtype)
+    rng = np.random.default_rng(permutations.seed)
+    shuffled = np.empty((permutations.count, len(label)), label.dtype)
     for row in shuffled:
         row[order] = np.concatenate([parts[i] for i in rng.permutation(len(parts))])
     return shuffled
@@ -161,14 +164,8 @@ def auc(values: np.ndarray, y: np.ndarray, shared: Overlap | None = None) -> tup
     return value, max(0.0, value - reach), min(1.0, value + reach)
 
 
-def _row(
-    name: tuple[str, str, str],
-    values: np.ndarray,
-    y: np.ndarray,
-    divided: tuple[np.ndarray, Overlap],
-    r_and_p: tuple[float, float],
-) -> FeatureLabel:
-    (group, shared), (r, p) = divided, r_and_p
+def _row(values: np.ndarray, y: np.ndarray, group: np.ndarray, shared: Overlap, r: float) -> FeatureLabel:
+    """How values [n] go with the class y [n], of correlation `r`; what they are of and the p-values are to be filled in."""
     n = len(values)
     values = np.round(values, 10)  # columns that differ by rounding alone are tied
     reach = _reach(values, y, shared, r)
@@ -177,7 +174,9 @@ def _row(
     middle = auc(np.round(np.abs(values - np.median(values)), 10), y, shared)[0] if n else 0.5
     stable = _sign_stability(values, y, group, r)
     std = float(values.std()) if n else 0.0
-    return FeatureLabel(*name, n, r, float(low), float(high), value, auc_low, auc_high, middle, p, 1.0, stable, std)
+    return FeatureLabel(
+        "", "", "", n, r, float(low), float(high), value, auc_low, auc_high, middle, 1.0, 1.0, stable, std
+    )
 
 
 def _reach(values: np.ndarray, y: np.ndarray, shared: Overlap, r: float) -> float:

@@ -16,6 +16,7 @@ from moola_core.metrics.classification import confusion, majority
 from moola_core.metrics.pointers import PARTS, TOLERANCES_BARS
 from moola_core.metrics.probability import BRIER_CONVENTION
 from moola_core.overlap import Overlap
+from moola_core.runs.facts import needed
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.predictions import TRUE_SPAN, PredictionTable
 from moola_core.runs.store import Run
@@ -76,9 +77,8 @@ def over_folds(table: PredictionTable, metric: str) -> float | None:
 
 def evaluate_run(run: Run) -> Evaluation:
     """Evaluate a run's predictions, finished or as far as it has come."""
-    counts = run.record.counts
-    ratios = {int(repeat): ratio for repeat, ratio in (counts.get("sigma_ratios") or {}).items()}
-    return evaluate(run.predictions, int(counts["window_bars"]), ratios, shared_bars(run))
+    facts = run.record.facts
+    return evaluate(run.predictions, needed(facts.window_bars, "window_bars"), facts.sigma_ratios, shared_bars(run))
 
 
 def _supported(table: PredictionTable, known: Overlap | None) -> dict[str, Any]:

@@ -45,14 +45,15 @@ class WithTerms(nn.Module):
     """
 
     def __init__(
-        self, model: MultiTask, terms: SpanTerms, scale: tuple[np.ndarray, np.ndarray], features: Sequence[str]
+        self, model: MultiTask, terms: SpanTerms, mean: np.ndarray, std: np.ndarray, features: Sequence[str]
     ) -> None:
         super().__init__()
-        self.model, self.terms, self.scale, self.features = model, terms, scale, features
+        self.model, self.terms, self.features = model, terms, features
+        self.mean, self.std = mean, std
         self.encoder, self.class_head, self.pointer_head = model.encoder, model.class_head, model.pointer_head
 
     def forward(self, x: Tensor) -> Outputs:
-        terms = self.terms(standardised_path(x.detach().cpu().numpy(), *self.scale, self.features))
+        terms = self.terms(standardised_path(x.detach().cpu().numpy(), self.mean, self.std, self.features))
         return self.model(x, Terms.of(terms.spans, terms.logits).each(lambda part: part.to(x.device)))
 
 
@@ -82,7 +83,7 @@ class StackedModels:
 
 def classes_of(run: Run) -> tuple[str, ...]:
     """The classes in the order of the models' outputs."""
-    return tuple(sorted(run.record.counts["labels"]))
+    return tuple(sorted(run.record.facts.labels))
 
 
 def load_estimator(run: Run, repeat: int, fold: int) -> Estimator:
@@ -112,7 +113,7 @@ def load_estimator(run: Run, repeat: int, fold: int) -> Estimator:
 
 def load_fitted(run: Run, repeat: int, fold: int) -> FittedModel[MultiTask | WithTerms]:
     """The network that a finished fit kept. Raises CheckpointError when its weights do not fit the run's spec."""
-    spec, counts = run.spec, run.record.counts
+    spec, facts = run.spec, run.record.facts
     if not spec.is_network:
         raise CheckpointError(
             f"its model, {spec.estimator}, is no network.", where=f"run {run.id}", hint="Choose a run of a network."
@@ -120,9 +121,9 @@ def load_fitted(run: Run, repeat: int, fold: int) -> FittedModel[MultiTask | Wit
     weights = load_weights(run.replicates()[(repeat, fold)] / "weights.safetensors")
     mean, std = weights.pop("scale.mean"), weights.pop("scale.std")
     statistics = {name: weights.pop(name) for name in list(weights) if name.startswith(PREFIX)}
-    model = MultiTask(len(counts["features"]), len(counts["labels"]) + spec.faults.extra_output, spec.model)
+    model = MultiTask(len(facts.features), len(facts.labels) + spec.faults.extra_output, spec.model)
     put_weights(model, weights, f"run {run.id}, repeat {repeat}, fold {fold}")
     if statistics:
         terms = SpanTerms.from_arrays(statistics)
-        return FittedModel(WithTerms(model, terms, (mean, std), counts["features"]).eval(), mean, std)
+        return FittedModel(WithTerms(model, terms, mean, std, facts.features).eval(), mean, std)
     return FittedModel(model.eval(), mean, std)

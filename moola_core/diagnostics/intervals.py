@@ -12,11 +12,22 @@ from moola_core.metrics.ranking import placements
 from moola_core.overlap import Overlap
 
 LEVEL, POWER = 0.95, 0.80
+MOST = 100  # times as many windows or repeats: beyond that it is no advice
+
+
+@dataclass(frozen=True)
+class Widening:
+    """How many times too small a variance over windows is: `factor` + `falling` / m times, for m windows that would be independent."""
+
+    factor: float
+    falling: float
+
+
 # The variance over windows of cross-validated models is too small: each window is tested by models that the others trained, and trains the
 # models that test the others, so that each pair counts twice, or a little less in a difference of two arms. A part falls with the
 # number of windows. Both were chosen by simulation with models that are fitted anew (docs/methods.md).
-ONE_MODEL, TWO_MODELS = (2.0, 12.0), (1.9, 4.0)
-MOST = 100  # times as many windows or repeats: beyond that it is no advice
+ONE_MODEL, TWO_MODELS = Widening(2.0, 12.0), Widening(1.9, 4.0)
+NOT_WIDENED = Widening(1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -86,13 +97,13 @@ def _at_least(size: int, part: float, left: float) -> int | None:
 def estimate(
     values: np.ndarray,
     shared: Overlap,
-    widened: tuple[float, float] = (1.0, 0.0),
+    widening: Widening = NOT_WIDENED,
     pretraining: np.ndarray | None = None,
 ) -> Estimate | None:
     """The mean of values [R, n] (repeats, windows; nan: not known) of windows of which `shared` says how many bars they have in common.
 
-    The variance over windows is that of the mean over repeats, with neighbours correlated by the share of their bars, and taken
-    a + b / m times for `widened` (a, b) and m windows that would be independent; Student's t has m − 1 degrees of freedom. The variance
+    The variance over windows is that of the mean over repeats, with neighbours correlated by the share of their bars, and widened
+    by `widening`; Student's t has as many degrees of freedom as windows would be independent, less one. The variance
     of the repeats' means is added; with `pretraining` [R], the pre-training that each repeat started from, also that between
     pre-trainings which repeats of one do not show. None where less than two windows tell.
     """
@@ -106,8 +117,7 @@ def estimate(
         return None
     mean = float(values[known].mean())
     off = np.where(known, values - mean, 0.0).sum(0) / known.sum()
-    factor, falling = widened
-    of_windows = (factor + falling / independent) * shared.variance(off)
+    of_windows = (widening.factor + widening.falling / independent) * shared.variance(off)
     repeats = np.array([row[seen].mean() if seen.any() else np.nan for row, seen in zip(values, known, strict=True)])
     seen = np.isfinite(repeats)
     count = int(seen.sum())
@@ -138,7 +148,7 @@ def of_windows(values: np.ndarray, shared: Overlap, given: bool = False, level: 
     given: the values are such as no fit to the same windows changes; else they are those of cross-validated models, whose variance
     over windows is taken 2 + 12 / m times for m windows that would be independent. None where less than two windows tell.
     """
-    mean = estimate(values, shared, (1.0, 0.0) if given else ONE_MODEL)
+    mean = estimate(values, shared, NOT_WIDENED if given else ONE_MODEL)
     return None if mean is None else mean.interval(level)
 
 

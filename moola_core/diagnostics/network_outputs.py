@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,21 +41,29 @@ def logit_differences(logits: Any) -> Any:
     return logits - (logits.sum(-1)[..., None] - logits) / (classes - 1)
 
 
-@torch.no_grad()
-def network_outputs(
-    answer: Answer,
-    windows: tuple[Tensor, Tensor],
-    groups: Sequence[Sequence[int]],
-    asked: tuple[np.ndarray, np.ndarray],
-    batch: int,
-) -> np.ndarray:
-    """Outputs [R, W, c, O] of R fits for windows of which some groups of columns are kept.
+@dataclass(frozen=True, eq=False)
+class StackedCoalitions:
+    """Windows of R fits many times, each time with some groups of columns left out.
 
-    answer: windows [R, b, K, F] → outputs [R, b, O]; windows: those explained [R, W, K, F] and the background [R, B, K, F]; asked: the
-    groups that are kept [R, W, c, G], and the background windows [R, W, c] that the other columns are taken from; batch: how many windows
-    are evaluated at once.
+    x [R, W, K, F]: the windows that are explained; background [R, B, K, F]: windows from which a column that is left out is taken; groups:
+    the numbers of the columns by group; kept [R, W, c, G]: which groups are kept; place [R, W, c]: from which background window the others
+    are taken.
     """
-    (x, background), (kept, place) = windows, asked
+
+    x: Tensor
+    background: Tensor
+    groups: Sequence[Sequence[int]]
+    kept: np.ndarray
+    place: np.ndarray
+
+
+@torch.no_grad()
+def network_outputs(answer: Answer, coalitions: StackedCoalitions, batch: int) -> np.ndarray:
+    """Outputs [R, W, c, O] of R fits for the coalitions of their windows.
+
+    answer: windows [R, b, K, F] → outputs [R, b, O]; batch: how many windows are evaluated at once.
+    """
+    x, groups, kept, place = coalitions.x, coalitions.groups, coalitions.kept, coalitions.place
     fits, many, size = place.shape
     member = np.zeros((len(groups), x.shape[-1]), bool)
     for i, group in enumerate(groups):
@@ -65,7 +74,7 @@ def network_outputs(
     fit = torch.arange(fits)[:, None]
     parts = []
     for part in torch.arange(many * size).split(max(1, batch // fits)):
-        mixed = torch.where(columns[:, part][:, :, None], x[:, own[part]], background[fit, other[:, part]])
+        mixed = torch.where(columns[:, part][:, :, None], x[:, own[part]], coalitions.background[fit, other[:, part]])
         parts.append(answer(mixed))
     return torch.cat(parts, 1).double().cpu().numpy().reshape(fits, many, size, -1)
 

@@ -16,7 +16,9 @@ ALIKE = 0.75
 MOST_ARMS = 12
 
 
-def power(values: np.ndarray, f1: float, shared: Overlap, best: tuple[Interval, float] | None = None) -> Power:
+def power(
+    values: np.ndarray, f1: float, shared: Overlap, best: Interval | None = None, best_f1: float | None = None
+) -> Power:
     """What a study of these windows would find.
 
     Parameters
@@ -27,7 +29,7 @@ def power(values: np.ndarray, f1: float, shared: Overlap, best: tuple[Interval, 
         Its macro F1.
     shared : Overlap
         Which windows share bars.
-    best : tuple of Interval and float, optional
+    best, best_f1 : Interval and float, optional
         AUROC and macro F1 of the best model that is known before any network.
 
     Raises
@@ -45,4 +47,4 @@ def power(values: np.ndarray, f1: float, shared: Overlap, best: tuple[Interval, 
     factors = tuple(
         float(t.ppf(1 - (1 - LEVEL) / arms / 2, mean.freedom) + norm.ppf(POWER)) for arms in range(1, MOST_ARMS + 1)
     )
-    return Power(values.shape[1], ALIKE * mean.of_windows, factors, own, f1, *(best or ()))
+    return Power(values.shape[1], ALIKE * mean.of_windows, factors, own, f1, best, best_f1)

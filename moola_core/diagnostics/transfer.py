@@ -181,8 +181,7 @@ def transferred(run: Run, windows: Windows, x: np.ndarray, starts: Sequence[Pret
         (untouched[fold % own], one) for (repeat, fold), one in zip(fits, tuned, strict=True) if repeat == fits[0][0]
     ]
     layers = _layers(pairs, next(iter(randoms.values())), x)
-    seen = run.record.counts.get("saw", "")
-    return Transferred(spec.transfer.checkpoint, spec.transfer.schedule, probe, scores, layers, seen)
+    return Transferred(spec.transfer.checkpoint, spec.transfer.schedule, probe, scores, layers, run.record.facts.saw)
 
 
 def _randoms(spec: Finetune, start: Pretrained, repeats: Sequence[int]) -> dict[int, FittedModel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -44,7 +45,7 @@ class Engine:
         return {name: value for name, value in asdict(self).items() if name != "why"}
 
     @classmethod
-    def of(cls, settings: dict[str, Any], why: str) -> Engine:
+    def of(cls, settings: Mapping[str, Any], why: str) -> Engine:
         """From what a record kept; settings that this version does not know are left out."""
         names = {field.name for field in fields(cls)} - {"why"}
         return cls(why=why, **{name: value for name, value in settings.items() if name in names})

@@ -66,7 +66,7 @@ def looked_at(store: Store, runs: Iterable[Run]) -> Iterator[Run]:
     """The runs in which causes are looked for: these, and the pre-trainings of those that are studies, placebos left out."""
     for run in runs:
         yield run
-        children = run.record.counts.get("children", {}) if run.record.kind == "study" else {}
+        children = run.record.facts.children if run.record.kind == "study" else {}
         for what, run_id in children.items():
             if what.startswith("encoder"):
                 with suppress(RunError):  # it was deleted since

@@ -77,9 +77,8 @@ def register(kind: type[Question]) -> type[Question]:
     return kind
 
 
-def compared(known: Known, what: tuple[str, str], base: Finetune, arms: Sequence[Arm]) -> Study:
-    """A study of these arms, of which the first is the control; what: its name and its question."""
-    name, question = what
+def compared(known: Known, name: str, question: str, base: Finetune, arms: Sequence[Arm]) -> Study:
+    """A study of these arms, of which the first is the control; `question` is shown with it."""
     return Study(name=name, question=question, base=base, arms=tuple(arms), against=arms[0].name, seed=known.spec.seed)
 
 

@@ -12,8 +12,8 @@ from moola_core.errors import MoolaError
 from moola_core.features.catalog import names
 from moola_core.host import figures as host
 from moola_core.host.choices import fastest, shape_of
+from moola_core.host.engine import REPLICAS, SEQUENTIAL
 from moola_core.launch.devices import default_device
-from moola_core.runs.fits import TAKEN_OVER
 from moola_core.runs.record import Record
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Model, Pretrain, Study
@@ -35,7 +35,6 @@ OTHER_FIT = (2.0, 300_000)  # a guess, for a model that nobody measured
 TERMS_S = 5.0  # the span statistics of a network, fitted before it
 START_S = 6.0
 PCGRAD_COST = 1.6
-REPLICAS = "replicas"
 REPLICAS_COST = 1.7  # a step of a fit among others on a CPU, against one alone, from 1×96 on: docs/LOG.md, "Replicas"
 USED_EPOCHS = 0.8  # early stopping ends most fits before the last epoch
 BARS_IN_A_STEP = 29 * 105
@@ -112,7 +111,7 @@ def _of_estimator(spec: Finetune, windows: int, window_bars: int, store: Store) 
             except MoolaError:
                 continue
             if same and record.progress.get("total"):
-                shape = record.counts.get("windows", windows) * record.counts.get("window_bars", window_bars)
+                shape = (record.facts.windows or windows) * (record.facts.window_bars or window_bars)
                 fit_s = record.seconds / record.progress["total"] * windows * window_bars / shape
                 source = f"measured in run {record.run_id}"
                 break
@@ -124,7 +123,7 @@ def estimate_pretraining(spec: Pretrain, bars: int, store: Store) -> Estimate:
     windows = max((bars - spec.sampling.window_bars) // spec.sampling.stride_bars, 1)
     measured = None
     for record in store.runs(kind=spec.kind):
-        done = record.counts.get("train", 0) * (record.progress.get("done") or 0)
+        done = (record.facts.train or 0) * (record.progress.get("done") or 0)
         if record.state != "done" or not done or not record.seconds or record.host != os.uname().nodename:
             continue
         try:
@@ -164,7 +163,7 @@ def parameters(spec: Finetune | Pretrain) -> int:
 def _from_store(spec: Finetune, window_bars: int, store: Store) -> Measured | None:
     """The newest finished run of the same model, batch and window length on this host, which left device and engine to the same choice."""
     for record in store.runs(kind=spec.kind):
-        epochs = record.counts.get("epochs_run")
+        epochs = record.facts.epochs_run
         if record.state != "done" or not epochs or not record.seconds or not _fitted_whole(record):
             continue
         try:
@@ -174,9 +173,9 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> Measured | No
             continue
         if _shape(other) != _shape(spec):
             continue
-        if record.counts.get("window_bars") != window_bars:
+        if record.facts.window_bars != window_bars:
             continue
-        engine = record.counts.get("engine", "sequential")
+        engine = record.facts.engine or SEQUENTIAL
         processes = min(other.training.processes or min(2, os.cpu_count() or 1), len(epochs))
         per_process = rows / (1 if engine == REPLICAS else processes)
         return Measured(max(record.seconds - START_S, 0.5) / max(per_process, 1), record.run_id, engine)
@@ -185,7 +184,7 @@ def _from_store(spec: Finetune, window_bars: int, store: Store) -> Measured | No
 
 def _fitted_whole(record: Record) -> bool:
     """Whether the run's seconds are those of its fits, on this host: none was taken over from another run."""
-    return record.host == os.uname().nodename and TAKEN_OVER not in record.counts
+    return record.host == os.uname().nodename and record.facts.taken_over is None
 
 
 def _from_host(spec: Finetune, window_bars: int, fits: int, store: Store) -> float | None:

@@ -14,10 +14,12 @@ from moola_core.errors import RunError, SpecError, StoreError
 from moola_core.launch import devices, earlier
 from moola_core.launch.background import start_moola
 from moola_core.launch.confinement import confine
+from moola_core.launch.ray_jobs import RayLauncher
+from moola_core.launch.resuming import claim
 from moola_core.runs import cancelling, references
 from moola_core.runs.liveness import alive, mark_lost
 from moola_core.runs.queue import Queue
-from moola_core.runs.record import RESUMABLE, Record
+from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store, utcnow_iso
 
 IDLE_S = 60.0
@@ -66,8 +68,6 @@ class LocalLauncher:
                 f"is part of study {record.parent}.", where=f"run {run_id}", hint="Cancel the study; it can be resumed."
             )
         if record.queue.get("cluster"):
-            from moola_core.launch.ray_jobs import RayLauncher
-
             RayLauncher(self.store, record.queue["cluster"]).cancel(run_id)
             return
         cancelling.ask(run)
@@ -92,20 +92,6 @@ class LocalLauncher:
             return False
         parent = above.record
         return parent.active and parent.process.get("pid") == record.process.get("pid")
-
-
-def claim(run: Run, process: dict[str, Any], queue: dict[str, Any]) -> Record:
-    """Make an interrupted run one that is to begin, here or in the queue. Raises RunError when there is nothing to resume."""
-    current, record = run.record, None
-    earlier.refuse(run.spec)
-    if current.state in RESUMABLE:
-        cancelling.withdraw(run)
-        record = run.claim(RESUMABLE, state="queued", error="", ended="", process=process, queue=queue)
-        current = run.record
-    if record is None:
-        hint = "Wait until it ends." if current.active else "There is nothing left to do."
-        raise RunError(f"is {current.state}.", where=f"run {run.id}", hint=hint)
-    return record
 
 
 def start(run: Run) -> None:

@@ -12,6 +12,7 @@ from moola_core.market import frames
 from moola_core.market.bars import load_bars
 from moola_core.market.stamps import one_bar
 from moola_core.market.windows import load_windows
+from moola_core.runs.facts import needed
 from moola_core.runs.store import Run, Store
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def write(run: Run, out: str | Path) -> None:
 def _times(run: Run, table: pd.DataFrame) -> tuple[np.ndarray, np.timedelta64]:
     """The starts of the bars of each window [n, K], and the time between bars."""
     data = run.spec.data
-    length = Store(run.store_root).open(run.spec.run).record.counts["window_bars"]
+    length = needed(Store(run.store_root).open(run.spec.run).record.facts.window_bars, "window_bars")
     starts = table["start_time"].to_numpy("datetime64[ns]")
     if np.isnat(starts).any():
         raise DataError(

@@ -16,7 +16,7 @@ from typing import Any
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch import earlier
 from moola_core.launch.background import PROJECT
-from moola_core.launch.local import claim
+from moola_core.launch.resuming import claim
 from moola_core.runs import cancelling
 from moola_core.runs.liveness import give_up
 from moola_core.runs.store import Run, Store, utcnow_iso
@@ -78,7 +78,7 @@ class RayLauncher:
         if not run.record.active:
             raise RunError(f"is {run.record.state}.", where=f"run {run_id}", hint="There is nothing to cancel.")
         cancelling.ask(run)  # first, or a study would send the next of its runs
-        for child in dict(run.record.counts.get("children") or {}).values():
+        for child in run.record.facts.children.values():
             part = self.store.open(child).record
             if part.active and part.queue.get("cluster"):
                 self.cancel(child)

@@ -77,7 +77,7 @@ def make_demo(world: World = "helpful", bars: int = 60_000, windows: int = 174, 
     shown = episodes if world == "helpful" else labelled
     ohlc = _prices(bars, shown, world, streams[2])
     series = bars_from_arrays(_session_times(bars), ohlc, volume=_volume(ohlc, streams[3]))
-    table = _table(series, labelled, starts, kinds, windows)
+    table = _table(series, labelled, starts, kinds)
     truth = {
         "world": world,
         "seed": seed,
@@ -255,7 +255,7 @@ def _volume(ohlc: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.round(40 * (ohlc[:, 1] - ohlc[:, 2] + 1) * rng.lognormal(0, 0.4, len(ohlc)))
 
 
-def _table(bars: Bars, episodes: list[Episode], starts: np.ndarray, grades: list[str], windows: int) -> Windows:
+def _table(bars: Bars, episodes: list[Episode], starts: np.ndarray, grades: list[str]) -> Windows:
     prices = np.stack([bars.ohlc[i : i + WINDOW_BARS] for i in starts])
     return windows_from_arrays(
         prices,

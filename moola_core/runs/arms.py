@@ -8,4 +8,4 @@ from moola_core.runs.store import Run
 def untrained(run: Run) -> dict[str, str]:
     """The arms that a study compares and could not train, with the reasons; not the simple models next to them."""
     simple = {arm.name for arm in run.spec.arms if arm.baseline}
-    return {name: why for name, why in run.record.counts.get("untrained", {}).items() if name not in simple}
+    return {name: why for name, why in run.record.facts.untrained.items() if name not in simple}

@@ -175,15 +175,6 @@ def superseded(decisions: Iterable[Decision]) -> dict[str, str]:
     return by
 
 
-def amendments(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
-    """By id of each decision that was amended, the amendments, oldest first."""
-    by: dict[str, list[Decision]] = {}
-    for one in sorted(decisions, key=lambda one: one.id):
-        if one.amends:
-            by.setdefault(one.amends, []).append(one)
-    return by
-
-
 def data_of_runs(store: Store, run_ids: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
     """The content hashes and the files of windows and bars that these runs have; of runs on different windows, SpecError."""
     contents: dict[str, str] = {}

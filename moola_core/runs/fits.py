@@ -6,7 +6,6 @@ from typing import Any
 
 from moola_core.specs import Finetune, settings
 
-TAKEN_OVER = "taken_over"  # counts of a run: how many of its fits are those of another run, and of which
 # Not of a fit: how many there are, what the settings are called, how many run at a time, and the encoders, which are compared by content.
 APART = (
     "preset",

@@ -148,7 +148,7 @@ def unpack(file: Path, store: Store, data: Path) -> Unpacked:
                 if (store.runs_folder / run_id).exists():
                     there.append(run_id)
                 else:
-                    _take_run(archive, manifest, run_id, (store, places))
+                    _take_run(archive, manifest, run_id, store, places)
                     added.append(run_id)
             kept = decisions.unpack(store, manifest.get("decisions"))
     except DAMAGED as error:
@@ -238,9 +238,8 @@ def _take_data(archive: zipfile.ZipFile, manifest: Mapping[str, Any], data: Path
 
 
 def _take_run(
-    archive: zipfile.ZipFile, manifest: Mapping[str, Any], run_id: str, where: tuple[Store, dict[str, str]]
+    archive: zipfile.ZipFile, manifest: Mapping[str, Any], run_id: str, store: Store, places: Mapping[str, str]
 ) -> None:
-    store, places = where
     folder = store.runs_folder / run_id
     draft = Run(folder.with_name(f".{run_id}.{os.getpid()}.tmp"))
     shutil.rmtree(draft.folder, ignore_errors=True)

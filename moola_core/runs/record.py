@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from moola_core.runs.facts import Facts
+
 SCHEMA_VERSION = 1
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{4}")
 # One fit of a fine-tuning run as something to start from: RUN/REPEAT-FOLD, as its folder is called.
@@ -40,8 +42,8 @@ class Record:
         ``done`` and ``total`` fits and the last ``epoch``.
     data_hashes : dict
         Hashes of windows, folds and bars by name.
-    counts : dict
-        Facts of the run that lists show.
+    facts : Facts
+        What the run found out about its data and its fits; called ``counts`` in the file.
     error : str
         What went wrong, as a sentence.
     warnings : tuple of str
@@ -78,7 +80,7 @@ class Record:
     commit: str = ""
     dirty: bool = False
     data_hashes: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     seed: int | None = None
     error: str = ""
     warnings: tuple[str, ...] = ()
@@ -106,6 +108,7 @@ def run_of(reference: str) -> str:
 
 
 UNREADABLE, UNKNOWN = "unreadable", "unknown"
+FACTS, STORED_FACTS = "facts", "counts"
 OPTIONAL = {"parent": str, "seconds": float, "seed": int}
 TIMES = ("created", "started", "ended")
 
@@ -114,6 +117,8 @@ def from_dict(values: Mapping[str, Any]) -> Record:
     """A record of any schema version. What is not of its field's kind, as in a damaged file, is dropped too."""
     kept = {name: _as(value, kind) for name, kind in _KINDS.items() if (value := values.get(name)) is not None}
     kept = {name: value for name, value in kept.items() if value is not None}
+    if isinstance(counts := values.get(STORED_FACTS), Mapping):
+        kept[FACTS] = Facts.of(counts)
     for name in TIMES:
         if not _is_time(kept.get(name, "")):
             del kept[name]
@@ -137,7 +142,8 @@ def unreadable(run_id: str, why: str) -> Record:
 
 def stored(record: Record) -> dict[str, Any]:
     """The record as it is written to `run.json`."""
-    return {name: value for name, value in vars(record).items() if name != UNREADABLE}
+    values = vars(record) | {FACTS: record.facts.stored()}
+    return {STORED_FACTS if name == FACTS else name: value for name, value in values.items() if name != UNREADABLE}
 
 
 def _as(value: Any, kind: type) -> Any:
@@ -166,5 +172,5 @@ _KINDS = {
     if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
     else _kind(item)
     for item in dataclasses.fields(Record)
-    if item.name != UNREADABLE
+    if item.name not in (UNREADABLE, FACTS)
 }

@@ -19,8 +19,7 @@ def needs(run: Run) -> set[str]:
     """Ids of the runs that this one rests on: those that its spec names, its parent, and a study's arms."""
     named = {named for _, text in _texts(_spec(run)) if (named := run_of(text))}
     record = run.record
-    children = record.counts.get("children") or {}
-    return named | set(children.values()) | ({record.parent} if record.parent else set())
+    return named | set(record.facts.children.values()) | ({record.parent} if record.parent else set())
 
 
 def ancestors(run: Run) -> Iterator[Run]:

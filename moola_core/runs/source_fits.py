@@ -90,7 +90,7 @@ def description_in(path: Path) -> dict[str, Any]:
     return {
         "spec": spec.model_dump(mode="json"),
         "features": list(names(spec.features.columns)),
-        "window_bars": run.record.counts.get("window_bars"),
+        "window_bars": run.record.facts.window_bars,
     }
 
 

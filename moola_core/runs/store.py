@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from moola_core import specs
 from moola_core.errors import RunError, StoreError
 from moola_core.runs import codec, event_lines
+from moola_core.runs.facts import Facts
 from moola_core.runs.files import flush, locked, read, reason, remove, replacing, write_text
 from moola_core.runs.listing import listed
 from moola_core.runs.liveness import active, identity
@@ -160,8 +161,9 @@ class Run:
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         return "\n".join(text.splitlines()[-lines:])
 
-    def update(self, **changes: Any) -> Record:
-        """Replace fields of the record, atomically."""
+    def update(self, facts: Facts | None = None, **changes: Any) -> Record:
+        """Replace fields of the record, atomically; `facts` as a whole."""
+        changes |= {} if facts is None else {"facts": facts}
         with locked(self.folder):
             return self._change(self.record, changes)
 

@@ -12,7 +12,7 @@ from moola_core.diagnostics.results import RESULTS
 from moola_core.errors import RunError
 from moola_core.runs import codec
 from moola_core.runs.epochs import epoch_columns
-from moola_core.runs.record import Record
+from moola_core.runs.record import Record, stored
 from moola_core.runs.store import Run, Store
 from moola_core.sections.blocks import Number
 from moola_core.sections.formatting import likelihood, probability
@@ -108,7 +108,7 @@ class ReportContext:
 
     @cached_property
     def stored_record(self) -> Stored:
-        return Stored(self.run, "run.json", codec.plain(self.record))
+        return Stored(self.run, "run.json", codec.plain(stored(self.record)))
 
     @cached_property
     def epochs(self) -> dict[str, np.ndarray]:

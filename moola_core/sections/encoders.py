@@ -82,7 +82,7 @@ def _what(group: Encoders) -> str:
     if not group.runs:
         return f"The encoder comes from {', '.join(group.names)}, which names no pre-training run of this store: what it was trained on is not shown."
     spec: Any = group.runs[0].spec
-    windows = sorted({run.record.counts["train"] for run in group.runs if "train" in run.record.counts})
+    windows = sorted({run.record.facts.train for run in group.runs if run.record.facts.train is not None})
     sentence = OBJECTIVES.get(spec.objective.name, "")
     text = f"Objective {spec.objective.name}{f' ({sentence})' if sentence else ''}"
     if windows:

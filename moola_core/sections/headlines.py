@@ -7,9 +7,8 @@ and its threshold, and the sentence says which; a result of an older version, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import mean, median
-from typing import Any
 
 from moola_core.diagnostics.results import (
     Balance,
@@ -34,6 +33,7 @@ from moola_core.diagnostics.results.interval import (
     exactly,
 )
 from moola_core.metrics import METRICS
+from moola_core.runs.facts import ReadLabels
 from moola_core.sections.formatting import interval, probability
 from moola_core.sections.headline import Headline, judges
 
@@ -159,12 +159,11 @@ def of_confidence(pointing: Pointing) -> Headline:
     return Headline("Whether the stated probabilities of the expansion come true cannot be told.", rest, OPEN, claims)
 
 
-def of_label_noise(counts: Mapping[str, Any], assumed: bool = False) -> Headline:
+def of_label_noise(noise: ReadLabels | None, assumed: bool = False) -> Headline:
     """How the fits read the labelled expansions; empty where they did not. assumed: the settings gave it, and no label was asked."""
-    noise = counts.get("label_noise")
-    if not noise or assumed:
+    if noise is None or assumed:
         return Headline("")
-    scatter, misplaced = sorted(noise["scatter_bars"]), sorted(100 * share for share in noise["misplaced_frac"])
+    scatter, misplaced = sorted(noise.scatter_bars), sorted(100 * share for share in noise.misplaced_frac)
     headline = (
         f"The labelled ends scatter by about {median(scatter):.2g} bars; about {median(misplaced):.2g}% lie elsewhere."
     )

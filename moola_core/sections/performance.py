@@ -162,7 +162,7 @@ def pointers(context: ReportContext) -> list[Block] | str:
     )
     constant = charts.constant_pointer(drawn.pointer_baseline)
     verdict = headlines.of_pointers(drawn)
-    noise = headlines.of_label_noise(context.record.counts, context.spec.spans.scatter_bars is not None)
+    noise = headlines.of_label_noise(context.record.facts.label_noise, context.spec.spans.scatter_bars is not None)
     return [
         verdict.block,
         *([noise.block] if noise.headline else []),

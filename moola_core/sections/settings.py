@@ -63,12 +63,8 @@ def data(context: ReportContext) -> list[Block] | str:
     asked = getattr(getattr(context.spec, "base", context.spec), "data", None)
     files = [(name, path) for name in ("windows", "bars") if (path := getattr(asked, name, ""))]
     hashes = tuple((name, value) for name, value in _hashes(context).items())
-    counted = tuple(
-        _counted(stored, name) for name, value in record.counts.items() if not isinstance(value, dict | list | str)
-    )
-    labels = tuple(
-        (str(name), stored.number("counts", "labels", name, form=",d")) for name in record.counts.get("labels", {})
-    )
+    counted = tuple(_counted(stored, name) for name in record.facts.numbers())
+    labels = tuple((name, stored.number("counts", "labels", name, form=",d")) for name in record.facts.labels)
     blocks: list[Block] = [Table("Files", ("Data", "File"), tuple(files))] if files else []
     blocks += (
         [
@@ -84,8 +80,7 @@ def data(context: ReportContext) -> list[Block] | str:
     )
     blocks += [Table("Counted", ("What", "Count"), counted)] if counted else []
     blocks += [Table("Labels", ("Class", "Windows"), labels)] if labels else []
-    names = record.counts.get("features")
-    blocks += [Text(", ".join(map(str, names)), "Features.")] if names else []
+    blocks += [Text(", ".join(record.facts.features), "Features.")] if record.facts.features else []
     host = _host(context)
     return [*blocks, *([Table("Computed", ("What", "Value"), host)] if host else [])] or "Nothing of it was recorded."
 
@@ -115,7 +110,7 @@ def _host(context: ReportContext) -> tuple[tuple[Cell, Cell], ...]:
         ("Ended", record.ended),
         ("Host", record.host),
         ("Device", record.device),
-        ("Engine", " – ".join(record.counts[name] for name in ("engine", "engine_why") if name in record.counts)),
+        ("Engine", " – ".join(filter(None, (record.facts.engine, record.facts.engine_why)))),
         ("Seed", seed),
         ("Commit", commit),
         ("Versions", versions),

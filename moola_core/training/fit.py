@@ -40,6 +40,13 @@ STEP_COLUMNS = (
 NOISE_WINDOWS = 64
 
 
+class Rate(NamedTuple):
+    """The learning rate and the weight decay of a part of a network."""
+
+    learning: float
+    decay: float
+
+
 class Predicted(NamedTuple):
     """What a fit predicts of m windows.
 
@@ -138,17 +145,17 @@ class Fit:
         """Whether the encoder is pulled towards its start (Li, Grandvalet and Davoine 2018)."""
         return self.start is not None and self.spec.transfer.l2_sp > 0
 
-    def rates_of_parts(self) -> dict[str, tuple[float, float]]:
+    def rates_of_parts(self) -> dict[str, Rate]:
         """Learning rate and weight decay of each part that trains now, the weighting's own included."""
         decay = self.spec.training.weight_decay
         rates = {
-            part: (rate, 0.0 if self.pulls and part != REST else decay)
+            part: Rate(rate, 0.0 if self.pulls and part != REST else decay)
             for part, rate in self.unfreezing.phase.rates.items()
             if self.unfreezing.parts[part]
         }
         if self.weighting.learned():
             rate = self.spec.loss.log_variance_lr if self.weighting.rate is None else self.weighting.rate
-            rates[WEIGHTING] = rate, 0.0
+            rates[WEIGHTING] = Rate(rate, 0.0)
         return rates
 
     @property

@@ -54,7 +54,7 @@ def make_folds(label: np.ndarray, shared: Overlap, training: Training, faults: F
     for repeat in range(training.repeats):
         for fold, (rest, test) in enumerate(_split(label, group, training.folds, (training.seed, repeat, 0))):
             folds.append(
-                _roles(Fold(repeat, fold, rest, rest[:0], test, rest[:0]), label, group, shared, (training, faults))
+                _roles(Fold(repeat, fold, rest, rest[:0], test, rest[:0]), label, group, shared, training, faults)
             )
     return tuple(folds)
 
@@ -85,9 +85,10 @@ def _split(
         return list(splitter.split(np.zeros(len(label)), label.astype(str), group))
 
 
-def _roles(fold: Fold, label: np.ndarray, group: np.ndarray, shared: Overlap, how: tuple[Training, Faults]) -> Fold:
+def _roles(
+    fold: Fold, label: np.ndarray, group: np.ndarray, shared: Overlap, training: Training, faults: Faults
+) -> Fold:
     """Purge, and divide the rest into training and validation windows."""
-    training, faults = how
     rest, purged = fold.train, np.zeros(len(fold.train), bool)
     if not faults.shuffled_folds:
         purged = shared.near(rest, fold.test, training.embargo_bars)

@@ -24,23 +24,23 @@ def project(first: Tensor, second: Tensor, threshold: float) -> tuple[Tensor, Te
     return clear, other, cosine
 
 
-def combined(first: Tensor, second: Tensor, shared: int, how: Projection) -> tuple[Tensor, Tensor]:
+def combined(first: Tensor, second: Tensor, shared: int, projection: Projection) -> tuple[Tensor, Tensor]:
     """The gradient of the two tasks together: of R fits, the tasks' own [R, P], the first `shared` columns those of shared parameters.
 
     Returns the gradients to apply [R, P] and, of the shared parameters, six numbers a fit [R, 6]: the norms of class and pointer, cosine,
-    whether it is below 0, whether it is below the threshold where `how` projects, and how far the gradient that is applied lies from the
+    whether it is below 0, whether it is below the threshold where `projection` is on, and how far the gradient that is applied lies from the
     projected one, as a share of the latter's norm.
     """
     total = first + second
     if not shared:
         return total, first.new_zeros(len(first), 6)
     both = [one[:, :shared] for one in (first, second)]
-    clear, other, cosine = project(both[0], both[1], how.threshold if how.on else -2.0)
+    clear, other, cosine = project(both[0], both[1], projection.threshold if projection.on else -2.0)
     wanted = clear + other
-    if how.on:
-        total[:, :shared] = wanted + (both[0] + both[1] if how.accumulated else 0.0)
+    if projection.on:
+        total[:, :shared] = wanted + (both[0] + both[1] if projection.accumulated else 0.0)
     unapplied = (total[:, :shared] - wanted).norm(dim=1) / wanted.norm(dim=1).clamp(min=1e-30)
-    projected = cosine < how.threshold if how.on else torch.zeros_like(cosine)
+    projected = cosine < projection.threshold if projection.on else torch.zeros_like(cosine)
     columns = [*(one.norm(dim=1) for one in both), cosine, (cosine < 0).float(), projected.float(), unapplied]
     return total, torch.stack(columns, dim=1)
 

@@ -24,7 +24,7 @@ Place = tuple[int, int]
 READY, EVENT, DONE, FAILED = "ready", "event", "done", "failed"
 
 
-def each(function: Callable[[Any], Any], items: Sequence[Any], processes: int = 2) -> Iterator[Any]:
+def process_map(function: Callable[[Any], Any], items: Sequence[Any], processes: int = 2) -> Iterator[Any]:
     """`function` of each item, as each is done, over at most as many processes as there are cores.
 
     Closing the iterator ends them. Raises FailedRun when one of them is killed.

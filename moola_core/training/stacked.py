@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moola_core.training.fit import Fit
+from moola_core.training.fit import Fit, Rate
 from moola_core.training.schedule import WEIGHTING
 
 MEAN_RATE, SQUARE_RATE, EPSILON = 0.1, 0.001, 1e-8  # AdamW's 1 − β₁, 1 − β₂ and ε, torch's defaults
@@ -98,17 +98,17 @@ class RowAdamW:
         self.steps = {part: count.clone() for part in stacked.columns}
 
     @torch.no_grad()
-    def update(self, stacked: Stacked, part: str, gradient: Tensor, how: tuple[float, float], live: Tensor) -> None:
-        """One step of a part's columns by `gradient` [R, columns]; how: rate and decay; rows whose `live` [R, 1] is 0 keep their bits."""
-        (rate, decay), columns = how, stacked.columns[part]
+    def update(self, stacked: Stacked, part: str, gradient: Tensor, rate: Rate, live: Tensor) -> None:
+        """One step of a part's columns by `gradient` [R, columns]; rows whose `live` [R, 1] is 0 keep their bits."""
+        learning, columns = rate.learning, stacked.columns[part]
         weights, mean, square = stacked.matrix[:, columns], self.mean[:, columns], self.square[:, columns]
         steps = self.steps[part].add_(live).clamp(min=1)
         first = (1 - (1 - MEAN_RATE) ** steps).float()
         second = (1 - (1 - SQUARE_RATE) ** steps).sqrt().float()
-        weights.mul_(1 - rate * decay * live)
+        weights.mul_(1 - learning * rate.decay * live)
         mean.lerp_(gradient, MEAN_RATE * live)
         square.lerp_(gradient * gradient, SQUARE_RATE * live)
-        weights.sub_(rate * live / first * mean / (square.sqrt() / second).add_(EPSILON))
+        weights.sub_(learning * live / first * mean / (square.sqrt() / second).add_(EPSILON))
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows alone."""

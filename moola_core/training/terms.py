@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,7 @@ from moola_core.specs import Finetune
 from moola_core.training.fold_data import scale_of, targets_of
 from moola_core.training.folds import Fold
 from moola_core.training.inputs import Inputs
-from moola_core.training.processes import each
+from moola_core.training.processes import process_map
 
 if TYPE_CHECKING:
     from moola_core.estimators.spans.terms import SpanTerms
@@ -69,14 +68,23 @@ def terms_of_each(
     if not spec.model.adds_statistics:
         return [NOTHING] * len(folds)
     work, made = partial(_numbered, spec, inputs), dict[int, FitTerms]()
-    for number, terms in each(work, list(zip(count(), folds, starts)), processes=len(folds)):
+    items = [_Numbered(number, fold, start) for number, (fold, start) in enumerate(zip(folds, starts, strict=True))]
+    for number, terms in process_map(work, items, processes=len(folds)):
         made[number] = terms
     return [made[number] for number in range(len(folds))]
 
 
-def _numbered(spec: Finetune, inputs: Inputs, item: tuple[int, Fold, Pretrained | None]) -> tuple[int, FitTerms]:
-    number, fold, start = item
-    return number, terms_of(spec, inputs, fold, start)
+@dataclass(frozen=True, eq=False)
+class _Numbered:
+    """A fold with its number, by which its terms find their place again, and the encoder that it starts from."""
+
+    number: int
+    fold: Fold
+    start: Pretrained | None
+
+
+def _numbered(spec: Finetune, inputs: Inputs, item: _Numbered) -> tuple[int, FitTerms]:
+    return item.number, terms_of(spec, inputs, item.fold, item.start)
 
 
 def stacked(fits: Sequence[FitTerms], device: str) -> Terms:

@@ -36,9 +36,9 @@ def badge_of(record: Record) -> str:
 
     From the record, for tables of many runs; from its findings where it is of an older version.
     """
-    if "doctor" in record.counts:
+    if record.facts.doctor is not None:
         renamed = RESULT_VALUES["severity"]
-        return _in_words({renamed.get(name, name): count for name, count in record.counts["doctor"].items()})
+        return _in_words({renamed.get(name, name): count for name, count in record.facts.doctor.items()})
     run = loaders.store().open(record.run_id)
     report = loaders.diagnosis(run) if (run.folder / "results" / "doctor.json").is_file() else None
     return "" if report is None else _in_words(_counts(report))

@@ -123,10 +123,10 @@ def show(run: Run) -> None:
 
 def _live(run: Run, record: Record) -> None:
     progress.bar(run, record)
-    now = record.counts.get("now")
-    if now:
-        st.markdown(f"**Now:** {escape_markdown(now['question'])}")
-        st.caption(escape_markdown(now["why"]))
+    doing = record.facts.doing
+    if doing:
+        st.markdown(f"**Now:** {escape_markdown(doing.question)}")
+        st.caption(escape_markdown(doing.why))
     report = loaders.diagnostic(run, "investigation")
     if not isinstance(report, InvestigationReport) or not report.steps:
         st.caption("Answers appear here one by one.")

@@ -146,9 +146,9 @@ def evaluation(run: Run) -> Evaluation | None:
 
 
 def f1_macro(record: Record) -> float | None:
-    """The run's macro F1 over all repeats, from its record; from its evaluation where the record is of an older version."""
-    if record.state != "done" or "f1_macro" in record.counts:
-        return record.counts.get("f1_macro")
+    """The run's macro F1 over all repeats, from its record; from its evaluation where the record does not have it."""
+    if record.state != "done" or record.facts.f1_macro is not None:
+        return record.facts.f1_macro
     try:
         result = evaluation(store().open(record.run_id))
     except MoolaError:  # the Performance page says why

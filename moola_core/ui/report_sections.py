@@ -7,6 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -55,7 +56,7 @@ def make_file(run: Run, sections: Sequence[str], kind: str = "") -> None:
     """Choose a format, make the file, download it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         format = st.selectbox("Format", list(FORMATS), format_func=FORMATS.__getitem__, key="report_format", width=160)
-        wanted = (run.id, format, tuple(sections), kind)
+        wanted = _Wanted(run.id, format, tuple(sections), kind)
         if st.button("Make the file", icon=":material/description:", type="primary", disabled=not sections):
             with st.spinner("Making the file"):
                 _make(run, wanted)
@@ -68,12 +69,22 @@ def make_file(run: Run, sections: Sequence[str], kind: str = "") -> None:
         st.caption("Choose at least one section.")
 
 
-def _make(run: Run, wanted: tuple[str, str, tuple[str, ...], str]) -> None:
-    _, format, sections, kind = wanted
+class _Wanted(NamedTuple):
+    """The file that was asked for."""
+
+    run_id: str
+    format: str
+    sections: tuple[str, ...]
+    kind: str
+
+
+def _make(run: Run, wanted: _Wanted) -> None:
     st.session_state.pop(MADE, None)
     try:
         with tempfile.TemporaryDirectory(prefix="moola-") as folder:
-            files = export(run, format, Path(folder) / f"report.{format}", sections, kind=kind)
+            files = export(
+                run, wanted.format, Path(folder) / f"report.{wanted.format}", wanted.sections, kind=wanted.kind
+            )
             st.session_state[MADE] = (wanted, files[0].read_bytes() if len(files) == 1 else _zip(files, Path(folder)))
     except MoolaError as error:
         widgets.show_error(error)

@@ -45,11 +45,10 @@ def summary(run: Run, record: Record) -> None:
             "Seed": (str(record.seed), f"preset {record.preset}" if record.preset else ""),
         }
     )
-    if "engine" in record.counts:
-        how = "all at once" if record.counts["engine"] == "replicas" else "one after another"
-        st.caption(
-            f"Fits {how} ({escape_markdown(record.counts['engine'])}). {escape_markdown(record.counts['engine_why'])}"
-        )
+    facts = record.facts
+    if facts.engine:
+        order = "all at once" if facts.engine == "replicas" else "one after another"
+        st.caption(f"Fits {order} ({escape_markdown(facts.engine)}). {escape_markdown(facts.engine_why)}")
     doctor_sections.badge_line(run)
     if record.state == "done" and st.button("See the results", icon=":material/fact_check:", type="primary"):
         state.open_page("results", **{state.RUN: run.id})
@@ -62,7 +61,7 @@ def _unit(record: Record) -> str:
 def _unit_note(record: Record) -> str:
     if record.kind != "pretrain":
         return "folds × repeats"
-    return f"{record.counts['train']} windows each" if "train" in record.counts else ""
+    return "" if record.facts.train is None else f"{record.facts.train} windows each"
 
 
 def choose_section() -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from moola_core.errors import UNREADABLE, CheckpointError
-from moola_core.weight_files.pickles import ActingFile
+from moola_core.weight_files.pickles import ActingFile, content_of_bytes
 from moola_core.weight_files.tensors import NUMPY, Tensor, decoded, named
-from moola_core.weight_files.torch_files import content_of_bytes, content_of_zip
+from moola_core.weight_files.torch_files import content_of_zip
 
 LONGEST_HEADER = 1 << 26
 OF_SAFETENSORS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool"}

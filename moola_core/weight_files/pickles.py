@@ -1,14 +1,22 @@
-"""Pickles read without running anything that they name: every object but tensors becomes a stand-in that only keeps its state."""
+"""Pickles read without running anything that they name: every object but tensors becomes a stand-in that only keeps its state.
+
+The files of torch before 1.6 are rows of pickles.
+"""
 
 from __future__ import annotations
 
+import io
 import pickle
+import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from moola_core.weight_files.tensors import Tensor, decoded, strided
+from moola_core.weight_files.tensors import BITS, NUMPY, Tensor, decoded, strided
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch's files before 1.6
+ITEM_BYTES = {name: int(kind[2:]) for name, kind in (NUMPY | BITS).items()} | {"": 1}
 
 # Pickles that name one of these act on the machine when another program opens them; no checkpoint does. This is a courtesy to
 # whoever opens the file next: here nothing that a file names is ever looked up.
@@ -255,9 +263,51 @@ def _text(text: Any, encoding: Any = "latin-1", *_: Any) -> Any:
     return text.encode("latin-1") if isinstance(text, str) and encoding in ("latin-1", "latin1") else text
 
 
-def _storage_in(data: Any) -> Any:
-    from moola_core.weight_files.torch_files import content_of_bytes
+def content_of_bytes(data: bytes) -> Any:
+    """What the bytes of a file of torch before 1.6, or of a plain pickle, hold."""
+    file = io.BytesIO(data)
+    kept: dict[Any, Storage] = {}
 
+    def storage(key: Any) -> Any:
+        if key[0] == "module":  # a class with its source
+            return key[1]
+        _, kind, name, _, _, view = (*key, None)[:6]
+        whole = kept.setdefault(name, Storage(dtype_of(kind), bytes))
+        if not view:
+            return whole
+        _, offset, size = view
+        return Storage(whole.dtype, lambda: _viewed(whole, offset, size))
+
+    content = Reader(file, storage).load()
+    if content != LEGACY_MAGIC:
+        return content
+    for _ in range(2):  # the version of the protocol, and of the machine
+        Reader(file, storage).load()
+    content = Reader(file, storage).load()
+    place = io.BytesIO(data[file.tell() :])
+    for key in Reader(place, storage).load():
+        (numbers,) = struct.unpack("<q", place.read(8))
+        dtype = kept[key].dtype if key in kept else "float32"
+        held = place.read(numbers * ITEM_BYTES[dtype]) if numbers >= 0 else b""
+        if key in kept:
+            kept[key].data = lambda held=held: held  # type: ignore[misc]
+    return content
+
+
+def _viewed(whole: Storage, offset: int, size: int) -> bytes:
+    each = ITEM_BYTES[whole.dtype]
+    return bytes(whole.data()[offset * each : (offset + size) * each])
+
+
+def dtype_of(kind: Any) -> str:
+    """The type of number of a storage. Raises UnpicklingError for one that is not known."""
+    name = kind.name if isinstance(kind, Name) else str(kind)
+    if name not in STORAGES:
+        raise pickle.UnpicklingError(f"it holds numbers of the kind {name}, such as those of a quantised model")
+    return STORAGES[name]
+
+
+def _storage_in(data: Any) -> Any:
     return content_of_bytes(bytes(data))
 
 

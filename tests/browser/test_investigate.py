@@ -40,7 +40,7 @@ def test_an_investigation_is_started_watched_cancelled_and_resumed(server, open_
     tab.page.get_by_role("button", name="Cancel").first.click()
     tab.page.get_by_role("button", name="Cancel the run").click()
     until(lambda: run.record.state == "cancelled")
-    children = [store.open(one) for one in run.record.counts["children"].values()]
+    children = [store.open(one) for one in run.record.facts.children.values()]
     # One that was made and had not begun is seen to be lost as soon as the process is gone.
     until(lambda: not any(mark_lost(child, child.record).active for child in children), 30)
 

@@ -9,7 +9,7 @@ import pytest
 from moola_core.charts import attribution, balance, calibration, correlation, slices, transfer
 from moola_core.charts.data import to_csv
 from moola_core.diagnostics.calibration import calibrate
-from moola_core.diagnostics.correlation import feature_report
+from moola_core.diagnostics.correlation import Permutations, feature_report
 from moola_core.diagnostics.results import Balance, Slice, TaskBalance
 from moola_core.overlap import Overlap
 from tests.app_samples import make_attribution, make_transfer
@@ -71,7 +71,7 @@ def test_slices_without_an_accuracy_are_not_drawn():
 def test_features_are_drawn_by_class():
     rng = np.random.default_rng(0)
     x, label = rng.normal(size=(40, 20, 2)).astype(np.float32), np.where(np.arange(40) % 2, "a", "b")
-    report = feature_report(x, label, np.full(40, 10.0), ("body_pct", "range_z"), Overlap.none(40), (50, 0))
+    report = feature_report(x, label, np.full(40, 10.0), ("body_pct", "range_z"), Overlap.none(40), Permutations(50))
     rows = [row for row in report.table if row.aggregate == "window"]
     assert list(correlation.correlations(rows).data[0].x) == [row.r for row in rows]
     assert [trace.name for trace in correlation.distribution(report, "range_z").data] == ["a", "b"]

@@ -26,6 +26,7 @@ from moola_core.diagnostics.attribution import (
 from moola_core.diagnostics.fitted import load_estimator
 from moola_core.diagnostics.network_outputs import (
     Answer,
+    StackedCoalitions,
     answers,
     expected_gradients,
     logit_differences,
@@ -84,9 +85,8 @@ def explained(
     windows = tuple(torch.from_numpy(part)[None] for part in (x, background))
     while not one.done:
         kept, place = one.ask()
-        one.tell(
-            network_outputs(lambda mixed: answer(mixed[0])[None], windows, groups, (kept[None], place[None]), 64)[0]
-        )
+        asked = StackedCoalitions(*windows, groups, kept[None], place[None])
+        one.tell(network_outputs(lambda mixed: answer(mixed[0])[None], asked, 64)[0])
     return one
 
 
@@ -173,7 +173,7 @@ def test_a_run_is_explained_by_the_models_that_did_not_see_the_window(few_files,
     assert found.full[inside.to_numpy(), 1] == pytest.approx(center[inside].to_numpy(), abs=1e-3)
     first = [row for row in found.ranking if row.output == found.outputs[0]]
     assert sorted(row.rank for row in first) == [1, 2, 3] and len(first[0].by_fit) == 3
-    assert found.course.shape == (3, 105, 6) and list(found.features) == run.record.counts["features"]
+    assert found.course.shape == (3, 105, 6) and found.features == run.record.facts.features
 
 
 def test_expected_gradients_add_up_and_lie_where_the_answer_looks():
@@ -198,7 +198,7 @@ def as_if_elsewhere(jobs: Sequence[Job]) -> Iterator[Explained]:
 
 
 @pytest.mark.parametrize(
-    "elsewhere", [as_if_elsewhere, pytest.param(partial(processes.each, explain), marks=pytest.mark.soak)]
+    "elsewhere", [as_if_elsewhere, pytest.param(partial(processes.process_map, explain), marks=pytest.mark.soak)]
 )
 def test_several_repeats_are_explained_in_other_processes_and_all_at_once_with_the_same_values(
     request, few_files, few_run, device, elsewhere

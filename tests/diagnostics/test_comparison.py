@@ -45,7 +45,7 @@ def arm(skill: float, seed: int, n: int = 120, repeats: int = 4, shared: np.ndar
 
 def table(arm: ArmPredictions) -> pd.DataFrame:
     own, rows = arm.predictions, []
-    for s in range(arm.size[1]):
+    for s in range(arm.repeats):
         for i, true in enumerate(arm.target):
             p = own.probabilities[s, i]
             known = (s, int(own.fold[s, i]), f"w{i}", CLASSES[true], CLASSES[p.argmax()])
@@ -246,10 +246,10 @@ def test_the_intervals_of_several_arms_hold_at_once_and_holm_errs_as_seldom(true
     """Differences of three arms from one control, which correlates them, in n studies."""
     rng = np.random.default_rng(0)
     drawn = np.array(true) + 0.1 * (rng.normal(size=(3, n)) + rng.normal(size=n)).T / np.sqrt(2)
-    held = wrong = 0
+    control, held, wrong = arm(0.3, 1, 174, 5), 0, 0
     for values in drawn:
         own = {str(i): Estimate(float(value), 1e6, 0.01) for i, value in enumerate(values)}
-        judged = {row.arm: row for row in _holm(own, ("control", "auroc"), ((174, 5), 0.02, True))}
+        judged = {row.arm: row for row in _holm(own, "control", "auroc", control, 0.02, True)}
         rows = [judged[str(i)] for i in range(3)]
         held += all(row.together_low <= delta <= row.together_high for row, delta in zip(rows, true, strict=True))
         wrong += any(row.verdict in ("helps", "hurts") for row, delta in zip(rows, true, strict=True) if delta == 0)

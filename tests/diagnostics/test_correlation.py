@@ -6,6 +6,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from moola_core.diagnostics.correlation import (
+    Permutations,
     aggregates,
     auc,
     column_facts,
@@ -32,7 +33,7 @@ def windows(n: int = 80, seed: int = 0, signal: float = 1.0):
 def test_the_table_agrees_with_scipy_and_scikit_learn():
     x, label, start, shared = windows(signal=0.1)
     shared = Overlap.none(len(x))
-    rows = label_table(x, label, start, NAMES, shared, (99, 0))
+    rows = label_table(x, label, start, NAMES, shared, Permutations(99, 0))
     assert len(rows) == 9 and {row.positive for row in rows} == {"consolidation"}
     for row in rows:
         values = aggregates(x, start)[row.aggregate][:, NAMES.index(row.feature)].round(10)
@@ -57,7 +58,7 @@ def test_aggregates_are_those_of_a_loop_and_windows_without_pointer_are_left_out
             else [np.nan] * 3
         )
         assert found["before_expansion"][i] == pytest.approx(slow, nan_ok=True, abs=1e-5)
-    rows = label_table(x, label, start, NAMES, shared, (20, 0))
+    rows = label_table(x, label, start, NAMES, shared, Permutations(20, 0))
     assert {row.n for row in rows if row.aggregate == "before_expansion"} == {18}
     known = np.isfinite(found["before_expansion"][:, 1])
     slow_r = np.corrcoef(found["before_expansion"][known, 1], (label == "consolidation")[known])[0, 1]
@@ -69,7 +70,7 @@ def test_aggregates_are_those_of_a_loop_and_windows_without_pointer_are_left_out
 def test_permutations_keep_runs_of_labels_together():
     label = np.array(list("aabbbcab"))
     group = np.array([2, 2, 0, 0, 0, 5, 5, 5])
-    found = permuted(label, group, 200, 1)
+    found = permuted(label, group, Permutations(200, 1))
     assert all(sorted(row) == sorted(label) for row in found)
     wholes = {"".join(row[np.argsort(group, kind="stable")]) for row in found}
     assert wholes == {"bbbaacab", "bbbcabaa", "aabbbcab", "aacabbbb", "cabaabbb", "cabbbbaa"}
@@ -77,10 +78,13 @@ def test_permutations_keep_runs_of_labels_together():
 
 def test_p_is_the_share_of_permutations_at_least_as_strong():
     x, label, start, shared = windows(40, signal=0.2)
-    row = label_table(x, label, start, NAMES, shared, (300, 7))[0]
+    row = label_table(x, label, start, NAMES, shared, Permutations(300, 7))[0]
     columns = aggregates(x, start)["window"]
     again = np.array(
-        [abs(np.corrcoef(columns[:, 0], y == "consolidation")[0, 1]) for y in permuted(label, shared.groups(), 300, 7)]
+        [
+            abs(np.corrcoef(columns[:, 0], y == "consolidation")[0, 1])
+            for y in permuted(label, shared.groups(), Permutations(300, 7))
+        ]
     )
     assert row.p == pytest.approx((1 + (again >= abs(row.r) - 1e-9).sum()) / 301)
 
@@ -97,13 +101,13 @@ def test_planted_features_rank_first_and_expectations_are_judged():
 
 def _shaped(made):
     x, label, start, shared = made
-    return x, label, start, NAMES, shared, (500, 0)
+    return x, label, start, NAMES, shared, Permutations(500)
 
 
 def test_three_classes_have_a_row_each_and_unknown_expectations_are_not_judged():
     x, label, start, shared = windows()
     label = np.array(["a", "b", "c"])[np.arange(80) % 3]
-    report = with_expectations(feature_report(x, label, start, NAMES, shared, (50, 0)))
+    report = with_expectations(feature_report(x, label, start, NAMES, shared, Permutations(50, 0)))
     assert len(report.table) == 27 and all(row.met is None for row in report.expectations)
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from moola_core.diagnostics.claims import beats_chance, beats_constant, beats_majority
-from moola_core.diagnostics.correlation import feature_report, with_expectations
+from moola_core.diagnostics.correlation import Permutations, feature_report, with_expectations
 from moola_core.diagnostics.intervals import Estimate, auroc, estimate, of_share, of_stretches, of_windows, within_folds
 from moola_core.diagnostics.results import Interval
 from moola_core.diagnostics.results.interval import above
@@ -223,7 +223,9 @@ def test_an_expectation_is_met_or_not_at_the_nominal_rate(chained):
         label = np.where(level[:, 0] > 0, "retracement", "consolidation")
         x = level[:, 1][:, None, None] + np.zeros((80, 3, 1))
         report = with_expectations(
-            feature_report(x, label, np.full(80, np.nan), ("expansion_proxy",), Overlap.of_groups(group), (1, seed))
+            feature_report(
+                x, label, np.full(80, np.nan), ("expansion_proxy",), Overlap.of_groups(group), Permutations(1, seed)
+            )
         )
         row = next(one for one in report.expectations if one.actual is not None)
         assert row.low < row.actual < row.high

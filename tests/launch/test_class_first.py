@@ -17,7 +17,7 @@ from moola_core.investigation.questions import final, labels, networks, pretrain
 from moola_core.launch import worker
 from moola_core.launch.worker import ahead
 from moola_core.models.checkpoint import load_weights
-from moola_core.runs.fits import TAKEN_OVER
+from moola_core.runs.facts import TakenOver
 from moola_core.runs.record import run_of
 from moola_core.runs.store import Run, Store
 from moola_core.sections import answer
@@ -69,7 +69,7 @@ def test_the_study_trains_the_class_alone_and_starts_each_fit_from_the_same_fit_
     source = store.open(run_of(arm.spec.transfer.checkpoint))
     assert source.spec == change(spec.base, CLASS) and source.record.parent == run.id
     assert arm.spec.transfer.encoders == (f"{source.id}/000-00", f"{source.id}/000-01")
-    assert arm.spec.transfer.schedule == "full" and arm.record.counts["saw"] == "fit"
+    assert arm.spec.transfer.schedule == "full" and arm.record.facts.saw == "fit"
     assert {row["arm"] for row in run.result("comparison")["verdicts"]} == {HELPED}, "the class alone is no arm"
     said = {block.strong: block.text for block in answer.answer(ReportContext(run)) if isinstance(block, Text)}
     assert said["Start."].startswith(f"Each fit starts from the encoder of a fit of {source.id}")
@@ -89,7 +89,7 @@ def test_what_one_study_fitted_of_the_class_alone_is_what_the_other_starts_from(
     alone = arms_of(finished(store, tasks))["class only"]
     arm = arms_of(finished(store, the_study(demo_files)))[HELPED]
     source = store.open(run_of(arm.spec.transfer.checkpoint))
-    assert source.record.counts[TAKEN_OVER] == {"from": alone.id, "fits": 2}
+    assert source.record.facts.taken_over == TakenOver(alone.id, 2)
     for fit, folder in alone.replicates().items():
         ours = load_weights(source.replicates()[fit] / "weights.safetensors")
         assert all(
@@ -204,7 +204,7 @@ def test_a_small_investigation_asks_it_with_more_repeats_and_fits_the_class_alon
 
     monkeypatch.setattr(networks.Pointers, "read", undecided)
     run, steps, _ = planned(store, demo_files, worker.execute, bars=False, changes=SMALL | {"epochs": 2})
-    children = {what: store.open(run_id) for what, run_id in run.record.counts["children"].items()}
+    children = {what: store.open(run_id) for what, run_id in run.record.facts.children.items()}
     assert list(children) == [
         "tasks 0: tasks",
         "tasks 0: tasks of pointers",
@@ -214,9 +214,9 @@ def test_a_small_investigation_asks_it_with_more_repeats_and_fits_the_class_alon
     assert steps["pointers"].state == "undecided" and steps["pointers"].round == 2
     rounds = [arms_of(children[f"pointers {number}: pointers"])[HELPED] for number in (0, 1)]
     assert [len(arm.replicates()) for arm in rounds] == [2, 4]
-    assert rounds[1].record.counts[TAKEN_OVER]["fits"] == 2
+    assert rounds[1].record.facts.taken_over.fits == 2
     sources = [store.open(run_of(arm.spec.transfer.checkpoint)) for arm in rounds]
-    assert [source.record.counts[TAKEN_OVER]["fits"] for source in sources] == [2, 2]
+    assert [source.record.facts.taken_over.fits for source in sources] == [2, 2]
     report = run.result("investigation")
     assert [one["name"] for one in report["candidates"]].count(f"pointers: {HELPED}") == 1
 

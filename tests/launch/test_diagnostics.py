@@ -51,7 +51,7 @@ def test_every_diagnostic_is_kept_beside_a_run_and_comes_back(run):
     assert restore(CalibrationReport, run.result("calibration")).repeats[0].windows == 60
     kept = restore(Balance, run.result("balance"))
     assert kept.cosines.sum() == kept.measured > 0
-    assert kept.sigma_ratio == pytest.approx(run.record.counts["sigma_ratios"]["0"], rel=0.1)
+    assert kept.sigma_ratio == pytest.approx(run.record.facts.sigma_ratios[0], rel=0.1)
     assert kept.tasks[0].loss_end < 1.5 and kept.shared_parameters > 0
 
 

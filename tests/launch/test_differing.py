@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from moola_core.diagnostics.results.comparison import UNKNOWN
 from moola_core.launch.worker.differing import unequal
+from moola_core.runs.facts import Facts
 from moola_core.runs.store import Store
 from moola_core.specs import change
 from tests.app_samples import make_data, make_run
 
-COUNTS = {"best_epochs": [3], "epochs_run": [4], "trainable_parameters": 9000, "shared_parameters": 5}
+FACTS = Facts(best_epochs=(3,), epochs_run=(4,), trainable_parameters=9000, shared_parameters=5)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A run, and another with changes of its settings, its counts and its predictions."""
+    """A run, and another with changes of its settings, its facts and its predictions."""
     root, windows = tmp_path_factory.mktemp("store"), make_data(tmp_path_factory.mktemp("data"))
     first = make_run(root, windows)
 
-    def another(changes=None, counts=None):
+    def another(changes=None, facts=None):
         run = Store(root).create(change(first.spec, changes or {}))
-        run.update(state="done", counts=COUNTS | (counts or {}), data_hashes={"windows": "abcdefgh"})
+        run.update(state="done", facts=replace(FACTS, **(facts or {})), data_hashes={"windows": "abcdefgh"})
         return run, first.predictions
 
     return another
@@ -39,20 +42,20 @@ def test_equal_runs_differ_in_no_fact_whatever_else_is_set(made):
 
 
 @pytest.mark.parametrize(
-    ("fact", "changes", "counts"),
+    ("fact", "changes", "facts"),
     [
         ("size", {}, {"trainable_parameters": 90}),
         ("encoder", {"model.hidden": 20}, {}),
         ("epochs", {"training.epochs": 99}, {}),
-        ("epochs", {}, {"epochs_run": [9]}),
+        ("epochs", {}, {"epochs_run": (9,)}),
         ("stopping", {"training.patience": None}, {}),
         ("labels", {"training.train_size": 0.5}, {}),
         ("features", {"features.columns": ("price_path",)}, {}),
         ("seeds", {"training.seed": 99}, {}),
     ],
 )
-def test_each_fact_is_named_where_it_alone_differs(made, fact, changes, counts):
-    found = named(made(), made(changes, counts))
+def test_each_fact_is_named_where_it_alone_differs(made, fact, changes, facts):
+    found = named(made(), made(changes, facts))
     assert list(found) == [fact] and len(set(found[fact].values())) == 2
 
 

@@ -34,7 +34,7 @@ def bring_in(tmp_path, windows, monkeypatch):
 
 def check(made, run) -> None:
     """The run holds the rows that the file stands for, its classes judged by what they allow."""
-    assert run.record.state == "done" and run.record.counts["windows"] == made.truth["window_id"].nunique()
+    assert run.record.state == "done" and run.record.facts.windows == made.truth["window_id"].nunique()
     keys = ["repeat", "window_id"]
     ours = run.predictions.sort_values(keys, ignore_index=True)
     truth = made.truth.sort_values(keys, ignore_index=True)
@@ -108,7 +108,7 @@ def test_a_part_that_was_held_out_is_one_fold_of_its_windows(bring_in, windows):
     table = truth_of(windows.trainable()[0], np.random.default_rng(3), 1, 4)
     run = bring_in(table[table["fold"] == 0])
     kept = int((table["fold"] == 0).sum())
-    assert run.record.counts["windows"] == kept and run.record.counts["not_predicted"] == len(table) - kept
+    assert run.record.facts.windows == kept and run.record.facts.not_predicted == len(table) - kept
     assert any(f"the other {kept}" in note for note in run.record.warnings)
 
 

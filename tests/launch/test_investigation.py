@@ -93,7 +93,7 @@ def test_an_investigation_ends_with_a_conclusion_that_rests_on_runs(whole):
         assert one.run_id and store.open(one.run_id).record.state == "done", one.text
     assert report.best is not None and report.best.low <= report.best.expected <= report.best.high
     assert recommended(whole).id == report.best.run_id
-    assert whole.record.state == "done" and "now" not in whole.record.counts
+    assert whole.record.state == "done" and whole.record.facts.doing is None
 
 
 def test_an_interrupted_investigation_goes_on_and_comes_to_the_same_conclusion(whole, tmp_path_factory, files):
@@ -101,7 +101,7 @@ def test_an_interrupted_investigation_goes_on_and_comes_to_the_same_conclusion(w
     run = asked(store, files)
 
     def listen(event, progress):
-        if event.fold == 1 and len(run.record.counts.get("children", {})) == 3:
+        if event.fold == 1 and len(run.record.facts.children) == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -112,8 +112,8 @@ def test_an_interrupted_investigation_goes_on_and_comes_to_the_same_conclusion(w
     after = {record.run_id: record.ended for record in store.runs()}
     assert without_time(report_of(run)) == without_time(before)
     assert all(after[run_id] == ended for run_id, ended in done.items())  # nothing was run twice
-    children = list(run.record.counts["children"].values())
-    assert len(children) == len(set(children)) == len(whole.record.counts["children"])
+    children = list(run.record.facts.children.values())
+    assert len(children) == len(set(children)) == len(whole.record.facts.children)
 
 
 def test_a_child_that_fails_is_a_finding_and_not_the_end(tmp_path, files, monkeypatch):

@@ -68,7 +68,7 @@ def kill_at_random(run: Run, rng: random.Random, longest_s: float) -> bool:
 def finished(run: Run) -> dict[str, str]:
     """When each part that is done ended."""
     store = Store(run.store_root)
-    records = [store.open(one).record for one in run.record.counts.get("children", {}).values()]
+    records = [store.open(one).record for one in run.record.facts.children.values()]
     return {record.run_id: record.ended for record in records if record.state == "done"}
 
 

@@ -92,9 +92,9 @@ def test_the_predictions_are_those_of_the_two(made, joined):
         ((table["start_pred"] + table["end_pred"]) - (table["start_true"] + table["end_true"])).abs() <= 6
     )
     assert metrics["joint_at_3"]["mean"] == pytest.approx(right.mean())
-    assert joined.record.counts["trainable_parameters"] == made["network"].record.counts["trainable_parameters"]
+    assert joined.record.facts.trainable_parameters == made["network"].record.facts.trainable_parameters
     assert not joined.record.warnings and "findings" in joined.result("doctor")
-    assert joined.record.counts["label_noise"] == made["spans"].record.counts["label_noise"]
+    assert joined.record.facts.label_noise == made["spans"].record.facts.label_noise
 
 
 @pytest.mark.parametrize("data", ["windows", "bars"])

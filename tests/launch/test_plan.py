@@ -22,6 +22,7 @@ from moola_core.launch.local import LocalLauncher
 from moola_core.launch.ray_jobs import RayLauncher
 from moola_core.launch.worker import investigate
 from moola_core.runs.codec import restore
+from moola_core.runs.facts import Facts
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Investigation, Plan
 from tests.app_samples import CLASS_ALONE, make_comparison
@@ -87,7 +88,7 @@ def judging(helps=(), fails=(), missing=(), hurts=(), best_epoch=5.0):
         child.write_result(
             "comparison", dataclasses.replace(sample, arms=arms, verdicts=rows, against=child.spec.against)
         )
-        child.update(state="done", counts={"untrained": dict.fromkeys(missing, "It failed.")})
+        child.update(state="done", facts=Facts(untrained=dict.fromkeys(missing, "It failed.")))
 
     return execute
 
@@ -128,9 +129,9 @@ def test_the_phases_are_asked_in_their_order_whatever_their_answers_are_worth(im
     assert all("next phase of the plan" in step.why for step in steps.values())
     assert all(unasked[name].startswith("Not answerable: there are no bars") for name in PRETRAINING)
     assert list(pretrained[1]) == [*STUDIES, *PRETRAINING, "final"]
-    made = list(run.record.counts["children"])
+    made = list(run.record.facts.children)
     investigate.work(run, None, judging())
-    assert list(run.record.counts["children"]) == made, "a plan that goes on makes no study twice"
+    assert list(run.record.facts.children) == made, "a plan that goes on makes no study twice"
 
 
 def test_every_study_has_the_settings_as_they_are_as_the_arm_that_all_are_compared_with(pretrained):
@@ -306,7 +307,7 @@ def test_a_plan_has_no_engine_of_its_own(store, demo_files):
     with pytest.raises(SpecError, match="moola plan"):
         worker.run(waiting)
     assert waiting.record.state == "failed" and "moola plan" in waiting.record.error
-    assert not waiting.record.counts.get("children") and [one.run_id for one in store.runs()] == [waiting.id]
+    assert not waiting.record.facts.children and [one.run_id for one in store.runs()] == [waiting.id]
     jobs = [kind for kind, job in worker.JOBS.items() if "execute" in inspect.getclosurevars(job).globals]
     assert earlier.PLAN not in jobs and "investigation" in jobs
 

@@ -45,7 +45,7 @@ def test_a_pretraining_run_leaves_weights_result_and_a_way_on(store, demo_files)
     worker.run(run, lambda event, progress: heard.append(progress["done"]))
     record, found = run.record, run.result("learned")
     assert record.state == "done" and record.progress["done"] == record.progress["total"] == 3
-    assert {"bars", "windows"} <= record.data_hashes.keys() and record.counts["train"] > 100
+    assert {"bars", "windows"} <= record.data_hashes.keys() and record.facts.train > 100
     assert any("saw the bars of the labelled windows" in warning for warning in record.warnings)
     assert found["masked_mae"] == pytest.approx(np.mean([row["model"] for row in found["features"]]))
     assert found["masked_mae"] == pytest.approx(found["masked_input_mae"]) and len(found["examples"]) == 6
@@ -67,7 +67,7 @@ def test_a_pretraining_run_leaves_weights_result_and_a_way_on(store, demo_files)
     encoder = load_file(run.folder / "checkpoints" / "best.safetensors")
     kept = load_file(tuned.replicates()[(0, 0)] / "weights.safetensors")
     assert all(np.array_equal(kept[name], value) for name, value in encoder.items() if name.startswith("encoder."))
-    assert "checkpoint" in tuned.record.data_hashes and tuned.record.counts["trainable_parameters"] < 50
+    assert "checkpoint" in tuned.record.data_hashes and tuned.record.facts.trainable_parameters < 50
     assert estimate_pretraining(run.spec, 20_000, store).source == f"measured in run {run.id}"
 
 
@@ -94,8 +94,8 @@ def test_an_interrupted_run_goes_on_from_its_last_epoch(store, demo_files):
 def test_labelled_windows_are_kept_out_by_default_and_similar_ones_chosen(store, demo_files):
     run = store.create(spec_of(demo_files, labelled="exclude", stride_bars=20, epochs=1, keep="similar", keep_frac=0.9))
     worker.run(run)
-    counts = run.record.counts
-    assert counts["labelled"] > 0 and counts["not_similar"] > 0 and not run.record.warnings
+    facts = run.record.facts
+    assert facts.labelled > 0 and facts.not_similar > 0 and not run.record.warnings
 
 
 def test_what_cannot_be_pretrained_says_why(store, demo_files):
@@ -179,7 +179,7 @@ def test_pretraining_on_bars_of_which_no_labels_are_known_says_that_none_could_b
     said = capsys.readouterr()
     assert "none could be left out of pre-training" in said.err and "--windows FILE" in said.err
     (record,) = store.runs("pretrain")
-    assert any("none could be left out" in text for text in record.warnings) and record.counts["labelled"] == 0
+    assert any("none could be left out" in text for text in record.warnings) and record.facts.labelled == 0
 
 
 def test_pretraining_holds_a_card_to_its_precision(store, demo_files, monkeypatch):

@@ -202,7 +202,7 @@ def test_the_runs_of_a_study_go_side_by_side(cluster, store, demo_files):
     run = store.open(run_id)
     assert run.record.state == "done", run.record.error
     assert {row["name"] for row in run.result("comparison")["arms"]} == {"plain", "layer"}
-    children = [store.open(child).record for child in run.record.counts["children"].values()]
+    children = [store.open(child).record for child in run.record.facts.children.values()]
     assert len(children) == 2 and all(child.state == "done" and child.queue["job"] for child in children)
     latest_start, first_end = max(child.started for child in children), min(child.ended for child in children)
     assert latest_start < first_end, "one began before the other had ended"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from moola_core.market.windows import load_windows
 from moola_core.presets import preset
 from moola_core.runs import Store
 from moola_core.runs.codec import restore
+from moola_core.runs.facts import Facts
 from moola_core.searches import search_spec
 from moola_core.specs import change
 from moola_core.training.events import Event
@@ -67,7 +69,7 @@ class Pretended:
         if run.spec.model.dropout > 0.8:
             run.update(state="failed", error="the dropout is too high.", seconds=self.seconds)
             raise RunError("the dropout is too high.")
-        run.update(state="running", counts=run.record.counts | {"engine": "sequential"})
+        run.update(state="running", facts=replace(run.record.facts, engine="sequential"))
         skill = float(np.exp(-((np.log10(training.learning_rate) + 2.5) ** 2)))
         draw = np.random.default_rng(int(training.learning_rate * 1e9) % 2**31)
         fits = [(repeat, fold) for repeat in range(training.repeats) for fold in range(training.folds)]
@@ -196,7 +198,7 @@ def test_which_fit_ends_first_does_not_decide_what_is_pruned(store):
 
     class Replicas(AllAtOnce):
         def finish(self, run, target, predicted):
-            run.update(counts={"engine": "replicas"})
+            run.update(facts=Facts(engine="replicas"))
             super().finish(run, target, predicted)
 
     _, at_once = searched(store, Replicas(), trials=12, seed=3)
@@ -245,7 +247,7 @@ def test_the_budget_begins_no_trial_that_would_end_more_than_a_tenth_beyond_it(s
         assert len(result.trials) == count and words in result.ended, (budget, result.ended)
         assert result.spent_s == 10.0 * count
     run = store.create(search_spec(base(), space, trials=50, budget_s=30))
-    run.update(counts={"spent_s": 25.0})  # of before an interruption
+    run.update(facts=Facts(spent_s=25.0))  # of before an interruption
     search.work(run, None, ten_seconds)
     assert len(run.result("search")["trials"]) == 1, "the first is always made"
 

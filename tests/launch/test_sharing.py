@@ -8,7 +8,7 @@ import pytest
 from moola_core.launch import worker
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.presets import preset
-from moola_core.runs.fits import TAKEN_OVER
+from moola_core.runs.facts import TakenOver
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Study, change
 
@@ -48,7 +48,8 @@ def arms_of(run: Run) -> list[Run]:
 
 def fitted(run: Run) -> int:
     """How many fits were made, rather than taken over."""
-    return len(run.replicates()) - run.record.counts.get(TAKEN_OVER, {"fits": 0})["fits"]
+    taken = run.record.facts.taken_over
+    return len(run.replicates()) - (taken.fits if taken else 0)
 
 
 def test_more_repeats_take_over_the_fits_of_fewer_and_equal_a_study_that_took_none(tmp_path, windows):
@@ -57,7 +58,7 @@ def test_more_repeats_take_over_the_fits_of_fewer_and_equal_a_study_that_took_no
     two = carried_out(first, study(windows, 2))
     fresh = carried_out(alone, study(windows, 2))
     for once, twice, other in zip(arms_of(one), arms_of(two), arms_of(fresh), strict=True):
-        assert twice.record.counts[TAKEN_OVER] == {"from": once.id, "fits": 2}
+        assert twice.record.facts.taken_over == TakenOver(once.id, 2)
         assert fitted(twice) == 2 and fitted(other) == 4
         pd.testing.assert_frame_equal(twice.predictions, other.predictions)
         assert twice.result("evaluation") == other.result("evaluation")
@@ -85,7 +86,7 @@ def test_fits_of_other_settings_are_made_anew(tmp_path, windows, changes):
     store = Store(tmp_path)
     carried_out(store, study(windows, 1))
     network = arms_of(carried_out(store, study(windows, 1, **changes)))[0]
-    assert TAKEN_OVER not in network.record.counts
+    assert network.record.facts.taken_over is None
 
 
 def test_a_run_by_itself_is_always_fitted(tmp_path, windows):
@@ -103,4 +104,4 @@ def test_other_windows_are_never_taken_for_the_same(tmp_path, windows):
     frame.assign(label=labels, grade="A").to_parquet(path)
     carried_out(store, study(windows, 1))
     other = carried_out(store, study(str(path), 1))
-    assert all(TAKEN_OVER not in arm.record.counts for arm in arms_of(other))
+    assert all(arm.record.facts.taken_over is None for arm in arms_of(other))

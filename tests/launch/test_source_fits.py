@@ -21,7 +21,7 @@ from moola_core.market.windows import load_windows
 from moola_core.models.checkpoint import load_weights
 from moola_core.runs import references
 from moola_core.runs.checkpoints import description_of, fitted_networks, resolve, start_from
-from moola_core.runs.fits import TAKEN_OVER
+from moola_core.runs.facts import TakenOver
 from moola_core.runs.pack import pack, unpack
 from moola_core.runs.record import run_of
 from moola_core.runs.store import Run, Store
@@ -86,7 +86,7 @@ def test_each_fit_starts_from_the_encoder_of_its_own_repeat_and_fold(source, fro
         assert all(np.array_equal(before[name], after[name]) for name in before), fit
     other = weights(source, (0, 1))
     assert any(not np.array_equal(other[name], array) for name, array in weights(frozen, (0, 0)).items())
-    assert frozen.record.counts["saw"] == "fit" and frozen.result("transfer")["saw"] == "fit"
+    assert frozen.record.facts.saw == "fit" and frozen.result("transfer")["saw"] == "fit"
     assert frozen.predictions["start_pred"].notna().all() and SAW["fit"]
 
 
@@ -243,8 +243,8 @@ def test_fits_of_other_sources_are_never_taken_for_the_same(source, windows):
     arms = tuple(Arm(name=name, changes=own) for name, own in zip("abc", changes, strict=True))
     made = finished(store, Study(name="own", base=base, arms=arms, against="a"))
     runs = {one["name"]: store.open(one["run_id"]) for one in made.result("comparison")["arms"]}
-    assert TAKEN_OVER not in runs["b"].record.counts
-    assert runs["c"].record.counts[TAKEN_OVER] == {"from": runs["a"].id, "fits": 2}
+    assert runs["b"].record.facts.taken_over is None
+    assert runs["c"].record.facts.taken_over == TakenOver(runs["a"].id, 2)
     probabilities = {name: run.predictions.filter(like="p_").to_numpy() for name, run in runs.items()}
     assert np.array_equal(probabilities["a"], probabilities["c"])
     assert not np.array_equal(probabilities["a"], probabilities["b"])

@@ -84,9 +84,9 @@ def test_every_baseline_predicts_every_window_and_new_ones(store, demo_files, na
     assert len(table) == 60 and table["predicted"].notna().all() and table["start_pred"].notna().all()
     assert np.allclose(table["p_consolidation"] + table["p_retracement"], 1)
     assert (table["end_pred"] >= table["start_pred"]).all() and run.result("evaluation")["windows"] == 60
-    noise = run.record.counts.get("label_noise")
+    noise = run.record.facts.label_noise
     assert (noise is not None) == (name == "locate_then_classify")
-    assert noise is None or {len(values) for values in noise.values()} == {len(run.replicates())}
+    assert noise is None or len(noise.scatter_bars) == len(noise.misplaced_frac) == len(run.replicates())
     child = store.create(Predict(run=run.id, data=Data(windows=base.data.windows)))
     worker.run(child)
     predicted = child.table("predicted").to_pandas()
@@ -175,7 +175,7 @@ def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_
         assert frozen and all(np.array_equal(before[name], fitted[name]) for name in frozen)
     comparison = run.result("comparison")
     assert comparison["saw"].startswith("Each fold of each repeat had a pre-training of its own")
-    assert tuned.result("transfer")["saw"] == "per_fold" and tuned.record.counts["pretraining_seeds"] == [17, 18]
+    assert tuned.result("transfer")["saw"] == "per_fold" and tuned.record.facts.pretraining_seeds == (17, 18)
     other = change(tuned.spec, {"transfer.more_checkpoints": (), "transfer.fold_checkpoints": 1})
     torn = finish(store, other)
     assert torn.result("transfer")["saw"] == "see", "an encoder of one fold has seen what the others test"
@@ -213,9 +213,7 @@ def test_a_transfer_study_has_a_placebo_that_is_compared_and_never_recommended(t
         e.spec.training.seed for e in inert
     }
     for one, other in zip(*(sorted(part, key=lambda e: e.spec.training.seed) for part in (plain, inert)), strict=True):
-        assert (
-            one.record.counts["train"] == other.record.counts["train"] and one.record.progress == other.record.progress
-        )
+        assert one.record.facts.train == other.record.facts.train and one.record.progress == other.record.progress
         samples = [load_material(each.spec, store.root / "cache") for each in (one, other)]
         assert np.array_equal(samples[0].sample.train, samples[1].sample.train)
         same = [samples[i].windows.take(samples[0].sample.train[:4]).numpy() for i in (0, 1)]
@@ -285,7 +283,7 @@ def test_a_killed_study_goes_on_where_it_was_and_comes_to_the_same_verdict(store
     process = subprocess.Popen([sys.executable, "-c", script, str(run.folder)], start_new_session=True)
     kept: dict = {}
     while process.poll() is None:
-        children = run.record.counts.get("children", {})
+        children = run.record.facts.children
         if children:
             child = store.open(next(iter(children.values())))
             if len(child.replicates()) >= 2:
@@ -419,7 +417,7 @@ def test_a_study_none_of_whose_arms_could_be_trained_is_never_done(store, demo_f
 
     with pytest.raises(RunError, match=r"question of the study is not answered.*loss is not a number"):
         study.work(run, None, execute)
-    assert run.record.counts["untrained"].keys() == {"frozen", "gradual", "full", "placebo"}
+    assert run.record.facts.untrained.keys() == {"frozen", "gradual", "full", "placebo"}
     assert not (run.folder / "results" / "comparison.json").exists()
 
 

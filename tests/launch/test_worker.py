@@ -38,11 +38,7 @@ def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
     record = run.record
     assert record.state == "done" and record.progress["done"] == record.progress["total"] == 3
     assert {"windows", "bars", "folds"} <= record.data_hashes.keys() and record.versions["torch"] and record.device
-    assert (
-        record.counts["windows"] == 60
-        and record.counts["window_bars"] == 105
-        and record.counts["trainable_parameters"] > 0
-    )
+    assert record.facts.windows == 60 and record.facts.window_bars == 105 and record.facts.trainable_parameters > 0
     predictions = run.predictions
     columns = ["repeat", "fold", "window_id", "label", "predicted", "p_consolidation", "p_retracement"]
     assert list(predictions.columns) == [*columns, "start_true", "end_true", "start_pred", "end_pred"]
@@ -52,7 +48,7 @@ def test_a_run_leaves_everything_that_the_design_promises(store, demo_files):
     assert run.result("evaluation")["metrics"]["f1_macro"]["mean"] > 0
     assert {"replicate_started", "epoch", "monitor", "replicate_finished"} <= {event["type"] for event in run.events()}
     assert heard and not record.warnings
-    assert record.counts["fits_at_limit"] == 0 and not run.steps["at_limit"].any()
+    assert record.facts.fits_at_limit == 0 and not run.steps["at_limit"].any()
 
 
 @pytest.mark.timeout(120)
@@ -78,12 +74,12 @@ def test_a_sigma_that_reaches_its_limit_is_recorded_and_the_doctor_says_so(store
     monkeypatch.setattr(uncertainty, "LOG_VARIANCE_LIMIT", 0.05)
     run = store.create(spec_of(demo_files, log_variance_lr=0.05))
     worker.run(run)
-    assert run.record.counts["fits_at_limit"] == 3
+    assert run.record.facts.fits_at_limit == 3
     steps = run.steps
     limits = [np.exp(-0.025) - 1e-6, np.exp(0.025) + 1e-6]
     assert steps["sigma_pointer"].between(*limits).all() and steps["at_limit"].isin([0, 1]).all()
     last = steps.groupby(["repeat", "fold"]).last()
-    assert run.record.counts["sigma_ratios"]["0"] == pytest.approx((last["sigma_pointer"] / last["sigma_class"]).mean())
+    assert run.record.facts.sigma_ratios[0] == pytest.approx((last["sigma_pointer"] / last["sigma_class"]).mean())
     (finding,) = [one for one in run.result("doctor")["findings"] if one["check"] == "sigma_at_limit"]
     assert finding["summary"].startswith("In 3 of 3 fits σ reached the limit")
 
@@ -101,12 +97,12 @@ def test_the_record_says_which_engine_was_used_and_why(store, demo_files):
     runs = [store.create(spec_of(demo_files, engine=engine, device="cpu")) for engine in ("auto", "replicas")]
     for run in runs:
         worker.run(run)
-    counts = [run.record.counts for run in runs]
-    assert [one["engine"] for one in counts] == ["sequential", "replicas"]
-    assert "CPU" in counts[0]["engine_why"] and "training.engine=replicas" in counts[1]["engine_why"]
+    facts = [run.record.facts for run in runs]
+    assert [one.engine for one in facts] == ["sequential", "replicas"]
+    assert "CPU" in facts[0].engine_why and "training.engine=replicas" in facts[1].engine_why
     tables = [run.predictions.sort_values("window_id") for run in runs]
     assert np.allclose(*(table["p_retracement"] for table in tables), atol=1e-4)
-    told = [build("pair", {"a": runs[0], "b": other}, "a", (0.02, 0)).differences for other in (runs[1], runs[0])]
+    told = [build("pair", {"a": runs[0], "b": other}, "a", 0.02, 0).differences for other in (runs[1], runs[0])]
     assert [row.values for row in told[0] if row.name == "engine"] == [{"a": "sequential", "b": "replicas"}]
     assert "engine" not in {row.name for row in told[1]}
     for run in runs:  # each choice is estimated from a run that made it
@@ -127,19 +123,19 @@ def test_a_run_is_computed_as_this_host_was_measured_to_do_it_fastest_and_goes_o
     assert "moola tune" in estimate(spec, 60, store).source
     run = store.create(spec)
     worker.run(run)
-    assert run.record.counts["engine"] == "replicas" and "Measured on this host" in run.record.counts["engine_why"]
-    assert run.record.counts["engine_settings"]["settings"]["at_once"] == 3
+    assert run.record.facts.engine == "replicas" and "Measured on this host" in run.record.facts.engine_why
+    assert run.record.facts.engine_settings.settings["at_once"] == 3
     path.unlink()
     shutil.rmtree(list(run.replicates().values())[-1])
     run.update(state="cancelled")
     worker.resume(run)
-    assert run.record.state == "done" and run.record.counts["engine"] == "replicas"
+    assert run.record.state == "done" and run.record.facts.engine == "replicas"
 
 
 def test_continuous_state_and_the_price_path_train_too(store, demo_files):
     run = store.create(spec_of(demo_files, state="streaming", **{"features.columns": ("relativity", "price_path")}))
     worker.run(run)
-    assert len(run.record.counts["features"]) == 16 and run.record.state == "done"
+    assert len(run.record.facts.features) == 16 and run.record.state == "done"
 
 
 def test_bad_data_fails_the_run_with_its_sentence(store, demo_files):
@@ -228,7 +224,7 @@ def test_estimates_come_from_measured_steps(store, demo_files):
     run = store.create(spec)
     worker.run(run)
     other = store.create(spec)  # of another version: measures nothing, and is in nobody's way
-    other.update(state="done", counts=run.record.counts, seconds=1.0, host=run.record.host)
+    other.update(state="done", facts=run.record.facts, seconds=1.0, host=run.record.host)
     (other.folder / "spec.json").write_text('{"kind": "finetune", "invented": 1}')
     assert run.id in estimate(spec, 60, store).source
     size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from moola_core.runs.facts import Doing, Facts
 from moola_core.runs.store import Store
 from moola_core.specs import Data, Investigation
 from tests.app_samples import make_everything
@@ -97,11 +98,11 @@ def test_one_that_runs_shows_its_question_and_what_was_answered(show, store, dat
     made = make_everything(store, dataset)
     run = Store(store).create(Investigation(preset="quick", data=Data(windows=str(dataset))), name="another")
     run.write_result("investigation", make_investigation(made["comparison"].id, made["arm"].id))
-    now = {"question": "Is a network needed?", "why": "Expected: no 0.85.", "since": run.record.created}
+    doing = Doing("Is a network needed?", "Expected: no 0.85.", run.record.created)
     run.update(
         state="running",
         started=run.record.created,
-        counts={"now": now},
+        facts=Facts(doing=doing),
         progress={"done": 30, "total": 300, "unit": "seconds"},
     )
     at = show("investigate", investigation=run.id)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_pin_archive_and_unarchive(show, dataset, store):
 
 def test_a_run_shows_how_its_fits_were_made_and_why(show, dataset, store):
     run = make_run(store, dataset)
-    run.update(counts=run.record.counts | {"engine": "replicas", "engine_why": "50 small fits at once use the card."})
+    run.update(facts=replace(run.record.facts, engine="replicas", engine_why="50 small fits at once use the card."))
     assert "Fits all at once (replicas). 50 small fits at once use the card." in texts(show("runs"))
 
 

@@ -18,6 +18,7 @@ from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.results import Comparison, Decision, Errors, FeatureReport, PlanReport, Slice, Suspect
 from moola_core.diagnostics.results.doctor import EXAMPLE
 from moola_core.runs import codec
+from moola_core.runs.facts import Facts
 from moola_core.runs.store import Run, Store
 from moola_core.searches import search_spec
 from moola_core.specs import Compare, Data, Diagnose, Investigation, Plan
@@ -202,7 +203,7 @@ def search_run(tmp_path_factory, windows) -> Run:
     trial = make_run(root, windows, name="search: trial 1")
     run = Store(root).create(search_spec(trial.spec, {"model.dropout": {"low": 0.1, "high": 0.9}}), name="search")
     run.write_result("search", make_search(trial.id))
-    run.update(state="done", data_hashes={"windows": "ab" * 32}, counts={"spent_s": 31.0})
+    run.update(state="done", data_hashes={"windows": "ab" * 32}, facts=Facts(spent_s=31.0))
     return run
 
 

@@ -9,17 +9,18 @@ from moola_core.errors import RunError
 from moola_core.launch import worker
 from moola_core.runs import Store
 from moola_core.runs.comparable import comparable
+from moola_core.runs.facts import Facts
 from moola_core.specs import Compare
 from tests.app_samples import make_data, make_run
 
-COUNTS = {
-    "windows": 60,
-    "window_bars": 105,
-    "best_epochs": [3],
-    "epochs_run": [4],
-    "trainable_parameters": 9,
-    "shared_parameters": 5,
-}
+FACTS = Facts(
+    windows=60,
+    window_bars=105,
+    best_epochs=(3,),
+    epochs_run=(4,),
+    trainable_parameters=9,
+    shared_parameters=5,
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def made(store, windows, renamed=0, kept=60):
     others = {name: f"other {name}" for name in names[len(names) - renamed :]}
     table["window_id"] = table["window_id"].map(lambda name: others.get(name, name))
     run.write_table("predictions", {name: table[name].to_numpy() for name in table})
-    run.update(counts=COUNTS, data_hashes={"windows": f"{renamed} {kept}"})
+    run.update(facts=FACTS, data_hashes={"windows": f"{renamed} {kept}"})
     return run
 
 

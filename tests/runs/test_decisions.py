@@ -56,7 +56,7 @@ def test_what_is_superseded_stays_and_its_amendments_fall_with_it(store):
     further = decide(store, "nor the first", amends=note.id, data={})
     assert note.data == DATA, "about the data of what it amends"
     assert decisions.superseded(decisions.listed(store)) == {}
-    assert decisions.amendments(decisions.listed(store)) == {first.id: [note], note.id: [further]}
+    assert (note.amends, further.amends) == (first.id, note.id)
     last = decide(store, "train all of it", supersedes=first.id, data={})
     assert decisions.superseded(decisions.listed(store)) == {first.id: last.id, note.id: last.id, further.id: last.id}
     assert [one.text for one in decisions.listed(store)] == ["train all of it", "nor the first", note.text, "freeze"]

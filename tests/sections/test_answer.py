@@ -31,7 +31,7 @@ def answered(tmp_path_factory, windows) -> Run:
     first = make_pretraining(root, windows)
     second = Store(root).create(change(first.spec, {"training.seed": first.spec.training.seed + 1}))
     second.write_result("learned", first.result("learned"))
-    second.update(state="done", counts=first.record.counts)
+    second.update(state="done", facts=first.record.facts)
     encoders = [first.id, second.id]
     tuned = make_run(root, windows, name="full")
     changes = {
@@ -40,7 +40,7 @@ def answered(tmp_path_factory, windows) -> Run:
         "transfer.schedule": "full",
     }
     child = Store(root).create(change(tuned.spec, changes), name="full")
-    child.update(state="done", counts=tuned.record.counts)
+    child.update(state="done", facts=tuned.record.facts)
     found = make_comparison()
     stored = run.result("comparison")["arms"]
     arms = [dataclasses.replace(arm, run_id=stored[i]["run_id"]) for i, arm in enumerate(found.arms)]

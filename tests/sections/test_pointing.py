@@ -9,6 +9,7 @@ import pytest
 from moola_core.cli import train
 from moola_core.diagnostics.results import Interval, Pointing
 from moola_core.runs import codec
+from moola_core.runs.facts import ReadLabels
 from moola_core.sections import headlines, text
 from moola_core.sections.blocks import Table, flat
 from moola_core.sections.context import ReportContext
@@ -43,7 +44,7 @@ def test_medians_shares_and_each_bin_with_its_windows_are_in_the_tables(run):
 
 def test_the_report_and_the_terminal_have_the_same_sentences(run):
     report = codec.restore(Pointing, run.result("pointing"))
-    confidence, noise = headlines.of_confidence(report), headlines.of_label_noise(run.record.counts)
+    confidence, noise = headlines.of_confidence(report), headlines.of_label_noise(run.record.facts.label_noise)
     words = "\n".join(
         block.strong + block.text for one in build(run).sections for block in one.blocks if hasattr(block, "strong")
     )
@@ -53,11 +54,11 @@ def test_the_report_and_the_terminal_have_the_same_sentences(run):
 
 
 def test_how_the_labels_are_read_is_told_with_the_range_over_the_fits():
-    counts = {"label_noise": {"scatter_bars": [2.0, 1.5, 3.0], "misplaced_frac": [0.15, 0.15, 0.15]}}
-    verdict = headlines.of_label_noise(counts)
+    noise = ReadLabels((2.0, 1.5, 3.0), (0.15, 0.15, 0.15))
+    verdict = headlines.of_label_noise(noise)
     assert verdict.headline == "The labelled ends scatter by about 2 bars; about 15% lie elsewhere."
     assert "3 fits" in verdict.rest and verdict.rest.endswith("1.5 to 3 bars, 15%.")
-    assert headlines.of_label_noise({}).text == headlines.of_label_noise(counts, assumed=True).text == ""
+    assert headlines.of_label_noise(None).text == headlines.of_label_noise(noise, assumed=True).text == ""
 
 
 def test_no_label_is_said_to_have_been_read_where_the_settings_gave_the_scatter(run, tmp_path):

@@ -62,7 +62,7 @@ def test_random_pairs_give_what_torchjd_gives():
         torch.testing.assert_close(clear + other, PCGrad()(pair), rtol=0, atol=1e-8)
 
 
-def apply(model, terms, how):
+def apply(model, terms, projection):
     """What `combined` makes of the model's two tasks: the shared gradient, that of the other parameters, and its six numbers by name."""
     parameters, shared = trained(model), sum(p.numel() for p in model.shared().values())
     each = [
@@ -70,7 +70,7 @@ def apply(model, terms, how):
         for term in terms
     ]
     flats = [torch.cat([grad.flatten() for grad in grads])[None] for grads in each]
-    total, measured = combined(*flats, shared, how)
+    total, measured = combined(*flats, shared, projection)
     numbers = dict(zip(("class", "pointer", "cosine", "conflict", "projected", "unapplied"), measured[0], strict=True))
     return total[0, :shared], total[0, shared:], numbers
 
@@ -100,10 +100,10 @@ def test_heads_keep_the_gradient_of_the_plain_sum():
     torch.testing.assert_close(others, plain_sum(model, terms)[-len(others) :])
 
 
-@pytest.mark.parametrize("how", [Projection(False), Projection(True, threshold=-1.0)])
-def test_without_projection_the_gradient_is_that_of_the_sum(how):
+@pytest.mark.parametrize("projection", [Projection(False), Projection(True, threshold=-1.0)])
+def test_without_projection_the_gradient_is_that_of_the_sum(projection):
     model, terms = two_task_model()
-    *parts, numbers = apply(model, terms, how)
+    *parts, numbers = apply(model, terms, projection)
     assert bool(numbers["conflict"]) and not bool(numbers["projected"])
     torch.testing.assert_close(torch.cat(parts), plain_sum(model, terms))
 

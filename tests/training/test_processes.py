@@ -18,7 +18,7 @@ from moola_core.errors import DataError, FailedRun
 from moola_core.training import processes
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import make_folds
-from moola_core.training.processes import each, side_by_side
+from moola_core.training.processes import process_map, side_by_side
 from tests.training import side_work
 from tests.training.windows import make_inputs, make_spec
 
@@ -134,8 +134,8 @@ def test_more_processes_than_cores_or_items_are_not_started(monkeypatch):
     start = processes._start
     monkeypatch.setattr(processes, "_start", lambda *given: started.append(1) or start(*given))
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert sorted(each(side_work.square, range(5), 8)) == [0, 1, 4, 9, 16] and len(started) == 2
-    assert list(each(side_work.square, [3], 8)) == [9] and len(started) == 2
+    assert sorted(process_map(side_work.square, range(5), 8)) == [0, 1, 4, 9, 16] and len(started) == 2
+    assert list(process_map(side_work.square, [3], 8)) == [9] and len(started) == 2
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,14 @@ OF_TRAINING = {
 
 def finetuned(run: Run, seen: LabelledInputs) -> dict[str, Any]:
     """Everything that the checks may ask of a cross-validated run."""
-    spec, counts, events = run.spec, run.record.counts, run.events()
+    spec, own, events = run.spec, run.record.facts, run.events()
     facts = of_spec(spec) | of_windows(spec, seen) | of_folds(run.folds, seen)
     facts |= {
-        name: counts.get(name)
-        for name in ("trainable_parameters", "shared_parameters", "best_epochs", "epochs_run", "fits_at_limit")
+        "trainable_parameters": own.trainable_parameters,
+        "shared_parameters": own.shared_parameters,
+        "best_epochs": list(own.best_epochs) or None,
+        "epochs_run": list(own.epochs_run) or None,
+        "fits_at_limit": own.fits_at_limit,
     }
     if not spec.is_network:
         facts = {name: fact for name, fact in facts.items() if name not in OF_TRAINING}
@@ -76,7 +79,7 @@ def imported(run: Run, label: np.ndarray) -> dict[str, Any]:
         "n_classes": len(shares),
         "majority_accuracy": float(shares.max()),
         "label_entropy": float(-(shares * np.log(shares)).sum()),
-        "window_bars": run.record.counts["window_bars"],
+        "window_bars": run.record.facts.window_bars,
     }
     if auroc:
         facts |= {"auroc": auroc["value"], "auroc_low": auroc["low"], "auroc_high": auroc["high"]}
@@ -245,7 +248,7 @@ def _transfer(run: Run) -> dict[str, Any]:
     used = "fine-tuned" if transfer["schedule"] == "frozen" else "pre-trained"
     facts = _probe(transfer["probe"], used)
     total = _parameters(run)
-    trainable = run.record.counts.get("trainable_parameters")
+    trainable = run.record.facts.trainable_parameters
     return facts | {"trainable_share": trainable / total if total and trainable else None}
 
 

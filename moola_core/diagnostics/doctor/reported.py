@@ -223,7 +223,7 @@ def _calibrated_ece(facts: dict[str, Any], counts: list[float] | None) -> dict[s
         return {}
     bins, base = int(facts["ece_bins"] or 15), counts[-1] / sum(counts)
     rng = np.random.default_rng(0)
-    bands = [_null(rng, base, spread, (int(n), int(folds), bins)) for spread in SPREADS]
+    bands = [_null(rng, base, spread, int(n) // int(folds), int(folds), bins) for spread in SPREADS]
     return {
         "ece_calibrated_median": float(np.mean([band[0] for band in bands])),
         "ece_calibrated_95": float(max(band[1] for band in bands)),
@@ -231,10 +231,10 @@ def _calibrated_ece(facts: dict[str, Any], counts: list[float] | None) -> dict[s
     }
 
 
-def _null(rng: np.random.Generator, base: float, spread: float, shape: tuple[int, int, int]) -> tuple[float, float]:
-    """Median and 95th percentile of the ECE of calibrated probabilities around `base` with deviation `spread`."""
-    n, folds, bins = shape
-    size = n // folds
+def _null(
+    rng: np.random.Generator, base: float, spread: float, size: int, folds: int, bins: int
+) -> tuple[float, float]:
+    """Median and 95th percentile of the ECE of calibrated probabilities around `base` with deviation `spread`, `size` of them a fold."""
     p = np.clip(rng.normal(base, spread, (DRAWS, folds, size)), 0.01, 0.99)
     gap = (rng.random(p.shape) < p) - p
     place = np.clip(np.ceil(p * bins).astype(int) - 1, 0, bins - 1)

@@ -334,7 +334,7 @@ def step_difference(evidence: Evidence) -> Measured:
 )
 def gradient_size(evidence: Evidence) -> Measured:
     """Logarithm of the median norm of the class task's gradient on the shared parameters."""
-    if evidence.counts.get("shared_parameters") == 0:
+    if evidence.shared_parameters == 0:
         raise NotKnown("The tasks share no trainable parameter.")
     norms = _steps(evidence, "norm_class")["norm_class"].dropna()
     return Measured(float(np.log10(max(norms.median(), 1e-12))))
@@ -351,6 +351,6 @@ def gradient_size(evidence: Evidence) -> Measured:
 )
 def gradient_share(evidence: Evidence) -> Measured:
     """Logarithm of the ratio of the two tasks' median gradient norms on the shared parameters."""
-    if evidence.counts.get("shared_parameters") == 0:
+    if evidence.shared_parameters == 0:
         raise NotKnown("The tasks share no trainable parameter.")
     return Measured(float(np.log10(max(evidence.fact("gradient_ratio"), 1e-12))))

@@ -56,8 +56,10 @@ class Evidence:
         What training recorded by step.
     weights : mapping of (repeat, fold) to dict of ndarray
         The parameters of each fit of a network.
-    spec, counts, facts
-        The run's spec, the counts in its record, and the facts that the doctor's checks read.
+    spec, facts
+        The run's spec, and the facts that the doctor's checks read.
+    shared_parameters : int or None
+        How many parameters both tasks train.
     probabilities : ndarray of float, shape (repeats, n, C), or None
         Out-of-fold probabilities of extra trees on the run's folds, in the order of the sorted classes.
     """
@@ -74,7 +76,7 @@ class Evidence:
     events: list[dict[str, Any]] = field(default_factory=list)
     steps: pd.DataFrame | None = None
     weights: Mapping[tuple[int, int], dict[str, np.ndarray]] = field(default_factory=dict)
-    counts: Mapping[str, Any] = field(default_factory=dict)
+    shared_parameters: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     probabilities: np.ndarray | None = None
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)

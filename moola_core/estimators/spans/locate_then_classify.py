@@ -124,12 +124,6 @@ class LocateThenClassify(ClassifierMixin, BaseEstimator):
             return 1.0
         return fit_temperature(np.concatenate(held_out), np.searchsorted(self.classes_, y[np.concatenate(rows)]))
 
-    def score_spans(self, X: np.ndarray, count: int = SPANS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The `count` most probable spans of each window: start, end and probability, shape (n, count) each, best first."""
-        check_is_fitted(self, "locator_")
-        top, p = best_spans(self.locator_.posterior(X), count)
-        return self.locator_.candidates_.start[top], self.locator_.candidates_.end[top], p
-
     def predict_spans(self, X: np.ndarray) -> SpanPrediction:
         """The span of each window, with the probability that its center lies within 3 bars of the labelled one, and the runners-up."""
         check_is_fitted(self, "locator_")

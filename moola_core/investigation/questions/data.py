@@ -117,7 +117,7 @@ class Fixes(Question):
                 Arm(name="your settings"),
                 *(Arm(name=_title(cause), changes=dict(cause.changes)) for cause in same),
             )
-            specs[FIXES] = compared(known, ("corrections", self.title), base, arms)
+            specs[FIXES] = compared(known, "corrections", self.title, base, arms)
             seconds += seconds_of_study(known, specs[FIXES])
         if number == 0:
             for cause in causes:
@@ -175,17 +175,17 @@ class Ceiling(Question):
 
     @staticmethod
     def _located(known: Known) -> Run | None:
-        return next((run for run in known.runs.values() if run.record.counts.get("label_noise")), None)
+        return next((run for run in known.runs.values() if run.record.facts.label_noise), None)
 
     def work(self, known: Known, number: int) -> Work:
         return Work({}, 1.0)
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = self._located(known)
-        assert run is not None
-        noise = run.record.counts["label_noise"]
-        scatter = float(np.mean(noise["scatter_bars"]))
-        misplaced = float(np.mean(noise["misplaced_frac"]))
+        noise = None if run is None else run.record.facts.label_noise
+        assert run is not None and noise is not None
+        scatter = float(np.mean(noise.scatter_bars))
+        misplaced = float(np.mean(noise.misplaced_frac))
         most = (1 - misplaced) * (2 * norm.cdf(CENTERS * np.sqrt(2) / max(scatter, 1e-6)) - 1)
         hit = mean_of(evaluation_of(run), "hit_at_3")
         text = (

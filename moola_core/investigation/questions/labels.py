@@ -51,7 +51,7 @@ class MoreLabels(Question):
         ]
         # A fit that starts from another one has its share of the labels from the beginning.
         arms = [class_first.starting(arm, starts, "training.train_size") for arm in shares]
-        study = compared(known, ("labels", self.title), base, arms)
+        study = compared(known, "labels", self.title, base, arms)
         return Work({CURVE: study}, seconds_of_study(known, study))
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:

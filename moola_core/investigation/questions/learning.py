@@ -111,7 +111,7 @@ class NetworkNeeded(Question):
         repeats, best = self.rounds[number], known.number("learnable", "best")
         base = change(known.networks, {"training.repeats": repeats})
         arms = (Arm(name=best, changes=SIMPLE[best], baseline=True), Arm(name="network"))
-        study = compared(known, ("network or not", self.title), base, arms)
+        study = compared(known, "network or not", self.title, base, arms)
         return Work({"network study": study}, seconds_of_study(known, study))
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:

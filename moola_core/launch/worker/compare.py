@@ -17,6 +17,7 @@ from moola_core.launch.worker.differing import differences, division, unequal
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.metrics import METRICS
 from moola_core.runs.comparable import comparable
+from moola_core.runs.facts import needed
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.joined import parts_of
 from moola_core.runs.predictions import PredictionTable
@@ -39,7 +40,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     runs: dict[str, Run] = {}
     for one in comparable(Store(run.store_root), spec.runs):
         runs[_name(one, runs)] = one
-    run.write_result("comparison", build("comparison", runs, next(iter(runs)), (spec.margin, spec.seed)))
+    run.write_result("comparison", build("comparison", runs, next(iter(runs)), spec.margin, spec.seed))
 
 
 def _name(run: Run, taken: Mapping[str, Run]) -> str:
@@ -48,9 +49,14 @@ def _name(run: Run, taken: Mapping[str, Run]) -> str:
 
 
 def build(
-    name: str, runs: Mapping[str, Run], against: str, how: tuple[float, int], placebos: Mapping[str, str] | None = None
+    name: str,
+    runs: Mapping[str, Run],
+    against: str,
+    margin: float,
+    seed: int,
+    placebos: Mapping[str, str] | None = None,
 ) -> Comparison:
-    """The comparison of finished runs by name; how: margin and seed; placebos: the runs that have one, with it."""
+    """The comparison of finished runs by name; placebos: the runs that have one, with it."""
     placebos = dict(placebos or {})
     inert = set(placebos.values())
     tables = {arm: run.predictions for arm, run in runs.items()}
@@ -62,7 +68,7 @@ def build(
     predictions: dict[str, ArmPredictions] = {}
     if not why_not:
         predictions = _predictions(runs, tables, common)
-        verdicts = _verdicts(predictions, arms, against, how[0], placebos)
+        verdicts = _verdicts(predictions, arms, against, margin, placebos)
         gains = {arm: _gains(one, predictions[against], common) for arm, one in predictions.items() if arm != against}
     beaten = _beaten([arm for arm in arms if arm.name not in inert])
     return Comparison(
@@ -78,8 +84,8 @@ def build(
         why_not or sentence(verdicts, arms, against, placebos),
         beaten,
         why_not,
-        _label_curve(runs, arms, how[1]),
-        _selection({arm: one for arm, one in predictions.items() if arm not in inert}, how[1]),
+        _label_curve(runs, arms, seed),
+        _selection({arm: one for arm, one in predictions.items() if arm not in inert}, seed),
         unequal(runs, tables),
         _saw(runs),
         placebos,
@@ -103,7 +109,8 @@ def _label_curve(runs: Mapping[str, Run], arms: tuple[ArmFacts, ...], seed: int)
     for arm in arms:
         spec = runs[arm.name].spec
         if spec.estimator == own and arm.f1_by_repeat:
-            used = runs[arm.name].record.counts["windows"] * (1 - 1 / spec.training.folds)
+            windows = needed(runs[arm.name].record.facts.windows, "windows")
+            used = windows * (1 - 1 / spec.training.folds)
             scores[round(used * spec.training.train_size)] = arm.f1_by_repeat
     return label_curve(scores, seed) if len(scores) >= 3 else None
 
@@ -130,7 +137,7 @@ def _predictions(
     return {arm: arm_predictions(table, shared, common, _pretrainings(runs[arm])) for arm, table in tables.items()}
 
 
-def _pretrainings(run: Run) -> list[int]:
+def _pretrainings(run: Run) -> Sequence[int]:
     """Of each repeat, a number of the pre-training that it started from; repeats of one seed share it, folds of their own or not.
 
     None where each fit starts from a fit of another run, which is a part of its own repeat as its training is.
@@ -138,16 +145,17 @@ def _pretrainings(run: Run) -> list[int]:
     if any(FIT.fullmatch(reference) for reference in run.spec.transfer.encoders):
         return []
     count = len(run.spec.transfer.encoders)
-    kept = run.record.counts.get("pretraining_seeds")
-    return kept or [repeat % count for repeat in range(run.spec.training.repeats if count > 1 else 0)]
+    return run.record.facts.pretraining_seeds or [
+        repeat % count for repeat in range(run.spec.training.repeats if count > 1 else 0)
+    ]
 
 
 def _saw(runs: Mapping[str, Run]) -> str:
     """What pre-training saw of the labelled windows, in words; the arms by name where it was not the same for all."""
     words: dict[str, list[str]] = {}
     for arm, run in runs.items():
-        if run.record.counts.get("saw"):
-            words.setdefault(run.record.counts["saw"], []).append(arm)
+        if seen := run.record.facts.saw:
+            words.setdefault(seen, []).append(arm)
     if len(words) == 1:
         return SAW[next(iter(words))]
     return " ".join(f"{', '.join(arms)}: {SAW[word]}" for word, arms in words.items())
@@ -214,16 +222,14 @@ def _beaten(arms: Sequence[ArmFacts]) -> tuple[str, ...]:
 
 
 def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFacts:
-    record, spec = run.record, run.spec
-    ratios = {int(repeat): ratio for repeat, ratio in (record.counts.get("sigma_ratios") or {}).items()}
-    rows, window_bars = table[table["window_id"].astype(str).isin(common)], int(record.counts["window_bars"])
-    shown = evaluate(rows, window_bars, ratios, shared_bars(run))
+    record, spec, facts = run.record, run.spec, run.record.facts
+    rows, window_bars = table[table["window_id"].astype(str).isin(common)], needed(facts.window_bars, "window_bars")
+    shown = evaluate(rows, window_bars, facts.sigma_ratios, shared_bars(run))
     trained = spec.estimator in NETWORKS
     network = trained or any(part.spec.is_network for part in parts_of(run))
-    median = {
-        key: float(np.median(record.counts[key])) if record.counts[key] and trained else None
-        for key in ("best_epochs", "epochs_run")
-    }
+    best, epochs = (
+        float(np.median(each)) if each and trained else None for each in (facts.best_epochs, facts.epochs_run)
+    )
     metrics: dict[str, Any] = {
         key: {part: value.mean for part, value in spread.items()} if isinstance(spread, dict) else spread.mean
         for key, spread in shown.metrics.items()
@@ -235,9 +241,9 @@ def _facts(name: str, run: Run, table: pd.DataFrame, common: list[str]) -> ArmFa
         "network" if network else spec.estimator,
         metrics,
         scores,
-        record.counts["trainable_parameters"] if network else None,
-        median["best_epochs"],
-        median["epochs_run"],
+        facts.trainable_parameters if network else None,
+        best,
+        epochs,
         spec.training.patience if trained else None,
         record.seconds,
         record.state,

@@ -13,7 +13,7 @@ from moola_core.diagnostics.attribution import attribute, explain_together
 from moola_core.diagnostics.attribution import explain as explain_job
 from moola_core.diagnostics.balance import balance
 from moola_core.diagnostics.calibration import calibrations
-from moola_core.diagnostics.correlation import feature_report, with_expectations
+from moola_core.diagnostics.correlation import Permutations, feature_report, with_expectations
 from moola_core.diagnostics.pointing import pointing
 from moola_core.diagnostics.results import Attribution, FeatureReport, Shift
 from moola_core.diagnostics.shift import shift
@@ -28,6 +28,7 @@ from moola_core.launch.worker.power import powered
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.market.bars import Bars, contains_break, shares_bars
 from moola_core.market.windows import Windows, overlap
+from moola_core.runs.facts import Facts
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Diagnose
@@ -42,9 +43,9 @@ RUN_DIAGNOSTICS: dict[str, Callable[[Run, Labelled], Any]] = {
     "pointing": lambda run, material: pointing(run.predictions, shared_bars(run)),
     "balance": lambda run, material: balance(run),
     "errors": lambda run, material: errors(
-        run.predictions, material.kept, run.spec.data.windows_reading.exchange_tz, shared_bars(run)
+        run.predictions, material.trainable, run.spec.data.windows_reading.exchange_tz, shared_bars(run)
     ),
-    "transfer": lambda run, material: transferred(run, material.kept, material.x, starts_of(run)),
+    "transfer": lambda run, material: transferred(run, material.trainable, material.x, starts_of(run)),
 }
 
 
@@ -66,7 +67,9 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     spec = run.spec
     if spec.name in DATA_DIAGNOSTICS:
         material = load_labelled(spec.data, spec.features)
-        run.update(data_hashes={"windows": material.kept.content_hash}, counts={"windows": len(material.kept)})
+        run.update(
+            data_hashes={"windows": material.trainable.content_hash}, facts=Facts(windows=len(material.trainable))
+        )
         run.write_result(spec.name, DATA_DIAGNOSTICS[spec.name](spec, material))
         return
     if spec.name == "doctor" and not spec.run:
@@ -87,7 +90,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
 def explain(run: Run, about: Run, listen: ProgressCallback | None) -> Attribution:
     """Attribution of the run `about`, its progress kept in the record of `run`."""
     material = load_labelled(about.spec.data, about.spec.features, run.store_root / "cache")
-    progress: dict[str, Any] = {"done": 0, "total": len(material.kept), "epochs": 1, "unit": "windows"}
+    progress: dict[str, Any] = {"done": 0, "total": len(material.trainable), "epochs": 1, "unit": "windows"}
     relay = EventWriter(run, progress, listen)
 
     def tell(done: int, total: int) -> None:
@@ -95,22 +98,22 @@ def explain(run: Run, about: Run, listen: ProgressCallback | None) -> Attributio
         relay.beat()
 
     device = asking_device(about.spec.training) if about.spec.is_network else "cpu"
-    work = partial(processes.each, explain_job) if device == "cpu" else partial(explain_together, device=device)
-    attribution = attribute(about, material.kept, material.x, run.spec.repeats, tell, work)
+    work = partial(processes.process_map, explain_job) if device == "cpu" else partial(explain_together, device=device)
+    attribution = attribute(about, material.trainable, material.x, run.spec.repeats, tell, work)
     relay.flush()
     return attribution
 
 
 def features(spec: Diagnose, material: Labelled) -> FeatureReport:
     """Features and the labels: how they are associated."""
-    kept, columns = material.kept, names(spec.features.columns)
-    how = (spec.permutations, spec.seed)
-    return with_expectations(feature_report(material.x, kept.label, kept.start, columns, overlap(kept), how))
+    kept, columns = material.trainable, names(spec.features.columns)
+    permutations = Permutations(spec.permutations, spec.seed)
+    return with_expectations(feature_report(material.x, kept.label, kept.start, columns, overlap(kept), permutations))
 
 
 def shifted(spec: Diagnose, material: Labelled) -> Shift:
     """Labelled windows against windows of the same bars that share none with them, and those of grades left out."""
-    kept, every, bars = material.kept, material.every, material.bars
+    kept, every, bars = material.trainable, material.all, material.bars
     others: dict[str, np.ndarray] = {}
     out = every.select(~np.isin(every.window_id.astype(str), kept.window_id.astype(str)))
     if len(out):

@@ -10,6 +10,7 @@ import numpy as np
 
 from moola_core.diagnostics.results import Difference
 from moola_core.diagnostics.results.comparison import UNKNOWN
+from moola_core.host.engine import SEQUENTIAL
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune, settings
 from moola_core.specs.choices import IMPORTED, JOINED
@@ -35,13 +36,13 @@ def differences(runs: Mapping[str, Run]) -> tuple[Difference, ...]:
     networks = {arm: run for arm, run in runs.items() if run.spec.is_network}
     every = {arm: settings(run.spec) for arm, run in networks.items()}
     for arm, run in networks.items():
-        counts = run.record.counts
+        facts = run.record.facts
         every[arm] |= {
-            "trainable parameters": counts["trainable_parameters"],
-            "shared parameters": counts["shared_parameters"],
-            "median best epoch": float(np.median(counts["best_epochs"])),
-            "median epochs": float(np.median(counts["epochs_run"])),
-            "engine": counts.get("engine", "sequential"),  # runs of before there was a choice
+            "trainable parameters": facts.trainable_parameters,
+            "shared parameters": facts.shared_parameters,
+            "median best epoch": float(np.median(facts.best_epochs)),
+            "median epochs": float(np.median(facts.epochs_run)),
+            "engine": facts.engine or SEQUENTIAL,  # runs of before there was a choice
         }
     names = dict.fromkeys(name for one in every.values() for name in one if not name.startswith(SAME))
     return _unlike({name: {arm: _shown(one.get(name)) for arm, one in every.items()} for name in names})
@@ -62,11 +63,12 @@ def _fitted(run: Run) -> dict[str, str]:
     spec: Finetune = run.spec
     if spec.estimator == IMPORTED:
         return dict.fromkeys(("size", "encoder", "epochs", "stopping", "labels", "features", "seeds"), UNKNOWN)
-    model, training, counts = spec.model, spec.training, run.record.counts
+    model, training, facts = spec.model, spec.training, run.record.facts
+    size = UNKNOWN if facts.trainable_parameters is None else f"{facts.trainable_parameters:,} trainable parameters"
     network = {
-        "size": f"{counts['trainable_parameters']:,} trainable parameters",
+        "size": size,
         "encoder": f"{model.encoder} {model.layers}×{model.hidden}, normalisation {model.normalisation}",
-        "epochs": f"{np.median(counts['epochs_run']):g} of at most {training.epochs}",
+        "epochs": f"{np.median(facts.epochs_run):g} of at most {training.epochs}",
         "stopping": "none" if training.patience is None else f"patience {training.patience}",
     }
     simple = dict.fromkeys(network, NO_NETWORK) | {"encoder": f"{NO_NETWORK} ({spec.estimator})"}

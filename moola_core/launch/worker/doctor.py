@@ -49,7 +49,7 @@ def store(run: Run) -> None:
         diagnosis = examined(run)
         run.write_result("doctor", diagnosis)
         counts = Counter(finding.severity for finding in diagnosis.findings)
-        run.update(counts=run.record.counts | {"doctor": dict(counts)})
+        run.update(facts=replace(run.record.facts, doctor=dict(counts)))
     except (MoolaError, ValueError, ArithmeticError, KeyError, TypeError) as error:
         run.append_log(traceback.format_exc())
         run.write_result("doctor", {"why_not": f"It could not be computed: {error}"})
@@ -94,14 +94,14 @@ def evidence_of(run: Run) -> vitals.Evidence:
     if spec.estimator == IMPORTED:
         material = load_labelled(spec.data, spec.features, cache)
         return vital_signs.evidence_of(
-            run, material, names(spec.features.columns), of_runs.imported(run, material.kept.label)
+            run, material, names(spec.features.columns), of_runs.imported(run, material.trainable.label)
         )
     material, inputs, _, _ = load_inputs(spec, cache)
     start, _ = _start(spec, inputs, run.store_root)
     # It fitted when the run began, whatever became of the file since.
     facts = of_runs.finetuned(run, _seen(spec, material, inputs, start, run.store_root)) | {"checkpoint_problem": ""}
-    trained = replace(material.kept, label=inputs.label, start=inputs.start, end=inputs.end)
-    return vital_signs.evidence_of(run, replace(material, kept=trained), inputs.features, facts)
+    trained = replace(material.trainable, label=inputs.label, start=inputs.start, end=inputs.end)
+    return vital_signs.evidence_of(run, replace(material, trainable=trained), inputs.features, facts)
 
 
 def asked(spec: Diagnose, root: Path) -> Diagnosis:
@@ -159,7 +159,7 @@ def _start(spec: Finetune, inputs: Inputs, root: Path) -> tuple[Pretrained | Non
 def _problem_of_folds(spec: Finetune, material: Labelled, folds: Sequence[Fold], root: Path) -> dict[str, Any]:
     """As facts, why the fits of the folds cannot start from fits of another run; no problem for any other encoder."""
     try:
-        unseen.refuse_seen(spec, root, folds, material.kept)
+        unseen.refuse_seen(spec, root, folds, material.trainable)
     except CheckpointError as error:
         return {"checkpoint_problem": f"{error.where}: {error.what}", "checkpoint_advice": error.hint}
     return {"checkpoint_problem": ""}
@@ -204,7 +204,7 @@ def _transferred(spec: Finetune, material: Labelled, inputs: Inputs, start: Pret
     if bars is not None:
         windows = BarWindows(bars, None, spec.features.model_copy(update={"state": "per_window"}), inputs.window_bars)
         first = np.arange(0, max(len(bars) - inputs.window_bars + 1, 0), inputs.window_bars)
-        facts |= _domain(material.kept, inputs.features, windows, first)
+        facts |= _domain(material.trainable, inputs.features, windows, first)
     return facts
 
 
@@ -220,7 +220,7 @@ def _bars_of(before: Pretrain) -> Bars | None:
 
 def _state_gap(features: Features, material: Labelled, std: np.ndarray) -> float | None:
     """Mean distance, in standard deviations, of the two states' features in the first 15 bars; None where windows are not located."""
-    located = material.kept.select(material.kept.position >= 0)
+    located = material.trainable.select(material.trainable.position >= 0)
     columns = names(features.columns)
     if not len(located) or not {feature.name for feature in FEATURES} & set(columns):
         return None

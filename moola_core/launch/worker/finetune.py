@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from moola_core.launch.worker.labelled import check_unchanged, fold_columns, loa
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
-from moola_core.runs.fits import TAKEN_OVER
+from moola_core.runs.facts import Facts, KeptEngine, ReadLabels
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
@@ -46,29 +47,29 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     spec = run.spec
     device = resolve_device(spec.training)
     starts = starts_of(run)
-    material, inputs, hashes, counts = load_inputs(spec, run.store_root / "cache")
+    material, inputs, hashes, facts = load_inputs(spec, run.store_root / "cache")
     hashes |= {f"checkpoint{i or ''}": _hash(Path(start.source)) for i, start in enumerate(starts)}
     check_unchanged(run, hashes)
     sharing.adopt(run, hashes)
-    began = run.record.counts
-    counts |= {name: began[name] for name in (TAKEN_OVER,) if name in began}
+    began = run.record.facts
+    facts = replace(facts, taken_over=began.taken_over)
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
-    unseen.refuse_seen(spec, run.store_root, folds, material.kept)
+    unseen.refuse_seen(spec, run.store_root, folds, material.trainable)
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
     progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
-    notes = tuple(note for start in starts for note in start.notes_for(material.kept.bars))
+    notes = tuple(note for start in starts for note in start.notes_for(material.trainable.bars))
     notes += (NO_EXPANSIONS,) if _points_at_nothing(spec, inputs) else ()
     by_fits = unseen.saw_by_fits(spec.transfer, run.store_root)
     seen = by_fits or saw(starts, spec.transfer, folds, inputs.window_id.astype(str))
     if seen:
-        counts["saw"] = seen
-        counts |= {} if by_fits else {"pretraining_seeds": _seeds_of_repeats(spec, starts)}
+        facts = replace(facts, saw=seen)
+        facts = facts if by_fits else replace(facts, pretraining_seeds=_seeds_of_repeats(spec, starts))
         notes += (SAW[seen],) if seen in ("see", "unknown") else ()
     run.update(
         device=f"{device.name} {device.precision}",
         data_hashes=hashes,
-        counts=counts,
+        facts=facts,
         progress=progress,
         warnings=tuple(dict.fromkeys((*run.record.warnings, *notes))),
     )
@@ -121,27 +122,27 @@ def _fits(
         yield replicate
 
 
-def _engine(run: Run, began: dict[str, Any], fits: int, window_bars: int) -> Engine:
-    """How the fits are computed, kept in the record: what is resumed on the same device goes on as it `began`, by the counts of then."""
+def _engine(run: Run, began: Facts, fits: int, window_bars: int) -> Engine:
+    """How the fits are computed, kept in the record: what is resumed on the same device goes on as it `began`, by the facts of then."""
     spec, device = run.spec, resolve_device(run.spec.training)
-    before = began.get(sharing.ENGINE_SETTINGS)
-    if before and before["device"] == device.name:
-        engine = Engine.of(before["settings"], began.get("engine_why", ""))
+    before = began.engine_settings
+    if before and before.device == device.name:
+        engine = Engine.of(before.settings, began.engine_why)
     else:
         engine = choose_engine(spec, device, fits, figures_of(run.store_root, device.kind), window_bars)
-    kept = {"device": device.name, "settings": engine.settings()}
+    kept = KeptEngine(device.name, engine.settings())
     run.update(
         device=f"{device.name} {engine.precision or device.precision}",
-        counts=run.record.counts | {"engine": engine.name, "engine_why": engine.why, sharing.ENGINE_SETTINGS: kept},
+        facts=replace(run.record.facts, engine=engine.name, engine_why=engine.why, engine_settings=kept),
     )
     return engine
 
 
-def _seeds_of_repeats(spec: Finetune, starts: Sequence[Pretrained]) -> list[int]:
+def _seeds_of_repeats(spec: Finetune, starts: Sequence[Pretrained]) -> tuple[int, ...]:
     """Of each repeat, the seed of the pre-training that it starts from; a number where a checkpoint does not say it."""
     first = [spec.transfer.encoder_of(repeat, 0) for repeat in range(spec.training.repeats)]
     plans = [starts[i].pretraining for i in first]
-    return [i if plan is None else plan.training.seed for i, plan in zip(first, plans, strict=True)]
+    return tuple(i if plan is None else plan.training.seed for i, plan in zip(first, plans, strict=True))
 
 
 def _keep_folds(run: Run, columns: dict[str, np.ndarray]) -> Path:
@@ -235,25 +236,33 @@ def gather(run: Run) -> None:
         if tables:
             whole = pa.concat_tables(tables, promote_options="permissive")
             run.write_table(name, {column: whole[column] for column in whole.column_names})
-    facts = {fit: codec.load_object((folder / "fit.json").read_bytes()) for fit, folder in folders.items()}
+    fits = {fit: codec.load_object((folder / "fit.json").read_bytes()) for fit, folder in folders.items()}
     ratios: dict[int, list[float]] = {}
-    for (repeat, _), one in facts.items():
+    for (repeat, _), one in fits.items():
         if one["sigma_ratio"] is not None:
             ratios.setdefault(repeat, []).append(one["sigma_ratio"])
     limited = [
-        one["at_limit"] for one in facts.values() if one.get("at_limit") is not None
+        one["at_limit"] for one in fits.values() if one.get("at_limit") is not None
     ]  # older fits did not store it
-    first = next(iter(facts.values()))
-    noises = [one["label_noise"] for one in facts.values() if one.get("label_noise")]
-    run.update(
-        counts=run.record.counts
-        | {"sigma_ratios": {str(repeat): float(np.mean(values)) for repeat, values in ratios.items()}}
-        | {name: first[name] for name in ("trainable_parameters", "shared_parameters")}
-        | {"best_epochs": [one["best_epoch"] for one in facts.values()]}
-        | {"epochs_run": [one["epochs"] for one in facts.values()]}
-        | {"fits_at_limit": sum(limited) if limited else None}
-        | ({"label_noise": {name: [one[name] for one in noises] for name in noises[0]}} if noises else {})
+    first = next(iter(fits.values()))
+    facts = replace(
+        run.record.facts,
+        sigma_ratios={repeat: float(np.mean(values)) for repeat, values in ratios.items()},
+        trainable_parameters=first["trainable_parameters"],
+        shared_parameters=first["shared_parameters"],
+        best_epochs=tuple(one["best_epoch"] for one in fits.values()),
+        epochs_run=tuple(one["epochs"] for one in fits.values()),
+        fits_at_limit=sum(limited) if limited else None,
+        label_noise=_label_noise([one["label_noise"] for one in fits.values() if one.get("label_noise")]),
     )
+    run.update(facts=facts)
+
+
+def _label_noise(fits: Sequence[dict[str, float]]) -> ReadLabels | None:
+    """How the fits that read the labelled expansions did so; None where none did."""
+    if not fits:
+        return None
+    return ReadLabels(tuple(one["scatter_bars"] for one in fits), tuple(one["misplaced_frac"] for one in fits))
 
 
 def evaluate_into(run: Run) -> None:
@@ -262,7 +271,7 @@ def evaluate_into(run: Run) -> None:
         evaluation = evaluate_run(run)
         run.write_result("evaluation", evaluation)
         score = evaluation.metrics.get("f1_macro")
-        run.update(counts=run.record.counts | {"f1_macro": getattr(score, "mean", None)})
+        run.update(facts=replace(run.record.facts, f1_macro=getattr(score, "mean", None)))
     except (MoolaError, ValueError, ArithmeticError, KeyError) as error:
         run.append_log(traceback.format_exc())
         run.update(warnings=(*run.record.warnings, f"The evaluation could not be computed: {error}"))

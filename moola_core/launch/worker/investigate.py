@@ -28,6 +28,7 @@ from moola_core.presets import preset
 from moola_core.runs import decisions
 from moola_core.runs.checkpoints import description_of
 from moola_core.runs.codec import restore
+from moola_core.runs.facts import Doing, Prepared
 from moola_core.runs.store import Run, Store, utcnow_iso
 from moola_core.specs import Features, Investigation, change
 
@@ -61,7 +62,7 @@ def opened(spec: Investigation, root: Path) -> Known:
     if unknown:
         raise SpecError(f"unknown question {unknown[0]}.", where="priors", hint=f"Known: {', '.join(QUESTIONS)}.")
     material = load_labelled(spec.data, Features(), root / "cache")
-    kept, own = material.kept, material.bars
+    kept, own = material.trainable, material.bars
     classes = Counter(map(str, kept.label))
     if len(kept) < LEAST_WINDOWS:
         raise DataError(
@@ -138,9 +139,9 @@ class Investigator:
 
     def _prepare(self) -> None:
         """Which network is asked about, and what pre-training may see of the labelled windows; kept, so that a resumed one asks the same."""
-        known, counts = self.known, self.run.record.counts
-        if "prepared" in counts:
-            known.network, known.labelled = counts["prepared"]["network"], counts["prepared"]["labelled"]
+        known, facts = self.known, self.run.record.facts
+        if facts.prepared:
+            known.network, known.labelled = facts.prepared.network, facts.prepared.labelled
             return
         known.network = "" if known.has_network else best_network(known)
         if known.facts.bars and not known.spec.checkpoint:
@@ -150,8 +151,7 @@ class Investigator:
                 seconds = estimate_study(study, known.facts.windows, known.facts.bars, known.store)
                 if not known.has_network and seconds > LARGEST_SHARE * self.spec.budget_s:
                     known.network = SMALL
-        prepared = {"network": known.network, "labelled": known.labelled}
-        self.run.update(counts=counts | {"prepared": prepared})
+        self.run.update(facts=replace(facts, prepared=Prepared(known.network, known.labelled)))
 
     def _labelled(self) -> str:
         """The strictest way to leave labelled windows out of pre-training that leaves enough bars, and time for it; empty where no way does."""
@@ -173,7 +173,7 @@ class Investigator:
         if not (self.run.folder / "results" / f"{RESULT}.json").is_file():
             return
         report = restore(InvestigationReport, self.run.result(RESULT))
-        made = self.run.record.counts.get("children", {})
+        made = self.run.record.facts.children
         for step in report.steps:
             if step.state == "cut":
                 continue
@@ -202,7 +202,7 @@ class Investigator:
                     problems[key] = str(error)
         except BudgetSpent:
             cut = f"The budget ended while a question was open: {question.title}"
-        made = self.run.record.counts.get("children", {})
+        made = self.run.record.facts.children
         of_round = [made[name] for key in option.work.specs if (name := _what(question.id, option.number, key)) in made]
         first = next(iter(of_round), "")
         failed = Answer(FAILED, " ".join(problems.values()) or CUT, first)
@@ -270,7 +270,7 @@ class Investigator:
                 fitted[kind_of_run(first)] = max(fitted.get(kind_of_run(first), 0), spec.base.training.repeats)
 
     def _say(self, title: str, why: str) -> None:
-        self.run.update(counts=self.run.record.counts | {"now": {"question": title, "why": why, "since": utcnow_iso()}})
+        self.run.update(facts=replace(self.run.record.facts, doing=Doing(title, why, utcnow_iso())))
 
     def _refuse_short(self, open_: list[order.Option]) -> None:
         """Raise SpecError where the budget does not suffice for a single question."""
@@ -306,7 +306,7 @@ class Investigator:
         )
         self.run.write_result(RESULT, report)
         if ended:
-            self.run.update(counts={name: v for name, v in self.run.record.counts.items() if name != "now"})
+            self.run.update(facts=replace(self.run.record.facts, doing=None))
             if not any(step.state in (SETTLED, UNDECIDED) for step in self.steps):
                 cut = self.steps[0].state == "cut"
                 raise RunError(

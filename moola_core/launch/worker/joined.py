@@ -24,7 +24,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     """Join the runs that the spec names."""
     spec: Finetune = run.spec
     of_class, of_pointers = parts = joinable(Store(run.store_root), spec.join)
-    material, _, hashes, counts = load_inputs(spec, run.store_root / "cache")
+    material, _, hashes, facts = load_inputs(spec, run.store_root / "cache")
     if hashes["windows"] != of_class.record.data_hashes["windows"]:
         raise DataError(
             "the labelled windows are not those that the runs were made on.",
@@ -37,7 +37,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     own = {name: value for name, value in of_class.record.data_hashes.items() if name in ("windows", "bars", "folds")}
     fits = joined_predictions(*parts).groupby(["repeat", "fold"], sort=True)
     progress = {"done": 0, "total": fits.ngroups, "epochs": 1}
-    run.update(data_hashes=own, counts=counts, progress=progress)
+    run.update(data_hashes=own, facts=facts, progress=progress)
     relay = EventWriter(run, progress, listen)
     done = run.replicates()
     for (repeat, fold), rows in fits:

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from moola_core.models.checkpoint import Pretrained, load_pretrained, put_weight
 from moola_core.models.encoders import make_encoder
 from moola_core.runs import source_fits
 from moola_core.runs.checkpoints import resolve
+from moola_core.runs.facts import Facts
 from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run
 from moola_core.specs import Data, Features, Finetune
@@ -32,8 +32,8 @@ from moola_core.training.inputs import Inputs
 class Labelled:
     """The windows that take part, all windows, the bars if given, and what a model reads of the former: x [n, K, F]."""
 
-    kept: Windows
-    every: Windows
+    trainable: Windows
+    all: Windows
     bars: Bars | None
     x: np.ndarray
 
@@ -41,15 +41,15 @@ class Labelled:
 def load_labelled(data: Data, features: Features, cache: Path | None = None) -> Labelled:
     """What the data gives; cache: a folder for the bars' matrix. Raises DataError, also when no window takes part."""
     bars = load_bars(data.bars, data.bars_reading) if data.bars else None
-    every = load_windows(data.windows, data.windows_reading, bars)
-    kept, left_out = every.trainable(data.exclude_grades)
-    if not len(kept):
+    windows = load_windows(data.windows, data.windows_reading, bars)
+    trainable, left_out = windows.trainable(data.exclude_grades)
+    if not len(trainable):
         raise DataError(
             f"all {left_out} windows are of a grade that is left out.",
             where=data.windows,
             hint="Leave out fewer: data.exclude_grades.",
         )
-    return Labelled(kept, every, bars, window_matrix(kept, features, bars, cache))
+    return Labelled(trainable, windows, bars, window_matrix(trainable, features, bars, cache))
 
 
 def check_unchanged(run: Run, hashes: Mapping[str, str]) -> None:
@@ -87,22 +87,22 @@ def check_fit(start: Pretrained, spec: Finetune, features: tuple[str, ...]) -> N
     put_weights(make_encoder(len(features), spec.model), start.weights, start.source)
 
 
-def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], dict[str, Any]]:
-    """The labelled windows, what training reads of them, the hashes of the data, and what was counted on the way."""
+def load_inputs(spec: Finetune, cache: Path) -> tuple[Labelled, Inputs, dict[str, str], Facts]:
+    """The labelled windows, what training reads of them, the hashes of the data, and the facts of the windows."""
     material = load_labelled(spec.data, spec.features, cache)
-    windows, bars = material.kept, material.bars
+    windows, bars = material.trainable, material.bars
     hashes = {"windows": windows.content_hash} | ({"bars": bars.content_hash} if bars is not None else {})
     labels, sizes = np.unique(windows.label.astype(str), return_counts=True)
     features = names(spec.features.columns)
-    counts: dict[str, Any] = {
-        "windows": len(windows),
-        "left_out": len(material.every) - len(windows),
-        "window_bars": windows.bars,
-        "features": list(features),
-    }
-    counts["labels"] = dict(zip(labels.tolist(), sizes.tolist(), strict=True))
+    facts = Facts(
+        windows=len(windows),
+        left_out=len(material.all) - len(windows),
+        window_bars=windows.bars,
+        features=features,
+        labels=dict(zip(labels.tolist(), sizes.tolist(), strict=True)),
+    )
     inputs = inject_faults(inputs_of(windows, material.x, features), spec)
-    return dataclasses.replace(material, x=inputs.x), inputs, hashes, counts
+    return dataclasses.replace(material, x=inputs.x), inputs, hashes, facts
 
 
 def inputs_of(windows: Windows, x: np.ndarray, features: tuple[str, ...]) -> Inputs:

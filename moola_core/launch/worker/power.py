@@ -9,7 +9,7 @@ import numpy as np
 
 from moola_core.diagnostics.intervals import auroc, within_folds
 from moola_core.diagnostics.power import power
-from moola_core.diagnostics.results import Interval, Power
+from moola_core.diagnostics.results import Power
 from moola_core.errors import DataError
 from moola_core.features.catalog import names
 from moola_core.launch.worker.labelled import Labelled, inputs_of
@@ -25,18 +25,18 @@ REPEATS = 3
 
 def powered(spec: Diagnose, material: Labelled) -> Power:
     """Measure the quick model in 3 repeats, and the model that locates first, where there are expansions, in one."""
-    inputs = inputs_of(material.kept, material.x, names(spec.features.columns))
+    inputs = inputs_of(material.trainable, material.x, names(spec.features.columns))
     training = Training(folds=spec.folds, repeats=REPEATS, seed=spec.seed)
     asked = Finetune(data=spec.data, features=spec.features, training=training)
     folds = make_folds(inputs.label, inputs.shared, training, Faults())
     values, f1 = _measured(change(asked, {"estimator": QUICK}), inputs, folds)
-    best: tuple[Interval, float] | None = None
+    best, best_f1 = None, None
     if np.isfinite(inputs.pointer).all(1).any():
         with suppress(DataError):  # too few expansions to learn where they lie
-            own, best_f1 = _measured(change(asked, {"estimator": BEST}), inputs, [f for f in folds if f.repeat == 0])
-            ceiling = auroc(own, inputs.shared)
-            best = (ceiling, best_f1) if ceiling is not None else None
-    return power(values, f1, inputs.shared, best)
+            own, own_f1 = _measured(change(asked, {"estimator": BEST}), inputs, [f for f in folds if f.repeat == 0])
+            best = auroc(own, inputs.shared)
+            best_f1 = None if best is None else own_f1
+    return power(values, f1, inputs.shared, best, best_f1)
 
 
 def _measured(spec: Finetune, inputs: Inputs, folds: Sequence[Fold]) -> tuple[np.ndarray, float]:

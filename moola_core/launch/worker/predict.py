@@ -29,6 +29,7 @@ from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
 from moola_core.market.bars import Bars, contains_break, load_bars, shares_bars
 from moola_core.market.windows import Windows, load_windows, overlap
+from moola_core.runs.facts import needed
 from moola_core.runs.joined import parts_of
 from moola_core.runs.predictions import STATED, UNUSUAL, is_class
 from moola_core.runs.store import Run, Store
@@ -69,7 +70,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
         distance = novelty.distance(asked.x)
         columns |= {"distance": distance, "out_of_distribution": distance > novelty.threshold}
     run.write_table("predicted", asked.columns | columns)
-    run.write_result("predicted", _summary(about, spec, asked, columns, (training, time.monotonic() - started)))
+    run.write_result("predicted", _summary(about, spec, asked, columns, training, time.monotonic() - started))
 
 
 def _predicted(
@@ -109,7 +110,7 @@ def of_windows(run: Run, about: Run) -> PredictionRequest:
 def of_bars(run: Run, about: Run) -> PredictionRequest:
     """Windows of the bars at the spec's stride; none spans a gap or a roll."""
     data, features = run.spec.data, about.spec.features
-    bars, length = load_bars(data.bars, data.bars_reading), about.record.counts["window_bars"]
+    bars, length = load_bars(data.bars, data.bars_reading), needed(about.record.facts.window_bars, "window_bars")
     first = np.arange(0, len(bars) - length + 1, run.spec.stride)
     first = first[~contains_break(bars.breaks, first, length)]
     if not len(first):
@@ -123,7 +124,7 @@ def of_bars(run: Run, about: Run) -> PredictionRequest:
 
 
 def _check_length(length: int, about: Run, where: str) -> None:
-    wanted = about.record.counts["window_bars"]
+    wanted = needed(about.record.facts.window_bars, "window_bars")
     if length != wanted:
         raise DataError(
             f"windows of {length} bars; the run's have {wanted}.", where=where, hint="Cut them to the same length."
@@ -141,7 +142,7 @@ def ensemble(
     jobs = [Job(about.folder, i, x[i : i + chunk], prices[i : i + chunk]) for i in range(0, len(x), chunk)]
     progress: dict[str, Any] = {"done": 0, "total": len(x), "epochs": 1, "unit": "windows"}
     relay, parts = EventWriter(run, progress, listen), []
-    results = processes.each(predict_sequential, jobs, 1 if len(x) < FEW else 2)
+    results = processes.process_map(predict_sequential, jobs, 1 if len(x) < FEW else 2)
     for part in results if device == "cpu" else map(partial(predict_batched, device=device), jobs):
         parts.append((part.first, combine(part, classes, length, labelled)))
         progress["done"] = min(progress["done"] + chunk, len(x))
@@ -158,7 +159,7 @@ def _novelty(run: Run, about: Run, asked: PredictionRequest) -> tuple[NoveltyDet
     except DataError as error:
         run.update(warnings=(*run.record.warnings, f"Out-of-distribution windows could not be detected: {error}"))
         return None, 0
-    return NoveltyDetector(material.x, overlap(material.kept)), _shared(about, material.kept, asked)
+    return NoveltyDetector(material.x, overlap(material.trainable)), _shared(about, material.trainable, asked)
 
 
 def _shared(about: Run, kept: Windows, asked: PredictionRequest) -> int:
@@ -172,7 +173,7 @@ def _shared(about: Run, kept: Windows, asked: PredictionRequest) -> int:
 
 
 def _summary(
-    about: Run, spec: Predict, asked: PredictionRequest, columns: dict[str, np.ndarray], measured: tuple[int, float]
+    about: Run, spec: Predict, asked: PredictionRequest, columns: dict[str, np.ndarray], training: int, seconds: float
 ) -> Predicted:
     classes, over_bars = classes_of(about), not spec.data.windows
     predicted = columns.get("predicted")
@@ -185,10 +186,10 @@ def _summary(
         counts,
         float(columns["agreement"].mean()) if "agreement" in columns else None,
         int(columns["out_of_distribution"].sum()) if "out_of_distribution" in columns else None,
-        measured[0],
+        training,
         over_bars,
         spec.stride,
-        measured[1],
+        seconds,
         _expansions(asked, columns, classes) if over_bars else (),
         int((columns[UNUSUAL] <= UNUSUAL_LEVEL).sum()) if UNUSUAL in columns else None,
     )

@@ -26,6 +26,7 @@ from moola_core.market.surrogates import shuffled
 from moola_core.market.unlabelled import NOTHING
 from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.models.checkpoint import describe, load_weights, put_weights
+from moola_core.runs.facts import Facts
 from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
 from moola_core.specs.pretrain import SAW
@@ -67,13 +68,13 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     elif material.labels:
         hashes["labels"] = material.labels
     check_unchanged(run, hashes)
-    counts: dict[str, Any] = dict(material.sample.counts)
-    counts |= {"window_bars": spec.sampling.window_bars, "features": list(material.windows.features)}
+    sizes: dict[str, Any] = dict(material.sample.counts)
+    facts = Facts(window_bars=spec.sampling.window_bars, features=tuple(material.windows.features), **sizes)
     progress = {"done": 0, "total": spec.training.epochs, "epochs": spec.training.epochs, "unit": "epochs"}
     run.update(
         device=f"{device.name} {device.precision}",
         data_hashes=hashes,
-        counts=counts,
+        facts=facts,
         progress=progress,
         warnings=tuple(dict.fromkeys((*run.record.warnings, *material.notes))),
     )
@@ -90,8 +91,8 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     relay.flush()
     assert snapshot is not None
     put_weights(trainer.network, snapshot.best_weights)
-    counts["parameters"] = sum(parameter.numel() for parameter in trainer.network.parameters())
-    run.update(counts=counts | {"best_epoch": snapshot.best_epoch})
+    parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
+    run.update(facts=replace(facts, parameters=parameters, best_epoch=snapshot.best_epoch))
     run.write_result("learned", learned(trainer, material, snapshot.best_epoch))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from statistics import median
 from typing import Any
@@ -25,7 +26,7 @@ from moola_core.specs import Search
 
 DEFAULT = "0"
 OVERRUN = 1.1  # of the budget: a trial that would end later than that is not begun
-RESULT, BEHIND = "search", "pruned"
+RESULT = "search"
 
 
 def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
@@ -61,7 +62,7 @@ class _Clock:
     """The seconds that the search has used, those of before an interruption included."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.before, self.began = run, float(run.record.counts.get("spent_s", 0.0)), time.monotonic()
+        self.run, self.before, self.began = run, run.record.facts.spent_s or 0.0, time.monotonic()
 
     def spent(self) -> float:
         return self.before + time.monotonic() - self.began
@@ -71,7 +72,7 @@ class _Clock:
         record, spec = self.run.record, self.run.spec
         done = record.progress.get("done", 0) + 1
         progress = {"done": min(done, spec.trials), "total": spec.trials, "epochs": 1, "unit": "trials"}
-        self.run.update(counts=record.counts | {"spent_s": self.spent()}, progress=progress)
+        self.run.update(facts=replace(record.facts, spent_s=self.spent()), progress=progress)
 
 
 def _ended_before(run: Run) -> list[Trial]:
@@ -100,7 +101,7 @@ def _reason_to_end(spec: Search, trials: Sequence[Trial], spent: float) -> str:
 def _settings_of_next(made: Children, trials: Sequence[Trial]) -> dict[str, Any] | None:
     """What the next trial changes: of the run that an interruption left, else as they are in the first, else as Optuna proposes."""
     spec: Search = made.run.spec
-    known = made.run.record.counts.get("children", {}).get(_key(len(trials)))
+    known = made.run.record.facts.children.get(_key(len(trials)))
     if known:
         return spec.settings_of(made.store.open(known).spec)
     if not trials:
@@ -162,10 +163,10 @@ class _Watch:
     def __init__(self, spec: Search, ended: Sequence[Trial], child: Run, listen: ProgressCallback | None) -> None:
         self.spec, self.ended, self.child, self.listen = spec, ended, child, listen
         self.inner: tuple[float, ...] = ()
-        self.reason = str(child.record.counts.get(BEHIND, ""))
+        self.reason = child.record.facts.pruned
         self.fits = 0
         if self.reason:
-            self.inner = inner_scores(child, spec.metric)[: int(child.record.counts[f"{BEHIND}_after"])]
+            self.inner = inner_scores(child, spec.metric)[: child.record.facts.pruned_after]
 
     def __call__(self, event: Any, progress: Any) -> None:
         if self.listen is not None:
@@ -178,8 +179,8 @@ class _Watch:
 
     def look(self) -> None:
         """Ask of every fit that has ended since the last look whether the trial is behind."""
-        counts = self.child.record.counts
-        if self.reason or counts.get("engine") != SEQUENTIAL:
+        facts = self.child.record.facts
+        if self.reason or facts.engine != SEQUENTIAL:
             return
         scores = inner_scores(self.child, self.spec.metric)
         total = self.child.spec.training.folds * self.child.spec.training.repeats
@@ -190,7 +191,7 @@ class _Watch:
                     f"It was pruned after {n} of {total} fits: on the validation windows its {METRICS[self.spec.metric].title} of "
                     f"{METRICS[self.spec.metric].text(scores[n - 1])} was behind the median of the trials before it."
                 )
-                self.child.update(counts=counts | {BEHIND: self.reason, f"{BEHIND}_after": n})
+                self.child.update(facts=replace(facts, pruned=self.reason, pruned_after=n))
                 return
 
     def _is_behind(self) -> bool:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from moola_core.errors import MoolaError
+from moola_core.runs.facts import TakenOver
 from moola_core.runs.files import remove
-from moola_core.runs.fits import TAKEN_OVER, settings_of_fits
+from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Finetune
 
 SHARING = ("study", "investigation", "search")
-ENGINE_SETTINGS = "engine_settings"
 ENCODER = "checkpoint"
 MOST_READ = 500
 
@@ -74,10 +75,16 @@ def _same_fits(spec: Finetune, hashes: Mapping[str, str], other: Run) -> dict[tu
 
 def _take_over(run: Run, other: Run, fits: Mapping[tuple[int, int], Path]) -> None:
     """Link the folders of the fits, copy what they told, and compute the others as those were computed."""
-    counts = other.record.counts
+    theirs = other.record.facts
     run.append_events([event for event in other.events() if (event.get("repeat"), event.get("fold")) in fits])
-    engine = {name: counts[name] for name in ("engine", "engine_why", ENGINE_SETTINGS) if name in counts}
-    run.update(counts=run.record.counts | engine | {TAKEN_OVER: {"from": other.id, "fits": len(fits)}})
+    facts = replace(
+        run.record.facts,
+        engine=theirs.engine,
+        engine_why=theirs.engine_why,
+        engine_settings=theirs.engine_settings,
+        taken_over=TakenOver(other.id, len(fits)),
+    )
+    run.update(facts=facts)
     for folder in fits.values():
         draft = run.folder / "replicates" / f".{folder.name}.{os.getpid()}.tmp"
         draft.parent.mkdir(exist_ok=True)

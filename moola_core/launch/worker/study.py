@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
@@ -21,10 +22,10 @@ Execute = Callable[[Run, ProgressCallback | None], None]
 def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     """Make every run of the study that is not made yet, then compare them. execute: begins a run, or goes on with one."""
     spec: Study = run.spec
-    if not run.record.counts.get("children"):
+    if not run.record.facts.children:
         ahead.refuse(spec, run.store_root)
-    counts = {name: value for name, value in run.record.counts.items() if name != "untrained"}
-    run.update(warnings=spec.notes, counts=counts)  # an interrupted study works out again which arms it leaves out
+    facts = replace(run.record.facts, untrained={})
+    run.update(warnings=spec.notes, facts=facts)  # an interrupted study works out again which arms it leaves out
     made = Children(run, listen, execute, spec.name)
     run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     arms: dict[str, Run] = {}
@@ -42,7 +43,7 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
         run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
     _refuse_unanswered(run, spec)
     placebos = {arm: twin for arm, twin in spec.placebos.items() if arm in arms and twin in arms}
-    comparison = compare.build(spec.name, arms, spec.against, (spec.margin, spec.seed), placebos)
+    comparison = compare.build(spec.name, arms, spec.against, spec.margin, spec.seed, placebos)
     run.write_result("comparison", comparison)
     if spec.pretrain is not None and spec.pretrainings():
         _write_shift(run, spec.pretrain)
@@ -90,10 +91,8 @@ def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:
     if arm.name == spec.against or (isinstance(error, RunError) and "is running" in error.what):
         raise error
     record = run.record
-    untrained = record.counts.get("untrained", {}) | {arm.name: str(error)}
-    run.update(
-        warnings=(*record.warnings, f"{arm.name} is left out: {error}"), counts=record.counts | {"untrained": untrained}
-    )
+    facts = replace(record.facts, untrained={**record.facts.untrained, arm.name: str(error)})
+    run.update(warnings=(*record.warnings, f"{arm.name} is left out: {error}"), facts=facts)
 
 
 def _refuse_unanswered(run: Run, spec: Study) -> None:
@@ -125,11 +124,11 @@ class Children:
 
     def child(self, what: str, spec: SpecModel, name: str) -> Run:
         """The run called `what`, made if there is none."""
-        known = self.run.record.counts.get("children", {})
+        known = self.run.record.facts.children
         if what in known:
             return self.store.open(known[what])
         child = self.store.create(spec, name=name, parent=self.run.id)
-        self.run.update(counts=self.run.record.counts | {"children": known | {what: child.id}})
+        self.run.update(facts=replace(self.run.record.facts, children={**known, what: child.id}))
         return child
 
     def done(self, child: Run) -> Run:

@@ -43,7 +43,7 @@ def saw_by_fits(transfer: Transfer, root: Path) -> str:
     if not transfer.encoders or not all(FIT.fullmatch(reference) for reference in transfer.encoders):
         return ""
     sources = {run_of(reference): source_of(reference, root)[0] for reference in transfer.encoders}
-    words = {run.record.counts.get("saw", "") for run in sources.values()}
+    words = {run.record.facts.saw for run in sources.values()}
     return next((word for word in LEAKING if word in words), "fit")
 
 

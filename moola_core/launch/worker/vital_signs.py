@@ -21,13 +21,13 @@ from moola_core.runs.store import Run
 
 def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: Mapping[str, Any]) -> vitals.Evidence:
     """What the signs are measured on; what an older or imported run does not hold is left out."""
-    folds = _or_none(lambda: Folds(run.folds, material.kept.window_id))
+    folds = _or_none(lambda: Folds(run.folds, material.trainable.window_id))
     probabilities = None
     if folds is not None and run.spec.model.tasks != "pointers":
-        probabilities = out_of_fold(trees, aggregated(material.x, FIFTHS), folds, material.kept.label)
+        probabilities = out_of_fold(trees, aggregated(material.x, FIFTHS), folds, material.trainable.label)
     return vitals.Evidence(
-        windows=material.kept,
-        every=material.every,
+        windows=material.trainable,
+        every=material.all,
         x=material.x,
         features=features,
         spec=run.spec,
@@ -38,7 +38,7 @@ def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: 
         events=run.events(),
         steps=_or_none(lambda: run.steps),
         weights=_weights(run),
-        counts=run.record.counts,
+        shared_parameters=run.record.facts.shared_parameters,
         facts=facts,
         probabilities=probabilities,
     )
@@ -61,7 +61,7 @@ def _claimed(data: Any, material: Labelled) -> np.ndarray | None:
     except MoolaError:
         return None
     place = {name: i for i, name in enumerate(plain.window_id.astype(str))}
-    rows = [place.get(name, -1) for name in material.kept.window_id.astype(str)]
+    rows = [place.get(name, -1) for name in material.trainable.window_id.astype(str)]
     return plain.start_time[rows] if min(rows, default=-1) >= 0 else None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from moola_core.charts.markup import specification
 from moola_core.runs import codec
+from moola_core.runs.record import stored
 from moola_core.sections.blocks import Cell, Command, Figures, Number, Report, Section, Simple, Table, Text, flat
 from moola_core.sections.context import ReportContext
 
@@ -27,7 +28,8 @@ def render(report: Report, context: ReportContext) -> str:
         ],
         "absent": [{"title": title, "why": why} for title, why in report.absent],
         "runs": [
-            {"record": codec.plain(run.record), "spec": run.spec.model_dump(mode="json")} for run in context.runs()
+            {"record": codec.plain(stored(run.record)), "spec": run.spec.model_dump(mode="json")}
+            for run in context.runs()
         ],
     }
     return codec.dumps(document, indent=1) + "\n"

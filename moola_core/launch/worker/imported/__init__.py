@@ -14,6 +14,7 @@ from moola_core.launch.worker.imported.columns import PredictionReading, table_o
 from moola_core.launch.worker.imported.understood import understand
 from moola_core.launch.worker.labelled import Labelled, load_labelled
 from moola_core.market.windows import overlap
+from moola_core.runs.facts import Facts
 from moola_core.runs.folds import place_columns
 from moola_core.runs.store import Run, Store, utcnow_iso
 from moola_core.specs import Finetune
@@ -68,26 +69,21 @@ def import_predictions(
     notes += _of_folds(table, material, answers)
     windows = int(table["window_id"].nunique())
     labels = table.drop_duplicates("window_id")["label"]
-    counts = {
-        "windows": windows,
-        "left_out": len(material.every) - len(material.kept),
-        "not_predicted": len(material.kept) - windows,
-        "window_bars": material.kept.bars,
-        "features": [],
-        "labels": {label: int((labels == label).sum()) for label in material.kept.classes},
-        "best_epochs": [],
-        "epochs_run": [],
-        "trainable_parameters": None,
-        "shared_parameters": None,
-    }
+    facts = Facts(
+        windows=windows,
+        left_out=len(material.all) - len(material.trainable),
+        not_predicted=len(material.trainable) - windows,
+        window_bars=material.trainable.bars,
+        labels={label: int((labels == label).sum()) for label in material.trainable.classes},
+    )
     tags = ("imported", *(["in-sample"] if answers.folds == "in-sample" else []))
     run = store.create(spec, name=name or (Path(where).stem if where else "predictions"), tags=tags)
     try:
         run.update(
             state="running",
             started=utcnow_iso(),
-            counts=counts,
-            data_hashes={"windows": material.kept.content_hash},
+            facts=facts,
+            data_hashes={"windows": material.trainable.content_hash},
             warnings=(NEEDS_WEIGHTS, *notes),
         )
         run.write_table("predictions", {column: table[column].to_numpy() for column in table})
@@ -110,7 +106,7 @@ def _of_folds(table: pd.DataFrame, material: Labelled, answers: PredictionReadin
         return [IN_SAMPLE]
     size = table.groupby(["repeat", "fold"])["window_id"].count()
     notes = [ALONE] if (size == 1).all() else []
-    kept = material.kept
+    kept = material.trainable
     places = overlap(kept)
     number = {name: i for i, name in enumerate(kept.window_id.astype(str))}
     near = set()
@@ -128,7 +124,7 @@ def _of_folds(table: pd.DataFrame, material: Labelled, answers: PredictionReadin
 
 def _fold_columns(table: pd.DataFrame, material: Labelled) -> dict[str, Any]:
     """Only who was tested where is known of an imported run."""
-    kept = material.kept
+    kept = material.trainable
     place = {name: i for i, name in enumerate(kept.window_id.astype(str))}
     rows = np.array([place[name] for name in table["window_id"]], int)
     return {

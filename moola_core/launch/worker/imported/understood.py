@@ -22,7 +22,7 @@ def understand(
     table: pd.DataFrame, material: Labelled, answers: PredictionReading, where: str
 ) -> tuple[pd.DataFrame, list[str]]:
     """The columns of `predictions.parquet`, labels and true pointers from the windows, and notes. Raises DataError."""
-    kept = material.kept
+    kept = material.trainable
     classes = tuple(sorted(kept.classes))
     given = recognise(table, classes, answers, where)
     given, notes = _of_known_windows(given, material, answers, where)
@@ -31,7 +31,7 @@ def understand(
     if scores.empty and "predicted" not in own and not {"start_pred", "center_pred"} & set(own):
         _refuse_nothing(table, classes, where)
     for column in ("repeat", "fold"):
-        own[column], note = _numbered(own, column, answers, rows)
+        own[column], note = _numbered(own, column, rows)
         notes += note
     rows.refuse(own.duplicated(["repeat", "window_id"]), "predicts a window twice in one repeat")
     place = {str(window): i for i, window in enumerate(kept.window_id)}
@@ -64,7 +64,7 @@ def _of_known_windows(
 ) -> tuple[Recognised, list[str]]:
     """The rows that predict windows which take part, with their ids; rows of training parts and of windows left out are dropped."""
     own, scores, notes = given.table.copy(), given.scores, list(given.notes)
-    kept, every = material.kept.window_id.astype(str), material.every.window_id.astype(str)
+    kept, every = material.trainable.window_id.astype(str), material.all.window_id.astype(str)
     if "role" in own:
         tested = own["role"].map(lambda role: plain(str(role)) in TEST_ROLES).to_numpy()
         if tested.any():
@@ -109,7 +109,7 @@ def _as_numbers(ids: pd.Series, every: np.ndarray) -> pd.Series:
     return ids.map(lambda name: known.get(bare(name), name)) if len(known) == len(every) else ids
 
 
-def _numbered(own: pd.DataFrame, column: str, answers: PredictionReading, rows: Rows) -> tuple[np.ndarray, list[str]]:
+def _numbered(own: pd.DataFrame, column: str, rows: Rows) -> tuple[np.ndarray, list[str]]:
     """Whole numbers [n] for the repeats or folds, and a note when they stand for names."""
     if column not in own or (column == "repeat" and own[column].isna().all()):
         return np.zeros(len(own), np.int64), []

@@ -77,7 +77,7 @@ def probabilities(
         notes += more
     else:
         p = p[:, [list(scores.columns).index(name) for name in classes]]
-    _refuse_improbable(p, given, classes, answers, rows)
+    _refuse_improbable(p, given, classes, rows)
     with np.errstate(invalid="ignore"):
         return p / p.sum(1, keepdims=True), notes
 
@@ -111,9 +111,7 @@ def _other_class(p: np.ndarray, label: str, classes: Sequence[str], rows: Rows) 
     return both, [f"Only p_{label} is given; p_{others[0]} is 1 less it."]
 
 
-def _refuse_improbable(
-    p: np.ndarray, given: np.ndarray, classes: Sequence[str], answers: PredictionReading, rows: Rows
-) -> None:
+def _refuse_improbable(p: np.ndarray, given: np.ndarray, classes: Sequence[str], rows: Rows) -> None:
     """Raise DataError for numbers that are no probabilities, which says what they look like."""
     total = p.sum(1)
     known = p[given]
