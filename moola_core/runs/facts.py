@@ -263,14 +263,14 @@ class Facts(PartFacts, PretrainingFacts, ComputingFacts, FitFacts, WindowFacts):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Facts:
         """The facts of the stored `counts`, whichever version of moola wrote them."""
-        known = {name: value for name, value in values.items() if name in NAMES and value is not None}
-        others = {name: value for name, value in values.items() if name not in NAMES}
+        known: dict[str, Any] = {"others": {name: value for name, value in values.items() if name not in NAMES}}
+        known |= {name: value for name, value in values.items() if value is not None and name in NAMES}
         try:
-            return cls(**vars(_READER.validate_python(known)) | {"others": others})
+            return _READER.validate_python(known)
         except ValidationError as error:
-            unlike = {str(problem["loc"][0]) for problem in error.errors()}
-            rest = _READER.validate_python({name: known[name] for name in known.keys() - unlike})
-            return cls(**vars(rest) | {"others": others | {name: known[name] for name in unlike}})
+            for name in {str(problem["loc"][0]) for problem in error.errors()}:
+                known["others"][name] = known.pop(name)
+            return _READER.validate_python(known)
 
     def stored(self) -> dict[str, Any]:
         """The facts as the record keeps them under `counts`."""

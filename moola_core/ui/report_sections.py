@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -85,17 +83,10 @@ def _make(run: Run, wanted: _Wanted) -> None:
             files = export(
                 run, wanted.format, Path(folder) / f"report.{wanted.format}", wanted.sections, kind=wanted.kind
             )
-            st.session_state[MADE] = (wanted, files[0].read_bytes() if len(files) == 1 else _zip(files, Path(folder)))
+            contents = {path.relative_to(Path(folder).resolve()).as_posix(): path.read_bytes() for path in files}
+            st.session_state[MADE] = (wanted, widgets.zipped(contents) if len(files) > 1 else files[0].read_bytes())
     except MoolaError as error:
         widgets.show_error(error)
-
-
-def _zip(files: Sequence[Path], folder: Path) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
-            archive.write(path, path.relative_to(folder.resolve()).as_posix())
-    return packed.getvalue()
 
 
 def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,7 +54,7 @@ def chart_data() -> None:
     if drawn:
         st.download_button(
             "Data of the charts",
-            lambda: _zip(drawn),
+            lambda: zipped({f"{name}.csv": to_csv(chart) for name, chart in drawn.items()}),
             "charts.zip",
             "application/zip",
             key="chart_data",
@@ -65,11 +65,12 @@ def chart_data() -> None:
         )
 
 
-def _zip(charts: dict[str, go.Figure]) -> bytes:
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
+    """A ZIP file of files by name."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, figure in charts.items():
-            archive.writestr(f"{name}.csv", to_csv(figure))
+        for name, content in files.items():
+            archive.writestr(name, content)
     return packed.getvalue()
 
 
