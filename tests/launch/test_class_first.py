@@ -17,6 +17,7 @@ from moola_core.investigation.questions import final, labels, networks, pretrain
 from moola_core.launch import worker
 from moola_core.launch.worker import ahead
 from moola_core.models.checkpoint import load_weights
+from moola_core.runs import facts
 from moola_core.runs.facts import TakenOver
 from moola_core.runs.record import run_of
 from moola_core.runs.store import Run, Store
@@ -286,7 +287,7 @@ def test_what_is_better_for_the_class_and_worse_for_the_pointers_is_not_taken_ov
     worse = dataclasses.replace(better, metric="hit_at_3", delta=-0.3, low=-0.4, high=-0.2, verdict="hurts")
     made = dataclasses.replace(sample, arms=arms, verdicts=(better, worse), against="both")
     monkeypatch.setattr(pretraining, "comparison_of", lambda run: made)
-    run = SimpleNamespace(id="run", record=SimpleNamespace(counts={}), spec=SimpleNamespace(arms=()))
+    run = SimpleNamespace(id="run", record=SimpleNamespace(facts=facts.Facts()), spec=SimpleNamespace(arms=()))
     said = QUESTIONS["pointers"].read(None, {"pointers": run})
     assert said.answer == UNDECIDED and "adopted" not in said.numbers
     assert (
