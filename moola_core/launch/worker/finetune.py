@@ -16,6 +16,7 @@ from moola_core.diagnostics.evaluation import evaluate_run
 from moola_core.errors import DataError, MoolaError
 from moola_core.estimators import storage
 from moola_core.host.engine import Engine
+from moola_core.launch.estimate.finished_runs import FITTING
 from moola_core.launch.host import figures_of
 from moola_core.launch.worker import diagnose, sharing
 from moola_core.launch.worker.held_out import saw
@@ -89,6 +90,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
         )
         relay.finished()
     relay.flush()
+    run.update(counts=run.record.counts | {FITTING: relay.fitting()})
     gather(run)
     evaluate_into(run)
     diagnose.store_all(run, material)

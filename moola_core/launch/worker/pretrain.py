@@ -16,6 +16,7 @@ from moola_core.errors import DataError, MoolaError
 from moola_core.features.catalog import FEATURES, feature, names
 from moola_core.features.matrix import bar_matrix, window_matrix
 from moola_core.host.choices import pretraining_precision
+from moola_core.launch.estimate.finished_runs import FITTING
 from moola_core.launch.host import figures_of
 from moola_core.launch.worker.labelled import check_unchanged
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
@@ -83,11 +84,13 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     progress["done"] = start.epoch if start else 0
     run.keep_events(lambda event: (event.get("epoch") or 0) <= progress["done"])
     snapshot = start
+    relay.begin()
     with exact(device):
         for snapshot in pretrain(trainer, start):
             keep(run, spec, material, snapshot)
             relay.finished()
     relay.flush()
+    counts[FITTING] = relay.fitting()
     assert snapshot is not None
     put_weights(trainer.network, snapshot.best_weights)
     counts["parameters"] = sum(parameter.numel() for parameter in trainer.network.parameters())

@@ -22,9 +22,12 @@ class EventWriter:
         self.run, self.progress, self.listen = run, progress, listen
         self.waiting: list[Event] = []
         self.written = time.monotonic()
+        self.began: float | None = None
+        self.kept = 0
 
     def __call__(self, event: Event) -> None:
         self.waiting.append(event)
+        self.begin()
         if event.epoch is not None:
             self.progress["epoch"] = event.epoch
         if self.listen:
@@ -36,11 +39,20 @@ class EventWriter:
         if time.monotonic() - self.written > self.every_s:
             self.flush()
 
+    def begin(self) -> None:
+        """The first fit or epoch begins now, if it did not with an event before."""
+        self.began = self.began or time.monotonic()
+
     def finished(self) -> None:
         """One more fit is kept."""
         self.progress["done"] += 1
+        self.kept += 1
         self.flush()
         mirror.step(self.run)
+
+    def fitting(self) -> dict[str, Any]:
+        """How many fits or epochs were kept, and how long they took: what later estimates rest on."""
+        return {"seconds": 0.0 if self.began is None else time.monotonic() - self.began, "fits": self.kept}
 
     def flush(self) -> None:
         if self.waiting:
