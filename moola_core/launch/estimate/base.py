@@ -114,6 +114,8 @@ def bytes_of(spec: Finetune, windows: int, fits: int) -> int:
 def epochs_of_fit(spec: Finetune) -> float:
     """About how many epochs a fit trains: the best one comes early, and after it as many as the patience."""
     training = spec.training
+    if training.patience is None:
+        return float(training.epochs)
     return min(training.epochs, training.patience + AFTER_PATIENCE * training.epochs)
 
 
