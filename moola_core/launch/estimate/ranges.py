@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 TENTH = 1.2816  # standard deviations from the median to the 10% and the 90% point of a normal distribution
 NOISE = 0.3  # of the logarithm of seconds, between equal runs on one host, as if NOISE_RUNS had shown it
@@ -16,6 +17,7 @@ NOISE_RUNS = 6
 LEVELS = (0.4, 0.35, 0.17, 0.08)
 NEWEST = 8  # of a group: what the host does now counts
 FAR = 1.5  # standard deviations beyond which a run counts less, as one on a busy host would
+LEAST_LEFT = 0.02  # of the whole: a run that has not ended takes at least so long
 TOGETHER = 0.6  # correlation between the parts of a whole: they run on the same host
 
 
@@ -63,6 +65,21 @@ class Seconds:
     def spread(self) -> float:
         """The standard deviation in seconds."""
         return self.mean * math.sqrt(math.expm1(self.deviation**2))
+
+    def left(self, elapsed_s: float) -> Seconds:
+        """What is left after so many seconds, given that it has not ended: about the median and limits of what the distribution leaves."""
+        if elapsed_s <= 0 or self.deviation <= 0:
+            return Seconds.about(max(self.median - elapsed_s, 0.02 * self.median), self.deviation)
+        normal = NormalDist(self.log_median, self.deviation)
+        gone = min(normal.cdf(math.log(elapsed_s)), 0.999)
+        quantiles = [math.exp(normal.inv_cdf(gone + share * (1 - gone))) - elapsed_s for share in (0.1, 0.5, 0.9)]
+        low, median, high = (max(one, LEAST_LEFT * self.median) for one in quantiles)
+        return Seconds(math.log(median), max(math.log(high / low) / (2 * TENTH), 1e-3))
+
+    @classmethod
+    def between(cls, low: float, high: float) -> Seconds:
+        """The distribution with these 10% and 90% points."""
+        return cls((math.log(low) + math.log(high)) / 2, max(math.log(high / low) / (2 * TENTH), 1e-3))
 
     def times(self, factor: float) -> Seconds:
         return Seconds(self.log_median + math.log(max(factor, 1e-9)), self.deviation)

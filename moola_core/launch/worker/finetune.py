@@ -56,7 +56,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
-    progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
+    progress = {"done": len(done), "before": len(done), "total": len(folds), "epochs": spec.training.epochs}
     notes = tuple(note for start in starts for note in start.notes_for(material.kept.bars))
     notes += (NO_EXPANSIONS,) if _points_at_nothing(spec, inputs) else ()
     seen = saw(starts, spec.transfer, folds, inputs.window_id.astype(str))

@@ -81,7 +81,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     relay = EventWriter(run, progress, listen)
     trainer = Pretrainer(spec, material.windows, material.sample, device, relay)
     start = last_snapshot(run)
-    progress["done"] = start.epoch if start else 0
+    progress["done"] = progress["before"] = start.epoch if start else 0
     run.keep_events(lambda event: (event.get("epoch") or 0) <= progress["done"])
     snapshot = start
     relay.begin()

@@ -21,7 +21,8 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     """Make every run of the study that is not made yet, then compare them. execute: begins a run, or goes on with one."""
     spec: Study = run.spec
     if not run.record.counts.get("children"):
-        ahead.refuse(spec, run.store_root)
+        sizes = ahead.refuse(spec, run.store_root)
+        run.update(counts=run.record.counts | {"sizes": sizes})
     counts = {name: value for name, value in run.record.counts.items() if name != "untrained"}
     run.update(warnings=spec.notes, counts=counts)  # an interrupted study works out again which arms it leaves out
     made = Children(run, listen, execute, spec.name)
