@@ -51,7 +51,7 @@ def fine(name: str = "quick", **changes: Any) -> Callable[[Values], SpecModel]:
 
 
 def pre(**changes: Any) -> Callable[[Values], SpecModel]:
-    full = {key.replace("__", "."): value for key, value in changes.items()}
+    full = {key.replace("__", "."): value for key, value in changes.items()} | {"labelled": "see"}
     return lambda data: change(preset("quick").pretrain(), {f"data.{key}": value for key, value in data.items()} | full)
 
 
@@ -88,7 +88,7 @@ WORK: dict[str, Callable[[Values], SpecModel]] = {
     "contrastive": pre(epochs=10),
     "expansion": pre(objective__name="expansion", epochs=5),
     "longer": pre(epochs=25),
-    "transfer": compared("transfer", repeats=1),
+    "transfer": compared("transfer", repeats=1, **{"pretrain.sampling.labelled": "see"}),
     "losses": compared("losses", repeats=1),
     "architectures": compared("architectures", repeats=1),
     "patience": compared("patience", repeats=1),

@@ -11,7 +11,7 @@ from moola_core.sections.blocks import Block, Cell, Chart, Number, Table, Text
 from moola_core.sections.formatting import duration
 
 TITLE = "What this host does"
-COLUMNS = ("Network", "How", "ms a step and fit", "Fits a second", "× bare", "Error", "May be chosen")
+COLUMNS = ("Network", "How", "ms a step and fit", "Fits a second", "× bare", "MB a fit", "Error", "May be chosen")
 FIT_STEPS = 240  # 60 epochs of 4 steps
 
 
@@ -34,7 +34,7 @@ def blocks(figures: Figures) -> tuple[Block, ...]:
                 COLUMNS,
                 tuple(_training(figures, row) for row in sorted(training, key=_order)),
                 "A fit is counted as 240 steps. × bare: next to the step of the bare network, one alone. Error: how far losses and gradients are "
-                "from those of one fit after another in float32, as a share of their length.",
+                "from those of one fit after another in float32, as a share of their length. MB a fit: the most memory that each of many fits at once took.",
             )
         )
         made.append(Chart("host", "Steps a second over fits at once", partial(charts.throughput, figures)))
@@ -64,6 +64,7 @@ def _training(figures: Figures, row: Row) -> tuple[Cell, ...]:
         _number(None if each is None else 1000 * each, ".3g"),
         _number(None if each is None else 1 / each / FIT_STEPS, ".3g"),
         _number(None if each is None or floor is None else each / floor, ".2f"),
+        _number(None if row.memory_mb is None else row.memory_mb / row.at_once, ",.0f"),
         _number(row.error, ".0e"),
         row.reason or "yes",
     )

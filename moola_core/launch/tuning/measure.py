@@ -26,6 +26,7 @@ from moola_core.presets import PRESETS
 from moola_core.specs import Features, Finetune, Pretrain
 from moola_core.training.capture import out_of_memory
 from moola_core.training.device import Device, exact
+from moola_core.training.memory import Peak
 from moola_core.training.processes import side_by_side
 
 BUDGET_S = {True: 22.0, False: 170.0}  # quick or not; starting and the last timing take the rest of 30 and 180
@@ -176,6 +177,7 @@ class Measuring:
         blank = Row(own.shape, engine.name, engine.form, engine.precision, engine.graphs, count, 1, None)
 
         def measure() -> Row:
+            peak = Peak(self.kind)
             with steps.arithmetic(device):
                 error = steps.error_of(steps.gradients(own.spec, own.inputs, device, count), right)
                 step = steps.step_of(steps.group_of(own.spec, own.inputs, device, range(count)))
@@ -183,7 +185,8 @@ class Measuring:
             reason = (
                 "" if error <= TOLERANCE else f"Its gradient is {error:.1e} from float32's; {TOLERANCE:.0e} is allowed."
             )
-            return dataclasses.replace(blank, step_s=seconds, error=error, reason=reason)
+            memory = peak.mb() if engine.name == REPLICAS else None
+            return dataclasses.replace(blank, step_s=seconds, error=error, reason=reason, memory_mb=memory)
 
         return self._kept(blank, measure)
 
