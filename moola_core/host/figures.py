@@ -192,6 +192,8 @@ class Figures:
     speeds : tuple of Speed
     left_out : tuple of str
         What was not measured since the time for measuring was over.
+    load : float
+        Processes that ran or waited for each core before measuring began: other work that these figures contain.
     """
 
     hardware: Hardware
@@ -203,6 +205,7 @@ class Figures:
     floors: dict[str, float] = field(default_factory=dict)
     speeds: tuple[Speed, ...] = ()
     left_out: tuple[str, ...] = ()
+    load: float = 0.0
 
     def outdated(self, driver: str) -> str:
         """A sentence where the software has changed since, or the driver of the card; empty where the figures hold."""

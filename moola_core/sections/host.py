@@ -12,6 +12,7 @@ from moola_core.sections.formatting import duration
 
 TITLE = "What this host does"
 COLUMNS = ("Network", "How", "ms a step and fit", "Fits a second", "× bare", "MB a fit", "Error", "May be chosen")
+BUSY = 0.5  # processes a core before measuring, above which figures say that they contain other work
 FIT_STEPS = 240  # 60 epochs of 4 steps
 
 
@@ -23,6 +24,11 @@ def blocks(figures: Figures) -> tuple[Block, ...]:
     head = Text(
         f"{hardware.name}, {hardware.cores} cores, {hardware.memory_gb:.0f} GB; {versions}. "
         f"{figures.made}, {kind} of {duration(figures.seconds)}."
+        + (
+            f" Other work kept this host busy then ({figures.load:.1f} processes a core)."
+            if figures.load > BUSY
+            else ""
+        )
     )
     training = [row for row in figures.rows if row.engine != PRETRAINING]
     pretraining = [row for row in figures.rows if row.engine == PRETRAINING]

@@ -35,11 +35,14 @@ PCGRAD_COST = 1.6
 REPLICAS = "replicas"
 REPLICAS_COST = 1.7  # a step of a fit among others on a CPU, against one alone, from 1×96 on: docs/LOG.md, "Replicas"
 AFTER_PATIENCE = 0.3  # of the epochs: about where the best one lies; a fit ends `patience` epochs later
+SMALLER = 0.5  # power of the work by which a step smaller than a measured one is quicker
 BARS_IN_A_STEP = 29 * DEFAULT_BARS
 THREADS_GAIN = 1.6  # two threads in one large step, against one
 # Seconds of a run that are no fits: reading, starting processes, evaluation, the doctor; as in the runs of two busy cores.
 # First of any run, then of each of its fits or epochs; a run whose fits are all taken over has only to gather and evaluate them.
 AROUND_S = {"network": (4.5, 0.1), "estimator": (2.2, 0.06), "pretrain": (3.0, 0.0), "taken over": (0.9, 0.12)}
+COMPILING_S = {"minirocket": 8.0}  # in a process that has fitted none before
+PART = "part"
 TABLE = "a table measured on two CPU cores"
 TUNED = "this host's own figures (moola tune)"
 GUESS = "a guess: no run of this model is kept yet"
@@ -47,11 +50,15 @@ GUESS = "a guess: no run of this model is kept yet"
 
 @dataclass(frozen=True)
 class Base:
-    """Seconds of the fits of a run, and where they come from; at_once: whether all fits are computed at once."""
+    """Seconds of the fits of a run, and where they come from.
+
+    at_once: whether all fits are computed at once; load: processes a core that ran beside the measuring of this host's figures.
+    """
 
     fits_s: float
     source: str
     at_once: bool = False
+    load: float = 0.0
 
     @property
     def from_host(self) -> bool:
@@ -79,14 +86,22 @@ def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | 
     side_by_side = min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
     row = fastest(figures, spec, window_bars, fits) if figures is not None else None
     if row is not None and engine in ("", row.engine):
-        step_s = row.seconds(fits) / fits * shape_of(spec, window_bars).work / row.shape.work
+        step_s = row.seconds(fits) / fits * _next_to(shape_of(spec, window_bars).work, row.shape.work)
         source, at_once, side_by_side = TUNED, row.engine == REPLICAS, 1
     else:
         at_once = (engine or spec.training.engine) == REPLICAS
-        step_s, source = _from_table(spec, windows, window_bars) * (REPLICAS_COST if at_once else 1.0), TABLE
+        step_s, source = (
+            _from_table(spec, windows, window_bars) * (_replicas_cost(spec.model) if at_once else 1.0),
+            TABLE,
+        )
         side_by_side = 1 if at_once else side_by_side
     terms_s = fits * TERMS_S / side_by_side if spec.model.adds_statistics else 0.0
-    return Base(steps * step_s / side_by_side + terms_s, source, at_once)
+    return Base(
+        steps * step_s / side_by_side + terms_s,
+        source,
+        at_once,
+        figures.load if figures is not None and source == TUNED else 0.0,
+    )
 
 
 def of_pretraining(spec: Pretrain, windows: int, epochs: int) -> Base:
@@ -96,10 +111,10 @@ def of_pretraining(spec: Pretrain, windows: int, epochs: int) -> Base:
     return Base(windows * epochs * window_s, TABLE)
 
 
-def around(kind: str, fits: int) -> float:
-    """Seconds of a run of so many fits that are no fits, by its kind of `AROUND_S`."""
-    first, each = AROUND_S[kind]
-    return first + each * fits
+def around(key: tuple[str, ...], fits: int) -> float:
+    """Seconds of a run of so many fits that are no fits; key: its kind of `AROUND_S`, whether it is a part, and the kind of its fits."""
+    first, each = AROUND_S[key[0]]
+    return first + each * fits + (COMPILING_S.get(key[2], 0.0) if key[0] != "taken over" and key[1] != PART else 0.0)
 
 
 def bytes_of(spec: Finetune, windows: int, fits: int) -> int:
@@ -136,6 +151,19 @@ def parameters(spec: Finetune | Pretrain) -> int:
         count += 2 * 4 * hidden * (inputs + hidden + 2)
         inputs = 2 * hidden
     return count + 2 * hidden * spec.model.trunk_width
+
+
+def _next_to(work: float, measured: float) -> float:
+    """Times the measured step: a smaller one is less quicker than its work is smaller, since each operation has its own cost."""
+    ratio = work / measured
+    return ratio if ratio > 1 else ratio**SMALLER
+
+
+def _replicas_cost(model: Model) -> float:
+    """A step of a fit among others on a CPU, against one alone: nothing more up to 1×32, the full cost from 1×96 on."""
+    least, most = (np.log(_work(1, hidden)) for hidden in (32, 96))
+    share = (np.log(_work(model.layers, model.hidden)) - least) / (most - least)
+    return float(1 + (REPLICAS_COST - 1) * np.clip(share, 0, 1))
 
 
 def _from_table(spec: Finetune, windows: int, window_bars: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 from moola_core.host.figures import Figures
@@ -66,13 +67,13 @@ class Evidence:
 
     def fits_of(self, spec: Finetune | Pretrain, known: Base) -> Seconds:
         """Of the fits or epochs that the base counts, corrected by those of finished runs."""
-        unsure = UNSURE_TUNED if known.from_host else UNSURE
+        unsure = math.hypot(UNSURE_TUNED, math.log1p(known.load)) if known.from_host else UNSURE
         return corrected(known.fits_s, unsure, key_of(spec), self.offs(spec.training.device))
 
     def around_of(self, spec: Finetune | Pretrain, is_part: bool, counts: tuple[int, int]) -> Seconds:
         """Of what is around the fits; counts: how many fits or epochs the run makes itself, and how many it has."""
         key = around_key(spec, is_part, counts[0])
-        return corrected(base.around(key[0], counts[1]), UNSURE_AROUND, key, self.around)
+        return corrected(base.around(key, counts[1]), UNSURE_AROUND, key, self.around)
 
     def source(self, spec: Finetune | Pretrain, known: Base) -> str:
         """Where an estimate of the spec comes from, in words."""

@@ -23,7 +23,7 @@ FITTING = (
 )
 MOST_READ = 300
 NO_FITS = ("preset", "data.", "training.seed", "training.repeats", "training.processes", "transfer.checkpoint")
-DETACHED, CHILD = "alone", "part"
+ALONE = "alone"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _read(store: Store, record: Record) -> Finished | None:
     elif TAKEN_OVER in counts or not total:
         return None
     else:  # a run of an earlier version says only how long it took in all
-        fits_s = max(seconds - base.around(around_key(spec, False)[0], total), 0.1 * seconds)
+        fits_s = max(seconds - base.around(around_key(spec, record.parent is not None), total), 0.1 * seconds)
     same = repr(settings_of_fits(spec)) if isinstance(spec, Finetune) else ""
     return Finished(record.run_id, spec, record, key_of(spec), same, made, fits_s, around)
 
@@ -139,7 +139,7 @@ def around_key(spec: Finetune | Pretrain, is_part: bool, made: int = 1) -> tuple
     """Of what is around the fits: reading, processes, evaluation; made: how many of its fits the run makes itself."""
     kind = "pretrain" if isinstance(spec, Pretrain) else "network" if spec.is_network else "estimator"
     kind = kind if made else "taken over"
-    return kind, CHILD if is_part else DETACHED, key_of(spec)[0]
+    return kind, base.PART if is_part else ALONE, key_of(spec)[0]
 
 
 def off_of_fits(known: Sequence[Finished], figures: Figures | None) -> list[Observed]:
@@ -155,7 +155,7 @@ def off_around(known: Sequence[Finished]) -> list[Observed]:
     """How far the base was off for what is around the fits."""
     pairs = [(one, around_key(one.spec, one.record.parent is not None, one.made)) for one in known]
     return [
-        Observed(key, math.log(one.around_s / base.around(key[0], int(one.record.progress.get("total") or 0))))
+        Observed(key, math.log(one.around_s / base.around(key, int(one.record.progress.get("total") or 0))))
         for one, key in pairs
         if one.around_s is not None
     ]

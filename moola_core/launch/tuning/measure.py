@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -80,6 +81,7 @@ class Measuring:
         self.floors: dict[str, float] = {}
         self.speeds: list[Speed] = []
         self.left_out: list[str] = []
+        self.load = os.getloadavg()[0] / hardware.cores
 
     def figures(self) -> Figures:
         """Measure, and give back the figures: what matters most comes first."""
@@ -106,6 +108,7 @@ class Measuring:
             self.floors,
             tuple(self.speeds),
             tuple(self.left_out),
+            round(self.load, 2),
         )
 
     def _may(self, what: str, needs_s: float = 0.0) -> bool:
