@@ -176,3 +176,18 @@ def _as_numbers(array: np.ndarray, name: str) -> np.ndarray:
 def _type(value: Any) -> str:
     kind = type(value).__name__
     return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+
+
+def pairs(texts: Iterable[str], where: str) -> dict[str, str]:
+    """``name=value`` texts as a dict.
+
+    Raises
+    ------
+    SpecError
+        For one without an equals sign; `where` says what it was given as.
+    """
+    given = list(texts)
+    wrong = [text for text in given if "=" not in text]
+    if wrong:
+        raise SpecError(f"{wrong[0]!r} has no equals sign.", where=where, hint=f"Write {where} name=value.")
+    return dict(text.split("=", 1) for text in given)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from moola_core import arguments
 from moola_core.errors import MoolaError, SpecError
 from moola_core.specs import ReadOptions, build
 from moola_core.specs.data import DATE_ORDERS
@@ -228,10 +229,7 @@ def as_flags(error: MoolaError, args: argparse.Namespace) -> MoolaError:
 
 def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:
     """`a=b` texts as a dict. Raises SpecError for one without an equals sign."""
-    wrong = [text for text in texts if "=" not in text]
-    if wrong:
-        raise SpecError(f"{wrong[0]!r} has no equals sign.", where=flag, hint=f"Write {flag} name=value.")
-    return dict(words(text).split("=", 1) for text in texts)
+    return arguments.pairs(map(words, texts), flag)
 
 
 def words(argument: str) -> str:

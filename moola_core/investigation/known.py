@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -91,6 +92,8 @@ class Known:
         What was read of finished runs, which do not change: by what it is and the run's id.
     fitted : dict of str to int
         How many repeats of each kind of fit there are.
+    left_s : float
+        Seconds of the budget that are left.
     """
 
     spec: Investigation
@@ -107,6 +110,7 @@ class Known:
     barred: dict[str, str] = field(default_factory=dict)
     kept: dict[tuple[str, str], Any] = field(default_factory=dict)
     fitted: dict[str, int] = field(default_factory=dict)
+    left_s: float = math.inf
 
     @cached_property
     def own(self) -> dict[str, Any]:

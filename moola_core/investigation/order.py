@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from moola_core.errors import MoolaError
 from moola_core.investigation import phases
@@ -24,8 +29,12 @@ class Option:
     work: Work
 
     @property
+    def seconds(self) -> float:
+        return self.work.seconds
+
+    @property
     def rate(self) -> float:
-        return self.value / max(self.work.seconds, 1.0)
+        return self.value / max(self.seconds, 1.0)
 
     @property
     def words(self) -> str:
@@ -55,7 +64,18 @@ def options(known: Known) -> list[Option]:
             work = _work(known, question) if _due(known, question) else None
             if work is not None:
                 rows.append(Option(question, known.rounds.get(question.id, 0), value(known, question), work))
-    return sorted(rows, key=lambda option: _place(known, option))
+    kept = affordable(rows, known.left_s) if known.spec.order == "value" else set()
+    return sorted(rows, key=lambda option: (option.question.id not in kept, *_place(known, option)))
+
+
+def affordable(rows: Sequence[Option], left_s: float) -> set[str]:
+    """The questions of the largest value together that the time that is left allows: small ones must not cost the time for a large one."""
+    if not rows or not math.isfinite(left_s):
+        return {option.question.id for option in rows}
+    seconds, values = ([getattr(one, name) for one in rows] for name in ("seconds", "value"))
+    fits = LinearConstraint(np.array([seconds]), ub=max(left_s, 0.0))
+    best = milp(-np.array(values), constraints=fits, integrality=np.ones(len(rows)), bounds=Bounds(0, 1))
+    return {option.question.id for option, taken in zip(rows, best.x, strict=True) if taken > 0.5}
 
 
 def _due(known: Known, question: Question) -> bool:
@@ -105,6 +125,8 @@ def why(option: Option, others: list[Option], known: Known) -> str:
     if _planned(known, option.question):
         return f"{first} It is the next phase of the plan."
     rival = next((one for one in others if one.question.id != option.question.id), None)
+    if rival and rival.rate > option.rate and rival.question.id not in affordable(others, known.left_s):
+        return f"{first} {rival.question.title} {rival.words} is worth more for its time, but would leave too little for others."
     return f"{first} Next best: {rival.question.title} {rival.words}." if rival else f"{first} Nothing else is open."
 
 

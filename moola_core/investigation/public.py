@@ -32,7 +32,8 @@ def investigate(
         What you need, such as ``"hit_at_3 > 0.6"``; without one the model is chosen by the share of windows whose class is right and whose
         center is within 3 bars, or by macro F1 where no window has an expansion.
     settings : mapping of str to Any, optional
-        Your settings by their names, ``pretrain.KEY`` for pre-training; ``preset`` and ``checkpoint`` too.
+        Your settings by their names, ``pretrain.KEY`` for pre-training and ``gates.KEY`` for thresholds of your own rules; ``preset``,
+        ``checkpoint`` and ``order`` too: ``"phases"`` asks in the order of the researcher's plan, as ``moola plan`` does.
     store : str or Path, default "artifacts"
         Folder of the runs.
 
@@ -53,9 +54,10 @@ def investigate(
     ...     print(statement["text"])
     """
     from moola_core.api import data_of, execute
-    from moola_core.specs import Investigation, build
+    from moola_core.specs import Investigation, build, change
 
     changes = dict(settings or {})
-    own = {name: changes.pop(name) for name in ("preset", "checkpoint") if name in changes}
+    own = {name: changes.pop(name) for name in ("preset", "checkpoint", "order") if name in changes}
+    rules = {name: changes.pop(name) for name in [*changes] if name.startswith("gates.")}
     values = {"data": data_of(windows, bars), "budget_s": budget_s, "goal": goal, "changes": changes}
-    return execute(build(Investigation, own | values, "investigate"), store, name="investigation")
+    return execute(change(build(Investigation, own | values, "investigate"), rules), store, name="investigation")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -38,13 +39,13 @@ def resolve_device(training: Training | Pretraining) -> Device:
     """The device that `training` asks for.
 
     Raises DeviceError when cuda is asked for and not usable, and when auto finds a card that torch cannot use: training
-    on the CPU next to an idle card is never what was wanted.
+    on the CPU next to an idle card is never what was wanted, unless CUDA_VISIBLE_DEVICES hides all cards.
     """
     usable = torch.cuda.is_available()
     card = _card()
     if training.device == "cuda" and not usable:
         raise DeviceError("CUDA is not usable here.", where="training.device", hint=_hint(card))
-    if training.device == "auto" and card and not usable:
+    if training.device == "auto" and card and not usable and not _hidden():
         raise DeviceError(
             f"a card is present ({card}) but torch cannot use it.", where="training.device", hint=_hint(card)
         )
@@ -54,6 +55,11 @@ def resolve_device(training: Training | Pretraining) -> Device:
     automatic = "bf16" if isinstance(training, Pretraining) else "float32"
     precision = automatic if training.precision == "auto" else training.precision
     return Device("cuda", torch.cuda.get_device_name(), precision)
+
+
+def _hidden() -> bool:
+    """Whether all cards are hidden from this process, as they are from a worker of the CPU."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
 
 
 def asking_device(training: Training) -> str:

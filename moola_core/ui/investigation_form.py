@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
+from moola_core import studies
+from moola_core.arguments import pairs
 from moola_core.diagnostics.results import InvestigationReport
 from moola_core.errors import MoolaError
 from moola_core.launch.estimate import estimate_investigation
 from moola_core.market.library import Dataset
-from moola_core.presets import available
+from moola_core.presets import available, preset
+from moola_core.runs.checkpoints import find
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import duration, time_range
-from moola_core.specs import Data, Investigation, build
+from moola_core.specs import Data, Gates, Investigation, build, change
 from moola_core.ui import adopting, loaders, progress, render, report_sections, run_actions, selecting, state, widgets
+from moola_core.ui.places import data_folder, display_path, store_folder
 from moola_core.ui.widgets import escape_markdown
 
 BUDGETS = {"5 minutes": 300, "15 minutes": 900, "1 hour": 3600, "4 hours": 14_400, "A night (10 hours)": 36_000}
@@ -28,21 +34,18 @@ def start(dataset: Dataset) -> None:
         budget = st.selectbox("Time to spend", list(BUDGETS), index=list(BUDGETS).index(USUAL), key="budget", width=220)
         begin = st.button("Investigate", type="primary", icon=":material/travel_explore:")
     st.caption(_expected(BUDGETS[budget]))
-    with st.expander("Your goal and your settings", icon=":material/tune:"):
-        goal = st.text_input(
-            "Goal", key="goal", placeholder="hit_at_3 > 0.6", help="A metric, a comparison and a number."
-        )
-        names = list(available())
-        preset = st.selectbox("Your settings are those of the preset", names, key="investigated_preset", width=320)
-        st.caption(
-            "They are run, checked by the doctor, and compared with simpler models. Other settings: `moola investigate --set KEY=VALUE`."
-        )
+    with st.expander("Your goal, settings and rules", icon=":material/tune:"):
+        asked = _asked()
     if not dataset.bars:
         st.caption("There are no bars next to these windows, so no question on pre-training is asked.")
     if begin:
-        values = {"data": Data(**loaders.data_of(dataset)), "budget_s": BUDGETS[budget], "goal": goal, "preset": preset}
         try:
-            spec = build(Investigation, values, "investigation")
+            changes = pairs(filter(None, map(str.strip, asked.pop("changes").splitlines())), "Settings")
+            values = {"data": Data(**loaders.data_of(dataset)), "budget_s": BUDGETS[budget], "changes": changes}
+            spec = build(Investigation, values | asked, "investigation")
+            change(
+                preset(spec.preset).finetune(), studies.divided(changes)[0]
+            )  # an unknown setting is refused before the start
         except MoolaError as error:
             widgets.show_error(error)
             return
@@ -57,6 +60,58 @@ def _expected(budget_s: float) -> str:
         f"It ends with the budget, or before where no question is left that may change the conclusion: 8 times in 10 after "
         f"{time_range(expected.low, expected.high)}, from {expected.source}."
     )
+
+
+def _asked() -> dict[str, Any]:
+    """What may be said beyond the data and the time: goal, settings, an encoder, and thresholds of the researcher's own rules."""
+    asked: dict[str, Any] = {
+        "goal": st.text_input(
+            "Goal", key="goal", placeholder="hit_at_3 > 0.6", help="A metric, a comparison and a number."
+        )
+    }
+    with st.container(horizontal=True):
+        asked["preset"] = st.selectbox("Settings from", list(available()), key="investigated_preset", width=320)
+        titles = {"": "pre-trained in the investigation", **_encoders()}
+        asked["checkpoint"] = st.selectbox(
+            "Pre-trained encoder",
+            list(titles),
+            format_func=titles.__getitem__,
+            key="given_encoder",
+            width=320,
+        )
+    asked["changes"] = st.text_area(
+        "Other settings",
+        key="investigated_settings",
+        placeholder="training.epochs=40\npretrain.objective.name=contrastive",
+        help="Settings by name, one a line; pretrain. before those of pre-training. *Set up a run* lists all of them.",
+        height=90,
+    )
+    st.caption(
+        "These settings are run, checked by the doctor, and compared with simpler models. Thresholds of your own rules, for the macro F1 of a "
+        "model of the class alone:"
+    )
+    with st.container(horizontal=True):
+        asked["gates"] = {
+            name: st.number_input(
+                f"{name.replace('_', ' ').capitalize()}",
+                0.0,
+                1.0,
+                field.default,
+                0.05,
+                key=f"gate_{name}",
+                help=field.description,
+                width=150,
+            )
+            for name, field in Gates.model_fields.items()
+        }
+    return asked
+
+
+def _encoders() -> dict[str, str]:
+    """The encoders that an investigation may start from: pre-training runs and files, by what a spec calls them."""
+    encoders = find(data_folder(), store_folder())
+    names = {one.reference: widgets.title_of(one.run) if one.run else display_path(one.reference) for one in encoders}
+    return widgets.unique_titles(names)
 
 
 def show(run: Run) -> None:

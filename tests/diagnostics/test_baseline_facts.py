@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,6 +76,24 @@ def test_wrong_labels_are_counted_and_a_models_own_doubts_are_not():
     assert own["flip_evidence"] < 2 and own["flip_rate_low"] == 0.0
     assert noisy["flip_rate"] == pytest.approx(0.15, abs=0.04) and noisy["flip_rate_low"] > 0.08
     assert noisy["flip_evidence"] > 20 and noisy["best_auroc"] < own["best_auroc"]
+
+
+def test_labels_that_only_the_bars_around_the_spans_tell_are_not_doubted():
+    """Weak models contradict right labels where they are sure by chance; one that reads them does not, and finds those that are wrong."""
+    rng, n = np.random.default_rng(5), 240
+    seen = make_seen(n, signal=0.5)
+    label = rng.permutation(seen.label)  # the features tell nothing
+    around = rng.normal(0, 1, (n, 6)) + 2.0 * (label == "b")[:, None]
+    p = 1 / (1 + np.exp(-6 * rng.normal(0, 1, n)))  # a run that is sure and wrong
+    table, folds = answers(seen.window_id, p), make_folds(n)
+    own = reference_facts(table, folds, replace(seen, label=label, around=around))
+    assert own["best_auroc"] > 0.95 and own["flip_evidence"] < 2
+    wrong = rng.choice(n, n // 8, replace=False)
+    flipped = label.copy()
+    flipped[wrong] = np.where(flipped[wrong] == "a", "b", "a")
+    noisy = reference_facts(table, folds, replace(seen, label=flipped, around=around))
+    assert noisy["flip_rate"] == pytest.approx(1 / 8, abs=0.05) and noisy["flip_evidence"] > 10
+    assert reference_facts(table, folds, replace(seen, label=flipped))["flip_evidence"] < noisy["flip_evidence"]
 
 
 def test_the_rate_of_wrong_labels_is_the_one_that_a_search_over_everything_finds():

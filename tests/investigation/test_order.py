@@ -98,6 +98,47 @@ def test_value_is_the_chance_of_another_answer_times_its_relevance(known):
     assert order.value(known, losses) == pytest.approx(0.15 * known.chance("network", "yes"))
 
 
+def test_small_questions_do_not_cost_the_time_for_a_large_one(known):
+    """As a knapsack: what is asked first is the best for its time among what fits together."""
+    large = SimpleNamespace(question=SimpleNamespace(id="large"), value=0.5, seconds=200.0)
+    small = SimpleNamespace(question=SimpleNamespace(id="small"), value=0.4, seconds=120.0)
+    tiny = SimpleNamespace(question=SimpleNamespace(id="tiny"), value=0.1, seconds=10.0)
+    rows = [small, large, tiny]
+    assert order.affordable(rows, 1000.0) == {"large", "small", "tiny"}
+    assert order.affordable(rows, 250.0) == {"large", "tiny"}
+    assert order.affordable(rows, 150.0) == {"small", "tiny"}
+    assert order.affordable(rows, 5.0) == set() and order.affordable([], 5.0) == set()
+
+
+def test_what_would_leave_no_time_for_a_larger_one_waits_and_the_step_says_so(known):
+    known.left_s = 70.0  # the data check and pre-training, or the data check and learning
+    known.beliefs["pretraining"] = {"none": 0.34, "hurts": 0.33, "helps": 0.33}
+    told(known, "data", "sound")
+    told(known, "current", "nothing")
+    open_ = order.options(known)
+    assert open_[0].question.id == "pretraining"
+    rival = next(one for one in open_ if one.question.id == "learnable")
+    assert rival.rate > open_[0].rate
+    assert "would leave too little for others" in order.why(open_[0], open_, known)
+    known.left_s = 110.0
+    assert order.options(known)[0].question.id == "learnable", "both fit"
+
+
+def test_pretraining_is_asked_without_a_placebo_where_there_is_no_time_for_one(known, monkeypatch):
+    monkeypatch.undo()
+    seconds = {True: 200.0, False: 120.0}
+    monkeypatch.setattr(
+        pretraining,
+        "seconds_of_study",
+        lambda known, study: seconds[any(arm.name == "placebo" for arm in study.arms)],
+    )
+    for left, arms in ((300.0, {"placebo"}), (150.0, set())):
+        known.left_s = left
+        work = QUESTIONS["pretraining"].work(known, 0)
+        assert {arm.name for arm in work.specs["pre-training"].arms} & {"placebo"} == arms
+        assert work.seconds == (200.0 if arms else 120.0)
+
+
 def test_an_undecided_question_is_asked_again_as_long_as_repeats_may_settle_it(known):
     question = QUESTIONS["pretraining"]
     known.answers["pretraining"] = Answer(UNDECIDED, "", "", more=0.4)

@@ -33,6 +33,30 @@ def test_the_button_queues_an_investigation_of_the_chosen_data(show, store, monk
     assert at.session_state["investigation"] == queued[0].id
 
 
+def test_settings_encoder_and_rules_of_the_form_are_those_of_the_investigation(show, store, monkeypatch):
+    queued = []
+    monkeypatch.setattr("moola_core.launch.local.start", lambda run: queued.append(run))
+    at = show("investigate")
+    at.text_area(key="investigated_settings").set_value("training.epochs=7\n\npretrain.objective.name=masked").run()
+    at.number_input(key="gate_pointers").set_value(0.7).run()
+    button(at, "Investigate").click().run()
+    spec = queued[0].spec
+    assert spec.changes == {"training.epochs": "7", "pretrain.objective.name": "masked"}
+    assert spec.gates.pointers == 0.7 and spec.gates.target == 0.6 and spec.checkpoint == ""
+
+
+@pytest.mark.parametrize(
+    "typed, text",
+    [("epochs", "no equals sign"), ("training.epoch=3", "unknown setting"), ("training.epochs=x", "epochs")],
+)
+def test_settings_that_cannot_be_are_refused_before_the_start(show, store, typed, text):
+    at = show("investigate")
+    at.text_area(key="investigated_settings").set_value(typed).run()
+    button(at, "Investigate").click().run()
+    assert any(text in one.value for one in at.error), [one.value for one in (*at.error, *at.exception)]
+    assert not Store(store).runs("investigation")
+
+
 def test_a_goal_that_cannot_be_read_is_refused_in_a_sentence(show, store):
     at = show("investigate")
     next(one for one in at.text_input if one.label == "Goal").set_value("better").run()

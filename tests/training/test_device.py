@@ -15,6 +15,8 @@ from moola_core.training.device import resolve_device
 def host(monkeypatch):
     """A host with the given card and torch's view of it."""
 
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
     def make(card: str, usable: bool) -> None:
         monkeypatch.setattr(room, "_card", lambda: card)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
@@ -34,6 +36,15 @@ def test_auto_refuses_a_card_that_torch_cannot_use(host):
         resolve_device(Training(device="auto"))
     for part in ("RTX 4090", "driver 525.60", torch.__version__, "training.device=cpu", "TORCH=system"):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_cards_that_are_hidden_on_purpose_are_no_reason_to_refuse(host, monkeypatch, hidden):
+    host("RTX 4090, driver 525.60", usable=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert resolve_device(Training()).kind == "cpu"
+    with pytest.raises(DeviceError):
+        resolve_device(Training(device="cuda"))
 
 
 def test_cpu_is_the_cpu_even_beside_a_card(host):

@@ -17,6 +17,7 @@ from moola_core.diagnostics.intervals import auroc, of_windows, within_folds
 from moola_core.diagnostics.results import Interval
 from moola_core.estimators.extra_trees import trees
 from moola_core.estimators.logistic import linear
+from moola_core.estimators.spans.shapes import shape_statistics
 from moola_core.metrics import Predictions, measure
 from moola_core.runs.folds import Folds
 from moola_core.runs.predictions import PredictionTable
@@ -30,6 +31,14 @@ FIFTHS = 5
 def aggregated(x: np.ndarray, parts: int = 1) -> np.ndarray:
     """Mean of each feature over each of `parts` parts of a window, and its deviation over the whole: [n, K, F] → [n, (parts + 1) F]."""
     return np.concatenate([*(part.mean(1) for part in np.array_split(x, parts, axis=1)), x.std(1)], axis=1)
+
+
+def around_spans(prices: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray | None:
+    """What the bars around the marked spans look like [n, D], from prices [n, K, 4] and the spans' ends [n]; None where not every window has one."""
+    if not (np.isfinite(start) & np.isfinite(end)).all():
+        return None
+    described = shape_statistics(prices, start.astype(int), end.astype(int))
+    return described[:, np.isfinite(described).all(0)]  # some windows are too short for some stretches
 
 
 def out_of_fold(model: Callable[[], Any], described: np.ndarray, folds: Folds, label: np.ndarray) -> np.ndarray:
@@ -66,8 +75,9 @@ def _out_of_fold(
 def reference_facts(predictions: pd.DataFrame, folds: pd.DataFrame, seen: LabelledInputs) -> dict[str, Any]:
     """AUROC among the windows of a fold, of the run and of two simple models, with 95% intervals of each and of the differences.
 
-    reference: a linear model on means and deviations; trees: extra trees on the means of fifths. best_auroc: of whichever of the three
-    tells the classes best, probabilities averaged over the repeats first; flip_*: how many labels the three together contradict.
+    reference: a linear model on means and deviations; trees: extra trees on the means of fifths. flip_*: how many labels these, the run and a
+    linear model on the bars around the marked spans together contradict; best_auroc: of whichever of them tells the classes best,
+    probabilities averaged over the repeats first.
     Empty where no fold was trained on windows of every class.
     """
     classes = tuple(str(name) for name in np.unique(seen.label.astype(str)))
@@ -88,6 +98,8 @@ def reference_facts(predictions: pd.DataFrame, folds: pd.DataFrame, seen: Labell
         theirs = within_folds(target, p, grid.fold[: len(p)])
         facts |= _interval(f"{name}_auroc", auroc(theirs, shared))
         facts |= _interval(f"{name}_gap", of_windows(own[: len(p)] - theirs, shared))
+    if seen.around is not None:
+        simple["around"] = out_of_fold(linear, seen.around, divided, seen.label)[:, rows]
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", RuntimeWarning

@@ -41,7 +41,7 @@ SIGNAL_AUROC = 0.55  # the baseline's lower bound above which the windows surely
 CHANCE = 0.5
 OVERCONFIDENT = 4.5  # fitted temperature beyond which miscalibration is a fault, not usual for small data
 LEAST_AUC = 0.8  # below it doubts of a model that is unsure by itself can look like wrong labels
-FLIP_RATE, FLIP_EVIDENCE = 0.05, 5.0  # the least share of wrong labels, and twice the log likelihood that it must gain
+FLIP_RATE, FLIP_EVIDENCE = 0.05, 6.5  # the least share of wrong labels, and twice the log likelihood that it must gain
 
 
 def signal(case: Case) -> bool:
@@ -366,7 +366,7 @@ class LabelNoise(Check):
         )
         finding = self.finding(
             ERROR,
-            f"The predictions of the run and of two simple models are most likely if {rate:.0%} of the labels are wrong (at least {low:.0%}): "
+            f"The predictions of the run and of simple models are most likely if {rate:.0%} of the labels are wrong (at least {low:.0%}): "
             f"{evidence:.1f} above none in twice the log likelihood. A model's own errors become rarer with confidence, wrong labels do not.",
             {
                 "flip_rate": rate,

@@ -23,7 +23,8 @@ class LabelledInputs:
     """The windows that a run reads.
 
     x [n, K, F] in raw units; features [F] names; label, window_id [n]; series, first [n] or [n, w]: which windows share bars, in any
-    of w ways; scale [F]: what x is divided by before the network reads it; more: facts about them that were computed elsewhere.
+    of w ways; scale [F]: what x is divided by before the network reads it; more: facts about them that were computed elsewhere;
+    around [n, D]: what the bars around the marked spans look like, None where not every window has a span.
     """
 
     x: np.ndarray
@@ -34,6 +35,7 @@ class LabelledInputs:
     first: np.ndarray
     scale: np.ndarray
     more: Mapping[str, Any] = field(default_factory=dict)
+    around: np.ndarray | None = None
 
 
 def of_spec(spec: Finetune | Pretrain) -> dict[str, Any]:

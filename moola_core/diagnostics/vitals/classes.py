@@ -7,13 +7,13 @@ from itertools import combinations
 
 import numpy as np
 
-from moola_core.diagnostics.doctor.baseline_facts import aggregated, out_of_fold
+from moola_core.diagnostics.doctor.baseline_facts import aggregated, around_spans, out_of_fold
 from moola_core.diagnostics.vitals.groups import aurocs, deviation_of_auroc, evidence_of_order, parts
 from moola_core.diagnostics.vitals.prices import mean_range
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 from moola_core.estimators.logistic import linear
 
-LAGS = (-1, 1)
+LAGS = (-2, -1, 1, 2)
 
 
 @sign(
@@ -147,8 +147,8 @@ def one_bar_tells(evidence: Evidence) -> Measured:
     usual=(-np.inf, 2.5),
 )
 def neighbours_class(evidence: Evidence) -> Measured:
-    """By how many standard deviations a linear model tells the class of the row before or after better than the row's own."""
-    folds, described = evidence.fits(), aggregated(evidence.x)
+    """By how many standard deviations a linear model tells the class of a row up to two away better than the row's own."""
+    folds, described = evidence.fits(), _described(evidence)
     place = {name: i for i, name in enumerate(evidence.every.window_id.astype(str))}
     rows = np.array([place[name] for name in evidence.ids])
     labels = evidence.every.label.astype(str)
@@ -157,6 +157,13 @@ def neighbours_class(evidence: Evidence) -> Measured:
     better, lag = max((_auroc(out_of_fold(linear, described, folds, other), other), lag) for other, lag in others)
     noise = np.sqrt(2) * deviation_of_auroc(evidence.target == evidence.target.min())
     return Measured((better - own) / noise, f"{lag:+d} rows: AUROC {better:.2f}, of the row's own {own:.2f}")
+
+
+def _described(evidence: Evidence) -> np.ndarray:
+    """What the class may be read from [n, D]: the mean of each feature, and the bars around the marked span where all windows have one."""
+    windows, described = evidence.windows, aggregated(evidence.x)
+    around = around_spans(windows.prices, windows.start, windows.end)
+    return described if around is None else np.concatenate([described, around], axis=1)
 
 
 def _auroc(probabilities: np.ndarray, label: np.ndarray) -> float:

@@ -141,7 +141,7 @@ class Fixes(Question):
                 "no", " ".join(outcome) or "Nothing could be corrected by a setting.", next(iter(runs.values())).id
             )
         comparison = comparison_of(runs[FIXES])
-        rows = rows_of(comparison)
+        rows = rows_of(comparison, len(self.rounds))
         claims = tuple(as_claim(row) for row in rows)
         helping = [row for row in rows if row.verdict == "helps"]
         outcome += [f"“{row.arm}” is better: {in_words(row)}." for row in helping]

@@ -43,7 +43,7 @@ class Final(Question):
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs[self.id]
         comparison = comparison_of(run)
-        rows = rows_of(comparison)
+        rows = rows_of(comparison, len(self.rounds))
         claims, text = tuple(as_claim(row) for row in rows), "; ".join(in_words(row) for row in rows)
         word = word_of(rows)
         if word == "helps":

@@ -117,7 +117,7 @@ class NetworkNeeded(Question):
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs["network study"]
         comparison = comparison_of(run)
-        rows = rows_of(comparison)
+        rows = rows_of(comparison, len(self.rounds))
         claims = tuple(as_claim(row) for row in rows)
         better = [row for row in rows if row.verdict == "helps"]
         worse = [row for row in rows if row.verdict == "hurts"]

@@ -57,6 +57,11 @@ def study_of(known: Known, name: str, repeats: int, arms: tuple[str, ...] = ()) 
     return made.model_copy(update={"arms": tuple(kept), "seed": known.spec.seed})
 
 
+def without_placebo(study: Study) -> Study:
+    """The study less its placebo, which takes as long as what it is compared with."""
+    return study.model_copy(update={"arms": tuple(arm for arm in study.arms if arm.name != studies.PLACEBO)})
+
+
 def encoder_settings(known: Known) -> dict[str, Any]:
     """The settings of the network that the encoder that was given fixes, where the user does not set them."""
     given = with_settings(known.spec.checkpoint, known.store.root, {})
@@ -91,12 +96,16 @@ class Pretraining(OfPretraining):
 
     def work(self, known: Known, number: int) -> Work:
         study = study_of(known, "transfer", self.rounds[number], (schedule_of(known),))
-        return Work({"pre-training": study}, seconds_of_study(known, study))
+        seconds = seconds_of_study(known, study)
+        if seconds > known.left_s:  # the question itself before whether it is more than a better start
+            study = without_placebo(study)
+            seconds = seconds_of_study(known, study)
+        return Work({"pre-training": study}, seconds)
 
     def read(self, known: Known, runs: Mapping[str, Run]) -> Answer:
         run = runs["pre-training"]
         comparison = comparison_of(run)
-        rows, arm = rows_of(comparison), schedule_of(known)
+        rows, arm = rows_of(comparison, len(self.rounds)), schedule_of(known)
         numbers = {"repeats": comparison.repeats, "schedule": arm, "metric": comparison.deciding}
         if not rows:
             return Answer(UNDECIDED, f"No verdict: {comparison.no_verdict}", run.id, numbers=numbers)
@@ -127,7 +136,7 @@ def _placebo(comparison: Comparison, arm: str) -> str:
         (row for row in comparison.verdicts if row.arm == arm and row.against in comparison.inert and row.decides), None
     )
     if row is None:
-        return ""
+        return " Whether it is more than a better start was not asked: there is no placebo."
     shown = {"helps": "better than", "hurts": "worse than", "equivalent": "as good as"}.get(
         row.verdict, "not told from"
     )
@@ -159,7 +168,7 @@ class OtherArms(Question):
         comparison = comparison_of(run)
         networks = {arm.name for arm in comparison.arms if arm.model == "network"}
         rows = [
-            row for row in rows_of(comparison) if row.arm in networks
+            row for row in rows_of(comparison, len(self.rounds)) if row.arm in networks
         ]  # a simple model is no setting of the network
         claims = tuple(as_claim(row) for row in rows)
         better = [row for row in rows if row.verdict == "helps"]

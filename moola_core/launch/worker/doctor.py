@@ -13,6 +13,7 @@ import numpy as np
 
 from moola_core.diagnostics import vitals
 from moola_core.diagnostics.doctor import Case, examine, of_runs, reading
+from moola_core.diagnostics.doctor.baseline_facts import around_spans
 from moola_core.diagnostics.doctor.reported import plain, reported_case
 from moola_core.diagnostics.results import Diagnosis
 from moola_core.diagnostics.shift import LEAST, domain_auroc
@@ -167,7 +168,15 @@ def _seen(
     more: dict[str, Any] = {"pointers": int((np.isfinite(inputs.start) & np.isfinite(inputs.end)).sum())}
     more |= _transferred(spec, material, inputs, start, root) if start is not None else {}
     return reading.LabelledInputs(
-        inputs.x, inputs.features, inputs.label, inputs.window_id, inputs.series, inputs.first, scale, more
+        inputs.x,
+        inputs.features,
+        inputs.label,
+        inputs.window_id,
+        inputs.series,
+        inputs.first,
+        scale,
+        more,
+        None if inputs.prices is None else around_spans(inputs.prices, inputs.start, inputs.end),
     )
 
 

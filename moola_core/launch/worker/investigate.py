@@ -102,6 +102,7 @@ class Investigator:
         """Ask one question after another."""
         ended = ""
         while not ended:
+            self.known.left_s = self.left_s
             open_ = order.options(self.known)
             possible = [one for one in open_ if one.work.seconds <= self.left_s]
             if not open_:
