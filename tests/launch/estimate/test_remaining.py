@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
+from moola_core.cli import main
 from moola_core.launch.estimate import estimate
 from moola_core.launch.estimate.remaining import remaining
 from moola_core.presets import preset
@@ -162,3 +164,17 @@ def test_other_kinds_have_their_pace_alone(store):
     assert remaining(run, at(10)) is None
     run.update(progress={"done": 2, "total": 8})
     assert remaining(run, at(10)).seconds == pytest.approx(30)
+
+
+def test_runs_that_go_on_say_how_long_they_take_on_the_command_line(store, capsys):
+    run = started(store, quick())
+    began = datetime.now(UTC)
+    run.update(started=began.isoformat())
+    other = finished(store, quick(seed=1), 40.0, 34.0)
+    assert main(["runs", "--store", str(store.root), "--json"]) == 0
+    rows = {row["run_id"]: row["remaining"] for row in json.loads(capsys.readouterr().out)}
+    left = rows[run.id]
+    assert 0 < left["low"] < left["seconds"] < left["high"] and rows[other.id] is None
+    assert main(["runs", "--store", str(store.root)]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert " to " in lines[run.id] and " to " not in lines[other.id]
