@@ -32,8 +32,9 @@ def choose_engine(
         return Engine(SEQUENTIAL, f"The encoder {spec.model.encoder} has no form for many fits at once.")
     if asked != "auto":
         engine = Engine(asked, f"training.engine={asked} asks for it.")
-        measured = figures is not None and device.kind == figures.hardware.kind and asked == REPLICAS
-        return replace(engine, fit_mb=memory_for(figures, shape_of(spec, window_bars))) if measured else engine
+        if figures is None or device.kind != figures.hardware.kind or asked != REPLICAS:
+            return engine
+        return replace(engine, fit_mb=memory_for(figures, shape_of(spec, window_bars)))
     if device.kind == "cpu":
         return Engine(SEQUENTIAL, "On a CPU fits one after another, side by side in processes, are faster.")
     if fits < LEAST_FITS:
