@@ -151,3 +151,16 @@ def test_an_investigation_takes_most_of_its_budget_as_those_before_did(store):
         run = store.create(Investigation(data=Data(**DATA), budget_s=600))
         run.update(state="done", seconds=300.0, progress={"done": 300, "total": 600})
     assert estimate_investigation(900, store).seconds == pytest.approx(450, rel=0.25)
+
+
+def test_a_search_takes_what_the_settings_of_its_space_take(store):
+    rate = {"training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
+    size = {"model.hidden": {"low": 8, "high": 256, "log": True}, "model.layers": {"choices": [1, 2, 3]}}
+    searches = [search_spec(quick(), space, trials=10) for space in (rate, size)]
+    like_first, larger = (estimate_search(spec, WINDOWS, store) for spec in searches)
+    one = estimate(quick(), WINDOWS, store)
+    assert 5 * one.seconds < like_first.seconds < 12 * one.seconds
+    assert larger.seconds > 1.5 * like_first.seconds and larger.high / larger.low > like_first.high / like_first.low
+    assert estimate_search(searches[1], WINDOWS, store) == larger  # the same trials every time
+    few = search_spec(quick(), {"model.layers": {"choices": [1, 2]}}, trials=50)
+    assert estimate_search(few, WINDOWS, store).fits == 3 * one.fits
