@@ -132,8 +132,8 @@ def _source_of_parts(evidence: Evidence, specs: Sequence[Finetune | Pretrain]) -
     own = {key_of(spec)[:2] for spec in specs}
     measured = own & {one.key[:2] for one in evidence.known}
     if len(measured) == len(own):
-        return "runs of this store like all of its parts"
+        return f"runs of this store like all of its parts{evidence.busy}"
     if measured:
-        return f"runs of this store like {len(measured)} of its {len(own)} kinds of runs; for the others {WIDE}"
+        return f"runs of this store like {len(measured)} of its {len(own)} kinds of runs; for the others {WIDE}{evidence.busy}"
     figures = any(evidence.figures(spec.training.device) is not None for spec in specs)
-    return f"{TUNED if figures else base.TABLE}; {WIDE}"
+    return f"{TUNED if figures else base.TABLE}; {WIDE}{evidence.busy}"

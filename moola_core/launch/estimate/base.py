@@ -86,7 +86,11 @@ def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | 
     side_by_side = min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
     row = fastest(figures, spec, window_bars, fits) if figures is not None else None
     if row is not None and engine in ("", row.engine):
-        step_s = row.seconds(fits) / fits * _next_to(shape_of(spec, window_bars).work, row.shape.work)
+        assert figures is not None, "it has the row"
+        alone_s = (
+            row.seconds(fits) / fits / max(figures.load, 1.0)
+        )  # without the other work that ran beside the measuring
+        step_s = alone_s * _next_to(shape_of(spec, window_bars).work, row.shape.work)
         source, at_once, side_by_side = TUNED, row.engine == REPLICAS, 1
     else:
         at_once = (engine or spec.training.engine) == REPLICAS

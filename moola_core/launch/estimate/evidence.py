@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import cached_property
 
+from moola_core.host import busy
 from moola_core.host.figures import Figures
 from moola_core.launch.estimate import base
 from moola_core.launch.estimate.base import TUNED, Base, figures_for
@@ -22,6 +23,8 @@ from moola_core.specs import Finetune, Pretrain
 
 # Standard deviation of the logarithm of the fits' seconds before any run is known, by where the base comes from.
 UNSURE_TUNED, UNSURE, UNSURE_AROUND = 0.45, 0.8, 0.4
+UNSURE_BUSY = 0.3  # of the logarithm of how many times as long work takes on a busy host
+SAID = 1.3  # from so many times on it is said that the host is busy
 WIDE = "nothing like it ran here yet, so the range is wide"
 
 
@@ -30,6 +33,7 @@ class Evidence:
 
     def __init__(self, store: Store) -> None:
         self.store, self.known = store, newest_finished(store)
+        self.stretch = busy.stretch()
         self._figures: dict[str, Figures | None] = {}
         self._offs: dict[str, list[Observed]] = {}
 
@@ -68,12 +72,24 @@ class Evidence:
     def fits_of(self, spec: Finetune | Pretrain, known: Base) -> Seconds:
         """Of the fits or epochs that the base counts, corrected by those of finished runs."""
         unsure = math.hypot(UNSURE_TUNED, math.log1p(known.load)) if known.from_host else UNSURE
-        return corrected(known.fits_s, unsure, key_of(spec), self.offs(spec.training.device))
+        return self._now(corrected(known.fits_s, unsure, key_of(spec), self.offs(spec.training.device)))
 
     def around_of(self, spec: Finetune | Pretrain, is_part: bool, counts: tuple[int, int]) -> Seconds:
         """Of what is around the fits; counts: how many fits or epochs the run makes itself, and how many it has."""
         key = around_key(spec, is_part, counts[0])
-        return corrected(base.around(key, counts[1]), UNSURE_AROUND, key, self.around)
+        return self._now(corrected(base.around(key, counts[1]), UNSURE_AROUND, key, self.around))
+
+    def _now(self, alone: Seconds) -> Seconds:
+        """As long as it takes while the host is as busy as it is at the moment, of which nobody knows how long it lasts."""
+        deviation = math.hypot(alone.deviation, UNSURE_BUSY * math.log(self.stretch))
+        return Seconds(alone.log_median, deviation).times(self.stretch)
+
+    @property
+    def busy(self) -> str:
+        """A sentence's end where other work keeps the host busy."""
+        if self.stretch < SAID:
+            return ""
+        return f"; other work keeps this host busy, so that runs take about {self.stretch:.1f} times as long now"
 
     def source(self, spec: Finetune | Pretrain, known: Base) -> str:
         """Where an estimate of the spec comes from, in words."""
@@ -82,9 +98,9 @@ class Evidence:
             runs = [one for one in self.known if one.key[:depth] == key[:depth]]
             if runs:
                 several = f"{len(runs)} runs {alike} in this store, the newest {runs[0].run_id}"
-                return f"measured in {several if len(runs) > 1 else f'run {runs[0].run_id} {alike}'}{suffix}"
+                return f"measured in {several if len(runs) > 1 else f'run {runs[0].run_id} {alike}'}{suffix}{self.busy}"
         if known.from_host:
-            return f"{TUNED}{suffix}; {WIDE}"
+            return f"{TUNED}{suffix}; {WIDE}{self.busy}"
         lstm = isinstance(spec, Finetune) and (not spec.is_network or spec.model.encoder == "bilstm")
         like = "" if lstm or isinstance(spec, Pretrain) else " with an LSTM of this size"
         card = (
@@ -92,7 +108,7 @@ class Evidence:
             if base.default_device() == "cpu" or spec.training.device == "cpu"
             else "; no run on this card is kept yet"
         )
-        return f"{known.source}{like}{card}{suffix}; {WIDE}"
+        return f"{known.source}{like}{card}{suffix}; {WIDE}{self.busy}"
 
 
 def windows_of(spec: Pretrain, bars: int) -> int:

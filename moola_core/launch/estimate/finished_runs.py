@@ -18,9 +18,8 @@ from moola_core.runs.record import Record
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Pretrain, settings
 
-FITTING = (
-    "fitting"  # counts of a run: seconds of its fits or epochs, from the first one's start on, and how many these were
-)
+# Counts of a run: seconds of its fits or epochs from the first one's start on, how many these were, and how busy the host was (`host.busy`).
+FITTING = "fitting"
 MOST_READ = 300
 NO_FITS = ("preset", "data.", "training.seed", "training.repeats", "training.processes", "transfer.checkpoint")
 ALONE = "alone"
@@ -29,6 +28,8 @@ ALONE = "alone"
 @dataclass(frozen=True)
 class Finished:
     """A finished run: what it was asked, and the seconds of its fits (or epochs) and of what is around them; None where not known.
+
+    Seconds are those that it would have taken had no other work kept the host busy.
 
     key: of its fits, as `ranges.Observed` has it; same: all settings of a fit, in words; made: how many fits or epochs.
     """
@@ -94,9 +95,9 @@ def _read(store: Store, record: Record) -> Finished | None:
     seconds, measured = float(record.seconds or 0.0), counts.get(FITTING)
     made, fits_s, around = total, None, None
     if measured:
-        made = int(measured["fits"])
-        fits_s = float(measured["seconds"]) if made else None
-        around = max(seconds - (fits_s or 0.0), 0.2)
+        made, stretch = int(measured["fits"]), max(float(measured.get("stretch") or 1.0), 1.0)
+        fits_s = float(measured["seconds"]) / stretch if made else None
+        around = max(seconds / stretch - (fits_s or 0.0), 0.2)
     elif TAKEN_OVER in counts or not total:
         return None
     else:  # a run of an earlier version says only how long it took in all

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from moola_core.host import busy
 from moola_core.runs import mirror
 from moola_core.runs.store import Run
 from moola_core.training.events import Event
@@ -23,7 +24,7 @@ class EventWriter:
         self.waiting: list[Event] = []
         self.written = time.monotonic()
         self.began: float | None = None
-        self.kept = 0
+        self.kept, self.stretch = 0, 1.0
 
     def __call__(self, event: Event) -> None:
         self.waiting.append(event)
@@ -41,7 +42,8 @@ class EventWriter:
 
     def begin(self) -> None:
         """The first fit or epoch begins now, if it did not with an event before."""
-        self.began = self.began or time.monotonic()
+        if self.began is None:
+            self.began, self.stretch = time.monotonic(), busy.stretch()
 
     def finished(self) -> None:
         """One more fit is kept."""
@@ -51,8 +53,9 @@ class EventWriter:
         mirror.step(self.run)
 
     def fitting(self) -> dict[str, Any]:
-        """How many fits or epochs were kept, and how long they took: what later estimates rest on."""
-        return {"seconds": 0.0 if self.began is None else time.monotonic() - self.began, "fits": self.kept}
+        """How many fits or epochs were kept, how long they took, and how busy the host was: what later estimates rest on."""
+        seconds = 0.0 if self.began is None else time.monotonic() - self.began
+        return {"seconds": seconds, "fits": self.kept, "stretch": (self.stretch + busy.stretch()) / 2}
 
     def flush(self) -> None:
         if self.waiting:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from moola_core.host import busy
 from moola_core.launch.estimate import (
     Evidence,
     estimate,
@@ -164,3 +165,17 @@ def test_a_search_takes_what_the_settings_of_its_space_take(store):
     assert estimate_search(searches[1], WINDOWS, store) == larger  # the same trials every time
     few = search_spec(quick(), {"model.layers": {"choices": [1, 2]}}, trials=50)
     assert estimate_search(few, WINDOWS, store).fits == 3 * one.fits
+
+
+def test_a_host_that_is_busy_now_takes_longer_and_one_that_was_busy_then_does_not_count_twice(store, monkeypatch):
+    for seed in range(6):
+        fitting = {"seconds": 68.0, "fits": 10, "stretch": 2.0}
+        finished(store, quick(seed=seed), 80.0).update(
+            counts={"windows": WINDOWS, "window_bars": 105, "epochs_run": [20] * 10, "fitting": fitting}
+        )
+    calm = estimate(quick(), WINDOWS, store)
+    assert calm.seconds == pytest.approx(40, rel=0.1) and "busy" not in calm.source
+    monkeypatch.setattr(busy, "stretch", lambda: 3.0)
+    now = estimate(quick(), WINDOWS, store)
+    assert now.seconds == pytest.approx(3 * calm.seconds, rel=0.05) and now.high / now.low > calm.high / calm.low
+    assert "3.0 times as long now" in now.source
