@@ -10,6 +10,7 @@ import numpy as np
 
 from moola_core.features.catalog import names
 from moola_core.host import figures as host
+from moola_core.host.busy import slower_by
 from moola_core.host.choices import fastest, shape_of
 from moola_core.host.figures import Figures
 from moola_core.launch.devices import default_device
@@ -88,7 +89,7 @@ def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | 
     if row is not None and engine in ("", row.engine):
         assert figures is not None, "it has the row"
         alone_s = (
-            row.seconds(fits) / fits / max(figures.load, 1.0)
+            row.seconds(fits) / fits / slower_by(figures.load)
         )  # without the other work that ran beside the measuring
         step_s = alone_s * _next_to(shape_of(spec, window_bars).work, row.shape.work)
         source, at_once, side_by_side = TUNED, row.engine == REPLICAS, 1

@@ -71,7 +71,7 @@ class Evidence:
 
     def fits_of(self, spec: Finetune | Pretrain, known: Base) -> Seconds:
         """Of the fits or epochs that the base counts, corrected by those of finished runs."""
-        unsure = math.hypot(UNSURE_TUNED, math.log1p(known.load)) if known.from_host else UNSURE
+        unsure = math.hypot(UNSURE_TUNED, UNSURE_BUSY * math.log1p(known.load)) if known.from_host else UNSURE
         return self._now(corrected(known.fits_s, unsure, key_of(spec), self.offs(spec.training.device)))
 
     def around_of(self, spec: Finetune | Pretrain, is_part: bool, counts: tuple[int, int]) -> Seconds:
