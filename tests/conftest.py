@@ -36,6 +36,14 @@ def main_module() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def quiet_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates follow how busy the host is, which changes while tests run."""
+    from moola_core.host import busy
+
+    monkeypatch.setattr(busy, "stretch", lambda: 1.0)
+
+
+@pytest.fixture(autouse=True)
 def same_threads() -> Iterator[None]:
     """Nothing may leave torch with more threads than it had: on busy cores two of them take many times as long as one."""
     yield

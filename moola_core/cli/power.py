@@ -59,8 +59,8 @@ def run_power(args: argparse.Namespace) -> int:
     execute(run)
     report = codec.restore(Power, run.result("power"))
     labels = args.labels or report.windows
-    seconds = estimate_study(spec, labels, _bars(spec), store)
-    design = power_text.design_of(spec, labels, seconds)
+    expected = estimate_study(spec, labels, _bars(spec), store)
+    design = power_text.design_of(spec, labels, (expected.seconds, expected.low, expected.high))
     values = {"run_id": run.id, "study": name, **asdict(design), **run.result("power")}
     values["smallest"], values["smallest_with_twice_the_labels"] = (
         power_text.smallest(report, design, count) for count in (labels, 2 * labels)

@@ -11,7 +11,9 @@ MEND = "These runs cannot be read. Restore the named file from a copy, or delete
 
 
 def add_to(commands: Any) -> None:
-    runs = commands.add_parser("runs", help="list the runs of the store, newest first")
+    runs = commands.add_parser(
+        "runs", help="list the runs of the store, newest first; of running ones how long they still take"
+    )
     runs.add_argument("--all", action="store_true", help="archived ones too")
     options.add_store(runs)
     options.add_json(runs)
@@ -19,12 +21,23 @@ def add_to(commands: Any) -> None:
 
 
 def list_runs(args: argparse.Namespace) -> int:
+    from moola_core.launch.estimate.remaining import remaining
     from moola_core.runs.store import Store
 
-    records = Store(args.store).runs(include_archived=args.all)
-    rows = [("run", "kind", "state", "preset", "name", "seconds")]
+    store = Store(args.store)
+    records = store.runs(include_archived=args.all)
+    left = {r.run_id: remaining(store.open(r.run_id)) for r in records if r.state == "running" and not r.unreadable}
+    rows = [("run", "kind", "state", "preset", "name", "seconds", "left")]
     rows += [
-        (r.run_id, r.kind, _state(r), r.preset, r.name, "" if r.seconds is None else f"{r.seconds:.0f}")
+        (
+            r.run_id,
+            r.kind,
+            _state(r),
+            r.preset,
+            r.name,
+            "" if r.seconds is None else f"{r.seconds:.0f}",
+            _left(left.get(r.run_id)),
+        )
         for r in records
     ]
     reasons = [f"{r.run_id}: {r.unreadable}" for r in records if r.unreadable]
@@ -33,8 +46,15 @@ def list_runs(args: argparse.Namespace) -> int:
         if records
         else f"No runs in {args.store}. Start one with `moola finetune --windows FILE`."
     )
-    options.print_result(records, args.json, text)
+    options.print_result([vars(r) | {"remaining": left.get(r.run_id)} for r in records], args.json, text)
     return 0
+
+
+def _left(left: Any) -> str:
+    """How long it still takes, as `1 min 10 s (45 s to 2 min 00 s)`; empty where that is not known."""
+    from moola_core.sections.formatting import duration, time_range
+
+    return "" if left is None else f"{duration(left.seconds)} ({time_range(left.low, left.high)})"
 
 
 def _state(record: Any) -> str:

@@ -69,8 +69,19 @@ def fastest(figures: Figures, spec: Finetune, window_bars: int, fits: int) -> Ro
     return min(rows, key=lambda row: (row.seconds(fits), row.fits_in_a_step), default=None)
 
 
-def engine_of(row: Row, fits: int) -> Engine:
-    """The engine that the row stands for."""
+def memory_of_fit(row: Row) -> float:
+    """Millions of bytes of each fit of a step of many; 0 where that was not measured."""
+    return (row.memory_mb or 0.0) / row.at_once
+
+
+def memory_for(figures: Figures, shape: Shape) -> float:
+    """The most that a fit of many at once took in any way that was measured for such a network, in millions of bytes; 0 where none was."""
+    rows = [row for row in rows_for(figures, shape) if row.engine == REPLICAS and row.memory_mb]
+    return max((memory_of_fit(row) * shape.work / row.shape.work for row in rows), default=0.0)
+
+
+def engine_of(row: Row, fits: int, work: float | None = None) -> Engine:
+    """The engine that the row stands for; work: of the network's step, by which memory grows, where it is not the measured one's."""
     each = row.seconds(fits) / fits * 1000
     return Engine(
         row.engine,
@@ -80,4 +91,5 @@ def engine_of(row: Row, fits: int) -> Engine:
         row.at_once if row.engine == REPLICAS else 0,
         row.processes if row.engine != REPLICAS else 0,
         row.graphs,
+        memory_of_fit(row) * (work or row.shape.work) / row.shape.work if row.engine == REPLICAS else 0.0,
     )

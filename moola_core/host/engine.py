@@ -30,6 +30,8 @@ class Engine:
         Processes side by side; 0 leaves it to the spec.
     graphs : bool
         Whether steps on a card are captured as CUDA graphs.
+    fit_mb : float
+        Memory that each of many fits at once takes, in millions of bytes, as measured; 0 where it was not.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Engine:
     at_once: int = 0
     processes: int = 0
     graphs: bool = True
+    fit_mb: float = 0.0
 
     def settings(self) -> dict[str, Any]:
         """All of it but the reason, as it is kept in a run's record."""

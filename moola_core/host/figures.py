@@ -110,6 +110,8 @@ class Row:
         How far the gradient of a step is from the reference's (float32, one fit alone), as a share of the reference's length.
     reason : str
         Why it may not be chosen; empty where it may.
+    memory_mb : float or None
+        Memory that all fits of a step took at their most, in millions of bytes; None where it was not measured.
     """
 
     shape: Shape
@@ -122,6 +124,7 @@ class Row:
     step_s: float | None
     error: float | None = None
     reason: str = ""
+    memory_mb: float | None = None
 
     @property
     def fits_in_a_step(self) -> int:
@@ -189,6 +192,8 @@ class Figures:
     speeds : tuple of Speed
     left_out : tuple of str
         What was not measured since the time for measuring was over.
+    load : float
+        Processes that ran or waited for each core before measuring began: other work that these figures contain.
     """
 
     hardware: Hardware
@@ -200,6 +205,7 @@ class Figures:
     floors: dict[str, float] = field(default_factory=dict)
     speeds: tuple[Speed, ...] = ()
     left_out: tuple[str, ...] = ()
+    load: float = 0.0
 
     def outdated(self, driver: str) -> str:
         """A sentence where the software has changed since, or the driver of the card; empty where the figures hold."""
@@ -308,6 +314,7 @@ def parse(text: bytes) -> Figures:
 NUMBERS: dict[str, Callable[[Any], bool]] = {
     "at_once": lambda value: isinstance(value, int) and value > 0,
     "processes": lambda value: isinstance(value, int) and value > 0,
+    "memory_mb": lambda value: value is None or (isinstance(value, int | float) and np.isfinite(value) and value >= 0),
     "step_s": lambda value: value is None or (isinstance(value, int | float) and np.isfinite(value) and value > 0),
 }
 

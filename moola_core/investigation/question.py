@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from moola_core.investigation.known import Answer, Known
-from moola_core.launch.estimate import START_S, estimate, estimate_pretraining
+from moola_core.launch.estimate import Evidence
 from moola_core.registry import Registry
 from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run
@@ -17,7 +17,6 @@ from moola_core.specs import Arm, Finetune, SpecModel, Study
 # Repeats of a question's first round and of those that follow while it is undecided.
 ROUNDS = (1, 2, 3, 5, 8)
 COMPARING_S = 3.0  # reading the data, evaluating and comparing, beyond the fits
-WARM_S = 1.0  # of a run in a process that has run others before, where an estimate counts START_S
 
 
 @dataclass(frozen=True)
@@ -84,24 +83,23 @@ def compared(known: Known, name: str, question: str, base: Finetune, arms: Seque
 
 def seconds_of(known: Known, spec: Finetune) -> float:
     """About how long the run takes on this host."""
-    return estimate(spec, known.facts.windows, known.store).seconds - START_S + WARM_S
+    return Evidence(known.store).run(spec, known.facts.windows, is_part=True, before=0)[0].median
 
 
 def seconds_of_study(known: Known, study: Study) -> float:
     """About how long a study takes on this host, less the fits and pre-trainings that the store holds already."""
-    repeats, total = study.base.training.repeats, COMPARING_S
+    repeats, total, evidence = study.base.training.repeats, COMPARING_S, Evidence(known.store)
     before = {arm.name: min(known.fitted.get(kind_of_fit(study, arm.name), 0), repeats) for arm in study.arms}
     for arm in study.arms:
-        fits = estimate(study.spec_of(arm.name, "encoder"), known.facts.windows, known.store).seconds - START_S
-        total += WARM_S + fits * (repeats - before[arm.name]) / repeats
+        spec = study.spec_of(arm.name, "encoder")
+        total += evidence.run(spec, known.facts.windows, is_part=True, before=before[arm.name])[0].median
     for first in study.firsts():
         held = min(known.fitted.get(kind_of_run(first), 0), repeats)
-        fits = estimate(first, known.facts.windows, known.store).seconds - START_S
-        total += WARM_S + fits * (repeats - held) / repeats
+        total += evidence.run(first, known.facts.windows, is_part=True, before=held)[0].median
     for encoder, arms in study.pretrainings():
         count = study.pretraining_counts[encoder.sampling.labelled]
         held = min(count, before[arms[0]] * (study.base.training.folds if study.per_fold(arms[0]) else 1))
-        total += (count - held) * estimate_pretraining(encoder, known.facts.bars, known.store).seconds
+        total += (count - held) * evidence.pretraining(encoder, known.facts.bars, is_part=True)[0].median
     return total
 
 

@@ -65,6 +65,25 @@ class ReadLabels:
 
 
 @dataclass(frozen=True)
+class Fitting:
+    """What later estimates of time rest on.
+
+    Attributes
+    ----------
+    seconds : float
+        Of the fits or epochs that the run made itself, from the first one's start on.
+    fits : int
+        How many fits, or epochs of a pre-training, these were.
+    stretch : float
+        How many times as long they took because other work kept the host busy (`host.busy`).
+    """
+
+    seconds: float
+    fits: int
+    stretch: float = 1.0
+
+
+@dataclass(frozen=True)
 class Doing:
     """What an investigation does at the moment.
 
@@ -171,6 +190,8 @@ class ComputingFacts:
         Of each repeat, the seed of the pre-training that it starts from.
     taken_over : TakenOver
         Fits that another run had made already.
+    fitting : Fitting
+        How long the fits took; of a pre-training its epochs.
     pruned : str
         Why a search ended this trial early, as a sentence.
     pruned_after : int
@@ -183,6 +204,7 @@ class ComputingFacts:
     saw: str = ""
     pretraining_seeds: tuple[int, ...] = ()
     taken_over: TakenOver | None = None
+    fitting: Fitting | None = None
     pruned: str = ""
     pruned_after: int | None = None
 
@@ -230,6 +252,8 @@ class PartFacts:
         The ids of its runs by what they are for.
     untrained : mapping of str to str
         Of a study, the arms that could not be trained, with the reasons.
+    sizes : mapping of str to int
+        Of a study, how many windows take part and how many bars are pre-trained on.
     spent_s : float
         Of a search, the seconds used so far, those before an interruption included.
     prepared : Prepared
@@ -240,6 +264,7 @@ class PartFacts:
 
     children: Mapping[str, str] = field(default_factory=dict)
     untrained: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     spent_s: float | None = None
     prepared: Prepared | None = None
     doing: Annotated[Doing | None, Field(alias="now")] = None

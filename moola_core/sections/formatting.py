@@ -31,6 +31,17 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def time_range(low: float, high: float) -> str:
+    """What 8 of 10 true times lie between, as `45 s to 2 min 10 s`."""
+    first, last = duration(low), duration(high)
+    return first if first == last else f"{first} to {last}"
+
+
+def expected_time(seconds: float, low: float, high: float) -> str:
+    """An estimate with its range, as `about 1 min 10 s (8 times in 10 from 45 s to 2 min 10 s)`."""
+    return f"about {duration(seconds)} (8 times in 10 from {time_range(low, high)})"
+
+
 def size(count: float) -> str:
     """Bytes as `310 kB`, `4.2 MB` or `1.1 GB`."""
     for unit, divisor in (("GB", 1e9), ("MB", 1e6)):

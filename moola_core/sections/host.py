@@ -11,7 +11,8 @@ from moola_core.sections.blocks import Block, Cell, Chart, Number, Table, Text
 from moola_core.sections.formatting import duration
 
 TITLE = "What this host does"
-COLUMNS = ("Network", "How", "ms a step and fit", "Fits a second", "× bare", "Error", "May be chosen")
+COLUMNS = ("Network", "How", "ms a step and fit", "Fits a second", "× bare", "MB a fit", "Error", "May be chosen")
+BUSY = 0.5  # processes a core before measuring, above which figures say that they contain other work
 FIT_STEPS = 240  # 60 epochs of 4 steps
 
 
@@ -23,6 +24,11 @@ def blocks(figures: Figures) -> tuple[Block, ...]:
     head = Text(
         f"{hardware.name}, {hardware.cores} cores, {hardware.memory_gb:.0f} GB; {versions}. "
         f"{figures.made}, {kind} of {duration(figures.seconds)}."
+        + (
+            f" Other work kept this host busy then ({figures.load:.1f} processes a core)."
+            if figures.load > BUSY
+            else ""
+        )
     )
     training = [row for row in figures.rows if row.engine != PRETRAINING]
     pretraining = [row for row in figures.rows if row.engine == PRETRAINING]
@@ -34,7 +40,7 @@ def blocks(figures: Figures) -> tuple[Block, ...]:
                 COLUMNS,
                 tuple(_training(figures, row) for row in sorted(training, key=_order)),
                 "A fit is counted as 240 steps. × bare: next to the step of the bare network, one alone. Error: how far losses and gradients are "
-                "from those of one fit after another in float32, as a share of their length.",
+                "from those of one fit after another in float32, as a share of their length. MB a fit: the most memory that each of many fits at once took.",
             )
         )
         made.append(Chart("host", "Steps a second over fits at once", partial(charts.throughput, figures)))
@@ -64,6 +70,7 @@ def _training(figures: Figures, row: Row) -> tuple[Cell, ...]:
         _number(None if each is None else 1000 * each, ".3g"),
         _number(None if each is None else 1 / each / FIT_STEPS, ".3g"),
         _number(None if each is None or floor is None else each / floor, ".2f"),
+        _number(None if row.memory_mb is None else row.memory_mb / row.at_once, ",.0f"),
         _number(row.error, ".0e"),
         row.reason or "yes",
     )

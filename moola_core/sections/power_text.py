@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from moola_core.diagnostics.results import Power
 from moola_core.metrics import METRICS
-from moola_core.sections.formatting import duration, interval
+from moola_core.sections.formatting import duration, expected_time, interval
 from moola_core.specs import Study
 
 
 @dataclass(frozen=True)
 class Design:
-    """A study as it is planned: labels, folds, repeats, pre-trainings, arms besides the control, and the seconds it takes."""
+    """A study as it is planned: labels, folds, repeats, pre-trainings, arms besides the control.
+
+    seconds: how long it takes; seconds_low and seconds_high: between which it takes that in 8 cases of 10.
+    """
 
     labels: int
     folds: int
@@ -20,15 +23,17 @@ class Design:
     pretrainings: int
     arms: int
     seconds: float | None = None
+    seconds_low: float | None = None
+    seconds_high: float | None = None
 
 
-def design_of(spec: Study, labels: int, seconds: float | None = None) -> Design:
-    """The study's design, with so many labels."""
+def design_of(spec: Study, labels: int, seconds: tuple[float, float, float] | None = None) -> Design:
+    """The study's design, with so many labels; seconds: the estimate and the ends of its range."""
     training = spec.base.training
     apart = {spec.against, *spec.placebos.values()}
     arms = [arm for arm in spec.arms if not arm.baseline and arm.name not in apart]
     pretrainings = min(spec.pretraining_seeds, training.repeats) if spec.pretrainings() else 0
-    return Design(labels, training.folds, training.repeats, pretrainings, len(arms), seconds)
+    return Design(labels, training.folds, training.repeats, pretrainings, len(arms), *(seconds or ()))
 
 
 def smallest(report: Power, design: Design, labels: int) -> float:
@@ -41,13 +46,20 @@ def lines(report: Power, design: Design) -> list[str]:
     parts = [f"{design.labels:,} labels", f"{design.folds} folds", f"{design.repeats} repeats"]
     parts += [f"{design.pretrainings} pre-trainings"] if design.pretrainings else []
     several = f" (one of {design.arms} arms, Holm)" if design.arms > 1 else ""
-    takes = f" The study takes about {duration(design.seconds)}." if design.seconds is not None else ""
+    takes = f" The study takes {_time(design)}." if design.seconds is not None else ""
     now, twice = (smallest(report, design, labels) for labels in (design.labels, 2 * design.labels))
     return [
         f"With {', '.join(parts[:-1])} and {parts[-1]} the smallest difference in AUROC that is found with 80% power is about "
         f"{now:.2f}{several}; with twice the labels {twice:.2f}.{takes}",
         _room(report),
     ]
+
+
+def _time(design: Design) -> str:
+    """How long the study takes, with the range where it is known."""
+    if design.seconds is None or design.seconds_low is None or design.seconds_high is None:
+        return f"about {duration(design.seconds)}"
+    return expected_time(design.seconds, design.seconds_low, design.seconds_high)
 
 
 def _room(report: Power) -> str:

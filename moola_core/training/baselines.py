@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from moola_core.estimators import ESTIMATORS, Estimator, TrainingWindows
 from moola_core.specs import Finetune
 from moola_core.training import seeds
+from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold, subsample_labels
 from moola_core.training.inputs import Inputs, Replicate
+from moola_core.training.processes import side_by_side
+
+WORTH_S = 6.0  # that processes must save: to start them takes about half of it
 
 
 def fit_baseline(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
@@ -39,6 +46,32 @@ def fit_baseline(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
         spans=predicted.spans,
         estimator=estimator,
     )
+
+
+def fit_baselines(spec: Finetune, inputs: Inputs, folds: Sequence[Fold], emit: Emit) -> Iterator[Replicate]:
+    """Every fold, yielded as each ends: one after another, or side by side in `training.processes` where these are worth their start.
+
+    Closing the iterator ends the processes.
+    """
+    seconds = 0.0
+    for done, fold in enumerate(folds):
+        left = len(folds) - done
+        processes = min(spec.training.processes or min(2, os.cpu_count() or 1), left)
+        # The second fit tells how long one takes; the first may have compiled what it calls.
+        if done > 1 and processes > 1 and seconds * left * (1 - 1 / processes) > WORTH_S:
+            yield from side_by_side(partial(_fit_and_tell, spec, inputs), folds[done:], processes, emit)
+            return
+        replicate = _fit_and_tell(spec, inputs, fold, emit)
+        seconds = replicate.seconds
+        yield replicate
+
+
+def _fit_and_tell(spec: Finetune, inputs: Inputs, fold: Fold, emit: Emit) -> Replicate:
+    sizes = {"train": len(fold.train) + len(fold.validation), "test": len(fold.test)}
+    emit(Event("replicate_started", fold.repeat, fold.fold, values=sizes))
+    replicate = fit_baseline(spec, inputs, fold)
+    emit(Event("replicate_finished", fold.repeat, fold.fold, values={"seconds": replicate.seconds}))
+    return replicate
 
 
 def make(spec: Finetune, seed: int) -> Estimator:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from moola_core.host.choices import engine_of, fastest
+from dataclasses import replace
+
+from moola_core.host.choices import engine_of, fastest, memory_for, shape_of
 from moola_core.host.engine import REPLICAS, SEQUENTIAL, Engine
 from moola_core.host.figures import Figures
 from moola_core.models.encoders import encoder_class
@@ -25,11 +27,14 @@ def choose_engine(
     if figures is not None and device.kind == figures.hardware.kind and encoder_class(spec.model).stacked is not None:
         row = fastest(figures, spec, window_bars, fits)
         if row is not None:
-            return engine_of(row, fits)
+            return engine_of(row, fits, shape_of(spec, window_bars).work)
     if encoder_class(spec.model).stacked is None and asked == "auto":
         return Engine(SEQUENTIAL, f"The encoder {spec.model.encoder} has no form for many fits at once.")
     if asked != "auto":
-        return Engine(asked, f"training.engine={asked} asks for it.")
+        engine = Engine(asked, f"training.engine={asked} asks for it.")
+        if figures is None or device.kind != figures.hardware.kind or asked != REPLICAS:
+            return engine
+        return replace(engine, fit_mb=memory_for(figures, shape_of(spec, window_bars)))
     if device.kind == "cpu":
         return Engine(SEQUENTIAL, "On a CPU fits one after another, side by side in processes, are faster.")
     if fits < LEAST_FITS:

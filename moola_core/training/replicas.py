@@ -18,6 +18,7 @@ from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold
 from moola_core.training.group import Group
 from moola_core.training.inputs import Inputs, Replicate
+from moola_core.training.memory import most_at_once
 
 MOST_AT_A_TIME = {"cpu": 10, "cuda": 100}  # memory grows with them; on CUDA fewer are tried when it does not suffice
 
@@ -38,6 +39,14 @@ def fit_replicas(
     """All folds, as many at a time as the engine says and memory allows, yielded as each stops."""
     waiting, most = list(folds), device.engine.at_once or MOST_AT_A_TIME[device.kind]
     while waiting:
+        room = most_at_once(device, most)
+        if room < min(most, len(waiting)):
+            emit(
+                Event(
+                    "log", values={"message": f"The free memory holds {room} fits at a time, as measured on this host."}
+                )
+            )
+        most = min(most, room)
         tried, ended = waiting[:most], set()
         try:
             with exact(device):

@@ -10,13 +10,14 @@ from moola_core import studies
 from moola_core.arguments import pairs
 from moola_core.diagnostics.results import InvestigationReport
 from moola_core.errors import MoolaError
+from moola_core.launch.estimate import estimate_investigation
 from moola_core.market.library import Dataset
 from moola_core.presets import available, preset
 from moola_core.runs.checkpoints import find
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
-from moola_core.sections.formatting import duration
+from moola_core.sections.formatting import duration, time_range
 from moola_core.specs import Data, Gates, Investigation, build, change
 from moola_core.ui import adopting, loaders, progress, render, report_sections, run_actions, selecting, state, widgets
 from moola_core.ui.places import data_folder, display_path, store_folder
@@ -32,6 +33,7 @@ def start(dataset: Dataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         budget = st.selectbox("Time to spend", list(BUDGETS), index=list(BUDGETS).index(USUAL), key="budget", width=220)
         begin = st.button("Investigate", type="primary", icon=":material/travel_explore:")
+    st.caption(_expected(BUDGETS[budget]))
     with st.expander("Your goal, settings and rules", icon=":material/tune:"):
         asked = _asked()
     if not dataset.bars:
@@ -49,6 +51,15 @@ def start(dataset: Dataset) -> None:
             return
         selecting.put(state.INVESTIGATION, loaders.launcher().submit(spec, name="investigation"))
         st.rerun()
+
+
+def _expected(budget_s: float) -> str:
+    """How long an investigation with this budget takes, in words."""
+    expected = estimate_investigation(budget_s, loaders.store())
+    return (
+        f"It ends with the budget, or before where no question is left that may change the conclusion: 8 times in 10 after "
+        f"{time_range(expected.low, expected.high)}, from {expected.source}."
+    )
 
 
 def _asked() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from moola_core.market.unlabelled import HeldOut, refuse_too_few
 from moola_core.market.windows import Windows
 from moola_core.presets import network_preset, preset
 from moola_core.runs.checkpoints import contradiction, description_of, find, fitted_networks, start_from
-from moola_core.sections.formatting import duration, size
+from moola_core.sections.formatting import duration, size, time_range
 from moola_core.specs import Diagnose, change
 from moola_core.specs.choices import ESTIMATORS, TRAINED
 from moola_core.ui import guard, loaders, owners, selecting, settings_form, state
@@ -198,11 +198,12 @@ def costs(spec: Any, windows: Windows | None, bars: int) -> None:
         help="In your own currency. The cost is the estimated time at this price.",
     )
     values = {
-        "Time": (duration(expected.seconds), fits),
-        "Disk": (size(expected.bytes), sizes),
+        "Time": (duration(expected.seconds), f"8 times in 10 from {time_range(expected.low, expected.high)}"),
+        "Disk": (size(expected.bytes), f"{fits}, {sizes}"),
     }
     if price:
-        values["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"at {price:g} an hour")
+        low, high = (price * seconds / 3600 for seconds in (expected.low, expected.high))
+        values["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"{low:.2f} to {high:.2f}, at {price:g} an hour")
     figures(values)
     st.caption(f"From {escape_markdown(expected.source)}.")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.launch.estimate import estimate
+from moola_core.launch.estimate import estimate_search
 from moola_core.launch.training_specs import finetune_spec
 from moola_core.market.library import Dataset
 from moola_core.presets import PRESETS
 from moola_core.searches import search_spec
-from moola_core.sections.formatting import duration
+from moola_core.sections.formatting import expected_time
 from moola_core.specs import Search
 from moola_core.specs.choices import TRAINED
 from moola_core.ui import loaders, selecting, state, widgets
@@ -54,10 +54,9 @@ def _described(spec: Search, dataset: Dataset) -> str:
     assert dataset.windows is not None, "the page asks for windows first"
     windows = loaders.windows_of(dataset.windows, dataset.bars).trainable(spec.base.data.exclude_grades)[0]
     count = spec.trials if spec.size is None else min(spec.trials, spec.size + 1)
-    seconds = count * estimate(spec.base, len(windows), loaders.store()).seconds
-    if spec.budget_s is not None:
-        seconds = min(seconds, spec.budget_s)
+    expected = estimate_search(spec, len(windows), loaders.store())
     return (
         f"Tried: {escape_markdown(', '.join(spec.space))}. At most {count} trials of {spec.base.training.repeats} repeats of "
-        f"{spec.base.training.folds} folds, about {duration(seconds)}. Settings of your own are searched by `moola search SPACE.json`."
+        f"{spec.base.training.folds} folds, {expected_time(expected.seconds, expected.low, expected.high)}, from {escape_markdown(expected.source)}. "
+        "Settings of your own are searched by `moola search SPACE.json`."
     )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from moola_core import studies
 from moola_core.errors import MoolaError
-from moola_core.launch.estimate import estimate_pretraining, estimate_study
+from moola_core.launch.estimate import Estimate, estimate_pretraining, estimate_study
 from moola_core.market.ahead import held_out, refuse_pretraining, refuse_without_pointers
 from moola_core.market.library import Dataset
 from moola_core.market.unlabelled import choices
@@ -14,7 +14,7 @@ from moola_core.presets import available
 from moola_core.runs.comparable import comparable
 from moola_core.runs.joined import join_spec
 from moola_core.runs.record import Record
-from moola_core.sections.formatting import duration
+from moola_core.sections.formatting import duration, expected_time, time_range
 from moola_core.specs import Compare, Data, Investigation, Study
 from moola_core.specs.investigation import PLAN_BUDGET_S
 from moola_core.ui import loaders, selecting, state, study_power, widgets
@@ -53,9 +53,11 @@ def new_study(dataset: Dataset) -> None:
     spec = None
     try:
         asked = studies.study(name, start, loaders.data_of(dataset), changes if name in studies.PRETRAINED else {})
+        expected = study_time(asked, dataset)
         st.caption(
             f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "
-            f"{asked.base.training.folds} folds, about {duration(study_seconds(asked, dataset))}."
+            f"{asked.base.training.folds} folds, {expected_time(expected.seconds, expected.low, expected.high)}, "
+            f"from {escape_markdown(expected.source)}."
         )
         study_power.line(asked, dataset)
         for note in (*asked.notes, *what_is_left(asked, dataset)):
@@ -113,16 +115,17 @@ def what_is_left(spec: Study, dataset: Dataset) -> list[str]:
         return []
     encoder, bars = first[0], loaders.bars_of(dataset.bars)
     held = held_out(spec, encoder, loaders.windows_of(dataset.windows, dataset.bars))
-    seconds = estimate_pretraining(encoder, len(bars), loaders.store()).seconds
+    each = estimate_pretraining(encoder, len(bars), loaders.store())
     options = [
-        f"{LABELLED[one.labelled].lower()}: {'about ' * (one.labelled == 'per_fold')}{one}, about {duration(seconds * one.pretrainings)}"
+        f"{LABELLED[one.labelled].lower()}: {'about ' * (one.labelled == 'per_fold')}{one}, about {duration(each.seconds * one.pretrainings)} "
+        f"({time_range(each.low * one.pretrainings, each.high * one.pretrainings)})"
         for one in choices(bars, encoder, held)
     ]
     return [f"Windows left for each pre-training: {'; '.join(options)}."]
 
 
-def study_seconds(spec: Study, dataset: Dataset) -> float:
-    """About how long all runs of the study take on this host."""
+def study_time(spec: Study, dataset: Dataset) -> Estimate:
+    """How long all runs of the study take on this host."""
     windows = (
         len(loaders.windows_of(dataset.windows, dataset.bars).trainable(spec.base.data.exclude_grades)[0])
         if dataset.windows

@@ -66,6 +66,19 @@ def test_the_fastest_of_the_right_ways_is_chosen(figures, expected):
     assert (default.name, default.form, default.at_once, default.processes, default.precision) == DEFAULT[device.kind]
 
 
+def test_memory_of_a_fit_goes_with_the_engine_and_grows_with_the_network():
+    figures = host("cuda", ALONE, replace(row(REPLICAS, 5, 50), memory_mb=1000.0))
+    device = Device("cuda", "imaginary", "float32")
+    assert choose_engine(SPEC, device, FITS, figures, BARS).fit_mb == pytest.approx(20)
+    larger = make_spec(hidden=40, processes=0)
+    expected = 20 * shape_of(larger, BARS).work / SHAPE.work
+    assert choose_engine(larger, device, FITS, figures, BARS).fit_mb == pytest.approx(expected)
+    slow = host("cpu", row(SEQUENTIAL, 1), replace(row(REPLICAS, 50, 5), memory_mb=100.0))
+    asked = make_spec(hidden=32, processes=0, engine="replicas")
+    assert choose_engine(asked, Device("cpu", "cpu", "float32"), FITS, slow, BARS).fit_mb == pytest.approx(20)
+    assert choose_engine(SPEC, device, FITS, FAST_CARD, BARS).fit_mb == 0  # of a measuring of before
+
+
 def test_few_fits_take_the_way_that_is_fastest_for_few():
     few = host("cuda", row(SEQUENTIAL, 8), row(REPLICAS, 5, 5), row(REPLICAS, 30, 50))
     assert fastest(few, SPEC, BARS, 3).at_once == 5

@@ -119,6 +119,7 @@ def test_power_says_what_a_study_would_find_before_any_of_its_fits(capsys, demo_
     found = json.loads(capsys.readouterr().out)
     assert (found["labels"], found["folds"], found["repeats"], found["pretrainings"], found["arms"]) == (60, 5, 5, 0, 3)
     assert 0.05 < found["smallest_with_twice_the_labels"] < found["smallest"] < 1 and found["seconds"] > 0
+    assert 0 < found["seconds_low"] < found["seconds"] < found["seconds_high"]
     assert found["baseline"]["low"] <= found["baseline"]["value"] <= found["ceiling"]["high"] <= 1
 
 

@@ -45,6 +45,8 @@ def test_a_measuring_times_every_way_and_checks_its_numbers(small, device, tmp_p
     assert {row.shape for row in measured.rows if row.engine != measure.PRETRAINING} == {small}
     ways = {(row.engine, row.processes) for row in measured.rows}
     assert (SEQUENTIAL, 1) in ways and (REPLICAS, 1) in ways and (device == "cuda" or (SEQUENTIAL, 2) in ways)
+    stacked = [row for row in measured.rows if row.engine == REPLICAS]
+    assert all(row.memory_mb is not None and 0 <= row.memory_mb < 4000 for row in stacked)
     right = [row for row in measured.rows if row.precision == "float32"]
     assert all(row.step_s and row.error < 1e-3 and not row.reason for row in right)
     assert measured.floors[small.title] > 0 and measured.speeds and not measured.outdated(host.driver())

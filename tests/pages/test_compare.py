@@ -26,6 +26,7 @@ def test_an_empty_page_offers_a_study_and_starts_it(show, store, dataset, monkey
     assert "No labelled windows here" in texts(show("compare", data=False))
     at = show("compare")
     assert "Nothing was compared yet" in texts(at) and "from scratch, frozen, gradual, full" in texts(at)
+    assert "8 times in 10 from" in texts(at) and "nothing like it ran here yet" in texts(at)
     at.selectbox(key="study_labelled").set_value("see").run()
     button(at, "Start the study").click().run()
     (record,) = Store(store).runs()

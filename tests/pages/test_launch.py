@@ -74,6 +74,7 @@ def test_time_disk_and_cost_are_told(show):
     at.number_input(key="price").set_value(36.0).run()
     figures = {metric.label: metric.value for metric in at.metric}
     assert set(figures) == {"Time", "Disk", "Cost"} and float(figures["Cost"]) > 0
+    assert "8 times in 10 from" in texts(at) and "so the range is wide" in texts(at)
 
 
 def test_starting_makes_the_run_that_was_described_and_shows_it(show, started, store, dataset):

@@ -9,6 +9,7 @@ from moola_core.errors import DataError
 from moola_core.market.windows import bar_spans, windows_from_arrays
 from moola_core.overlap import Overlap
 from moola_core.specs import Faults, Training
+from moola_core.training import folds
 from moola_core.training.folds import make_folds
 
 K = 105
@@ -203,3 +204,25 @@ def test_runs_of_a_long_chain_do_not_end_between_copies():
     assert np.bincount(group).max() <= 11
     ways = Overlap(np.stack([np.arange(174) // 3, np.arange(174) % 58], 1), np.zeros((174, 2), np.int64), K)
     assert len(np.unique(ways.groups(5))) == 1, "held together by one way or the other, by way of others"
+
+
+def test_folds_that_were_made_before_are_the_same_and_nobody_elses():
+    label, shared = np.array(["a", "b"])[np.arange(60) % 2], Overlap.none(60)
+    training, other = Training(folds=3, repeats=2, seed=5), Training(folds=3, repeats=2, seed=6)
+    first, again = (make_folds(label, shared, training, Faults()) for _ in range(2))
+    folds._kept.clear()
+    anew = make_folds(label, shared, training, Faults())
+    for one, same, fresh in zip(first, again, anew, strict=True):
+        for name in ("train", "validation", "test", "purged"):
+            assert np.array_equal(getattr(one, name), getattr(same, name))
+            assert np.array_equal(getattr(one, name), getattr(fresh, name))
+    again[0].train[:] = 0  # what a reader does to its own folds
+    assert np.array_equal(make_folds(label, shared, training, Faults())[0].train, first[0].train)
+    differing = [
+        make_folds(label, shared, other, Faults()),
+        make_folds(np.roll(label, 30)[::-1], shared, training, Faults()),
+        make_folds(label, Overlap(np.zeros(60, int), np.arange(60) * 20, 30), training, Faults()),
+        make_folds(label, shared, training, Faults(shuffled_folds=True)),
+    ]
+    assert not np.array_equal(differing[0][0].test, first[0].test)
+    assert len(folds._kept) == 5

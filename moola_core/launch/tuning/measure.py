@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from moola_core.presets import PRESETS
 from moola_core.specs import Features, Finetune, Pretrain
 from moola_core.training.capture import out_of_memory
 from moola_core.training.device import Device, exact
+from moola_core.training.memory import Peak
 from moola_core.training.processes import side_by_side
 
 BUDGET_S = {True: 22.0, False: 170.0}  # quick or not; starting and the last timing take the rest of 30 and 180
@@ -79,6 +81,7 @@ class Measuring:
         self.floors: dict[str, float] = {}
         self.speeds: list[Speed] = []
         self.left_out: list[str] = []
+        self.load = os.getloadavg()[0] / hardware.cores
 
     def figures(self) -> Figures:
         """Measure, and give back the figures: what matters most comes first."""
@@ -105,6 +108,7 @@ class Measuring:
             self.floors,
             tuple(self.speeds),
             tuple(self.left_out),
+            round(self.load, 2),
         )
 
     def _may(self, what: str, needs_s: float = 0.0) -> bool:
@@ -176,6 +180,7 @@ class Measuring:
         blank = Row(own.shape, engine.name, engine.form, engine.precision, engine.graphs, count, 1, None)
 
         def measure() -> Row:
+            peak = Peak(self.kind)
             with steps.arithmetic(device):
                 error = steps.error_of(steps.gradients(own.spec, own.inputs, device, count), right)
                 step = steps.step_of(steps.group_of(own.spec, own.inputs, device, range(count)))
@@ -183,7 +188,8 @@ class Measuring:
             reason = (
                 "" if error <= TOLERANCE else f"Its gradient is {error:.1e} from float32's; {TOLERANCE:.0e} is allowed."
             )
-            return dataclasses.replace(blank, step_s=seconds, error=error, reason=reason)
+            memory = peak.mb() if engine.name == REPLICAS else None
+            return dataclasses.replace(blank, step_s=seconds, error=error, reason=reason, memory_mb=memory)
 
         return self._kept(blank, measure)
 

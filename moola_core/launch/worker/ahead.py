@@ -16,10 +16,11 @@ from moola_core.specs import Data, Finetune, Pretrain, Study, spec_hash
 from moola_core.studies import SHARED
 
 
-def refuse(spec: Study, root: Path) -> None:
+def refuse(spec: Study, root: Path) -> dict[str, int]:
     """Raise a MoolaError that says why arms of the study could not be trained, and which settings would change that.
 
-    root: the folder of the store, in which checkpoints are looked for.
+    root: the folder of the store, in which checkpoints are looked for. Returns how many windows take part and how many bars are pre-trained
+    on, as far as files are named.
     """
     for encoder, arms in spec.pretrainings():
         for name in arms:
@@ -31,14 +32,17 @@ def refuse(spec: Study, root: Path) -> None:
         elif arm.pretraining is None:
             _refuse_checkpoint(spec.spec_of(arm.name), arm.name, root)
     read = _Reader()
-    base = spec.base.data
+    base, sizes = spec.base.data, dict[str, int]()
     if base.windows:
-        refuse_without_pointers(spec, read.windows(base))
+        windows = read.windows(base)
+        refuse_without_pointers(spec, windows)
+        sizes["windows"] = len(windows.trainable(base.exclude_grades)[0])
     pretrainings = FoldPretrainings(spec, root / "cache")
     for encoder, arms in spec.pretrainings():
         if encoder.data.bars:
             labelled = read.windows(encoder.data) if encoder.data.windows else None
             bars, ids = read.bars(encoder.data), partial(pretrainings.ids, arms)
+            sizes["bars"] = len(bars)
             own = ids() if labelled is not None and spec.per_fold(arms[0]) else ()
             try:
                 refuse_pretraining(encoder, arms, bars, held_out(spec, encoder, labelled, own))
@@ -47,6 +51,7 @@ def refuse(spec: Study, root: Path) -> None:
                     raise
                 # The refusal offers one pre-training for each fold too, for which the folds are made.
                 refuse_pretraining(encoder, arms, bars, held_out(spec, encoder, labelled, ids()))
+    return sizes
 
 
 def _refuse_misfit(encoder: Pretrain | Finetune, tuned: Finetune, arm: str) -> None:

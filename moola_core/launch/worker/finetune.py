@@ -29,10 +29,9 @@ from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
 from moola_core.specs import Finetune
 from moola_core.specs.pretrain import SAW
-from moola_core.training.baselines import fit_baseline
+from moola_core.training.baselines import fit_baselines
 from moola_core.training.device import Device, resolve_device
 from moola_core.training.engine import choose_engine
-from moola_core.training.events import Event
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs, Replicate
@@ -57,7 +56,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     unseen.refuse_seen(spec, run.store_root, folds, material.trainable)
     hashes["folds"] = _hash(_keep_folds(run, fold_columns(folds, inputs)))
     done = run.replicates()  # those of an interrupted run stay as they are
-    progress = {"done": len(done), "total": len(folds), "epochs": spec.training.epochs}
+    progress = {"done": len(done), "before": len(done), "total": len(folds), "epochs": spec.training.epochs}
     notes = tuple(note for start in starts for note in start.notes_for(material.trainable.bars))
     notes += (NO_EXPANSIONS,) if _points_at_nothing(spec, inputs) else ()
     by_fits = unseen.saw_by_fits(spec.transfer, run.store_root)
@@ -92,6 +91,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
         )
         relay.finished()
     relay.flush()
+    run.update(facts=replace(run.record.facts, fitting=relay.fitting()))
     gather(run)
     evaluate_into(run)
     diagnose.store_all(run, material)
@@ -114,12 +114,7 @@ def _fits(
     if spec.is_network:
         yield from fit_all(spec, inputs, folds, relay, starts, device)
         return
-    for fold in folds:
-        sizes = {"train": len(fold.train) + len(fold.validation), "test": len(fold.test)}
-        relay(Event("replicate_started", fold.repeat, fold.fold, values=sizes))
-        replicate = fit_baseline(spec, inputs, fold)
-        relay(Event("replicate_finished", fold.repeat, fold.fold, values={"seconds": replicate.seconds}))
-        yield replicate
+    yield from fit_baselines(spec, inputs, folds, relay)
 
 
 def _engine(run: Run, began: Facts, fits: int, window_bars: int) -> Engine:

@@ -148,7 +148,7 @@ class Investigator:
             known.labelled = self._labelled()
             with suppress(MoolaError):  # a study that cannot be made costs nothing
                 study = study_of(known, "transfer", 2, (schedule_of(known),))
-                seconds = estimate_study(study, known.facts.windows, known.facts.bars, known.store)
+                seconds = estimate_study(study, known.facts.windows, known.facts.bars, known.store).seconds
                 if not known.has_network and seconds > LARGEST_SHARE * self.spec.budget_s:
                     known.network = SMALL
         self.run.update(facts=replace(facts, prepared=Prepared(known.network, known.labelled)))
@@ -163,7 +163,7 @@ class Investigator:
             with suppress(MoolaError):
                 study = study_of(known, "transfer", 1, (schedule_of(known),))
                 ahead.refuse(study, self.run.store_root)
-                seconds = estimate_study(study, known.facts.windows, known.facts.bars, known.store)
+                seconds = estimate_study(study, known.facts.windows, known.facts.bars, known.store).seconds
                 if way != "per_fold" or seconds < LARGEST_SHARE * self.spec.budget_s:
                     return way
         return ""

@@ -81,14 +81,16 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     relay = EventWriter(run, progress, listen)
     trainer = Pretrainer(spec, material.windows, material.sample, device, relay)
     start = last_snapshot(run)
-    progress["done"] = start.epoch if start else 0
+    progress["done"] = progress["before"] = start.epoch if start else 0
     run.keep_events(lambda event: (event.get("epoch") or 0) <= progress["done"])
     snapshot = start
+    relay.begin()
     with exact(device):
         for snapshot in pretrain(trainer, start):
             keep(run, spec, material, snapshot)
             relay.finished()
     relay.flush()
+    facts = replace(facts, fitting=relay.fitting())
     assert snapshot is not None
     put_weights(trainer.network, snapshot.best_weights)
     parameters = sum(parameter.numel() for parameter in trainer.network.parameters())

@@ -23,7 +23,8 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     """Make every run of the study that is not made yet, then compare them. execute: begins a run, or goes on with one."""
     spec: Study = run.spec
     if not run.record.facts.children:
-        ahead.refuse(spec, run.store_root)
+        sizes = ahead.refuse(spec, run.store_root)
+        run.update(facts=replace(run.record.facts, sizes=sizes))
     facts = replace(run.record.facts, untrained={})
     run.update(warnings=spec.notes, facts=facts)  # an interrupted study works out again which arms it leaves out
     made = Children(run, listen, execute, spec.name)

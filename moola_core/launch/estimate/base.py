@@ -1,0 +1,196 @@
+"""About how long the parts of a run take before any run was made here: from this host's own figures, else from a table."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from moola_core.features.catalog import names
+from moola_core.host import figures as host
+from moola_core.host.busy import slower_by
+from moola_core.host.choices import fastest, shape_of
+from moola_core.host.figures import Figures
+from moola_core.launch.devices import default_device
+from moola_core.runs.store import Store
+from moola_core.specs import Finetune, Model, Pretrain
+
+# Seconds of one step and its share of the measurements, one CPU thread, batch 29 of 105 bars, two fits side by side:
+# (layers, hidden) to seconds, as measured on two cores.
+MEASURED_STEP_S = {(1, 32): 0.029, (1, 64): 0.059, (1, 96): 0.099, (2, 128): 0.42}
+DEFAULT_BARS = 105
+# Seconds and bytes of a fit of a model that is no network, 174 windows of 105 bars, one thread.
+MEASURED_FIT = {
+    "majority": (0.01, 1_600),
+    "logistic": (0.01, 5_600),
+    "extra_trees": (0.44, 282_000),
+    "minirocket": (0.38, 1_060_000),
+    "quant": (2.6, 254_000),
+    "locate_then_classify": (1.7, 183_000),
+}
+OTHER_FIT = (2.0, 300_000)  # a guess, for a model that nobody measured
+TERMS_S = 5.0  # the span statistics of a network, fitted before it
+PCGRAD_COST = 1.6
+REPLICAS = "replicas"
+REPLICAS_COST = 1.7  # a step of a fit among others on a CPU, against one alone, from 1×96 on: docs/LOG.md, "Replicas"
+AFTER_PATIENCE = 0.3  # of the epochs: about where the best one lies; a fit ends `patience` epochs later
+SMALLER = 0.5  # power of the work by which a step smaller than a measured one is quicker
+BARS_IN_A_STEP = 29 * DEFAULT_BARS
+THREADS_GAIN = 1.6  # two threads in one large step, against one
+# Seconds of a run that are no fits: reading, starting processes, evaluation, the doctor; as in the runs of two busy cores.
+# First of any run, then of each of its fits or epochs; a run whose fits are all taken over has only to gather and evaluate them.
+AROUND_S = {"network": (4.5, 0.1), "estimator": (2.2, 0.06), "pretrain": (3.0, 0.0), "taken over": (0.9, 0.12)}
+COMPILING_S = {"minirocket": 8.0}  # in a process that has fitted none before
+PART = "part"
+TABLE = "a table measured on two CPU cores"
+TUNED = "this host's own figures (moola tune)"
+GUESS = "a guess: no run of this model is kept yet"
+
+
+@dataclass(frozen=True)
+class Base:
+    """Seconds of the fits of a run, and where they come from.
+
+    at_once: whether all fits are computed at once; load: processes a core that ran beside the measuring of this host's figures.
+    """
+
+    fits_s: float
+    source: str
+    at_once: bool = False
+    load: float = 0.0
+
+    @property
+    def from_host(self) -> bool:
+        return self.source == TUNED
+
+
+def figures_for(store: Store, device: str) -> Figures | None:
+    """This host's figures of the kind of device that a run asks for, where they hold."""
+    figures = host.kept(store.root, "cpu" if device == "cpu" else default_device().partition(":")[0])
+    return None if figures is None or figures.outdated(figures.software.get("driver", "")) else figures
+
+
+def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | None, engine: str = "") -> Base:
+    """Of so many fits of a cross-validated run.
+
+    size: the windows that take part and their bars; engine: by which the fits were computed, where that is known.
+    """
+    windows, window_bars = size
+    if not spec.is_network:
+        scale = windows / 174 * window_bars / DEFAULT_BARS
+        known = spec.estimator in MEASURED_FIT
+        fit_s = MEASURED_FIT.get(spec.estimator, OTHER_FIT)[0]
+        return Base(max(scale * fit_s * fits, 1e-3), TABLE if known else GUESS)
+    steps = fits * epochs_of_fit(spec) * steps_of_epoch(spec, windows)
+    side_by_side = min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
+    row = fastest(figures, spec, window_bars, fits) if figures is not None else None
+    if row is not None and engine in ("", row.engine):
+        assert figures is not None, "it has the row"
+        alone_s = (
+            row.seconds(fits) / fits / slower_by(figures.load)
+        )  # without the other work that ran beside the measuring
+        step_s = alone_s * _next_to(shape_of(spec, window_bars).work, row.shape.work)
+        source, at_once, side_by_side = TUNED, row.engine == REPLICAS, 1
+    else:
+        at_once = (engine or spec.training.engine) == REPLICAS
+        step_s, source = (
+            _from_table(spec, windows, window_bars) * (_replicas_cost(spec.model) if at_once else 1.0),
+            TABLE,
+        )
+        side_by_side = 1 if at_once else side_by_side
+    terms_s = fits * TERMS_S / side_by_side if spec.model.adds_statistics else 0.0
+    return Base(
+        steps * step_s / side_by_side + terms_s,
+        source,
+        at_once,
+        figures.load if figures is not None and source == TUNED else 0.0,
+    )
+
+
+def of_pretraining(spec: Pretrain, windows: int, epochs: int) -> Base:
+    """Of so many epochs of pre-training over so many windows."""
+    batch_s = _step_s(spec.model, spec.sampling.window_bars, BARS_IN_A_STEP // DEFAULT_BARS)
+    window_s = batch_s / (BARS_IN_A_STEP // DEFAULT_BARS) / THREADS_GAIN
+    return Base(windows * epochs * window_s, TABLE)
+
+
+def around(key: tuple[str, ...], fits: int) -> float:
+    """Seconds of a run of so many fits that are no fits; key: its kind of `AROUND_S`, whether it is a part, and the kind of its fits."""
+    first, each = AROUND_S[key[0]]
+    return first + each * fits + (COMPILING_S.get(key[2], 0.0) if key[0] != "taken over" and key[1] != PART else 0.0)
+
+
+def bytes_of(spec: Finetune, windows: int, fits: int) -> int:
+    """About how much disk so many fits fill."""
+    if not spec.is_network:
+        bars = spec.data.windows_reading.window_bars or DEFAULT_BARS
+        return int(fits * MEASURED_FIT.get(spec.estimator, OTHER_FIT)[1] * windows / 174 * bars / DEFAULT_BARS)
+    logs = fits * spec.training.epochs * (400 + 60 * steps_of_epoch(spec, windows))
+    return int(fits * 4 * parameters(spec) + logs + 400 * fits * windows)
+
+
+def epochs_of_fit(spec: Finetune) -> float:
+    """About how many epochs a fit trains: the best one comes early, and after it as many as the patience."""
+    training = spec.training
+    if training.patience is None:
+        return float(training.epochs)
+    return min(training.epochs, training.patience + AFTER_PATIENCE * training.epochs)
+
+
+def steps_of_epoch(spec: Finetune, windows: int) -> int:
+    """Steps of one fit's epoch."""
+    return max(-(-_train_size(spec, windows) // spec.training.batch_size), 1)
+
+
+def _train_size(spec: Finetune, windows: int) -> int:
+    """Windows that one fit trains on."""
+    return max(round(windows * (1 - 1 / spec.training.folds) * (1 - spec.training.validation_size)), 1)
+
+
+def parameters(spec: Finetune | Pretrain) -> int:
+    """About how many weights a fit keeps: those of the LSTM layers and the trunk."""
+    hidden, inputs, count = spec.model.hidden, len(names(spec.features.columns)), 0
+    for _ in range(spec.model.layers):
+        count += 2 * 4 * hidden * (inputs + hidden + 2)
+        inputs = 2 * hidden
+    return count + 2 * hidden * spec.model.trunk_width
+
+
+def _next_to(work: float, measured: float) -> float:
+    """Times the measured step: a smaller one is less quicker than its work is smaller, since each operation has its own cost."""
+    ratio = work / measured
+    return ratio if ratio > 1 else ratio**SMALLER
+
+
+def _replicas_cost(model: Model) -> float:
+    """A step of a fit among others on a CPU, against one alone: nothing more up to 1×32, the full cost from 1×96 on."""
+    least, most = (np.log(_work(1, hidden)) for hidden in (32, 96))
+    share = (np.log(_work(model.layers, model.hidden)) - least) / (most - least)
+    return float(1 + (REPLICAS_COST - 1) * np.clip(share, 0, 1))
+
+
+def _from_table(spec: Finetune, windows: int, window_bars: int) -> float:
+    batch = min(spec.training.batch_size, _train_size(spec, windows))
+    return _step_s(spec.model, window_bars, batch) * (PCGRAD_COST if spec.loss.pcgrad else 1.0)
+
+
+def _step_s(model: Model, window_bars: int, batch: int) -> float:
+    """Seconds of one step, interpolated in the logarithm of its recurrent work."""
+    slope, offset = _line()
+    return float(
+        np.exp(offset + slope * np.log(_work(model.layers, model.hidden))) * batch * window_bars / BARS_IN_A_STEP
+    )
+
+
+@lru_cache(1)
+def _line() -> tuple[float, float]:
+    """Slope and offset of the logarithm of a step's seconds over that of its work."""
+    work = np.log([_work(layers, hidden) for layers, hidden in MEASURED_STEP_S])
+    slope, offset = np.polyfit(work, np.log(list(MEASURED_STEP_S.values())), 1)
+    return float(slope), float(offset)
+
+
+def _work(layers: int, hidden: int) -> int:
+    return layers * hidden * (hidden + 64)
