@@ -31,7 +31,7 @@ class PredictionTable:
     Parameters
     ----------
     frame : DataFrame
-        The columns of `predictions.parquet`.
+        The columns of `predictions.parquet`, or of `predicted.parquet`, which has no labels.
     window_bars : int, default 1
         Window length, for errors as fractions of the window.
 
@@ -45,12 +45,13 @@ class PredictionTable:
 
     def __init__(self, frame: pd.DataFrame, window_bars: int = 1) -> None:
         self.frame, self.window_bars = frame, window_bars
+        labels = frame["label"] if "label" in frame else frame.get("predicted", ())  # new windows have no labels
         named = tuple(
             str(name)[len(PROBABILITY) :]
             for name in frame
-            if str(name).startswith(PROBABILITY) and (name != STATED or is_class(STATED, frame["label"]))
+            if str(name).startswith(PROBABILITY) and (name != STATED or is_class(STATED, labels))
         )
-        self.classes = named or tuple(sorted(frame["label"].astype(str).unique()))
+        self.classes = named or tuple(sorted(set(map(str, labels))))
         self.columns = [PROBABILITY + name for name in named]
 
     @cached_property

@@ -80,3 +80,11 @@ def test_the_probability_of_the_true_class_is_missing_where_the_table_has_no_col
     assert list(PredictionTable(rows).by_class) == list(CLASSES)
     bare = PredictionTable(rows[["repeat", "window_id", "label"]])
     assert np.isnan(bare.true_probability).all() and bare.by_class == {}
+
+
+def test_new_windows_have_no_labels_and_what_a_model_states_of_a_span_is_no_class():
+    new = frame(repeats=1).drop(columns=["label", "start_true", "end_true"]).assign(p_span=0.5)
+    table = PredictionTable(new)
+    assert table.classes == CLASSES and table.columns == ["p_c", "p_a", "p_b"] and table.has_probabilities
+    assert PredictionTable(new[["repeat", "window_id", "predicted"]]).classes == tuple(sorted(set(new["predicted"])))
+    assert PredictionTable(new[["repeat", "window_id", "p_span"]]).columns == []

@@ -42,6 +42,17 @@ UPDATED_S = 2.0
 assert questions  # importing it registers all questions
 
 
+class NotMade(Exception):
+    """A run that an answer is read from was not made."""
+
+
+class Made(dict[str, Run]):
+    """The finished runs of a question's round by what they are for."""
+
+    def __missing__(self, key: str) -> Run:
+        raise NotMade(key)
+
+
 class BudgetSpent(KeyboardInterrupt):
     """The budget is used up while a run goes on: it is cancelled, and keeps the fits that are finished."""
 
@@ -245,8 +256,8 @@ class Investigator:
             self._count_fits(run)
         answer = failed
         if runs or not question.trains:
-            with suppress(KeyError):  # the run that it is read from failed
-                answer = question.read(known, runs)
+            with suppress(NotMade):  # the run that it is read from failed
+                answer = question.read(known, Made(runs))
         if name in known.answers and answer.answer == FAILED:
             answer = known.answers[name]  # a further round that failed takes nothing back
         known.answers[name] = answer
