@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from moola_core.launch.estimate import estimate
 from moola_core.launch.worker.compare import build
 from moola_core.presets import preset
 from moola_core.runs import Store, cancelling, files
+from moola_core.runs.facts import Fitting
 from moola_core.runs.record import RESUMABLE
 from moola_core.specs import change
 from moola_core.training import processes
@@ -109,7 +111,7 @@ def test_the_record_says_which_engine_was_used_and_why(store, demo_files):
         found = estimate(run.spec, 60, store)
         assert run.id in found.source and ("all fits at once" in found.source) == (run is runs[1])
         before = estimate(run.spec, 60, store).seconds
-        run.update(seconds=1000.0, counts=run.record.counts | {"fitting": {"seconds": 990.0, "fits": 3}})
+        run.update(seconds=1000.0, facts=replace(run.record.facts, fitting=Fitting(990.0, 3)))
         assert estimate(run.spec, 60, store).seconds > 3 * before
 
 
@@ -230,8 +232,8 @@ def test_estimates_come_from_measured_steps(store, demo_files):
     (other.folder / "spec.json").write_text('{"kind": "finetune", "invented": 1}')
     known = estimate(spec, 60, store)
     assert run.id in known.source and known.high / known.low < guess.high / guess.low
-    fitting = run.record.counts["fitting"]
-    assert fitting["fits"] == 3 and 0 < fitting["seconds"] < run.record.seconds
+    fitting = run.record.facts.fitting
+    assert fitting.fits == 3 and 0 < fitting.seconds < run.record.seconds
     size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
     assert 0.1 < size / max(estimate(spec, 60, store).bytes, 1) < 20
 

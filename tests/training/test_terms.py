@@ -20,7 +20,7 @@ def test_terms_come_in_the_order_of_the_folds_whichever_is_done_first(monkeypatc
     monkeypatch.setattr(terms, "terms_of", one)
     monkeypatch.setattr(
         terms,
-        "each",
+        "process_map",
         lambda work, items, processes: map(work, np.random.default_rng(0).permutation(np.array(items, object))),
     )
     made = terms_of_each(make_spec(**SPANS), make_inputs(6), ["a", "b", "c"], [None, "start", None])
@@ -29,5 +29,5 @@ def test_terms_come_in_the_order_of_the_folds_whichever_is_done_first(monkeypatc
 
 
 def test_a_network_without_statistics_starts_no_process(monkeypatch):
-    monkeypatch.setattr(terms, "each", None)
+    monkeypatch.setattr(terms, "process_map", None)
     assert terms_of_each(make_spec(), make_inputs(6), [None, None], [None, None]) == [NOTHING, NOTHING]
