@@ -122,7 +122,8 @@ def estimate_investigation(budget_s: float, store: Store) -> Estimate:
     squares = weight * deviation**2 + sum((off - median) ** 2 for off in offs)
     whole = Seconds(median, math.sqrt(squares / (weight + len(offs)))).times(budget_s)
     latest = LATEST_SHARE * budget_s
-    source = f"the budget and {len(offs)} investigations of this store" if offs else "the budget"
+    plural = "" if len(offs) == 1 else "s"
+    source = f"the budget and {len(offs)} investigation{plural} of this store" if offs else "the budget"
     return Estimate(min(whole.median, latest), whole.low, min(whole.high, latest), 0, 0, source)
 
 
