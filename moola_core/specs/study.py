@@ -156,3 +156,8 @@ class Study(SpecModel):
                 specs[spec_hash(own)] = own
                 arms.setdefault(spec_hash(own), []).append(arm.name)
         return [(own, tuple(arms[key])) for key, own in specs.items()]
+
+
+def name_of_first(first: Finetune) -> str:
+    """What the run of `Study.firsts` is called among the parts of its study."""
+    return f"first {spec_hash(first)[:12]}"

@@ -12,6 +12,7 @@ from moola_core.features.catalog import names
 from moola_core.host import figures as host
 from moola_core.host.busy import slower_by
 from moola_core.host.choices import fastest, shape_of
+from moola_core.host.engine import REPLICAS
 from moola_core.host.figures import Figures
 from moola_core.launch.devices import default_device
 from moola_core.runs.store import Store
@@ -33,7 +34,6 @@ MEASURED_FIT = {
 OTHER_FIT = (2.0, 300_000)  # a guess, for a model that nobody measured
 TERMS_S = 5.0  # the span statistics of a network, fitted before it
 PCGRAD_COST = 1.6
-REPLICAS = "replicas"
 REPLICAS_COST = 1.7  # a step of a fit among others on a CPU, against one alone, from 1×96 on: docs/LOG.md, "Replicas"
 AFTER_PATIENCE = 0.3  # of the epochs: about where the best one lies; a fit ends `patience` epochs later
 SMALLER = 0.5  # power of the work by which a step smaller than a measured one is quicker

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from moola_core.host import busy
 from moola_core.host.figures import Figures
+from moola_core.launch.devices import default_device
 from moola_core.launch.estimate import base
 from moola_core.launch.estimate.base import TUNED, Base, figures_for
 from moola_core.launch.estimate.finished_runs import (
@@ -103,11 +104,7 @@ class Evidence:
             return f"{TUNED}{suffix}; {WIDE}{self.busy}"
         lstm = isinstance(spec, Finetune) and (not spec.is_network or spec.model.encoder == "bilstm")
         like = "" if lstm or isinstance(spec, Pretrain) else " with an LSTM of this size"
-        card = (
-            ""
-            if base.default_device() == "cpu" or spec.training.device == "cpu"
-            else "; no run on this card is kept yet"
-        )
+        card = "" if default_device() == "cpu" or spec.training.device == "cpu" else "; no run on this card is kept yet"
         return f"{known.source}{like}{card}{suffix}; {WIDE}{self.busy}"
 
 

@@ -18,7 +18,8 @@ from moola_core.launch.estimate.ranges import NOTHING, Seconds, total
 from moola_core.launch.estimate.searching import count_of, later_trials
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Finetune, Pretrain, Study, spec_hash
+from moola_core.specs import Finetune, Pretrain, Study
+from moola_core.specs.study import name_of_first
 
 OWN_PACE = 0.35  # standard deviation of the logarithm of what one whole fit (or epoch) says of all
 FIRST_EPOCHS = 2.0  # how many fits the usual number of epochs counts as
@@ -179,7 +180,7 @@ def _of_study(run: Run, record: Record, clock: _Clock, evidence: Evidence) -> Se
         parts.append(_of_part(children.get(f"arm {arm.name}"), fresh, clock, evidence))
     for first in spec.firsts():
         fresh = evidence.run(first, windows, is_part=True)[0]
-        parts.append(_of_part(children.get(f"first {spec_hash(first)[:12]}"), fresh, clock, evidence))
+        parts.append(_of_part(children.get(name_of_first(first)), fresh, clock, evidence))
     encoders = [child for what, child in children.items() if what.startswith("encoder")]
     unused = list(encoders)
     for encoder, _ in spec.pretrainings():

@@ -15,6 +15,7 @@ from moola_core.runs import source_fits
 from moola_core.runs.arms import untrained
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Arm, Diagnose, Pretrain, SpecModel, Study, spec_hash
+from moola_core.specs.study import name_of_first
 
 Execute = Callable[[Run, ProgressCallback | None], None]
 
@@ -76,7 +77,7 @@ def _before(arm: str, made: Children, pretrainings: FoldPretrainings) -> Iterato
     """The runs that an arm starts from: its pre-trainings, or the one whose fits its own start from; arms with the same ones share them."""
     first = pretrainings.study.first_of(arm)
     if first is not None:
-        yield made.child(f"first {spec_hash(first)[:12]}", first, f"{made.title}: first")
+        yield made.child(name_of_first(first), first, f"{made.title}: first")
     yield from (made.encoder_of(one) for one in pretrainings.of(arm))
 
 
