@@ -174,7 +174,7 @@ def of_shift(x: np.ndarray, shared: Overlap, rng: np.random.Generator) -> dict[s
 def of_features(x: np.ndarray, target: np.ndarray, shared: Overlap) -> dict[str, Row]:
     """AUC and correlation of one feature with the label."""
     names, label = tuple(f"f{i}" for i in range(FEATURES)), np.array(CLASSES)[target]
-    table = correlation.label_table(x[:, None], label, np.zeros(N, int), names, shared, (20, 0))
+    table = correlation.label_table(x[:, None], label, np.zeros(N, int), names, shared, correlation.Permutations(20, 0))
     one = next(entry for entry in table if entry.feature == "f0")
     return {
         "feature: AUC": (one.auc, one.auc_low, one.auc_high, 0.5),
