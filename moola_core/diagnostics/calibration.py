@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from scipy.stats import binom, norm
@@ -23,7 +25,9 @@ from moola_core.overlap import Overlap
 from moola_core.runs.predictions import Grid, PredictionTable
 
 DRAWS = 2000
-TAIL = 0.025
+# Half of what a 95% interval leaves out on a side: probabilities of cross-validation depend on the labels that they are compared with
+# (each label helped to train the other folds), and with .025 the interval held the truth in 90 to 94% of runs on noise (`benchmarks/noise.py`).
+TAIL = 0.0125
 STEPS, INVERTED = 25, 500
 MOST_REPEATS = 10
 FOLD_BINS = 15
@@ -215,28 +219,50 @@ def calibration_error(
     """The ECE of probabilities [n] of what occurred or not [n], in bins `place` [n], averaged over the parts of `group` [n]; its p-value.
 
     uniform [d, n]: draws of `draw`. The interval is the test's inversion: the true shares of the bins are taken to be off in the direction
-    that was seen, and the sizes are kept under which an ECE like the one seen is no surprise. An ECE is positive by chance alone, so
-    resampled ones lie above it (an interval of their percentiles often leaves it out), and the interval may begin at 0.
+    that was seen, or towards the share that occurred, and the sizes are kept under which an ECE like the one seen is no surprise: what was seen
+    is partly chance, and a model that was surer than it knows is off towards that share. An ECE is positive by chance alone, so resampled ones
+    lie above it (an interval of their percentiles often leaves it out), and the interval may begin at 0.
     """
     parts = [np.arange(len(predicted))] if group is None else [np.flatnonzero(group == i) for i in np.unique(group)]
     value = float(_gap(predicted, occurred[None], place, parts)[0])
-    off = _bin_gaps(predicted, occurred, place)
-    if not np.abs(off).max() > 1e-9:  # no bin is off: nothing to take multiples of
-        off = np.full(len(off), 1 / len(off))
     null = _gap(predicted, uniform < predicted, place, parts)
     # As far as an error could be from the one that was seen, in steps.
     errors = np.linspace(0, value + 3 * np.quantile(null, 0.95), STEPS)
-    true = [np.clip(predicted + multiple * off, 0, 1) for multiple in errors / np.abs(off).mean()]
-    drawn = [_gap(predicted, uniform[:INVERTED] < shares, place, parts) for shares in true]
-    size = np.maximum.accumulate([float(np.abs(_bin_gaps(predicted, shares, place)).mean()) for shares in true])
-    above = np.maximum.accumulate([(one >= value - 1e-12).mean() for one in drawn])
-    below = np.minimum.accumulate([(one <= value + 1e-12).mean() for one in drawn])
-    low = 0.0 if above[0] > TAIL else float(np.interp(TAIL, above, size))
-    high = float(np.interp(TAIL, below[::-1], size[::-1]))
+    directions = [_bin_gaps(predicted, occurred, place), occurred.mean() - predicted]
+
+    def drawn(shares: np.ndarray) -> np.ndarray:
+        return _gap(predicted, uniform[:INVERTED] < shares, place, parts)
+
+    limits = [_inverted(value, predicted, _off_by(predicted, off, errors), drawn, place) for off in directions]
+    lows, highs = zip(*limits, strict=True)
+    low, high = min(lows), max(highs)
     error = CalibrationError(
         convention, value, low, max(high, low), float(np.median(null)), float(np.quantile(null, 0.95))
     )
     return error, float((1 + (null >= value - 1e-12).sum()) / (1 + len(null)))
+
+
+def _off_by(predicted: np.ndarray, off: np.ndarray, errors: np.ndarray) -> list[np.ndarray]:
+    """True shares [n] that lie off the predicted ones by multiples of `off` [n], on average by each of `errors`."""
+    if not np.abs(off).max() > 1e-9:  # nothing is off: nothing to take multiples of
+        off = np.full(len(off), 1 / len(off))
+    return [np.clip(predicted + multiple * off, 0, 1) for multiple in errors / np.abs(off).mean()]
+
+
+def _inverted(
+    value: float,
+    predicted: np.ndarray,
+    true: list[np.ndarray],
+    drawn: Callable[[np.ndarray], np.ndarray],
+    place: np.ndarray,
+) -> tuple[float, float]:
+    """The least and the largest error of the shares in `true` under which an ECE of `value` is no surprise; drawn: ECEs under shares."""
+    errors = [drawn(shares) for shares in true]
+    size = np.maximum.accumulate([float(np.abs(_bin_gaps(predicted, shares, place)).mean()) for shares in true])
+    above = np.maximum.accumulate([(one >= value - 1e-12).mean() for one in errors])
+    below = np.minimum.accumulate([(one <= value + 1e-12).mean() for one in errors])
+    low = 0.0 if above[0] > TAIL else float(np.interp(TAIL, above, size))
+    return low, float(np.interp(TAIL, below[::-1], size[::-1]))
 
 
 def _bin_gaps(predicted: np.ndarray, occurred: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -49,17 +49,27 @@ def beta(p: np.ndarray, target: np.ndarray) -> Fitted:
 
 
 def isotonic(p: np.ndarray, target: np.ndarray) -> Fitted:
-    """A rising step function of each class's probability, then scaled to sum to 1 (Zadrozny and Elkan 2002)."""
-    maps = [
-        IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(p[:, i], target == i)
-        for i in range(p.shape[1])
-    ]
+    """A rising step function of each class's probability, then scaled to sum to 1 (Zadrozny and Elkan 2002).
+
+    No step is surer than one window among those with like probabilities allows (the rule of succession with each step's own count), so that
+    a step of three windows does not say "never".
+    """
+    maps = [_steps(p[:, i], target == i) for i in range(p.shape[1])]
 
     def use(q: np.ndarray) -> np.ndarray:
-        calibrated = np.stack([step.predict(q[:, i]) for i, step in enumerate(maps)], axis=1) + SMALLEST
+        calibrated = np.stack([step.predict(q[:, i]) for i, step in enumerate(maps)], axis=1)
         return calibrated / calibrated.sum(1, keepdims=True)
 
     return use, None
+
+
+def _steps(p: np.ndarray, occurred: np.ndarray) -> IsotonicRegression:
+    """The rising step function of p [n], each step drawn towards one half by two windows more."""
+    raw = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(p, occurred)
+    _, step = np.unique(raw.predict(p), return_inverse=True)
+    count, right = np.bincount(step), np.bincount(step, occurred)
+    smoothed = ((right + 1) / (count + 2))[step]
+    return IsotonicRegression(out_of_bounds="clip").fit(p, smoothed)
 
 
 def _logistic(describe: Callable[[np.ndarray], np.ndarray], p: np.ndarray, target: np.ndarray) -> Fitted:
