@@ -1,10 +1,11 @@
 """What the doctor finds of the kinds of faults in `fault_kinds.py`.
 
-    .venv/bin/python benchmarks/kinds.py --half choosing [--again] [--folder DIR]
+    .venv/bin/python benchmarks/kinds.py --half choosing [--again] [--budget SECONDS] [--folder DIR]
 
 Each kind is planted in a `quick` run on one of two demo markets of that half, in turn, next to runs of the same settings without a fault (HEALTHY), and the
 score of its fits on windows of a market that nothing was planted in is measured. Runs that are done are kept in the folder and not made
-again; --again asks the doctor as it is now about the runs that are there. Rules are chosen on `choosing`; `counted` is counted once.
+again; --again asks the doctor as it is now about the runs that are there. With a budget the doctor makes experiments too, and a
+setting that it names is the cause where the fault was planted by that setting. Rules are chosen on `choosing`; `counted` is counted once.
 
 Prints one line for each kind, with the place at which its cause is named (`named_causes.py`), and writes FOLDER/HALF.jsonl, one line for each run. A fault that the reading of the data refuses counts as
 detected, without a cause.
@@ -30,12 +31,14 @@ from named_causes import NAMED
 
 from moola_core.diagnostics.predict import Job, combine, predict_sequential
 from moola_core.errors import MoolaError
+from moola_core.examination import examine
 from moola_core.features.matrix import window_matrix
 from moola_core.launch.worker import doctor
 from moola_core.market import demo
 from moola_core.market.windows import Windows
 from moola_core.metrics import Predictions, measure
 from moola_core.presets import preset
+from moola_core.runs import codec
 from moola_core.runs.store import Run, Store
 from moola_core.specs import change
 
@@ -46,6 +49,10 @@ BASE = {"training.repeats": 1, "training.processes": 1, **COLUMNS}
 PRE = {"objective.name": "masked", "training.epochs": 10, "sampling.stride_bars": 52, **COLUMNS}
 CONTRACTS = ("data", "labels", "evaluation")
 HEALTHY = 3  # runs without a fault on each market, of other seeds of training
+# A kind that is planted by settings is named by any of them.
+SETTINGS = {
+    kind.name: tuple(f"setting {name}" for name in kind.settings if not name.startswith("faults.")) for kind in KINDS
+}
 FRESH = (900_001, 900_002)  # seeds of the markets whose windows are predicted
 
 
@@ -152,18 +159,19 @@ def score_of(run: Run, clarity: float) -> dict[str, float]:
     return score
 
 
-def examined(run: Run) -> dict[str, Any]:
-    """What the doctor says of the run now, and in how many seconds."""
+def examined(run: Run, budget_s: float) -> dict[str, Any]:
+    """What the doctor says of the run now, after experiments within the budget if there is one, and in how many seconds."""
     started = time.perf_counter()
-    diagnosis = doctor.examined(run)
+    diagnosis = examine(run, budget=budget_s) if budget_s else doctor.examined(run)
     return {
         "findings": [vars(finding) | {"claims": None, "spec": None} for finding in diagnosis.findings],
         "not_judged": len(diagnosis.not_judged),
+        "experiments": codec.plain(diagnosis.experiments),
         "doctor_s": time.perf_counter() - started,
     }
 
 
-def row_of(folder: Path, trial: Trial) -> dict[str, Any]:
+def row_of(folder: Path, trial: Trial, budget_s: float) -> dict[str, Any]:
     """One line of the result: the run, what the doctor says, and the score on fresh windows."""
     kind = trial.kind
     row = {"trial": trial.name, "kind": kind and kind.name, "stage": kind and kind.stage, "market": trial.market.name}
@@ -171,36 +179,50 @@ def row_of(folder: Path, trial: Trial) -> dict[str, Any]:
         run = run_of(folder, trial)
     except MoolaError as error:
         return row | {"refused": str(error), "findings": []}
-    return row | {"run": run.id, "score": score_of(run, trial.market.clarity)} | examined(run)
+    row |= {"run": run.id, "score": score_of(run, trial.market.clarity)}
+    if kind is None:
+        return row | examined(run, budget_s)
+    with kind.patched():  # what is wrong with the code is wrong in experiments too
+        return row | examined(run, budget_s)
 
 
-def rows_of(folder: Path, half: str, again: bool) -> list[dict[str, Any]]:
+def rows_of(folder: Path, half: str, again: bool, budget_s: float) -> list[dict[str, Any]]:
     """The lines of one half; those that are missing are made and added to the file."""
-    kept = folder / f"{half}.jsonl"
+    kept = folder / f"{half}{'-budget' if budget_s else ''}.jsonl"
     rows = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()] if kept.is_file() else []
     if again:
         store = Store(folder)
-        rows = [row | examined(store.open(row["run"])) if "run" in row else row for row in rows]
+        rows = [row | examined(store.open(row["run"]), budget_s) if "run" in row else row for row in rows]
         kept.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows), encoding="utf-8")
     done = {row["trial"] for row in rows}
     for trial in trials(half):
         if trial.name not in done:
-            rows.append(row_of(folder, trial))
+            rows.append(row_of(folder, trial, budget_s))
             with kept.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(rows[-1], default=str) + "\n")
     return rows
 
 
-def named_in(row: dict[str, Any]) -> list[str]:
-    """What is named, first to last: the checks with a finding above a note, and in their place the vital signs of those of a stage."""
+def named_in(row: dict[str, Any], experiments: bool = True) -> list[str]:
+    """What is named, first to last: the checks with a finding above a note, and in their place the vital signs of those of a stage.
+
+    experiments: with what they add.
+    """
     names = []
     for one in row["findings"]:
-        if one["severity"] != "info":
-            names += list(one["evidence"]["signs"]) if one["check"].startswith("unusual_") else [one["check"]]
+        if one["severity"] != "info" and (experiments or one["check"] != "experiments"):
+            names += parts_of(one)
     return list(dict.fromkeys(names))
 
 
-def judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def parts_of(finding: dict[str, Any]) -> list[str]:
+    """What a finding names: vital signs of a stage, settings that experiments found at fault, or its own check."""
+    if finding["check"].startswith("unusual_"):
+        return list(finding["evidence"]["signs"])
+    return [f"setting {name}" for name in finding["evidence"].get("settings", ())] or [finding["check"]]
+
+
+def judged(rows: list[dict[str, Any]], experiments: bool) -> list[dict[str, Any]]:
     """Of each faulty run: whether it counts, whether something was raised, and the place at which its cause is named (0 for none).
 
     A fault counts where the score on fresh windows is worse than that of the healthy runs of its market by more than twice their spread (at
@@ -211,7 +233,7 @@ def judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         if row["kind"] is None:
             continue
-        names, causes = named_in(row), NAMED[row["kind"]]
+        names, causes = named_in(row, experiments), (*NAMED[row["kind"]], *SETTINGS[row["kind"]])
         place = next((i + 1 for i, name in enumerate(names) if name in causes), 0)
         same = [other["score"] for other in healthy if other["market"] == row["market"]]
         counts = row["stage"] in CONTRACTS or worse(row.get("score") or {}, same)
@@ -230,10 +252,22 @@ def worse(score: dict[str, float], healthy: list[dict[str, float]]) -> bool:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """The table, and shares over the faults that count and over all."""
-    table = judged(rows)
+    """The table, and shares over the faults that count and over all; where there were experiments, without and with them."""
+    tried = any(row.get("experiments") for row in rows)
+    for experiments in (False, True) if tried else (False,):
+        print("with experiments" if experiments else "without experiments")
+        show_judged(judged(rows, experiments))
+        healthy = [row for row in rows if row["kind"] is None]
+        raised = sum(bool(named_in(row, experiments)) for row in healthy)
+        print(f"healthy: {raised} of {len(healthy)} with a finding above info")
+    seconds = [row["doctor_s"] for row in rows if "doctor_s" in row]
+    print(f"the doctor took {np.median(seconds):.1f} s in the median, {max(seconds):.1f} s at most")
+
+
+def show_judged(table: list[dict[str, Any]]) -> None:
+    """A line for each faulty run, and the shares."""
     for one in table:
-        place = one["place"] or ("-" if NAMED[one["kind"]] else "none to name")
+        place = one["place"] or ("-" if NAMED[one["kind"]] or SETTINGS[one["kind"]] else "none to name")
         print(
             f"{one['kind']:<46} {'' if one['counts'] else 'no effect':<10} {place!s:<13} {', '.join(one['names'][:4])}"
         )
@@ -246,10 +280,6 @@ def show(rows: list[dict[str, Any]]) -> None:
         print(
             f"{len(own)} {title}: raised {shares[0]:.2f}, cause in the first three {shares[1]:.2f}, first {shares[2]:.2f}"
         )
-    healthy = [row for row in rows if row["kind"] is None]
-    print(f"healthy: {sum(bool(named_in(row)) for row in healthy)} of {len(healthy)} with a finding above info")
-    seconds = [row["doctor_s"] for row in rows if "doctor_s" in row]
-    print(f"the doctor took {np.median(seconds):.1f} s in the median, {max(seconds):.1f} s at most")
 
 
 def main() -> None:
@@ -258,9 +288,10 @@ def main() -> None:
     arguments.add_argument("--half", choices=tuple(MARKETS), default="choosing")
     arguments.add_argument("--folder", type=Path, default=Path("artifacts/benchmark-kinds"))
     arguments.add_argument("--again", action="store_true", help="ask the doctor anew about the runs that are there")
+    arguments.add_argument("--budget", type=float, default=0.0, help="seconds of experiments for each run")
     given = arguments.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    show(rows_of(given.folder, given.half, given.again))
+    show(rows_of(given.folder, given.half, given.again, given.budget))
 
 
 if __name__ == "__main__":

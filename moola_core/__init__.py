@@ -43,7 +43,7 @@ _OWNERS = {
     "join": "moola_core.api",
     "compare": "moola_core.api",
     "diagnose": "moola_core.api",
-    "examine": "moola_core.api",
+    "examine": "moola_core.examination",
     "import_predictions": "moola_core.api",
     "predict": "moola_core.api",
     "METRICS": "moola_core.metrics",

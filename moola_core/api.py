@@ -14,7 +14,7 @@ from moola_core.specs import Compare, Diagnose, Finetune, Predict, build
 if TYPE_CHECKING:
     import pandas as pd
 
-    from moola_core.diagnostics.results import Comparison, Diagnosis, Evaluation
+    from moola_core.diagnostics.results import Comparison, Evaluation
 
 STORE = "artifacts"
 File = str | Path
@@ -226,22 +226,6 @@ def diagnose(
         values["data"] = data_of(windows, bars)
     done = execute(build(Diagnose, values, "diagnose"), store if run is None else run.store_root)
     return _stored(done, name)
-
-
-def examine(run: Run) -> Diagnosis:
-    """What went wrong in a run: the doctor's findings, causes before symptoms.
-
-    Parameters
-    ----------
-    run : Run
-        Any finished run.
-
-    Returns
-    -------
-    Diagnosis
-        ``diagnosis.findings``, each with evidence, advice and the spec of the run that fixes it.
-    """
-    return diagnose("doctor", run)
 
 
 def predict(

@@ -21,13 +21,14 @@ from moola_core.ui import (
 )
 
 VIEWS = {"run": "This run", "planned": "Before a launch", "figures": "Reported figures"}
+EXPERIMENTS_S = 300.0
 selection = picker.current()
 st.title("Doctor")
 view = selecting.part("View", state.VIEW, VIEWS)
 
 
-def ask(run: Run) -> None:
-    loaders.launcher().submit(Diagnose(name="doctor", run=run.id), parent=run.id)
+def ask(run: Run, budget_s: float = 0.0) -> None:
+    loaders.launcher().submit(Diagnose(name="doctor", run=run.id, budget_s=budget_s), parent=run.id)
     st.rerun()
 
 
@@ -99,5 +100,13 @@ else:
         "The doctor has not checked this run", "It takes some seconds.", [("Run the checks", lambda: ask(run))]
     )
     state.stop()
-if st.button("Run the checks again", icon=":material/refresh:", help="With the checks as they are now."):
-    ask(run)
+with st.container(horizontal=True):
+    if st.button("Run the checks again", icon=":material/refresh:", help="With the checks as they are now."):
+        ask(run)
+    if record.kind == "finetune" and st.button(
+        "Find the cause by experiments",
+        icon=":material/science:",
+        help="Fits the run again for up to five minutes: with settings set back to those of a preset, on a few windows "
+        "that can be learned by heart, and on a demo market. Your files stay as they are.",
+    ):
+        ask(run, EXPERIMENTS_S)

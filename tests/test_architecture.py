@@ -31,6 +31,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "presets": ({"market.folder"}, {"pydantic"}),
     "market.folder": (set(), set()),
     "adoption": ({"market.folder", "presets", "runs"}, set()),
+    "examination": ({"api", "diagnostics.results", "runs"}, set()),
     "studies": ({"presets", "features.catalog"}, {"pydantic"}),
     "searches": (set(), {"pydantic"}),
     "market": ({"market"}, {"pandas", "pyarrow"}),
@@ -58,6 +59,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         )
         for name in ("attribution", "fitted", "network_outputs", "predict", "transfer")
     },
+    "diagnostics.doctor.suspects": ({"presets"}, set()),
     "diagnostics.results": ({"diagnostics.results"}, set()),
     "investigation": (
         {"investigation", "diagnostics", "metrics", "runs", "launch.estimate", "presets", "studies", "searches"},

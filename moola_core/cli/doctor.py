@@ -25,6 +25,11 @@ def add_to(commands: Any) -> None:
         "--example", action="store_true", help="the figures of the run that failed, which ship with moola"
     )
     doctor.add_argument("--launch", metavar="CHECK", help="start the run that fixes this finding in the background")
+    doctor.add_argument(
+        "--budget",
+        metavar="TIME",
+        help="find the cause by experiments that take at most so long, such as 90s, 5m or 1h (of a run; default: none)",
+    )
     host.add_flags(doctor)
     options.add_reading(doctor)
     options.add_store(doctor)
@@ -40,11 +45,22 @@ def run_doctor(args: argparse.Namespace) -> int:
         )
     if args.host:
         return host.look(args)
-    diagnosis = _diagnosis(args)
+    diagnosis = _with_experiments(args) if args.budget else _diagnosis(args)
     if args.launch:
         return _launch(args, diagnosis)
     options.print_result(diagnosis, args.json, _text(diagnosis))
     return 0
+
+
+def _with_experiments(args: argparse.Namespace) -> Any:
+    """What the doctor finds after experiments, which are kept as runs."""
+    from moola_core.examination import examine
+    from moola_core.runs.record import RUN_ID
+    from moola_core.runs.store import Store
+
+    if not (args.about and RUN_ID.fullmatch(args.about)):
+        raise SpecError("is for a run.", where="--budget", hint="Give the id of a cross-validated run that is done.")
+    return examine(Store(args.store).open(args.about), budget=args.budget)
 
 
 def _diagnosis(args: argparse.Namespace) -> Any:

@@ -32,6 +32,9 @@ class Diagnose(SpecModel):
         {},
         description="the spec that is judged before it is launched, or that fixes of reported figures start from (doctor)",
     )
+    budget_s: float = Field(
+        0.0, ge=0, le=30 * 86400, description="seconds for experiments that find the cause; 0 for none (doctor)"
+    )
     seed: int = Field(17, ge=0, le=2**31 - 1, description="random seed of permutations and resampling")
 
     @model_validator(mode="after")
@@ -39,6 +42,8 @@ class Diagnose(SpecModel):
         of_windows = self.name in ("features", "shift", "power")
         if self.name == "doctor" and bool(self.run) == bool(self.figures or self.planned):
             raise ValueError("name=doctor needs run, or else figures or planned")
+        if self.budget_s and not (self.name == "doctor" and self.run):
+            raise ValueError("budget_s is for name=doctor and a run")
         if not of_windows and not self.run and self.name != "doctor":
             raise ValueError(f"name={self.name} needs run; give the id of a finished run")
         if of_windows and not self.data.windows:

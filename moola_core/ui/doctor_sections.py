@@ -75,7 +75,7 @@ def badge_line(run: Run) -> None:
 def diagnosis(run: Run) -> None:
     """What the doctor found in the run, or where the run asked it."""
     context = ReportContext(run, "doctor")
-    render.sections(context, ("doctor", "findings", "vitals", "weak_slices"))
+    render.sections(context, ("doctor", "findings", "experiments", "vitals", "weak_slices"))
     with st.expander(SECTIONS["not_judged"].title):
         render.section(make("not_judged", context))
 

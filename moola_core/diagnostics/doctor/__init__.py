@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers its checks
+    experimented,
     figures,
     folds,
     inputs,
@@ -71,7 +72,9 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
             after[check.id] = check.after
     signs, slices = (tuple(case.get(name) or ()) for name in ("vital_signs", "weak_slices"))
     ordered = in_order(findings, after)
-    return Diagnosis(case.about, case.kind, ordered, tuple(not_judged), tuple(passed), signs, (), slices)
+    return Diagnosis(
+        case.about, case.kind, ordered, tuple(not_judged), tuple(passed), signs, (), slices, case.get("experiments")
+    )
 
 
 def in_order(findings: list[Finding], after: dict[str, tuple[str, ...]]) -> tuple[Finding, ...]:

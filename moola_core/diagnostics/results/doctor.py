@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.results.interval import Claim
 from moola_core.diagnostics.results.vitals import VitalSign
 from moola_core.diagnostics.results.weak_slices import WeakSlice
@@ -91,7 +92,8 @@ class Diagnosis:
 
     about: a run's id, a file of figures, or empty for what is planned; kind: finetune, pretrain, study or reported; vitals: what was
     measured on its way from the file to the score, next to healthy runs; unmeasured: vital signs that could not be, and why;
-    slices: parts of the windows that were searched (None of older versions, all three).
+    slices: parts of the windows that were searched (None of older versions, all three); experiments: what was tried within a budget,
+    None where nothing was.
     """
 
     about: str
@@ -102,6 +104,7 @@ class Diagnosis:
     vitals: tuple[VitalSign, ...] | None = ()
     unmeasured: tuple[NotJudged, ...] | None = ()
     slices: tuple[WeakSlice, ...] | None = ()
+    experiments: Experiments | None = None
 
     def reasons(self) -> dict[str, str]:
         """Why checks could not be judged, each reason once, with the checks in words."""

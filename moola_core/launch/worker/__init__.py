@@ -46,7 +46,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
     "finetune": lambda run, listen: _cross_validated(run)(run, listen),
     "pretrain": pretrain.work,
-    "diagnose": diagnose.work,
+    "diagnose": lambda run, listen: diagnose.work(run, listen, execute),
     "predict": predict.work,
     "compare": compare.work,
     "investigation": lambda run, listen: investigate.work(run, listen, execute),

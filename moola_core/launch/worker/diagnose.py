@@ -15,14 +15,15 @@ from moola_core.diagnostics.balance import balance
 from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import Permutations, feature_report, with_expectations
 from moola_core.diagnostics.pointing import pointing
-from moola_core.diagnostics.results import Attribution, FeatureReport, Shift
+from moola_core.diagnostics.results import Attribution, Diagnosis, FeatureReport, Shift
 from moola_core.diagnostics.shift import shift
 from moola_core.diagnostics.slices import errors
 from moola_core.diagnostics.transfer import transferred
 from moola_core.errors import DataError, RunError
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
-from moola_core.launch.worker import doctor
+from moola_core.launch.worker import doctor, experiments
+from moola_core.launch.worker.children import Children, Execute
 from moola_core.launch.worker.labelled import Labelled, load_labelled, starts_of
 from moola_core.launch.worker.power import powered
 from moola_core.launch.worker.relay import EventWriter, ProgressCallback
@@ -62,8 +63,8 @@ def store_all(run: Run, material: Labelled) -> None:
             run.update(warnings=(*run.record.warnings, f"{name} could not be computed: {error}"))
 
 
-def work(run: Run, listen: ProgressCallback | None) -> None:
-    """Compute what the spec names and write it into the run's own folder."""
+def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
+    """Compute what the spec names and write it into the run's own folder. execute: begins a run, or goes on with one."""
     spec = run.spec
     if spec.name in DATA_DIAGNOSTICS:
         material = load_labelled(spec.data, spec.features)
@@ -82,9 +83,17 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
         run.write_result("attribution", explain(run, about, listen))
         return
     if spec.name == "doctor":
-        run.write_result("doctor", doctor.examined(about))
+        run.write_result("doctor", _examined(run, about, Children(run, listen, execute, "experiment")))
         return
     run.write_result(spec.name, RUN_DIAGNOSTICS[spec.name](about, load_labelled(about.spec.data, about.spec.features)))
+
+
+def _examined(run: Run, about: Run, made: Children) -> Diagnosis:
+    """What the doctor finds in the run `about`, after experiments where the spec of `run` has a budget for them."""
+    diagnosis = doctor.examined(about)
+    if not run.spec.budget_s:
+        return diagnosis
+    return doctor.examined(about, experiments.settle(run, about, diagnosis, made))
 
 
 def explain(run: Run, about: Run, listen: ProgressCallback | None) -> Attribution:

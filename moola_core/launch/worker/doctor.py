@@ -17,6 +17,7 @@ from moola_core.diagnostics.doctor import Case, examine, of_runs, reading
 from moola_core.diagnostics.doctor.baseline_facts import around_spans
 from moola_core.diagnostics.doctor.reported import plain, reported_case
 from moola_core.diagnostics.results import Diagnosis
+from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.shift import LEAST, domain_auroc
 from moola_core.diagnostics.weak_slices import weak_slices
 from moola_core.errors import CheckpointError, DataError, MoolaError, RunError, SpecError
@@ -64,8 +65,8 @@ def looks_at(run: Run) -> bool:
     )  # whose runs of simple models are not there to compare with alone
 
 
-def examined(run: Run) -> Diagnosis:
-    """What the doctor finds in a trained run."""
+def examined(run: Run, experiments: Experiments | None = None) -> Diagnosis:
+    """What the doctor finds in a trained run; experiments: what was tried with it, where something was."""
     spec = run.spec
     if not looks_at(run):
         raise RunError(
@@ -84,6 +85,7 @@ def examined(run: Run) -> Diagnosis:
     facts = dict(evidence.facts) | {
         "vital_signs": vitals.judge(readings, evidence.model),
         "weak_slices": weak_slices(evidence),
+        "experiments": experiments,
     }
     return replace(examine(Case("finetune", facts, spec, about=run.id)), unmeasured=unmeasured)
 

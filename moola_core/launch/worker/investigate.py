@@ -21,9 +21,9 @@ from moola_core.investigation.question import QUESTIONS, kind_of_fit, kind_of_ru
 from moola_core.investigation.questions.pretraining import LABELLED, best_network, schedule_of, study_of
 from moola_core.launch.estimate import estimate_study
 from moola_core.launch.worker import ahead
+from moola_core.launch.worker.children import Children, Execute
 from moola_core.launch.worker.labelled import check_unchanged, load_labelled
 from moola_core.launch.worker.relay import ProgressCallback
-from moola_core.launch.worker.study import Children, Execute
 from moola_core.presets import preset
 from moola_core.runs import decisions
 from moola_core.runs.checkpoints import description_of

@@ -14,10 +14,10 @@ from moola_core.diagnostics.comparison import ArmPredictions, arm_predictions
 from moola_core.diagnostics.results.search import COMPLETE, FAILED, PRUNED, BestTrial, SearchResult, Trial
 from moola_core.errors import CheckpointError, DataError, DeviceError, MoolaError, RunError, SpecError, StoreError
 from moola_core.host.engine import SEQUENTIAL
+from moola_core.launch.worker.children import Children, Execute
 from moola_core.launch.worker.ending_early import EndedEarly
 from moola_core.launch.worker.labelled import check_unchanged
 from moola_core.launch.worker.relay import ProgressCallback
-from moola_core.launch.worker.study import Children, Execute
 from moola_core.metrics import METRICS
 from moola_core.runs import codec
 from moola_core.runs.folds import shared_bars

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
 from moola_core.launch.worker import ahead, compare, diagnose
+from moola_core.launch.worker.children import Children, Execute
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.runs import source_fits
 from moola_core.runs.arms import untrained
-from moola_core.runs.store import Run, Store
-from moola_core.specs import Arm, Diagnose, Pretrain, SpecModel, Study, spec_hash
+from moola_core.runs.store import Run
+from moola_core.specs import Arm, Diagnose, Pretrain, Study
 from moola_core.specs.study import name_of_first
-
-Execute = Callable[[Run, ProgressCallback | None], None]
 
 
 def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
@@ -107,37 +106,3 @@ def _refuse_unanswered(run: Run, spec: Study) -> None:
             where=f"study {spec.name}",
             hint=f"{asked[0]} failed with: {missing[asked[0]]}",
         )
-
-
-class Children:
-    """The runs of a study or a plan by what they are for; the record keeps their ids, so that an interrupted study finds them again."""
-
-    def __init__(self, run: Run, listen: ProgressCallback | None, execute: Execute, title: str) -> None:
-        self.run, self.listen, self.execute, self.title = run, listen, execute, title
-        self.store = Store(run.store_root)
-
-    def get(self, what: str, spec: SpecModel, name: str) -> Run:
-        """The run called `what`, carried out."""
-        return self.done(self.child(what, spec, name))
-
-    def encoder_of(self, spec: Pretrain) -> Run:
-        """The run that pre-trains as `spec` says; arms with the same one share it."""
-        return self.child(f"encoder {spec_hash(spec)[:12]}", spec, f"{self.title}: encoder")
-
-    def child(self, what: str, spec: SpecModel, name: str) -> Run:
-        """The run called `what`, made if there is none."""
-        known = self.run.record.facts.children
-        if what in known:
-            return self.store.open(known[what])
-        child = self.store.create(spec, name=name, parent=self.run.id)
-        self.run.update(facts=replace(self.run.record.facts, children={**known, what: child.id}))
-        return child
-
-    def done(self, child: Run) -> Run:
-        """The run, carried out."""
-        record = child.record
-        if record.state != "done" and record.queue.get("job"):  # it had its turn on the cluster
-            raise RunError(record.error or f"is {record.state}.", where=f"run {child.id}", hint="See its log.")
-        if record.state != "done":
-            self.execute(child, self.listen)
-        return child

@@ -1,0 +1,90 @@
+"""What experiments on a run show, in words that rest on their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
+from moola_core.metrics import METRICS
+
+BY_HEART = 0.9  # AUROC of windows that were trained on: below it the model does not fit even what it is shown
+HEART, MARKET = "copies of each", "a demo market, with the settings of the run"
+
+
+def decided_gain(experiment: Experiment | None) -> MetricGain | None:
+    """The metric that surely gains, the surest first; None where none does or nothing was fitted."""
+    gains = [one for one in (experiment.gains if experiment else ()) if one.interval.low > 0]
+    return max(gains, key=lambda one: one.interval.low / (one.interval.high - one.interval.low), default=None)
+
+
+def words(gain: MetricGain) -> str:
+    """The metric with its values and how far it gains."""
+    metric = METRICS[gain.metric]
+    unit = " bars" if metric.unit == "bars" else ""
+    low, high = gain.interval.low, gain.interval.high
+    return f"{metric.title} {gain.own:.2f} → {gain.other:.2f}{unit}, better by {gain.interval.value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def experiment_of(result: Experiments, title: str) -> Experiment | None:
+    """The experiment whose title ends so, if it was fitted."""
+    return next((one for one in result.tried if one.title.endswith(title) and not one.why_not), None)
+
+
+def gain_of(result: Experiments, names: Collection[str]) -> MetricGain | None:
+    """What setting back these settings and no others gains in the metric that decided, as last fitted."""
+    own = [one for one in result.tried if set(one.changes) == set(names)]
+    return next((gain for one in reversed(own) for gain in one.gains if gain.metric == result.metric), None)
+
+
+def forgets(result: Experiments) -> bool:
+    """Whether the model surely fails to learn by heart the few windows that it is shown."""
+    heart = experiment_of(result, HEART)
+    return heart is not None and heart.auroc is not None and heart.auroc.high < BY_HEART
+
+
+def sentence(result: Experiments) -> str:
+    """The conclusion."""
+    every = next((one for one in reversed(result.tried) if set(one.changes) == set(result.departures)), None)
+    if result.culprits:
+        return _of_settings(result)
+    if not result.departures:
+        first = f"Its settings are those of {result.reference}."
+    elif every is None:
+        first = f"There was no time to fit it with the settings of {result.reference}."
+    elif every.why_not:
+        first = f"With the settings of {result.reference} it could not be fitted: {every.why_not}"
+    else:
+        changes = "; ".join(words(one).replace("better by", "a change of") for one in every.gains)
+        first = (
+            f"With the settings of {result.reference} it is not shown to be better ({changes or 'no score in common'})."
+        )
+    return " ".join([first, *_of_other_windows(result)])
+
+
+def _of_settings(result: Experiments) -> str:
+    """What the reference's settings gain together, and which of them does it."""
+    together, alone = gain_of(result, result.departures), gain_of(result, result.culprits)
+    text = f"With the settings of {result.reference}: {words(together)}." if together else ""
+    names = " and ".join(
+        f"{name} ({result.departures[name][0]} → {result.departures[name][1]})" for name in result.culprits
+    )
+    if len(result.culprits) == len(result.departures):
+        return f"{text} They differ in {names}."
+    text += f" Of the {len(result.departures)} that differ, {names} alone restores {result.restored:.0%} of it"
+    if alone is not None and alone.interval.low <= 0:
+        text += f", which is not sure by itself ({alone.interval.low:.2f} to {alone.interval.high:.2f})"
+    return f"{text}. There was no time to narrow it down further." if result.untried else f"{text}."
+
+
+def _of_other_windows(result: Experiments) -> list[str]:
+    """What the run's settings do on windows that can be learned by heart, and on a market whose pattern is known."""
+    texts = []
+    heart, market = experiment_of(result, HEART), experiment_of(result, MARKET)
+    if heart is not None and heart.auroc is not None:
+        text = f"Of {heart.title} it ranks the classes with AUROC {heart.auroc.value:.2f} ({heart.auroc.low:.2f} to {heart.auroc.high:.2f})"
+        texts.append(text + (": it does not even fit what it is shown." if forgets(result) else "."))
+    if market is not None and market.auroc is not None:
+        texts.append(
+            f"On a demo market the same settings have AUROC {market.auroc.value:.2f} ({market.auroc.low:.2f} to {market.auroc.high:.2f})."
+        )
+    return texts

@@ -1,0 +1,53 @@
+"""The check of experiments: settings that, set back, restore the score; and models that cannot fit what they are shown."""
+
+from __future__ import annotations
+
+from moola_core.diagnostics.doctor import conclusions
+from moola_core.diagnostics.doctor.check import ERROR, INFO, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.results import Finding
+from moola_core.diagnostics.results.experiments import Experiments
+from moola_core.diagnostics.results.interval import Claim, Interval
+
+
+@register
+class Experimented(Check):
+    """What experiments within a budget show. Reads `experiments`."""
+
+    id, title = "experiments", "What experiments show"
+    kinds = ("finetune",)
+    sampled = True
+
+    def judge(self, case: Case) -> Finding | None:
+        if case.planned:
+            raise CannotJudge("Experiments are made with a run that is done.")
+        result: Experiments | None = case.get("experiments")
+        if result is None:
+            raise CannotJudge(
+                f"No experiments were made. To make them: moola doctor {case.about or 'RUN'} --budget 5m."
+            )
+        evidence = {"settings": list(result.culprits), "seconds": round(result.seconds, 1), "fitted": len(result.tried)}
+        if result.culprits:
+            return self._settings(case, result, evidence)
+        heart = conclusions.experiment_of(result, conclusions.HEART)
+        if conclusions.forgets(result) and heart is not None and heart.auroc is not None:
+            miss = Interval(1 - heart.auroc.value, 1 - heart.auroc.high, 1 - heart.auroc.low)
+            advice = "Look at the network and its optimisation before the data: the learning rate, the gradients, the loss of each epoch."
+            finding = self.finding(
+                ERROR, result.conclusion, evidence, advice, title="It does not learn a few windows by heart"
+            )
+            return self.resting_on(finding, [Claim("1 − AUROC of windows trained on", miss, 1 - conclusions.BY_HEART)])
+        advice = "The settings are not where the evidence points: look at the findings about data and labels, and at the parts of the windows."
+        if result.untried:
+            advice = f"With more time these would be tried: {', '.join(result.untried)}."
+        return self.finding(INFO, result.conclusion, evidence, advice)
+
+    def _settings(self, case: Case, result: Experiments, evidence: dict[str, object]) -> Finding:
+        together = conclusions.gain_of(result, result.departures)
+        alone = conclusions.gain_of(result, result.culprits)
+        claims = [Claim(f"gain in {result.metric}", one.interval) if one else None for one in (together, alone)]
+        changes = {name: result.departures[name][1] for name in result.culprits}
+        one = len(changes) == 1 and alone is not None and alone.interval.low > 0
+        advice = "Launch the run with this set back, and see whether the score returns with all repeats."
+        title = "A setting is at fault" if one else "Settings are at fault"
+        finding = self.finding(ERROR, result.conclusion, evidence, advice, fix_spec(case, changes), title=title)
+        return self.resting_on(finding, claims)

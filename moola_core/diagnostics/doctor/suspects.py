@@ -1,0 +1,97 @@
+"""Which settings of a run are at fault: those in which it departs from settings that are known to work, narrowed down by experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from moola_core.presets import PRESETS
+from moola_core.specs import Finetune, change, settings_diff
+
+# Presets that train healthy runs; `stones` and `october` are there to repeat what a plan or a run of before did.
+SOUND = ("recommended", "network", "quick")
+# What divides the windows, names the question, or tells where to compute: without these being equal no scores can be compared.
+KEPT = (
+    "data.",
+    "preset",
+    "estimator",
+    "join.",
+    "model.tasks",
+    "training.folds",
+    "training.repeats",
+    "training.seed",
+    "training.train_size",
+    "training.embargo_bars",
+    "training.device",
+    "training.engine",
+    "training.processes",
+    "faults.",  # planted for tests and demonstrations: a real fault of that kind is a line of code, which no setting takes back
+)
+RESTORED = 0.5  # of what the reference gains: settings that restore less are not the cause, or not alone
+Departures = dict[str, tuple[Any, Any]]
+
+
+def reference_of(spec: Finetune) -> Finetune:
+    """The run's own preset if it is a sound one of the same model, else `quick` for networks and `recommended` for other models."""
+    own = PRESETS[spec.preset] if spec.preset in SOUND else None
+    if own is None or own.finetune().estimator != spec.estimator:
+        own = PRESETS["quick" if spec.is_network else "recommended"]
+    return own.finetune()
+
+
+def departures(spec: Finetune, sound: Finetune) -> Departures:
+    """The settings that differ, {name: (of the run, of the reference)}, but for those that a comparison needs to be equal."""
+    differing = settings_diff(spec, sound)
+    if not spec.is_network:
+        differing = {name: pair for name, pair in differing.items() if name.startswith(("features.", "options"))}
+    return {name: pair for name, pair in differing.items() if not name.startswith(KEPT)}
+
+
+def suspected_first(names: Iterable[str], named: Sequence[str]) -> list[str]:
+    """The settings with those that findings would change first, in the findings' order."""
+    return sorted(names, key=lambda name: named.index(name) if name in named else len(named))
+
+
+def groups_of(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Settings that are set back together: those of the transfer, which name one encoder and its use; each other by itself."""
+    names = list(names)
+    transfer = tuple(name for name in names if name.startswith("transfer."))
+    alone: list[tuple[str, ...]] = [(name,) for name in names if name not in transfer]
+    return [transfer, *alone] if transfer else alone
+
+
+def set_back(spec: Finetune, names: Iterable[str], pairs: Mapping[str, tuple[Any, Any]]) -> Finetune:
+    """The spec with these settings as the reference has them."""
+    return change(spec, {name: pairs[name][1] for name in names})
+
+
+def narrowed(
+    suspects: Sequence[tuple[str, ...]], restored: Callable[[Sequence[tuple[str, ...]]], float | None]
+) -> tuple[list[tuple[str, ...]], float | None]:
+    """The fewest suspects that, set back together, restore at least half of what all of them do; and the share that they restore.
+
+    restored: fits with some of them set back and gives that share, None where there is no time for it. Delta debugging (Zeller and
+    Hildebrandt 2002) for one cause or a few: a part that restores enough takes the place of the whole; where neither half does,
+    quarters are left out in turn, and so on. The first suspect is tried alone at first: it is what the findings name.
+    """
+    left, share, parts = list(suspects), 1.0, 2
+    if len(left) > 2:
+        alone = restored(left[:1])
+        if alone is None or alone >= RESTORED:
+            return (left, share) if alone is None else (left[:1], alone)
+    while len(left) > 1:
+        size = -(-len(left) // parts)
+        chunks = [left[i : i + size] for i in range(0, len(left), size)]
+        rests = [[one for one in left if one not in chunk] for chunk in chunks] if parts > 2 else []
+        for candidate in [*chunks, *rests]:
+            own = restored(candidate)
+            if own is None:
+                return left, share
+            if own >= RESTORED:
+                left, share, parts = candidate, own, 2
+                break
+        else:
+            if parts >= len(left):
+                break
+            parts = min(2 * parts, len(left))
+    return left, share

@@ -1,0 +1,58 @@
+"""What the doctor tried within a budget: a run fitted again with one thing changed, next to the run as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from moola_core.diagnostics.results.interval import Interval
+
+
+@dataclass(frozen=True)
+class MetricGain:
+    """What a metric gains over the run as it is, on the same windows and folds; positive is better.
+
+    metric: a metric's name; own, other: its values; interval: of the gain, at 97.5%, since two metrics are looked at.
+    """
+
+    metric: str
+    own: float
+    other: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One fitting of the run with something changed.
+
+    title: what was changed, in words; changes: settings that were set back, {name: [of the run, set to]}; run_id; gains: over the run as it is, empty where
+    the windows are others; auroc: how well it ranks its own windows, None without classes; why_not: why it could not be fitted.
+    """
+
+    title: str
+    changes: dict[str, list[Any]]
+    run_id: str
+    gains: tuple[MetricGain, ...] = ()
+    auroc: Interval | None = None
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """Paired experiments on one run.
+
+    reference: the preset that its settings were compared with; departures: {setting: [of the run, of the reference]}; culprits: the
+    settings that, set back alone, restore most of what the reference gains; restored: the share of it; metric: by which; seconds:
+    of fitting; budget_s; untried: what there was no time for; conclusion: in a sentence or two.
+    """
+
+    reference: str
+    departures: dict[str, list[Any]]
+    tried: tuple[Experiment, ...]
+    culprits: tuple[str, ...]
+    restored: float | None
+    metric: str
+    seconds: float
+    budget_s: float
+    untried: tuple[str, ...]
+    conclusion: str

@@ -1,0 +1,227 @@
+"""The doctor's experiments: the run fitted again with settings set back, on windows that can be learned by heart, on a market that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from moola_core.diagnostics.comparison import arm_predictions, influences
+from moola_core.diagnostics.doctor import conclusions, suspects
+from moola_core.diagnostics.intervals import TWO_MODELS, estimate
+from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
+from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
+from moola_core.errors import MoolaError, RunError
+from moola_core.launch.worker.children import Children
+from moola_core.launch.worker.differing import division
+from moola_core.launch.worker.labelled import load_labelled
+from moola_core.market import demo, frames
+from moola_core.market.windows import Windows
+from moola_core.metrics import better
+from moola_core.runs import codec
+from moola_core.runs.folds import shared_bars
+from moola_core.runs.store import Run
+from moola_core.specs import Data, Finetune, change, parse, settings_diff
+from moola_core.specs.choices import IMPORTED, JOINED
+
+JUDGED = ("auroc", "center_mae_bars")  # what of the class and of the pointers decides
+LEVEL = 1 - 0.05 / len(JUDGED)
+FEW, COPIES = 8, 10  # windows that are to be learned by heart, and how often each is in the file
+DEMO_BARS, DEMO_WINDOWS, DEMO_SEED = 60_000, 174, 77
+SPARE = 1.2  # a fitting may take so many times as long as those before
+
+
+def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experiments:
+    """What experiments on the run `about` show, within the budget of the spec of `run`, which asks and holds their files.
+
+    Raises RunError for a run whose fits are not its own: a baseline of predictions made elsewhere, or a joined run.
+    """
+    if about.record.kind != "finetune" or about.spec.estimator in (IMPORTED, JOINED):
+        raise RunError(
+            "was not fitted here, so nothing can be tried with it.",
+            where=f"run {about.id}",
+            hint="Ask without a budget, or about a cross-validated run.",
+        )
+    bench = _Bench(run, about, made)
+    reference = suspects.reference_of(about.spec)
+    pairs = suspects.departures(about.spec, reference)
+    fixes = [parse(one.spec) for one in diagnosis.findings if one.spec is not None]
+    named = [name for fix in fixes if isinstance(fix, Finetune) for name in settings_diff(about.spec, fix)]
+    order = suspects.groups_of(suspects.suspected_first(pairs, named))
+    gain = bench.decided(order, pairs)
+    if gain is not None:
+        culprits, restored = suspects.narrowed(order, bench.share_of(gain, pairs))
+        names = tuple(name for group in culprits for name in group)
+        bench.decided(culprits, pairs)
+    else:
+        names, restored = (), None
+        bench.by_heart()
+        bench.on_a_known_market(reference)
+    result = Experiments(
+        reference.preset,
+        {name: list(pair) for name, pair in pairs.items()},
+        tuple(bench.tried),
+        names,
+        restored,
+        gain.metric if gain is not None else "",
+        bench.seconds,
+        bench.budget_s,
+        tuple(bench.untried),
+        "",
+    )
+    return replace(result, conclusion=conclusions.sentence(result))
+
+
+class _Bench:
+    """The place where experiments are made: each is a run of one repeat, a part of the run that asks."""
+
+    def __init__(self, run: Run, about: Run, made: Children) -> None:
+        self.run, self.about, self.made, self.budget_s = run, about, made, run.spec.budget_s
+        self.tried: list[Experiment] = []
+        self._known: dict[str, Experiment] = {}
+        self.untried: list[str] = []
+        self.seconds = 0.0
+        fits = max(about.spec.training.folds * about.spec.training.repeats, 1)
+        self.longest = about.spec.training.folds * (about.record.seconds or 0.0) / fits
+
+    def decided(self, groups: Sequence[tuple[str, ...]], pairs: suspects.Departures) -> MetricGain | None:
+        """The metric that surely gains with these settings set back: by one repeat if that decides, else by as many as the run has."""
+        gain = None
+        for repeats in sorted({1, self.about.spec.training.repeats}):
+            if groups and gain is None:
+                gain = conclusions.decided_gain(self.set_back(groups, pairs, repeats))
+        return gain
+
+    def set_back(
+        self, groups: Sequence[tuple[str, ...]], pairs: suspects.Departures, repeats: int = 1
+    ) -> Experiment | None:
+        """The run with these settings as the reference has them, next to the run as it is."""
+        names = [name for group in groups for name in group]
+        title = " and ".join(names) if len(names) <= 3 else f"{len(names)} settings"
+        title = "all settings that differ" if len(names) == len(pairs) else title
+        title += f", {repeats} repeats" if repeats > 1 else ""
+        try:
+            spec = change(suspects.set_back(self.about.spec, names, pairs), {"training.repeats": repeats})
+        except MoolaError as error:
+            return self._keep(Experiment(title, {name: list(pairs[name]) for name in names}, "", why_not=str(error)))
+        return self._fitted(Experiment(title, {name: list(pairs[name]) for name in names}, ""), spec, paired=True)
+
+    def share_of(
+        self, gain: MetricGain, pairs: suspects.Departures
+    ) -> Callable[[Sequence[tuple[str, ...]]], float | None]:
+        """What of a gain is restored with some settings set back; None where there was no time to fit it."""
+
+        def restored(groups: Sequence[tuple[str, ...]]) -> float | None:
+            tried = self.set_back(groups, pairs)
+            if tried is None:
+                return None
+            own = next((one for one in tried.gains if one.metric == gain.metric), None)
+            return 0.0 if own is None else own.interval.value / gain.interval.value
+
+        return restored
+
+    def by_heart(self) -> Experiment | None:
+        """Eight windows, ten copies of each: a model that can learn at all tells their classes without an error."""
+        material = load_labelled(self.about.spec.data, self.about.spec.features, self.run.store_root / "cache")
+        windows, rng = material.trainable, np.random.default_rng(self.about.spec.training.seed)
+        if self.about.spec.model.tasks == "pointers" or self.about.spec.features.state != "per_window":
+            return None
+        each = FEW // len(windows.classes) or 1
+        label = windows.label.astype(str)
+        rows = np.concatenate([rng.permutation(np.flatnonzero(label == name))[:each] for name in windows.classes])
+        return self._elsewhere(
+            f"{len(rows)} of the windows, {COPIES} copies of each", self.about.spec, _copied(windows, rows, COPIES)
+        )
+
+    def on_a_known_market(self, reference: Finetune) -> None:
+        """The settings of the run, and those of the reference, on a demo market whose pattern is known to be learned."""
+        windows = demo.make_demo("helpful", DEMO_BARS, DEMO_WINDOWS, DEMO_SEED).windows.trainable()[0]
+        training = self.about.spec.training
+        equal = {
+            "training.folds": training.folds,
+            "training.seed": training.seed,
+            "model.tasks": self.about.spec.model.tasks,
+        }
+        for title, spec in (
+            ("a demo market, with the settings of the run", self.about.spec),
+            ("a demo market, with the settings of the reference", change(reference, equal)),
+        ):
+            self._elsewhere(title, spec, windows)
+
+    def _elsewhere(self, title: str, spec: Finetune, windows: Windows) -> Experiment | None:
+        path = Path(self.run.folder) / f"{title.replace(',', '').replace(' ', '-')}.parquet"
+        if not path.is_file():
+            frames.write_windows(windows, path, None)
+        own = spec.model_copy(update={"data": Data(windows=str(path), exclude_grades=())})
+        return self._fitted(Experiment(title, {}, ""), change(own, {"training.repeats": 1}), paired=False)
+
+    def _fitted(self, planned: Experiment, spec: Finetune, paired: bool) -> Experiment | None:
+        """The experiment, fitted unless it was; None where the budget does not reach."""
+        what, repeats = planned.title, spec.training.repeats
+        if planned.changes:
+            what = f"set back {', '.join(sorted(planned.changes))} {repeats}"
+        if what in self._known:
+            return self._known[what]
+        begun = what in self.run.record.facts.children  # before an interruption: what is there takes no time any more
+        if not begun and self.seconds + SPARE * repeats * self.longest > self.budget_s:
+            self.untried.append(planned.title)
+            return None
+        try:
+            child = self.made.get(what, spec, f"experiment: {planned.title}")
+        except MoolaError as error:
+            done = replace(planned, why_not=str(error))
+        else:
+            self.seconds += child.record.seconds or 0.0
+            self.longest = max(self.longest, (child.record.seconds or 0.0) / repeats)
+            done = replace(
+                planned,
+                run_id=child.id,
+                gains=gains_over(self.about, child) if paired else (),
+                auroc=None if spec.model.tasks == "pointers" else _auroc(child),
+            )
+        self._known[what] = done
+        return self._keep(done)
+
+    def _keep(self, experiment: Experiment) -> Experiment:
+        self.tried.append(experiment)
+        return experiment
+
+
+def gains_over(about: Run, child: Run) -> tuple[MetricGain, ...]:
+    """What the child gains over as many repeats of the run, fold for fold; empty where their windows or folds are not the same."""
+    tables = {"own": about.predictions, "other": child.predictions}
+    first = range(child.spec.training.repeats)
+    tables = {name: table[table["repeat"].isin(first)] for name, table in tables.items()}
+    shared = shared_bars(about)
+    if shared is None or division(tables["own"]) != division(tables["other"]):
+        return ()
+    names = sorted(tables["own"]["window_id"].astype(str))
+    values = {name: influences(arm_predictions(table, shared, names)) for name, table in tables.items()}
+    gains = []
+    for metric in JUDGED:
+        if all(metric in one for one in values.values()):
+            sign = 1 if better(metric) == "higher" else -1
+            change_of = estimate(sign * (values["other"][metric] - values["own"][metric]), shared.of(names), TWO_MODELS)
+            if change_of is not None:
+                own, other = (float(np.nanmean(values[name][metric])) for name in ("own", "other"))
+                gains.append(MetricGain(metric, own, other, change_of.interval(LEVEL)))
+    return tuple(gains)
+
+
+def _auroc(run: Run) -> Interval | None:
+    evaluation: Evaluation = codec.restore(Evaluation, run.result("evaluation"))
+    return evaluation.auroc_within_folds
+
+
+def _copied(windows: Windows, rows: np.ndarray, copies: int) -> Windows:
+    """Copies of the windows at `rows` under names and times of their own, so that no two are taken for one."""
+    copied = windows.select(np.tile(rows, copies))
+    n = len(copied)
+    return replace(
+        copied,
+        window_id=np.array([f"{name}_{i // len(rows)}" for i, name in enumerate(copied.window_id.astype(str))], object),
+        start_time=np.full(n, np.datetime64("NaT", "ns")),
+        position=np.full(n, -1),
+    )

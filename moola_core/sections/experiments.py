@@ -1,0 +1,46 @@
+"""What the doctor tried within a budget: each fitting next to the run as it is."""
+
+from __future__ import annotations
+
+from moola_core.diagnostics.results import Diagnosis
+from moola_core.diagnostics.results.experiments import Experiment
+from moola_core.diagnostics.results.interval import Claim
+from moola_core.metrics import METRICS
+from moola_core.sections.blocks import Block, Command, Row, Table, Text
+from moola_core.sections.context import ReportContext
+from moola_core.sections.doctor import diagnosis
+
+
+def experiments(context: ReportContext) -> list[Block] | str:
+    """The conclusion, and a line for each experiment; how to have some where none were made."""
+    result = diagnosis(context)
+    if isinstance(result, str):
+        return result
+    report: Diagnosis = result.value
+    if report.experiments is None:
+        if report.kind != "finetune" or not report.about:
+            return "Experiments are made with a cross-validated run."
+        text = "No experiments were made. They fit the run again with settings set back, and say which one restores the score."
+        return [Text(text), Command("Find the cause by experiments", f"moola doctor {report.about} --budget 5m")]
+    own = report.experiments
+    claims = tuple(Claim(f"gain in {gain.metric}", gain.interval) for one in own.tried for gain in one.gains)
+    rows: tuple[Row, ...] = tuple(_row(one) for one in own.tried)
+    spent = f"{own.seconds:.0f} s of fitting, of {own.budget_s:.0f} s allowed; settings are compared with those of {own.reference}."
+    blocks: list[Block] = [Text(own.conclusion, claims=claims), Text(spent)]
+    if rows:
+        columns = ("Fitted with", "Gain over the run", "AUROC of its own windows", "Run")
+        blocks.append(Table("", columns, rows, "Intervals of gains hold 97.5% each, since two metrics are looked at."))
+    if own.untried:
+        blocks.append(Text(f"{', '.join(own.untried)}. Give a larger budget.", "No time for:"))
+    return blocks
+
+
+def _row(one: Experiment) -> Row:
+    gains = "; ".join(
+        f"{METRICS[gain.metric].title} {gain.own:.2f} → {gain.other:.2f}, better by {gain.interval.value:.2f} "
+        f"({gain.interval.low:.2f} to {gain.interval.high:.2f})"
+        for gain in one.gains
+    )
+    auroc = "" if one.auroc is None else f"{one.auroc.value:.2f} ({one.auroc.low:.2f} to {one.auroc.high:.2f})"
+    title = one.title + (f": {', '.join(one.changes)}" if len(one.changes) > 3 else "")
+    return (title, one.why_not or gains, auroc, one.run_id)
