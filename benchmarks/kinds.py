@@ -5,7 +5,7 @@
 Each kind is planted in a `quick` run on one of two demo markets of that half, in turn, next to runs of the same settings without a fault (HEALTHY), and the
 score of its fits on windows of a market that nothing was planted in is measured. Runs that are done are kept in the folder and not made
 again; --again asks the doctor as it is now about the runs that are there. With a budget the doctor makes experiments too, and a
-setting that it names is the cause where the fault was planted by that setting. Rules are chosen on `choosing`; `counted` is counted once.
+setting that it names is the cause where the fault was planted by that setting; where a fault was planted in the files, none are made. Rules are chosen on `choosing`; `counted` is counted once.
 
 Prints one line for each kind, with the place at which its cause is named (`named_causes.py`), and writes FOLDER/HALF.jsonl, one line for each run. A fault that the reading of the data refuses counts as
 detected, without a cause.
@@ -182,6 +182,8 @@ def row_of(folder: Path, trial: Trial, budget_s: float) -> dict[str, Any]:
     row |= {"run": run.id, "score": score_of(run, trial.market.clarity)}
     if kind is None:
         return row | examined(run, budget_s)
+    if kind.files is not None:  # no setting and no line of code is wrong
+        budget_s = 0.0
     with kind.patched():  # what is wrong with the code is wrong in experiments too
         return row | examined(run, budget_s)
 

@@ -16,6 +16,7 @@ from moola_core import studies
 from moola_core.diagnostics.calibration import calibrations
 from moola_core.diagnostics.correlation import Permutations, feature_report, with_expectations
 from moola_core.diagnostics.doctor import Case, examine
+from moola_core.diagnostics.doctor.conclusions import sentence
 from moola_core.diagnostics.evaluation import evaluate
 from moola_core.diagnostics.gates import contradictions, gates
 from moola_core.diagnostics.pointing import pointing
@@ -53,6 +54,7 @@ from moola_core.diagnostics.results import (
     Verdict,
     WindowDifference,
 )
+from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
 from moola_core.diagnostics.results.vitals import VitalSign
 from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.diagnostics.shift import shift
@@ -105,7 +107,24 @@ def make_diagnosis(run: Run) -> Diagnosis:
         WeakSlice("Mondays", "pointer", 14, 6.0, 5.5, 0.7, ids),
     )
     made = examine(Case("finetune", FACTS, run.spec, run.id))
-    return replace(made, vitals=signs, slices=slices, unmeasured=(NotJudged("gradient_size", "No step was recorded."),))
+    unmeasured = (NotJudged("gradient_size", "No step was recorded."),)
+    return replace(made, vitals=signs, slices=slices, unmeasured=unmeasured, experiments=make_experiments())
+
+
+def make_experiments() -> Experiments:
+    """Two settings that differ from a preset's, one of which restores most of the score, and one that there was no time for."""
+    both = {"training.learning_rate": [0.2, 0.005], "model.hidden": [4, 32]}
+    gain = MetricGain("auroc", 0.61, 0.82, Interval(0.21, 0.09, 0.33))
+    some = MetricGain("auroc", 0.61, 0.79, Interval(0.18, 0.05, 0.31))
+    first = {"training.learning_rate": both["training.learning_rate"]}
+    tried = (
+        Experiment("all settings that differ", both, "20260101-000000-000-aaaa", (gain,), Interval(0.82, 0.74, 0.9)),
+        Experiment("training.learning_rate", first, "20260101-000000-000-bbbb", (some,), Interval(0.79, 0.7, 0.88)),
+    )
+    own = Experiments(
+        "quick", both, tried, ("training.learning_rate",), 0.86, "auroc", 24.0, 300.0, ("a demo market",), ""
+    )
+    return replace(own, conclusion=sentence(own))
 
 
 CLASS_ALONE = Sampled(Interval(0.51, 0.47, 0.55), (), 60.0)  # macro F1 of the class alone in the sample plans

@@ -13,6 +13,8 @@ import pytest
 import moola_core
 from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
 from moola_core.diagnostics.doctor.check import SEVERITIES
+from moola_core.diagnostics.results import Interval
+from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
 from moola_core.diagnostics.results.vitals import STAGES, VitalSign
 from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.errors import SpecError
@@ -184,6 +186,32 @@ def part(inside: float, q: float) -> WeakSlice:
 
 
 RULES["weak_part"] = ({"weak_slices": (part(0.5, 0.001),)}, {"weak_slices": (part(0.7, 0.4),)})
+
+
+def tried(gain: float, heart: float = 1.0) -> Experiments:
+    """Experiments in which two settings together gain so much, the first of them alone as much."""
+    both = {"training.learning_rate": [1.0, 0.01], "model.hidden": [4, 32]}
+    gains = (MetricGain("auroc", 0.5, 0.5 + gain, Interval(gain, gain - 0.1, gain + 0.1)),)
+    first = dict(list(both.items())[:1])
+    experiments = (
+        Experiment("all settings that differ", both, "r1", gains),
+        Experiment("training.learning_rate", first, "r2", gains),
+        Experiment("8 of the windows, 10 copies of each", {}, "r3", (), Interval(heart, heart - 0.05, heart + 0.05)),
+    )
+    culprits = tuple(first) if gain > 0.1 else ()
+    return Experiments("quick", both, experiments, culprits, 1.0, "auroc", 30.0, 300.0, (), "Experiments: 3.")
+
+
+RULES["experiments"] = ({"experiments": tried(0.3)}, {"experiments": tried(0.05)})
+
+
+def test_experiments_name_what_they_surely_show_and_nothing_else():
+    (finding,) = found("experiments", {"experiments": tried(0.3)}).findings
+    assert finding.evidence["settings"] == ["training.learning_rate"] and finding.severity == "error"
+    assert parse(finding.spec).training.learning_rate == 0.01 and parse(finding.spec).model.hidden == SPEC.model.hidden
+    (finding,) = found("experiments", {"experiments": tried(0.05, heart=0.6)}).findings
+    assert "by heart" in finding.title and not finding.evidence["settings"]
+    assert not found("experiments", {"experiments": tried(0.05, heart=0.86)}).findings, "0.91 is within the interval"
 
 
 def test_a_part_that_is_merely_worse_is_no_finding():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moola_core.diagnostics.doctor import conclusions
-from moola_core.diagnostics.doctor.check import ERROR, INFO, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import ERROR, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.results.interval import Claim, Interval
@@ -36,10 +36,7 @@ class Experimented(Check):
                 ERROR, result.conclusion, evidence, advice, title="It does not learn a few windows by heart"
             )
             return self.resting_on(finding, [Claim("1 − AUROC of windows trained on", miss, 1 - conclusions.BY_HEART)])
-        advice = "The settings are not where the evidence points: look at the findings about data and labels, and at the parts of the windows."
-        if result.untried:
-            advice = f"With more time these would be tried: {', '.join(result.untried)}."
-        return self.finding(INFO, result.conclusion, evidence, advice)
+        return None
 
     def _settings(self, case: Case, result: Experiments, evidence: dict[str, object]) -> Finding:
         together = conclusions.gain_of(result, result.departures)

@@ -42,9 +42,7 @@ def reference_of(spec: Finetune) -> Finetune:
 def departures(spec: Finetune, sound: Finetune) -> Departures:
     """The settings that differ, {name: (of the run, of the reference)}, but for those that a comparison needs to be equal."""
     differing = settings_diff(spec, sound)
-    if not spec.is_network:
-        differing = {name: pair for name, pair in differing.items() if name.startswith(("features.", "options"))}
-    return {name: pair for name, pair in differing.items() if not name.startswith(KEPT)}
+    return {name: pair for name, pair in differing.items() if spec.reads(name) and not name.startswith(KEPT)}
 
 
 def suspected_first(names: Iterable[str], named: Sequence[str]) -> list[str]:

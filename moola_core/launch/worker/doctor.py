@@ -58,8 +58,10 @@ def store(run: Run) -> None:
 
 
 def looks_at(run: Run) -> bool:
-    """Whether the doctor has anything to say of such a run: not of the baselines of a study."""
+    """Whether the doctor has anything to say of such a run: not of the baselines of a study, nor of the doctor's own experiments."""
     model, parent = getattr(run.spec, "estimator", "network"), next(ancestors(run), None)
+    if parent is not None and parent.record.kind == "diagnose":
+        return False
     return run.record.kind in KINDS and (
         model == "network" or run.record.parent is None or (parent is not None and parent.record.kind == INVESTIGATION)
     )  # whose runs of simple models are not there to compare with alone

@@ -132,7 +132,10 @@ class _Bench:
         label = windows.label.astype(str)
         rows = np.concatenate([rng.permutation(np.flatnonzero(label == name))[:each] for name in windows.classes])
         return self._elsewhere(
-            f"{len(rows)} of the windows, {COPIES} copies of each", self.about.spec, _copied(windows, rows, COPIES)
+            f"{len(rows)} of the windows, {COPIES} copies of each",
+            self.about.spec,
+            _copied(windows, rows, COPIES),
+            "by-heart",
         )
 
     def on_a_known_market(self, reference: Finetune) -> None:
@@ -148,12 +151,14 @@ class _Bench:
             ("a demo market, with the settings of the run", self.about.spec),
             ("a demo market, with the settings of the reference", change(reference, equal)),
         ):
-            self._elsewhere(title, spec, windows)
+            self._elsewhere(title, spec, windows, "demo")
 
-    def _elsewhere(self, title: str, spec: Finetune, windows: Windows) -> Experiment | None:
-        path = Path(self.run.folder) / f"{title.replace(',', '').replace(' ', '-')}.parquet"
+    def _elsewhere(self, title: str, spec: Finetune, windows: Windows, name: str) -> Experiment | None:
+        """The spec fitted to other windows, which are kept in the folder of the run that asks, under this name."""
+        path = Path(self.run.folder) / "windows" / f"{name}.parquet"
         if not path.is_file():
-            frames.write_windows(windows, path, None)
+            path.parent.mkdir(exist_ok=True)
+            frames.write_windows(windows, path)
         own = spec.model_copy(update={"data": Data(windows=str(path), exclude_grades=())})
         return self._fitted(Experiment(title, {}, ""), change(own, {"training.repeats": 1}), paired=False)
 

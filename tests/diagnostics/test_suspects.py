@@ -1,0 +1,105 @@
+"""Suspected settings: which are compared, and how they are narrowed down."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moola_core.diagnostics.doctor import suspects
+from moola_core.diagnostics.doctor.conclusions import sentence
+from moola_core.diagnostics.results import Interval
+from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
+from moola_core.presets import PRESETS, preset
+from moola_core.specs import change
+
+
+def test_only_what_a_comparison_allows_to_differ_is_suspected():
+    spec = change(
+        preset("quick").finetune(),
+        {"learning_rate": 1.0, "folds": 3, "seed": 5, "repeats": 1, "faults.temperature": 0.2, "data.windows": "a.csv"},
+    )
+    assert suspects.departures(spec, suspects.reference_of(spec)) == {
+        "training.learning_rate": (1.0, preset("quick").finetune().training.learning_rate)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [("quick", "quick"), ("network", "network"), ("october", "quick"), ("recommended", "recommended")],
+)
+def test_the_reference_is_a_sound_preset_of_the_same_model(name, reference):
+    own = suspects.reference_of(preset(name).finetune())
+    assert own.preset == reference and own.estimator == PRESETS[name].finetune().estimator
+
+
+def test_settings_of_the_transfer_are_set_back_together():
+    groups = suspects.groups_of(["model.hidden", "transfer.checkpoint", "transfer.schedule"])
+    assert groups == [("transfer.checkpoint", "transfer.schedule"), ("model.hidden",)]
+
+
+def test_what_findings_name_comes_first():
+    assert suspects.suspected_first("abcd", ["c", "x", "a"]) == ["c", "a", "b", "d"]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 12), st.data())
+def test_causes_that_are_needed_together_are_found_and_nothing_else(count, data):
+    every = [(f"setting {i}",) for i in range(count)]
+    causes = data.draw(st.sets(st.sampled_from(every), min_size=1, max_size=3))
+    asked = []
+
+    def restored(groups):
+        asked.append(tuple(groups))
+        return float(causes <= set(groups))
+
+    left, share = suspects.narrowed(every, restored)
+    assert set(left) == causes and share == 1.0
+    if len(causes) == 1:
+        assert len(asked) <= 1 + 2 * count.bit_length(), "one cause takes two fittings for each halving"
+
+
+def test_without_time_what_was_narrowed_so_far_stands():
+    every = [(name,) for name in "abcdefgh"]
+    answers = iter([0.0, 1.0, None])
+    left, share = suspects.narrowed(every, lambda groups: next(answers))
+    assert left == every[:4] and share == 1.0
+    assert suspects.narrowed(every, lambda groups: None) == (every, 1.0)
+
+
+def result(*experiments, culprits=(), restored=None, departures=None):
+    return Experiments("quick", departures or {}, experiments, culprits, restored, "auroc", 10.0, 300.0, (), "")
+
+
+def gained(changes, value, reach):
+    return Experiment(
+        "some", changes, "r", (MetricGain("auroc", 0.5, 0.5 + value, Interval(value, value - reach, value + reach)),)
+    )
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_the_conclusion_says_whether_one_setting_is_sure_by_itself(sure):
+    both = {"model.hidden": [4, 32], "model.dropout": [0.9, 0.1]}
+    alone = {"model.hidden": [4, 32]}
+    text = sentence(
+        result(
+            gained(both, 0.3, 0.1),
+            gained(alone, 0.2, 0.1 if sure else 0.3),
+            culprits=("model.hidden",),
+            restored=2 / 3,
+            departures=both,
+        )
+    )
+    assert "better by 0.30 (0.20 to 0.40)" in text and "model.hidden (4 → 32) alone restores 67%" in text
+    assert ("not sure by itself" in text) != sure
+
+
+def test_the_conclusion_without_a_cause_says_what_was_seen():
+    both = {"model.hidden": [4, 32]}
+    assert "not shown to be better" in sentence(result(gained(both, 0.05, 0.1), departures=both))
+    assert sentence(result()) == "Its settings are those of quick."
+    assert "no time" in sentence(result(departures=both))
+    heart = Experiment("8 of the windows, 10 copies of each", {}, "r", (), Interval(0.6, 0.5, 0.7))
+    assert "does not even fit" in sentence(result(heart))
+    surer = Experiment("8 of the windows, 10 copies of each", {}, "r", (), Interval(0.87, 0.8, 0.94))
+    assert "does not even fit" not in sentence(result(surer))

@@ -1,0 +1,162 @@
+"""The doctor's experiments: what is tried, in which order, within which budget; and once, for long, with real fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import moola_core as moola
+from moola_core.cli import main
+from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
+from moola_core.diagnostics.results.experiments import MetricGain
+from moola_core.errors import RunError, SpecError
+from moola_core.launch import worker
+from moola_core.launch.worker import experiments
+from moola_core.launch.worker.children import Children
+from moola_core.market.windows import load_windows
+from moola_core.presets import preset
+from moola_core.runs import Store, codec
+from moola_core.specs import Diagnose, build, change
+
+SMALL = {"epochs": 2, "repeats": 2, "folds": 3, "hidden": 4, "processes": 1}
+WRONG = {"learning_rate": 0.9, "weight_decay": 0.3, "dropout": 0.8, "jitter_std": 0.4}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def run(store, demo_files):
+    made = store.create(
+        change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | SMALL | WRONG)
+    )
+    worker.run(made)
+    return made
+
+
+@pytest.fixture
+def tried(store, run, monkeypatch):
+    """Experiments in which no fit is made: a run is better by 0.3 where its setting `cause` is the reference's, within `reach`."""
+
+    def settled(cause, reach=0.1, budget_s=600.0, seconds=1.0):
+        good = preset("quick").finetune()
+        done = []
+
+        def execute(child, listen):
+            done.append(child.spec)
+            child.update(state="done", seconds=seconds)
+
+        def gains_over(about, child):
+            gain = 0.3 if cause and getattr(child.spec.training, cause) == getattr(good.training, cause) else 0.0
+            width = reach / child.spec.training.repeats
+            return (MetricGain("auroc", 0.5, 0.5 + gain, Interval(gain, gain - width, gain + width)),)
+
+        monkeypatch.setattr(experiments, "gains_over", gains_over)
+        monkeypatch.setattr(experiments, "_auroc", lambda child: Interval(1.0, 1.0, 1.0))
+        asked = store.create(build(Diagnose, {"name": "doctor", "run": run.id, "budget_s": budget_s}))
+        diagnosis = codec.restore(Diagnosis, run.result("doctor"))
+        return experiments.settle(asked, run, diagnosis, Children(asked, None, execute, "experiment")), done, asked
+
+    return settled
+
+
+@pytest.mark.parametrize("cause", ["learning_rate", "weight_decay", "jitter_std"])
+def test_the_setting_that_restores_the_score_is_found(tried, cause):
+    result, fitted, _ = tried(cause)
+    assert result.culprits == (f"training.{cause}",) and result.restored == pytest.approx(1.0)
+    assert {f"training.{name}" for name in WRONG if name != "dropout"} < set(result.departures)
+    assert all(spec.training.repeats == 1 and spec.training.seed == run_seed(fitted) for spec in fitted)
+    alone = fitted[-1]
+    assert getattr(alone.training, cause) == getattr(preset("quick").finetune().training, cause)
+
+
+def run_seed(specs):
+    return specs[0].training.seed
+
+
+def test_more_repeats_are_fitted_only_where_one_does_not_decide(tried):
+    result, fitted, _ = tried("weight_decay", reach=0.4)
+    assert result.culprits == ("training.weight_decay",)
+    assert [spec.training.repeats for spec in fitted][:2] == [1, 2] and fitted[-1].training.repeats == 2
+
+
+def test_where_no_setting_restores_it_other_windows_are_tried(tried):
+    result, fitted, asked = tried("")
+    assert result.culprits == () and "not shown to be better" in result.conclusion
+    heart = next(one for one in result.tried if one.title.endswith("copies of each"))
+    windows = load_windows(asked.store_root / "runs" / asked.id / "windows" / "by-heart.parquet")
+    assert len(windows) == len(set(windows.window_id)) == 80 and heart.auroc.value == 1.0
+    prices = windows.prices.reshape(80, -1)
+    assert len(np.unique(prices, axis=0)) == 8
+    assert sum("demo market" in one.title for one in result.tried) == 2
+    assert {spec.data.windows for spec in fitted[-2:]} != {fitted[0].data.windows}
+
+
+def test_nothing_is_begun_that_the_budget_does_not_reach(tried):
+    result, fitted, _ = tried("weight_decay", budget_s=700.0, seconds=300.0)
+    assert len(fitted) == 2 and result.untried and result.seconds == 600.0
+    result, fitted, _ = tried("weight_decay", budget_s=0.001)
+    assert not fitted and "no time" in result.conclusion and not result.culprits
+
+
+def test_what_is_there_is_not_fitted_again(tried, store):
+    _, _, asked = tried("learning_rate")
+    before = dict(store.open(asked.id).record.facts.children)
+    made = Children(store.open(asked.id), None, lambda child, listen: pytest.fail("it is there"), "experiment")
+    diagnosis = codec.restore(Diagnosis, store.open(asked.spec.run).result("doctor"))
+    again = experiments.settle(store.open(asked.id), store.open(asked.spec.run), diagnosis, made)
+    assert again.culprits == ("training.learning_rate",) and store.open(asked.id).record.facts.children == before
+
+
+def test_a_run_gains_nothing_over_itself_and_better_ranks_show(store, run):
+    gains = experiments.gains_over(run, run)
+    assert [gain.metric for gain in gains] == ["auroc", "center_mae_bars"]
+    assert all(gain.interval.value == 0 for gain in gains)
+    table = run.predictions
+    true = (table["label"] == table["label"].max()).to_numpy()
+    last = sorted(name for name in table if name.startswith("p_") and name != "p_span")[-1]
+    first = next(name for name in table if name.startswith("p_") and name not in ("p_span", last))
+    better = store.create(run.spec)
+    better.update(state="done")
+    sure = np.where(true, 0.9, 0.1)
+    better.write_table("predictions", {name: table[name].to_numpy() for name in table} | {last: sure, first: 1 - sure})
+    (gain, *_) = experiments.gains_over(run, better)
+    assert gain.metric == "auroc" and gain.other == pytest.approx(1.0, abs=1e-6) and gain.interval.low > 0
+    assert gain.interval.value == pytest.approx(gain.other - gain.own)
+
+
+def test_other_folds_are_not_compared(store, run, demo_files):
+    other = store.create(change(run.spec, {"seed": 99, "repeats": 1}))
+    worker.run(other)
+    assert experiments.gains_over(run, other) == ()
+
+
+def test_the_ranking_is_read_from_the_evaluation(run):
+    stored = codec.restore(Evaluation, run.result("evaluation")).auroc_within_folds
+    assert stored == experiments._auroc(run)
+
+
+def test_the_command_line_takes_a_budget(run, capsys):
+    assert main(["doctor", run.id, "--budget", "1s", "--store", str(run.store_root)]) == 0
+    assert "findings" in capsys.readouterr().out
+    assert main(["doctor", "--example", "--budget", "5m"]) != 0
+    assert "--budget" in capsys.readouterr().err
+
+
+def test_what_was_not_fitted_here_is_refused(store, run):
+    with pytest.raises(SpecError, match="budget_s"):
+        build(Diagnose, {"name": "calibration", "run": run.id, "budget_s": 5})
+    with pytest.raises(RunError, match="queued"):
+        moola.examine(store.create(run.spec), budget="5m")
+
+
+@pytest.mark.soak
+def test_a_rate_that_is_far_too_low_is_found_by_real_fits(store, demo_files):
+    slow = {"learning_rate": 1e-7, "weight_decay": 0.02, "repeats": 1, "processes": 1}
+    made = store.create(change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | slow))
+    worker.run(made)
+    diagnosis = moola.examine(made, budget="1h")
+    assert diagnosis.experiments.culprits == ("training.learning_rate",)
+    assert diagnosis.findings[0].check == "experiments"
