@@ -66,7 +66,7 @@ def draft() -> None:
     with left:
         st.subheader("Settings")
         grades = sorted({str(grade) for grade in windows.grade} - {""}) if windows is not None else []
-        typed = settings_form.form(base, grades)
+        typed = launching.typed_settings(base, lambda base: settings_form.form(base, grades))
     checked = settings_form.check(base, typed)
     with right:
         st.subheader("This run")

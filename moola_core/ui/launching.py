@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -17,7 +19,7 @@ from moola_core.runs.checkpoints import contradiction, description_of, find, fit
 from moola_core.sections.formatting import duration, size, time_range
 from moola_core.specs import Diagnose, change
 from moola_core.specs.choices import ESTIMATORS, TRAINED
-from moola_core.ui import guard, loaders, owners, selecting, settings_form, state
+from moola_core.ui import guard, loaders, notices, owners, selecting, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, display_path, store_folder
 from moola_core.ui.widgets import escape_markdown, figures, title_of, unique_titles
@@ -28,6 +30,7 @@ TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on
 SCRATCH, NETWORK = "", "network"
 STARTS = {PRETRAIN: "pre-trained", FINETUNE: "each fit from the same fit of"}
 PRESET_OF_MODEL = "preset_of_model"
+WRITTEN = "set_written"  # the settings as this page has put them into the link
 
 
 def base_spec(
@@ -102,6 +105,19 @@ def _describe_file(path: str) -> str:
     for note in described.notes:
         st.caption(f":orange[:material/warning:] {escape_markdown(note)}")
     return which
+
+
+def typed_settings(base: Any, form: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """What is typed in the form that `form` draws. A link can give it, so that a refreshed page, or one opened for another run, has it too."""
+    text = state.remember(state.SETTINGS)
+    if text and text != st.session_state.get(WRITTEN):
+        problem = settings_form.take_over(base, text)
+        if problem:
+            notices.add(state.SETTINGS, problem)
+    typed = form(base)
+    st.session_state[state.SETTINGS] = st.session_state[WRITTEN] = json.dumps(typed) if typed else ""
+    state.write_query_params((state.SETTINGS,))
+    return typed
 
 
 def summary(base: Any, checked: settings_form.FormState, windows: Windows | None, bars: int) -> None:

@@ -22,8 +22,8 @@ SELECTION = "selection"
 class Selection:
     """The selected dataset (None without data) and the selected run, whose data may be outside the data folder.
 
-    all: every run of the store; records: those of the dataset; newest first. unreadable: the runs of any kind whose record or spec
-    cannot be read.
+    all: every run of the store that trains; records: those of the dataset; newest first. unreadable: the runs of any kind whose
+    record or spec cannot be read. listed: the runs of every kind, archived ones too.
     """
 
     dataset: Dataset | None
@@ -31,6 +31,7 @@ class Selection:
     records: tuple[Record, ...]
     record: Record | None
     unreadable: tuple[Record, ...] = ()
+    listed: tuple[Record, ...] = ()
 
     @property
     def run(self) -> Run | None:
@@ -90,13 +91,15 @@ def pick(page: str) -> links.Unanswered | None:
     unanswered = links.resolve(page, datasets, moved)
     with st.sidebar:
         dataset = _pick_dataset(datasets, unanswered is None or unanswered.key != state.DATASET)
-        listed = loaders.store().runs(include_archived=bool(st.session_state.get(state.ARCHIVED, False)))
+        every = loaders.list_runs()
+        with_archived = bool(st.session_state.get(state.ARCHIVED, False))
+        listed = [record for record in every if with_archived or not record.archived]
         everything = tuple(loaders.trained(listed))
         records = tuple(record for record in everything if dataset and owners.belongs(record, dataset))
         record = _pick_run(records, unanswered is None)
         _active(records)
     unreadable = tuple(record for record in listed if record.unreadable)
-    selection = Selection(dataset, everything, records, record, unreadable)
+    selection = Selection(dataset, everything, records, record, unreadable, tuple(every))
     if record is not None and selection.home is None:
         data = display_path(owners.trained_on(record))
         notices.show(f"The data of this run, {data}, is not in the data folder, so its windows cannot be drawn.")
@@ -135,7 +138,7 @@ def _pick_run(records: tuple[Record, ...], answered: bool) -> Record | None:
     if answered and not selected:
         selecting.put(state.RUN, _newest(records).run_id)
     lines = unique_titles({key: _line(record) for key, record in by_id.items()})
-    selecting.select("Run", state.RUN, lines, placeholder="Choose a run")
+    selecting.select("Run", state.RUN, lines, lambda: links.forget(state.ROW), placeholder="Choose a run")
     return by_id.get(st.session_state.get(state.RUN, "")) if answered else None
 
 

@@ -9,10 +9,12 @@ import streamlit as st
 
 from moola_core.charts import curves
 from moola_core.launch.estimate.remaining import remaining
+from moola_core.launch.waiting import waiting
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import without_network
 from moola_core.sections.formatting import duration, time_range
+from moola_core.sections.waiting_text import sentence
 from moola_core.ui import guard, loaders, widgets
 from moola_core.ui.widgets import escape_markdown, state_badge
 
@@ -45,7 +47,16 @@ def bar(run: Run, record: Record) -> None:
     st.markdown(
         f"{state_badge(record.state)} **{escape_markdown(record.name or widgets.started_from(record) or run.id)}**"
     )
-    st.progress(min(share, 1.0), text=text + time_left(run))
+    st.progress(min(share, 1.0), text=text + _epoch(record) + time_left(run))
+    reason = waiting(run) if record.state == "queued" else None
+    if reason is not None:
+        st.caption(f":material/hourglass_empty: {escape_markdown(sentence(reason))}")
+
+
+def _epoch(record: Record) -> str:
+    """The epoch of the newest fit, of as many as it may have."""
+    epoch, every = record.progress.get("epoch"), record.progress.get("epochs")
+    return f", epoch {epoch} of {every}" if epoch and every and record.progress.get("unit", "fits") == "fits" else ""
 
 
 def time_left(run: Run) -> str:

@@ -1,20 +1,89 @@
-"""One run on the Runs page: its facts, and one of curves, log and settings."""
+"""One run on the Runs page: its place among others, its facts, its parts, and one of curves, log and settings."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from moola_core.runs.record import Record
+from moola_core.runs.families import Family, families
+from moola_core.runs.record import STATES, Record
 from moola_core.runs.store import Run
 from moola_core.sections.formatting import duration
+from moola_core.sections.timeline import TITLES
 from moola_core.specs import settings
-from moola_core.ui import doctor_sections, progress, state
+from moola_core.ui import doctor_sections, guard, links, loaders, progress, runs_table, state
 from moola_core.ui.widgets import escape_markdown, figures, format_time, state_badge
 
 SECTIONS = ("Curves", "Log", "Settings")
 LOG_LINES = 400
+
+
+def shown(listed: Sequence[Record], selected: Record | None) -> Record | None:
+    """The run of the row that was chosen, of any kind; without one that of the sidebar."""
+    run_id = st.session_state.get(state.ROW)
+    row = next((record for record in listed if record.run_id == run_id), None) if run_id else None
+    return row or (opened_record(run_id) if run_id else None) or selected
+
+
+def opened_record(run_id: str) -> Record:
+    """The record of a run that was made since the runs were listed."""
+    return loaders.store().open(run_id).record
+
+
+def opened(record: Record) -> Run:
+    """The run of the record."""
+    return loaders.store().open(record.run_id)
+
+
+def family_of(record: Record, listed: Sequence[Record]) -> Family:
+    """The family that the run is in, with its archived parts; one of its own where it is not listed."""
+    every = families(listed)
+    own = (family for family in every if any(one.run_id == record.run_id for one in family.records))
+    return next(own, Family(record))
+
+
+def parts_of(record: Record, family: Family) -> list[Record]:
+    """The runs of the family that are part of this one, or part of such a part."""
+    inside = {record.run_id}
+    parts = []
+    for one in family.records:
+        if one.parent in inside and one.run_id not in inside:
+            inside.add(one.run_id)
+            parts.append(one)
+    return parts
+
+
+def place_in(record: Record, family: Family) -> None:
+    """What the run is part of, with the way there, and the page that shows what came of it."""
+    run = opened(record)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if family.whole.run_id != record.run_id:
+            whole = TITLES.get(family.whole.kind, "Run").lower()
+            st.button(
+                f"Part of the {whole} {escape_markdown(family.whole.name or family.whole.run_id)}",
+                key="whole",
+                type="tertiary",
+                icon=":material/arrow_upward:",
+                on_click=guard.callback(runs_table.choose),
+                args=(family.whole,),
+            )
+        with guard.explained():
+            place = None if record.unreadable or record.state != "done" else links.place_of(run, record)
+            if place is not None and st.button(
+                f"Open on {links.page_title(place[0])}", key="open", type="tertiary", icon=":material/arrow_forward:"
+            ):
+                state.open_page(place[0], **place[1])
+
+
+def parts(family: Family) -> None:
+    """The parts of a run, folded: how many are in which state, and a row for each."""
+    count = Counter(part.record.state for part in family.parts)
+    states = ", ".join(f"{count[name]} {name}" for name in STATES if count[name])
+    with st.expander(f"Parts: {states}", icon=":material/account_tree:"):
+        runs_table.parts_table(family, st.session_state.get(state.ROW) or "")
 
 
 def summary(run: Run, record: Record) -> None:
@@ -50,26 +119,34 @@ def summary(run: Run, record: Record) -> None:
         order = "all at once" if facts.engine == "replicas" else "one after another"
         st.caption(f"Fits {order} ({escape_markdown(facts.engine)}). {escape_markdown(facts.engine_why)}")
     doctor_sections.badge_line(run)
-    if record.state == "done" and st.button("See the results", icon=":material/fact_check:", type="primary"):
+    if (
+        record.kind in loaders.TRAINED
+        and record.state == "done"
+        and st.button("See the results", icon=":material/fact_check:", type="primary")
+    ):
         state.open_page("results", **{state.RUN: run.id})
 
 
 def _unit(record: Record) -> str:
-    return "Epochs" if record.kind == "pretrain" else "Fits"
+    return str(record.progress.get("unit", "fits")).capitalize()
 
 
 def _unit_note(record: Record) -> str:
-    if record.kind != "pretrain":
+    if record.kind == "finetune":
         return "folds × repeats"
     return "" if record.facts.train is None else f"{record.facts.train} windows each"
 
 
-def choose_section() -> None:
+def choose_section(record: Record) -> None:
     """The choice between curves, log and settings; outside the part that is polled, so that it stays."""
+    sections = SECTIONS if record.kind in loaders.TRAINED else SECTIONS[1:]
     state.init_state(state.DETAIL, SECTIONS, "Curves")
+    if st.session_state[state.DETAIL] not in sections:
+        st.session_state[state.DETAIL] = sections[0]
     st.segmented_control(
-        "Show", SECTIONS, key=state.DETAIL, required=True, persist_state="session", label_visibility="collapsed"
+        "Show", sections, key=state.DETAIL, required=True, persist_state="session", label_visibility="collapsed"
     )
+    state.write_query_params((state.DETAIL,), {state.DETAIL: sections[0]})
 
 
 def section(run: Run, record: Record) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
@@ -78,6 +79,31 @@ def check(base: Any, typed: dict[str, Any]) -> FormState:
 def changed(base: Any, spec: Any) -> dict[str, tuple[Any, Any]]:
     """The settings of the form in which `spec` differs from the preset: name to (preset's, typed)."""
     return {name: pair for name, pair in settings_diff(base, spec).items() if name in fields(base.kind)}
+
+
+def take_over(base: Any, text: str) -> str:
+    """Type what `text` says, as a link or a button gives it: JSON of settings by name. Returns why it cannot be; empty when it was.
+
+    What was typed before for this preset is dropped.
+    """
+    try:
+        values = json.loads(text)
+        known = {name: values[name] for name in values if name in fields(base.kind)}
+    except (ValueError, TypeError):
+        return "It is no JSON object of settings."
+    for name in fields(base.kind):
+        st.session_state.pop(_key(base, name), None)
+    unknown = [str(name) for name in values if name not in known]
+    for name, value in known.items():
+        if (problem := check(base, {name: value}).errors.get(name)) is not None:
+            unknown.append(f"{name} ({problem})")
+            continue
+        kind = fields(base.kind)[name].annotation
+        is_kept = isinstance(value, bool) or get_origin(kind) is Literal or choices(fields(base.kind)[name])
+        st.session_state[_key(base, name)] = (
+            list(value) if get_origin(kind) is tuple else value if is_kept else _text(value)
+        )
+    return f"These settings are not known or not valid here: {', '.join(unknown)}." if unknown else ""
 
 
 def form(base: Any, grades: list[str]) -> dict[str, Any]:

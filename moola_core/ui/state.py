@@ -18,11 +18,14 @@ DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
 TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
 KIND, PRESET, MODEL, CHECKPOINT = "kind", "preset", "model", "checkpoint"
+SETTINGS = "set"  # what was typed on the Launch page
 ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
 INVESTIGATION = "investigation"
 DETAIL, PREVIEW = "section", "preview"
-ARRIVING, PAGE, DRAWN = "arriving", "page", "drawn"
+# Of the Runs page: the run that is shown, of any kind, and what the table shows.
+ROW, FIND, STATES, KINDS, TAGS, COLUMNS, DIFFERENT = "row", "find", "states", "kinds", "tags", "columns", "different"
+ARRIVING, PAGE, DRAWN, LISTED = "arriving", "page", "drawn", "listed"
 OLD_URL, PUBLISHED = "old_url", "published"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
@@ -39,7 +42,16 @@ IN_URL = (
     INVESTIGATION,
     DETAIL,
     PREVIEW,
+    SETTINGS,
+    ROW,
+    FIND,
+    STATES,
+    KINDS,
+    TAGS,
+    COLUMNS,
+    DIFFERENT,
 )
+SEPARATOR = ","  # of several values of one key in the URL
 DIGITS, LISTED = 6, 200
 
 
@@ -84,9 +96,33 @@ def choose_number(key: str, low: int, high: int, default: int) -> None:
     st.session_state[key] = min(max(st.session_state[key], low), high)
 
 
+def choose_several(key: str, options: Sequence[str]) -> None:
+    """As `init_state`, for a list of `options`; none by default."""
+    if key not in st.session_state:
+        values = [value for value in asked(key).split(SEPARATOR) if value]
+        for value in values:
+            if value not in options:
+                _ignored(key, value, "Choose another on this page.")
+        st.session_state[key] = values
+    st.session_state[key] = [value for value in st.session_state[key] if value in options]
+
+
+def init_text(key: str) -> None:
+    """Give `key` a text before its widget is drawn: the session's, else the URL's."""
+    if key not in st.session_state:
+        st.session_state[key] = asked(key)
+
+
+def init_switch(key: str) -> None:
+    """Give `key` a yes or no before its widget is drawn: the session's, else the URL's, else no."""
+    if key not in st.session_state:
+        st.session_state[key] = asked(key) == str(True)
+
+
 def write_query_params(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None:
     """Copy the session's values of `keys` to the URL; a default is left out."""
     values = {key: st.session_state.get(key) for key in keys}
+    values = {key: _plain(value) for key, value in values.items()}
     parameters = {
         key: str(value) for key, value in values.items() if value not in (None, "", (defaults or {}).get(key))
     }
@@ -96,11 +132,17 @@ def write_query_params(keys: Sequence[str], defaults: dict[str, Any] | None = No
         _write({key: value for key, value in st.query_params.items() if key not in keys} | parameters)
 
 
+def _plain(value: Any) -> Any:
+    """A list as one text, and "no" as nothing."""
+    return SEPARATOR.join(value) if isinstance(value, list) else None if value is False else value
+
+
 def settle() -> None:
-    """Write what a page has published that was just opened; when all of it is drawn.
+    """Write what a page has published that was just opened; when all of it is drawn. What was listed for it counts no more.
 
     Until the browser has the page's own address it would write this into the history's entry of the page before.
     """
+    st.session_state.pop(LISTED, None)
     if PUBLISHED in st.session_state:
         others = {key: value for key, value in st.query_params.items() if key not in IN_URL}
         _write(others | st.session_state.pop(PUBLISHED))
@@ -118,6 +160,8 @@ def open_page(page: str, **values: Any) -> None:
     Every way from one page to another but the menu leads through here: `st.switch_page` alone would forget both.
     """
     carried = {key: st.session_state[key] for key in CARRIED if key in st.session_state}
+    if page == "runs":
+        carried[ROW] = None  # the chosen run is shown, not the row that was looked at before
     # A widget of this page may own a key and would refuse the change, so the next page's start makes it.
     st.session_state[ARRIVING] = (page, carried | values)
     # With the URL left as it is, this page's entry in the browser's history stays as it is too.
