@@ -33,7 +33,7 @@ if not every:
     )
     state.stop()
 run_actions.queue()
-listed = runs_filters.choose(every)
+listed = runs_filters.filtered(every)
 record = run_details.shown(selection.listed, selection.record)
 if listed:
     runs_table.runs_table(listed, record.run_id if record else "")

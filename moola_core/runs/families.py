@@ -9,7 +9,7 @@ from moola_core.runs.record import Record
 
 
 @dataclass(frozen=True)
-class Part:
+class Member:
     """A run of a family; `depth` is 1 for a part of the whole, 2 for a part of such a part."""
 
     record: Record
@@ -21,7 +21,7 @@ class Family:
     """A run that stands for itself, and its parts: each behind the one that it is part of, the oldest first."""
 
     whole: Record
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Member, ...] = ()
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -32,7 +32,7 @@ class Family:
 def root_of(record: Record, records: Mapping[str, Record]) -> Record:
     """The run that it is part of in the end; itself where that was deleted."""
     seen = {record.run_id}
-    while record.parent in records and record.parent not in seen:
+    while record.parent is not None and record.parent in records and record.parent not in seen:
         record = records[record.parent]
         seen.add(record.run_id)
     return record
@@ -52,8 +52,8 @@ def families(records: Iterable[Record]) -> list[Family]:
     return [Family(root, tuple(_parts(root.run_id, children, 1))) for root in roots]
 
 
-def _parts(run_id: str, children: Mapping[str, list[Record]], depth: int) -> list[Part]:
-    parts: list[Part] = []
+def _parts(run_id: str, children: Mapping[str, list[Record]], depth: int) -> list[Member]:
+    parts: list[Member] = []
     for record in sorted(children.get(run_id, ()), key=lambda one: one.run_id):
-        parts += [Part(record, depth), *_parts(record.run_id, children, depth + 1)]
+        parts += [Member(record, depth), *_parts(record.run_id, children, depth + 1)]
     return parts

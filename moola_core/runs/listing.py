@@ -58,7 +58,7 @@ def _problem(run: Run) -> str:
 
 def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
-        status = os.stat(path)  # thousands at once: a Path takes longer to make than the call
+        status = os.stat(path)  # noqa: PTH116 - thousands at once: a Path takes longer to make than the call
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -40,10 +39,8 @@ def badge_of(record: Record) -> str:
     if record.facts.doctor is not None:
         renamed = RESULT_VALUES["severity"]
         return _in_words({renamed.get(name, name): count for name, count in record.facts.doctor.items()})
-    folder = loaders.store().runs_folder
-    if not os.path.isfile(f"{folder}/{record.run_id}/results/doctor.json"):  # a table asks for thousands
-        return ""
-    report = loaders.diagnosis(loaders.store().open(record.run_id))
+    folder = loaders.store().runs_folder / record.run_id
+    report = loaders.diagnosis(Run(folder)) if (folder / "results" / "doctor.json").is_file() else None
     return "" if report is None else _in_words(_counts(report))
 
 

@@ -21,7 +21,7 @@ from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
 from moola_core.market.windows import Windows, load_windows
 from moola_core.runs.codec import restore
-from moola_core.runs.epochs import epoch_columns
+from moola_core.runs.epochs import EpochReader
 from moola_core.runs.places import same_file
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
@@ -175,7 +175,10 @@ def f1_macro(record: Record) -> float | None:
 def means(run_id: str) -> dict[str, float | None]:
     """The mean of each metric over the repeats of a run; empty where it was not evaluated."""
     path = f"{store().runs_folder}/{run_id}/results/evaluation.json"
-    changed = os.stat(path).st_mtime_ns if os.path.isfile(path) else 0
+    try:
+        changed = os.stat(path).st_mtime_ns  # noqa: PTH116 - as in runs/listing.py
+    except OSError:
+        changed = 0
     known = _means.get(path)
     if known is None or known[0] != changed:
         _means[path] = known = (changed, _read_means(run_id) if changed else {})
@@ -306,9 +309,13 @@ def _readable(*kinds: str) -> Iterator[Run]:
 
 
 def epochs(run: Run) -> dict[str, np.ndarray]:
-    """Columns of the run's epoch events: repeat, fold, epoch, split, losses and σ; empty before the first epoch."""
-    path = run.folder / "events.jsonl"
-    return _epochs(stamp(path), run.id) if path.is_file() else {}
+    """Columns of the run's epochs, as `EpochReader.columns`; empty before the first epoch."""
+    return _epoch_reader(str(run.folder)).columns()
+
+
+def epochs_share(run: Run) -> float:
+    """How much of the run's events its epochs were read from; below 1 for a sample."""
+    return _epoch_reader(str(run.folder)).share
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -385,6 +392,7 @@ def _restored(kind: type, run: Run, name: str) -> Any:
         ) from None
 
 
+# Of a run that goes on, only what is new is read at each look. One session's script may look while another's does.
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _epochs(source: Stamp, run_id: str) -> dict[str, np.ndarray]:
-    return epoch_columns(store().open(run_id))
+def _epoch_reader(folder: str) -> EpochReader:
+    return EpochReader(Run(Path(folder)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 import streamlit as st
 
-from moola_core.charts import curves
+from moola_core.charts import curves, monitoring
 from moola_core.launch.estimate.remaining import remaining
 from moola_core.launch.waiting import waiting
 from moola_core.runs.record import ACTIVE, Record
@@ -19,6 +19,7 @@ from moola_core.ui import guard, loaders, widgets
 from moola_core.ui.widgets import escape_markdown, state_badge
 
 EVERY = "1s"
+ABREAST = 3
 
 
 def follow(run: Run, draw: Callable[[Run, Record], None]) -> None:
@@ -68,17 +69,21 @@ def time_left(run: Run) -> str:
 
 
 def live_curves(run: Run) -> None:
-    """Losses and σ (or the learning rate) by epoch, as far as the run has come."""
+    """Losses, σ (or the learning rate) and the monitored metrics by epoch, as far as the run has come."""
     epochs = loaders.epochs(run)
     if not len(epochs.get("epoch", ())):
         absent = without_network(run.spec, "training")
         st.caption(escape_markdown(absent) or "The curves appear with the first epoch.")
         return
-    drawn = _drawn(run.id, loaders.stamp(run.folder / "events.jsonl"), widgets.appearance())
-    for column, (title, figure) in zip(st.columns(3), drawn.items(), strict=False):
-        with column:
-            st.markdown(f"**{title}**")
-            widgets.chart(figure, f"live_{title}_{run.id}", f"{title} by epoch")
+    share = loaders.epochs_share(run)
+    if share < 1:
+        st.caption(f"Drawn from a sample of {share:.0%} of the events, since there are very many.")
+    drawn = list(_drawn(run.id, loaders.stamp(run.folder / "events.jsonl"), widgets.appearance()).items())
+    for first in range(0, len(drawn), ABREAST):
+        for column, (title, figure) in zip(st.columns(ABREAST), drawn[first : first + ABREAST], strict=False):
+            with column:
+                st.markdown(f"**{title}**")
+                widgets.chart(figure, f"live_{title}_{run.id}", f"{title} by epoch")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -91,4 +96,4 @@ def _drawn(run_id: str, events: loaders.Stamp, look: str) -> dict[str, go.Figure
         "Class loss": curves.losses(epochs, "loss_class", look),
         "Pointer loss": curves.losses(epochs, "loss_pointer", look),
         "σ of the tasks": curves.sigmas(epochs, look),
-    }
+    } | {one.title: one.draw(epochs, look) for one in monitoring.monitored(epochs)}

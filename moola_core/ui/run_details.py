@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from moola_core.runs import event_file
 from moola_core.runs.families import Family, families
 from moola_core.runs.record import STATES, Record
 from moola_core.runs.store import Run
@@ -18,7 +19,7 @@ from moola_core.ui import doctor_sections, guard, links, loaders, progress, runs
 from moola_core.ui.widgets import escape_markdown, figures, format_time, state_badge
 
 SECTIONS = ("Curves", "Log", "Settings")
-LOG_LINES = 400
+LOG_LINES, LOG_BYTES = 400, 4_000_000
 
 
 def shown(listed: Sequence[Record], selected: Record | None) -> Record | None:
@@ -67,7 +68,7 @@ def place_in(record: Record, family: Family) -> None:
                 key="whole",
                 type="tertiary",
                 icon=":material/arrow_upward:",
-                on_click=guard.callback(runs_table.choose),
+                on_click=guard.callback(runs_table.show_run),
                 args=(family.whole,),
             )
         with guard.explained():
@@ -168,7 +169,7 @@ def section(run: Run, record: Record) -> None:
 
 def _log(run: Run) -> str:
     """What happened, fit by fit, then what the process printed."""
-    lines = [line for event in run.events() if (line := _line(event))]
+    lines = [line for event in event_file.tail(run.folder, LOG_BYTES) if (line := _line(event))]
     return "\n".join([*lines[-LOG_LINES:], run.log_text(LOG_LINES)]).strip()
 
 

@@ -30,7 +30,7 @@ def grouped(records: Sequence[Record]) -> list[Family]:
     ]
 
 
-def choose(every: Sequence[Family]) -> list[Family]:
+def filtered(every: Sequence[Family]) -> list[Family]:
     """Draw the filters and give the families with a run that passes all of them."""
     records = [record for family in every for record in family.records]
     kinds = {record.kind for record in records}

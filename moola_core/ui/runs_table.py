@@ -54,7 +54,7 @@ def parts_table(family: Family, shown: str) -> None:
     _table("parts_table", records, {"name": names}, at)
 
 
-def choose(record: Record) -> None:
+def show_run(record: Record) -> None:
     """Show the run on this page; one that trains is then selected on every page."""
     selecting.put(state.ROW, record.run_id)
     if record.kind in loaders.TRAINED:
@@ -67,11 +67,11 @@ def _table(name: str, records: list[Record], columns: dict[str, list[Any]], at: 
     table = pd.DataFrame(rows, columns=[*COLUMNS]).assign(**columns)
     for title, values in (_measured(records) | _differing(records)).items():
         table[title] = values
-    empty = [column for column in ("parts", "pinned", "doctor", "tags", "note") if not _any(table[column])]
+    unused = [column for column in ("parts", "pinned", "doctor", "tags", "note") if not _any(table[column])]
     # A choice is sent as a row's number: one made in an older table must not be read in a newer one.
     key = f"{name}_{zlib.crc32(' '.join(record.run_id for record in records).encode()):x}"
     st.dataframe(
-        table.drop(columns=empty),
+        table.drop(columns=unused),
         key=key,
         placeholder="",
         hide_index=True,
@@ -79,7 +79,7 @@ def _table(name: str, records: list[Record], columns: dict[str, list[Any]], at: 
         selection_mode="single-row",
         selection_default=None if at is None else {"selection": {"rows": [at], "columns": [], "cells": []}},
         height=min(38 + 35 * len(records), HEIGHT),
-        column_config={column: config for column, config in COLUMNS.items() if column not in empty},
+        column_config={column: config for column, config in COLUMNS.items() if column not in unused},
     )
 
 
@@ -152,4 +152,4 @@ _settings: dict[str, dict[str, str]] = {}
 def _chosen_row(table: str, records: Sequence[Record]) -> None:
     rows = st.session_state[table]["selection"]["rows"]
     if rows and rows[0] < len(records):
-        choose(records[rows[0]])
+        show_run(records[rows[0]])

@@ -98,7 +98,7 @@ def _model_of(name: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _models(moment: int) -> dict[str, str]:
+def _models(since: int) -> dict[str, str]:
     """The model of each preset by name; a list of thousands of runs asks for each of them."""
     return {name: str(known.values.get("estimator", "network")) for name, known in available().items()}
 

@@ -81,7 +81,8 @@ def test_a_short_run_begins_while_a_long_one_holds_the_device(store, begin):  # 
 def test_without_memory_for_two_the_short_run_waits_and_says_so(store, begin, monkeypatch):  # noqa: F811
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 10})())
     long = submit(store, "waits")
-    assert (worker := Lock(store.root, "cpu")).acquire() and Queue(store.root).take("cpu", ("auto", "cpu"))
+    worker = Lock(store.root, "cpu")
+    assert worker.acquire() and Queue(store.root).take("cpu", ("auto", "cpu")) == long.id
     short = ask_for_a_diagnostic(store)
     begin(devices.SHORT)
     until(Lock(store.root, devices.SHORT).held)

@@ -16,6 +16,7 @@ from moola_core.launch.estimate import COMPARING, LATEST_SHARE, base, estimate_i
 from moola_core.launch.estimate.evidence import Evidence
 from moola_core.launch.estimate.ranges import NOTHING, Seconds, total
 from moola_core.launch.estimate.searching import count_of, later_trials
+from moola_core.runs import event_file
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Finetune, Pretrain, Study
@@ -26,6 +27,7 @@ FIRST_EPOCHS = 2.0  # how many fits the usual number of epochs counts as
 NEARLY = 0.95  # of a fit that has not ended
 AFTER_FITS = 0.4  # of what is around the fits: evaluation and the doctor come after them
 OTHER_PACE = 0.4  # of runs of other kinds, which have nothing but their pace
+WHOLE_BYTES, TAIL_BYTES = 8_000_000, 2_000_000  # of events: up to the first all are read at each look, else the end
 FRESH_S = 5.0  # evidence of the store is kept so long
 
 
@@ -131,8 +133,13 @@ def _blended(fits: Seconds, took_s: float, made: float, to_make: int) -> Seconds
 
 
 def _pace(run: Run, spec: Finetune | Pretrain, record: Record, clock: _Clock) -> tuple[float, float, float] | None:
-    """Of this session: seconds up to the newest event, how many fits or epochs were made in them, and seconds since; None at the start."""
-    ages = [(clock.since(event["time"]), event) for event in run.events()]
+    """Of this session: seconds up to the newest event, how many fits or epochs were made in them, and seconds since; None at the start.
+
+    Where the events are so many that reading them takes long, those at their end say it of the time that they cover.
+    """
+    is_large = event_file.size_of(run.folder) > WHOLE_BYTES
+    events = event_file.tail(run.folder, TAIL_BYTES) if is_large else run.events()
+    ages = [(clock.since(event["time"]), event) for event in events]
     began = clock.since(record.started)
     own = [(age, event) for age, event in ages if age <= began]
     if not own:
@@ -140,7 +147,7 @@ def _pace(run: Run, spec: Finetune | Pretrain, record: Record, clock: _Clock) ->
     if isinstance(spec, Pretrain):
         each = [(age, event["values"]["seconds"]) for age, event in own if "seconds" in event.get("values", {})]
         return (sum(seconds for _, seconds in each), float(len(each)), each[-1][0]) if each else None
-    made = _made(own, spec)
+    made = _made_lately(own, spec) if is_large else _made(own, spec)
     first, newest = own[0][0], own[-1][0]
     return (first - newest, made, newest) if made > 0 and first > newest else None
 
@@ -163,6 +170,21 @@ def _made(events: Iterable[tuple[float, dict[str, Any]]], spec: Finetune) -> flo
     )
     going_on = [min(NEARLY, count / max(usual, count + 1)) for fit, count in epochs.items() if fit not in ended]
     return len(ended) + sum(going_on)
+
+
+def _made_lately(events: Iterable[tuple[float, dict[str, Any]]], spec: Finetune) -> float:
+    """Fits that these newest events amount to: their epochs, of as many as a fit has had, or where there are none the fits that ended."""
+    epochs, ended, lengths = 0, 0, list[int]()
+    for _, event in events:
+        if event["type"] == "replicate_finished":
+            ended += 1
+            lengths.append(int(event.get("values", {}).get("epochs") or 0))
+        elif event["type"] == "epoch" and event.get("split") == "train":
+            epochs += 1
+    known = [length for length in lengths if length]
+    if not epochs:
+        return float(ended)
+    return epochs / (sum(known) / len(known) if known else base.epochs_of_fit(spec))
 
 
 def _of_study(run: Run, record: Record, clock: _Clock, evidence: Evidence) -> Seconds | None:
