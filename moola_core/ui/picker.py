@@ -11,9 +11,9 @@ from moola_core.launch.local import ensure_workers
 from moola_core.market.library import Dataset
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
-from moola_core.ui import frame, links, loaders, notices, owners, selecting, state
+from moola_core.ui import endings, frame, links, loaders, notices, owners, selecting, state
 from moola_core.ui.places import MARK, display_path
-from moola_core.ui.widgets import STATES, title_of, unique_titles
+from moola_core.ui.widgets import title_of, unique_titles
 
 SELECTION = "selection"
 
@@ -79,6 +79,17 @@ def current() -> Selection:
     return selection
 
 
+def tab_title(page: str) -> str:
+    """What the browser's tab is called: the page, and the run or else the dataset that is selected."""
+    selection = st.session_state.get(SELECTION)
+    about = ""
+    if selection is not None and selection.record is not None:
+        about = title_of(selection.record)
+    elif selection is not None and selection.dataset is not None:
+        about = selection.dataset.name
+    return " · ".join(filter(None, [page, about, "moola"]))
+
+
 def pick(page: str) -> links.Unanswered | None:
     """Draw both pickers in the sidebar; what is selected is then `current` and in the URL.
 
@@ -97,7 +108,7 @@ def pick(page: str) -> links.Unanswered | None:
         everything = tuple(loaders.trained(listed))
         records = tuple(record for record in everything if dataset and owners.belongs(record, dataset))
         record = _pick_run(records, unanswered is None)
-        _active(records)
+        endings.watch(listed)
     unreadable = tuple(record for record in listed if record.unreadable)
     selection = Selection(dataset, everything, records, record, unreadable, tuple(every))
     if record is not None and selection.home is None:
@@ -151,10 +162,3 @@ def _newest(records: tuple[Record, ...]) -> Record:
 def _line(record: Record) -> str:
     pin = "★ " if record.pinned else ""
     return f"{pin}{title_of(record)}" + ("" if record.state == "done" else f" · {record.state}")
-
-
-def _active(records: tuple[Record, ...]) -> None:
-    count = sum(record.active for record in records)
-    if count:
-        icon = STATES["running"][1]
-        st.caption(f":blue[:material/{icon}: {count} run{'s' if count > 1 else ''} active]")

@@ -231,3 +231,32 @@ def test_a_run_is_launched_again_with_its_settings_and_a_diagnostic_as_it_was(sh
     newest = Store(store).runs()[0]
     assert newest.kind == "diagnose" and newest.state == "queued" and at.session_state["row"] == newest.run_id
     assert Store(store).open(newest.run_id).spec == everything["shift"].spec
+
+
+def test_a_run_that_ended_is_told_once_on_whichever_page(show, dataset, store):
+    run = make_run(store, dataset, "running", name="Long")
+    part = make_run(store, dataset, "running", name="arm")
+    run.update(process=identity())
+    part.update(process=identity(), parent=run.id)
+    at = show("windows")
+    assert not at.toast and "1 run active" in texts(at.sidebar)
+    for one in (part, run):
+        one.update(state="failed")
+    at.run()
+    assert [toast.value for toast in at.toast] == ["Run Long is failed."] and not at.exception
+    at.run()
+    assert not at.toast
+
+
+def test_the_curves_of_a_run_show_what_was_monitored(show, dataset, store):
+    make_run(store, dataset)
+    at = show("runs")
+    said = texts(at)
+    for title in ("Class loss", "σ of the tasks", "Macro F1", "Recall", "Center error", "Gradient conflict so far"):
+        assert f"**{title}**" in said, title
+
+
+def test_what_waits_says_for_what(show, dataset, store, asked):
+    queued(store, dataset, "first")
+    second = queued(store, dataset, "second")
+    assert "1 other run begins before it" in texts(show("runs", run=second.id))

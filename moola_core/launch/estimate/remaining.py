@@ -147,7 +147,9 @@ def _pace(run: Run, spec: Finetune | Pretrain, record: Record, clock: _Clock) ->
     if isinstance(spec, Pretrain):
         each = [(age, event["values"]["seconds"]) for age, event in own if "seconds" in event.get("values", {})]
         return (sum(seconds for _, seconds in each), float(len(each)), each[-1][0]) if each else None
-    made = _made_lately(own, spec) if is_large else _made(own, spec)
+    made = _made(own, spec)
+    if is_large:
+        return _pace_lately(own, made, spec, record)
     first, newest = own[0][0], own[-1][0]
     return (first - newest, made, newest) if made > 0 and first > newest else None
 
@@ -172,19 +174,21 @@ def _made(events: Iterable[tuple[float, dict[str, Any]]], spec: Finetune) -> flo
     return len(ended) + sum(going_on)
 
 
-def _made_lately(events: Iterable[tuple[float, dict[str, Any]]], spec: Finetune) -> float:
-    """Fits that these newest events amount to: their epochs, of as many as a fit has had, or where there are none the fits that ended."""
-    epochs, ended, lengths = 0, 0, list[int]()
-    for _, event in events:
-        if event["type"] == "replicate_finished":
-            ended += 1
-            lengths.append(int(event.get("values", {}).get("epochs") or 0))
-        elif event["type"] == "epoch" and event.get("split") == "train":
-            epochs += 1
-    known = [length for length in lengths if length]
-    if not epochs:
-        return float(ended)
-    return epochs / (sum(known) / len(known) if known else base.epochs_of_fit(spec))
+def _pace_lately(
+    events: list[tuple[float, dict[str, Any]]], made: float, spec: Finetune, record: Record
+) -> tuple[float, float, float] | None:
+    """As `_pace`, where these are the newest events alone: at the pace of the time that they cover. made: fits by these events."""
+    ended = [event for _, event in events if event["type"] == "replicate_finished"]
+    epochs = sum(event["type"] == "epoch" and event.get("split") == "train" for _, event in events)
+    lengths = [length for event in ended if (length := int(event.get("values", {}).get("epochs") or 0))]
+    usual = sum(lengths) / len(lengths) if lengths else base.epochs_of_fit(spec)
+    lately = epochs / usual if epochs else float(len(ended))
+    first, newest = events[0][0], events[-1][0]
+    before = int(record.progress.get("done") or 0) - int(record.progress.get("before") or 0)
+    whole = before + made - len({(event["repeat"], event["fold"]) for event in ended})
+    if lately <= 0 or whole <= 0 or first <= newest:
+        return None
+    return (first - newest) / lately * whole, whole, newest
 
 
 def _of_study(run: Run, record: Record, clock: _Clock, evidence: Evidence) -> Seconds | None:
