@@ -50,7 +50,7 @@ def draft() -> None:
     if kind == launching.FINETUNE:
         model = launching.choose_model(name)
         if model == launching.NETWORK:
-            checkpoint, which = launching.choose_checkpoint(dataset)
+            checkpoint, which = launching.choose_checkpoint(dataset, preset(name).start)
     defaults = DEFAULTS | {state.MODEL: preset(name).finetune().estimator}
     state.write_query_params(tuple(defaults), defaults)
     try:

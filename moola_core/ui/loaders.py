@@ -50,19 +50,19 @@ def store() -> Store:
 
 def launcher() -> LocalLauncher:
     """What queues, cancels and resumes runs; a visitor's spec may name files of the data folder and the store alone."""
-    st.session_state.pop(state.LISTED, None)  # what it changes is seen when runs are listed again
+    st.session_state.pop(state.EVERY_RUN, None)  # what it changes is seen when runs are listed again
     return LocalLauncher(store(), [data_folder()])
 
 
 def list_runs() -> list[Record]:
     """Every run of the store, archived ones too, newest first; for all of the page that is about to be drawn."""
-    st.session_state[state.LISTED] = listed = store().runs(include_archived=True)
+    st.session_state[state.EVERY_RUN] = listed = store().runs(include_archived=True)
     return listed
 
 
 def listed_runs(include_archived: bool = False) -> list[Record]:
     """The runs as they were listed for this page; listed anew where a part of a page is drawn alone."""
-    every = st.session_state.get(state.LISTED)
+    every = st.session_state.get(state.EVERY_RUN)
     if every is None:
         return store().runs(include_archived=include_archived)
     return [record for record in every if include_archived or not record.archived]

@@ -18,14 +18,15 @@ DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
 TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
 KIND, PRESET, MODEL, CHECKPOINT = "kind", "preset", "model", "checkpoint"
-SETTINGS = "set"  # what was typed on the Launch page
+# What was typed on the Launch page.
+SETTINGS, RUN_NAME, RUN_NOTE = "set", "run_name", "run_note"
 ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
 INVESTIGATION = "investigation"
 DETAIL, PREVIEW = "section", "preview"
 # Of the Runs page: the run that is shown, of any kind, and what the table shows.
 ROW, FIND, STATES, KINDS, TAGS, COLUMNS, DIFFERENT = "row", "find", "states", "kinds", "tags", "columns", "different"
-ARRIVING, PAGE, DRAWN, LISTED = "arriving", "page", "drawn", "listed"
+ARRIVING, PAGE, DRAWN, EVERY_RUN = "arriving", "page", "drawn", "every_run"
 OLD_URL, PUBLISHED = "old_url", "published"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
@@ -43,6 +44,8 @@ IN_URL = (
     DETAIL,
     PREVIEW,
     SETTINGS,
+    RUN_NAME,
+    RUN_NOTE,
     ROW,
     FIND,
     STATES,
@@ -142,7 +145,7 @@ def settle() -> None:
 
     Until the browser has the page's own address it would write this into the history's entry of the page before.
     """
-    st.session_state.pop(LISTED, None)
+    st.session_state.pop(EVERY_RUN, None)
     if PUBLISHED in st.session_state:
         others = {key: value for key, value in st.query_params.items() if key not in IN_URL}
         _write(others | st.session_state.pop(PUBLISHED))
