@@ -20,7 +20,7 @@ SHOWN = ("replicate_finished", "monitor", "epoch", "log")
 LOSSES = {"loss_class": "class loss", "loss_pointer": "pointer loss", "loss": "loss"}
 
 
-def show(args: argparse.Namespace) -> int:
+def print_run(args: argparse.Namespace) -> int:
     """The run's state, how far it is and what it waits for or how long it still takes."""
     from moola_core.launch.estimate.remaining import remaining
     from moola_core.runs.store import Store

@@ -29,9 +29,9 @@ def add_to(commands: Any) -> None:
 
 def run_runs(args: argparse.Namespace) -> int:
     if args.run:
-        from moola_core.cli.following import follow, show
+        from moola_core.cli.following import follow, print_run
 
-        return follow(args) if args.follow else show(args)
+        return follow(args) if args.follow else print_run(args)
     if args.follow:
         raise SpecError("no run is named.", where="--follow", hint="Give its id: moola runs RUN --follow.")
     return list_runs(args)

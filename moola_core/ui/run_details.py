@@ -100,21 +100,7 @@ def summary(run: Run, record: Record) -> None:
             if record.state == "failed"
             else "What is finished stays. Resume it when you like."
         )
-    total = int(record.progress.get("total") or 0)
-    figures(
-        {
-            "Took": (
-                duration(record.seconds) if record.seconds else "–",
-                f"ended {format_time(record.ended)}" if record.ended else "",
-            ),
-            _unit(record): (
-                f"{int(record.progress.get('done') or 0)} of {total}" if total else "–",
-                _unit_note(record),
-            ),
-            "Device": (record.device or "–", record.host or ""),
-            "Seed": (str(record.seed), f"preset {record.preset}" if record.preset else ""),
-        }
-    )
+    figures(_figures(record))
     facts = record.facts
     if facts.engine:
         order = "all at once" if facts.engine == "replicas" else "one after another"
@@ -126,6 +112,25 @@ def summary(run: Run, record: Record) -> None:
         and st.button("See the results", icon=":material/fact_check:", type="primary")
     ):
         state.open_page("results", **{state.RUN: run.id})
+
+
+def _figures(record: Record) -> dict[str, tuple[str, str]]:
+    """How long it took, how far it came, where, and with which seed; without what this kind of run does not have."""
+    values = {
+        "Took": (
+            duration(record.seconds) if record.seconds else "–",
+            f"ended {format_time(record.ended)}" if record.ended else "",
+        )
+    }
+    total = int(record.progress.get("total") or 0)
+    if total or record.kind in loaders.TRAINED:
+        done = f"{int(record.progress.get('done') or 0)} of {total}" if total else "–"
+        values[_unit(record)] = (done, _unit_note(record))
+    if record.device or record.kind in loaders.TRAINED:
+        values["Device"] = (record.device or "–", record.host or "")
+    if record.seed is not None:
+        values["Seed"] = (str(record.seed), f"preset {record.preset}" if record.preset else "")
+    return values
 
 
 def _unit(record: Record) -> str:

@@ -106,6 +106,9 @@ def _row(record: Record, dataset: str) -> dict[str, object]:
 
 
 def _name(record: Record) -> str:
+    """Its name; of a diagnostic without one, which it is."""
+    if record.kind == "diagnose" and not record.name and not record.unreadable:
+        return _settings_of(record.run_id).get("name", record.run_id)
     return record.name or record.run_id
 
 
