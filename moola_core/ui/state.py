@@ -7,6 +7,7 @@ whenever a page has drawn its widgets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -24,6 +25,10 @@ ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
 INVESTIGATION = "investigation"
 DETAIL, PREVIEW = "section", "preview"
+# Of parts of Performance and Predict.
+CUT_CLASS, CUT, EXPLAINED = "threshold_class", "threshold", "explained"
+LEAST_STATED, UNUSUAL, FROM_BAR = "least_stated", "unusual_level", "from_bar"
+CHOICES = "choices"  # the keys of the choices inside of sections, each of which is in the URL under its own
 # Of the Runs page: the run that is shown, of any kind, and what the table shows.
 ROW, FIND, STATES, KINDS, TAGS, COLUMNS, DIFFERENT = "row", "find", "states", "kinds", "tags", "columns", "different"
 ARRIVING, PAGE, DRAWN, EVERY_RUN = "arriving", "page", "drawn", "every_run"
@@ -53,9 +58,15 @@ IN_URL = (
     TAGS,
     COLUMNS,
     DIFFERENT,
+    CUT_CLASS,
+    CUT,
+    EXPLAINED,
+    LEAST_STATED,
+    UNUSUAL,
+    FROM_BAR,
 )
 SEPARATOR = ","  # of several values of one key in the URL
-DIGITS, LISTED = 6, 200
+DIGITS, LISTED = 9, 200
 
 
 def asked(key: str) -> str:
@@ -110,6 +121,27 @@ def choose_several(key: str, options: Sequence[str]) -> None:
     st.session_state[key] = [value for value in st.session_state[key] if value in options]
 
 
+def choose_option(key: str, count: int) -> None:
+    """As `choose_number`, for the place of an option among `count` inside of a section; the first one by default."""
+    st.session_state.setdefault(CHOICES, set()).add(key)
+    if key in st.session_state and st.session_state[key] not in range(count):
+        st.session_state[key] = 0  # another run with more options was shown before
+    choose_number(key, 0, max(count - 1, 0), 0)
+    write_query_params((key,), {key: 0})
+
+
+def init_fraction(key: str, low: float, high: float, default: float) -> None:
+    """As `choose_number`, for a number between `low` and `high` with at most two decimals."""
+    if key not in st.session_state:
+        text, number = asked(key), default
+        if re.fullmatch(r"\d(\.\d{1,2})?", text) and low <= float(text) <= high:
+            number = float(text)
+        elif text:
+            _ignored(key, text, f"It can be a number from {low:g} to {high:g}.")
+        st.session_state[key] = number
+    st.session_state[key] = min(max(st.session_state[key], low), high)
+
+
 def init_text(key: str) -> None:
     """Give `key` a text before its widget is drawn: the session's, else the URL's."""
     if key not in st.session_state:
@@ -147,7 +179,8 @@ def settle() -> None:
     """
     st.session_state.pop(EVERY_RUN, None)
     if PUBLISHED in st.session_state:
-        others = {key: value for key, value in st.query_params.items() if key not in IN_URL}
+        own = {*IN_URL, *st.session_state.get(CHOICES, ())}
+        others = {key: value for key, value in st.query_params.items() if key not in own}
         _write(others | st.session_state.pop(PUBLISHED))
 
 
@@ -195,7 +228,7 @@ def arrive(page: str) -> bool:
         st.session_state[OLD_URL] = st.query_params.to_dict()
     elif moved and any(asked(key) for key in IN_URL):
         # The menu leads to a page without values; with some, the browser goes back, forward, or opens a link.
-        for key in IN_URL:
+        for key in (*IN_URL, *st.session_state.get(CHOICES, ())):
             if asked(key) or key not in CARRIED:
                 st.session_state.pop(key, None)
     return moved
