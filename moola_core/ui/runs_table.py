@@ -21,7 +21,7 @@ from moola_core.ui import doctor_sections, guard, loaders, owners, runs_filters,
 COMPARED_SETTINGS = 200  # runs whose settings are compared: each spec has to be read
 HEIGHT = 318
 COLUMNS: dict[str, Any] = {
-    "made": st.column_config.DatetimeColumn("Made", format="D MMM HH:mm", width="small"),
+    "made": st.column_config.DatetimeColumn("Made", format="D MMM HH:mm", width=104),
     "f1": st.column_config.NumberColumn("Macro F1", format="%.3f", width="small"),
     "pinned": st.column_config.TextColumn("", width=20),
     "state": st.column_config.TextColumn("State", width="small"),
