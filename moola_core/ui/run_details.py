@@ -72,7 +72,8 @@ def place_in(record: Record, family: Family) -> None:
                 args=(family.whole,),
             )
         with guard.explained():
-            place = None if record.unreadable or record.state != "done" else links.place_of(run, record)
+            is_elsewhere = record.kind not in loaders.TRAINED and record.state == "done" and not record.unreadable
+            place = links.place_of(run, record) if is_elsewhere else None
             if place is not None and st.button(
                 f"Open on {links.page_title(place[0])}", key="open", type="tertiary", icon=":material/arrow_forward:"
             ):
