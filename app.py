@@ -20,6 +20,7 @@ def main() -> None:
         host_section.measure_once()
     with guard.explained():
         unanswered = picker.pick(frame.name(page))
+        st.set_page_config(page_title=picker.tab_title(page.title))
         widgets.begin_page()
         if unanswered is None:
             page.run()

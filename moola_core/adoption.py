@@ -9,9 +9,9 @@ from moola_core.arguments import a_kind
 from moola_core.errors import RunError, SpecError
 from moola_core.market.folder import presets_folder
 from moola_core.presets import MOST_LETTERS, may_set, own_preset, refuse_name
-from moola_core.runs import codec
+from moola_core.runs import codec, source_fits
 from moola_core.runs.files import locked, make_folder, write_text
-from moola_core.runs.record import RUN_ID
+from moola_core.runs.record import FIT, RUN_ID, run_of
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Finetune, Pretrain, settings_diff
 from moola_core.specs.choices import IMPORTED, JOINED
@@ -24,7 +24,8 @@ def adopt(run: Run, name: str, summary: str = "") -> Path:
     """Keep the settings of a finished run as a preset of your own.
 
     It is written to ``presets/NAME.json`` in the data folder (``MOOLA_DATA``, or ``data``) and works wherever a preset does. Files are
-    left out; the seed is kept, so that the folds of the same windows are those of the run.
+    left out; the seed is kept, so that the folds of the same windows are those of the run. Where its fits started from those of another
+    run, that run is kept as the start.
 
     Parameters
     ----------
@@ -107,7 +108,21 @@ def values_of(run: Run, spec: Finetune, summary: str) -> dict[str, Any]:
     values: dict[str, Any] = {"summary": summary, "settings": settings, "pretraining": _pretraining(run, spec)}
     if spec.transfer.schedule != "none":
         values["schedule"] = spec.transfer.schedule
-    return values | {"from_run": run.id}
+    start = _start_of(run, spec)
+    return values | ({"start": start} if start else {}) | {"from_run": run.id}
+
+
+def _start_of(run: Run, spec: Finetune) -> str:
+    """The run of which each fit started from the fit of the same repeat and fold, or RUN/REPEAT-FOLD where all started from one fit."""
+    first = spec.transfer.checkpoint
+    if not FIT.fullmatch(first) or not spec.transfer.more_checkpoints:
+        return first if FIT.fullmatch(first) else ""
+    source = run_of(first)
+    try:
+        whole = source_fits.fits_of(Store(run.store_root).open(source))
+    except RunError:  # deleted since: as those of pre-training, the settings remain
+        return ""
+    return source if whole == [first, *spec.transfer.more_checkpoints] else ""
 
 
 def _pretraining(run: Run, spec: Finetune) -> dict[str, Any]:

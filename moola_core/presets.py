@@ -21,7 +21,8 @@ class Preset:
     """Settings that differ from the defaults, and the sentence that explains them.
 
     values: of cross-validated runs; pretraining: of pre-training, next to the model and the features; schedule: how a
-    checkpoint is transferred when one is given; network: the preset that stands in where an encoder is needed.
+    checkpoint is transferred when one is given; network: the preset that stands in where an encoder is needed; start: the run, or
+    RUN/REPEAT-FOLD, whose fits a network starts from unless another checkpoint is given.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Preset:
     pretraining: dict[str, Any]
     schedule: str = "full"
     network: str = ""
+    start: str = ""
 
     @property
     def keeps_state(self) -> bool:
@@ -184,8 +186,8 @@ NOT_OWN = (
 )
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 SCHEDULES = get_args(Transfer.model_fields["schedule"].annotation)[1:]  # all but none
-KEYS = ("summary", "settings", "pretraining", "schedule", "from_run")
-MOST_BYTES, MOST_LETTERS = 1 << 20, 300
+KEYS = ("summary", "settings", "pretraining", "schedule", "start", "from_run")
+MOST_BYTES, MOST_LETTERS, MOST_START = 1 << 20, 300, 60
 
 
 def network_preset(name: str) -> tuple[Preset, str]:
@@ -237,7 +239,10 @@ def own_preset(path: Path, values: Mapping[str, Any]) -> Preset:
         if key not in KEYS:
             raise SpecError(f"unknown key {key!r}.", where=where, hint=nearest(key, KEYS))
     summary, schedule = values.get("summary", ""), values.get("schedule", "full")
+    start = values.get("start", "")
     parts = {key: values.get(key, {}) for key in ("settings", "pretraining")}
+    if not isinstance(start, str) or len(start) > MOST_START:
+        raise SpecError("its start names no run.", where=where, hint="Write the id of a run, or RUN/REPEAT-FOLD.")
     if not isinstance(summary, str) or len(summary) > MOST_LETTERS or not isinstance(schedule, str):
         raise SpecError(
             "its summary is not a short text.", where=where, hint=f"Write a sentence of at most {MOST_LETTERS} letters."
@@ -247,7 +252,9 @@ def own_preset(path: Path, values: Mapping[str, Any]) -> Preset:
             raise SpecError(f"its {key} are not an object.", where=where, hint='Write {"training.epochs": 20, …}.')
     try:
         finetune, pretraining = _nested(parts["settings"], Finetune), _nested(parts["pretraining"], Pretrain)
-        made = Preset(name, summary or "A preset of your own.", finetune, pretraining, schedule, _stand_in(finetune))
+        made = Preset(
+            name, summary or "A preset of your own.", finetune, pretraining, schedule, _stand_in(finetune), start
+        )
         made.finetune(), made.pretrain()
     except SpecError as error:
         raise SpecError(f"{error.what.rstrip('.')}.", where=where, hint=error.hint or "Correct the setting.") from None

@@ -50,7 +50,7 @@ def draft() -> None:
     if kind == launching.FINETUNE:
         model = launching.choose_model(name)
         if model == launching.NETWORK:
-            checkpoint, which = launching.choose_checkpoint(dataset)
+            checkpoint, which = launching.choose_checkpoint(dataset, preset(name).start)
     defaults = DEFAULTS | {state.MODEL: preset(name).finetune().estimator}
     state.write_query_params(tuple(defaults), defaults)
     try:
@@ -66,7 +66,7 @@ def draft() -> None:
     with left:
         st.subheader("Settings")
         grades = sorted({str(grade) for grade in windows.grade} - {""}) if windows is not None else []
-        typed = settings_form.form(base, grades)
+        typed = launching.typed_settings(base, lambda base: settings_form.form(base, grades))
     checked = settings_form.check(base, typed)
     with right:
         st.subheader("This run")

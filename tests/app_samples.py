@@ -455,8 +455,17 @@ def epoch_events() -> list[dict]:
                 at = {"repeat": repeat, "fold": fold, "epoch": epoch}
                 events.append({"type": "epoch", **at, "split": "train", "values": values | sigma})
                 events.append({"type": "epoch", **at, "split": "validation", "values": values})
+                if epoch % 2 == 0:
+                    events.append({"type": "monitor", **at, "split": "validation", "values": monitored_values(epoch)})
             events.append({"type": "replicate_finished", **place, "values": {"seconds": 1.25, "best_epoch": 3}})
     return events
+
+
+def monitored_values(epoch: int) -> dict[str, Any]:
+    """What a fit says of its validation windows after an epoch."""
+    values = {"f1_macro": 0.4 + 0.05 * epoch, "recall": dict(zip(CLASSES, (0.5, 0.6), strict=True)), "aucpr": 0.55}
+    values |= {"ece": 0.2 - 0.01 * epoch, "center_mae_bars": 9.0 - epoch, "length_mae_bars": 12.0, "hit_at_3": None}
+    return values | {"sigma_ratio": 0.97, "conflict_rate": 0.5, "projection_rate": 0.25}
 
 
 def step_columns() -> dict[str, np.ndarray]:

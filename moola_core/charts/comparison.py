@@ -147,7 +147,8 @@ def learning(epochs: Mapping[str, Mapping[str, np.ndarray]], appearance: str = "
     chart = figure(appearance, 360)
     for i, (arm, columns) in enumerate(epochs.items()):
         name = escape_html(arm)
-        validation = columns["split"] == "validation"
+        # Rows of monitored metrics have no loss.
+        validation = (columns["split"] == "validation") & np.isfinite(columns["loss"].astype(float))
         at, loss = columns["epoch"][validation].astype(int), columns["loss"][validation].astype(float)
         steps = np.unique(at)
         low, middle, high = (np.array([np.nanquantile(loss[at == e], q) for e in steps]) for q in (0.25, 0.5, 0.75))

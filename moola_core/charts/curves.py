@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from moola_core.charts.theme import faded, figure, palette
 
 Columns = Mapping[str, np.ndarray]
+MOST_POINTS, MOST_EPOCHS = 20_000, 2_000  # of a chart: more than a screen has places
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ def conflict(steps: Columns, appearance: str = "light") -> go.Figure:
     return chart
 
 
+def by_epoch(epochs: Columns, lines: Sequence[Line], title: str, appearance: str = "light") -> go.Figure:
+    """Other quantities by epoch; title: of the axis."""
+    return _curves(epochs, lines, title, appearance)
+
+
 def _curves(table: Columns, lines: Sequence[Line], title: str, appearance: str) -> go.Figure:
     colours = palette(appearance)
     chart = figure(appearance, 300)
@@ -141,16 +147,21 @@ def _rows(table: Columns, line: Line) -> dict[str, np.ndarray]:
 
 
 def _joined(rows: Mapping[str, np.ndarray], column: str) -> tuple[np.ndarray, np.ndarray]:
-    """All fits as one line that is broken between them: one trace draws far faster than fifty."""
+    """All fits as one line that is broken between them: one trace draws far faster than fifty. Of very many epochs every k-th is drawn."""
     order = np.lexsort((rows["epoch"], rows["fold"], rows["repeat"]))
+    order = order[:: -(-len(order) // MOST_POINTS) or 1]
     repeat, fold = rows["repeat"][order], rows["fold"][order]
     cuts = np.flatnonzero((np.diff(repeat) != 0) | (np.diff(fold) != 0)) + 1
     return np.insert(rows["epoch"][order], cuts, np.nan), np.insert(rows[column][order], cuts, np.nan)
 
 
 def _median(rows: Mapping[str, np.ndarray], column: str) -> tuple[np.ndarray, np.ndarray]:
-    epochs = np.unique(rows["epoch"])
-    return epochs, np.array([np.median(rows[column][rows["epoch"] == epoch]) for epoch in epochs])
+    """Epochs and the median of the fits in each; of very many epochs every k-th."""
+    order = np.argsort(rows["epoch"], kind="stable")
+    epochs, first = np.unique(rows["epoch"][order], return_index=True)
+    own = np.split(rows[column][order], first[1:])
+    step = -(-len(epochs) // MOST_EPOCHS) or 1
+    return epochs[::step], np.array([np.median(values) for values in own[::step]])
 
 
 def _by_epoch(steps: Columns, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -23,7 +23,11 @@ def add_to(commands: Any) -> None:
     _finish(submit, run_submit)
 
     worker = commands.add_parser("worker", help="carry out the queue's runs on one device, in the foreground")
-    worker.add_argument("--device", default="", help="cpu, cuda:0, cuda:1, … (default: the first card, else cpu)")
+    worker.add_argument(
+        "--device",
+        default="",
+        help="cpu, cuda:0, cuda:1, …, or short for short runs alone (default: the first card, else cpu)",
+    )
     worker.add_argument("--idle", type=float, metavar="SECONDS", help="end after so long without work; else it stays")
     options.add_mirror(worker)
     options.add_store(worker)
@@ -127,11 +131,23 @@ def show_queue(args: argparse.Namespace) -> int:
         ensure_worker(store.root)
     rows = [("run", "priority", "name", "where")]
     names = {record.run_id: record.name for record in store.runs(include_archived=True)}
-    rows += [(e.run_id, str(e.priority), names.get(e.run_id, ""), e.worker or "waits") for e in entries]
+    why = {e.run_id: _waits(store, e.run_id) for e in entries if not e.worker and e.run_id in names}
+    rows += [
+        (e.run_id, str(e.priority), names.get(e.run_id, ""), e.worker or why.get(e.run_id) or "waits") for e in entries
+    ]
     text = options.table(rows) if entries else "No run is running or waiting."
     note = "\nPaused: no further run starts until `moola queue --resume`." if paused else ""
     options.print_result({"paused": paused, "entries": entries}, args.json, text + note)
     return 0
+
+
+def _waits(store: Any, run_id: str) -> str:
+    """What a waiting run waits for, as a sentence; empty where a worker has just taken it."""
+    from moola_core.launch.waiting import waiting
+    from moola_core.sections.waiting_text import sentence
+
+    reason = waiting(store.open(run_id))
+    return sentence(reason) if reason else ""
 
 
 def show_job(args: argparse.Namespace) -> int:

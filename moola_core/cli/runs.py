@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from moola_core.cli import options
+from moola_core.errors import SpecError
 
 MEND = "These runs cannot be read. Restore the named file from a copy, or delete the run on the Runs page of the app."
 
@@ -14,10 +15,26 @@ def add_to(commands: Any) -> None:
     runs = commands.add_parser(
         "runs", help="list the runs of the store, newest first; of running ones how long they still take"
     )
+    runs.add_argument("run", nargs="?", metavar="RUN", help="this run alone, with its last epoch")
     runs.add_argument("--all", action="store_true", help="archived ones too")
+    runs.add_argument(
+        "--follow",
+        action="store_true",
+        help="print the run's epochs as they come, until it ends; with --json a line of JSON each. Ctrl-C leaves it running",
+    )
     options.add_store(runs)
     options.add_json(runs)
-    runs.set_defaults(command=list_runs)
+    runs.set_defaults(command=run_runs)
+
+
+def run_runs(args: argparse.Namespace) -> int:
+    if args.run:
+        from moola_core.cli.following import follow, print_run
+
+        return follow(args) if args.follow else print_run(args)
+    if args.follow:
+        raise SpecError("no run is named.", where="--follow", hint="Give its id: moola runs RUN --follow.")
+    return list_runs(args)
 
 
 def list_runs(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The devices of this host, and that each has one worker at most: a lock on a file, which ends with the worker's process."""
+"""The devices of this host and the lane of short runs, each with one worker at most: a lock on a file, which ends with its process."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import re
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from moola_core.errors import SpecError, StoreError
 from moola_core.runs import codec
 from moola_core.runs.liveness import identity
 
 CARDS = Path("/proc/driver/nvidia/gpus")
-DEVICE = re.compile(r"cpu|cuda:\d{1,2}")
+# A lane of its own for runs that take seconds, on the processor, so that they do not wait behind a study.
+SHORT = "short"
+DEVICE = re.compile(rf"cpu|cuda:\d{{1,2}}|{SHORT}")
 TRIES_S = 2.0
+LONG = ("attribution", "power")  # diagnostics that take minutes: they explain models window by window, or fit many
 
 
 def default_device() -> str:
@@ -27,21 +31,31 @@ def check(device: str) -> str:
     """The device's name, or the default one's when empty. Raises SpecError for a name that is none."""
     name = device or default_device()
     if not DEVICE.fullmatch(name):
-        raise SpecError(f"{device!r} is no device.", where="--device", hint="It is cpu, cuda:0, cuda:1, ….")
+        raise SpecError(f"{device!r} is no device.", where="--device", hint="It is cpu, cuda:0, cuda:1, …, or short.")
     return name
 
 
 def can_do(device: str) -> tuple[str, ...]:
-    """What a run may need (training.device) for this device's worker to begin it.
+    """What a run may need (`needed`) for this device's worker to begin it.
 
-    With a card in the host, the CPU's worker leaves alone what may use the card.
+    With a card in the host, the CPU's worker leaves alone what may use the card. Every worker begins short runs, and that of the lane
+    of short runs nothing else.
     """
-    return ("cpu",) if device == "cpu" and default_device() != "cpu" else ("auto", "cpu", "cuda")
+    if device == SHORT:
+        return (SHORT,)
+    return ("cpu", SHORT) if device == "cpu" and default_device() != "cpu" else ("auto", "cpu", "cuda", SHORT)
+
+
+def needed(spec: Any) -> str:
+    """What a run of this spec needs: a device as `training.device` says, or `SHORT` for a few seconds of the processor."""
+    if spec.kind == "compare" or (spec.kind == "diagnose" and spec.name not in LONG):
+        return SHORT
+    return str(getattr(getattr(getattr(spec, "base", spec), "training", None), "device", "auto"))
 
 
 def environment(device: str) -> dict[str, str]:
     """What tells a process to use this device alone."""
-    if device == "cpu":
+    if device in ("cpu", SHORT):
         return {"CUDA_VISIBLE_DEVICES": ""} if default_device() != "cpu" else {}
     number = int(device.partition(":")[2])
     given = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]

@@ -18,7 +18,7 @@ from moola_core.launch.ray_jobs import RayLauncher
 from moola_core.launch.resuming import claim
 from moola_core.runs import cancelling, references
 from moola_core.runs.liveness import alive, mark_lost
-from moola_core.runs.queue import Queue
+from moola_core.runs.queue import Entry, Queue
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store, utcnow_iso
 
@@ -96,8 +96,16 @@ class LocalLauncher:
 
 def start(run: Run) -> None:
     """Put a run into the queue and see that a worker is there to take it."""
-    Queue(run.store_root).add(run.record)
+    queue = Queue(run.store_root)
+    queue.add(run.record)
     ensure_worker(run.store_root)
+    if needs_a_lane(queue.entries()):
+        ensure_worker(run.store_root, devices.SHORT)
+
+
+def needs_a_lane(entries: Sequence[Entry]) -> bool:
+    """Whether a short run waits behind another one: the device's worker would begin it only after that."""
+    return len(entries) > 1 and any(entry.needs == devices.SHORT and not entry.worker for entry in entries)
 
 
 def ensure_worker(root: Path, device: str = "") -> None:
@@ -126,6 +134,8 @@ def ensure_workers(root: Path) -> None:
     with suppress(StoreError, SpecError):
         for device in {entry.worker for entry in entries if entry.worker or not paused}:
             ensure_worker(root, device)
+        if not paused and needs_a_lane(entries):
+            ensure_worker(root, devices.SHORT)
 
 
 LOOK_S = 5.0
@@ -134,9 +144,7 @@ _looked: dict[str, float] = {}
 
 def _place(spec: Any, priority: int, folder: str = "") -> dict[str, Any]:
     """What a record says of the queue. folder: where the relative paths of its spec begin; here when empty."""
-    training = getattr(getattr(spec, "base", spec), "training", None)
-    needs = getattr(training, "device", "auto")
-    return {"priority": priority, "needs": needs, "folder": folder or str(Path.cwd())}
+    return {"priority": priority, "needs": devices.needed(spec), "folder": folder or str(Path.cwd())}
 
 
 def _interrupt(record: Record) -> None:

@@ -35,7 +35,7 @@ def finetune_spec(
     changes : mapping of str to value
         Changes of the preset's settings, and of those that the checkpoint implies; `estimator` names another model.
     checkpoint : str
-        What to start the encoder from, empty for random weights: a pre-training run's id, RUN/REPEAT-FOLD for a fit of a fine-tuning
+        What to start the encoder from, empty for the preset's start or random weights: a pre-training run's id, RUN/REPEAT-FOLD for a fit of a fine-tuning
         run, a file, or a fine-tuning run's id, of which each fit takes the one of its repeat and fold.
     store : str or Path
         Folder of the runs, in which a checkpoint's id is looked up.
@@ -47,6 +47,8 @@ def finetune_spec(
     """
     given = named(changes, Finetune)
     checkpoint = checkpoint or str(given.get("transfer.checkpoint") or "")
+    if not checkpoint and given.get("estimator", "network") == "network":
+        checkpoint = preset(name).start
     needs_network = checkpoint or given.get("estimator") == "network"
     start, inherited = network_preset(name)[0] if needs_network else preset(name), {}
     if checkpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,14 @@ BUSY_S = 1.0
 Values = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Parsed:
+    """A record as it was read when its file had this stamp."""
+
+    stamp: str
+    record: Record
+
+
 class Index:
     """The records under `root`/runs, each read again only when its file has changed.
 
@@ -34,9 +43,17 @@ class Index:
 
     def records(self) -> list[Record]:
         """Every record, newest first; one that cannot be read says why. Raises StoreError when the folder cannot be listed."""
-        stamps = self._stamps()
-        values = self._values(stamps) if stamps else {}
-        return [_record(run_id, values[run_id]) for run_id in sorted(values, reverse=True)]
+        stamps, known = self._stamps(), _parsed.get(self.root, {})
+        fresh = any(run_id not in known or known[run_id].stamp != stamp for run_id, stamp in stamps.items())
+        if fresh or known.keys() - stamps.keys():
+            values = self._values(stamps) if stamps else {}
+            known = _parsed[self.root] = {
+                run_id: known[run_id]
+                if run_id in known and known[run_id].stamp == stamps[run_id]
+                else _Parsed(stamps[run_id], _record(run_id, own))
+                for run_id, own in values.items()
+            }
+        return [known[run_id].record for run_id in sorted(known, reverse=True)]
 
     def _stamps(self) -> dict[str, str]:
         """What tells that a record's file is still the same, by run id. Folders that are no runs are passed over."""
@@ -50,7 +67,7 @@ class Index:
             raise StoreError(
                 f"cannot be read: {error.strerror}.", where=str(folder), hint="Check that it is there, and its rights."
             ) from None
-        stamps = {name: _stamp(self._file(name)) for name in names}
+        stamps = {name: _stamp(f"{folder}/{name}/run.json") for name in names}
         return {name: stamp for name, stamp in stamps.items() if stamp}
 
     def _file(self, run_id: str) -> Path:
@@ -89,18 +106,22 @@ class Index:
         return kept | fresh
 
 
+# By store: a process that lists it again makes anew only the records whose files have changed. Records are never changed in place.
+_parsed: dict[Path, dict[str, _Parsed]] = {}
+
+
 def _record(run_id: str, values: Values) -> Record:
     if values.keys() == {UNREADABLE}:
         return unreadable(run_id, str(values[UNREADABLE]))
     return from_dict(values | {"run_id": run_id})
 
 
-def _stamp(path: Path) -> str:
+def _stamp(path: str) -> str:
     """Empty when there is nothing to list (any more): the folder is gone, or it is empty."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - thousands at once: a Path takes longer to make than the call
     except OSError:
-        return _MISSING if _holds_files(path.parent) else ""
+        return _MISSING if _holds_files(Path(path).parent) else ""
     return f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
 
 

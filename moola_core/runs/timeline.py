@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from moola_core.errors import MoolaError
 from moola_core.runs import decisions
 from moola_core.runs.decisions import Decision
+from moola_core.runs.families import root_of
 from moola_core.runs.record import Record
 from moola_core.runs.store import Store
 
@@ -63,10 +64,10 @@ def entries(
     records = {record.run_id: record for record in store.runs(include_archived=True)}
     parts: dict[str, list[Record]] = {}
     for record in records.values():
-        root = _root(record, records)
+        root = root_of(record, records)
         if root is not record:
             parts.setdefault(root.run_id, []).append(record)
-    roots = [record for record in records.values() if _root(record, records) is record]
+    roots = [record for record in records.values() if root_of(record, records) is record]
     made = [
         Entry(record.run_id, record.kind, record.created, record, own)
         for record in roots
@@ -79,15 +80,6 @@ def entries(
         for one in decisions.listed(store, contents, files)
     ]
     return sorted(made, key=lambda entry: entry.id, reverse=True)  # ids begin with the time
-
-
-def _root(record: Record, records: dict[str, Record]) -> Record:
-    """The run that it is part of in the end; itself where that was deleted."""
-    seen = {record.run_id}
-    while record.parent in records and record.parent not in seen:
-        record = records[record.parent]
-        seen.add(record.run_id)
-    return record
 
 
 def _is_of(

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from functools import partial
 
-from moola_core.charts import curves
+from moola_core.charts import curves, monitoring
 from moola_core.charts import evaluation as charts
 from moola_core.charts import pointing as pointing_charts
 from moola_core.diagnostics.results import Confusion, Evaluation, Pointing
@@ -293,7 +293,7 @@ def _bins(result: Result, repeat: int) -> Table:
 
 
 def training(context: ReportContext) -> list[Block] | str:
-    """Losses, σ and gradient conflict over the epochs."""
+    """Losses, σ, gradient conflict and the monitored metrics over the epochs."""
     epochs = context.epochs
     if not len(epochs["epoch"]):
         return without_network(context.spec, "training") or "No epochs were recorded."
@@ -314,5 +314,10 @@ def training(context: ReportContext) -> list[Block] | str:
     ]
     if len(context.steps.get("epoch", ())):
         drawn.append(Chart("conflict", "Gradient conflict", partial(curves.conflict, context.steps), half=True))
+    drawn += [
+        Chart(f"monitored_{one.name}", f"{one.title}, on validation windows", partial(one.draw, epochs), half=True)
+        for one in monitoring.monitored(epochs)
+        if one.name != monitoring.CONFLICT
+    ]
     note = "" if loss.pcgrad else " PCGrad is off: conflict was measured now and then, nothing was projected."
     return [Text(f"A thin line is one fit, the bold one their median.{note}"), *drawn]

@@ -48,8 +48,11 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
 def _one_window(run: Run, result: Attribution, output: str, dataset: Dataset | None) -> None:
     """The sum that leads to one window's prediction, next to its candles."""
     look = widgets.appearance()
+    explained = sorted(set(result.window_id))
+    state.init_state(state.EXPLAINED, explained, explained[0])
+    state.write_query_params((state.EXPLAINED,), {state.EXPLAINED: explained[0]})
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        window = st.selectbox("Window", sorted(set(result.window_id)), key="explained", width=260)
+        window = st.selectbox("Window", explained, key=state.EXPLAINED, width=260)
         if st.button("Open it", icon=":material/candlestick_chart:"):
             state.open_windows(window=window)
     left, right = st.columns(2, gap="large")

@@ -9,8 +9,10 @@ from moola_core.diagnostics.results import Calibration, CalibrationReport
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
-from moola_core.ui import loaders, render, widgets
+from moola_core.ui import loaders, render, state, widgets
 from moola_core.ui.widgets import escape_markdown
+
+BETWEEN, EVEN = (0.02, 0.98), 0.5
 
 
 def calibration(run: Run) -> None:
@@ -23,9 +25,12 @@ def calibration(run: Run) -> None:
 
 def _threshold(run: Run, result: Calibration) -> None:
     st.subheader("Decision threshold")
+    state.init_state(state.CUT_CLASS, result.classes, result.classes[0])
+    state.init_fraction(state.CUT, *BETWEEN, EVEN)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Class", result.classes, key="threshold_class", width=220)
-        cut = st.slider("Probability threshold", 0.02, 0.98, 0.5, 0.01, key="threshold")
+        name = st.selectbox("Class", result.classes, key=state.CUT_CLASS, width=220)
+        cut = st.slider("Probability threshold", *BETWEEN, step=0.01, key=state.CUT)
+    state.write_query_params((state.CUT_CLASS, state.CUT), {state.CUT_CLASS: result.classes[0], state.CUT: EVEN})
     predictions = loaders.predictions(run)
     assert predictions is not None
     rows = predictions[predictions["repeat"] == result.repeat]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 from moola_core.presets import preset
 from moola_core.runs.record import run_of
+from moola_core.runs.store import DEFAULT_STORE
 from moola_core.specs import assignment
-from moola_core.ui.places import display_path
+from moola_core.ui.places import display_path, store_folder
 
 
 def command(
@@ -30,4 +32,6 @@ def command(
     parts += [assignment(setting, value) for setting, (_, value) in changes.items()]
     parts += [f"{flag} {shlex.quote(value)}" for flag, value in (("--name", name), ("--note", note)) if value]
     parts += [f"--tag {shlex.quote(tag)}" for tag in tags]
+    if store_folder().resolve() != Path(DEFAULT_STORE).resolve():
+        parts.append(f"--store {shlex.quote(display_path(store_folder()))}")
     return " \\\n  ".join(parts)

@@ -39,8 +39,8 @@ def badge_of(record: Record) -> str:
     if record.facts.doctor is not None:
         renamed = RESULT_VALUES["severity"]
         return _in_words({renamed.get(name, name): count for name, count in record.facts.doctor.items()})
-    run = loaders.store().open(record.run_id)
-    report = loaders.diagnosis(run) if (run.folder / "results" / "doctor.json").is_file() else None
+    folder = loaders.store().runs_folder / record.run_id
+    report = loaders.diagnosis(Run(folder)) if (folder / "results" / "doctor.json").is_file() else None
     return "" if report is None else _in_words(_counts(report))
 
 

@@ -6,6 +6,7 @@ import importlib
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,17 @@ def start_demo_run(data: Path, store: Path) -> str:
 
 
 def load_ahead() -> None:
-    """Load what the pages need before the first visitor: their modules at once, the feature kernels in a thread."""
+    """Load what the pages need before the first visitor: their modules at once, the feature kernels and the list of runs in threads."""
     for room in ROOMS:
         importlib.import_module(f"moola_core.{room}")
     threading.Thread(target=_load_kernels, daemon=True).start()
+    threading.Thread(target=_list_runs, daemon=True).start()
+
+
+def _list_runs() -> None:
+    """The first listing reads every record and spec; thousands of them take seconds."""
+    with suppress(MoolaError, OSError):  # every page says what is wrong
+        Store(store_folder()).runs(include_archived=True)
 
 
 def _load_kernels() -> None:

@@ -13,14 +13,23 @@ from moola_core.errors import MoolaError
 from moola_core.launch.estimate import estimate_investigation
 from moola_core.market.library import Dataset
 from moola_core.presets import available, preset
-from moola_core.runs.checkpoints import find
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import duration, time_range
 from moola_core.specs import Data, Gates, Investigation, build, change
-from moola_core.ui import adopting, loaders, progress, render, report_sections, run_actions, selecting, state, widgets
-from moola_core.ui.places import data_folder, display_path, store_folder
+from moola_core.ui import (
+    adopting,
+    loaders,
+    progress,
+    render,
+    report_sections,
+    run_actions,
+    selecting,
+    state,
+    study_settings,
+    widgets,
+)
 from moola_core.ui.widgets import escape_markdown
 
 BUDGETS = {"5 minutes": 300, "15 minutes": 900, "1 hour": 3600, "4 hours": 14_400, "A night (10 hours)": 36_000}
@@ -71,7 +80,7 @@ def _asked() -> dict[str, Any]:
     }
     with st.container(horizontal=True):
         asked["preset"] = st.selectbox("Settings from", list(available()), key="investigated_preset", width=320)
-        titles = {"": "pre-trained in the investigation", **_encoders()}
+        titles = {"": "pre-trained in the investigation", **study_settings.encoders_there()}
         asked["checkpoint"] = st.selectbox(
             "Pre-trained encoder",
             list(titles),
@@ -105,13 +114,6 @@ def _asked() -> dict[str, Any]:
             for name, field in Gates.model_fields.items()
         }
     return asked
-
-
-def _encoders() -> dict[str, str]:
-    """The encoders that an investigation may start from: pre-training runs and files, by what a spec calls them."""
-    encoders = find(data_folder(), store_folder())
-    names = {one.reference: widgets.title_of(one.run) if one.run else display_path(one.reference) for one in encoders}
-    return widgets.unique_titles(names)
 
 
 def show(run: Run) -> None:

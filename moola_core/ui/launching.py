@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -17,7 +19,7 @@ from moola_core.runs.checkpoints import contradiction, description_of, find, fit
 from moola_core.sections.formatting import duration, size, time_range
 from moola_core.specs import Diagnose, change
 from moola_core.specs.choices import ESTIMATORS, TRAINED
-from moola_core.ui import guard, loaders, owners, selecting, settings_form, state
+from moola_core.ui import guard, loaders, notices, owners, selecting, settings_form, state
 from moola_core.ui.command import command
 from moola_core.ui.places import data_folder, display_path, store_folder
 from moola_core.ui.widgets import escape_markdown, figures, title_of, unique_titles
@@ -27,7 +29,9 @@ FINETUNE, PRETRAIN = "finetune", "pretrain"
 TITLES = {FINETUNE: "Fine-tune on the labelled windows", PRETRAIN: "Pre-train on the bars"}
 SCRATCH, NETWORK = "", "network"
 STARTS = {PRETRAIN: "pre-trained", FINETUNE: "each fit from the same fit of"}
-PRESET_OF_MODEL = "preset_of_model"
+PRESET_OF_MODEL, START_OF_PRESET = "preset_of_model", "start_of_preset"
+NAME, NOTE = state.RUN_NAME, state.RUN_NOTE
+WRITTEN = "set_written"  # the settings as this page has put them into the link
 
 
 def base_spec(
@@ -61,10 +65,10 @@ def choose_model(name: str) -> str:
     return str(st.session_state[state.MODEL])
 
 
-def choose_checkpoint(dataset: Dataset) -> tuple[str, str]:
+def choose_checkpoint(dataset: Dataset, start: str = "") -> tuple[str, str]:
     """The checkpoint to start from, among pre-training runs, networks of this data and the files in data and artifacts, and which of its encoders.
 
-    Warns of other bars, and describes a file.
+    start: the one of the preset, which is selected at first. Warns of other bars, and describes a file.
     """
     fitted = [one for one in fitted_networks(store_folder()) if one.run and owners.belongs(one.run, dataset)]
     checkpoints = {c.reference: c for c in [*find(data_folder(), store_folder()), *fitted]}
@@ -72,14 +76,19 @@ def choose_checkpoint(dataset: Dataset) -> tuple[str, str]:
         name: f"{STARTS[one.run.kind]}: {title_of(one.run)}" if one.run else display_path(name)
         for name, one in checkpoints.items()
     }
-    state.init_state(state.CHECKPOINT, list(titles), SCRATCH)
+    if start:
+        titles.setdefault(start, f"as the preset's run: {start}")
+    if st.session_state.get(START_OF_PRESET, start) != start:
+        st.session_state.pop(state.CHECKPOINT, None)
+    st.session_state[START_OF_PRESET] = start
+    state.init_state(state.CHECKPOINT, list(titles), start or SCRATCH)
     selecting.select("Encoder", state.CHECKPOINT, unique_titles(titles))
     selected = st.session_state[state.CHECKPOINT]
-    record = checkpoints[selected].run if selected else None
+    record = checkpoints[selected].run if selected in checkpoints else None
     if record is not None and not owners.belongs(record, dataset):
         bars = escape_markdown(display_path(owners.trained_on(record)))
         st.caption(f":orange[:material/warning:] Pre-trained on {bars}, not on the bars of the selected dataset.")
-    which = _describe_file(selected) if selected and record is None else ""
+    which = _describe_file(selected) if selected in checkpoints and record is None else ""
     return str(selected), which
 
 
@@ -102,6 +111,19 @@ def _describe_file(path: str) -> str:
     for note in described.notes:
         st.caption(f":orange[:material/warning:] {escape_markdown(note)}")
     return which
+
+
+def typed_settings(base: Any, form: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """What is typed in the form that `form` draws. A link can give it, so that a refreshed page, or one opened for another run, has it too."""
+    text = state.remember(state.SETTINGS)
+    if text and text != st.session_state.get(WRITTEN):
+        problem = settings_form.take_over(base, text)
+        if problem:
+            notices.add(state.SETTINGS, problem)
+    typed = form(base)
+    st.session_state[state.SETTINGS] = st.session_state[WRITTEN] = json.dumps(typed) if typed else ""
+    state.write_query_params((state.SETTINGS,))
+    return typed
 
 
 def summary(base: Any, checked: settings_form.FormState, windows: Windows | None, bars: int) -> None:
@@ -210,9 +232,14 @@ def costs(spec: Any, windows: Windows | None, bars: int) -> None:
 
 def start(base: Any, spec: Any, problem: str) -> None:
     """Name, note and tags; the equivalent command; the button that starts the run."""
-    name = st.text_input("Name", key="run_name", placeholder="what you will look for later", live="300ms")
-    note = st.text_input("Note", key="run_note", placeholder="why you run it", live="300ms")
+    for key in (NAME, NOTE):
+        state.init_text(key)
+    name = st.text_input(
+        "Name", key=NAME, placeholder="what you will look for later", persist_state="session", live="300ms"
+    )
+    note = st.text_input("Note", key=NOTE, placeholder="why you run it", persist_state="session", live="300ms")
     tags = tuple(st.multiselect("Tags", _known_tags(), accept_new_options=True, key="run_tags", placeholder="none"))
+    state.write_query_params((NAME, NOTE))
     if st.button("Start the run", type="primary", icon=":material/play_arrow:", disabled=spec is None or bool(problem)):
         assert spec is not None
         with guard.explained():

@@ -78,8 +78,12 @@ def _resolve(page: str, datasets: dict[str, Dataset]) -> Unanswered | None:
     investigation_id = state.remember(state.INVESTIGATION) if page == "investigate" else ""
     if investigation_id:
         return _investigation(investigation_id, datasets)
+    if page == "runs" and (row := state.remember(state.ROW)):
+        opened = _opened(row, "run", state.ROW)
+        if isinstance(opened, Unanswered):
+            return opened
     if run_id:
-        return _run(run_id, datasets)
+        return _run(run_id, datasets, page)
     if name and datasets and name not in datasets:
         return Unanswered(
             state.DATASET,
@@ -102,11 +106,15 @@ def _study_named_as_run(run_id: str | None) -> str:
     return run_id
 
 
-def _run(run_id: str, datasets: dict[str, Dataset]) -> Unanswered | None:
+def _run(run_id: str, datasets: dict[str, Dataset], page: str) -> Unanswered | None:
     opened = _opened(run_id, "run", state.RUN)
     if isinstance(opened, Unanswered):
         return opened
     run, record = opened
+    if record.kind not in loaders.TRAINED and page == "runs":
+        selecting.put(state.ROW, run_id)
+        forget(state.RUN)
+        return None
     if record.kind not in loaders.TRAINED:
         return _elsewhere(run, record)
     dataset = datasets.get(st.session_state.get(state.DATASET, ""))
@@ -204,25 +212,43 @@ def _opened(run_id: str, noun: str, key: str) -> tuple[Run, Record] | Unanswered
         return Unanswered(key, f"The {noun} {run_id} cannot be read", escape_markdown(str(error)), another)
 
 
+def place_of(run: Run, record: Record) -> tuple[str, dict[str, str | None]] | None:
+    """The page that shows what came of the run, and what is selected there; None where no page does."""
+    if record.kind in loaders.TRAINED:
+        return "results", {state.RUN: run.id}
+    if record.kind in COMPARED:
+        return "compare", {state.RUN: None, state.STUDY: run.id}
+    if record.kind == "investigation":
+        return "investigate", {state.RUN: None, state.INVESTIGATION: run.id}
+    if record.kind == "predict":
+        return "predict", {state.RUN: run.spec.run, state.PREDICTION: run.id}
+    return _diagnostic_place(run.spec) if record.kind == "diagnose" else None
+
+
+def page_title(page: str) -> str:
+    """What a page is called in the menu."""
+    return PAGE_TITLES.get(page, page.title())
+
+
 def _elsewhere(run: Run, record: Record) -> Unanswered:
     """A run of a kind that has its place on another page."""
-    title, spec = f"Run {run.id} is shown on another page", run.spec
     leave: tuple[str, Callable[[], object]] = ("Show another run", lambda: _again(state.RUN))
+    place = place_of(run, record)
+    if place is None:
+        what = f"Its kind is {escape_markdown(record.kind)}."
+        return Unanswered(state.RUN, f"Run {run.id} cannot be shown", what, (leave,))
+    page, values = place
+    to: Actions = ((f"Open it on {page_title(page)}", lambda: state.open_page(page, **values)),)
+    return Unanswered(state.RUN, f"Run {run.id} is shown on another page", _what(run, record), (*to, leave))
+
+
+def _what(run: Run, record: Record) -> str:
     if record.kind in COMPARED:
-        to: Actions = (("Open it on Compare", lambda: state.open_page("compare", run=None, study=run.id)),)
-        return Unanswered(state.RUN, title, f"It is {COMPARED[record.kind]}.", (*to, leave))
-    if record.kind == "investigation":
-        to = (("Open it on Investigate", lambda: state.open_page("investigate", run=None, investigation=run.id)),)
-        return Unanswered(state.RUN, title, "It is an investigation.", (*to, leave))
+        return f"It is {COMPARED[record.kind]}."
     if record.kind == "predict":
-        to = (("Open it on Predict", lambda: state.open_page("predict", run=spec.run, prediction=run.id)),)
-        return Unanswered(state.RUN, title, f"It holds what the models of run {spec.run} predicted.", (*to, leave))
-    if record.kind == "diagnose":
-        page, values = _diagnostic_place(spec)
-        to = ((f"Open it on {PAGE_TITLES.get(page, page.title())}", lambda: state.open_page(page, **values)),)
-        return Unanswered(state.RUN, title, f"It computed a diagnostic: {spec.name}.", (*to, leave))
-    return Unanswered(
-        state.RUN, f"Run {run.id} cannot be shown", f"Its kind is {escape_markdown(record.kind)}.", (leave,)
+        return f"It holds what the models of run {run.spec.run} predicted."
+    return (
+        "It is an investigation." if record.kind == "investigation" else f"It computed a diagnostic: {run.spec.name}."
     )
 
 

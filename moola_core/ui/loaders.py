@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,13 @@ from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
 from moola_core.market.windows import Windows, load_windows
 from moola_core.runs.codec import restore
-from moola_core.runs.epochs import epoch_columns
+from moola_core.runs.epochs import EpochReader
 from moola_core.runs.places import same_file
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
 from moola_core.specs import ReadOptions
 from moola_core.specs.aliases import RESULT_FIELDS
-from moola_core.ui import window_table
+from moola_core.ui import state, window_table
 from moola_core.ui.places import data_folder, store_folder
 
 Stamp = tuple[str, int, int]
@@ -49,7 +50,22 @@ def store() -> Store:
 
 def launcher() -> LocalLauncher:
     """What queues, cancels and resumes runs; a visitor's spec may name files of the data folder and the store alone."""
+    st.session_state.pop(state.EVERY_RUN, None)  # what it changes is seen when runs are listed again
     return LocalLauncher(store(), [data_folder()])
+
+
+def list_runs() -> list[Record]:
+    """Every run of the store, archived ones too, newest first; for all of the page that is about to be drawn."""
+    st.session_state[state.EVERY_RUN] = listed = store().runs(include_archived=True)
+    return listed
+
+
+def listed_runs(include_archived: bool = False) -> list[Record]:
+    """The runs as they were listed for this page; listed anew where a part of a page is drawn alone."""
+    every = st.session_state.get(state.EVERY_RUN)
+    if every is None:
+        return store().runs(include_archived=include_archived)
+    return [record for record in every if include_archived or not record.archived]
 
 
 def available_datasets() -> list[Dataset]:
@@ -117,7 +133,7 @@ def known_windows(bars: str | Path) -> Known:
 
 def records(include_archived: bool = False) -> list[Record]:
     """The records of the store's runs of the kinds that train, newest first."""
-    return trained(store().runs(include_archived=include_archived))
+    return trained(listed_runs(include_archived))
 
 
 def trained(records: Iterable[Record]) -> list[Record]:
@@ -154,6 +170,31 @@ def f1_macro(record: Record) -> float | None:
     except MoolaError:  # the Performance page says why
         return None
     return (result.metrics.get("f1_macro") or {}).get("mean") if result else None
+
+
+def means(run_id: str) -> dict[str, float | None]:
+    """The mean of each metric over the repeats of a run; empty where it was not evaluated."""
+    path = f"{store().runs_folder}/{run_id}/results/evaluation.json"
+    try:
+        changed = os.stat(path).st_mtime_ns  # noqa: PTH116 - as in runs/listing.py
+    except OSError:
+        changed = 0
+    known = _means.get(path)
+    if known is None or known[0] != changed:
+        _means[path] = known = (changed, _read_means(run_id) if changed else {})
+    return known[1]
+
+
+# By file. A table asks for thousands, for which a cache of Streamlit's would take longer than all the rest.
+_means: dict[str, tuple[int, dict[str, float | None]]] = {}
+
+
+def _read_means(run_id: str) -> dict[str, float | None]:
+    try:
+        metrics = store().open(run_id).result("evaluation").get("metrics") or {}
+    except MoolaError:  # the Performance page says why
+        return {}
+    return {name: value.get("mean") for name, value in metrics.items() if isinstance(value, dict)}
 
 
 def learned(run: Run) -> PretrainReport | None:
@@ -228,7 +269,7 @@ def _topic(spec: Any) -> str:
 
 def comparisons(dataset: Dataset) -> list[Run]:
     """The studies, plans, searches and comparisons of the dataset's windows, newest first."""
-    runs, every = [], store().runs(include_archived=True)
+    runs, every = [], listed_runs(include_archived=True)
     for run in _readable(*COMPARING):
         spec = run.spec
         if spec.kind == "compare":
@@ -264,13 +305,17 @@ def _diagnoses(name: str) -> Iterator[Run]:
 
 def _readable(*kinds: str) -> Iterator[Run]:
     """The runs of these kinds whose spec can be read, newest first."""
-    return (store().open(record.run_id) for record in store().runs() if record.kind in kinds and not record.unreadable)
+    return (store().open(record.run_id) for record in listed_runs() if record.kind in kinds and not record.unreadable)
 
 
 def epochs(run: Run) -> dict[str, np.ndarray]:
-    """Columns of the run's epoch events: repeat, fold, epoch, split, losses and σ; empty before the first epoch."""
-    path = run.folder / "events.jsonl"
-    return _epochs(stamp(path), run.id) if path.is_file() else {}
+    """Columns of the run's epochs, as `EpochReader.columns`; empty before the first epoch."""
+    return _epoch_reader(str(run.folder)).columns()
+
+
+def epochs_share(run: Run) -> float:
+    """How much of the run's events its epochs were read from; below 1 for a sample."""
+    return _epoch_reader(str(run.folder)).share
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -347,6 +392,7 @@ def _restored(kind: type, run: Run, name: str) -> Any:
         ) from None
 
 
+# Of a run that goes on, only what is new is read at each look. One session's script may look while another's does.
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _epochs(source: Stamp, run_id: str) -> dict[str, np.ndarray]:
-    return epoch_columns(store().open(run_id))
+def _epoch_reader(folder: str) -> EpochReader:
+    return EpochReader(Run(Path(folder)))

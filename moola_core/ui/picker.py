@@ -11,9 +11,9 @@ from moola_core.launch.local import ensure_workers
 from moola_core.market.library import Dataset
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
-from moola_core.ui import frame, links, loaders, notices, owners, selecting, state
+from moola_core.ui import endings, frame, links, loaders, notices, owners, selecting, state
 from moola_core.ui.places import MARK, display_path
-from moola_core.ui.widgets import STATES, title_of, unique_titles
+from moola_core.ui.widgets import title_of, unique_titles
 
 SELECTION = "selection"
 
@@ -22,8 +22,8 @@ SELECTION = "selection"
 class Selection:
     """The selected dataset (None without data) and the selected run, whose data may be outside the data folder.
 
-    all: every run of the store; records: those of the dataset; newest first. unreadable: the runs of any kind whose record or spec
-    cannot be read.
+    all: every run of the store that trains; records: those of the dataset; newest first. unreadable: the runs of any kind whose
+    record or spec cannot be read. listed: the runs of every kind, archived ones too.
     """
 
     dataset: Dataset | None
@@ -31,6 +31,7 @@ class Selection:
     records: tuple[Record, ...]
     record: Record | None
     unreadable: tuple[Record, ...] = ()
+    listed: tuple[Record, ...] = ()
 
     @property
     def run(self) -> Run | None:
@@ -78,6 +79,17 @@ def current() -> Selection:
     return selection
 
 
+def tab_title(page: str) -> str:
+    """What the browser's tab is called: the page, and the run or else the dataset that is selected."""
+    selection = st.session_state.get(SELECTION)
+    about = ""
+    if selection is not None and selection.record is not None:
+        about = title_of(selection.record)
+    elif selection is not None and selection.dataset is not None:
+        about = selection.dataset.name
+    return " · ".join(filter(None, [page, about, "moola"]))
+
+
 def pick(page: str) -> links.Unanswered | None:
     """Draw both pickers in the sidebar; what is selected is then `current` and in the URL.
 
@@ -90,13 +102,15 @@ def pick(page: str) -> links.Unanswered | None:
     unanswered = links.resolve(page, datasets, moved)
     with st.sidebar:
         dataset = _pick_dataset(datasets, unanswered is None or unanswered.key != state.DATASET)
-        listed = loaders.store().runs(include_archived=bool(st.session_state.get(state.ARCHIVED, False)))
+        every = loaders.list_runs()
+        with_archived = bool(st.session_state.get(state.ARCHIVED, False))
+        listed = [record for record in every if with_archived or not record.archived]
         everything = tuple(loaders.trained(listed))
         records = tuple(record for record in everything if dataset and owners.belongs(record, dataset))
         record = _pick_run(records, unanswered is None)
-        _active(records)
+        endings.watch(listed)
     unreadable = tuple(record for record in listed if record.unreadable)
-    selection = Selection(dataset, everything, records, record, unreadable)
+    selection = Selection(dataset, everything, records, record, unreadable, tuple(every))
     if record is not None and selection.home is None:
         data = display_path(owners.trained_on(record))
         notices.show(f"The data of this run, {data}, is not in the data folder, so its windows cannot be drawn.")
@@ -135,7 +149,7 @@ def _pick_run(records: tuple[Record, ...], answered: bool) -> Record | None:
     if answered and not selected:
         selecting.put(state.RUN, _newest(records).run_id)
     lines = unique_titles({key: _line(record) for key, record in by_id.items()})
-    selecting.select("Run", state.RUN, lines, placeholder="Choose a run")
+    selecting.select("Run", state.RUN, lines, lambda: links.forget(state.ROW), placeholder="Choose a run")
     return by_id.get(st.session_state.get(state.RUN, "")) if answered else None
 
 
@@ -148,10 +162,3 @@ def _newest(records: tuple[Record, ...]) -> Record:
 def _line(record: Record) -> str:
     pin = "★ " if record.pinned else ""
     return f"{pin}{title_of(record)}" + ("" if record.state == "done" else f" · {record.state}")
-
-
-def _active(records: tuple[Record, ...]) -> None:
-    count = sum(record.active for record in records)
-    if count:
-        icon = STATES["running"][1]
-        st.caption(f":blue[:material/{icon}: {count} run{'s' if count > 1 else ''} active]")

@@ -112,16 +112,19 @@ def _of_class(rows: pd.DataFrame) -> np.ndarray:
 
 def _probable(expansions: Sequence[Expansion]) -> list[Expansion]:
     """Those whose stated probability reaches the selected threshold, and is not unusual for labelled windows beyond the selected level."""
+    state.init_fraction(state.LEAST_STATED, LEAST_STATED, 0.95, 0.8)
+    state.init_fraction(state.UNUSUAL, 0.0, 0.5, 0.0)
     with st.container(horizontal=True):
-        threshold = st.slider("Least stated probability", LEAST_STATED, 0.95, 0.8, 0.05, key="least_stated", width=320)
+        threshold = st.slider(
+            "Least stated probability", LEAST_STATED, 0.95, step=0.05, key=state.LEAST_STATED, width=320
+        )
         level = (
             st.slider(
                 "Hide the unusual, level",
                 0.0,
                 0.5,
-                0.0,
-                0.01,
-                key="unusual_level",
+                step=0.01,
+                key=state.UNUSUAL,
                 width=320,
                 help="Hides expansions that state less than all but this share of your labelled windows do: nothing like the labels may be "
                 "there. Of expansions like the labelled ones it hides this share too.",
@@ -129,6 +132,7 @@ def _probable(expansions: Sequence[Expansion]) -> list[Expansion]:
             if any(one.conformal_p is not None for one in expansions)
             else 0.0
         )
+    state.write_query_params((state.LEAST_STATED, state.UNUSUAL), {state.LEAST_STATED: 0.8, state.UNUSUAL: 0.0})
     probable = [one for one in expansions if (one.p_span or 0.0) >= threshold]
     kept = [one for one in probable if one.conformal_p is None or one.conformal_p > level]
     st.caption(
@@ -177,7 +181,10 @@ def _from_bar(bars: int, voted: bool) -> int:
             "Overlapping windows point to different bars: their pointers move with the window, not with the bars. Look "
             "at the pointer errors on the Performance page before you use them."
         )
-    return st.slider("From bar", 0, max(bars - SHOWN_BARS, 1), 0, step=SHOWN_BARS // 2, key="from_bar")
+    last = max(bars - SHOWN_BARS, 1)
+    state.choose_number(state.FROM_BAR, 0, last, 0)
+    state.write_query_params((state.FROM_BAR,), {state.FROM_BAR: 0})
+    return st.slider("From bar", 0, last, step=SHOWN_BARS // 2, key=state.FROM_BAR)
 
 
 def _middle(one: Expansion) -> int:

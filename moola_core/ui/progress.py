@@ -7,16 +7,19 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 import streamlit as st
 
-from moola_core.charts import curves
+from moola_core.charts import curves, monitoring
 from moola_core.launch.estimate.remaining import remaining
+from moola_core.launch.waiting import waiting
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import without_network
 from moola_core.sections.formatting import duration, time_range
+from moola_core.sections.waiting_text import sentence
 from moola_core.ui import guard, loaders, widgets
 from moola_core.ui.widgets import escape_markdown, state_badge
 
 EVERY = "1s"
+ABREAST = 3
 
 
 def follow(run: Run, draw: Callable[[Run, Record], None]) -> None:
@@ -45,7 +48,16 @@ def bar(run: Run, record: Record) -> None:
     st.markdown(
         f"{state_badge(record.state)} **{escape_markdown(record.name or widgets.started_from(record) or run.id)}**"
     )
-    st.progress(min(share, 1.0), text=text + time_left(run))
+    st.progress(min(share, 1.0), text=text + _epoch(record) + time_left(run))
+    reason = waiting(run) if record.state == "queued" else None
+    if reason is not None:
+        st.caption(f":material/hourglass_empty: {escape_markdown(sentence(reason))}")
+
+
+def _epoch(record: Record) -> str:
+    """The epoch of the newest fit, of as many as it may have."""
+    epoch, every = record.progress.get("epoch"), record.progress.get("epochs")
+    return f", epoch {epoch} of {every}" if epoch and every and record.progress.get("unit", "fits") == "fits" else ""
 
 
 def time_left(run: Run) -> str:
@@ -57,17 +69,21 @@ def time_left(run: Run) -> str:
 
 
 def live_curves(run: Run) -> None:
-    """Losses and σ (or the learning rate) by epoch, as far as the run has come."""
+    """Losses, σ (or the learning rate) and the monitored metrics by epoch, as far as the run has come."""
     epochs = loaders.epochs(run)
     if not len(epochs.get("epoch", ())):
         absent = without_network(run.spec, "training")
         st.caption(escape_markdown(absent) or "The curves appear with the first epoch.")
         return
-    drawn = _drawn(run.id, loaders.stamp(run.folder / "events.jsonl"), widgets.appearance())
-    for column, (title, figure) in zip(st.columns(3), drawn.items(), strict=False):
-        with column:
-            st.markdown(f"**{title}**")
-            widgets.chart(figure, f"live_{title}_{run.id}", f"{title} by epoch")
+    share = loaders.epochs_share(run)
+    if share < 1:
+        st.caption(f"Drawn from a sample of {share:.0%} of the events, since there are very many.")
+    drawn = list(_drawn(run.id, loaders.stamp(run.folder / "events.jsonl"), widgets.appearance()).items())
+    for first in range(0, len(drawn), ABREAST):
+        for column, (title, figure) in zip(st.columns(ABREAST), drawn[first : first + ABREAST], strict=False):
+            with column:
+                st.markdown(f"**{title}**")
+                widgets.chart(figure, f"live_{title}_{run.id}", f"{title} by epoch")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -80,4 +96,4 @@ def _drawn(run_id: str, events: loaders.Stamp, look: str) -> dict[str, go.Figure
         "Class loss": curves.losses(epochs, "loss_class", look),
         "Pointer loss": curves.losses(epochs, "loss_pointer", look),
         "σ of the tasks": curves.sigmas(epochs, look),
-    }
+    } | {one.title: one.draw(epochs, look) for one in monitoring.monitored(epochs)}

@@ -185,8 +185,7 @@ def _open(link: Link) -> None:
 def _selected_option(name: str, block: Choice) -> int:
     key, texts = f"{name}-{block.name}", [text for text, _ in block.options]
     look: dict[str, Any] = {"key": key, "format_func": texts.__getitem__, "persist_state": "session"}
-    if st.session_state.get(key) not in range(len(texts)):
-        st.session_state[key] = 0  # at first, and where another run with more options was shown before
+    state.choose_option(key, len(texts))
     if len(texts) < 2:
         return 0
     if len(texts) <= MOST_SEGMENTS:

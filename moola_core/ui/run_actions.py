@@ -12,51 +12,63 @@ from moola_core.runs.queue import Queue
 from moola_core.runs.record import RESUMABLE, Record
 from moola_core.runs.store import Run
 from moola_core.sections.formatting import KIND_TITLES
-from moola_core.ui import adopting, guard, links, loaders, notices, state
+from moola_core.ui import adopting, guard, links, loaders, notices, relaunching, run_editing, state
 from moola_core.ui.widgets import escape_markdown, title_of
 
 ACTION = "action"
 UNREADABLE_SHOWN = 20
 
 
-def actions(run: Run, record: Record) -> None:
+def actions(run: Run, record: Record, parts: Sequence[Record] = ()) -> None:
     """The buttons of one run. Pinned runs are baselines; archived ones leave the lists; deleted ones are gone.
 
     A click is answered before anything is drawn: redrawing the page for a run that has just changed its state could lose it.
+    parts: the runs that are part of it, which are archived and deleted with it.
     """
     with st.container(horizontal=True):
         if record.active:
             _cancel(run, record)
+        is_fixed = record.state == "failed" and not record.unreadable and relaunching.offer_fix(run, record)
         if record.state in RESUMABLE:
             st.button(
                 "Resume",
                 icon=":material/resume:",
                 key="resume",
-                type="primary",
+                type="secondary" if is_fixed else "primary",
                 on_click=guard.callback(_act),
                 args=(lambda: loaders.launcher().resume(run.id),),
                 help="What is finished stays; the run goes on where it stopped, and ends as if nothing had happened.",
             )
-        if record.kind == "finetune":
-            st.button(
-                "Unpin" if record.pinned else "Pin as baseline",
-                icon=":material/keep:",
-                key="pin",
-                on_click=guard.callback(_act),
-                args=(lambda: run.update(pinned=not record.pinned),),
-                help="The Overview shows the newest pinned run as baseline.",
-            )
-        adopting.offer(run, record)
-        st.button(
-            "Restore" if record.archived else "Archive",
-            icon=":material/archive:",
-            key="archive",
-            on_click=guard.callback(_act),
-            args=(lambda: _archive(run, record),),
-            help="Archived runs leave the lists; nothing is lost.",
-        )
+        if not is_fixed:
+            relaunching.offer(run, record)
+        _keep(run, record, parts)
         what = f"{escape_markdown(title_of(record))} and its predictions and weights will be gone for good."
-        _offer_to_delete(record, what, "delete_now")
+        if parts:
+            what += f" So will the {len(parts)} run{'s' if len(parts) > 1 else ''} that are part of it or about it."
+        _offer_to_delete(record, what, "delete_now", parts)
+
+
+def _keep(run: Run, record: Record, parts: Sequence[Record]) -> None:
+    """Pin, edit, keep as a preset, archive."""
+    is_model = record.kind == "finetune"
+    st.button(
+        "Unpin" if record.pinned else "Pin as baseline" if is_model else "Pin",
+        icon=":material/keep:",
+        key="pin",
+        on_click=guard.callback(_act),
+        args=(lambda: run.update(pinned=not record.pinned),),
+        help="The Overview shows the newest pinned run as baseline." if is_model else "A star in the table of runs.",
+    )
+    run_editing.offer(run, record)
+    adopting.offer(run, record)
+    st.button(
+        "Restore" if record.archived else "Archive",
+        icon=":material/archive:",
+        key="archive",
+        on_click=guard.callback(_act),
+        args=(lambda: _archive(run, record, parts),),
+        help="Archived runs leave the lists; nothing is lost.",
+    )
 
 
 def _act(action: Callable[[], object]) -> None:
@@ -70,29 +82,39 @@ def _act(action: Callable[[], object]) -> None:
         notices.keep(ACTION, str(from_system(error)))
 
 
-def _archive(run: Run, record: Record) -> None:
-    run.update(archived=not record.archived)
+def _archive(run: Run, record: Record, parts: Sequence[Record]) -> None:
+    for one in (record, *parts):
+        loaders.store().open(one.run_id).update(archived=not record.archived)
     if not record.archived and not st.session_state.get(state.ARCHIVED):
-        links.forget(state.RUN)
+        _leave(record)
 
 
-def _delete(record: Record) -> None:
-    loaders.store().delete(record.run_id)
-    if st.session_state.get(state.RUN) == record.run_id:
-        links.forget(state.RUN)
+def _delete(record: Record, parts: Sequence[Record]) -> None:
+    """The parts first: where one of them cannot be deleted, the whole stays to show it."""
+    for one in (*reversed(parts), record):
+        loaders.store().delete(one.run_id)
+        _leave(one)
 
 
-def _offer_to_delete(record: Record, what: str, key: str) -> None:
-    """The button that deletes a run, behind a question."""
-    with st.popover("Delete", icon=":material/delete:", disabled=record.active):
+def _leave(record: Record) -> None:
+    """Show another run than this one."""
+    for key in (state.RUN, state.ROW):
+        if st.session_state.get(key) == record.run_id:
+            links.forget(key)
+
+
+def _offer_to_delete(record: Record, what: str, key: str, parts: Sequence[Record] = ()) -> None:
+    """The button that deletes a run with its parts, behind a question."""
+    is_active = any(one.active for one in (record, *parts))
+    with st.popover("Delete", icon=":material/delete:", disabled=is_active):
         st.markdown(what)
         st.button(
             "Delete for good",
             type="primary",
             key=key,
-            disabled=record.active,
+            disabled=is_active,
             on_click=guard.callback(_act),
-            args=(lambda: _delete(record),),
+            args=(lambda: _delete(record, parts),),
         )
 
 

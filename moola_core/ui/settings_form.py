@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
@@ -29,7 +30,28 @@ PARTS = {
     "faults": "Faults",
 }
 PAUSE = "300ms"
-PART = "settings_part"
+PART, EVERY, SEARCH = "settings_part", "all_settings", "settings_search"
+# The settings that matter first, of either kind of run.
+FIRST = (
+    "training.epochs",
+    "training.learning_rate",
+    "training.folds",
+    "training.repeats",
+    "training.batch_size",
+    "training.seed",
+    "objective.name",
+    "sampling.labelled",
+    "sampling.stride_bars",
+    "model.encoder",
+    "model.layers",
+    "model.hidden",
+    "model.dropout",
+    "transfer.schedule",
+    "loss.weighting",
+    "spans.penalty",
+    "features.columns",
+    "data.exclude_grades",
+)
 
 
 @cache
@@ -80,9 +102,67 @@ def changed(base: Any, spec: Any) -> dict[str, tuple[Any, Any]]:
     return {name: pair for name, pair in settings_diff(base, spec).items() if name in fields(base.kind)}
 
 
+def take_over(base: Any, text: str) -> str:
+    """Type what `text` says, as a link or a button gives it: JSON of settings by name. Returns why it cannot be; empty when it was.
+
+    What was typed before for this preset is dropped.
+    """
+    try:
+        values = json.loads(text)
+        known = {name: values[name] for name in values if name in fields(base.kind)}
+    except (ValueError, TypeError):
+        return "It is no JSON object of settings."
+    for name in fields(base.kind):
+        st.session_state.pop(_key(base, name), None)
+    unknown = [str(name) for name in values if name not in known]
+    for name, value in known.items():
+        if (problem := check(base, {name: value}).errors.get(name)) is not None:
+            unknown.append(f"{name} ({problem})")
+            continue
+        kind = fields(base.kind)[name].annotation
+        is_kept = isinstance(value, bool) or get_origin(kind) is Literal or choices(fields(base.kind)[name])
+        st.session_state[_key(base, name)] = (
+            list(value) if get_origin(kind) is tuple else value if is_kept else _text(value)
+        )
+    return f"These settings are not known or not valid here: {', '.join(unknown)}." if unknown else ""
+
+
 def form(base: Any, grades: list[str]) -> dict[str, Any]:
-    """Draw the settings of the selected part; return those of all parts that differ from the base's, as typed."""
+    """Draw the settings that matter first, or all of them by part and by search; return those that differ from the base's, as typed."""
     known = {name: info for name, info in fields(base.kind).items() if reads(base, name)}
+    every = st.toggle(f"All settings ({len(known)})", key=EVERY, persist_state="session")
+    for title, names in (_all(base, known) if every else _first(known)).items():
+        if title:
+            st.markdown(f"**{title}**")
+        _draw(names, base, grades)
+    values = settings(base)
+    typed = {name: _typed(base, name, values[name]) for name in known}
+    return {name: value for name, value in typed.items() if not _same(value, values[name])}
+
+
+def _first(known: dict[str, FieldInfo]) -> dict[str, list[str]]:
+    """The few settings that matter first, by group; in the order of `FIRST`."""
+    groups: dict[str, list[str]] = {}
+    for name in FIRST:
+        if name in known:
+            groups.setdefault(PARTS[name.split(".")[0]], []).append(name)
+    return groups
+
+
+def _all(base: Any, known: dict[str, FieldInfo]) -> dict[str, list[str]]:
+    """Those of the selected part; or those that a search asks for, of all parts."""
+    text = st.text_input(
+        "Search", key=SEARCH, placeholder="name or meaning", live=PAUSE, persist_state="session", width=280
+    )
+    words = text.casefold().split()
+    if words:
+        matching = [name for name in known if all(word in _described(base, name) for word in words)]
+        if not matching:
+            st.caption("No setting has these words in its name or its meaning.")
+        groups: dict[str, list[str]] = {}
+        for name in matching:
+            groups.setdefault(PARTS[name.split(".")[0]], []).append(name)
+        return groups
     parts = [part for part in PARTS if any(name.startswith(f"{part}.") for name in known)]
     if st.session_state.get(PART) not in parts:
         st.session_state[PART] = "training"
@@ -98,15 +178,16 @@ def form(base: Any, grades: list[str]) -> dict[str, Any]:
     part = st.session_state[PART]
     if part == "faults":
         st.caption("Switches that plant a fault on purpose, to see whether it is noticed.")
-    _draw(part, base, grades)
-    values = settings(base)
-    typed = {name: _typed(base, name, values[name]) for name in known}
-    return {name: value for name, value in typed.items() if not _same(value, values[name])}
+    return {"": [name for name in known if name.split(".")[0] == part]}
 
 
-def _draw(part: str, base: Any, grades: list[str]) -> None:
+def _described(base: Any, name: str) -> str:
+    """What a search looks through."""
+    return f"{name} {name.replace('_', ' ')} {fields(base.kind)[name].description or ''}".casefold()
+
+
+def _draw(names: list[str], base: Any, grades: list[str]) -> None:
     values = settings(base)
-    names = [name for name in fields(base.kind) if name.split(".")[0] == part and reads(base, name)]
     for pair in zip(names[::2], [*names[1::2], *[""] * (len(names) % 2)], strict=True):
         for column, name in zip(st.columns(2, gap="medium"), pair, strict=True):
             if name:
@@ -117,8 +198,10 @@ def _draw(part: str, base: Any, grades: list[str]) -> None:
 def _explained_field(base: Any, name: str, standard: Any, grades: list[str]) -> None:
     """One setting with its meaning and, where it is wrong, why."""
     _field(base, name, standard, grades)
-    st.caption(escape_markdown(str(fields(base.kind)[name].description or "")))
     value = _typed(base, name, standard)
+    before = "none" if standard in (None, "", ()) else str(standard)
+    mark = "" if _same(value, standard) else f":orange[:material/edit: preset: {escape_markdown(before)}.] "
+    st.caption(f"{mark}{escape_markdown(str(fields(base.kind)[name].description or ''))}")
     problem = "" if _same(value, standard) else check(base, {name: value}).errors.get(name)
     if problem:
         st.markdown(f":red[:material/error: {escape_markdown(problem)}]")

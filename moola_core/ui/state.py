@@ -7,6 +7,7 @@ whenever a page has drawn its widgets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -18,11 +19,19 @@ DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
 TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
 KIND, PRESET, MODEL, CHECKPOINT = "kind", "preset", "model", "checkpoint"
+# What was typed on the Launch page.
+SETTINGS, RUN_NAME, RUN_NOTE = "set", "run_name", "run_note"
 ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
 INVESTIGATION = "investigation"
 DETAIL, PREVIEW = "section", "preview"
-ARRIVING, PAGE, DRAWN = "arriving", "page", "drawn"
+# Of parts of Performance and Predict.
+CUT_CLASS, CUT, EXPLAINED = "threshold_class", "threshold", "explained"
+LEAST_STATED, UNUSUAL, FROM_BAR = "least_stated", "unusual_level", "from_bar"
+CHOICES = "choices"  # the keys of the choices inside of sections, each of which is in the URL under its own
+# Of the Runs page: the run that is shown, of any kind, and what the table shows.
+ROW, FIND, STATES, KINDS, TAGS, COLUMNS, DIFFERENT = "row", "find", "states", "kinds", "tags", "columns", "different"
+ARRIVING, PAGE, DRAWN, EVERY_RUN = "arriving", "page", "drawn", "every_run"
 OLD_URL, PUBLISHED = "old_url", "published"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
@@ -39,8 +48,25 @@ IN_URL = (
     INVESTIGATION,
     DETAIL,
     PREVIEW,
+    SETTINGS,
+    RUN_NAME,
+    RUN_NOTE,
+    ROW,
+    FIND,
+    STATES,
+    KINDS,
+    TAGS,
+    COLUMNS,
+    DIFFERENT,
+    CUT_CLASS,
+    CUT,
+    EXPLAINED,
+    LEAST_STATED,
+    UNUSUAL,
+    FROM_BAR,
 )
-DIGITS, LISTED = 6, 200
+SEPARATOR = ","  # of several values of one key in the URL
+DIGITS, LISTED = 9, 200
 
 
 def asked(key: str) -> str:
@@ -84,9 +110,54 @@ def choose_number(key: str, low: int, high: int, default: int) -> None:
     st.session_state[key] = min(max(st.session_state[key], low), high)
 
 
+def choose_several(key: str, options: Sequence[str]) -> None:
+    """As `init_state`, for a list of `options`; none by default."""
+    if key not in st.session_state:
+        values = [value for value in asked(key).split(SEPARATOR) if value]
+        for value in values:
+            if value not in options:
+                _ignored(key, value, "Choose another on this page.")
+        st.session_state[key] = values
+    st.session_state[key] = [value for value in st.session_state[key] if value in options]
+
+
+def choose_option(key: str, count: int) -> None:
+    """As `choose_number`, for the place of an option among `count` inside of a section; the first one by default."""
+    st.session_state.setdefault(CHOICES, set()).add(key)
+    if key in st.session_state and st.session_state[key] not in range(count):
+        st.session_state[key] = 0  # another run with more options was shown before
+    choose_number(key, 0, max(count - 1, 0), 0)
+    write_query_params((key,), {key: 0})
+
+
+def init_fraction(key: str, low: float, high: float, default: float) -> None:
+    """As `choose_number`, for a number between `low` and `high` with at most two decimals."""
+    if key not in st.session_state:
+        text, number = asked(key), default
+        if re.fullmatch(r"\d(\.\d{1,2})?", text) and low <= float(text) <= high:
+            number = float(text)
+        elif text:
+            _ignored(key, text, f"It can be a number from {low:g} to {high:g}.")
+        st.session_state[key] = number
+    st.session_state[key] = min(max(st.session_state[key], low), high)
+
+
+def init_text(key: str) -> None:
+    """Give `key` a text before its widget is drawn: the session's, else the URL's."""
+    if key not in st.session_state:
+        st.session_state[key] = asked(key)
+
+
+def init_switch(key: str) -> None:
+    """Give `key` a yes or no before its widget is drawn: the session's, else the URL's, else no."""
+    if key not in st.session_state:
+        st.session_state[key] = asked(key) == str(True)
+
+
 def write_query_params(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None:
     """Copy the session's values of `keys` to the URL; a default is left out."""
     values = {key: st.session_state.get(key) for key in keys}
+    values = {key: _plain(value) for key, value in values.items()}
     parameters = {
         key: str(value) for key, value in values.items() if value not in (None, "", (defaults or {}).get(key))
     }
@@ -96,13 +167,20 @@ def write_query_params(keys: Sequence[str], defaults: dict[str, Any] | None = No
         _write({key: value for key, value in st.query_params.items() if key not in keys} | parameters)
 
 
+def _plain(value: Any) -> Any:
+    """A list as one text, and "no" as nothing."""
+    return SEPARATOR.join(value) if isinstance(value, list) else None if value is False else value
+
+
 def settle() -> None:
-    """Write what a page has published that was just opened; when all of it is drawn.
+    """Write what a page has published that was just opened; when all of it is drawn. What was listed for it counts no more.
 
     Until the browser has the page's own address it would write this into the history's entry of the page before.
     """
+    st.session_state.pop(EVERY_RUN, None)
     if PUBLISHED in st.session_state:
-        others = {key: value for key, value in st.query_params.items() if key not in IN_URL}
+        own = {*IN_URL, *st.session_state.get(CHOICES, ())}
+        others = {key: value for key, value in st.query_params.items() if key not in own}
         _write(others | st.session_state.pop(PUBLISHED))
 
 
@@ -118,6 +196,8 @@ def open_page(page: str, **values: Any) -> None:
     Every way from one page to another but the menu leads through here: `st.switch_page` alone would forget both.
     """
     carried = {key: st.session_state[key] for key in CARRIED if key in st.session_state}
+    if page == "runs":
+        carried[ROW] = None  # the chosen run is shown, not the row that was looked at before
     # A widget of this page may own a key and would refuse the change, so the next page's start makes it.
     st.session_state[ARRIVING] = (page, carried | values)
     # With the URL left as it is, this page's entry in the browser's history stays as it is too.
@@ -148,7 +228,7 @@ def arrive(page: str) -> bool:
         st.session_state[OLD_URL] = st.query_params.to_dict()
     elif moved and any(asked(key) for key in IN_URL):
         # The menu leads to a page without values; with some, the browser goes back, forward, or opens a link.
-        for key in IN_URL:
+        for key in (*IN_URL, *st.session_state.get(CHOICES, ())):
             if asked(key) or key not in CARRIED:
                 st.session_state.pop(key, None)
     return moved

@@ -17,7 +17,7 @@ from moola_core.runs.record import Record
 from moola_core.sections.formatting import duration, expected_time, time_range
 from moola_core.specs import Compare, Data, Investigation, Study
 from moola_core.specs.investigation import PLAN_BUDGET_S
-from moola_core.ui import loaders, selecting, state, study_power, widgets
+from moola_core.ui import loaders, selecting, state, study_power, study_settings, widgets
 from moola_core.ui.widgets import escape_markdown
 
 QUICK = "quick"  # a study makes many runs
@@ -52,7 +52,10 @@ def new_study(dataset: Dataset) -> None:
     changes = {"pretrain.sampling.labelled": labelled} if dataset.bars else {}
     spec = None
     try:
-        asked = studies.study(name, start, loaders.data_of(dataset), changes if name in studies.PRETRAINED else {})
+        checkpoint, typed = study_settings.ask(name)
+        own = (changes if name in studies.PRETRAINED and not checkpoint else {}) | typed
+        own = study_settings.complete(checkpoint, own)
+        asked = studies.study(name, start, loaders.data_of(dataset), own, checkpoint)
         expected = study_time(asked, dataset)
         st.caption(
             f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -15,12 +17,13 @@ import streamlit as st
 
 from moola_core.charts.data import to_csv
 from moola_core.errors import MoolaError
-from moola_core.presets import Preset, available
+from moola_core.presets import available
 from moola_core.runs.record import Record
 from moola_core.ui import state
 from moola_core.ui.markup import escape_markdown
 
 FIGURE_PIXELS = 184
+PRESETS_S = 2.0  # how long the files of presets are not looked at again
 STATES = {
     "queued": ("gray", "hourglass_empty"),
     "running": ("blue", "sync"),
@@ -91,13 +94,13 @@ def started_from(record: Record) -> str:
 
 
 def _model_of(name: str) -> str:
-    known = available()
-    return _estimator(known[name]) if name in known else ""
+    return _models(int(time.monotonic() / PRESETS_S)).get(name, "")
 
 
-# A list of runs asks for each of them. Presets are read once as long as their files stay, and so are the same ones.
-def _estimator(known: Preset) -> str:
-    return str(known.values.get("estimator", "network"))
+@lru_cache(maxsize=1)
+def _models(since: int) -> dict[str, str]:
+    """The model of each preset by name; a list of thousands of runs asks for each of them."""
+    return {name: str(known.values.get("estimator", "network")) for name, known in available().items()}
 
 
 def unique_titles(texts: dict[str, str]) -> dict[str, str]:

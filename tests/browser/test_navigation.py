@@ -29,7 +29,7 @@ PAGES = {
 # They open a dialog, change the run, make a file or start work. Those that then lead on are clicked in tests/pages.
 STAY = re.compile(
     "Read a new file|Resume|Pin as baseline|Unpin|Archive|Delete|Launch this|Run the checks|Start the study|Run the whole plan"
-    "|Keep as a preset|Investigate|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
+    "|Keep as a preset|Edit|Pin|Launch again(?! like)|Investigate|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
 )
 # They open further buttons, of which this one is pressed.
 POPOVERS = {"Open windows of a cell": 1, "Windows of grade B": 0, "Windows of Mondays": 0}

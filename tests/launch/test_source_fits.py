@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from moola_core.adoption import adopt, values_of
 from moola_core.cli import main
 from moola_core.errors import CheckpointError, SpecError
 from moola_core.launch import worker
@@ -19,13 +20,14 @@ from moola_core.launch.worker.labelled import starts_of
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.market.windows import load_windows
 from moola_core.models.checkpoint import load_weights
+from moola_core.presets import preset
 from moola_core.runs import references
 from moola_core.runs.checkpoints import description_of, fitted_networks, resolve, start_from
 from moola_core.runs.facts import TakenOver
 from moola_core.runs.pack import pack, unpack
 from moola_core.runs.record import run_of
 from moola_core.runs.store import Run, Store
-from moola_core.specs import Arm, Finetune, Study, change
+from moola_core.specs import Arm, Finetune, Study, change, settings_diff
 from moola_core.specs.pretrain import SAW
 
 SMALL = {"epochs": 2, "folds": 2, "hidden": 4, "processes": 1, "repeats": 1}
@@ -65,6 +67,26 @@ def frozen(source, windows) -> Run:
 def weights(run: Run, fit: tuple[int, int]) -> dict[str, np.ndarray]:
     every = load_weights(run.replicates()[fit] / "weights.safetensors")
     return {name: array for name, array in every.items() if name.startswith(("encoder.", "scale."))}
+
+
+def test_a_preset_that_is_kept_from_such_a_run_starts_from_the_same_fits(
+    source, frozen, windows, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MOOLA_DATA", str(tmp_path))
+    values = json.loads(adopt(frozen, "kept").read_text(encoding="utf-8"))
+    assert values["start"] == source.id and values["schedule"] == "frozen"
+    again = finetune_spec("kept", {"windows": windows}, {}, "", source.store_root)
+    assert {name for name in settings_diff(again, frozen.spec) if frozen.spec.reads(name)} == {"preset"}
+    other = finetune_spec("kept", {"windows": windows}, {"estimator": "logistic"}, "", source.store_root)
+    assert other.transfer.checkpoint == "", "another model has no encoder to start"
+    one = change(frozen.spec, {"transfer.more_checkpoints": (), "transfer.fold_checkpoints": 1})
+    assert values_of(frozen, one, "")["start"] == f"{source.id}/000-00"
+    named = preset("kept").start
+    (tmp_path / "presets" / "kept.json").write_text(json.dumps(values | {"start": 7}), encoding="utf-8")
+    assert named == source.id
+    with pytest.raises(SpecError, match="names no run"):
+        preset("kept")
+    assert "start" not in values_of(source, source.spec, "")
 
 
 def test_a_run_stands_for_all_of_its_fits_and_keeps_its_folds(source, windows):

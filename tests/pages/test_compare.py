@@ -7,7 +7,7 @@ from moola_core.market.windows import load_windows
 from moola_core.runs.store import Store
 from moola_core.searches import search_spec
 from moola_core.specs import Data, Plan
-from tests.app_samples import CLASS_ALONE, make_comparison, make_run, make_search
+from tests.app_samples import CLASS_ALONE, make_comparison, make_pretraining, make_run, make_search
 from tests.pages.conftest import button, texts
 
 
@@ -84,6 +84,30 @@ def test_a_study_without_enough_bars_is_refused_in_a_sentence_before_it_starts(s
     at.selectbox(key="study_name").set_value("transfer").run()
     assert not button(at, "Start the study").disabled and "left for pre-training" not in texts(at)
     assert Store(store).runs() == []
+
+
+def test_a_new_study_takes_settings_and_an_encoder_that_is_there(show, store, dataset, monkeypatch):
+    monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
+    at = show("compare")
+    at.selectbox(key="study_name").set_value("losses").run()
+    at.text_area(key="study_settings").set_value("training.epochs=7\nmodel.hidden=9").run()
+    button(at, "Start the study").click().run()
+    assert not at.exception
+    spec = Store(store).open(Store(store).runs("study")[0].run_id).spec
+    assert (spec.base.training.epochs, spec.base.model.hidden) == (7, 9)
+    at.text_area(key="study_settings").set_value("training.epoch=7").run()
+    assert "training.epochs" in texts(at) and button(at, "Start the study").disabled
+    at.text_area(key="study_settings").set_value("nothing").run()
+    assert at.error and button(at, "Start the study").disabled and not at.exception
+    encoder = make_pretraining(store, dataset)
+    at = show("compare")
+    at.selectbox(key="study_name").set_value("transfer").run()
+    box = at.selectbox(key="study_encoder")
+    box.set_value(next(option for option in box.options if "Pre-trained" in option)).run()
+    button(at, "Start the study").click().run()
+    assert not at.exception
+    spec = Store(store).open(Store(store).runs("study")[0].run_id).spec
+    assert encoder.id in {arm.changes.get("transfer.checkpoint") for arm in spec.arms}
 
 
 def test_a_preset_without_an_encoder_is_replaced_and_the_page_says_so(show, dataset):

@@ -34,7 +34,7 @@ def test_a_finished_run(show, page, dataset, store):
     make_run(store, dataset)
     at = show(page)
     assert not at.error and not at.warning
-    charts = {"overview": 0, "windows": 1, "launch": 0, "runs": 3, "results": 13}
+    charts = {"overview": 0, "windows": 1, "launch": 0, "runs": 10, "results": 19}
     assert len(at.get("plotly_chart")) == charts[page]
 
 

@@ -10,7 +10,7 @@ from moola_core.models.encoders import make_encoder
 from moola_core.presets import PRESETS
 from moola_core.runs.store import Store
 from moola_core.specs import Model
-from moola_core.ui.settings_form import PART
+from moola_core.ui.settings_form import EVERY, FIRST, PART, SEARCH, fields
 from tests.models.test_checkpoint import predecessors
 from tests.pages.conftest import button, texts
 from tests.weight_files.generated import refused_contents
@@ -31,7 +31,8 @@ def _type(at, name: str, value: str) -> None:
 
 
 def _open(at, name: str) -> None:
-    """Show the part of the settings that holds `name`."""
+    """Show the part of all settings that holds `name`."""
+    at.toggle(key=EVERY).set_value(True).run()
     next(group for group in at.button_group if group.key == PART).set_value(name.split(".")[0]).run()
 
 
@@ -118,6 +119,7 @@ def test_the_predecessors_checkpoint_fits_every_preset_and_a_contradiction_canno
 
 def test_the_model_decides_which_settings_are_shown_and_the_command_names_it(show):
     at = show("launch")
+    at.toggle(key=EVERY).set_value(True).run()
     parts = next(group for group in at.button_group if group.key == PART).options
     assert "Spans" in parts and "Loss" not in parts and "Transfer" not in parts
     assert "--model" not in at.code[0].value and "--preset recommended" in at.code[0].value
@@ -176,3 +178,42 @@ def test_a_preset_of_ones_own_is_listed_and_one_that_cannot_be_used_is_named(sho
         assert "mine" in options and "torn" not in options
     finally:
         shutil.rmtree(presets)
+
+
+def _keys_of_settings(at) -> list[str]:
+    return [box.key for box in at.text_input if box.key.startswith("set_")]
+
+
+def test_few_settings_come_first_and_a_search_finds_the_others_by_their_meaning(show):
+    at = show("launch", preset="network")
+    drawn = _keys_of_settings(at)
+    assert 6 <= len(drawn) <= len(FIRST) and all(key.split("_", 3)[3] in FIRST for key in drawn)
+    assert set(FIRST) <= fields("finetune").keys() | fields("pretrain").keys()
+    at.toggle(key=EVERY).set_value(True).run()
+    at.text_input(key=SEARCH).set_value("gradient norm").run()
+    assert _keys_of_settings(at) == ["set_finetune_network_training.max_grad_norm"] and not at.exception
+    at.text_input(key=SEARCH).set_value("no such thing").run()
+    assert "No setting has these words" in texts(at)
+
+
+def test_what_differs_from_the_preset_is_marked_where_it_is_typed(show):
+    at = show("launch", preset="network")
+    assert "preset: 80" not in texts(at)
+    _type(at, "training.epochs", "12")
+    assert "preset: 80." in texts(at)
+
+
+def test_typed_settings_survive_a_refresh_and_a_link_that_is_wrong_says_so(show):
+    at = show("launch", preset="network")
+    _type(at, "training.epochs", "12")
+    at.text_input(key="run_note").set_value("why").run()
+    query = {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
+    again = show("launch", **query)
+    assert "--set training.epochs=12" in again.code[0].value and "--note why" in again.code[0].value
+    wrong = show(
+        "launch", preset="network", set='{"training.epochs": "many", "training.unheard": 1, "model.layers": 3}'
+    )
+    said = texts(wrong).replace("\\", "")
+    assert "training.epochs" in said and "training.unheard" in said and "--set model.layers=3" in wrong.code[0].value
+    assert "no JSON object" in texts(show("launch", preset="network", set="{"))
+    assert not show("launch", preset="network", set="[1]").exception

@@ -241,3 +241,29 @@ def test_a_link_with_a_slip_offers_the_runs_that_are_written_like_it(show, datas
     assert f"There is no run {slip}" in texts(at).replace("\\", "") and not at.get("plotly_chart")
     button(at, f"Open {run.id}").click().run()
     assert not at.exception and opened(at, run) and at.get("plotly_chart")
+
+
+def test_choices_inside_of_sections_and_thresholds_are_in_the_link(show, dataset, store):
+    make_run(store, dataset)
+    at = show("results", show="Calibration")
+    at.session_state["calibration-repeat"] = 1
+    at.slider(key="threshold").set_value(0.7).run()
+    at.selectbox(key="threshold_class").set_value("retracement").run()
+    query = {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
+    assert query | {"calibration-repeat": "1", "threshold": "0.7", "threshold_class": "retracement"} == query
+    again = show("results", **query)
+    assert again.session_state["calibration-repeat"] == 1 and again.slider(key="threshold").value == 0.7
+    assert again.selectbox(key="threshold_class").value == "retracement" and not again.warning
+    wrong = show("results", **query | {"calibration-repeat": "7", "threshold": "2"})
+    said = " ".join(str(one.value) for one in wrong.warning)
+    assert "calibration-repeat=7" in said and "0.02 to 0.98" in said and wrong.slider(key="threshold").value == 0.5
+
+
+def test_the_explained_window_is_in_the_link(show, dataset, store):
+    run = make_everything(store, dataset)["run"]
+    at = show("results", show="Attribution", run=run.id)
+    box = at.selectbox(key="explained")
+    other = box.options[-1]
+    box.set_value(other).run()
+    query = {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
+    assert query["explained"] == other and show("results", **query).selectbox(key="explained").value == other

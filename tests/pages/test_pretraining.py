@@ -61,7 +61,6 @@ def test_pretraining_is_launched_from_the_app(show, store, dataset, monkeypatch)
     monkeypatch.setattr("moola_core.launch.local.start", started.append)
     at = show("launch", kind="pretrain", preset="quick")
     assert at.code[0].value.startswith("moola pretrain --bars") and "--windows" in at.code[0].value
-    next(group for group in at.button_group if group.key == "settings_part").set_value("sampling").run()
     next(box for box in at.text_input if box.key.endswith("sampling.stride_bars")).set_value("13").run()
     assert "--set sampling.stride_bars=13" in at.code[0].value
     button(at, "Start the run").click().run()
@@ -81,7 +80,6 @@ def test_pretraining_on_bars_alone_says_on_the_launch_page_what_is_left_out(show
     said = texts(at).replace("\\", "")
     assert "only 93 of 765 windows are left" in said and "labelled/windows.parquet lie in these bars" in said
     assert button(at, "Start the run").disabled
-    next(group for group in at.button_group if group.key == "settings_part").set_value("sampling").run()
     next(box for box in at.text_input if box.key.endswith("sampling.stride_bars")).set_value("13").run()
     said = texts(at).replace("\\", "")
     assert "labelled/windows.parquet lie in these bars and are left out" in said

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from moola_core.launch.local import LocalLauncher
 from moola_core.presets import preset
@@ -11,7 +12,7 @@ from moola_core.runs.liveness import identity
 from moola_core.runs.queue import Queue
 from moola_core.runs.store import Store
 from moola_core.specs import change
-from tests.app_samples import make_run
+from tests.app_samples import make_everything, make_run
 from tests.pages.conftest import button, texts
 
 
@@ -118,3 +119,144 @@ def test_a_worker_is_asked_for_again_where_runs_wait(show, dataset, store, asked
     monkeypatch.setattr("moola_core.launch.local.LOOK_S", 0.0)
     show("runs")
     assert asked
+
+
+def table(at, name: str = "runs_table"):
+    """The table that is drawn under the key."""
+    return next(item.value for item in at.dataframe if name in str(item.proto.id))
+
+
+@pytest.fixture
+def everything(store, dataset):
+    return make_everything(store, dataset)
+
+
+def test_everything_is_a_row_and_parts_are_folded_under_it(show, store, everything):
+    rows = table(show("runs"))
+    kinds = dict(zip(rows["name"], rows["kind"], strict=True))
+    assert kinds["Mine"] == "run" and kinds["transfer"] == "study" and kinds["plan"] == "plan"
+    assert "investigation" in kinds.values() and "diagnostic" in kinds.values() and "pre-training" in kinds.values()
+    assert "An arm" not in kinds, "an arm is folded under its study"
+    at = show("runs", row=everything["comparison"].id)
+    assert "An arm" in table(at, "parts_table")["name"].tolist()
+    assert "1 done" in at.expander[0].label or any("1 done" in one.label for one in at.expander)
+    part = show("runs", row=everything["arm"].id)
+    assert any(one.label == "Part of the study transfer" for one in part.button)
+    part.button(key="whole").click().run()
+    assert part.session_state["row"] == everything["comparison"].id and not part.exception
+
+
+def test_a_link_to_a_study_as_run_shows_it_on_its_row(show, everything):
+    at = show("runs", run=everything["comparison"].id)
+    assert at.session_state["row"] == everything["comparison"].id and "transfer" in at.subheader[0].value
+    at.button(key="open").click().run()
+    assert at.title[0].value == "Compare" and at.session_state["study"] == everything["comparison"].id
+
+
+def test_filters_are_in_the_link_and_leave_what_passes(show, store, everything):
+    everything["run"].update(tags=("july",), note="the wide stop")
+    at = show("runs", states="done", kinds="finetune", tags="july", find="wide")
+    assert table(at)["name"].tolist() == ["Mine"] and "1 of" in texts(at)
+    assert at.query_params["tags"] == ["july"] or at.query_params["tags"] == "july"
+    at.text_input(key="find").set_value("no such text").run()
+    assert not at.exception and not any("runs_table" in str(item.proto.id) for item in at.dataframe)
+    assert "kinds=unheard" in texts(show("runs", kinds="unheard"))
+
+
+def test_chosen_metrics_and_settings_that_differ_are_columns(show, dataset, store):
+    one, other = make_run(store, dataset, name="one"), make_run(store, dataset, name="other")
+    other_spec = change(one.spec, {"training.epochs": 7})
+    (other.folder / "spec.json").write_text(other_spec.model_dump_json())
+    rows = table(show("runs", columns="ece,auroc", different="True"))
+    assert rows["training.epochs"].tolist() == ["7", str(one.spec.training.epochs)]
+    wanted = {name: one.result("evaluation")["metrics"][name]["mean"] for name in ("ece", "auroc")}
+    assert [rows[column].iloc[0] for column in rows.columns if column in ("ECE", "AUROC")] == pytest.approx(
+        [wanted["ece"], wanted["auroc"]]
+    )
+    assert [name for name in rows if "." in name] == ["training.epochs"]
+
+
+def _edit_page(run_id: str) -> None:
+    from moola_core.ui import loaders, run_editing
+
+    run = loaders.store().open(run_id)
+    run_editing.form(run, run.record)
+
+
+def test_name_note_and_tags_are_edited(show, dataset, store):
+    run = make_run(store, dataset)
+    at = show("runs")
+    at.button(key="edit").click().run()
+    assert not at.exception and at.text_input(key=f"name_{run.id}").value == "A run"
+    form = AppTest.from_function(_edit_page, args=(run.id,), default_timeout=60).run()
+    form.text_input(key=f"name_{run.id}").set_value(" better ").run()
+    form.button(key="keep_names").click().run()
+    assert (run.record.name, run.record.note, run.record.tags) == ("better", "by hand", ("made",))
+    assert not form.exception
+
+
+def test_a_whole_is_archived_and_deleted_with_its_parts(show, store, everything):
+    study, arm = everything["comparison"], everything["arm"]
+    at = show("runs", row=study.id)
+    button(at, "Archive").click().run()
+    assert study.record.archived and arm.record.archived and "transfer" not in table(at)["name"].tolist()
+    at = show("runs", row=study.id)
+    at.button(key="delete_now").click().run()
+    assert not study.folder.exists() and not arm.folder.exists() and everything["run"].folder.exists()
+
+
+def test_the_first_button_of_a_failed_run_is_the_fix(show, dataset, store):
+    run = make_run(store, dataset, "failed")
+    run.update(error="The loss is not a number from epoch 3 on (repeat 0, fold 1).")
+    at = show("runs")
+    first = next(one for one in at.button if one.key in ("fix", "resume"))
+    assert (first.key, first.label) == ("fix", "Launch again with a learning rate of 0.0017")
+    first.click().run()
+    assert at.title[0].value == "Launch" and not at.exception
+    assert "--set training.learning_rate=0.0017" in at.code[0].value and "--preset quick" in at.code[0].value
+    run.update(error="cannot be written: No space left on device.")
+    at = show("runs")
+    assert next(one for one in at.button if one.key in ("fix", "resume")).key == "resume"
+
+
+def test_a_run_is_launched_again_with_its_settings_and_a_diagnostic_as_it_was(show, dataset, store, asked, everything):
+    run = make_run(store, dataset, name="again")
+    (run.folder / "spec.json").write_text(change(run.spec, {"model.dropout": 0.4}).model_dump_json())
+    at = show("runs", run=run.id)
+    at.button(key="launch_again").click().run()
+    assert at.title[0].value == "Launch" and "--set model.dropout=0.4" in at.code[0].value
+    assert "--name again" in at.code[0].value and "--tag made" in at.code[0].value
+    at = show("runs", row=everything["shift"].id)
+    at.button(key="start_again").click().run()
+    newest = Store(store).runs()[0]
+    assert newest.kind == "diagnose" and newest.state == "queued" and at.session_state["row"] == newest.run_id
+    assert Store(store).open(newest.run_id).spec == everything["shift"].spec
+
+
+def test_a_run_that_ended_is_told_once_on_whichever_page(show, dataset, store):
+    run = make_run(store, dataset, "running", name="Long")
+    part = make_run(store, dataset, "running", name="arm")
+    run.update(process=identity())
+    part.update(process=identity(), parent=run.id)
+    at = show("windows")
+    assert not at.toast and "1 run active" in texts(at.sidebar)
+    for one in (part, run):
+        one.update(state="failed")
+    at.run()
+    assert [toast.value for toast in at.toast] == ["Run Long is failed."] and not at.exception
+    at.run()
+    assert not at.toast
+
+
+def test_the_curves_of_a_run_show_what_was_monitored(show, dataset, store):
+    make_run(store, dataset)
+    at = show("runs")
+    said = texts(at)
+    for title in ("Class loss", "σ of the tasks", "Macro F1", "Recall", "Center error", "Gradient conflict so far"):
+        assert f"**{title}**" in said, title
+
+
+def test_what_waits_says_for_what(show, dataset, store, asked):
+    queued(store, dataset, "first")
+    second = queued(store, dataset, "second")
+    assert "1 other run begins before it" in texts(show("runs", run=second.id))

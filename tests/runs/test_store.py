@@ -13,7 +13,7 @@ import pytest
 
 from moola_core.errors import RunError, StoreError
 from moola_core.presets import preset
-from moola_core.runs import Run, Store
+from moola_core.runs import Run, Store, index
 from moola_core.runs.liveness import identity
 from moola_core.runs.record import SCHEMA_VERSION, from_dict
 
@@ -46,7 +46,7 @@ def test_runs_are_listed_newest_first_and_only_changed_ones_are_read_again(store
 
 
 @pytest.mark.parametrize("damage", ["delete", "garbage", "torn", "columns", "emptied"])
-def test_the_index_is_rebuilt_from_the_folders(store, damage):
+def test_the_index_is_rebuilt_from_the_folders(store, damage, monkeypatch):
     ids = sorted((make(store, note="n" * 3000).id for _ in range(4)), reverse=True)
     store.runs()
     path = store.root / "index.sqlite"
@@ -61,6 +61,7 @@ def test_the_index_is_rebuilt_from_the_folders(store, damage):
             connection.execute("DELETE FROM records" if damage == "emptied" else "DROP TABLE records")
             if damage == "columns":
                 connection.execute("CREATE TABLE records (a, b)")
+    monkeypatch.setattr(index, "_parsed", {})  # as in another process: this one has read the records
     assert [record.run_id for record in store.runs()] == ids
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(run_id) FROM records").fetchone() == (4,)

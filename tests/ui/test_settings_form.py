@@ -68,3 +68,11 @@ def test_the_command_says_the_same_as_the_form(base):
     changes = dict(words[i + 1].split("=", 1) for i, word in enumerate(words) if word == "--set")
     assert json.loads(changes["features.columns"]) == ["price_path"]
     assert change(base, changes) == spec
+
+
+def test_the_command_names_the_store_that_the_app_shows(base, monkeypatch, tmp_path):
+    monkeypatch.setenv("MOOLA_STORE", str(tmp_path / "my runs"))
+    words = shlex.split(command(base, {}).replace("\\\n", ""))
+    assert words[words.index("--store") + 1] == str(tmp_path / "my runs")
+    monkeypatch.setenv("MOOLA_STORE", "artifacts")
+    assert "--store" not in command(base, {})

@@ -16,6 +16,7 @@ from moola_core.launch.estimate import COMPARING, LATEST_SHARE, base, estimate_i
 from moola_core.launch.estimate.evidence import Evidence
 from moola_core.launch.estimate.ranges import NOTHING, Seconds, total
 from moola_core.launch.estimate.searching import count_of, later_trials
+from moola_core.runs import event_file
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Finetune, Pretrain, Study
@@ -26,6 +27,7 @@ FIRST_EPOCHS = 2.0  # how many fits the usual number of epochs counts as
 NEARLY = 0.95  # of a fit that has not ended
 AFTER_FITS = 0.4  # of what is around the fits: evaluation and the doctor come after them
 OTHER_PACE = 0.4  # of runs of other kinds, which have nothing but their pace
+WHOLE_BYTES, TAIL_BYTES = 8_000_000, 2_000_000  # of events: up to the first all are read at each look, else the end
 FRESH_S = 5.0  # evidence of the store is kept so long
 
 
@@ -131,8 +133,13 @@ def _blended(fits: Seconds, took_s: float, made: float, to_make: int) -> Seconds
 
 
 def _pace(run: Run, spec: Finetune | Pretrain, record: Record, clock: _Clock) -> tuple[float, float, float] | None:
-    """Of this session: seconds up to the newest event, how many fits or epochs were made in them, and seconds since; None at the start."""
-    ages = [(clock.since(event["time"]), event) for event in run.events()]
+    """Of this session: seconds up to the newest event, how many fits or epochs were made in them, and seconds since; None at the start.
+
+    Where the events are so many that reading them takes long, those at their end say it of the time that they cover.
+    """
+    is_large = event_file.size_of(run.folder) > WHOLE_BYTES
+    events = event_file.tail(run.folder, TAIL_BYTES) if is_large else run.events()
+    ages = [(clock.since(event["time"]), event) for event in events]
     began = clock.since(record.started)
     own = [(age, event) for age, event in ages if age <= began]
     if not own:
@@ -141,6 +148,8 @@ def _pace(run: Run, spec: Finetune | Pretrain, record: Record, clock: _Clock) ->
         each = [(age, event["values"]["seconds"]) for age, event in own if "seconds" in event.get("values", {})]
         return (sum(seconds for _, seconds in each), float(len(each)), each[-1][0]) if each else None
     made = _made(own, spec)
+    if is_large:
+        return _pace_lately(own, made, spec, record)
     first, newest = own[0][0], own[-1][0]
     return (first - newest, made, newest) if made > 0 and first > newest else None
 
@@ -163,6 +172,23 @@ def _made(events: Iterable[tuple[float, dict[str, Any]]], spec: Finetune) -> flo
     )
     going_on = [min(NEARLY, count / max(usual, count + 1)) for fit, count in epochs.items() if fit not in ended]
     return len(ended) + sum(going_on)
+
+
+def _pace_lately(
+    events: list[tuple[float, dict[str, Any]]], made: float, spec: Finetune, record: Record
+) -> tuple[float, float, float] | None:
+    """As `_pace`, where these are the newest events alone: at the pace of the time that they cover. made: fits by these events."""
+    ended = [event for _, event in events if event["type"] == "replicate_finished"]
+    epochs = sum(event["type"] == "epoch" and event.get("split") == "train" for _, event in events)
+    lengths = [length for event in ended if (length := int(event.get("values", {}).get("epochs") or 0))]
+    usual = sum(lengths) / len(lengths) if lengths else base.epochs_of_fit(spec)
+    lately = epochs / usual if epochs else float(len(ended))
+    first, newest = events[0][0], events[-1][0]
+    before = int(record.progress.get("done") or 0) - int(record.progress.get("before") or 0)
+    whole = before + made - len({(event["repeat"], event["fold"]) for event in ended})
+    if lately <= 0 or whole <= 0 or first <= newest:
+        return None
+    return (first - newest) / lately * whole, whole, newest
 
 
 def _of_study(run: Run, record: Record, clock: _Clock, evidence: Evidence) -> Seconds | None:

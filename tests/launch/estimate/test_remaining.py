@@ -11,8 +11,10 @@ import pytest
 
 from moola_core.cli import main
 from moola_core.launch.estimate import estimate
+from moola_core.launch.estimate import remaining as remaining_module
 from moola_core.launch.estimate.remaining import remaining
 from moola_core.presets import preset
+from moola_core.runs import event_file
 from moola_core.runs.facts import Facts
 from moola_core.runs.store import Store
 from moola_core.specs import Data, Diagnose, Investigation, change
@@ -118,6 +120,18 @@ def test_time_goes_by_between_events(store):
     fits(run, 4, 10.0, epochs=20)
     now, later = remaining(run, at(45)).seconds, remaining(run, at(50)).seconds
     assert now - 7 < later < now - 2
+
+
+@pytest.mark.parametrize("each_s", [20.0, 200.0])
+def test_of_very_many_events_those_at_the_end_say_the_same(store, monkeypatch, each_s):
+    run = started(store, quick(), done=6)
+    fits(run, 6, each_s, 20)
+    whole = remaining(run, at(5 + 6 * each_s))
+    size = event_file.size_of(run.folder)
+    monkeypatch.setattr(remaining_module, "WHOLE_BYTES", size // 4)
+    monkeypatch.setattr(remaining_module, "TAIL_BYTES", size // 4)
+    lately = remaining(run, at(5 + 6 * each_s))
+    assert lately.seconds == pytest.approx(whole.seconds, rel=0.1)
 
 
 def test_pretraining_follows_its_epochs(store):
