@@ -96,8 +96,13 @@ class FailedRun(RunError):
 FULL, READ_ONLY = (errno.ENOSPC, errno.EDQUOT), (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def from_system(error: OSError) -> StoreError:
-    """An error of the system about a file or folder, as an error for a user's eyes."""
+OUT_OF_MEMORY = "out of memory."
+
+
+def from_system(error: OSError | MemoryError) -> MoolaError:
+    """An error of the system, about a file, a folder or memory, as an error for a user's eyes."""
+    if isinstance(error, MemoryError):
+        return MoolaError(OUT_OF_MEMORY, hint="Close other programs, or take fewer bars, windows or processes.")
     if error.errno in FULL:
         hint = "Free some space on that disk, for example by deleting runs that you no longer need."
     elif error.errno in READ_ONLY:

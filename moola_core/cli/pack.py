@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def run_pack(args: argparse.Namespace) -> int:
         text += f" With {made.decisions} decision{'s' if made.decisions > 1 else ''} about their windows."
     options.print_result(made, args.json, text)
     for name in made.missing:
-        print(f"note: {name} is not there, and was left out.", file=sys.stderr)
+        options.note(f"note: {name} is not there, and was left out.")
     return 0
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from moola_core import outgoing
 from moola_core.cli import options
 from moola_core.errors import RunError, SpecError
 
@@ -100,7 +101,9 @@ def run_worker(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
 
     device = devices.check(args.device)
-    worker = DeviceWorker(Store(args.store), device, args.idle, lambda text: print(text, flush=True))
+    worker = DeviceWorker(
+        Store(args.store), device, args.idle, lambda text: print(outgoing.for_terminal(text), flush=True)
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     print(f"Worker of {device} in {args.store}. Ctrl-C stops it; a running run continues.", flush=True)

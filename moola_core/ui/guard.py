@@ -23,7 +23,7 @@ def explained() -> Iterator[None]:
         yield
     except MoolaError as error:
         widgets.show_error(error)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         widgets.show_error(from_system(error))
 
 
