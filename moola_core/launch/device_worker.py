@@ -16,7 +16,7 @@ from moola_core.errors import RunError
 from moola_core.launch import devices, groups
 from moola_core.launch.background import with_project
 from moola_core.runs.cancelling import asked
-from moola_core.runs.liveness import alive, give_up, identity
+from moola_core.runs.liveness import give_up, gone, identity
 from moola_core.runs.queue import Queue
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store, utcnow_iso
@@ -147,7 +147,7 @@ class DeviceWorker:
             if not record.active:
                 groups.end(leader, self.grace_s, ask=False)
                 break
-            if ended and not (record.process and alive(record.process)):
+            if ended and (not record.process or gone(run, record)):
                 groups.end(leader, grace_s=0, ask=False)
                 break
             if asked(run):

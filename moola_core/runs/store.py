@@ -167,11 +167,15 @@ class Run:
         with locked(self.folder):
             return self._change(self.record, changes)
 
-    def claim(self, states: Sequence[str], **changes: Any) -> Record | None:
-        """Replace fields of the record if its state is one of `states`; None when another process has changed it before."""
+    def claim(self, states: Sequence[str], owner: Mapping[str, Any] | None = None, **changes: Any) -> Record | None:
+        """Replace fields of the record if its state is one of `states`; None when another process has changed it before.
+
+        owner: the process whose run it has to be; any by default.
+        """
         with locked(self.folder):
             record = self.record
-            return self._change(record, changes) if record.state in states else None
+            mine = record.state in states and (owner is None or record.process == dict(owner))
+            return self._change(record, changes) if mine else None
 
     def _change(self, record: Record, changes: Mapping[str, Any]) -> Record:
         record = dataclasses.replace(record, **changes)
