@@ -112,6 +112,8 @@ def run_worker(args: argparse.Namespace) -> int:
 
 
 def show_queue(args: argparse.Namespace) -> int:
+    from moola_core.launch import workers
+    from moola_core.launch.devices import default_device
     from moola_core.launch.local import ensure_worker
     from moola_core.runs.queue import Queue
     from moola_core.runs.store import Store
@@ -132,8 +134,10 @@ def show_queue(args: argparse.Namespace) -> int:
     names = {record.run_id: record.name for record in store.runs(include_archived=True)}
     rows += [(e.run_id, str(e.priority), names.get(e.run_id, ""), e.worker or "waits") for e in entries]
     text = options.table(rows) if entries else "No run is running or waiting."
+    there = workers.of(store.root, [entry.worker or default_device() for entry in entries])
+    text += "".join(f"\n{one.sentence}" for one in there)
     note = "\nPaused: no further run starts until `moola queue --resume`." if paused else ""
-    options.print_result({"paused": paused, "entries": entries}, args.json, text + note)
+    options.print_result({"paused": paused, "entries": entries, "workers": there}, args.json, text + note)
     return 0
 
 

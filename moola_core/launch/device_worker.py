@@ -58,6 +58,7 @@ class DeviceWorker:
     def _loop(self) -> None:
         busy = caught_up = time.monotonic()
         while not self.stopping:
+            self.lock.beat()
             run_id = self.queue.take(self.device, self.needs)
             if run_id is not None:
                 self.attend(run_id)
@@ -140,6 +141,7 @@ class DeviceWorker:
     def _watch(self, run: Run, child: subprocess.Popen | None, leader: Mapping[str, Any]) -> None:
         """Return when the run has ended and all of its processes are gone."""
         while not self.stopping:
+            self.lock.beat()
             ended = child is None or child.poll() is not None
             record = run.record
             if record.process and ended:
