@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import struct
 import zipfile
 import zlib
@@ -110,6 +111,29 @@ def from_system(error: OSError | MemoryError) -> MoolaError:
     else:
         hint = "Check that it is there and can be read and written."
     return StoreError(f"{error.strerror or error}.", where=str(error.filename or ""), hint=hint)
+
+
+# With this variable set, an error that nobody foresaw keeps its traceback: for those who change the program.
+TRACEBACK = "MOOLA_TRACEBACK"
+
+
+def unexpected(error: BaseException, where: str = "") -> MoolaError:
+    """What a program meets in values that are not what it wrote, or in an error of its own, as an error for a user's eyes.
+
+    Raises `error` itself where MOOLA_TRACEBACK is set.
+    """
+    if isinstance(error, MoolaError):
+        return error
+    if isinstance(error, OSError | MemoryError):
+        return from_system(error)
+    if os.environ.get(TRACEBACK):
+        raise error
+    said = (str(error).splitlines() or [""])[0][:200]
+    return MoolaError(
+        f"what is stored is not what this version of moola writes, or moola has an error here ({type(error).__name__}: {said}).",
+        where=where,
+        hint="Launch the run again, delete it, or restore its files from a copy.",
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -36,6 +36,12 @@ def main_module() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def own_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user is told a sentence; a test is to fail."""
+    monkeypatch.setenv("MOOLA_TRACEBACK", "1")
+
+
+@pytest.fixture(autouse=True)
 def quiet_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Estimates follow how busy the host is, which changes while tests run."""
     from moola_core.host import busy

@@ -34,7 +34,7 @@ from moola_core.cli import (
     train,
     tune,
 )
-from moola_core.errors import MoolaError, SpecError, from_system
+from moola_core.errors import TRACEBACK, UNREADABLE, MoolaError, SpecError, unexpected
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -92,8 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
-    except (OSError, MemoryError) as error:
-        options.print_error(from_system(error), args)
+    except UNREADABLE as error:
+        explained = unexpected(error)
+        if not isinstance(error, OSError | MemoryError):
+            explained.hint += f" With {TRACEBACK}=1 it is said where."
+        options.print_error(explained, args)
         return MoolaError.exit_status
 
 
