@@ -48,8 +48,7 @@ class LocalLauncher:
         Raises SpecError when it names a file that it may not, and StoreError.
         """
         earlier.refuse(spec)
-        if self.folders is not None:
-            confine(spec, [*self.folders, self.store.root])
+        self._refuse_outside(spec)
         run = self.store.create(spec, name, note, tags, parent, _place(spec, priority))
         start(run)
         return run.id
@@ -79,11 +78,16 @@ class LocalLauncher:
             ensure_worker(self.store.root, record.process.get("worker", ""))
 
     def resume(self, run_id: str, priority: int = 0) -> None:
-        """Queue a run that failed, was cancelled or lost, to go on where it stopped. Raises RunError for any other."""
+        """Queue a run that failed, was cancelled or lost, to go on where it stopped. Raises RunError for any other, SpecError as `submit`."""
         run = self.store.open(run_id)
+        self._refuse_outside(run.spec)
         record = settled(run)
         claim(run, process={}, queue=_place(run.spec, priority, str(record.queue.get("folder", ""))))
         start(run)
+
+    def _refuse_outside(self, spec: Any) -> None:
+        if self.folders is not None:
+            confine(spec, [*self.folders, self.store.root])
 
     def _part_of(self, record: Record) -> bool:
         """Whether the run is carried out by its parent's process."""

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from moola_core.launch import predicted_files
+from moola_core.launch.confinement import confine
 from moola_core.market import frames
 from moola_core.market.library import Dataset
 from moola_core.runs.store import Run
@@ -42,7 +43,11 @@ def of_predictions(child: Run) -> None:
 
 
 def _maker(child: Run, ending: str) -> Callable[[], bytes]:
-    return lambda: frames.as_bytes(predicted_files.content(child, ending), ending)
+    def make() -> bytes:
+        confine(child.spec, loaders.folders())
+        return frames.as_bytes(predicted_files.content(child, ending), ending)
+
+    return make
 
 
 def _button(title: str, name: str, make: Callable[[], bytes]) -> None:

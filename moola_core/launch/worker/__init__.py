@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from moola_core.errors import FailedRun, MoolaError, RunError
+from moola_core.errors import FailedRun, MoolaError, RunError, from_system
 from moola_core.launch import earlier
 from moola_core.launch.local import claim
 from moola_core.launch.worker import (
@@ -153,6 +153,8 @@ def _sentence(error: BaseException) -> str:
         return "Cancelled."
     if isinstance(error, MoolaError):
         return str(error)
+    if isinstance(error, OSError):
+        return str(from_system(error))
     if isinstance(error, MemoryError):
         return "Out of memory. Ask for a smaller model or batch, or for training.processes=1."
     lines = str(error).strip().splitlines() or ["no message"]
