@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +20,25 @@ from moola_core.sections.blocks import Report
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import assemble
 
+LOOK_S = 0.5
+
 
 def main(text: str) -> int:
     """Make the report that the request asks for, and answer with the files written or with the user's error."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         answer: dict[str, Any] = {"files": [str(path) for path in write(json.loads(text))]}
     except MoolaError as error:
         answer = {"error": {"kind": type(error).__name__, "what": error.what, "where": error.where, "hint": error.hint}}
     sys.stdout.write(json.dumps(answer))
     return 0
+
+
+def _end_with(parent: int) -> None:
+    """End this process and the browser that it started once nobody waits for the report any more."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
 def write(asked: dict[str, Any]) -> list[Path]:

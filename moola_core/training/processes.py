@@ -83,7 +83,7 @@ class _Work:
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
-        self.file = _nameless() if descriptor is None else os.fdopen(descriptor, "rb")  # noqa: SIM115 - kept open
+        self.file = _nameless() if descriptor is None else os.fdopen(descriptor, "rb")
 
     def __reduce__(self) -> tuple:
         return _inherited, (reduction.DupFd(self.file.fileno()),)

@@ -28,6 +28,7 @@ FLAGS = (
     "--virtual-time-budget=30000",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
+PAGE_S = 600.0
 PICTURE = re.compile(r'<img data-picture="([^"]+)" src="data:image/png;base64,([^"]+)"')
 
 
@@ -63,9 +64,20 @@ def _run(page: str, *flags: str) -> str:
         # Chromium's own sandbox does not start for root, as in most containers.
         sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         command = [find(), *FLAGS, *sandbox, f"--user-data-dir={folder}/profile", *flags, path.as_uri()]
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, encoding="utf-8"
-        )
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                encoding="utf-8",
+                timeout=PAGE_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise ReportError(
+                f"Chromium had not drawn the page after {PAGE_S:g} s.", hint="Take fewer sections, or html or json."
+            ) from None
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no output"])[-1]
             raise ReportError(f"Chromium ended with status {done.returncode}: {last}", hint="Take html or json.")
