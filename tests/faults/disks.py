@@ -77,3 +77,9 @@ def spoil(monkeypatch: pytest.MonkeyPatch, folder: Path, number: int) -> None:
     monkeypatch.setattr(
         sqlite3, "connect", lambda path, **more: Connection(number) if inside(path) else connect(path, **more)
     )
+
+
+def fill(place: Path, leave: int) -> None:
+    """Leave so many bytes free."""
+    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+    (place / "ballast").write_bytes(b"x" * (free - leave))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 
 import pytest
 
@@ -17,28 +16,10 @@ from moola_core.runs.queue import Queue
 from moola_core.sections.registry import build
 from moola_core.specs import change
 from tests.app_samples import make_run
-from tests.faults.disks import spoil
+from tests.faults.disks import fill, spoil
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "eval_every_epochs": 1}
 pytestmark = pytest.mark.usefixtures("few_trees")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 2 MB of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("mounting a file system needs root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(place, leave: int) -> None:
-    """Leave so many bytes free."""
-    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
-    (place / "ballast").write_bytes(b"x" * (free - leave))
 
 
 def test_a_full_disk_fails_the_run_with_its_sentence_and_the_store_opens(small_disk, demo_files):
