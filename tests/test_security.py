@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import subprocess
 import sys
 import tomllib
@@ -116,3 +117,14 @@ def test_no_file_of_the_host_is_served(server, path):
     connection.close()
     assert answer.status in (400, 403, 404, 405) or b"<title>Streamlit</title>" in body
     assert b"root:" not in body and b"set_page_config" not in body
+
+
+def test_every_promise_names_tests_that_are_there():
+    text = (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 15 and all(len(row) == 3 for row in rows)
+    for promise, _, tests in rows:
+        named = re.findall(r"`(tests/[^`]+)`", tests)
+        assert named and all((PROJECT / name).exists() for name in named), promise
+    kept = {name for _, by, _ in rows for name in re.findall(r"`(moola_core/[^`]+)`", by)}
+    assert all((PROJECT / name).exists() for name in kept)
