@@ -21,7 +21,8 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 # What libraries raise on a file that is damaged or is not what it should be.
 UNREADABLE = (
@@ -134,6 +135,24 @@ def unexpected(error: BaseException, where: str = "") -> MoolaError:
         where=where,
         hint="Launch the run again, delete it, or restore its files from a copy.",
     )
+
+
+@contextmanager
+def of_data(where: str) -> Iterator[None]:
+    """Inside, what nobody foresaw of somebody's file is a DataError that names it."""
+    try:
+        yield
+    except (MoolaError, OSError, MemoryError):
+        raise
+    except UNREADABLE as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        said = (str(error).splitlines() or [""])[0][:200]
+        raise DataError(
+            f"its values cannot be understood ({type(error).__name__}: {said}).",
+            where=where,
+            hint="Look at the first rows of the file, and at what was saved next to it (.moola.json).",
+        ) from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
