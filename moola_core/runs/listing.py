@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def _looked_at(run: Run, record: Record) -> Record:
 
 def _why_unreadable(run: Run) -> str:
     """Why the run's spec cannot be read; empty when it can. Asked again when a file has changed."""
-    stamps = tuple(_stamp(run.folder / name) for name in ("spec.json", PLACES))
+    stamps = tuple(_stamp(f"{run.folder}/{name}") for name in ("spec.json", PLACES))
     known = _known.get(run.folder)
     if known is None or known[0] != stamps:
         _known[run.folder] = known = (stamps, _problem(run))
@@ -54,9 +55,9 @@ def _problem(run: Run) -> str:
     return ""
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - a third of the time of a Path
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

@@ -99,8 +99,9 @@ def bars_of(path: str | Path) -> Bars:
 
 def windows_of(path: str | Path, bars: str | Path | None = None) -> Windows:
     """The windows in the file, located in the bars if a file of them is given. Raises DataError, and SpecError as `bars_of`."""
-    for one in filter(None, (path, bars)):
-        allowed(one)
+    allowed(path)
+    if bars:
+        allowed(bars)
     bars_stamps = (stamp(bars), stamp(sidecar_path(bars))) if bars else None
     return _windows(stamp(path), stamp(sidecar_path(path)), bars_stamps)
 
