@@ -164,11 +164,20 @@ def run_cancel(args: argparse.Namespace) -> int:
     store = Store(args.store)
     LocalLauncher(store).cancel(args.run)
     run, until = store.open(args.run), time.monotonic() + CANCEL_S
-    while run.record.active and time.monotonic() < until:
+    # Its last words come before the end of its processes.
+    while (run.record.active or _works(run)) and time.monotonic() < until:
         time.sleep(0.1)
-    state = run.record.state
+    state = "running" if _works(run) else run.record.state
     options.print_result({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
     return 0 if state != "running" else 1
+
+
+def _works(run: Any) -> bool:
+    """Whether a process of the run is still there, other than one that waits here for it."""
+    from moola_core.launch import groups
+
+    process = run.record.process
+    return bool(process.get("worker")) and bool(groups.members(process))
 
 
 def _say_where(run: Any, given: dict[str, str | None]) -> None:

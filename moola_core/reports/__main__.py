@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from moola_core.errors import MoolaError
 from moola_core.reports.formats import archive, chromium, document, html, markdown
-from moola_core.runs.files import replacing
+from moola_core.runs.files import replacing, scratch
 from moola_core.runs.store import Run
 from moola_core.sections.blocks import Report
 from moola_core.sections.context import ReportContext
@@ -78,8 +77,8 @@ def marked(report: Report, stem: str) -> dict[str, bytes]:
 
 def printed(page: str) -> bytes:
     """The page as PDF."""
-    with tempfile.TemporaryDirectory(prefix="moola-") as folder:
-        out = Path(folder) / "report.pdf"
+    with scratch() as folder:
+        out = folder / "report.pdf"
         chromium.print_pdf(page, out)
         return out.read_bytes()
 
@@ -89,8 +88,8 @@ def packed(report: Report, context: ReportContext) -> bytes:
     page, marks = html.render(report), marked(report, "report")
     formats = {"report.html": page.encode(), "report.pdf": printed(page), "report.md": marks.pop("report"), **marks}
     formats["report.json"] = document.render(report, context).encode()
-    with tempfile.TemporaryDirectory(prefix="moola-") as folder:
-        out = Path(folder) / "report.zip"
+    with scratch() as folder:
+        out = folder / "report.zip"
         archive.pack(out, report, context, formats)
         return out.read_bytes()
 

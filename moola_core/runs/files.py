@@ -6,14 +6,18 @@ import errno
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from moola_core.errors import StoreError
 
 LOCK_S, LOOK_S = 20.0, 0.01
+SCRATCH = "moola-scratch-"
 
 
 @contextmanager
@@ -102,6 +106,26 @@ def remove(folder: Path) -> None:
 
 # On some full disks there is no room for another name, and what was put aside before may be in the way: files are then taken one by one.
 _NO_TRASH = (errno.ENOSPC, errno.EDQUOT, errno.ENOTEMPTY, errno.EEXIST)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder, gone at the end; those that killed processes left are taken away first. Raises StoreError where none can be made."""
+    place = Path(tempfile.gettempdir())
+    for left in place.glob(f"{SCRATCH}*"):
+        number = left.name.removeprefix(SCRATCH).partition("-")[0]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StoreError(
+            f"no temporary folder can be made: {error.strerror or error}.",
+            where=str(place),
+            hint="Free some space there, or name another one in TMPDIR.",
+        ) from None
+    with folder as path:
+        yield Path(path)
 
 
 def read(path: Path) -> bytes:

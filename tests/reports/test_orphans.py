@@ -11,8 +11,9 @@ import uuid
 import psutil
 import pytest
 
-from moola_core.errors import ReportError
+from moola_core.errors import ReportError, StoreError
 from moola_core.reports.formats import chromium
+from moola_core.runs.files import SCRATCH, scratch
 from tests.faults.kills import ROOT, wait_for
 
 MARK = "MOOLA_EXPORT_TEST"
@@ -64,3 +65,22 @@ def test_a_page_that_is_never_drawn_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(chromium, "PAGE_S", 0.5)
     with pytest.raises(ReportError, match="had not drawn"):
         chromium.print_pdf("<p>x", tmp_path / "x.pdf")
+
+
+def test_temporary_folders_that_killed_processes_left_are_taken_away(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for number in (dead.pid, os.getpid()):
+        (tmp_path / f"{SCRATCH}{number}-x").mkdir()
+        (tmp_path / f"{SCRATCH}{number}-x" / "page.html").write_text("")
+    with scratch() as folder:
+        assert folder.parent == tmp_path and folder.is_dir()
+        assert not (tmp_path / f"{SCRATCH}{dead.pid}-x").exists() and (tmp_path / f"{SCRATCH}{os.getpid()}-x").exists()
+    assert not folder.exists()
+
+
+def test_a_missing_temporary_folder_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(StoreError, match="no temporary folder"), scratch():
+        pass

@@ -7,10 +7,10 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from moola_core.errors import ReportError
+from moola_core.runs.files import scratch
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # The last one sends every name to nowhere: a report needs no network, and shall have none.
@@ -58,8 +58,8 @@ def pictures(page: str) -> dict[str, bytes]:
 
 def _run(page: str, *flags: str) -> str:
     """Open the page and return what Chromium printed. The caller's process bounds the time."""
-    with tempfile.TemporaryDirectory(prefix="moola-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "page.html"
+    with scratch() as folder:
+        path = folder / "page.html"
         path.write_text(page, encoding="utf-8")
         # Chromium's own sandbox does not start for root, as in most containers.
         sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
