@@ -129,9 +129,9 @@ def unexpected(error: BaseException, where: str = "") -> MoolaError:
         return from_system(error)
     if os.environ.get(TRACEBACK):
         raise error
-    said = (str(error).splitlines() or [""])[0][:200]
+    message = (str(error).splitlines() or [""])[0][:200]
     return MoolaError(
-        f"what is stored is not what this version of moola writes, or moola has an error here ({type(error).__name__}: {said}).",
+        f"what is stored is not what this version of moola writes, or moola has an error here ({type(error).__name__}: {message}).",
         where=where,
         hint="Launch the run again, delete it, or restore its files from a copy.",
     )
@@ -147,9 +147,9 @@ def of_data(where: str) -> Iterator[None]:
     except UNREADABLE as error:
         if os.environ.get(TRACEBACK):
             raise
-        said = (str(error).splitlines() or [""])[0][:200]
+        message = (str(error).splitlines() or [""])[0][:200]
         raise DataError(
-            f"its values cannot be understood ({type(error).__name__}: {said}).",
+            f"its values cannot be understood ({type(error).__name__}: {message}).",
             where=where,
             hint="Look at the first rows of the file, and at what was saved next to it (.moola.json).",
         ) from error

@@ -273,8 +273,8 @@ def print_error(error: MoolaError, args: argparse.Namespace) -> None:
 
 def as_object(error: MoolaError) -> dict[str, Any]:
     """What `--json` prints of an error."""
-    told = {"what": error.what, "where": error.where, "hint": error.hint}
-    return {"kind": type(error).__name__, **told, "exit_status": error.exit_status}
+    parts = {"what": error.what, "where": error.where, "hint": error.hint}
+    return {"kind": type(error).__name__, **parts, "exit_status": error.exit_status}
 
 
 def table(rows: Sequence[Sequence[Any]]) -> str:

@@ -109,7 +109,7 @@ def mark_lost(run: Run, record: Record) -> Record:
 
 
 def settled(run: Run) -> Record:
-    """As `mark_lost`, of a run that somebody wants to go on with: where its heartbeat is old, it is watched for as long as it takes to be sure."""
+    """As `mark_lost`, of a run that somebody wants to go on with: where its heartbeat is old, it is watched until it is certain."""
     record = run.record
     until = time.monotonic() + WATCH_S + 1
     while record.active and record.process and elsewhere(record.process) and time.monotonic() < until:

@@ -168,9 +168,9 @@ def make(name: str, context: ReportContext) -> Section | str:
     except MoolaError:
         raise
     except UNREADABLE as error:
-        told = unexpected(error, f"run {context.run.id}, {SECTIONS[name].title}")
+        readable = unexpected(error, f"run {context.run.id}, {SECTIONS[name].title}")
         LOG.exception("The section %s of run %s could not be made.", name, context.run.id)
-        raise told from error
+        raise readable from error
     return blocks if isinstance(blocks, str) else Section(name, SECTIONS[name].title, tuple(blocks))
 
 

@@ -63,7 +63,7 @@ def _place(address: str) -> tuple[str, int | None] | None:
         port, name = parts.port, parts.hostname
     except ValueError:
         return None
-    if not name or "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment:
+    if not name or "@" in parts.netloc or parts.path not in ("", "/") or set("?#") & set(address):
         return None
     if ":" in name:
         try:
