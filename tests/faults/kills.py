@@ -131,10 +131,16 @@ class Site:
         self.counts["trainer"] += 1
         return True
 
-    def kill_child(self) -> bool:
-        """Kill one of the processes that share the fits of the run that is under way."""
-        children = [p for p in self.processes() if "multiprocessing.spawn" in _command(p)]
-        return self._kill(children, "child")
+    def kill_child(self, most_s: float = 5.0) -> bool:
+        """Kill one of the processes that share the fits of the run that is under way, while it starts or later."""
+
+        def children() -> list[psutil.Process]:
+            return [p for p in self.processes() if "multiprocessing.spawn" in _command(p)]
+
+        if not wait_for(lambda: bool(children()), 60):
+            return False
+        time.sleep(self.rng.uniform(0, most_s))
+        return self._kill(children(), "child")
 
     def kill_of_kind(self, kind: str, spec: Any) -> bool:
         """Kill the process of a study, a plan or an investigation at any moment; one is begun where none is under way."""
