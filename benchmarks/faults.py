@@ -1,12 +1,13 @@
-"""What is lost when processes are killed at random moments, and what becomes of malformed input.
+"""What is lost when processes are killed at random moments, when the disk is full, and what becomes of malformed input.
 
-.venv/bin/python benchmarks/faults.py [--kills 120] [--inputs 5000] [--seed 1]
+.venv/bin/python benchmarks/faults.py [--kills 500] [--inputs 10000] [--writes 60] [--seed 1] [--folder DIR]
 
-Kills: SIGKILL to the trainer, to the device's worker, to submitters and, while a visitor starts a run in headless Chromium, to the app,
-at random moments, while runs go on; then everything that was lost is resumed, and the store is searched for what should not be
-there. Inputs: bars, windows, settings, specs, checkpoints,
-records and packed files, spoilt in many ways. Also: 20 submitters at once; a store of 2,000 runs.
-Prints a table and writes benchmarks/results/faults.json. Every loss must be zero.
+Kills: SIGKILL to the trainer, to a process that shares its fits, to the device's worker, to submitters, to exporters, to studies, to
+plans and investigations, to a worker in a container with PIDs of its own, and, while a visitor starts a run in headless Chromium, to the
+app, at random moments of their lives, while runs go on; processes are stopped and continued in between. Then everything that was lost is
+resumed, and the store is searched for what should not be there. Writes: a run whose disk is full from one of its writes on. Inputs: bars,
+windows, settings, specs, checkpoints, records and packed files, spoilt in many ways. Also: 20 submitters at once; a store of 5,000 runs.
+Prints a table and writes benchmarks/results/faults.json. Every loss must be zero. With --folder it goes on where it was cut off.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -40,13 +43,26 @@ from moola_core.presets import preset
 from moola_core.runs.facts import Facts
 from moola_core.runs.queue import Queue
 from moola_core.runs.store import Store
-from moola_core.specs import change
+from moola_core.specs import Arm, Investigation, Study, change
 from tests.browser.conftest import CHROMIUM, FLAGS, Server, Tab, fill_in
 from tests.faults.kills import SUBMIT, Site, answers, fire
 from tests.faults.malformed import Judge, Samples, inputs
+from tests.faults.writes import full_at, writes_of
 
 OUT = PROJECT / "benchmarks" / "results" / "faults.json"
-SHARES = {"trainer": 0.35, "worker": 0.35, "submitter": 0.15, "app": 0.15}
+SHARES = {
+    "trainer": 0.22,
+    "child": 0.16,
+    "worker": 0.2,
+    "submitter": 0.1,
+    "app": 0.08,
+    "exporter": 0.06,
+    "stopped": 0.08,
+    "study": 0.06,
+    "plan": 0.01,
+    "investigation": 0.02,
+    "container": 0.01,
+}
 TYPED = {"epochs": 4, "repeats": 1, "folds": 3}
 SMALL = TYPED | {"processes": 2}
 LOSSES = (
@@ -58,47 +74,94 @@ LOSSES = (
     "overlaps",
     "tracebacks",
     "written",
-    "without_mend",
+    "without_fix",
+    "full_wrong",
 )
+SAME = ("kept", "killed")  # runs of the one spec, whose predictions are known
 SUBMITTERS, EACH = 20, 3
-MANY = 2000
+MANY = 5000
+STATE = "state.json"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=120)
-    parser.add_argument("--inputs", type=int, default=5000)
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--inputs", type=int, default=10_000)
+    parser.add_argument("--writes", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    chosen = parser.parse_args()
+    parser.add_argument("--folder", help="what is done is kept here, and is not done again")
+    wanted = parser.parse_args()
     figures: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        figures |= malformed(Path(folder) / "inputs", chosen.inputs, chosen.seed)
-        figures |= at_once(Path(folder) / "at_once")
-        figures |= many(Path(folder) / "many")
-        figures |= killed(Path(folder) / "kills", chosen.kills, chosen.seed)
+    with tempfile.TemporaryDirectory() if wanted.folder is None else nullcontext(wanted.folder) as folder:
+        root = Path(folder)
+        root.mkdir(parents=True, exist_ok=True)
+        parts: dict[str, Callable[[Path], dict[str, Any]]] = {
+            "inputs": lambda place: malformed(place, wanted.inputs, wanted.seed),
+            "at_once": at_once,
+            "many": many,
+            "writes": lambda place: full(place, wanted.writes, wanted.seed),
+            "kills": lambda place: killed(place, wanted.kills, wanted.seed),
+        }
+        for name, part in parts.items():
+            figures |= once(root, name, part)
     packages = ("torch", "numpy", "psutil", "hypothesis", "streamlit")
     figures["host"] = {"machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
     figures["versions"] = {name: metadata.version(name) for name in packages} | {"python": platform.python_version()}
-    figures["seed"] = chosen.seed
+    figures["seed"] = wanted.seed
     for name, value in figures.items():
         print(f"{name:<24} {value}" + ("   MISSED" if name in LOSSES and value else ""))
     OUT.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     sys.exit(any(figures[name] for name in LOSSES))
 
 
-def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
-    """Kills of every kind in a random order, then peace, then the count of what is missing."""
-    folder.mkdir()
+def once(root: Path, name: str, part: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """The figures of a part; those that were kept, if it was done before."""
+    kept = root / f"{name}.figures.json"
+    if kept.is_file():
+        return dict(json.loads(kept.read_text(encoding="utf-8")))
+    figures = part(root / name)
+    kept.write_text(json.dumps(figures), encoding="utf-8")
+    return figures
+
+
+def full(folder: Path, writes: int, seed: int) -> dict[str, Any]:
+    """A run for each of so many of its writes, from which on the disk is full."""
+    started, spec = time.monotonic(), spec_in(folder)
+    spec = change(spec, {"processes": 1, "hidden": 4, "epochs": 2})
+    whole = Store(folder / f"whole-{time.time_ns()}").create(spec)
+    worker.run(whole)
+    every = writes_of(folder / "counted", spec)
+    at = np.random.default_rng(seed).choice(every, size=min(writes, every), replace=False)
+    counts, wrong = full_at(folder / f"full-{time.time_ns()}", spec, sorted(map(int, at)), answers(whole))
+    for text in wrong:
+        print(text)
+    figures = {"full_writes": every, "full_runs": counts["runs"], "full_sentences": counts["sentences"]}
+    return figures | {"full_wrong": len(wrong), "full_s": time.monotonic() - started}
+
+
+def spec_in(folder: Path) -> Any:
+    """A small run on a demo market in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     paths = write_demo(folder / "data" / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
     files = {"data.windows": str(paths["windows"]), "data.bars": str(paths["bars"])}
-    spec = change(preset("quick").finetune(), files | SMALL)
-    whole = Store(folder / "whole").create(spec)
+    return change(preset("quick").finetune(), files | SMALL)
+
+
+def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
+    """Kills of every kind in a random order, then peace, then the count of what is missing."""
+    spec = spec_in(folder)
+    whole = Store(folder / f"whole-{time.time_ns()}").create(spec)
     started = time.monotonic()
     worker.run(whole)
     local.IDLE_S = 3.0
     site = Site(folder, spec, seed)
+    state = folder / STATE
+    done = site.go_on(state)
     pause_s = 1.5 * (time.monotonic() - started)
+    study = Study(base=spec, arms=(Arm(name="a"), Arm(name="b", changes={"model.dropout": 0.3})), against="a")
+    asked = Investigation(preset="quick", data=spec.data, budget_s=60.0)
     victims = np.repeat(list(SHARES), [round(share * kills) for share in SHARES.values()])
+    order = [str(victim) for victim in np.random.default_rng(seed).permutation(victims)]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS.split())
         ways = {
@@ -106,13 +169,22 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
             "worker": site.kill_worker,
             "submitter": site.kill_submitter,
             "app": lambda: kill_app(site, browser),
+            "child": site.kill_child,
+            "exporter": site.kill_exporter,
+            "stopped": site.stop_and_continue,
+            "container": site.kill_container,
+            "study": lambda: site.kill_of_kind("study", study),
+            "plan": lambda: site.kill_of_kind("plan", change(asked, {"order": "phases"})),
+            "investigation": lambda: site.kill_of_kind("investigation", asked),
         }
-        fire(site, [ways[str(victim)] for victim in site.rng.permutation(victims)], pause_s)
+        for number in range(done, len(order)):
+            fire(site, [ways[order[number]]], pause_s)
+            site.keep(state, number + 1)
     open_ = site.settle(3600)
     states: dict[str, int] = {}
     for record in site.store.runs():
         states[record.state] = states.get(record.state, 0) + 1
-    done = [r.run_id for r in site.store.runs() if r.state == "done"]
+    alike = [r.run_id for r in site.store.runs() if r.state == "done" and r.kind == "finetune" and r.name in SAME]
     return {
         "kills": sum(site.counts.values()),
         "kills_of": dict(site.counts),
@@ -120,10 +192,10 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "states": states,
         "lost": len(site.lost()),
         "orphans": len(site.orphans(120)),
-        "torn": len(site.torn()),
+        "torn": len(site.torn()) + len(site.broken),
         "wrong_state": len(open_),
-        "wrong_answers": sum(not answers(site.store.open(run_id)).equals(answers(whole)) for run_id in done),
-        "overlaps": int(site.beside > 1),
+        "wrong_answers": sum(not answers(site.store.open(run_id)).equals(answers(whole)) for run_id in alike),
+        "overlaps": int(site.together > 1),
         "kills_s": time.monotonic() - started,
     }
 
@@ -144,20 +216,20 @@ def kill_app(site: Site, browser: Any, most_s: float = 2.0) -> bool:
 
 
 def malformed(folder: Path, count: int, seed: int) -> dict[str, Any]:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     judge, started = Judge(folder), time.monotonic()
     for kind, what, read in itertools.islice(inputs(Samples(folder), np.random.default_rng(seed)), count):
         judge.look(kind, what, read)
     for text in judge.wrong.values():
         print(text)
-    names = ("inputs", "refused", "taken", "tracebacks", "written", "without_mend")
+    names = ("inputs", "refused", "taken", "tracebacks", "written", "without_fix")
     kinds = {kind: n for kind, n in judge.counts.items() if kind not in names}
     return {name: judge.counts[name] for name in names} | {"inputs_of": kinds, "inputs_s": time.monotonic() - started}
 
 
 def at_once(folder: Path) -> dict[str, Any]:
     """Twenty processes that submit at the same time, to a store that none of them has made."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "spec.json").write_text(preset("quick").finetune().model_dump_json(), encoding="utf-8")
     alone = f"import moola_core.launch.local as l; l.ensure_worker = lambda *a: None\nfor _ in range({EACH}):"
     quiet = SUBMIT.replace("while True:", alone)
@@ -171,7 +243,7 @@ def at_once(folder: Path) -> dict[str, Any]:
 
 
 def many(folder: Path) -> dict[str, Any]:
-    """Seconds to list a store of 2,000 runs: first, when its index is made, and after one of them has changed."""
+    """Seconds to list a store of 5,000 runs: first, when its index is made, and after one of them has changed."""
     store = Store(folder)
     paths = write_demo(folder / "data" / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
     spec = change(preset("quick").finetune(), {"data.windows": str(paths["windows"]), "data.bars": str(paths["bars"])})

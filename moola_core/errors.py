@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 # What libraries raise on a file that is damaged or is not what it should be.
 UNREADABLE = (
@@ -96,8 +98,13 @@ class FailedRun(RunError):
 FULL, READ_ONLY = (errno.ENOSPC, errno.EDQUOT), (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def from_system(error: OSError) -> StoreError:
-    """An error of the system about a file or folder, as an error for a user's eyes."""
+OUT_OF_MEMORY = "out of memory."
+
+
+def from_system(error: OSError | MemoryError) -> MoolaError:
+    """An error of the system, about a file, a folder or memory, as an error for a user's eyes."""
+    if isinstance(error, MemoryError):
+        return MoolaError(OUT_OF_MEMORY, hint="Close other programs, or take fewer bars, windows or processes.")
     if error.errno in FULL:
         hint = "Free some space on that disk, for example by deleting runs that you no longer need."
     elif error.errno in READ_ONLY:
@@ -105,6 +112,47 @@ def from_system(error: OSError) -> StoreError:
     else:
         hint = "Check that it is there and can be read and written."
     return StoreError(f"{error.strerror or error}.", where=str(error.filename or ""), hint=hint)
+
+
+# With this variable set, an error that nobody foresaw keeps its traceback: for those who change the program.
+TRACEBACK = "MOOLA_TRACEBACK"
+
+
+def unexpected(error: BaseException, where: str = "") -> MoolaError:
+    """What a program meets in values that are not what it wrote, or in an error of its own, as an error for a user's eyes.
+
+    Raises `error` itself where MOOLA_TRACEBACK is set.
+    """
+    if isinstance(error, MoolaError):
+        return error
+    if isinstance(error, OSError | MemoryError):
+        return from_system(error)
+    if os.environ.get(TRACEBACK):
+        raise error
+    message = (str(error).splitlines() or [""])[0][:200]
+    return MoolaError(
+        f"what is stored is not what this version of moola writes, or moola has an error here ({type(error).__name__}: {message}).",
+        where=where,
+        hint="Launch the run again, delete it, or restore its files from a copy.",
+    )
+
+
+@contextmanager
+def of_data(where: str) -> Iterator[None]:
+    """Inside, what nobody foresaw of somebody's file is a DataError that names it."""
+    try:
+        yield
+    except (MoolaError, OSError, MemoryError):
+        raise
+    except UNREADABLE as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        message = (str(error).splitlines() or [""])[0][:200]
+        raise DataError(
+            f"its values cannot be understood ({type(error).__name__}: {message}).",
+            where=where,
+            hint="Look at the first rows of the file, and at what was saved next to it (.moola.json).",
+        ) from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

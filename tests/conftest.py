@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,12 @@ def main_module() -> Iterator[None]:
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before
+
+
+@pytest.fixture(autouse=True)
+def own_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user is told a sentence; a test is to fail."""
+    monkeypatch.setenv("MOOLA_TRACEBACK", "1")
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +103,15 @@ def demo_files(demo, tmp_path_factory):
     from moola_core.market.demo import write_demo
 
     return write_demo(tmp_path_factory.mktemp("demo"), demo)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mounting a file system needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import subprocess
 import sys
 import tomllib
@@ -79,10 +80,26 @@ def _status(server: Server, path: str, method: str = "GET", **headers: str) -> i
         ("127.0.0.1", "http://evil.example", 403),
         ("127.0.0.1.evil.example", "http://127.0.0.1.evil.example", 403),
         ("localhost@evil.example", "http://evil.example", 403),
+        ("127.0.0.1:8501", "http://127.0.0.1:8502", 403),
+        ("127.0.0.1:8501", "http://127.0.0.1", 403),
+        ("127.0.0.1:8501", "http://localhost:8501", 403),
+        ("127.0.0.1", "null", 403),
+        ("127.0.0.1", "file://", 403),
     ],
 )
 def test_a_session_opens_under_allowed_names_from_their_own_pages_alone(server, host, origin, status):
     assert _status(server, "/_stcore/stream", Host=host, Origin=origin, **UPGRADE) == status
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/_stcore/health", "/_stcore/metrics", "/_stcore/host-config", "/media/x", "/x.js"]
+)
+def test_nothing_is_answered_under_a_foreign_name(server, path):
+    for host in ("evil.example", f"evil.example:{server.port}", "127.0.0.1.evil.example", "localhost@evil.example"):
+        assert _status(server, path, Host=host) == 403
+    assert _status(server, path, Origin="http://evil.example") == 403
+    assert _status(server, path) != 403
+    assert _status(server, path, Host="localhost:9000", Origin="http://localhost:9000") != 403
 
 
 def test_an_upload_without_the_token_is_refused(server):
@@ -100,3 +117,14 @@ def test_no_file_of_the_host_is_served(server, path):
     connection.close()
     assert answer.status in (400, 403, 404, 405) or b"<title>Streamlit</title>" in body
     assert b"root:" not in body and b"set_page_config" not in body
+
+
+def test_every_promise_names_tests_that_are_there():
+    text = (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 15 and all(len(row) == 3 for row in rows)
+    for promise, _, tests in rows:
+        named = re.findall(r"`(tests/[^`]+)`", tests)
+        assert named and all((PROJECT / name).exists() for name in named), promise
+    kept = {name for _, by, _ in rows for name in re.findall(r"`(moola_core/[^`]+)`", by)}
+    assert all((PROJECT / name).exists() for name in kept)

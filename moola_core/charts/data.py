@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from moola_core.charts.markup import plain
+from moola_core.outgoing import for_spreadsheet
 
 POINT = ("x", "y", "base", "open", "high", "low", "close", "text")
 COLUMNS = ("trace", *POINT, "z")
@@ -19,7 +20,10 @@ COLUMNS = ("trace", *POINT, "z")
 def to_csv(chart: go.Figure) -> str:
     """Every trace's points with the trace's name; a heatmap gives a row a cell. Columns without a value are left out."""
     rows = [row for i, trace in enumerate(chart.data) for row in _rows(trace, trace.name or f"trace {i + 1}")]
-    rows = [{key: plain(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
+    rows = [
+        {key: for_spreadsheet(plain(value)) if isinstance(value, str) else value for key, value in row.items()}
+        for row in rows
+    ]
     used = [name for name in COLUMNS if any(name in row for row in rows)]
     text = io.StringIO()
     table = csv.DictWriter(text, used or ["trace"])

@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
-from moola_core import __version__
+from moola_core import __version__, outgoing
 from moola_core.cli import (
     data,
     decide,
@@ -34,14 +34,14 @@ from moola_core.cli import (
     train,
     tune,
 )
-from moola_core.errors import MoolaError, from_system
+from moola_core.errors import TRACEBACK, UNREADABLE, MoolaError, SpecError, unexpected
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands; each module of this package adds its own."""
-    top = argparse.ArgumentParser(prog="moola", description="Did pre-training help or hurt, why, and what to try next.")
+    top = _Parser(prog="moola", description="Did pre-training help or hurt, why, and what to try next.")
     top.add_argument("--version", action="version", version=f"moola {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for module in (
@@ -78,23 +78,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         meant = predecessor.translate(given) if end.code == BAD_INPUT else ""
         if meant:
-            print(f"How to fix: these flags belong to the predecessor's scripts. Use: {meant}", file=sys.stderr)
+            options.note(f"How to fix: these flags belong to the predecessor's scripts. Use: {meant}")
         raise
     if getattr(args, "mirror", None):
         os.environ["MOOLA_MIRROR"] = str(Path(args.mirror).resolve())  # the processes of the runs inherit it
     try:
         return args.command(args) or 0
     except MoolaError as error:
-        print(f"moola: {options.as_flags(error, args)}", file=sys.stderr)
+        options.print_error(options.as_flags(error, args), args)
         return error.exit_status
     except KeyboardInterrupt:
-        print("moola: interrupted.", file=sys.stderr)
+        options.print_error(MoolaError("interrupted."), args)
         return INTERRUPTED
     except BrokenPipeError:
         return 0
-    except OSError as error:
-        print(f"moola: {from_system(error)}", file=sys.stderr)
+    except UNREADABLE as error:
+        explained = unexpected(error)
+        if not isinstance(error, OSError | MemoryError):
+            explained.hint += f" With {TRACEBACK}=1 it is said where."
+        options.print_error(explained, args)
         return MoolaError.exit_status
+
+
+class _Parser(argparse.ArgumentParser):
+    """Escapes what was typed in its messages, and with `--json` prints them as an object too."""
+
+    def error(self, message: str) -> NoReturn:
+        if "--json" in sys.argv[1:]:
+            error = SpecError(message, where=self.prog, hint=f"See `{self.prog} --help`.")
+            options.print_result({"error": options.as_object(error)}, True, "")
+        super().error(outgoing.for_terminal(message))
 
 
 def _write_all_text(stream: TextIO) -> None:

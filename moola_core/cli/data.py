@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -94,8 +93,7 @@ def check_file(args: argparse.Namespace) -> int:
             values["questions"] = [question.as_json() for question in asked.questions]  # type: ignore[attr-defined]
         else:
             values["problems"] = [{"rule": error.what, "count": 1, "first": [error.where], "hint": error.hint}]
-        if args.json:
-            options.print_result(values, True, "")
+        args.read_so_far = values
         raise
     report = conversion.report_of(bars, windows)
     facts = _bar_facts(bars) if windows is None else _window_facts(windows, bars)
@@ -121,11 +119,11 @@ def _check_weights(args: argparse.Namespace) -> int:
             raise columns_question(described)
     except CheckpointQuestion as error:
         values["questions"] = [error.question.as_json()]
-        options.print_result(values, True, "") if args.json else None
+        args.read_so_far = values
         raise
     except CheckpointError as error:
         values["problems"] = [{"rule": error.what, "count": 1, "first": [error.where], "hint": error.hint}]
-        options.print_result(values, True, "") if args.json else None
+        args.read_so_far = values
         raise
     facts = described.facts()
     values |= {
@@ -237,5 +235,5 @@ def write_features(args: argparse.Namespace) -> int:
     values = {"bars": len(bars), "columns": [feature.name for feature in FEATURES], "seconds": seconds, "out": str(out)}
     options.print_result(values, args.json, f"{len(bars)} bars × {len(FEATURES)} columns in {seconds:.3f} s, in {out}.")
     for warning in bars.report.warnings:
-        print(f"note: {warning}", file=sys.stderr)
+        options.note(f"note: {warning}")
     return 0

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from moola_core import arguments
+from moola_core import arguments, outgoing
 from moola_core.errors import MoolaError, SpecError
 from moola_core.specs import ReadOptions, build
 from moola_core.specs.data import DATE_ORDERS
@@ -194,11 +194,10 @@ def _zones(args: argparse.Namespace, paths: dict[str, str], saved: dict[str, dic
             hint="Leave the flag out, or give both: --tz for the windows and --bars-tz for the bars.",
         )
     for kind in other:
-        print(
+        note(
             f"note: {paths[kind]} keeps {saved[kind]['tz']}, which was saved next to it; "
             f"--tz {value} is for the other file. "
-            f"To change it: moola check {paths[kind]} --tz {value} --save",
-            file=sys.stderr,
+            f"To change it: moola check {paths[kind]} --tz {value} --save"
         )
     if other:
         return {kind: value for kind in open_kinds if kind not in other}
@@ -257,12 +256,30 @@ def print_result(values: Any, as_json: bool, text: str) -> None:
     """Print the JSON object, or the text for a reader."""
     from moola_core.runs.codec import dumps
 
-    print(dumps(values) if as_json else text)
+    print(outgoing.json_for_terminal(dumps(values)) if as_json else outgoing.for_terminal(text))
+
+
+def note(text: str) -> None:
+    """Print a line on standard error, whatever its words come from."""
+    print(outgoing.for_terminal(text), file=sys.stderr)
+
+
+def print_error(error: MoolaError, args: argparse.Namespace) -> None:
+    """Print the error, and with `--json` an object with the key ``error`` next to what was read before it."""
+    note(f"moola: {error}")
+    if getattr(args, "json", False):
+        print_result({**getattr(args, "read_so_far", {}), "error": as_object(error)}, True, "")
+
+
+def as_object(error: MoolaError) -> dict[str, Any]:
+    """What `--json` prints of an error."""
+    parts = {"what": error.what, "where": error.where, "hint": error.hint}
+    return {"kind": type(error).__name__, **parts, "exit_status": error.exit_status}
 
 
 def table(rows: Sequence[Sequence[Any]]) -> str:
     """Rows in aligned columns."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[outgoing.for_terminal(str(cell), one_line=True) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))] if cells else []
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +36,13 @@ def run_pack(args: argparse.Namespace) -> int:
         text += f" With {made.decisions} decision{'s' if made.decisions > 1 else ''} about their windows."
     options.print_result(made, args.json, text)
     for name in made.missing:
-        print(f"note: {name} is not there, and was left out.", file=sys.stderr)
+        options.note(f"note: {name} is not there, and was left out.")
     return 0
 
 
 def run_unpack(args: argparse.Namespace) -> int:
-    from moola_core.runs.pack import unpack
     from moola_core.runs.store import Store
+    from moola_core.runs.unpack import unpack
 
     made = unpack(Path(args.file), Store(args.store), Path(args.data))
     text = f"{len(made.added)} runs added to {args.store}, {len(made.there)} were already there."
@@ -51,5 +50,5 @@ def run_unpack(args: argparse.Namespace) -> int:
         text += f" {len(made.data)} data files in {args.data}/unpacked."
     if made.decisions:
         text += f" {len(made.decisions)} decision{'s' if len(made.decisions) > 1 else ''} added."
-    options.print_result(made, args.json, text)
+    options.print_result(made, args.json, "\n".join([text, *(f"Put right: {one}" for one in made.repaired)]))
     return 0

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from moola_core import outgoing
 from moola_core.cli import options
 from moola_core.errors import RunError, SpecError
 
@@ -104,7 +105,9 @@ def run_worker(args: argparse.Namespace) -> int:
     from moola_core.runs.store import Store
 
     device = devices.check(args.device)
-    worker = DeviceWorker(Store(args.store), device, args.idle, lambda text: print(text, flush=True))
+    worker = DeviceWorker(
+        Store(args.store), device, args.idle, lambda text: print(outgoing.for_terminal(text), flush=True)
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     print(f"Worker of {device} in {args.store}. Ctrl-C stops it; a running run continues.", flush=True)
@@ -113,6 +116,8 @@ def run_worker(args: argparse.Namespace) -> int:
 
 
 def show_queue(args: argparse.Namespace) -> int:
+    from moola_core.launch import workers
+    from moola_core.launch.devices import default_device
     from moola_core.launch.local import ensure_worker
     from moola_core.runs.queue import Queue
     from moola_core.runs.store import Store
@@ -136,8 +141,10 @@ def show_queue(args: argparse.Namespace) -> int:
         (e.run_id, str(e.priority), names.get(e.run_id, ""), e.worker or why.get(e.run_id) or "waits") for e in entries
     ]
     text = options.table(rows) if entries else "No run is running or waiting."
+    there = workers.of(store.root, [entry.worker or default_device() for entry in entries])
+    text += "".join(f"\n{one.sentence}" for one in there)
     note = "\nPaused: no further run starts until `moola queue --resume`." if paused else ""
-    options.print_result({"paused": paused, "entries": entries}, args.json, text + note)
+    options.print_result({"paused": paused, "entries": entries, "workers": there}, args.json, text + note)
     return 0
 
 
@@ -173,11 +180,20 @@ def run_cancel(args: argparse.Namespace) -> int:
     store = Store(args.store)
     LocalLauncher(store).cancel(args.run)
     run, until = store.open(args.run), time.monotonic() + CANCEL_S
-    while run.record.active and time.monotonic() < until:
+    # Its last words come before the end of its processes.
+    while (run.record.active or _works(run)) and time.monotonic() < until:
         time.sleep(0.1)
-    state = run.record.state
+    state = "running" if _works(run) else run.record.state
     options.print_result({"run_id": run.id, "state": state}, args.json, f"Run {run.id} is {state}.")
     return 0 if state != "running" else 1
+
+
+def _works(run: Any) -> bool:
+    """Whether a process of the run is still there, other than one that waits here for it."""
+    from moola_core.launch import groups
+
+    process = run.record.process
+    return bool(process.get("worker")) and bool(groups.members(process))
 
 
 def _say_where(run: Any, given: dict[str, str | None]) -> None:

@@ -39,6 +39,7 @@ def run_runs(args: argparse.Namespace) -> int:
 
 def list_runs(args: argparse.Namespace) -> int:
     from moola_core.launch.estimate.remaining import remaining
+    from moola_core.runs.liveness import unseen
     from moola_core.runs.store import Store
 
     store = Store(args.store)
@@ -58,8 +59,9 @@ def list_runs(args: argparse.Namespace) -> int:
         for r in records
     ]
     reasons = [f"{r.run_id}: {r.unreadable}" for r in records if r.unreadable]
+    doubts = [f"{r.run_id}: {why}" for r in records if not r.unreadable and (why := unseen(store.open(r.run_id), r))]
     text = (
-        "\n".join([options.table(rows), *([MEND, *reasons] if reasons else [])])
+        "\n".join([options.table(rows), *([MEND, *reasons] if reasons else []), *doubts])
         if records
         else f"No runs in {args.store}. Start one with `moola finetune --windows FILE`."
     )

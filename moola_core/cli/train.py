@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from moola_core.cli import options
@@ -92,7 +91,7 @@ def run_pretrain(args: argparse.Namespace) -> int:
 
 def _print_note(note: str) -> None:
     if note:
-        print(f"note: {note}", file=sys.stderr)
+        options.note(f"note: {note}")
 
 
 def _judged(run: Any) -> list[str]:
@@ -146,7 +145,7 @@ def _carry_out(args: argparse.Namespace, spec: Any) -> Any:
 def _report(args: argparse.Namespace, result: dict[str, Any], text: str) -> int:
     options.print_result(result, args.json, text)
     for warning in result["warnings"]:
-        print(f"note: {warning}", file=sys.stderr)
+        options.note(f"note: {warning}")
     return 0
 
 

@@ -41,7 +41,7 @@ def run_tune(args: argparse.Namespace) -> int:
     from moola_core.launch.tuning.measure import tune
 
     quiet = args.json or not sys.stderr.isatty()
-    figures, path = tune(store, device, args.quick, lambda text: None if quiet else print(text, file=sys.stderr))
+    figures, path = tune(store, device, args.quick, lambda text: None if quiet else options.note(text))
     return print_figures(args, figures, f"Kept in {path}.")
 
 

@@ -16,7 +16,7 @@ from moola_core.errors import RunError
 from moola_core.launch import devices, groups
 from moola_core.launch.background import with_project
 from moola_core.runs.cancelling import asked
-from moola_core.runs.liveness import alive, give_up, identity
+from moola_core.runs.liveness import give_up, gone, identity
 from moola_core.runs.queue import Queue
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store, utcnow_iso
@@ -60,6 +60,7 @@ class DeviceWorker:
     def _loop(self) -> None:
         busy = caught_up = time.monotonic()
         while not self.stopping:
+            self.lock.beat()
             run_id = self.queue.take(self.device, self.needs) if self._has_room() else None
             if run_id is not None:
                 self.attend(run_id)
@@ -148,6 +149,7 @@ class DeviceWorker:
     def _watch(self, run: Run, child: subprocess.Popen | None, leader: Mapping[str, Any]) -> None:
         """Return when the run has ended and all of its processes are gone."""
         while not self.stopping:
+            self.lock.beat()
             ended = child is None or child.poll() is not None
             record = run.record
             if record.process and ended:
@@ -155,7 +157,7 @@ class DeviceWorker:
             if not record.active:
                 groups.end(leader, self.grace_s, ask=False)
                 break
-            if ended and not (record.process and alive(record.process)):
+            if ended and (not record.process or gone(run, record)):
                 groups.end(leader, grace_s=0, ask=False)
                 break
             if asked(run):

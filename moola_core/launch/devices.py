@@ -14,7 +14,7 @@ from moola_core.errors import SpecError, StoreError
 from moola_core.runs import codec
 from moola_core.runs.liveness import identity
 
-CARDS = Path("/proc/driver/nvidia/gpus")
+CARDS, NODES = Path("/proc/driver/nvidia/gpus"), Path("/dev")
 # A lane of its own for runs that take seconds, on the processor, so that they do not wait behind a study.
 SHORT = "short"
 DEVICE = re.compile(rf"cpu|cuda:\d{{1,2}}|{SHORT}")
@@ -28,11 +28,25 @@ def default_device() -> str:
 
 
 def check(device: str) -> str:
-    """The device's name, or the default one's when empty. Raises SpecError for a name that is none."""
+    """The device's name, or the default one's when empty. Raises SpecError for a name that is none, or of a card that is not here."""
     name = device or default_device()
     if not DEVICE.fullmatch(name):
         raise SpecError(f"{device!r} is no device.", where="--device", hint="It is cpu, cuda:0, cuda:1, …, or short.")
+    known = cards()
+    if name not in ("cpu", SHORT) and known is not None and int(name.partition(":")[2]) >= known:
+        here = ", ".join(["cpu", *(f"cuda:{number}" for number in range(known))])
+        raise SpecError(f"{name} is not on this host.", where="--device", hint=f"It has {here}.")
     return name
+
+
+def cards() -> int | None:
+    """How many cards this process may use; None where the system does not say, as under WSL."""
+    if (NODES / "dxg").exists():
+        return None
+    count = len([path for path in NODES.glob("nvidia*") if path.name.removeprefix("nvidia").isdigit()])
+    count = max(count, len(list(CARDS.iterdir())) if CARDS.is_dir() else 0)
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return count if shown is None else min(count, len([name for name in shown.split(",") if name.strip()]))
 
 
 def can_do(device: str) -> tuple[str, ...]:
@@ -95,6 +109,12 @@ class Lock:
             os.close(self.descriptor)
             self.descriptor = None
 
+    def beat(self) -> None:
+        """Say that its holder is at work."""
+        if self.descriptor is not None:
+            with suppress(OSError):
+                os.utime(self.descriptor)
+
     def held(self) -> bool:
         """Whether some process is the device's worker now."""
         try:
@@ -112,4 +132,10 @@ def _lock(descriptor: int, operation: int) -> bool:
         fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise StoreError(
+            f"the file system keeps no locks: {error.strerror}.",
+            where="workers",
+            hint="Choose a store on another disk (--store DIR): without locks, two workers could train one run.",
+        ) from None
     return True

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from moola_core.runs.liveness import identity
+from moola_core.runs.liveness import boot, elsewhere, identity
 
 GRACE_S = 10.0
 LOOK_S = 0.05
@@ -22,6 +22,8 @@ def members(leader: Mapping[str, Any]) -> list[int]:
     The system gives a group's number to no new process while one of the group lives. So where the number is a process that is not
     the leader, the group is empty.
     """
+    if elsewhere(leader) or leader.get("boot") not in (None, boot()):
+        return []  # that number is another process's here
     number = int(leader["pid"])
     try:
         current = identity(number)

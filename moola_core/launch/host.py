@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,6 +17,7 @@ from moola_core.host.figures import Figures, Hardware
 from moola_core.launch.background import start_moola
 
 ASK_S = 20
+MEASURED_S, LOOK_S = 3600.0, 0.2
 LOCK, LOG = "tune.lock", "tune.log"
 
 
@@ -62,10 +64,26 @@ def alone(store: Path, waits: Callable[[], None]) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waits()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait(descriptor, store)
         yield
     finally:
         os.close(descriptor)
+
+
+def _wait(descriptor: int, store: Path) -> None:
+    until = time.monotonic() + MEASURED_S
+    while time.monotonic() < until:
+        time.sleep(LOOK_S)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return
+    raise StoreError(
+        f"another process has been measuring for {MEASURED_S / 60:.0f} minutes.",
+        where=str(store / figures.FOLDER / LOCK),
+        hint="It may have been stopped: let it go on or end it (`fuser` names it), and try again.",
+    )
 
 
 def measuring(store: Path) -> bool:

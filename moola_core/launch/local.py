@@ -17,7 +17,7 @@ from moola_core.launch.confinement import confine
 from moola_core.launch.ray_jobs import RayLauncher
 from moola_core.launch.resuming import claim
 from moola_core.runs import cancelling, references
-from moola_core.runs.liveness import alive, mark_lost
+from moola_core.runs.liveness import alive, elsewhere, mark_lost, settled
 from moola_core.runs.queue import Entry, Queue
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store, utcnow_iso
@@ -48,8 +48,7 @@ class LocalLauncher:
         Raises SpecError when it names a file that it may not, and StoreError.
         """
         earlier.refuse(spec)
-        if self.folders is not None:
-            confine(spec, [*self.folders, self.store.root])
+        self._refuse_outside(spec)
         run = self.store.create(spec, name, note, tags, parent, _place(spec, priority))
         start(run)
         return run.id
@@ -79,11 +78,16 @@ class LocalLauncher:
             ensure_worker(self.store.root, record.process.get("worker", ""))
 
     def resume(self, run_id: str, priority: int = 0) -> None:
-        """Queue a run that failed, was cancelled or lost, to go on where it stopped. Raises RunError for any other."""
+        """Queue a run that failed, was cancelled or lost, to go on where it stopped. Raises RunError for any other, SpecError as `submit`."""
         run = self.store.open(run_id)
-        record = mark_lost(run, run.record)
+        self._refuse_outside(run.spec)
+        record = settled(run)
         claim(run, process={}, queue=_place(run.spec, priority, str(record.queue.get("folder", ""))))
         start(run)
+
+    def _refuse_outside(self, spec: Any) -> None:
+        if self.folders is not None:
+            confine(spec, [*self.folders, self.store.root])
 
     def _part_of(self, record: Record) -> bool:
         """Whether the run is carried out by its parent's process."""
@@ -149,8 +153,10 @@ def _place(spec: Any, priority: int, folder: str = "") -> dict[str, Any]:
 
 def _interrupt(record: Record) -> None:
     """TERM to a run in the foreground: it ends as with Ctrl-C."""
-    if record.process.get("host") != os.uname().nodename or not alive(record.process):
+    if elsewhere(record.process) or not alive(record.process):
         raise RunError(
-            f"runs on {record.process.get('host')}.", where=f"run {record.run_id}", hint="Cancel it on that host."
+            f"runs on {record.process.get('host')}, in another container or on another host.",
+            where=f"run {record.run_id}",
+            hint="Cancel it there.",
         )
     os.kill(int(record.process["pid"]), signal.SIGTERM)

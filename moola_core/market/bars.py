@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core import arguments
-from moola_core.errors import DataError
+from moola_core.errors import DataError, of_data
 from moola_core.market import bars_cache, doubts, plausible, sessions, sources, stamps
 from moola_core.market.checks import SHOWN, Report, price_faults, problem, refuse
 from moola_core.market.questions import Asking
@@ -163,7 +163,7 @@ def load_bars(path: str | Path, reading: ReadOptions | None = None) -> Bars:
     kept = bars_cache.get(known_by)
     if kept is not None:
         return _restored(*kept, str(path))
-    with Asking(str(path)) as asking:
+    with of_data(str(path)), Asking(str(path)) as asking:
         bars = _clean(sources.read(path, reading, asking), reading, asking)
     if plausible.settled(bars.time):
         bars_cache.put(known_by, *_parts(bars))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,10 @@ def _names_series(table: pd.DataFrame, values: pd.Series) -> bool:
     """Whether a column of words under any name changes where the price is another one, by far, and nowhere else."""
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
         return False
-    if values.iloc[:: max(1, len(values) // LOOKED_AT)].nunique() > MOST_SERIES or clocks.kind(values) in TIMES:
+    some = values.iloc[:: max(1, len(values) // LOOKED_AT)]
+    if not all(isinstance(value, Hashable) for value in some):  # lists and the like name nothing
+        return False
+    if some.nunique() > MOST_SERIES or clocks.kind(values) in TIMES:
         return False
     names = values.astype(str).to_numpy(object)
     changes = _changes(names)

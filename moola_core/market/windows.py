@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from moola_core import arguments
-from moola_core.errors import DataError
+from moola_core.errors import DataError, of_data
 from moola_core.market import doubts, labels, matching, tables
 from moola_core.market.bars import Bars, contains_break, load_bars
 from moola_core.market.checks import Report
@@ -102,9 +102,10 @@ def load_windows(
     Raises DataError that names the file, the rule and the first windows.
     """
     reading = reading or load_reading(path)
-    table, notes = labels.read_labels(path, reading, labelled)
+    with of_data(str(path)):
+        table, notes = labels.read_labels(path, reading, labelled)
     least_classes = 2 if labelled else 1
-    with Asking(str(path)) as asking:
+    with of_data(str(path)), Asking(str(path)) as asking:
         asking.reader = reader_name(path)
         if "features" in table:
             return _from_prices(table, reading, asking, bars, notes, least_classes)

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from moola_core.errors import MoolaError
 from moola_core.reports.formats import archive, chromium, document, html, markdown
-from moola_core.runs.files import replacing
+from moola_core.runs.files import replacing, scratch
 from moola_core.runs.store import Run
 from moola_core.sections.blocks import Report
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import assemble
 
+LOOK_S = 0.5
+
 
 def main(text: str) -> int:
     """Make the report that the request asks for, and answer with the files written or with the user's error."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         answer: dict[str, Any] = {"files": [str(path) for path in write(json.loads(text))]}
     except MoolaError as error:
         answer = {"error": {"kind": type(error).__name__, "what": error.what, "where": error.where, "hint": error.hint}}
     sys.stdout.write(json.dumps(answer))
     return 0
+
+
+def _end_with(parent: int) -> None:
+    """End this process and the browser that it started once nobody waits for the report any more."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
 def write(asked: dict[str, Any]) -> list[Path]:
@@ -64,8 +77,8 @@ def marked(report: Report, stem: str) -> dict[str, bytes]:
 
 def printed(page: str) -> bytes:
     """The page as PDF."""
-    with tempfile.TemporaryDirectory(prefix="moola-") as folder:
-        out = Path(folder) / "report.pdf"
+    with scratch() as folder:
+        out = folder / "report.pdf"
         chromium.print_pdf(page, out)
         return out.read_bytes()
 
@@ -75,8 +88,8 @@ def packed(report: Report, context: ReportContext) -> bytes:
     page, marks = html.render(report), marked(report, "report")
     formats = {"report.html": page.encode(), "report.pdf": printed(page), "report.md": marks.pop("report"), **marks}
     formats["report.json"] = document.render(report, context).encode()
-    with tempfile.TemporaryDirectory(prefix="moola-") as folder:
-        out = Path(folder) / "report.zip"
+    with scratch() as folder:
+        out = folder / "report.zip"
         archive.pack(out, report, context, formats)
         return out.read_bytes()
 

@@ -145,20 +145,24 @@ def packed(store: Store, contents: Collection[str]) -> list[dict[str, Any]]:
 
 
 def unpack(store: Store, values: Any) -> list[str]:
-    """Add decisions that were packed and are not there yet; their ids. What is no decision is passed over."""
-    folder, added = store.root / FOLDER, []
+    """Add decisions that were packed and are not there yet, all or none; their ids. What is no decision is passed over."""
+    folder, wanted = store.root / FOLDER, dict[str, Decision]()
     for one in values if isinstance(values, list) else ():
         name = str(one.get("id", "")) if isinstance(one, dict) else ""
-        path = folder / f"{name}.json"
-        if not RUN_ID.fullmatch(name) or path.exists():
+        if not RUN_ID.fullmatch(name) or os.path.lexists(folder / f"{name}.json"):
             continue
         try:
-            decision = _restored(one, name)
+            wanted[name] = _restored(one, name)
         except ValueError:
             continue
-        write_text(path, codec.dumps(_stored(decision), indent=1) + "\n")
-        added.append(name)
-    return added
+    try:
+        for name, decision in wanted.items():
+            write_text(folder / f"{name}.json", codec.dumps(_stored(decision), indent=1) + "\n")
+    except StoreError:
+        for name in wanted:
+            (folder / f"{name}.json").unlink(missing_ok=True)
+        raise
+    return list(wanted)
 
 
 def superseded(decisions: Iterable[Decision]) -> dict[str, str]:

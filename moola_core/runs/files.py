@@ -6,11 +6,18 @@ import errno
 import fcntl
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from moola_core.errors import StoreError
+
+LOCK_S, LOOK_S = 20.0, 0.01
+SCRATCH = "moola-scratch-"
 
 
 @contextmanager
@@ -46,7 +53,8 @@ def make_folder(folder: Path) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """One at a time inside, of all processes and threads that ask for the same folder. It ends with its holder's process.
 
-    Do not nest: the second would wait for the first. Raises StoreError when the folder is not there.
+    Do not nest: the second would wait for the first. Raises StoreError when the folder is not there, and when another process holds
+    it for longer than any work inside takes: it hangs, or was stopped.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -56,10 +64,27 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     try:
         with suppress(OSError):  # a file system without locks: there the rename alone keeps the file whole
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait_for_lock(descriptor, folder)
         yield
     finally:
         os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int, folder: Path) -> None:
+    until = time.monotonic() + LOCK_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise StoreError(
+                    f"another process has been writing there for more than {LOCK_S:g} s.",
+                    where=str(folder),
+                    hint="It may have been stopped: let it go on or end it (`fuser` names it), and try again.",
+                ) from None
+            time.sleep(LOOK_S)
+        else:
+            return
 
 
 def remove(folder: Path) -> None:
@@ -83,11 +108,36 @@ def remove(folder: Path) -> None:
 _NO_TRASH = (errno.ENOSPC, errno.EDQUOT, errno.ENOTEMPTY, errno.EEXIST)
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder, gone at the end; those that killed processes left are taken away first. Raises StoreError where none can be made."""
+    place = Path(tempfile.gettempdir())
+    for left in place.glob(f"{SCRATCH}*"):
+        number = left.name.removeprefix(SCRATCH).partition("-")[0]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StoreError(
+            f"no temporary folder can be made: {error.strerror or error}.",
+            where=str(place),
+            hint="Free some space there, or name another one in TMPDIR.",
+        ) from None
+    with folder as path:
+        yield Path(path)
+
+
 def read(path: Path) -> bytes:
     """The bytes of a file. Raises OSError for anything else, without waiting for one who writes to a pipe."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "It is not a file")
+    refuse_other_than_file(path)
     return path.read_bytes()
+
+
+def refuse_other_than_file(path: Path) -> None:
+    """Raise OSError for a folder, a pipe or a device: opening one may wait for ever. Nothing at all is no matter."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "It is not a file", str(path))
 
 
 def reason(error: OSError | ValueError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,20 +19,41 @@ if TYPE_CHECKING:
     from moola_core.runs.store import Run
 
 UNCLAIMED_S = 60
-HEARTBEAT = "heartbeat"
-SILENT_S = 600
+HEARTBEAT, BEAT_S = "heartbeat", 5.0
+# Of a process that cannot be asked from here: after these seconds without a sign of life it is doubtful, and after those it is given up.
+# A heartbeat that is old by the clock has to stay unchanged for `WATCH_S` too, for the clock may just have been set.
+DOUBTFUL_S, SILENT_S, WATCH_S, REBOOTED_S = 30.0, 600.0, 3 * BEAT_S, 60.0
 ENDED, RESUMABLE_NOTE = "Its process ended without a result.", "It can be resumed."
 
 
 def identity(pid: int | None = None) -> dict[str, Any]:
-    """A process as pid, start time and boot: together they never name another process. Raises psutil.NoSuchProcess.
+    """A process as host, boot, PID namespace, pid and start time: together they never name another one. Raises psutil.NoSuchProcess.
 
     ticks: its start in clock ticks since boot. The start time is counted back from the wall clock, so a clock that is set
     moves it; the ticks stay (None where the system does not tell).
     """
     pid = pid or os.getpid()
     started = psutil.Process(pid).create_time()
-    return {"pid": pid, "started": started, "ticks": _ticks(pid), "boot": boot(), "host": os.uname().nodename}
+    return {"pid": pid, "started": started, "ticks": _ticks(pid), **_place()}
+
+
+def _place() -> dict[str, str]:
+    """Where this process and those that it can ask are: a container on this host has the same boot and PIDs of its own."""
+    return {"host": os.uname().nodename, "boot": boot(), "namespace": namespace()}
+
+
+def namespace() -> str:
+    """The PID namespace of this process; empty where the system has none."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def elsewhere(process: Mapping[str, Any]) -> bool:
+    """Whether the process is on another host or in another container, so that nobody here can ask whether it lives."""
+    here = _place()
+    return any(process.get(name) not in (None, "", here[name]) for name in ("host", "namespace"))
 
 
 def boot() -> str:
@@ -40,8 +62,8 @@ def boot() -> str:
 
 
 def alive(process: dict[str, Any]) -> bool:
-    """Whether the process that `identity` described still runs; true when it belongs to another host, which cannot be asked."""
-    if process.get("host") not in (None, os.uname().nodename):
+    """Whether the process that `identity` described still runs; true when it is `elsewhere`, where it cannot be asked."""
+    if elsewhere(process):
         return True
     if process.get("boot") != boot():
         return False
@@ -70,23 +92,58 @@ def _ticks(pid: int) -> int | None:
 def mark_lost(run: Run, record: Record) -> Record:
     """The record, marked lost if the run's process is dead.
 
-    A run that stands in the queue waits for as long as it takes. One of another host is given up after ten minutes without a
+    A run that stands in the queue waits for as long as it takes. One whose process cannot be asked from here is given up after ten minutes without a
     heartbeat, one of an older version that nobody has claimed after one.
     """
     if record.waits:
         return record
-    claimed = bool(record.process)
-    if claimed and alive(record.process) and not _silent(run, record):
-        return record
-    if not claimed and _age_s(record) <= UNCLAIMED_S:
+    if not gone(run, record):
         return record
     fresh = run.record  # it may have ended, or gone on, since the record was read
     if not fresh.active or fresh.process != record.process:
         return fresh
     try:
-        return give_up(run, ENDED) or run.record
+        return give_up(run, ENDED, record.process) or run.record
     except StoreError:  # where nothing can be written, it is lost all the same
         return dataclasses.replace(fresh, state="lost", error=f"{ENDED} {RESUMABLE_NOTE}")
+
+
+def settled(run: Run) -> Record:
+    """As `mark_lost`, of a run that somebody wants to go on with: where its heartbeat is old, it is watched until it is certain."""
+    record = run.record
+    until = time.monotonic() + WATCH_S + 1
+    while record.active and record.process and elsewhere(record.process) and time.monotonic() < until:
+        if -DOUBTFUL_S <= _quiet_s(run) <= SILENT_S or gone(run, record):
+            break
+        time.sleep(min(1.0, WATCH_S))
+    return mark_lost(run, record)
+
+
+def gone(run: Run, record: Record) -> bool:
+    """Whether the process of an active run has ended; of one that is elsewhere, whether it has given no sign of life for long."""
+    if not record.process:
+        return _age_s(record) > UNCLAIMED_S
+    if elsewhere(record.process):
+        return _silent(run)
+    if alive(record.process):
+        return False
+    # The same name and another boot: this host was started anew, or another one is called the same and is at work.
+    other = record.process.get("boot") not in (None, boot())
+    return not (other and (run.folder / HEARTBEAT).is_file() and 0 <= _quiet_s(run, (HEARTBEAT,)) < REBOOTED_S)
+
+
+def unseen(run: Run, record: Record) -> str:
+    """Why nobody here knows whether a running run goes on, as a sentence; empty where it is known."""
+    if record.state != "running" or not elsewhere(record.process):
+        return ""
+    quiet = _quiet_s(run)
+    if quiet < DOUBTFUL_S:
+        return ""
+    where = record.process.get("host") or "another host"
+    return (
+        f"It cannot be seen from here whether it goes on: its process is on {where}, in another container or on another host, and has given no sign "
+        f"of life for {quiet:.0f} s. It counts as lost after {SILENT_S / 60:.0f} minutes."
+    )
 
 
 def active(run: Run) -> bool:
@@ -97,10 +154,10 @@ def active(run: Run) -> bool:
         return False
 
 
-def give_up(run: Run, why: str, states: tuple[str, ...] = ("queued", "running")) -> Record | None:
-    """Mark the run lost unless it has come to an end by itself."""
+def give_up(run: Run, why: str, process: Mapping[str, Any] | None = None) -> Record | None:
+    """Mark the run lost unless it has come to an end by itself; with `process`, only while it is that one's."""
     ended = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return run.claim(states, state="lost", error=f"{why} {RESUMABLE_NOTE}", ended=ended)
+    return run.claim(("queued", "running"), process, state="lost", error=f"{why} {RESUMABLE_NOTE}", ended=ended)
 
 
 def _age_s(record: Record) -> float:
@@ -110,9 +167,23 @@ def _age_s(record: Record) -> float:
     return (datetime.now(UTC) - (created if created.tzinfo else created.replace(tzinfo=UTC))).total_seconds()
 
 
-def _silent(run: Run, record: Record) -> bool:
-    """Whether a run of another host has given no sign of life for long."""
-    if record.process.get("host") in (None, os.uname().nodename):
+def _quiet_s(run: Run, signs: tuple[str, ...] = (HEARTBEAT, "run.json")) -> float:
+    """Seconds since the run's last sign of life, by the clock; 0 where it left none."""
+    times = [path.stat().st_mtime for name in signs if (path := run.folder / name).is_file()]
+    return time.time() - max(times) if times else 0.0
+
+
+def _silent(run: Run) -> bool:
+    """Whether the run has given no sign of life for long: by the clock, and by what this process has seen itself."""
+    quiet = _quiet_s(run)
+    if -DOUBTFUL_S <= quiet <= SILENT_S:
+        _unchanged.pop(run.folder, None)
         return False
-    signs = [path.stat().st_mtime for name in (HEARTBEAT, "run.json") if (path := run.folder / name).is_file()]
-    return bool(signs) and time.time() - max(signs) > SILENT_S
+    stamp = tuple(path.stat().st_mtime_ns for name in (HEARTBEAT, "run.json") if (path := run.folder / name).is_file())
+    known = _unchanged.get(run.folder)
+    if known is None or known[0] != stamp:
+        _unchanged[run.folder] = known = (stamp, time.monotonic())
+    return time.monotonic() - known[1] >= (WATCH_S if quiet > 0 else SILENT_S)  # below 0, the clock was set back
+
+
+_unchanged: dict[Path, tuple[tuple[int, ...], float]] = {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.runs import codec
+from moola_core.runs.files import read, reason
 from moola_core.runs.record import RUN_ID, run_of
 from moola_core.runs.store import Run, Store
 
@@ -91,10 +92,12 @@ def move(run: Run, places: dict[str, str]) -> None:
 
 def _spec(run: Run) -> dict[str, Any]:
     try:
-        return codec.load_object((run.folder / "spec.json").read_bytes())
+        return codec.load_object(read(run.folder / "spec.json"))
     except (OSError, ValueError) as error:
         raise RunError(
-            f"spec.json cannot be read: {error}.", where=f"run {run.id}", hint="Delete the run or restore the file."
+            f"spec.json cannot be read: {reason(error)}.",
+            where=f"run {run.id}",
+            hint="Delete the run or restore the file.",
         ) from None
 
 

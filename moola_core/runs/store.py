@@ -19,7 +19,7 @@ from moola_core import specs
 from moola_core.errors import RunError, StoreError
 from moola_core.runs import codec, event_lines
 from moola_core.runs.facts import Facts
-from moola_core.runs.files import flush, locked, read, reason, remove, replacing, write_text
+from moola_core.runs.files import flush, locked, read, reason, refuse_other_than_file, remove, replacing, write_text
 from moola_core.runs.listing import listed
 from moola_core.runs.liveness import active, identity
 from moola_core.runs.places import PLACES, data_of, folder_of, moved
@@ -167,11 +167,15 @@ class Run:
         with locked(self.folder):
             return self._change(self.record, changes)
 
-    def claim(self, states: Sequence[str], **changes: Any) -> Record | None:
-        """Replace fields of the record if its state is one of `states`; None when another process has changed it before."""
+    def claim(self, states: Sequence[str], owner: Mapping[str, Any] | None = None, **changes: Any) -> Record | None:
+        """Replace fields of the record if its state is one of `states`; None when another process has changed it before.
+
+        owner: the process whose run it has to be; any by default.
+        """
         with locked(self.folder):
             record = self.record
-            return self._change(record, changes) if record.state in states else None
+            mine = record.state in states and (owner is None or record.process == dict(owner))
+            return self._change(record, changes) if mine else None
 
     def _change(self, record: Record, changes: Mapping[str, Any]) -> Record:
         record = dataclasses.replace(record, **changes)
@@ -190,6 +194,7 @@ class Run:
     def _append(self, name: str, text: str) -> None:
         path = self.folder / name
         try:
+            refuse_other_than_file(path)
             with path.open("ab+") as file:
                 # A line that was cut off in the middle stays alone, so that it spoils no other.
                 cut = file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from moola_core import __version__
-from moola_core.errors import SpecError, nearest
+from moola_core.errors import UNREADABLE, MoolaError, SpecError, nearest, unexpected
 from moola_core.registry import Registry
 from moola_core.runs.store import Run, utcnow_iso
 from moola_core.sections import (
@@ -33,6 +34,7 @@ from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import KIND_TITLES, REPORT_OF, duration
 from moola_core.specs.choices import JOINED
 
+LOG = logging.getLogger(__name__)
 FINETUNE, PRETRAIN = ("finetune",), ("pretrain",)
 TRAINED = FINETUNE + PRETRAIN
 COMPARED, PLAN, DOCTOR, PREDICTED = ("study", "compare"), ("plan",), ("doctor",), ("predict",)
@@ -148,7 +150,7 @@ def assemble(context: ReportContext, selected: Sequence[str] = ()) -> Report:
     for name in may:
         if selected and name not in selected:
             continue
-        made = make(name, context)
+        made = _made(name, context)
         if isinstance(made, str):
             absent.append((SECTIONS[name].title, made))
         else:
@@ -163,8 +165,23 @@ def assemble(context: ReportContext, selected: Sequence[str] = ()) -> Report:
 
 def make(name: str, context: ReportContext) -> Section | str:
     """The section called `name`, or the sentence that says why there is none."""
-    blocks = SECTIONS[name].make(context)
+    try:
+        blocks = SECTIONS[name].make(context)
+    except MoolaError:
+        raise
+    except UNREADABLE as error:
+        readable = unexpected(error, f"run {context.run.id}, {SECTIONS[name].title}")
+        LOG.exception("The section %s of run %s could not be made.", name, context.run.id)
+        raise readable from error
     return blocks if isinstance(blocks, str) else Section(name, SECTIONS[name].title, tuple(blocks))
+
+
+def _made(name: str, context: ReportContext) -> Section | str:
+    """As `make`, for a report: a section whose results cannot be read is absent, and the others are there."""
+    try:
+        return make(name, context)
+    except MoolaError as error:
+        return str(error)
 
 
 def known(context: ReportContext) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from moola_core.specs.part import SpecModel
 
 DATE_ORDERS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
+
+ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class ReadOptions(SpecModel):
@@ -57,7 +59,9 @@ class ReadOptions(SpecModel):
     )
     paired_bars: str | None = Field(None, description="fingerprint of the file of bars that these windows belong to")
     exchange_tz: str = Field("America/New_York", description="time zone in which times are shown")
-    session: tuple[str, str] = Field(("18:00", "17:00"), description="session open and close, exchange time")
+    session: tuple[ClockTime, ClockTime] = Field(
+        ("18:00", "17:00"), description="session open and close, exchange time"
+    )
     window_bars: int | None = Field(
         None, ge=10, le=500, description="window length in bars; read from the file when empty"
     )

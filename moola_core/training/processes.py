@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, reduction
-from typing import Any
+from typing import IO, Any
 
 from moola_core.errors import FailedRun, MoolaError
 
@@ -83,7 +83,7 @@ class _Work:
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
-        self.file = tempfile.TemporaryFile() if descriptor is None else os.fdopen(descriptor, "rb")  # noqa: SIM115 - kept open
+        self.file = _nameless() if descriptor is None else os.fdopen(descriptor, "rb")
 
     def __reduce__(self) -> tuple:
         return _inherited, (reduction.DupFd(self.file.fileno()),)
@@ -100,6 +100,14 @@ class _Work:
             parts.append(os.pread(self.file.fileno(), size, start))
             start, size = start + len(parts[-1]), size - len(parts[-1])
         return pickle.loads(b"".join(parts))
+
+
+def _nameless() -> IO[bytes]:
+    """A file without a name, on the disk; in memory where there is no temporary folder that can be written."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return os.fdopen(os.memfd_create("moola"), "w+b")
 
 
 def _inherited(duplicate: Any) -> _Work:

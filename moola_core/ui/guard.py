@@ -5,6 +5,7 @@ A fragment, a dialog and a callback run without the page around them, so that an
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -12,19 +13,22 @@ from typing import Any
 
 import streamlit as st
 
-from moola_core.errors import MoolaError, from_system
+from moola_core.errors import UNREADABLE, MoolaError, unexpected
 from moola_core.ui import widgets
+
+LOG = logging.getLogger(__name__)
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Show an error for the user, or of the system's files, in place of what would have been drawn inside from there on."""
+    """Show an error in place of what would have been drawn inside from there on. One that nobody foresaw goes to the log, with its traceback."""
     try:
         yield
-    except MoolaError as error:
-        widgets.show_error(error)
-    except OSError as error:
-        widgets.show_error(from_system(error))
+    except (MoolaError, *UNREADABLE) as error:
+        explained_error = unexpected(error)
+        if not isinstance(error, MoolaError | OSError | MemoryError):
+            LOG.exception("A part of a page could not be drawn.")
+        widgets.show_error(explained_error)
 
 
 def callback(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ import streamlit as st
 
 from moola_core.diagnostics.results import RESULTS, CalibrationReport, Diagnosis, Evaluation, PretrainReport
 from moola_core.errors import MoolaError, RunError
+from moola_core.launch import confinement
 from moola_core.launch.local import LocalLauncher
 from moola_core.market import known
 from moola_core.market.bars import Bars, load_bars
@@ -96,13 +97,27 @@ def data_of(dataset: Dataset) -> dict[str, Any]:
     return data | {f"{kind}_reading": reading_of(path) for kind, path in files.items() if path}
 
 
+def allowed(path: str | Path) -> None:
+    """Raise SpecError for a file that a visitor may not read: a run's spec from elsewhere may name any."""
+    confinement.inside(path, folders())
+
+
+def folders() -> list[Path]:
+    """The folders whose files a visitor may read."""
+    return [data_folder(), store_folder()]
+
+
 def bars_of(path: str | Path) -> Bars:
-    """The bars in the file. Raises DataError."""
+    """The bars in the file. Raises DataError, and SpecError for a file outside of the data folder and the store."""
+    allowed(path)
     return _bars(stamp(path), stamp(sidecar_path(path)))
 
 
 def windows_of(path: str | Path, bars: str | Path | None = None) -> Windows:
-    """The windows in the file, located in the bars if a file of them is given. Raises DataError."""
+    """The windows in the file, located in the bars if a file of them is given. Raises DataError, and SpecError as `bars_of`."""
+    allowed(path)
+    if bars:
+        allowed(bars)
     bars_stamps = (stamp(bars), stamp(sidecar_path(bars))) if bars else None
     return _windows(stamp(path), stamp(sidecar_path(path)), bars_stamps)
 

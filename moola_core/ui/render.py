@@ -35,7 +35,7 @@ from moola_core.sections.blocks import (
 )
 from moola_core.sections.context import ABSENT, ReportContext
 from moola_core.sections.registry import SECTIONS, make
-from moola_core.ui import loaders, state, widgets
+from moola_core.ui import guard, loaders, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 MOST_ROWS, MOST_PIXELS = 12, 470  # a longer table scrolls
@@ -53,13 +53,14 @@ def section(made: Section | str, title: str = "Nothing to show") -> None:
 def sections(context: ReportContext, names: Iterable[str], absent: bool = False) -> None:
     """Each of the sections that there is something to show in, under its title. absent: also why there is nothing, where that is so."""
     for name in names:
-        made = make(name, context)
-        if not isinstance(made, str):
-            st.subheader(made.title)
-            section(made)
-        elif absent:
-            st.subheader(SECTIONS[name].title)
-            _note(made)
+        with guard.explained():
+            made = make(name, context)
+            if not isinstance(made, str):
+                st.subheader(made.title)
+                section(made)
+            elif absent:
+                st.subheader(SECTIONS[name].title)
+                _note(made)
 
 
 def _blocks(name: str, blocks: Iterable[Block]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
@@ -12,6 +10,7 @@ import streamlit as st
 from moola_core.errors import MoolaError
 from moola_core.reports.export import export
 from moola_core.reports.formats import FORMATS
+from moola_core.runs.files import scratch
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import size
@@ -79,11 +78,9 @@ class _Wanted(NamedTuple):
 def _make(run: Run, wanted: _Wanted) -> None:
     st.session_state.pop(MADE, None)
     try:
-        with tempfile.TemporaryDirectory(prefix="moola-") as folder:
-            files = export(
-                run, wanted.format, Path(folder) / f"report.{wanted.format}", wanted.sections, kind=wanted.kind
-            )
-            contents = {path.relative_to(Path(folder).resolve()).as_posix(): path.read_bytes() for path in files}
+        with scratch() as folder:
+            files = export(run, wanted.format, folder / f"report.{wanted.format}", wanted.sections, kind=wanted.kind)
+            contents = {path.relative_to(folder.resolve()).as_posix(): path.read_bytes() for path in files}
             st.session_state[MADE] = (wanted, widgets.zipped(contents) if len(files) > 1 else files[0].read_bytes())
     except MoolaError as error:
         widgets.show_error(error)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from moola_core.errors import MoolaError, from_system
+from moola_core.launch import workers
 from moola_core.runs import cancelling
 from moola_core.runs.queue import Queue
 from moola_core.runs.record import RESUMABLE, Record
@@ -162,6 +163,9 @@ def queue() -> None:
     run_queue = Queue(loaders.store().root)
     entries, paused = run_queue.shown()
     waiting = [entry for entry in entries if not entry.worker]
+    for worker in workers.of(loaders.store().root, [entry.worker for entry in entries if entry.worker]):
+        if worker.in_trouble:
+            st.warning(escape_markdown(worker.sentence), icon=":material/engineering:")
     if not waiting:
         return
     with st.container(horizontal=True, vertical_alignment="center"):

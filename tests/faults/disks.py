@@ -5,12 +5,16 @@ from __future__ import annotations
 import builtins
 import errno
 import io
+import itertools
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
+import safetensors.numpy
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 # What SQLite says: of a full disk once it writes, of one that may only be read when it opens its log.
@@ -43,12 +47,20 @@ class Connection:
     def __exit__(self, *_: object) -> None: ...
 
 
-def spoil(monkeypatch: pytest.MonkeyPatch, folder: Path, number: int) -> None:
-    """From here on the folder is on such a disk. number: errno.ENOSPC, where deleting works, or errno.EROFS, where nothing does."""
-    root = str(folder.resolve())
+def spoil(monkeypatch: pytest.MonkeyPatch, folder: Path, number: int, after: int = 0) -> Callable[[], int]:
+    """From here on, or after so many writes, the folder is on such a disk; gives how many writes were tried.
+
+    number: errno.ENOSPC, where deleting works, or errno.EROFS, where nothing does.
+    """
+    root, tried = str(folder.resolve()), itertools.count()
+    count = 0
 
     def inside(path: Any) -> bool:
-        return isinstance(path, str | os.PathLike) and str(Path(path).absolute()).startswith(root)
+        nonlocal count
+        if not (isinstance(path, str | os.PathLike) and str(Path(path).absolute()).startswith(root)):
+            return False
+        count = next(tried) + 1
+        return count > after
 
     def fail(path: Any) -> None:
         raise OSError(number, os.strerror(number), str(path))
@@ -61,19 +73,37 @@ def spoil(monkeypatch: pytest.MonkeyPatch, folder: Path, number: int) -> None:
 
         monkeypatch.setattr(os, name, call)
 
+    def guard_library(library: Any, name: str) -> None:
+        """Of a library that opens files itself: what is to be written first, then the path."""
+        real = getattr(library, name)
+
+        def write(what: Any, path: Any, *more: Any, **options: Any) -> Any:
+            return fail(path) if inside(path) else real(what, path, *more, **options)
+
+        monkeypatch.setattr(library, name, write)
+
     for name in MAKES if number == errno.ENOSPC else (*MAKES, *CHANGES):
         guard(name)
     open_file, open_descriptor, connect = io.open, os.open, sqlite3.connect
 
     def opened(path: Any, mode: str = "r", *more: Any, **options: Any) -> Any:
-        return fail(path) if set(mode) & set("wax+") and inside(path) else open_file(path, mode, *more, **options)
+        return fail(path) if set(str(mode)) & set("wax+") and inside(path) else open_file(path, mode, *more, **options)
 
     def opened_descriptor(path: Any, flags: int, *more: Any, **options: Any) -> int:
         return fail(path) if flags & WRITING and inside(path) else open_descriptor(path, flags, *more, **options)
 
+    for library, name in ((pyarrow.parquet, "write_table"), (safetensors.numpy, "save_file")):
+        guard_library(library, name)
     for module in (io, builtins):
         monkeypatch.setattr(module, "open", opened)
     monkeypatch.setattr(os, "open", opened_descriptor)
     monkeypatch.setattr(
         sqlite3, "connect", lambda path, **more: Connection(number) if inside(path) else connect(path, **more)
     )
+    return lambda: count
+
+
+def fill(place: Path, leave: int) -> None:
+    """Leave so many bytes free."""
+    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+    (place / "ballast").write_bytes(b"x" * (free - leave))

@@ -18,6 +18,7 @@ import psutil
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
+from moola_core.launch import workers
 from moola_core.launch.devices import Lock, default_device
 from moola_core.launch.local import LocalLauncher, ensure_worker
 from moola_core.runs import codec
@@ -56,8 +57,27 @@ class Site:
         self.counts: Counter[str] = Counter()
         self.acknowledged: list[str] = []
         self.together = 0
+        self.broken: list[str] = []
         self.mark = uuid.uuid4().hex
         os.environ[MARK] = self.mark
+
+    def keep(self, path: Path, done: int) -> None:
+        """What was done so far, so that another process can go on."""
+        values = {"done": done, "mark": self.mark, "acknowledged": self.acknowledged, "counts": dict(self.counts)}
+        draft = path.with_suffix(".tmp")
+        draft.write_text(json.dumps(values | {"together": self.together, "broken": self.broken}))
+        draft.replace(path)
+
+    def go_on(self, path: Path) -> int:
+        """Go on where `keep` was last called, with other random moments; how many kills are done."""
+        if not path.is_file():
+            return 0
+        values = json.loads(path.read_text())
+        self.mark = os.environ[MARK] = values["mark"]
+        self.acknowledged, self.counts = values["acknowledged"], Counter(values["counts"])
+        self.together, self.broken = values["together"], values["broken"]
+        self.rng = np.random.default_rng((values["done"], int(self.rng.integers(1 << 30))))
+        return int(values["done"])
 
     def submit(self) -> str:
         run_id = LocalLauncher(self.store).submit(codec_spec(self.spec), name="kept")
@@ -77,11 +97,12 @@ class Site:
         self.counts["submitter"] += 1
         return True
 
-    def kill_worker(self) -> bool:
+    def kill_worker(self, again: bool = True) -> bool:
         """Kill the device's worker, if there is one, and start another as the app does."""
         lock = Lock(self.store.root, default_device())
         if not lock.held():
-            ensure_worker(self.store.root)
+            if again:
+                ensure_worker(self.store.root)
             return False
         try:
             process = codec.load_object(lock.path.read_bytes())
@@ -90,8 +111,9 @@ class Site:
         if not alive(process):
             return False
         psutil.Process(process["pid"]).kill()
-        self.counts["worker"] += 1
-        ensure_worker(self.store.root)
+        self.counts["worker"] += again
+        if again:
+            ensure_worker(self.store.root)
         return True
 
     def kill_trainer(self) -> bool:
@@ -107,6 +129,84 @@ class Site:
         except psutil.NoSuchProcess:
             return False
         self.counts["trainer"] += 1
+        return True
+
+    def kill_child(self, most_s: float = 5.0) -> bool:
+        """Kill one of the processes that share the fits of the run that is under way, while it starts or later."""
+
+        def children() -> list[psutil.Process]:
+            return [p for p in self.processes() if "multiprocessing.spawn" in _command(p)]
+
+        if not wait_for(lambda: bool(children()), 60):
+            return False
+        time.sleep(self.rng.uniform(0, most_s))
+        return self._kill(children(), "child")
+
+    def kill_of_kind(self, kind: str, spec: Any) -> bool:
+        """Kill the process of a study, a plan or an investigation at any moment; one is begun where none is under way."""
+        mine = [r for r in self.store.runs() if r.kind == spec.kind and r.name == kind and r.active]
+        if not mine:
+            self.acknowledged.append(LocalLauncher(self.store).submit(spec, name=kind, priority=9))
+            return False
+        pids = [r.process["pid"] for r in mine if r.state == "running" and alive(r.process)]
+        return self._kill([p for p in self.processes() if p.pid in pids], kind)
+
+    def kill_exporter(self, most_s: float = 6.0) -> bool:
+        """Kill whoever asks for a report, at any moment; the file is whole or absent."""
+        done = [r.run_id for r in self.store.runs() if r.state == "done" and r.kind == "finetune"]
+        if not done:
+            return False
+        out = self.folder / f"report-{self.counts['exporter']}.html"
+        command = [sys.executable, "-m", "moola_core", "report", done[0], "--format", "html", "--out", str(out)]
+        process = subprocess.Popen(
+            [*command, "--store", str(self.store.root)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(self.rng.uniform(0, most_s))
+        process.kill()
+        process.wait()
+        self.counts["exporter"] += 1
+        if out.exists() and not out.read_text(encoding="utf-8").rstrip().endswith("</html>"):
+            self.broken.append(str(out))
+        return True
+
+    def stop_and_continue(self, most_s: float = 4.0) -> bool:
+        """Stop one of the processes by a signal for a while."""
+        candidates = self.processes()
+        if not candidates:
+            return False
+        victim = candidates[int(self.rng.integers(len(candidates)))]
+        try:
+            victim.suspend()
+            time.sleep(self.rng.uniform(0, most_s))
+            victim.resume()
+        except psutil.NoSuchProcess:
+            return False
+        self.counts["stopped"] += 1
+        return True
+
+    def kill_container(self, most_s: float = 8.0) -> bool:
+        """A worker in a container with PIDs and a host name of its own, on the same store, killed with all that it began."""
+        self.kill_worker(again=False)
+        command = ["unshare", "--pid", "--fork", "--mount-proc", "--uts", "--kill-child", "sh", "-c"]
+        inside = [sys.executable, "-m", "moola_core", "worker", "--device", "cpu", "--idle", "30", "--store"]
+        words = f"hostname {self.mark[:8]}; exec {' '.join([*inside, str(self.store.root)])}"
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([*command, words], cwd=ROOT, **quiet)
+        began = wait_for(lambda: workers.of(self.store.root, ["cpu"])[0].state == "elsewhere", 20)
+        time.sleep(self.rng.uniform(0, most_s))
+        process.kill()
+        process.wait()
+        self.counts["container"] += began
+        return began
+
+    def _kill(self, candidates: Sequence[psutil.Process], what: str) -> bool:
+        if not candidates:
+            return False
+        try:
+            candidates[int(self.rng.integers(len(candidates)))].kill()
+        except psutil.NoSuchProcess:
+            return False
+        self.counts[what] += 1
         return True
 
     def trainers(self) -> list[psutil.Process]:

@@ -21,8 +21,9 @@ from moola_core.market.settings import load_reading
 from moola_core.market.windows import load_windows
 from moola_core.models.checkpoint import load_pretrained
 from moola_core.presets import PRESETS, preset
-from moola_core.runs.pack import pack, unpack
+from moola_core.runs.pack import pack
 from moola_core.runs.store import Store
+from moola_core.runs.unpack import unpack
 
 JUNK: tuple[Any, ...] = (
     None,

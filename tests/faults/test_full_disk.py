@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 
+import numpy as np
 import pytest
 
 from moola_core.cli import main
@@ -17,28 +17,12 @@ from moola_core.runs.queue import Queue
 from moola_core.sections.registry import build
 from moola_core.specs import change
 from tests.app_samples import make_run
-from tests.faults.disks import spoil
+from tests.faults.disks import fill, spoil
+from tests.faults.kills import answers
+from tests.faults.writes import full_at, writes_of
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "eval_every_epochs": 1}
 pytestmark = pytest.mark.usefixtures("few_trees")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 2 MB of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("mounting a file system needs root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(place, leave: int) -> None:
-    """Leave so many bytes free."""
-    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
-    (place / "ballast").write_bytes(b"x" * (free - leave))
 
 
 def test_a_full_disk_fails_the_run_with_its_sentence_and_the_store_opens(small_disk, demo_files):
@@ -152,3 +136,15 @@ def test_a_full_disk_is_a_sentence_wherever_a_command_meets_it(tmp_path, capsys,
     assert status == 1 and "No space left on device" in said, said
     status, said = in_a_store(capsys, "features", demo_files["bars"], "--out", "f.npy")
     assert status == 1 and "No space left on device" in said
+
+
+@pytest.mark.parametrize("draws", [4, pytest.param(60, marks=pytest.mark.soak)])
+def test_a_disk_that_is_full_at_any_write_loses_nothing(demo_files, tmp_path, draws):
+    spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | SMALL)
+    whole = Store(tmp_path / "whole").create(spec)
+    worker.run(whole)
+    every = writes_of(tmp_path / "counted", spec)
+    assert every > 20
+    at = sorted({int(number) for number in np.random.default_rng(5).choice(every, size=draws)})
+    counts, wrong = full_at(tmp_path / "full", spec, at, answers(whole))
+    assert not wrong and counts["runs"] == len(at) and counts["sentences"] > 0, wrong

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moola_core import specs
-from moola_core.errors import SpecError
+from moola_core.errors import DataError, SpecError
+from moola_core.market.bars import load_bars
 from tests.faults.malformed import KINDS, Judge, Samples, inputs
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -45,3 +47,30 @@ def test_any_json_is_a_spec_or_a_sentence(examples):
             assert str(error)
 
     holds()
+
+
+def test_what_nobody_foresaw_of_a_file_is_a_sentence_that_names_it(tmp_path, monkeypatch):
+    path = tmp_path / "b.csv"
+    path.write_text("time,open,high,low,close\n" + "".join(f"2024-01-02T10:0{i}Z,1,1,1,1\n" for i in range(5)))
+    monkeypatch.setattr("moola_core.market.sources.read", lambda *_: {}["gone"])
+    with pytest.raises(KeyError):
+        load_bars(path)
+    monkeypatch.delenv("MOOLA_TRACEBACK")
+    with pytest.raises(DataError, match="cannot be understood") as caught:
+        load_bars(path)
+    assert caught.value.where == str(path) and caught.value.hint
+
+
+@pytest.mark.parametrize("session", [["", "17:00"], ["24:00", "17:00"], ["1800", "17:00"]])
+def test_a_session_that_is_no_time_of_day_is_refused(session):
+    with pytest.raises(SpecError, match="session"):
+        specs.build(specs.ReadOptions, {"session": session})
+
+
+def test_a_column_of_lists_names_no_contract(tmp_path):
+    table = pd.DataFrame({"time": pd.date_range("2024-01-02 10:00", periods=5, freq="min", tz="UTC")})
+    for name in ("open", "high", "low", "close"):
+        table[name] = 1.0
+    table["extra"] = [[1, 2]] * 5
+    table.to_parquet(tmp_path / "b.parquet")
+    assert len(load_bars(tmp_path / "b.parquet")) == 5

@@ -79,3 +79,18 @@ def test_the_launcher_of_the_app_makes_no_run_of_a_foreign_file(folder, tmp_path
     with pytest.raises(SpecError):
         launcher.submit(change(preset("quick").finetune(), {"data.windows": str(tmp_path / "secret.parquet")}))
     assert store.runs() == []
+
+
+def test_a_run_from_elsewhere_is_not_resumed_on_a_foreign_file_by_the_app(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("moola_core.launch.local.ensure_worker", lambda root, device="": None)
+    store = Store(tmp_path / "artifacts")
+    run = store.create(change(preset("quick").finetune(), {"data.windows": str(tmp_path / "secret.parquet")}))
+    run.update(state="failed")
+    with pytest.raises(SpecError, match="not in the data folder"):
+        LocalLauncher(store, [folder]).resume(run.id)
+    assert run.record.state == "failed"
+    run.write_places({str(tmp_path / "secret.parquet"): str(folder / "link.parquet")})
+    with pytest.raises(SpecError, match="not in the data folder"):
+        LocalLauncher(store, [folder]).resume(run.id)
+    LocalLauncher(store).resume(run.id)  # on the command line any file may be named
+    assert run.record.state == "queued"

@@ -17,7 +17,8 @@ from moola_core.presets import preset
 from moola_core.reports.export import export
 from moola_core.runs import Run, Store
 from moola_core.runs.joined import join_spec, parts_of
-from moola_core.runs.pack import pack, unpack
+from moola_core.runs.pack import pack
+from moola_core.runs.unpack import unpack
 from moola_core.specs import Finetune, change
 
 SMALL = {"repeats": 1, "folds": 3, "seed": 5}

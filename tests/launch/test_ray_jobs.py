@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -11,9 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from moola_core.cli import main
@@ -39,6 +43,10 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+# Of a head's dashboard address: where other nodes join it, and its folder.
+HEADS: dict[str, tuple[str, str]] = {}
 
 
 class Jobs:
@@ -126,6 +134,7 @@ def head():
             except (RunError, RuntimeError, ConnectionError):
                 assert head.poll() is None and time.monotonic() < until, log.read_text()
                 time.sleep(0.5)
+        HEADS[address] = (f"127.0.0.1:{port}", folder)
         yield address
     finally:
         os.killpg(head.pid, signal.SIGTERM)
@@ -206,6 +215,91 @@ def test_the_runs_of_a_study_go_side_by_side(cluster, store, demo_files):
     assert len(children) == 2 and all(child.state == "done" and child.queue["job"] for child in children)
     latest_start, first_end = max(child.started for child in children), min(child.ended for child in children)
     assert latest_start < first_end, "one began before the other had ended"
+
+
+@pytest.fixture
+def second_node(head, tmp_path):
+    """second_node(*prefix): another node of the cluster, which alone offers `extra` processors; ended with the test."""
+    begun: list[subprocess.Popen] = []
+
+    def start(*prefix: str) -> subprocess.Popen:
+        at, _ = HEADS[head]
+        ray = str(Path(sys.executable).with_name("ray"))
+        command = [*prefix, ray, "start", "--block", f"--address={at}", "--num-cpus=2", "--num-gpus=0"]
+        command += [
+            f"--dashboard-agent-listen-port={free_port()}",
+            "--object-store-memory=100000000",
+            "--disable-usage-stats",
+        ]
+        log = (tmp_path / f"node{len(begun)}.log").open("wb")
+        before = set(nodes(head))
+        begun.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True))
+        until(lambda: set(nodes(head)) - before)
+        return begun[-1]
+
+    yield start
+    for node in begun:
+        end(node)
+
+
+def nodes(address: str) -> list[str]:
+    """The ids of the nodes that are alive."""
+    with urllib.request.urlopen(f"{address}/nodes?view=summary", timeout=20) as answer:
+        rows = json.loads(answer.read())["data"]["summary"]
+    return [row["raylet"]["nodeId"] for row in rows if row["raylet"].get("state") == "ALIVE"]
+
+
+def end(node: subprocess.Popen) -> None:
+    """Kill the node with all that it started."""
+    family = psutil.Process(node.pid).children(recursive=True) if node.poll() is None else []
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    if node.poll() is None:
+        os.killpg(node.pid, signal.SIGKILL)
+    node.wait(10)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_node_that_dies_takes_its_runs_along_and_they_are_resumed_on_the_other(head, second_node, store, demo_files):
+    """Two nodes, four runs: those on the node that dies are lost, and go on; those on the other end as if nothing had happened."""
+    node = second_node()
+    launcher = RayLauncher(store, head)
+    runs = [store.open(launcher.submit(spec_of(demo_files, seed=seed, **LONG))) for seed in range(4)]
+    until(lambda: all(run.record.state == "running" for run in runs), 300)
+    family = {process.pid for process in psutil.Process(node.pid).children(recursive=True)}
+    there = [run for run in runs if run.record.process["pid"] in family]
+    assert 0 < len(there) < len(runs), "both nodes have work"
+    end(node)
+    until(lambda: all(launcher.status(run.id) in ("FAILED", "STOPPED") for run in there), 300)
+    assert all(run.record.state == "lost" for run in there)
+    assert all(run.record.state == "running" for run in runs if run not in there)
+    for run in (run for run in runs if run not in there):
+        launcher.cancel(run.id)
+    for run in there:
+        launcher.resume(run.id)
+    until(lambda: all(run.record.state == "running" for run in there), 300)
+    for run in there:
+        launcher.cancel(run.id)
+    assert all(run.record.state == "cancelled" for run in runs)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(os.geteuid() != 0, reason="a file system of its own needs root")
+def test_a_node_without_the_store_ends_its_run_with_a_sentence(head, second_node, store, demo_files):
+    """The second node has an empty disk where the store is: what runs there is lost with a reason, and is not queued for ever."""
+    store.runs_folder.mkdir(parents=True)
+    hidden = f'mount -t tmpfs none {shlex.quote(str(store.root))} && exec "$@"'
+    second_node("unshare", "--mount", "sh", "-c", hidden, "node")
+    launcher = RayLauncher(store, head)
+    runs = [store.open(launcher.submit(spec_of(demo_files, seed=seed, **LONG))) for seed in range(4)]
+    until(lambda: all(run.record.state == "running" or launcher.status(run.id) == "FAILED" for run in runs), 300)
+    lost = [run for run in runs if run.record.state == "lost"]
+    assert lost and all("Ray job ended without a result" in run.record.error for run in lost)
+    for run in (run for run in runs if run not in lost):
+        launcher.cancel(run.id)
 
 
 def test_without_a_cluster_there_is_a_sentence(store, demo_files, capsys, tmp_path):

@@ -15,7 +15,8 @@ from moola_core.errors import DataError, RunError, StoreError
 from moola_core.launch import worker
 from moola_core.presets import preset
 from moola_core.runs import Store, mirror
-from moola_core.runs.pack import pack, unpack
+from moola_core.runs.pack import pack
+from moola_core.runs.unpack import unpack
 from moola_core.specs import Predict, change
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "eval_every_epochs": 1}

@@ -24,9 +24,10 @@ from moola_core.presets import preset
 from moola_core.runs import references
 from moola_core.runs.checkpoints import description_of, fitted_networks, resolve, start_from
 from moola_core.runs.facts import TakenOver
-from moola_core.runs.pack import pack, unpack
+from moola_core.runs.pack import pack
 from moola_core.runs.record import run_of
 from moola_core.runs.store import Run, Store
+from moola_core.runs.unpack import unpack
 from moola_core.specs import Arm, Finetune, Study, change, settings_diff
 from moola_core.specs.pretrain import SAW
 

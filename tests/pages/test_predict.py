@@ -103,3 +103,12 @@ def test_a_new_prediction_is_shown_in_the_place_of_the_one_before(show, store, d
     button(at, "Predict").click().run()
     assert not at.exception and not at.get("plotly_chart")
     assert "waiting in the queue" in str(at.get("progress")[0].proto.text)
+
+
+def test_a_run_from_elsewhere_makes_no_page_read_a_file_outside(show, dataset, store, tmp_path):
+    outside = tmp_path / "outside" / "bars.parquet"
+    outside.parent.mkdir()
+    outside.write_bytes(dataset.with_name("bars.parquet").read_bytes())
+    child = make_predicted(make_run(store, dataset), outside)
+    at = show("predict", run=child.spec.run, prediction=child.id)
+    assert not at.exception and any("not in the data folder or the store" in error.value for error in at.error)

@@ -11,7 +11,8 @@ from moola_core.errors import RunError, SpecError, StoreError
 from moola_core.presets import preset
 from moola_core.runs import Store, decisions
 from moola_core.runs.decisions import Decision
-from moola_core.runs.pack import pack, unpack
+from moola_core.runs.pack import pack
+from moola_core.runs.unpack import unpack
 
 DATA = {"windows": "abc"}
 

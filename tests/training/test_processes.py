@@ -155,3 +155,8 @@ def test_closing_the_iterator_ends_the_processes():
     children = beside()
     found.close()
     assert children and not psutil.wait_procs(children, timeout=5)[1]
+
+
+def test_without_a_temporary_folder_the_work_is_shared_all_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    assert sorted(process_map(abs, [-1, 2, -3], 2)) == [1, 2, 3]

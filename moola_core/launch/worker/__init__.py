@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from moola_core.errors import FailedRun, MoolaError, RunError
+from moola_core.errors import FailedRun, MoolaError, RunError, from_system
 from moola_core.launch import earlier
 from moola_core.launch.local import claim
 from moola_core.launch.worker import (
@@ -36,7 +36,7 @@ from moola_core.launch.worker.heartbeat import heartbeat
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.runs import mirror, references
 from moola_core.runs.cancelling import asked
-from moola_core.runs.liveness import identity, mark_lost
+from moola_core.runs.liveness import identity, settled
 from moola_core.runs.store import Run, utcnow_iso
 from moola_core.specs.choices import JOINED
 from moola_core.training.device import keep_freed_memory
@@ -79,7 +79,7 @@ def run(run: Run, listen: ProgressCallback | None = None) -> None:
         )
     keep_freed_memory()
     started = time.monotonic()
-    with DiskReserve(run) as reserve, heartbeat(run), _ending_on_term():
+    with DiskReserve(run) as reserve, heartbeat(run, process), _ending_on_term():
         try:
             references.refuse_circle(run)
             run.sweep()
@@ -87,13 +87,16 @@ def run(run: Run, listen: ProgressCallback | None = None) -> None:
             JOBS[run.spec.kind](run, listen)
             if doctor.looks_at(run):
                 doctor.store(run)
-            run.update(state="done", ended=utcnow_iso(), seconds=time.monotonic() - started)
+            done = {"state": "done", "ended": utcnow_iso(), "seconds": time.monotonic() - started}
+            if run.claim(("running",), process, **done) is None:
+                raise Terminated
             mirror.step(run)
         except BaseException as error:
             reserve.make()
             state, sentence = _end(run, error)
             # Not if it is done: then it was only its copying that was interrupted.
-            run.claim(("running",), state=state, error=sentence, ended=utcnow_iso(), seconds=time.monotonic() - started)
+            end = {"state": state, "error": sentence, "ended": utcnow_iso(), "seconds": time.monotonic() - started}
+            run.claim(("running",), process, **end)
             mirror.step(run)
             if isinstance(error, MoolaError | KeyboardInterrupt):
                 raise
@@ -140,7 +143,7 @@ def resume(interrupted: Run, listen: ProgressCallback | None = None) -> None:
 
     Raises RunError for a run that is done or whose process still runs.
     """
-    mark_lost(interrupted, interrupted.record)
+    settled(interrupted)
     claim(interrupted, process=identity(), queue={})
     run(interrupted, listen)
 
@@ -150,6 +153,8 @@ def _sentence(error: BaseException) -> str:
         return "Cancelled."
     if isinstance(error, MoolaError):
         return str(error)
+    if isinstance(error, OSError):
+        return str(from_system(error))
     if isinstance(error, MemoryError):
         return "Out of memory. Ask for a smaller model or batch, or for training.processes=1."
     lines = str(error).strip().splitlines() or ["no message"]

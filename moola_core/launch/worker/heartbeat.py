@@ -1,27 +1,37 @@
-"""A sign of life while a run is under way, for hosts that cannot ask its process."""
+"""A sign of life while a run is under way, for hosts that cannot ask its process, and the look whether it is still this process's run."""
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
-from moola_core.runs.liveness import HEARTBEAT
+from moola_core.errors import MoolaError
+from moola_core.runs.liveness import BEAT_S, HEARTBEAT
 from moola_core.runs.store import Run
-
-EVERY_S = 5.0
 
 
 @contextmanager
-def heartbeat(run: Run) -> Iterator[None]:
-    """Inside, the run's heartbeat file is touched every few seconds by a thread of its own."""
-    over = threading.Event()
+def heartbeat(run: Run, process: Mapping[str, Any]) -> Iterator[None]:
+    """Inside, the run's heartbeat file is touched every few seconds by a thread of its own.
+
+    A process that was stopped for long may find that its run was given up meanwhile and that another one goes on with it. It then
+    ends itself as by a TERM from outside: two never train one run.
+    """
+    over, main = threading.Event(), threading.current_thread() is threading.main_thread()
 
     def beat() -> None:
         while not over.is_set():
+            if _taken_over(run, process):
+                if main:  # elsewhere nobody waits for the signal, and it would end more than the run
+                    os.kill(os.getpid(), signal.SIGTERM)
+                return
             with suppress(OSError):  # a full disk is reported by what matters more
                 (run.folder / HEARTBEAT).touch()
-            over.wait(EVERY_S)
+            over.wait(BEAT_S)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -29,4 +39,12 @@ def heartbeat(run: Run) -> Iterator[None]:
         yield
     finally:
         over.set()
-        thread.join(EVERY_S)
+        thread.join(BEAT_S)
+
+
+def _taken_over(run: Run, process: Mapping[str, Any]) -> bool:
+    try:
+        record = run.record
+    except MoolaError:  # it cannot be read at the moment, which says nothing of whose it is
+        return False
+    return record.process != dict(process) if record.state == "running" else record.state in ("lost", "queued")

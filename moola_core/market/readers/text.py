@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
+from pandas.api.types import is_object_dtype, is_string_dtype
 
 from moola_core.errors import DataError
 from moola_core.market.questions import Asking
@@ -19,6 +20,7 @@ from moola_core.market.readers.layout import DOTTED_DATE, Layout, footer, layout
 from moola_core.market.readers.reader import READERS, Header, Reader, suffix_of
 from moola_core.market.readers.unnamed import name_columns
 from moola_core.market.tables import LABEL_NAMES, rename
+from moola_core.outgoing import for_spreadsheet, from_spreadsheet
 from moola_core.specs import ReadOptions
 
 HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 12
@@ -52,7 +54,8 @@ class Text(Reader):
             text = text[: text.rfind(line.encode())]
         text = _without_more_headers(text, head, layout)
         table = _parse_quickly(text, layout)
-        return _parse(text, layout, path) if table is None else table
+        table = _parse(text, layout, path) if table is None else table
+        return table if b"'" not in text else _as_they_were(table)
 
     def labels(self, path: Path, reading: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
         table = self.table(path, reading)
@@ -64,8 +67,20 @@ class Text(Reader):
 
     def write(self, table: pd.DataFrame, path: Path) -> None:
         separator = "\t" if suffix_of(path).startswith((".tsv", ".tab")) else ","
-        data = table.to_csv(index=False, sep=separator).encode("utf-8")
+        cells = table.copy(deep=False)
+        for at, kind in enumerate(cells.dtypes):
+            if is_string_dtype(kind) or is_object_dtype(kind):
+                cells.isetitem(at, cells.iloc[:, at].map(for_spreadsheet))
+        data = cells.to_csv(index=False, sep=separator).encode("utf-8", "backslashreplace")
         write_bytes(data, path, f"{path.stem}.csv")
+
+
+def _as_they_were(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without the apostrophes that `write` put before what a spreadsheet would compute."""
+    for at, kind in enumerate(table.dtypes):
+        if is_string_dtype(kind) or is_object_dtype(kind):
+            table.isetitem(at, table.iloc[:, at].map(from_spreadsheet))
+    return table
 
 
 def _without_more_headers(text: bytes, head: str, layout: Layout) -> bytes:

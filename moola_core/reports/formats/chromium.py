@@ -7,10 +7,10 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from moola_core.errors import ReportError
+from moola_core.runs.files import scratch
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # The last one sends every name to nowhere: a report needs no network, and shall have none.
@@ -28,6 +28,7 @@ FLAGS = (
     "--virtual-time-budget=30000",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
+PAGE_S = 600.0
 PICTURE = re.compile(r'<img data-picture="([^"]+)" src="data:image/png;base64,([^"]+)"')
 
 
@@ -57,15 +58,26 @@ def pictures(page: str) -> dict[str, bytes]:
 
 def _run(page: str, *flags: str) -> str:
     """Open the page and return what Chromium printed. The caller's process bounds the time."""
-    with tempfile.TemporaryDirectory(prefix="moola-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "page.html"
+    with scratch() as folder:
+        path = folder / "page.html"
         path.write_text(page, encoding="utf-8")
         # Chromium's own sandbox does not start for root, as in most containers.
         sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         command = [find(), *FLAGS, *sandbox, f"--user-data-dir={folder}/profile", *flags, path.as_uri()]
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, encoding="utf-8"
-        )
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                encoding="utf-8",
+                timeout=PAGE_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise ReportError(
+                f"Chromium had not drawn the page after {PAGE_S:g} s.", hint="Take fewer sections, or html or json."
+            ) from None
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no output"])[-1]
             raise ReportError(f"Chromium ended with status {done.returncode}: {last}", hint="Take html or json.")
