@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from starlette.middleware import Middleware
 
-from moola_core.ui import first_start, frame, guard, history, host_section, picker, state, widgets
+from moola_core.ui import first_start, frame, guard, history, host_section, picker, state, viewers, widgets
 from moola_core.ui.places import LOGO, MARK
 
 
@@ -35,4 +35,4 @@ if __name__ == "__main__":
 else:
     # The server imports this file once, before the first visitor.
     first_start.load_ahead()
-    app = st.App(__file__, middleware=[Middleware(history.OneEntryAPage)])
+    app = st.App(__file__, routes=[viewers.route()], middleware=[Middleware(history.OneEntryAPage)])

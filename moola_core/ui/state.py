@@ -17,14 +17,15 @@ from moola_core.ui import notices
 DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
 TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
+NOTED = "noted"
 KIND, PRESET, MODEL, CHECKPOINT = "kind", "preset", "model", "checkpoint"
 ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
-INVESTIGATION = "investigation"
+INVESTIGATION, EXPANSION = "investigation", "expansion"
 DETAIL, PREVIEW = "section", "preview"
 ARRIVING, PAGE, DRAWN = "arriving", "page", "drawn"
 OLD_URL, PUBLISHED = "old_url", "published"
-WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER)
+WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, NOTED, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
 IN_URL = (
     *CARRIED,
@@ -37,6 +38,8 @@ IN_URL = (
     VIEW,
     STUDY,
     INVESTIGATION,
+    PREDICTION,
+    EXPANSION,
     DETAIL,
     PREVIEW,
 )

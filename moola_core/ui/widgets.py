@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -113,6 +114,16 @@ def format_time(text: str | None, seconds: bool = False) -> str:
     time = datetime.fromisoformat(str(text))
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
     return time.astimezone().strftime("%H:%M:%S" if seconds else "%d %b %H:%M")
+
+
+def moment(text: str, zone: str) -> np.datetime64 | None:
+    """The time that somebody typed, in UTC; one without an offset is of the `zone`. None for what is no time."""
+    try:
+        time = pd.Timestamp(text)
+        time = time.tz_localize(zone) if time.tzinfo is None else time
+        return time.tz_convert("UTC").tz_localize(None).to_datetime64()
+    except (ValueError, TypeError, OverflowError, AttributeError):  # such as "NaT"
+        return None
 
 
 def empty_state(title: str, body: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.runtime.pages_manager import PagesManager
@@ -61,6 +63,20 @@ def texts(at: AppTest) -> str:
     """All that the page says in words."""
     kinds = (at.title, at.subheader, at.markdown, at.caption, at.error, at.warning, at.info)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def sent(at: AppTest) -> dict[str, Any]:
+    """What the page sends to its viewer of candles."""
+    viewers = at.get("bidi_component")
+    assert len(viewers) == 1, "one viewer a page"
+    return json.loads(viewers[0].proto.json)
+
+
+def say(at: AppTest, **values: Any) -> None:
+    """What the page's viewer in the browser says; AppTest has no form of its own for such components."""
+    states = at._tree.get_widget_states()
+    states.widgets.add(id=at.get("bidi_component")[0].proto.id, json_value=json.dumps(values))
+    at._run(states)
 
 
 def button(at: AppTest, label: str):
