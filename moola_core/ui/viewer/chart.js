@@ -151,6 +151,14 @@ export class Bands {
   }
 }
 
+/** The page's address names what is shown, at once, so that it still does when a click leads away before the server has answered. */
+export function address(name, value) {
+  const url = new URL(location.href);
+  if (url.searchParams.get(name) === value) return;
+  url.searchParams.set(name, value);
+  history.replaceState(history.state, "", url);
+}
+
 /** Buttons that zoom, and what they do: between the fewest bars and all of them. */
 export function zoomBy(chart, factor) {
   const range = chart.timeScale().getVisibleLogicalRange();

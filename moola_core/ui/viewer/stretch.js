@@ -1,6 +1,6 @@
 // The viewer of predictions over bars: it goes from one predicted expansion to the next, and hears of other bars when it needs them.
 import {
-  Bands, CandlestickSeries, Clock, LineSeries, button, candleOptions, candlesOf, faded, floats, integers, make, startChart, zoomBy,
+  Bands, CandlestickSeries, Clock, LineSeries, address, button, candleOptions, candlesOf, faded, floats, integers, make, startChart, zoomBy,
 } from "./chart.js";
 import { listen } from "./keys.js";
 
@@ -92,6 +92,7 @@ class Stretch {
   tell() {
     if (this.told === this.at) return;
     this.told = this.at;
+    address("expansion", String(this.now.first));
     this.say("shown", { load: this.data.load, at: this.at });
   }
 
@@ -142,8 +143,11 @@ export default function ({ parentElement, data, setStateValue }) {
   const stretch = (parentElement.viewer ??= new Stretch(parentElement));
   stretch.update(data, setStateValue);
   const end = stretch.keys();
+  const told = () => stretch.tell(); // before a click leads away from the page
+  document.addEventListener("pointerdown", told, true);
   return () => {
     end();
+    document.removeEventListener("pointerdown", told, true);
     setTimeout(() => {
       if (!(parentElement.host ?? parentElement).isConnected) stretch.chart?.remove();
     }, 1000);

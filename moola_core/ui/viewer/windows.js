@@ -1,7 +1,7 @@
 // The viewer of labelled windows. It steps by itself through what it holds, so that a press costs no answer of the server; the server
 // hears where it stands when the keys are at rest, and sends the windows around that place.
 import {
-  AreaSeries, Bands, CandlestickSeries, Clock, HistogramSeries, button, candleOptions, candlesOf, createSeriesMarkers, faded, floats,
+  AreaSeries, Bands, CandlestickSeries, Clock, HistogramSeries, address, button, candleOptions, candlesOf, createSeriesMarkers, faded, floats,
   integers, make, startChart, zoomBy,
 } from "./chart.js";
 import { listen } from "./keys.js";
@@ -127,6 +127,7 @@ class Viewer {
   tell() {
     if (this.told === this.at) return;
     this.told = this.at;
+    if (this.now) address("window", this.now.id);
     this.say("shown", { load: this.data.load, at: this.at });
   }
 
@@ -399,8 +400,11 @@ export default function ({ parentElement, data, setStateValue }) {
   const viewer = (parentElement.viewer ??= new Viewer(parentElement));
   viewer.update(data, setStateValue);
   const end = viewer.keys();
+  const told = () => viewer.tell(); // before a click leads away from the page
+  document.addEventListener("pointerdown", told, true);
   return () => {
     end();
+    document.removeEventListener("pointerdown", told, true);
     setTimeout(() => {
       if (!(parentElement.host ?? parentElement).isConnected) viewer.chart?.remove();
     }, 1000);
