@@ -55,7 +55,7 @@ with st.container(border=True, key="next"):
     if st.button(step.label, type="primary", icon=":material/arrow_forward:"):
         state.open_page(step.page, **dict(step.values))
 
-answers.draw(selection.dataset)
+answers.draw(selection.dataset, selection.own)
 st.subheader("Targets")
 finished = selection.latest if latest else next((record for record in selection.own if record.state == "done"), None)
 shown_result, baseline = latest or result_of(finished), result_of(selection.baseline)

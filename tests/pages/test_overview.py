@@ -131,8 +131,18 @@ def test_the_first_page_answers_from_the_newest_investigation(show, dataset, sto
     assert at.session_state["investigation"] == made["investigation"].id
 
 
+def test_each_answer_comes_from_the_best_evidence_and_names_its_run(show, dataset, store):
+    made = make_everything(store, dataset)
+    Store(store).delete(made["investigation"].id)
+    at = show("overview")
+    said = texts(at)
+    assert "Pre-training." in said and "What was wrong." in said and "not tested yet" not in said
+    button(at, "The study").click().run()
+    assert at.title[0].value == "Compare" and at.session_state["study"] == made["comparison"].id
+
+
 def test_without_an_investigation_the_first_page_leads_to_one(show):
     at = show("overview")
-    assert "was not investigated yet" in texts(at)
-    button(at, "Go to Investigate").click().run()
+    assert "was not tested yet" in texts(at)
+    button(at, "Investigate all of it").click().run()
     assert at.title[0].value == "Investigate"
