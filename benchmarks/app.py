@@ -26,8 +26,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from moola_core.launch import demo
 from moola_core.runs.store import Store
-from moola_core.ui.first_start import start_demo_run
 
 PROJECT = Path(__file__).resolve().parents[1]
 OUT = PROJECT / "benchmarks" / "results" / "app.json"
@@ -166,8 +166,8 @@ def _steps(page: Page) -> dict[str, float]:
 
 def _finish_demo_run(folder: Path) -> None:
     """The demo market with its quick run, done."""
-    run_id = start_demo_run(folder / "data", folder / "artifacts")
     store = Store(folder / "artifacts")
+    run_id = demo.start(store, folder / "data", demo.STEPS[0])
     while store.open(run_id).record.active:
         time.sleep(0.5)
     if store.open(run_id).record.state != "done":

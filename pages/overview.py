@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
+from moola_core.launch import demo
 from moola_core.sections import advice
 from moola_core.ui import (
     answers,
+    demo_card,
     doctor_sections,
     downloads,
-    first_start,
     host_section,
     loaders,
     picker,
@@ -23,6 +24,13 @@ from moola_core.ui import (
 from moola_core.ui.health import data_health
 from moola_core.ui.places import data_folder, display_path
 
+
+def make_demo() -> None:
+    demo.files(data_folder())
+    demo.start_filling(loaders.store())
+    st.rerun()
+
+
 selection = picker.current()
 st.title("Overview")
 if selection.dataset is None:
@@ -31,7 +39,7 @@ if selection.dataset is None:
         f"Put bars and labelled windows anywhere under `{display_path(data_folder())}`, or make the demo "
         "market to look around.",
         [
-            ("Make the demo market", lambda: (first_start.demo_files(data_folder()), st.rerun())),
+            ("Make the demo market", make_demo),
             ("Look again", st.rerun),
         ],
     )
@@ -44,6 +52,7 @@ def result_of(record):
     return (result, loaders.calibration(run)) if result else None
 
 
+demo_card.draw(selection.dataset)
 latest = result_of(selection.latest)
 with st.container(border=True, key="next"):
     step = advice.next_step(

@@ -232,7 +232,7 @@ def _go(bars: Bars, expansions: Sequence[Expansion], zone: str) -> None:
     asked = str(st.session_state.get(GO_TO) or "").strip()
     if not asked:
         return
-    time = widgets.moment(asked, zone)
+    time = widgets.parse_time(asked, zone)
     if time is None:
         st.session_state[MISSED] = f"{asked[:60]} is no time that can be read, such as 2026-01-15 10:30."
         return
@@ -247,11 +247,11 @@ def _go(bars: Bars, expansions: Sequence[Expansion], zone: str) -> None:
 
 def _take_shown() -> None:
     """The expansion at which the browser stands is the selected one."""
-    said, kept = st.session_state.get(KEY, {}).get("shown"), st.session_state.get(KEPT)
+    report, kept = st.session_state.get(KEY, {}).get("shown"), st.session_state.get(KEPT)
     named = st.session_state.get("stretch_bars", [])
-    if kept is None or not isinstance(said, dict) or said.get("load") != f"{kept.order} {kept.turn}":
+    if kept is None or not isinstance(report, dict) or report.get("load") != f"{kept.order} {kept.turn}":
         return
-    at = said.get("at")
+    at = report.get("at")
     if isinstance(at, int) and 0 <= at < len(named):
         st.session_state[state.EXPANSION] = named[at]
         st.session_state[KEPT] = Kept(kept.order, kept.turn, kept.at, named[at], kept.first)

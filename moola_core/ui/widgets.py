@@ -116,7 +116,7 @@ def format_time(text: str | None, seconds: bool = False) -> str:
     return time.astimezone().strftime("%H:%M:%S" if seconds else "%d %b %H:%M")
 
 
-def moment(text: str, zone: str) -> np.datetime64 | None:
+def parse_time(text: str, zone: str) -> np.datetime64 | None:
     """The time that somebody typed, in UTC; one without an offset is of the `zone`. None for what is no time."""
     try:
         time = pd.Timestamp(text)

@@ -27,9 +27,9 @@ def of(dataset: Dataset) -> dict[str, Flag]:
     return flags.of(store_folder(), labelled(dataset))
 
 
-def take(dataset: Dataset, said: dict[str, Any]) -> None:
+def take(dataset: Dataset, report: dict[str, Any]) -> None:
     """Keep what the viewer says was flagged since it was drawn; each of it once, however often it is said."""
-    drawn, listed = str(said.get("drawn")), said.get("list")
+    drawn, listed = str(report.get("drawn")), report.get("list")
     taken = st.session_state.setdefault(TAKEN, {})
     fresh: dict[str, Flag] = {}
     last = taken.get(drawn, 0)

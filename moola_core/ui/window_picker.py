@@ -110,7 +110,7 @@ def window_place(asked: str, ids: list[str], dataset: Dataset) -> int | None:
         return ids.index(asked)
     if asked.isascii() and asked.isdigit() and len(asked) <= DIGITS:
         return int(asked) - 1 if 1 <= int(asked) <= len(ids) else None
-    time = widgets.moment(asked, loaders.exchange_zone(dataset))
+    time = widgets.parse_time(asked, loaders.exchange_zone(dataset))
     if time is None:
         return next((i for i, name in enumerate(ids) if name.startswith(asked)), None)
     return _at_time(time, ids, dataset)

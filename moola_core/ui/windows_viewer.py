@@ -82,7 +82,7 @@ def _draw_once(opened: Opened) -> None:
         key=KEY,
         data=data,
         on_shown_change=guard.callback(_take_shown),
-        on_edits_change=guard.callback(lambda: window_flags.take(opened.dataset, _said("edits"))),
+        on_edits_change=guard.callback(lambda: window_flags.take(opened.dataset, _reported("edits"))),
         width="stretch",
         height="content",
     )
@@ -180,17 +180,17 @@ def _without_predictions(run: Any) -> str:
     return "The selected run has no predictions yet; they appear when it is done."
 
 
-def _said(what: str) -> dict[str, Any]:
+def _reported(what: str) -> dict[str, Any]:
     """What the browser says, which anybody can write: anything but an object is nothing."""
-    said = st.session_state.get(KEY, {}).get(what)
-    return dict(said) if isinstance(said, dict) else {}
+    report = st.session_state.get(KEY, {}).get(what)
+    return dict(report) if isinstance(report, dict) else {}
 
 
 def _take_shown() -> None:
     """The window at which the browser stands is the selected one."""
-    said, kept, ids = _said("shown"), st.session_state.get(KEPT), st.session_state.get("viewer_ids", [])
-    at = said.get("at")
-    if kept is None or said.get("load") != f"{kept.order} {kept.turn}":
+    report, kept, ids = _reported("shown"), st.session_state.get(KEPT), st.session_state.get("viewer_ids", [])
+    at = report.get("at")
+    if kept is None or report.get("load") != f"{kept.order} {kept.turn}":
         return  # of another order of windows, which was left
     if isinstance(at, int) and 0 <= at < len(ids):
         st.session_state[state.WINDOW] = ids[at]

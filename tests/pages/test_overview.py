@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from moola_core import studies
 from moola_core.host.figures import processor, software, write
-from moola_core.launch import host
+from moola_core.launch import demo, host
 from moola_core.market.settings import load_reading
 from moola_core.runs.store import Store
 from moola_core.sections.host import COLUMNS
@@ -68,11 +68,9 @@ def test_next_leads_to_the_launch_page_with_its_preset(show):
 def test_a_first_start_makes_the_demo_market_and_a_run(monkeypatch, tmp_path):
     """The files and the spec of the demo run; its process is another test's."""
     from moola_core.launch import local
-    from moola_core.runs.store import Store
-    from moola_core.ui import first_start
 
     monkeypatch.setattr(local, "start", lambda run: None)
-    first_start.start_demo_run(tmp_path / "data", tmp_path / "store")
+    demo.start(Store(tmp_path / "store"), tmp_path / "data", demo.STEPS[0])
     (record,) = Store(tmp_path / "store").runs()
     assert (record.preset, record.tags) == ("quick", ("demo",))
     assert (tmp_path / "data" / "demo" / "windows.parquet").is_file()
