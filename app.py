@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from starlette.middleware import Middleware
 
-from moola_core.ui import first_start, frame, guard, history, host_section, picker, state, viewers, widgets
+from moola_core.ui import first_start, frame, guard, history, host_section, picker, shortcuts, state, viewers, widgets
 from moola_core.ui.places import LOGO, MARK
 
 
@@ -20,6 +20,7 @@ def main() -> None:
         host_section.measure_once()
     with guard.explained():
         unanswered = picker.pick(frame.name(page))
+        shortcuts.draw()
         widgets.begin_page()
         if unanswered is None:
             page.run()

@@ -67,15 +67,23 @@ def texts(at: AppTest) -> str:
 
 def sent(at: AppTest) -> dict[str, Any]:
     """What the page sends to its viewer of candles."""
-    viewers = at.get("bidi_component")
-    assert len(viewers) == 1, "one viewer a page"
-    return json.loads(viewers[0].proto.json)
+    return json.loads(_viewer(at).proto.json)
+
+
+def viewers(at: AppTest) -> list[Any]:
+    """The page's viewers of candles: one or none."""
+    return [one for one in at.get("bidi_component") if one.proto.component_name != "moola_shortcuts"]
+
+
+def _viewer(at: AppTest) -> Any:
+    (only,) = viewers(at)
+    return only
 
 
 def say(at: AppTest, **values: Any) -> None:
     """What the page's viewer in the browser says; AppTest has no form of its own for such components."""
     states = at._tree.get_widget_states()
-    states.widgets.add(id=at.get("bidi_component")[0].proto.id, json_value=json.dumps(values))
+    states.widgets.add(id=_viewer(at).proto.id, json_value=json.dumps(values))
     at._run(states)
 
 

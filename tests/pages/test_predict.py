@@ -8,7 +8,7 @@ import pytest
 
 from moola_core.runs.store import Store
 from tests.app_samples import make_predicted, make_run, make_span_run
-from tests.pages.conftest import button, say, sent, texts
+from tests.pages.conftest import button, say, sent, texts, viewers
 
 
 def test_without_a_finished_run_the_page_says_what_to_do(show, store, dataset):
@@ -116,7 +116,7 @@ def test_a_new_prediction_is_shown_in_the_place_of_the_one_before(show, store, d
     run = make_run(store, dataset)
     make_predicted(run, dataset.with_name("bars.parquet"))
     at = show("predict", run=run.id)
-    assert at.get("bidi_component")
+    assert viewers(at)
     button(at, "Predict").click().run()
-    assert not at.exception and not at.get("bidi_component")
+    assert not at.exception and not viewers(at)
     assert "waiting in the queue" in str(at.get("progress")[0].proto.text)

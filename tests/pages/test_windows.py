@@ -9,7 +9,7 @@ import pytest
 from moola_core.runs import flags
 from moola_core.runs.flags import Flag, Labelled
 from tests.app_samples import make_run, make_span_run
-from tests.pages.conftest import button, say, sent, texts
+from tests.pages.conftest import button, say, sent, texts, viewers
 
 
 @pytest.fixture
@@ -85,31 +85,31 @@ def test_values_of_a_link_that_are_not_understood_are_named_and_ignored(show, ru
     assert at.session_state["true"] == "" and at.session_state["error"] == 0 and at.session_state["order"] == "file"
     said = " ".join(item.value for item in at.warning).replace("\\", "")
     assert "true=no such class" in said and "error=many" in said and "order=sideways" in said
-    assert "a whole number from 0 to 60" in said and len(at.get("bidi_component")) == 1
+    assert "a whole number from 0 to 60" in said and len(viewers(at)) == 1
     assert not {"true", "error", "order"} & set(at.query_params)
 
 
 @pytest.mark.parametrize("error", ["²", "٣", "-1", "1e3", "9" * 5000, "61", "0x1", "1_0", "\x00", " "])
 def test_a_number_in_a_link_that_is_none_does_not_break_the_page(show, run, error):
     at = show("windows", error=error)
-    assert at.session_state["error"] == 0 and len(at.get("bidi_component")) == 1
+    assert at.session_state["error"] == 0 and len(viewers(at)) == 1
     assert bool(at.warning) == bool(error.strip())
 
 
 def test_a_link_to_a_window_that_is_not_there_shows_no_other_window(show, run):
     at = show("windows", window="gone")
-    assert "There is no window gone in this dataset" in texts(at) and not at.get("bidi_component")
+    assert "There is no window gone in this dataset" in texts(at) and not viewers(at)
     button(at, "Show the first window").click().run()
-    assert not at.exception and len(at.get("bidi_component")) == 1
+    assert not at.exception and len(viewers(at)) == 1
 
 
 def test_a_link_to_a_window_that_its_filters_leave_out_says_so(show, run, dataset):
     table = pd.read_parquet(dataset)
     wanted = str(table[table["label"] == "retracement"]["window_id"].iloc[2])
     at = show("windows", window=wanted, true="consolidation")
-    assert "does not pass these filters" in texts(at) and not at.get("bidi_component")
+    assert "does not pass these filters" in texts(at) and not viewers(at)
     button(at, "Drop the filters").click().run()
-    assert at.session_state["window"] == wanted and len(at.get("bidi_component")) == 1
+    assert at.session_state["window"] == wanted and len(viewers(at)) == 1
 
 
 def test_wrong_windows_are_those_that_the_predictions_say(show, run):
@@ -126,7 +126,7 @@ def test_no_window_passes_the_filters(show, run):
     at = show("windows", error="60")
     assert "No window passes" in texts(at)
     button(at, "Drop the filters").click().run()
-    assert not at.exception and len(at.get("bidi_component")) == 1
+    assert not at.exception and len(viewers(at)) == 1
 
 
 def numbers(text: str, kind: str = "<f4") -> np.ndarray:
