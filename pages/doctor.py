@@ -12,6 +12,7 @@ from moola_core.ui import (
     doctor_sections,
     launching,
     loaders,
+    no_data,
     picker,
     progress,
     report_sections,
@@ -70,10 +71,10 @@ if view == "planned":
     answer(asked)
     state.stop()
 if selection.run is None:
-    widgets.empty_state(
+    no_data.no_run(
+        selection.dataset,
         "No run on this dataset yet",
         "The doctor checks every run when it ends. Reported figures can be checked without one.",
-        [("Set up a run", lambda: state.open_page("launch"))],
     )
     state.stop()
 run, record = selection.run, selection.run.record

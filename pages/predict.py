@@ -10,6 +10,7 @@ from moola_core.sections.registry import make
 from moola_core.ui import (
     downloads,
     loaders,
+    no_data,
     picker,
     predict_sections,
     predict_viewer,
@@ -24,10 +25,10 @@ selection = picker.current()
 st.title("Predict")
 run = selection.run
 if run is None or run.record.kind != "finetune" or run.record.state != "done":
-    widgets.empty_state(
+    no_data.no_run(
+        selection.dataset,
         "No finished fine-tuning run is selected",
         "Choose one in the sidebar. All of its models then predict together, on data that needs no labels.",
-        [("Set up a run", lambda: state.open_page("launch"))],
     )
     state.stop()
 st.caption(f"{widgets.state_badge(run.record.state)} {widgets.escape_markdown(widgets.title_of(run.record))}")

@@ -13,6 +13,7 @@ from moola_core.ui import (
     calibration_section,
     learned_sections,
     loaders,
+    no_data,
     picker,
     render,
     result_sections,
@@ -24,10 +25,10 @@ from moola_core.ui import (
 selection = picker.current()
 st.title("Performance")
 if selection.run is None:
-    widgets.empty_state(
+    no_data.no_run(
+        selection.dataset,
         "No run on this dataset yet",
         "Results appear when a run is done: which class it finds, where it points, and how far to trust that.",
-        [("Set up a run", lambda: state.open_page("launch"))],
     )
     state.stop()
 run, record = selection.run, selection.run.record

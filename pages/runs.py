@@ -6,7 +6,7 @@ import streamlit as st
 
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
-from moola_core.ui import guard, picker, progress, run_actions, run_details, runs_table, state, widgets
+from moola_core.ui import guard, no_data, picker, progress, run_actions, run_details, runs_table, state, widgets
 
 selection = picker.current()
 st.title("Runs")
@@ -15,10 +15,10 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     st.toggle("Show archived", key=state.ARCHIVED, persist_state="session")
 run_actions.unreadable(selection.unreadable)
 if not selection.all:
-    widgets.empty_state(
+    no_data.no_run(
+        selection.dataset,
         "No runs yet",
         "A run trains the model on your labelled windows and keeps everything that came out of it.",
-        [("Set up a run", lambda: state.open_page("launch"))],
     )
     state.stop()
 run_actions.queue()

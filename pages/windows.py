@@ -5,17 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.ui import guard, loaders, picker, state, widgets, window_picker, window_table, windows_viewer
-from moola_core.ui.places import data_folder, display_path
+from moola_core.ui import guard, loaders, no_data, picker, state, widgets, window_picker, window_table, windows_viewer
 
 selection = picker.current()
 st.title("Windows")
 if selection.dataset is None or selection.dataset.windows is None:
-    widgets.empty_state(
-        "No labelled windows here",
-        f"Put a file of labelled windows under `{display_path(data_folder())}`; the Overview says what it may look like.",
-        [("Go to the Overview", lambda: state.open_page("overview"))],
-    )
+    no_data.show("No labelled windows here", "Choose a dataset that has some in the sidebar, or read a file.")
     state.stop()
 if selection.record is not None and selection.home is None:
     widgets.empty_state(
@@ -27,7 +22,7 @@ if selection.record is not None and selection.home is None:
 try:
     windows = loaders.windows_of(selection.dataset.windows, selection.dataset.bars)
 except MoolaError as error:
-    widgets.show_error(error)
+    no_data.show_error(error)
     state.stop()
 
 run = selection.run

@@ -86,6 +86,8 @@ def _draw_once(opened: Opened) -> None:
         width="stretch",
         height="content",
     )
+    if data["note"]:
+        st.caption(data["note"])
     st.caption(NOTE + (f" {SCORED}" if shown.scores else ""))
     window_flags.listed(opened.dataset, opened.table)
     state.write_query_params(state.WINDOW_KEYS, window_picker.DEFAULTS)
@@ -159,7 +161,7 @@ def _data(opened: Opened, kept: Kept, shown: Shown) -> dict[str, Any]:
         "names": list(FEATURES),
         "units": [feature(name).unit or "" for name in FEATURES],
         "predicts": predictions is not None,
-        "note": _without_predictions(run),
+        "note": "" if predictions is not None else _without_predictions(run),
         "flags": {name: [one.flagged, one.comment] for name, one in window_flags.of(dataset).items()},
         "appearance": widgets.appearance(),
         "colours": viewers.colours(widgets.appearance()),

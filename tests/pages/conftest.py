@@ -75,6 +75,11 @@ def viewers(at: AppTest) -> list[Any]:
     return [one for one in at.get("bidi_component") if one.proto.component_name != "moola_shortcuts"]
 
 
+def charts(at: AppTest) -> list[Any]:
+    """All that the page draws, viewers of candles among it."""
+    return [*at.get("plotly_chart"), *viewers(at)]
+
+
 def _viewer(at: AppTest) -> Any:
     (only,) = viewers(at)
     return only
