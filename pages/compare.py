@@ -61,7 +61,7 @@ result = loaders.diagnostic(run, kind)
 if run.record.state != "done" and not isinstance(result, SearchResult):  # a search keeps its trials, however it ended
     result = run.record.error
 for warning in () if isinstance(result, Comparison | PlanReport | SearchResult) else run.record.warnings:
-    st.caption(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
+    st.markdown(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
 if isinstance(result, PlanReport):
     render.sections(ReportContext(run), ("plan", "steps", "studies", "gates"))
     report_sections.offer(run)

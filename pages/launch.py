@@ -55,16 +55,16 @@ def draft() -> None:
         return
     stand_in = network_preset(name)[1] if base.preset != name else ""
     for problem in unusable.values():
-        st.caption(f":orange[:material/warning:] {widgets.escape_markdown(str(problem))}")
+        st.markdown(f":orange[:material/warning:] {widgets.escape_markdown(str(problem))}")
     st.caption(" ".join(filter(None, [stand_in, presets[base.preset].summary])))
     left, right = st.columns([1.35, 1], gap="large")
     with left:
-        st.subheader("Settings")
+        st.header("Settings")
         grades = sorted({str(grade) for grade in windows.grade} - {""}) if windows is not None else []
         typed = settings_form.form(base, grades)
     checked = settings_form.check(base, typed)
     with right:
-        st.subheader("This run")
+        st.header("This run")
         launching.summary(base, checked, windows, bars)
 
 

@@ -58,7 +58,7 @@ if problem is None or selection.latest:
     with st.container(border=True, key="next"):
         next_step()
 answers.draw(selection.dataset, selection.own)
-st.subheader("Targets")
+st.header("Targets")
 finished = selection.latest if latest else next((record for record in selection.own if record.state == "done"), None)
 shown_result, baseline = latest or result_of(finished), result_of(selection.baseline)
 if shown_result is None:
@@ -75,7 +75,7 @@ else:
 targets_table.targets_table(shown_result, baseline)
 
 with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-    st.subheader("Data")
+    st.header("Data")
     if st.button("Read a new file", icon=":material/upload_file:", width="content"):
         reading.open_dialog()
 places = " and ".join(

@@ -31,7 +31,7 @@ if run is None or run.record.kind != "finetune" or run.record.state != "done":
         "Choose one in the sidebar. All of its models then predict together, on data that needs no labels.",
     )
     state.stop()
-st.caption(f"{widgets.state_badge(run.record.state)} {widgets.escape_markdown(widgets.title_of(run.record))}")
+st.markdown(f"{widgets.state_badge(run.record.state)} {widgets.escape_markdown(widgets.title_of(run.record))}")
 predict_sections.ask(run, [dataset for dataset in loaders.available_datasets() if dataset.bars or dataset.windows])
 children = loaders.predictions_by(run)
 if not children:

@@ -17,7 +17,7 @@ if selection.run is None:
     )
     state.stop()
 run, record = selection.run, selection.run.record
-st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
+st.markdown(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
 if record.active:
     widgets.empty_state(
         "Not done yet",

@@ -34,7 +34,7 @@ if selection.run is None:
 run, record = selection.run, selection.run.record
 result = loaders.learned(run) if record.kind == "pretrain" else loaders.evaluation(run)
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
+    st.markdown(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
     adopting.offer(run, record)
 if result is None or record.active:
     waiting = record.active

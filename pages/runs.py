@@ -35,7 +35,7 @@ def details(run: Run, record: Record) -> None:
 
 
 run, record = selection.run, selection.record
-st.subheader(widgets.title_of(record), divider="gray")
+st.header(widgets.title_of(record), divider="gray")
 run_actions.actions(run, record)
 if record.unreadable:
     st.error(widgets.escape_markdown(record.unreadable), icon=":material/error:")

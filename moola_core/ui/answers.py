@@ -24,7 +24,7 @@ def draw(dataset: Dataset, own: Sequence[Record]) -> None:
     """The answers of the best evidence in the store; own: the user's own cross-validated runs, newest first."""
     if dataset.windows is None:
         return
-    st.subheader("Answers")
+    st.header("Answers")
     newest = next((run for run in loaders.investigations(dataset) if run.record.state == "done"), None)
     stated = _stated(newest) if newest else {}
     evidence = Evidence(

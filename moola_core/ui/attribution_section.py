@@ -41,7 +41,7 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
         )
         return
     render.section(make("attribution", ReportContext(run, computed=child)))
-    st.subheader("One window")
+    st.header("One window")
     _one_window(run, result, result.outputs[st.session_state.get("attribution-output", 0)], dataset)
 
 

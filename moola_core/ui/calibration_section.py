@@ -22,7 +22,7 @@ def calibration(run: Run) -> None:
 
 
 def _threshold(run: Run, result: Calibration) -> None:
-    st.subheader("Decision threshold")
+    st.header("Decision threshold")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Class", result.classes, key="threshold_class", width=220)
         cut = st.slider("Probability threshold", 0.02, 0.98, 0.5, 0.01, key="threshold")

@@ -154,4 +154,4 @@ def _active(records: tuple[Record, ...]) -> None:
     count = sum(record.active for record in records)
     if count:
         icon = STATES["running"][1]
-        st.caption(f":blue[:material/{icon}: {count} run{'s' if count > 1 else ''} active]")
+        st.markdown(f":blue[:material/{icon}: {count} run{'s' if count > 1 else ''} active]")

@@ -79,7 +79,7 @@ def _draw_once(child: Run, predicted: Predicted) -> None:
         )
         missed = st.session_state.pop(MISSED, "")
         if missed:
-            st.caption(f":orange[{widgets.escape_markdown(missed)}]")
+            st.markdown(f":orange[{widgets.escape_markdown(missed)}]")
     elif not stated:
         st.caption(APART)
     kept = _place(child, expansions, len(bars))

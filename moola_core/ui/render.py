@@ -55,10 +55,10 @@ def sections(context: ReportContext, names: Iterable[str], absent: bool = False)
     for name in names:
         made = make(name, context)
         if not isinstance(made, str):
-            st.subheader(made.title)
+            st.header(made.title)
             section(made)
         elif absent:
-            st.subheader(SECTIONS[name].title)
+            st.header(SECTIONS[name].title)
             _note(made)
 
 
@@ -121,7 +121,7 @@ def _block(name: str, block: Block, place: int) -> None:
 
 def _text(block: Text) -> None:
     if block.title:
-        st.markdown(f"##### {escape_markdown(block.title)}")
+        st.markdown(f"### {escape_markdown(block.title)}")
     text = (
         f"**{escape_markdown(block.strong)}** {escape_markdown(block.text)}"
         if block.strong

@@ -87,7 +87,7 @@ def go_to(dataset: Dataset, table: pd.DataFrame, ids: list[str]) -> None:
     )
     missed = st.session_state.pop(MISSED, "")
     if missed:
-        st.caption(f":orange[{widgets.escape_markdown(missed)}]")
+        st.markdown(f":orange[{widgets.escape_markdown(missed)}]")
 
 
 def _go(dataset: Dataset, ids: list[str]) -> None:

@@ -61,7 +61,7 @@ def show(monkeypatch, dataset, store, tmp_path) -> Callable[..., AppTest]:
 
 def texts(at: AppTest) -> str:
     """All that the page says in words."""
-    kinds = (at.title, at.subheader, at.markdown, at.caption, at.error, at.warning, at.info)
+    kinds = (at.title, at.header, at.subheader, at.markdown, at.caption, at.error, at.warning, at.info)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 

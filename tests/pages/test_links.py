@@ -87,7 +87,7 @@ def test_a_link_to_a_run_whose_data_moved_opens_the_run_and_draws_no_other_windo
     at = show("results", market["folder"], run=run.id)
     assert opened(at, run) and "is not in the data folder" in texts(at) and charts(at)
     at = show("runs", market["folder"], run=run.id)
-    assert opened(at, run) and at.subheader[0].value.startswith("Its data moved")
+    assert opened(at, run) and at.header[0].value.startswith("Its data moved")
     at = show("windows", market["folder"], run=run.id)
     assert "The windows of this run are not here" in texts(at) and not charts(at)
 

@@ -14,7 +14,7 @@ class Stretch {
     this.pointed = make("p", { class: "pointed" });
     this.axis = make("p", { class: "axis" });
     this.facts = make("p", { "aria-live": "polite" });
-    this.canvas = make("div", { class: "chart", role: "img" });
+    this.canvas = make("div", { class: "chart", role: "figure" });
     this.canvas.style.height = `${PRICES_PIXELS + POINTS_PIXELS}px`;
     this.legend = make("ul", { class: "legend" });
     this.steps = [button("Previous", () => this.step(-1), "←"), button("Next", () => this.step(1), "→")];

@@ -39,7 +39,7 @@ class Viewer {
       button("Whole window", () => this.whole(), "0"));
     this.pointed = make("p", { class: "pointed" });
     this.axis = make("p", { class: "axis" });
-    this.canvas = make("div", { class: "chart", role: "img" });
+    this.canvas = make("div", { class: "chart", role: "figure" });
     this.strips = make("canvas", { class: "strips", role: "img" });
     this.legend = make("ul", { class: "legend" });
     this.facts = make("div");
