@@ -76,7 +76,7 @@ def note(root: Path, windows: Labelled, notes: Mapping[str, Flag]) -> None:
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     with locked(folder):
         path = _path(root, windows)
-        values = _load(path) if path else {"contents": [], "file": "", "windows": {}}
+        values: dict[str, Any] = _load(path) if path else {"contents": [], "file": "", "windows": {}}
         kept = dict(values["windows"])
         for name, flag in notes.items():
             kept.pop(name, None)

@@ -135,10 +135,8 @@ def _text(block: Text) -> None:
 
 def _supported(key: str, block: Supported) -> None:
     """The sentence, and at the end of its line the way to its run."""
-    sentence, way = st.columns((1, 0.12), gap="small", vertical_alignment="center")
-    with sentence:
+    with st.container(horizontal=True, vertical_alignment="center"):
         _text(block.text)
-    with way:
         if block.link is not None and st.button(
             block.link.text, key=key, type="tertiary", icon=":material/arrow_forward:"
         ):

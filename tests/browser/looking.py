@@ -11,6 +11,7 @@ STREAMLITS = (
     ("list", "stSidebarNav"),  # its sections are <div> in a <ul>
     ("listitem", "stSidebarNav"),
     ("empty-table-header", "stDataFrame"),  # the column of check marks
+    ("scrollable-region-focusable", "stTable"),  # a narrow page scrolls its tables by touch alone
 )
 RUN_AXE = """async () => {
     const found = await axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice'] });
@@ -34,17 +35,25 @@ BOXES = """() => {
         if (!shown(one) || one.closest(skipped) || one.type === 'range') continue;
         const range = document.createRange();
         range.selectNodeContents(one);
-        const control = ['BUTTON', 'INPUT'].includes(one.tagName), box = control ? one.getBoundingClientRect() : range.getBoundingClientRect();
-        if (box.width < 2 || box.height < 2) continue;
+        const control = ['BUTTON', 'INPUT'].includes(one.tagName);
+        const whole = control ? one.getBoundingClientRect() : range.getBoundingClientRect();
+        const box = { left: whole.left, right: whole.right, top: whole.top, bottom: whole.bottom };
+        // What a scrolling part of the page hides is not on top of anything.
+        for (let at = one.parentElement; at && at !== roots[0]; at = at.parentElement) {
+            if (!['auto', 'scroll', 'hidden'].includes(getComputedStyle(at).overflowX)) continue;
+            const part = at.getBoundingClientRect();
+            box.left = Math.max(box.left, part.left);
+            box.right = Math.min(box.right, part.right);
+        }
+        if (box.right - box.left < 2 || box.bottom - box.top < 2) continue;
         const style = getComputedStyle(one);
         const cut = !control && style.overflow !== 'visible' && (one.scrollWidth > one.clientWidth + 1) && style.overflowX !== 'auto' && style.overflowX !== 'scroll';
         items.push({ one, box, cut, text: (one.innerText || one.getAttribute('aria-label') || '').trim().slice(0, 50) });
     }
     const problems = items.filter(item => item.cut && item.text).map(item => `cut: ${item.text}`);
     const width = roots[0].clientWidth, left = roots[0].getBoundingClientRect().left;
-    for (const { box, text, one } of items) {
-        const scrolls = one.closest('[data-testid=stTable],[data-testid=stCode]');
-        if (box.right > left + width + 1 && !scrolls) problems.push(`beyond the right edge: ${text}`);
+    for (const { box, text } of items) {
+        if (box.right > left + width + 1) problems.push(`beyond the right edge: ${text}`);
     }
     for (let i = 0; i < items.length; i++) for (let j = i + 1; j < items.length; j++) {
         const a = items[i], b = items[j];
