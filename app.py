@@ -5,7 +5,19 @@ from __future__ import annotations
 import streamlit as st
 from starlette.middleware import Middleware
 
-from moola_core.ui import first_start, frame, guard, history, host_section, own_origin, picker, state, widgets
+from moola_core.ui import (
+    first_start,
+    frame,
+    guard,
+    history,
+    host_section,
+    own_origin,
+    picker,
+    shortcuts,
+    state,
+    viewers,
+    widgets,
+)
 from moola_core.ui.places import LOGO, MARK
 
 
@@ -21,6 +33,7 @@ def main() -> None:
     with guard.explained():
         unanswered = picker.pick(frame.name(page))
         st.set_page_config(page_title=picker.tab_title(page.title))
+        shortcuts.draw()
         widgets.begin_page()
         if unanswered is None:
             page.run()
@@ -36,4 +49,8 @@ if __name__ == "__main__":
 else:
     # The server imports this file once, before the first visitor.
     first_start.load_ahead()
-    app = st.App(__file__, middleware=[Middleware(own_origin.OwnOriginAlone), Middleware(history.OneEntryAPage)])
+    app = st.App(
+        __file__,
+        routes=[viewers.route()],
+        middleware=[Middleware(own_origin.OwnOriginAlone), Middleware(history.OneEntryAPage)],
+    )

@@ -9,6 +9,7 @@ from moola_core.sections.context import ReportContext
 from moola_core.ui import (
     doctor_sections,
     loaders,
+    no_data,
     picker,
     progress,
     render,
@@ -24,10 +25,9 @@ from moola_core.ui import (
 selection = picker.current()
 st.title("Compare")
 if selection.dataset is None or selection.dataset.windows is None:
-    widgets.empty_state(
+    no_data.show(
         "No labelled windows here",
-        "A comparison needs labelled windows. Choose a dataset that has them in the sidebar.",
-        [("Go to the Overview", lambda: state.open_page("overview"))],
+        "A comparison needs labelled windows. Choose a dataset that has them in the sidebar, or read a file.",
     )
     state.stop()
 dataset = selection.dataset
@@ -61,7 +61,7 @@ result = loaders.diagnostic(run, kind)
 if run.record.state != "done" and not isinstance(result, SearchResult):  # a search keeps its trials, however it ended
     result = run.record.error
 for warning in () if isinstance(result, Comparison | PlanReport | SearchResult) else run.record.warnings:
-    st.caption(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
+    st.markdown(f":orange[:material/warning:] {widgets.escape_markdown(warning)}")
 if isinstance(result, PlanReport):
     render.sections(ReportContext(run), ("plan", "steps", "studies", "gates"))
     report_sections.offer(run)

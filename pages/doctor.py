@@ -12,6 +12,7 @@ from moola_core.ui import (
     doctor_sections,
     launching,
     loaders,
+    no_data,
     picker,
     progress,
     report_sections,
@@ -71,14 +72,14 @@ if view == "planned":
     answer(asked)
     state.stop()
 if selection.run is None:
-    widgets.empty_state(
+    no_data.no_run(
+        selection.dataset,
         "No run on this dataset yet",
         "The doctor checks every run when it ends. Reported figures can be checked without one.",
-        [("Set up a run", lambda: state.open_page("launch"))],
     )
     state.stop()
 run, record = selection.run, selection.run.record
-st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
+st.markdown(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
 if record.state != "done":
     widgets.empty_state(
         "Not done yet" if record.active else "This run did not finish",

@@ -7,15 +7,14 @@ import streamlit as st
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
 from moola_core.specs import Data, Diagnose
-from moola_core.ui import loaders, picker, progress, render, selecting, state, widgets
+from moola_core.ui import loaders, no_data, picker, progress, render, selecting, state, widgets
 
 selection = picker.current()
 st.title("Features")
 if selection.dataset is None or selection.dataset.windows is None:
-    widgets.empty_state(
+    no_data.show(
         "No labelled windows here",
-        "The features are compared with labels. Put a file of labelled windows under the data folder.",
-        [("Go to the Overview", lambda: state.open_page("overview"))],
+        "The features are compared with labels. Choose a dataset that has them in the sidebar, or read a file.",
     )
     state.stop()
 dataset = selection.dataset

@@ -7,6 +7,7 @@ import streamlit as st
 from moola_core.ui import (
     investigation_form,
     loaders,
+    no_data,
     picker,
     selecting,
     state,
@@ -16,11 +17,10 @@ from moola_core.ui import (
 selection = picker.current()
 st.title("Investigate")
 if selection.dataset is None or selection.dataset.windows is None:
-    widgets.empty_state(
+    no_data.show(
         "No labelled windows here",
         "An investigation needs labelled windows, and bars if you want to know whether pre-training helps. "
-        "Choose a dataset that has them in the sidebar, or read your own file on the Overview.",
-        [("Go to the Overview", lambda: state.open_page("overview"))],
+        "Choose a dataset that has them in the sidebar, or read a file.",
     )
     state.stop()
 dataset = selection.dataset

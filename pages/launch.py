@@ -6,25 +6,20 @@ import streamlit as st
 
 from moola_core.errors import MoolaError
 from moola_core.presets import available, network_preset, own_presets, preset
-from moola_core.ui import guard, launching, loaders, picker, settings_form, state, widgets
-from moola_core.ui.places import data_folder, display_path
+from moola_core.ui import guard, launching, loaders, no_data, picker, settings_form, state, widgets
 
 DEFAULTS = {state.KIND: launching.FINETUNE, state.PRESET: "recommended", state.CHECKPOINT: launching.SCRATCH}
 selection = picker.current()
 st.title("Launch")
 if selection.dataset is None or (selection.dataset.windows is None and selection.dataset.bars is None):
-    widgets.empty_state(
-        "Nothing to train on yet",
-        f"A run needs labelled windows or bars. Put a file of them under `{display_path(data_folder())}` and choose it in the sidebar.",
-        [("Go to the Overview", lambda: state.open_page("overview"))],
-    )
+    no_data.show("Nothing to train on yet", "A run needs labelled windows or bars.")
     state.stop()
 dataset = selection.dataset
 try:
     windows = loaders.windows_of(dataset.windows, dataset.bars) if dataset.windows else None
     bars = len(loaders.bars_of(dataset.bars)) if dataset.bars else 0
 except MoolaError as error:
-    widgets.show_error(error)
+    no_data.show_error(error)
     state.stop()
 
 
@@ -60,16 +55,16 @@ def draft() -> None:
         return
     stand_in = network_preset(name)[1] if base.preset != name else ""
     for problem in unusable.values():
-        st.caption(f":orange[:material/warning:] {widgets.escape_markdown(str(problem))}")
+        st.markdown(f":orange[:material/warning:] {widgets.escape_markdown(str(problem))}")
     st.caption(" ".join(filter(None, [stand_in, presets[base.preset].summary])))
     left, right = st.columns([1.35, 1], gap="large")
     with left:
-        st.subheader("Settings")
+        st.header("Settings")
         grades = sorted({str(grade) for grade in windows.grade} - {""}) if windows is not None else []
         typed = launching.typed_settings(base, lambda base: settings_form.form(base, grades))
     checked = settings_form.check(base, typed)
     with right:
-        st.subheader("This run")
+        st.header("This run")
         launching.summary(base, checked, windows, bars)
 
 

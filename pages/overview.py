@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.errors import MoolaError
 from moola_core.sections import advice
 from moola_core.ui import (
     answers,
+    demo_card,
     doctor_sections,
     downloads,
-    first_start,
+    health,
     host_section,
     loaders,
+    no_data,
     picker,
     progress,
     reading,
@@ -20,21 +21,12 @@ from moola_core.ui import (
     targets_table,
     widgets,
 )
-from moola_core.ui.health import data_health
-from moola_core.ui.places import data_folder, display_path
+from moola_core.ui.places import display_path
 
 selection = picker.current()
 st.title("Overview")
 if selection.dataset is None:
-    widgets.empty_state(
-        "No data yet",
-        f"Put bars and labelled windows anywhere under `{display_path(data_folder())}`, or make the demo "
-        "market to look around.",
-        [
-            ("Make the demo market", lambda: (first_start.demo_files(data_folder()), st.rerun())),
-            ("Look again", st.rerun),
-        ],
-    )
+    no_data.show("No data yet", "Read bars and labelled windows of your own, or make the demo market to look around.")
     state.stop()
 
 
@@ -44,8 +36,14 @@ def result_of(record):
     return (result, loaders.calibration(run)) if result else None
 
 
+demo_card.draw(selection.dataset)
 latest = result_of(selection.latest)
-with st.container(border=True, key="next"):
+problem = health.problem(selection.dataset)
+if problem is not None:
+    no_data.show_error(problem)
+
+
+def next_step() -> None:
     step = advice.next_step(
         selection.latest, latest and latest[0], selection.baseline is not None, latest and latest[1]
     )
@@ -55,8 +53,12 @@ with st.container(border=True, key="next"):
     if st.button(step.label, type="primary", icon=":material/arrow_forward:"):
         state.open_page(step.page, **dict(step.values))
 
-answers.draw(selection.dataset)
-st.subheader("Targets")
+
+if problem is None or selection.latest:
+    with st.container(border=True, key="next"):
+        next_step()
+answers.draw(selection.dataset, selection.own)
+st.header("Targets")
 finished = selection.latest if latest else next((record for record in selection.own if record.state == "done"), None)
 shown_result, baseline = latest or result_of(finished), result_of(selection.baseline)
 if shown_result is None:
@@ -73,7 +75,7 @@ else:
 targets_table.targets_table(shown_result, baseline)
 
 with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-    st.subheader("Data")
+    st.header("Data")
     if st.button("Read a new file", icon=":material/upload_file:", width="content"):
         reading.open_dialog()
 places = " and ".join(
@@ -82,9 +84,7 @@ places = " and ".join(
     if path
 )
 st.caption(f"From {places}")
-try:
-    data_health(selection.dataset)
+if problem is None:
+    health.data_health(selection.dataset)
     downloads.of_dataset(selection.dataset)
-except MoolaError as error:
-    widgets.show_error(error)
 host_section.draw()

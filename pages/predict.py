@@ -7,26 +7,38 @@ import streamlit as st
 from moola_core.diagnostics.results import Predicted
 from moola_core.sections.context import ReportContext
 from moola_core.sections.registry import make
-from moola_core.ui import downloads, loaders, picker, predict_sections, progress, render, selecting, state, widgets
+from moola_core.ui import (
+    downloads,
+    loaders,
+    no_data,
+    picker,
+    predict_sections,
+    predict_viewer,
+    progress,
+    render,
+    selecting,
+    state,
+    widgets,
+)
 
 selection = picker.current()
 st.title("Predict")
 run = selection.run
 if run is None or run.record.kind != "finetune" or run.record.state != "done":
-    widgets.empty_state(
+    no_data.no_run(
+        selection.dataset,
         "No finished fine-tuning run is selected",
         "Choose one in the sidebar. All of its models then predict together, on data that needs no labels.",
-        [("Set up a run", lambda: state.open_page("launch"))],
     )
     state.stop()
-st.caption(f"{widgets.state_badge(run.record.state)} {widgets.escape_markdown(widgets.title_of(run.record))}")
+st.markdown(f"{widgets.state_badge(run.record.state)} {widgets.escape_markdown(widgets.title_of(run.record))}")
 predict_sections.ask(run, [dataset for dataset in loaders.available_datasets() if dataset.bars or dataset.windows])
 children = loaders.predictions_by(run)
 if not children:
     st.caption("Nothing was predicted yet. 100,000 bars at a stride of 5 take half a minute with the quick preset.")
     state.stop()
 titles = widgets.unique_titles({one.id: predict_sections.title(one) for one in children})
-if st.session_state.get(state.PREDICTION) not in titles:
+if state.remember(state.PREDICTION) not in titles:
     selecting.put(state.PREDICTION, children[0].id)
 if len(children) > 1:
     selecting.select("Shown", state.PREDICTION, titles, width=420)
@@ -40,7 +52,7 @@ if not isinstance(predicted, Predicted):
     state.stop()
 render.section(make("predicted", ReportContext(child)))
 if predicted.over_bars:
-    predict_sections.walk(child, predicted)
+    predict_viewer.walk(child, predicted)
 else:
     predict_sections.windows(child)
 downloads.of_predictions(child)

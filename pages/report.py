@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola_core.ui import picker, report_sections, state, widgets
+from moola_core.ui import no_data, picker, report_sections, state, widgets
 
 KINDS = {"": "The run", "doctor": "Findings of the doctor"}
 selection = picker.current()
 st.title("Report")
 if selection.run is None:
-    widgets.empty_state(
+    no_data.no_run(
+        selection.dataset,
         "No run on this dataset yet",
         "A report holds the configuration, the data, the results, and what to do next.",
-        [("Set up a run", lambda: state.open_page("launch"))],
     )
     state.stop()
 run, record = selection.run, selection.run.record
-st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
+st.markdown(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
 if record.active:
     widgets.empty_state(
         "Not done yet",

@@ -13,6 +13,7 @@ from moola_core.ui import (
     calibration_section,
     learned_sections,
     loaders,
+    no_data,
     picker,
     render,
     result_sections,
@@ -24,16 +25,16 @@ from moola_core.ui import (
 selection = picker.current()
 st.title("Performance")
 if selection.run is None:
-    widgets.empty_state(
+    no_data.no_run(
+        selection.dataset,
         "No run on this dataset yet",
         "Results appear when a run is done: which class it finds, where it points, and how far to trust that.",
-        [("Set up a run", lambda: state.open_page("launch"))],
     )
     state.stop()
 run, record = selection.run, selection.run.record
 result = loaders.learned(run) if record.kind == "pretrain" else loaders.evaluation(run)
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    st.caption(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
+    st.markdown(f"{widgets.state_badge(record.state)} {widgets.escape_markdown(widgets.title_of(record))}")
     adopting.offer(run, record)
 if result is None or record.active:
     waiting = record.active

@@ -8,6 +8,7 @@ from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.ui import (
     guard,
+    no_data,
     picker,
     progress,
     run_actions,
@@ -26,10 +27,10 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 run_actions.unreadable(selection.unreadable)
 every = runs_filters.grouped(selection.listed)
 if not every:
-    widgets.empty_state(
+    no_data.no_run(
+        selection.dataset,
         "No runs yet",
         "A run trains the model on your labelled windows and keeps everything that came out of it.",
-        [("Set up a run", lambda: state.open_page("launch"))],
     )
     state.stop()
 run_actions.queue()
@@ -52,7 +53,7 @@ def details(run: Run, record: Record) -> None:
 
 
 run, family = run_details.opened(record), run_details.family_of(record, selection.listed)
-st.subheader(widgets.title_of(record), divider="gray")
+st.header(widgets.title_of(record), divider="gray")
 run_details.place_in(record, family)
 own = run_details.parts_of(record, family)
 run_actions.actions(run, record, own)

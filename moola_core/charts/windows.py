@@ -11,10 +11,8 @@ import plotly.graph_objects as go
 from moola_core.charts.theme import Palette, candle_trace, faded, figure, palette
 from moola_core.features.catalog import feature
 
-STRIP_PIXELS, PANEL_PIXELS, TIMES_PIXELS = 19, 150, 24
-GAP_PIXELS, LEGEND_PIXELS = 18, 16  # between the parts of the chart; more where a legend stands between them
-PANEL = {"yaxis": "y3", "legend": "legend2"}  # where the probabilities of the bars are drawn
-APART_BARS = 8  # stated probabilities of nearer expansions would lie over each other
+STRIP_PIXELS, TIMES_PIXELS = 19, 24
+GAP_PIXELS = 18  # between the parts of the chart
 
 
 @dataclass(frozen=True)
@@ -27,25 +25,12 @@ class Swing:
     confirmed_at: int
 
 
-@dataclass(frozen=True, eq=False)
-class SpanScores:
-    """What a model of spans says of one window, averaged over the repeats shown.
-
-    per_bar [K, 3]: probability of each bar to be the first, to be the last, and to lie inside the expansion; runners_up: other spans
-    (start, end, probability) in bars; stated: probability of each predicted expansion, in the order of `View.predicted`.
-    """
-
-    per_bar: np.ndarray
-    runners_up: Sequence[tuple[float, float, float]] = ()
-    stated: Sequence[float] = ()
-
-
 @dataclass(frozen=True)
 class View:
     """What is drawn of one window of K bars.
 
     prices [K, 4]; times: K texts in the exchange's zone, empty when unknown; true and predicted: (start, end) in bars,
-    one predicted pair a repeat; features [K, F] with their `names`, none for candles alone; scores: of a model of spans.
+    one predicted pair a repeat; features [K, F] with their `names`, none for candles alone.
     """
 
     prices: np.ndarray
@@ -55,26 +40,19 @@ class View:
     predicted: Sequence[tuple[float, float]] = field(default=())
     features: np.ndarray | None = None
     names: Sequence[str] = ()
-    scores: SpanScores | None = None
 
 
 def candles(view: View, appearance: str = "light", height: int = 360) -> go.Figure:
-    """The window's candles; shaded: the true pointer, and the predicted one of each repeat. Below, where there are any, the probabilities
-    of each bar and the feature strips."""
+    """The window's candles; shaded: the true pointer, and the predicted one of each repeat. Below, where there are any, the feature strips."""
     colours = palette(appearance)
     strips = len(view.names) if view.features is not None else 0
-    parts = {"y": height} | ({"y3": PANEL_PIXELS} if view.scores is not None else {})
-    parts |= {"y2": strips * STRIP_PIXELS + TIMES_PIXELS} if strips else {}
+    parts = {"y": height} | ({"y2": strips * STRIP_PIXELS + TIMES_PIXELS} if strips else {})
     chart = figure(appearance, sum(parts.values()))
     domains = _domains(parts)
     chart.add_trace(_bars(view, colours))
     _shade(chart, view, colours)
     _mark_swings(chart, view, colours)
     chart.update_yaxes(domain=domains["y"], side="right", tickformat=",.2f")
-    if view.scores is not None:
-        _runners_up(chart, view.scores, colours)
-        _state(chart, view.predicted, view.scores.stated, colours)
-        _probabilities(chart, view.scores, colours, domains["y3"])
     if strips:
         _strip(chart, view, colours, domains["y2"])
     _time_axis(chart, view, list(parts)[-1])
@@ -86,7 +64,7 @@ def _domains(parts: dict[str, int]) -> dict[str, tuple[float, float]]:
     total, top, domains = sum(parts.values()), 1.0, dict[str, tuple[float, float]]()
     for name, below in zip(parts, [*list(parts)[1:], None], strict=True):
         bottom = max(top - parts[name] / total, 0.0)
-        gap = 0.0 if below is None else GAP_PIXELS + (LEGEND_PIXELS if below == "y3" else 0)
+        gap = 0.0 if below is None else GAP_PIXELS
         domains[name] = (bottom + gap / total, top)
         top = bottom
     return domains
@@ -112,89 +90,7 @@ def _shade(chart: go.Figure, view: View, colours: Palette) -> None:
         _legend(chart, f"predicted expansion{each}", faded(colours.predicted, 0.45), colours.predicted)
 
 
-def _runners_up(chart: go.Figure, scores: SpanScores, colours: Palette) -> None:
-    """Faint bands where else the expansion may lie."""
-    for start, end, p in scores.runners_up:
-        _band(chart, (start, end), colours.predicted, 0.03 + 0.25 * p, width=0)
-
-
-def _state(
-    chart: go.Figure, predicted: Sequence[tuple[float, float]], stated: Sequence[float], colours: Palette
-) -> None:
-    """The stated probability over each predicted expansion, the largest of those that lie close together."""
-    pairs = sorted(zip(predicted, stated, strict=True), key=lambda pair: -pair[1]) if stated else []
-    written: list[float] = []
-    for (start, end), p in pairs:
-        center = (start + end) / 2
-        if np.isfinite(p) and all(abs(center - other) > APART_BARS for other in written):
-            written.append(center)
-            chart.add_annotation(
-                x=center,
-                y=1,
-                yref="y domain",
-                yanchor="top",
-                text=f"<b>{p:.2f}</b>",
-                showarrow=False,
-                font={"color": colours.predicted},
-                bgcolor=faded(colours.paper, 0.75),
-                hovertext="stated probability that the center lies within 3 bars",
-            )
-
-
-def _probabilities(chart: go.Figure, scores: SpanScores, colours: Palette, domain: tuple[float, float]) -> None:
-    """Probability of each bar to be the start, the end and inside; a line a runner-up, at its probability."""
-    start, end, inside = scores.per_bar.T
-    bars = np.arange(len(start))
-    chart.add_trace(
-        go.Scatter(
-            x=bars,
-            y=inside,
-            **PANEL,
-            mode="lines",
-            name="inside",
-            fill="tozeroy",
-            line={"color": colours.predicted, "width": 1, "shape": "hvh"},
-            fillcolor=faded(colours.predicted, 0.2),
-            hovertemplate="bar %{x} inside %{y:.2f}<extra></extra>",
-        )
-    )
-    for name, values, colour, offset in (
-        ("start", start, colours.categorical[4], -0.4),
-        ("end", end, colours.categorical[1], 0.0),
-    ):
-        chart.add_trace(
-            go.Bar(
-                x=bars,
-                y=values,
-                **PANEL,
-                name=name,
-                width=0.4,
-                offset=offset,
-                marker={"color": colour, "line": {"width": 0}},
-                hovertemplate=f"bar %{{x}} {name} %{{y:.2f}}<extra></extra>",
-            )
-        )
-    if scores.runners_up:
-        spans = [(a - 0.5, b + 0.5, p) for a, b, p in scores.runners_up]
-        chart.add_trace(
-            go.Scatter(
-                x=[x for a, b, _ in spans for x in (a, b, None)],
-                y=[y for _, _, p in spans for y in (p, p, None)],
-                **PANEL,
-                mode="lines",
-                name="runners-up",
-                line={"color": faded(colours.predicted, 0.6), "width": 3},
-                hovertemplate="runner-up, probability %{y:.2f}<extra></extra>",
-            )
-        )
-    axis = {"domain": domain, "side": "right", "anchor": "x", "range": [0, 1.04], "tickvals": [0, 0.5, 1]}
-    legend = {"orientation": "h", "x": 0, "y": domain[1], "yanchor": "bottom", "font": {"size": 11}, "itemwidth": 30}
-    chart.update_layout(yaxis3=axis, barmode="overlay", legend2=legend)
-
-
-def _band(
-    chart: go.Figure, pair: tuple[float, float], colour: str, alpha: float, dash: str = "solid", width: float = 1
-) -> None:
+def _band(chart: go.Figure, pair: tuple[float, float], colour: str, alpha: float, dash: str = "solid") -> None:
     chart.add_shape(
         type="rect",
         x0=pair[0] - 0.5,
@@ -204,7 +100,7 @@ def _band(
         yref="y domain",
         layer="below",
         fillcolor=faded(colour, alpha),
-        line={"color": colour, "width": width, "dash": dash},
+        line={"color": colour, "width": 1, "dash": dash},
     )
 
 

@@ -8,17 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.cli import options
-from moola_core.errors import DataError, StoreError
+from moola_core.errors import DataError, RunError, StoreError
 
 
 def add_to(commands: Any) -> None:
-    demo = commands.add_parser("demo", help="write the demo market: bars.parquet, windows.parquet, truth.json")
-    demo.add_argument("--out", required=True, metavar="DIR")
+    demo = commands.add_parser("demo", help="write the demo market, or make the app's whole demo and take it away")
+    what = demo.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", metavar="DIR", help="write bars.parquet, windows.parquet and truth.json there")
+    what.add_argument(
+        "--everything",
+        action="store_true",
+        help="in the store: a run, pre-training, transfer study and more on the demo market",
+    )
+    what.add_argument("--remove", action="store_true", help="delete the demo's runs and files")
     demo.add_argument("--world", default="helpful", help="helpful, neutral or harmful (default: helpful)")
     demo.add_argument("--bars", type=int, default=60_000)
     demo.add_argument("--windows", type=int, default=174)
     demo.add_argument("--seed", type=int, default=7)
     options.add_json(demo)
+    options.add_store(demo)
     demo.set_defaults(command=make_demo)
 
     check = commands.add_parser("check", help="validate bars or labelled windows, or describe a file of weights")
@@ -52,6 +60,8 @@ def add_to(commands: Any) -> None:
 def make_demo(args: argparse.Namespace) -> int:
     from moola_core.market import demo
 
+    if args.everything or args.remove:
+        return _whole_demo(args)
     if args.bars < 500 or args.windows < 20:
         raise DataError("a demo needs at least 500 bars and 20 windows.", where="demo", hint="Ask for more.")
     if args.seed < 0:
@@ -69,6 +79,29 @@ def make_demo(args: argparse.Namespace) -> int:
     }
     text = f"{len(made.bars)} bars, {len(kept)} windows to train on and {left_out} of grade D, in {args.out}."
     options.print_result(values, args.json, text)
+    return 0
+
+
+def _whole_demo(args: argparse.Namespace) -> int:
+    from moola_core.launch import demo
+    from moola_core.market.folder import data_folder
+    from moola_core.runs.store import Store
+
+    store, data = Store(args.store), data_folder()
+    if args.remove:
+        count = demo.remove(store, data)
+        options.print_result({"removed": count}, args.json, f"The demo is removed: {count} runs and its files.")
+        return 0
+    for progress in demo.fill(store, data):
+        if progress.active and not args.json:
+            print(f"{progress.done} of {progress.total} steps are done; now {progress.active.title}.", flush=True)
+    progress = demo.progress(store)
+    ids = [one.run_id for one in demo.records(store)]
+    if progress.failed:
+        step, why = progress.failed
+        raise RunError(f"{step.title} failed: {why}", where="demo", hint="Remove the demo and make it again.")
+    values = {"done": progress.done, "steps": progress.total, "runs": ids}
+    options.print_result(values, args.json, f"The demo is complete: {progress.done} steps.")
     return 0
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,15 +107,15 @@ class Run:
         """One row a training step: losses, σ, gradient norms, cosine, conflict, projected."""
         return self.table("steps").to_pandas()
 
-    def table(self, name: str, window_id: str | None = None) -> pa.Table:
-        """The Parquet table called `name`, or its rows of one window. Raises RunError when there is none (yet), or its file is torn."""
+    def table(self, name: str, window_ids: Collection[str] | None = None) -> pa.Table:
+        """The Parquet table called `name`, or its rows of these windows. Raises RunError when there is none (yet), or its file is torn."""
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise RunError(
                 f"has no {name} yet.", where=f"run {self.id}", hint="Wait until it is done, or launch it again."
             )
         try:
-            return pq.read_table(path, filters=None if window_id is None else [("window_id", "=", window_id)])
+            return pq.read_table(path, filters=None if window_ids is None else [("window_id", "in", list(window_ids))])
         except (OSError, pa.ArrowException) as error:
             raise RunError(
                 f"{name}.parquet cannot be read: {error}.", where=f"run {self.id}", hint="Restore the file from a copy."

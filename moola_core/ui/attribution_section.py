@@ -41,7 +41,7 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
         )
         return
     render.section(make("attribution", ReportContext(run, computed=child)))
-    st.subheader("One window")
+    st.header("One window")
     _one_window(run, result, result.outputs[st.session_state.get("attribution-output", 0)], dataset)
 
 
@@ -68,7 +68,7 @@ def _one_window(run: Run, result: Attribution, output: str, dataset: Dataset | N
     rows = np.flatnonzero(windows.window_id.astype(str) == window)
     if len(rows):
         predicted = window_table.of_window(loaders.predictions(run), window, 0)
-        shown = window_view.view(windows, int(rows[0]), dataset, predicted, strips=True)
+        shown = window_view.view(windows, int(rows[0]), dataset, predicted)
         with right:
             widgets.chart(window_view.drawn(shown, look), "explained_candles", f"Candles and features of {window}")
 

@@ -24,7 +24,7 @@ def calibration(run: Run) -> None:
 
 
 def _threshold(run: Run, result: Calibration) -> None:
-    st.subheader("Decision threshold")
+    st.header("Decision threshold")
     state.init_state(state.CUT_CLASS, result.classes, result.classes[0])
     state.init_fraction(state.CUT, *BETWEEN, EVEN)
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -13,16 +13,21 @@ import numpy as np
 import streamlit as st
 
 from moola_core.errors import MoolaError
-from moola_core.launch.local import LocalLauncher
-from moola_core.presets import preset
+from moola_core.launch import demo
 from moola_core.runs.store import Store
-from moola_core.specs import change
 from moola_core.ui.places import data_folder, store_folder
 
 # Where it could not be prepared, such as on a full disk, every page says so at first and is then left alone for this long.
 AGAIN_S = 60.0
 _again: dict[tuple[str, str], float] = {}
-ROOMS = ("charts.windows", "charts.curves", "charts.evaluation", "ui.launching", "ui.result_sections", "ui.window_view")
+ROOMS = (
+    "charts.windows",
+    "charts.curves",
+    "charts.evaluation",
+    "ui.launching",
+    "ui.result_sections",
+    "ui.windows_viewer",
+)
 
 
 def prepare() -> None:
@@ -35,26 +40,6 @@ def prepare() -> None:
     except (MoolaError, OSError):
         _again[places] = time.monotonic() + AGAIN_S
         raise
-
-
-def demo_files(data: Path) -> tuple[Path, Path]:
-    """Windows and bars of the demo market in the data folder, made if they are missing."""
-    folder = data / "demo"
-    windows, bars = folder / "windows.parquet", folder / "bars.parquet"
-    if not (windows.is_file() and bars.is_file()):
-        # Imported where it is used: the market's kernels bring numba, which no first paint needs.
-        from moola_core.market.demo import make_demo, write_demo
-
-        write_demo(folder, make_demo())
-    return windows, bars
-
-
-def start_demo_run(data: Path, store: Path) -> str:
-    """Start a `quick` run on the demo market and return its id."""
-    windows, bars = demo_files(data)
-    spec = change(preset("quick").finetune(), {"data.windows": str(windows), "data.bars": str(bars)})
-    note = "Demo run, started automatically."
-    return LocalLauncher(Store(store)).submit(spec, name="Demo run", note=note, tags=("demo",))
 
 
 def load_ahead() -> None:
@@ -83,6 +68,7 @@ def _load_kernels() -> None:
 # A cached resource is made once a server and under a lock: two tabs do not start two runs.
 @st.cache_resource(show_spinner="First start: making a demo market and a demo run")
 def _prepare(data: str, store: str) -> str | None:
-    if Store(store).runs(include_archived=True):
+    own = Store(store)
+    if own.runs(include_archived=True) or demo.removed(own):
         return None
-    return start_demo_run(Path(data), Path(store))
+    return demo.start(own, Path(data), demo.STEPS[0])

@@ -8,12 +8,25 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from moola_core.errors import MoolaError
 from moola_core.market.bars import Bars
 from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
 from moola_core.specs import Data
 from moola_core.ui import loaders
 from moola_core.ui.widgets import escape_markdown, figures
+
+
+def problem(dataset: Dataset) -> MoolaError | None:
+    """Why a file of the dataset cannot be read; None where all can."""
+    try:
+        if dataset.bars:
+            loaders.bars_of(dataset.bars)
+        if dataset.windows:
+            loaders.windows_of(dataset.windows, dataset.bars)
+    except MoolaError as error:
+        return error
+    return None
 
 
 def data_health(dataset: Dataset) -> None:

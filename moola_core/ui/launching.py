@@ -87,7 +87,7 @@ def choose_checkpoint(dataset: Dataset, start: str = "") -> tuple[str, str]:
     record = checkpoints[selected].run if selected in checkpoints else None
     if record is not None and not owners.belongs(record, dataset):
         bars = escape_markdown(display_path(owners.trained_on(record)))
-        st.caption(f":orange[:material/warning:] Pre-trained on {bars}, not on the bars of the selected dataset.")
+        st.markdown(f":orange[:material/warning:] Pre-trained on {bars}, not on the bars of the selected dataset.")
     which = _describe_file(selected) if selected in checkpoints and record is None else ""
     return str(selected), which
 
@@ -109,7 +109,7 @@ def _describe_file(path: str) -> str:
     listed = ", ".join(f"{escape_markdown(name)} {_value(value)}" for name, value in described.settings().items())
     st.caption(f"Taken from the file: {listed}.")
     for note in described.notes:
-        st.caption(f":orange[:material/warning:] {escape_markdown(note)}")
+        st.markdown(f":orange[:material/warning:] {escape_markdown(note)}")
     return which
 
 

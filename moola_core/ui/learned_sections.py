@@ -16,5 +16,5 @@ def learned(run: Run) -> None:
         state.open_page("launch", **{state.KIND: "finetune", state.CHECKPOINT: run.id, state.RUN: run.id})
     context = ReportContext(run)
     render.section(make("learned", context))
-    st.subheader(SECTIONS["probe"].title)
+    st.header(SECTIONS["probe"].title)
     render.section(make("probe", context), "No probe")

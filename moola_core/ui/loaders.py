@@ -258,10 +258,10 @@ def table(run: Run, name: str) -> pd.DataFrame:
     return _frame(stamp(run.folder / f"{name}.parquet")).rename(columns=RESULT_FIELDS)
 
 
-def rows_of_window(run: Run, name: str, window_id: str) -> pd.DataFrame | None:
-    """The rows of one window in the run's Parquet table called `name`; None where the run has no such table."""
+def rows_of_windows(run: Run, name: str, window_ids: tuple[str, ...]) -> pd.DataFrame | None:
+    """The rows of these windows in the run's Parquet table called `name`; None where the run has no such table."""
     path = run.folder / f"{name}.parquet"
-    return _rows_of_window(stamp(path), window_id) if path.is_file() else None
+    return _rows_of_windows(stamp(path), window_ids) if path.is_file() else None
 
 
 def diagnosis(run: Run) -> Diagnosis | None:
@@ -364,10 +364,10 @@ def _frame(source: Stamp) -> pd.DataFrame:
     return Run(path.parent).table(path.stem).to_pandas()
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _rows_of_window(source: Stamp, window_id: str) -> pd.DataFrame:
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _rows_of_windows(source: Stamp, window_ids: tuple[str, ...]) -> pd.DataFrame:
     path = Path(source[0])
-    return Run(path.parent).table(path.stem, window_id).to_pandas()
+    return Run(path.parent).table(path.stem, window_ids).to_pandas()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -56,10 +56,10 @@ def sections(context: ReportContext, names: Iterable[str], absent: bool = False)
         with guard.explained():
             made = make(name, context)
             if not isinstance(made, str):
-                st.subheader(made.title)
+                st.header(made.title)
                 section(made)
             elif absent:
-                st.subheader(SECTIONS[name].title)
+                st.header(SECTIONS[name].title)
                 _note(made)
 
 
@@ -122,7 +122,7 @@ def _block(name: str, block: Block, place: int) -> None:
 
 def _text(block: Text) -> None:
     if block.title:
-        st.markdown(f"##### {escape_markdown(block.title)}")
+        st.markdown(f"### {escape_markdown(block.title)}")
     text = (
         f"**{escape_markdown(block.strong)}** {escape_markdown(block.text)}"
         if block.strong
@@ -136,10 +136,8 @@ def _text(block: Text) -> None:
 
 def _supported(key: str, block: Supported) -> None:
     """The sentence, and at the end of its line the way to its run."""
-    sentence, way = st.columns((1, 0.12), gap="small", vertical_alignment="center")
-    with sentence:
+    with st.container(horizontal=True, vertical_alignment="center"):
         _text(block.text)
-    with way:
         if block.link is not None and st.button(
             block.link.text, key=key, type="tertiary", icon=":material/arrow_forward:"
         ):

@@ -95,7 +95,7 @@ def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:
     state.write_query_params((state.PREVIEW,), {state.PREVIEW: sections[0]})
     report = build(run, [name], kind)
     for section in report.sections:
-        st.subheader(section.title)
+        st.header(section.title)
         render.section(section)
     for title, why in report.absent:
         widgets.empty_state(f"{title}: not in this report", escape_markdown(why))

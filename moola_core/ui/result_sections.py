@@ -24,7 +24,7 @@ def results(run: Run) -> None:
     with right:
         render.sections(context, ("folds",), absent=True)
     render.sections(context, ("pointers", "pointing"), absent=True)
-    st.subheader(SECTIONS["training"].title)
+    st.header(SECTIONS["training"].title)
     files = (loaders.stamp(run.folder / "events.jsonl"), loaders.stamp(run.folder / "steps.parquet"))
     render.section(_training(run, run.id, files), "No training curves")
 

@@ -142,7 +142,7 @@ def unreadable(records: Sequence[Record]) -> None:
 
 def _cancel(run: Run, record: Record) -> None:
     if cancelling.asked(run):
-        st.caption(":orange[:material/block: Ending; this takes up to ten seconds.]")
+        st.markdown(":orange[:material/block: Ending; this takes up to ten seconds.]")
         return
     with st.popover("Cancel", icon=":material/block:"):
         st.markdown(

@@ -93,7 +93,7 @@ def summary(run: Run, record: Record) -> None:
     tags = " ".join(f":gray-badge[{escape_markdown(tag)}]" for tag in record.tags)
     st.markdown(f"{state_badge(record.state)} {escape_markdown(record.note)} {tags}")
     for warning in record.warnings:
-        st.caption(f":orange[:material/warning:] {escape_markdown(warning)}")
+        st.markdown(f":orange[:material/warning:] {escape_markdown(warning)}")
     if record.error:
         st.error(escape_markdown(record.error), icon=":material/error:")
         st.caption(

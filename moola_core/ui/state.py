@@ -18,22 +18,23 @@ from moola_core.ui import notices
 DATASET, RUN = "dataset", "run"
 WINDOW, REPEAT = "window", "repeat"
 TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "outcome", "error", "order"
+NOTED = "noted"
 KIND, PRESET, MODEL, CHECKPOINT = "kind", "preset", "model", "checkpoint"
 # What was typed on the Launch page.
 SETTINGS, RUN_NAME, RUN_NOTE = "set", "run_name", "run_note"
 ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
-INVESTIGATION = "investigation"
+INVESTIGATION, EXPANSION = "investigation", "expansion"
 DETAIL, PREVIEW = "section", "preview"
 # Of parts of Performance and Predict.
 CUT_CLASS, CUT, EXPLAINED = "threshold_class", "threshold", "explained"
-LEAST_STATED, UNUSUAL, FROM_BAR = "least_stated", "unusual_level", "from_bar"
+LEAST_STATED, UNUSUAL = "least_stated", "unusual_level"
 CHOICES = "choices"  # the keys of the choices inside of sections, each of which is in the URL under its own
 # Of the Runs page: the run that is shown, of any kind, and what the table shows.
 ROW, FIND, STATES, KINDS, TAGS, COLUMNS, DIFFERENT = "row", "find", "states", "kinds", "tags", "columns", "different"
 ARRIVING, PAGE, DRAWN, EVERY_RUN = "arriving", "page", "drawn", "every_run"
 OLD_URL, PUBLISHED = "old_url", "published"
-WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER)
+WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, NOTED, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
 IN_URL = (
     *CARRIED,
@@ -46,6 +47,8 @@ IN_URL = (
     VIEW,
     STUDY,
     INVESTIGATION,
+    PREDICTION,
+    EXPANSION,
     DETAIL,
     PREVIEW,
     SETTINGS,
@@ -63,7 +66,6 @@ IN_URL = (
     EXPLAINED,
     LEAST_STATED,
     UNUSUAL,
-    FROM_BAR,
 )
 SEPARATOR = ","  # of several values of one key in the URL
 DIGITS, LISTED = 9, 200

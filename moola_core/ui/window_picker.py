@@ -1,4 +1,4 @@
-"""The Windows page's controls: filters, order, and stepping from window to window, by button or arrow key."""
+"""The Windows page's controls: filters, order, and the field that leads to a window."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from moola_core.market.library import Dataset
 from moola_core.market.windows import Windows
-from moola_core.ui import selecting, state, stepper, widgets, window_table
+from moola_core.ui import guard, loaders, state, widgets, window_flags, window_table
 
 ALL = "all"
-NO_FILTER = {state.TRUE: "", state.GRADE: "", state.PREDICTED: "", state.OUTCOME: "", state.ERROR: 0}
+NOTED = {"flagged": "flagged", "commented": "commented on"}
+NO_FILTER = {state.TRUE: "", state.GRADE: "", state.NOTED: "", state.PREDICTED: "", state.OUTCOME: "", state.ERROR: 0}
 DEFAULTS = NO_FILTER | {state.ORDER: "file", state.REPEAT: ALL}
-SHOWN = "window_shown"
+SHOWN, GO_TO, MISSED = "window_shown", "go_to", "go_to_missed"
+DIGITS = 9
 FAR_BARS = 60
 FILTER_PIXELS, ERROR_PIXELS, WINDOW_PIXELS = 140, 200, 330
 
@@ -33,6 +36,7 @@ def filters(windows: Windows, has_answers: bool) -> window_table.Filter:
     true = _one_of(state.TRUE, "Class", windows.classes)
     grades = sorted({str(grade) for grade in windows.grade} - {""})
     grade = _one_of(state.GRADE, "Grade", grades) if grades else ""
+    _one_of(state.NOTED, "Flags", tuple(NOTED), NOTED)
     if not has_answers:
         return window_table.Filter(true=true, grade=grade)
     outcome = _one_of(state.OUTCOME, "Result", tuple(window_table.OUTCOMES), window_table.OUTCOMES)
@@ -59,23 +63,78 @@ def order_picker(has_answers: bool) -> str:
     )
 
 
-def step(table: pd.DataFrame, rows: np.ndarray) -> int | None:
-    """Draw previous, next and the choice of window; return the row number of the selected one.
-
-    None where a link asks for a window that is not among the rows.
-    """
-    named = _lines(table, rows)
-    ids = list(named)
+def place(table: pd.DataFrame, rows: np.ndarray) -> int | None:
+    """Select one of the windows at `rows`, and return its place among them; None where a link asks for one that is not there."""
+    ids = list(table["window_id"].astype(str).iloc[rows])
     wanted = state.remember(state.WINDOW)
-    if wanted and wanted not in named and wanted != st.session_state.get(SHOWN):
+    if wanted and wanted not in ids and wanted != st.session_state.get(SHOWN):
         return None
     # A window that was shown and does not pass the filters any more gives way to the first that does.
-    place = ids.index(wanted) if wanted in named else 0
-    place = (place + stepper.taken()) % len(ids)
-    selecting.put(state.WINDOW, ids[place])
-    st.session_state[SHOWN] = ids[place]
-    selecting.select(f"Window {place + 1} of {len(ids)}", state.WINDOW, named, width=WINDOW_PIXELS)
-    return int(rows[place])
+    selected = wanted if wanted in ids else ids[0]
+    st.session_state[state.WINDOW] = st.session_state[SHOWN] = selected
+    return ids.index(selected)
+
+
+def go_to(dataset: Dataset, table: pd.DataFrame, ids: list[str]) -> None:
+    """Draw the field that leads to a window by its id, its number or a time."""
+    st.text_input(
+        "Go to an id, a number or a time",
+        key=GO_TO,
+        placeholder="for example 2026-01-15 10:30",
+        on_change=guard.callback(_go),
+        args=(dataset, ids),
+        width=WINDOW_PIXELS,
+    )
+    missed = st.session_state.pop(MISSED, "")
+    if missed:
+        st.markdown(f":orange[{widgets.escape_markdown(missed)}]")
+
+
+def _go(dataset: Dataset, ids: list[str]) -> None:
+    asked = str(st.session_state.get(GO_TO) or "").strip()
+    if not asked:
+        return
+    at = window_place(asked, ids, dataset)
+    if at is None:
+        st.session_state[MISSED] = (
+            f"No window here is {asked[:60]}, and it is no time that can be read, such as 2026-01-15 10:30."
+        )
+    else:
+        st.session_state[state.WINDOW] = st.session_state[SHOWN] = ids[at]
+        st.session_state[GO_TO] = ""
+
+
+def window_place(asked: str, ids: list[str], dataset: Dataset) -> int | None:
+    """The place of the window with this id, else of this number (from 1), else of the first to end after this time in the exchange's zone."""
+    if asked in ids:
+        return ids.index(asked)
+    if asked.isascii() and asked.isdigit() and len(asked) <= DIGITS:
+        return int(asked) - 1 if 1 <= int(asked) <= len(ids) else None
+    time = widgets.parse_time(asked, loaders.exchange_zone(dataset))
+    if time is None:
+        return next((i for i, name in enumerate(ids) if name.startswith(asked)), None)
+    return _at_time(time, ids, dataset)
+
+
+def _at_time(time: np.datetime64, ids: list[str], dataset: Dataset) -> int | None:
+    """The place of the window that holds the time, or starts next after it; None where no window has a time."""
+    assert dataset.windows is not None
+    windows = loaders.windows_of(dataset.windows, dataset.bars)
+    number = {str(name): i for i, name in enumerate(windows.window_id)}
+    starts = windows.start_time[[number[name] for name in ids]]
+    length = np.timedelta64(round(windows.interval_s * windows.bars * 1e9), "ns")
+    after = np.flatnonzero(~np.isnat(starts) & (starts + length > time))
+    return int(after[np.argmin(starts[after])]) if len(after) else None
+
+
+def noted(table: pd.DataFrame, rows: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Those of the rows that pass the filter by flags."""
+    wanted = st.session_state.get(state.NOTED)
+    if not wanted:
+        return rows
+    flags = window_flags.of(dataset)
+    kept = {name for name, one in flags.items() if (one.flagged if wanted == "flagged" else one.comment)}
+    return rows[table["window_id"].astype(str).iloc[rows].isin(kept).to_numpy()]
 
 
 def clear_filters() -> None:
@@ -107,16 +166,6 @@ def _one_of(key: str, title: str, options: tuple[str, ...] | list[str], names: d
         persist_state="session",
         width=FILTER_PIXELS,
     )
-
-
-def _lines(table: pd.DataFrame, rows: np.ndarray) -> dict[str, str]:
-    """Window id to the line that the picker shows, in the order of `rows`."""
-    selected = table.iloc[rows]
-    columns = zip(selected["window_id"], selected["label"], selected["repeats"], selected["right"], strict=True)
-    marks = {True: " · ✓", False: " · ✗"}
-    return {
-        str(name): f"{name} · {label}{marks[right == seen] if seen else ''}" for name, label, seen, right in columns
-    }
 
 
 def _repeat_name(value: str) -> str:

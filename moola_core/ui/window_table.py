@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,14 +40,19 @@ def join(windows: Windows, predictions: pd.DataFrame | None, repeat: int | None 
     """One row a window, in the windows' order, over one repeat or (None) all of them.
 
     Columns: window_id, label, grade, repeats (predictions counted), said (tuple of the predicted classes), right (in
-    how many repeats), p_true (mean probability of the label, nan without predictions), error (mean center error in bars, or
-    nan).
+    how many repeats), p_true (mean probability of the label, nan without predictions), p_most (the largest mean probability of a class),
+    error (mean center error in bars, or nan).
     """
     table = pd.DataFrame({"window_id": windows.window_id, "label": windows.label, "grade": windows.grade})
     selected = _of_repeat(predictions, repeat)
     if selected is None or selected.empty:
         return table.assign(
-            repeats=0, said=pd.Series([()] * len(table), dtype=object), right=0, p_true=np.nan, error=np.nan
+            repeats=0,
+            said=pd.Series([()] * len(table), dtype=object),
+            right=0,
+            p_true=np.nan,
+            p_most=np.nan,
+            error=np.nan,
         )
     judged = _judge(selected)
     rows = judged.groupby("window_id").agg(
@@ -55,7 +62,7 @@ def join(windows: Windows, predictions: pd.DataFrame | None, repeat: int | None 
     predicted: dict[str, tuple[str, ...]] = {}
     for name, answer in zip(answered["window_id"], answered["predicted"], strict=True):
         predicted[name] = (*predicted.get(name, ()), answer)
-    table = table.join(rows, on="window_id")
+    table = table.join(rows, on="window_id").join(_most(selected), on="window_id")
     table["repeats"] = table["repeats"].fillna(0).astype(int)
     table["right"] = table["right"].fillna(0).astype(int)
     table["said"] = [predicted.get(name, ()) for name in table["window_id"]]
@@ -107,7 +114,7 @@ def repeats(predictions: pd.DataFrame | None) -> list[int]:
     return [] if predictions is None else sorted(int(value) for value in predictions["repeat"].unique())
 
 
-def outcome(row: pd.Series) -> str:
+def outcome(row: Mapping[str, Any] | pd.Series) -> str:
     """right, wrong or unseen, as the filter of that name understands it."""
     if not row["repeats"]:
         return "unseen"
@@ -123,6 +130,12 @@ def _of_repeat(predictions: pd.DataFrame | None, repeat: int | None) -> pd.DataF
     if predictions is None or repeat is None:
         return predictions
     return predictions[predictions["repeat"] == repeat]
+
+
+def _most(rows: pd.DataFrame) -> pd.Series:
+    """The largest mean probability of a class, by window id; nan where classes have none."""
+    by_class = pd.DataFrame(PredictionTable(rows).by_class, index=rows["window_id"])
+    return by_class.groupby(level=0).mean().max(axis=1).rename("p_most")
 
 
 def _judge(rows: pd.DataFrame) -> pd.DataFrame:

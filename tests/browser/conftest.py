@@ -134,6 +134,10 @@ class Tab:
     def text(self) -> str:
         return self.page.inner_text("[data-testid=stMain]")
 
+    def place(self) -> str:
+        """Where the viewer of candles stands, such as "Window 3 of 117"."""
+        return self.page.locator(".viewer .place").inner_text()
+
     def title(self) -> str:
         return self.page.locator("h1").first.inner_text()
 

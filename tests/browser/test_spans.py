@@ -7,12 +7,6 @@ import pytest
 from tests.app_samples import make_predicted, make_span_run
 from tests.browser.conftest import until
 
-MARKS = """name => [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => plot._fullData)
-    .filter(trace => trace.name === name && trace.visible === true).map(trace => [trace.yaxis, trace.y.length])"""
-DRAWN = """() => document.querySelectorAll('.js-plotly-plot .shapelayer path').length"""
-LEGEND = """() => [...document.querySelectorAll('.js-plotly-plot .legend2text')].map(item => item.textContent)"""
-SCORES = {"inside", "start", "end", "runners-up"}
-
 
 @pytest.fixture(scope="module")
 def spans(full):
@@ -27,15 +21,24 @@ def test_the_window_page_draws_spans_runners_up_and_the_probability_of_each_bar(
     tab = open_tab(full.address)
     tab.open(f"windows?run={spans.id}&window={window}&repeat=0")
     tab.wait_for("Stated probability of a center", 60)
-    until(lambda: set(tab.page.evaluate(LEGEND)) >= SCORES, 20)
-    for name in ("inside", "start", "end"):
-        assert tab.page.evaluate(MARKS, name) == [["y3", 105]]
-    assert tab.page.evaluate(DRAWN) == 3, "the true expansion, the predicted one and a runner-up"
+    legend = tab.page.locator(".viewer ul.legend li")
+    assert {"start", "end", "inside", "runners-up, fainter"} <= set(legend.all_inner_texts())
     stated = spans.predictions.query("window_id == @window and repeat == 0")["p_span"].item()
-    assert tab.page.locator(".js-plotly-plot .annotation-text", has_text=f"{stated:.2f}").count() == 1
+    assert (
+        f"Stated probability of a center within 3 bars: {stated:.2f}" in tab.page.locator(".viewer .facts").inner_text()
+    )
+    box = tab.page.locator(".viewer .chart").bounding_box()
+    assert box["height"] == 520
+    tab.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 200)
+    pointed = tab.page.locator(".viewer .pointed")
+    until(lambda: pointed.inner_text().startswith("bar "), 10)
+    bar = int(pointed.inner_text().split(" ")[1])  # noqa: F841 - the query below reads it
+    per_bar = spans.table("per_bar", [window]).to_pandas().query("repeat == 0 and bar == @bar").iloc[0]
+    start, inside, end = (per_bar[f"p_{name}"] for name in ("start", "inside", "end"))
+    assert pointed.inner_text().endswith(f"start {start:.2f}, inside {inside:.2f}, end {end:.2f}")
     tab.page.get_by_text("Probability of each bar", exact=True).click()
-    tab.settle()
-    assert not set(tab.page.evaluate(LEGEND)) & SCORES and tab.page.evaluate(DRAWN) == 2
+    until(lambda: not {"start", "end", "inside"} & set(legend.all_inner_texts()), 20)
+    assert tab.page.locator(".viewer .chart").bounding_box()["height"] == 380
 
 
 def test_the_next_expansion_is_a_key_away(full, spans, open_tab):
@@ -47,10 +50,13 @@ def test_the_next_expansion_is_a_key_away(full, spans, open_tab):
     for _ in range(6):
         slider.press("ArrowLeft")
     tab.wait_for("Expansion 1 of 2")
-    assert "consolidation with 0.80" in tab.text()
+    told = tab.page.locator(".viewer > p").first
+    assert told.inner_text().startswith("consolidation with 0.80")
     tab.page.locator("h1").first.click()
     tab.page.keyboard.press("ArrowRight")
-    tab.wait_for("Expansion 2 of 2")
-    assert "retracement with 0.80" in tab.text() and "Stated probability of a center within 3 bars: 0.60" in tab.text()
+    assert tab.place() == "Expansion 2 of 2"
+    assert told.inner_text().startswith("retracement with 0.80")
+    assert "Stated probability of a center within 3 bars: 0.60" in told.inner_text()
+    tab.page.wait_for_url(lambda url: "expansion=700" in url)
     tab.page.get_by_role("button", name="Next").click()
-    tab.wait_for("Expansion 1 of 2")
+    assert tab.place() == "Expansion 1 of 2"

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
-from moola_core.charts.windows import SpanScores, Swing, View, candles
+from moola_core.charts.windows import Swing, View, candles
 from moola_core.features.catalog import FEATURES
 
 NAMES = tuple(feature.name for feature in FEATURES)
@@ -61,47 +58,3 @@ def test_strips_keep_sign_and_reach_one_and_hover_shows_the_value(prices):
 def test_times_are_on_the_axis(prices):
     times = [f"Mon 02 Jan 2023 09:{i:02d}" for i in range(60)]
     assert candles(View(prices, times=times)).layout.xaxis.ticktext[1].startswith("09:10")
-
-
-def scored(prices: np.ndarray, per_bar: np.ndarray, **more) -> View:
-    return View(
-        prices=prices,
-        true=(4.0, 6.0),
-        predicted=((5.0, 8.0), (20.0, 24.0)),
-        scores=SpanScores(per_bar, runners_up=((12.0, 15.0, 0.3), (5.0, 9.0, 0.1)), stated=(0.4, 0.7)),
-        **more,
-    )
-
-
-@pytest.mark.parametrize("strips", [False, True])
-def test_probabilities_of_the_bars_stand_between_candles_and_strips(prices, strips):
-    per_bar = np.random.default_rng(3).uniform(size=(len(prices), 3))
-    more = {"features": np.ones((len(prices), 2)), "names": ("range_z", "body_pct")} if strips else {}
-    chart = candles(scored(prices, per_bar, **more))
-    traces = {trace.name: trace for trace in chart.data}
-    for column, name in enumerate(("start", "end", "inside")):
-        assert np.array_equal(traces[name].y, per_bar[:, column]) and traces[name].yaxis == "y3"
-    domains = [chart.layout[axis].domain for axis in (("yaxis2",) if strips else ()) + ("yaxis3", "yaxis")]
-    assert domains[0][0] == 0 and domains[-1][1] == 1
-    assert all(below[1] < above[0] for below, above in pairwise(domains))
-    assert chart.layout.xaxis.anchor == ("y2" if strips else "y3")
-    assert chart.layout.height > candles(View(prices=prices, **more)).layout.height
-
-
-def test_runners_up_are_fainter_than_the_prediction_and_each_lies_at_its_probability(prices):
-    chart = candles(scored(prices, np.zeros((len(prices), 3))))
-    bands = {(shape.x0 + 0.5, shape.x1 - 0.5): shape for shape in chart.layout.shapes}
-    opacity = {pair: float(shape.fillcolor.rstrip(")").split(",")[-1]) for pair, shape in bands.items()}
-    assert set(bands) == {(4, 6), (5, 8), (20, 24), (12, 15), (5, 9)}
-    assert opacity[(5, 9)] < opacity[(12, 15)] < opacity[(5, 8)] and bands[(12, 15)].line.width == 0
-    line = next(trace for trace in chart.data if trace.name == "runners-up")
-    assert line.x == (11.5, 15.5, None, 4.5, 9.5, None) and line.y == (0.3, 0.3, None, 0.1, 0.1, None)
-
-
-def test_the_stated_probability_stands_over_each_prediction_that_is_not_close_to_another(prices):
-    view = scored(prices, np.zeros((len(prices), 3)))
-    written = {note.x: note.text for note in candles(view).layout.annotations}
-    assert written == {6.5: "<b>0.40</b>", 22.0: "<b>0.70</b>"}
-    near = replace(view, predicted=((5.0, 8.0), (6.0, 9.0)))
-    assert [note.text for note in candles(near).layout.annotations] == ["<b>0.70</b>"]
-    assert not candles(replace(view, scores=None)).layout.annotations

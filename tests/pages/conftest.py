@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.runtime.pages_manager import PagesManager
@@ -59,8 +61,35 @@ def show(monkeypatch, dataset, store, tmp_path) -> Callable[..., AppTest]:
 
 def texts(at: AppTest) -> str:
     """All that the page says in words."""
-    kinds = (at.title, at.subheader, at.markdown, at.caption, at.error, at.warning, at.info)
+    kinds = (at.title, at.header, at.subheader, at.markdown, at.caption, at.error, at.warning, at.info)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def sent(at: AppTest) -> dict[str, Any]:
+    """What the page sends to its viewer of candles."""
+    return json.loads(_viewer(at).proto.json)
+
+
+def viewers(at: AppTest) -> list[Any]:
+    """The page's viewers of candles: one or none."""
+    return [one for one in at.get("bidi_component") if one.proto.component_name != "moola_shortcuts"]
+
+
+def charts(at: AppTest) -> list[Any]:
+    """All that the page draws, viewers of candles among it."""
+    return [*at.get("plotly_chart"), *viewers(at)]
+
+
+def _viewer(at: AppTest) -> Any:
+    (only,) = viewers(at)
+    return only
+
+
+def say(at: AppTest, **values: Any) -> None:
+    """What the page's viewer in the browser says; AppTest has no form of its own for such components."""
+    states = at._tree.get_widget_states()
+    states.widgets.add(id=_viewer(at).proto.id, json_value=json.dumps(values))
+    at._run(states)
 
 
 def button(at: AppTest, label: str):

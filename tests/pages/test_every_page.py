@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.app_samples import make_run
-from tests.pages.conftest import PAGES, texts
+from tests.pages.conftest import PAGES, texts, viewers
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -21,7 +21,7 @@ def test_an_empty_store(show, page):
     assert not at.error
     wanted = {
         "overview": "No run on this dataset yet",
-        "windows": "No prediction for this window",
+        "windows": "No run is selected, so there are no predictions",
         "launch": "valid",
         "runs": "No runs yet",
         "results": "No run on this dataset yet",
@@ -34,8 +34,9 @@ def test_a_finished_run(show, page, dataset, store):
     make_run(store, dataset)
     at = show(page)
     assert not at.error and not at.warning
-    charts = {"overview": 0, "windows": 1, "launch": 0, "runs": 10, "results": 19}
+    charts = {"overview": 0, "windows": 0, "launch": 0, "runs": 10, "results": 19}
     assert len(at.get("plotly_chart")) == charts[page]
+    assert len(viewers(at)) == (page == "windows")
 
 
 @pytest.mark.parametrize("page", PAGES)

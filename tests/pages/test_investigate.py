@@ -14,7 +14,7 @@ from tests.pages.conftest import button, texts
 
 def test_without_data_the_page_says_what_to_do(show):
     at = show("investigate", data=False)
-    assert "No labelled windows here" in texts(at) and button(at, "Go to the Overview")
+    assert "No labelled windows here" in texts(at) and button(at, "Read a new file")
 
 
 def test_an_empty_store_shows_one_button(show):

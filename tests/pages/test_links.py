@@ -11,7 +11,7 @@ from moola_core.market.windows import load_windows
 from moola_core.runs.store import Store
 from moola_core.specs import Diagnose
 from tests.app_samples import make_data, make_everything, make_predicted, make_pretraining, make_run
-from tests.pages.conftest import button, texts
+from tests.pages.conftest import button, charts, texts
 from tests.pages.test_compare import study
 
 GONE = "20200101-000000-000-0000"
@@ -63,10 +63,10 @@ def test_a_link_to_no_run_shows_no_other_run(show, dataset, store, page, asked):
     at = show(page, run=asked)
     said = texts(at).replace("\\", "")
     assert f"There is no run {asked}" in said and "may have been deleted" in said and "Another" not in said
-    assert not at.metric and not at.table and not at.get("plotly_chart") and not at.dataframe
+    assert not at.metric and not at.table and not charts(at) and not at.dataframe
     button(at, "Show another run").click().run()
     assert not at.exception and at.query_params.get("run") != asked
-    assert at.metric or at.table or at.get("plotly_chart") or at.dataframe or at.button
+    assert at.metric or at.table or charts(at) or at.dataframe or at.button
 
 
 def test_a_run_that_is_deleted_elsewhere_gives_way_to_no_other_in_silence(show, dataset, store):
@@ -75,9 +75,9 @@ def test_a_run_that_is_deleted_elsewhere_gives_way_to_no_other_in_silence(show, 
     at = show("results", run=run.id)
     Store(store).delete(run.id)
     at.run()
-    assert f"There is no run {run.id}" in texts(at) and not at.get("plotly_chart")
+    assert f"There is no run {run.id}" in texts(at) and not charts(at)
     at.sidebar.selectbox[1].set_value(at.sidebar.selectbox[1].options[0]).run()
-    assert not at.exception and at.get("plotly_chart")
+    assert not at.exception and charts(at)
 
 
 def test_a_link_to_a_run_whose_data_moved_opens_the_run_and_draws_no_other_windows(show, market, store, tmp_path):
@@ -85,11 +85,11 @@ def test_a_link_to_a_run_whose_data_moved_opens_the_run_and_draws_no_other_windo
     run = make_run(store, moved, name="Its data moved")
     make_run(store, market["demo"], name="Another")
     at = show("results", market["folder"], run=run.id)
-    assert opened(at, run) and "is not in the data folder" in texts(at) and at.get("plotly_chart")
+    assert opened(at, run) and "is not in the data folder" in texts(at) and charts(at)
     at = show("runs", market["folder"], run=run.id)
-    assert opened(at, run) and at.subheader[0].value.startswith("Its data moved")
+    assert opened(at, run) and at.header[0].value.startswith("Its data moved")
     at = show("windows", market["folder"], run=run.id)
-    assert "The windows of this run are not here" in texts(at) and not at.get("plotly_chart")
+    assert "The windows of this run are not here" in texts(at) and not charts(at)
 
 
 def test_an_archived_run_is_opened_by_its_link(show, dataset, store):
@@ -103,9 +103,9 @@ def test_an_archived_run_is_opened_by_its_link(show, dataset, store):
 def test_a_link_to_a_dataset_that_is_gone_shows_no_other(show, dataset, store):
     make_run(store, dataset)
     at = show("results", dataset="gone")
-    assert "There is no dataset gone" in texts(at) and not at.get("plotly_chart") and not at.table
+    assert "There is no dataset gone" in texts(at) and not charts(at) and not at.table
     button(at, "Show another dataset").click().run()
-    assert at.session_state["dataset"] == "demo" and at.get("plotly_chart")
+    assert at.session_state["dataset"] == "demo" and charts(at)
 
 
 def test_a_run_of_a_kind_that_the_page_cannot_show_leads_to_its_page(show, dataset, store):
@@ -122,7 +122,7 @@ def test_a_run_of_a_kind_that_the_page_cannot_show_leads_to_its_page(show, datas
     }
     for run_id, (page, values) in ways.items():
         at = show("results", run=run_id)
-        assert "is shown on another page" in texts(at) and not at.get("plotly_chart"), page
+        assert "is shown on another page" in texts(at) and not charts(at), page
         button(at, f"Open it on {page}").click().run()
         assert not at.exception and at.title[0].value == page
         assert {name: at.session_state[name] for name in values} == values
@@ -142,9 +142,9 @@ def test_a_link_to_a_study_of_another_dataset_chooses_that_dataset(show, market,
 def test_a_link_to_no_study_shows_no_other_study(show, dataset, store):
     study(store, dataset)
     at = show("compare", study=GONE)
-    assert f"There is no study {GONE}" in texts(at) and not at.get("plotly_chart")
+    assert f"There is no study {GONE}" in texts(at) and not charts(at)
     button(at, "Show another study").click().run()
-    assert not at.exception and at.get("plotly_chart")
+    assert not at.exception and charts(at)
     run = make_run(store, dataset)
     assert f"Run {run.id} is not a study" in texts(show("compare", study=run.id))
 
@@ -216,9 +216,9 @@ def test_data_that_is_moved_renamed_or_copied_keeps_its_runs(show, store, tmp_pa
     if how == "copied":
         shutil.copy(windows.with_name("bars.parquet"), new.with_name("bars.parquet"))
     at = show("results", tmp_path / "data", run=run.id)
-    assert opened(at, run) and "is not in the data folder" not in texts(at) and at.get("plotly_chart")
+    assert opened(at, run) and "is not in the data folder" not in texts(at) and charts(at)
     at = show("windows", tmp_path / "data", run=run.id)
-    assert opened(at, run) and at.get("plotly_chart") and "The windows of this run are not here" not in texts(at)
+    assert opened(at, run) and charts(at) and "The windows of this run are not here" not in texts(at)
     if how != "copied":
         assert Store(store).open(run.id).spec.data.windows == str(new.resolve())
     at = show("results", tmp_path / "data", run=another.id)
@@ -238,9 +238,9 @@ def test_a_link_with_a_slip_offers_the_runs_that_are_written_like_it(show, datas
     run = make_run(store, dataset, name="Another")
     slip = run.id[:-1] + ("0" if run.id[-1] != "0" else "1")
     at = show("results", run=slip)
-    assert f"There is no run {slip}" in texts(at).replace("\\", "") and not at.get("plotly_chart")
+    assert f"There is no run {slip}" in texts(at).replace("\\", "") and not charts(at)
     button(at, f"Open {run.id}").click().run()
-    assert not at.exception and opened(at, run) and at.get("plotly_chart")
+    assert not at.exception and opened(at, run) and charts(at)
 
 
 def test_choices_inside_of_sections_and_thresholds_are_in_the_link(show, dataset, store):

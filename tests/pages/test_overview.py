@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from moola_core import studies
 from moola_core.host.figures import processor, software, write
-from moola_core.launch import host
+from moola_core.launch import demo, host
 from moola_core.market.settings import load_reading
 from moola_core.runs.store import Store
 from moola_core.sections.host import COLUMNS
@@ -68,11 +68,9 @@ def test_next_leads_to_the_launch_page_with_its_preset(show):
 def test_a_first_start_makes_the_demo_market_and_a_run(monkeypatch, tmp_path):
     """The files and the spec of the demo run; its process is another test's."""
     from moola_core.launch import local
-    from moola_core.runs.store import Store
-    from moola_core.ui import first_start
 
     monkeypatch.setattr(local, "start", lambda run: None)
-    first_start.start_demo_run(tmp_path / "data", tmp_path / "store")
+    demo.start(Store(tmp_path / "store"), tmp_path / "data", demo.STEPS[0])
     (record,) = Store(tmp_path / "store").runs()
     assert (record.preset, record.tags) == ("quick", ("demo",))
     assert (tmp_path / "data" / "demo" / "windows.parquet").is_file()
@@ -131,8 +129,18 @@ def test_the_first_page_answers_from_the_newest_investigation(show, dataset, sto
     assert at.session_state["investigation"] == made["investigation"].id
 
 
+def test_each_answer_comes_from_the_best_evidence_and_names_its_run(show, dataset, store):
+    made = make_everything(store, dataset)
+    Store(store).delete(made["investigation"].id)
+    at = show("overview")
+    said = texts(at)
+    assert "Pre-training." in said and "What was wrong." in said and "not tested yet" not in said
+    button(at, "The study").click().run()
+    assert at.title[0].value == "Compare" and at.session_state["study"] == made["comparison"].id
+
+
 def test_without_an_investigation_the_first_page_leads_to_one(show):
     at = show("overview")
-    assert "was not investigated yet" in texts(at)
-    button(at, "Go to Investigate").click().run()
+    assert "was not tested yet" in texts(at)
+    button(at, "Investigate all of it").click().run()
     assert at.title[0].value == "Investigate"

@@ -13,7 +13,7 @@ from moola_core.reports.export import export
 from moola_core.runs.checkpoints import start_from
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Diagnose, Predict, change
-from tests.pages.conftest import button, texts
+from tests.pages.conftest import button, texts, viewers
 
 # Few features: an attribution asks the model about every set of them.
 COLUMNS = ("range_z", "body_pct", "price_path")
@@ -53,6 +53,9 @@ def points(at) -> list[int]:
     for chart in at.get("plotly_chart"):
         traces = json.loads(chart.proto.spec)["data"]
         found.append(sum(len(trace.get(axis) or ()) for trace in traces for axis in ("x", "y", "z", "close")))
+    for viewer in viewers(at):
+        data = json.loads(viewer.proto.json)
+        found.append(sum(len(one["prices"]) for one in data.get("windows", [data])))
     return found
 
 

@@ -61,7 +61,7 @@ def test_the_index_is_rebuilt_from_the_folders(store, damage, monkeypatch):
             connection.execute("DELETE FROM records" if damage == "emptied" else "DROP TABLE records")
             if damage == "columns":
                 connection.execute("CREATE TABLE records (a, b)")
-    monkeypatch.setattr(index, "_parsed", {})  # as in another process: this one has read the records
+    monkeypatch.setattr(index, "_seen", {})  # as in another process: this one has read the records
     assert [record.run_id for record in store.runs()] == ids
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(run_id) FROM records").fetchone() == (4,)

@@ -1,0 +1,79 @@
+"""Windows that were flagged or commented on: the list of them, and what the viewer says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from moola_core.market.library import Dataset
+from moola_core.runs import flags
+from moola_core.runs.flags import MOST_LETTERS, Flag, Labelled
+from moola_core.ui import loaders
+from moola_core.ui.places import store_folder
+
+TAKEN = "flags_taken"
+
+
+def labelled(dataset: Dataset) -> Labelled:
+    """The windows that the dataset's flags belong to."""
+    assert dataset.windows is not None
+    return Labelled(loaders.windows_of(dataset.windows, dataset.bars).content_hash, str(dataset.windows))
+
+
+def of(dataset: Dataset) -> dict[str, Flag]:
+    """The flags of the dataset's windows by window id."""
+    return flags.of(store_folder(), labelled(dataset))
+
+
+def take(dataset: Dataset, report: dict[str, Any]) -> None:
+    """Keep what the viewer says was flagged since it was drawn; each of it once, however often it is said."""
+    drawn, listed = str(report.get("drawn")), report.get("list")
+    taken = st.session_state.setdefault(TAKEN, {})
+    fresh: dict[str, Flag] = {}
+    last = taken.get(drawn, 0)
+    for row in listed if isinstance(listed, list) else ():
+        if isinstance(row, list) and len(row) == 4 and isinstance(row[0], int) and row[0] > last:
+            fresh[str(row[1])] = Flag(bool(row[2]), str(row[3])[:MOST_LETTERS])
+            taken[drawn] = max(taken.get(drawn, 0), row[0])
+    if fresh:
+        flags.note(store_folder(), labelled(dataset), fresh)
+
+
+def listed(dataset: Dataset, table: pd.DataFrame) -> None:
+    """The list of flagged windows, and the button that exports it."""
+    rows = frame(of(dataset), table)
+    if rows.empty:
+        st.caption("No window is flagged. Flag one with f, and the list of them appears here.")
+        return
+    with st.expander(f"Flagged windows ({len(rows)})", key="flagged_windows"):
+        st.dataframe(rows, hide_index=True, key="flag_list")
+        st.download_button(
+            "Export the list",
+            rows.to_csv(index=False).encode(),
+            f"{dataset.name}-flagged.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def frame(noted: dict[str, Flag], table: pd.DataFrame) -> pd.DataFrame:
+    """A row a noted window, in the order of the joined `table`; windows that are not in it any more come last."""
+    known = table.assign(window_id=table["window_id"].astype(str)).drop_duplicates("window_id").set_index("window_id")
+    order = [name for name in known.index if name in noted] + [name for name in noted if name not in known.index]
+    return pd.DataFrame(
+        [
+            {
+                "window_id": name,
+                "label": known["label"].get(name, ""),
+                "predicted": ", ".join(dict.fromkeys(known["said"].get(name, ()))),
+                "flagged": noted[name].flagged,
+                "comment": noted[name].comment,
+                "time": noted[name].time,
+            }
+            for name in order
+        ],
+        columns=["window_id", "label", "predicted", "flagged", "comment", "time"],
+    )
