@@ -140,21 +140,28 @@ def build(run: Run, selected: Sequence[str] = (), kind: str = "") -> Report:
 
 
 def assemble(context: ReportContext, selected: Sequence[str] = ()) -> Report:
-    """As `build`, of context that the caller keeps."""
+    """As `build`, of context that the caller keeps. A section that cannot be read is absent, with why; where none can, that is raised."""
     record = context.record
     may = known(context)
     for name in selected:
         if name not in may:
             raise SpecError(f"unknown section {name!r}.", where=f"run {record.run_id}", hint=nearest(name, may))
     sections, absent = [], []
+    unreadable: MoolaError | None = None
     for name in may:
         if selected and name not in selected:
             continue
-        made = _made(name, context)
+        try:
+            made = make(name, context)
+        except MoolaError as error:  # of this section alone: the others are there
+            unreadable = unreadable or error
+            made = str(error)
         if isinstance(made, str):
             absent.append((SECTIONS[name].title, made))
         else:
             sections.append(replace(made, blocks=tuple(flat(made.blocks))))
+    if unreadable and not sections:
+        raise unreadable
     title = (
         record.name or record.preset or (_examined(context) if context.doctor_request is context.run else "") or "run"
     )
@@ -174,14 +181,6 @@ def make(name: str, context: ReportContext) -> Section | str:
         LOG.exception("The section %s of run %s could not be made.", name, context.run.id)
         raise readable from error
     return blocks if isinstance(blocks, str) else Section(name, SECTIONS[name].title, tuple(blocks))
-
-
-def _made(name: str, context: ReportContext) -> Section | str:
-    """As `make`, for a report: a section whose results cannot be read is absent, and the others are there."""
-    try:
-        return make(name, context)
-    except MoolaError as error:
-        return str(error)
 
 
 def known(context: ReportContext) -> tuple[str, ...]:

@@ -94,6 +94,9 @@ def test_a_torn_result_is_a_sentence_and_no_traceback(tmp_path, full_run):
     with pytest.raises(MoolaError) as caught:
         export(torn, "html", tmp_path / "r.html", ["metrics"])
     assert "evaluation.json" in str(caught.value) and "Traceback" not in str(caught.value)
+    export(torn, "html", tmp_path / "r.html")  # what can be read is in a report of everything, and why the rest is not
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "evaluation.json cannot be read" in text and "Configuration" in text and "Traceback" not in text
 
 
 def test_the_command_writes_the_file_and_says_so(capsys, full_run, tmp_path):
