@@ -4,7 +4,7 @@ import {
 } from "./chart.js";
 import { listen } from "./keys.js";
 
-const AT_REST_MS = 400, PRICES_PIXELS = 380, POINTS_PIXELS = 150, SHOWN_BARS = 300;
+const AT_REST_MS = 400, PAUSE_MS = 2000, PRICES_PIXELS = 380, POINTS_PIXELS = 150, SHOWN_BARS = 300;
 
 class Stretch {
   constructor(root) {
@@ -89,10 +89,21 @@ class Stretch {
     else this.tell();
   }
 
+  name() {
+    if (this.now) address("expansion", String(this.now.first));
+  }
+
+  /** A click may lead to another page. A report while that one opens would run a part of this page in its place. */
+  pause() {
+    this.name();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.tell(), PAUSE_MS);
+  }
+
   tell() {
-    if (this.told === this.at) return;
+    if (this.told === this.at || !(this.root.host ?? this.root).isConnected) return;
     this.told = this.at;
-    address("expansion", String(this.now.first));
+    this.name();
     this.say("shown", { load: this.data.load, at: this.at });
   }
 
@@ -143,7 +154,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const stretch = (parentElement.viewer ??= new Stretch(parentElement));
   stretch.update(data, setStateValue);
   const end = stretch.keys();
-  const told = () => stretch.tell(); // before a click leads away from the page
+  const told = () => stretch.pause();
   document.addEventListener("pointerdown", told, true);
   return () => {
     end();

@@ -6,7 +6,7 @@ import {
 } from "./chart.js";
 import { listen } from "./keys.js";
 
-const AT_REST_MS = 400, AHEAD = 40, PRICES_PIXELS = 380, SCORES_PIXELS = 140, ROW_PIXELS = 17, MARGIN_BARS = 2, APART_BARS = 8;
+const AT_REST_MS = 400, PAUSE_MS = 2000, AHEAD = 40, PRICES_PIXELS = 380, SCORES_PIXELS = 140, ROW_PIXELS = 17, MARGIN_BARS = 2, APART_BARS = 8;
 const JUMPS = [["w", "wrong", 1], ["u", "unsure", 2], ["d", "far", 4]];
 const EDITS_KEPT = 100;
 const minus = (text) => text.replace("-", "−");
@@ -124,10 +124,21 @@ class Viewer {
     this.tell();
   }
 
-  tell() {
-    if (this.told === this.at) return;
-    this.told = this.at;
+  name() {
     if (this.now) address("window", this.now.id);
+  }
+
+  /** A click may lead to another page. A report while that one opens would run a part of this page in its place. */
+  pause() {
+    this.name();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.tell(), PAUSE_MS);
+  }
+
+  tell() {
+    if (this.told === this.at || !(this.root.host ?? this.root).isConnected) return;
+    this.told = this.at;
+    this.name();
     this.say("shown", { load: this.data.load, at: this.at });
   }
 
@@ -400,7 +411,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const viewer = (parentElement.viewer ??= new Viewer(parentElement));
   viewer.update(data, setStateValue);
   const end = viewer.keys();
-  const told = () => viewer.tell(); // before a click leads away from the page
+  const told = () => viewer.pause();
   document.addEventListener("pointerdown", told, true);
   return () => {
     end();
