@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -22,7 +21,6 @@ from moola_core.market.library import Dataset, datasets
 from moola_core.market.settings import load_reading, sidecar_path
 from moola_core.market.windows import Windows, load_windows
 from moola_core.runs.codec import restore
-from moola_core.runs.epochs import EpochReader
 from moola_core.runs.places import same_file
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run, Store
@@ -323,16 +321,6 @@ def _readable(*kinds: str) -> Iterator[Run]:
     return (store().open(record.run_id) for record in listed_runs() if record.kind in kinds and not record.unreadable)
 
 
-def epochs(run: Run) -> dict[str, np.ndarray]:
-    """Columns of the run's epochs, as `EpochReader.columns`; empty before the first epoch."""
-    return _epoch_reader(str(run.folder)).columns()
-
-
-def epochs_share(run: Run) -> float:
-    """How much of the run's events its epochs were read from; below 1 for a sample."""
-    return _epoch_reader(str(run.folder)).share
-
-
 @st.cache_data(max_entries=8, show_spinner=False)
 def _datasets(folder: str, files: tuple[Stamp, ...]) -> list[Dataset]:
     return datasets(Path(folder))
@@ -405,9 +393,3 @@ def _restored(kind: type, run: Run, name: str) -> Any:
             where=f"run {run.id}",
             hint="Launch the run again, or open it with the version that made it.",
         ) from None
-
-
-# Of a run that goes on, only what is new is read at each look. One session's script may look while another's does.
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _epoch_reader(folder: str) -> EpochReader:
-    return EpochReader(Run(Path(folder)))

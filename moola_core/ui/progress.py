@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -10,6 +11,7 @@ import streamlit as st
 from moola_core.charts import curves, monitoring
 from moola_core.launch.estimate.remaining import remaining
 from moola_core.launch.waiting import waiting
+from moola_core.runs.epochs import EpochReader
 from moola_core.runs.record import ACTIVE, Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import without_network
@@ -70,12 +72,12 @@ def time_left(run: Run) -> str:
 
 def live_curves(run: Run) -> None:
     """Losses, σ (or the learning rate) and the monitored metrics by epoch, as far as the run has come."""
-    epochs = loaders.epochs(run)
+    epochs = _epochs_of(run).columns()
     if not len(epochs.get("epoch", ())):
         absent = without_network(run.spec, "training")
         st.caption(escape_markdown(absent) or "The curves appear with the first epoch.")
         return
-    share = loaders.epochs_share(run)
+    share = _epochs_of(run).share
     if share < 1:
         st.caption(f"Drawn from a sample of {share:.0%} of the events, since there are very many.")
     drawn = list(_drawn(run.id, loaders.stamp(run.folder / "events.jsonl"), widgets.appearance()).items())
@@ -89,7 +91,7 @@ def live_curves(run: Run) -> None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _drawn(run_id: str, events: loaders.Stamp, look: str) -> dict[str, go.Figure]:
     run = loaders.store().open(run_id)
-    epochs = loaders.epochs(run)
+    epochs = _epochs_of(run).columns()
     if run.record.kind == "pretrain":
         return {"Loss": curves.pretraining(epochs, look), "Learning rate": curves.rate(epochs, look)}
     return {
@@ -97,3 +99,13 @@ def _drawn(run_id: str, events: loaders.Stamp, look: str) -> dict[str, go.Figure
         "Pointer loss": curves.losses(epochs, "loss_pointer", look),
         "σ of the tasks": curves.sigmas(epochs, look),
     } | {one.title: one.draw(epochs, look) for one in monitoring.monitored(epochs)}
+
+
+def _epochs_of(run: Run) -> EpochReader:
+    return _epoch_reader(str(run.folder))
+
+
+# Of a run that goes on, only what is new is read at each look. One session's script may look while another's does.
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _epoch_reader(folder: str) -> EpochReader:
+    return EpochReader(Run(Path(folder)))
