@@ -122,4 +122,5 @@ def unstratified() -> AbstractContextManager[Any]:
 
         return faulty
 
+    folding._kept.clear()  # or the folds of a run before, without the fault, are taken
     return replaced(folding, "_split", make)

@@ -29,7 +29,14 @@ def experiments(context: ReportContext) -> list[Block] | str:
     blocks: list[Block] = [Text(own.conclusion, claims=claims), Text(spent)]
     if rows:
         columns = ("Fitted with", "Gain over the run", "AUROC of its own windows", "Run")
-        blocks.append(Table("", columns, rows, "Intervals of gains hold 97.5% each, since two metrics are looked at."))
+        blocks.append(
+            Table(
+                "",
+                columns,
+                rows,
+                "Intervals of gains hold 98.75% each, since two metrics are looked at, each more than once.",
+            )
+        )
     if own.untried:
         blocks.append(Text(f"{', '.join(own.untried)}. Give a larger budget.", "No time for:"))
     return blocks

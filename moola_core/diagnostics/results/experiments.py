@@ -12,7 +12,7 @@ from moola_core.diagnostics.results.interval import Interval
 class MetricGain:
     """What a metric gains over the run as it is, on the same windows and folds; positive is better.
 
-    metric: a metric's name; own, other: its values; interval: of the gain, at 97.5%, since two metrics are looked at.
+    metric: a metric's name; own, other: its values; interval: of the gain, at 98.75%, since two metrics are looked at, each more than once.
     """
 
     metric: str

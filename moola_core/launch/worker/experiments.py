@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,9 +27,10 @@ from moola_core.specs import Data, Finetune, change, parse, settings_diff
 from moola_core.specs.choices import IMPORTED, JOINED
 
 JUDGED = ("auroc", "center_mae_bars")  # what of the class and of the pointers decides
-LEVEL = 1 - 0.05 / len(JUDGED)
+LEVEL = 1 - 0.05 / len(JUDGED) / 2  # each is looked at again with more repeats, which are much the same windows
 FEW, COPIES = 8, 10  # windows that are to be learned by heart, and how often each is in the file
 DEMO_BARS, DEMO_WINDOWS, DEMO_SEED = 60_000, 174, 77
+MORE_REPEATS = (3, 5)  # where the run's own do not decide and the budget allows it
 SPARE = 1.2  # a fitting may take so many times as long as those before
 
 
@@ -50,15 +51,17 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
     fixes = [parse(one.spec) for one in diagnosis.findings if one.spec is not None]
     named = [name for fix in fixes if isinstance(fix, Finetune) for name in settings_diff(about.spec, fix)]
     order = suspects.groups_of(suspects.suspected_first(pairs, named))
-    gain = bench.decided(order, pairs)
+    gain = bench.decided(order, pairs, {1, about.spec.training.repeats})
+    if gain is None:
+        bench.by_heart()
+        bench.on_a_known_market(reference)
+        gain = bench.decided(order, pairs, MORE_REPEATS)
+    names: tuple[str, ...] = ()
+    restored = None
     if gain is not None:
         culprits, restored = suspects.narrowed(order, bench.share_of(gain, pairs))
         names = tuple(name for group in culprits for name in group)
-        bench.decided(culprits, pairs)
-    else:
-        names, restored = (), None
-        bench.by_heart()
-        bench.on_a_known_market(reference)
+        bench.decided(culprits, pairs, {bench.repeats, *MORE_REPEATS})
     result = Experiments(
         reference.preset,
         {name: list(pair) for name, pair in pairs.items()},
@@ -83,16 +86,28 @@ class _Bench:
         self._known: dict[str, Experiment] = {}
         self.untried: list[str] = []
         self.seconds = 0.0
+        self.repeats = 1  # with which settings are narrowed down: as many as decided that they matter
         fits = max(about.spec.training.folds * about.spec.training.repeats, 1)
         self.longest = about.spec.training.folds * (about.record.seconds or 0.0) / fits
 
-    def decided(self, groups: Sequence[tuple[str, ...]], pairs: suspects.Departures) -> MetricGain | None:
-        """The metric that surely gains with these settings set back: by one repeat if that decides, else by as many as the run has."""
+    def decided(
+        self, groups: Sequence[tuple[str, ...]], pairs: suspects.Departures, repeats: Collection[int]
+    ) -> MetricGain | None:
+        """The metric that surely gains with these settings set back, by the fewest of these numbers of repeats that decide."""
         gain = None
-        for repeats in sorted({1, self.about.spec.training.repeats}):
-            if groups and gain is None:
-                gain = conclusions.decided_gain(self.set_back(groups, pairs, repeats))
+        for count in sorted(repeats):
+            if groups and gain is None and count >= self.repeats:
+                gain = conclusions.decided_gain(self.set_back(groups, pairs, count))
+                self.repeats = count if gain is not None else self.repeats
         return gain
+
+    def as_it_is(self, repeats: int) -> Run | None:
+        """The run with at least so many repeats: itself, or fitted with more; None where there is no time for that."""
+        if repeats <= self.about.spec.training.repeats:
+            return self.about
+        spec = change(self.about.spec, {"training.repeats": repeats})
+        fitted = self._fitted(Experiment(f"as it is, {repeats} repeats", {}, ""), spec)
+        return self.made.store.open(fitted.run_id) if fitted is not None and fitted.run_id else None
 
     def set_back(
         self, groups: Sequence[tuple[str, ...]], pairs: suspects.Departures, repeats: int = 1
@@ -106,7 +121,10 @@ class _Bench:
             spec = change(suspects.set_back(self.about.spec, names, pairs), {"training.repeats": repeats})
         except MoolaError as error:
             return self._keep(Experiment(title, {name: list(pairs[name]) for name in names}, "", why_not=str(error)))
-        return self._fitted(Experiment(title, {name: list(pairs[name]) for name in names}, ""), spec, paired=True)
+        base = self.as_it_is(repeats)
+        if base is None:
+            return None
+        return self._fitted(Experiment(title, {name: list(pairs[name]) for name in names}, ""), spec, base)
 
     def share_of(
         self, gain: MetricGain, pairs: suspects.Departures
@@ -114,7 +132,7 @@ class _Bench:
         """What of a gain is restored with some settings set back; None where there was no time to fit it."""
 
         def restored(groups: Sequence[tuple[str, ...]]) -> float | None:
-            tried = self.set_back(groups, pairs)
+            tried = self.set_back(groups, pairs, self.repeats)
             if tried is None:
                 return None
             own = next((one for one in tried.gains if one.metric == gain.metric), None)
@@ -160,10 +178,10 @@ class _Bench:
             path.parent.mkdir(exist_ok=True)
             frames.write_windows(windows, path)
         own = spec.model_copy(update={"data": Data(windows=str(path), exclude_grades=())})
-        return self._fitted(Experiment(title, {}, ""), change(own, {"training.repeats": 1}), paired=False)
+        return self._fitted(Experiment(title, {}, ""), change(own, {"training.repeats": 1}))
 
-    def _fitted(self, planned: Experiment, spec: Finetune, paired: bool) -> Experiment | None:
-        """The experiment, fitted unless it was; None where the budget does not reach."""
+    def _fitted(self, planned: Experiment, spec: Finetune, base: Run | None = None) -> Experiment | None:
+        """The experiment, fitted unless it was, next to `base`; None where the budget does not reach."""
         what, repeats = planned.title, spec.training.repeats
         if planned.changes:
             what = f"set back {', '.join(sorted(planned.changes))} {repeats}"
@@ -183,7 +201,7 @@ class _Bench:
             done = replace(
                 planned,
                 run_id=child.id,
-                gains=gains_over(self.about, child) if paired else (),
+                gains=() if base is None else gains_over(base, child),
                 auroc=None if spec.model.tasks == "pointers" else _auroc(child),
             )
         self._known[what] = done
@@ -221,11 +239,16 @@ def _auroc(run: Run) -> Interval | None:
 
 
 def _copied(windows: Windows, rows: np.ndarray, copies: int) -> Windows:
-    """Copies of the windows at `rows` under names and times of their own, so that no two are taken for one."""
+    """Copies of the windows at `rows` under names, times and price levels of their own: folds keep equal windows together, and here they shall not.
+
+    A level that is higher by some millionths changes no feature.
+    """
     copied = windows.select(np.tile(rows, copies))
     n = len(copied)
+    level = 1 + 1e-6 * (np.arange(n) // len(rows))
     return replace(
         copied,
+        prices=copied.prices * level[:, None, None],
         window_id=np.array([f"{name}_{i // len(rows)}" for i, name in enumerate(copied.window_id.astype(str))], object),
         start_time=np.full(n, np.datetime64("NaT", "ns")),
         position=np.full(n, -1),
