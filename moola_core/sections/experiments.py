@@ -48,6 +48,11 @@ def _row(one: Experiment) -> Row:
         f"({gain.interval.low:.2f} to {gain.interval.high:.2f})"
         for gain in one.gains
     )
-    auroc = "" if one.auroc is None else f"{one.auroc.value:.2f} ({one.auroc.low:.2f} to {one.auroc.high:.2f})"
+    own = one.auroc
+    auroc = (
+        ""
+        if own is None
+        else f"{own.value:.2f}" + (f" ({own.low:.2f} to {own.high:.2f})" if own.low < own.high else "")
+    )
     title = one.title + (f": {', '.join(one.changes)}" if len(one.changes) > 3 else "")
     return (title, one.why_not or gains, auroc, one.run_id)

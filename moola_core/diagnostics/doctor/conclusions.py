@@ -81,7 +81,7 @@ def _of_other_windows(result: Experiments) -> list[str]:
     texts = []
     heart, market = experiment_of(result, HEART), experiment_of(result, MARKET)
     if heart is not None and heart.auroc is not None:
-        text = f"Of {heart.title} it ranks the classes with AUROC {heart.auroc.value:.2f} ({heart.auroc.low:.2f} to {heart.auroc.high:.2f})"
+        text = f"Trained and tested on {heart.title}, it ranks the classes with AUROC {heart.auroc.value:.2f}"
         texts.append(text + (": it does not even fit what it is shown." if forgets(result) else "."))
     if market is not None and market.auroc is not None:
         texts.append(

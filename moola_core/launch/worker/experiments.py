@@ -140,21 +140,24 @@ class _Bench:
 
         return restored
 
-    def by_heart(self) -> Experiment | None:
-        """Eight windows, ten copies of each: a model that can learn at all tells their classes without an error."""
-        material = load_labelled(self.about.spec.data, self.about.spec.features, self.run.store_root / "cache")
-        windows, rng = material.trainable, np.random.default_rng(self.about.spec.training.seed)
-        if self.about.spec.model.tasks == "pointers" or self.about.spec.features.state != "per_window":
-            return None
+    def by_heart(self) -> None:
+        """Eight windows, ten copies of each: a model that can learn at all tells their classes without an error.
+
+        The folds do not mind that copies share bars, so that what is tested was trained on. Nothing is sampled: these windows are all there are.
+        """
+        spec = self.about.spec
+        if spec.model.tasks == "pointers" or spec.features.state != "per_window":
+            return
+        windows = load_labelled(spec.data, spec.features, self.run.store_root / "cache").trainable
+        rng, label = np.random.default_rng(spec.training.seed), windows.label.astype(str)
         each = FEW // len(windows.classes) or 1
-        label = windows.label.astype(str)
         rows = np.concatenate([rng.permutation(np.flatnonzero(label == name))[:each] for name in windows.classes])
-        return self._elsewhere(
-            f"{len(rows)} of the windows, {COPIES} copies of each",
-            self.about.spec,
-            _copied(windows, rows, COPIES),
-            "by-heart",
-        )
+        title = f"{len(rows)} of the windows, {COPIES} copies of each"
+        torn = change(spec, {"faults.shuffled_folds": True})
+        done = self._elsewhere(title, torn, _copied(windows, rows, COPIES), "by-heart")
+        if done is not None and done.auroc is not None:
+            value = done.auroc.value
+            self.tried[self.tried.index(done)] = replace(done, auroc=Interval(value, value, value))
 
     def on_a_known_market(self, reference: Finetune) -> None:
         """The settings of the run, and those of the reference, on a demo market whose pattern is known to be learned."""
@@ -239,16 +242,11 @@ def _auroc(run: Run) -> Interval | None:
 
 
 def _copied(windows: Windows, rows: np.ndarray, copies: int) -> Windows:
-    """Copies of the windows at `rows` under names, times and price levels of their own: folds keep equal windows together, and here they shall not.
-
-    A level that is higher by some millionths changes no feature.
-    """
+    """Copies of the windows at `rows` under names of their own and without times."""
     copied = windows.select(np.tile(rows, copies))
     n = len(copied)
-    level = 1 + 1e-6 * (np.arange(n) // len(rows))
     return replace(
         copied,
-        prices=copied.prices * level[:, None, None],
         window_id=np.array([f"{name}_{i // len(rows)}" for i, name in enumerate(copied.window_id.astype(str))], object),
         start_time=np.full(n, np.datetime64("NaT", "ns")),
         position=np.full(n, -1),
