@@ -28,7 +28,7 @@ def experiments(context: ReportContext) -> list[Block] | str:
     spent = f"{own.seconds:.0f} s of fitting, of {own.budget_s:.0f} s allowed; settings are compared with those of {own.reference}."
     blocks: list[Block] = [Text(own.conclusion, claims=claims), Text(spent)]
     if rows:
-        columns = ("Fitted with", "Gain over the run", "AUROC of its own windows", "Run")
+        columns = ("Fitted with", "Windows", "Gain over the run", "AUROC", "Run")
         blocks.append(
             Table(
                 "",
@@ -55,4 +55,4 @@ def _row(one: Experiment) -> Row:
         else f"{own.value:.2f}" + (f" ({own.low:.2f} to {own.high:.2f})" if own.low < own.high else "")
     )
     title = one.title + (f": {', '.join(one.changes)}" if len(one.changes) > 3 else "")
-    return (title, one.why_not or gains, auroc, one.run_id)
+    return (title, one.where or "the run's own", one.why_not or gains, auroc, one.run_id)

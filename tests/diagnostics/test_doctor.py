@@ -196,7 +196,14 @@ def tried(gain: float, heart: float = 1.0) -> Experiments:
     experiments = (
         Experiment("all settings that differ", both, "r1", gains),
         Experiment("training.learning_rate", first, "r2", gains),
-        Experiment("8 of the windows, 10 copies of each", {}, "r3", (), Interval(heart, heart - 0.05, heart + 0.05)),
+        Experiment(
+            "some",
+            {},
+            "r3",
+            (),
+            Interval(heart, heart - 0.05, heart + 0.05),
+            where="8 of the windows, 10 copies of each",
+        ),
     )
     culprits = tuple(first) if gain > 0.1 else ()
     return Experiments("quick", both, experiments, culprits, 1.0, "auroc", 30.0, 300.0, (), "Experiments: 3.")

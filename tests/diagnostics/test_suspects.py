@@ -99,7 +99,7 @@ def test_the_conclusion_without_a_cause_says_what_was_seen():
     assert "not shown to be better" in sentence(result(gained(both, 0.05, 0.1), departures=both))
     assert sentence(result()) == "Its settings are those of quick."
     assert "no time" in sentence(result(departures=both))
-    heart = Experiment("8 of the windows, 10 copies of each", {}, "r", (), Interval(0.6, 0.5, 0.7))
+    heart = Experiment("some", {}, "r", (), Interval(0.6, 0.5, 0.7), where="8 of the windows, 10 copies of each")
     assert "does not even fit" in sentence(result(heart))
-    surer = Experiment("8 of the windows, 10 copies of each", {}, "r", (), Interval(0.87, 0.8, 0.94))
+    surer = Experiment("some", {}, "r", (), Interval(0.87, 0.8, 0.94), where="8 of the windows, 10 copies of each")
     assert "does not even fit" not in sentence(result(surer))

@@ -40,7 +40,7 @@ def run(store, demo_files):
 def tried(store, run, monkeypatch):
     """Experiments in which no fit is made: a run is better by 0.3 where its setting `cause` is the reference's, within `reach`."""
 
-    def settled(cause, reach=0.1, budget_s=600.0, seconds=1.0):
+    def settled(cause, reach=0.1, budget_s=600.0, seconds=1.0, only=""):
         good = preset("quick").finetune()
         done = []
 
@@ -49,7 +49,8 @@ def tried(store, run, monkeypatch):
             child.update(state="done", seconds=seconds)
 
         def gains_over(about, child):
-            gain = 0.3 if cause and getattr(child.spec.training, cause) == getattr(good.training, cause) else 0.0
+            there = cause and only in child.spec.data.windows
+            gain = 0.3 if there and getattr(child.spec.training, cause) == getattr(good.training, cause) else 0.0
             width = reach / child.spec.training.repeats
             return (MetricGain("auroc", 0.5, 0.5 + gain, Interval(gain, gain - width, gain + width)),)
 
@@ -91,9 +92,15 @@ def test_where_no_setting_restores_it_other_windows_are_tried(tried):
     prices = windows.prices.reshape(80, -1)
     assert len(np.unique(prices, axis=0)) == 8
     assert [spec.faults.shuffled_folds for spec in fitted if "by-heart" in spec.data.windows] == [True]
-    assert sum("demo market" in one.title for one in result.tried) == 2
+    assert [bool(one.changes) for one in result.tried if one.where == "a demo market"] == [False, True]
     assert len({spec.data.windows for spec in fitted}) == 3
     assert [spec.training.repeats for spec in fitted[-2:]] == [5, 5], "as it is, and as the reference"
+
+
+def test_a_setting_that_shows_on_a_known_market_alone_is_found_there(tried):
+    result, _, _ = tried("weight_decay", only="demo.parquet")
+    assert result.culprits == ("training.weight_decay",) and result.where == "a demo market"
+    assert result.conclusion.startswith("On a demo market, with the settings of quick: AUROC")
 
 
 def test_nothing_is_begun_that_the_budget_does_not_reach(tried):

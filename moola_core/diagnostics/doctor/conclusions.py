@@ -8,7 +8,7 @@ from moola_core.diagnostics.results.experiments import Experiment, Experiments, 
 from moola_core.metrics import METRICS
 
 BY_HEART = 0.9  # AUROC of windows that were trained on: below it the model does not fit even what it is shown
-HEART, MARKET = "copies of each", "a demo market, with the settings of the run"
+HEART, MARKET = "copies of each", "a demo market"
 
 
 def decided_gain(experiment: Experiment | None) -> MetricGain | None:
@@ -25,28 +25,31 @@ def words(gain: MetricGain) -> str:
     return f"{metric.title} {gain.own:.2f} → {gain.other:.2f}{unit}, better by {gain.interval.value:.2f} ({low:.2f} to {high:.2f})"
 
 
-def experiment_of(result: Experiments, title: str) -> Experiment | None:
-    """The experiment whose title ends so, if it was fitted."""
-    return next((one for one in result.tried if one.title.endswith(title) and not one.why_not), None)
+def experiment_at(result: Experiments, where: str) -> Experiment | None:
+    """The run's own settings fitted to these windows."""
+    fitted = [one for one in result.tried if one.where.endswith(where) and not one.why_not and not one.changes]
+    return fitted[0] if where and fitted else None
 
 
 def gain_of(result: Experiments, names: Collection[str]) -> MetricGain | None:
     """What setting back these settings and no others gains in the metric that decided, as last fitted."""
-    own = [one for one in result.tried if set(one.changes) == set(names)]
+    own = [one for one in result.tried if set(one.changes) == set(names) and one.where == result.where]
     return next((gain for one in reversed(own) for gain in one.gains if gain.metric == result.metric), None)
 
 
 def forgets(result: Experiments) -> bool:
     """Whether the model surely fails to learn by heart the few windows that it is shown."""
-    heart = experiment_of(result, HEART)
+    heart = experiment_at(result, HEART)
     return heart is not None and heart.auroc is not None and heart.auroc.high < BY_HEART
 
 
 def sentence(result: Experiments) -> str:
     """The conclusion."""
-    every = next((one for one in reversed(result.tried) if set(one.changes) == set(result.departures)), None)
     if result.culprits:
         return _of_settings(result)
+    every = next(
+        (one for one in reversed(result.tried) if set(one.changes) == set(result.departures) and not one.where), None
+    )
     if not result.departures:
         first = f"Its settings are those of {result.reference}."
     elif every is None:
@@ -64,7 +67,8 @@ def sentence(result: Experiments) -> str:
 def _of_settings(result: Experiments) -> str:
     """What the reference's settings gain together, and which of them does it."""
     together, alone = gain_of(result, result.departures), gain_of(result, result.culprits)
-    text = f"With the settings of {result.reference}: {words(together)}." if together else ""
+    place = f"On {result.where}, w" if result.where else "W"
+    text = f"{place}ith the settings of {result.reference}: {words(together)}." if together else ""
     names = " and ".join(
         f"{name} ({result.departures[name][0]} → {result.departures[name][1]})" for name in result.culprits
     )
@@ -79,7 +83,7 @@ def _of_settings(result: Experiments) -> str:
 def _of_other_windows(result: Experiments) -> list[str]:
     """What the run's settings do on windows that can be learned by heart, and on a market whose pattern is known."""
     texts = []
-    heart, market = experiment_of(result, HEART), experiment_of(result, MARKET)
+    heart, market = experiment_at(result, HEART), experiment_at(result, MARKET)
     if heart is not None and heart.auroc is not None:
         text = f"Trained and tested on {heart.title}, it ranks the classes with AUROC {heart.auroc.value:.2f}"
         texts.append(text + (": it does not even fit what it is shown." if forgets(result) else "."))

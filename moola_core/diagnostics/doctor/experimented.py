@@ -28,7 +28,7 @@ class Experimented(Check):
         evidence = {"settings": list(result.culprits), "seconds": round(result.seconds, 1), "fitted": len(result.tried)}
         if result.culprits:
             return self._settings(case, result, evidence)
-        heart = conclusions.experiment_of(result, conclusions.HEART)
+        heart = conclusions.experiment_at(result, conclusions.HEART)
         if conclusions.forgets(result) and heart is not None and heart.auroc is not None:
             miss = Interval(1 - heart.auroc.value, 1 - heart.auroc.high, 1 - heart.auroc.low)
             advice = "Look at the network and its optimisation before the data: the learning rate, the gradients, the loss of each epoch."

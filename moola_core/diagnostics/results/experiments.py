@@ -25,7 +25,7 @@ class MetricGain:
 class Experiment:
     """One fitting of the run with something changed.
 
-    title: what was changed, in words; changes: settings that were set back, {name: [of the run, set to]}; run_id; gains: over the run as it is, empty where
+    title: what was changed, in words; where: the windows, empty for the run's own; changes: settings that were set back, {name: [of the run, set to]}; run_id; gains: over the run as it is, empty where
     the windows are others; auroc: how well it ranks its own windows, None without classes; why_not: why it could not be fitted.
     """
 
@@ -35,6 +35,7 @@ class Experiment:
     gains: tuple[MetricGain, ...] = ()
     auroc: Interval | None = None
     why_not: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Experiments:
     """Paired experiments on one run.
 
     reference: the preset that its settings were compared with; departures: {setting: [of the run, of the reference]}; culprits: the
-    settings that, set back alone, restore most of what the reference gains; restored: the share of it; metric: by which; seconds:
+    settings that, set back alone, restore most of what the reference gains; restored: the share of it; metric, where: by which metric,
+    and on which windows, empty for the run's own; seconds:
     of fitting; budget_s; untried: what there was no time for; conclusion: in a sentence or two.
     """
 
@@ -56,3 +58,4 @@ class Experiments:
     budget_s: float
     untried: tuple[str, ...]
     conclusion: str
+    where: str = ""

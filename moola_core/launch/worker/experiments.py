@@ -30,6 +30,7 @@ JUDGED = ("auroc", "center_mae_bars")  # what of the class and of the pointers d
 LEVEL = 1 - 0.05 / len(JUDGED) / 2  # each is looked at again with more repeats, which are much the same windows
 FEW, COPIES = 8, 10  # windows that are to be learned by heart, and how often each is in the file
 DEMO_BARS, DEMO_WINDOWS, DEMO_SEED = 60_000, 174, 77
+MARKET = conclusions.MARKET
 MORE_REPEATS = (3, 5)  # where the run's own do not decide and the budget allows it
 SPARE = 1.2  # a fitting may take so many times as long as those before
 
@@ -54,8 +55,7 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
     gain = bench.decided(order, pairs, {1, about.spec.training.repeats})
     if gain is None:
         bench.by_heart()
-        bench.on_a_known_market(reference)
-        gain = bench.decided(order, pairs, MORE_REPEATS)
+        gain = bench.on_a_known_market(order, pairs) or bench.decided(order, pairs, MORE_REPEATS)
     names: tuple[str, ...] = ()
     restored = None
     if gain is not None:
@@ -73,6 +73,7 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
         bench.budget_s,
         tuple(bench.untried),
         "",
+        bench.where,
     )
     return replace(result, conclusion=conclusions.sentence(result))
 
@@ -86,6 +87,7 @@ class _Bench:
         self._known: dict[str, Experiment] = {}
         self.untried: list[str] = []
         self.seconds = 0.0
+        self.where, self.data = "", about.spec.data
         self.repeats = 1  # with which settings are narrowed down: as many as decided that they matter
         fits = max(about.spec.training.folds * about.spec.training.repeats, 1)
         self.longest = about.spec.training.folds * (about.record.seconds or 0.0) / fits
@@ -102,11 +104,12 @@ class _Bench:
         return gain
 
     def as_it_is(self, repeats: int) -> Run | None:
-        """The run with at least so many repeats: itself, or fitted with more; None where there is no time for that."""
-        if repeats <= self.about.spec.training.repeats:
+        """The run with at least so many repeats: itself, or fitted with more or elsewhere; None where there is no time for that."""
+        if not self.where and repeats <= self.about.spec.training.repeats:
             return self.about
         spec = change(self.about.spec, {"training.repeats": repeats})
-        fitted = self._fitted(Experiment(f"as it is, {repeats} repeats", {}, ""), spec)
+        title = "as it is" + (f", {repeats} repeats" if repeats > 1 else "")
+        fitted = self._fitted(Experiment(title, {}, "", where=self.where), spec)
         return self.made.store.open(fitted.run_id) if fitted is not None and fitted.run_id else None
 
     def set_back(
@@ -124,7 +127,8 @@ class _Bench:
         base = self.as_it_is(repeats)
         if base is None:
             return None
-        return self._fitted(Experiment(title, {name: list(pairs[name]) for name in names}, ""), spec, base)
+        changes = {name: list(pairs[name]) for name in names}
+        return self._fitted(Experiment(title, changes, "", where=self.where), spec, base)
 
     def share_of(
         self, gain: MetricGain, pairs: suspects.Departures
@@ -152,42 +156,38 @@ class _Bench:
         rng, label = np.random.default_rng(spec.training.seed), windows.label.astype(str)
         each = FEW // len(windows.classes) or 1
         rows = np.concatenate([rng.permutation(np.flatnonzero(label == name))[:each] for name in windows.classes])
-        title = f"{len(rows)} of the windows, {COPIES} copies of each"
-        torn = change(spec, {"faults.shuffled_folds": True})
-        done = self._elsewhere(title, torn, _copied(windows, rows, COPIES), "by-heart")
+        title, before = f"{len(rows)} of the windows, {COPIES} copies of each", self.data
+        torn = change(spec, {"faults.shuffled_folds": True, "training.repeats": 1})
+        self.data = self._kept_as(_copied(windows, rows, COPIES), "by-heart")
+        done = self._fitted(Experiment(title, {}, "", where=title), torn)
+        self.data = before
         if done is not None and done.auroc is not None:
             value = done.auroc.value
             self.tried[self.tried.index(done)] = replace(done, auroc=Interval(value, value, value))
 
-    def on_a_known_market(self, reference: Finetune) -> None:
-        """The settings of the run, and those of the reference, on a demo market whose pattern is known to be learned."""
+    def on_a_known_market(self, groups: Sequence[tuple[str, ...]], pairs: suspects.Departures) -> MetricGain | None:
+        """The metric that surely gains on a demo market, whose pattern is known to be learned; where one does, the bench stays there."""
         windows = demo.make_demo("helpful", DEMO_BARS, DEMO_WINDOWS, DEMO_SEED).windows.trainable()[0]
-        training = self.about.spec.training
-        equal = {
-            "training.folds": training.folds,
-            "training.seed": training.seed,
-            "model.tasks": self.about.spec.model.tasks,
-        }
-        for title, spec in (
-            ("a demo market, with the settings of the run", self.about.spec),
-            ("a demo market, with the settings of the reference", change(reference, equal)),
-        ):
-            self._elsewhere(title, spec, windows, "demo")
+        before, self.where, self.data = self.data, MARKET, self._kept_as(windows, "demo")
+        gain = self.decided(groups, pairs, {1})
+        if gain is None:
+            self.as_it_is(1)
+            self.where, self.data = "", before
+        return gain
 
-    def _elsewhere(self, title: str, spec: Finetune, windows: Windows, name: str) -> Experiment | None:
-        """The spec fitted to other windows, which are kept in the folder of the run that asks, under this name."""
+    def _kept_as(self, windows: Windows, name: str) -> Data:
+        """The windows in a file in the folder of the run that asks."""
         path = Path(self.run.folder) / "windows" / f"{name}.parquet"
         if not path.is_file():
             path.parent.mkdir(exist_ok=True)
             frames.write_windows(windows, path)
-        own = spec.model_copy(update={"data": Data(windows=str(path), exclude_grades=())})
-        return self._fitted(Experiment(title, {}, ""), change(own, {"training.repeats": 1}))
+        return Data(windows=str(path), exclude_grades=())
 
     def _fitted(self, planned: Experiment, spec: Finetune, base: Run | None = None) -> Experiment | None:
         """The experiment, fitted unless it was, next to `base`; None where the budget does not reach."""
-        what, repeats = planned.title, spec.training.repeats
-        if planned.changes:
-            what = f"set back {', '.join(sorted(planned.changes))} {repeats}"
+        repeats = spec.training.repeats
+        spec = spec.model_copy(update={"data": self.data})
+        what = f"{planned.where}: " + (", ".join(sorted(planned.changes)) or planned.title) + f", {repeats} repeats"
         if what in self._known:
             return self._known[what]
         begun = what in self.run.record.facts.children  # before an interruption: what is there takes no time any more
