@@ -35,20 +35,32 @@ def draw(dataset: Dataset) -> None:
         elif demo.filling(store):
             guard.fragment(_watch, run_every=LOOK)()
         else:
-            _offer(progress)
-        if st.button("Remove the demo", icon=":material/delete:", key="demo_remove"):
+            _say_what_is_missing(progress)
+        with st.container(horizontal=True):
+            if not progress.failed and not progress.complete and not demo.filling(store):
+                _offer()
+            _offer_removal()
+
+
+def _offer_removal() -> None:
+    with st.popover("Remove the demo", icon=":material/delete:"):
+        st.markdown("Deletes the demo's files and the runs that fill its pages. Other runs stay.")
+        if st.button("Remove", type="primary", key="demo_remove"):
             with st.spinner("Ending and deleting the demo's runs"):
-                demo.remove(store, data_folder())
+                demo.remove(loaders.store(), data_folder())
             st.rerun()
 
 
-def _offer(progress: demo.Progress) -> None:
+def _say_what_is_missing(progress: demo.Progress) -> None:
     missing = progress.total - progress.done - (progress.active is not None)
     if progress.active:
         st.caption(f"Now: {progress.active.title}.")
     st.caption(
         f"{missing} of {progress.total} parts are missing; they are made in the background, some minutes on two cores."
     )
+
+
+def _offer() -> None:
     if st.button("Fill every page", icon=":material/auto_awesome:", key="demo_fill"):
         demo.start_filling(loaders.store())
         _wait_for_it()
