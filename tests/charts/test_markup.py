@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from moola_core.charts import attribution, calibration, comparison, correlation, evaluation, predictions, slices
+from moola_core.charts import attribution, calibration, comparison, correlation, evaluation, slices
 from moola_core.charts.data import to_csv
 from moola_core.charts.markup import escape_html, plain
 from moola_core.diagnostics.results import Confusion, FoldShare, Slice
@@ -36,17 +36,6 @@ def drawn(features):
     explained = dataclasses.replace(renamed(found, found.outputs[0]), window_id=(MARKS, *found.window_id[1:]))
     epochs = {"epoch": np.array([0, 1]), "split": np.array(["validation", "validation"]), "loss": np.array([1.0, 0.5])}
     report = renamed(features, CLASSES[0])
-    n = 4
-    walk = predictions.Stretch(
-        0,
-        np.tile([1.0, 2.0, 0.5, 1.5], (n, 1)),
-        ["22 Nov 10:00"] * n,
-        np.arange(2.0),
-        np.array([0.6, 0.7]),
-        np.array([MARKS, "b"]),
-        np.array([False, True]),
-        (),
-    )
     return {
         "confusion": evaluation.confusion(Confusion(None, (MARKS, "b"), np.array([[3, 1], [0, 2]]))),
         "folds": evaluation.fold_shares([FoldShare(0, 0, 30, (0.4, 0.6), False)], (MARKS, "b")),
@@ -60,7 +49,6 @@ def drawn(features):
         "course": correlation.course(report, report.features[0]),
         "beeswarm": attribution.beeswarm(explained, explained.outputs[0]),
         "waterfall": attribution.waterfall(explained, MARKS, explained.outputs[0]),
-        "walk": predictions.stretch(walk, (MARKS, "b")),
     }
 
 

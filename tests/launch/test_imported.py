@@ -57,7 +57,8 @@ def bring_in(capsys, tmp_path, windows, monkeypatch):
         made = [record for record in Store(tmp_path / "s").runs() if record.run_id not in before]
         assert "Traceback" not in err
         if status:
-            assert status == 2 and made == [] and err.count("\n") == 1 and out == ""
+            assert status == 2 and made == [] and err.count("\n") == 1
+            assert json.loads(out)["error"]["what"] in err
             return status, err, None
         assert [record.state for record in made] == ["done"] and json.loads(out)["run_id"] == made[0].run_id
         return status, out, Store(tmp_path / "s").open(made[0].run_id)

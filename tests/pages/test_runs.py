@@ -148,7 +148,7 @@ def test_everything_is_a_row_and_parts_are_folded_under_it(show, store, everythi
 
 def test_a_link_to_a_study_as_run_shows_it_on_its_row(show, everything):
     at = show("runs", run=everything["comparison"].id)
-    assert at.session_state["row"] == everything["comparison"].id and "transfer" in at.subheader[0].value
+    assert at.session_state["row"] == everything["comparison"].id and "transfer" in at.header[0].value
     at.button(key="open").click().run()
     assert at.title[0].value == "Compare" and at.session_state["study"] == everything["comparison"].id
 
