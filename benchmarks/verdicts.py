@@ -7,6 +7,7 @@ is that of a study: `compare`, on folds and groups as training makes them. Count
 difference (the mean over the studies of the cell), and verdicts where there is a difference.
 
     python benchmarks/verdicts.py [--studies 1000] [--cells 0:40] [--processes 2]
+    python benchmarks/verdicts.py --ship
 
 Resumable: each cell is written when it is done. Learners: logistic regression, bagged logistic regression, nearest neighbours, trees,
 random features, and two held out from every choice: a network trained by SGD, and naive Bayes.
@@ -30,6 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import ExtraTreeClassifier
 
 from moola_core.diagnostics.comparison import ArmPredictions, compare
+from moola_core.diagnostics.results.error_rates import TABLE
 from moola_core.errors import DataError
 from moola_core.metrics import Predictions
 from moola_core.overlap import Overlap
@@ -231,13 +233,33 @@ def row(cell: Cell, studies: list[dict[str, tuple[str, float, float, float]]]) -
     return values
 
 
+def shipped(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The table behind "How often is such a verdict wrong?" in the app and in reports."""
+    return [
+        {name: value for name, value in row["cell"].items() if name != "better"}
+        | {"difference": row["auroc"]["difference"], "studies": row["studies"] - row.get("refused", 0)}
+        | {"decided": row["auroc"]["decided"], "f1_decided": row["f1_macro"]["decided"]}
+        | {"coverage": row["auroc"]["coverage"]}
+        for row in rows
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--cells", default="0:40")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument(
+        "--ship", action="store_true", help="write the table that the product shows, and simulate nothing"
+    )
     asked = parser.parse_args()
+    if asked.ship:
+        TABLE.write_text(
+            json.dumps(shipped(json.loads(asked.out.read_text(encoding="utf-8"))["rows"]), indent=1) + "\n",
+            encoding="utf-8",
+        )
+        return
     start, stop = map(int, asked.cells.split(":"))
     done = json.loads(asked.out.read_text(encoding="utf-8"))["rows"] if asked.out.exists() else []
     with ProcessPoolExecutor(asked.processes) as pool:

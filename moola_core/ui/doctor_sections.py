@@ -15,7 +15,6 @@ from moola_core.runs import codec
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
-from moola_core.sections.registry import SECTIONS, make
 from moola_core.specs import Diagnose
 from moola_core.specs.aliases import RESULT_VALUES
 from moola_core.ui import loaders, render, state
@@ -76,8 +75,7 @@ def diagnosis(run: Run) -> None:
     """What the doctor found in the run, or where the run asked it."""
     context = ReportContext(run, "doctor")
     render.sections(context, ("doctor", "findings", "experiments", "vitals", "weak_slices"))
-    with st.expander(SECTIONS["not_judged"].title):
-        render.section(make("not_judged", context))
+    render.folded(context, "not_judged")
 
 
 def figures_form(planned: dict[str, Any]) -> None:

@@ -63,6 +63,12 @@ def sections(context: ReportContext, names: Iterable[str], absent: bool = False)
                 _note(made)
 
 
+def folded(context: ReportContext, name: str) -> None:
+    """The section under its title, which opens it."""
+    with st.expander(SECTIONS[name].title):
+        section(make(name, context))
+
+
 def _blocks(name: str, blocks: Iterable[Block]) -> None:
     """The blocks under each other; charts of half the width two in a line."""
     for number, line in enumerate(lines(blocks)):
