@@ -19,9 +19,9 @@ COLUMNS = (
     "Interval of AUROC holds the truth",
 )
 WINDOWS = {
-    "independent": "share no bars",
+    "independent": "no bars shared",
     "stride 84": "each touches the next",
-    "chains of 9": "chains of nine that share most bars",
+    "chains of 9": "chains of nine that share most of their bars",
 }
 
 
@@ -34,7 +34,7 @@ def rates(context: ReportContext) -> list[Block]:
     text = (
         f"In {sum(row.studies for row in equal):,} simulated studies both arms are equally good and are fitted anew. In AUROC a verdict was given all the "
         f"same in {_of(equal):.1%} of them; 5% are meant, and {worst.decided:.1%} is the most in one kind of study "
-        f"({worst.learner}, windows that {_windows(worst)}). Where the true difference in AUROC is {min(row.difference for row in other):.2f} to "
+        f"({worst.learner}; windows: {_windows(worst)}). Where the true difference in AUROC is {min(row.difference for row in other):.2f} to "
         f"{max(row.difference for row in other):.2f}, {min(row.decided for row in other):.0%} to {max(row.decided for row in other):.0%} of the studies found it."
     )
     return [
