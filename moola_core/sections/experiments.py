@@ -24,17 +24,17 @@ def experiments(context: ReportContext) -> list[Block] | str:
         return [Text(text), Command("Find the cause by experiments", f"moola doctor {report.about} --budget 5m")]
     own = report.experiments
     claims = tuple(Claim(f"gain in {gain.metric}", gain.interval) for one in own.tried for gain in one.gains)
-    rows: tuple[Row, ...] = tuple(_row(one) for one in own.tried)
+    rows: tuple[Row, ...] = tuple(row for one in own.tried for row in _rows(one))
     spent = f"{own.seconds:.0f} s of fitting, of {own.budget_s:.0f} s allowed; settings are compared with those of {own.reference}."
     blocks: list[Block] = [Text(own.conclusion, claims=claims), Text(spent)]
     if rows:
-        columns = ("Fitted with", "Windows", "Gain over the run", "AUROC", "Run")
+        columns = ("Fitted with", "Windows", "Metric", "Run as it is", "So", "Gain")
         blocks.append(
             Table(
                 "",
                 columns,
                 rows,
-                "Intervals of gains hold 98.75% each, since two metrics are looked at, each more than once.",
+                "A gain is positive where the metric is better. Intervals hold 98.75% each, since two metrics are looked at, each more than once.",
             )
         )
     if own.untried:
@@ -42,17 +42,23 @@ def experiments(context: ReportContext) -> list[Block] | str:
     return blocks
 
 
-def _row(one: Experiment) -> Row:
-    gains = "; ".join(
-        f"{METRICS[gain.metric].title} {gain.own:.2f} → {gain.other:.2f}, better by {gain.interval.value:.2f} "
-        f"({gain.interval.low:.2f} to {gain.interval.high:.2f})"
-        for gain in one.gains
-    )
-    own = one.auroc
-    auroc = (
-        ""
-        if own is None
-        else f"{own.value:.2f}" + (f" ({own.low:.2f} to {own.high:.2f})" if own.low < own.high else "")
-    )
+def _rows(one: Experiment) -> list[Row]:
+    """A line for each metric; one line for what has no run to be compared with, or could not be fitted."""
     title = one.title + (f": {', '.join(one.changes)}" if len(one.changes) > 3 else "")
-    return (title, one.where or "the run's own", one.why_not or gains, auroc, one.run_id)
+    first = (title, one.where or "the run's own")
+    if one.why_not:
+        return [(*first, one.why_not, "", "", "")]
+    if not one.gains:
+        own = one.auroc
+        reach = f" ({own.low:.2f} to {own.high:.2f})" if own is not None and own.low < own.high else ""
+        return [(*first, METRICS["auroc"].title, "", "" if own is None else f"{own.value:.2f}{reach}", "")]
+    return [
+        (
+            *(first if i == 0 else ("", "")),
+            METRICS[gain.metric].title,
+            f"{gain.own:.2f}",
+            f"{gain.other:.2f}",
+            f"{gain.interval.value:+.2f} ({gain.interval.low:+.2f} to {gain.interval.high:+.2f})",
+        )
+        for i, gain in enumerate(one.gains)
+    ]
