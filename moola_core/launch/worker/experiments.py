@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,6 @@ JUDGED = ("auroc", "center_mae_bars")  # what of the class and of the pointers d
 LEVEL = 1 - 0.05 / len(JUDGED) / 2  # each is looked at again with more repeats, which are much the same windows
 FEW, COPIES = 8, 10  # windows that are to be learned by heart, and how often each is in the file
 DEMO_BARS, DEMO_WINDOWS, DEMO_SEED = 60_000, 174, 77
-MARKET = conclusions.MARKET
 MORE_REPEATS = (3, 5)  # where the run's own do not decide and the budget allows it
 SPARE = 1.2  # a fitting may take so many times as long as those before
 
@@ -73,13 +72,21 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
         bench.budget_s,
         tuple(bench.untried),
         "",
-        bench.where,
+        bench.place.where,
     )
     return replace(result, conclusion=conclusions.sentence(result))
 
 
+@dataclass(frozen=True)
+class Place:
+    """The windows that an experiment is made on: where they are from, in words (empty for the run's own), and their file."""
+
+    where: str
+    data: Data
+
+
 class _Bench:
-    """The place where experiments are made: each is a run of one repeat, a part of the run that asks."""
+    """The place where experiments are made: each is a run, and a part of the run that asks."""
 
     def __init__(self, run: Run, about: Run, made: Children) -> None:
         self.run, self.about, self.made, self.budget_s = run, about, made, run.spec.budget_s
@@ -87,7 +94,7 @@ class _Bench:
         self._known: dict[str, Experiment] = {}
         self.untried: list[str] = []
         self.seconds = 0.0
-        self.where, self.data = "", about.spec.data
+        self.place = Place("", about.spec.data)
         self.repeats = 1  # with which settings are narrowed down: as many as decided that they matter
         fits = max(about.spec.training.folds * about.spec.training.repeats, 1)
         self.longest = about.spec.training.folds * (about.record.seconds or 0.0) / fits
@@ -105,11 +112,11 @@ class _Bench:
 
     def as_it_is(self, repeats: int) -> Run | None:
         """The run with at least so many repeats: itself, or fitted with more or elsewhere; None where there is no time for that."""
-        if not self.where and repeats <= self.about.spec.training.repeats:
+        if not self.place.where and repeats <= self.about.spec.training.repeats:
             return self.about
         spec = change(self.about.spec, {"training.repeats": repeats})
         title = "as it is" + (f", {repeats} repeats" if repeats > 1 else "")
-        fitted = self._fitted(Experiment(title, {}, "", where=self.where), spec)
+        fitted = self._fitted(Experiment(title, {}, "", where=self.place.where), spec, self.place)
         return self.made.store.open(fitted.run_id) if fitted is not None and fitted.run_id else None
 
     def set_back(
@@ -120,15 +127,13 @@ class _Bench:
         title = " and ".join(names) if len(names) <= 3 else f"{len(names)} settings"
         title = "all settings that differ" if len(names) == len(pairs) else title
         title += f", {repeats} repeats" if repeats > 1 else ""
+        planned = Experiment(title, {name: list(pairs[name]) for name in names}, "", where=self.place.where)
         try:
             spec = change(suspects.set_back(self.about.spec, names, pairs), {"training.repeats": repeats})
         except MoolaError as error:
-            return self._keep(Experiment(title, {name: list(pairs[name]) for name in names}, "", why_not=str(error)))
+            return self._keep(replace(planned, why_not=str(error)))
         base = self.as_it_is(repeats)
-        if base is None:
-            return None
-        changes = {name: list(pairs[name]) for name in names}
-        return self._fitted(Experiment(title, changes, "", where=self.where), spec, base)
+        return None if base is None else self._fitted(planned, spec, self.place, base)
 
     def share_of(
         self, gain: MetricGain, pairs: suspects.Departures
@@ -156,11 +161,10 @@ class _Bench:
         rng, label = np.random.default_rng(spec.training.seed), windows.label.astype(str)
         each = FEW // len(windows.classes) or 1
         rows = np.concatenate([rng.permutation(np.flatnonzero(label == name))[:each] for name in windows.classes])
-        title, before = f"{len(rows)} of the windows, {COPIES} copies of each", self.data
+        title = f"{len(rows)} of the windows, {COPIES} copies of each"
         torn = change(spec, {"faults.shuffled_folds": True, "training.repeats": 1})
-        self.data = self._kept_as(_copied(windows, rows, COPIES), "by-heart")
-        done = self._fitted(Experiment(title, {}, "", where=title), torn)
-        self.data = before
+        place = Place(title, self._kept_as(_copied(windows, rows, COPIES), "by-heart"))
+        done = self._fitted(Experiment(title, {}, "", where=title), torn, place)
         if done is not None and done.auroc is not None:
             value = done.auroc.value
             self.tried[self.tried.index(done)] = replace(done, auroc=Interval(value, value, value))
@@ -168,11 +172,11 @@ class _Bench:
     def on_a_known_market(self, groups: Sequence[tuple[str, ...]], pairs: suspects.Departures) -> MetricGain | None:
         """The metric that surely gains on a demo market, whose pattern is known to be learned; where one does, the bench stays there."""
         windows = demo.make_demo("helpful", DEMO_BARS, DEMO_WINDOWS, DEMO_SEED).windows.trainable()[0]
-        before, self.where, self.data = self.data, MARKET, self._kept_as(windows, "demo")
+        own, self.place = self.place, Place(conclusions.MARKET, self._kept_as(windows, "demo"))
         gain = self.decided(groups, pairs, {1})
         if gain is None:
             self.as_it_is(1)
-            self.where, self.data = "", before
+            self.place = own
         return gain
 
     def _kept_as(self, windows: Windows, name: str) -> Data:
@@ -183,10 +187,10 @@ class _Bench:
             frames.write_windows(windows, path)
         return Data(windows=str(path), exclude_grades=())
 
-    def _fitted(self, planned: Experiment, spec: Finetune, base: Run | None = None) -> Experiment | None:
+    def _fitted(self, planned: Experiment, spec: Finetune, place: Place, base: Run | None = None) -> Experiment | None:
         """The experiment, fitted unless it was, next to `base`; None where the budget does not reach."""
         repeats = spec.training.repeats
-        spec = spec.model_copy(update={"data": self.data})
+        spec = spec.model_copy(update={"data": place.data})
         what = f"{planned.where}: " + (", ".join(sorted(planned.changes)) or planned.title) + f", {repeats} repeats"
         if what in self._known:
             return self._known[what]
@@ -223,7 +227,7 @@ def gains_over(about: Run, child: Run) -> tuple[MetricGain, ...]:
     shared = shared_bars(about)
     if shared is None or division(tables["own"]) != division(tables["other"]):
         return ()
-    names = sorted(tables["own"]["window_id"].astype(str))
+    names = sorted(tables["own"]["window_id"].astype(str).unique())
     values = {name: influences(arm_predictions(table, shared, names)) for name, table in tables.items()}
     gains = []
     for metric in JUDGED:

@@ -3,6 +3,7 @@ import {
   Bands, CandlestickSeries, Clock, LineSeries, address, button, candleOptions, candlesOf, faded, floats, integers, make, startChart, zoomBy,
 } from "./chart.js";
 import { listen } from "./keys.js";
+import { mounted } from "./mounted.js";
 
 const AT_REST_MS = 400, PAUSE_MS = 2000, PRICES_PIXELS = 380, POINTS_PIXELS = 150, SHOWN_BARS = 300;
 
@@ -150,17 +151,4 @@ class Stretch {
   }
 }
 
-export default function ({ parentElement, data, setStateValue }) {
-  const stretch = (parentElement.viewer ??= new Stretch(parentElement));
-  stretch.update(data, setStateValue);
-  const end = stretch.keys();
-  const told = () => stretch.pause();
-  document.addEventListener("pointerdown", told, true);
-  return () => {
-    end();
-    document.removeEventListener("pointerdown", told, true);
-    setTimeout(() => {
-      if (!(parentElement.host ?? parentElement).isConnected) stretch.chart?.remove();
-    }, 1000);
-  };
-}
+export default mounted(Stretch);

@@ -5,6 +5,7 @@ import {
   integers, make, startChart, zoomBy,
 } from "./chart.js";
 import { listen } from "./keys.js";
+import { mounted } from "./mounted.js";
 
 const AT_REST_MS = 400, PAUSE_MS = 2000, AHEAD = 40, PRICES_PIXELS = 380, SCORES_PIXELS = 140, ROW_PIXELS = 17, MARGIN_BARS = 2, APART_BARS = 8;
 const JUMPS = [["w", "wrong", 1], ["u", "unsure", 2], ["d", "far", 4]];
@@ -407,17 +408,4 @@ function parse(one) {
   return { prices, times, seconds };
 }
 
-export default function ({ parentElement, data, setStateValue }) {
-  const viewer = (parentElement.viewer ??= new Viewer(parentElement));
-  viewer.update(data, setStateValue);
-  const end = viewer.keys();
-  const told = () => viewer.pause();
-  document.addEventListener("pointerdown", told, true);
-  return () => {
-    end();
-    document.removeEventListener("pointerdown", told, true);
-    setTimeout(() => {
-      if (!(parentElement.host ?? parentElement).isConnected) viewer.chart?.remove();
-    }, 1000);
-  };
-}
+export default mounted(Viewer);
