@@ -4,7 +4,7 @@
 
 For each set of windows, model and division into folds: the calibration error of `p_span` and of the classes, out of fold, and where it lies among
 the errors of models of the same size whose probabilities are exactly right. A row counts as right when it is no larger than 95% of them. The
-coverage of the sets of spans stands beside. Rows that are done are kept in the folder, so it can be stopped at any time.
+coverage of the sets of spans stands beside. Rows that are done are kept in the folder, so it can be stopped at any time; rows of other sets and models stay in the result.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def count(args: argparse.Namespace) -> dict[str, Any]:
                     path.write_text(json.dumps(measured(windows, model, seed)), encoding="utf-8")
                 row = rows[f"{name} · {model} · {seed}"] = json.loads(path.read_text(encoding="utf-8"))
                 print(f"{name:24s} {model:22s} {seed}", json.dumps(row))
-    return {"rows": rows, "right": {model: _right(rows, model) for model in args.models}}
+    known = json.loads(RESULT.read_text(encoding="utf-8"))["rows"] if RESULT.is_file() else {}
+    rows = known | rows
+    return {"rows": rows, "right": {model: _right(rows, model) for model in MODELS}}
 
 
 def _right(rows: dict[str, Any], model: str) -> dict[str, Any]:

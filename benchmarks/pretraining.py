@@ -215,12 +215,19 @@ def main() -> None:
     if not args.count:
         store_of(args).runs()  # the index is made before several look
         with ProcessPoolExecutor(args.processes, multiprocessing.get_context("spawn")) as pool:
-            for job in pool.map(partial(carry_out, args), jobs):
-                print(*job, "done", flush=True)
+            for name, objective in pool.map(partial(carry_out, args), jobs):
+                print(name, objective, "done", flush=True)
+                if objective == args.objectives[-1]:  # the sets before it are written should the rest never end
+                    _keep_lines(name, args)
+        return
     for name in sets:
-        for labels in args.labels:
-            for line in lines(name, labels, args):
-                _keep(Path(args.out), line)
+        _keep_lines(name, args)
+
+
+def _keep_lines(name: str, args: argparse.Namespace) -> None:
+    for labels in args.labels:
+        for line in lines(name, labels, args):
+            _keep(Path(args.out), line)
 
 
 def _keep(path: Path, line: dict[str, Any]) -> None:
