@@ -60,7 +60,9 @@ def test_the_same_seed_gives_the_same_bits_here_and_in_other_processes(monkeypat
 
 def test_replicates_do_not_depend_on_what_ran_before(device):
     """On a card but for rounding: the order of its sums depends on how many fits are trained together."""
-    engine = "sequential" if device == "cpu" else "replicas"  # a run that is resumed goes on with the engine that it began with
+    engine = (
+        "sequential" if device == "cpu" else "replicas"
+    )  # a run that is resumed goes on with the engine that it began with
     inputs, spec = make_inputs(30), make_spec(epochs=2, device=device, precision="float32", engine=engine)
     whole = {(r.repeat, r.fold): r.probabilities for r in fit_all(spec, inputs, folds_of(inputs, spec), lambda e: None)}
     rest = list(fit_all(spec, inputs, folds_of(inputs, spec)[2:], lambda e: None))
