@@ -21,7 +21,7 @@ def weak_slices(evidence: Evidence) -> tuple[WeakSlice, ...]:
         return ()
     spread = _shared_bars(evidence)
     rows = []
-    for name, mask in [*parts(evidence), *_thirds(evidence)]:
+    for name, mask in masks(evidence).items():
         rows += [(name, mask, *one) for one in _of_class(evidence, mask, spread)]
         if (
             "expansion" not in name
@@ -33,6 +33,11 @@ def weak_slices(evidence: Evidence) -> tuple[WeakSlice, ...]:
         for (name, mask, what, inside, outside, _), rate in zip(rows, q, strict=True)
     ]
     return tuple(sorted(made, key=lambda one: one.q))
+
+
+def masks(evidence: Evidence) -> dict[str, np.ndarray]:
+    """The parts that are searched: a mask [n] of the windows of each, by its name."""
+    return dict([*parts(evidence), *_thirds(evidence)])
 
 
 def _shared_bars(evidence: Evidence) -> float:

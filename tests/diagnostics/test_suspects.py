@@ -59,6 +59,15 @@ def test_causes_that_are_needed_together_are_found_and_nothing_else(count, data)
         assert len(asked) <= 1 + 2 * count.bit_length(), "one cause takes two fittings for each halving"
 
 
+def test_what_the_findings_name_is_not_taken_where_others_restore_more():
+    every = [("columns",), ("hidden",), ("dropout",)]
+    share = {("columns",): 0.6, ("hidden",): 0.9, ("dropout",): 0.0}
+    found = suspects.narrowed(every, lambda groups: max(share[group] for group in groups))
+    assert found == ([("hidden",)], 0.9)
+    share[("columns",)] = 0.95
+    assert suspects.narrowed(every, lambda groups: max(share[group] for group in groups)) == ([("columns",)], 0.95)
+
+
 def test_without_time_what_was_narrowed_so_far_stands():
     every = [(name,) for name in "abcdefgh"]
     answers = iter([0.0, 1.0, None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import moola_core as moola
@@ -11,7 +12,7 @@ from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
 from moola_core.diagnostics.results.experiments import MetricGain
 from moola_core.errors import RunError, SpecError
 from moola_core.launch import worker
-from moola_core.launch.worker import experiments
+from moola_core.launch.worker import doctor, experiments
 from moola_core.launch.worker.children import Children
 from moola_core.market.windows import load_windows
 from moola_core.presets import preset
@@ -134,6 +135,44 @@ def test_a_run_gains_nothing_over_itself_and_better_ranks_show(store, run):
     (gain, *_) = experiments.gains_over(run, better)
     assert gain.metric == "auroc" and gain.other == pytest.approx(1.0, abs=1e-6) and gain.interval.low > 0
     assert gain.interval.value == pytest.approx(gain.other - gain.own)
+
+
+def test_a_repair_that_surely_gains_is_the_cause_and_its_copy_can_be_launched(store, run, demo_files, monkeypatch):
+    """Labels that slipped by a row; no fit is made: a mended copy is better by 0.3."""
+    frame = pd.read_parquet(demo_files["windows"])
+    slipped = store.root / "slipped.parquet"
+    frame.assign(label=np.roll(frame["label"].to_numpy(), 1)).to_parquet(slipped)
+    made = store.create(change(preset("quick").finetune(), {"data.windows": str(slipped)} | SMALL))
+    worker.run(made)
+    monkeypatch.setattr(experiments, "gains_over", lambda about, child: ())
+    better = MetricGain("auroc", 0.5, 0.8, Interval(0.3, 0.1, 0.5))
+    monkeypatch.setattr(experiments, "gains_of_repair", lambda about, child: (better,))
+    monkeypatch.setattr(experiments, "_auroc", lambda child: None)
+    asked = store.create(build(Diagnose, {"name": "doctor", "run": made.id, "budget_s": 600.0}))
+    children = Children(asked, None, lambda child, listen: child.update(state="done", seconds=1.0), "experiment")
+    found = experiments.settle(asked, made, codec.restore(Diagnosis, made.result("doctor")), children)
+    assert found.repair == "each window given the class 1 row below" and not found.culprits
+    assert "AUROC 0.50 → 0.80" in found.conclusion and "your own file is not changed" in found.conclusion
+    finding = next(one for one in doctor.examined(made, found).findings if one.check == "experiments")
+    copy = load_windows(finding.spec["data"]["windows"])
+    right = dict(zip(frame["window_id"].astype(str), frame["label"], strict=True))
+    assert len(copy) == len(load_windows(slipped).trainable()[0]), (
+        "every row of the file has another below it that is used"
+    )
+    assert all(right[str(name)] == own for name, own in zip(copy.window_id, copy.label, strict=True))
+    assert set(finding.evidence["windows"]) <= set(right)
+
+
+def test_a_repair_is_judged_on_the_windows_that_both_have(store, run):
+    table = run.predictions
+    kept = sorted(table["window_id"].astype(str).unique())[:-10]
+    less = store.create(run.spec)
+    less.update(state="done")
+    rows = table["window_id"].astype(str).isin(kept).to_numpy()
+    less.write_table("predictions", {name: table[name].to_numpy()[rows] for name in table})
+    assert experiments.gains_over(run, less) == ()
+    gains = experiments.gains_of_repair(run, less)
+    assert [gain.interval.value for gain in gains] == [0, 0]
 
 
 def test_other_folds_are_not_compared(store, run, demo_files):

@@ -8,7 +8,7 @@ from moola_core.diagnostics.results.experiments import Experiment, Experiments, 
 from moola_core.metrics import METRICS
 
 BY_HEART = 0.9  # AUROC of windows that were trained on: below it the model does not fit even what it is shown
-HEART, MARKET = "copies of each", "a demo market"
+HEART, MARKET, MENDED = "copies of each", "a demo market", "a mended copy"
 
 
 def decided_gain(experiment: Experiment | None) -> MetricGain | None:
@@ -47,6 +47,8 @@ def sentence(result: Experiments) -> str:
     """The conclusion."""
     if result.culprits:
         return _of_settings(result)
+    if result.repair:
+        return _of_repair(repair_of(result))
     every = next(
         (one for one in reversed(result.tried) if set(one.changes) == set(result.departures) and not one.where), None
     )
@@ -62,6 +64,20 @@ def sentence(result: Experiments) -> str:
             f"With the settings of {result.reference} it is not shown to be better ({changes or 'no score in common'})."
         )
     return " ".join([first, *_of_other_windows(result)])
+
+
+def repair_of(result: Experiments) -> Experiment:
+    """The experiment that mended the data."""
+    return next(one for one in result.tried if one.file and one.title == result.repair)
+
+
+def _of_repair(tried: Experiment) -> str:
+    """What the score gains on mended data, and where that is; the user's own file is as it was."""
+    gains = "; ".join(words(gain) for gain in tried.gains if gain.interval.low > 0)
+    return (
+        f"Fitted to a copy of the labels that was mended ({tried.title}; {len(tried.mended)} windows), on the windows that both have: {gains}. "
+        f"The copy is {tried.file}; your own file is not changed."
+    )
 
 
 def _of_settings(result: Experiments) -> str:

@@ -7,6 +7,9 @@ from moola_core.diagnostics.doctor.check import ERROR, CannotJudge, Case, Check,
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.results.interval import Claim, Interval
+from moola_core.specs import Data
+
+MOST_WINDOWS = 200
 
 
 @register
@@ -28,6 +31,8 @@ class Experimented(Check):
         evidence = {"settings": list(result.culprits), "seconds": round(result.seconds, 1), "fitted": len(result.tried)}
         if result.culprits:
             return self._settings(case, result, evidence)
+        if result.repair:
+            return self._repair(case, result, evidence)
         heart = conclusions.experiment_at(result, conclusions.HEART)
         if conclusions.forgets(result) and heart is not None and heart.auroc is not None:
             miss = Interval(1 - heart.auroc.value, 1 - heart.auroc.high, 1 - heart.auroc.low)
@@ -37,6 +42,20 @@ class Experimented(Check):
             )
             return self.resting_on(finding, [Claim("1 − AUROC of windows trained on", miss, 1 - conclusions.BY_HEART)])
         return None
+
+    def _repair(self, case: Case, result: Experiments, evidence: dict[str, object]) -> Finding:
+        tried = conclusions.repair_of(result)
+        gain = conclusions.decided_gain(tried)
+        evidence |= {"repair": tried.title, "windows": list(tried.mended[:MOST_WINDOWS]), "file": tried.file}
+        advice = "Look at the labels of these windows. Where the mending is right, correct them in your file, or launch the run on the mended copy."
+        data = Data(
+            windows=tried.file, bars=case.spec.data.bars, bars_reading=case.spec.data.bars_reading, exclude_grades=()
+        )
+        fix = case.spec.model_copy(update={"data": data}).model_dump(mode="json")
+        finding = self.finding(
+            ERROR, result.conclusion, evidence, advice, fix, title="A part of the labels is at fault"
+        )
+        return self.resting_on(finding, [Claim(f"gain in {gain.metric}", gain.interval) if gain else None])
 
     def _settings(self, case: Case, result: Experiments, evidence: dict[str, object]) -> Finding:
         together = conclusions.gain_of(result, result.departures)

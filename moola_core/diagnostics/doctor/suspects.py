@@ -70,13 +70,19 @@ def narrowed(
 
     restored: fits with some of them set back and gives that share, None where there is no time for it. Delta debugging (Zeller and
     Hildebrandt 2002) for one cause or a few: a part that restores enough takes the place of the whole; where neither half does,
-    quarters are left out in turn, and so on. The first suspect is tried alone at first: it is what the findings name.
+    quarters are left out in turn, and so on. The first suspect, what the findings name, is tried alone at first; it is taken unless the
+    others restore more without it.
     """
     left, share, parts = list(suspects), 1.0, 2
     if len(left) > 2:
         alone = restored(left[:1])
-        if alone is None or alone >= RESTORED:
-            return (left, share) if alone is None else (left[:1], alone)
+        if alone is None:
+            return left, share
+        if alone >= RESTORED:
+            others = restored(left[1:])
+            if others is None or others <= alone:
+                return left[:1], alone
+            left, share = left[1:], others
     while len(left) > 1:
         size = -(-len(left) // parts)
         chunks = [left[i : i + size] for i in range(0, len(left), size)]

@@ -12,7 +12,8 @@ from moola_core.diagnostics.results.interval import Interval
 class MetricGain:
     """What a metric gains over the run as it is, on the same windows and folds; positive is better.
 
-    metric: a metric's name; own, other: its values; interval: of the gain, at 98.75%, since two metrics are looked at, each more than once.
+    metric: a metric's name; own, other: its values; interval: of the gain, at 98.75%, since two metrics are looked at, each more than once;
+    of a repair of the data at 99.4%, since up to four are tried.
     """
 
     metric: str
@@ -26,7 +27,8 @@ class Experiment:
     """One fitting of the run with something changed.
 
     title: what was changed, in words; where: the windows, empty for the run's own; changes: settings that were set back, {name: [of the run, set to]}; run_id; gains: over the run as it is, empty where
-    the windows are others; auroc: how well it ranks its own windows, None without classes; why_not: why it could not be fitted.
+    the windows are others; auroc: how well it ranks its own windows, None without classes; why_not: why it could not be fitted; mended:
+    of a repair of the data, the windows that it concerns; file: the mended copy of the labels.
     """
 
     title: str
@@ -36,6 +38,8 @@ class Experiment:
     auroc: Interval | None = None
     why_not: str = ""
     where: str = ""
+    mended: tuple[str, ...] = ()
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Experiments:
     reference: the preset that its settings were compared with; departures: {setting: [of the run, of the reference]}; culprits: the
     settings that, set back alone, restore most of what the reference gains; restored: the share of it; metric, where: by which metric,
     and on which windows, empty for the run's own; seconds:
-    of fitting; budget_s; untried: what there was no time for; conclusion: in a sentence or two.
+    of fitting; budget_s; repair: the title of the experiment that mended the data, where the score surely gains by it; untried: what there was no time for; conclusion: in a sentence or two.
     """
 
     reference: str
@@ -59,3 +63,4 @@ class Experiments:
     untried: tuple[str, ...]
     conclusion: str
     where: str = ""
+    repair: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -14,6 +15,7 @@ from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sig
 from moola_core.estimators.logistic import linear
 
 LAGS = (-2, -1, 1, 2)
+SLIPPED = 2.5  # standard deviations by which another row's class is told better
 
 
 @sign(
@@ -144,10 +146,29 @@ def one_bar_tells(evidence: Evidence) -> Measured:
     "Where windows fit the class of a neighbouring row better than their own, the column of labels has slipped.",
     "Compare the rows of the labels with the rows of the windows, by id and not by order.",
     unit="standard deviations",
-    usual=(-np.inf, 2.5),
+    usual=(-np.inf, SLIPPED),
 )
 def neighbours_class(evidence: Evidence) -> Measured:
     """By how many standard deviations a linear model tells the class of a row up to two away better than the row's own."""
+    best = slip(evidence)
+    return Measured(
+        (best.better - best.own) / best.noise,
+        f"{best.lag:+d} rows: AUROC {best.better:.2f}, of the row's own {best.own:.2f}",
+    )
+
+
+@dataclass(frozen=True)
+class Slip:
+    """The row, `lag` rows below, whose class windows fit best: AUROC of a linear model for it and for the own class, and the noise of their difference."""
+
+    lag: int
+    better: float
+    own: float
+    noise: float
+
+
+def slip(evidence: Evidence) -> Slip:
+    """How well windows fit the classes of the rows next to them. Raises NotKnown where no fold tests two classes."""
     folds, described = evidence.fits(), _described(evidence)
     place = {name: i for i, name in enumerate(evidence.every.window_id.astype(str))}
     rows = np.array([place[name] for name in evidence.ids])
@@ -156,7 +177,7 @@ def neighbours_class(evidence: Evidence) -> Measured:
     others = [(labels[(rows + lag) % len(labels)], lag) for lag in LAGS]
     better, lag = max((_auroc(out_of_fold(linear, described, folds, other), other), lag) for other, lag in others)
     noise = np.sqrt(2) * deviation_of_auroc(evidence.target == evidence.target.min())
-    return Measured((better - own) / noise, f"{lag:+d} rows: AUROC {better:.2f}, of the row's own {own:.2f}")
+    return Slip(lag, better, own, float(noise))
 
 
 def _described(evidence: Evidence) -> np.ndarray:

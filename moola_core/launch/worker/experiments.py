@@ -1,4 +1,4 @@
-"""The doctor's experiments: the run fitted again with settings set back, on windows that can be learned by heart, on a market that is known."""
+"""The doctor's experiments: the run fitted again with settings set back, on mended data, on windows learned by heart, on a market that is known."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from moola_core.diagnostics.comparison import arm_predictions, influences
 from moola_core.diagnostics.doctor import conclusions, suspects
 from moola_core.diagnostics.intervals import TWO_MODELS, estimate
+from moola_core.diagnostics.repairs import MOST, Repair, repairs
 from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
 from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
 from moola_core.errors import MoolaError, RunError
+from moola_core.launch.worker import doctor
 from moola_core.launch.worker.children import Children
 from moola_core.launch.worker.differing import division
 from moola_core.launch.worker.labelled import load_labelled
@@ -28,6 +31,7 @@ from moola_core.specs.choices import IMPORTED, JOINED
 
 JUDGED = ("auroc", "center_mae_bars")  # what of the class and of the pointers decides
 LEVEL = 1 - 0.05 / len(JUDGED) / 2  # each is looked at again with more repeats, which are much the same windows
+LEVEL_OF_REPAIRS = 1 - 0.05 / len(JUDGED) / MOST
 FEW, COPIES = 8, 10  # windows that are to be learned by heart, and how often each is in the file
 DEMO_BARS, DEMO_WINDOWS, DEMO_SEED = 60_000, 174, 77
 MORE_REPEATS = (3, 5)  # where the run's own do not decide and the budget allows it
@@ -52,7 +56,8 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
     named = [name for fix in fixes if isinstance(fix, Finetune) for name in settings_diff(about.spec, fix)]
     order = suspects.groups_of(suspects.suspected_first(pairs, named))
     gain = bench.decided(order, pairs, {1, about.spec.training.repeats})
-    if gain is None:
+    repair = "" if gain is not None else bench.mended(diagnosis)
+    if gain is None and not repair:
         bench.by_heart()
         gain = bench.on_a_known_market(order, pairs) or bench.decided(order, pairs, MORE_REPEATS)
     names: tuple[str, ...] = ()
@@ -73,6 +78,7 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
         tuple(bench.untried),
         "",
         bench.place.where,
+        repair,
     )
     return replace(result, conclusion=conclusions.sentence(result))
 
@@ -149,6 +155,25 @@ class _Bench:
 
         return restored
 
+    def mended(self, diagnosis: Diagnosis) -> str:
+        """The title of the repair of the data by which the score surely gains most; empty where it does by none."""
+        if self.about.spec.features.state != "per_window" or not diagnosis.slices:
+            return ""
+        tried = [
+            self._mended(i, one) for i, one in enumerate(repairs(doctor.evidence_of(self.about), diagnosis.slices))
+        ]
+        gains = {one.title: conclusions.decided_gain(one) for one in tried if one is not None}
+        sure = {title: gain.interval.low for title, gain in gains.items() if gain is not None}
+        return max(sure, key=lambda title: sure[title], default="")
+
+    def _mended(self, number: int, repair: Repair) -> Experiment | None:
+        """The run fitted to the mended windows, next to the run as it is."""
+        data = self._kept_as(repair.mended, f"mended-{number + 1}")
+        planned = Experiment(repair.title, {}, "", where=conclusions.MENDED, mended=repair.windows, file=data.windows)
+        spec = change(self.about.spec, {"training.repeats": 1})
+        base = self.as_it_is(1)
+        return None if base is None else self._fitted(planned, spec, Place(conclusions.MENDED, data), base)
+
     def by_heart(self) -> None:
         """Eight windows, ten copies of each: a model that can learn at all tells their classes without an error.
 
@@ -208,7 +233,7 @@ class _Bench:
             done = replace(
                 planned,
                 run_id=child.id,
-                gains=() if base is None else gains_over(base, child),
+                gains=() if base is None else (gains_of_repair if planned.file else gains_over)(base, child),
                 auroc=None if spec.model.tasks == "pointers" else _auroc(child),
             )
         self._known[what] = done
@@ -221,11 +246,34 @@ class _Bench:
 
 def gains_over(about: Run, child: Run) -> tuple[MetricGain, ...]:
     """What the child gains over as many repeats of the run, fold for fold; empty where their windows or folds are not the same."""
-    tables = {"own": about.predictions, "other": child.predictions}
+    tables = _tables(about, child)
+    if division(tables["own"]) != division(tables["other"]):
+        return ()
+    return _gains(about, tables, LEVEL)
+
+
+def gains_of_repair(about: Run, child: Run) -> tuple[MetricGain, ...]:
+    """What the child, fitted to mended windows, gains over as many repeats of the run on those windows that both have.
+
+    Each is judged by its own labels. The classes divide the windows into folds, so the folds may differ.
+    """
+    tables = _tables(about, child)
+    both = set(tables["own"]["window_id"].astype(str)) & set(tables["other"]["window_id"].astype(str))
+    kept = {name: table[table["window_id"].astype(str).isin(both)] for name, table in tables.items()}
+    return _gains(about, kept, LEVEL_OF_REPAIRS)
+
+
+def _tables(about: Run, child: Run) -> dict[str, pd.DataFrame]:
+    """The predictions of both in the repeats of the child."""
     first = range(child.spec.training.repeats)
-    tables = {name: table[table["repeat"].isin(first)] for name, table in tables.items()}
+    both = {"own": about.predictions, "other": child.predictions}
+    return {name: table[table["repeat"].isin(first)] for name, table in both.items()}
+
+
+def _gains(about: Run, tables: dict[str, pd.DataFrame], level: float) -> tuple[MetricGain, ...]:
+    """What the other table gains over the own one, window by window."""
     shared = shared_bars(about)
-    if shared is None or division(tables["own"]) != division(tables["other"]):
+    if shared is None:
         return ()
     names = sorted(tables["own"]["window_id"].astype(str).unique())
     values = {name: influences(arm_predictions(table, shared, names)) for name, table in tables.items()}
@@ -236,7 +284,7 @@ def gains_over(about: Run, child: Run) -> tuple[MetricGain, ...]:
             change_of = estimate(sign * (values["other"][metric] - values["own"][metric]), shared.of(names), TWO_MODELS)
             if change_of is not None:
                 own, other = (float(np.nanmean(values[name][metric])) for name in ("own", "other"))
-                gains.append(MetricGain(metric, own, other, change_of.interval(LEVEL)))
+                gains.append(MetricGain(metric, own, other, change_of.interval(level)))
     return tuple(gains)
 
 

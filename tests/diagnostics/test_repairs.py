@@ -1,0 +1,82 @@
+"""Which repairs of the labels the evidence speaks for: of columns that slipped, of parts that are exchanged or at chance, and of nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from moola_core.diagnostics.repairs import MOST, repairs
+from moola_core.diagnostics.results.weak_slices import WeakSlice
+from moola_core.market.demo import make_demo
+from moola_core.runs.folds import Folds
+from tests.diagnostics.test_vitals import evidence_of
+
+
+@pytest.fixture(scope="module")
+def windows(demo):
+    return demo.windows
+
+
+@pytest.fixture(scope="module")
+def more_windows():
+    """As many as tell a slip from chance."""
+    return make_demo("helpful", bars=40_000, windows=120, seed=5).windows
+
+
+def divided(windows):
+    """The evidence with five folds of the windows."""
+    fold = np.arange(len(windows)) % 5
+    rows = [
+        (0, f, name, "test" if own == f else "train")
+        for f in range(5)
+        for name, own in zip(windows.window_id.astype(str), fold, strict=True)
+    ]
+    columns = dict(zip(("repeat", "fold", "window_id", "role"), map(list, zip(*rows, strict=True)), strict=True))
+    return evidence_of(windows, folds=Folds(columns, window_id=list(windows.window_id.astype(str))))
+
+
+def weak(evidence, part, mask, inside, q=0.001):
+    return WeakSlice(part, "class", int(mask.sum()), inside, 0.8, q, evidence.some(mask))
+
+
+def graded(windows):
+    return replace(windows, grade=np.where(np.arange(len(windows)) % 3 == 0, "B", "A").astype(object))
+
+
+def test_right_labels_are_left_as_they_are(windows):
+    evidence = divided(graded(windows))
+    mask = evidence.windows.grade == "B"
+    assert repairs(evidence, ()) == []
+    assert repairs(evidence, (weak(evidence, "grade B", mask, 0.5, q=0.5),)) == []
+
+
+@pytest.mark.parametrize("rows", [1, -1])
+def test_a_column_that_slipped_is_moved_back(more_windows, rows):
+    windows = more_windows
+    moved = replace(windows, label=np.roll(windows.label.astype(object), rows))
+    (found,) = repairs(divided(moved), ())
+    assert found.title.endswith("1 row below" if rows > 0 else "1 row above")
+    true = dict(zip(windows.window_id.astype(str), windows.label.astype(str), strict=True))
+    mended = {str(name): str(own) for name, own in zip(found.mended.window_id, found.mended.label, strict=True)}
+    assert len(mended) == len(true) - 1 and all(true[name] == own for name, own in mended.items())
+
+
+def test_classes_that_are_told_the_other_way_round_are_exchanged_and_those_at_chance_left_out(windows):
+    evidence = evidence_of(graded(windows))
+    mask = evidence.windows.grade == "B"
+    exchanged, without = repairs(evidence, (weak(evidence, "grade B", mask, 0.05),))
+    assert exchanged.title == "classes exchanged in grade B" and without.title == "without grade B"
+    same = exchanged.mended.label.astype(str) == evidence.label
+    assert (same == ~mask).all() and set(exchanged.windows) == set(evidence.ids[mask])
+    assert set(without.mended.window_id.astype(str)) == set(evidence.ids[~mask])
+    (alone,) = repairs(evidence, (weak(evidence, "grade B", mask, 0.48),))
+    assert alone.title == "without grade B"
+
+
+def test_no_more_are_tried_than_the_intervals_allow_for(windows):
+    evidence = evidence_of(graded(windows))
+    mask = evidence.windows.grade == "B"
+    many = [weak(evidence, "grade B", mask, 0.05), weak(evidence, "grade A", ~mask, 0.05)] * 3
+    assert len(repairs(evidence, many)) == MOST
