@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from moola_core.diagnostics.doctor import conclusions
 from moola_core.diagnostics.doctor.check import ERROR, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.results.interval import Claim, Interval
-from moola_core.specs import Data
+from moola_core.specs import Data, Finetune
 
 MOST_WINDOWS = 200
 
@@ -48,10 +50,7 @@ class Experimented(Check):
         gain = conclusions.decided_gain(tried)
         evidence |= {"repair": tried.title, "windows": list(tried.mended[:MOST_WINDOWS]), "file": tried.file}
         advice = "Look at the labels of these windows. Where the mending is right, correct them in your file, or launch the run on the mended copy."
-        data = Data(
-            windows=tried.file, bars=case.spec.data.bars, bars_reading=case.spec.data.bars_reading, exclude_grades=()
-        )
-        fix = case.spec.model_copy(update={"data": data}).model_dump(mode="json")
+        fix = _on_copy(case.spec, tried.file)
         finding = self.finding(
             ERROR, result.conclusion, evidence, advice, fix, title="A part of the labels is at fault"
         )
@@ -67,3 +66,12 @@ class Experimented(Check):
         title = "A setting is at fault" if one else "Settings are at fault"
         finding = self.finding(ERROR, result.conclusion, evidence, advice, fix_spec(case, changes), title=title)
         return self.resting_on(finding, claims)
+
+
+def _on_copy(spec: Finetune | None, file: str) -> dict[str, Any] | None:
+    """The spec on a mended copy of its labels, as plain values; None without a spec."""
+    if spec is None:
+        return None
+    own = spec.data
+    data = Data(windows=file, bars=own.bars, bars_reading=own.bars_reading, exclude_grades=())
+    return spec.model_copy(update={"data": data}).model_dump(mode="json")
