@@ -32,13 +32,16 @@ if selection.dataset is None or selection.dataset.windows is None:
     state.stop()
 dataset = selection.dataset
 comparisons = loaders.comparisons(dataset)
-with st.expander("New study", icon=":material/science:", expanded=not comparisons or "new_study" in st.session_state):
+asked_for = "new_study" in st.session_state or state.is_in_link(state.OF_STUDY)
+with st.expander("New study", icon=":material/science:", expanded=not comparisons or asked_for):
     study_form.new_study(dataset)
-with st.expander("New search", icon=":material/manage_search:"):
+with st.expander("New search", icon=":material/manage_search:", expanded=state.is_in_link(state.OF_SEARCH)):
     search_form.new_search(dataset)
-with st.expander("Compare runs that are done", icon=":material/compare_arrows:"):
+with st.expander(
+    "Compare runs that are done", icon=":material/compare_arrows:", expanded=state.is_in_link((state.COMPARED,))
+):
     study_form.new_comparison(selection.judged)
-with st.expander("Join two runs", icon=":material/join:"):
+with st.expander("Join two runs", icon=":material/join:", expanded=state.is_in_link(state.OF_JOIN)):
     study_form.new_join(selection.judged)
 if not comparisons:
     st.caption("Nothing was compared yet. The transfer study answers whether pre-training helps or hurts.")

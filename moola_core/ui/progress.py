@@ -32,7 +32,7 @@ def follow(run: Run, draw: Callable[[Run, Record], None]) -> None:
         fresh = loaders.store().open(run.id)
         record = fresh.record
         if record.state != state:
-            st.rerun(scope="app")
+            guard.redraw()
         draw(fresh, record)
 
     guard.fragment(polled, run_every=EVERY if state in ACTIVE else None)()
