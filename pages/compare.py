@@ -52,14 +52,15 @@ if state.remember(state.STUDY) not in titles:
 selecting.select("Shown", state.STUDY, titles, width=420)
 state.write_query_params((state.STUDY,))
 run = loaders.store().open(st.session_state[state.STUDY])
-if run.record.active:
-    progress.follow(run, progress.bar)
-    part = "trial" if run.record.kind == "search" else "arm"
+record = run.record
+if record.active:
+    progress.follow(run, record, progress.bar)
+    part = "trial" if record.kind == "search" else "arm"
     st.caption(f"Each {part} is an ordinary run: it appears on the Runs page as it goes on.")
-    if run.record.kind == "search":
-        run_actions.actions(run, run.record)
+    if record.kind == "search":
+        run_actions.actions(run, record)
     state.stop()
-kind = run.record.kind if run.record.kind in ("plan", "search") else "comparison"
+kind = record.kind if record.kind in ("plan", "search") else "comparison"
 result = loaders.diagnostic(run, kind)
 if run.record.state != "done" and not isinstance(result, SearchResult):  # a search keeps its trials, however it ended
     result = run.record.error

@@ -62,7 +62,8 @@ def listed(dataset: Dataset, table: pd.DataFrame) -> None:
 
 def frame(noted: dict[str, Flag], table: pd.DataFrame) -> pd.DataFrame:
     """A row a noted window, in the order of the joined `table`; windows that are not in it any more come last."""
-    ids = table["window_id"].astype(str)
-    labels = dict(zip(ids, table["label"].astype(str), strict=True))
-    said = {name: ", ".join(dict.fromkeys(classes)) for name, classes in zip(ids, table["said"], strict=True)}
+    rows = table[table["window_id"].astype(str).isin(noted)]
+    ids = rows["window_id"].astype(str)
+    labels = dict(zip(ids, rows["label"].astype(str), strict=True))
+    said = {name: ", ".join(dict.fromkeys(classes)) for name, classes in zip(ids, rows["said"], strict=True)}
     return pd.DataFrame(flags.listed(noted, labels, said), columns=list(flags.COLUMNS))

@@ -20,9 +20,9 @@ ZONE = "America/Chicago"
 SETTINGS = {"epochs": "60", "folds": "3", "repeats": "1"}
 STUDY = """training.repeats=1
 training.folds=2
-training.epochs=2
+training.epochs=3
 pretrain.training.epochs=1
-pretrain.sampling.stride_bars=120"""
+pretrain.sampling.labelled=see"""
 
 
 def _own_files(folder) -> None:
@@ -86,8 +86,9 @@ def _asks_whether_pretraining_helps(tab, server: Server) -> None:
     tab.page.get_by_role("link", name="Compare").click()
     tab.wait_for("New study")
     tab.page.get_by_text("Encoder and settings").first.click()
-    tab.page.get_by_label("Other settings").fill(STUDY)
-    tab.page.get_by_label("Other settings").press("Control+Enter")
+    settings = tab.page.get_by_role("textbox", name="Other settings")
+    settings.fill(STUDY)
+    settings.press("Control+Enter")
     tab.wait_for("1 repeats of 2 folds")
     tab.page.get_by_role("button", name="Start the study").click()
     until(lambda: len(Store(server.store).runs("study")) == 1, 60)
