@@ -269,6 +269,16 @@ def test_the_explained_window_is_in_the_link(show, dataset, store):
     assert query["explained"] == other and show("results", **query).selectbox(key="explained").value == other
 
 
+def test_without_a_link_the_newest_run_that_predicts_is_selected_and_a_pretraining_only_where_there_is_no_other(
+    show, dataset, store
+):
+    encoder = make_pretraining(store, dataset)
+    assert opened(show("results"), encoder)
+    run = make_run(store, dataset)
+    make_pretraining(store, dataset)
+    assert opened(show("windows"), run)
+
+
 def test_filters_forms_and_formats_are_in_the_link_and_are_taken_from_it(show, dataset, store):
     """What is chosen on one page is there when its URL is opened in another session."""
     everything = make_everything(store, dataset)
