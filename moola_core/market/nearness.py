@@ -50,11 +50,11 @@ def nearly_equal(prices: np.ndarray) -> list[tuple[int, int]]:
 
 def _ticks(prices: np.ndarray) -> np.ndarray:
     """Of each window [K, 4] the smallest difference of prices within a bar that is more than rounding; 0 where there is none."""
-    found = np.empty(len(prices))
+    ticks = np.empty(len(prices))
     for first in range(0, len(prices), AT_ONCE):
         some = prices[first : first + AT_ONCE]
         size = np.abs(some[:, :, :3] - some[:, :, 3:])
         is_real = size > ROUNDING * np.abs(some).max(axis=(1, 2), keepdims=True)
         least = np.where(is_real, size, np.inf).min(axis=(1, 2))
-        found[first : first + AT_ONCE] = np.where(np.isfinite(least), least, 0.0)
-    return found
+        ticks[first : first + AT_ONCE] = np.where(np.isfinite(least), least, 0.0)
+    return ticks

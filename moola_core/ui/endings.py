@@ -62,7 +62,7 @@ def _draw() -> None:
     if active:
         st.caption(f":blue[:material/{STATES['running'][1]}: {active} run{'s' * (active > 1)} active]")
     ended = st.session_state.get(ENDED, {})
-    recent = [run_id for run_id, moment in ended.items() if time.time() - moment < SHOWN_S]
+    recent = [run_id for run_id, since in ended.items() if time.time() - since < SHOWN_S]
     for record in _opened(recent[-MOST:]):
         if not record.active:  # it may have been resumed
             _notice(record)

@@ -65,5 +65,5 @@ def frame(noted: dict[str, Flag], table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["window_id"].astype(str).isin(noted)]
     ids = rows["window_id"].astype(str)
     labels = dict(zip(ids, rows["label"].astype(str), strict=True))
-    said = {name: ", ".join(dict.fromkeys(classes)) for name, classes in zip(ids, rows["said"], strict=True)}
-    return pd.DataFrame(flags.listed(noted, labels, said), columns=list(flags.COLUMNS))
+    predicted = {name: ", ".join(dict.fromkeys(classes)) for name, classes in zip(ids, rows["said"], strict=True)}
+    return pd.DataFrame(flags.listed(noted, labels, predicted), columns=list(flags.COLUMNS))

@@ -38,10 +38,11 @@ def _own_files(folder) -> None:
         (folder / name).unlink()
 
 
-def _reads_own_files(tab) -> None:
+def _reads_own_files(tab, server: Server) -> None:
     read_in_the_app(tab, Drive("bars.csv", _own_files, (("time", "when"),), "20,000 bars of 1 min"))
+    until((server.data / "own" / "bars.csv.moola.json").is_file, 30)
     tab.open("?dataset=own")
-    tab.wait_for("20,000")
+    tab.wait_for("20,000", 60)
 
 
 def _removes_the_demo(tab, server: Server) -> None:
@@ -95,9 +96,12 @@ def _asks_whether_pretraining_helps(tab, server: Server) -> None:
     study = Store(server.store).open(Store(server.store).runs("study")[0].run_id)
     until(lambda: not study.record.active, 1200)
     assert study.record.state == "done", study.record.error
-    tab.wait_for("Does pre-training help?", 60)
-    (verdict,) = study.result("comparison")["answer"]["verdicts"][:1]
-    tab.wait_for(verdict["verdict"])
+    tab.wait_for("The question.", 90)
+    verdicts = [one for one in study.result("comparison")["verdicts"] if one["against"] == "from scratch"]
+    deciding = [one for one in verdicts if one["decides"] and one["arm"] in ("frozen", "gradual", "full")]
+    assert len(deciding) == 3
+    for one in deciding:
+        assert re.search(rf"{one['arm']} (is )?{one['verdict']}", tab.text()), one
 
 
 def _flags_wrong_windows(tab, server: Server, run: Run) -> list[str]:
@@ -151,7 +155,7 @@ def test_a_day_to_a_report_and_the_run_found_again_tomorrow(tmp_path, open_tab, 
             tab.wait_for("A run is being computed", 60)
         (server.data / "own").mkdir(parents=True)
         _own_files(server.data / "own")
-        _reads_own_files(tab)
+        _reads_own_files(tab, server)
         if is_whole:
             _removes_the_demo(tab, server)
         _looks_at_windows(tab)
