@@ -26,6 +26,7 @@ def main() -> None:
     # A page_icon of Streamlit's own would be fetched from outside; ours is a local file.
     st.set_page_config(page_title="moola", page_icon=str(MARK), layout="wide")
     st.logo(str(LOGO), size="large", icon_image=str(MARK))
+    guard.closed()
     page = frame.navigation()
     with guard.explained():
         first_start.prepare()

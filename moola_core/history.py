@@ -93,7 +93,7 @@ def keep(store: Store, decision: Decision, data: Data | None = None) -> Decision
     """Add the decision about the data, or about that of the runs which it rests on."""
     contents, files = kept.data_of_runs(store, decision.runs)
     if data is not None:
-        windows = _windows(data)
+        windows = windows_of(data)
         ours = {windows.content_hash, (trained := windows.trainable(data.exclude_grades)[0].content_hash)}
         if contents.get("windows", trained) not in ours and not same_file(files.get("windows", ""), data.windows):
             raise SpecError(
@@ -113,7 +113,7 @@ def about(store: Store, data: Data) -> list[Decision]:
 
 def contents_of(data: Data) -> frozenset[str]:
     """The content hashes by which runs and decisions name the data: of the windows that take part in training, and of all."""
-    windows = _windows(data)
+    windows = windows_of(data)
     return frozenset({windows.content_hash, windows.trainable()[0].content_hash})
 
 
@@ -135,7 +135,8 @@ def _data(windows: File | None, bars: File | None) -> Data | None:
     return Data(**files, **{f"{name}_reading": load_reading(path) for name, path in files.items()})
 
 
-def _windows(data: Data) -> Any:
+def windows_of(data: Data) -> Any:
+    """The labelled windows of the data, located in its bars where it has some. Raises DataError."""
     from moola_core.market.bars import load_bars
     from moola_core.market.windows import load_windows
 

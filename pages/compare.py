@@ -32,13 +32,16 @@ if selection.dataset is None or selection.dataset.windows is None:
     state.stop()
 dataset = selection.dataset
 comparisons = loaders.comparisons(dataset)
-with st.expander("New study", icon=":material/science:", expanded=not comparisons or "new_study" in st.session_state):
+asked_for = "new_study" in st.session_state or state.is_in_link(state.OF_STUDY)
+with st.expander("New study", icon=":material/science:", expanded=not comparisons or asked_for):
     study_form.new_study(dataset)
-with st.expander("New search", icon=":material/manage_search:"):
+with st.expander("New search", icon=":material/manage_search:", expanded=state.is_in_link(state.OF_SEARCH)):
     search_form.new_search(dataset)
-with st.expander("Compare runs that are done", icon=":material/compare_arrows:"):
+with st.expander(
+    "Compare runs that are done", icon=":material/compare_arrows:", expanded=state.is_in_link((state.COMPARED,))
+):
     study_form.new_comparison(selection.judged)
-with st.expander("Join two runs", icon=":material/join:"):
+with st.expander("Join two runs", icon=":material/join:", expanded=state.is_in_link(state.OF_JOIN)):
     study_form.new_join(selection.judged)
 if not comparisons:
     st.caption("Nothing was compared yet. The transfer study answers whether pre-training helps or hurts.")
@@ -49,14 +52,15 @@ if state.remember(state.STUDY) not in titles:
 selecting.select("Shown", state.STUDY, titles, width=420)
 state.write_query_params((state.STUDY,))
 run = loaders.store().open(st.session_state[state.STUDY])
-if run.record.active:
-    progress.follow(run, progress.bar)
-    part = "trial" if run.record.kind == "search" else "arm"
+record = run.record
+if record.active:
+    progress.follow(run, record, progress.bar)
+    part = "trial" if record.kind == "search" else "arm"
     st.caption(f"Each {part} is an ordinary run: it appears on the Runs page as it goes on.")
-    if run.record.kind == "search":
-        run_actions.actions(run, run.record)
+    if record.kind == "search":
+        run_actions.actions(run, record)
     state.stop()
-kind = run.record.kind if run.record.kind in ("plan", "search") else "comparison"
+kind = record.kind if record.kind in ("plan", "search") else "comparison"
 result = loaders.diagnostic(run, kind)
 if run.record.state != "done" and not isinstance(result, SearchResult):  # a search keeps its trials, however it ended
     result = run.record.error

@@ -35,12 +35,15 @@ def ask(run: Run, budget_s: float = 0.0) -> None:
 
 def answer(asked: Run, about: Run | None = None) -> None:
     """The findings of a run that asks the doctor, its progress, or why it failed."""
-    if asked.record.active:
+    asked_record = asked.record
+    if asked_record.active:
         progress.follow(
-            asked, lambda run, record: st.markdown(f"{widgets.state_badge(record.state)} The checks are running.")
+            asked,
+            asked_record,
+            lambda run, record: st.markdown(f"{widgets.state_badge(record.state)} The checks are running."),
         )
         return
-    diagnosis = loaders.diagnostic(asked, "doctor") if asked.record.state == "done" else asked.record.error
+    diagnosis = loaders.diagnostic(asked, "doctor") if asked_record.state == "done" else asked_record.error
     if isinstance(diagnosis, Diagnosis):
         doctor_sections.diagnosis(asked)
         report_sections.offer(about or asked, "doctor")

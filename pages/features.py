@@ -37,10 +37,11 @@ run = loaders.diagnosed(dataset, name)
 if run is None:
     widgets.empty_state("Not computed yet", f"{WHAT[name]} No run is needed.", [("Compute it", compute)])
     state.stop()
-if run.record.active:
-    progress.follow(run, lambda run, record: st.markdown(f"{widgets.state_badge(record.state)} {WHAT[name]}"))
+record = run.record
+if record.active:
+    progress.follow(run, record, lambda run, record: st.markdown(f"{widgets.state_badge(record.state)} {WHAT[name]}"))
     state.stop()
-made = make(name, ReportContext(run)) if run.record.state == "done" else run.record.error
+made = make(name, ReportContext(run)) if record.state == "done" else record.error
 if isinstance(made, str):
     widgets.empty_state("This could not be computed", widgets.escape_markdown(made), [("Try again", compute)])
     state.stop()

@@ -49,7 +49,7 @@ def next_step() -> None:
     )
     st.markdown(f"**Next** · {widgets.escape_markdown(step.fact)}  \n{widgets.escape_markdown(step.step)}")
     if selection.latest and selection.latest.active:
-        progress.follow(loaders.store().open(selection.latest.run_id), progress.bar)
+        progress.follow(loaders.store().open(selection.latest.run_id), selection.latest, progress.bar)
     if st.button(step.label, type="primary", icon=":material/arrow_forward:"):
         state.open_page(step.page, **dict(step.values))
 

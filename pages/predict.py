@@ -43,10 +43,11 @@ if state.remember(state.PREDICTION) not in titles:
 if len(children) > 1:
     selecting.select("Shown", state.PREDICTION, titles, width=420)
 child = loaders.store().open(st.session_state[state.PREDICTION])
-if child.record.active:
-    progress.follow(child, progress.bar)
+child_record = child.record
+if child_record.active:
+    progress.follow(child, child_record, progress.bar)
     state.stop()
-predicted = loaders.diagnostic(child, "predicted") if child.record.state == "done" else child.record.error
+predicted = loaders.diagnostic(child, "predicted") if child_record.state == "done" else child_record.error
 if not isinstance(predicted, Predicted):
     widgets.empty_state("This could not be predicted", widgets.escape_markdown(str(predicted)))
     state.stop()

@@ -26,9 +26,9 @@ if record.active:
     )
     state.stop()
 st.caption("HTML opens anywhere without a network. PDF, Markdown and ZIP need Chromium on this host.")
-kind = st.segmented_control(
-    "Report of", list(KINDS), format_func=KINDS.__getitem__, default="", required=True, key="report_kind"
-)
+state.init_state(state.REPORT_OF, list(KINDS), "")
+kind = st.segmented_control("Report of", list(KINDS), format_func=KINDS.__getitem__, required=True, key=state.REPORT_OF)
+state.write_query_params((state.REPORT_OF,))
 sections = report_sections.choose_sections(run, kind)
 report_sections.make_file(run, sections, kind)
 report_sections.preview(run, sections, kind)

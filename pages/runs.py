@@ -64,4 +64,4 @@ with guard.explained():
 if family.whole.run_id == record.run_id and family.parts:
     run_details.parts(family)
 run_details.choose_section(record)
-progress.follow(run, details)
+progress.follow(run, record, details)

@@ -7,6 +7,9 @@ import numpy as np
 BLOCKS = 8  # parts of a window whose means are compared first
 LEAST_RANGE_TICKS = 8  # quieter windows look alike by accident
 RANGE_FRAC = 0.01  # of the window's range: noise where prices have no tick
+TICK_NOISE = 1.01  # ticks that the noise may have
+ROUNDING = 1e-6
+AT_ONCE = 4096  # windows whose differences are held at once
 
 
 def nearly_equal(prices: np.ndarray) -> list[tuple[int, int]]:
@@ -18,32 +21,40 @@ def nearly_equal(prices: np.ndarray) -> list[tuple[int, int]]:
     if n < 2:
         return []
     close = prices[:, :, 3]
-    level = close - np.median(close, axis=1, keepdims=True)
-    tick = np.array([_tick(window) for window in prices])
+    tick = _ticks(prices)
     extent = np.ptp(close, axis=1)
     moving = (extent >= LEAST_RANGE_TICKS * tick) & ((np.diff(close, axis=1) != 0).sum(1) >= length // 4)
-    noise = np.maximum(1.01 * tick, RANGE_FRAC * extent)
-    means = np.stack([part.mean(1) for part in np.array_split(level, BLOCKS, axis=1)], axis=1)
-    order = np.argsort(means[:, 0], kind="stable")
-    first = means[order, 0]
-    most = 4 * noise.max()  # each of two windows' own median may be off by its noise
+    # By their extents, which differ by at most twice the noise: few others are then looked at, however many windows there are.
+    order = np.flatnonzero(moving)[np.argsort(extent[moving], kind="stable")]
+    extent, tick, close = extent[order], tick[order], close[order]
+    noise = np.maximum(TICK_NOISE * tick, RANGE_FRAC * extent)
+    level = close - np.median(close, axis=1, keepdims=True)
+    means = np.stack([part.mean(1) for part in np.array_split(level, BLOCKS, axis=1)])
+    largest = np.maximum(extent / (1 - 2 * RANGE_FRAC), extent + 2 * TICK_NOISE * tick.max(initial=0.0))
+    stops = np.searchsorted(extent, largest * (1 + ROUNDING), side="right")
     pairs = []
-    for place, a in enumerate(order):
-        if not moving[a]:
-            continue
-        others = order[place + 1 : np.searchsorted(first, first[place] + most, side="right")]
-        others = others[moving[others]]
-        allowed = np.maximum(noise[a], noise[others])
-        others = others[(np.abs(means[others] - means[a]) <= 4 * allowed[:, None]).all(1)]
-        for b in others:
+    for place, stop in enumerate(stops):
+        others = np.arange(place + 1, stop)
+        # Each of two windows' own median may be off by its noise.
+        allowed = 4 * np.maximum(noise[place], noise[place + 1 : stop])
+        for block in means:
+            near = np.abs(block[others] - block[place]) <= allowed
+            others, allowed = others[near], allowed[near]
+        for other in others:
+            a, b = sorted((int(order[place]), int(order[other])))
             gap = prices[a] - prices[b]
-            if np.abs(gap - np.median(gap)).max() <= max(noise[a], noise[b]):
-                pairs.append((int(min(a, b)), int(max(a, b))))
+            if np.abs(gap - np.median(gap)).max() <= max(noise[place], noise[other]):
+                pairs.append((a, b))
     return sorted(pairs)
 
 
-def _tick(window: np.ndarray) -> float:
-    """The smallest difference of prices within a bar of the window [K, 4] that is more than rounding."""
-    size = np.abs(window[:, :3] - window[:, 3:])
-    real = size[size > 1e-6 * np.abs(window).max()]
-    return float(real.min()) if len(real) else 0.0
+def _ticks(prices: np.ndarray) -> np.ndarray:
+    """Of each window [K, 4] the smallest difference of prices within a bar that is more than rounding; 0 where there is none."""
+    ticks = np.empty(len(prices))
+    for first in range(0, len(prices), AT_ONCE):
+        some = prices[first : first + AT_ONCE]
+        size = np.abs(some[:, :, :3] - some[:, :, 3:])
+        is_real = size > ROUNDING * np.abs(some).max(axis=(1, 2), keepdims=True)
+        least = np.where(is_real, size, np.inf).min(axis=(1, 2))
+        ticks[first : first + AT_ONCE] = np.where(np.isfinite(least), least, 0.0)
+    return ticks

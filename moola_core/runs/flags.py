@@ -20,6 +20,7 @@ from moola_core.runs.files import locked, make_folder, read, reason, write_text
 
 FOLDER = "flags"
 MOST_LETTERS = 500
+COLUMNS = ("window_id", "label", "predicted", "flagged", "comment", "time")  # of a list of flags
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,26 @@ def note(root: Path, windows: Labelled, notes: Mapping[str, Flag]) -> None:
         path = path or folder / f"{secrets.token_hex(8)}.json"
         stored = {"contents": contents, "file": windows.place, "windows": kept}
         write_text(path, codec.dumps(stored, indent=1) + "\n")
+
+
+def listed(noted: Mapping[str, Flag], labels: Mapping[str, str], predicted: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A row a noted window, with the values that `COLUMNS` names.
+
+    labels: the label of each window by id, in the order of the rows; windows that are not there any more come last. predicted: empty
+    for a window that no run has predicted.
+    """
+    order = [name for name in labels if name in noted] + [name for name in noted if name not in labels]
+    return [
+        {
+            "window_id": name,
+            "label": labels.get(name, ""),
+            "predicted": predicted.get(name, ""),
+            "flagged": noted[name].flagged,
+            "comment": noted[name].comment,
+            "time": noted[name].time,
+        }
+        for name in order
+    ]
 
 
 def _path(root: Path, windows: Labelled) -> Path | None:

@@ -83,7 +83,11 @@ def _figures(result: Result, report: PretrainReport) -> Figures:
     for i, measure in enumerate(report.measures):
         trivial = result.number("measures", i, "trivial").shown
         items.append(
-            Figure(measure.name.capitalize(), result.number("measures", i, "value"), f"without learning {trivial}")
+            Figure(
+                measure.name[:1].upper() + measure.name[1:],
+                result.number("measures", i, "value"),
+                f"without learning {trivial}",
+            )
         )
     items.append(Figure("Best epoch", result.number("best_epoch", form="d"), "lowest validation loss"))
     return Figures(tuple(items))

@@ -31,10 +31,11 @@ def attribution(run: Run, dataset: Dataset | None) -> None:
             [("Compute it", lambda: _start(run))],
         )
         return
-    if child.record.active:
-        progress.follow(child, progress.bar)
+    record = child.record
+    if record.active:
+        progress.follow(child, record, progress.bar)
         return
-    result = loaders.diagnostic(child, "attribution") if child.record.state == "done" else child.record.error
+    result = loaders.diagnostic(child, "attribution") if record.state == "done" else record.error
     if not isinstance(result, Attribution):
         widgets.empty_state(
             "This could not be computed", escape_markdown(str(result)), [("Try again", lambda: _start(run))]

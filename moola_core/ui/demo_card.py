@@ -78,7 +78,7 @@ def _watch() -> None:
     store = loaders.store()
     progress = demo.progress(store)
     if not demo.filling(store) or progress.complete:
-        st.rerun(scope="app")
+        guard.redraw()
     words = f"{progress.done} of {progress.total} parts are done"
     st.progress(
         progress.done / progress.total, text=f"{words}; now {progress.active.title}" if progress.active else words

@@ -17,6 +17,7 @@ from moola_core.errors import UNREADABLE, MoolaError, unexpected
 from moola_core.ui import widgets
 
 LOG = logging.getLogger(__name__)
+DIALOG = "dialog_is_open"
 
 
 @contextmanager
@@ -48,5 +49,25 @@ def fragment(function: Callable[..., Any], run_every: str | None = None) -> Call
 
 
 def dialog(title: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`st.dialog` with its errors explained."""
-    return lambda function: st.dialog(title, **options)(callback(function))
+    """`st.dialog` with its errors explained; `redraw` leaves it open."""
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def opened(*args: Any, **kwargs: Any) -> Any:
+            st.session_state[DIALOG] = True
+            return callback(function)(*args, **kwargs)
+
+        return st.dialog(title, on_dismiss=closed, **options)(opened)
+
+    return wrap
+
+
+def closed() -> None:
+    """No dialog is open: the whole page is about to be drawn, or the visitor has closed it."""
+    st.session_state[DIALOG] = False
+
+
+def redraw() -> None:
+    """Draw the whole page again, from a fragment that looks by itself; not while a dialog is open, which would close with what was typed in it."""
+    if not st.session_state.get(DIALOG):
+        st.rerun(scope="app")

@@ -25,7 +25,7 @@ def draw() -> None:
 def _watch() -> None:
     st.caption(":material/hourglass_empty: Measuring this host. Runs that train meanwhile make its figures worse.")
     if not host.measuring(loaders.store().root):
-        st.rerun()
+        guard.redraw()
 
 
 def _contents(kind: str) -> None:

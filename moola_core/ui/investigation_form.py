@@ -118,13 +118,14 @@ def _asked() -> dict[str, Any]:
 
 def show(run: Run) -> None:
     """The investigation: as it goes on, or its conclusion with what can be done with it."""
-    if run.record.active:
-        run_actions.actions(run, run.record)
-        progress.follow(run, _live)
+    record = run.record
+    if record.active:
+        run_actions.actions(run, record)
+        progress.follow(run, record, _live)
         return
-    if run.record.state != "done":
-        st.warning(escape_markdown(run.record.error or f"It is {run.record.state}."), icon=":material/warning:")
-        run_actions.actions(run, run.record)
+    if record.state != "done":
+        st.warning(escape_markdown(record.error or f"It is {record.state}."), icon=":material/warning:")
+        run_actions.actions(run, record)
     report = loaders.diagnostic(run, "investigation")
     if isinstance(report, InvestigationReport):
         context = ReportContext(run)

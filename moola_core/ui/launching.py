@@ -238,8 +238,14 @@ def start(base: Any, spec: Any, problem: str) -> None:
         "Name", key=NAME, placeholder="what you will look for later", persist_state="session", live="300ms"
     )
     note = st.text_input("Note", key=NOTE, placeholder="why you run it", persist_state="session", live="300ms")
-    tags = tuple(st.multiselect("Tags", _known_tags(), accept_new_options=True, key="run_tags", placeholder="none"))
-    state.write_query_params((NAME, NOTE))
+    state.init_list(state.RUN_TAGS)
+    options = sorted({*_known_tags(), *st.session_state[state.RUN_TAGS]})
+    tags = tuple(
+        st.multiselect(
+            "Tags", options, accept_new_options=True, key=state.RUN_TAGS, placeholder="none", persist_state="session"
+        )
+    )
+    state.write_query_params((NAME, NOTE, state.RUN_TAGS))
     if st.button("Start the run", type="primary", icon=":material/play_arrow:", disabled=spec is None or bool(problem)):
         assert spec is not None
         with guard.explained():

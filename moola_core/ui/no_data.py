@@ -33,7 +33,7 @@ def show(title: str, body: str) -> None:
         st.markdown(
             "Bars: one row a bar with a time, open, high, low and close. Labelled windows: with their prices, or times and labels that are cut from bars."
         )
-        st.caption(formats())
+        st.markdown(formats())  # names in code are too pale in a caption
         with st.container(horizontal=True):
             if st.button("Read a new file", type="primary", icon=":material/upload_file:", key="empty_read"):
                 reading.open_dialog()
@@ -49,13 +49,20 @@ def show_error(error: MoolaError) -> None:
     """An error of a file; where it leaves questions open, what they are, and the button that asks them."""
     if not isinstance(error, OpenQuestions):
         widgets.show_error(error)
+        if error.where and Path(error.where).is_file() and Path(error.where).is_relative_to(data_folder()):
+            _offer_to_read(display_path(Path(error.where)), "Set how this file is read", "set_reading")
         return
     place = display_path(Path(error.where))
     questions = "\n".join(f"- {widgets.escape_markdown(one.question)}" for one in error.questions)
     st.warning(
         f"{widgets.escape_markdown(place)} can be read in more than one way:\n\n{questions}", icon=":material/help:"
     )
-    if st.button("Answer the questions", type="primary", icon=":material/edit:", key="answer_questions"):
+    _offer_to_read(place, "Answer the questions", "answer_questions")
+
+
+def _offer_to_read(place: str, label: str, key: str) -> None:
+    """The button that opens the dialog on this file."""
+    if st.button(label, type="primary", icon=":material/edit:", key=key):
         st.session_state["read_file"] = place
         reading.open_dialog()
 

@@ -154,9 +154,13 @@ def _pick_run(records: tuple[Record, ...], answered: bool) -> Record | None:
 
 
 def _newest(records: tuple[Record, ...]) -> Record:
-    """The newest finished run that the user launched; without one the newest finished, or the newest of all."""
+    """The newest finished run that the user launched; without one the newest finished, or the newest of all.
+
+    One that was fine-tuned goes before a pre-training, of which most pages have nothing to show.
+    """
     done = [record for record in records if record.state == "done"]
-    return next(chain((record for record in done if owners.of_the_user(record)), done, records))
+    own = [record for record in done if owners.of_the_user(record)]
+    return next(chain((record for record in own if record.kind == "finetune"), own, done, records))
 
 
 def _line(record: Record) -> str:

@@ -12,7 +12,7 @@ from moola_core.charts import curves, monitoring
 from moola_core.launch.estimate.remaining import remaining
 from moola_core.launch.waiting import waiting
 from moola_core.runs.epochs import EpochReader
-from moola_core.runs.record import ACTIVE, Record
+from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import without_network
 from moola_core.sections.formatting import duration, time_range
@@ -24,18 +24,24 @@ EVERY = "1s"
 ABREAST = 3
 
 
-def follow(run: Run, draw: Callable[[Run, Record], None]) -> None:
-    """Call `draw` now and, while the run is active, every second; when its state changes the whole page is drawn again."""
-    state = run.record.state
+def follow(run: Run, drawn: Record, draw: Callable[[Run, Record], None]) -> None:
+    """Call `draw` now and, while the run is active, every second; when its state is no longer that of `drawn` the whole page is drawn again.
+
+    drawn: the record from which the page was drawn so far. The run may have ended since, and what stands above would stay as it was.
+    """
+    is_first = True
 
     def polled() -> None:
+        nonlocal is_first
         fresh = loaders.store().open(run.id)
         record = fresh.record
-        if record.state != state:
-            st.rerun(scope="app")
+        if record.state != drawn.state and not is_first:
+            guard.redraw()
+        is_first = False
         draw(fresh, record)
 
-    guard.fragment(polled, run_every=EVERY if state in ACTIVE else None)()
+    goes_on = drawn.active or run.record.active
+    guard.fragment(polled, run_every=EVERY if goes_on else None)()
 
 
 def bar(run: Run, record: Record) -> None:

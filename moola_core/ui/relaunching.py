@@ -79,7 +79,7 @@ def launch_values(run: Run, record: Record, changes: dict[str, Any]) -> dict[str
     beyond = [name for name in differing if name not in typed and not name.startswith("data.") and name != "preset"]
     if beyond:
         return None
-    return values | {state.SETTINGS: json.dumps(typed), state.RUN_NAME: record.name, "run_tags": list(record.tags)}
+    return values | {state.SETTINGS: json.dumps(typed), state.RUN_NAME: record.name, state.RUN_TAGS: list(record.tags)}
 
 
 def offer(run: Run, record: Record) -> None:

@@ -52,7 +52,12 @@ def choose_sections(run: Run, kind: str = "") -> list[str]:
 def make_file(run: Run, sections: Sequence[str], kind: str = "") -> None:
     """Choose a format, make the file, download it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        format = st.selectbox("Format", list(FORMATS), format_func=FORMATS.__getitem__, key="report_format", width=160)
+        first = next(iter(FORMATS))
+        state.init_state(state.REPORT_FORMAT, list(FORMATS), first)
+        format = st.selectbox(
+            "Format", list(FORMATS), format_func=FORMATS.__getitem__, key=state.REPORT_FORMAT, width=160
+        )
+        state.write_query_params((state.REPORT_FORMAT,), {state.REPORT_FORMAT: first})
         wanted = _Wanted(run.id, format, tuple(sections), kind)
         if st.button("Make the file", icon=":material/description:", type="primary", disabled=not sections):
             with st.spinner("Making the file"):

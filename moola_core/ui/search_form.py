@@ -22,10 +22,14 @@ TRIALS, MOST_TRIALS = 20, 1000
 
 def new_search(dataset: Dataset) -> None:
     """Choose a preset, a model and how long; the settings that are tried and the time are shown before it starts."""
+    starts, models = [key for key in PRESETS if key != "october"], [OF_PRESET, *TRAINED]
+    defaults = {state.SEARCH_PRESET: starts[0], state.SEARCH_MODEL: OF_PRESET}
+    state.init_state(state.SEARCH_PRESET, starts, starts[0])
+    state.init_state(state.SEARCH_MODEL, models, OF_PRESET)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        starts = [key for key in PRESETS if key != "october"]
-        start = st.selectbox("Settings from", starts, key="search_preset", width=200)
-        model = st.selectbox("Model", [OF_PRESET, *TRAINED], key="search_model", width=240)
+        start = st.selectbox("Settings from", starts, key=state.SEARCH_PRESET, width=200)
+        model = st.selectbox("Model", models, key=state.SEARCH_MODEL, width=240)
+        state.write_query_params(tuple(defaults), defaults)
         trials = st.number_input("Trials at most", 1, MOST_TRIALS, TRIALS, key="search_trials", width=140)
         minutes = st.number_input(
             "Minutes at most",

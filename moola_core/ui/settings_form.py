@@ -29,7 +29,7 @@ PARTS = {
     "data": "Data",
     "faults": "Faults",
 }
-PAUSE = "300ms"
+PAUSE, FIELD_PIXELS = "300ms", 248
 PART, EVERY, SEARCH = "settings_part", "all_settings", "settings_search"
 # The settings that matter first, of either kind of run.
 FIRST = (
@@ -188,11 +188,11 @@ def _described(base: Any, name: str) -> str:
 
 def _draw(names: list[str], base: Any, grades: list[str]) -> None:
     values = settings(base)
-    for pair in zip(names[::2], [*names[1::2], *[""] * (len(names) % 2)], strict=True):
-        for column, name in zip(st.columns(2, gap="medium"), pair, strict=True):
-            if name:
-                with column, st.container(gap="xsmall"):
-                    _explained_field(base, name, values[name], grades)
+    # As many next to each other as there is room for: a column of a narrow page would cut what is chosen.
+    with st.container(horizontal=True, gap="medium"):
+        for name in names:
+            with st.container(gap="xsmall", width=FIELD_PIXELS):
+                _explained_field(base, name, values[name], grades)
 
 
 def _explained_field(base: Any, name: str, standard: Any, grades: list[str]) -> None:

@@ -8,6 +8,7 @@ whenever a page has drawn its widgets.
 from __future__ import annotations
 
 import re
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -21,7 +22,7 @@ TRUE, PREDICTED, GRADE, OUTCOME, ERROR, ORDER = "true", "predicted", "grade", "o
 NOTED = "noted"
 KIND, PRESET, MODEL, CHECKPOINT = "kind", "preset", "model", "checkpoint"
 # What was typed on the Launch page.
-SETTINGS, RUN_NAME, RUN_NOTE = "set", "run_name", "run_note"
+SETTINGS, RUN_NAME, RUN_NOTE, RUN_TAGS = "set", "run_name", "run_note", "run_tags"
 ARCHIVED = "archived"
 SECTION, VIEW, STUDY, PREDICTION = "show", "view", "study", "prediction"
 INVESTIGATION, EXPANSION = "investigation", "expansion"
@@ -33,6 +34,14 @@ CHOICES = "choices"  # the keys of the choices inside of sections, each of which
 # Of the Runs page: the run that is shown, of any kind, and what the table shows.
 ROW, FIND, STATES, KINDS, TAGS, COLUMNS, DIFFERENT = "row", "find", "states", "kinds", "tags", "columns", "different"
 ARRIVING, PAGE, DRAWN, EVERY_RUN = "arriving", "page", "drawn", "every_run"
+# What the History page shows, the file of a report, and the forms of Compare.
+EVENTS, REPORT_OF, REPORT_FORMAT = "events", "report_of", "format"
+STUDY_NAME, STUDY_PRESET, STUDY_LABELLED = "study_name", "study_preset", "study_labelled"
+STUDY_ENCODER, STUDY_SETTINGS = "study_encoder", "study_settings"
+COMPARED, JOINED_CLASS, JOINED_POINTERS = "compared", "join_class_run", "join_pointer_run"
+SEARCH_PRESET, SEARCH_MODEL = "search_preset", "search_model"
+OF_STUDY = (STUDY_NAME, STUDY_PRESET, STUDY_LABELLED, STUDY_ENCODER, STUDY_SETTINGS)
+OF_JOIN, OF_SEARCH = (JOINED_CLASS, JOINED_POINTERS), (SEARCH_PRESET, SEARCH_MODEL)
 OLD_URL, PUBLISHED = "old_url", "published"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, NOTED, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
@@ -66,6 +75,14 @@ IN_URL = (
     EXPLAINED,
     LEAST_STATED,
     UNUSUAL,
+    RUN_TAGS,
+    EVENTS,
+    REPORT_OF,
+    REPORT_FORMAT,
+    *OF_STUDY,
+    COMPARED,
+    *OF_JOIN,
+    *OF_SEARCH,
 )
 SEPARATOR = ","  # of several values of one key in the URL
 DIGITS, LISTED = 9, 200
@@ -76,6 +93,11 @@ def asked(key: str) -> str:
     if st.query_params.to_dict() == st.session_state.get(OLD_URL):
         return ""  # it is still that of the page before
     return str(st.query_params.get(key, "")).strip()
+
+
+def is_in_link(keys: Sequence[str]) -> bool:
+    """Whether the URL says something of any of `keys`."""
+    return any(asked(key) for key in keys)
 
 
 def remember(key: str) -> str | None:
@@ -115,12 +137,18 @@ def choose_number(key: str, low: int, high: int, default: int) -> None:
 def choose_several(key: str, options: Sequence[str]) -> None:
     """As `init_state`, for a list of `options`; none by default."""
     if key not in st.session_state:
-        values = [value for value in asked(key).split(SEPARATOR) if value]
+        values = _parts(asked(key))
         for value in values:
             if value not in options:
                 _ignored(key, value, "Choose another on this page.")
         st.session_state[key] = values
     st.session_state[key] = [value for value in st.session_state[key] if value in options]
+
+
+def init_list(key: str) -> None:
+    """As `init_text`, for a list of texts of the visitor's own, such as tags."""
+    if key not in st.session_state:
+        st.session_state[key] = _parts(asked(key))
 
 
 def choose_option(key: str, count: int) -> None:
@@ -171,7 +199,14 @@ def write_query_params(keys: Sequence[str], defaults: dict[str, Any] | None = No
 
 def _plain(value: Any) -> Any:
     """A list as one text, and "no" as nothing."""
-    return SEPARATOR.join(value) if isinstance(value, list) else None if value is False else value
+    if isinstance(value, list):
+        return SEPARATOR.join(part.replace("%", "%25").replace(SEPARATOR, "%2C") for part in value)
+    return None if value is False else value
+
+
+def _parts(text: str) -> list[str]:
+    """The list that `_plain` has made one text of."""
+    return [urllib.parse.unquote(part) for part in text.split(SEPARATOR) if part]
 
 
 def settle() -> None:

@@ -31,24 +31,32 @@ LABELLED = {
 
 def new_study(dataset: Dataset) -> None:
     """Choose a named study and a preset; what it compares and how long it takes are shown before it starts."""
+    starts = [key for key in available() if key != "october"]
+    defaults = {
+        state.STUDY_NAME: next(iter(studies.NAMED)),
+        state.STUDY_PRESET: QUICK,
+        state.STUDY_LABELLED: next(iter(LABELLED)),
+    }
+    for key, options in zip(defaults, (list(studies.NAMED), starts, list(LABELLED)), strict=True):
+        state.init_state(key, options, defaults[key])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
             "Study",
             list(studies.NAMED),
             format_func=lambda key: f"{key}: {studies.NAMED[key][0]}",
-            key="study_name",
+            key=state.STUDY_NAME,
             width=520,
         )
-        starts = [key for key in available() if key != "october"]
-        start = st.selectbox("Settings from", starts, index=starts.index(QUICK), key="study_preset", width=200)
+        start = st.selectbox("Settings from", starts, key=state.STUDY_PRESET, width=200)
         labelled = st.selectbox(
             "Bars of labelled windows",
             list(LABELLED),
             format_func=LABELLED.__getitem__,
-            key="study_labelled",
+            key=state.STUDY_LABELLED,
             width=300,
             help="What pre-training may see of them: sets pretrain.sampling.labelled.",
         )
+    state.write_query_params(tuple(defaults), defaults)
     changes = {"pretrain.sampling.labelled": labelled} if dataset.bars else {}
     spec = None
     try:
@@ -142,10 +150,12 @@ def new_comparison(records: tuple[Record, ...]) -> None:
     """Choose finished runs; the first is what the others are compared with."""
     done = {record.run_id: record for record in records if record.state == "done"}
     titles = widgets.unique_titles({run_id: widgets.title_of(record) for run_id, record in done.items()})
+    state.choose_several(state.COMPARED, list(titles))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         selected = st.multiselect(
-            "Runs, the baseline first", list(titles), format_func=titles.__getitem__, key="compared", width=640
+            "Runs, the baseline first", list(titles), format_func=titles.__getitem__, key=state.COMPARED, width=640
         )
+        state.write_query_params((state.COMPARED,))
         if st.button("Compare them", icon=":material/compare_arrows:", disabled=len(selected) < 2):
             try:
                 comparable(loaders.store(), selected)
@@ -162,11 +172,15 @@ def new_join(records: tuple[Record, ...]) -> None:
     st.caption(
         "The classes of one run and the expansions of another on the same folds, as one model. Nothing is trained."
     )
+    keys = {state.JOINED_CLASS: "Classes of", state.JOINED_POINTERS: "Expansions of"}
+    for key in keys:
+        state.init_state(key, list(titles), None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         of_class, of_pointers = (
             st.selectbox(label, list(titles), index=None, format_func=titles.__getitem__, key=key, width=320)
-            for label, key in (("Classes of", "join_class_run"), ("Expansions of", "join_pointer_run"))
+            for key, label in keys.items()
         )
+        state.write_query_params(tuple(keys))
         name = st.text_input("Name", key="join_name", width=240)
         if st.button("Join them", icon=":material/join:", disabled=of_class is None or of_pointers is None):
             assert of_class is not None and of_pointers is not None

@@ -17,16 +17,17 @@ from moola_core.ui.widgets import escape_markdown
 def line(spec: Study, dataset: Dataset) -> None:
     """The smallest difference that the study would find, and the room to help; a button where it was not measured yet."""
     run = loaders.diagnosed(dataset, "power")
-    if run is not None and run.record.active:
-        progress.follow(run, _waiting)
+    record = run.record if run is not None else None
+    if run is not None and record is not None and record.active:
+        progress.follow(run, record, _waiting)
         return
-    measured = loaders.diagnostic(run, "power") if run is not None and run.record.state == "done" else None
+    measured = loaders.diagnostic(run, "power") if run is not None and record and record.state == "done" else None
     if isinstance(measured, Power):
         for text in power_text.lines(measured, power_text.design_of(spec, measured.windows)):
             st.caption(escape_markdown(text))
         return
-    if run is not None:
-        st.caption(escape_markdown(run.record.error or "What it would find could not be measured."))
+    if record is not None:
+        st.caption(escape_markdown(record.error or "What it would find could not be measured."))
     st.button(
         "What difference would it find?",
         icon=":material/query_stats:",

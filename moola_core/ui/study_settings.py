@@ -7,7 +7,7 @@ import streamlit as st
 from moola_core import studies
 from moola_core.arguments import pairs
 from moola_core.runs.checkpoints import find, with_settings
-from moola_core.ui import widgets
+from moola_core.ui import state, widgets
 from moola_core.ui.places import data_folder, display_path, store_folder
 
 NONE = ""
@@ -16,20 +16,27 @@ NONE = ""
 def ask(name: str) -> tuple[str, dict[str, str]]:
     """Draw the encoder, where the study called `name` starts from one, and the settings; return both. Raises SpecError for a line that sets nothing."""
     checkpoint = NONE
-    with st.expander("Encoder and settings", icon=":material/tune:"):
+    with st.expander(
+        "Encoder and settings",
+        icon=":material/tune:",
+        expanded=state.is_in_link((state.STUDY_ENCODER, state.STUDY_SETTINGS)),
+    ):
         if name in studies.PRETRAINED:
             encoders = encoders_there()
             titles = {NONE: "pre-trained in the study", **encoders}
+            state.init_state(state.STUDY_ENCODER, list(titles), NONE)
             checkpoint = st.selectbox(
-                "Pre-trained encoder", list(titles), format_func=titles.__getitem__, key="study_encoder", width=420
+                "Pre-trained encoder", list(titles), format_func=titles.__getitem__, key=state.STUDY_ENCODER, width=420
             )
+        state.init_text(state.STUDY_SETTINGS)
         text = st.text_area(
             "Other settings",
-            key="study_settings",
+            key=state.STUDY_SETTINGS,
             placeholder="training.epochs=40\npretrain.objective.name=contrastive",
             help="Settings by name, one a line; pretrain. before those of pre-training. *Launch* lists all of them.",
             height=90,
         )
+    state.write_query_params((state.STUDY_ENCODER, state.STUDY_SETTINGS))
     return checkpoint, pairs(filter(None, map(str.strip, text.splitlines())), "Settings")
 
 

@@ -19,7 +19,6 @@ from moola_core.ui.widgets import escape_markdown, format_time
 
 SHORT = 60  # letters of an earlier decision that a later one quotes
 PAGE, SHOWN = 20, "history_shown"
-KINDS = "history_kinds"
 MOST_RUNS = 200  # that a decision can be said to rest on; older ones by `moola decide --run`
 
 
@@ -58,14 +57,16 @@ def _filtered(every: list[Entry]) -> list[Entry]:
     kinds = [kind for kind in dict.fromkeys((*TITLES, *count)) if kind in count]
     if len(kinds) < 2:
         return every
+    state.choose_several(state.EVENTS, kinds)
     selected = st.pills(
         "Show only",
         kinds,
         selection_mode="multi",
-        key=KINDS,
+        key=state.EVENTS,
         format_func=lambda kind: f"{TITLES.get(kind, kind.capitalize())} ({count[kind]})",
         persist_state="session",
     )
+    state.write_query_params((state.EVENTS,))
     return [entry for entry in every if entry.kind in selected] if selected else every
 
 

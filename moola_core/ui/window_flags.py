@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from moola_core.market.library import Dataset
+from moola_core.outgoing import for_spreadsheet
 from moola_core.runs import flags
 from moola_core.runs.flags import MOST_LETTERS, Flag, Labelled
 from moola_core.ui import loaders
@@ -51,7 +52,7 @@ def listed(dataset: Dataset, table: pd.DataFrame) -> None:
         st.dataframe(rows, hide_index=True, key="flag_list")
         st.download_button(
             "Export the list",
-            rows.to_csv(index=False).encode(),
+            rows.map(for_spreadsheet).to_csv(index=False).encode(),
             f"{dataset.name}-flagged.csv",
             "text/csv",
             icon=":material/download:",
@@ -61,19 +62,8 @@ def listed(dataset: Dataset, table: pd.DataFrame) -> None:
 
 def frame(noted: dict[str, Flag], table: pd.DataFrame) -> pd.DataFrame:
     """A row a noted window, in the order of the joined `table`; windows that are not in it any more come last."""
-    known = table.assign(window_id=table["window_id"].astype(str)).drop_duplicates("window_id").set_index("window_id")
-    order = [name for name in known.index if name in noted] + [name for name in noted if name not in known.index]
-    return pd.DataFrame(
-        [
-            {
-                "window_id": name,
-                "label": known["label"].get(name, ""),
-                "predicted": ", ".join(dict.fromkeys(known["said"].get(name, ()))),
-                "flagged": noted[name].flagged,
-                "comment": noted[name].comment,
-                "time": noted[name].time,
-            }
-            for name in order
-        ],
-        columns=["window_id", "label", "predicted", "flagged", "comment", "time"],
-    )
+    rows = table[table["window_id"].astype(str).isin(noted)]
+    ids = rows["window_id"].astype(str)
+    labels = dict(zip(ids, rows["label"].astype(str), strict=True))
+    predicted = {name: ", ".join(dict.fromkeys(classes)) for name, classes in zip(ids, rows["said"], strict=True)}
+    return pd.DataFrame(flags.listed(noted, labels, predicted), columns=list(flags.COLUMNS))

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from playwright.sync_api import TimeoutError
 
 from moola_core.runs import flags
 from moola_core.runs.flags import Labelled
@@ -31,7 +32,7 @@ PAGES = {
 # They open a dialog, change the run, make a file or start work. Those that then lead on are clicked in tests/pages.
 STAY = re.compile(
     "Read a new file|Resume|Pin as baseline|Unpin|Archive|Delete|Launch this|Run the checks|Start the study|Run the whole plan"
-    "|Keep as a preset|Edit|Pin|Launch again(?! like)|Investigate|Compare them|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
+    "|Keep as a preset|Edit|Pin|Launch again(?! like)|Investigate|Compare them|Find the cause by experiments|Compute again|Report as a file|Make the file|Data of the charts|Download|Fill in"
 )
 # They open further buttons, of which this one is pressed.
 POPOVERS = {"Open windows of a cell": 1, "Windows of grade B": 0, "Windows of Mondays": 0}
@@ -93,7 +94,10 @@ def test_every_button_to_another_page_keeps_the_chosen_dataset_and_run(full, ope
             if kind in POPOVERS:
                 tab.page.locator(INSIDE).first.wait_for()
                 tab.page.locator(INSIDE).nth(POPOVERS[kind]).click()
-            _settle_on(tab, before, same=False)
+            try:
+                _settle_on(tab, before, same=False)
+            except TimeoutError as error:
+                raise AssertionError(f"{kind} on {before} leads to no other page") from error
             led[f"{before}: {kind}"] = tab.title()
             query, where = tab.query(), f"{kind} on {before} leads to {tab.page.url}"
             wanted = full.second["arm"].id if TO_ARM.match(kind) else run

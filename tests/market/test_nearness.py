@@ -38,6 +38,24 @@ def test_planted_copies_are_found_and_no_others(seed, how):
     assert nearly_equal(prices) == planted
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_pairs_are_those_that_comparing_each_with_each_finds(seed):
+    """Windows of very different ranges and ticks, some of them copies of copies."""
+    rng = np.random.default_rng(seed)
+    prices = walks(rng, 80) * rng.uniform(0.1, 3, (80, 1, 1))
+    for a, b in rng.integers(0, 80, (25, 2)):
+        prices[b] = noisy(prices[a], rng, ("constant", "tick", "small noise")[rng.integers(3)])
+    gaps = prices[:, None] - prices[None]
+    apart = np.abs(gaps - np.median(gaps, axis=(2, 3), keepdims=True)).max((2, 3))
+    within = [np.abs(window[:, :3] - window[:, 3:]) for window in prices]
+    tick = np.array([one[one > 1e-6 * window.max()].min() for one, window in zip(within, prices, strict=True)])
+    extent = np.ptp(prices[:, :, 3], axis=1)
+    noise = np.maximum(1.01 * tick, 0.01 * extent)
+    is_pair = (apart <= np.maximum.outer(noise, noise)) & np.logical_and.outer(*[extent >= 8 * tick] * 2)
+    expected = [(a, b) for a, b in zip(*np.nonzero(is_pair), strict=True) if a < b]
+    assert len(expected) >= 10 and nearly_equal(prices) == expected
+
+
 def test_quiet_windows_are_no_copies_of_each_other():
     rng = np.random.default_rng(1)
     close = 100 + TICK * rng.integers(0, 2, (20, K))

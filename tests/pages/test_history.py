@@ -54,7 +54,7 @@ def test_events_are_filtered_by_kind(show, dataset, store, content):
     make_everything(store, dataset)
     decisions.add(Store(store), Decision("keep it", data={"windows": content}))
     at = show("history")
-    group = next(group for group in at.button_group if group.key == "history_kinds")
+    group = next(group for group in at.button_group if group.key == "events")
     assert "Decision (1)" in group.options and "Plan (1)" in group.options
     group.set_value(["decision"]).run()
     assert [one for one in listed(at) if "keep it" in one] == listed(at)

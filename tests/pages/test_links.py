@@ -267,3 +267,41 @@ def test_the_explained_window_is_in_the_link(show, dataset, store):
     box.set_value(other).run()
     query = {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
     assert query["explained"] == other and show("results", **query).selectbox(key="explained").value == other
+
+
+def test_without_a_link_the_newest_run_that_predicts_is_selected_and_a_pretraining_only_where_there_is_no_other(
+    show, dataset, store
+):
+    encoder = make_pretraining(store, dataset)
+    assert opened(show("results"), encoder)
+    run = make_run(store, dataset)
+    make_pretraining(store, dataset)
+    assert opened(show("windows"), run)
+
+
+def test_filters_forms_and_formats_are_in_the_link_and_are_taken_from_it(show, dataset, store):
+    """What is chosen on one page is there when its URL is opened in another session."""
+    everything = make_everything(store, dataset)
+    first, second = everything["run"], everything["arm"]
+    pages = {
+        "history": {"events": "study,diagnose"},
+        "report": {"format": "json", "report_of": "doctor"},
+        "compare": {
+            "study_name": "losses",
+            "study_preset": "recommended",
+            "study_settings": "training.epochs=7\nmodel.hidden=9",
+            "compared": f"{first.id},{second.id}",
+            "join_class_run": first.id,
+            "join_pointer_run": second.id,
+            "search_preset": "quick",
+            "search_model": "logistic",
+        },
+        "launch": {"run_tags": "mine,two%2C of them"},
+    }
+    for page, wanted in pages.items():
+        at = show(page, run=first.id, **wanted)
+        assert "is not known here" not in texts(at), page
+        for _ in range(2):
+            assert {key: at.query_params.get(key) for key in wanted} == wanted, page
+            at.run()
+    assert "--tag mine " in at.code[0].value and "--tag 'two, of them'" in at.code[0].value

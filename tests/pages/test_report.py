@@ -47,7 +47,7 @@ def test_a_file_is_made_of_the_chosen_sections(show, dataset, store):
     run = make_pretraining(store, dataset)
     at = show("report", run=run.id)
     at.session_state["sections_pretrain"] = ["learned", "probe"]
-    at.session_state["report_format"] = "json"
+    at.session_state["format"] = "json"
     at.run()
     button(at, "Make the file").click().run()
     assert not at.error
@@ -60,7 +60,7 @@ def test_a_missing_chromium_is_explained(show, dataset, store, monkeypatch, tmp_
     make_run(store, dataset)
     at = show("report")
     monkeypatch.setenv("PATH", str(tmp_path))
-    at.session_state["report_format"] = "pdf"
+    at.session_state["format"] = "pdf"
     at.run()
     button(at, "Make the file").click().run()
     assert "no Chromium is installed" in at.error[0].value and "apt-get" in texts(at)
@@ -79,9 +79,9 @@ def test_a_failed_run_has_a_report_and_an_active_one_has_none(show, dataset, sto
 def test_what_the_doctor_found_is_another_report_of_the_same_run(show, dataset, store):
     run = make_full(store, dataset)
     at = show("report", run=run.id)
-    at.session_state["report_kind"] = "doctor"
+    at.session_state["report_of"] = "doctor"
     at.session_state["sections_doctor"] = ["findings"]
-    at.session_state["report_format"] = "json"
+    at.session_state["format"] = "json"
     at.run()
     assert not at.exception and any(f"moola doctor {run.id} --launch" in code.value for code in at.code)
     button(at, "Make the file").click().run()
@@ -93,7 +93,7 @@ def test_what_the_doctor_found_is_another_report_of_the_same_run(show, dataset, 
 def test_the_doctors_page_and_the_compare_page_offer_their_report(show, dataset, store, page):
     run = make_full(store, dataset) if page == "doctor" else make_study(store, dataset)
     at = show(page, run=run.id) if page == "doctor" else show(page)
-    at.session_state["report_format"] = "json"
+    at.session_state["format"] = "json"
     at.run()
     button(at, "Make the file").click().run()
     assert not at.error or page == "compare"  # a simple model wins there

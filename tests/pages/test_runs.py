@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from moola_core.launch.local import LocalLauncher
@@ -12,6 +13,7 @@ from moola_core.runs.liveness import identity
 from moola_core.runs.queue import Queue
 from moola_core.runs.store import Store
 from moola_core.specs import change
+from moola_core.ui import endings
 from tests.app_samples import make_everything, make_run
 from tests.pages.conftest import button, texts
 
@@ -233,19 +235,41 @@ def test_a_run_is_launched_again_with_its_settings_and_a_diagnostic_as_it_was(sh
     assert Store(store).open(newest.run_id).spec == everything["shift"].spec
 
 
-def test_a_run_that_ended_is_told_once_on_whichever_page(show, dataset, store):
+def test_a_run_that_ended_is_told_of_until_it_is_dismissed_however_often_the_drawing_is_overtaken(
+    show, dataset, store, monkeypatch
+):
     run = make_run(store, dataset, "running", name="Long")
     part = make_run(store, dataset, "running", name="arm")
     run.update(process=identity())
     part.update(process=identity(), parent=run.id)
     at = show("windows")
-    assert not at.toast and "1 run active" in texts(at.sidebar)
+    assert "1 run active" in texts(at.sidebar) and "Run Long" not in texts(at.sidebar)
     for one in (part, run):
         one.update(state="failed")
-    at.run()
-    assert [toast.value for toast in at.toast] == ["Run Long is failed."] and not at.exception
-    at.run()
-    assert not at.toast
+    with monkeypatch.context() as patch:
+        patch.setattr(endings, "_draw", st.stop)
+        at.run()
+        assert "Run Long" not in texts(at.sidebar)
+    for _ in range(2):
+        at.run()
+        assert "Run Long is failed." in texts(at.sidebar) and "arm" not in texts(at.sidebar)
+    at.button(key=f"dismiss_ended_{run.id}").click().run()
+    assert "Run Long" not in texts(at.sidebar)
+    assert "Run Long" not in texts(at.run().sidebar) and not at.exception
+
+
+def test_the_notice_of_a_run_leads_to_what_came_of_it_and_to_the_row_of_one_that_failed(show, dataset, store):
+    for ended, page in (("done", "Performance"), ("failed", "Runs")):
+        run = make_run(store, dataset, "running", name="Short")
+        run.update(process=identity())
+        at = show("windows")
+        at.run()
+        run.update(state=ended)
+        at.run()
+        at.button(key=f"open_ended_{run.id}").click().run()
+        assert at.title[0].value == page and not at.exception
+        assert at.session_state["run" if ended == "done" else "row"] == run.id
+        assert "Run Short" not in texts(at.sidebar)
 
 
 def test_the_curves_of_a_run_show_what_was_monitored(show, dataset, store):

@@ -50,3 +50,14 @@ def test_a_file_that_leaves_questions_open_has_the_button_that_asks_them(show, t
         assert "carry no time zone" in said and "--tz" not in said
         button(at, "Answer the questions").click().run()
         assert not at.exception and any("no time zone" in box.label for box in at.selectbox)
+
+
+def test_a_file_that_cannot_be_read_as_it_is_has_the_button_that_sets_how(show, tmp_path):  # noqa: F811
+    folder = tmp_path / "asked"
+    folder.mkdir()
+    rows = [f"2024-02-05 18:{minute:02d}Z,100,101,99,100.5" for minute in range(60)]
+    (folder / "bars.csv").write_text("\n".join(["when,open,high,low,close", *rows]), encoding="utf-8")
+    at = show("overview", data=folder)
+    assert "no column for time" in "\n".join([texts(at), *(one.value for one in at.error)])
+    button(at, "Set how this file is read").click().run()
+    assert not at.exception and any(box.value == str(folder / "bars.csv") for box in at.selectbox)
