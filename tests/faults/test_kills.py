@@ -29,6 +29,6 @@ def test_kills_of_trainer_worker_and_submitter_lose_nothing(demo_files, tmp_path
     fire(site, [getattr(site, f"kill_{name}") for name in kills], pause_s=3.0 if kills is LONG else 1.0, keep=1)
     assert site.settle(600) == []
     assert site.lost() == [] and site.torn() == [] and site.orphans(60) == []
-    assert sum(site.counts.values()) == len(kills) and site.together <= 1
+    assert sum(site.counts.values()) == len(kills) and site.doubled == []
     done = [record for record in site.store.runs() if record.state == "done"]
     assert done and all(answers(site.store.open(r.run_id)).equals(answers(whole)) for r in done)
