@@ -28,7 +28,13 @@ from reading import frame
 
 PROJECT = Path(__file__).resolve().parents[1]
 BARS = 500  # of a window
-LIMITS = {"bars": (8.0, 1000), "windows": (30.0, 3000), "runs": (2.0, None), "runs again": (2.0, None), "in the app": (0.5, None)}
+LIMITS = {
+    "bars": (8.0, 1000),
+    "windows": (30.0, 3000),
+    "runs": (2.0, None),
+    "runs again": (2.0, None),
+    "in the app": (0.5, None),
+}
 AGAIN = """
 import json, sys, time
 from moola_core.runs.store import Store
@@ -54,7 +60,9 @@ def main() -> None:
         os.environ["MOOLA_CACHE"] = str(folder / "cache")
         if given.bars:
             bars = frame(given.bars)
-            bars.assign(time=bars["time"] - pd.Timedelta(weeks=1000)).to_parquet(folder / "bars.parquet")  # none in the future
+            bars.assign(time=bars["time"] - pd.Timedelta(weeks=1000)).to_parquet(
+                folder / "bars.parquet"
+            )  # none in the future
             del bars
             figures["bars"] = command("check", str(folder / "bars.parquet"), "--tz", "America/New_York", "--json")
         if given.windows:
@@ -65,7 +73,9 @@ def main() -> None:
             make_runs(store, folder / "windows.parquet", given.runs)
             figures["runs"] = command("runs", "--store", str(store))
             figures["runs again"] = command("runs", "--store", str(store))
-            again = subprocess.run([sys.executable, "-c", AGAIN, str(store)], cwd=PROJECT, capture_output=True, check=True)
+            again = subprocess.run(
+                [sys.executable, "-c", AGAIN, str(store)], cwd=PROJECT, capture_output=True, check=True
+            )
             figures["in the app"] = json.loads(again.stdout)
     for name, own in figures.items():
         most_s, most_mb = LIMITS[name]

@@ -27,14 +27,16 @@ def nearly_equal(prices: np.ndarray) -> list[tuple[int, int]]:
     order = np.argsort(means[:, 0], kind="stable")
     first = means[order, 0]
     most = 4 * noise.max()  # each of two windows' own median may be off by its noise
+    ends = np.searchsorted(first, first + most, side="right")
+    # In this order the candidates lie side by side, and their last parts leave few of them to be compared by all.
+    last, own_noise, may = means[order, -1], noise[order], moving[order]
     pairs = []
-    for place, a in enumerate(order):
-        if not moving[a]:
-            continue
-        others = order[place + 1 : np.searchsorted(first, first[place] + most, side="right")]
-        others = others[moving[others]]
-        allowed = np.maximum(noise[a], noise[others])
-        others = others[(np.abs(means[others] - means[a]) <= 4 * allowed[:, None]).all(1)]
+    for place in np.flatnonzero(may):
+        a, those = order[place], slice(place + 1, ends[place])
+        allowed = 4 * np.maximum(own_noise[place], own_noise[those])
+        near = (np.abs(last[those] - last[place]) <= allowed) & may[those]
+        others = order[those][near]
+        others = others[(np.abs(means[others] - means[a]) <= allowed[near, None]).all(1)]
         for b in others:
             gap = prices[a] - prices[b]
             if np.abs(gap - np.median(gap)).max() <= max(noise[a], noise[b]):

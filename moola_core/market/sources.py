@@ -53,7 +53,9 @@ def read(path: str | Path, reading: ReadOptions, asking: Asking) -> Source:
     table, notes = contracts.rolling_contract(table, raw)
     moments = times.parse(table["time"], reading.date_order or vendor.date_order, where, asking)
     rows, contract_notes = contracts.one_series(table, moments.times, reading, where, asking, named and bool(notes))
-    if len(rows) == len(table) and (np.diff(rows) == 1).all():  # most files: a copy of all of them would only take memory
+    if (
+        len(rows) == len(table) and (np.diff(rows) == 1).all()
+    ):  # most files: a copy of all of them would only take memory
         table, clock, order_notes = _in_order(table, moments.times)
     else:
         table, clock, order_notes = _in_order(table.iloc[rows].reset_index(drop=True), moments.times[rows])

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moola_core.market.readers.layout import Layout
+from moola_core.market.readers.nested import frame_of
 from moola_core.market.readers.reader import READERS, Header, Reader
 from moola_core.specs import ReadOptions
 
@@ -31,14 +32,7 @@ class Parquet(Reader):
         return Layout("parquet", tuple(schema.names), title=marks.get("moola", ""))
 
     def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
-        # Each column of arrow's goes when it has become one of pandas': both at once would be twice the file. And what arrow's own
-        # allocator is given back it keeps for a while, which of 5 million bars is up to 300 MB.
-        usual = pa.default_memory_pool()
-        pa.set_memory_pool(pa.system_memory_pool())
-        try:
-            return pq.read_table(path).to_pandas(split_blocks=True, self_destruct=True)
-        finally:
-            pa.set_memory_pool(usual)
+        return frame_of(lambda: pq.read_table(path))
 
     def write(self, table: pd.DataFrame, path: Path) -> None:
         """Write the table; what stands in its attribute `moola` is written too, and is the title of the layout."""
