@@ -188,12 +188,12 @@ class Site:
         process.wait()
         return killed
 
-    def kill_of_kind(self, kind: str, spec: Any) -> bool:
+    def kill_of_kind(self, kind: str, spec: Any, life_s: float = 12.0) -> bool:
         """Kill a study, a plan or an investigation, begun or gone on with by its user, at any moment of its life; its fits end with it."""
         process, _ = self.go_on_with(kind, spec)
         started = time.monotonic()
         try:
-            process.wait(self.rng.uniform(0, 1.2 * self.lives.get(kind, 12.0)))
+            process.wait(self.rng.uniform(0, 1.2 * self.lives.get(kind, life_s)))
             self.lives[kind] = max(time.monotonic() - started, 4.0)
             return False
         except subprocess.TimeoutExpired:
@@ -297,8 +297,9 @@ class Site:
         launcher, until = LocalLauncher(self.store), time.monotonic() + seconds
         while True:
             records = self.store.runs()
-            for record in records:
-                if record.state in RESUMABLE and record.error != CANCELLED:
+            interrupted = {r.run_id for r in records if r.state in RESUMABLE and r.error != CANCELLED}
+            for record in records:  # a part goes on with its whole
+                if record.run_id in interrupted and record.parent not in interrupted:
                     launcher.resume(record.run_id)
             open_ = [r.run_id for r in records if r.state != "done" and r.error != CANCELLED]
             if not open_ or time.monotonic() > until:

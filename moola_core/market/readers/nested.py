@@ -11,7 +11,7 @@ import pyarrow.types as kinds
 
 
 def frame_of(read: Callable[[], pa.Table]) -> pd.DataFrame:
-    """The table that `read` gives, as a data frame.
+    """The table that `read` gives, as a data frame. The table itself cannot be used afterwards.
 
     Lists of lists of numbers, all of the inner ones of one length, become one array a row, which are parts of a single one: pandas would
     make an object of each bar. A column of arrow's goes when it has become one of pandas', for both at once would be twice the file; and
