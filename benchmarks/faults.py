@@ -1,6 +1,6 @@
 """What is lost when processes are killed at random moments, when the disk is full, and what becomes of malformed input.
 
-.venv/bin/python benchmarks/faults.py [--kills 500] [--inputs 10000] [--writes 60] [--seed 1] [--folder DIR]
+.venv/bin/python benchmarks/faults.py [--kills 500] [--inputs 10000] [--writes 60] [--seed 1] [--minutes 180] [--only PART …] [--folder DIR]
 
 Kills: SIGKILL to the trainer, to a process that shares its fits, to the device's worker, to submitters, to exporters, to studies, to
 plans and investigations, to a worker in a container with PIDs of its own, and, while a visitor starts a run in headless Chromium, to the
@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -50,21 +51,11 @@ from tests.faults.malformed import Judge, Samples, inputs
 from tests.faults.writes import full_at, writes_of
 
 OUT = PROJECT / "benchmarks" / "results" / "faults.json"
-SHARES = {
-    "trainer": 0.22,
-    "child": 0.16,
-    "worker": 0.2,
-    "submitter": 0.1,
-    "app": 0.08,
-    "exporter": 0.06,
-    "stopped": 0.08,
-    "study": 0.06,
-    "plan": 0.01,
-    "investigation": 0.02,
-    "container": 0.01,
-}
-TYPED = {"epochs": 4, "repeats": 1, "folds": 3}
-SMALL = TYPED | {"processes": 2}
+# In the queue, and next to it: the two go on at the same time in one store.
+QUEUED = {"trainer": 0.24, "worker": 0.2, "submitter": 0.08, "stopped": 0.07, "clock": 0.03, "container": 0.02}
+APART = {"child": 0.1, "app": 0.06, "exporter": 0.08, "study": 0.05, "plan": 0.035, "investigation": 0.035}
+TYPED = {"epochs": 2, "repeats": 1, "folds": 2}
+SMALL = TYPED | {"processes": 1}
 LOSSES = (
     "lost",
     "orphans",
@@ -72,6 +63,7 @@ LOSSES = (
     "wrong_state",
     "wrong_answers",
     "overlaps",
+    "hung",
     "tracebacks",
     "written",
     "without_fix",
@@ -80,6 +72,7 @@ LOSSES = (
 SAME = ("kept", "killed")  # runs of the one spec, whose predictions are known
 SUBMITTERS, EACH = 20, 3
 MANY = 5000
+PAUSE_S = 4.0  # a run of the queue takes about so long
 STATE = "state.json"
 
 
@@ -88,7 +81,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--writes", type=int, default=60)
+    parser.add_argument("--minutes", type=float, default=180, help="after so many no further process is killed")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="*", help="names of parts")
     parser.add_argument("--folder", help="what is done is kept here, and is not done again")
     wanted = parser.parse_args()
     figures: dict[str, Any] = {}
@@ -100,9 +95,11 @@ def main() -> None:
             "at_once": at_once,
             "many": many,
             "writes": lambda place: full(place, wanted.writes, wanted.seed),
-            "kills": lambda place: killed(place, wanted.kills, wanted.seed),
+            "kills": lambda place: killed(place, wanted.kills, wanted.seed, 60 * wanted.minutes),
         }
         for name, part in parts.items():
+            if wanted.only and name not in wanted.only:
+                continue
             figures |= once(root, name, part)
     packages = ("torch", "numpy", "psutil", "hypothesis", "streamlit")
     figures["host"] = {"machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
@@ -110,8 +107,9 @@ def main() -> None:
     figures["seed"] = wanted.seed
     for name, value in figures.items():
         print(f"{name:<24} {value}" + ("   MISSED" if name in LOSSES and value else ""))
-    OUT.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    sys.exit(any(figures[name] for name in LOSSES))
+    if not wanted.only:
+        OUT.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    sys.exit(any(figures.get(name) for name in LOSSES))
 
 
 def once(root: Path, name: str, part: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
@@ -142,12 +140,12 @@ def full(folder: Path, writes: int, seed: int) -> dict[str, Any]:
 def spec_in(folder: Path) -> Any:
     """A small run on a demo market in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = write_demo(folder / "data" / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
+    paths = write_demo(folder / "data" / "demo", make_demo("helpful", bars=6400, windows=30, seed=3))
     files = {"data.windows": str(paths["windows"]), "data.bars": str(paths["bars"])}
     return change(preset("quick").finetune(), files | SMALL)
 
 
-def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
+def killed(folder: Path, kills: int, seed: int, most_s: float) -> dict[str, Any]:
     """Kills of every kind in a random order, then peace, then the count of what is missing."""
     spec = spec_in(folder)
     whole = Store(folder / f"whole-{time.time_ns()}").create(spec)
@@ -155,64 +153,132 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     worker.run(whole)
     local.IDLE_S = 3.0
     site = Site(folder, spec, seed)
-    state = folder / STATE
-    done = site.go_on(state)
-    pause_s = 1.5 * (time.monotonic() - started)
-    study = Study(base=spec, arms=(Arm(name="a"), Arm(name="b", changes={"model.dropout": 0.3})), against="a")
-    asked = Investigation(preset="quick", data=spec.data, budget_s=60.0)
-    victims = np.repeat(list(SHARES), [round(share * kills) for share in SHARES.values()])
-    order = [str(victim) for victim in np.random.default_rng(seed).permutation(victims)]
+    done = site.go_on(folder / STATE)
+    front = Front(site, folder / STATE, done, started + most_s)
+    queued = threading.Thread(
+        target=front.go, args=("queued", ordered(QUEUED, kills, seed), in_queue(site)), daemon=True
+    )
+    queued.start()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS.split())
-        ways = {
-            "trainer": site.kill_trainer,
-            "worker": site.kill_worker,
-            "submitter": site.kill_submitter,
-            "app": lambda: kill_app(site, browser),
-            "child": site.kill_child,
-            "exporter": site.kill_exporter,
-            "stopped": site.stop_and_continue,
-            "container": site.kill_container,
-            "study": lambda: site.kill_of_kind("study", study),
-            "plan": lambda: site.kill_of_kind("plan", change(asked, {"order": "phases"})),
-            "investigation": lambda: site.kill_of_kind("investigation", asked),
-        }
-        for number in range(done, len(order)):
-            fire(site, [ways[order[number]]], pause_s)
-            site.keep(state, number + 1)
+        front.go("apart", ordered(APART, kills, seed), apart(site, browser, spec))
+    queued.join()
+    if front.errors:
+        raise front.errors[0]
+    return counted(site, whole) | {"kills_s": time.monotonic() - started}
+
+
+class Front:
+    """Kills in their order, kept after each; `errors`: what ended one of the two orders."""
+
+    def __init__(self, site: Site, state: Path, done: dict[str, int], until: float) -> None:
+        self.site, self.state, self.done, self.until = site, state, done, until
+        self.lock, self.errors = threading.Lock(), list[Exception]()
+
+    def go(self, name: str, order: list[str], ways: dict[str, Callable[[], bool]]) -> None:
+        queued = name == "queued"
+        try:
+            for number in range(self.done.get(name, 0), len(order)):
+                if time.monotonic() > self.until or self.errors:
+                    return
+                before = time.monotonic()
+                fire(self.site, [ways[order[number]]], PAUSE_S if queued else 0.0, keep=2 if queued else 0)
+                print(f"{name} {number + 1} {order[number]} {time.monotonic() - before:.1f} s", flush=True)
+                with self.lock:
+                    self.done[name] = number + 1
+                    self.site.keep(self.state, self.done)
+        except Exception as error:  # noqa: BLE001 - raised where both orders have ended
+            self.errors.append(error)
+
+
+def ordered(shares: dict[str, float], kills: int, seed: int) -> list[str]:
+    victims = np.repeat(list(shares), [round(share * kills) for share in shares.values()])
+    return [str(victim) for victim in np.random.default_rng(seed).permutation(victims)]
+
+
+def in_queue(site: Site) -> dict[str, Callable[[], bool]]:
+    return {
+        "trainer": site.kill_trainer,
+        "worker": site.kill_worker,
+        "submitter": site.kill_submitter,
+        "stopped": site.stop_and_continue,
+        "clock": site.set_clock,
+        "container": site.kill_container,
+    }
+
+
+def apart(site: Site, browser: Any, spec: Any) -> dict[str, Callable[[], bool]]:
+    study = Study(base=spec, arms=(Arm(name="a"), Arm(name="b", changes={"model.dropout": 0.3})), against="a")
+    asked = Investigation(preset="quick", data=spec.data, budget_s=20.0)
+    shared = change(spec, {"processes": 2})
+    return {
+        "child": lambda: site.kill_child(shared),
+        "app": lambda: kill_app(site, browser),
+        "exporter": site.kill_exporter,
+        "study": lambda: site.kill_of_kind("study", study),
+        "plan": lambda: site.kill_of_kind("plan", change(asked, {"order": "phases"})),
+        "investigation": lambda: site.kill_of_kind("investigation", asked),
+    }
+
+
+def counted(site: Site, whole: Any) -> dict[str, Any]:
+    """Let all go on that was interrupted, and count what is not as it should be."""
     open_ = site.settle(3600)
     states: dict[str, int] = {}
     for record in site.store.runs():
         states[record.state] = states.get(record.state, 0) + 1
     alike = [r.run_id for r in site.store.runs() if r.state == "done" and r.kind == "finetune" and r.name in SAME]
+    wrong = [run_id for run_id in alike if not answers(site.store.open(run_id)).equals(answers(whole))]
+    torn, orphans = site.torn() + site.broken, site.orphans(120)
+    for text in [*open_, *torn, *orphans, *site.hung, *site.doubled, *wrong]:
+        print(text)
     return {
         "kills": sum(site.counts.values()),
         "kills_of": dict(site.counts),
         "runs": len(site.store.runs()),
         "states": states,
+        "compared": len(alike),
         "lost": len(site.lost()),
-        "orphans": len(site.orphans(120)),
-        "torn": len(site.torn()) + len(site.broken),
+        "orphans": len(orphans),
+        "torn": len(torn),
         "wrong_state": len(open_),
-        "wrong_answers": sum(not answers(site.store.open(run_id)).equals(answers(whole)) for run_id in alike),
-        "overlaps": int(site.together > 1),
-        "kills_s": time.monotonic() - started,
+        "wrong_answers": len(wrong),
+        "overlaps": len(site.doubled),
+        "hung": len(site.hung),
     }
 
 
+class Starting(Server):
+    """A server that nobody waits for."""
+
+    def _wait(self) -> None:
+        return
+
+
 def kill_app(site: Site, browser: Any, most_s: float = 2.0) -> bool:
-    """Kill the server while a visitor starts a run. The run counts as promised once the page of runs shows it."""
+    """Kill the server while it starts, or while a visitor starts a run. The run counts as promised once the page of runs shows it."""
+    site.counts["app"] += 1
+    if site.rng.random() < 0.5:
+        server: Server = Starting(site.folder, MOOLA_DEMO="off")
+        time.sleep(site.rng.uniform(0, 2 * most_s))
+        end(server)
+        return True
     server, page = Server(site.folder, MOOLA_DEMO="off"), browser.new_page()
-    tab = Tab(page, server.address)
-    fill_in(tab, "killed", **{label: str(value) for label, value in TYPED.items()})
-    page.get_by_role("button", name="Start the run").click()
-    page.wait_for_timeout(1000 * site.rng.uniform(0, most_s))
-    server.process.kill()
-    server.process.wait()
+    try:
+        fill_in(Tab(page, server.address), "killed", **{label: str(value) for label, value in TYPED.items()})
+        page.get_by_role("button", name="Start the run").click()
+        page.wait_for_timeout(1000 * site.rng.uniform(0, most_s))
+    finally:
+        end(server)
     site.acknowledged += parse_qs(urlsplit(page.url).query).get("run", [])
     page.close()
-    site.counts["app"] += 1
     return True
+
+
+def end(server: Server) -> None:
+    server.process.kill()
+    server.process.wait()
+    server.log.close()
 
 
 def malformed(folder: Path, count: int, seed: int) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> None:
         write_demo(folder / "data" / "demo", make_demo("helpful", bars=20_000, windows=60, seed=3))
         windows = folder / "data" / "demo" / "windows.parquet"
         rows: dict[str, list[Seconds]] = {}
-        _make_runs(folder / "many", windows, runs)
+        make_runs(folder / "many", windows, runs)
         rows[f"{runs:,} runs: Runs page"] = _drawn(folder, "many", "runs")
         rows[f"{runs:,} runs: Overview"] = _drawn(folder, "many", "overview")
         run = _make_long_run(folder / "long", windows, events)
@@ -98,7 +98,7 @@ def _drawn(folder: Path, store: str, page: str, run_id: str = "") -> list[Second
     return seconds
 
 
-def _make_runs(root: Path, windows: Path, count: int) -> None:
+def make_runs(root: Path, windows: Path, count: int) -> None:
     """Runs of their own, and studies of nine arms each, all of the same windows."""
     spec = change(preset("quick").finetune(), {"data.windows": str(windows)}).model_dump_json()
     study = ""

@@ -195,7 +195,8 @@ def _clean(source: Source, reading: ReadOptions, asking: Asking) -> Bars:
         raise DataError("no bars in it.", where=where, hint="Export the file again.")
     plausible.refuse_times(time, where)
     kept, notes = _kept(time, ohlc, reading, asking)
-    time, ohlc = time[kept], ohlc[kept]
+    if not kept.all():  # where all stay, a copy of them would only take memory
+        time, ohlc = time[kept], ohlc[kept]
     if len(time) < 2:
         raise DataError("fewer than two usable bars.", where=where, hint="Export the file again.")
     interval_s = stamps.interval_s(time)
@@ -217,8 +218,10 @@ def _clean(source: Source, reading: ReadOptions, asking: Asking) -> Bars:
         time, ohlc, rows = time[inside], ohlc[inside], rows[inside]
     if len(time) < 2:
         raise DataError("fewer than two usable bars.", where=where, hint="Check the session and the time zones.")
-    contract = None if source.contract is None else source.contract[rows]
-    volume = None if source.volume is None else source.volume[rows]
+    contract, volume = (
+        values if values is None or len(rows) == len(values) else values[rows]
+        for values in (source.contract, source.volume)
+    )
     gaps = _gaps(time, interval_s, reading.max_gap_bars)
     filler = doubts.filler(ohlc, volume)
     report = Report("bars", len(time), reader=source.reader, confidence=source.confidence)

@@ -53,7 +53,12 @@ def read(path: str | Path, reading: ReadOptions, asking: Asking) -> Source:
     table, notes = contracts.rolling_contract(table, raw)
     moments = times.parse(table["time"], reading.date_order or vendor.date_order, where, asking)
     rows, contract_notes = contracts.one_series(table, moments.times, reading, where, asking, named and bool(notes))
-    table, clock, order_notes = _in_order(table.iloc[rows].reset_index(drop=True), moments.times[rows])
+    if (
+        len(rows) == len(table) and (np.diff(rows) == 1).all()
+    ):  # most files: a copy of all of them would only take memory
+        table, clock, order_notes = _in_order(table, moments.times)
+    else:
+        table, clock, order_notes = _in_order(table.iloc[rows].reset_index(drop=True), moments.times[rows])
     stamp, stamp_notes = stamps.stamp(clock, time_name, vendor, reading.stamp, asking)
     trusted = vendor.stamp in (None, stamp) and all(question.id != "stamp" for question in asking.questions)
     if stamp == "end":
@@ -92,7 +97,10 @@ def read(path: str | Path, reading: ReadOptions, asking: Asking) -> Source:
 
 def _rows(path: str | Path, reading: ReadOptions) -> pd.DataFrame:
     """The rows of the file with columns of one level, and an index that is more than a count as one of them."""
-    table = tables.of_one_level(readers.read_table(path, reading)).reset_index(drop=False)
+    table = tables.of_one_level(readers.read_table(path, reading))
+    if isinstance(table.index, pd.RangeIndex) and table.index.name is None:
+        return table
+    table = table.reset_index(drop=False)
     counted = "index" in table and _is_count(table["index"])
     return table.drop(columns="index") if counted else table
 

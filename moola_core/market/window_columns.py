@@ -93,6 +93,8 @@ def matrices(column: pd.Series) -> tuple[list[np.ndarray], list[str]]:
 
 def _matrix(values: object) -> np.ndarray:
     """One window's nested lists as [bars, columns]; anything else becomes an empty array, which no length fits."""
+    if isinstance(values, np.ndarray) and values.ndim == 2 and values.dtype.kind in "fiu":
+        return values.astype(float, copy=False)
     try:
         return np.array([np.asarray(row, float) for row in values])  # type: ignore[attr-defined]
     except (TypeError, ValueError):

@@ -80,7 +80,9 @@ class Windows:
         return digest.hexdigest()
 
     def select(self, rows: np.ndarray) -> Windows:
-        """The windows at `rows` (a mask or indices), in that order."""
+        """The windows at `rows` (a mask or indices), in that order; these themselves where a mask has all of them."""
+        if rows.dtype == bool and rows.all():
+            return self
         arrays = {
             name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray) and value.ndim
         }
@@ -185,11 +187,14 @@ def _from_prices(
     kept, drop_notes = keep(columns, fits, reading, asking)
     twice, twice_notes = doubts.given_twice(columns["label"], columns["prices"], kept, reading, asking)
     kept &= twice
-    position = matching.find(columns["prices"][kept], bars.ohlc) if bars is not None else np.full(int(kept.sum()), -1)
+    prices = (
+        columns["prices"] if kept.all() else columns["prices"][kept]
+    )  # of many windows a copy is most of the memory
+    position = matching.find(prices, bars.ohlc) if bars is not None else np.full(int(kept.sum()), -1)
     all_located = len(position) > 0 and bool((position >= 0).all())
     columns["start_time"], time_notes = times_of(table, reading, Asking(where) if all_located else asking)
     asking.close()
-    near = doubts.list_nearly_equal(columns["window_id"][kept], columns["label"][kept], columns["prices"][kept])
+    near = doubts.list_nearly_equal(columns["window_id"][kept], columns["label"][kept], prices)
     notes = (*warnings, *turned, *spelling, *drop_notes, *twice_notes, *near, *time_notes)
     report = Report("windows", int(kept.sum()), (), notes, asking.reader)
     none = np.full(len(table), -1, np.int64)

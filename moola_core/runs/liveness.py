@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import os
 import time
 from collections.abc import Mapping
@@ -92,8 +93,8 @@ def _ticks(pid: int) -> int | None:
 def mark_lost(run: Run, record: Record) -> Record:
     """The record, marked lost if the run's process is dead.
 
-    A run that stands in the queue waits for as long as it takes. One whose process cannot be asked from here is given up after ten minutes without a
-    heartbeat, one of an older version that nobody has claimed after one.
+    A run that stands in the queue waits for as long as it takes. One whose process cannot be asked from here ends with its lease where that can be
+    looked at, else it is given up after ten minutes without a heartbeat; one of an older version that nobody has claimed after one.
     """
     if record.waits:
         return record
@@ -119,12 +120,43 @@ def settled(run: Run) -> Record:
     return mark_lost(run, record)
 
 
+def lease_of(descriptor: int) -> str:
+    """The file that is open there, as this boot of this host names it, in all of its containers alike."""
+    status = os.fstat(descriptor)
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+def lease_held(run: Run, process: Mapping[str, Any]) -> bool | None:
+    """Whether a process holds the lock on its run's heartbeat, which the system takes away when it ends; None where that cannot be told.
+
+    It can be told on the host itself, in whatever container: the file has to be the one that was locked, under the same boot.
+    """
+    if not process.get("lease") or process.get("boot") != boot():
+        return None
+    try:
+        descriptor = os.open(run.folder / HEARTBEAT, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        if lease_of(descriptor) != process["lease"]:
+            return None
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def gone(run: Run, record: Record) -> bool:
     """Whether the process of an active run has ended; of one that is elsewhere, whether it has given no sign of life for long."""
     if not record.process:
         return _age_s(record) > UNCLAIMED_S
     if elsewhere(record.process):
-        return _silent(run)
+        held = lease_held(run, record.process)
+        return _silent(run) if held is None else not held
     if alive(record.process):
         return False
     # The same name and another boot: this host was started anew, or another one is called the same and is at work.
@@ -140,6 +172,8 @@ def unseen(run: Run, record: Record) -> str:
     if quiet < DOUBTFUL_S:
         return ""
     where = record.process.get("host") or "another host"
+    if lease_held(run, record.process):
+        return f"Its process, in another container of {where}, lives and has given no sign of life for {quiet:.0f} s: it may have been stopped."
     return (
         f"It cannot be seen from here whether it goes on: its process is on {where}, in another container or on another host, and has given no sign "
         f"of life for {quiet:.0f} s. It counts as lost after {SILENT_S / 60:.0f} minutes."

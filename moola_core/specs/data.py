@@ -73,7 +73,7 @@ class ReadOptions(SpecModel):
     @field_validator("date_order", mode="before")
     @classmethod
     def _order(cls, value: Any) -> Any:
-        return DATE_ORDERS.get(value, value)
+        return DATE_ORDERS.get(value, value) if isinstance(value, str) else value
 
     @field_validator("header", mode="before")
     @classmethod

@@ -188,3 +188,12 @@ def test_files_that_are_none_are_named(tmp_path):
 
 def test_the_example_uses_known_figures_only():
     assert set(json.loads(EXAMPLE.read_text())) - {"about"} <= set(FIGURES)
+
+
+@pytest.mark.parametrize("size", [10**30, 0, -1, float("nan"), True])
+@pytest.mark.parametrize("part", ["inputs", "layers", "hidden"])
+def test_an_encoder_of_a_size_that_cannot_be_is_refused_before_its_parameters_are_counted(part, size):
+    sizes = {"inputs": 12, "layers": 2, "hidden": 64}
+    assert plain({"encoder": sizes})
+    with pytest.raises(DataError, match="encoder"):
+        plain({"encoder": sizes | {part: size}})

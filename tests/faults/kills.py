@@ -9,7 +9,8 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,16 @@ from moola_core.launch import workers
 from moola_core.launch.devices import Lock, default_device
 from moola_core.launch.local import LocalLauncher, ensure_worker
 from moola_core.runs import codec
-from moola_core.runs.liveness import alive
+from moola_core.runs.liveness import HEARTBEAT, alive
 from moola_core.runs.queue import Queue
 from moola_core.runs.record import RESUMABLE
 from moola_core.runs.store import Run, Store
 
 ROOT = Path(__file__).parents[2]
 MARK = "MOOLA_FAULTS"
+PATIENCE_S, LEAVES_S = 600.0, 3.0
+CANCELLED = "Cancelled before it began."
+KEPT = ("acknowledged", "doubled", "broken", "hung", "latest", "lives")
 # What the app does when a visitor starts a run; it says which one once that is certain.
 SUBMIT = """
 import sys
@@ -44,6 +48,13 @@ while True:
     if sys.argv[3] == "once":
         break
 """
+GO_ON = """
+import sys
+from pathlib import Path
+from moola_core.launch.worker import execute
+from moola_core.runs.store import Run
+execute(Run(Path(sys.argv[1])))
+"""
 
 
 class Site:
@@ -56,28 +67,44 @@ class Site:
         self.rng = np.random.default_rng(seed)
         self.counts: Counter[str] = Counter()
         self.acknowledged: list[str] = []
-        self.together = 0
+        self.doubled: list[str] = []
         self.broken: list[str] = []
+        self.hung: list[str] = []
+        self.latest: dict[str, str] = {}
+        self.lives: dict[str, float] = {}
         self.mark = uuid.uuid4().hex
         os.environ[MARK] = self.mark
 
-    def keep(self, path: Path, done: int) -> None:
+    def keep(self, path: Path, done: Mapping[str, int]) -> None:
         """What was done so far, so that another process can go on."""
-        values = {"done": done, "mark": self.mark, "acknowledged": self.acknowledged, "counts": dict(self.counts)}
+        values = {"done": dict(done), "mark": self.mark, "counts": dict(self.counts)}
+        values |= {name: getattr(self, name) for name in KEPT}
         draft = path.with_suffix(".tmp")
-        draft.write_text(json.dumps(values | {"together": self.together, "broken": self.broken}))
+        draft.write_text(json.dumps(values))
         draft.replace(path)
 
-    def go_on(self, path: Path) -> int:
+    def go_on(self, path: Path) -> dict[str, int]:
         """Go on where `keep` was last called, with other random moments; how many kills are done."""
         if not path.is_file():
-            return 0
+            return {}
         values = json.loads(path.read_text())
         self.mark = os.environ[MARK] = values["mark"]
-        self.acknowledged, self.counts = values["acknowledged"], Counter(values["counts"])
-        self.together, self.broken = values["together"], values["broken"]
-        self.rng = np.random.default_rng((values["done"], int(self.rng.integers(1 << 30))))
-        return int(values["done"])
+        self.counts = Counter(values["counts"])
+        for name in KEPT:
+            setattr(self, name, values[name])
+        self.rng = np.random.default_rng((sum(values["done"].values()), int(self.rng.integers(1 << 30))))
+        return dict(values["done"])
+
+    def feed(self, keep: int) -> None:
+        """See that so many runs wait or run in the queue: interrupted ones go on, and where there are none, new ones are submitted."""
+        missing = keep - len(Queue(self.store.root).entries())
+        if missing <= 0:
+            return
+        lost = [r for r in self.store.runs("finetune") if r.state in RESUMABLE and r.queue and r.error != CANCELLED]
+        for record in lost[:missing]:
+            LocalLauncher(self.store).resume(record.run_id)
+        for _ in range(missing - len(lost)):
+            self.submit()
 
     def submit(self) -> str:
         run_id = LocalLauncher(self.store).submit(codec_spec(self.spec), name="kept")
@@ -119,8 +146,7 @@ class Site:
     def kill_trainer(self) -> bool:
         """Kill the process of the run that is under way, whether or not it has claimed it."""
         found = self.trainers()
-        running = [r for r in self.store.runs() if r.state == "running" and alive(r.process)]
-        self.together = max(self.together, len(running))
+        self._look_for_two()
         if not found:
             return False
         victim = found[int(self.rng.integers(len(found)))]
@@ -131,25 +157,60 @@ class Site:
         self.counts["trainer"] += 1
         return True
 
-    def kill_child(self, most_s: float = 5.0) -> bool:
-        """Kill one of the processes that share the fits of the run that is under way, while it starts or later."""
+    def _look_for_two(self) -> None:
+        """Two runs of the queue at once on one device, or two processes that train one run, are one too many.
+
+        A worker that takes over may begin a process for a run that one of before is about to claim; the later one leaves within seconds.
+        """
+        running = [r for r in self.store.runs() if r.state == "running" and r.queue and alive(r.process)]
+        if len(running) > 1:
+            self.doubled.append(f"at once: {[r.run_id for r in running]}")
+        first = _twice(self.processes())
+        if first:
+            time.sleep(LEAVES_S)
+            self.doubled += [
+                f"{folder}: {pids}" for folder, pids in _twice(self.processes()).items() if first.get(folder) == pids
+            ]
+
+    def kill_child(self, spec: Any, most_s: float = 4.0) -> bool:
+        """Kill one of the processes that share the fits of a run, while it starts or later: the run then ends with a reason within 30 s."""
+        process, run_id = self.go_on_with("child", spec)
 
         def children() -> list[psutil.Process]:
-            return [p for p in self.processes() if "multiprocessing.spawn" in _command(p)]
+            return [p for p in self.processes() if "multiprocessing.spawn" in _command(p) and p.ppid() == process.pid]
 
-        if not wait_for(lambda: bool(children()), 60):
-            return False
+        wait_for(lambda: bool(children()) or process.poll() is not None, 60)
         time.sleep(self.rng.uniform(0, most_s))
-        return self._kill(children(), "child")
+        killed = self._kill(_existing(children), "child")
+        if killed and not wait_for(lambda: process.poll() is not None, 30):
+            self.hung.append(f"{run_id} goes on 30 s after a process that shared its fits was killed")
+            process.kill()
+        process.wait()
+        return killed
 
-    def kill_of_kind(self, kind: str, spec: Any) -> bool:
-        """Kill the process of a study, a plan or an investigation at any moment; one is begun where none is under way."""
-        mine = [r for r in self.store.runs() if r.kind == spec.kind and r.name == kind and r.active]
-        if not mine:
-            self.acknowledged.append(LocalLauncher(self.store).submit(spec, name=kind, priority=9))
+    def kill_of_kind(self, kind: str, spec: Any, life_s: float = 12.0) -> bool:
+        """Kill a study, a plan or an investigation, begun or gone on with by its user, at any moment of its life; its fits end with it."""
+        process, _ = self.go_on_with(kind, spec)
+        started = time.monotonic()
+        try:
+            process.wait(self.rng.uniform(0, 1.2 * self.lives.get(kind, life_s)))
+            self.lives[kind] = max(time.monotonic() - started, 4.0)
             return False
-        pids = [r.process["pid"] for r in mine if r.state == "running" and alive(r.process)]
-        return self._kill([p for p in self.processes() if p.pid in pids], kind)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self.counts[kind] += 1
+        return True
+
+    def go_on_with(self, kind: str, spec: Any) -> tuple[subprocess.Popen, str]:
+        """The process of the last run of this kind, gone on with where it was interrupted; of a new one where that has ended well."""
+        run_id = self.latest.get(kind)
+        if run_id is None or self.store.open(run_id).record.state == "done":
+            self.latest[kind] = run_id = self.store.create(spec, name="kept").id
+            self.acknowledged.append(run_id)
+        command = [sys.executable, "-c", GO_ON, str(self.store.open(run_id).folder)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet), run_id
 
     def kill_exporter(self, most_s: float = 6.0) -> bool:
         """Kill whoever asks for a report, at any moment; the file is whole or absent."""
@@ -171,7 +232,7 @@ class Site:
 
     def stop_and_continue(self, most_s: float = 4.0) -> bool:
         """Stop one of the processes by a signal for a while."""
-        candidates = self.processes()
+        candidates = [p for p in self.processes() if _command(p).startswith(sys.executable)]
         if not candidates:
             return False
         victim = candidates[int(self.rng.integers(len(candidates)))]
@@ -182,6 +243,15 @@ class Site:
         except psutil.NoSuchProcess:
             return False
         self.counts["stopped"] += 1
+        return True
+
+    def set_clock(self) -> bool:
+        """Every sign of life is a day older or newer than it was, as after the clock was set forward or back."""
+        by = float(self.rng.choice([-86_400, 86_400]))
+        for path in [*self.store.root.glob("runs/*/heartbeat"), *self.store.root.glob("workers/*.lock")]:
+            with suppress(FileNotFoundError):
+                os.utime(path, (path.stat().st_mtime + by,) * 2)
+        self.counts["clock"] += 1
         return True
 
     def kill_container(self, most_s: float = 8.0) -> bool:
@@ -210,7 +280,7 @@ class Site:
         return True
 
     def trainers(self) -> list[psutil.Process]:
-        return [p for p in self.processes() if "moola_core.launch.worker" in _command(p)]
+        return [p for p in self.processes() if "-m moola_core.launch.worker" in _command(p)]
 
     def processes(self) -> list[psutil.Process]:
         """All processes that this store's submitting has brought about."""
@@ -227,10 +297,11 @@ class Site:
         launcher, until = LocalLauncher(self.store), time.monotonic() + seconds
         while True:
             records = self.store.runs()
-            for record in records:
-                if record.state in RESUMABLE and record.error != "Cancelled before it began.":
+            interrupted = {r.run_id for r in records if r.state in RESUMABLE and r.error != CANCELLED}
+            for record in records:  # a part goes on with its whole
+                if record.run_id in interrupted and record.parent not in interrupted:
                     launcher.resume(record.run_id)
-            open_ = [r.run_id for r in records if r.state != "done" and r.error != "Cancelled before it began."]
+            open_ = [r.run_id for r in records if r.state != "done" and r.error != CANCELLED]
             if not open_ or time.monotonic() > until:
                 break
             ensure_worker(self.store.root)
@@ -289,18 +360,39 @@ def answers(run: Run) -> Any:
 
 
 def fire(site: Site, kills: Sequence[Callable[[], bool]], pause_s: float, keep: int = 2) -> None:
-    """One kill after another, each after a random pause of at most `pause_s`; one that found nobody is tried again."""
+    """One kill after another, each after a random pause of at most `pause_s`; one that found nobody is tried again. keep: runs in the queue."""
     for kill in kills:
         done = False
-        until = time.monotonic() + 600
+        until = time.monotonic() + PATIENCE_S
         while not done and time.monotonic() < until:
-            if len(Queue(site.store.root).entries()) < keep:
-                site.submit()
+            if keep:
+                site.feed(keep)
             time.sleep(site.rng.uniform(0, pause_s))
             done = kill()
-            if not done:
+            if not done and keep:
                 ensure_worker(site.store.root)
-        site.thin_out(keep)
+        if not done:
+            site.hung.append(f"nobody was there to be killed for {PATIENCE_S:g} s")
+        if keep:
+            site.thin_out(keep)
+
+
+def _twice(processes: Sequence[psutil.Process]) -> dict[str, list[int]]:
+    """The processes that hold the lease of one run, where there are several."""
+    holders: dict[str, list[int]] = {}
+    for process in processes:
+        with suppress(psutil.Error):
+            for file in process.open_files():
+                if Path(file.path).name == HEARTBEAT:
+                    holders.setdefault(str(Path(file.path).parent), []).append(process.pid)
+    return {folder: pids for folder, pids in holders.items() if len(pids) > 1}
+
+
+def _existing(processes: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
+    try:
+        return [p for p in processes() if p.is_running() and p.cmdline()]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _command(process: psutil.Process) -> str:

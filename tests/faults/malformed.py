@@ -6,6 +6,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from moola_core.presets import PRESETS, preset
 from moola_core.runs.pack import pack
 from moola_core.runs.store import Store
 from moola_core.runs.unpack import unpack
+from tests.faults.malformed_files import Files
 
+MORE = ("table", "predictions", "weights", "figures", "preset", "decision", "stored")
 JUNK: tuple[Any, ...] = (
     None,
     True,
@@ -49,7 +52,7 @@ JUNK: tuple[Any, ...] = (
     "\U0001f600" * 50,
     b"\xff",
 )
-KINDS = ("bars", "windows", "reading", "spec", "checkpoint", "record", "pack")
+KINDS = ("bars", "windows", "reading", "spec", "checkpoint", "record", "pack", *MORE)
 
 
 class Judge:
@@ -104,6 +107,9 @@ class Samples:
         paths = write_demo(folder / "demo", made)
         self.bars = pd.read_parquet(paths["bars"]).reset_index().head(240)
         self.windows = pd.read_parquet(paths["windows"]).head(24)
+        self.windows["features"] = [
+            np.stack(one).tolist() for one in self.windows["features"]
+        ]  # quicker to be written as text
         weights = {
             f"encoder.lstm.{k}": v.numpy() for k, v in torch.nn.LSTM(12, 4, 1, bidirectional=True).state_dict().items()
         }
@@ -116,6 +122,7 @@ class Samples:
         run.update(state="done")
         pack(store, [run.id], folder / "runs.zip")
         self.record = (run.folder / "run.json").read_bytes()
+        self.files = Files(folder, spoil_bytes, spoil_values)
 
 
 def spoil_bytes(content: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
@@ -175,7 +182,7 @@ def spoil_table(table: pd.DataFrame, rng: np.random.Generator) -> tuple[str, pd.
 def spoil_values(values: Any, rng: np.random.Generator) -> Any:
     """Plain values with one of them, at any depth, replaced, removed or added to."""
     if isinstance(values, dict) and values and rng.random() < 0.85:
-        key = str(rng.choice(list(values)))
+        key = list(values)[int(rng.integers(len(values)))]  # numpy would take a NUL off its end
         how = rng.random()
         if how < 0.6:
             return {**values, key: spoil_values(values[key], rng)}
@@ -202,7 +209,7 @@ def inputs(samples: Samples, rng: np.random.Generator) -> Iterator[tuple[str, st
         "checkpoint": _checkpoint,
         "record": _record,
         "pack": _pack,
-    }
+    } | {name: partial(_of_files, name) for name in MORE}
     while True:
         for kind, make in makers.items():
             what, read = make(samples, rng)
@@ -297,6 +304,11 @@ def _pack(samples: Samples, rng: np.random.Generator) -> tuple[str, Callable[[],
     path.write_bytes(content)
     # The run is in the store already: a pack that opens all the same adds nothing.
     return what, lambda: unpack(path, Store(samples.folder / "store"), samples.folder / "data")
+
+
+def _of_files(name: str, samples: Samples, rng: np.random.Generator) -> tuple[str, Callable[[], Any]]:
+    reading: tuple[str, Callable[[], Any]] = getattr(samples.files, name)(rng)
+    return reading
 
 
 def _text(values: Any) -> str:

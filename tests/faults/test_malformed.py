@@ -61,6 +61,12 @@ def test_what_nobody_foresaw_of_a_file_is_a_sentence_that_names_it(tmp_path, mon
     assert caught.value.where == str(path) and caught.value.hint
 
 
+@pytest.mark.parametrize("order", [["day-first"], {}, 7])
+def test_a_date_order_that_is_no_text_is_refused(order):
+    with pytest.raises(SpecError, match="date_order"):
+        specs.build(specs.ReadOptions, {"date_order": order})
+
+
 @pytest.mark.parametrize("session", [["", "17:00"], ["24:00", "17:00"], ["1800", "17:00"]])
 def test_a_session_that_is_no_time_of_day_is_refused(session):
     with pytest.raises(SpecError, match="session"):

@@ -86,3 +86,18 @@ def test_classes_that_differ_by_a_letter_are_named_and_numbered_ones_are_not():
     assert "--class consolidaton=consolidation" in note
     assert windows_from_arrays(prices, ["class1", "class2", "class3"] * 3).report.warnings == ()
     assert windows_from_arrays(prices, ["up", "ups", "cat"] * 3).report.warnings == ()
+
+
+def test_every_pair_is_found_that_comparing_all_with_all_finds():
+    rng = np.random.default_rng(4)
+    close = 15000 + np.cumsum(rng.integers(-4, 5, (60, 60)), axis=1)
+    close[40:] = close[:20] + rng.normal(size=(20, 1)) * 10 + rng.integers(-1, 2, (20, 60)) * 0.125
+    prices = np.stack([close, close + 0.5, close - 0.5, close], axis=-1)
+    noise = [max(1.01 * 0.5, 0.01 * np.ptp(one)) for one in close]
+    expected = [
+        (a, b)
+        for a in range(60)
+        for b in range(a + 1, 60)
+        if np.abs((gap := prices[a] - prices[b]) - np.median(gap)).max() <= max(noise[a], noise[b])
+    ]
+    assert nearly_equal(prices) == expected and len(expected) > 10

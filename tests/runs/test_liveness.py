@@ -14,6 +14,7 @@ from moola_core.cli import main
 from moola_core.errors import RunError
 from moola_core.launch import groups, local, worker
 from moola_core.launch.local import LocalLauncher
+from moola_core.launch.worker.heartbeat import lease
 from moola_core.presets import preset
 from moola_core.runs import liveness
 from moola_core.runs.liveness import HEARTBEAT, alive, identity
@@ -95,9 +96,39 @@ def test_a_run_of_another_container_is_never_called_lost_while_it_beats_and_nobo
 
 
 @needs_namespaces
-def test_a_run_whose_container_died_is_doubtful_first_and_lost_later(store, start, capsys, monkeypatch):
+def test_a_run_whose_container_died_is_lost_at_once_on_its_host_and_goes_on(store, start):
+    run = store.create(SPEC)
+    process = start(run, *CONTAINER)
+    age(run, 700)  # as of one that was stopped: it lives, which the lock shows
+    assert [record.state for record in store.runs()] == ["running"]
+    assert "in another container" in liveness.unseen(run, run.record)
+    process.kill()
+    assert wait_for(lambda: store.runs()[0].state == "lost", 10)
+    (run.folder / "began").unlink()
+    LocalLauncher(store).resume(run.id)
+    again = start(run)
+    (run.folder / "go").write_text("")
+    assert again.wait(30) == 0 and run.record.state == "done"
+
+
+@pytest.mark.parametrize("where", ["lease", "boot"])
+def test_a_lock_says_nothing_of_a_process_on_another_disk_or_host(store, where):
+    run = store.create(SPEC)
+    with lease(run) as held:
+        process = identity() | held | {"namespace": "another"}
+        assert liveness.lease_held(run, process) is True
+        assert liveness.lease_held(run, process | {where: "another"}) is None
+    assert liveness.lease_held(run, process) is False
+    assert liveness.lease_held(run, process | {where: "another"}) is None
+
+
+@needs_namespaces
+def test_a_run_whose_container_died_is_doubtful_first_and_lost_later_where_its_lock_cannot_be_seen(
+    store, start, capsys, monkeypatch
+):
     run = store.create(SPEC)
     start(run, *CONTAINER).kill()
+    monkeypatch.setattr(liveness, "lease_held", lambda *_: None)
     age(run, 60)
     assert main(["runs", "--store", str(store.root)]) == 0
     said = capsys.readouterr().out

@@ -22,6 +22,11 @@ from moola_core.specs import Finetune
 
 SIGMAS = 2  # learned weights of the two losses, counted among the trainable parameters
 POINTER_OUTPUTS = 2
+MOST_SIZES = {
+    "inputs": 100_000,
+    "layers": 1000,
+    "hidden": 100_000,
+}  # of an encoder; its parameters are counted layer by layer
 TOLERANCE = 0.03  # between reported and constant-fold figures
 DRAWS = 2000
 SPREADS = (0.05, 0.10)  # deviation of calibrated probabilities, of a weak model
@@ -65,7 +70,7 @@ def _fits(name: str, value: Any) -> bool:
         return (
             isinstance(value, dict)
             and set(value) == {"inputs", "layers", "hidden"}
-            and all(_number(v) for v in value.values())
+            and all(_number(size) and 1 <= size <= MOST_SIZES[part] for part, size in value.items())
         )
     if name in ("class_counts", "f1", "recall"):
         parts = list(value.values()) if isinstance(value, dict) else value

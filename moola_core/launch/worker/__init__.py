@@ -32,7 +32,7 @@ from moola_core.launch.worker import (
 )
 from moola_core.launch.worker.disk_reserve import DiskReserve
 from moola_core.launch.worker.ending_early import EndedEarly
-from moola_core.launch.worker.heartbeat import heartbeat
+from moola_core.launch.worker.heartbeat import heartbeat, lease
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.runs import mirror, references
 from moola_core.runs.cancelling import asked
@@ -71,7 +71,12 @@ def run(run: Run, listen: ProgressCallback | None = None) -> None:
     sentence and is raised; any other one goes to log.txt with its traceback and is raised as FailedRun. Interrupted (Ctrl-C, or
     a TERM that somebody asked for) it is cancelled; by any other TERM it is lost.
     """
-    process = identity() | ({"worker": os.environ["MOOLA_WORKER"]} if os.environ.get("MOOLA_WORKER") else {})
+    with lease(run) as held:
+        worker = os.environ.get("MOOLA_WORKER")
+        _carry_out(run, identity() | held | ({"worker": worker} if worker else {}), listen)
+
+
+def _carry_out(run: Run, process: dict[str, Any], listen: ProgressCallback | None) -> None:
     record = run.claim(("queued",), state="running", started=utcnow_iso(), process=process, **_host())
     if record is None:
         raise RunError(

@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from moola_core.errors import MoolaError
-from moola_core.runs.liveness import BEAT_S, HEARTBEAT
+from moola_core.runs.liveness import BEAT_S, HEARTBEAT, lease_of
 from moola_core.runs.store import Run
+
+TRIES_S = 1.0
+
+
+@contextmanager
+def lease(run: Run) -> Iterator[dict[str, str]]:
+    """Inside, this process holds the lock on its run's heartbeat, by which every container of this host knows that it lives.
+
+    Gives what its identity then says of it; nothing where no lock can be had, and the heartbeat alone has to tell.
+    """
+    try:
+        descriptor = os.open(run.folder / HEARTBEAT, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError:  # a full disk is reported by what matters more
+        yield {}
+        return
+    try:
+        yield {"lease": lease_of(descriptor)} if _locked(descriptor) else {}
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock. One that only looks holds it for an instant, so this tries for a while."""
+    until = time.monotonic() + TRIES_S
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        except OSError:  # a file system without locks
+            return False
+        else:
+            return True
+    return False
 
 
 @contextmanager

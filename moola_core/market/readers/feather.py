@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.feather
 
+from moola_core.market.readers.nested import frame_of
 from moola_core.market.readers.reader import READERS, Header, Reader
 from moola_core.specs import ReadOptions
 
@@ -23,7 +24,7 @@ class Feather(Reader):
         return Header(list(table.column_names), table.num_rows)
 
     def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
-        return pyarrow.feather.read_table(path).to_pandas()
+        return frame_of(lambda: pyarrow.feather.read_table(path))
 
     def write(self, table: pd.DataFrame, path: Path) -> None:
         table.reset_index(drop=True).to_feather(path)

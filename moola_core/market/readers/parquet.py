@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moola_core.market.readers.layout import Layout
+from moola_core.market.readers.nested import frame_of
 from moola_core.market.readers.reader import READERS, Header, Reader
 from moola_core.specs import ReadOptions
 
@@ -31,7 +32,7 @@ class Parquet(Reader):
         return Layout("parquet", tuple(schema.names), title=marks.get("moola", ""))
 
     def table(self, path: Path, reading: ReadOptions) -> pd.DataFrame:
-        return pq.read_table(path).to_pandas()
+        return frame_of(lambda: pq.read_table(path))
 
     def write(self, table: pd.DataFrame, path: Path) -> None:
         """Write the table; what stands in its attribute `moola` is written too, and is the title of the layout."""
