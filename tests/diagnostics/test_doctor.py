@@ -327,6 +327,16 @@ def test_a_short_patience_is_named_however_the_fits_ended():
     assert not found("stopped_too_early", october | {"patience": 10, "epochs_run": [20] * 5}).findings
 
 
+@pytest.mark.parametrize(
+    ("late", "fits", "severity"), [(3, 5, "info"), (4, 5, "error"), (12, 25, None), (13, 25, "error")]
+)
+def test_fits_that_end_at_their_best_by_chance_are_no_error(late, fits, severity):
+    best = [29] * late + [12] * (fits - late)
+    facts = {"epochs": 30, "patience": 20, "best_epochs": best, "epochs_run": [30] * fits}
+    findings = found("stopped_too_early", facts).findings
+    assert [one.severity for one in findings] == ([severity] if severity else [])
+
+
 def test_a_simple_model_is_judged_against_the_best_network():
     rows = [row("linear", 0.1, "helps"), row("linear", 5.0, "helps", metric="center_mae_bars")]
     for delta, verdict, severity in ((0.02, "undecided", "info"), (0.1, "helps", "error")):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import beta
 
 from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
 LEAST_PATIENCE = 8
+USUALLY_LATE = (
+    0.3  # of the fits of a healthy run end near their best: surely more (one-sided 95%) were still getting better
+)
 LEAST_MOVE = 0.03  # root mean square change of the weights over their size
 NO_MOVE = 0.002  # a loss that fell while the weights stayed where they were fell by luck
 LEAST_FALL = 0.02  # share of the class loss's first value
@@ -74,7 +78,9 @@ class StoppedTooEarly(Check):
             summary += f". In the median the best epoch was {np.median(best):.0f} of {np.median(run):.0f}."
         else:
             return None
-        severity = ERROR if max(late, cut) >= 0.5 else INFO
+        # Of a few fits some are at their best at the end by chance.
+        is_sure = late >= 0.5 and beta.ppf(0.05, late * len(best), (1 - late) * len(best) + 1) >= USUALLY_LATE
+        severity = ERROR if is_sure or (late < 0.5 and cut >= 0.5) else INFO
         return self.finding(severity, summary, evidence, self._advice(case, patience), self._fix(case, late >= 0.5))
 
     def _by_patience(self, case: Case) -> Finding | None:
