@@ -126,9 +126,14 @@ def pick(page: str) -> links.Unanswered | None:
     return unanswered
 
 
+def _nothing(title: str, why: str) -> None:
+    """In the place of a box without anything to choose, whose title would be too pale to read."""
+    st.markdown(f"{title}: {why}.")
+
+
 def _pick_dataset(datasets: dict[str, Dataset], known: bool) -> Dataset | None:
     if not datasets:
-        st.selectbox("Dataset", [], index=None, placeholder="No data yet", disabled=True, key="no_dataset")
+        _nothing("Dataset", "no data yet")
         return None
     if known and st.session_state.get(state.DATASET) not in datasets:
         selecting.put(state.DATASET, next(iter(datasets)))
@@ -144,7 +149,7 @@ def _pick_run(records: tuple[Record, ...], answered: bool) -> Record | None:
     if answered and selected and selected not in by_id:  # an archived run, or one whose data is not in the data folder
         by_id = {selected: loaders.store().open(selected).record} | by_id
     if not by_id:
-        st.selectbox("Run", [], index=None, placeholder="No run yet", disabled=True, key="no_run")
+        _nothing("Run", "no run yet")
         return None
     if answered and not selected:
         selecting.put(state.RUN, _newest(records).run_id)
