@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from moola_core.errors import SpecError, nearest
-from moola_core.specs.aliases import renamed, reworded
+from moola_core.specs.aliases import SETTING_VALUES, renamed, reworded
 
 # What only says where a spec came from or what it is: changing such a name would change no setting.
 NAMED_ONLY = {
@@ -35,9 +35,10 @@ class SpecModel(BaseModel):
         """Settings that earlier versions called otherwise."""
         if not isinstance(values, dict):
             return values
-        old = {
-            name: renamed(name) for name in values if name not in cls.model_fields and renamed(name) in cls.model_fields
-        }
+        fields = cls.model_fields  # asked for once: the list of a store's runs reads thousands of specs
+        old = {name: renamed(name) for name in values if name not in fields and renamed(name) in fields}
+        if not old and SETTING_VALUES.keys().isdisjoint(values):
+            return values
         return {old.get(name, name): reworded(name, value) for name, value in values.items()}
 
 

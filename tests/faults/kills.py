@@ -295,6 +295,12 @@ class Site:
     def settle(self, seconds: float) -> list[str]:
         """Resume what was lost until every run has ended well; those that have not in time. Then wait until no process is left."""
         launcher, until = LocalLauncher(self.store), time.monotonic() + seconds
+        for (
+            run_id
+        ) in self.latest.values():  # one that was killed before it claimed its run: that is still this process's own
+            run = self.store.open(run_id)
+            if run.record.state == "queued" and not run.record.queue:
+                subprocess.run([sys.executable, "-c", GO_ON, str(run.folder)], cwd=ROOT, timeout=seconds, check=False)
         while True:
             records = self.store.runs()
             interrupted = {r.run_id for r in records if r.state in RESUMABLE and r.error != CANCELLED}

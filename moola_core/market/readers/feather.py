@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.feather
 
-from moola_core.market.readers.nested import frame_of
+from moola_core.market.nested_lists import frame_of
 from moola_core.market.readers.reader import READERS, Header, Reader
 from moola_core.specs import ReadOptions
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from moola_core.market.nested_lists import frame_of
 from moola_core.market.readers.layout import Layout
-from moola_core.market.readers.nested import frame_of
 from moola_core.market.readers.reader import READERS, Header, Reader
 from moola_core.specs import ReadOptions
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from moola_core.market.readers.nested import frame_of
+from moola_core.market.nested_lists import frame_of
 from moola_core.market.window_columns import matrices
 
 
