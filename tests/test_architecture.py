@@ -19,6 +19,7 @@ PACKAGE = ROOT / "moola_core"
 ANYONE = {
     "__version__",
     "arguments",
+    "durations",
     "errors",
     "metrics",
     "outgoing",
@@ -35,6 +36,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "registry": (set(), set()),
     "arguments": (set(), set()),
+    "durations": (set(), set()),
     "spans": ({"spans"}, {"scipy"}),
     "specs": ({"specs"}, {"pydantic"}),
     "targets": (set(), {"pydantic"}),

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from moola_core.durations import duration
 from moola_core.errors import MoolaError
 from moola_core.investigation import phases
 from moola_core.investigation.known import UNDECIDED, Known
-from moola_core.investigation.question import QUESTIONS, Question, Work
+from moola_core.investigation.question import QUESTIONS, Question, Work, with_range
 
 LEAST_VALUE = 0.02  # below, a question cannot change the conclusion
 CHANGES = {"model": "the recommended model", "verdict": "a verdict", "cause": "what is held to be wrong"}
@@ -38,7 +39,7 @@ class Option:
 
     @property
     def words(self) -> str:
-        return f"{self.value:.2f} in about {self.work.seconds:.0f} s"
+        return f"{self.value:.2f} in {self.work.time}"
 
 
 def value(known: Known, question: Question) -> float:
@@ -96,7 +97,7 @@ def _work(known: Known, question: Question) -> Work | None:
     """The runs of the question's next round; None where the settings do not allow them, which is then known of it."""
     known.barred.pop(question.id, None)
     try:
-        return question.work(known, known.rounds.get(question.id, 0))
+        return with_range(known, question.work(known, known.rounds.get(question.id, 0)))
     except MoolaError as error:
         known.barred[question.id] = str(error)
         return None
@@ -163,4 +164,4 @@ def _open(known: Known, question: Question, left_s: float) -> str:
     work = _work(known, question)
     if work is None:
         return f"Not answerable: {known.barred[question.id]}"
-    return f"No time was left: about {work.seconds:.0f} s were needed, {max(left_s, 0):.0f} s left."
+    return f"No time was left: it needs {work.time}, and {duration(max(left_s, 0))} were left."

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from moola_core.durations import expected_time
 from moola_core.investigation.known import Answer, Known
-from moola_core.launch.estimate import Evidence
+from moola_core.launch.estimate import COMPARING, Evidence, base
+from moola_core.launch.estimate.evidence import recent
+from moola_core.launch.estimate.ranges import Seconds, total
 from moola_core.registry import Registry
 from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run
-from moola_core.specs import Arm, Finetune, SpecModel, Study
+from moola_core.specs import Arm, Finetune, Pretrain, SpecModel, Study
 
 # Repeats of a question's first round and of those that follow while it is undecided.
 ROUNDS = (1, 2, 3, 5, 8)
@@ -21,10 +24,20 @@ COMPARING_S = 3.0  # reading the data, evaluating and comparing, beyond the fits
 
 @dataclass(frozen=True)
 class Work:
-    """The runs that a round of a question needs, by what they are for; seconds: about how long they take here."""
+    """The runs that a round of a question needs, by what they are for.
+
+    seconds: about how long they take here; low, high: between them in 8 cases of 10, None where that is not known.
+    """
 
     specs: dict[str, SpecModel] = field(default_factory=dict)
     seconds: float = 1.0
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def time(self) -> str:
+        """How long they take, in words."""
+        return expected_time(self.seconds, self.low, self.high)
 
 
 class Question(ABC):
@@ -83,24 +96,52 @@ def compared(known: Known, name: str, question: str, base: Finetune, arms: Seque
 
 def seconds_of(known: Known, spec: Finetune) -> float:
     """About how long the run takes on this host."""
-    return Evidence(known.store).run(spec, known.facts.windows, is_part=True, before=0)[0].median
+    return _of_run(known, spec, Evidence(known.store)).median
 
 
 def seconds_of_study(known: Known, study: Study) -> float:
     """About how long a study takes on this host, less the fits and pre-trainings that the store holds already."""
-    repeats, total, evidence = study.base.training.repeats, COMPARING_S, Evidence(known.store)
+    return COMPARING_S + sum(part.median for part in _of_study(known, study, Evidence(known.store)))
+
+
+def with_range(known: Known, work: Work) -> Work:
+    """The work with the range of its seconds, where it consists of runs and studies that are estimated as ranges."""
+    evidence, parts = recent(known.store.root), [Seconds.about(*COMPARING)]
+    for spec in work.specs.values():
+        if isinstance(spec, Study):
+            parts += _of_study(known, spec, evidence)
+        elif isinstance(spec, Finetune):
+            parts.append(_of_run(known, spec, evidence))
+        else:
+            return work
+    if len(parts) == 1:
+        return work
+    whole = total(parts)
+    return replace(work, low=min(whole.low, work.seconds), high=max(whole.high, work.seconds))
+
+
+def _of_run(known: Known, spec: Finetune, evidence: Evidence) -> Seconds:
+    return evidence.run(spec, known.facts.windows, is_part=True, before=0)[0]
+
+
+def _of_study(known: Known, study: Study, evidence: Evidence) -> list[Seconds]:
+    """Of each run that the study has to make, and of its pre-trainings together."""
+    repeats, windows, bars = study.base.training.repeats, known.facts.windows, known.facts.bars
     before = {arm.name: min(known.fitted.get(kind_of_fit(study, arm.name), 0), repeats) for arm in study.arms}
-    for arm in study.arms:
-        spec = study.spec_of(arm.name, "encoder")
-        total += evidence.run(spec, known.facts.windows, is_part=True, before=before[arm.name])[0].median
+    parts = [
+        evidence.run(study.spec_of(arm.name, "encoder"), windows, is_part=True, before=before[arm.name])[0]
+        for arm in study.arms
+    ]
     for first in study.firsts():
         held = min(known.fitted.get(kind_of_run(first), 0), repeats)
-        total += evidence.run(first, known.facts.windows, is_part=True, before=held)[0].median
+        parts.append(evidence.run(first, windows, is_part=True, before=held)[0])
+    every: list[Pretrain] = []
     for encoder, arms in study.pretrainings():
         count = study.pretraining_counts[encoder.sampling.labelled]
         held = min(count, before[arms[0]] * (study.base.training.folds if study.per_fold(arms[0]) else 1))
-        total += (count - held) * evidence.pretraining(encoder, known.facts.bars, is_part=True)[0].median
-    return total
+        every += [encoder] * (count - held)
+    share = base.share_of_time(base.pretrainings_at_once(every, bars, study.base.training.processes))
+    return parts + [evidence.pretraining(one, bars, is_part=True)[0].times(share) for one in every]
 
 
 def kind_of_fit(study: Study, arm: str) -> str:

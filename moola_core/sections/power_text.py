@@ -57,8 +57,8 @@ def lines(report: Power, design: Design) -> list[str]:
 
 def _time(design: Design) -> str:
     """How long the study takes, with the range where it is known."""
-    if design.seconds is None or design.seconds_low is None or design.seconds_high is None:
-        return f"about {duration(design.seconds)}"
+    if design.seconds is None:
+        return duration(None)
     return expected_time(design.seconds, design.seconds_low, design.seconds_high)
 
 

@@ -235,4 +235,4 @@ def test_a_step_says_its_probabilities_why_they_changed_its_cost_and_the_runner_
     text = order.why(option, open_, known)
     another = known.beliefs["objectives"]["another"]
     assert f"another {another:.2f}, since another objective may do what this one did not." in text
-    assert f"a verdict: {option.value:.2f} in about {option.work.seconds:.0f} s" in text and "Next best: " in text
+    assert f"a verdict: {option.value:.2f} in {option.work.time}" in text and "Next best: " in text

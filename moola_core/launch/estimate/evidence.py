@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+import time
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 from moola_core.host import busy
 from moola_core.host.figures import Figures
@@ -25,6 +27,7 @@ from moola_core.specs import Finetune, Pretrain
 # Standard deviation of the logarithm of the fits' seconds before any run is known, by where the base comes from.
 UNSURE_TUNED, UNSURE, UNSURE_AROUND = 0.45, 0.8, 0.4
 UNSURE_BUSY = 0.3  # of the logarithm of how many times as long work takes on a busy host
+FRESH_S = 5.0  # evidence of a store is kept so long, where it is read again and again
 SAID = 1.3  # from so many times on it is said that the host is busy
 WIDE = "nothing like it ran here yet, so the range is wide"
 
@@ -67,7 +70,7 @@ class Evidence:
 
     def pretraining(self, spec: Pretrain, bars: int, is_part: bool = False) -> tuple[Seconds, Base]:
         epochs = spec.training.epochs
-        known = base.of_pretraining(spec, windows_of(spec, bars), epochs)
+        known = base.of_pretraining(spec, base.windows_of(spec, bars), epochs)
         return total([self.around_of(spec, is_part, (epochs, epochs)), self.fits_of(spec, known)]), known
 
     def fits_of(self, spec: Finetune | Pretrain, known: Base) -> Seconds:
@@ -108,6 +111,11 @@ class Evidence:
         return f"{known.source}{like}{card}{suffix}; {WIDE}{self.busy}"
 
 
-def windows_of(spec: Pretrain, bars: int) -> int:
-    """About how many windows an epoch of pre-training has."""
-    return max((bars - spec.sampling.window_bars) // spec.sampling.stride_bars, 1)
+def recent(root: Path) -> Evidence:
+    """The evidence of a store, read anew every few seconds."""
+    return _read(str(root), int(time.monotonic() / FRESH_S))
+
+
+@lru_cache(4)
+def _read(root: str, moment: int) -> Evidence:
+    return Evidence(Store(Path(root)))

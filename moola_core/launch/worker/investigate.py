@@ -123,7 +123,7 @@ class Investigator:
                 )
             elif not possible:
                 self._refuse_short(open_)
-                ended = f"The budget is spent: the open question {open_[0].question.title!r} needs about {open_[0].work.seconds:.0f} s more."
+                ended = f"The budget is spent: the open question {open_[0].question.title!r} needs {open_[0].work.time} more."
             else:
                 ended = self._ask(possible[0], possible)
             self._write(ended)
@@ -288,7 +288,7 @@ class Investigator:
         if not self.steps:
             least = min(open_, key=lambda one: one.work.seconds)
             raise SpecError(
-                f"the budget of {self.spec.budget_s:.0f} s is shorter than the shortest question, which takes about {least.work.seconds:.0f} s.",
+                f"the budget of {self.spec.budget_s:.0f} s is shorter than the shortest question, which takes {least.work.time}.",
                 where="budget",
                 hint=f"Give at least --budget {least.work.seconds * 2:.0f}s; 5m is a good start.",
             )
