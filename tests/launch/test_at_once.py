@@ -11,6 +11,7 @@ import pytest
 
 from moola_core import studies
 from moola_core.errors import RunError
+from moola_core.host import busy
 from moola_core.launch import worker
 from moola_core.launch.estimate import base
 from moola_core.launch.local import LocalLauncher
@@ -29,6 +30,7 @@ SMALL = {"repeats": 2, "folds": 2, "epochs": 3, "hidden": 4} | QUICK
 def study(demo_files, tmp_path, monkeypatch):
     """A study that runs, and two pre-trainings of it that differ in their seed."""
     monkeypatch.setattr(base, "WORTH_S", 0.0)
+    monkeypatch.setattr(busy, "stretch", lambda: 1.0)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     data = {"windows": str(demo_files["windows"]), "bars": str(demo_files["bars"])}
     spec = studies.study("transfer", "quick", data, SMALL)
@@ -130,3 +132,5 @@ def test_several_run_at_once_only_where_that_is_worth_it_and_fits(study, monkeyp
     free = psutil.virtual_memory()._replace(available=int(2.5 * base.PRETRAINING_BYTES / base.USABLE))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     assert base.pretrainings_at_once(large, 20_000) == 2
+    monkeypatch.setattr(busy, "stretch", lambda: base.BUSY)
+    assert base.pretrainings_at_once(large, 20_000) == 1, "no core is free for a second one"

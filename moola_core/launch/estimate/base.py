@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 
 from moola_core.features.catalog import names
+from moola_core.host import busy
 from moola_core.host import figures as host
 from moola_core.host.busy import slower_by
 from moola_core.host.choices import fastest, shape_of
@@ -47,7 +48,8 @@ AROUND_S = {"network": (4.5, 0.1), "estimator": (2.2, 0.06), "pretrain": (3.0, 0
 COMPILING_S = {"minirocket": 8.0}  # in a process that has fitted none before
 USABLE = 0.85  # of the free memory
 PRETRAINING_BYTES = 1.2e9  # of a pre-training; over 1.8M bars it took 0.9 (docs/LOG.md)
-WORTH_S = 15.0  # that processes must save: to start one takes some seconds
+BUSY = 1.3  # so many times as long work takes where no core is free for a second one (docs/LOG.md)
+WORTH_S = 30.0  # that processes must save by this table, which is long for `quick`: a start takes seconds, on a busy host tens of them
 PART = "part"
 TABLE = "a table measured on two CPU cores"
 TUNED = "this host's own figures (moola tune)"
@@ -128,7 +130,7 @@ def pretrainings_at_once(specs: Sequence[Pretrain], bars: int, processes: int = 
     """
     cores = os.cpu_count() or 1
     count = min(processes or cores, cores, len(specs))
-    if count <= 1 or any(_on_card(spec.training.device) for spec in specs):
+    if count <= 1 or any(_on_card(spec.training.device) for spec in specs) or busy.stretch() >= BUSY:
         return 1
     count = min(count, int(USABLE * psutil.virtual_memory().available / PRETRAINING_BYTES))
     alone_s = THREADS_GAIN * sum(

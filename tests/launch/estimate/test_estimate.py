@@ -138,6 +138,7 @@ def test_a_study_takes_about_the_sum_of_its_runs(store):
 
 
 def test_pretrainings_that_run_at_once_take_less_of_a_study_and_on_a_card_they_follow_one_another(store, monkeypatch):
+    monkeypatch.setattr(busy, "stretch", lambda: 1.0)
     spec, seconds = study("transfer", "quick", DATA, {"processes": 2}), {}
     for cores in (1, 2, 4):
         monkeypatch.setattr(os, "cpu_count", partial(int, cores))
