@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from moola_core.diagnostics.doctor.experimented import EXCHANGED
 from moola_core.diagnostics.doctor.where import RATE
 from moola_core.diagnostics.results.weak_slices import WeakSlice
-from moola_core.diagnostics.vitals.classes import SLIPPED, slip
-from moola_core.diagnostics.vitals.groups import deviation_of_auroc
+from moola_core.diagnostics.vitals.classes import SLIPPED, slip, told_by_the_rest
+from moola_core.diagnostics.vitals.groups import deviation_of_auroc, parts
 from moola_core.diagnostics.vitals.sign import Evidence, NotKnown
 from moola_core.diagnostics.weak_slices import masks
 from moola_core.market.windows import Windows
 
 MOST = 4  # that are tried: each takes a fitting, and is a chance to be taken in
-SURELY_REVERSED = 3.0  # standard deviations below an AUROC of 0.5
+SURELY_REVERSED = (
+    4.0  # standard deviations below an AUROC of 0.5: about ten parts are looked at, and their windows may share bars
+)
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,9 @@ class Repair:
 def repairs(evidence: Evidence, slices: Sequence[WeakSlice]) -> list[Repair]:
     """What the evidence speaks for, at most four: a column of labels that has slipped, classes exchanged in a part, a part left out."""
     weak = [one for one in slices if one.what == "class" and one.q <= RATE and one.inside < one.outside]
-    parts = masks(evidence)
-    exchanged = [_exchanged(evidence, one.part, parts[one.part]) for one in weak if _reversed(evidence, one, parts)]
-    without = [_without(evidence, one.part, parts[one.part]) for one in weak]
-    return [*_slipped(evidence), *exchanged, *without][:MOST]
+    searched = masks(evidence)
+    without = [_without(evidence, one.part, searched[one.part]) for one in weak]
+    return [*_slipped(evidence), *_most_reversed(evidence), *without][:MOST]
 
 
 def _slipped(evidence: Evidence) -> Iterator[Repair]:
@@ -61,19 +63,31 @@ def _slipped(evidence: Evidence) -> Iterator[Repair]:
     )
 
 
-def _reversed(evidence: Evidence, weak: WeakSlice, parts: dict[str, np.ndarray]) -> bool:
-    """Whether the model tells the two classes of the part, but the other way round."""
-    target = evidence.target[parts[weak.part]]
-    if len(np.unique(evidence.target)) != 2 or len(np.unique(target)) != 2:
-        return False
-    return (0.5 - weak.inside) / deviation_of_auroc(target == target.min()) > SURELY_REVERSED
+def _most_reversed(evidence: Evidence) -> Iterator[Repair]:
+    """Classes exchanged in the part that the other windows tell most surely the other way round, if they do.
+
+    Of a part and the rest the smaller one is taken: which of the two is exchanged nothing in the data says.
+    """
+    if len(np.unique(evidence.target)) != 2:
+        return
+    surest, best = SURELY_REVERSED, None
+    for name, mask in ((name, mask) for name, mask in parts(evidence) if mask.mean() <= 0.5):
+        try:
+            told = told_by_the_rest(evidence, mask)
+        except NotKnown:
+            continue
+        by = (0.5 - told) / deviation_of_auroc(evidence.target[mask] == evidence.target.min())
+        if by > surest:
+            surest, best = by, _exchanged(evidence, name, mask)
+    if best is not None:
+        yield best
 
 
 def _exchanged(evidence: Evidence, part: str, mask: np.ndarray) -> Repair:
     one, other = np.unique(evidence.label.astype(str))
     labels = evidence.windows.label.astype(str).astype(object)
     labels[mask] = np.where(labels[mask] == one, other, one)
-    return Repair(f"classes exchanged in {part}", _ids(evidence, mask), replace(evidence.windows, label=labels))
+    return Repair(f"{EXCHANGED} {part}", _ids(evidence, mask), replace(evidence.windows, label=labels))
 
 
 def _without(evidence: Evidence, part: str, mask: np.ndarray) -> Repair:

@@ -11,7 +11,7 @@ from moola_core.diagnostics.repairs import MOST, repairs
 from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.market.demo import make_demo
 from moola_core.runs.folds import Folds
-from tests.diagnostics.test_vitals import evidence_of
+from tests.diagnostics.test_vitals import ROWS, evidence_of
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +63,27 @@ def test_a_column_that_slipped_is_moved_back(more_windows, rows):
     assert len(mended) == len(true) - 1 and all(true[name] == own for name, own in mended.items())
 
 
-def test_classes_that_are_told_the_other_way_round_are_exchanged_and_those_at_chance_left_out(windows):
-    evidence = evidence_of(graded(windows))
-    mask = evidence.windows.grade == "B"
-    exchanged, without = repairs(evidence, (weak(evidence, "grade B", mask, 0.05),))
-    assert exchanged.title == "classes exchanged in grade B" and without.title == "without grade B"
-    same = exchanged.mended.label.astype(str) == evidence.label
-    assert (same == ~mask).all() and set(exchanged.windows) == set(evidence.ids[mask])
-    assert set(without.mended.window_id.astype(str)) == set(evidence.ids[~mask])
-    (alone,) = repairs(evidence, (weak(evidence, "grade B", mask, 0.48),))
-    assert alone.title == "without grade B"
+def test_classes_that_others_tell_the_other_way_round_are_exchanged(more_windows):
+    windows = graded(more_windows)
+    own = windows.grade == "B"
+    one, other = windows.classes
+    label = windows.label.astype(str).astype(object)
+    label[own] = np.where(label[own] == one, other, one)
+    evidence = evidence_of(replace(windows, label=label))
+    (exchanged,) = repairs(evidence, ())
+    assert exchanged.title == "classes exchanged in grade B" and set(exchanged.windows) == set(evidence.ids[own])
+    assert (exchanged.mended.label.astype(str) == windows.label.astype(str)).all()
+
+
+def test_a_part_at_chance_is_left_out(more_windows):
+    windows = graded(more_windows)
+    own = windows.grade == "B"
+    label = windows.label.astype(str).astype(object)
+    label[own] = ROWS.permutation(label[own])
+    evidence = evidence_of(replace(windows, label=label))
+    (without,) = repairs(evidence, (weak(evidence, "grade B", own, 0.48),))
+    assert without.title == "without grade B"
+    assert set(without.mended.window_id.astype(str)) == set(evidence.ids[~own])
 
 
 def test_no_more_are_tried_than_the_intervals_allow_for(windows):

@@ -12,6 +12,7 @@ from moola_core.diagnostics.results.interval import Claim, Interval
 from moola_core.specs import Data, Finetune
 
 MOST_WINDOWS = 200
+EXCHANGED = "classes exchanged in"
 
 
 @register
@@ -50,6 +51,8 @@ class Experimented(Check):
         gain = conclusions.decided_gain(tried)
         evidence |= {"repair": tried.title, "windows": list(tried.mended[:MOST_WINDOWS]), "file": tried.file}
         advice = "Look at the labels of these windows. Where the mending is right, correct them in your file, or launch the run on the mended copy."
+        if tried.title.startswith(EXCHANGED):
+            advice += " Whether the classes are exchanged in this part or in all the others the data cannot say."
         fix = _on_copy(case.spec, tried.file)
         finding = self.finding(
             ERROR, result.conclusion, evidence, advice, fix, title="A part of the labels is at fault"

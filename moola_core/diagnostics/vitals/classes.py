@@ -180,6 +180,15 @@ def slip(evidence: Evidence) -> Slip:
     return Slip(lag, better, own, float(noise))
 
 
+def told_by_the_rest(evidence: Evidence, mask: np.ndarray) -> float:
+    """AUROC in a part (mask [n]) of a linear model fitted to the other windows. Raises NotKnown where either has one class alone."""
+    target, described = evidence.target == evidence.target.min(), _described(evidence)
+    if min(len(np.unique(target[part])) for part in (mask, ~mask)) < 2:
+        raise NotKnown("A part has one class alone.")
+    fitted = linear().fit(described[~mask], target[~mask])
+    return float(aurocs(fitted.predict_proba(described[mask])[:, 1:], target[mask])[0])
+
+
 def _described(evidence: Evidence) -> np.ndarray:
     """What the class may be read from [n, D]: the mean of each feature, and the bars around the marked span where all windows have one."""
     windows, described = evidence.windows, aggregated(evidence.x)
