@@ -73,10 +73,10 @@ def _most_reversed(evidence: Evidence) -> Iterator[Repair]:
     surest, best = SURELY_REVERSED, None
     for name, mask in ((name, mask) for name, mask in parts(evidence) if mask.mean() <= 0.5):
         try:
-            told = told_by_the_rest(evidence, mask)
+            auroc = told_by_the_rest(evidence, mask)
         except NotKnown:
             continue
-        by = (0.5 - told) / deviation_of_auroc(evidence.target[mask] == evidence.target.min())
+        by = (0.5 - auroc) / deviation_of_auroc(evidence.target[mask] == evidence.target.min())
         if by > surest:
             surest, best = by, _exchanged(evidence, name, mask)
     if best is not None:
