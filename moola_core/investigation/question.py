@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from moola_core.durations import expected_time
 from moola_core.investigation.known import Answer, Known
-from moola_core.launch.estimate import COMPARING, Evidence, base
+from moola_core.launch.estimate import COMPARING, Evidence
 from moola_core.launch.estimate.evidence import recent
 from moola_core.launch.estimate.ranges import Seconds, total
 from moola_core.registry import Registry
@@ -140,8 +140,7 @@ def _of_study(known: Known, study: Study, evidence: Evidence) -> list[Seconds]:
         count = study.pretraining_counts[encoder.sampling.labelled]
         held = min(count, before[arms[0]] * (study.base.training.folds if study.per_fold(arms[0]) else 1))
         every += [encoder] * (count - held)
-    share = base.share_of_time(base.pretrainings_at_once(every, bars, study.base.training.processes))
-    return parts + [evidence.pretraining(one, bars, is_part=True)[0].times(share) for one in every]
+    return parts + [evidence.pretraining(one, bars, is_part=True)[0] for one in every]
 
 
 def kind_of_fit(study: Study, arm: str) -> str:

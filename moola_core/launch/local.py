@@ -95,8 +95,7 @@ class LocalLauncher:
         if above is None or record.queue:
             return False
         parent = above.record
-        own_pid = record.process.get("within", record.process.get("pid"))
-        return parent.active and parent.process.get("pid") == own_pid
+        return parent.active and parent.process.get("pid") == record.process.get("pid")
 
 
 def start(run: Run) -> None:

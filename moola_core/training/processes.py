@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, reduction
 from typing import IO, Any
@@ -21,7 +21,6 @@ from moola_core.errors import FailedRun, MoolaError
 LOOK_S = 1.0
 END_S = 10.0
 Place = tuple[int, int]
-_NOTHING = object()
 READY, EVENT, DONE, FAILED = "ready", "event", "done", "failed"
 
 
@@ -38,21 +37,20 @@ def process_map(function: Callable[[Any], Any], items: Sequence[Any], processes:
 
 
 def side_by_side(
-    function: Callable[..., Any], items: Iterable[Any], processes: int, emit: Callable[[Any], None] | None = None
+    function: Callable[..., Any], items: Sequence[Any], processes: int, emit: Callable[[Any], None] | None = None
 ) -> Iterator[Any]:
     """`function` of each item, as each is done, over so many processes; with `emit`, `function` is given one as its second argument.
 
-    An item is taken from `items` when a process is free for it.
     What `function` emits reaches `emit` in this process, in order and before the item's result. An error of `function` is raised
     here. Closing the iterator ends the processes. Raises FailedRun when one of them ends while there is work for it: as soon as it
     starts, while it imports, or later.
     """
     work = _Work()
     begin = work.add((function, emit is not None))
-    waiting, count = iter(items), min(processes, len(items)) if isinstance(items, Sized) else processes
+    waiting = [work.add(item) for item in reversed(items)]
     children: list[_Child] = []
     try:
-        for _ in range(count):
+        for _ in range(min(processes, len(items))):
             children.append(_start(work, begin))
         working = list(children)
         while working:
@@ -65,9 +63,8 @@ def side_by_side(
                     continue
                 if kind == FAILED:
                     _raise(*value)
-                item = next(waiting, _NOTHING)
-                if item is not _NOTHING:
-                    _send(child, work.add(item))
+                if waiting:
+                    _send(child, waiting.pop())
                 else:  # it leaves, and how it does is no longer of interest
                     working.remove(child)
                     child.line.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from moola_core.launch.estimate import base
 from moola_core.launch.estimate.base import TUNED, parameters
-from moola_core.launch.estimate.evidence import WIDE, Evidence
+from moola_core.launch.estimate.evidence import WIDE, Evidence, windows_of
 from moola_core.launch.estimate.finished_runs import key_of
 from moola_core.launch.estimate.ranges import Seconds, total
 from moola_core.launch.estimate.searching import count_of, later_trials
@@ -74,7 +74,7 @@ def estimate_pretraining(spec: Pretrain, bars: int, store: Store) -> Estimate:
     """The estimate for a pre-training run over so many bars; `fits` is about how many windows it will see in an epoch."""
     evidence = Evidence(store)
     whole, known = evidence.pretraining(spec, bars)
-    return Estimate.of(whole, (4 * 4 * parameters(spec), base.windows_of(spec, bars)), evidence.source(spec, known))
+    return Estimate.of(whole, (4 * 4 * parameters(spec), windows_of(spec, bars)), evidence.source(spec, known))
 
 
 def estimate_study(spec: Study, windows: int, bars: int, store: Store) -> Estimate:
@@ -89,16 +89,10 @@ def estimate_study(spec: Study, windows: int, bars: int, store: Store) -> Estima
         parts.append(evidence.run(one, windows, is_part=True)[0])
         fits = one.training.folds * one.training.repeats
         sizes = [sizes[0] + base.bytes_of(one, windows, fits), sizes[1] + fits]
-    every, encoders = base.all_pretrainings(spec) if bars else [], []
-    for encoder in every:
+    for encoder, _ in spec.pretrainings() if bars else ():
         runs.append(encoder)
-        encoders.append(evidence.pretraining(encoder, bars, is_part=True)[0])
-    if encoders:
-        parts.append(
-            total(encoders).times(
-                base.share_of_time(base.pretrainings_at_once(every, bars, spec.base.training.processes))
-            )
-        )
+        times = spec.pretraining_counts[encoder.sampling.labelled]
+        parts += [evidence.pretraining(encoder, bars, is_part=True)[0]] * times
     return Estimate.of(total(parts), (sizes[0], sizes[1]), _source_of_parts(evidence, runs))
 
 

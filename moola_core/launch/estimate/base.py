@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import psutil
 
 from moola_core.features.catalog import names
-from moola_core.host import busy
 from moola_core.host import figures as host
 from moola_core.host.busy import slower_by
 from moola_core.host.choices import fastest, shape_of
@@ -19,7 +16,7 @@ from moola_core.host.engine import REPLICAS
 from moola_core.host.figures import Figures
 from moola_core.launch.devices import default_device
 from moola_core.runs.store import Store
-from moola_core.specs import Finetune, Model, Pretrain, Study
+from moola_core.specs import Finetune, Model, Pretrain
 
 # Seconds of one step and its share of the measurements, one CPU thread, batch 29 of 105 bars, two fits side by side:
 # (layers, hidden) to seconds, as measured on two cores.
@@ -46,10 +43,6 @@ THREADS_GAIN = 1.6  # two threads in one large step, against one
 # First of any run, then of each of its fits or epochs; a run whose fits are all taken over has only to gather and evaluate them.
 AROUND_S = {"network": (4.5, 0.1), "estimator": (2.2, 0.06), "pretrain": (3.0, 0.0), "taken over": (0.9, 0.12)}
 COMPILING_S = {"minirocket": 8.0}  # in a process that has fitted none before
-USABLE = 0.85  # of the free memory
-PRETRAINING_BYTES = 1.2e9  # of a pre-training; over 1.8M bars it took 0.9 (docs/LOG.md)
-BUSY = 1.3  # so many times as long work takes where no core is free for a second one (docs/LOG.md)
-WORTH_S = 30.0  # that processes must save by this table, which is long for `quick`: a start takes seconds, on a busy host tens of them
 PART = "part"
 TABLE = "a table measured on two CPU cores"
 TUNED = "this host's own figures (moola tune)"
@@ -121,41 +114,6 @@ def of_pretraining(spec: Pretrain, windows: int, epochs: int) -> Base:
     batch_s = _step_s(spec.model, spec.sampling.window_bars, BARS_IN_A_STEP // DEFAULT_BARS)
     window_s = batch_s / (BARS_IN_A_STEP // DEFAULT_BARS) / THREADS_GAIN
     return Base(windows * epochs * window_s, TABLE)
-
-
-def pretrainings_at_once(specs: Sequence[Pretrain], bars: int, processes: int = 0) -> int:
-    """How many of a study's pre-trainings run at the same time on this host; 1 where several are not worth their start.
-
-    processes: at most so many; 0 as many as there are cores and memory for. On a card they run one after another.
-    """
-    cores = os.cpu_count() or 1
-    count = min(processes or cores, cores, len(specs))
-    if count <= 1 or any(_on_card(spec.training.device) for spec in specs) or busy.stretch() >= BUSY:
-        return 1
-    count = min(count, int(USABLE * psutil.virtual_memory().available / PRETRAINING_BYTES))
-    alone_s = THREADS_GAIN * sum(
-        of_pretraining(one, windows_of(one, bars), one.training.epochs).fits_s for one in specs
-    )
-    return count if count > 1 and alone_s * (1 - 1 / count) > WORTH_S else 1
-
-
-def all_pretrainings(spec: Study) -> list[Pretrain]:
-    """Every pre-training of a study, those that differ in their seed or fold alone as often as they are made."""
-    return [one for one, _ in spec.pretrainings() for _ in range(spec.pretraining_counts[one.sampling.labelled])]
-
-
-def share_of_time(at_once: int) -> float:
-    """Of the seconds of pre-trainings one after another, those of so many at once: each has fewer threads."""
-    return min(THREADS_GAIN / at_once, 1.0)
-
-
-def _on_card(device: str) -> bool:
-    return device == "cuda" or (device == "auto" and default_device() != "cpu")
-
-
-def windows_of(spec: Pretrain, bars: int) -> int:
-    """About how many windows an epoch of pre-training has."""
-    return max((bars - spec.sampling.window_bars) // spec.sampling.stride_bars, 1)
 
 
 def around(key: tuple[str, ...], fits: int) -> float:

@@ -70,7 +70,7 @@ class Evidence:
 
     def pretraining(self, spec: Pretrain, bars: int, is_part: bool = False) -> tuple[Seconds, Base]:
         epochs = spec.training.epochs
-        known = base.of_pretraining(spec, base.windows_of(spec, bars), epochs)
+        known = base.of_pretraining(spec, windows_of(spec, bars), epochs)
         return total([self.around_of(spec, is_part, (epochs, epochs)), self.fits_of(spec, known)]), known
 
     def fits_of(self, spec: Finetune | Pretrain, known: Base) -> Seconds:
@@ -109,6 +109,11 @@ class Evidence:
         like = "" if lstm or isinstance(spec, Pretrain) else " with an LSTM of this size"
         card = "" if default_device() == "cpu" or spec.training.device == "cpu" else "; no run on this card is kept yet"
         return f"{known.source}{like}{card}{suffix}; {WIDE}{self.busy}"
+
+
+def windows_of(spec: Pretrain, bars: int) -> int:
+    """About how many windows an epoch of pre-training has."""
+    return max((bars - spec.sampling.window_bars) // spec.sampling.stride_bars, 1)
 
 
 def recent(root: Path) -> Evidence:

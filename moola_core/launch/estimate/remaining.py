@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from moola_core.errors import MoolaError
 from moola_core.launch.estimate import COMPARING, LATEST_SHARE, base, estimate_investigation
-from moola_core.launch.estimate.evidence import Evidence, recent
+from moola_core.launch.estimate.evidence import Evidence
 from moola_core.launch.estimate.ranges import NOTHING, Seconds, total
 from moola_core.launch.estimate.searching import count_of, later_trials
 from moola_core.runs import event_file
@@ -25,6 +28,7 @@ NEARLY = 0.95  # of a fit that has not ended
 AFTER_FITS = 0.4  # of what is around the fits: evaluation and the doctor come after them
 OTHER_PACE = 0.4  # of runs of other kinds, which have nothing but their pace
 WHOLE_BYTES, TAIL_BYTES = 8_000_000, 2_000_000  # of events: up to the first all are read at each look, else the end
+FRESH_S = 5.0  # evidence of the store is kept so long
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class _Clock:
 
 
 def _left(run: Run, record: Record, clock: _Clock) -> Seconds | None:
-    evidence = recent(run.store_root)
+    evidence = _evidence(str(run.store_root), int(time.monotonic() / FRESH_S))
     if record.kind in ("finetune", "pretrain"):
         return _of_fits(run, record, clock, evidence)
     if record.kind == "study":
@@ -83,6 +87,11 @@ def _left(run: Run, record: Record, clock: _Clock) -> Seconds | None:
     if not done or not every:
         return None
     return Seconds.about(clock.since(record.started) * max(every - done, 0.01) / done, OTHER_PACE)
+
+
+@lru_cache(4)
+def _evidence(root: str, moment: int) -> Evidence:
+    return Evidence(Store(Path(root)))
 
 
 def _of_fits(run: Run, record: Record, clock: _Clock, evidence: Evidence) -> Seconds | None:
@@ -200,14 +209,11 @@ def _of_study(run: Run, record: Record, clock: _Clock, evidence: Evidence) -> Se
         parts.append(_of_part(children.get(name_of_first(first)), fresh, clock, evidence))
     encoders = [child for what, child in children.items() if what.startswith("encoder")]
     unused = list(encoders)
-    every, left = base.all_pretrainings(spec), []
-    bars = record.facts.sizes.get("bars") or (train * every[0].sampling.stride_bars if every else 0)
-    at_once = base.pretrainings_at_once(every, bars, spec.base.training.processes)
-    for encoder in every:
-        fresh = evidence.pretraining(encoder, bars, is_part=True)[0].times(base.share_of_time(at_once) * at_once)
-        left.append(_of_part(unused.pop(0) if unused else None, fresh, clock, evidence))
-    if left:
-        parts.append(total(left).times(1 / at_once))
+    for encoder, _ in spec.pretrainings():
+        bars = record.facts.sizes.get("bars") or train * encoder.sampling.stride_bars
+        fresh = evidence.pretraining(encoder, bars, is_part=True)[0]
+        for _ in range(spec.pretraining_counts[encoder.sampling.labelled]):
+            parts.append(_of_part(unused.pop(0) if unused else None, fresh, clock, evidence))
     return total(parts)
 
 

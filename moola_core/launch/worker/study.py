@@ -1,15 +1,13 @@
-"""A study: its pre-trainings, several at a time, its arms one after another, each an ordinary run, and their comparison."""
+"""A study: its pre-trainings, its arms one after another, each an ordinary run, and their comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
 from moola_core.launch.worker import ahead, compare, diagnose
-from moola_core.launch.worker.at_once import pretrain_at_once
 from moola_core.launch.worker.children import Children, Execute
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.labelled import load_labelled
@@ -17,7 +15,7 @@ from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.runs import source_fits
 from moola_core.runs.arms import untrained
 from moola_core.runs.store import Run
-from moola_core.specs import Arm, Diagnose, Pretrain, Study, spec_hash
+from moola_core.specs import Arm, Diagnose, Pretrain, Study
 from moola_core.specs.study import name_of_first
 
 
@@ -36,8 +34,6 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     cluster = side_by_side(run)
     if cluster is not None:
         _all_at_once(cluster, made, pretrainings)
-    else:
-        pretrain_at_once(made, _every_pretraining(pretrainings))
     for i, arm in enumerate(spec.arms):
         try:
             before = [made.done(one) for one in _before(arm.name, made, pretrainings)]
@@ -74,15 +70,6 @@ def _all_at_once(cluster: RayLauncher, made: Children, pretrainings: FoldPretrai
             arm_spec = spec.spec_of(arm.name, *_starts(encoders[arm.name]))
             ready.append(made.child(f"arm {arm.name}", arm_spec, f"{spec.name}: {arm.name}"))
     cluster.execute(ready)
-
-
-def _every_pretraining(pretrainings: FoldPretrainings) -> list[Pretrain]:
-    """The pre-trainings of all arms, each once; without those of an arm whose windows cannot be divided, which is met when its turn comes."""
-    every: dict[str, Pretrain] = {}
-    for arm in pretrainings.study.arms:
-        with suppress(MoolaError):
-            every |= {spec_hash(one): one for one in pretrainings.of(arm.name)}
-    return list(every.values())
 
 
 def _before(arm: str, made: Children, pretrainings: FoldPretrainings) -> Iterator[Run]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 
 import pytest
 
@@ -135,18 +134,6 @@ def test_a_study_takes_about_the_sum_of_its_runs(store):
     with_pretraining = study("transfer", "quick", DATA)
     bars = [estimate_study(with_pretraining, WINDOWS, count, store).seconds for count in (20_000, 200_000)]
     assert bars[0] < bars[1]
-
-
-def test_pretrainings_that_run_at_once_take_less_of_a_study_and_on_a_card_they_follow_one_another(store, monkeypatch):
-    monkeypatch.setattr(busy, "stretch", lambda: 1.0)
-    spec, seconds = study("transfer", "quick", DATA, {"processes": 2}), {}
-    for cores in (1, 2, 4):
-        monkeypatch.setattr(os, "cpu_count", partial(int, cores))
-        seconds[cores] = estimate_study(spec, WINDOWS, 200_000, store).seconds
-    assert seconds[2] < 0.95 * seconds[1], "as many fits at a time in both"
-    assert seconds[4] == pytest.approx(seconds[2]), "no more than the processes that are asked for"
-    monkeypatch.setattr("moola_core.launch.estimate.base.default_device", lambda: "cuda:0")
-    assert estimate_study(spec, WINDOWS, 200_000, store).seconds > seconds[2]
 
 
 def test_a_search_ends_with_its_budget(store):
