@@ -23,6 +23,8 @@ from moola_core.spans.decoding import best_spans, decode
 from tests.diagnostics.test_shapley import over_all_orders
 from tests.estimators.windows import make_windows
 
+pytestmark = pytest.mark.xdist_group("compiled")  # where nothing is compiled yet, each process takes 20 s for it
+
 COLUMNS = {"first": [0], "path": [1, 3], "last": [2]}
 OF_FEATURES = [name for name, kind in ESTIMATORS.items() if issubclass(kind, TabularEstimator)]
 EXACT = {"scatter_bars": 0.5, "misplaced_frac": 0.02}  # given, they need not be read from held-out windows

@@ -13,6 +13,8 @@ from moola_core.specs.choices import ESTIMATORS as NAMES
 from moola_core.specs.choices import IMPORTED, JOINED
 from tests.estimators.windows import make_windows
 
+pytestmark = pytest.mark.xdist_group("compiled")  # where nothing is compiled yet, each process takes 20 s for it
+
 PROBLEMS = {
     "two classes": {},
     "three classes": {"classes": 3},
