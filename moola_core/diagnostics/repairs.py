@@ -17,9 +17,8 @@ from moola_core.diagnostics.weak_slices import masks
 from moola_core.market.windows import Windows
 
 MOST = 4  # that are tried: each takes a fitting, and is a chance to be taken in
-SURELY_REVERSED = (
-    4.0  # standard deviations below an AUROC of 0.5: about ten parts are looked at, and their windows may share bars
-)
+# Standard deviations below an AUROC of 0.5: about ten parts are looked at, and their windows may share bars.
+SURELY_REVERSED = 4.0
 
 
 @dataclass(frozen=True)

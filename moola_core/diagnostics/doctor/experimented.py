@@ -9,9 +9,9 @@ from moola_core.diagnostics.doctor.check import ERROR, CannotJudge, Case, Check,
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.results.interval import Claim, Interval
+from moola_core.diagnostics.results.weak_slices import MOST_WINDOWS
 from moola_core.specs import Data, Finetune
 
-MOST_WINDOWS = 200
 EXCHANGED = "classes exchanged in"
 
 

@@ -9,9 +9,7 @@ from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, fix_sp
 from moola_core.diagnostics.results import Finding
 
 LEAST_PATIENCE = 8
-USUALLY_LATE = (
-    0.3  # of the fits of a healthy run end near their best: surely more (one-sided 95%) were still getting better
-)
+USUALLY_LATE = 0.3  # share of the fits of a healthy run that may end at their best
 LEAST_MOVE = 0.03  # root mean square change of the weights over their size
 NO_MOVE = 0.002  # a loss that fell while the weights stayed where they were fell by luck
 LEAST_FALL = 0.02  # share of the class loss's first value

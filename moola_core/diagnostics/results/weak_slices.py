@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_WINDOWS = 200  # of a part whose ids are kept
+
 
 @dataclass(frozen=True)
 class WeakSlice:

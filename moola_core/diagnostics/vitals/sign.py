@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from moola_core.diagnostics.results.weak_slices import MOST_WINDOWS
 from moola_core.market.bars import Bars
 from moola_core.market.windows import Windows
 from moola_core.registry import Registry
@@ -18,7 +19,6 @@ from moola_core.runs.predictions import PredictionTable
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_WINDOWS = 200
 T = TypeVar("T")
 
 
