@@ -190,8 +190,7 @@ def market(folder: Path, trial: Trial) -> dict[str, str]:
 def _files(folder: Path, clarity: str, world: str, windows: int, seed: int) -> dict[str, str]:
     place = folder / "markets" / f"{world}-{clarity}-{windows}-{seed}"
     if not (place / "truth.json").is_file():
-        demo.CLARITY = CLARITY[clarity]
-        demo.write_demo(place, demo.make_demo(world, BARS, windows, seed))  # type: ignore[arg-type]
+        demo.write_demo(place, demo.make_demo(world, BARS, windows, seed, CLARITY[clarity]))  # type: ignore[arg-type]
     return {"data.windows": str(place / "windows.parquet"), "data.bars": str(place / "bars.parquet")}
 
 

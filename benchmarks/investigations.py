@@ -110,9 +110,8 @@ def market(place: Path, world: World, windows: int, seed: int) -> dict[str, str]
     """Files of a market of this world, with its fault; made once."""
     paths = {name: place / f"{name}.parquet" for name in ("windows", "bars")}
     if not all(path.is_file() for path in paths.values()):
-        demo.CLARITY = CLARITY[world.pretraining, world.shown]
-        bars = max(BARS, 330 * windows)
-        demo.write_demo(place, demo.make_demo(KINDS_OF_PRETRAINING[world.pretraining][0], bars, windows, seed))
+        bars, clarity = max(BARS, 330 * windows), CLARITY[world.pretraining, world.shown]
+        demo.write_demo(place, demo.make_demo(KINDS_OF_PRETRAINING[world.pretraining][0], bars, windows, seed, clarity))
         if world.kind is not None and world.kind.files is not None:
             frames = [pd.read_parquet(paths[name]) for name in ("bars", "windows")]
             frames[1]["features"] = [np.stack(one).tolist() for one in frames[1]["features"]]
@@ -126,10 +125,9 @@ def taught(folder: Path, world: World, settings: dict[str, Any]) -> str:
     """An encoder that helps: trained on many labelled windows of another market of the same grammar."""
     path = folder / "taught.safetensors"
     if not path.is_file():
-        demo.CLARITY = TEACHING_CLARITY
         place = folder / "teaching"
         if not (place / "windows.parquet").is_file():
-            demo.write_demo(place, demo.make_demo("helpful", 330 * TEACHING, TEACHING, 7_000))
+            demo.write_demo(place, demo.make_demo("helpful", 330 * TEACHING, TEACHING, 7_000, TEACHING_CLARITY))
         own = {name: value for name, value in settings.items() if name.startswith("features.")}
         spec = change(preset("quick").finetune(), own | {"data.windows": str(place / "windows.parquet"), "repeats": 1})
         run = Store(folder / "teaching-store").create(spec)

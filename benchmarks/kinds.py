@@ -102,8 +102,8 @@ def files_of(folder: Path, trial: Trial) -> dict[str, str]:
     """The trial's files of bars and windows, made once."""
     plain = folder / "markets" / trial.market.name / "healthy"
     if not (plain / "truth.json").is_file():
-        demo.CLARITY = trial.market.clarity
-        demo.write_demo(plain, demo.make_demo("helpful", BARS, trial.market.windows, trial.market.seed))
+        market = trial.market
+        demo.write_demo(plain, demo.make_demo("helpful", BARS, market.windows, market.seed, market.clarity))
     place = plain
     if trial.kind is not None and trial.kind.files is not None:
         place = plain.with_name(trial.kind.name.replace(" ", "-"))
@@ -133,8 +133,7 @@ def run_of(folder: Path, trial: Trial) -> Run:
 @cache
 def fresh(clarity: float) -> Windows:
     """Windows of markets in which nothing was planted, in one table."""
-    demo.CLARITY = clarity
-    parts = [demo.make_demo("helpful", BARS, 180, seed).windows.trainable()[0] for seed in FRESH]
+    parts = [demo.make_demo("helpful", BARS, 180, seed, clarity).windows.trainable()[0] for seed in FRESH]
     arrays = [name for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)]
     joined = parts[0].select(np.r_[np.arange(len(parts[0])), np.zeros(len(parts[1]), int)])
     for name in arrays:

@@ -85,9 +85,8 @@ def files_of(folder: Path, one: Healthy) -> dict[str, str]:
     """The files of the run's bars and windows, made once."""
     place = folder / "markets" / str(one.seed)
     if not (place / "truth.json").is_file():
-        demo.CLARITY = one.clarity
         bars = max(LEAST_BARS, BARS_A_WINDOW * one.windows)
-        market = demo.make_demo(one.world, bars, one.windows, one.seed)  # type: ignore[arg-type]
+        market = demo.make_demo(one.world, bars, one.windows, one.seed, one.clarity)  # type: ignore[arg-type]
         demo.write_demo(place, market)
         if one.hand is not None:
             _labelled(market, one, one.hand).to_parquet(place / "windows.parquet")

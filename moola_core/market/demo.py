@@ -39,7 +39,6 @@ WINDOW_BARS = 105
 START_RANGE, END_RANGE = (23, 85), (31, 95)
 RETRACEMENT_SHARE = 93 / 174
 D_SHARE = 166 / 174
-CLARITY = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,10 @@ class Demo:
     truth: dict[str, Any]
 
 
-def make_demo(world: World = "helpful", bars: int = 60_000, windows: int = 174, seed: int = 7) -> Demo:
-    """Simulate `bars` bars and label `windows` windows of them, besides the grade D ones.
+def make_demo(
+    world: World = "helpful", bars: int = 60_000, windows: int = 174, seed: int = 7, clarity: float = 1.0
+) -> Demo:
+    """Simulate `bars` bars and label `windows` windows of them, besides the grade D ones; clarity: how strongly patterns show.
 
     The same arguments give the same bits. Raises DataError when the bars hold too few episodes for the windows.
     """
@@ -75,7 +76,7 @@ def make_demo(world: World = "helpful", bars: int = 60_000, windows: int = 174, 
     episodes = _episodes(bars, streams[0])
     labelled, starts, kinds = _choose(episodes, bars, windows, streams[1])
     shown = episodes if world == "helpful" else labelled
-    ohlc = _prices(bars, shown, world, streams[2])
+    ohlc = _prices(bars, shown, world, clarity, streams[2])
     series = bars_from_arrays(_session_times(bars), ohlc, volume=_volume(ohlc, streams[3]))
     table = _table(series, labelled, starts, kinds)
     truth = {
@@ -171,12 +172,12 @@ def _choose(
     return [item[0] for item in labelled], np.array([item[1] for item in labelled]), [item[2] for item in labelled]
 
 
-def _prices(bars: int, episodes: list[Episode], world: World, rng: np.random.Generator) -> np.ndarray:
+def _prices(bars: int, episodes: list[Episode], world: World, clarity: float, rng: np.random.Generator) -> np.ndarray:
     """OHLC [bars, 4] on the tick grid."""
     volatility = _volatility(bars, rng)
     drift, scale, pull = np.zeros(bars), np.ones(bars), np.zeros(bars)
     for episode in episodes:
-        _shape(episode, drift, scale, pull)
+        _shape(episode, clarity, drift, scale, pull)
     if world == "harmful":
         cycle = np.repeat(rng.uniform(5, 14, bars // 50 + 1), 50)[:bars]
         scale *= np.exp(0.9 * np.sin(np.cumsum(2 * np.pi / cycle)))
@@ -184,9 +185,9 @@ def _prices(bars: int, episodes: list[Episode], world: World, rng: np.random.Gen
     return _walk(steps, volatility, drift, scale, pull)
 
 
-def _shape(episode: Episode, drift: np.ndarray, scale: np.ndarray, pull: np.ndarray) -> None:
+def _shape(episode: Episode, clarity: float, drift: np.ndarray, scale: np.ndarray, pull: np.ndarray) -> None:
     """Write one episode's drift, volatility and mean reversion, all in units of the market's own volatility."""
-    strength = CLARITY * (0.4 + 1.2 * episode.clarity)
+    strength = clarity * (0.4 + 1.2 * episode.clarity)
     leg, pattern = slice(episode.leg, episode.pattern), slice(episode.pattern, episode.expansion)
     expansion = slice(episode.expansion, episode.end + 1)
     if episode.kind == "retracement":

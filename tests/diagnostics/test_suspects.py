@@ -68,11 +68,18 @@ def test_what_the_findings_name_is_not_taken_where_others_restore_more():
     assert suspects.narrowed(every, lambda groups: max(share[group] for group in groups)) == ([("columns",)], 0.95)
 
 
+@pytest.mark.parametrize("order", [("columns", "hidden"), ("hidden", "columns")])
+def test_of_two_settings_the_one_that_restores_more_is_named_whichever_is_tried_first(order):
+    share = {"columns": 0.5, "hidden": 0.8}
+    found = suspects.narrowed([(name,) for name in order], lambda groups: max(share[name] for (name,) in groups))
+    assert found == ([("hidden",)], 0.8)
+
+
 def test_without_time_what_was_narrowed_so_far_stands():
     every = [(name,) for name in "abcdefgh"]
-    answers = iter([0.0, 1.0, None])
+    answers = iter([0.0, 0.95, None])
     left, share = suspects.narrowed(every, lambda groups: next(answers))
-    assert left == every[:4] and share == 1.0
+    assert left == every[:4] and share == 0.95
     assert suspects.narrowed(every, lambda groups: None) == (every, 1.0)
 
 

@@ -28,6 +28,7 @@ KEPT = (
     "faults.",  # planted for tests and demonstrations: a real fault of that kind is a line of code, which no setting takes back
 )
 RESTORED = 0.5  # of what the reference gains: settings that restore less are not the cause, or not alone
+NEARLY_ALL = 0.9  # what restores so much leaves no room for another that restores more
 Departures = dict[str, tuple[Any, Any]]
 
 
@@ -69,8 +70,8 @@ def narrowed(
     """The fewest suspects that, set back together, restore at least half of what all of them do; and the share that they restore.
 
     restored: fits with some of them set back and gives that share, None where there is no time for it. Delta debugging (Zeller and
-    Hildebrandt 2002) for one cause or a few: a part that restores enough takes the place of the whole; where neither half does,
-    quarters are left out in turn, and so on. The first suspect, what the findings name, is tried alone at first; it is taken unless the
+    Hildebrandt 2002) for one cause or a few: the half that restores more, where that is enough, takes the place of the whole; where
+    neither half does, quarters are left out in turn, and so on. The first suspect, what the findings name, is tried alone at first; it is taken unless the
     others restore more without it.
     """
     left, share, parts = list(suspects), 1.0, 2
@@ -87,15 +88,19 @@ def narrowed(
         size = -(-len(left) // parts)
         chunks = [left[i : i + size] for i in range(0, len(left), size)]
         rests = [[one for one in left if one not in chunk] for chunk in chunks] if parts > 2 else []
+        best: tuple[list[tuple[str, ...]], float] | None = None
         for candidate in [*chunks, *rests]:
             own = restored(candidate)
             if own is None:
-                return left, share
-            if own >= RESTORED:
-                left, share, parts = candidate, own, 2
+                return (left, share) if best is None else best
+            if own >= RESTORED and (best is None or own > best[1]):
+                best = candidate, own
+            if best is not None and (parts > 2 or best[1] >= NEARLY_ALL):
                 break
+        if best is not None:
+            (left, share), parts = best, 2
+        elif parts >= len(left):
+            break
         else:
-            if parts >= len(left):
-                break
             parts = min(2 * parts, len(left))
     return left, share
