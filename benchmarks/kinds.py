@@ -223,6 +223,11 @@ def parts_of(finding: dict[str, Any]) -> list[str]:
     return [f"setting {name}" for name in finding["evidence"].get("settings", ())] or [finding["check"]]
 
 
+def causes_of(kind: str) -> tuple[str, ...]:
+    """What names the cause of a kind: checks, vital signs, and the settings that plant it."""
+    return *NAMED[kind], *SETTINGS[kind]
+
+
 def judged(rows: list[dict[str, Any]], experiments: bool) -> list[dict[str, Any]]:
     """Of each faulty run: whether it counts, whether something was raised, and the place at which its cause is named (0 for none).
 
@@ -234,7 +239,7 @@ def judged(rows: list[dict[str, Any]], experiments: bool) -> list[dict[str, Any]
     for row in rows:
         if row["kind"] is None:
             continue
-        names, causes = named_in(row, experiments), (*NAMED[row["kind"]], *SETTINGS[row["kind"]])
+        names, causes = named_in(row, experiments), causes_of(row["kind"])
         place = next((i + 1 for i, name in enumerate(names) if name in causes), 0)
         same = [other["score"] for other in healthy if other["market"] == row["market"]]
         counts = row["stage"] in CONTRACTS or worse(row.get("score") or {}, same)

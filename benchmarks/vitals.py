@@ -1,11 +1,11 @@
 """What is usual in healthy runs: the table of reference ranges that the doctor's vital signs are compared with.
 
-    .venv/bin/python benchmarks/vitals.py [--part reference|counted] [--runs N] [--folder DIR]
+    .venv/bin/python benchmarks/vitals.py [--part reference|counted|market] [--runs N] [--folder DIR]
 
 Healthy runs are drawn at random: presets `quick` and `recommended`, 60 to 240 windows, demo markets of several worlds and clarities, and
 rules and simulated hands that label bars, some of them with wrong classes and scattered pointers. Runs that are done are kept in the folder.
 `reference` writes the table of the product; `counted` draws other markets and labellers, and prints the share of runs in which the doctor
-raises something.
+raises something. `market` writes what sound presets do on the demo market that the doctor's experiments are made on.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ import numpy as np
 from kinds import BASE, PRE, made
 
 from moola_core.diagnostics import vitals
+from moola_core.diagnostics.doctor.suspects import SOUND
 from moola_core.diagnostics.vitals.ranges import TABLE
 from moola_core.errors import MoolaError
-from moola_core.launch.worker import doctor
+from moola_core.launch.worker import doctor, known_market
 from moola_core.market import demo
-from moola_core.market.frames import windows_frame
+from moola_core.market.frames import windows_frame, write_windows
 from moola_core.market.windows import windows_from_arrays
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
@@ -154,13 +155,37 @@ def raised(run: Run) -> list[tuple[str, str, str]]:
     return [(one.check, one.severity, one.title) for one in findings if one.severity != "info"]
 
 
+def on_known_market(folder: Path, count: int) -> dict[str, list[float]]:
+    """AUROC of `count` fits of each sound preset, by other seeds, on the market that is the same for everybody."""
+    path, values = folder / "known.parquet", {}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_windows(known_market.windows(), path)
+    for name in SOUND:
+        values[name] = []
+        for seed in range(count):
+            changes = {
+                "data.windows": str(path),
+                "data.exclude_grades": (),
+                "training.repeats": 1,
+                "training.seed": seed,
+            }
+            run = made(Store(folder), change(preset(name).finetune(), changes), f"known {name} {seed}")
+            values[name].append(round(run.result("evaluation")["auroc_within_folds"]["value"], 4))
+            print(name, seed, values[name][-1], flush=True)
+    return values
+
+
 def main() -> None:
     """Make the runs that are missing; write the table, or count the runs in which something is raised."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--part", choices=tuple(SEEDS), default="reference")
+    arguments.add_argument("--part", choices=(*SEEDS, "market"), default="reference")
     arguments.add_argument("--runs", type=int, default=120)
     arguments.add_argument("--folder", type=Path, default=Path("artifacts/benchmark-vitals"))
     given = arguments.parse_args()
+    if given.part == "market":
+        table = {"auroc": on_known_market(given.folder, given.runs)}
+        known_market.TABLE.write_text(json.dumps(table) + "\n", encoding="utf-8")
+        return
     if given.part == "reference":
         rows = [values_of(given.folder, run) for _, run in runs(given.folder, given.part, given.runs)]
         table = vitals.table_of(rows)

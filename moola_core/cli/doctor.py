@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.cli import host, options
+from moola_core.diagnostics.results.doctor import IF_ONE
 from moola_core.errors import SpecError
 
 MARKS = {"critical": "!!", "error": "! ", "warning": "? ", "info": "· "}
@@ -150,6 +151,8 @@ def _text(diagnosis: Any) -> str:
         if finding.invalidates:
             lines.append(f"   Until it is fixed do not read: {', '.join(finding.invalidates)}.")
         lines.append(f"   {finding.advice}")
+        if finding.probability is not None:
+            lines.append(f"   Probability that this names the cause: about {finding.probability:.0%}, {IF_ONE}.")
         if finding.spec is not None:
             lines.append(f"   To run it: the same command with --launch {finding.check}")
     if diagnosis.not_judged:

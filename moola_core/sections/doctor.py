@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from moola_core.diagnostics.results import Diagnosis, Finding
-from moola_core.diagnostics.results.doctor import FIGURES, SEVERITIES
+from moola_core.diagnostics.results.doctor import FIGURES, IF_ONE, SEVERITIES
 from moola_core.sections import comparison, diagnostics, features, performance, pretraining
 from moola_core.sections.blocks import (
     Block,
@@ -94,9 +94,11 @@ def summary(context: ReportContext) -> list[Block] | str:
     first = report.findings[0]
     blocks.append(Text(f"{first.title}: {first.advice}", "Fix first.", claims=first.claims or ()))
     if context.kind != "doctor":  # there each finding has its own place
-        rows: tuple[Row, ...] = tuple((row.title, row.severity, row.summary) for row in report.findings)
+        rows: tuple[Row, ...] = tuple(
+            (row.title, row.severity, _chance(result, i), row.summary) for i, row in enumerate(report.findings)
+        )
         note = f"With evidence, advice and fixes: moola report {context.run.id} --kind doctor."
-        blocks.append(Table("", ("Finding", "Severity", "What was seen"), rows, note))
+        blocks.append(Table("", ("Finding", "Severity", "Probability of the cause", "What was seen"), rows, note))
     return blocks
 
 
@@ -127,6 +129,8 @@ def _finding(context: ReportContext, result: Result, place: int, drawn: dict[str
     if finding.invalidates:
         words.append(Text(f"{', '.join(finding.invalidates)}.", "Until it is fixed do not read:"))
     words.append(Text(finding.advice, "What to do.", claims=claims))
+    if finding.probability is not None:
+        words.append(Text(f"about {finding.probability:.0%}, {IF_ONE}.", "Probability that this names the cause:"))
     rows = tuple(_evidence(result, ("findings", place, "evidence"), finding.evidence))[:MOST_ROWS]
     evidence: list[Block] = [Table("", ("Evidence", "Value"), rows)] if rows else []
     evidence += [*_drawn(context, finding, drawn), *_links(context, finding)]
@@ -136,6 +140,11 @@ def _finding(context: ReportContext, result: Result, place: int, drawn: dict[str
         *_fix(context, result, finding),
         Values("How this was decided", finding.evidence, rule),
     )
+
+
+def _chance(result: Result, place: int) -> Cell:
+    known = result.value.findings[place].probability is not None
+    return result.number("findings", place, "probability", form=".0%") if known else ABSENT
 
 
 def _links(context: ReportContext, finding: Finding) -> list[Block]:

@@ -221,6 +221,42 @@ def test_experiments_name_what_they_surely_show_and_nothing_else():
     assert not found("experiments", {"experiments": tried(0.05, heart=0.86)}).findings, "0.91 is within the interval"
 
 
+def known_settings(auroc: float) -> Experiments:
+    """An experiment with the settings of quick on the demo market, where 0.7 to 0.9 is usual."""
+    fit = Experiment("the settings of quick", {}, "r", (), Interval(auroc, 0, 1), where="a demo market")
+    fit = dataclasses.replace(fit, usual=Interval(0.8, 0.7, 0.9))
+    return Experiments("quick", {}, (fit,), (), None, "", 30.0, 300.0, (), "Experiments: 1.")
+
+
+def at_random(auroc: float) -> Experiments:
+    """An experiment with labels in random order."""
+    own = Interval(auroc, auroc - 0.1, auroc + 0.1)
+    fit = Experiment("as it is", {}, "r", (), own, where="labels in random order")
+    return Experiments("quick", {}, (fit,), (), None, "", 30.0, 300.0, (), "Experiments: 1.")
+
+
+def test_known_settings_on_a_known_market_judge_the_training_itself():
+    (finding,) = found("experiments", {"experiments": known_settings(0.69)}).findings
+    assert finding.title == "Training itself is at fault" and finding.severity == "error" and finding.spec is None
+    assert finding.claims[0].interval.low == pytest.approx(0.01)
+    assert not found("experiments", {"experiments": known_settings(0.71)}).findings
+
+
+def test_labels_in_random_order_that_are_told_are_a_leak():
+    (finding,) = found("experiments", {"experiments": at_random(0.7)}).findings
+    assert finding.title == "The evaluation leaks" and finding.severity == "critical"
+    assert not found("experiments", {"experiments": at_random(0.62)}).findings, "0.5 is within 99%"
+
+
+def test_a_probability_stands_with_each_finding_of_a_run_above_a_note():
+    facts = {"outputs": 3, "fold_largest_share": [1.0] * 5, "log_loss": 1.05, "accuracy": 0.5} | LABELS
+    findings = examine(Case("finetune", facts, SPEC)).findings
+    assert all((one.probability is None) == (one.severity == "info") for one in findings)
+    assert all(0 < one.probability < 1 for one in findings if one.probability is not None)
+    assert findings[0].probability > findings[-1].probability, "causes come first"
+    assert all(one.probability is None for one in examine(Case("reported", facts)).findings)
+
+
 def test_a_part_that_is_merely_worse_is_no_finding():
     (finding,) = found("weak_part", {"weak_slices": (part(0.5, 0.01), part(0.79, 0.9))}).findings
     assert (

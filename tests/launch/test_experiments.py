@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import moola_core as moola
 from moola_core.cli import main
+from moola_core.diagnostics.doctor import conclusions
 from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
 from moola_core.diagnostics.results.experiments import MetricGain
 from moola_core.errors import RunError, SpecError
 from moola_core.launch import worker
-from moola_core.launch.worker import doctor, experiments
+from moola_core.launch.worker import doctor, experiments, known_market
 from moola_core.launch.worker.children import Children
 from moola_core.market.windows import load_windows
 from moola_core.presets import preset
@@ -41,7 +45,7 @@ def run(store, demo_files):
 def tried(store, run, monkeypatch):
     """Experiments in which no fit is made: a run is better by 0.3 where its setting `cause` is the reference's, within `reach`."""
 
-    def settled(cause, reach=0.1, budget_s=600.0, seconds=1.0, only=""):
+    def settled(cause, reach=0.1, budget_s=600.0, seconds=1.0, only="", auroc=None):
         good = preset("quick").finetune()
         done = []
 
@@ -56,7 +60,14 @@ def tried(store, run, monkeypatch):
             return (MetricGain("auroc", 0.5, 0.5 + gain, Interval(gain, gain - width, gain + width)),)
 
         monkeypatch.setattr(experiments, "gains_over", gains_over)
-        monkeypatch.setattr(experiments, "_auroc", lambda child: Interval(1.0, 1.0, 1.0))
+        usual = {"by-heart": 1.0, "random-order": 0.5} | (auroc or {})
+
+        def auroc_of(child):
+            value = usual.get(Path(child.spec.data.windows).stem, 0.8)
+            return Interval(value, value - 0.1, min(value + 0.1, 1.0))
+
+        monkeypatch.setattr(experiments, "_auroc", auroc_of)
+        monkeypatch.setattr(known_market, "usual", lambda name: Interval(0.8, 0.75, 0.85))
         asked = store.create(build(Diagnose, {"name": "doctor", "run": run.id, "budget_s": budget_s}))
         diagnosis = codec.restore(Diagnosis, run.result("doctor"))
         return experiments.settle(asked, run, diagnosis, Children(asked, None, execute, "experiment")), done, asked
@@ -93,8 +104,9 @@ def test_where_no_setting_restores_it_other_windows_are_tried(tried):
     prices = windows.prices.reshape(80, -1)
     assert len(np.unique(prices, axis=0)) == 8
     assert [spec.faults.shuffled_folds for spec in fitted if "by-heart" in spec.data.windows] == [True]
-    assert [bool(one.changes) for one in result.tried if one.where == "a demo market"] == [False, True]
-    assert len({spec.data.windows for spec in fitted}) == 3
+    on_market = [one for one in result.tried if one.where == "a demo market"]
+    assert [bool(one.changes) for one in on_market] == [False, True, False] and on_market[-1].usual is not None
+    assert {Path(spec.data.windows).stem for spec in fitted} == {"windows", "by-heart", "demo", "random-order"}
     assert [spec.training.repeats for spec in fitted[-2:]] == [5, 5], "as it is, and as the reference"
 
 
@@ -102,6 +114,47 @@ def test_a_setting_that_shows_on_a_known_market_alone_is_found_there(tried):
     result, _, _ = tried("weight_decay", only="demo.parquet")
     assert result.culprits == ("training.weight_decay",) and result.where == "a demo market"
     assert result.conclusion.startswith("On a demo market, with the settings of quick: AUROC")
+
+
+def test_known_settings_that_do_worse_than_usual_on_a_known_market_leave_the_training_itself(tried):
+    result, fitted, _ = tried("", auroc={"demo": 0.74})
+    worse = conclusions.unsound(result)
+    assert worse is not None and "AUROC is 0.74" in result.conclusion and "0.75 to 0.85" in result.conclusion
+    plain = next(
+        spec for spec in fitted if Path(spec.data.windows).stem == "demo" and spec.model.dropout != WRONG["dropout"]
+    )
+    assert plain.training.learning_rate == preset("quick").finetune().training.learning_rate
+    assert conclusions.unsound(tried("", auroc={"demo": 0.76})[0]) is None
+
+
+def test_labels_in_random_order_that_are_told_are_a_leak(tried):
+    result, fitted, asked = tried("", auroc={"random-order": 0.7})
+    leaked = conclusions.told_at_random(result)
+    assert leaked is not None and leaked.low > 0.5 and "reach the training" in result.conclusion
+    own, other = (load_windows(spec.data.windows) for spec in (asked_of(asked), fitted[-1]))
+    told = dict(zip(own.window_id, own.label, strict=True))
+    assert sorted(other.label) == sorted(told[name] for name in other.window_id)
+    assert any(label != told[name] for name, label in zip(other.window_id, other.label, strict=True))
+    assert conclusions.told_at_random(tried("", auroc={"random-order": 0.62})[0]) is None, "not sure at 99%"
+    assert not any("random-order" in spec.data.windows for spec in tried("", auroc={"windows": 0.55})[1])
+
+
+def asked_of(asked):
+    return Store(asked.store_root).open(asked.spec.run).spec
+
+
+def test_what_is_usual_on_the_known_market_is_a_prediction_interval(tmp_path, monkeypatch):
+    rng = np.random.default_rng(3)
+    inside = []
+    for i in range(400):
+        fits = rng.normal(0.7, 0.03, 21)
+        table = tmp_path / f"{i}.json"
+        table.write_text(json.dumps({"auroc": {"quick": list(fits[:20])}}))
+        monkeypatch.setattr(known_market, "TABLE", table)
+        own = known_market.usual("quick")
+        inside.append(own.low <= fits[20] <= own.high)
+    assert np.mean(inside) == pytest.approx(known_market.LEVEL, abs=0.012)
+    assert known_market.usual("stones") is None
 
 
 def test_nothing_is_begun_that_the_budget_does_not_reach(tried):

@@ -10,6 +10,7 @@ from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers
     figures,
     folds,
     inputs,
+    likely,
     optimisation,
     outcome,
     pointing,
@@ -72,6 +73,8 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
             after[check.id] = check.after
     signs, slices = (tuple(case.get(name) or ()) for name in ("vital_signs", "weak_slices"))
     ordered = in_order(findings, after)
+    if case.kind == "finetune" and not case.planned:  # what it was learned from
+        ordered = likely.with_probabilities(ordered)
     return Diagnosis(
         case.about, case.kind, ordered, tuple(not_judged), tuple(passed), signs, (), slices, case.get("experiments")
     )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
+from moola_core.diagnostics.results.interval import Interval
 from moola_core.metrics import METRICS
 
+CHANCE = 0.5
 BY_HEART = 0.9  # AUROC of windows that were trained on: below it the model does not fit even what it is shown
-HEART, MARKET, MENDED = "copies of each", "a demo market", "a mended copy"
+HEART, MARKET, MENDED, SHUFFLED = "copies of each", "a demo market", "a mended copy", "labels in random order"
+SURER = 2.576 / 1.960  # how much wider an interval of 99% is than one of 95%
 
 
 def decided_gain(experiment: Experiment | None) -> MetricGain | None:
@@ -27,7 +30,8 @@ def words(gain: MetricGain) -> str:
 
 def experiment_at(result: Experiments, where: str) -> Experiment | None:
     """The run's own settings fitted to these windows."""
-    fitted = [one for one in result.tried if one.where.endswith(where) and not one.why_not and not one.changes]
+    own = [one for one in result.tried if one.usual is None and not one.why_not and not one.changes]
+    fitted = [one for one in own if one.where.endswith(where)]
     return fitted[0] if where and fitted else None
 
 
@@ -43,12 +47,40 @@ def forgets(result: Experiments) -> bool:
     return heart is not None and heart.auroc is not None and heart.auroc.high < BY_HEART
 
 
+def unsound(result: Experiments) -> Experiment | None:
+    """The fit of known settings to known windows, where it is worse than 99.5% of healthy ones; None else."""
+    known = (one for one in result.tried if one.usual is not None and one.auroc is not None)
+    return next((one for one in known if one.auroc.value < one.usual.low), None)
+
+
+def told_at_random(result: Experiments) -> Interval | None:
+    """The AUROC of labels in random order with a range of 99%, where that is above chance; None else."""
+    shuffled = experiment_at(result, SHUFFLED)
+    return None if shuffled is None else surely_told(shuffled)
+
+
+def surely_told(shuffled: Experiment) -> Interval | None:
+    """The AUROC of a fit to labels in random order with a range of 99%, where that is above chance; None else."""
+    own = shuffled.auroc
+    if own is None:
+        return None
+    surer = Interval(
+        own.value, own.value - SURER * (own.value - own.low), min(own.value + SURER * (own.high - own.value), 1.0)
+    )
+    return surer if surer.low > CHANCE else None
+
+
 def sentence(result: Experiments) -> str:
     """The conclusion."""
     if result.culprits:
         return _of_settings(result)
     if result.repair:
         return _of_repair(repair_of(result))
+    worse, leaked = unsound(result), told_at_random(result)
+    if worse is not None:
+        return _of_known_settings(worse)
+    if leaked is not None:
+        return _of_shuffled(leaked)
     every = next(
         (one for one in reversed(result.tried) if set(one.changes) == set(result.departures) and not one.where), None
     )
@@ -77,6 +109,23 @@ def _of_repair(tried: Experiment) -> str:
     return (
         f"Fitted to a copy of the labels that was mended ({tried.title}; {len(tried.mended)} windows), on the windows that both have: {gains}. "
         f"The copy is {tried.file}; your own file is not changed."
+    )
+
+
+def _of_known_settings(worse: Experiment) -> str:
+    """What known settings do on known windows next to what they usually do."""
+    assert worse.auroc is not None and worse.usual is not None
+    return (
+        f"On {worse.where} with {worse.title} the AUROC is {worse.auroc.value:.2f}; 99% of healthy fits of the same have "
+        f"{worse.usual.low:.2f} to {worse.usual.high:.2f}. Neither your data nor your settings take part in that."
+    )
+
+
+def _of_shuffled(leaked: Interval) -> str:
+    """What it means that labels in random order are told."""
+    return (
+        f"Trained on {SHUFFLED}, which nothing can tell, it still ranks the tested windows by them: AUROC {leaked.value:.2f} "
+        f"(99%: {leaked.low:.2f} to {leaked.high:.2f}). Labels of tested windows reach the training."
     )
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from moola_core.diagnostics.doctor import conclusions
-from moola_core.diagnostics.doctor.check import ERROR, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
-from moola_core.diagnostics.results.experiments import Experiments
+from moola_core.diagnostics.results.experiments import Experiment, Experiments
 from moola_core.diagnostics.results.interval import Claim, Interval
 from moola_core.diagnostics.results.weak_slices import MOST_WINDOWS
 from moola_core.specs import Data, Finetune
 
 EXCHANGED = "classes exchanged in"
+LEAK = "Look at how windows are divided into folds, at what is fitted before they are, and at what ends training. Until then no score can be believed."
+TRAINING = (
+    "Look at what data and settings do not hold: changes to the code of training or of the model, versions of libraries, the device. "
+    "Launch this preset on the demo data with the version that last did well, and compare."
+)
 
 
 @register
@@ -36,6 +41,12 @@ class Experimented(Check):
             return self._settings(case, result, evidence)
         if result.repair:
             return self._repair(case, result, evidence)
+        worse, leaked = conclusions.unsound(result), conclusions.told_at_random(result)
+        if worse is not None:
+            return self._training(result, worse, evidence)
+        if leaked is not None:
+            finding = self.finding(CRITICAL, result.conclusion, evidence, LEAK, title="The evaluation leaks")
+            return self.resting_on(finding, [Claim("AUROC of labels in random order", leaked, conclusions.CHANCE)])
         heart = conclusions.experiment_at(result, conclusions.HEART)
         if conclusions.forgets(result) and heart is not None and heart.auroc is not None:
             miss = Interval(1 - heart.auroc.value, 1 - heart.auroc.high, 1 - heart.auroc.low)
@@ -45,6 +56,13 @@ class Experimented(Check):
             )
             return self.resting_on(finding, [Claim("1 − AUROC of windows trained on", miss, 1 - conclusions.BY_HEART)])
         return None
+
+    def _training(self, result: Experiments, worse: Experiment, evidence: dict[str, object]) -> Finding:
+        assert worse.auroc is not None and worse.usual is not None
+        own, usual = worse.auroc.value, worse.usual
+        short = Interval(usual.value - own, usual.low - own, usual.high - own)
+        finding = self.finding(ERROR, result.conclusion, evidence, TRAINING, title="Training itself is at fault")
+        return self.resting_on(finding, [Claim("shortfall of AUROC on a demo market", short)])
 
     def _repair(self, case: Case, result: Experiments, evidence: dict[str, object]) -> Finding:
         tried = conclusions.repair_of(result)

@@ -22,6 +22,9 @@ SEVERITIES: dict[str, str] = {
     "info": "good to know",
 }
 
+# What a probability of a finding is of.
+IF_ONE = "if one fault is behind what was seen, judged by faults that were planted on purpose"
+
 # What the doctor reads of a report with no run behind it.
 FIGURES: dict[str, str] = {
     "n_windows": "labelled windows",
@@ -62,7 +65,8 @@ class Finding:
     severity: a key of SEVERITIES; summary: the numbers with their uncertainty; evidence: numbers, names and window ids; diagnostic:
     the diagnostic that draws them, empty for none; spec: the run that would fix or settle it, ready to launch, None where there is no data to launch it on; explained_by: checks
     whose findings explain this one; invalidates: what not to read while it stands; claims: of a check that judges a sample, the
-    intervals and thresholds that it rests on (None of older versions).
+    intervals and thresholds that it rests on (None of older versions); probability: that it names the cause, if one fault is behind
+    what is found, None of a note, of figures and of older versions.
     """
 
     check: str
@@ -76,6 +80,7 @@ class Finding:
     explained_by: tuple[str, ...]
     invalidates: tuple[str, ...]
     claims: tuple[Claim, ...] | None = ()
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
