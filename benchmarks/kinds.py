@@ -53,6 +53,7 @@ HEALTHY = 3  # runs without a fault on each market, of other seeds of training
 SETTINGS = {
     kind.name: tuple(f"setting {name}" for name in kind.settings if not name.startswith("faults.")) for kind in KINDS
 }
+BETTER = {"auroc": (1, 0.01), "center_mae_bars": (-1, 0.25)}  # 1 where higher is better, and the least spread of healthy runs
 FRESH = (900_001, 900_002)  # seeds of the markets whose windows are predicted
 
 
@@ -163,7 +164,7 @@ def examined(run: Run, budget_s: float) -> dict[str, Any]:
     started = time.perf_counter()
     diagnosis = examine(run, budget=budget_s) if budget_s else doctor.examined(run)
     return {
-        "findings": [vars(finding) | {"claims": None, "spec": None} for finding in diagnosis.findings],
+        "findings": [vars(finding) | {"claims": None} for finding in diagnosis.findings],
         "not_judged": len(diagnosis.not_judged),
         "experiments": codec.plain(diagnosis.experiments),
         "doctor_s": time.perf_counter() - started,
@@ -242,19 +243,19 @@ def judged(rows: list[dict[str, Any]], experiments: bool) -> list[dict[str, Any]
         names, causes = named_in(row, experiments), causes_of(row["kind"])
         place = next((i + 1 for i, name in enumerate(names) if name in causes), 0)
         same = [other["score"] for other in healthy if other["market"] == row["market"]]
-        counts = row["stage"] in CONTRACTS or worse(row.get("score") or {}, same)
+        counts = row["stage"] in CONTRACTS or worse_in(row.get("score") or {}, same) is not None
         raised = bool(names) or "refused" in row
         table.append({"kind": row["kind"], "counts": counts, "raised": raised, "place": place, "names": names})
     return table
 
 
-def worse(score: dict[str, float], healthy: list[dict[str, float]]) -> bool:
-    """Whether a score is worse than those of healthy runs by more than their noise."""
-    for name, sign, least in (("auroc", 1, 0.01), ("center_mae_bars", -1, 0.25)):
+def worse_in(score: dict[str, float], healthy: list[dict[str, float]]) -> str | None:
+    """The first metric in which a score is worse than those of healthy runs by more than their noise; None for none."""
+    for name, (sign, least) in BETTER.items():
         own = np.array([sign * one[name] for one in healthy])
         if sign * score.get(name, -sign * np.inf) < own.mean() - 2 * max(own.std(ddof=1), least):
-            return True
-    return False
+            return name
+    return None
 
 
 def show(rows: list[dict[str, Any]]) -> None:

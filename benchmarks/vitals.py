@@ -22,10 +22,11 @@ import numpy as np
 from kinds import BASE, PRE, made
 
 from moola_core.diagnostics import vitals
+from moola_core.diagnostics.doctor import known_market
 from moola_core.diagnostics.doctor.suspects import SOUND
 from moola_core.diagnostics.vitals.ranges import TABLE
 from moola_core.errors import MoolaError
-from moola_core.launch.worker import doctor, known_market
+from moola_core.launch.worker import doctor
 from moola_core.market import demo
 from moola_core.market.frames import windows_frame, write_windows
 from moola_core.market.windows import windows_from_arrays

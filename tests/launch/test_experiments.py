@@ -11,12 +11,12 @@ import pytest
 
 import moola_core as moola
 from moola_core.cli import main
-from moola_core.diagnostics.doctor import conclusions
+from moola_core.diagnostics.doctor import conclusions, known_market
 from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
 from moola_core.diagnostics.results.experiments import MetricGain
 from moola_core.errors import RunError, SpecError
 from moola_core.launch import worker
-from moola_core.launch.worker import doctor, experiments, known_market
+from moola_core.launch.worker import doctor, experiments
 from moola_core.launch.worker.children import Children
 from moola_core.market.windows import load_windows
 from moola_core.presets import preset

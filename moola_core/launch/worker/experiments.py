@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from moola_core.diagnostics.comparison import arm_predictions, influences
-from moola_core.diagnostics.doctor import conclusions, suspects
+from moola_core.diagnostics.doctor import conclusions, known_market, suspects
 from moola_core.diagnostics.intervals import TWO_MODELS, estimate
 from moola_core.diagnostics.repairs import MOST, Repair, repairs
 from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
 from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
 from moola_core.errors import MoolaError, RunError
-from moola_core.launch.worker import doctor, known_market
+from moola_core.launch.worker import doctor
 from moola_core.launch.worker.children import Children
 from moola_core.launch.worker.differing import division
 from moola_core.launch.worker.labelled import load_labelled
