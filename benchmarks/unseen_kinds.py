@@ -39,7 +39,9 @@ KINDS = (
     Kind("pointers drawn on fifteen-minute candles", "labels", "", damage.on_a_grid),
     # inputs
     Kind("a mask of bars that blanks whole windows", "inputs", TAXONOMY, patched=training.augmented(training.blanked)),
-    Kind("windows shifted without their pointers", "inputs", "", patched=training.augmented(training.shifted)),
+    Kind(
+        "windows of a batch sorted, labels not", "inputs", TAXONOMY, patched=training.augmented(training.sorted_alone)
+    ),
     Kind("scaled twice in training, once in prediction", "inputs", TAXONOMY, patched=training.scaled_twice),
     # network
     Kind("an encoder cut off from its gradients", "network", TAXONOMY, patched=training.detached),
@@ -47,7 +49,7 @@ KINDS = (
     Kind("all weights begin at zero", "network", MUTATION, patched=training.after_made(training.all_zero)),
     # optimisation
     Kind("a schedule stepped at every batch", "optimisation", "", patched=training.stepped_per_batch),
-    Kind("the optimiser's betas exchanged", "optimisation", TAXONOMY, patched=training.betas_exchanged),
+    Kind("a step every sixteenth batch", "optimisation", TAXONOMY, patched=training.rare_steps),
     Kind("softmax before a loss of logits", "optimisation", TAXONOMY, patched=training.softmax_before_loss),
     Kind("the epoch of the highest loss is kept", "optimisation", TAXONOMY, patched=training.worst_epoch),
     # evaluation
@@ -119,9 +121,9 @@ CAUSE = {
         "In training a mask is applied along the wrong axis, so that six in ten windows of each batch are blank though their labels count.",
         "training loss near a constant's and above the validation loss; what a step of training is given against what prediction is given",
     ),
-    "windows shifted without their pointers": Cause(
-        "In training the windows are moved in time by up to 20 bars, and the pointers are not moved with them.",
-        "the pointer's training loss stays high, above what validation has, and the class is unharmed",
+    "windows of a batch sorted, labels not": Cause(
+        "In each step of training the windows of the batch are in another order than their labels and pointers, so nothing can be learned.",
+        "training and validation losses stay at a constant's, while other models learn from the same files",
     ),
     "scaled twice in training, once in prediction": Cause(
         "In training the inputs are standardised twice and in prediction once, so the network predicts from inputs of another scale.",
@@ -143,9 +145,9 @@ CAUSE = {
         "The learning rate is decayed at every batch, not every epoch, so it is next to nothing after some epochs and training stands still.",
         "losses and weights stop to change after about 40 steps though the loss is still high; the rate that is reported is constant",
     ),
-    "the optimiser's betas exchanged": Cause(
-        "The optimiser's betas are in the wrong order (0.999 and 0.9), so it follows the mean of all gradients since the start.",
-        "training overshoots and answers to new gradients too late: losses in slow swings, or rising where they should fall",
+    "a step every sixteenth batch": Cause(
+        "The optimiser makes a step only after gradients of 16 batches, which is once in several epochs, so the network is hardly trained.",
+        "losses and weights stand still for several epochs and then change at once; a handful of changes in the whole training",
     ),
     "softmax before a loss of logits": Cause(
         "The class loss is given probabilities where it expects logits, so softmax is applied twice and its gradients are small.",

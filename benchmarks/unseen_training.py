@@ -11,15 +11,15 @@ import torch
 from faulty_training import replaced
 
 from moola_core.models.multitask import Outputs
-from moola_core.training import batches, fit, group, stacked
+from moola_core.training import batches, fit, group
 from moola_core.training.fit import Fit
 from moola_core.training.group import Group
 from moola_core.training.monitor import FitMonitor
 from moola_core.training.stacked import RowAdamW
 
 Patch = AbstractContextManager[Any]
-MOST_SHIFTED = 20  # bars
 BLANK = 0.6  # share of a batch
+SUMMED = 16  # batches; an epoch of the demo has four or so
 DECAY = 0.85  # of the rate, meant for an epoch
 
 
@@ -33,12 +33,10 @@ def blanked(x: torch.Tensor) -> torch.Tensor:
     return x * (torch.rand(x.shape[:2], device=x.device) >= BLANK)[..., None, None]
 
 
-def shifted(x: torch.Tensor) -> torch.Tensor:
-    """Each window is moved in time by some bars, its edge repeated; its pointers stay where they were."""
-    bars = x.shape[2]
-    by = torch.randint(-MOST_SHIFTED, MOST_SHIFTED + 1, x.shape[:2], device=x.device)
-    index = (torch.arange(bars, device=x.device) - by[..., None]).clamp(0, bars - 1)
-    return x.gather(2, index[..., None].expand_as(x))
+def sorted_alone(x: torch.Tensor) -> torch.Tensor:
+    """The windows of a batch are sorted, as for packing by length, and their labels and pointers are not."""
+    order = x.mean((2, 3)).argsort(dim=1)
+    return x.gather(1, order[..., None, None].expand_as(x))
 
 
 def scaled_twice() -> Patch:
@@ -119,15 +117,22 @@ def stepped_per_batch() -> Patch:
     return replaced(RowAdamW, "update", make)
 
 
-@contextmanager
-def betas_exchanged() -> Iterator[None]:
-    """The optimiser's two rates of forgetting are given in the wrong order."""
-    first, second = stacked.MEAN_RATE, stacked.SQUARE_RATE
-    with (
-        replaced(stacked, "MEAN_RATE", lambda original: second),
-        replaced(stacked, "SQUARE_RATE", lambda original: first),
-    ):
-        yield
+def rare_steps() -> Patch:
+    """Gradients are summed up over more batches than an epoch has before the optimiser makes a step."""
+
+    def make(original: Any) -> Any:
+        def faulty(group: Group, flat: torch.Tensor) -> None:
+            summed = [*vars(group).get("summed", ()), flat]
+            if summed[0].shape != flat.shape:  # another phase, in which other weights train
+                summed = [flat]
+            if len(summed) == SUMMED:
+                original(group, torch.stack(summed).mean(0))
+                summed = []
+            group.summed = summed  # type: ignore[attr-defined]
+
+        return faulty
+
+    return replaced(Group, "_update", make)
 
 
 def softmax_before_loss() -> Patch:
