@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from doctor import made
-from kinds import BETTER, MARKETS, score_of, unseen_or_known, worse_in
+from kinds import BETTER, BY_NAME, MARKETS, score_of, worse_in
 
 from moola_core.errors import MoolaError
 from moola_core.runs.store import Store
@@ -47,16 +47,22 @@ def main() -> None:
         if isinstance(share, float):
             restored.append(share)
     done = np.array(restored)
-    print(f"{len(done)} fixes: {np.mean(done >= ENOUGH):.2f} restore 90% or more, {np.mean(done < 0):.2f} make it worse")
+    print(
+        f"{len(done)} fixes: {np.mean(done >= ENOUGH):.2f} restore 90% or more, {np.mean(done < 0):.2f} make it worse"
+    )
 
 
 def share_restored(
-    folder: Path, row: dict[str, Any], proposed: dict[str, Any], judged: tuple[str, float], healthy: list[dict[str, float]]
+    folder: Path,
+    row: dict[str, Any],
+    proposed: dict[str, Any],
+    judged: tuple[str, float],
+    healthy: list[dict[str, float]],
 ) -> float | str:
     """What of the lost score is restored; why nothing can be said, where the run cannot be made."""
     metric, clarity = judged
     try:
-        with unseen_or_known(row["kind"]).patched():
+        with BY_NAME[row["kind"]].patched():
             run = made(Store(folder), parse(proposed["spec"]), f"fix {proposed['check']} of {row['trial']}")
         after = score_of(run, clarity)[metric]
     except (MoolaError, KeyError) as error:

@@ -5,7 +5,8 @@
 Each kind is planted in a `quick` run on one of two demo markets of that half, in turn, next to runs of the same settings without a fault (HEALTHY), and the
 score of its fits on windows of a market that nothing was planted in is measured. Runs that are done are kept in the folder and not made
 again; --again asks the doctor as it is now about the runs that are there. With a budget the doctor makes experiments too, and a
-setting that it names is the cause where the fault was planted by that setting; where a fault was planted in the files, none are made. Rules are chosen on `choosing`; `counted` is counted once.
+setting that it names is the cause where the fault was planted by that setting. Rules are chosen on `choosing`; `counted` is counted once, and so is `unseen`, kinds that were written without a look at the
+doctor (`unseen_kinds.py`), each on both of its markets.
 
 Prints one line for each kind, with the place at which its cause is named (`named_causes.py`), and writes FOLDER/HALF.jsonl, one line for each run. A fault that the reading of the data refuses counts as
 detected, without a cause.
@@ -27,7 +28,8 @@ import numpy as np
 import pandas as pd
 from doctor import made
 from fault_kinds import KINDS, Kind, halves
-from named_causes import NAMED
+from named_causes import NAMED, TRAINING, UNSEEN
+from unseen_kinds import KINDS as NEW
 
 from moola_core.diagnostics.predict import Job, combine, predict_sequential
 from moola_core.errors import MoolaError
@@ -47,13 +49,24 @@ COLUMNS = {"features.columns": ("relativity", "price_path")}
 # One process, so that a planted step of training is the one that is taken.
 BASE = {"training.repeats": 1, "training.processes": 1, **COLUMNS}
 PRE = {"objective.name": "masked", "training.epochs": 10, "sampling.stride_bars": 52, **COLUMNS}
+# What experiments find where no setting is at fault.
+BY_TITLE = {
+    "Training itself is at fault": TRAINING,
+    "It does not learn a few windows by heart": "by heart",
+    "The evaluation leaks": "leak",
+    "A part of the labels is at fault": "mended labels",
+}
 CONTRACTS = ("data", "labels", "evaluation")
 HEALTHY = 3  # runs without a fault on each market, of other seeds of training
 # A kind that is planted by settings is named by any of them.
 SETTINGS = {
     kind.name: tuple(f"setting {name}" for name in kind.settings if not name.startswith("faults.")) for kind in KINDS
-}
-BETTER = {"auroc": (1, 0.01), "center_mae_bars": (-1, 0.25)}  # 1 where higher is better, and the least spread of healthy runs
+} | {kind.name: () for kind in NEW}  # settings of theirs are not the fault
+BY_NAME = {kind.name: kind for kind in (*KINDS, *NEW)}
+BETTER = {
+    "auroc": (1, 0.01),
+    "center_mae_bars": (-1, 0.25),
+}  # 1 where higher is better, and the least spread of healthy runs
 FRESH = (900_001, 900_002)  # seeds of the markets whose windows are predicted
 
 
@@ -72,6 +85,7 @@ class Market:
 
 MARKETS = {
     "choosing": (Market(1, 3.0, 140), Market(2, 1.0, 174)),
+    "unseen": (Market(301, 2.0, 174), Market(302, 1.0, 200)),
     "counted": (Market(201, 3.0, 174), Market(202, 1.0, 200)),
 }
 
@@ -91,10 +105,12 @@ class Trial:
 
 def trials(half: str) -> Iterator[Trial]:
     """The runs of one half, those without a fault first."""
-    own = halves()[half]
     for market in MARKETS[half]:
         yield from (Trial(None, market, seed) for seed in range(HEALTHY))
-    kinds = [kind for kind in KINDS if kind.name in own]
+    if half == "unseen":
+        yield from (Trial(kind, market, 0) for market in MARKETS[half] for kind in NEW)
+        return
+    kinds = [kind for kind in KINDS if kind.name in halves()[half]]
     for i, kind in enumerate(kinds):
         yield Trial(kind, MARKETS[half][i % len(MARKETS[half])], 0)
 
@@ -182,8 +198,6 @@ def row_of(folder: Path, trial: Trial, budget_s: float) -> dict[str, Any]:
     row |= {"run": run.id, "score": score_of(run, trial.market.clarity)}
     if kind is None:
         return row | examined(run, budget_s)
-    if kind.files is not None:  # no setting and no line of code is wrong
-        budget_s = 0.0
     with kind.patched():  # what is wrong with the code is wrong in experiments too
         return row | examined(run, budget_s)
 
@@ -221,12 +235,14 @@ def parts_of(finding: dict[str, Any]) -> list[str]:
     """What a finding names: vital signs of a stage, settings that experiments found at fault, or its own check."""
     if finding["check"].startswith("unusual_"):
         return list(finding["evidence"]["signs"])
+    if finding["check"] == "experiments" and not finding["evidence"].get("settings"):
+        return [BY_TITLE.get(finding["title"], finding["check"])]
     return [f"setting {name}" for name in finding["evidence"].get("settings", ())] or [finding["check"]]
 
 
 def causes_of(kind: str) -> tuple[str, ...]:
     """What names the cause of a kind: checks, vital signs, and the settings that plant it."""
-    return *NAMED[kind], *SETTINGS[kind]
+    return *(NAMED | UNSEEN)[kind], *SETTINGS[kind]
 
 
 def judged(rows: list[dict[str, Any]], experiments: bool) -> list[dict[str, Any]]:
@@ -274,7 +290,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 def show_judged(table: list[dict[str, Any]]) -> None:
     """A line for each faulty run, and the shares."""
     for one in table:
-        place = one["place"] or ("-" if NAMED[one["kind"]] or SETTINGS[one["kind"]] else "none to name")
+        place = one["place"] or ("-" if causes_of(one["kind"]) else "none to name")
         print(
             f"{one['kind']:<46} {'' if one['counts'] else 'no effect':<10} {place!s:<13} {', '.join(one['names'][:4])}"
         )

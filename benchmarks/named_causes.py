@@ -1,4 +1,4 @@
-"""Which checks and vital signs name the cause of each kind of fault in `fault_kinds.py`; written before the counted half was judged.
+"""Which checks and vital signs name the cause of each kind of fault; written before the counted half and the unseen kinds were judged.
 
 A kind without any is one whose cause nothing in a run or its data tells, or nothing that is measured yet.
 """
@@ -82,4 +82,34 @@ NAMED: dict[str, tuple[str, ...]] = {
     "nothing is unfrozen": ("nothing_unfrozen",),
     "an encoder held in its place": ("moved", "too_little_training"),
     "the target was visible in pre-training": ("frozen_bottleneck",),
+}
+
+# The same for `unseen_kinds.py`, written before any of them was run. TRAINING: experiments say that training itself is at fault, which is
+# as near as anything outside the code can come; it is counted apart.
+TRAINING = "training itself"
+UNSEEN: dict[str, tuple[str, ...]] = {
+    "two contracts mixed bar by bar": ("open_step", "largest_bar"),
+    "evening windows cut a day early": ("unlike_bars", "unlike_group"),
+    "a third of the windows on a slower chart": ("unlike_bars", "unlike_group"),
+    "a bad-tick filter that removes large bars": ("still_bars", "open_step"),
+    "windows cut back from the end of the expansion": ("pointer_spread", "pointer_at_edge"),
+    "a template's default left in": ("class_runs", "class_by_order", "untold_group"),
+    "blank labels filled down": ("class_runs", "neighbours_class"),
+    "classes chosen by what came after": (),
+    "two annotators with two conventions": ("group_lag",),
+    "pointers drawn on fifteen-minute candles": (),
+    "a mask of bars that blanks whole windows": ("first_gap", TRAINING),
+    "windows of a batch sorted, labels not": ("by heart", TRAINING),
+    "scaled twice in training, once in prediction": ("first_gap", TRAINING),
+    "an encoder cut off from its gradients": ("moved", "nothing_unfrozen", "gradient_size", TRAINING),
+    "running statistics that are never updated": ("first_gap", "validation_fall", TRAINING),
+    "all weights begin at zero": ("weight_size", "still_units", "score_spread", TRAINING),
+    "a schedule stepped at every batch": ("moved", "too_little_training", "step_use", TRAINING),
+    "a step every sixteenth batch": ("moved", "too_little_training", "step_difference", TRAINING),
+    "softmax before a loss of logits": ("gradient_size", "class_fall", TRAINING),
+    "the epoch of the highest loss is kept": ("best_place", "epochs_run", TRAINING),
+    "predictions written in another order": ("test_gap", TRAINING),
+    "weights carried over from fold to fold": ("first_loss", "fold_spread", "ahead_of_trees", TRAINING),
+    "a pre-trained encoder without its scale": ("frozen_bottleneck", "scale_off"),
+    "a checkpoint of which nothing is loaded": ("frozen_bottleneck",),
 }
