@@ -37,7 +37,8 @@ class Windows:
     window_id, label, grade, source, instrument [n] str ('' where unknown); start, end [n] float64 pointers in bars, 0-based and
     inclusive (nan: none); prices [n, K, 4] float64; start_time [n] datetime64[ns] UTC (NaT: unknown); position [n] bar
     number of the first bar in the bars they were located in (-1: not located); spans_gap [n] bool; interval_s: of the
-    bars, or known from windows that share bars, or a minute.
+    bars, or known from windows that share bars, or a minute; claimed [n]: the start times of their file before they were located, None
+    where it states none with a zone or the windows were cut by them.
     """
 
     window_id: np.ndarray
@@ -54,6 +55,7 @@ class Windows:
     interval_s: float
     report: Report
     path: str = ""
+    claimed: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.window_id)
@@ -120,7 +122,7 @@ def load_windows(
                 hint="Name the bars to cut the windows from (--bars FILE).",
             )
         cut, warnings = labels.cut(table, bars, reading, asking)
-        return _from_prices(cut, reading, asking, bars, (*notes, *warnings), least_classes)
+        return replace(_from_prices(cut, reading, asking, bars, (*notes, *warnings), least_classes), claimed=None)
 
 
 def windows_from_arrays(prices: np.ndarray, label: Sequence, **columns: Sequence) -> Windows:
@@ -192,7 +194,8 @@ def _from_prices(
     )  # of many windows a copy is most of the memory
     position = matching.find(prices, bars.ohlc) if bars is not None else np.full(int(kept.sum()), -1)
     all_located = len(position) > 0 and bool((position >= 0).all())
-    columns["start_time"], time_notes = times_of(table, reading, Asking(where) if all_located else asking)
+    of_times = Asking(where) if all_located else asking
+    columns["start_time"], time_notes = times_of(table, reading, of_times)
     asking.close()
     near = doubts.list_nearly_equal(columns["window_id"][kept], columns["label"][kept], prices)
     notes = (*warnings, *turned, *spelling, *drop_notes, *twice_notes, *near, *time_notes)
@@ -205,7 +208,8 @@ def _from_prices(
         only = loaded.classes[0] if len(loaded) else "none"
         raise DataError(f"only one class, {only}.", where=where, hint="Two or more classes are needed.")
     if bars is not None:
-        return _of_one_contract(locate(loaded, bars, position), bars, least_classes)
+        claimed = None if of_times.questions else loaded.start_time
+        return _of_one_contract(replace(locate(loaded, bars, position), claimed=claimed), bars, least_classes)
     timed = ~np.isnat(loaded.start_time)
     interval_s = matching.interval_s(loaded.prices[timed], loaded.start_time[timed])
     return replace(loaded, interval_s=interval_s or MINUTE_S)

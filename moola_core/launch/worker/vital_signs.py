@@ -11,10 +11,9 @@ from safetensors.numpy import load_file
 
 from moola_core.diagnostics import vitals
 from moola_core.diagnostics.doctor.baseline_facts import FIFTHS, aggregated, out_of_fold
-from moola_core.errors import MoolaError, RunError
+from moola_core.errors import RunError
 from moola_core.estimators.extra_trees import trees
 from moola_core.launch.worker.labelled import Labelled
-from moola_core.market.windows import load_windows
 from moola_core.runs.folds import Folds
 from moola_core.runs.store import Run
 
@@ -31,7 +30,7 @@ def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: 
         x=material.x,
         features=features,
         spec=run.spec,
-        claimed=_claimed(run.spec.data, material),
+        claimed=material.trainable.claimed,
         bars=material.bars,
         folds=folds,
         predictions=_or_none(lambda: run.predictions),
@@ -50,19 +49,6 @@ def _or_none(read: Any) -> Any:
         return read()
     except (RunError, OSError, KeyError):
         return None
-
-
-def _claimed(data: Any, material: Labelled) -> np.ndarray | None:
-    """The start times of the windows as their file states them; None where they are taken from the bars."""
-    if material.bars is None:
-        return None
-    try:
-        plain = load_windows(data.windows, data.windows_reading)
-    except MoolaError:
-        return None
-    place = {name: i for i, name in enumerate(plain.window_id.astype(str))}
-    rows = [place.get(name, -1) for name in material.trainable.window_id.astype(str)]
-    return plain.start_time[rows] if min(rows, default=-1) >= 0 else None
 
 
 def _weights(run: Run) -> dict[tuple[int, int], dict[str, np.ndarray]]:
