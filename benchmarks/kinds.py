@@ -108,7 +108,7 @@ def trials(half: str) -> Iterator[Trial]:
     for market in MARKETS[half]:
         yield from (Trial(None, market, seed) for seed in range(HEALTHY))
     if half == "unseen":
-        yield from (Trial(kind, market, 0) for market in MARKETS[half] for kind in NEW)
+        yield from (Trial(kind, MARKETS[half][(i + turn) % 2], 0) for turn in (0, 1) for i, kind in enumerate(NEW))
         return
     kinds = [kind for kind in KINDS if kind.name in halves()[half]]
     for i, kind in enumerate(kinds):
