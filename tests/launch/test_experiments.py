@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,27 @@ def test_what_is_usual_on_the_known_market_is_a_prediction_interval(tmp_path, mo
         inside.append(own.low <= fits[20] <= own.high)
     assert np.mean(inside) == pytest.approx(known_market.LEVEL, abs=0.012)
     assert known_market.usual("stones") is None
+
+
+def test_settings_are_compared_with_the_last_healthy_run_on_the_same_windows(tried, store, run):
+    def earlier(number, counts, **changes):
+        made = store.create(change(run.spec, {"learning_rate": 0.004, **changes}))
+        made.folder.rename(made.folder.with_name(f"20000101-00000{number}-000-aaaa"))
+        made = store.open(f"20000101-00000{number}-000-aaaa")
+        facts = replace(made.record.facts, doctor=counts)
+        return made.update(run_id=made.id, state="done", data_hashes=run.record.data_hashes, facts=facts)
+
+    try:
+        earlier(1, {"info": 2})
+        earlier(2, {"warning": 1})
+        earlier(3, {"info": 2}, learning_rate=run.spec.training.learning_rate)
+        result, _, _ = tried("")
+        assert result.reference == "run 20000101-000001-000-aaaa"
+        assert result.departures == {"training.learning_rate": [WRONG["learning_rate"], 0.004]}
+    finally:
+        for number in (1, 2, 3):
+            store.delete(f"20000101-00000{number}-000-aaaa")
+    assert tried("")[0].reference == "quick"
 
 
 def test_nothing_is_begun_that_the_budget_does_not_reach(tried):

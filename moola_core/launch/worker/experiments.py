@@ -14,6 +14,7 @@ from moola_core.diagnostics.doctor import conclusions, known_market, suspects
 from moola_core.diagnostics.intervals import TWO_MODELS, estimate
 from moola_core.diagnostics.repairs import MOST, Repair, repairs
 from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
+from moola_core.diagnostics.results.doctor import SEVERITIES
 from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.worker import doctor
@@ -25,7 +26,7 @@ from moola_core.market.windows import Windows
 from moola_core.metrics import better
 from moola_core.runs import codec
 from moola_core.runs.folds import shared_bars
-from moola_core.runs.store import Run
+from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Finetune, change, parse, settings_diff
 from moola_core.specs.choices import IMPORTED, JOINED
 
@@ -34,6 +35,7 @@ LEVEL = 1 - 0.05 / len(JUDGED) / 2  # each is looked at again with more repeats,
 LEVEL_OF_REPAIRS = 1 - 0.05 / len(JUDGED) / MOST
 FEW, COPIES = 8, 10  # windows that are to be learned by heart, and how often each is in the file
 MORE_REPEATS = (3, 5)  # where the run's own do not decide and the budget allows it
+MORE_THAN_NOTES = tuple(name for name in SEVERITIES if name != "info")
 SPARE = 1.2  # a fitting may take so many times as long as those before
 
 
@@ -49,7 +51,8 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
             hint="Ask without a budget, or about a cross-validated run.",
         )
     bench = _Bench(run, about, made)
-    reference = suspects.reference_of(about.spec)
+    preset, before = suspects.reference_of(about.spec), last_healthy(about)
+    reference = preset if before is None else before.spec
     pairs = suspects.departures(about.spec, reference)
     fixes = [parse(one.spec) for one in diagnosis.findings if one.spec is not None]
     named = [name for fix in fixes if isinstance(fix, Finetune) for name in settings_diff(about.spec, fix)]
@@ -59,7 +62,7 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
     if gain is None and not repair:
         bench.by_heart()
         gain = bench.on_a_known_market(order, pairs)
-        if gain is None and bench.as_usual(reference) and bench.blind():
+        if gain is None and bench.as_usual(preset) and bench.blind():
             gain = bench.decided(order, pairs, MORE_REPEATS)
     names: tuple[str, ...] = ()
     restored = None
@@ -68,7 +71,7 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
         names = tuple(name for group in culprits for name in group)
         bench.decided(culprits, pairs, {bench.repeats, *MORE_REPEATS})
     result = Experiments(
-        reference.preset,
+        preset.preset if before is None else f"run {before.id}",
         {name: list(pair) for name, pair in pairs.items()},
         tuple(bench.tried),
         names,
@@ -82,6 +85,30 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
         repair,
     )
     return replace(result, conclusion=conclusions.sentence(result))
+
+
+def last_healthy(about: Run) -> Run | None:
+    """The newest run before it of the same model on the same windows, with other settings, in which the doctor found nothing above a note.
+
+    Not a part of a study or of another run, whose settings somebody else has chosen.
+    """
+    windows = about.record.data_hashes.get("windows")
+    store = Store(about.store_root)
+    for record in store.runs("finetune"):
+        counts = record.facts.doctor
+        if (
+            counts is None
+            or record.parent
+            or record.run_id >= about.id
+            or any(counts.get(name) for name in MORE_THAN_NOTES)
+        ):
+            continue
+        if record.state != "done" or windows is None or record.data_hashes.get("windows") != windows:
+            continue
+        run = store.open(record.run_id)
+        if run.spec.estimator == about.spec.estimator and suspects.departures(about.spec, run.spec):
+            return run
+    return None
 
 
 @dataclass(frozen=True)
