@@ -20,7 +20,7 @@ def examine(run: Run, *, budget: str | float | None = None) -> Diagnosis:
         Any finished run.
     budget : str or float, optional
         Time for experiments that find the cause, such as ``"5m"``, or seconds: the run is fitted again with settings set back to those of
-        a preset. Only for a cross-validated run; without it none are made.
+        the last healthy run on the same windows or of a preset, and on other data. Only for a cross-validated run; without it none are made.
 
     Returns
     -------

@@ -110,7 +110,8 @@ with st.container(horizontal=True):
     if record.kind == "finetune" and st.button(
         "Find the cause by experiments",
         icon=":material/science:",
-        help="Fits the run again for up to five minutes: with settings set back to those of a preset, on a few windows "
-        "that can be learned by heart, and on a demo market. Your files stay as they are.",
+        help="Fits the run again for up to five minutes: with settings set back to those of the last healthy run or of a preset, "
+        "on mended labels, on a few windows that can be learned by heart, on a demo market, and on labels in random order. "
+        "Your files stay as they are.",
     ):
         ask(run, EXPERIMENTS_S)
