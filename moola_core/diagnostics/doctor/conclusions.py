@@ -49,8 +49,10 @@ def forgets(result: Experiments) -> bool:
 
 def unsound(result: Experiments) -> Experiment | None:
     """The fit of known settings to known windows, where it is worse than 99.5% of healthy ones; None else."""
-    known = (one for one in result.tried if one.usual is not None and one.auroc is not None)
-    return next((one for one in known if one.auroc.value < one.usual.low), None)
+    for one in result.tried:
+        if one.usual is not None and one.auroc is not None and one.auroc.value < one.usual.low:
+            return one
+    return None
 
 
 def told_at_random(result: Experiments) -> Interval | None:
