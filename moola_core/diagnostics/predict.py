@@ -101,6 +101,14 @@ def predict_sequential(job: Job) -> FitOutputs:
     return FitOutputs(job.first, *(np.stack(parts) if parts else None for parts in (probabilities, pointers, stated)))
 
 
+@torch.inference_mode()
+def probabilities_of(run: Run, fit: tuple[int, int], x: np.ndarray) -> np.ndarray:
+    """Probabilities [m, C] of one fit, (repeat, fold), of a network run for windows x [m, K, F] in raw units."""
+    fitted = load_fitted(run, *fit)
+    logits = torch.cat([fitted.model(part).logits for part in fitted.scaled(x).split(BATCH)]).double()
+    return torch.softmax(logits, 1)[:, : len(classes_of(run))].numpy()
+
+
 def _ask_estimators(run: Run, job: Job) -> FitOutputs:
     assert job.prices is not None
     fits = [load_estimator(run, repeat, fold) for repeat, fold in sorted(run.replicates())]

@@ -72,16 +72,19 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
             findings.append(finding)
             after[check.id] = check.after
     signs, slices = (tuple(case.get(name) or ()) for name in ("vital_signs", "weak_slices"))
-    ordered = in_order(findings, after)
-    if case.kind == "finetune" and not case.planned:  # what it was learned from
-        ordered = likely.with_probabilities(ordered)
+    ordered = in_order(findings, after, likely_first=case.kind == "finetune" and not case.planned)
     return Diagnosis(
         case.about, case.kind, ordered, tuple(not_judged), tuple(passed), signs, (), slices, case.get("experiments")
     )
 
 
-def in_order(findings: list[Finding], after: dict[str, tuple[str, ...]]) -> tuple[Finding, ...]:
-    """Findings that nothing else explains first, the more severe before the less; each with those that explain it."""
+def in_order(
+    findings: list[Finding], after: dict[str, tuple[str, ...]], likely_first: bool = False
+) -> tuple[Finding, ...]:
+    """Findings that nothing else explains first, the more severe before the less; each with those that explain it.
+
+    likely_first: those above a note by the probability that they name the cause, which they are given.
+    """
     ids = [finding.check for finding in findings]
     causes = {name: tuple(cause for cause in after[name] if cause in ids) for name in ids}
 
@@ -90,4 +93,8 @@ def in_order(findings: list[Finding], after: dict[str, tuple[str, ...]]) -> tupl
 
     severities = tuple(SEVERITIES)
     explained = [dataclasses.replace(finding, explained_by=causes[finding.check]) for finding in findings]
-    return tuple(sorted(explained, key=lambda finding: (depth(finding.check), severities.index(finding.severity))))
+    by_severity = sorted(explained, key=lambda one: (depth(one.check), severities.index(one.severity)))
+    if not likely_first:  # probabilities were learned from runs
+        return tuple(by_severity)
+    judged = likely.with_probabilities(by_severity)
+    return tuple(sorted(judged, key=lambda one: (depth(one.check), one.severity == INFO, -(one.probability or 0.0))))

@@ -12,12 +12,21 @@ import numpy as np
 from scipy.special import expit
 
 from moola_core.diagnostics.doctor.check import INFO, WARNING
+from moola_core.diagnostics.doctor.outcome import SYMPTOMS
 from moola_core.diagnostics.results import Finding
+from moola_core.diagnostics.results.vitals import STAGES
 from moola_core.runs import codec
 
 TABLE = Path(__file__).with_name("likely.json")
-# What a finding is, beyond what it says, that tells how often such findings name the cause.
-TRAITS = ("second", "third", "later", "by experiments", "by vital signs", "a warning", "explained", "several")
+# What a finding is, beyond what it says, that tells how often such findings name the cause. The first is a check that is none of these.
+TRAITS = (
+    "by experiments",
+    "a symptom",
+    *(f"unusual in {stage}" for stage in STAGES),
+    "a warning",
+    "explained",
+    "more than three",
+)
 
 
 @cache
@@ -27,7 +36,7 @@ def table() -> dict[str, Any]:
 
 
 def with_probabilities(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings in their order, each above a note with the probability that it names the cause if there is one fault."""
+    """Each finding above a note with the probability that it names the cause, if there is one fault."""
     grave = [one for one in findings if one.severity != INFO]
     chances = dict(zip(map(id, grave), probabilities(traits(grave)), strict=True))
     return tuple(dataclasses.replace(one, probability=chances.get(id(one))) for one in findings)
@@ -39,20 +48,16 @@ def probabilities(rows: np.ndarray) -> list[float]:
 
 
 def traits(grave: Sequence[Finding]) -> np.ndarray:
-    """The traits [n, traits] of findings above a note, in their order: 1 where it has one, 0 where not."""
-    return np.array(
+    """The traits [n, traits] of findings above a note: 1 where one has it, 0 where not."""
+    rows = [
         [
-            [
-                place == 1,
-                place == 2,
-                place > 2,
-                one.check == "experiments",
-                one.check.startswith("unusual_"),
-                one.severity == WARNING,
-                bool(one.explained_by),
-                len(grave) > 3,
-            ]
-            for place, one in enumerate(grave)
-        ],
-        float,
-    ).reshape(len(grave), len(TRAITS))
+            one.check == "experiments",
+            one.check in SYMPTOMS,
+            *(one.check == f"unusual_{stage}" for stage in STAGES),
+            one.severity == WARNING,
+            bool(one.explained_by),
+            len(grave) > 3,
+        ]
+        for one in grave
+    ]
+    return np.array(rows, float).reshape(len(grave), len(TRAITS))

@@ -183,6 +183,36 @@ class NothingUnfrozen(Check):
 
 
 @register
+class NotAsStarted(Check):
+    """A frozen encoder, or the scale of its inputs, is not that of its checkpoint. Reads what the first fit stored."""
+
+    id, title = "not_as_started", "Not the encoder of the checkpoint"
+    networks_only = True
+    kinds = ("finetune",)
+    invalidates = ("the effect of pre-training",)
+
+    def judge(self, case: Case) -> Finding | None:
+        started(case)
+        encoder = case["encoder_differs"] if case["schedule"] == "frozen" else 0
+        scale = case["scale_differs"]
+        if not encoder and not scale:
+            return None
+        parts = []
+        if encoder:
+            parts.append(
+                f"{encoder} of {case['encoder_tensors']} tensors of the frozen encoder are not those of its checkpoint"
+            )
+        if scale:
+            parts.append("the inputs are not scaled as in pre-training")
+        return self.finding(
+            CRITICAL,
+            f"In the first fit {' and '.join(parts)}.",
+            {"encoder_differs": encoder, "scale_differs": scale},
+            "Look at how the checkpoint is loaded: names of the weights that match nothing, a scale that is fitted anew, an encoder that trains.",
+        )
+
+
+@register
 class StateMismatch(Check):
     """Pre-training and fine-tuning compute the features' state differently."""
 

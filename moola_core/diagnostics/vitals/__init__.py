@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from moola_core.diagnostics.vitals import (  # noqa: F401  each module registers its signs
+    apart,
     classes,
     evaluation,
     inputs,
     optimisation,
     pointing,
     prices,
+    regular,
 )
 from moola_core.diagnostics.vitals.ranges import judge, measure, reference, table_of
 from moola_core.diagnostics.vitals.sign import SIGNS, Evidence

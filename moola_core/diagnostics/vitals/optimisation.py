@@ -241,6 +241,29 @@ def best_place(evidence: Evidence) -> Measured:
 
 @sign(
     "optimisation",
+    "Loss of the kept epoch",
+    "The epoch that is kept is the one whose validation loss is the lowest.",
+    "Look at what selects the epoch: the sign of the comparison, the loss that it compares, the weights that it stores.",
+    unit="nats above the lowest",
+    usual=(-np.inf, 0.02),
+)
+def kept_epoch(evidence: Evidence) -> Measured:
+    """Validation loss of the kept epoch less the lowest of the fit; the median over fits."""
+    if evidence.spec.training.monitor != "loss":
+        raise NotKnown("The epoch is selected by another metric than the loss.")
+    kept = {
+        (e["repeat"], e["fold"]): e["values"]["best_epoch"]
+        for e in evidence.events
+        if e["type"] == "replicate_finished" and e["values"].get("best_epoch")
+    }
+    rows = evidence.by_epoch
+    rows = rows[rows["split"] == "validation"].set_index(["repeat", "fold", "epoch"])["loss"]
+    above = [rows[(*fit, epoch)] - rows[fit].min() for fit, epoch in kept.items() if (*fit, epoch) in rows.index]
+    return _median([float(value) for value in above])
+
+
+@sign(
+    "optimisation",
     "Epochs that were run",
     "A few epochs of a few steps are too few to learn from.",
     "Allow more epochs and a longer patience.",

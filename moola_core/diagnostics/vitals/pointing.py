@@ -53,7 +53,7 @@ class Pointers:
         return self.ranks(self.start, self.end, LAGS)
 
 
-def _pointers(evidence: Evidence) -> Pointers:
+def pointers_of(evidence: Evidence) -> Pointers:
     return evidence.kept("pointers", lambda: Pointers(evidence))
 
 
@@ -76,7 +76,7 @@ def _gain(better: np.ndarray, own: np.ndarray) -> float:
 )
 def pointer_spread(evidence: Evidence) -> Measured:
     """Distance of the quartiles of the expansions' centers."""
-    own = _pointers(evidence)
+    own = pointers_of(evidence)
     return Measured(float(np.subtract(*np.percentile((own.start + own.end) / 2, [75, 25]))))
 
 
@@ -91,7 +91,7 @@ def pointer_spread(evidence: Evidence) -> Measured:
 )
 def pointer_length(evidence: Evidence) -> Measured:
     """Median number of bars of the expansions."""
-    own = _pointers(evidence)
+    own = pointers_of(evidence)
     return Measured(float(np.median(own.end - own.start + 1)))
 
 
@@ -104,7 +104,7 @@ def pointer_length(evidence: Evidence) -> Measured:
 )
 def pointer_at_edge(evidence: Evidence) -> Measured:
     """Share of expansions that begin at the first bar or end at the last."""
-    own = _pointers(evidence)
+    own = pointers_of(evidence)
     edge = (own.start == 0) | (own.end == own.bars - 1)
     return Measured(float(edge.mean()), windows=evidence.some(own.rows[edge]))
 
@@ -119,7 +119,7 @@ def pointer_at_edge(evidence: Evidence) -> Measured:
 )
 def span_movement(evidence: Evidence) -> Measured:
     """Mean share of all spans of the same length in the window that move less than the labelled one."""
-    own = _pointers(evidence)
+    own = pointers_of(evidence)
     return Measured(float(own.own.mean()), windows=evidence.some(own.rows[own.own < 0.3]))
 
 
@@ -134,7 +134,7 @@ def span_movement(evidence: Evidence) -> Measured:
 )
 def pointer_lag(evidence: Evidence) -> Measured:
     """Bars by which the spans must be moved to hold the most movement; 0 where that is no clear gain."""
-    own = _pointers(evidence)
+    own = pointers_of(evidence)
     lag, gain = _best_lag(own.profile)
     return Measured(float(lag), f"gain in movement {gain:.1f} standard errors")
 
@@ -158,7 +158,7 @@ def _best_lag(profile: np.ndarray) -> tuple[int, float]:
 )
 def group_lag(evidence: Evidence) -> Measured:
     """Largest difference between the lag of a group of windows and that of the rest."""
-    own = _pointers(evidence)
+    own = pointers_of(evidence)
     profile, best = own.profile, (0, "", np.zeros(0, int))
     for name, mask in parts(evidence):
         inside = mask[own.rows]
@@ -180,7 +180,7 @@ def group_lag(evidence: Evidence) -> Measured:
 )
 def pointer_mirrored(evidence: Evidence) -> Measured:
     """By how many standard errors the movement in the spans grows when they are counted from the end."""
-    own = _pointers(evidence)
+    own = pointers_of(evidence)
     mirrored = own.ranks(own.bars - 1 - own.end, own.bars - 1 - own.start)[0]
     return Measured(_gain(mirrored, own.own))
 
@@ -195,7 +195,7 @@ def pointer_mirrored(evidence: Evidence) -> Measured:
 )
 def neighbours_pointer(evidence: Evidence) -> Measured:
     """By how many standard errors the movement in the spans grows with the pointers of a row up to two away."""
-    own, every = _pointers(evidence), evidence.every
+    own, every = pointers_of(evidence), evidence.every
     place = {name: i for i, name in enumerate(every.window_id.astype(str))}
     rows = np.array([place[name] for name in evidence.ids[own.rows]])
     gains = []

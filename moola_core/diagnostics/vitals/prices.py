@@ -234,11 +234,11 @@ def _twins(evidence: Evidence) -> np.ndarray:
 )
 def unlike_group(evidence: Evidence) -> Measured:
     """Largest two-sample distance over groups and descriptions, as −log10 of its p-value times the number of comparisons."""
-    described = _described(evidence.windows.prices)
+    figures = described(evidence.windows.prices)
     tried = [
         (ks_2samp(values[mask], values[~mask]).pvalue, group, name, mask)
         for group, mask in parts(evidence, hours=False)  # markets differ between the hours of a day
-        for name, values in described.items()
+        for name, values in figures.items()
     ]
     if not tried:
         raise NotKnown("The windows cannot be divided: too few, or without times, grades and sources.")
@@ -247,7 +247,7 @@ def unlike_group(evidence: Evidence) -> Measured:
     return Measured(float(value), f"{group} differs in the {name}", evidence.some(mask))
 
 
-def _described(prices: np.ndarray) -> dict[str, np.ndarray]:
+def described(prices: np.ndarray) -> dict[str, np.ndarray]:
     """Figures [n] of each window that do not depend on its price level."""
     size, close = mean_range(prices), prices[:, :, 3]
     return {

@@ -62,6 +62,8 @@ class Evidence:
         How many parameters both tasks train.
     probabilities : ndarray of float, shape (repeats, n, C), or None
         Out-of-fold probabilities of extra trees on the run's folds, in the order of the sorted classes.
+    again : ndarray of float, shape (n, C), or None
+        What the stored networks of the first repeat predict of the windows that they test, asked again.
     """
 
     windows: Windows
@@ -79,6 +81,7 @@ class Evidence:
     shared_parameters: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     probabilities: np.ndarray | None = None
+    again: np.ndarray | None = None
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property

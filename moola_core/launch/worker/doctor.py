@@ -104,6 +104,8 @@ def evidence_of(run: Run) -> vitals.Evidence:
     start, _ = _start(spec, inputs, run.store_root)
     # It fitted when the run began, whatever became of the file since.
     facts = of_runs.finetuned(run, _seen(spec, material, inputs, start, run.store_root)) | {"checkpoint_problem": ""}
+    if start is not None and len(list(spec.transfer.encoders)) == 1:
+        facts |= vital_signs.as_started(run, start)
     trained = replace(material.trainable, label=inputs.label, start=inputs.start, end=inputs.end)
     return vital_signs.evidence_of(run, replace(material, trainable=trained), inputs.features, facts)
 

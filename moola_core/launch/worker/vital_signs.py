@@ -11,9 +11,12 @@ from safetensors.numpy import load_file
 
 from moola_core.diagnostics import vitals
 from moola_core.diagnostics.doctor.baseline_facts import FIFTHS, aggregated, out_of_fold
+from moola_core.diagnostics.fitted import classes_of
+from moola_core.diagnostics.predict import probabilities_of
 from moola_core.errors import RunError
 from moola_core.estimators.extra_trees import trees
 from moola_core.launch.worker.labelled import Labelled
+from moola_core.models.checkpoint import Pretrained
 from moola_core.runs.folds import Folds
 from moola_core.runs.store import Run
 
@@ -40,6 +43,7 @@ def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: 
         shared_parameters=run.record.facts.shared_parameters,
         facts=facts,
         probabilities=probabilities,
+        again=_or_none(lambda: _again(run, material, folds)) if folds is not None else None,
     )
 
 
@@ -49,6 +53,34 @@ def _or_none(read: Any) -> Any:
         return read()
     except (RunError, OSError, KeyError):
         return None
+
+
+def _again(run: Run, material: Labelled, folds: Folds) -> np.ndarray | None:
+    """Probabilities [n, C] of the first repeat's stored networks for the windows that each of them tests, nan for windows that none does."""
+    if not run.spec.is_network or run.spec.model.tasks == "pointers":
+        return None
+    probabilities = np.full((len(material.x), len(classes_of(run))), np.nan)
+    kept = run.replicates()
+    for fit in folds:
+        test = folds.rows(*fit).test
+        if fit in kept and fit[0] == min(kept)[0] and len(test):
+            probabilities[test] = probabilities_of(run, fit, material.x[test])
+    return probabilities
+
+
+def as_started(run: Run, start: Pretrained) -> dict[str, int]:
+    """How many tensors of the first fit's encoder, and of the scale of its inputs, are not those of the encoder that it began with."""
+    folder = run.replicates()[min(run.replicates())]
+    stored = load_file(Path(folder) / "weights.safetensors")
+    encoder = {f"encoder.{name}": value for name, value in start.weights.items()}
+    scale = {"scale.mean": start.mean, "scale.std": start.std}
+    other = {
+        fact: sum(
+            name in stored and not np.allclose(stored[name], value, rtol=1e-4, atol=1e-6) for name, value in own.items()
+        )
+        for fact, own in (("encoder_differs", encoder), ("scale_differs", scale))
+    }
+    return other | {"encoder_tensors": len(encoder)}
 
 
 def _weights(run: Run) -> dict[tuple[int, int], dict[str, np.ndarray]]:

@@ -1,0 +1,94 @@
+"""Vital signs of pointers that a tool or a habit has set: on a grid, the same again and again, or otherwise in one group than in the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from scipy.stats import binom, ks_2samp
+
+from moola_core.diagnostics.vitals.groups import parts
+from moola_core.diagnostics.vitals.pointing import LEAST, pointers_of
+from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
+
+GRIDS = (2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)  # bars or minutes that a tool or a person may round to
+FAR = 300.0  # −log10 p that floats still hold
+
+
+@sign(
+    "labels",
+    "The same pointer again and again",
+    "Expansions begin and end anywhere, so two windows seldom have the same pointer: one that returns is a default or was filled in.",
+    "Look at the windows with this pointer: were they labelled at all?",
+    usual=(-np.inf, 0.06),
+)
+def same_pointer(evidence: Evidence) -> Measured:
+    """Share of the windows with the most frequent pair of start and end."""
+    own = pointers_of(evidence)
+    (pair, count) = Counter(zip(own.start.tolist(), own.end.tolist(), strict=True)).most_common(1)[0]
+    rows = own.rows[(own.start == pair[0]) & (own.end == pair[1])]
+    return Measured(count / len(own.rows), f"bars {pair[0]} to {pair[1]} in {count}", evidence.some(rows))
+
+
+@sign(
+    "labels",
+    "Pointers on a grid",
+    "Expansions begin and end at any bar; where they do so at every fifth or fifteenth alone, they were drawn on coarser bars or rounded.",
+    "Set the pointers on the bars that the model reads, or tell apart only what the grid allows.",
+    unit="−log10 p",
+    usual=(-np.inf, 8.0),
+)
+def pointer_grid(evidence: Evidence) -> Measured:
+    """How surely starts, ends or lengths fall on one place of a grid of so many bars or minutes, as −log10 of p times the grids tried."""
+    own = pointers_of(evidence)
+    counted = {"starts": own.start, "ends": own.end, "lengths": own.end - own.start + 1}
+    first = evidence.windows.start_time[own.rows]
+    if not np.isnat(first).any() and evidence.windows.interval_s == 60.0:
+        minute = first.astype("datetime64[m]").astype(np.int64)
+        counted |= {"starts by the clock": minute + own.start, "ends by the clock": minute + own.end}
+    best = (0.0, "")
+    for name, values in counted.items():
+        reach = np.subtract(*np.percentile(values, [75, 25]))
+        for grid in (
+            grid for grid in GRIDS if grid <= reach
+        ):  # on a coarser one, values as near as these are all at one place
+            place, count = Counter((values % grid).tolist()).most_common(1)[0]
+            surprise = _surprise(count, len(values), 1 / grid, len(counted) * len(GRIDS) * grid)
+            if surprise > best[0]:
+                best = (
+                    surprise,
+                    f"{name}: {count} of {len(values)} at {place} of every {grid}, {1 / grid:.0%} are usual",
+                )
+    return Measured(*best)
+
+
+def _surprise(count: int, n: int, share: float, tried: int) -> float:
+    """−log10 of the binomial probability of so many at one place, times the places tried."""
+    return float(np.clip(-(binom.logsf(count - 1, n, share) + np.log(tried)) / np.log(10), 0.0, FAR))
+
+
+@sign(
+    "labels",
+    "A group whose pointers are otherwise",
+    "Where expansions of one grade, source or period are longer or lie elsewhere than those of the rest, they were marked by another convention.",
+    "Compare windows of the group with others: what counts as the first and the last bar of an expansion?",
+    unit="−log10 p",
+    usual=(-np.inf, 8.0),
+)
+def pointer_by_group(evidence: Evidence) -> Measured:
+    """Largest two-sample distance of lengths, starts and ends between a group and the rest, as −log10 of p times the comparisons."""
+    own = pointers_of(evidence)
+    described = {"length": own.end - own.start + 1, "start": own.start, "end": own.end}
+    tried = []
+    for group, mask in parts(evidence, hours=False):
+        inside = mask[own.rows]
+        if min(inside.sum(), (~inside).sum()) >= LEAST:
+            for name, values in described.items():
+                p = ks_2samp(values[inside], values[~inside]).pvalue
+                middle = (np.median(values[inside]), np.median(values[~inside]))
+                tried.append((p, f"{group}: {name} {middle[0]:g} bars in the median, elsewhere {middle[1]:g}", inside))
+    if not tried:
+        raise NotKnown("The windows cannot be divided: too few, or without times, grades and sources.")
+    p, detail, inside = min(tried, key=lambda row: row[0])
+    value = float(np.clip(-np.log10(max(p * len(tried), 1e-300)), 0.0, FAR))
+    return Measured(value, detail, evidence.some(own.rows[inside]))
