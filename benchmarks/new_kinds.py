@@ -63,11 +63,11 @@ KINDS = (
         pretrain={},
     ),
     Kind(
-        "pre-training on windows of ten bars",
+        "pre-training on windows of twenty bars",
         "transfer",
         NEGATIVE,
         settings={"transfer.schedule": "frozen"},
-        pretrain={"sampling.window_bars": 10},
+        pretrain={"sampling.window_bars": 20},
     ),
 )
 
@@ -124,7 +124,7 @@ CAUSE = {
     ),
     "columns in another order in prediction": Cause(
         "Prediction gives the network its input columns in alphabetical order and training in another one.",
-        "losses in training fall, those of validation, also measured on training windows, rise; the stored weights are good with the columns in order",
+        "losses in training fall, those of validation, also measured on training windows, rise; the stored weights do better with the columns in order",
     ),
     "windows shifted in time, pointers not": Cause(
         "An augmentation moves the windows of each step by up to 30 bars in time and leaves their pointers, so places cannot be learned.",
@@ -132,15 +132,15 @@ CAUSE = {
     ),
     "a recurrence along the batch": Cause(
         "The LSTM runs along the windows of a batch and not along the bars of a window: the axes are confused.",
-        "the prediction for a window changes with the windows beside it; exchanging bars of a window changes only the order of the outputs",
+        "the prediction for a window changes with the windows beside it; bars exchanged alike in all windows change no class",
     ),
     "attention over the batch": Cause(
         "The softmax of the attention is taken over the windows of the batch instead of over the bars.",
         "the prediction for a window changes with the windows beside it and with the size of the batch",
     ),
     "a pointer head that begins in bars": Cause(
-        "The bias of the pointer head begins at the median in bars where fractions are expected, so its sigmoids are shut and it never learns.",
-        "bias of the pointer head about 50 in the stored weights; one constant span, from the middle to the end, for all windows; norm_pointer 0",
+        "The bias of the pointer head begins at the median in bars where fractions are expected, so its sigmoids are shut and places are never learned.",
+        "bias of the pointer head about 50 in the stored weights; all spans end at the last bar; norm_pointer next to 0",
     ),
     "classes numbered anew in each batch": Cause(
         "Classes are numbered by the order in which they appear in each batch, so the same class has another number from batch to batch.",
@@ -170,9 +170,10 @@ CAUSE = {
         "The gates of the pre-trained LSTM are in another framework's order, so its weights are loaded in the wrong places.",
         "the frozen encoder's stored weights are those of the checkpoint in quarters that have changed places; they are no better than random ones",
     ),
-    "pre-training on windows of ten bars": Cause(
-        "The encoder was pre-trained on windows of 10 bars and reads windows of 105, whose patterns are longer than anything that it saw.",
-        "sampling.window_bars of the pre-training; window_bars of the checkpoint against those of the windows",
+    "pre-training on windows of twenty bars": Cause(
+        "The encoder was pre-trained on windows of 20 bars and reads windows of 105, whose patterns are longer than anything that it saw.",
+        "sampling.window_bars of the pre-training; window_bars of the checkpoint against those of the windows; features that count bars as a share "
+        "of the window come in another scale",
     ),
 }
 
