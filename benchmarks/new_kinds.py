@@ -168,7 +168,7 @@ CAUSE = {
     ),
     "gates of a checkpoint in another order": Cause(
         "The gates of the pre-trained LSTM are in another framework's order, so its weights are loaded in the wrong places.",
-        "the frozen encoder's stored weights are those of the checkpoint in quarters that have changed places; they are no better than random ones",
+        "the frozen encoder's stored weights are those of the checkpoint with three of the four quarters of each array in other places",
     ),
     "pre-training on windows of twenty bars": Cause(
         "The encoder was pre-trained on windows of 20 bars and reads windows of 105, whose patterns are longer than anything that it saw.",
