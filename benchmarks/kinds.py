@@ -5,8 +5,8 @@
 Each kind is planted in a `quick` run on one of two demo markets of that half, in turn, next to runs of the same settings without a fault (HEALTHY), and the
 score of its fits on windows of a market that nothing was planted in is measured. Runs that are done are kept in the folder and not made
 again; --again asks the doctor as it is now about the runs that are there. With a budget the doctor makes experiments too, and a
-setting that it names is the cause where the fault was planted by that setting. Rules are chosen on `choosing`; `counted` is counted once, and so is `unseen`, kinds that were written without a look at the
-doctor (`unseen_kinds.py`), each on both of its markets.
+setting that it names is the cause where the fault was planted by that setting. Rules are chosen on `choosing`; `counted` is counted once, and so are `unseen` and after it `new`, kinds that were written without a look at
+the doctor (`unseen_kinds.py`, `new_kinds.py`), each on both of its markets.
 
 Prints one line for each kind, with the place at which its cause is named (`named_causes.py`), and writes FOLDER/HALF.jsonl, one line for each run. A fault that the reading of the data refuses counts as
 detected, without a cause.
@@ -28,8 +28,9 @@ import numpy as np
 import pandas as pd
 from doctor import made
 from fault_kinds import KINDS, Kind, halves
-from named_causes import NAMED, TRAINING, UNSEEN
-from unseen_kinds import KINDS as NEW
+from named_causes import NAMED, NEW, TRAINING, UNSEEN
+from new_kinds import KINDS as NEW_KINDS
+from unseen_kinds import KINDS as UNSEEN_KINDS
 
 from moola_core.diagnostics.predict import Job, combine, predict_sequential
 from moola_core.errors import MoolaError
@@ -61,8 +62,11 @@ HEALTHY = 3  # runs without a fault on each market, of other seeds of training
 # A kind that is planted by settings is named by any of them.
 SETTINGS = {
     kind.name: tuple(f"setting {name}" for name in kind.settings if not name.startswith("faults.")) for kind in KINDS
-} | {kind.name: () for kind in NEW}  # settings of theirs are not the fault
-BY_NAME = {kind.name: kind for kind in (*KINDS, *NEW)}
+} | {
+    kind.name: () for kind in (*UNSEEN_KINDS, *NEW_KINDS)
+}  # settings of theirs are the fault in two only, which `NEW` holds
+BLIND = {"unseen": UNSEEN_KINDS, "new": NEW_KINDS}
+BY_NAME = {kind.name: kind for kind in (*KINDS, *UNSEEN_KINDS, *NEW_KINDS)}
 BETTER = {
     "auroc": (1, 0.01),
     "center_mae_bars": (-1, 0.25),
@@ -86,6 +90,7 @@ class Market:
 MARKETS = {
     "choosing": (Market(1, 3.0, 140), Market(2, 1.0, 174)),
     "unseen": (Market(301, 2.0, 174), Market(302, 1.0, 200)),
+    "new": (Market(401, 2.0, 174), Market(402, 1.0, 200)),
     "counted": (Market(201, 3.0, 174), Market(202, 1.0, 200)),
 }
 
@@ -107,8 +112,9 @@ def trials(half: str) -> Iterator[Trial]:
     """The runs of one half, those without a fault first."""
     for market in MARKETS[half]:
         yield from (Trial(None, market, seed) for seed in range(HEALTHY))
-    if half == "unseen":
-        yield from (Trial(kind, MARKETS[half][(i + turn) % 2], 0) for turn in (0, 1) for i, kind in enumerate(NEW))
+    if half in BLIND:
+        own = list(enumerate(BLIND[half]))
+        yield from (Trial(kind, MARKETS[half][(i + turn) % 2], 0) for turn in (0, 1) for i, kind in own)
         return
     kinds = [kind for kind in KINDS if kind.name in halves()[half]]
     for i, kind in enumerate(kinds):
@@ -242,7 +248,7 @@ def parts_of(finding: dict[str, Any]) -> list[str]:
 
 def causes_of(kind: str) -> tuple[str, ...]:
     """What names the cause of a kind: checks, vital signs, and the settings that plant it."""
-    return *(NAMED | UNSEEN)[kind], *SETTINGS[kind]
+    return *(NAMED | UNSEEN | NEW)[kind], *SETTINGS[kind]
 
 
 def judged(rows: list[dict[str, Any]], experiments: bool) -> list[dict[str, Any]]:
