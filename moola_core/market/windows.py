@@ -267,7 +267,7 @@ def _offset_notes(given: np.ndarray, in_bars: np.ndarray) -> list[str]:
     away = (given[known] - in_bars[known]).astype("timedelta64[s]").astype(np.int64)
     if not (away != 0).any():
         return []
-    values, counts = np.unique(away, return_counts=True)
+    values, counts = np.unique(away[away != 0], return_counts=True)
     usual = int(values[counts.argmax()])
     return [
         f"{int((away != 0).sum())} of {len(away)} start times differ from those of the bars with the same prices, mostly by "
