@@ -42,7 +42,7 @@ def main() -> None:
         proposed = next((one for one in row["findings"] if one["severity"] != "info" and one["spec"]), None)
         if metric is None or proposed is None:
             continue
-        share = share_restored(given.folder, row, proposed, (metric, clarity[row["market"]]), healthy)
+        share = share_restored(given.folder, row, proposed["spec"], clarity[row["market"]], healthy)
         print(f"{row['kind']:<46} {proposed['check']:<22} {metric:<16} {share}", flush=True)
         if isinstance(share, float):
             restored.append(share)
@@ -53,17 +53,14 @@ def main() -> None:
 
 
 def share_restored(
-    folder: Path,
-    row: dict[str, Any],
-    proposed: dict[str, Any],
-    judged: tuple[str, float],
-    healthy: list[dict[str, float]],
+    folder: Path, row: dict[str, Any], spec: dict[str, Any], clarity: float, healthy: list[dict[str, float]]
 ) -> float | str:
     """What of the lost score is restored; why nothing can be said, where the run cannot be made."""
-    metric, clarity = judged
+    metric = worse_in(row["score"], healthy)
+    assert metric is not None
     try:
         with BY_NAME[row["kind"]].patched():
-            run = made(Store(folder), parse(proposed["spec"]), f"fix {proposed['check']} of {row['trial']}")
+            run = made(Store(folder), parse(spec), f"fix of {row['trial']}")
         after = score_of(run, clarity)[metric]
     except (MoolaError, KeyError) as error:
         return f"not made: {error}"

@@ -140,6 +140,10 @@ RULES: dict[str, tuple[dict, dict]] = {
         {"probe_encoder": 0.72, "probe_gap_random": gap(0.07, 0.1)},
     ),
     "frozen_dropout": ({"schedule": "frozen", "encoder_noise": 0.4}, {"encoder_noise": 0.0}),
+    "not_as_started": (
+        {"schedule": "frozen", "encoder_differs": 13, "encoder_tensors": 13, "scale_differs": 0},
+        {"encoder_differs": 0},
+    ),
     "nothing_unfrozen": ({"schedule": "gradual", "encoder_changed": 0}, {"encoder_changed": 8}),
     "state_mismatch": (
         {"schedule": "full", "pretrained_state": "per_window", "state": "streaming", "state_gap": 0.4},
@@ -258,6 +262,13 @@ def test_a_probability_stands_with_each_finding_of_a_run_above_a_note():
     assert all(one.probability is None for one in examine(Case("reported", facts)).findings)
 
 
+def test_an_encoder_that_trains_may_leave_its_checkpoint_but_not_its_scale():
+    facts = {"schedule": "full", "encoder_differs": 13, "encoder_tensors": 13, "scale_differs": 0}
+    assert not found("not_as_started", facts).findings
+    (finding,) = found("not_as_started", facts | {"scale_differs": 2}).findings
+    assert "not scaled as in pre-training" in finding.summary and "tensors" not in finding.summary
+
+
 def test_a_part_that_is_merely_worse_is_no_finding():
     (finding,) = found("weak_part", {"weak_slices": (part(0.5, 0.01), part(0.79, 0.9))}).findings
     assert (
@@ -307,7 +318,7 @@ DOCTOR = Path(moola_core.__file__).parent / "diagnostics" / "doctor"
 PRODUCERS = [
     *(DOCTOR / f"{name}.py" for name in ("reading", "of_runs", "reported", "baseline_facts", "flips")),
     DOCTOR.parents[0] / "results" / "doctor.py",
-    DOCTOR.parents[1] / "launch" / "worker" / "doctor.py",
+    *(DOCTOR.parents[1] / "launch" / "worker" / f"{name}.py" for name in ("doctor", "vital_signs")),
 ]
 
 
