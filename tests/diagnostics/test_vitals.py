@@ -73,6 +73,10 @@ PLANTED = {
     "class_by_time": lambda w: replace(w, label=w.label[np.argsort(w.label)][np.argsort(np.argsort(w.start_time))]),
     "class_runs": lambda w: replace(w, label=np.sort(w.label)),
     "one_bar_tells": marked,
+    "windows_apart": lambda w: partly(w, lambda prices: prices + 40 * (np.arange(105) % 2)[:, None]),
+    "same_pointer": lambda w: replace(w, start=default(w.start, 50.0), end=default(w.end, 60.0)),
+    "pointer_grid": lambda w: replace(w, start=w.start // 15 * 15, end=w.end // 15 * 15 + 14),
+    "pointer_by_group": lambda w: replace(w, start=np.where(np.arange(len(w)) > len(w) / 2, 0, w.start)),
     "pointer_lag": moved_by(12),
     "pointer_spread": lambda w: replace(w, start=np.full(len(w), 49.0), end=np.full(len(w), 55.0)),
     "pointer_length": lambda w: replace(w, end=w.start),
@@ -84,6 +88,17 @@ PLANTED = {
         w, label=np.where(np.arange(len(w)) % 3, w.label, np.char.upper(w.label.astype(str)))
     ),
 }
+
+
+def partly(windows, change):
+    """A sixth of the windows with other prices."""
+    prices = windows.prices.copy()
+    prices[::6] = change(prices[::6])
+    return replace(windows, prices=prices)
+
+
+def default(values, value):
+    return np.where(np.arange(len(values)) % 5 == 0, value, values)
 
 
 def spiked(windows):
@@ -137,6 +152,43 @@ def test_contradicting_twins_need_another_class(windows):
     assert value("contradicting_twins", evidence_of(replace(doubled, label=label))).value == pytest.approx(
         16 / len(label)
     )
+
+
+@pytest.mark.parametrize("ahead", [10, 30])
+def test_a_class_that_the_bars_after_the_window_tell_is_unusual(demo, windows, ahead):
+    probabilities = ROWS.dirichlet([1, 1], (1, len(windows)))
+    known = evidence_of(windows, demo.bars, probabilities=probabilities)
+    assert not outside("told_after", value("told_after", known))
+    last = windows.position + windows.bars - 1
+    rise = demo.bars.ohlc[np.minimum(last + ahead, len(demo.bars) - 1), 3] > demo.bars.ohlc[last, 3]
+    later = replace(windows, label=np.where(rise, *windows.classes))
+    own = value("told_after", evidence_of(later, demo.bars, probabilities=probabilities))
+    assert outside("told_after", own) and f"{ahead} bars after it: AUROC 1.00" in own.detail
+
+
+def test_predictions_that_the_stored_networks_do_not_give_are_unusual(windows):
+    p = ROWS.dirichlet([1, 1], len(windows))
+    rows = {"repeat": 0, "fold": np.arange(len(windows)) % 3, "window_id": windows.window_id, "label": windows.label}
+    rows |= {f"p_{name}": p[:, i] for i, name in enumerate(windows.classes)}
+    rows["predicted"] = np.array(windows.classes)[p.argmax(1)]
+    stored = pd.DataFrame(rows).sample(frac=1, random_state=1)
+    again = value("predicted_again", evidence_of(windows, predictions=stored, again=p))
+    assert again.value == 0 and not outside("predicted_again", again)
+    other = value("predicted_again", evidence_of(windows, predictions=stored, again=np.roll(p, 1, 0)))
+    assert outside("predicted_again", other)
+
+
+@pytest.mark.parametrize(("kept", "unusual"), [(2, False), (4, True)])
+def test_a_kept_epoch_whose_loss_is_not_the_lowest_is_unusual(kept, unusual):
+    where = {"repeat": 0, "fold": 0}
+    losses = [0.9, 0.5, 0.6, 0.8]
+    events = [
+        {"type": "epoch", "split": "validation", "epoch": i + 1, "values": {"loss": loss}} | where
+        for i, loss in enumerate(losses)
+    ]
+    events.append({"type": "replicate_finished", "values": {"best_epoch": kept}} | where)
+    own = SIGNS["kept_epoch"].measure(Evidence(None, None, np.zeros((1, 1, 1)), (), SPEC, events=events))  # type: ignore[arg-type]
+    assert own.value == pytest.approx(losses[kept - 1] - 0.5) and outside("kept_epoch", own) == unusual
 
 
 def test_batches_in_one_order_repeat_their_losses():
