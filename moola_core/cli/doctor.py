@@ -155,6 +155,10 @@ def _text(diagnosis: Any) -> str:
             lines.append(f"   Probability that this names the cause: about {finding.probability:.0%}, {IF_ONE}.")
         if finding.spec is not None:
             lines.append(f"   To run it: the same command with --launch {finding.check}")
+    if diagnosis.experiments is not None:
+        own = diagnosis.experiments
+        lines += ["", f"Experiments ({len(own.tried)} in {own.seconds:.0f} s of fitting): {own.conclusion}"]
+        lines += [f"   No time for: {', '.join(own.untried)}. Give a larger --budget."] if own.untried else []
     if diagnosis.not_judged:
         lines += ["", "Not judged:", *(f"   {checks}: {why}" for why, checks in diagnosis.reasons().items())]
     return "\n".join(lines)

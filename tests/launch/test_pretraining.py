@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from moola_core.cli import main
+from moola_core.diagnostics import vitals
 from moola_core.errors import CheckpointError, DataError
 from moola_core.launch import worker
 from moola_core.launch.estimate import estimate_pretraining
+from moola_core.launch.worker import doctor, vital_signs
 from moola_core.launch.worker import pretrain as pretrain_worker
+from moola_core.launch.worker.labelled import encoder_of
 from moola_core.launch.worker.pretrain import last_snapshot, load_material
 from moola_core.presets import PRESETS, network_preset, preset
 from moola_core.runs import Store
@@ -67,6 +71,17 @@ def test_a_pretraining_run_leaves_weights_result_and_a_way_on(store, demo_files)
     encoder = load_file(run.folder / "checkpoints" / "best.safetensors")
     kept = load_file(tuned.replicates()[(0, 0)] / "weights.safetensors")
     assert all(np.array_equal(kept[name], value) for name, value in encoder.items() if name.startswith("encoder."))
+    evidence = doctor.evidence_of(tuned)
+    assert evidence.facts["encoder_differs"] == evidence.facts["scale_differs"] == 0 < evidence.facts["encoder_tensors"]
+    readings, _ = vitals.measure(evidence)
+    assert readings["predicted_again"].value < 1e-6 and readings["kept_epoch"].value == 0
+    start = encoder_of(tuned.spec, store.root)
+    scaled = replace(start, mean=start.mean + 1, weights={name: value + 1 for name, value in start.weights.items()})
+    assert vital_signs.as_started(tuned, scaled) == {
+        "encoder_differs": len(start.weights),
+        "scale_differs": 1,
+        "encoder_tensors": len(start.weights),
+    }
     assert "checkpoint" in tuned.record.data_hashes and tuned.record.facts.trainable_parameters < 50
     assert estimate_pretraining(run.spec, 20_000, store).source == f"measured in run {run.id} with these settings"
 
