@@ -83,6 +83,7 @@ FACTS = {
     "shared_bars_share": 0.2,
     "folds_mind_bars": False,
     "shared_bars_windows": ["demo_0001"],
+    "gradient_ratio": 0.01,
 }
 
 

@@ -125,7 +125,8 @@ def _launch(args: argparse.Namespace, diagnosis: Any) -> int:
     from moola_core.runs.store import Store
     from moola_core.specs import parse
 
-    specs = {finding.check: finding.spec for finding in diagnosis.findings if finding.spec is not None}
+    every = (*diagnosis.findings, *(diagnosis.remarks or ()))
+    specs = {finding.check: finding.spec for finding in every if finding.spec is not None}
     if args.launch not in specs:
         raise SpecError(
             f"no finding {args.launch!r} has a run to launch.", hint=nearest(args.launch, specs or ["none"])
@@ -155,6 +156,9 @@ def _text(diagnosis: Any) -> str:
             lines.append(f"   Probability that this names the cause: about {finding.probability:.0%}, {IF_ONE}.")
         if finding.spec is not None:
             lines.append(f"   To run it: the same command with --launch {finding.check}")
+    if diagnosis.remarks:
+        lines += ["", "Remarks on what healthy runs show as well:"]
+        lines += [f"   {one.title} ({one.check}): {one.summary}" for one in diagnosis.remarks]
     if diagnosis.experiments is not None:
         own = diagnosis.experiments
         lines += ["", f"Experiments ({len(own.tried)} in {own.seconds:.0f} s of fitting): {own.conclusion}"]

@@ -92,7 +92,7 @@ def summary(context: ReportContext) -> list[Block] | str:
     if not report.findings:
         return [*blocks, Text(f"{len(report.passed)} checks passed.", "No findings.")]
     first = report.findings[0]
-    blocks.append(Text(f"{first.title}: {first.advice}", "Fix first.", claims=first.claims or ()))
+    blocks.append(Text(f"{first.title}. {first.advice}", "Fix first.", claims=first.claims or ()))
     if context.kind != "doctor":  # there each finding has its own place
         rows: tuple[Row, ...] = tuple(
             (row.title, row.severity, _chance(result, i), row.summary) for i, row in enumerate(report.findings)
@@ -113,6 +113,22 @@ def findings(context: ReportContext) -> list[Block] | str:
     drawn: dict[str, str] = {}
     return [
         Card(finding.check, _finding(context, result, place, drawn)) for place, finding in enumerate(report.findings)
+    ]
+
+
+def remarks(context: ReportContext) -> list[Block] | str:
+    """Notes on what healthy runs show as well: no findings, but good to know beside the figures that they are about."""
+    result = diagnosis(context)
+    if isinstance(result, str):
+        return result
+    report: Diagnosis = result.value
+    if not report.remarks:
+        return "There is nothing to remark."
+    rows: tuple[Row, ...] = tuple((one.title, one.summary, one.advice) for one in report.remarks)
+    claims = tuple(claim for one in report.remarks for claim in one.claims or ())
+    return [
+        Text("They are usual, so none of them is a finding.", claims=claims),
+        Table("", ("Remark", "What was seen", "What to do"), rows),
     ]
 
 

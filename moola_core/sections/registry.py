@@ -95,6 +95,7 @@ for _section in (
     SectionSpec("gates", "Gates", PLAN, plan.gates),
     SectionSpec("doctor", "What the doctor says", EXAMINED + DOCTOR, doctor.summary),
     SectionSpec("findings", "Findings, causes first", DOCTOR, doctor.findings),
+    SectionSpec("remarks", "Usual, but good to know", DOCTOR, doctor.remarks),
     SectionSpec("vitals", "Vital signs", DOCTOR, vitals.vital_signs),
     SectionSpec("weak_slices", "Where in the data", DOCTOR, weak_slices.weak_slices),
     SectionSpec("experiments", "Experiments", DOCTOR, experiments.experiments),

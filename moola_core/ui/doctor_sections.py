@@ -75,6 +75,7 @@ def diagnosis(run: Run) -> None:
     """What the doctor found in the run, or where the run asked it."""
     context = ReportContext(run, "doctor")
     render.sections(context, ("doctor", "findings", "experiments", "vitals", "weak_slices"))
+    render.folded(context, "remarks")
     render.folded(context, "not_judged")
 
 

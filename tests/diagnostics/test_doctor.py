@@ -13,7 +13,7 @@ import pytest
 import moola_core
 from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
 from moola_core.diagnostics.doctor.check import SEVERITIES
-from moola_core.diagnostics.results import Interval
+from moola_core.diagnostics.results import Diagnosis, Interval
 from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
 from moola_core.diagnostics.results.vitals import STAGES, VitalSign
 from moola_core.diagnostics.results.weak_slices import WeakSlice
@@ -293,7 +293,22 @@ def case_of(check: str, facts: dict) -> Case:
 
 
 def found(check: str, facts: dict):
-    return examine(case_of(check, facts), [CHECKS[check]])
+    return with_remarks(examine(case_of(check, facts), [CHECKS[check]]))
+
+
+def with_remarks(diagnosis: Diagnosis) -> Diagnosis:
+    """The remarks among the findings, for checks that are tried by themselves."""
+    return dataclasses.replace(diagnosis, findings=(*diagnosis.findings, *diagnosis.remarks), remarks=())
+
+
+def test_a_note_on_what_healthy_runs_show_too_is_a_remark_and_no_finding():
+    usual = RULES["sigma_follows_loss"][0] | RULES["pointers_no_better"][1]
+    diagnosis = examine(Case("finetune", usual, SPEC))
+    assert "sigma_follows_loss" in {one.check for one in diagnosis.remarks}
+    assert not any(CHECKS[one.check].usual and one.severity == "info" for one in diagnosis.findings)
+    assert all(one.severity == "info" and CHECKS[one.check].usual for one in diagnosis.remarks)
+    reported = examine(Case("reported", usual, SPEC))
+    assert not reported.remarks, "of reported figures there is nothing to hang a remark on"
 
 
 def test_every_check_has_a_rule_here():
@@ -446,7 +461,7 @@ def test_causes_come_before_symptoms_and_are_named():
 def test_what_weak_data_explains_is_a_note():
     weak = LABELS | NO_SIGNAL | {"log_loss": 0.7, "auroc": 0.5, "auroc_low": 0.42, "accuracy": 0.52}
     weak |= {"fold_largest_share": [1.0, 0.8, 0.7, 0.9, 0.6]}
-    severities = {f.check: f.severity for f in examine(Case("finetune", weak, SPEC)).findings}
+    severities = {f.check: f.severity for f in with_remarks(examine(Case("finetune", weak, SPEC))).findings}
     assert severities == {
         "loss_at_chance": "info",
         "constant_folds": "info",

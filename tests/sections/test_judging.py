@@ -464,7 +464,8 @@ EDGES = {
 def test_a_finding_is_an_error_only_where_its_interval_is_on_one_side(name):
     facts, other = EDGES[name]
     for given, severity in ((facts, "error"), (facts | other, "info")):
-        (finding,) = examine(case_of(name, given), [CHECKS[name]]).findings
+        diagnosis = examine(case_of(name, given), [CHECKS[name]])
+        (finding,) = (*diagnosis.findings, *diagnosis.remarks)
         assert finding.severity == severity and finding.claims
 
 

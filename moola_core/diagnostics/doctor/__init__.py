@@ -72,9 +72,21 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
             findings.append(finding)
             after[check.id] = check.after
     signs, slices = (tuple(case.get(name) or ()) for name in ("vital_signs", "weak_slices"))
-    ordered = in_order(findings, after, likely_first=case.kind == "finetune" and not case.planned)
+    of_a_run = case.kind == "finetune" and not case.planned
+    ordered = in_order(findings, after, likely_first=of_a_run)
+    remarks = tuple(one for one in ordered if of_a_run and one.severity == INFO and CHECKS[one.check].usual)
+    grave = tuple(one for one in ordered if one not in remarks)
     return Diagnosis(
-        case.about, case.kind, ordered, tuple(not_judged), tuple(passed), signs, (), slices, case.get("experiments")
+        case.about,
+        case.kind,
+        grave,
+        tuple(not_judged),
+        tuple(passed),
+        signs,
+        (),
+        slices,
+        case.get("experiments"),
+        remarks,
     )
 
 

@@ -72,7 +72,8 @@ class Check(ABC):
 
     id, title; kinds of case that it applies to; after: checks whose findings explain this one's; invalidates: what not to read while
     the finding stands; diagnostic: the diagnostic that draws the evidence; networks_only: other models have nothing that it judges;
-    sampled: it judges estimates from a sample of windows, so that what it finds must rest on an interval or be a note.
+    sampled: it judges estimates from a sample of windows, so that what it finds must rest on an interval or be a note. usual: what healthy runs show as
+    well, so that a note of a run is a remark and no finding.
     """
 
     id: ClassVar[str] = ""
@@ -83,6 +84,7 @@ class Check(ABC):
     diagnostic: ClassVar[str] = ""
     networks_only: ClassVar[bool] = False
     sampled: ClassVar[bool] = False
+    usual: ClassVar[bool] = False
 
     @abstractmethod
     def judge(self, case: Case) -> Finding | None:

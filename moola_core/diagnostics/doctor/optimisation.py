@@ -57,6 +57,7 @@ class StoppedTooEarly(Check):
     """Training ended while it still had something to learn."""
 
     id, title = "stopped_too_early", "Stopped too early"
+    usual = True
     networks_only = True
     after = ("too_little_training",)
 

@@ -176,6 +176,7 @@ class ConstantFolds(Check):
     """Folds in which every window got the same predicted class."""
 
     id, title = "constant_folds", "Constant folds"
+    usual = True
     after = (*CAUSES, *UNUSUAL, "loss_at_chance")
     invalidates = ("ECE", "macro F1", "conflict rates", "comparisons with other runs")
     diagnostic = "evaluation"
@@ -257,6 +258,7 @@ class SimpleModel(Check):
     """A linear model on window means does as well."""
 
     id, title = "simple_model", "A simple model does as well"
+    usual = True
     kinds = ("finetune",)
     after = (*CAUSES, *UNUSUAL, "constant_folds", "loss_at_chance")
     diagnostic = "evaluation"
@@ -291,6 +293,7 @@ class Miscalibrated(Check):
     """Predicted probabilities do not match observed frequencies."""
 
     id, title = "miscalibrated", "Miscalibrated"
+    usual = True
     kinds = ("finetune",)
     after = ("head_too_wide", "constant_folds", "loss_at_chance")
     diagnostic = "calibration"

@@ -29,6 +29,7 @@ class SigmaNeverMoved(Check):
     """Uncertainty weighting was asked for, and σ stayed where it started."""
 
     id, title = "sigma_never_moved", "σ never moved"
+    usual = True
     networks_only = True
     kinds = ("finetune",)
     after = ("too_little_training", "stopped_too_early")
@@ -78,6 +79,7 @@ class SigmaFollowsLoss(Check):
     """σ arrived where the sizes of the losses put it, which says nothing of which task is harder."""
 
     id, title = "sigma_follows_loss", "σ follows the size of the losses"
+    usual = True
     networks_only = True
     kinds = ("finetune",)
     diagnostic = "balance"
@@ -211,6 +213,7 @@ class TaskStarved(Check):
     """One task's gradients are negligible on the parameters that both train."""
 
     id, title = "task_starved", "One task gets almost no gradient"
+    usual = True
     networks_only = True
     kinds = ("finetune",)
     after = ("sigma_never_moved", "nothing_unfrozen")

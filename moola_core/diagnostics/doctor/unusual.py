@@ -58,7 +58,7 @@ class Unusual(Check):
                 },
                 "windows": list(next((one.windows for one in odd if one.windows), ())),
             },
-            " ".join(dict.fromkeys(f"{one.title}: {one.advice}" for one in odd[:SHOWN])),
+            " ".join([odd[0].advice, *(f"{one.title}: {one.advice}" for one in odd[1:SHOWN])]),
             title=f"Unusual in {STAGES[self.stage]}: {odd[0].title[0].lower()}{odd[0].title[1:]}",
         )
         return self.resting_on(finding, (one.claim for one in odd[:SHOWN]))

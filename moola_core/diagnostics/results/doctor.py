@@ -98,7 +98,7 @@ class Diagnosis:
     about: a run's id, a file of figures, or empty for what is planned; kind: finetune, pretrain, study or reported; vitals: what was
     measured on its way from the file to the score, next to healthy runs; unmeasured: vital signs that could not be, and why;
     slices: parts of the windows that were searched (None of older versions, all three); experiments: what was tried within a budget,
-    None where nothing was.
+    None where nothing was; remarks: notes on what healthy runs show as well.
     """
 
     about: str
@@ -110,6 +110,7 @@ class Diagnosis:
     unmeasured: tuple[NotJudged, ...] | None = ()
     slices: tuple[WeakSlice, ...] | None = ()
     experiments: Experiments | None = None
+    remarks: tuple[Finding, ...] | None = ()
 
     def reasons(self) -> dict[str, str]:
         """Why checks could not be judged, each reason once, with the checks in words."""
