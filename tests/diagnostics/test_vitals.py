@@ -73,6 +73,7 @@ PLANTED = {
     "class_by_time": lambda w: replace(w, label=w.label[np.argsort(w.label)][np.argsort(np.argsort(w.start_time))]),
     "class_runs": lambda w: replace(w, label=np.sort(w.label)),
     "one_bar_tells": marked,
+    "nothing_given": lambda w: replace(w, label=np.where(np.arange(len(w)) % 9, w.label, "#N/A")),
     "windows_apart": lambda w: partly(w, lambda prices: prices + 40 * (np.arange(105) % 2)[:, None]),
     "same_pointer": lambda w: replace(w, start=default(w.start, 50.0), end=default(w.end, 60.0)),
     "pointer_grid": lambda w: replace(w, start=w.start // 15 * 15, end=w.end // 15 * 15 + 14),

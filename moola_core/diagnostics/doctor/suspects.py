@@ -20,7 +20,6 @@ KEPT = (
     "training.folds",
     "training.repeats",
     "training.seed",
-    "training.train_size",
     "training.embargo_bars",
     "training.device",
     "training.engine",

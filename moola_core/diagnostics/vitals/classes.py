@@ -14,6 +14,24 @@ from moola_core.diagnostics.vitals.prices import mean_range
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 from moola_core.estimators.logistic import linear
 
+# How files, spreadsheets and programs write that there is no value; "none" may well be a class.
+NOTHING = (
+    "",
+    "-",
+    "--",
+    "?",
+    ".",
+    "n/a",
+    "nan",
+    "null",
+    "nat",
+    "<na>",
+    "undefined",
+    "tbd",
+    "todo",
+    "#n/a",
+    "#na",
+) + tuple(f"#{name}" for name in ("ref!", "value!", "name?", "null!", "num!", "div/0!"))
 LAGS = (-2, -1, 1, 2)
 SLIPPED = 2.5  # standard deviations by which another row's class is told better
 
@@ -33,6 +51,20 @@ def alike_names(evidence: Evidence) -> Measured:
         if _stem(pair[0]) == _stem(pair[1])
     ]
     return Measured(float(len(alike)), "; ".join(f"{one} and {other}" for one, other in alike))
+
+
+@sign(
+    "labels",
+    "A class that means nothing was given",
+    "A failed look-up, a blank or an error of a spreadsheet is no class, and a model learns it as one.",
+    "Find the labels of these windows, or leave the windows out.",
+    usual=(-np.inf, 0.0),
+)
+def nothing_given(evidence: Evidence) -> Measured:
+    """Share of the windows whose class is a word for no value."""
+    none = np.isin(np.char.lower(np.char.strip(evidence.label)), NOTHING)
+    names = sorted(set(evidence.label[none]))
+    return Measured(float(none.mean()), ", ".join(names), evidence.some(none))
 
 
 def _stem(name: str) -> str:
