@@ -15,6 +15,7 @@ from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sig
 from moola_core.estimators.logistic import linear
 
 # How files, spreadsheets and programs write that there is no value; "none" may well be a class.
+SPREADSHEET = ("n/a", "na", "ref!", "value!", "name?", "null!", "num!", "div/0!")
 NOTHING = (
     "",
     "-",
@@ -29,9 +30,8 @@ NOTHING = (
     "undefined",
     "tbd",
     "todo",
-    "#n/a",
-    "#na",
-) + tuple(f"#{name}" for name in ("ref!", "value!", "name?", "null!", "num!", "div/0!"))
+    *(f"#{e}" for e in SPREADSHEET),
+)
 LAGS = (-2, -1, 1, 2)
 SLIPPED = 2.5  # standard deviations by which another row's class is told better
 
