@@ -135,7 +135,7 @@ def remarks(context: ReportContext) -> list[Block] | str:
 def _finding(context: ReportContext, result: Result, place: int, drawn: dict[str, str]) -> tuple[Block, ...]:
     """What was seen and what to do, next to the evidence; then the run that fixes it. drawn: as in `_drawn`."""
     finding: Finding = result.value.findings[place]
-    titles = {other.check: other.title for other in result.value.findings}
+    titles = {other.check: other.title for other in (*result.value.findings, *(result.value.remarks or ()))}
     title, claims = f"{place + 1}. {finding.title}", finding.claims or ()
     words = [
         Text(finding.summary, f"{finding.severity.capitalize()}:", finding.severity == "critical", title, claims),

@@ -79,7 +79,7 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
         gain.metric if gain is not None else "",
         bench.seconds,
         bench.budget_s,
-        tuple(bench.untried),
+        tuple(dict.fromkeys(bench.untried)),
         "",
         bench.place.where,
         repair,
@@ -278,7 +278,8 @@ class _Bench:
             return self._known[what]
         begun = what in self.run.record.facts.children  # before an interruption: what is there takes no time any more
         if not begun and self.seconds + SPARE * repeats * self.longest > self.budget_s:
-            self.untried.append(planned.title)
+            known = not place.where or place.where == planned.title
+            self.untried.append(planned.title if known else f"{planned.title} on {place.where}")
             return None
         try:
             child = self.made.get(what, spec, f"experiment: {planned.title}")
