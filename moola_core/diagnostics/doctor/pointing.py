@@ -9,6 +9,8 @@ from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, beats_co
 
 LOCATING = "locate_then_classify"
 
+LEAST_LOSS = 1.0  # bar: what is surely lost but is less than a bar is no fault
+
 
 @register
 class PointersNoBetter(Check):
@@ -36,7 +38,7 @@ class PointersNoBetter(Check):
             return None
         sure = OPPOSED in outcomes
         # A network whose pointers settle on the middle of the labels is no worse than the constant that it has become.
-        worse = any(gain.high < 0 for gain in gains.values())
+        worse = any(gain.high < 0 and gain.value <= -LEAST_LOSS for gain in gains.values())
         listed = "; ".join(
             f"{name} {gain.value:+.1f} bars, 95% from {gain.low:+.1f} to {gain.high:+.1f}"
             for name, gain in gains.items()

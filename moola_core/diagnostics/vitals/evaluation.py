@@ -191,7 +191,7 @@ def ahead_of_trees(evidence: Evidence) -> Measured:
     "Check that both are measured in the same way, and that no window is in both.",
     unit="nats",
     tail="both",
-    usual=(-0.1, 0.7),
+    usual=(-0.1, 1.5),
 )
 def test_gap(evidence: Evidence) -> Measured:
     """Log loss of the tested windows less the lowest validation loss of the class, medians over fits."""

@@ -11,6 +11,7 @@ from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sig
 
 LAGS = np.arange(-30, 31)
 ZERO = np.zeros(1, int)
+SURE = 3.5  # standard errors, the largest of many lags
 LEAST = 20  # windows with a pointer
 
 
@@ -140,12 +141,12 @@ def pointer_lag(evidence: Evidence) -> Measured:
 
 
 def _best_lag(profile: np.ndarray) -> tuple[int, float]:
-    """The lag of the largest mean rank of a profile [lags, m] and its gain over no lag in standard errors; 0 where it is below 3."""
+    """The lag of the largest mean rank of a profile [lags, m] and its gain over no lag in standard errors; 0 where it is below SURE."""
     known = np.isfinite(profile).sum(1) >= max(LEAST, 0.6 * profile.shape[1])
     means = np.array([np.nanmean(row) if ok else -np.inf for row, ok in zip(profile, known, strict=True)])
     best = int(means.argmax())
     gain = _gain(profile[best], profile[len(LAGS) // 2])
-    return (int(LAGS[best]), gain) if gain > 3 else (0, gain)
+    return (int(LAGS[best]), gain) if gain > SURE else (0, gain)
 
 
 @sign(

@@ -39,9 +39,9 @@ def same_pointer(evidence: Evidence) -> Measured:
     usual=(-np.inf, 8.0),
 )
 def pointer_grid(evidence: Evidence) -> Measured:
-    """How surely starts, ends or lengths fall on one place of a grid of so many bars or minutes, as −log10 of p times the grids tried."""
+    """How surely starts or ends fall on one place of a grid of so many bars or minutes, as −log10 of p times the grids tried."""
     own = pointers_of(evidence)
-    counted = {"starts": own.start, "ends": own.end, "lengths": own.end - own.start + 1}
+    counted = {"starts": own.start, "ends": own.end}
     first = evidence.windows.start_time[own.rows]
     if not np.isnat(first).any() and evidence.windows.interval_s == 60.0:
         minute = first.astype("datetime64[m]").astype(np.int64)
