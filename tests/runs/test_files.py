@@ -24,6 +24,30 @@ with locked(Path(sys.argv[1])):
     time.sleep(600)
 """
 
+WRITES = """
+import sys, time
+from pathlib import Path
+from moola_core.runs.files import locked, write_text
+folder = Path(sys.argv[1])
+with locked(folder):
+    print("holds", flush=True)
+    for number in range(10):
+        time.sleep(0.2)
+        write_text(folder / "file", str(number))
+"""
+
+
+def test_a_lock_of_a_process_that_writes_on_a_slow_disk_is_waited_for(tmp_path, monkeypatch):
+    holder = subprocess.Popen([sys.executable, "-c", WRITES, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == "holds\n"
+        monkeypatch.setattr(files, "LOCK_S", 1.5)  # all its writes together take longer, one of them does not
+        with files.locked(tmp_path):
+            assert (tmp_path / "file").read_text() == "9"
+    finally:
+        holder.kill()
+        holder.wait()
+
 
 def test_a_lock_of_a_process_that_was_stopped_is_not_waited_for_without_an_end(tmp_path, monkeypatch):
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
