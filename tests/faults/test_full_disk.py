@@ -7,7 +7,6 @@ import os
 import threading
 import time
 
-import numpy as np
 import pytest
 
 from moola_core.cli import main
@@ -22,7 +21,6 @@ from moola_core.specs import change
 from tests.app_samples import make_run
 from tests.faults.disks import fill, slow, spoil
 from tests.faults.kills import answers
-from tests.faults.writes import full_at, writes_of
 
 SMALL = {"epochs": 2, "repeats": 1, "folds": 3, "hidden": 4, "processes": 1, "eval_every_epochs": 1}
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -149,19 +147,6 @@ def test_a_full_disk_is_a_sentence_wherever_a_command_meets_it(tmp_path, capsys,
     out = f"{tmp_path}/store"
     status, said = in_a_store(capsys, "finetune", "--windows", demo_files["windows"], "--store", out)
     assert status == 1 and os.strerror(number) in said and "Free some space there" in said
-
-
-@pytest.mark.parametrize("draws", [4, pytest.param(60, marks=pytest.mark.soak)])
-def test_a_disk_that_is_full_at_any_write_loses_nothing(demo_files, tmp_path, draws):
-    spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | SMALL)
-    whole = Store(tmp_path / "whole").create(spec)
-    worker.run(whole)
-    every = writes_of(tmp_path / "counted", spec)
-    assert every > 20
-    at = sorted({int(number) for number in np.random.default_rng(5).choice(every, size=draws)})
-    for number, own in ((errno.ENOSPC, at[::2]), (errno.EDQUOT, at[1::2])):
-        counts, wrong = full_at(tmp_path / str(number), spec, own, answers(whole), number)
-        assert not wrong and counts["runs"] == len(own) and counts["sentences"] > 0, wrong
 
 
 @pytest.mark.timeout(1800)
