@@ -186,14 +186,9 @@ def clock(folder: Path, count: int, seed: int) -> dict[str, Any]:
 
 def named(part: str, figures: Mapping[str, Any]) -> dict[str, Any]:
     """What a small part of its own counted, under names of its own: its losses as one number."""
-    losses = sum(int(figures.get(name, 0)) for name in LOSSES)
-    return {
-        f"{part}_times": figures["kills"],
-        f"{part}_runs": figures["runs"],
-        f"{part}_compared": figures["compared"],
-        f"{part}_wrong": losses,
-        f"{part}_s": figures["kills_s"],
-    }
+    kept = {"times": figures["kills"], "s": figures["kills_s"]} | {name: figures[name] for name in ("runs", "compared")}
+    kept["wrong"] = sum(int(figures.get(name, 0)) for name in LOSSES)
+    return {f"{part}_{name}": value for name, value in kept.items()}
 
 
 def killed(folder: Path, orders: Orders, seed: int, most_s: float = 3600.0, pause_s: float = PAUSE_S) -> dict[str, Any]:

@@ -77,10 +77,10 @@ def _wait_for_lock(descriptor: int, folder: Path) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            now, latest = time.monotonic(), os.fstat(descriptor).st_mtime_ns
+            at, latest = time.monotonic(), os.fstat(descriptor).st_mtime_ns
             if latest != stamp:  # a file was made or replaced: whoever writes there goes on
-                stamp, changed = latest, now
-            if now > changed + LOCK_S or now > began + MOST_LOCK_S:
+                stamp, changed = latest, at
+            if at > changed + LOCK_S or at > began + MOST_LOCK_S:
                 raise StoreError(
                     f"another process has been writing there for more than {LOCK_S:g} s.",
                     where=str(folder),
