@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 
+import psutil
 import pytest
 
 from moola_core.cli import main
 from moola_core.presets import preset
 from moola_core.runs import Store
+from moola_core.runs.liveness import identity
+from moola_core.runs.queue import Queue
 
 
 @pytest.fixture
@@ -45,6 +51,28 @@ def test_queue_pause_first_cancel_and_resume(say, tmp_path, capsys):
     assert "added to" in capsys.readouterr().out
     assert Store(tmp_path / "other").open(ids[0]).record.state == "lost"
     assert say("pack", "20260101-000000-000-aaaa", "--out", str(out))[0] == 2
+
+
+LEADER = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1.5)"])
+print(child.pid, flush=True)
+"""
+
+
+def test_cancel_says_so_once_all_processes_of_the_run_are_gone(say, tmp_path, monkeypatch):
+    monkeypatch.setattr("moola_core.cli.queue.CANCEL_S", 30.0)
+    run = Store(tmp_path / "artifacts").open(say("submit", str(tmp_path / "spec.json"))[1]["run_id"])
+    assert Queue(run.store_root).take("cpu", ("auto", "cpu")) == run.id
+    leader = subprocess.Popen([sys.executable, "-c", LEADER], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert leader.stdout is not None
+    left = psutil.Process(int(leader.stdout.readline()))  # a process of the run that outlives its last words
+    run.update(state="running", process=identity(leader.pid) | {"worker": "cpu"})
+    last_words = threading.Timer(0.2, lambda: run.update(state="cancelled"))
+    last_words.start()
+    assert say("cancel", run.id)[:2] == (0, {"run_id": run.id, "state": "cancelled"})
+    assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
+    leader.communicate()
 
 
 def test_wrong_names_are_sentences(say, tmp_path, capsys):
