@@ -76,7 +76,8 @@ def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(tmp_path, name):
     run.update(state="done")
     (run.folder / name).unlink(missing_ok=True)
     os.mkfifo(run.folder / name)
-    for read in (lambda: run.record, lambda: run.spec, run.events, run.log_text, lambda: run.table("predictions")):
+    reads = (lambda: run.record, lambda: run.spec, run.events, run.log_text, lambda: run.table("predictions"))
+    for read in (*reads, lambda: references.files(run)):
         try:
             read()
         except RunError:
