@@ -150,7 +150,7 @@ def test_a_full_disk_is_a_sentence_wherever_a_command_meets_it(tmp_path, capsys,
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("delay_s", [0.03, pytest.param(2.0, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("delay_s", [0.01, pytest.param(2.0, marks=pytest.mark.soak)])
 def test_a_store_whose_writes_take_their_time_makes_no_run_lost(demo_files, tmp_path, monkeypatch, delay_s):
     spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"])} | SMALL | {"folds": 2})
     whole = Store(tmp_path / "whole").create(spec)
