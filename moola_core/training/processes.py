@@ -129,6 +129,7 @@ def _start(work: _Work, begin: Place) -> _Child:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, begin, theirs, os.getpid()), daemon=True)
     process.start()
+    assert process.pid is not None  # it was started
     theirs.close()  # the child's is then the only one, and its death is the end of the line
     return _Child(process, ours, Watch(process.pid))
 
