@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from moola_core.cli import main
 from moola_core.presets import preset
 from moola_core.runs import Store
+from moola_core.runs.cancelling import asked
 from moola_core.runs.liveness import identity
 from moola_core.runs.queue import Queue
 
@@ -55,8 +57,9 @@ def test_queue_pause_first_cancel_and_resume(say, tmp_path, capsys):
 
 LEADER = """
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1.5)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(4)"])
 print(child.pid, flush=True)
+sys.stdin.read()
 """
 
 
@@ -64,15 +67,22 @@ def test_cancel_says_so_once_all_processes_of_the_run_are_gone(say, tmp_path, mo
     monkeypatch.setattr("moola_core.cli.queue.CANCEL_S", 30.0)
     run = Store(tmp_path / "artifacts").open(say("submit", str(tmp_path / "spec.json"))[1]["run_id"])
     assert Queue(run.store_root).take("cpu", ("auto", "cpu")) == run.id
-    leader = subprocess.Popen([sys.executable, "-c", LEADER], stdout=subprocess.PIPE, text=True, start_new_session=True)
-    assert leader.stdout is not None
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    leader = subprocess.Popen([sys.executable, "-c", LEADER], **pipes, text=True, start_new_session=True)
+    assert leader.stdin is not None and leader.stdout is not None
     left = psutil.Process(int(leader.stdout.readline()))  # a process of the run that outlives its last words
     run.update(state="running", process=identity(leader.pid) | {"worker": "cpu"})
-    last_words = threading.Timer(0.2, lambda: run.update(state="cancelled"))
-    last_words.start()
+
+    def last_words() -> None:
+        while not asked(run):
+            time.sleep(0.01)
+        run.update(state="cancelled")
+        leader.stdin.close()  # it ends, and the other one goes on for a while
+
+    threading.Thread(target=last_words, daemon=True).start()
     assert say("cancel", run.id)[:2] == (0, {"run_id": run.id, "state": "cancelled"})
     assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
-    leader.communicate()
+    leader.wait()
 
 
 def test_wrong_names_are_sentences(say, tmp_path, capsys):
