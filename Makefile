@@ -17,7 +17,7 @@ test soak: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/test-$(TORCH)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -p no:cacheprovider $(PYTEST)
 
-# The long forms of tests that `make test` has short ones of.
+# The long forms of tests that `make test` has short ones of; MOOLA_FAULTS=1 runs benchmarks/faults.py whole, in place of a tenth of it.
 soak: .venv/test-$(TORCH)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -p no:cacheprovider -m soak --timeout 3600 $(PYTEST)
 

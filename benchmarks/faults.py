@@ -1,18 +1,23 @@
 """What is lost when processes are killed at random moments, when the disk is full, and what becomes of malformed input.
 
-.venv/bin/python benchmarks/faults.py [--kills 500] [--inputs 10000] [--writes 60] [--seed 1] [--minutes 180] [--only PART …] [--folder DIR]
+.venv/bin/python benchmarks/faults.py [--kills 500] [--inputs 10000] [--writes 60] [--hosts 10] [--clock 15] [--seed 1] [--minutes 180] [--only PART …] [--folder DIR]
 
 Kills: SIGKILL to the trainer, to a process that shares its fits, to the device's worker, to submitters, to exporters, to studies, to
 plans and investigations, to a worker in a container with PIDs of its own, and, while a visitor starts a run in headless Chromium, to the
 app, at random moments of their lives, while runs go on; processes are stopped and continued in between. Then everything that was lost is
-resumed, and the store is searched for what should not be there. Writes: a run whose disk is full from one of its writes on. Inputs: bars,
-windows, settings, specs, checkpoints, records and packed files, spoilt in many ways. Also: 20 submitters at once; a store of 5,000 runs.
-Prints a table and writes benchmarks/results/faults.json. Every loss must be zero. With --folder it goes on where it was cut off.
+resumed, and the store is searched for what should not be there. Hosts: a worker with PIDs and a host name of its own takes over from one
+of this host, and is killed with all that it began. Clock: signs of life are set a day back or forward while runs go on, and some are
+killed. Writes: a run whose disk is full, or whose quota is used up, from one of its writes on. Inputs: bars, windows, settings, specs,
+checkpoints, records and packed files, spoilt in many ways. Also: 20 submitters at once; a store of 5,000 runs.
+
+Prints a table and writes benchmarks/results/faults.json when all parts are asked for. Every loss must be zero. With --folder it goes on
+where it was cut off. tests/faults/test_benchmark.py runs the same parts, smaller, with `make test` and `make soak`.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import itertools
 import json
 import os
@@ -23,7 +28,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -68,11 +74,15 @@ LOSSES = (
     "written",
     "without_fix",
     "full_wrong",
+    "hosts_wrong",
+    "clock_wrong",
+    "submitters_failed",
 )
 SAME = ("kept", "killed")  # runs of the one spec, whose predictions are known
 SUBMITTERS, EACH = 20, 3
 MANY = 5000
 PAUSE_S = 4.0  # a run of the queue takes about so long
+IDLE_S = 3.0
 STATE = "state.json"
 
 
@@ -81,6 +91,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--writes", type=int, default=60)
+    parser.add_argument("--hosts", type=int, default=10)
+    parser.add_argument("--clock", type=int, default=15)
     parser.add_argument("--minutes", type=float, default=180, help="after so many no further process is killed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="names of parts")
@@ -95,7 +107,11 @@ def main() -> None:
             "at_once": at_once,
             "many": many,
             "writes": lambda place: full(place, wanted.writes, wanted.seed),
-            "kills": lambda place: killed(place, wanted.kills, wanted.seed, 60 * wanted.minutes),
+            "hosts": lambda place: hosts(place, wanted.hosts, wanted.seed),
+            "clock": lambda place: clock(place, wanted.clock, wanted.seed),
+            "kills": lambda place: killed(
+                place, all_kinds(wanted.kills, wanted.seed), wanted.seed, 60 * wanted.minutes
+            ),
         }
         for name, part in parts.items():
             if wanted.only and name not in wanted.only:
@@ -130,7 +146,11 @@ def full(folder: Path, writes: int, seed: int) -> dict[str, Any]:
     worker.run(whole)
     every = writes_of(folder / "counted", spec)
     at = np.random.default_rng(seed).choice(every, size=min(writes, every), replace=False)
-    counts, wrong = full_at(folder / f"full-{time.time_ns()}", spec, sorted(map(int, at)), answers(whole))
+    counts, wrong = Counter[str](), list[str]()
+    for first, number in enumerate((errno.ENOSPC, errno.EDQUOT)):
+        own = sorted(map(int, at[first::2]))
+        more, texts = full_at(folder / f"{errno.errorcode[number]}-{time.time_ns()}", spec, own, answers(whole), number)
+        counts, wrong = counts + more, wrong + texts
     for text in wrong:
         print(text)
     figures = {"full_writes": every, "full_runs": counts["runs"], "full_sentences": counts["sentences"]}
@@ -145,23 +165,50 @@ def spec_in(folder: Path) -> Any:
     return change(preset("quick").finetune(), files | SMALL)
 
 
-def killed(folder: Path, kills: int, seed: int, most_s: float) -> dict[str, Any]:
-    """Kills of every kind in a random order, then peace, then the count of what is missing."""
+Orders = Mapping[str, Sequence[str]]
+
+
+def all_kinds(kills: int, seed: int) -> Orders:
+    """So many kills of every kind in two random orders, which go on at the same time."""
+    return {"queued": ordered(QUEUED, kills, seed), "apart": ordered(APART, kills, seed)}
+
+
+def hosts(folder: Path, count: int, seed: int) -> dict[str, Any]:
+    """Two hosts on one store by turns: the other one is killed with all that it began."""
+    return named("hosts", killed(folder, {"queued": ["container"] * count}, seed))
+
+
+def clock(folder: Path, count: int, seed: int) -> dict[str, Any]:
+    """The clock set by a day again and again while runs go on; every third time one is killed."""
+    order = ["trainer" if number % 3 == 2 else "clock" for number in range(count)]
+    return named("clock", killed(folder, {"queued": order}, seed))
+
+
+def named(part: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What a small part of its own counted, under names of its own: its losses as one number."""
+    kept = {"times": figures["kills"], "s": figures["kills_s"]} | {name: figures[name] for name in ("runs", "compared")}
+    kept["wrong"] = sum(int(figures.get(name, 0)) for name in LOSSES)
+    return {f"{part}_{name}": value for name, value in kept.items()}
+
+
+def killed(folder: Path, orders: Orders, seed: int, most_s: float = 3600.0, pause_s: float = PAUSE_S) -> dict[str, Any]:
+    """Kills in these orders, those in the queue and those next to it at the same time, then peace, then the count of what is missing."""
     spec = spec_in(folder)
     whole = Store(folder / f"whole-{time.time_ns()}").create(spec)
     started = time.monotonic()
     worker.run(whole)
-    local.IDLE_S = 3.0
+    local.IDLE_S = IDLE_S
     site = Site(folder, spec, seed)
     done = site.go_on(folder / STATE)
-    front = Front(site, folder / STATE, done, started + most_s)
+    front = Front(site, folder / STATE, done, started + most_s, pause_s)
     queued = threading.Thread(
-        target=front.go, args=("queued", ordered(QUEUED, kills, seed), in_queue(site)), daemon=True
+        target=front.go, args=("queued", orders.get("queued", ()), in_queue(site, pause_s)), daemon=True
     )
     queued.start()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS.split())
-        front.go("apart", ordered(APART, kills, seed), apart(site, browser, spec))
+    others = orders.get("apart", ())
+    with sync_playwright() if "app" in others else nullcontext() as playwright:
+        browser = playwright and playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS.split())
+        front.go("apart", others, apart(site, browser, spec))
     queued.join()
     if front.errors:
         raise front.errors[0]
@@ -171,18 +218,18 @@ def killed(folder: Path, kills: int, seed: int, most_s: float) -> dict[str, Any]
 class Front:
     """Kills in their order, kept after each; `errors`: what ended one of the two orders."""
 
-    def __init__(self, site: Site, state: Path, done: dict[str, int], until: float) -> None:
-        self.site, self.state, self.done, self.until = site, state, done, until
+    def __init__(self, site: Site, state: Path, done: dict[str, int], until: float, pause_s: float) -> None:
+        self.site, self.state, self.done, self.until, self.pause_s = site, state, done, until, pause_s
         self.lock, self.errors = threading.Lock(), list[Exception]()
 
-    def go(self, name: str, order: list[str], ways: dict[str, Callable[[], bool]]) -> None:
+    def go(self, name: str, order: Sequence[str], ways: dict[str, Callable[[], bool]]) -> None:
         queued = name == "queued"
         try:
             for number in range(self.done.get(name, 0), len(order)):
                 if time.monotonic() > self.until or self.errors:
                     return
                 before = time.monotonic()
-                fire(self.site, [ways[order[number]]], PAUSE_S if queued else 0.0, keep=2 if queued else 0)
+                fire(self.site, [ways[order[number]]], self.pause_s if queued else 0.0, keep=2 if queued else 0)
                 print(f"{name} {number + 1} {order[number]} {time.monotonic() - before:.1f} s", flush=True)
                 with self.lock:
                     self.done[name] = number + 1
@@ -196,14 +243,14 @@ def ordered(shares: dict[str, float], kills: int, seed: int) -> list[str]:
     return [str(victim) for victim in np.random.default_rng(seed).permutation(victims)]
 
 
-def in_queue(site: Site) -> dict[str, Callable[[], bool]]:
+def in_queue(site: Site, pause_s: float) -> dict[str, Callable[[], bool]]:
     return {
         "trainer": site.kill_trainer,
         "worker": site.kill_worker,
         "submitter": site.kill_submitter,
         "stopped": site.stop_and_continue,
         "clock": site.set_clock,
-        "container": site.kill_container,
+        "container": lambda: site.kill_container(2 * pause_s),
     }
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -83,10 +84,46 @@ def device(request: pytest.FixtureRequest) -> str:
     return name
 
 
+# What is computed of a run beside its fits, smaller: it takes most of the time of a small one. tests/diagnostics has the whole of it.
+SMALLER = {
+    "moola_core.estimators.extra_trees.TREES": 20,
+    "moola_core.diagnostics.shift.NULL_DRAWS": 10,
+    "moola_core.diagnostics.calibration.DRAWS": 200,
+    "moola_core.diagnostics.calibration.INVERTED": 100,
+}
+
+
+@contextmanager
+def smaller_diagnostics() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in SMALLER.items():
+            patch.setattr(name, size)
+        yield
+
+
 @pytest.fixture
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The doctor's trees beside a run, fewer: they take most of the time of a small one. tests/diagnostics has them all."""
-    monkeypatch.setattr("moola_core.estimators.extra_trees.TREES", 20)
+def few_trees() -> Iterator[None]:
+    """The trees and draws of the diagnostics of a run, fewer."""
+    with smaller_diagnostics():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disk_is_not_waited_for() -> Iterator[None]:
+    """No test cuts the power: that bytes reach the disk before a file is renamed costs a tenth of the time and shows nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: os.fstat(descriptor) and None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def versions_are_read_once() -> Iterator[None]:
+    """Each run asks for the project's commit and for the versions of its packages, which stay the same while tests run."""
+    from importlib import metadata
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metadata, "version", cache(metadata.version))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
+import time
 
+import psutil
 import pytest
 
 from moola_core.cli import main
 from moola_core.presets import preset
 from moola_core.runs import Store
+from moola_core.runs.cancelling import asked
+from moola_core.runs.liveness import identity
+from moola_core.runs.queue import Queue
 
 
 @pytest.fixture
@@ -45,6 +53,36 @@ def test_queue_pause_first_cancel_and_resume(say, tmp_path, capsys):
     assert "added to" in capsys.readouterr().out
     assert Store(tmp_path / "other").open(ids[0]).record.state == "lost"
     assert say("pack", "20260101-000000-000-aaaa", "--out", str(out))[0] == 2
+
+
+LEADER = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(4)"])
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_cancel_says_so_once_all_processes_of_the_run_are_gone(say, tmp_path, monkeypatch):
+    monkeypatch.setattr("moola_core.cli.queue.CANCEL_S", 30.0)
+    run = Store(tmp_path / "artifacts").open(say("submit", str(tmp_path / "spec.json"))[1]["run_id"])
+    assert Queue(run.store_root).take("cpu", ("auto", "cpu")) == run.id
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    leader = subprocess.Popen([sys.executable, "-c", LEADER], **pipes, text=True, start_new_session=True)
+    assert leader.stdin is not None and leader.stdout is not None
+    left = psutil.Process(int(leader.stdout.readline()))  # a process of the run that outlives its last words
+    run.update(state="running", process=identity(leader.pid) | {"worker": "cpu"})
+
+    def last_words() -> None:
+        while not asked(run):
+            time.sleep(0.01)
+        run.update(state="cancelled")
+        leader.stdin.close()  # it ends, and the other one goes on for a while
+
+    threading.Thread(target=last_words, daemon=True).start()
+    assert say("cancel", run.id)[:2] == (0, {"run_id": run.id, "state": "cancelled"})
+    assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
+    leader.wait()
 
 
 def test_wrong_names_are_sentences(say, tmp_path, capsys):

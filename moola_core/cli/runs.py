@@ -39,7 +39,7 @@ def run_runs(args: argparse.Namespace) -> int:
 
 def list_runs(args: argparse.Namespace) -> int:
     from moola_core.launch.estimate.remaining import remaining
-    from moola_core.runs.liveness import unseen
+    from moola_core.launch.standing import standing
     from moola_core.runs.store import Store
 
     store = Store(args.store)
@@ -59,7 +59,7 @@ def list_runs(args: argparse.Namespace) -> int:
         for r in records
     ]
     reasons = [f"{r.run_id}: {r.unreadable}" for r in records if r.unreadable]
-    doubts = [f"{r.run_id}: {why}" for r in records if not r.unreadable and (why := unseen(store.open(r.run_id), r))]
+    doubts = [f"{r.run_id}: {why}" for r in records if not r.unreadable and (why := standing(store.open(r.run_id), r))]
     text = (
         "\n".join([options.table(rows), *([MEND, *reasons] if reasons else []), *doubts])
         if records

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from moola_core.errors import RunError
+from moola_core.host.standstill import Watch
 from moola_core.launch import devices, groups
 from moola_core.launch.background import with_project
 from moola_core.runs.cancelling import asked
@@ -148,6 +149,7 @@ class DeviceWorker:
 
     def _watch(self, run: Run, child: subprocess.Popen | None, leader: Mapping[str, Any]) -> None:
         """Return when the run has ended and all of its processes are gone."""
+        watch = Watch(int(leader["pid"]), only_stopped=True) if leader else None
         while not self.stopping:
             self.lock.beat()
             ended = child is None or child.poll() is not None
@@ -164,9 +166,18 @@ class DeviceWorker:
                 self.say(f"{utcnow_iso()[:19]} cancels {run.id}")
                 groups.end(leader, self.grace_s)
                 break
+            if watch is not None and watch.look() and groups.members(leader):
+                self._end_stopped(run, leader, watch)
+                break
             time.sleep(POLL_S)
         if child is not None and not self.stopping:
             child.wait()
+
+    def _end_stopped(self, run: Run, leader: Mapping[str, Any], watch: Watch) -> None:
+        """End a run whose process was stopped for so long that the queue behind it shall wait no longer."""
+        why = watch.why()
+        groups.end(leader, grace_s=0, ask=False)
+        give_up(run, f"Its process {why}, so that it was ended.", run.record.process)
 
     def _settle(self, run: Run) -> None:
         """Bring the record to an end state if the run did not live to do it."""

@@ -1,4 +1,4 @@
-"""The workers of a store as they are: at work, idle, stopped, stuck, on another host, or absent."""
+"""The workers of a store as they are: at work, idle, stopped, waiting for a slow disk, stuck, on another host, or absent."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from moola_core.errors import StoreError
+from moola_core.host.standstill import stopped
 from moola_core.launch.devices import Lock
 from moola_core.runs import codec
 from moola_core.runs.files import read
@@ -20,6 +21,7 @@ STUCK_S = 60.0
 SAID = {
     "present": "is there",
     "stopped": "was stopped by a signal and does nothing. Let it go on with `kill -CONT {pid}`, or end it with `kill -KILL {pid}`: its runs can be resumed",
+    "slow": "has waited for the disk of the store for {quiet} s. It goes on as soon as the disk answers",
     "stuck": "has given no sign of life for {quiet} s. End it with `kill -KILL {pid}`: its runs can be resumed",
     "elsewhere": "is in another container or on another host ({host})",
     "absent": "is not there. The app starts one, and so do `moola submit` and `moola worker`",
@@ -28,7 +30,7 @@ SAID = {
 
 @dataclass(frozen=True)
 class WorkerState:
-    """How the worker of a device is. `state`: present, stopped, stuck, elsewhere or absent; `pid`: 0 where it is not known."""
+    """How the worker of a device is. `state`: present, stopped, slow, stuck, elsewhere or absent; `pid`: 0 where it is not known."""
 
     device: str
     state: str
@@ -37,7 +39,7 @@ class WorkerState:
 
     @property
     def in_trouble(self) -> bool:
-        return self.state in ("stopped", "stuck")
+        return self.state in ("stopped", "slow", "stuck")
 
 
 def of(root: Path, devices: Iterable[str]) -> list[WorkerState]:
@@ -56,10 +58,12 @@ def _look(root: Path, device: str) -> WorkerState:
         state = "absent"
     elif elsewhere(process):
         state = "elsewhere"
-    elif isinstance(pid, int) and _stopped(pid):
+    elif isinstance(pid, int) and stopped(pid):
         state = "stopped"
+    elif quiet > STUCK_S:
+        state = "slow" if isinstance(pid, int) and _waits_for_disk(pid) else "stuck"
     else:
-        state = "stuck" if quiet > STUCK_S else "present"
+        state = "present"
     number = pid if isinstance(pid, int) else 0
     how = SAID[state].format(pid=number, quiet=round(quiet), host=host)
     return WorkerState(device, state, number, f"The worker of {device} {how}.")
@@ -79,8 +83,9 @@ def _holder(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _stopped(pid: int) -> bool:
+def _waits_for_disk(pid: int) -> bool:
+    """Whether the process is in the middle of reading or writing: nobody could end it now, and nothing is wrong with it."""
     try:
-        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+        return bool(psutil.Process(pid).status() == psutil.STATUS_DISK_SLEEP)
     except psutil.Error:
         return False

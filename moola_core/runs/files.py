@@ -16,7 +16,7 @@ import psutil
 
 from moola_core.errors import StoreError
 
-LOCK_S, LOOK_S = 20.0, 0.01
+LOCK_S, MOST_LOCK_S, LOOK_S = 20.0, 600.0, 0.01
 SCRATCH = "moola-scratch-"
 
 
@@ -54,7 +54,7 @@ def locked(folder: Path) -> Iterator[None]:
     """One at a time inside, of all processes and threads that ask for the same folder. It ends with its holder's process.
 
     Do not nest: the second would wait for the first. Raises StoreError when the folder is not there, and when another process holds
-    it for longer than any work inside takes: it hangs, or was stopped.
+    it and nothing has been written there for longer than any write takes: it hangs, or was stopped. On a slow disk it is waited for.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -71,12 +71,16 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _wait_for_lock(descriptor: int, folder: Path) -> None:
-    until = time.monotonic() + LOCK_S
+    began = changed = time.monotonic()
+    stamp = os.fstat(descriptor).st_mtime_ns
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > until:
+            at, latest = time.monotonic(), os.fstat(descriptor).st_mtime_ns
+            if latest != stamp:  # a file was made or replaced: whoever writes there goes on
+                stamp, changed = latest, at
+            if at > changed + LOCK_S or at > began + MOST_LOCK_S:
                 raise StoreError(
                     f"another process has been writing there for more than {LOCK_S:g} s.",
                     where=str(folder),

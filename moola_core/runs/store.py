@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moola_core import specs
-from moola_core.errors import RunError, StoreError
+from moola_core.errors import FULL, RunError, StoreError
 from moola_core.runs import codec, event_lines
 from moola_core.runs.facts import Facts
 from moola_core.runs.files import flush, locked, read, reason, refuse_other_than_file, remove, replacing, write_text
@@ -357,7 +357,7 @@ class Store:
             raise StoreError(
                 f"cannot be written: {error.strerror}.",
                 where=str(self.root),
-                hint="Make it writable, or choose another store (--store DIR; in the app, MOOLA_STORE).",
+                hint=f"{'Free some space there' if error.errno in FULL else 'Make it writable'}, or choose another store (--store DIR; in the app, MOOLA_STORE).",
             ) from None
         return Run(folder)
 

@@ -17,6 +17,7 @@ from multiprocessing import connection, reduction
 from typing import IO, Any
 
 from moola_core.errors import FailedRun, MoolaError
+from moola_core.host.standstill import Watch
 
 LOOK_S = 1.0
 END_S = 10.0
@@ -43,7 +44,7 @@ def side_by_side(
 
     What `function` emits reaches `emit` in this process, in order and before the item's result. An error of `function` is raised
     here. Closing the iterator ends the processes. Raises FailedRun when one of them ends while there is work for it: as soon as it
-    starts, while it imports, or later.
+    starts, while it imports, or later; and when it does nothing for ten minutes, because it was stopped or is stuck.
     """
     work = _Work()
     begin = work.add((function, emit is not None))
@@ -57,6 +58,7 @@ def side_by_side(
             ready = connection.wait([child.line for child in working], LOOK_S)
             for child in [child for child in working if child.line in ready or not child.process.is_alive()]:
                 kind, value = _hear(child)
+                child.standstill.reset()
                 if kind == EVENT:
                     assert emit is not None
                     emit(value)
@@ -70,6 +72,7 @@ def side_by_side(
                     child.line.close()
                 if kind == DONE:
                     yield value
+            _refuse_standstill(working)
     finally:
         _end(children)
         work.file.close()
@@ -118,6 +121,7 @@ def _inherited(duplicate: Any) -> _Work:
 class _Child:
     process: Any
     line: connection.Connection
+    standstill: Watch
 
 
 def _start(work: _Work, begin: Place) -> _Child:
@@ -125,8 +129,9 @@ def _start(work: _Work, begin: Place) -> _Child:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, begin, theirs, os.getpid()), daemon=True)
     process.start()
+    assert process.pid is not None  # it was started
     theirs.close()  # the child's is then the only one, and its death is the end of the line
-    return _Child(process, ours)
+    return _Child(process, ours, Watch(process.pid))
 
 
 def _hear(child: _Child) -> tuple[str, Any]:
@@ -158,6 +163,16 @@ def _lost(child: _Child) -> FailedRun:
     else:
         how, hint = f"exit status {code}", "Its output is in the run's log, or on standard error."
     return FailedRun(f"a process that shared the work ended on its own (pid {child.process.pid}, {how}).", hint=hint)
+
+
+def _refuse_standstill(children: Sequence[_Child]) -> None:
+    """Raise FailedRun for a process that has done nothing for too long, which would otherwise be waited for without end."""
+    for child in children:
+        if child.standstill.look():
+            raise FailedRun(
+                f"a process that shared the work (pid {child.process.pid}) was ended: it {child.standstill.why()}.",
+                hint="Finished fits are kept: resume the run, or start the command again.",
+            )
 
 
 def _end(children: Sequence[_Child]) -> None:

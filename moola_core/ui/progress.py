@@ -10,6 +10,7 @@ import streamlit as st
 
 from moola_core.charts import curves, monitoring
 from moola_core.launch.estimate.remaining import remaining
+from moola_core.launch.standing import standing
 from moola_core.launch.waiting import waiting
 from moola_core.runs.epochs import EpochReader
 from moola_core.runs.record import Record
@@ -60,6 +61,9 @@ def bar(run: Run, record: Record) -> None:
     reason = waiting(run) if record.state == "queued" else None
     if reason is not None:
         st.caption(f":material/hourglass_empty: {escape_markdown(sentence(reason))}")
+    stands = standing(run, record)
+    if stands:
+        st.warning(escape_markdown(stands), icon=":material/pause_circle:")
 
 
 def _epoch(record: Record) -> str:

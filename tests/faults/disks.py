@@ -1,4 +1,4 @@
-"""A folder on a disk that is full, or that may only be read: every call of the system that would write there fails as it would."""
+"""A folder on a disk that is full, whose quota is used up, that may only be read, or that is slow: every call of the system that would write there fails, or takes its time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import itertools
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ import pytest
 import safetensors.numpy
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-# What SQLite says: of a full disk once it writes, of one that may only be read when it opens its log.
+# What SQLite says: of a full disk once it writes, of a used-up quota too (which it takes for a failed write), of a disk that may only be
+# read when it opens its log.
 SQLITE = {
     errno.ENOSPC: ("database or disk is full", sqlite3.SQLITE_FULL),
+    errno.EDQUOT: ("disk I/O error", sqlite3.SQLITE_IOERR_WRITE),
     errno.EROFS: ("attempt to write a readonly database", sqlite3.SQLITE_READONLY),
 }
 MAKES = ("mkdir", "symlink", "link")
@@ -47,10 +50,36 @@ class Connection:
     def __exit__(self, *_: object) -> None: ...
 
 
-def spoil(monkeypatch: pytest.MonkeyPatch, folder: Path, number: int, after: int = 0) -> Callable[[], int]:
+class SlowConnection(sqlite3.Connection):
+    """A connection of SQLite's whose every statement takes its time."""
+
+    delay_s = 0.0
+
+    def execute(self, *given: Any) -> Any:
+        time.sleep(self.delay_s)
+        return super().execute(*given)
+
+
+def slow(monkeypatch: pytest.MonkeyPatch, folder: Path, delay_s: float) -> Callable[[], int]:
+    """From here on each write in the folder takes so many seconds; gives how many there were."""
+
+    def connect(path: Any, **more: Any) -> sqlite3.Connection:
+        made: SlowConnection = real(path, **more, factory=SlowConnection)
+        made.delay_s = delay_s
+        return made
+
+    count = spoil(monkeypatch, folder, errno.ENOSPC, after=1 << 30, delay_s=delay_s)
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    return count
+
+
+def spoil(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, number: int, after: int = 0, delay_s: float = 0.0
+) -> Callable[[], int]:
     """From here on, or after so many writes, the folder is on such a disk; gives how many writes were tried.
 
-    number: errno.ENOSPC, where deleting works, or errno.EROFS, where nothing does.
+    number: errno.ENOSPC or errno.EDQUOT, where deleting works, or errno.EROFS, where nothing does. delay_s: how long each write takes.
     """
     root, tried = str(folder.resolve()), itertools.count()
     count = 0
@@ -60,6 +89,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, folder: Path, number: int, after: int
         if not (isinstance(path, str | os.PathLike) and str(Path(path).absolute()).startswith(root)):
             return False
         count = next(tried) + 1
+        time.sleep(delay_s)
         return count > after
 
     def fail(path: Any) -> None:
@@ -82,7 +112,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, folder: Path, number: int, after: int
 
         monkeypatch.setattr(library, name, write)
 
-    for name in MAKES if number == errno.ENOSPC else (*MAKES, *CHANGES):
+    for name in (*MAKES, *CHANGES) if number == errno.EROFS else MAKES:
         guard(name)
     open_file, open_descriptor, connect = io.open, os.open, sqlite3.connect
 

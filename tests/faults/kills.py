@@ -124,12 +124,11 @@ class Site:
         self.counts["submitter"] += 1
         return True
 
-    def kill_worker(self, again: bool = True) -> bool:
+    def kill_worker(self) -> bool:
         """Kill the device's worker, if there is one, and start another as the app does."""
         lock = Lock(self.store.root, default_device())
         if not lock.held():
-            if again:
-                ensure_worker(self.store.root)
+            ensure_worker(self.store.root)
             return False
         try:
             process = codec.load_object(lock.path.read_bytes())
@@ -138,9 +137,8 @@ class Site:
         if not alive(process):
             return False
         psutil.Process(process["pid"]).kill()
-        self.counts["worker"] += again
-        if again:
-            ensure_worker(self.store.root)
+        self.counts["worker"] += 1
+        ensure_worker(self.store.root)
         return True
 
     def kill_trainer(self) -> bool:
@@ -256,7 +254,9 @@ class Site:
 
     def kill_container(self, most_s: float = 8.0) -> bool:
         """A worker in a container with PIDs and a host name of its own, on the same store, killed with all that it began."""
-        self.kill_worker(again=False)
+        for process in self.processes():  # those too that are only starting, and would be the device's worker before it
+            if "moola_core worker" in _command(process):
+                self._kill([process], "")
         command = ["unshare", "--pid", "--fork", "--mount-proc", "--uts", "--kill-child", "sh", "-c"]
         inside = [sys.executable, "-m", "moola_core", "worker", "--device", "cpu", "--idle", "30", "--store"]
         words = f"hostname {self.mark[:8]}; exec {' '.join([*inside, str(self.store.root)])}"
@@ -276,7 +276,8 @@ class Site:
             candidates[int(self.rng.integers(len(candidates)))].kill()
         except psutil.NoSuchProcess:
             return False
-        self.counts[what] += 1
+        if what:
+            self.counts[what] += 1
         return True
 
     def trainers(self) -> list[psutil.Process]:

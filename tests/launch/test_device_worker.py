@@ -13,10 +13,12 @@ import psutil
 import pytest
 
 from moola_core.errors import RunError
+from moola_core.host import standstill
 from moola_core.launch import devices, groups, local
 from moola_core.launch.device_worker import DeviceWorker
 from moola_core.launch.devices import Lock, can_do, check, environment
 from moola_core.launch.local import LocalLauncher
+from moola_core.launch.standing import standing
 from moola_core.presets import preset
 from moola_core.runs import Store
 from moola_core.runs.liveness import alive, identity
@@ -178,6 +180,31 @@ def test_a_run_that_was_taken_by_a_dead_worker_and_never_began_is_begun(store, w
     assert Queue(store.root).take("cuda:7", ("auto",)) == other.id
     work()
     until(lambda: run.record.state == "done" and other.record.state == "done")
+
+
+def test_a_run_whose_process_is_stopped_is_ended_after_a_while_and_the_next_begins(store, work, monkeypatch):
+    monkeypatch.setattr(standstill, "LIMIT_S", 0.6)
+    held, following = submit(store, "waits"), submit(store)
+    work()
+    until(lambda: held.record.state == "running")
+    os.kill(held.record.process["pid"], signal.SIGSTOP)
+    until(lambda: following.record.state == "done")
+    assert held.record.state == "lost" and not groups.members(held.record.process)
+    assert "had been stopped by a signal for" in held.record.error and "can be resumed" in held.record.error
+
+
+def test_a_run_whose_process_is_stopped_and_continued_goes_on(store, work):
+    run = submit(store, "waits")
+    work()
+    until(lambda: run.record.state == "running")
+    process = run.record.process
+    os.kill(process["pid"], signal.SIGSTOP)
+    until(lambda: standing(run, run.record) != "")
+    assert f"kill -CONT {process['pid']}" in standing(run, run.record) and "after 10 min" in standing(run, run.record)
+    os.kill(process["pid"], signal.SIGCONT)
+    until(lambda: standing(run, run.record) == "")
+    (run.folder / "go").touch()
+    until(lambda: run.record.state == "done")
 
 
 def test_a_deleted_run_does_not_stop_the_others(store, work):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from moola_core.cli import main
@@ -59,13 +60,17 @@ def test_a_worker_that_was_stopped_or_killed_is_told_from_one_at_work(worker, tm
     assert state(tmp_path) == "absent" and workers.of(tmp_path, []) == []
 
 
-def test_a_worker_that_gives_no_sign_of_life_is_stuck_and_one_that_beats_is_not(tmp_path):
+def test_a_worker_that_gives_no_sign_of_life_is_stuck_unless_the_disk_is_slow(tmp_path, monkeypatch):
     lock = Lock(tmp_path, "cpu")
     assert state(tmp_path) == "absent" and lock.acquire()
     try:
         assert state(tmp_path) == "present"
         os.utime(lock.path, (time.time() - 100,) * 2)
         assert state(tmp_path) == "stuck"
+        with monkeypatch.context() as patch:
+            patch.setattr(psutil.Process, "status", lambda _: psutil.STATUS_DISK_SLEEP)
+            (slow,) = workers.of(tmp_path, ["cpu"])
+            assert slow.state == "slow" and slow.in_trouble and "kill" not in slow.sentence
         lock.beat()
         assert state(tmp_path) == "present"
         lock.path.write_text(codec.dumps(identity() | {"host": "another"}))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import psutil
 import pytest
@@ -65,6 +66,15 @@ def test_a_page_that_is_never_drawn_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(chromium, "PAGE_S", 0.5)
     with pytest.raises(ReportError, match="had not drawn"):
         chromium.print_pdf("<p>x", tmp_path / "x.pdf")
+
+
+def test_what_the_browser_leaves_lies_in_the_folder_that_is_taken_away(tmp_path, monkeypatch):
+    browser = tmp_path / "chromium"
+    browser.write_text('#!/bin/sh\necho "$TMPDIR"\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    place = Path(chromium._run("<p>x").strip())
+    assert place.name.startswith(f"{SCRATCH}{os.getpid()}-") and not place.exists()
 
 
 def test_temporary_folders_that_killed_processes_left_are_taken_away(tmp_path, monkeypatch):

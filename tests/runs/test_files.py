@@ -24,6 +24,30 @@ with locked(Path(sys.argv[1])):
     time.sleep(600)
 """
 
+WRITES = """
+import sys, time
+from pathlib import Path
+from moola_core.runs.files import locked, write_text
+folder = Path(sys.argv[1])
+with locked(folder):
+    print("holds", flush=True)
+    for number in range(10):
+        time.sleep(0.2)
+        write_text(folder / "file", str(number))
+"""
+
+
+def test_a_lock_of_a_process_that_writes_on_a_slow_disk_is_waited_for(tmp_path, monkeypatch):
+    holder = subprocess.Popen([sys.executable, "-c", WRITES, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == "holds\n"
+        monkeypatch.setattr(files, "LOCK_S", 1.5)  # all its writes together take longer, one of them does not
+        with files.locked(tmp_path):
+            assert (tmp_path / "file").read_text() == "9"
+    finally:
+        holder.kill()
+        holder.wait()
+
 
 def test_a_lock_of_a_process_that_was_stopped_is_not_waited_for_without_an_end(tmp_path, monkeypatch):
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -52,7 +76,8 @@ def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(tmp_path, name):
     run.update(state="done")
     (run.folder / name).unlink(missing_ok=True)
     os.mkfifo(run.folder / name)
-    for read in (lambda: run.record, lambda: run.spec, run.events, run.log_text, lambda: run.table("predictions")):
+    reads = (lambda: run.record, lambda: run.spec, run.events, run.log_text, lambda: run.table("predictions"))
+    for read in (*reads, lambda: references.files(run)):
         try:
             read()
         except RunError:

@@ -65,3 +65,11 @@ def fail(item: str) -> None:
     raise {"data": DataError("no such column.", hint="Name it."), "value": ValueError("odd"), "odd": Unsendable(1, 2)}[
         item
     ]
+
+
+def count_for(seconds: float) -> float:
+    """Work that keeps a processor busy for so long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+    return seconds

@@ -11,10 +11,12 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from moola_core.errors import DataError, FailedRun
+from moola_core.host import standstill
 from moola_core.training import processes
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import make_folds
@@ -168,3 +170,67 @@ def test_closing_the_iterator_ends_the_processes():
 def test_without_a_temporary_folder_the_work_is_shared_all_the_same(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     assert sorted(process_map(abs, [-1, 2, -3], 2)) == [1, 2, 3]
+
+
+def stop_once(ready, how_long_s: float | None = None) -> tuple[threading.Thread, list[psutil.Process]]:
+    """Stop a process beside this one as soon as it works, for so long or until somebody ends it."""
+    held: list[psutil.Process] = []
+
+    def watch() -> None:
+        until = time.monotonic() + 60
+        while not (ready() and beside()) and time.monotonic() < until:
+            time.sleep(0.002)
+        held.extend(beside()[:1])
+        held[0].suspend()
+        if how_long_s is not None:
+            time.sleep(how_long_s)
+            held[0].resume()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread, held
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("moment", ["interpreter start", "work"])
+def test_a_process_that_is_stopped_for_too_long_is_ended_with_the_reason(moment, tmp_path, monkeypatch):
+    monkeypatch.setattr(standstill, "LIMIT_S", 1.5)
+    path = tmp_path / "mark"
+    stopper, held = stop_once((lambda: True) if moment == "interpreter start" else path.exists)
+    with pytest.raises(FailedRun, match=r"was ended: it had been stopped by a signal for \d s") as caught:
+        list(side_by_side(works(moment, str(path)), [str(path)], 1))
+    stopper.join()
+    assert "resume the run" in caught.value.hint
+    assert not psutil.wait_procs(held, timeout=5)[1] and not beside()
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_is_stuck_is_ended_and_one_that_works_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(standstill, "LIMIT_S", 1.2)
+    monkeypatch.setattr(standstill, "MOVED_S", 0.02)  # which it has on a busy host too
+    assert list(side_by_side(side_work.count_for, [2.0], 1)) == [2.0]
+    with pytest.raises(FailedRun, match="it had not used the processor for"):
+        list(side_by_side(partial(side_work.work, b""), [str(tmp_path / "mark")], 1))
+    assert not beside()
+
+
+@pytest.mark.timeout(60)
+def test_results_that_are_kept_slowly_make_no_process_stuck(monkeypatch):
+    monkeypatch.setattr(standstill, "LIMIT_S", 1.6)
+    monkeypatch.setattr(standstill, "LOOK_S", 0.2)
+    for _ in side_by_side(side_work.tell, range(5), 2, lambda event: None):
+        time.sleep(0.6)  # as a store does whose writes take seconds
+
+
+@pytest.mark.timeout(120)
+def test_fits_whose_process_was_stopped_and_continued_are_those_of_undisturbed_ones(monkeypatch):
+    inputs, spec = make_inputs(60, length=30), make_spec(processes=1, device="cpu")
+    folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
+    undisturbed = {(fit.repeat, fit.fold): fit for fit in fit_all(spec, inputs, folds, lambda event: None)}
+    shared = make_spec(processes=2, device="cpu")
+    works_now = threading.Event()
+    stopper, held = stop_once(works_now.is_set, how_long_s=1.2)
+    for fit in fit_all(shared, inputs, folds, lambda event: works_now.set()):
+        np.testing.assert_array_equal(fit.probabilities, undisturbed.pop((fit.repeat, fit.fold)).probabilities)
+    stopper.join()
+    assert held and not undisturbed

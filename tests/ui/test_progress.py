@@ -54,3 +54,13 @@ def test_an_open_dialog_is_not_closed_by_a_run_that_ended(looked, monkeypatch):
     guard.closed()
     with pytest.raises(Redrawn):
         look()
+
+
+def test_a_run_whose_process_was_stopped_says_so(monkeypatch, demo_files, tmp_path):
+    monkeypatch.setenv("MOOLA_STORE", str(tmp_path))
+    monkeypatch.setattr(progress, "standing", lambda run, record: "Its process (pid 7) was stopped by a signal.")
+    run = make_run(tmp_path, demo_files["windows"], "running")
+    warned: list[str] = []
+    monkeypatch.setattr(progress.st, "warning", lambda text, icon: warned.append(text))
+    progress.bar(run, run.record)
+    assert warned == ["Its process (pid 7) was stopped by a signal."]

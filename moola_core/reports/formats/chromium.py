@@ -73,6 +73,7 @@ def _run(page: str, *flags: str) -> str:
                 stdin=subprocess.DEVNULL,
                 encoding="utf-8",
                 timeout=PAGE_S,
+                env=os.environ | {"TMPDIR": str(folder)},  # what it leaves when it is killed goes with the folder
             )
         except subprocess.TimeoutExpired:
             raise ReportError(
