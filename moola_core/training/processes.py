@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, reduction
+from pathlib import Path
 from typing import IO, Any
 
 from moola_core.errors import FailedRun, MoolaError
@@ -162,7 +163,18 @@ def _lost(child: _Child) -> FailedRun:
         )
     else:
         how, hint = f"exit status {code}", "Its output is in the run's log, or on standard error."
+        if _starts_anew():
+            hint = 'Each process imports your script first: put what starts runs below `if __name__ == "__main__":`.'
     return FailedRun(f"a process that shared the work ended on its own (pid {child.process.pid}, {how}).", hint=hint)
+
+
+def _starts_anew() -> bool:
+    """Whether this program is a script that does all it does again wherever it is imported."""
+    path = getattr(sys.modules["__main__"], "__file__", None)
+    try:
+        return path is not None and path.endswith(".py") and "__main__" not in Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _refuse_standstill(children: Sequence[_Child]) -> None:

@@ -112,6 +112,17 @@ def test_a_process_that_leaves_by_itself_is_an_error_with_its_exit_status():
         list(side_by_side(os._exit, [7, 7], 2))
 
 
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_script_that_starts_runs_wherever_it_is_imported_is_told_how_to_stop_it(tmp_path, guarded):
+    script = tmp_path / "script.py"
+    call = "print(sum(process_map(abs, [-1, -2, -3], 2)))"
+    guard = "if __name__ == '__main__': " if guarded else ""
+    script.write_text(f"from moola_core.training.processes import process_map\n{guard}{call}\n")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert (done.returncode == 0 and done.stdout.strip() == "6") == guarded
+    assert ("put what starts runs below" in done.stderr) != guarded
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_processes_end_when_their_parent_is_killed_or_interrupted(tmp_path, how):
     script, marks = tmp_path / "parent.py", [tmp_path / "one", tmp_path / "two"]
