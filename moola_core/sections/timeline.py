@@ -32,6 +32,7 @@ TITLES = {
     "search": "Search",
     "diagnose": "Diagnostic",
     "predict": "Prediction",
+    "report": "Report",
     DECISION: "Decision",
 }
 # The page that shows a run of the kind, and under which name it is selected there.

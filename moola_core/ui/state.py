@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from moola_core.sections import formatting
 from moola_core.ui import notices
 
 DATASET, RUN = "dataset", "run"
@@ -38,10 +39,14 @@ ARRIVING, PAGE, DRAWN, EVERY_RUN = "arriving", "page", "drawn", "every_run"
 EVENTS, REPORT_OF, REPORT_FORMAT = "events", "report_of", "format"
 STUDY_NAME, STUDY_PRESET, STUDY_LABELLED = "study_name", "study_preset", "study_labelled"
 STUDY_ENCODER, STUDY_SETTINGS = "study_encoder", "study_settings"
-COMPARED, JOINED_CLASS, JOINED_POINTERS = "compared", "join_class_run", "join_pointer_run"
+COMPARED, JOINED_CLASS, JOINED_POINTERS, JOINED_NAME = "compared", "join_class_run", "join_pointer_run", "join_name"
 SEARCH_PRESET, SEARCH_MODEL = "search_preset", "search_model"
+SEARCH_TRIALS, SEARCH_MINUTES = "search_trials", "search_minutes"
 OF_STUDY = (STUDY_NAME, STUDY_PRESET, STUDY_LABELLED, STUDY_ENCODER, STUDY_SETTINGS)
-OF_JOIN, OF_SEARCH = (JOINED_CLASS, JOINED_POINTERS), (SEARCH_PRESET, SEARCH_MODEL)
+OF_JOIN = (JOINED_CLASS, JOINED_POINTERS, JOINED_NAME)
+OF_SEARCH = (SEARCH_PRESET, SEARCH_MODEL, SEARCH_TRIALS, SEARCH_MINUTES)
+# The sections of a report, of each kind of report its own.
+SECTIONS_OF = {kind: f"sections_{kind}" for kind in formatting.REPORT_OF}
 OLD_URL, PUBLISHED = "old_url", "published"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, NOTED, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
@@ -83,6 +88,7 @@ IN_URL = (
     COMPARED,
     *OF_JOIN,
     *OF_SEARCH,
+    *SECTIONS_OF.values(),
 )
 SEPARATOR = ","  # of several values of one key in the URL
 DIGITS, LISTED = 9, 200
@@ -121,8 +127,8 @@ def init_state(key: str, options: Sequence[Any], default: Any) -> None:
         st.session_state[key] = default
 
 
-def choose_number(key: str, low: int, high: int, default: int) -> None:
-    """As `init_state`, for a whole number between `low` and `high`."""
+def choose_number(key: str, low: int, high: int, default: int | None) -> None:
+    """As `init_state`, for a whole number between `low` and `high`; None is no number."""
     if key not in st.session_state:
         text, number = asked(key), default
         # str.isdigit alone takes signs such as ² that int() refuses, and int() refuses numbers of thousands of digits.
@@ -131,13 +137,14 @@ def choose_number(key: str, low: int, high: int, default: int) -> None:
         elif text:
             _ignored(key, text, f"It can be a whole number from {low} to {high}.")
         st.session_state[key] = number
-    st.session_state[key] = min(max(st.session_state[key], low), high)
+    if st.session_state[key] is not None:
+        st.session_state[key] = min(max(st.session_state[key], low), high)
 
 
-def choose_several(key: str, options: Sequence[str]) -> None:
-    """As `init_state`, for a list of `options`; none by default."""
+def choose_several(key: str, options: Sequence[str], default: Sequence[str] = ()) -> None:
+    """As `init_state`, for a list of `options`; none unless there is a default."""
     if key not in st.session_state:
-        values = _parts(asked(key))
+        values = _parts(asked(key)) or list(default)
         for value in values:
             if value not in options:
                 _ignored(key, value, "Choose another on this page.")

@@ -175,13 +175,14 @@ def new_join(records: tuple[Record, ...]) -> None:
     keys = {state.JOINED_CLASS: "Classes of", state.JOINED_POINTERS: "Expansions of"}
     for key in keys:
         state.init_state(key, list(titles), None)
+    state.init_text(state.JOINED_NAME)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         of_class, of_pointers = (
             st.selectbox(label, list(titles), index=None, format_func=titles.__getitem__, key=key, width=320)
             for key, label in keys.items()
         )
-        state.write_query_params(tuple(keys))
-        name = st.text_input("Name", key="join_name", width=240)
+        name = st.text_input("Name", key=state.JOINED_NAME, width=240)
+        state.write_query_params(state.OF_JOIN)
         if st.button("Join them", icon=":material/join:", disabled=of_class is None or of_pointers is None):
             assert of_class is not None and of_pointers is not None
             try:

@@ -97,6 +97,7 @@ ICONS = {
     "search": "manage_search",
     "diagnose": "monitor_heart",
     "predict": "online_prediction",
+    "report": "description",
     DECISION: "gavel",
 }
 

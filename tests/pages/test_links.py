@@ -285,7 +285,7 @@ def test_filters_forms_and_formats_are_in_the_link_and_are_taken_from_it(show, d
     first, second = everything["run"], everything["arm"]
     pages = {
         "history": {"events": "study,diagnose"},
-        "report": {"format": "json", "report_of": "doctor"},
+        "report": {"format": "json", "report_of": "doctor", "sections_doctor": "findings,not_judged"},
         "compare": {
             "study_name": "losses",
             "study_preset": "recommended",
@@ -295,6 +295,9 @@ def test_filters_forms_and_formats_are_in_the_link_and_are_taken_from_it(show, d
             "join_pointer_run": second.id,
             "search_preset": "quick",
             "search_model": "logistic",
+            "search_trials": "7",
+            "search_minutes": "30",
+            "join_name": "both of them",
         },
         "launch": {"run_tags": "mine,two%2C of them"},
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError, from_system
-from moola_core.launch import earlier
+from moola_core.launch import earlier, report_files
 from moola_core.launch.local import claim
 from moola_core.launch.worker import (
     compare,
@@ -53,7 +53,12 @@ JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
     earlier.PLAN: lambda run, listen: earlier.refuse(run.spec),
     "study": lambda run, listen: study.work(run, listen, execute),
     "search": lambda run, listen: search.work(run, listen, execute),
+    "report": lambda run, listen: _reported(run),
 }
+
+
+def _reported(run: Run) -> None:
+    report_files.make(run)
 
 
 def _cross_validated(run: Run) -> Callable[[Run, ProgressCallback | None], None]:
