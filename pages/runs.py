@@ -9,6 +9,7 @@ from moola_core.runs.store import Run
 from moola_core.ui import (
     guard,
     no_data,
+    owners,
     picker,
     progress,
     run_actions,
@@ -53,6 +54,7 @@ def details(run: Run, record: Record) -> None:
 
 
 run, family = run_details.opened(record), run_details.family_of(record, selection.listed)
+owners.settle_family(family)
 st.header(widgets.title_of(record), divider="gray")
 run_details.place_in(record, family)
 own = run_details.parts_of(record, family)

@@ -11,9 +11,11 @@ import streamlit as st
 
 from moola_core.errors import MoolaError
 from moola_core.market.library import Dataset
+from moola_core.runs.families import Family
 from moola_core.runs.places import data_of, real_path, same_file
 from moola_core.runs.record import Record
 from moola_core.ui import loaders
+from moola_core.ui.places import display_path
 
 
 def belongs(record: Record, dataset: Dataset) -> bool:
@@ -36,14 +38,18 @@ def has_changed(record: Record, dataset: Dataset) -> bool:
     return record.kind == "finetune" and bool(ours) and bool(content) and not record.active and ours not in content
 
 
-def settle(record: Record, dataset: Dataset) -> None:
-    """Let a run whose file has moved name the place where it lies now, so that what is asked of it is computed from there."""
+def settle(record: Record, dataset: Dataset, bars: str = "") -> None:
+    """Let a run whose file has moved name the place where it lies now, so that what is asked of it is computed from there.
+
+    bars: the content of its bars, where its own record does not say it, as that of a study.
+    """
     run, named = loaders.store().open(record.run_id), record.data
+    bars = bars or record.data_hashes.get("bars", "")
     gone = {kind: path for kind, path in named.items() if not Path(path).exists()}
     places = {}
     if "windows" in gone and dataset.windows:
         places[gone["windows"]] = str(dataset.windows.resolve())
-    if "bars" in gone and dataset.bars and record.data_hashes.get("bars") == loaders.content_of_bars(dataset.bars):
+    if "bars" in gone and dataset.bars and bars == loaders.content_of_bars(dataset.bars):
         places[gone["bars"]] = str(dataset.bars.resolve())
     if places and not record.active:
         with suppress(MoolaError):  # a store that cannot be written is read all the same
@@ -66,6 +72,38 @@ def datasets_of(records: Sequence[Record]) -> dict[str, str]:
         if name:
             names[record.run_id] = name
     return names
+
+
+def of_families(families: Sequence[Family]) -> dict[str, str]:
+    """As `datasets_of`, for runs with their parts: a study itself does not say what its windows held, its arms do."""
+    names = datasets_of([family.whole for family in families])
+    for family in families:
+        if family.whole.run_id not in names and family.parts:
+            known = datasets_of([part.record for part in family.parts])
+            # Arms and diagnostics are of the windows; the parts that are pre-trained are of the bars, which others share.
+            of_windows = [part.record for part in family.parts if part.record.kind != "pretrain"]
+            name = next((known[one.run_id] for one in of_windows if one.run_id in known), None)
+            if name is not None:
+                names[family.whole.run_id] = name
+    return names
+
+
+def settle_family(family: Family) -> None:
+    """As `settle`, for a run whose data is known by its parts."""
+    whole = family.whole
+    if whole.data_hashes or not whole.data or all(Path(path).exists() for path in whole.data.values()):
+        return
+    name = of_families([family]).get(whole.run_id)
+    dataset = next((one for one in loaders.available_datasets() if one.name == name), None)
+    bars = next((one.data_hashes["bars"] for one in family.records if "bars" in one.data_hashes), "")
+    if dataset is not None:
+        settle(whole, dataset, bars)
+
+
+def place_of(record: Record) -> str:
+    """The file that the run was trained on, where it is in no dataset; and that it is gone, if it is."""
+    source = trained_on(record)
+    return f"{display_path(source)} (not there)" if source and not Path(source).exists() else source
 
 
 def trained_on(record: Record) -> str:

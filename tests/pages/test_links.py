@@ -13,6 +13,7 @@ from moola_core.specs import Diagnose
 from tests.app_samples import make_data, make_everything, make_predicted, make_pretraining, make_run
 from tests.pages.conftest import button, charts, texts
 from tests.pages.test_compare import study
+from tests.reports.conftest import make_study
 
 GONE = "20200101-000000-000-0000"
 
@@ -223,6 +224,29 @@ def test_data_that_is_moved_renamed_or_copied_keeps_its_runs(show, store, tmp_pa
         assert Store(store).open(run.id).spec.data.windows == str(new.resolve())
     at = show("results", tmp_path / "data", run=another.id)
     assert opened(at, another) and at.session_state["dataset"] == "other"
+
+
+def test_a_study_whose_data_folder_moved_is_listed_and_shown_with_the_place_where_it_is_now(show, store, tmp_path):
+    windows = make_data(tmp_path / "data", "mine", seed=6)
+    make_data(tmp_path / "data", "other", seed=7)
+    study = make_study(store, windows)
+    for arm in study.result("comparison")["arms"][:2]:
+        with_hashes(Store(store).open(arm["run_id"]), windows).update(parent=study.id)
+    new = tmp_path / "data" / "elsewhere"
+    shutil.move(windows.parent, new)
+    at = show("runs", tmp_path / "data", row=study.id)
+    assert dataset_of(at, "transfer") == "elsewhere"
+    assert Store(store).open(study.id).spec.base.data.windows == str((new / "windows.parquet").resolve())
+    # Where it is nowhere, the list says so.
+    shutil.rmtree(new)
+    at = show("runs", tmp_path / "data", row=study.id)
+    assert dataset_of(at, "transfer").endswith("elsewhere/windows.parquet (not there)")
+
+
+def dataset_of(at, name: str) -> str:
+    """What the table of runs says of the data of the run called `name`."""
+    table = at.dataframe[0].value
+    return table.loc[table["name"] == name, "dataset"].item()
 
 
 def test_a_file_whose_windows_changed_is_not_taken_for_what_the_run_saw(show, store, tmp_path):

@@ -25,6 +25,7 @@ from moola_core.launch.worker import (
     finetune,
     investigate,
     joined,
+    peak_memory,
     predict,
     pretrain,
     search,
@@ -94,7 +95,8 @@ def _carry_out(run: Run, process: dict[str, Any], listen: ProgressCallback | Non
             references.refuse_circle(run)
             run.sweep()
             mirror.step(run)
-            JOBS[run.spec.kind](run, listen)
+            with peak_memory.kept(run):
+                JOBS[run.spec.kind](run, listen)
             if doctor.looks_at(run):
                 doctor.store(run)
             done = {"state": "done", "ended": utcnow_iso(), "seconds": time.monotonic() - started}
