@@ -41,7 +41,7 @@ if listed:
     runs_table.runs_table(listed, record.run_id if record else "")
 if len(listed) < len(every):
     st.caption(f"{len(listed)} of {len(every)} runs pass the filters.")
-state.write_query_params((state.ROW,))
+state.write_query_params((state.ROW, state.ARCHIVED))
 if record is None:
     st.caption("No run on the selected dataset. Choose a row, or another dataset in the sidebar.")
     state.stop()

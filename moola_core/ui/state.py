@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import streamlit as st
 
 from moola_core.sections import formatting
+from moola_core.specs import Gates
 from moola_core.ui import notices
 
 DATASET, RUN = "dataset", "run"
@@ -43,6 +44,14 @@ COMPARED, JOINED_CLASS, JOINED_POINTERS, JOINED_NAME = "compared", "join_class_r
 SEARCH_PRESET, SEARCH_MODEL = "search_preset", "search_model"
 SEARCH_TRIALS, SEARCH_MINUTES = "search_trials", "search_minutes"
 OF_STUDY = (STUDY_NAME, STUDY_PRESET, STUDY_LABELLED, STUDY_ENCODER, STUDY_SETTINGS)
+STRIPS, SWINGS, BAR_SCORES = "strips", "swings", "bar_scores"
+OF_DRAWING = (STRIPS, SWINGS, BAR_SCORES)
+PREDICTED_DATA, PREDICTED_OF, STRIDE = "predict_data", "predict_kind", "stride"
+OF_PREDICTION = (PREDICTED_DATA, PREDICTED_OF, STRIDE)
+BUDGET, GOAL, ASKED_PRESET, ASKED_ENCODER = "budget", "goal", "investigated_preset", "given_encoder"
+ASKED_SETTINGS = "investigated_settings"
+GATES = {name: f"gate_{name}" for name in Gates.model_fields}
+OF_INVESTIGATION = (BUDGET, GOAL, ASKED_PRESET, ASKED_ENCODER, ASKED_SETTINGS, *GATES.values())
 OF_JOIN = (JOINED_CLASS, JOINED_POINTERS, JOINED_NAME)
 OF_SEARCH = (SEARCH_PRESET, SEARCH_MODEL, SEARCH_TRIALS, SEARCH_MINUTES)
 # The sections of a report, of each kind of report its own.
@@ -89,6 +98,10 @@ IN_URL = (
     *OF_JOIN,
     *OF_SEARCH,
     *SECTIONS_OF.values(),
+    *OF_DRAWING,
+    *OF_PREDICTION,
+    *OF_INVESTIGATION,
+    ARCHIVED,
 )
 SEPARATOR = ","  # of several values of one key in the URL
 DIGITS, LISTED = 9, 200
@@ -185,16 +198,20 @@ def init_text(key: str) -> None:
         st.session_state[key] = asked(key)
 
 
-def init_switch(key: str) -> None:
-    """Give `key` a yes or no before its widget is drawn: the session's, else the URL's, else no."""
+def init_switch(key: str, default: bool = False) -> None:
+    """Give `key` a yes or no before its widget is drawn: the session's, else the URL's, else `default`."""
     if key not in st.session_state:
-        st.session_state[key] = asked(key) == str(True)
+        st.session_state[key] = asked(key) != str(False) if default else asked(key) == str(True)
 
 
 def write_query_params(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None:
     """Copy the session's values of `keys` to the URL; a default is left out."""
     values = {key: st.session_state.get(key) for key in keys}
-    values = {key: _plain(value) for key, value in values.items()}
+    # A switch that is off by default says nothing while it is off; one that is on by default does.
+    values = {
+        key: str(False) if value is False and (defaults or {}).get(key) is True else _plain(value)
+        for key, value in values.items()
+    }
     parameters = {
         key: str(value) for key, value in values.items() if value not in (None, "", (defaults or {}).get(key))
     }

@@ -99,11 +99,14 @@ _draw = guard.fragment(_draw_once)
 def _switches(opened: Opened) -> Shown:
     """What is drawn besides the candles and the pointers."""
     run = loaders.store().open(opened.run_id) if opened.run_id else None
-    scores = False
+    scores, defaults = False, {state.STRIPS: False, state.SWINGS: False, state.BAR_SCORES: True}
+    for key, default in defaults.items():
+        state.init_switch(key, default)
     if window_spans.has_scores(run):
-        scores = st.toggle("Probability of each bar", value=True, key="bar_scores", persist_state="session")
-    strips = st.toggle("Feature strips", key="strips", persist_state="session")
-    swings = st.toggle("Swing marks", key="swings", persist_state="session")
+        scores = st.toggle("Probability of each bar", key=state.BAR_SCORES, persist_state="session")
+    strips = st.toggle("Feature strips", key=state.STRIPS, persist_state="session")
+    swings = st.toggle("Swing marks", key=state.SWINGS, persist_state="session")
+    state.write_query_params(state.OF_DRAWING, defaults)
     return Shown(strips, scores, swings)
 
 

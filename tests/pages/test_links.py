@@ -323,6 +323,16 @@ def test_filters_forms_and_formats_are_in_the_link_and_are_taken_from_it(show, d
             "search_minutes": "30",
             "join_name": "both of them",
         },
+        "investigate": {
+            "budget": "1 hour",
+            "goal": "hit_at_3 > 0.6",
+            "investigated_preset": "quick",
+            "investigated_settings": "training.epochs=7",
+            "gate_negative_transfer": "0.45",
+        },
+        "predict": {"predict_kind": "windows", "stride": "7"},
+        "windows": {"swings": "True", "bar_scores": "False"},
+        "runs": {"archived": "True"},
         "launch": {"run_tags": "mine,two%2C of them"},
     }
     for page, wanted in pages.items():
