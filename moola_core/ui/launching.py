@@ -71,7 +71,8 @@ def choose_checkpoint(dataset: Dataset, start: str = "") -> tuple[str, str]:
 
     start: the one of the preset, which is selected at first. Warns of other bars, and describes a file.
     """
-    fitted = [one for one in fitted_networks(store_folder()) if one.run and owners.belongs(one.run, dataset)]
+    owner = owners.Owner(dataset)
+    fitted = [one for one in fitted_networks(store_folder()) if one.run and owner.has(one.run)]
     checkpoints = {c.reference: c for c in [*find(data_folder(), store_folder()), *fitted]}
     titles = {SCRATCH: "random weights (from scratch)"} | {
         name: f"{STARTS[one.run.kind]}: {title_of(one.run)}" if one.run else display_path(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 import streamlit as st
@@ -18,17 +19,35 @@ from moola_core.ui import loaders
 from moola_core.ui.places import display_path
 
 
+class Owner:
+    """A dataset that is asked of many runs whether they belong to it: what its files hold is looked up once."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def has(self, record: Record) -> bool:
+        """As `belongs`."""
+        is_of_bars = record.kind == "pretrain"
+        ours, theirs = self.dataset.bars if is_of_bars else self.dataset.windows, trained_on(record)
+        if ours is None:
+            return False
+        if same_file(theirs, str(ours)):
+            return True
+        content = record.data_hashes.get("bars" if is_of_bars else "windows")
+        return bool(content) and (content == self._bars if is_of_bars else content in self._windows)
+
+    @cached_property
+    def _bars(self) -> str | None:
+        return loaders.content_of_bars(self.dataset.bars) if self.dataset.bars else None
+
+    @cached_property
+    def _windows(self) -> frozenset[str]:
+        return loaders.content_of_windows(self.dataset)
+
+
 def belongs(record: Record, dataset: Dataset) -> bool:
     """Whether the run was trained on the windows of the dataset, or pre-trained on its bars: that file, or one of the same content."""
-    ours, theirs = dataset.bars if record.kind == "pretrain" else dataset.windows, trained_on(record)
-    if ours is None:
-        return False
-    if same_file(theirs, str(ours)):
-        return True
-    if record.kind == "pretrain":
-        content = record.data_hashes.get("bars")
-        return bool(content) and content == loaders.content_of_bars(ours)
-    return record.data_hashes.get("windows") in loaders.content_of_windows(dataset)
+    return Owner(dataset).has(record)
 
 
 def has_changed(record: Record, dataset: Dataset) -> bool:
@@ -63,12 +82,12 @@ def datasets_of(records: Sequence[Record]) -> dict[str, str]:
         for bars, file in ((False, dataset.windows), (True, dataset.bars)):
             if file is not None:
                 files.setdefault((bars, real_path(str(file))), dataset.name)
-    names = {}
+    names, every = {}, [Owner(dataset) for dataset in loaders.available_datasets()]
     for record in records:
         source = trained_on(record)
         name = files.get((record.kind == "pretrain", real_path(source))) if source else None
         if name is None and record.data_hashes:
-            name = next((one.name for one in loaders.available_datasets() if belongs(record, one)), None)
+            name = next((one.dataset.name for one in every if one.has(record)), None)
         if name:
             names[record.run_id] = name
     return names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 
 import streamlit as st
 
@@ -24,8 +23,12 @@ MOST_RUNS = 200  # that a decision can be said to rest on; older ones by `moola 
 
 def history(dataset: Dataset) -> None:
     """The timeline, the newest first, a page of it at a time."""
-    contents = loaders.content_of_windows(dataset)
-    every = entries(loaders.store(), partial(_belongs, dataset, contents), contents, (str(dataset.windows),))
+    contents, owner = loaders.content_of_windows(dataset), owners.Owner(dataset)
+
+    def belongs(record: Record) -> bool:
+        return record.data_hashes.get("windows") in contents or owner.has(record)
+
+    every = entries(loaders.store(), belongs, contents, (str(dataset.windows),))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption("Everything that was run on these windows, and what was decided. Nothing is ever taken out of it.")
         if st.button("Add a decision", icon=":material/edit_note:", type="primary"):
@@ -44,11 +47,6 @@ def history(dataset: Dataset) -> None:
     if len(shown) > most and st.button(f"Show {min(PAGE, len(shown) - most)} more", icon=":material/expand_more:"):
         st.session_state[SHOWN] = most + PAGE
         st.rerun()
-
-
-def _belongs(dataset: Dataset, contents: frozenset[str], record: Record) -> bool:
-    """As `owners.belongs`, without asking for the content of the windows again for each of many runs."""
-    return record.data_hashes.get("windows") in contents or owners.belongs(record, dataset)
 
 
 def _filtered(every: list[Entry]) -> list[Entry]:
