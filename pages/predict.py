@@ -11,6 +11,7 @@ from moola_core.ui import (
     downloads,
     loaders,
     no_data,
+    owners,
     picker,
     predict_sections,
     predict_viewer,
@@ -43,6 +44,7 @@ if state.remember(state.PREDICTION) not in titles:
 if len(children) > 1:
     selecting.select("Shown", state.PREDICTION, titles, width=420)
 child = loaders.store().open(st.session_state[state.PREDICTION])
+owners.settle_part(child, run)
 child_record = child.record
 if child_record.active:
     progress.follow(child, child_record, progress.bar)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from moola_core.errors import MoolaError
+from moola_core.errors import MoolaError, SpecError
 from moola_core.market.library import Dataset
 from moola_core.runs.families import Family
 from moola_core.runs.places import data_of, real_path, same_file
 from moola_core.runs.record import Record
+from moola_core.runs.store import Run
 from moola_core.ui import loaders
 from moola_core.ui.places import display_path
 
@@ -64,7 +65,7 @@ def settle(record: Record, dataset: Dataset, bars: str = "") -> None:
     """
     run, named = loaders.store().open(record.run_id), record.data
     bars = bars or record.data_hashes.get("bars", "")
-    gone = {kind: path for kind, path in named.items() if not Path(path).exists()}
+    gone = {kind: path for kind, path in named.items() if not _is_there(path)}
     places = {}
     if "windows" in gone and dataset.windows:
         places[gone["windows"]] = str(dataset.windows.resolve())
@@ -73,6 +74,24 @@ def settle(record: Record, dataset: Dataset, bars: str = "") -> None:
     if places and not record.active:
         with suppress(MoolaError):  # a store that cannot be written is read all the same
             run.write_places(places)
+
+
+def settle_part(part: Run, run: Run) -> None:
+    """As `settle`, for what was predicted with the models of a run that has settled: files that both name lie in one place."""
+    known, own = run.places, part.places
+    places = {path: known[path] for path in part.record.data.values() if path in known and path not in own}
+    if places and not part.record.active:
+        with suppress(MoolaError):
+            part.write_places(places)
+
+
+def _is_there(path: str) -> bool:
+    """Whether the file is there and may be read: a copied store names files that only its old place allows."""
+    try:
+        loaders.allowed(path)
+    except SpecError:
+        return False
+    return Path(path).exists()
 
 
 def datasets_of(records: Sequence[Record]) -> dict[str, str]:
@@ -110,7 +129,7 @@ def of_families(families: Sequence[Family]) -> dict[str, str]:
 def settle_family(family: Family) -> None:
     """As `settle`, for a run whose data is known by its parts."""
     whole = family.whole
-    if whole.data_hashes or not whole.data or all(Path(path).exists() for path in whole.data.values()):
+    if whole.data_hashes or not whole.data or all(map(_is_there, whole.data.values())):
         return
     name = of_families([family]).get(whole.run_id)
     dataset = next((one for one in loaders.available_datasets() if one.name == name), None)

@@ -7,11 +7,12 @@ import shutil
 import pandas as pd
 import pytest
 
+from moola_core.market.bars import load_bars
 from moola_core.market.windows import load_windows
 from moola_core.runs.store import Store
 from moola_core.specs import Diagnose
 from tests.app_samples import make_data, make_everything, make_predicted, make_pretraining, make_run
-from tests.pages.conftest import button, charts, texts
+from tests.pages.conftest import button, charts, texts, viewers
 from tests.pages.test_compare import study
 from tests.reports.conftest import make_study
 
@@ -224,6 +225,19 @@ def test_data_that_is_moved_renamed_or_copied_keeps_its_runs(show, store, tmp_pa
         assert Store(store).open(run.id).spec.data.windows == str(new.resolve())
     at = show("results", tmp_path / "data", run=another.id)
     assert opened(at, another) and at.session_state["dataset"] == "other"
+
+
+def test_predictions_over_bars_that_moved_are_drawn_where_the_bars_are_now(show, store, tmp_path):
+    windows = make_data(tmp_path / "data", "mine", seed=6)
+    run, bars = make_run(store, windows), windows.with_name("bars.parquet")
+    hashes = {"windows": load_windows(windows).trainable()[0].content_hash, "bars": load_bars(bars).content_hash}
+    run.update(data_hashes=hashes)
+    child = make_predicted(run, bars)
+    # The old place still exists; it is only no longer in the data folder.
+    shutil.copytree(tmp_path / "data", tmp_path / "copied")
+    at = show("predict", tmp_path / "copied", run=run.id)
+    assert not at.error and viewers(at)
+    assert Store(store).open(child.id).spec.data.bars == str((tmp_path / "copied" / "mine" / "bars.parquet").resolve())
 
 
 def test_a_study_whose_data_folder_moved_is_listed_and_shown_with_the_place_where_it_is_now(show, store, tmp_path):
