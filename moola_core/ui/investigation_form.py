@@ -69,8 +69,8 @@ def _expected(budget_s: float) -> str:
     """How long an investigation with this budget takes, in words."""
     expected = estimate_investigation(budget_s, loaders.store())
     return (
-        f"It ends with the budget, or before where no question is left that may change the conclusion: 8 times in 10 after "
-        f"{time_range(expected.low, expected.high)}, from {expected.source}."
+        f"It ends with the budget, or earlier once no open question may change the conclusion: 8 times in 10 after "
+        f"{time_range(expected.low, expected.high)} (estimated from {expected.source})."
     )
 
 

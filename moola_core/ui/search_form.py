@@ -10,7 +10,7 @@ from moola_core.launch.training_specs import finetune_spec
 from moola_core.market.library import Dataset
 from moola_core.presets import PRESETS
 from moola_core.searches import search_spec
-from moola_core.sections.formatting import expected_time
+from moola_core.sections.formatting import counted, expected_time
 from moola_core.specs import Search
 from moola_core.specs.choices import TRAINED
 from moola_core.ui import loaders, selecting, state, widgets
@@ -68,7 +68,7 @@ def _described(spec: Search, dataset: Dataset) -> str:
     count = spec.trials if spec.size is None else min(spec.trials, spec.size + 1)
     expected = estimate_search(spec, len(windows), loaders.store())
     return (
-        f"Tried: {escape_markdown(', '.join(spec.space))}. At most {count} trials of {spec.base.training.repeats} repeats of "
+        f"Tried: {escape_markdown(', '.join(spec.space))}. At most {count} trials of {counted(spec.base.training.repeats, 'repeat')} of "
         f"{spec.base.training.folds} folds, {expected_time(expected.seconds, expected.low, expected.high)}, from {escape_markdown(expected.source)}. "
         "Settings of your own are searched by `moola search SPACE.json`."
     )

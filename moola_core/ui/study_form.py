@@ -14,7 +14,7 @@ from moola_core.presets import available
 from moola_core.runs.comparable import comparable
 from moola_core.runs.joined import join_spec
 from moola_core.runs.record import Record
-from moola_core.sections.formatting import duration, expected_time, time_range
+from moola_core.sections.formatting import counted, duration, expected_time, time_range
 from moola_core.specs import Compare, Data, Investigation, Study
 from moola_core.specs.investigation import PLAN_BUDGET_S
 from moola_core.ui import loaders, selecting, state, study_power, study_settings, widgets
@@ -66,7 +66,7 @@ def new_study(dataset: Dataset) -> None:
         asked = studies.study(name, start, loaders.data_of(dataset), own, checkpoint)
         expected = study_time(asked, dataset)
         st.caption(
-            f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "
+            f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {counted(asked.base.training.repeats, 'repeat')} of "
             f"{asked.base.training.folds} folds, {expected_time(expected.seconds, expected.low, expected.high)}, "
             f"from {escape_markdown(expected.source)}."
         )
