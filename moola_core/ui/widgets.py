@@ -23,7 +23,7 @@ from moola_core.runs.record import Record
 from moola_core.ui import state
 from moola_core.ui.markup import escape_markdown
 
-FIGURE_PIXELS = 184
+FIGURE_PIXELS, NARROW_PIXELS, MANY = 184, 152, 6  # six in a line of a page of 1,440
 PRESETS_S = 2.0  # how long the files of presets are not looked at again
 # Streamlit writes white on the dark theme's light blue, a contrast of 2.3 to 1; this has 8 to 1.
 DARK_BUTTONS = """<style>
@@ -172,9 +172,10 @@ def table(frame: pd.DataFrame, key: str) -> None:
 
 def figures(values: dict[str, tuple[str, str]]) -> None:
     """A row of large figures that wraps: title to (value, the note under it)."""
+    width = NARROW_PIXELS if len(values) >= MANY else FIGURE_PIXELS
     with st.container(horizontal=True, gap="small"):
         for name, (value, note) in values.items():
-            with st.container(border=True, width=FIGURE_PIXELS, gap=None):
+            with st.container(border=True, width=width, height="stretch", gap=None):
                 # The metric's own note would be cut off where it does not fit.
                 st.metric(name, value)
                 st.caption(escape_markdown(note))
