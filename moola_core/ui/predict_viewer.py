@@ -22,7 +22,7 @@ from moola_core.ui import guard, loaders, state, viewers, widgets, window_chunk
 
 KEY, KEPT, GO_TO, MISSED = "stretch", "stretch_kept", "expansion_time", "expansion_missed"
 MOST_BARS, AROUND_BARS = 60_000, 1_000
-KEYS = "← and → (or k and j) step, Home and End go to the first and the last expansion, a shows all bars that are loaded. The wheel zooms."
+KEYS = "The wheel zooms; a shows all bars that are loaded, ? lists all keys."
 VOTED = (
     "Shaded: at least half of the windows over these bars see the expansion there. Points: where each window sees its center, and the "
     f"probability of its class. {KEYS}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from moola_core.runs.record import Record
 from moola_core.runs.timeline import DECISION, Entry, entries
 from moola_core.sections.timeline import PLACES, TITLES, decided, outcome, title_of
 from moola_core.specs import Data, build
-from moola_core.ui import guard, loaders, owners, state, widgets
+from moola_core.ui import guard, links, loaders, owners, state, widgets
 from moola_core.ui.widgets import escape_markdown, format_time
 
 SHORT = 60  # letters of an earlier decision that a later one quotes
@@ -124,10 +125,11 @@ def _short(text: str) -> str:
 
 def _ways(dataset: Dataset, entry: Entry, every: list[Entry]) -> None:
     """The buttons of an event."""
-    if entry.kind in PLACES:
-        page, key = PLACES[entry.kind]
-        if st.button("Open", key=f"open-{entry.id}", icon=":material/arrow_forward:", type="tertiary"):
-            state.open_page(page, **{key: entry.id})
+    place = _place(entry)
+    if place is not None and st.button(
+        "Open", key=f"open-{entry.id}", icon=":material/arrow_forward:", type="tertiary"
+    ):
+        state.open_page(place[0], **place[1])
     decision = entry.decision
     if decision is None or decision.unreadable:
         return
@@ -143,6 +145,13 @@ def _ways(dataset: Dataset, entry: Entry, every: list[Entry]) -> None:
             _write_decision(dataset, every, amends=decision)
         if st.button("Supersede", key=f"supersede-{entry.id}", icon=":material/sync_alt:", type="tertiary"):
             _write_decision(dataset, every, supersedes=decision)
+
+
+def _place(entry: Entry) -> tuple[str, dict[str, Any]] | None:
+    """The page that shows what came of a run; None of a decision, and of a run that cannot be read."""
+    if entry.record is None or entry.record.unreadable:
+        return None
+    return links.place_of(loaders.store().open(entry.id), entry.record)
 
 
 @guard.dialog("Decision")

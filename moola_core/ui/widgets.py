@@ -23,7 +23,7 @@ from moola_core.runs.record import Record
 from moola_core.ui import state
 from moola_core.ui.markup import escape_markdown
 
-FIGURE_PIXELS, NARROW_PIXELS, MANY = 184, 152, 6  # six in a line of a page of 1,440
+FIGURE_PIXELS, NARROW_PIXELS, MANY = 168, 152, 6  # two in a line of a page of 390 pixels, six of 1,440
 PRESETS_S = 2.0  # how long the files of presets are not looked at again
 # Streamlit writes white on the dark theme's light blue, a contrast of 2.3 to 1; this has 8 to 1.
 DARK_BUTTONS = """<style>
