@@ -13,7 +13,7 @@ from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import size
 from moola_core.sections.registry import SECTIONS, build, known
-from moola_core.specs import Report
+from moola_core.specs import Report, build
 from moola_core.ui import guard, loaders, progress, render, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
@@ -51,13 +51,9 @@ def make_file(run: Run, sections: Sequence[str], kind: str = "") -> None:
             "Format", list(FORMATS), format_func=FORMATS.__getitem__, key=state.REPORT_FORMAT, width=160
         )
         state.write_query_params((state.REPORT_FORMAT,), {state.REPORT_FORMAT: first})
-        spec = Report(
-            run=run.id,
-            about=kind,
-            format=format,
-            sections=tuple(sections),
-            file=f"{kind}-{run.id}" if kind else run.id,
-        )
+        file = f"{kind}-{run.id}" if kind else run.id
+        asked = {"run": run.id, "about": kind, "format": format, "sections": list(sections), "file": file}
+        spec = build(Report, asked, "report")
         made = _newest(run, spec)
         record = made.record if made is not None else None
         if st.button(
