@@ -10,9 +10,10 @@ from moola_core.launch import report_files
 from moola_core.reports.formats import FORMATS
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
+from moola_core.sections import registry
 from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import size
-from moola_core.sections.registry import SECTIONS, build, known
+from moola_core.sections.registry import SECTIONS, known
 from moola_core.specs import Report, build
 from moola_core.ui import guard, loaders, progress, render, state, widgets
 from moola_core.ui.widgets import escape_markdown
@@ -114,7 +115,7 @@ def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:
     state.init_state(state.PREVIEW, list(sections), sections[0])
     name = st.selectbox("Preview", list(sections), key=state.PREVIEW, format_func=title_of, width=320)
     state.write_query_params((state.PREVIEW,), {state.PREVIEW: sections[0]})
-    report = build(run, [name], kind)
+    report = registry.build(run, [name], kind)
     for section in report.sections:
         st.header(section.title)
         render.section(section)
