@@ -115,14 +115,17 @@ def datasets_of(records: Sequence[Record]) -> dict[str, str]:
 def of_families(families: Sequence[Family]) -> dict[str, str]:
     """As `datasets_of`, for runs with their parts: a study itself does not say what its windows held, its arms do."""
     names = datasets_of([family.whole for family in families])
-    for family in families:
-        if family.whole.run_id not in names and family.parts:
-            known = datasets_of([part.record for part in family.parts])
-            # Arms and diagnostics are of the windows; the parts that are pre-trained are of the bars, which others share.
-            of_windows = [part.record for part in family.parts if part.record.kind != "pretrain"]
-            name = next((known[one.run_id] for one in of_windows if one.run_id in known), None)
-            if name is not None:
-                names[family.whole.run_id] = name
+    unnamed = [family for family in families if family.whole.run_id not in names]
+    # Arms and diagnostics are of the windows; the parts that are pre-trained are of the bars, which others share.
+    of_windows = {
+        family.whole.run_id: [part.record for part in family.parts if part.record.kind != "pretrain"]
+        for family in unnamed
+    }
+    known = datasets_of([record for records in of_windows.values() for record in records])
+    for run_id, records in of_windows.items():
+        name = next((known[record.run_id] for record in records if record.run_id in known), None)
+        if name is not None:
+            names[run_id] = name
     return names
 
 
