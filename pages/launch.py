@@ -38,8 +38,11 @@ def draft() -> None:
             key=state.KIND,
             required=True,
             persist_state="session",
+            width="stretch",
         )
-        st.segmented_control("Settings from", list(presets), key=state.PRESET, required=True, persist_state="session")
+        st.segmented_control(
+            "Settings from", list(presets), key=state.PRESET, required=True, persist_state="session", width="stretch"
+        )
     kind = st.session_state[state.KIND]
     name, model, checkpoint, which = st.session_state[state.PRESET], "", launching.SCRATCH, ""
     if kind == launching.FINETUNE:
