@@ -175,7 +175,7 @@ def figures(values: dict[str, tuple[str, str]]) -> None:
     width = NARROW_PIXELS if len(values) >= MANY else FIGURE_PIXELS
     with st.container(horizontal=True, gap="small"):
         for name, (value, note) in values.items():
-            with st.container(border=True, width=width, height="stretch", gap=None):
+            with st.container(border=True, width=width, gap=None):
                 # The metric's own note would be cut off where it does not fit.
                 st.metric(name, value)
                 st.caption(escape_markdown(note))
