@@ -27,7 +27,8 @@ FIGURE_PIXELS, NARROW_PIXELS, MANY = 168, 152, 6  # two in a line of a page of 3
 PRESETS_S = 2.0  # how long the files of presets are not looked at again
 # Streamlit writes white on the dark theme's light blue, a contrast of 2.3 to 1; this has 8 to 1.
 DARK_BUTTONS = """<style>
-[data-testid^="stBaseButton-primary"]:not(:disabled), [data-testid^="stBaseButton-primary"]:not(:disabled) p { color: #10151A; }
+[data-testid^="stBaseButton-primary"]:not(:disabled), [data-testid^="stBaseButton-primary"]:not(:disabled) p,
+[data-testid="stMultiSelect"] span[title], [data-testid="stMultiSelect"] span[title] ~ * { color: #10151A; }
 </style>"""
 STATES = {
     "queued": ("gray", "hourglass_empty"),
@@ -52,7 +53,7 @@ def chart(figure: go.Figure, key: str, alt: str, **options: Any) -> Any:
 
 
 def begin_page() -> None:
-    """Forget the charts of the page before; the text of primary buttons can be read in the dark too."""
+    """Forget the charts of the page before; what is written on the theme's light blue can be read in the dark too."""
     st.session_state[state.DRAWN] = {}
     if appearance() == "dark":
         st.html(DARK_BUTTONS)
