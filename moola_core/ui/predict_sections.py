@@ -26,7 +26,7 @@ def ask(run: Run, datasets: list[Dataset]) -> None:
         state.init_state(state.PREDICTED_OF, offered, offered[0])
         state.choose_number(state.STRIDE, 1, MOST_STRIDE, STRIDE_BARS)
         kind = st.segmented_control(
-            "Predict", offered, format_func=SOURCES.__getitem__, required=True, key=state.PREDICTED_OF
+            "Predict", offered, format_func=SOURCES.__getitem__, required=True, key=state.PREDICTED_OF, wrap=True
         )
         stride = STRIDE_BARS
         if kind == "bars":

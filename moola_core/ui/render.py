@@ -203,7 +203,7 @@ def _selected_option(name: str, block: Choice) -> int:
     if len(texts) < 2:
         return 0
     if len(texts) <= MOST_SEGMENTS:
-        return st.segmented_control(block.title, range(len(texts)), required=True, **look) or 0
+        return st.segmented_control(block.title, range(len(texts)), required=True, wrap=True, **look) or 0
     return st.selectbox(block.title, range(len(texts)), width=260, **look)
 
 
