@@ -323,9 +323,9 @@ def report(run: Run, out: File, format: str = "") -> Path:
     ReportError
         When the format is not known or the file cannot be written.
     """
-    from moola_core.reports.export import export
+    from moola_core.launch.report_files import write
 
-    export(_run(run), format or Path(a_path(out, "out")).suffix.removeprefix("."), out)
+    write(_run(run), format or Path(a_path(out, "out")).suffix.removeprefix("."), out)
     return Path(out)
 
 

@@ -78,8 +78,9 @@ if isinstance(result, SearchResult):
 if not isinstance(result, Comparison):
     widgets.empty_state("This comparison left no result", widgets.escape_markdown(str(result)))
     state.stop()
-render.sections(ReportContext(run), ("answer", "arms", "gaps", "differences", "labels", "gains", "curves", "differs"))
-render.folded(ReportContext(run), "error_rates")
+context = ReportContext(run)
+render.sections(context, ("answer", "arms", "gaps", "differences", "labels", "gains", "curves", "differs"))
+render.folded(context, "error_rates")
 findings = loaders.diagnosis(run)
 if findings is not None and findings.findings:
     doctor_sections.diagnosis(run)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from moola_core.errors import MoolaError
@@ -30,16 +32,10 @@ def draft() -> None:
     state.init_state(state.KIND, kinds, DEFAULTS[state.KIND] if windows is not None else launching.PRETRAIN)
     presets, unusable = available(), own_presets()[1]
     state.init_state(state.PRESET, list(presets), DEFAULTS[state.PRESET])
+    look: dict[str, Any] = {"required": True, "persist_state": "session", "wrap": True}
     with st.container(horizontal=True, gap="large"):
-        st.segmented_control(
-            "What to run",
-            kinds,
-            format_func=lambda name: launching.TITLES[name],
-            key=state.KIND,
-            required=True,
-            persist_state="session",
-        )
-        st.segmented_control("Settings from", list(presets), key=state.PRESET, required=True, persist_state="session")
+        st.segmented_control("What to run", kinds, format_func=launching.TITLES.__getitem__, key=state.KIND, **look)
+        st.segmented_control("Settings from", list(presets), key=state.PRESET, **look)
     kind = st.session_state[state.KIND]
     name, model, checkpoint, which = st.session_state[state.PRESET], "", launching.SCRATCH, ""
     if kind == launching.FINETUNE:

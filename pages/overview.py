@@ -47,7 +47,9 @@ def next_step() -> None:
     step = advice.next_step(
         selection.latest, latest and latest[0], selection.baseline is not None, latest and latest[1]
     )
-    st.markdown(f"**Next** · {widgets.escape_markdown(step.fact)}  \n{widgets.escape_markdown(step.step)}")
+    st.markdown(f"**Next.** {widgets.escape_markdown(step.step)}")
+    about = f"{widgets.title_of(selection.latest)}: " if selection.latest else ""
+    st.caption(widgets.escape_markdown(f"{about}{step.fact}"))
     if selection.latest and selection.latest.active:
         progress.follow(loaders.store().open(selection.latest.run_id), selection.latest, progress.bar)
     if st.button(step.label, type="primary", icon=":material/arrow_forward:"):

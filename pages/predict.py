@@ -11,6 +11,7 @@ from moola_core.ui import (
     downloads,
     loaders,
     no_data,
+    owners,
     picker,
     predict_sections,
     predict_viewer,
@@ -25,10 +26,11 @@ selection = picker.current()
 st.title("Predict")
 run = selection.run
 if run is None or run.record.kind != "finetune" or run.record.state != "done":
+    there = any(one.kind == "finetune" and one.state == "done" for one in selection.records)
     no_data.no_run(
         selection.dataset,
-        "No finished fine-tuning run is selected",
-        "Choose one in the sidebar. All of its models then predict together, on data that needs no labels.",
+        f"No finished fine-tuning run {'is selected' if there else 'yet'}",
+        f"{'Choose one in the sidebar. ' if there else ''}All models of a finished run predict together, on data that needs no labels.",
     )
     state.stop()
 st.markdown(f"{widgets.state_badge(run.record.state)} {widgets.escape_markdown(widgets.title_of(run.record))}")
@@ -43,6 +45,7 @@ if state.remember(state.PREDICTION) not in titles:
 if len(children) > 1:
     selecting.select("Shown", state.PREDICTION, titles, width=420)
 child = loaders.store().open(st.session_state[state.PREDICTION])
+owners.settle_part(child, run)
 child_record = child.record
 if child_record.active:
     progress.follow(child, child_record, progress.bar)

@@ -9,6 +9,7 @@ from moola_core.runs.store import Run
 from moola_core.ui import (
     guard,
     no_data,
+    owners,
     picker,
     progress,
     run_actions,
@@ -40,7 +41,7 @@ if listed:
     runs_table.runs_table(listed, record.run_id if record else "")
 if len(listed) < len(every):
     st.caption(f"{len(listed)} of {len(every)} runs pass the filters.")
-state.write_query_params((state.ROW,))
+state.write_query_params((state.ROW, state.ARCHIVED))
 if record is None:
     st.caption("No run on the selected dataset. Choose a row, or another dataset in the sidebar.")
     state.stop()
@@ -53,6 +54,7 @@ def details(run: Run, record: Record) -> None:
 
 
 run, family = run_details.opened(record), run_details.family_of(record, selection.listed)
+owners.settle_family(family)
 st.header(widgets.title_of(record), divider="gray")
 run_details.place_in(record, family)
 own = run_details.parts_of(record, family)

@@ -100,6 +100,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "launch.host": ({"launch", "host"}, {"torch"}),
     "launch.tuning": ({"launch", "host", "training", "models", "features", "market", "presets"}, {"torch"}),
     "launch.demo": ({"launch", "runs", "presets", "studies", "market"}, {"pydantic"}),
+    "launch.report_files": ({"launch", "runs", "reports"}, set()),
     "launch.predicted_files": ({"launch", "runs", "market"}, {"pandas"}),
     "launch.training_specs": ({"launch", "runs", "presets", "features.catalog", "weight_files"}, set()),
     "launch.ray_jobs": ({"launch", "runs"}, {"ray"}),

@@ -137,5 +137,5 @@ def probe(result: Probe, appearance: str = "light") -> go.Figure:
     )
     chart.add_vline(x=0.5, line={"color": colours.bad, "width": 2, "dash": "dot"})
     chart.update_yaxes(autorange="reversed")
-    chart.update_xaxes(title="AUROC of a linear probe, out of fold", range=[0.3, 1])
+    chart.update_xaxes(title="AUROC of a linear probe, out of fold", range=[0, 1])
     return chart

@@ -122,6 +122,8 @@ def _read(path: str) -> str:
 def _launch(args: argparse.Namespace, diagnosis: Any) -> int:
     from moola_core.errors import nearest
     from moola_core.launch.local import LocalLauncher
+    from moola_core.runs.places import moved
+    from moola_core.runs.record import RUN_ID
     from moola_core.runs.store import Store
     from moola_core.specs import parse
 
@@ -131,7 +133,9 @@ def _launch(args: argparse.Namespace, diagnosis: Any) -> int:
         raise SpecError(
             f"no finding {args.launch!r} has a run to launch.", hint=nearest(args.launch, specs or ["none"])
         )
-    run_id = LocalLauncher(Store(args.store)).submit(parse(specs[args.launch]), f"fix {args.launch}")
+    store = Store(args.store)
+    places = store.open(args.about).places if RUN_ID.fullmatch(args.about or "") else {}
+    run_id = LocalLauncher(store).submit(parse(moved(specs[args.launch], places)), f"fix {args.launch}")
     options.print_result({"run_id": run_id, "state": "queued"}, args.json, f"Started run {run_id}.")
     return 0
 

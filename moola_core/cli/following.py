@@ -85,7 +85,7 @@ class _Heard:
     def _parts(self) -> list[Run]:
         from moola_core.runs.families import families
 
-        if self.run.record.kind in ("finetune", "pretrain", "diagnose", "predict"):
+        if self.run.record.kind in ("finetune", "pretrain", "diagnose", "predict", "report"):
             return []
         every = families(self.store.runs(include_archived=True))
         own = next((family for family in every if any(one.run_id == self.run.id for one in family.records)), None)

@@ -33,14 +33,15 @@ def add_to(commands: Any) -> None:
 
 
 def run_report(args: argparse.Namespace) -> int:
-    from moola_core.reports.export import check, export
+    from moola_core.launch.report_files import write
+    from moola_core.reports.export import check
     from moola_core.sections.formatting import size
 
     check(args.format, args.out)  # before the doctor is asked
     run = _subject(args)
     sections = [name.strip() for name in args.sections.split(",") if name.strip()]
     started = time.monotonic()
-    files = export(run, args.format, args.out, sections, args.timeout, args.kind)
+    files = write(run, args.format, args.out, sections, args.timeout, args.kind)
     count = files[0].stat().st_size
     result = {
         "run_id": run.id,

@@ -216,9 +216,8 @@ def _verdict_line(v: Verdict, f1: Verdict | None) -> str:
 def _probabilities(v: Verdict) -> str:
     """The probabilities of all three answers, none of them read as certain."""
     within = v.p_within if v.p_within is not None else max(0.0, 1 - v.p_helps - v.p_hurts)
-    parts = (("better by more", v.p_helps), ("no difference that matters", within), ("worse by more", v.p_hurts))
-    each = ", ".join(f"{name} {min(max(p, 0.001), 0.999):.3f}" for name, p in parts)
-    return f"Probabilities, at ±{v.margin:g}: {each}."
+    better, same, worse = (f"{min(max(p, 0.001), 0.999):.3f}" for p in (v.p_helps, within, v.p_hurts))
+    return f"It is better by more than {v.margin:g} with probability {better}, worse by more than that with {worse}, in between with {same}."
 
 
 def _span(v: Verdict) -> str:

@@ -62,7 +62,7 @@ def can_do(device: str) -> tuple[str, ...]:
 
 def needed(spec: Any) -> str:
     """What a run of this spec needs: a device as `training.device` says, or `SHORT` for a few seconds of the processor."""
-    if spec.kind == "compare" or (spec.kind == "diagnose" and spec.name not in LONG):
+    if spec.kind in ("compare", "report") or (spec.kind == "diagnose" and spec.name not in LONG):
         return SHORT
     return str(getattr(getattr(getattr(spec, "base", spec), "training", None), "device", "auto"))
 

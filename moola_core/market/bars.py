@@ -265,8 +265,8 @@ def _warnings(bars: Bars) -> list[str]:
     lines = []
     if bars.gaps:
         largest = max(bars.gaps, key=lambda gap: gap.missing)
-        start = str(bars.time[largest.after])[:16]
-        lines.append(f"{len(bars.gaps)} gaps; the longest, {largest.missing} bars, follows {start} UTC.")
+        start = str(bars.time[largest.after])[:16].replace("T", " ")
+        lines.append(f"{len(bars.gaps)} gaps; the longest, {largest.missing:,} bars, follows {start} UTC.")
     ohlc = bars.ohlc
     jump = np.abs(ohlc[1:, 0] - ohlc[:-1, 3])
     typical = float(np.median(ohlc[:, 1] - ohlc[:, 2]))

@@ -60,7 +60,7 @@ class Choice:
     @property
     def windows(self) -> str:
         """How many windows, in words."""
-        return f"{self.fewest} windows" if self.fewest == self.most else f"{self.fewest} to {self.most} windows"
+        return f"{self.fewest:,} windows" if self.fewest == self.most else f"{self.fewest:,} to {self.most:,} windows"
 
     def __str__(self) -> str:
         return f"{self.windows}, {self.pretrainings} pre-training{'s' * (self.pretrainings != 1)}"

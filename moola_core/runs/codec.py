@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -109,13 +110,12 @@ def restore(kind: Any, value: Any) -> Any:
     if value is None:
         return np.array([]) if kind is np.ndarray else None
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        names = [field.name for field in dataclasses.fields(kind)]
-        stored = {name: value.get(stored_key(value, name)) for name in names}
+        hints = _kinds(kind)
+        stored = {name: value.get(stored_key(value, name)) for name in hints}
         stored |= {
             name: words.get(stored[name], stored[name]) for name, words in RESULT_VALUES.items() if name in stored
         }
-        return kind(**{name: restore(hints[name], stored[name]) for name in names})
+        return kind(**{name: restore(hints[name], stored[name]) for name in hints})
     if kind is np.ndarray:
         array = np.array(value)
         return array.astype(float) if array.dtype == object else array
@@ -126,6 +126,14 @@ def restore(kind: Any, value: Any) -> Any:
     if get_origin(kind) is dict:
         return {key: restore(get_args(kind)[1], part) for key, part in value.items()}
     return value
+
+
+# Python evaluates the annotations anew each time, and a comparison restores thousands of values of a few kinds.
+@lru_cache(None)
+def _kinds(kind: type) -> dict[str, Any]:
+    """The type of each field of a dataclass."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _optional(kind: Any) -> bool:

@@ -84,6 +84,22 @@ class Fitting:
 
 
 @dataclass(frozen=True)
+class PeakMemory:
+    """The most memory that a run held, in MB.
+
+    Attributes
+    ----------
+    low_mb : float
+        That of its largest process.
+    high_mb : float
+        That of its processes together, with what they share counted for each.
+    """
+
+    low_mb: float
+    high_mb: float
+
+
+@dataclass(frozen=True)
 class Doing:
     """What an investigation does at the moment.
 
@@ -192,6 +208,8 @@ class ComputingFacts:
         Fits that another run had made already.
     fitting : Fitting
         How long the fits took; of a pre-training its epochs.
+    peak_memory : PeakMemory
+        The most memory that it held; of runs with a process of their own.
     pruned : str
         Why a search ended this trial early, as a sentence.
     pruned_after : int
@@ -205,6 +223,7 @@ class ComputingFacts:
     pretraining_seeds: tuple[int, ...] = ()
     taken_over: TakenOver | None = None
     fitting: Fitting | None = None
+    peak_memory: PeakMemory | None = None
     pruned: str = ""
     pruned_after: int | None = None
 

@@ -25,11 +25,15 @@ def answer(context: ReportContext) -> list[Block]:
     texts += [Text(warning, "Warning.", warning=True) for warning in record.warnings]
     comparison: Comparison | None = result.value if result else None
     if comparison is not None:
-        texts += _conditions(context, comparison)
+        texts += map(_behind, _conditions(context, comparison))
         texts += _verdicts(context, comparison)
     if record.note:
         texts.append(Text(record.note, "Note."))
     return [*texts, advice.after_comparison(record, comparison, context.spec).block]
+
+
+def _behind(block: Block) -> Block:
+    return replace(block, behind=True) if isinstance(block, Text) and not block.warning else block
 
 
 def _conditions(context: ReportContext, comparison: Comparison) -> Iterator[Block]:
@@ -74,11 +78,12 @@ def _verdicts(context: ReportContext, comparison: Comparison) -> Iterator[Block]
         own = [row for row in (*rows, *placebo) if headline.startswith(f"{row.arm} ")]
         yield Text(rest, f"{headline}.", claims=advice.of_verdicts(own))
     if rows:
-        yield Text(comparison_text.estimand(encoders.seeds_of(context, comparison)), "What the verdicts are about.")
-        yield Text(comparison_text.design(rows), "What this design can show.")
+        about = comparison_text.estimand(encoders.seeds_of(context, comparison))
+        yield Text(about, "What the verdicts are about.", behind=True)
+        yield Text(comparison_text.design(rows), "What this design can show.", behind=True)
     rule = comparison_text.of_rule(comparison)
     if rule.headline:
-        yield rule.block
+        yield _behind(rule.block)
     settling = comparison_text.settling(rows, comparison)
     if settling:
-        yield Text(settling, "Sample sizes needed.")
+        yield Text(settling, "Sample sizes needed.", behind=True)

@@ -35,7 +35,8 @@ Row = tuple[Cell, ...]
 class Text:
     """A paragraph; `title` heads it, `strong` is set in bold before it.
 
-    warning: what must not be read past; claims: of a paragraph that judges, the intervals and thresholds that it rests on.
+    warning: what must not be read past; claims: of a paragraph that judges, the intervals and thresholds that it rests on; behind: what the
+    section's other paragraphs rest on, which a page folds below them.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Text:
     warning: bool = False
     title: str = ""
     claims: tuple[Claim, ...] = ()
+    behind: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from moola_core.sections import comparison_text
 from moola_core.sections.blocks import Block, Cell, Chart, Choice, Columns, Number, Row, Table, Text, WindowLinks
 from moola_core.sections.conclusions import gap
 from moola_core.sections.context import ABSENT, ReportContext, Result
-from moola_core.sections.formatting import duration, probability
+from moola_core.sections.formatting import counted, duration, probability
 from moola_core.targets import judge
 
 MAIN = "f1_macro"
@@ -47,7 +47,7 @@ def arms(context: ReportContext) -> list[Block] | str:
         for i in order
     )
     columns = ("Arm", *(metric.heading for metric in shown), "Parameters", "Best epoch", "Epochs")
-    note = f"Means over {comparison.repeats} repeats, each pooled out of fold over {comparison.windows} windows."
+    note = f"Means over {counted(comparison.repeats, 'repeat')}, each pooled out of fold over {comparison.windows} windows."
     if comparison.better_baselines:
         note = f"First, what is ahead of every network: {', '.join(comparison.better_baselines)}. {note}"
     return [

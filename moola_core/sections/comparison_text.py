@@ -9,7 +9,7 @@ from moola_core.diagnostics.results import ArmFacts, Comparison, Gate, Interval,
 from moola_core.diagnostics.results.comparison import UNKNOWN
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, Claim
 from moola_core.metrics import METRICS, title
-from moola_core.sections.formatting import interval, likelihood
+from moola_core.sections.formatting import counted, interval, likelihood
 from moola_core.sections.headline import Headline, judges
 
 # What a comparison supposes to be equal, and the settings by which a study compares it.
@@ -163,7 +163,7 @@ def drawn(comparison: Comparison) -> str:
     """How to read the forest."""
     inert = " A placebo is no candidate: it is not corrected for, nor recommended." if comparison.inert else ""
     return (
-        f'Difference from "{comparison.against}", over {comparison.common} windows and {comparison.repeats} repeats. Grey: too small to matter. '
+        f'Difference from "{comparison.against}", over {counted(comparison.common, "window")} and {counted(comparison.repeats, "repeat")}. Grey: too small to matter. '
         "Thick: the interval by which the arm is judged (Holm). Thin: all of them hold at once with 95% (Bonferroni). Simple models are corrected "
         f"separately.{inert}"
     )
@@ -205,7 +205,10 @@ def settling(rows: Sequence[Verdict], comparison: Comparison) -> str:
     each = {row.arm: settles(row, comparison) for row in rows if row.verdict == "undecided"}
     able = [f"{arm}: {more}" for arm, more in each.items() if more]
     unable = [arm for arm, more in each.items() if not more]
-    there = f"Enough in addition to the {comparison.common:,} labels and {comparison.repeats} repeats there are, if the differences are as measured: "
+    there = (
+        f"There are {counted(comparison.common, 'label')} and {counted(comparison.repeats, 'repeat')}. If the differences are as measured, "
+        "this would be enough: "
+    )
     parts = [f"{there}{'; '.join(able)}."] if able else []
     parts += [f"Neither labels nor repeats in a useful number would settle {', '.join(unable)}."] if unable else []
     return " ".join(parts)

@@ -9,6 +9,7 @@ from typing import Any
 
 from moola_core.diagnostics.results import Diagnosis, Finding
 from moola_core.diagnostics.results.doctor import FIGURES, IF_ONE, SEVERITIES
+from moola_core.runs.places import moved
 from moola_core.sections import comparison, diagnostics, features, performance, pretraining
 from moola_core.sections.blocks import (
     Block,
@@ -232,7 +233,8 @@ def _fix(context: ReportContext, result: Result, finding: Finding) -> list[Block
     """The line that starts the run that fixes or settles it, and what that run changes."""
     if finding.spec is None:
         return []
-    spec = parse(finding.spec)
+    # Written when the run was examined: its files may have moved since.
+    spec = parse(moved(finding.spec, context.run.places))
     changed = settings_diff(context.spec, spec) if spec.kind == context.spec.kind else {}
     changes = ((name, _setting(now), _setting(then)) for name, (now, then) in changed.items())
     rows: tuple[Row, ...] = tuple(row for row in changes if row[1] != row[2])

@@ -260,14 +260,15 @@ def _shapes(report: FeatureReport) -> Iterator[Block]:
 def _correlations(result: Result, places: list[int]) -> Table:
     """The rows of the result's table at `places`, all of one mean and one class."""
     report: FeatureReport = result.value
-    numbers = ("r", "r_low", "r_high", "auc", "auc_middle")
+    spans, areas = ("r", "r_low", "r_high"), ("auc", "auc_middle")
     rows: tuple[Row, ...] = tuple(
         (
             report.table[i].feature,
             "●" if abs(report.table[i].r) > NOTABLE_R else "",
-            *(result.number("table", i, name) for name in numbers),
-            result.chance("table", i, "p"),
+            *(result.number("table", i, name) for name in spans),
             result.chance("table", i, "q"),
+            result.chance("table", i, "p"),
+            *(result.number("table", i, name) for name in areas),
             result.number("table", i, "sign_stability", form=".0%"),
             result.number("table", i, "std", form=".4f"),
             result.number("table", i, "n", form="d"),
@@ -275,7 +276,7 @@ def _correlations(result: Result, places: list[int]) -> Table:
         for i in places
     )
     rule = f"> {NOTABLE_R:g}"
-    columns = ("Feature", rule, "r", "from", "to", "AUC", "AUC, middle", "p", "q", "Same sign", "std", "n")
+    columns = ("Feature", rule, "r", "from", "to", "q", "p", "AUC", "AUC, middle", "Same sign", "std", "n")
     first = report.table[places[0]]
     note = (
         f"Means over {charts.AGGREGATE_TITLES[first.aggregate]}, {report.windows} windows; positive r goes with {first.positive}. "

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from moola_core.diagnostics.gates import best_of
 from moola_core.diagnostics.results import CalibrationReport, Comparison, Diagnosis, Evaluation, Interval, Verdict
 from moola_core.diagnostics.results.interval import SUPPORTED
 from moola_core.metrics import title
 from moola_core.runs.record import Record
 from moola_core.sections import advice, comparison_text
 from moola_core.sections.blocks import Block, Link, Step, Supported, Text
-from moola_core.sections.formatting import interval
+from moola_core.sections.formatting import counted, interval
 from moola_core.sections.investigation import HEADS
 from moola_core.sections.scores import of_targets
 
@@ -27,6 +28,13 @@ DOES = {
     "hurts": "hurts",
     "equivalent": "makes no difference that matters",
     "undecided": "is undecided",
+}
+# By the best verdict on the ways to transfer that a study compared.
+IN_SHORT = {
+    "helps": "It helps in at least one way to transfer.",
+    "undecided": "Whether it helps cannot be told.",
+    "equivalent": "It does not help: there is no difference that matters.",
+    "hurts": "It hurts in each way to transfer.",
 }
 
 
@@ -89,19 +97,20 @@ def _pretraining(evidence: Evidence) -> Block:
         return Step(Text("Whether it helps was not tested yet on this dataset.", HEADS["pretraining"]), TRANSFER)
     record, comparison = study
     rows = comparison_text.of_networks(comparison)
-    lines = comparison_text.answer(comparison)
-    text = comparison.no_verdict or (lines[0] if lines else _verdict(rows))
-    own = [row for row in rows if not lines or lines[0].startswith(f"{row.arm} ")]
-    more = f" {len(rows) - 1} other ways to transfer: see the study." if len(rows) > 1 else ""
-    sentence = Text(text + more, HEADS["pretraining"], claims=advice.of_verdicts(own))
+    best = best_of(row.verdict for row in rows)
+    row = next((row for row in rows if row.verdict == best), None)
+    if comparison.no_verdict or row is None:
+        text = comparison.no_verdict or "The study has no verdict on a network."
+    else:
+        lines = (line for line in comparison_text.answer(comparison) if line.startswith(f"{row.arm} "))
+        others = f" {counted(len(rows) - 1, 'other way')} to transfer: see the study." if len(rows) > 1 else ""
+        text = f"{IN_SHORT[best]} {next(lines, _verdict(row))}{others}"
+    sentence = Text(text, HEADS["pretraining"], claims=advice.of_verdicts(rows))
     return Supported(sentence, record.run_id, Link("The study", "compare", (("study", record.run_id),)))
 
 
-def _verdict(rows: Sequence[Verdict]) -> str:
-    """What the study says of its first arm."""
-    if not rows:
-        return "The study has no verdict on a network."
-    row = rows[0]
+def _verdict(row: Verdict) -> str:
+    """What the study says of an arm, where its stored answer says nothing of it."""
     return f"{row.arm} {DOES[row.verdict]}: {title(row.metric)} {interval(Interval(row.delta, row.low, row.high), '+.3f')} against {row.against}."
 
 

@@ -30,6 +30,11 @@ def size(count: float) -> str:
     return f"{max(1, round(count / 1e3))} kB"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, as `1 repeat` or `1,200 repeats`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def interval(estimate: Interval, form: str) -> str:
     """An estimate with its interval, as `0.61 (95% interval 0.52 to 0.70)`."""
     value, low, high = (format(part, form) for part in (estimate.value, estimate.low, estimate.high))

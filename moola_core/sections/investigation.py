@@ -121,7 +121,9 @@ def windows_next(context: ReportContext) -> list[Block] | str:
         return "No windows were looked for, or none were found."
     rows = tuple((str(i + 1), time) for i, time in enumerate(result.value.windows_next))
     return [
-        Table("", ("", "Begins at (UTC)"), rows, "The recommended model is least sure of these. They do not overlap.")
+        Table(
+            "", ("Place", "Begins at (UTC)"), rows, "The recommended model is least sure of these. They do not overlap."
+        )
     ]
 
 

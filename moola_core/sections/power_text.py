@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from moola_core.diagnostics.results import Power
 from moola_core.metrics import METRICS
-from moola_core.sections.formatting import duration, expected_time, interval
+from moola_core.sections.formatting import counted, duration, expected_time, interval
 from moola_core.specs import Study
 
 
@@ -43,7 +43,7 @@ def smallest(report: Power, design: Design, labels: int) -> float:
 
 def lines(report: Power, design: Design) -> list[str]:
     """What the design finds, what twice the labels would buy, and the room to help."""
-    parts = [f"{design.labels:,} labels", f"{design.folds} folds", f"{design.repeats} repeats"]
+    parts = [counted(design.labels, "label"), counted(design.folds, "fold"), counted(design.repeats, "repeat")]
     parts += [f"{design.pretrainings} pre-trainings"] if design.pretrainings else []
     several = f" (one of {design.arms} arms, Holm)" if design.arms > 1 else ""
     takes = f" The study takes {_time(design)}." if design.seconds is not None else ""

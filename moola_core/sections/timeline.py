@@ -32,6 +32,7 @@ TITLES = {
     "search": "Search",
     "diagnose": "Diagnostic",
     "predict": "Prediction",
+    "report": "Report",
     DECISION: "Decision",
 }
 # The page that shows a run of the kind, and under which name it is selected there.
@@ -112,12 +113,15 @@ def _done(run: Run, record: Record) -> str:
 
 
 def _computed(run: Run, record: Record) -> str:
-    return f"The diagnostic {run.spec.name}: {_done(run, record)[0].lower()}{_done(run, record)[1:]}"
+    took = f" in {duration(record.seconds)}" if record.seconds else ""
+    return f"The diagnostic {run.spec.name} was computed{took}."
 
 
 def _compared(run: Run, record: Record) -> str:
     values = run.result("comparison")
-    return " ".join(str(values.get("sentence") or values.get("no_verdict") or "It is done.").split("\n"))
+    lines = str(values.get("sentence") or values.get("no_verdict") or "It is done.").split("\n")
+    # Of several arms the verdicts alone; their numbers are where they are compared.
+    return lines[0] if len(lines) == 1 else " ".join(f"{line.partition(': ')[0].rstrip('.')}." for line in lines)
 
 
 def _planned(run: Run, record: Record) -> str:

@@ -31,6 +31,7 @@ from moola_core.specs.part import (
 from moola_core.specs.plan import Plan
 from moola_core.specs.predict import Predict
 from moola_core.specs.pretrain import Objective, Pretrain, PretrainFaults, Pretraining, Sampling
+from moola_core.specs.report import Report
 from moola_core.specs.search import Dimension, Search
 from moola_core.specs.study import Arm, Study
 
@@ -55,6 +56,7 @@ __all__ = [
     "PretrainFaults",
     "Pretraining",
     "ReadOptions",
+    "Report",
     "Sampling",
     "Search",
     "SpecModel",
@@ -82,6 +84,7 @@ KINDS: dict[str, type[SpecModel]] = {
     "plan": Plan,
     "investigation": Investigation,
     "search": Search,
+    "report": Report,
 }
 
 
@@ -97,7 +100,7 @@ def parse(values: dict[str, Any] | str, where: str = "spec") -> Any:
 
     Returns
     -------
-    Finetune, Pretrain, Diagnose, Predict, Study, Compare, Plan, Search or Investigation
+    Finetune, Pretrain, Diagnose, Predict, Study, Compare, Plan, Search, Investigation or Report
 
     Raises
     ------

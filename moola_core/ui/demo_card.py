@@ -19,27 +19,25 @@ def draw(dataset: Dataset) -> None:
     """The card, where the dataset is the demo market."""
     if dataset.windows is None or dataset.windows.parent.resolve() != (data_folder() / demo.FOLDER).resolve():
         return
+    store = loaders.store()
+    progress = demo.progress(store)
     with st.container(border=True, key="demo"):
-        st.markdown(
-            ":blue-badge[:material/science: demo] This is a simulated market with known labels, and its runs are examples."
-        )
-        store = loaders.store()
-        progress = demo.progress(store)
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(
+                ":blue-badge[:material/science: demo] This is a simulated market with known labels, and its runs are examples.",
+                width="content",
+            )
+            _offer_removal()
         if progress.failed:
             step, why = progress.failed
             st.caption(
                 f":orange[{escape_markdown(step.title)} failed: {escape_markdown(why)}] Remove the demo and make it again."
             )
-        elif progress.complete:
-            st.caption("Every page has something to show.")
-        elif demo.filling(store):
+        elif demo.filling(store) and not progress.complete:
             guard.fragment(_watch, run_every=LOOK)()
-        else:
+        elif not progress.complete:
             _say_what_is_missing(progress)
-        with st.container(horizontal=True):
-            if not progress.failed and not progress.complete and not demo.filling(store):
-                _offer()
-            _offer_removal()
+            _offer()
 
 
 def _offer_removal() -> None:

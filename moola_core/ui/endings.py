@@ -23,8 +23,12 @@ SHOWN_S, MOST = 1800.0, 3  # how long a notice stays, and how many are shown at 
 
 
 def watch(listed: Sequence[Record]) -> None:
-    """Tell of runs that ended since this session looked last, and look again while any is active. Parts are told of by their whole."""
-    wholes = {record.run_id: record for record in listed if record.parent is None}
+    """Tell of runs that ended since this session looked last, and look again while any is active.
+
+    Parts are told of by their whole, as the arms of a study; what is made of a run that has ended, as a report, is told of by itself.
+    """
+    active = {record.run_id for record in listed if record.active}
+    wholes = {record.run_id: record for record in listed if record.parent not in active}
     _remember([wholes[run_id] for run_id in st.session_state.get(WATCHED, ()) if run_id in wholes])
     st.session_state[WATCHED] = [record.run_id for record in wholes.values() if record.active]
     if st.session_state[WATCHED]:

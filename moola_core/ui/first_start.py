@@ -14,7 +14,9 @@ import streamlit as st
 
 from moola_core.errors import MoolaError
 from moola_core.launch import demo
+from moola_core.runs.record import Record
 from moola_core.runs.store import Store
+from moola_core.ui import loaders
 from moola_core.ui.places import data_folder, store_folder
 
 # Where it could not be prepared, such as on a full disk, every page says so at first and is then left alone for this long.
@@ -47,13 +49,25 @@ def load_ahead() -> None:
     for room in ROOMS:
         importlib.import_module(f"moola_core.{room}")
     threading.Thread(target=_load_kernels, daemon=True).start()
-    threading.Thread(target=_list_runs, daemon=True).start()
+    threading.Thread(target=_read_ahead, daemon=True).start()
 
 
-def _list_runs() -> None:
+def _list_runs() -> list[Record]:
     """The first listing reads every record and spec; thousands of them take seconds."""
+    return Store(store_folder()).runs(include_archived=True)
+
+
+def _read_ahead() -> None:
+    """List the runs, and read what the first page shows: the data that is selected without a link, and the newest run's results."""
     with suppress(MoolaError, OSError):  # every page says what is wrong
-        Store(store_folder()).runs(include_archived=True)
+        done = [one for one in _list_runs() if one.kind == "finetune" and one.state == "done" and not one.unreadable]
+        dataset = next(iter(loaders.available_datasets()), None)
+        if dataset is not None:
+            loaders.content_of_windows(dataset)
+        for record in done[:1]:
+            run = loaders.store().open(record.run_id)
+            loaders.evaluation(run)
+            loaders.calibration(run)
 
 
 def _load_kernels() -> None:

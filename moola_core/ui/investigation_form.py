@@ -39,12 +39,15 @@ PARTS = ("questions", "reasons", "models", "rules", "windows_next", "unasked")
 
 def start(dataset: Dataset) -> None:
     """The one button; what it asks for beyond the data is folded away."""
+    state.init_state(state.BUDGET, list(BUDGETS), USUAL)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        budget = st.selectbox("Time to spend", list(BUDGETS), index=list(BUDGETS).index(USUAL), key="budget", width=220)
+        budget = st.selectbox("Time to spend", list(BUDGETS), key=state.BUDGET, width=220)
         begin = st.button("Investigate", type="primary", icon=":material/travel_explore:")
     st.caption(_expected(BUDGETS[budget]))
-    with st.expander("Your goal, settings and rules", icon=":material/tune:"):
+    is_open = state.is_in_link([key for key in state.OF_INVESTIGATION if key != state.BUDGET])
+    with st.expander("Your goal, settings and rules", icon=":material/tune:", expanded=is_open):
         asked = _asked()
+    state.write_query_params(state.OF_INVESTIGATION, _defaults())
     if not dataset.bars:
         st.caption("There are no bars next to these windows, so no question on pre-training is asked.")
     if begin:
@@ -66,31 +69,41 @@ def _expected(budget_s: float) -> str:
     """How long an investigation with this budget takes, in words."""
     expected = estimate_investigation(budget_s, loaders.store())
     return (
-        f"It ends with the budget, or before where no question is left that may change the conclusion: 8 times in 10 after "
-        f"{time_range(expected.low, expected.high)}, from {expected.source}."
+        f"It ends with the budget, or earlier once no open question may change the conclusion: 8 times in 10 after "
+        f"{time_range(expected.low, expected.high)} (estimated from {expected.source})."
     )
+
+
+def _defaults() -> dict[str, Any]:
+    """What the form says where nothing was changed."""
+    gates = {state.GATES[name]: field.default for name, field in Gates.model_fields.items()}
+    return {state.BUDGET: USUAL, state.ASKED_PRESET: next(iter(available()))} | gates
 
 
 def _asked() -> dict[str, Any]:
     """What may be said beyond the data and the time: goal, settings, an encoder, and thresholds of the researcher's own rules."""
+    starts, titles = list(available()), {"": "pre-trained in the investigation", **study_settings.encoders_there()}
+    for key in (state.GOAL, state.ASKED_SETTINGS):
+        state.init_text(key)
+    state.init_state(state.ASKED_PRESET, starts, starts[0])
+    state.init_state(state.ASKED_ENCODER, list(titles), "")
     asked: dict[str, Any] = {
         "goal": st.text_input(
-            "Goal", key="goal", placeholder="hit_at_3 > 0.6", help="A metric, a comparison and a number."
+            "Goal", key=state.GOAL, placeholder="hit_at_3 > 0.6", help="A metric, a comparison and a number."
         )
     }
     with st.container(horizontal=True):
-        asked["preset"] = st.selectbox("Settings from", list(available()), key="investigated_preset", width=320)
-        titles = {"": "pre-trained in the investigation", **study_settings.encoders_there()}
+        asked["preset"] = st.selectbox("Settings from", starts, key=state.ASKED_PRESET, width=320)
         asked["checkpoint"] = st.selectbox(
             "Pre-trained encoder",
             list(titles),
             format_func=titles.__getitem__,
-            key="given_encoder",
+            key=state.ASKED_ENCODER,
             width=320,
         )
     asked["changes"] = st.text_area(
         "Other settings",
-        key="investigated_settings",
+        key=state.ASKED_SETTINGS,
         placeholder="training.epochs=40\npretrain.objective.name=contrastive",
         help="Settings by name, one a line; pretrain. before those of pre-training. *Set up a run* lists all of them.",
         height=90,
@@ -100,20 +113,16 @@ def _asked() -> dict[str, Any]:
         "model of the class alone:"
     )
     with st.container(horizontal=True):
-        asked["gates"] = {
-            name: st.number_input(
-                f"{name.replace('_', ' ').capitalize()}",
-                0.0,
-                1.0,
-                field.default,
-                0.05,
-                key=f"gate_{name}",
-                help=field.description,
-                width=150,
-            )
-            for name, field in Gates.model_fields.items()
-        }
+        asked["gates"] = {name: _threshold(name) for name in Gates.model_fields}
     return asked
+
+
+def _threshold(name: str) -> float:
+    """The threshold of the rule called `name`."""
+    field, key = Gates.model_fields[name], state.GATES[name]
+    state.init_fraction(key, 0.0, 1.0, field.default)
+    title = name.replace("_", " ").capitalize()
+    return st.number_input(title, 0.0, 1.0, step=0.05, key=key, help=field.description, width=150)
 
 
 def show(run: Run) -> None:

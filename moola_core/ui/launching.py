@@ -10,6 +10,7 @@ import streamlit as st
 
 from moola_core.errors import CheckpointError, MoolaError
 from moola_core.launch.estimate import estimate, estimate_pretraining
+from moola_core.launch.estimate.memory import estimate_memory
 from moola_core.market.known import first_bars
 from moola_core.market.library import Dataset
 from moola_core.market.unlabelled import HeldOut, refuse_too_few
@@ -70,7 +71,8 @@ def choose_checkpoint(dataset: Dataset, start: str = "") -> tuple[str, str]:
 
     start: the one of the preset, which is selected at first. Warns of other bars, and describes a file.
     """
-    fitted = [one for one in fitted_networks(store_folder()) if one.run and owners.belongs(one.run, dataset)]
+    owner = owners.Owner(dataset)
+    fitted = [one for one in fitted_networks(store_folder()) if one.run and owner.has(one.run)]
     checkpoints = {c.reference: c for c in [*find(data_folder(), store_folder()), *fitted]}
     titles = {SCRATCH: "random weights (from scratch)"} | {
         name: f"{STARTS[one.run.kind]}: {title_of(one.run)}" if one.run else display_path(name)
@@ -196,7 +198,7 @@ def checkpoint_problem(spec: Any) -> str:
 
 
 def costs(spec: Any, windows: Windows | None, bars: int) -> None:
-    """Time and disk that the run will take, from measured steps, and its cost at an hourly price."""
+    """Time, memory and disk that the run will take, from measured steps and runs like it, and its cost at an hourly price."""
     if spec.kind == PRETRAIN:
         expected = estimate_pretraining(spec, bars, loaders.store())
         fits, sizes = f"{spec.training.epochs} epochs", f"about {expected.fits} windows"
@@ -209,6 +211,7 @@ def costs(spec: Any, windows: Windows | None, bars: int) -> None:
         expected = estimate(spec, len(kept), loaders.store())
         fits = f"{expected.fits} fits"
         sizes = f"{len(kept)} windows" + (f", {left_out} left out" if left_out else "")
+    taken = estimate_memory(spec, expected.fits if spec.kind == PRETRAIN else len(kept), loaders.store())
     price = st.number_input(
         "Price of this machine, per hour",
         0.0,
@@ -223,6 +226,9 @@ def costs(spec: Any, windows: Windows | None, bars: int) -> None:
         "Time": (duration(expected.seconds), f"8 times in 10 from {time_range(expected.low, expected.high)}"),
         "Disk": (size(expected.bytes), f"{fits}, {sizes}"),
     }
+    if taken is not None:
+        runs = f"{taken.runs} run{'s' * (taken.runs > 1)} like it on this host"
+        values["Memory"] = (f"{taken.low / 1e9:.1f} to {taken.high / 1e9:.1f} GB", f"at most, in {runs}")
     if price:
         low, high = (price * seconds / 3600 for seconds in (expected.low, expected.high))
         values["Cost"] = (f"{price * expected.seconds / 3600:.2f}", f"{low:.2f} to {high:.2f}, at {price:g} an hour")

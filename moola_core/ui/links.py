@@ -212,7 +212,7 @@ def _opened(run_id: str, noun: str, key: str) -> tuple[Run, Record] | Unanswered
         return Unanswered(key, f"The {noun} {run_id} cannot be read", escape_markdown(str(error)), another)
 
 
-def place_of(run: Run, record: Record) -> tuple[str, dict[str, str | None]] | None:
+def place_of(run: Run, record: Record) -> tuple[str, dict[str, Any]] | None:
     """The page that shows what came of the run, and what is selected there; None where no page does."""
     if record.kind in loaders.TRAINED:
         return "results", {state.RUN: run.id}
@@ -222,7 +222,22 @@ def place_of(run: Run, record: Record) -> tuple[str, dict[str, str | None]] | No
         return "investigate", {state.RUN: None, state.INVESTIGATION: run.id}
     if record.kind == "predict":
         return "predict", {state.RUN: run.spec.run, state.PREDICTION: run.id}
+    if record.kind == "report":
+        return _report_place(run.spec)
     return _diagnostic_place(run.spec) if record.kind == "diagnose" else None
+
+
+def _report_place(spec: Any) -> tuple[str, dict[str, Any]] | None:
+    """The page that offers the report: that of reports for a run that can be selected there, else the page of what it is of."""
+    about = loaders.store().open(spec.run)
+    if about.record.kind in loaders.TRAINED:
+        return "report", {
+            state.RUN: about.id,
+            state.REPORT_OF: spec.about,
+            state.REPORT_FORMAT: spec.format,
+            state.SECTIONS_OF[spec.about or about.record.kind]: list(spec.sections) or None,
+        }
+    return place_of(about, about.record)
 
 
 def page_title(page: str) -> str:
@@ -247,6 +262,8 @@ def _what(run: Run, record: Record) -> str:
         return f"It is {COMPARED[record.kind]}."
     if record.kind == "predict":
         return f"It holds what the models of run {run.spec.run} predicted."
+    if record.kind == "report":
+        return f"It made a report of run {run.spec.run}."
     return (
         "It is an investigation." if record.kind == "investigation" else f"It computed a diagnostic: {run.spec.name}."
     )

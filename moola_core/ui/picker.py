@@ -103,10 +103,11 @@ def pick(page: str) -> links.Unanswered | None:
     with st.sidebar:
         dataset = _pick_dataset(datasets, unanswered is None or unanswered.key != state.DATASET)
         every = loaders.list_runs()
-        with_archived = bool(st.session_state.get(state.ARCHIVED, False))
+        state.init_switch(state.ARCHIVED)
+        with_archived = bool(st.session_state[state.ARCHIVED])
         listed = [record for record in every if with_archived or not record.archived]
         everything = tuple(loaders.trained(listed))
-        records = tuple(record for record in everything if dataset and owners.belongs(record, dataset))
+        records = tuple(filter(owners.Owner(dataset).has, everything)) if dataset else ()
         record = _pick_run(records, unanswered is None)
         endings.watch(listed)
     unreadable = tuple(record for record in listed if record.unreadable)

@@ -12,22 +12,31 @@ from moola_core.specs import Data, Predict
 from moola_core.ui import loaders, selecting, state, widgets
 
 SOURCES = {"bars": "bars, at a stride", "windows": "windows"}
+STRIDE_BARS, MOST_STRIDE = 5, 1000
 
 
 def ask(run: Run, datasets: list[Dataset]) -> None:
     """The form: of which data, how densely."""
+    by_name = {dataset.name: dataset for dataset in datasets}
+    state.init_state(state.PREDICTED_DATA, list(by_name), next(iter(by_name)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        dataset = st.selectbox("Dataset", datasets, format_func=lambda item: item.name, key="predict_data", width=280)
+        name = st.selectbox("Dataset", list(by_name), key=state.PREDICTED_DATA, width=280)
+        dataset = by_name[name]
         offered = [kind for kind in SOURCES if getattr(dataset, kind)]
+        state.init_state(state.PREDICTED_OF, offered, offered[0])
+        state.choose_number(state.STRIDE, 1, MOST_STRIDE, STRIDE_BARS)
         kind = st.segmented_control(
-            "Predict",
-            offered,
-            format_func=lambda name: SOURCES[name],
-            default=offered[0],
-            required=True,
-            key="predict_kind",
+            "Predict", offered, format_func=SOURCES.__getitem__, required=True, key=state.PREDICTED_OF, wrap=True
         )
-        stride = st.number_input("Stride, bars", 1, 1000, 5, key="stride", width=140) if kind == "bars" else 5
+        stride = STRIDE_BARS
+        if kind == "bars":
+            stride = st.number_input("Stride, bars", 1, MOST_STRIDE, key=state.STRIDE, width=140)
+        defaults = {
+            state.PREDICTED_DATA: next(iter(by_name)),
+            state.PREDICTED_OF: offered[0],
+            state.STRIDE: STRIDE_BARS,
+        }
+        state.write_query_params(state.OF_PREDICTION, defaults)
         if st.button("Predict", type="primary", icon=":material/play_arrow:"):
             values = loaders.data_of(dataset)
             if kind == "bars":

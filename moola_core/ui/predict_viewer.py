@@ -18,11 +18,12 @@ from moola_core.diagnostics.results.predictions import LEAST_STATED
 from moola_core.market.bars import Bars
 from moola_core.runs.predictions import STATED, is_class
 from moola_core.runs.store import Run
+from moola_core.sections.formatting import counted
 from moola_core.ui import guard, loaders, state, viewers, widgets, window_chunk
 
 KEY, KEPT, GO_TO, MISSED = "stretch", "stretch_kept", "expansion_time", "expansion_missed"
 MOST_BARS, AROUND_BARS = 60_000, 1_000
-KEYS = "← and → (or k and j) step, Home and End go to the first and the last expansion, a shows all bars that are loaded. The wheel zooms."
+KEYS = "The wheel zooms; a shows all bars that are loaded, ? lists all keys."
 VOTED = (
     "Shaded: at least half of the windows over these bars see the expansion there. Points: where each window sees its center, and the "
     f"probability of its class. {KEYS}"
@@ -195,7 +196,7 @@ def _sent(one: Expansion, own: dict[str, str], sent: slice) -> dict[str, Any]:
 def _text(one: Expansion) -> str:
     """What is known of the expansion."""
     start = f"{one.start_time[:16].replace('T', ' ')} UTC"
-    words = f"{one.label} with {one.probability:.2f}, {one.last - one.first + 1} bars from {start}; {one.support:.0%} of the windows over it agree."
+    words = f"{one.label} with {one.probability:.2f}, {counted(one.last - one.first + 1, 'bar')} from {start}; {one.support:.0%} of the windows over it agree."
     if one.p_span is None:
         return words
     unusual = "" if one.conformal_p is None else f", lower than in {1 - one.conformal_p:.0%} of your labelled windows"

@@ -65,6 +65,7 @@ def body() -> None:
         format_func=lambda kind: kinds[kind],
         key=f"kind_{name}",
         required=True,
+        wrap=True,
     )
     assert kind is not None  # `required`
     st.caption(f"{widgets.escape_markdown(file.why)}; {size(file.size_bytes)}")

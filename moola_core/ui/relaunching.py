@@ -14,6 +14,7 @@ from moola_core.errors import MoolaError
 from moola_core.market.library import Dataset
 from moola_core.presets import available
 from moola_core.runs.record import FIT, Record, run_of
+from moola_core.runs.references import RESULTS
 from moola_core.runs.store import Run
 from moola_core.specs import change, settings_diff
 from moola_core.ui import guard, launching, loaders, owners, settings_form, state
@@ -94,7 +95,9 @@ def offer(run: Run, record: Record) -> None:
         st.markdown("A new run with the same settings on the same files begins, or waits in the queue.")
         if st.button("Start it again", type="primary", key="start_again"):
             with guard.explained():
-                again = loaders.launcher().submit(run.spec, name=record.name, note=record.note, tags=record.tags)
+                # What is about a run stays with it; an arm launched again stands for itself.
+                parent = record.parent if record.kind in RESULTS else None
+                again = loaders.launcher().submit(run.spec, record.name, record.note, record.tags, parent)
                 state.open_page("runs", **{state.ROW: again})
 
 

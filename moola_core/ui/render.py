@@ -70,7 +70,16 @@ def folded(context: ReportContext, name: str) -> None:
 
 
 def _blocks(name: str, blocks: Iterable[Block]) -> None:
-    """The blocks under each other; charts of half the width two in a line."""
+    """The blocks under each other, what they rest on folded below them; charts of half the width two in a line."""
+    every = list(blocks)
+    behind = [block for block in every if isinstance(block, Text) and block.behind]
+    _under_each_other(name, [block for block in every if not (isinstance(block, Text) and block.behind)])
+    if behind:
+        with st.expander("What this rests on"):
+            _under_each_other(f"{name}-behind", behind)
+
+
+def _under_each_other(name: str, blocks: Iterable[Block]) -> None:
     for number, line in enumerate(lines(blocks)):
         if isinstance(line[0], Chart) and line[0].half:
             for place, chart in zip(st.columns(2, gap="large"), line, strict=False):
@@ -194,7 +203,7 @@ def _selected_option(name: str, block: Choice) -> int:
     if len(texts) < 2:
         return 0
     if len(texts) <= MOST_SEGMENTS:
-        return st.segmented_control(block.title, range(len(texts)), required=True, **look) or 0
+        return st.segmented_control(block.title, range(len(texts)), required=True, wrap=True, **look) or 0
     return st.selectbox(block.title, range(len(texts)), width=260, **look)
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import streamlit as st
 
-from moola_core.errors import MoolaError
-from moola_core.reports.export import export
+from moola_core.launch import report_files
 from moola_core.reports.formats import FORMATS
-from moola_core.runs.files import scratch
+from moola_core.runs.record import Record
 from moola_core.runs.store import Run
+from moola_core.sections import registry
 from moola_core.sections.context import ReportContext
 from moola_core.sections.formatting import size
-from moola_core.sections.registry import SECTIONS, build, known
-from moola_core.ui import render, state, widgets
+from moola_core.sections.registry import SECTIONS, known
+from moola_core.specs import Report, build
+from moola_core.ui import guard, loaders, progress, render, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
-MADE = "report_made"
 # A page takes one file at a time, so Markdown and its pictures come zipped.
 ENDINGS = {"md": "md.zip"}
 
@@ -37,20 +36,15 @@ def offer(run: Run, kind: str = "") -> None:
 def choose_sections(run: Run, kind: str = "") -> list[str]:
     """The sections that the file is to have; all at first. kind: as in `export`."""
     context = ReportContext(run, kind)
-    may = list(known(context))
-    selected = st.pills(
-        "Sections of the file",
-        may,
-        selection_mode="multi",
-        default=may,
-        key=f"sections_{context.kind}",
-        format_func=title_of,
-    )
+    may, key = list(known(context)), state.SECTIONS_OF[context.kind]
+    state.choose_several(key, may, may)
+    selected = st.pills("Sections of the file", may, selection_mode="multi", key=key, format_func=title_of)
+    state.write_query_params((key,), {key: state.SEPARATOR.join(may)})
     return [name for name in may if name in selected]
 
 
 def make_file(run: Run, sections: Sequence[str], kind: str = "") -> None:
-    """Choose a format, make the file, download it."""
+    """Choose a format, make the file, download it. It is made by a run of its own, which *Runs* lists as a part of this one."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first = next(iter(FORMATS))
         state.init_state(state.REPORT_FORMAT, list(FORMATS), first)
@@ -58,37 +52,60 @@ def make_file(run: Run, sections: Sequence[str], kind: str = "") -> None:
             "Format", list(FORMATS), format_func=FORMATS.__getitem__, key=state.REPORT_FORMAT, width=160
         )
         state.write_query_params((state.REPORT_FORMAT,), {state.REPORT_FORMAT: first})
-        wanted = _Wanted(run.id, format, tuple(sections), kind)
-        if st.button("Make the file", icon=":material/description:", type="primary", disabled=not sections):
-            with st.spinner("Making the file"):
-                _make(run, wanted)
-        made = st.session_state.get(MADE)
-        if made and made[0] == wanted:
-            name = f"{kind + '-' if kind else ''}{run.id}.{ENDINGS.get(format, format)}"
-            label = f"Download {name} ({size(len(made[1]))})"
-            st.download_button(label, made[1], name, key="report_file", on_click="ignore", icon=":material/download:")
+        file = f"{kind}-{run.id}" if kind else run.id
+        asked = {"run": run.id, "about": kind, "format": format, "sections": list(sections), "file": file}
+        spec = build(Report, asked, "report")
+        made = _newest(run, spec)
+        record = made.record if made is not None else None
+        if st.button(
+            "Make the file",
+            icon=":material/description:",
+            type="primary",
+            disabled=not sections or (record is not None and record.active),
+        ):
+            loaders.launcher().submit(spec, report_files.name_of(spec), parent=run.id)
+            st.rerun()
     if not sections:
         st.caption("Choose at least one section.")
+    elif made is not None and record is not None:
+        progress.follow(made, record, _state_of_report)
 
 
-class _Wanted(NamedTuple):
-    """The file that was asked for."""
-
-    run_id: str
-    format: str
-    sections: tuple[str, ...]
-    kind: str
+def _newest(run: Run, spec: Report) -> Run | None:
+    """The newest run that makes, or made, exactly this report."""
+    reports = [one for one in loaders.listed_runs() if one.kind == spec.kind and one.parent == run.id]
+    opened = (loaders.store().open(one.run_id) for one in reports if not one.unreadable)
+    return next((one for one in opened if one.spec == spec), None)
 
 
-def _make(run: Run, wanted: _Wanted) -> None:
-    st.session_state.pop(MADE, None)
-    try:
-        with scratch() as folder:
-            files = export(run, wanted.format, folder / f"report.{wanted.format}", wanted.sections, kind=wanted.kind)
-            contents = {path.relative_to(folder.resolve()).as_posix(): path.read_bytes() for path in files}
-            st.session_state[MADE] = (wanted, widgets.zipped(contents) if len(files) > 1 else files[0].read_bytes())
-    except MoolaError as error:
-        widgets.show_error(error)
+def _state_of_report(made: Run, record: Record) -> None:
+    """How far the report is; once it is done, the file."""
+    if record.active:
+        progress.bar(made, record)
+    elif record.state == "done":
+        download(made, record)
+    else:
+        st.error(escape_markdown(record.error or f"It is {record.state}."), icon=":material/error:")
+
+
+def download(made: Run, record: Record) -> None:
+    """The button that downloads a report that is done."""
+    with guard.explained():
+        files = report_files.files(made)
+        contents = {name: path.read_bytes() for name, path in files.items()}
+        name, first = next(iter(contents.items()))
+        data = widgets.zipped(contents) if len(contents) > 1 else first
+        ending = name.rpartition(".")[2]
+        name = f"{name.removesuffix(ending)}{ENDINGS.get(ending, ending)}"
+        st.download_button(
+            f"Download {escape_markdown(name)} ({size(len(data))})",
+            data,
+            name,
+            key=f"report_file_{made.id}",
+            on_click="ignore",
+            icon=":material/download:",
+            help=f"Made {widgets.format_time(record.ended)}.",
+        )
 
 
 def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:
@@ -98,7 +115,7 @@ def preview(run: Run, sections: Sequence[str], kind: str = "") -> None:
     state.init_state(state.PREVIEW, list(sections), sections[0])
     name = st.selectbox("Preview", list(sections), key=state.PREVIEW, format_func=title_of, width=320)
     state.write_query_params((state.PREVIEW,), {state.PREVIEW: sections[0]})
-    report = build(run, [name], kind)
+    report = registry.build(run, [name], kind)
     for section in report.sections:
         st.header(section.title)
         render.section(section)

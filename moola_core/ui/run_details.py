@@ -15,7 +15,7 @@ from moola_core.runs.store import Run
 from moola_core.sections.formatting import duration
 from moola_core.sections.timeline import TITLES
 from moola_core.specs import settings
-from moola_core.ui import doctor_sections, guard, links, loaders, progress, runs_table, state
+from moola_core.ui import doctor_sections, guard, links, loaders, progress, report_sections, runs_table, state
 from moola_core.ui.widgets import escape_markdown, figures, format_time, state_badge
 
 SECTIONS = ("Curves", "Log", "Settings")
@@ -102,6 +102,8 @@ def summary(run: Run, record: Record) -> None:
             else "What is finished stays. Resume it when you like."
         )
     figures(_figures(record))
+    if record.kind == "report" and record.state == "done":
+        report_sections.download(run, record)
     facts = record.facts
     if facts.engine:
         order = "all at once" if facts.engine == "replicas" else "one after another"

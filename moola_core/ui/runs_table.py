@@ -42,7 +42,8 @@ def runs_table(families: Sequence[Family], shown: str) -> None:
     """One row a family, newest first. shown: the id of the run that the page shows."""
     at = next((i for i, family in enumerate(families) if any(one.run_id == shown for one in family.records)), None)
     counts = [len(family.parts) for family in families]
-    _table("runs_table", [family.whole for family in families], {"parts": [count or None for count in counts]}, at)
+    wholes = [family.whole for family in families]
+    _table("runs_table", wholes, {"parts": [count or None for count in counts]}, at, owners.of_families(families))
 
 
 def parts_table(family: Family, shown: str) -> None:
@@ -51,7 +52,7 @@ def parts_table(family: Family, shown: str) -> None:
     indents = {part.record.run_id: "  " * (part.depth - 1) for part in family.parts}
     names = [f"{indents[record.run_id]}{_name(record)}" for record in records]
     at = next((i for i, record in enumerate(records) if record.run_id == shown), None)
-    _table("parts_table", records, {"name": names}, at)
+    _table("parts_table", records, {"name": names}, at, owners.datasets_of(records))
 
 
 def show_run(record: Record) -> None:
@@ -61,9 +62,11 @@ def show_run(record: Record) -> None:
         selecting.put(state.RUN, record.run_id)
 
 
-def _table(name: str, records: list[Record], columns: dict[str, list[Any]], at: int | None) -> None:
-    names = owners.datasets_of(records)
-    rows = [_row(record, names.get(record.run_id) or owners.trained_on(record)) for record in records]
+def _table(
+    name: str, records: list[Record], columns: dict[str, list[Any]], at: int | None, datasets: dict[str, str]
+) -> None:
+    """datasets: names by the id of the run; of others the file is shown."""
+    rows = [_row(record, datasets.get(record.run_id) or owners.place_of(record)) for record in records]
     table = pd.DataFrame(rows, columns=[*COLUMNS]).assign(**columns)
     for title, values in (_measured(records) | _differing(records)).items():
         table[title] = values

@@ -10,36 +10,44 @@ from moola_core.launch.training_specs import finetune_spec
 from moola_core.market.library import Dataset
 from moola_core.presets import PRESETS
 from moola_core.searches import search_spec
-from moola_core.sections.formatting import expected_time
+from moola_core.sections.formatting import counted, expected_time
 from moola_core.specs import Search
 from moola_core.specs.choices import TRAINED
 from moola_core.ui import loaders, selecting, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 OF_PRESET = "that of the preset"
-TRIALS, MOST_TRIALS = 20, 1000
+TRIALS, MOST_TRIALS, MOST_MINUTES = 20, 1000, 100_000
 
 
 def new_search(dataset: Dataset) -> None:
     """Choose a preset, a model and how long; the settings that are tried and the time are shown before it starts."""
     starts, models = [key for key in PRESETS if key != "october"], [OF_PRESET, *TRAINED]
-    defaults = {state.SEARCH_PRESET: starts[0], state.SEARCH_MODEL: OF_PRESET}
+    defaults = {
+        state.SEARCH_PRESET: starts[0],
+        state.SEARCH_MODEL: OF_PRESET,
+        state.SEARCH_TRIALS: TRIALS,
+        state.SEARCH_MINUTES: None,
+    }
     state.init_state(state.SEARCH_PRESET, starts, starts[0])
     state.init_state(state.SEARCH_MODEL, models, OF_PRESET)
+    state.choose_number(state.SEARCH_TRIALS, 1, MOST_TRIALS, TRIALS)
+    state.choose_number(state.SEARCH_MINUTES, 1, MOST_MINUTES, None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         start = st.selectbox("Settings from", starts, key=state.SEARCH_PRESET, width=200)
         model = st.selectbox("Model", models, key=state.SEARCH_MODEL, width=240)
-        state.write_query_params(tuple(defaults), defaults)
-        trials = st.number_input("Trials at most", 1, MOST_TRIALS, TRIALS, key="search_trials", width=140)
+        trials = st.number_input("Trials at most", 1, MOST_TRIALS, key=state.SEARCH_TRIALS, width=140)
         minutes = st.number_input(
             "Minutes at most",
             1,
+            MOST_MINUTES,
             value=None,
             placeholder="no limit",
-            key="search_minutes",
+            key=state.SEARCH_MINUTES,
             width=160,
             help="After them no trial begins; one that runs may finish.",
         )
+    state.write_query_params(tuple(defaults), defaults)
     spec = None
     try:
         changes = {} if model == OF_PRESET else {"estimator": model}
@@ -60,7 +68,7 @@ def _described(spec: Search, dataset: Dataset) -> str:
     count = spec.trials if spec.size is None else min(spec.trials, spec.size + 1)
     expected = estimate_search(spec, len(windows), loaders.store())
     return (
-        f"Tried: {escape_markdown(', '.join(spec.space))}. At most {count} trials of {spec.base.training.repeats} repeats of "
+        f"Tried: {escape_markdown(', '.join(spec.space))}. At most {count} trials of {counted(spec.base.training.repeats, 'repeat')} of "
         f"{spec.base.training.folds} folds, {expected_time(expected.seconds, expected.low, expected.high)}, from {escape_markdown(expected.source)}. "
         "Settings of your own are searched by `moola search SPACE.json`."
     )

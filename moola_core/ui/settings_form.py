@@ -174,6 +174,7 @@ def _all(base: Any, known: dict[str, FieldInfo]) -> dict[str, list[str]]:
         required=True,
         persist_state="session",
         label_visibility="collapsed",
+        wrap=True,
     )
     part = st.session_state[PART]
     if part == "faults":

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from moola_core.sections import formatting
+from moola_core.specs import Gates
 from moola_core.ui import notices
 
 DATASET, RUN = "dataset", "run"
@@ -38,10 +40,22 @@ ARRIVING, PAGE, DRAWN, EVERY_RUN = "arriving", "page", "drawn", "every_run"
 EVENTS, REPORT_OF, REPORT_FORMAT = "events", "report_of", "format"
 STUDY_NAME, STUDY_PRESET, STUDY_LABELLED = "study_name", "study_preset", "study_labelled"
 STUDY_ENCODER, STUDY_SETTINGS = "study_encoder", "study_settings"
-COMPARED, JOINED_CLASS, JOINED_POINTERS = "compared", "join_class_run", "join_pointer_run"
+COMPARED, JOINED_CLASS, JOINED_POINTERS, JOINED_NAME = "compared", "join_class_run", "join_pointer_run", "join_name"
 SEARCH_PRESET, SEARCH_MODEL = "search_preset", "search_model"
+SEARCH_TRIALS, SEARCH_MINUTES = "search_trials", "search_minutes"
 OF_STUDY = (STUDY_NAME, STUDY_PRESET, STUDY_LABELLED, STUDY_ENCODER, STUDY_SETTINGS)
-OF_JOIN, OF_SEARCH = (JOINED_CLASS, JOINED_POINTERS), (SEARCH_PRESET, SEARCH_MODEL)
+STRIPS, SWINGS, BAR_SCORES = "strips", "swings", "bar_scores"
+OF_DRAWING = (STRIPS, SWINGS, BAR_SCORES)
+PREDICTED_DATA, PREDICTED_OF, STRIDE = "predict_data", "predict_kind", "stride"
+OF_PREDICTION = (PREDICTED_DATA, PREDICTED_OF, STRIDE)
+BUDGET, GOAL, ASKED_PRESET, ASKED_ENCODER = "budget", "goal", "investigated_preset", "given_encoder"
+ASKED_SETTINGS = "investigated_settings"
+GATES = {name: f"gate_{name}" for name in Gates.model_fields}
+OF_INVESTIGATION = (BUDGET, GOAL, ASKED_PRESET, ASKED_ENCODER, ASKED_SETTINGS, *GATES.values())
+OF_JOIN = (JOINED_CLASS, JOINED_POINTERS, JOINED_NAME)
+OF_SEARCH = (SEARCH_PRESET, SEARCH_MODEL, SEARCH_TRIALS, SEARCH_MINUTES)
+# The sections of a report, of each kind of report its own.
+SECTIONS_OF = {kind: f"sections_{kind}" for kind in formatting.REPORT_OF}
 OLD_URL, PUBLISHED = "old_url", "published"
 WINDOW_KEYS = (WINDOW, REPEAT, TRUE, PREDICTED, GRADE, NOTED, OUTCOME, ERROR, ORDER)
 CARRIED = (DATASET, RUN)
@@ -83,6 +97,11 @@ IN_URL = (
     COMPARED,
     *OF_JOIN,
     *OF_SEARCH,
+    *SECTIONS_OF.values(),
+    *OF_DRAWING,
+    *OF_PREDICTION,
+    *OF_INVESTIGATION,
+    ARCHIVED,
 )
 SEPARATOR = ","  # of several values of one key in the URL
 DIGITS, LISTED = 9, 200
@@ -121,8 +140,8 @@ def init_state(key: str, options: Sequence[Any], default: Any) -> None:
         st.session_state[key] = default
 
 
-def choose_number(key: str, low: int, high: int, default: int) -> None:
-    """As `init_state`, for a whole number between `low` and `high`."""
+def choose_number(key: str, low: int, high: int, default: int | None) -> None:
+    """As `init_state`, for a whole number between `low` and `high`; None is no number."""
     if key not in st.session_state:
         text, number = asked(key), default
         # str.isdigit alone takes signs such as ² that int() refuses, and int() refuses numbers of thousands of digits.
@@ -131,13 +150,14 @@ def choose_number(key: str, low: int, high: int, default: int) -> None:
         elif text:
             _ignored(key, text, f"It can be a whole number from {low} to {high}.")
         st.session_state[key] = number
-    st.session_state[key] = min(max(st.session_state[key], low), high)
+    if st.session_state[key] is not None:
+        st.session_state[key] = min(max(st.session_state[key], low), high)
 
 
-def choose_several(key: str, options: Sequence[str]) -> None:
-    """As `init_state`, for a list of `options`; none by default."""
+def choose_several(key: str, options: Sequence[str], default: Sequence[str] = ()) -> None:
+    """As `init_state`, for a list of `options`; none unless there is a default."""
     if key not in st.session_state:
-        values = _parts(asked(key))
+        values = _parts(asked(key)) or list(default)
         for value in values:
             if value not in options:
                 _ignored(key, value, "Choose another on this page.")
@@ -178,16 +198,20 @@ def init_text(key: str) -> None:
         st.session_state[key] = asked(key)
 
 
-def init_switch(key: str) -> None:
-    """Give `key` a yes or no before its widget is drawn: the session's, else the URL's, else no."""
+def init_switch(key: str, default: bool = False) -> None:
+    """Give `key` a yes or no before its widget is drawn: the session's, else the URL's, else `default`."""
     if key not in st.session_state:
-        st.session_state[key] = asked(key) == str(True)
+        st.session_state[key] = asked(key) != str(False) if default else asked(key) == str(True)
 
 
 def write_query_params(keys: Sequence[str], defaults: dict[str, Any] | None = None) -> None:
     """Copy the session's values of `keys` to the URL; a default is left out."""
     values = {key: st.session_state.get(key) for key in keys}
-    values = {key: _plain(value) for key, value in values.items()}
+    # A switch that is off by default says nothing while it is off; one that is on by default does.
+    values = {
+        key: str(False) if value is False and (defaults or {}).get(key) is True else _plain(value)
+        for key, value in values.items()
+    }
     parameters = {
         key: str(value) for key, value in values.items() if value not in (None, "", (defaults or {}).get(key))
     }

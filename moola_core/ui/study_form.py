@@ -14,7 +14,7 @@ from moola_core.presets import available
 from moola_core.runs.comparable import comparable
 from moola_core.runs.joined import join_spec
 from moola_core.runs.record import Record
-from moola_core.sections.formatting import duration, expected_time, time_range
+from moola_core.sections.formatting import counted, duration, expected_time, time_range
 from moola_core.specs import Compare, Data, Investigation, Study
 from moola_core.specs.investigation import PLAN_BUDGET_S
 from moola_core.ui import loaders, selecting, state, study_power, study_settings, widgets
@@ -66,7 +66,7 @@ def new_study(dataset: Dataset) -> None:
         asked = studies.study(name, start, loaders.data_of(dataset), own, checkpoint)
         expected = study_time(asked, dataset)
         st.caption(
-            f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {asked.base.training.repeats} repeats of "
+            f"Arms: {escape_markdown(', '.join(arm.name for arm in asked.arms))}. {counted(asked.base.training.repeats, 'repeat')} of "
             f"{asked.base.training.folds} folds, {expected_time(expected.seconds, expected.low, expected.high)}, "
             f"from {escape_markdown(expected.source)}."
         )
@@ -175,13 +175,14 @@ def new_join(records: tuple[Record, ...]) -> None:
     keys = {state.JOINED_CLASS: "Classes of", state.JOINED_POINTERS: "Expansions of"}
     for key in keys:
         state.init_state(key, list(titles), None)
+    state.init_text(state.JOINED_NAME)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         of_class, of_pointers = (
             st.selectbox(label, list(titles), index=None, format_func=titles.__getitem__, key=key, width=320)
             for key, label in keys.items()
         )
-        state.write_query_params(tuple(keys))
-        name = st.text_input("Name", key="join_name", width=240)
+        name = st.text_input("Name", key=state.JOINED_NAME, width=240)
+        state.write_query_params(state.OF_JOIN)
         if st.button("Join them", icon=":material/join:", disabled=of_class is None or of_pointers is None):
             assert of_class is not None and of_pointers is not None
             try:

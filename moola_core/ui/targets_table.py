@@ -28,7 +28,9 @@ def targets_table(latest: Run | None, baseline: Run | None) -> None:
             rows = judge(evaluation.metrics, classes)
             intervals = [target_interval(evaluation, row.target, calibration) for row in rows]
             columns[name] = [_actual(*pair) for pair in zip(rows, intervals, strict=True)]
-            columns[f"{name}: gap"] = [_gap(*pair) for pair in zip(rows, intervals, strict=True)]
+            columns[f"{name}: gap" if latest and baseline else "Gap"] = [
+                _gap(*pair) for pair in zip(rows, intervals, strict=True)
+            ]
     st.table(pd.DataFrame(columns), border="horizontal", hide_index=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ from moola_core.runs.record import Record
 from moola_core.runs.timeline import DECISION, Entry, entries
 from moola_core.sections.timeline import PLACES, TITLES, decided, outcome, title_of
 from moola_core.specs import Data, build
-from moola_core.ui import guard, loaders, owners, state, widgets
+from moola_core.ui import guard, links, loaders, owners, state, widgets
 from moola_core.ui.widgets import escape_markdown, format_time
 
 SHORT = 60  # letters of an earlier decision that a later one quotes
@@ -24,8 +24,12 @@ MOST_RUNS = 200  # that a decision can be said to rest on; older ones by `moola 
 
 def history(dataset: Dataset) -> None:
     """The timeline, the newest first, a page of it at a time."""
-    contents = loaders.content_of_windows(dataset)
-    every = entries(loaders.store(), partial(_belongs, dataset, contents), contents, (str(dataset.windows),))
+    contents, owner = loaders.content_of_windows(dataset), owners.Owner(dataset)
+
+    def belongs(record: Record) -> bool:
+        return record.data_hashes.get("windows") in contents or owner.has(record)
+
+    every = entries(loaders.store(), belongs, contents, (str(dataset.windows),))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption("Everything that was run on these windows, and what was decided. Nothing is ever taken out of it.")
         if st.button("Add a decision", icon=":material/edit_note:", type="primary"):
@@ -44,11 +48,6 @@ def history(dataset: Dataset) -> None:
     if len(shown) > most and st.button(f"Show {min(PAGE, len(shown) - most)} more", icon=":material/expand_more:"):
         st.session_state[SHOWN] = most + PAGE
         st.rerun()
-
-
-def _belongs(dataset: Dataset, contents: frozenset[str], record: Record) -> bool:
-    """As `owners.belongs`, without asking for the content of the windows again for each of many runs."""
-    return record.data_hashes.get("windows") in contents or owners.belongs(record, dataset)
 
 
 def _filtered(every: list[Entry]) -> list[Entry]:
@@ -97,6 +96,7 @@ ICONS = {
     "search": "manage_search",
     "diagnose": "monitor_heart",
     "predict": "online_prediction",
+    "report": "description",
     DECISION: "gavel",
 }
 
@@ -125,10 +125,11 @@ def _short(text: str) -> str:
 
 def _ways(dataset: Dataset, entry: Entry, every: list[Entry]) -> None:
     """The buttons of an event."""
-    if entry.kind in PLACES:
-        page, key = PLACES[entry.kind]
-        if st.button("Open", key=f"open-{entry.id}", icon=":material/arrow_forward:", type="tertiary"):
-            state.open_page(page, **{key: entry.id})
+    place = _place(entry)
+    if place is not None and st.button(
+        "Open", key=f"open-{entry.id}", icon=":material/arrow_forward:", type="tertiary"
+    ):
+        state.open_page(place[0], **place[1])
     decision = entry.decision
     if decision is None or decision.unreadable:
         return
@@ -144,6 +145,13 @@ def _ways(dataset: Dataset, entry: Entry, every: list[Entry]) -> None:
             _write_decision(dataset, every, amends=decision)
         if st.button("Supersede", key=f"supersede-{entry.id}", icon=":material/sync_alt:", type="tertiary"):
             _write_decision(dataset, every, supersedes=decision)
+
+
+def _place(entry: Entry) -> tuple[str, dict[str, Any]] | None:
+    """The page that shows what came of a run; None of a decision, and of a run that cannot be read."""
+    if entry.record is None or entry.record.unreadable:
+        return None
+    return links.place_of(loaders.store().open(entry.id), entry.record)
 
 
 @guard.dialog("Decision")

@@ -23,11 +23,12 @@ from moola_core.runs.record import Record
 from moola_core.ui import state
 from moola_core.ui.markup import escape_markdown
 
-FIGURE_PIXELS = 184
+FIGURE_PIXELS, NARROW_PIXELS, MANY = 168, 152, 6  # two in a line of a page of 390 pixels, six of 1,440
 PRESETS_S = 2.0  # how long the files of presets are not looked at again
 # Streamlit writes white on the dark theme's light blue, a contrast of 2.3 to 1; this has 8 to 1.
 DARK_BUTTONS = """<style>
-[data-testid^="stBaseButton-primary"]:not(:disabled), [data-testid^="stBaseButton-primary"]:not(:disabled) p { color: #10151A; }
+[data-testid^="stBaseButton-primary"]:not(:disabled), [data-testid^="stBaseButton-primary"]:not(:disabled) p,
+[data-testid="stMultiSelect"] span[title], [data-testid="stMultiSelect"] span[title] ~ * { color: #10151A; }
 </style>"""
 STATES = {
     "queued": ("gray", "hourglass_empty"),
@@ -52,7 +53,7 @@ def chart(figure: go.Figure, key: str, alt: str, **options: Any) -> Any:
 
 
 def begin_page() -> None:
-    """Forget the charts of the page before; the text of primary buttons can be read in the dark too."""
+    """Forget the charts of the page before; what is written on the theme's light blue can be read in the dark too."""
     st.session_state[state.DRAWN] = {}
     if appearance() == "dark":
         st.html(DARK_BUTTONS)
@@ -172,9 +173,10 @@ def table(frame: pd.DataFrame, key: str) -> None:
 
 def figures(values: dict[str, tuple[str, str]]) -> None:
     """A row of large figures that wraps: title to (value, the note under it)."""
+    width = NARROW_PIXELS if len(values) >= MANY else FIGURE_PIXELS
     with st.container(horizontal=True, gap="small"):
         for name, (value, note) in values.items():
-            with st.container(border=True, width=FIGURE_PIXELS, gap=None):
+            with st.container(border=True, width=width, gap=None):
                 # The metric's own note would be cut off where it does not fit.
                 st.metric(name, value)
                 st.caption(escape_markdown(note))

@@ -29,9 +29,8 @@ KEY, KEPT = "viewer", "viewer_kept"
 MOST_WINDOWS, AHEAD = 160, 40  # how many windows are sent, and how near to the last of them more are asked for
 FEATURES = names(("relativity",))
 NOTE = (
-    "← and → (or k and j) step, Home and End go to the first and the last window, w, u and d to the next one that is wrong, unsure "
-    f"(no class has {window_chunk.UNSURE_BELOW:.2f}) or far (its center is more than {window_chunk.FAR_BARS:.0f} bars off), with Shift to the one "
-    "before. f flags, n writes a comment. The wheel zooms. Bars outside the window are pale."
+    f"Unsure: no class has a probability of {window_chunk.UNSURE_BELOW:.2f}. Far: the predicted center is more than {window_chunk.FAR_BARS:.0f} bars "
+    "off. Bars outside the window are pale. The wheel zooms; ? lists all keys."
 )
 SCORED = (
     "Below the candles: the probability of each bar to be the start, to be the end, and to lie inside the expansion; faint bands are other spans "
@@ -99,11 +98,14 @@ _draw = guard.fragment(_draw_once)
 def _switches(opened: Opened) -> Shown:
     """What is drawn besides the candles and the pointers."""
     run = loaders.store().open(opened.run_id) if opened.run_id else None
-    scores = False
+    scores, defaults = False, {state.STRIPS: False, state.SWINGS: False, state.BAR_SCORES: True}
+    for key, default in defaults.items():
+        state.init_switch(key, default)
     if window_spans.has_scores(run):
-        scores = st.toggle("Probability of each bar", value=True, key="bar_scores", persist_state="session")
-    strips = st.toggle("Feature strips", key="strips", persist_state="session")
-    swings = st.toggle("Swing marks", key="swings", persist_state="session")
+        scores = st.toggle("Probability of each bar", key=state.BAR_SCORES, persist_state="session")
+    strips = st.toggle("Feature strips", key=state.STRIPS, persist_state="session")
+    swings = st.toggle("Swing marks", key=state.SWINGS, persist_state="session")
+    state.write_query_params(state.OF_DRAWING, defaults)
     return Shown(strips, scores, swings)
 
 

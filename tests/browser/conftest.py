@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ from tests.app_samples import make_data, make_everything, make_run
 PROJECT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+MADE = re.compile(r"Download .+ \(.+B\)")  # the button of a report's file; tables have buttons of that name too
 IDLE = """() => {
     const app = document.querySelector('[data-testid=stApp]');
     return !!app && app.dataset.testConnectionState === 'CONNECTED' && app.dataset.testScriptState === 'notRunning'
@@ -183,7 +185,7 @@ def fill_in(tab: Tab, name: str, **settings: str) -> None:
 def download_report(tab: Tab, folder: Path) -> Path:
     """Make the file on the Report page that is open, and download it into the folder."""
     tab.page.get_by_role("button", name="Make the file").click()
-    link = tab.page.get_by_role("button", name="Download")
+    link = tab.page.get_by_role("button", name=MADE)
     link.wait_for(timeout=90_000)
     tab.settle()
     with tab.page.expect_download() as download:

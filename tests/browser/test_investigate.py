@@ -7,7 +7,7 @@ import pytest
 from moola_core.runs.liveness import mark_lost
 from moola_core.runs.store import Store
 from tests.app_samples import make_data
-from tests.browser.conftest import Server, until
+from tests.browser.conftest import MADE, Server, until
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_conclusion_is_read_followed_adopted_used_and_exported(full, open_tab,
     tab.page.keyboard.press("Escape")
     tab.page.get_by_role("button", name="Report as a file").click()
     tab.page.get_by_role("button", name="Make the file").click()
-    download = tab.page.get_by_role("button", name="Download").last
+    download = tab.page.get_by_role("button", name=MADE)
     download.wait_for(timeout=90_000)
     tab.settle()
     with tab.page.expect_download() as made:

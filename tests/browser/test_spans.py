@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from moola_core.ui import viewers
 from tests.app_samples import make_predicted, make_span_run
 from tests.browser.conftest import until
 
@@ -39,6 +40,37 @@ def test_the_window_page_draws_spans_runners_up_and_the_probability_of_each_bar(
     tab.page.get_by_text("Probability of each bar", exact=True).click()
     until(lambda: not {"start", "end", "inside"} & set(legend.all_inner_texts()), 20)
     assert tab.page.locator(".viewer .chart").bounding_box()["height"] == 380
+
+
+BANDS = """async (script) => {
+    const { Bands, CandlestickSeries, placeOf, startChart } = await import(new URL(script, document.baseURI).href);
+    const place = document.body.appendChild(document.createElement("div"));
+    place.style.cssText = "position:fixed;left:0;top:0;width:600px;height:300px;background:#fff";
+    const chart = startChart(place, { muted: "#888888", grid: "#dddddd" }, {});
+    const series = chart.addSeries(CandlestickSeries), bands = new Bands();
+    series.setData(Array.from({ length: 105 }, (_, i) => ({ time: 60 * i, open: 1, high: 2, low: 0, close: 1 })));
+    series.attachPrimitive(bands);
+    chart.timeScale().fitContent();
+    bands.show([{ first: 40.5, last: 60.25, fill: "#ff0000" }]);
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn, 300))));
+    const shot = chart.takeScreenshot(), row = shot.getContext("2d").getImageData(0, 20, shot.width, 1).data;
+    const red = Array.from({ length: shot.width }, (_, x) => x).filter((x) => row[4 * x] > 200 && row[4 * x + 1] < 60);
+    const scale = chart.timeScale(), spacing = scale.options().barSpacing, ratio = shot.width / 600;
+    const between = [40.5, 60.25].map((bar) => placeOf(scale, bar));
+    place.remove();
+    return { red: [red[0] / ratio, red.at(-1) / ratio], spacing, between, bars: [40, 41].map((bar) => scale.logicalToCoordinate(bar)) };
+}"""
+
+
+def test_a_network_that_points_between_bars_has_its_band_there(full, open_tab):
+    tab = open_tab(full.address)
+    tab.open("windows")
+    drawn = tab.page.evaluate(BANDS, f".{viewers.ADDRESS}/chart.js")
+    first, second = drawn["bars"]
+    assert drawn["between"][0] == pytest.approx((first + second) / 2, abs=1)
+    assert drawn["between"][1] - drawn["between"][0] == pytest.approx(19.75 * drawn["spacing"], abs=1.5)
+    edges = [drawn["between"][0] - drawn["spacing"] / 2, drawn["between"][1] + drawn["spacing"] / 2]
+    assert drawn["red"] == pytest.approx(edges, abs=2.5)
 
 
 def test_the_next_expansion_is_a_key_away(full, spans, open_tab):

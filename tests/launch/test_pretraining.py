@@ -83,7 +83,7 @@ def test_a_pretraining_run_leaves_weights_result_and_a_way_on(store, demo_files)
         "encoder_tensors": len(start.weights),
     }
     assert "checkpoint" in tuned.record.data_hashes and tuned.record.facts.trainable_parameters < 50
-    assert estimate_pretraining(run.spec, 20_000, store).source == f"measured in run {run.id} with these settings"
+    assert estimate_pretraining(run.spec, 20_000, store).source == f"run {run.id} with these settings"
 
 
 def test_an_interrupted_run_goes_on_from_its_last_epoch(store, demo_files):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from moola_core.diagnostics.doctor import Case, examine
@@ -59,6 +61,19 @@ def test_a_mend_is_launched_and_shown(show, sick, started, store):
     in_finding(at, "head_too_wide", "Launch this").click().run()
     assert not at.exception and at.title[0].value == "Runs" and len(started) == 1
     assert started[0].spec.faults.extra_output == 0 and "fix" in started[0].record.name
+
+
+def test_a_mend_is_launched_on_the_files_where_they_are_now(show, sick, started, dataset, tmp_path):
+    places = {}
+    for kind in ("windows", "bars"):
+        file = dataset.with_name(f"{kind}.parquet")
+        places[str(file)] = str(tmp_path / "moved" / "demo" / file.name)
+    shutil.copytree(dataset.parents[1], tmp_path / "moved")
+    sick.write_places(places)
+    at = show("doctor", tmp_path / "moved", run=sick.id)
+    assert not any("data.windows" in table.value.to_string() for table in at.table)
+    in_finding(at, "head_too_wide", "Launch this").click().run()
+    assert not at.exception and started[0].spec.data.windows == places[str(dataset)]
 
 
 def test_evidence_opens_its_windows_and_its_chart(show, sick):

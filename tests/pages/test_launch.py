@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
 from moola_core.models.encoders import make_encoder
 from moola_core.presets import PRESETS
+from moola_core.runs.facts import PeakMemory
 from moola_core.runs.store import Store
 from moola_core.specs import Model
 from moola_core.ui.settings_form import EVERY, FIRST, PART, SEARCH, fields
+from tests.app_samples import make_run
 from tests.models.test_checkpoint import predecessors
 from tests.pages.conftest import button, texts
 from tests.weight_files.generated import refused_contents
@@ -76,6 +80,15 @@ def test_time_disk_and_cost_are_told(show):
     figures = {metric.label: metric.value for metric in at.metric}
     assert set(figures) == {"Time", "Disk", "Cost"} and float(figures["Cost"]) > 0
     assert "8 times in 10 from" in texts(at) and "so the range is wide" in texts(at)
+
+
+def test_memory_is_told_once_a_run_like_it_was_measured(show, store, dataset):
+    run = make_run(store, dataset)
+    facts = replace(run.record.facts, windows=40, epochs_run=(3,), peak_memory=PeakMemory(812.0, 1404.0))
+    run.update(facts=facts, host=os.uname().nodename, seconds=30.0)
+    at = show("launch", preset="quick")
+    figures = {metric.label: metric.value for metric in at.metric}
+    assert figures["Memory"] == "0.8 to 1.4 GB" and "in 1 run like it on this host" in texts(at)
 
 
 def test_starting_makes_the_run_that_was_described_and_shows_it(show, started, store, dataset):

@@ -7,12 +7,14 @@ import shutil
 import pandas as pd
 import pytest
 
+from moola_core.market.bars import load_bars
 from moola_core.market.windows import load_windows
 from moola_core.runs.store import Store
 from moola_core.specs import Diagnose
 from tests.app_samples import make_data, make_everything, make_predicted, make_pretraining, make_run
-from tests.pages.conftest import button, charts, texts
+from tests.pages.conftest import button, charts, texts, viewers
 from tests.pages.test_compare import study
+from tests.reports.conftest import make_study
 
 GONE = "20200101-000000-000-0000"
 
@@ -225,6 +227,42 @@ def test_data_that_is_moved_renamed_or_copied_keeps_its_runs(show, store, tmp_pa
     assert opened(at, another) and at.session_state["dataset"] == "other"
 
 
+def test_predictions_over_bars_that_moved_are_drawn_where_the_bars_are_now(show, store, tmp_path):
+    windows = make_data(tmp_path / "data", "mine", seed=6)
+    run, bars = make_run(store, windows), windows.with_name("bars.parquet")
+    hashes = {"windows": load_windows(windows).trainable()[0].content_hash, "bars": load_bars(bars).content_hash}
+    run.update(data_hashes=hashes)
+    child = make_predicted(run, bars)
+    # The old place still exists; it is only no longer in the data folder.
+    shutil.copytree(tmp_path / "data", tmp_path / "copied")
+    at = show("predict", tmp_path / "copied", run=run.id)
+    assert not at.error and viewers(at)
+    assert Store(store).open(child.id).spec.data.bars == str((tmp_path / "copied" / "mine" / "bars.parquet").resolve())
+
+
+def test_a_study_whose_data_folder_moved_is_listed_and_shown_with_the_place_where_it_is_now(show, store, tmp_path):
+    windows = make_data(tmp_path / "data", "mine", seed=6)
+    make_data(tmp_path / "data", "other", seed=7)
+    study = make_study(store, windows)
+    for arm in study.result("comparison")["arms"][:2]:
+        with_hashes(Store(store).open(arm["run_id"]), windows).update(parent=study.id)
+    new = tmp_path / "data" / "elsewhere"
+    shutil.move(windows.parent, new)
+    at = show("runs", tmp_path / "data", row=study.id)
+    assert dataset_of(at, "transfer") == "elsewhere"
+    assert Store(store).open(study.id).spec.base.data.windows == str((new / "windows.parquet").resolve())
+    # Where it is nowhere, the list says so.
+    shutil.rmtree(new)
+    at = show("runs", tmp_path / "data", row=study.id)
+    assert dataset_of(at, "transfer").endswith("elsewhere/windows.parquet (not there)")
+
+
+def dataset_of(at, name: str) -> str:
+    """What the table of runs says of the data of the run called `name`."""
+    table = at.dataframe[0].value
+    return table.loc[table["name"] == name, "dataset"].item()
+
+
 def test_a_file_whose_windows_changed_is_not_taken_for_what_the_run_saw(show, store, tmp_path):
     windows = make_data(tmp_path / "data", "mine", seed=6)
     run = with_hashes(make_run(store, windows), windows)
@@ -285,7 +323,7 @@ def test_filters_forms_and_formats_are_in_the_link_and_are_taken_from_it(show, d
     first, second = everything["run"], everything["arm"]
     pages = {
         "history": {"events": "study,diagnose"},
-        "report": {"format": "json", "report_of": "doctor"},
+        "report": {"format": "json", "report_of": "doctor", "sections_doctor": "findings,not_judged"},
         "compare": {
             "study_name": "losses",
             "study_preset": "recommended",
@@ -295,7 +333,20 @@ def test_filters_forms_and_formats_are_in_the_link_and_are_taken_from_it(show, d
             "join_pointer_run": second.id,
             "search_preset": "quick",
             "search_model": "logistic",
+            "search_trials": "7",
+            "search_minutes": "30",
+            "join_name": "both of them",
         },
+        "investigate": {
+            "budget": "1 hour",
+            "goal": "hit_at_3 > 0.6",
+            "investigated_preset": "quick",
+            "investigated_settings": "training.epochs=7",
+            "gate_negative_transfer": "0.45",
+        },
+        "predict": {"predict_kind": "windows", "stride": "7"},
+        "windows": {"swings": "True", "bar_scores": "False"},
+        "runs": {"archived": "True"},
         "launch": {"run_tags": "mine,two%2C of them"},
     }
     for page, wanted in pages.items():

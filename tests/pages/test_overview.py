@@ -11,6 +11,7 @@ from moola_core.market.settings import load_reading
 from moola_core.runs.store import Store
 from moola_core.sections.host import COLUMNS
 from moola_core.specs import change
+from moola_core.ui import first_start, loaders
 from tests.app_samples import make_everything, make_run
 from tests.host.test_choices import FAST_CARD
 from tests.pages.conftest import button, texts
@@ -144,3 +145,17 @@ def test_without_an_investigation_the_first_page_leads_to_one(show):
     assert "was not tested yet" in texts(at)
     button(at, "Investigate all of it").click().run()
     assert at.title[0].value == "Investigate"
+
+
+def test_what_the_first_page_shows_is_read_before_the_first_visitor(show, store, dataset, monkeypatch):
+    run = make_run(store, dataset)
+    show("overview")  # sets the folders
+    read: list[tuple[str, str]] = []
+    for name, key in (("content_of_windows", "name"), ("evaluation", "id"), ("calibration", "id")):
+        monkeypatch.setattr(loaders, name, lambda of, name=name, key=key: read.append((name, getattr(of, key))))
+    first_start._read_ahead()
+    assert read == [("content_of_windows", "demo"), ("evaluation", run.id), ("calibration", run.id)]
+    (run.folder / "run.json").write_text("{")
+    read.clear()
+    first_start._read_ahead()
+    assert read == [("content_of_windows", "demo")], "a run that cannot be read stops nothing"

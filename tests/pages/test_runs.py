@@ -12,7 +12,7 @@ from moola_core.presets import preset
 from moola_core.runs.liveness import identity
 from moola_core.runs.queue import Queue
 from moola_core.runs.store import Store
-from moola_core.specs import change
+from moola_core.specs import Report, change
 from moola_core.ui import endings
 from tests.app_samples import make_everything, make_run
 from tests.pages.conftest import button, texts
@@ -256,6 +256,19 @@ def test_a_run_that_ended_is_told_of_until_it_is_dismissed_however_often_the_dra
     at.button(key=f"dismiss_ended_{run.id}").click().run()
     assert "Run Long" not in texts(at.sidebar)
     assert "Run Long" not in texts(at.run().sidebar) and not at.exception
+
+
+def test_what_is_made_of_a_run_that_has_ended_is_told_of_too(show, dataset, store):
+    run = make_run(store, dataset)
+    report = Store(store).create(Report(run=run.id), name="Its report", parent=run.id)
+    report.update(state="running", process=identity())
+    at = show("windows")
+    assert "1 run active" in texts(at.sidebar)
+    report.update(state="done")
+    at.run()
+    assert "Report Its report is done." in texts(at.sidebar)
+    at.button(key=f"open_ended_{report.id}").click().run()
+    assert at.title[0].value == "Report" and at.session_state["run"] == run.id and not at.exception
 
 
 def test_the_notice_of_a_run_leads_to_what_came_of_it_and_to_the_row_of_one_that_failed(show, dataset, store):

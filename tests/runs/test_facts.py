@@ -43,6 +43,7 @@ OLD = {
     "pretraining_seeds": [17, 18],
     "taken_over": {"from": "20260101-000000-000-aaaa", "fits": 2},
     "fitting": {"seconds": 41.5, "fits": 10, "stretch": 1.25},
+    "peak_memory": {"low_mb": 800.5, "high_mb": 1200.0},
     "pruned": "It was behind.",
     "pruned_after": 2,
     "in_bars": 900,

@@ -92,8 +92,8 @@ def test_every_verdict_has_its_interval_and_all_three_probabilities(answered):
         line = next(text for lead, text in leads(answered).items() if lead.startswith(f"{row.arm} "))
         for number in (f"{row.delta:+.3f}", f"{row.low:+.3f} to {row.high:+.3f}"):
             assert number in line
-        shown = [float(p) for p in re.findall(r"(?:more|matters) (\d\.\d{3})", line)]
-        assert shown == pytest.approx([row.p_helps, row.p_within, row.p_hurts], abs=6e-4)
+        shown = [float(p) for p in re.findall(r"with (?:probability )?(\d\.\d{3})", line)]
+        assert shown == pytest.approx([row.p_helps, row.p_hurts, row.p_within], abs=6e-4)
 
 
 def test_page_files_terminal_and_json_show_one_block(answered, capsys):

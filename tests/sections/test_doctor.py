@@ -180,7 +180,8 @@ def test_the_command_reports_a_file_of_figures(capsys, tmp_path, windows):
     ]
     assert main(["report", str(EXAMPLE), *where]) == 0
     found = json.loads((tmp_path / "r.json").read_text())
-    (record,) = Store(tmp_path / "store").runs()
+    report, record = Store(tmp_path / "store").runs()
+    assert (report.kind, report.parent) == ("report", record.run_id)
     assert found["kind"] == "doctor" and found["run_id"] == record.run_id
     sections = {one["name"]: one["blocks"] for one in found["sections"]}
     lines = [block["line"] for block in sections["findings"] if block["type"] == "command"]

@@ -73,7 +73,28 @@ def test_pretraining_is_answered_by_the_investigation_or_by_a_study_that_ended_l
     block = by_head(Evidence(stated, "2026-01-01T00:00:00", study))[HEADS["pretraining"]]
     assert (block.run_id == study[0].run_id) is study_wins
     if study_wins:
-        row = comparison_text.of_networks(make_comparison())[0]
-        assert block.text.text.startswith(f"{row.arm} ") and f"against {row.against}." in block.text.text
-        assert block.text.claims[0].interval.value == row.delta
-        assert block.link.page == "compare" and block.text.claims
+        rows = comparison_text.of_networks(make_comparison())
+        assert [claim.interval.value for claim in block.text.claims] == [row.delta for row in rows]
+        assert block.link.page == "compare"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "answer", "named"),
+    [
+        (("hurts", "helps", "undecided"), "It helps in at least one way", 1),
+        (("hurts", "equivalent", "undecided"), "Whether it helps cannot be told.", 2),
+        (("hurts", "equivalent", "hurts"), "It does not help", 1),
+        (("hurts", "hurts", "hurts"), "It hurts in each way", 0),
+    ],
+)
+def test_a_study_answers_with_the_best_of_its_ways_to_transfer(verdicts, answer, named):
+    comparison = make_comparison()
+    rows = comparison_text.of_networks(comparison)
+    names = dict(zip((row.arm for row in rows), verdicts, strict=False))
+    changed = tuple(
+        replace(row, verdict=names.get(row.arm, row.verdict)) if row.metric == comparison.deciding else row
+        for row in comparison.verdicts
+    )
+    study = (record("20260101-000000-000-cccc", kind="study"), replace(comparison, verdicts=changed, sentence=""))
+    text = by_head(Evidence(study=study))[HEADS["pretraining"]].text.text
+    assert text.startswith(answer) and f" {rows[named].arm} " in text

@@ -33,10 +33,14 @@ def test_each_kind_of_run_says_what_came_out(everything):
 
     mean = everything["run"].result("evaluation")["metrics"]["f1_macro"]["mean"]
     assert said("run").startswith(f"Macro F1 {mean:.3f}") and "95% interval" in said("run")
-    assert said("comparison") == " ".join(everything["comparison"].result("comparison")["sentence"].split("\n"))
+    result = everything["comparison"].result("comparison")
+    assert said("comparison") == result["sentence"]
+    both = result | {"sentence": "frozen hurts: AUROC -0.2 (-0.3 to -0.1).\nfull is undecided: AUROC +0.0."}
+    everything["comparison"].write_result("comparison", both)
+    assert said("comparison") == "frozen hurts. full is undecided."
     assert said("plan") == "The plan changed nothing."
     assert said("encoder") and "cannot be read" not in said("encoder")
-    assert said("shift") == "The diagnostic shift: it is done."
+    assert said("shift") == "The diagnostic shift was computed."
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ class Evidence:
             runs = [one for one in self.known if one.key[:depth] == key[:depth]]
             if runs:
                 several = f"{len(runs)} runs {alike} in this store, the newest {runs[0].run_id}"
-                return f"measured in {several if len(runs) > 1 else f'run {runs[0].run_id} {alike}'}{suffix}{self.busy}"
+                return f"{several if len(runs) > 1 else f'run {runs[0].run_id} {alike}'}{suffix}{self.busy}"
         if known.from_host:
             return f"{TUNED}{suffix}; {WIDE}{self.busy}"
         lstm = isinstance(spec, Finetune) and (not spec.is_network or spec.model.encoder == "bilstm")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError, from_system
-from moola_core.launch import earlier
+from moola_core.launch import earlier, report_files
 from moola_core.launch.local import claim
 from moola_core.launch.worker import (
     compare,
@@ -25,6 +25,7 @@ from moola_core.launch.worker import (
     finetune,
     investigate,
     joined,
+    peak_memory,
     predict,
     pretrain,
     search,
@@ -53,7 +54,12 @@ JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
     earlier.PLAN: lambda run, listen: earlier.refuse(run.spec),
     "study": lambda run, listen: study.work(run, listen, execute),
     "search": lambda run, listen: search.work(run, listen, execute),
+    "report": lambda run, listen: _reported(run),
 }
+
+
+def _reported(run: Run) -> None:
+    report_files.make(run)
 
 
 def _cross_validated(run: Run) -> Callable[[Run, ProgressCallback | None], None]:
@@ -89,7 +95,8 @@ def _carry_out(run: Run, process: dict[str, Any], listen: ProgressCallback | Non
             references.refuse_circle(run)
             run.sweep()
             mirror.step(run)
-            JOBS[run.spec.kind](run, listen)
+            with peak_memory.kept(run):
+                JOBS[run.spec.kind](run, listen)
             if doctor.looks_at(run):
                 doctor.store(run)
             done = {"state": "done", "ended": utcnow_iso(), "seconds": time.monotonic() - started}

@@ -101,6 +101,12 @@ export function candlesOf(prices, base, times, colours, own = () => true) {
   });
 }
 
+/** Where the middle of a bar is drawn. A network points between bars; the library knows of whole ones alone, and answers 0 for others. */
+export function placeOf(scale, bar) {
+  const whole = Math.floor(bar);
+  return scale.logicalToCoordinate(whole) + (bar - whole) * scale.options().barSpacing;
+}
+
 /** Shaded bands from the first to the last bar of each, over the whole height of a pane. A primitive of the library. */
 export class Bands {
   constructor() {
@@ -126,8 +132,8 @@ export class Bands {
     target.useMediaCoordinateSpace(({ context, mediaSize }) => {
       const spacing = this.scale.options().barSpacing;
       for (const band of this.bands) {
-        const left = this.scale.logicalToCoordinate(band.first) - spacing / 2;
-        const right = this.scale.logicalToCoordinate(band.last) + spacing / 2;
+        const left = placeOf(this.scale, band.first) - spacing / 2;
+        const right = placeOf(this.scale, band.last) + spacing / 2;
         if (right < 0 || left > mediaSize.width) continue;
         context.fillStyle = band.fill;
         context.fillRect(left, 0, right - left, mediaSize.height);

@@ -355,7 +355,8 @@ class Viewer {
   describe(one) {
     const parts = [make("h2", { text: one.label }), make("p", { class: "muted", text: `${one.id}${one.grade ? ` · grade ${one.grade}` : ""}` })];
     if (one.outcome === "unseen") {
-      parts.push(make("p", { class: "muted", text: this.data.predicts ? "No prediction for this window in the selected run." : this.data.note }));
+      // Without any prediction the page says why, below.
+      if (this.data.predicts) parts.push(make("p", { class: "muted", text: "No prediction for this window in the selected run." }));
     } else {
       const count = one.repeats > 1 ? `: ${one.right} of ${one.repeats} repeats right` : "";
       parts.push(make("p", { class: one.outcome === "right" ? "good" : "bad", text: `${one.outcome === "right" ? "✓" : "✗"} ${one.outcome}${count}` }));
