@@ -451,7 +451,7 @@ def test_mends_of_single_settings_change_only_these():
 
 def test_causes_come_before_symptoms_and_are_named():
     facts = {"outputs": 3, "fold_largest_share": [1.0] * 5, "log_loss": 1.05, "accuracy": 0.5} | LABELS
-    findings = examine(Case("finetune", facts, SPEC)).findings
+    findings = with_remarks(examine(Case("finetune", facts, SPEC))).findings
     order = [finding.check for finding in findings]
     assert order == ["head_too_wide", "loss_at_chance", "constant_folds", "worse_than_majority"]
     assert findings[2].explained_by == ("head_too_wide", "loss_at_chance") and "ECE" in findings[2].invalidates

@@ -192,20 +192,6 @@ def test_a_kept_epoch_whose_loss_is_not_the_lowest_is_unusual(kept, unusual):
     assert own.value == pytest.approx(losses[kept - 1] - 0.5) and outside("kept_epoch", own) == unusual
 
 
-def test_batches_in_one_order_repeat_their_losses():
-    own = ROWS.normal(size=8)
-    table = {"repeat": 0, "fold": 0, "epoch": np.repeat(np.arange(20), 8)}
-    noise = ROWS.normal(size=160)
-    for loss, repeats in ((np.tile(own, 20) + 0.3 * noise, True), (noise, False)):
-        steps = pd.DataFrame(table | {"loss_class": loss})
-        reading = SIGNS["batches_repeat"].measure(replace_steps(steps))
-        assert outside("batches_repeat", reading) == repeats
-
-
-def replace_steps(steps):
-    return Evidence(None, None, np.zeros((1, 1, 1)), (), SPEC, steps=steps)  # type: ignore[arg-type]
-
-
 def test_every_sign_says_what_it_is_and_has_a_range():
     table = vitals.reference()
     assert len(SIGNS) >= 30 and table["limit"] >= 1

@@ -77,6 +77,7 @@ class Underpowered(Check):
     """Too few windows for any difference of interest to show."""
 
     id, title = "underpowered", "Too few windows to tell"
+    usual = True
     kinds = ("finetune", "study")
     invalidates = ("comparisons with other runs",)
 

@@ -8,6 +8,7 @@ from moola_core.diagnostics.doctor.check import (
     CRITICAL,
     ERROR,
     INFO,
+    WARNING,
     CannotJudge,
     Case,
     Check,
@@ -41,7 +42,7 @@ SIGNAL_AUROC = 0.55  # the baseline's lower bound above which the windows surely
 CHANCE = 0.5
 OVERCONFIDENT = 4.5  # fitted temperature beyond which miscalibration is a fault, not usual for small data
 LEAST_AUC = 0.8  # below it doubts of a model that is unsure by itself can look like wrong labels
-FLIP_RATE, FLIP_EVIDENCE = 0.05, 6.5  # the least share of wrong labels, and twice the log likelihood that it must gain
+FLIP_RATE, FLIP_EVIDENCE = 0.05, 12.0  # the least share of wrong labels, and twice the log likelihood that it must gain
 
 
 def signal(case: Case) -> bool:
@@ -227,6 +228,7 @@ class WorseThanMajority(Check):
     """Accuracy does not beat the most frequent class."""
 
     id, title = "worse_than_majority", "No better than the majority class"
+    usual = True
     after = (*CAUSES, *UNUSUAL, "constant_folds", "loss_at_chance")
     diagnostic = "evaluation"
     sampled = True
@@ -375,7 +377,7 @@ class LabelNoise(Check):
             Claim("share of wrong labels", Interval(rate, low, 1.0)),
         )
         finding = self.finding(
-            ERROR,
+            WARNING,
             f"The predictions of the run and of simple models are most likely if {rate:.0%} of the labels are wrong (at least {low:.0%}): "
             f"{evidence:.1f} above none in twice the log likelihood. A model's own errors become rarer with confidence, wrong labels do not.",
             {

@@ -20,6 +20,7 @@ class PointersNoBetter(Check):
     """
 
     id, title = "pointers_no_better", "Pointers no better than a constant"
+    usual = True
     kinds = ("finetune",)
     after = (*CAUSES, *UNUSUAL, "task_starved")
     invalidates = ("center and length errors",)

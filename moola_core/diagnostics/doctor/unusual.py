@@ -13,25 +13,13 @@ SHOWN = 4  # signs of a stage that the summary names
 UNSTEADY = ("too_little_training", "stopped_too_early", "sigma_at_limit")
 # Signs that a check explains where it has found something: they belong to its finding and raise none of their own.
 EXPLAINED: dict[str, tuple[str, ...]] = {
-    "smallest_column": ("feature_without_scale",),
-    "largest_column": ("feature_without_scale",),
-    "added_noise": ("drowned_by_jitter",),
     "first_loss": ("head_too_wide", "feature_without_scale"),
     "first_gap": ("frozen_dropout",),
-    "score_spread": ("miscalibrated", *UNSTEADY),
-    "confidence": ("miscalibrated", *CAUSES),
     "test_gap": ("miscalibrated", "selection_on_test", *CAUSES),
-    "fold_spread": ("overlapping_folds",),
     "ahead_of_trees": ("overlapping_folds", "selection_on_test"),
-    "gradient_share": ("task_starved", "sigma_at_limit", "sigma_never_moved"),
     "gradient_size": ("task_starved", "sigma_at_limit"),
-    "pointer_gain": ("pointers_no_better", *CAUSES),
-    "pointer_offset": ("pointers_no_better", *CAUSES),
-    "above_chance": (*CAUSES, *SYMPTOMS),
     "behind_trees": (*CAUSES, *SYMPTOMS),
-    "predicted_shares": (*CAUSES, *SYMPTOMS),
-    "validation_fall": (*CAUSES, "loss_at_chance"),
-    **dict.fromkeys(("class_fall", "pointer_fall", "moved", "step_use", "best_place", "epochs_run"), UNSTEADY),
+    **dict.fromkeys(("moved", "step_use"), UNSTEADY),
 }
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from moola_core.diagnostics.vitals.groups import deviation_of_auroc
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
-from moola_core.runs.predictions import PredictionTable
 
 LEAST = 8  # tested windows of a fold whose shares are compared
 
@@ -14,16 +13,6 @@ LEAST = 8  # tested windows of a fold whose shares are compared
 def _noise(evidence: Evidence) -> float:
     """Standard deviation of an AUROC at chance with the run's windows."""
     return deviation_of_auroc(evidence.target == 0)
-
-
-def _tested(evidence: Evidence) -> list[PredictionTable]:
-    """The predictions of each fold. Raises NotKnown without classes, or where folds are too small to hold their shares."""
-    if not evidence.table.has_class:
-        raise NotKnown("No class was predicted.")
-    parts = [part for _, _, part in evidence.table.folds()]
-    if np.median([len(part.frame) for part in parts]) < LEAST:
-        raise NotKnown(f"Its folds test fewer than {LEAST} windows.")
-    return parts
 
 
 @sign(
@@ -83,78 +72,6 @@ def trained_share(evidence: Evidence) -> Measured:
     if not any(sizes):
         raise NotKnown("It is not known which windows each fit was trained on.")
     return Measured(float(np.median(sizes) / len(evidence.windows)))
-
-
-@sign(
-    "evaluation",
-    "Shares of the predicted classes",
-    "Within a fold classes are predicted about as often as they occur.",
-    "Look at each fold's predictions: one class alone is no prediction.",
-    usual=(-np.inf, 0.45),
-    of_model=False,
-)
-def predicted_shares(evidence: Evidence) -> Measured:
-    """Difference of a class's share among a fold's predictions from that among its labels; the mean over folds of the largest."""
-    off = []
-    for part in _tested(evidence):
-        answer = part.number(part.frame["predicted"].to_numpy())
-        shares = (
-            np.bincount(side[side >= 0], minlength=len(part.classes)) / len(side) for side in (answer, part.target)
-        )
-        off.append(float(np.abs(np.subtract(*shares)).max()))
-    return Measured(float(np.mean(off)))
-
-
-@sign(
-    "evaluation",
-    "Confidence above accuracy",
-    "The mean probability of the predicted class is about the share that is right.",
-    "Scale the logits by a temperature, or train for less long.",
-    tail="both",
-    usual=(-0.2, 0.2),
-    of_model=False,
-)
-def confidence(evidence: Evidence) -> Measured:
-    """Mean probability of the predicted class less accuracy."""
-    if not evidence.table.has_probabilities:
-        raise NotKnown("There are no probabilities of the classes.")
-    p = evidence.table.probabilities
-    return Measured(float(p.max(1).mean() - (p.argmax(1) == evidence.table.target).mean()))
-
-
-@sign(
-    "evaluation",
-    "Difference between folds",
-    "Folds are parts of the same windows, so their accuracies differ as much as chance lets them.",
-    "Look at the worst fold: which windows does it test?",
-    unit="of chance",
-    usual=(-np.inf, 4.0),
-    of_model=False,
-)
-def fold_spread(evidence: Evidence) -> Measured:
-    """Variance of the folds' accuracies over that of chance."""
-    shares, chance = [], []
-    for part in _tested(evidence):
-        right = part.number(part.frame["predicted"].to_numpy()) == part.target
-        shares.append(float(right.mean()))
-        chance.append(1 / len(right))
-    mean = float(np.clip(np.mean(shares), 0.05, 0.95))
-    return Measured(float(np.var(shares, ddof=1) / (mean * (1 - mean) * np.mean(chance))) if len(shares) > 1 else 0.0)
-
-
-@sign(
-    "evaluation",
-    "Worse than chance",
-    "Predictions that are surely worse than chance are turned round, or were trained on labels that mean the opposite.",
-    "Compare the order of the classes in labels and outputs, and the folds with each other.",
-    unit="standard deviations",
-    tail="low",
-    usual=(-2.0, np.inf),
-    of_model=False,
-)
-def above_chance(evidence: Evidence) -> Measured:
-    """AUROC among the windows of a fold less 0.5, in standard deviations of chance."""
-    return Measured((evidence.fact("auroc") - 0.5) / _noise(evidence))
 
 
 @sign(
@@ -221,41 +138,3 @@ def predicted_again(evidence: Evidence) -> Measured:
     rows = [place[name] for name in first.frame["window_id"].astype(str)]
     off = np.abs(first.probabilities - evidence.again[rows]).mean(1)
     return Measured(float(np.nanmean(off)), f"{np.nanmean(off > 0.01):.0%} of the windows differ")
-
-
-@sign(
-    "evaluation",
-    "Offset of the pointers",
-    "Predicted centers are as often early as late.",
-    "Compare the bars from which labels and predictions count.",
-    unit="standard errors",
-    tail="both",
-    usual=(-4.0, 4.0),
-)
-def pointer_offset(evidence: Evidence) -> Measured:
-    """Mean signed error of the center over its standard error."""
-    if not evidence.table.has_pointer:
-        raise NotKnown("No pointer was predicted.")
-    frame = evidence.table.frame
-    off = (frame["start_pred"] + frame["end_pred"] - frame["start_true"] - frame["end_true"]) / 2
-    off = off.groupby(frame["window_id"]).mean().dropna()
-    if len(off) < 10:
-        raise NotKnown("It needs ten windows with a pointer.")
-    return Measured(float(off.mean() / max(off.std() / np.sqrt(len(off)), 1e-9)))
-
-
-@sign(
-    "evaluation",
-    "Pointers against a constant",
-    "Pointers that are far worse than always predicting the middle of the labels are broken.",
-    "Look at the pointer loss, its scale, and the labels.",
-    unit="standard errors",
-    tail="low",
-    usual=(-3.0, np.inf),
-)
-def pointer_gain(evidence: Evidence) -> Measured:
-    """Bars by which the center's error is smaller than a constant's, over a standard error."""
-    gain = evidence.fact("pointer_gains").get("center")
-    if gain is None:
-        raise NotKnown("No center was predicted.")
-    return Measured(gain["value"] / max((gain["high"] - gain["low"]) / 3.92, 1e-9))
