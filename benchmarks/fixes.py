@@ -39,7 +39,14 @@ def main() -> None:
     for row in rows:
         healthy = [other["score"] for other in rows if other["kind"] is None and other["market"] == row["market"]]
         metric = worse_in(row.get("score") or {}, healthy) if row["kind"] else None
-        proposed = next((one for one in row["findings"] if one["severity"] != "info" and one["spec"]), None)
+        proposed = next(
+            (
+                one
+                for one in row["findings"]
+                if one["severity"] != "info" and (one["spec"] or {}).get("kind") == "finetune"
+            ),
+            None,
+        )
         if metric is None or proposed is None:
             continue
         share = share_restored(given.folder, row, proposed["spec"], clarity[row["market"]], healthy)

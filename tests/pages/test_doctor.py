@@ -10,7 +10,7 @@ from moola_core.diagnostics.doctor import Case, examine
 from moola_core.diagnostics.doctor.reported import load, reported_case
 from moola_core.diagnostics.results.doctor import EXAMPLE
 from moola_core.runs.store import Store
-from moola_core.specs import Diagnose
+from moola_core.specs import Diagnose, change
 from tests import app_samples as samples
 from tests.app_samples import make_run
 from tests.pages.conftest import button, texts
@@ -33,7 +33,8 @@ def started(monkeypatch):
 @pytest.fixture
 def sick(store, dataset):
     run = make_run(store, dataset)
-    run.write_result("doctor", examine(Case("finetune", FACTS, run.spec, run.id)))
+    planted = change(run.spec, {"faults.extra_output": 1})
+    run.write_result("doctor", examine(Case("finetune", FACTS, planted, run.id)))
     return run
 
 

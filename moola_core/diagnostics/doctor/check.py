@@ -126,11 +126,12 @@ def register(kind: type[Check]) -> type[Check]:
 
 
 def fix_spec(case: Case, changes: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The case's spec with the changes, as plain values; None where there is no data to run it on."""
+    """The case's spec with the changes, as plain values; None where there is no data to run it on, or where they change nothing."""
     spec = case.spec
     if spec is None or not (spec.data.windows if spec.kind == "finetune" else spec.data.bars):
         return None
-    return change(spec, dict(changes)).model_dump(mode="json")
+    fixed = change(spec, dict(changes))
+    return fixed.model_dump(mode="json") if fixed != spec or case.kind == "reported" else None
 
 
 def diagnostic_spec(case: Case, name: str) -> dict[str, Any] | None:

@@ -63,14 +63,20 @@ class DrownedByJitter(Check):
         if not drowned:
             return None
         values = ", ".join(f"{name} {ratio:.1f}" for name, ratio in sorted(drowned.items(), key=lambda item: -item[1]))
-        scaled = case.kind == "finetune" and case.spec is not None and not case.spec.transfer.checkpoint
+        spec = case.spec
+        unscaled = (
+            case.kind == "finetune"
+            and spec is not None
+            and not spec.features.standardise
+            and not spec.transfer.checkpoint
+        )
         return self.finding(
             ERROR,
             f"Jitter of {jitter:g} over the feature's own standard deviation: {values}. Above 1 there is more noise than feature.",
             {"jitter_std": jitter, "jitter_over_std": drowned},
             "Noise of one size for all features drowns the small ones. Standardise first, so that the jitter is a share of each "
             "feature's own spread, or leave it out.",
-            fix_spec(case, {"features.standardise": True} if scaled else {"training.jitter_std": 0.0}),
+            fix_spec(case, {"features.standardise": True} if unscaled else {"training.jitter_std": 0.0}),
         )
 
 

@@ -20,7 +20,8 @@ from moola_core.runs import codec
 TABLE = Path(__file__).with_name("likely.json")
 # What a finding is, beyond what it says, that tells how often such findings name the cause. The first is a check that is none of these.
 TRAITS = (
-    "by experiments",
+    "settings, by experiments",
+    "anything else, by experiments",
     "a symptom",
     *(f"unusual in {stage}" for stage in STAGES),
     "a warning",
@@ -51,7 +52,8 @@ def traits(grave: Sequence[Finding]) -> np.ndarray:
     """The traits [n, traits] of findings above a note: 1 where one has it, 0 where not."""
     rows = [
         [
-            one.check == "experiments",
+            one.check == "experiments" and bool(one.evidence.get("settings")),
+            one.check == "experiments" and not one.evidence.get("settings"),
             one.check in SYMPTOMS,
             *(one.check == f"unusual_{stage}" for stage in STAGES),
             one.severity == WARNING,

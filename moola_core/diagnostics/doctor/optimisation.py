@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.stats import beta
 
+from moola_core.diagnostics.doctor import suspects
 from moola_core.diagnostics.doctor.check import ERROR, INFO, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
 
@@ -14,7 +17,17 @@ LEAST_MOVE = 0.03  # root mean square change of the weights over their size
 NO_MOVE = 0.002  # a loss that fell while the weights stayed where they were fell by luck
 LEAST_FALL = 0.02  # share of the class loss's first value
 LONG_EPOCHS, LONG_PATIENCE, FAST_RATE = 80, 20, 2e-3
+# What of the training is set back to a sound preset's where the cause may be any of it.
+OF_TRAINING = ("training.", "loss.")
 LONG = {"training.epochs": LONG_EPOCHS, "training.patience": LONG_PATIENCE, "training.learning_rate": FAST_RATE}
+
+
+def trained_soundly(spec: Any) -> dict[str, Any]:
+    """Settings of training that differ from those of a sound preset set back, and time enough to learn; none without a spec."""
+    if spec is None or spec.kind != "finetune":
+        return dict(LONG)
+    pairs = suspects.departures(spec, suspects.reference_of(spec))
+    return {name: sound for name, (_, sound) in pairs.items() if name.startswith(OF_TRAINING)} | LONG
 
 
 @register
@@ -41,14 +54,7 @@ class TooLittleTraining(Check):
                 "learning_rate": case.get("learning_rate"),
             },
             "This is the network as it was drawn at random. Raise the learning rate, or train for more steps.",
-            fix_spec(
-                case,
-                {
-                    "training.learning_rate": FAST_RATE,
-                    "training.epochs": LONG_EPOCHS,
-                    "training.patience": LONG_PATIENCE,
-                },
-            ),
+            fix_spec(case, trained_soundly(case.spec)),
         )
 
 

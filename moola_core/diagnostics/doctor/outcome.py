@@ -17,7 +17,7 @@ from moola_core.diagnostics.doctor.check import (
     fix_spec,
     register,
 )
-from moola_core.diagnostics.doctor.optimisation import LONG
+from moola_core.diagnostics.doctor.optimisation import trained_soundly
 from moola_core.diagnostics.results import Finding, Interval
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Claim, Outcome, exactly
 from moola_core.specs import Faults
@@ -83,7 +83,7 @@ def afresh(case: Case) -> dict | None:
     changes = {f"faults.{name}": value for name, value in Faults().model_dump().items()}
     if case.model != "network":
         return fix_spec(case, changes) if case.spec is not None and case.spec.faults != Faults() else None
-    changes |= {"features.standardise": True, "training.jitter_std": 0.0, **LONG}
+    changes |= {"features.standardise": True, **trained_soundly(case.spec), "training.jitter_std": 0.0}
     return fix_spec(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
 
 
