@@ -107,7 +107,8 @@ def make_diagnosis(run: Run) -> Diagnosis:
         WeakSlice("grade B", "class", 12, 0.49, 0.8, 0.003, ids),
         WeakSlice("Mondays", "pointer", 14, 6.0, 5.5, 0.7, ids),
     )
-    made = examine(Case("finetune", FACTS, run.spec, run.id))
+    planted = change(run.spec, {"faults.extra_output": 1})
+    made = examine(Case("finetune", FACTS, planted, run.id))
     unmeasured = (NotJudged("gradient_size", "No step was recorded."),)
     return replace(made, vitals=signs, slices=slices, unmeasured=unmeasured, experiments=make_experiments())
 

@@ -296,7 +296,7 @@ def test_a_baseline_is_checked_by_what_it_predicts(logistic):
 
 
 def test_what_a_baseline_s_fix_changes_is_what_it_reads(logistic):
-    gains = {part: {"value": -0.5, "low": -0.9, "high": -0.1} for part in ("center", "length")}
+    gains = {part: {"value": -1.5, "low": -1.9, "high": -1.1} for part in ("center", "length")}
     facts = {"tasks": "both", "pointers": 60, "pointer_gains": gains}
     check = [CHECKS["pointers_no_better"]]
     (finding,) = examine(Case("finetune", facts, logistic.spec, logistic.id), check).findings
