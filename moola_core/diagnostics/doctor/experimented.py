@@ -26,6 +26,7 @@ class Experimented(Check):
 
     id, title = "experiments", "What experiments show"
     kinds = ("finetune",)
+    after = ("not_as_started",)  # other settings of the transfer hide what is wrong with the checkpoint
     sampled = True
 
     def judge(self, case: Case) -> Finding | None:
