@@ -51,7 +51,8 @@ def _rows(one: Experiment) -> list[Row]:
     if not one.gains:
         own = one.auroc
         reach = f" ({own.low:.2f} to {own.high:.2f})" if own is not None and own.low < own.high else ""
-        return [(*first, METRICS["auroc"].title, "", "" if own is None else f"{own.value:.2f}{reach}", "")]
+        usual = "" if one.usual is None else f"usual: {one.usual.low:.2f} to {one.usual.high:.2f}"
+        return [(*first, METRICS["auroc"].title, usual, "" if own is None else f"{own.value:.2f}{reach}", "")]
     return [
         (
             *(first if i == 0 else ("", "")),
