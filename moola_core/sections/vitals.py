@@ -26,7 +26,7 @@ def vital_signs(context: ReportContext) -> list[Block] | str:
         Text(
             f"{len(signs)} quantities were compared with those of healthy runs; "
             + (f"unusual: {', '.join(one.title for one in unusual)}." if unusual else "none is unusual.")
-            + " The limits are those that 3% of the healthy runs exceed from which they were made; of 30 other healthy runs 3 had an unusual quantity.",
+            + " The limits are those that 3% of the healthy runs exceed from which they were made; of 120 other healthy runs 2 had an unusual quantity.",
             claims=tuple(one.claim for one in unusual or signs),
         )
     ]
