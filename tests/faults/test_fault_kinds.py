@@ -22,16 +22,17 @@ from moola_core.training.group import Group
 with pytest.MonkeyPatch.context() as _path:
     _path.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     kinds = importlib.import_module("fault_kinds")
-    importlib.import_module("named_causes")
+    benchmark = importlib.import_module("kinds")
 
 
 def test_every_kind_has_the_causes_that_name_it_and_these_exist():
-    names = importlib.import_module("named_causes").NAMED
-    assert set(names) == {kind.name for kind in kinds.KINDS}
-    known = set(CHECKS) | set(SIGNS)
-    assert all(set(causes) <= known for causes in names.values()), [
-        c for own in names.values() for c in own if c not in known
-    ]
+    named = (benchmark.NAMED, benchmark.UNSEEN, benchmark.NEW)
+    planted = (kinds.KINDS, benchmark.UNSEEN_KINDS, benchmark.NEW_KINDS)
+    for own, every in zip(named, planted, strict=True):
+        assert set(own) == {kind.name for kind in every}
+    known = {*CHECKS, *SIGNS, *benchmark.BY_TITLE.values()}
+    used = {cause for own in named for causes in own.values() for cause in causes}
+    assert not {cause for cause in used - known if not cause.startswith("setting ")}
 
 
 def test_there_are_enough_kinds_in_two_halves_of_every_stage():

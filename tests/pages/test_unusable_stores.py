@@ -51,6 +51,7 @@ def run_of_each_kind(store, dataset) -> list[Run]:
         specs.Study(base=base, arms=(specs.Arm(name="a"), specs.Arm(name="b")), against="a"),
         specs.Compare(runs=(trained.id, trained.id)),
         specs.Plan(data=data),
+        specs.Report(run=trained.id),
         specs.Investigation(data=data),
         search_spec(base),
     ]
@@ -83,7 +84,7 @@ def damage(run: Run, how: str) -> None:
 def test_runs_of_any_kind_that_cannot_be_read_touch_no_page_and_are_listed_with_the_reason(show, dataset, store):
     sound = make_run(store, dataset, name="Sound run")
     kinds = run_of_each_kind(store, dataset)
-    broken = [copy_of(run, number) for number in range(len(DAMAGES)) for run in kinds]
+    broken = [copy_of(run, number) for number, run in enumerate(run for _ in DAMAGES for run in kinds)]
     for i, run in enumerate(broken):
         damage(run, DAMAGES[i // len(kinds)])
     for run in kinds:

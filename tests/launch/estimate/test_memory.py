@@ -34,18 +34,19 @@ def queued(store) -> Run:
 
 def test_what_a_process_and_its_children_hold_at_most_is_kept(queued, monkeypatch):
     monkeypatch.setattr(peak_memory, "LOOK_S", 0.02)
-    before = psutil.Process().memory_info().rss / 1e6
     holding = f"import time\nheld = bytearray({HELD_MB} * 10**6)\nprint(1, flush=True)\ntime.sleep(60)"
     with peak_memory.kept(queued):
         held = np.ones(HELD_MB * 10**6, np.uint8)
         with subprocess.Popen([sys.executable, "-c", holding], stdout=subprocess.PIPE) as child:
             assert child.stdout is not None and child.stdout.readline()
+            # Not what was held before: the process may have given some of that back since.
+            own = psutil.Process().memory_info().rss / 1e6
             time.sleep(0.3)
             child.kill()
         del held
     peak = queued.record.facts.peak_memory
-    assert peak.low_mb >= before + 0.9 * HELD_MB
-    assert peak.high_mb >= peak.low_mb and peak.high_mb >= before + 1.9 * HELD_MB
+    assert peak.low_mb >= 0.98 * own and own > HELD_MB
+    assert peak.high_mb >= 0.98 * own + 0.9 * HELD_MB
 
 
 def test_only_runs_with_a_process_of_their_own_are_measured(store, queued):
