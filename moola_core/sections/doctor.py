@@ -93,7 +93,8 @@ def summary(context: ReportContext) -> list[Block] | str:
     if not report.findings:
         return [*blocks, Text(f"{len(report.passed)} checks passed.", "No findings.")]
     first = report.findings[0]
-    blocks.append(Text(f"{first.title}. {first.advice}", "Fix first.", claims=first.claims or ()))
+    strong = "Fix first." if first.severity != "info" else "Good to know."
+    blocks.append(Text(f"{first.title}. {first.advice}", strong, claims=first.claims or ()))
     if context.kind != "doctor":  # there each finding has its own place
         rows: tuple[Row, ...] = tuple(
             (row.title, row.severity, _chance(result, i), row.summary) for i, row in enumerate(report.findings)
