@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,11 @@ def share_restored(
     assert metric is not None
     try:
         with BY_NAME[row["kind"]].patched():
-            run = made(Store(folder), parse(spec), f"fix of {row['trial']}")
+            run = made(
+                Store(folder),
+                parse(spec),
+                f"fix of {row['trial']}, {zlib.crc32(json.dumps(spec, sort_keys=True).encode()):08x}",
+            )
         after = score_of(run, clarity)[metric]
     except (MoolaError, KeyError) as error:
         return f"not made: {error}"
