@@ -90,7 +90,7 @@ def _asks_whether_pretraining_helps(tab, server: Server) -> None:
     settings = tab.page.get_by_role("textbox", name="Other settings")
     settings.fill(STUDY)
     settings.press("Control+Enter")
-    tab.wait_for("1 repeats of 2 folds")
+    tab.wait_for("1 repeat of 2 folds")
     tab.page.get_by_role("button", name="Start the study").click()
     until(lambda: len(Store(server.store).runs("study")) == 1, 60)
     study = Store(server.store).open(Store(server.store).runs("study")[0].run_id)
