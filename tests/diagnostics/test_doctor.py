@@ -246,6 +246,17 @@ def test_known_settings_on_a_known_market_judge_the_training_itself():
     assert not found("experiments", {"experiments": known_settings(0.71)}).findings
 
 
+def test_where_training_itself_is_at_fault_to_train_anew_is_no_fix():
+    symptom = RULES["loss_at_chance"][0] | LABELS
+    spec = change(SPEC, {"learning_rate": 0.5})
+    alone, both = (
+        {one.check: one for one in examine(Case("finetune", symptom | more, spec)).findings}
+        for more in ({}, {"experiments": known_settings(0.69)})
+    )
+    assert alone["loss_at_chance"].spec is not None and both["loss_at_chance"].spec is None
+    assert "experiments" in both
+
+
 def test_labels_in_random_order_that_are_told_are_a_leak():
     (finding,) = found("experiments", {"experiments": at_random(0.7)}).findings
     assert finding.title == "The evaluation leaks" and finding.severity == "critical"
