@@ -8,14 +8,12 @@ good doctor should name, for a person to judge its answer by, and where it can b
 
 from __future__ import annotations
 
-import argparse
-
 import new_files as damage
 import new_training as training
 from fault_kinds import CASCADES, LABELS, LEAKAGE, MUTATION, NEGATIVE, SHORTCUTS, TAXONOMY, Kind
 from faulty_files import column, prices, rows
 from unseen_files import recut
-from unseen_kinds import Cause
+from unseen_kinds import Cause, show
 from unseen_training import after_made, augmented
 
 KINDS = (
@@ -178,13 +176,5 @@ CAUSE = {
 }
 
 
-def main() -> None:
-    """Print the kinds."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    for kind in KINDS:
-        cause = CAUSE[kind.name]
-        print(f"{kind.stage:<13} {kind.name}\n    {cause.cause}\n    Seen in: {cause.where}.")
-
-
 if __name__ == "__main__":
-    main()
+    show(KINDS, CAUSE, __doc__)

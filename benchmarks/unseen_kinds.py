@@ -9,6 +9,7 @@ where it can be seen.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import unseen_files as damage
@@ -176,13 +177,13 @@ CAUSE = {
 }
 
 
-def main() -> None:
-    """Print the kinds."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    for kind in KINDS:
-        cause = CAUSE[kind.name]
+def show(kinds: Iterable[Kind], causes: Mapping[str, Cause], about: str | None) -> None:
+    """Print the kinds with their causes; about: what `--help` says."""
+    argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    for kind in kinds:
+        cause = causes[kind.name]
         print(f"{kind.stage:<13} {kind.name}\n    {cause.cause}\n    Seen in: {cause.where}.")
 
 
 if __name__ == "__main__":
-    main()
+    show(KINDS, CAUSE, __doc__)
