@@ -3,7 +3,7 @@
 Various runs, studies, searches and small investigations on the demo market, in a seeded order, in a store of their own that begins with
 `moola tune --quick`. Each is estimated just before it begins, from what the store then holds, and carried out in a process of its own.
 
-    python benchmarks/estimates.py --out FOLDER [--seed 7] [--minutes 60] [--only NAME]
+    python benchmarks/estimates.py --out FOLDER [--seed 7] [--minutes 60] [--names NAME …]
 
 Resumable: each row is written when its run is done. Printed: the share of true times within their ranges (wanted: 0.8), the upper over
 the lower limit (2.5), and the median factor between estimate and true time (1.3).
@@ -24,6 +24,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from card import RESULTS, slug
+
 from moola_core.launch import worker
 from moola_core.launch.estimate import (
     Estimate,
@@ -33,6 +36,7 @@ from moola_core.launch.estimate import (
     estimate_search,
     estimate_study,
 )
+from moola_core.launch.host import hardware
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.presets import preset
 from moola_core.runs.store import Run, Store
@@ -40,7 +44,6 @@ from moola_core.searches import search_spec
 from moola_core.specs import Investigation, SpecModel, change
 from moola_core.studies import study
 
-RESULT = Path(__file__).parent / "results" / "estimates.json"
 BARS, WINDOWS = 40_000, 174
 Values = dict[str, Any]
 
@@ -77,6 +80,8 @@ WORK: dict[str, Callable[[Values], SpecModel]] = {
     "inception": fine(model__encoder="inception", hidden=8, layers=1, repeats=1, epochs=12),
     "pcgrad": fine(pcgrad=True),
     "replicas": fine(engine="replicas", repeats=1),
+    "network": fine("network", repeats=1),
+    "network, 2": fine("network", repeats=2),
     "patient": fine(patience=20, epochs=60, repeats=1),
     "logistic": fine(estimator="logistic"),
     "extra trees": fine(estimator="extra_trees"),
@@ -157,6 +162,12 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def result_path() -> Path:
+    """The file of results: of this processor, or of the card that runs use here."""
+    card = f"-{slug(hardware('cuda').name)}" if torch.cuda.is_available() else ""
+    return RESULTS / f"estimates{card}.json"
+
+
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """The rows, and what they come to: all of them, and those of a kind and size that had run here before."""
     for row in rows:
@@ -174,7 +185,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--names", nargs="+", choices=WORK, default=list(WORK), help="these alone, in the seeded order")
+    parser.add_argument("--only", choices=WORK, help="one, in this process")
     args = parser.parse_args()
     if args.only:
         make(args.only, args.out)
@@ -183,7 +195,7 @@ def main() -> None:
     if not (args.out / "windows.parquet").is_file():
         write_demo(args.out, make_demo("helpful", BARS, WINDOWS, args.seed))
         subprocess.run([*own, "tune", "--quick", "--store", str(args.out / "store")], check=True)
-    order = list(WORK)
+    order = list(args.names)
     random.Random(args.seed).shuffle(order)
     for name in order:
         if name in {row["name"] for row in rows_of(args.out)} or time.monotonic() - started > 60 * args.minutes:
@@ -194,7 +206,7 @@ def main() -> None:
             print(f"{name} failed")
     rows = rows_of(args.out)
     show(rows)
-    RESULT.write_text(json.dumps({"summary": summary(rows), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    result_path().write_text(json.dumps({"summary": summary(rows), "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
