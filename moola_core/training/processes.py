@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from moola_core.errors import FailedRun, MoolaError
 from moola_core.host.standstill import Watch
+from moola_core.host.threads import one_thread, one_thread_from_start
 
 LOOK_S = 1.0
 END_S = 10.0
@@ -204,6 +205,7 @@ def _raise(error: BaseException, where: str) -> None:
 
 def _serve(work: _Work, begin: Place, line: connection.Connection, parent: int) -> None:
     """The life of a child: do what the line asks for until it ends."""
+    one_thread_from_start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are its parent's business
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
@@ -217,11 +219,12 @@ def _work_on(work: _Work, begin: Place, line: connection.Connection) -> None:
         function, emits = work.read(begin)  # which imports what the work needs
         if "torch" in sys.modules:  # without networks in it, importing torch would only cost time
             _settle_torch()
-        line.send((READY, None))
-        while True:
-            item = work.read(_next(line))
-            given = (item, lambda event: line.send((EVENT, event))) if emits else (item,)
-            line.send((DONE, function(*given)))
+        with one_thread():  # of what the caller's own script had loaded before
+            line.send((READY, None))
+            while True:
+                item = work.read(_next(line))
+                given = (item, lambda event: line.send((EVENT, event))) if emits else (item,)
+                line.send((DONE, function(*given)))
     except MoolaError as error:
         line.send((FAILED, (error, "")))
     except _NoMoreWork:

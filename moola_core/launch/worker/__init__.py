@@ -10,12 +10,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from moola_core.errors import FailedRun, MoolaError, RunError, from_system
+from moola_core.host.threads import one_thread
 from moola_core.launch import earlier, report_files
 from moola_core.launch.local import claim
 from moola_core.launch.worker import (
@@ -58,8 +59,16 @@ JOBS: dict[str, Callable[[Run, ProgressCallback | None], None]] = {
 }
 
 
+MORE_THREADS = ("pretrain", "study", "search", "investigation")
+
+
 def _reported(run: Run) -> None:
     report_files.make(run)
+
+
+def _threads(run: Run) -> AbstractContextManager[None]:
+    """One thread for all but pre-training, whose steps are large, and what carries out other runs."""
+    return nullcontext() if run.spec.kind in MORE_THREADS else one_thread()
 
 
 def _cross_validated(run: Run) -> Callable[[Run, ProgressCallback | None], None]:
@@ -90,7 +99,7 @@ def _carry_out(run: Run, process: dict[str, Any], listen: ProgressCallback | Non
         )
     keep_freed_memory()
     started = time.monotonic()
-    with DiskReserve(run) as reserve, heartbeat(run, process), _ending_on_term():
+    with _threads(run), DiskReserve(run) as reserve, heartbeat(run, process), _ending_on_term():
         try:
             references.refuse_circle(run)
             run.sweep()

@@ -23,6 +23,7 @@ from moola_core.diagnostics.weak_slices import weak_slices
 from moola_core.errors import CheckpointError, DataError, MoolaError, RunError, SpecError
 from moola_core.features.catalog import FEATURES, names
 from moola_core.features.matrix import window_matrix
+from moola_core.host.threads import one_thread
 from moola_core.launch.worker import unseen, vital_signs
 from moola_core.launch.worker.labelled import Labelled, check_fit, encoder_of, fold_columns, load_inputs, load_labelled
 from moola_core.launch.worker.pretrain import load_material
@@ -67,6 +68,7 @@ def looks_at(run: Run) -> bool:
     )  # whose runs of simple models are not there to compare with alone
 
 
+@one_thread()
 def examined(run: Run, experiments: Experiments | None = None) -> Diagnosis:
     """What the doctor finds in a trained run; experiments: what was tried with it, where something was."""
     spec = run.spec

@@ -1,0 +1,27 @@
+"""How many threads numerical libraries start by themselves: one, since runs and their fits already use every core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Read by a library as it is loaded.
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold the libraries that are loaded to one thread in this thread; torch too, for scikit-learn may call the OpenMP that torch brought.
+
+    Models of a few hundred windows gain nothing from more, and on a busy host the threads of OpenMP wait for each other.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        yield
+
+
+def one_thread_from_start() -> None:
+    """Let every library that this process still loads start with one thread."""
+    os.environ.update(dict.fromkeys(VARIABLES, "1"))
