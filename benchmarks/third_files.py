@@ -25,7 +25,7 @@ def smoothed(x: np.ndarray, windows: Frame, rng: np.random.Generator) -> np.ndar
 
 
 def sorted_as_text(bars: Frame, windows: Frame, rng: np.random.Generator) -> tuple[Frame, Frame]:
-    """Windows were cut, row after row, from a sheet that was sorted by its times as text: hour 10 comes after hour 1."""
+    """Windows were cut, row after row, from a table that was sorted by its times as text: 10:00 comes after 0:59."""
     local = bars["time"].dt.tz_convert(ZONE)
     day = local.dt.month.astype(str) + "/" + local.dt.day.astype(str) + "/" + local.dt.year.astype(str)
     text = day + " " + local.dt.hour.astype(str) + ":" + local.dt.strftime("%M")
@@ -84,8 +84,8 @@ def unclear_in_one_class(windows: Frame, rng: np.random.Generator) -> np.ndarray
 
 
 def not_looked_at(bars: Frame, windows: Frame, rng: np.random.Generator) -> tuple[Frame, Frame]:
-    """Half as many windows again were drawn at random from the bars and given the first class, without anyone's look."""
-    length, wanted = length_of(windows), len(windows) // 2
+    """Half as many windows as take part were drawn at random from the bars and given the first class, without anyone's look."""
+    length, wanted = length_of(windows), int((windows["grade"] != "D").sum()) // 2
     time = bars["time"].astype("int64").to_numpy()
     step = np.median(np.diff(time))
     free = np.flatnonzero(time[length - 1 :] - time[: len(time) - length + 1] == (length - 1) * step)
@@ -94,12 +94,11 @@ def not_looked_at(bars: Frame, windows: Frame, rng: np.random.Generator) -> tupl
         window_id=[f"background_{i:04d}" for i in range(wanted)],
         label=sorted(windows["label"].unique())[0],
         features=cut(bars, at, length),
-        start_time=bars["time"].iloc[at].to_numpy(),
+        start_time=pd.DatetimeIndex(bars["time"].iloc[at]).astype(windows["start_time"].dtype),
         grade="A",
         source="background",
         **{name: pd.array([pd.NA] * wanted, "Int64") for name in (START, END)},
     )
-    added["start_time"] = pd.DatetimeIndex(bars["time"].iloc[at]).astype(windows["start_time"].dtype)
     return bars, pd.concat([windows, added], ignore_index=True)
 
 

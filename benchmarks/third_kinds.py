@@ -19,7 +19,7 @@ from unseen_training import after_made, augmented
 KINDS = (
     # data: the file of bars or of windows
     Kind("windows smoothed forwards and backwards", "data", LEAKAGE, prices(damage.smoothed)),
-    Kind("windows cut from a sheet sorted as text", "data", CASCADES, damage.sorted_as_text),
+    Kind("windows cut from bars sorted as text", "data", CASCADES, damage.sorted_as_text),
     Kind("each class from another half of the time", "data", SHORTCUTS, rows(damage.of_two_periods)),
     Kind("open and close exchanged in one campaign", "data", CASCADES, damage.exchanged_in_a_campaign),
     Kind("candles fetched before they were complete", "data", "", recut(damage.unfinished)),
@@ -72,13 +72,13 @@ CAUSE = {
     "windows smoothed forwards and backwards": Cause(
         "The prices of the windows were smoothed by a filter that runs forwards and backwards, so that each bar holds bars after it, and sudden "
         "moves are smeared over some ten bars.",
-        "prices of the windows off the tick grid and not those of the bars at their start times; neighbouring bars nearly alike, ranges nearly "
-        "constant within a window",
+        "prices of the windows off the tick grid and not those of the bars at their start times; each bar much like the one before "
+        "it, in the windows alone",
     ),
-    "windows cut from a sheet sorted as text": Cause(
-        "The windows were cut from bars that were sorted by their times as text (1:59 is followed by 10:00), so that a third of them goes on "
+    "windows cut from bars sorted as text": Cause(
+        "The windows were cut from bars that were sorted by their times as text (0:59 is followed by 10:00), so that a third of them goes on "
         "in the bars of another hour.",
-        "windows that are found in the bars up to a full hour (2, 3, 10, 20 or 24 o'clock in New York) and not after it, with a jump of price there",
+        "windows that are found in the bars up to a full hour (1, 2, 10, 20 or 24 o'clock in New York) and not after it, with a jump of price there",
     ),
     "each class from another half of the time": Cause(
         "All windows of one class are from the first half of the time and all of the other from the second, so that whatever changed with time "
@@ -106,8 +106,8 @@ CAUSE = {
         "classes by grade: one class alone in grade C, both in A and B; errors of the model on grade C, all to one side",
     ),
     "windows nobody looked at given a class": Cause(
-        "A third of the rows (source background) are windows drawn at random to fill up one class; no one looked at them, and many hold the "
-        "other class.",
+        "A third of the windows that take part (source background) were drawn at random to fill up one class; no one looked at them, and many hold "
+        "the other class.",
         "by the column source: one class alone, no pointers, random places in the bars, some on top of labelled windows with the other class",
     ),
     "expansions marked in one class alone": Cause(
