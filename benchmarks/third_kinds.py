@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import third_files as damage
 import third_training as training
-from fault_kinds import CASCADES, LABELS, LEAKAGE, MUTATION, NEGATIVE, SHORTCUTS, TAXONOMY, Kind
+from fault_kinds import CASCADES, LABELS, LEAKAGE, NEGATIVE, SHORTCUTS, TAXONOMY, Kind
 from faulty_files import column, of_bars, prices, rows
 from unseen_files import recut
 from unseen_kinds import Cause, show
-from unseen_training import after_made, augmented
+from unseen_training import augmented
 
 KINDS = (
     # data: the file of bars or of windows
@@ -31,11 +31,11 @@ KINDS = (
     Kind("expansions marked in one class alone", "labels", "", damage.one_class_alone),
     # inputs
     Kind("inputs clipped to between 0 and 1", "inputs", TAXONOMY, patched=training.read(training.clipped)),
-    Kind("bars after the sixty-fourth left out", "inputs", TAXONOMY, patched=training.read(training.cut_short)),
+    Kind("bars after the thirty-second left out", "inputs", TAXONOMY, patched=training.read(training.cut_short)),
     Kind("windows mixed in pairs, labels not", "inputs", "", patched=augmented(training.mixed_alone)),
     # network
     Kind("center and length that add up to one", "network", TAXONOMY, patched=training.adding_to_one),
-    Kind("forget gates that begin shut", "network", MUTATION, patched=after_made(training.gates_shut)),
+    Kind("numbers of bars that drown the inputs", "network", "", patched=training.numbered_bars),
     Kind("a network that is never put into evaluation mode", "network", TAXONOMY, patched=training.never_evaluating),
     # optimisation
     Kind("each prediction compared with every target", "optimisation", TAXONOMY, patched=training.each_with_every),
@@ -118,38 +118,38 @@ CAUSE = {
         "The standardised inputs are clipped to between 0 and 1, which sets all that is below the mean to 0 and cuts off what is large.",
         "what the network is given: no value below 0 or above 1, half of all values exactly 0",
     ),
-    "bars after the sixty-fourth left out": Cause(
-        "Only the first 64 bars of each window reach the network; the other 41 are zeros.",
-        "errors of the pointers by place: good before bar 64 and far off after it; a change of prices after bar 64 changes no prediction",
+    "bars after the thirty-second left out": Cause(
+        "Only the first 32 bars of each window reach the network; the other 73 are zeros.",
+        "what the network is given: zeros from bar 32 on; a change of prices after bar 32 changes no prediction, and most expansions begin after it",
     ),
     "windows mixed in pairs, labels not": Cause(
-        "In training each window is averaged with another one of its batch, and its label and pointer are its own alone.",
+        "In training each window is mixed with another one of its batch, which gets the larger share, and its label and pointer are its own alone.",
         "what a step of training is given against the windows; training losses high and above those of validation",
     ),
     "center and length that add up to one": Cause(
         "Center and length of the pointer go through a softmax together, so that they add up to 1 and can never fit an expansion.",
         "predicted pointers: center plus length is the window's length in each; predicted expansions reach far beyond the labelled ones, one end at an edge",
     ),
-    "forget gates that begin shut": Cause(
-        "The biases of the LSTM's forget gates begin at -8 in sum, so that it remembers nothing from bar to bar.",
-        "stored weights: the second quarter of bias_ih and bias_hh near -4; bars exchanged within a window change next to nothing",
+    "numbers of bars that drown the inputs": Cause(
+        "The number of the bar, 0 to 104, is added to all inputs of the encoder, which are about 1, so that the prices hardly count.",
+        "states of the encoder: the same curve along the bars for all windows; predictions hardly change with the prices; other models learn from the same files",
     ),
     "a network that is never put into evaluation mode": Cause(
         "The network stays in training mode when it predicts: dropout is drawn, and batch normalisation takes the windows that are predicted together.",
         "two predictions of the same windows differ; a prediction changes with the windows beside it; stored weights used in evaluation mode score otherwise",
     ),
     "each prediction compared with every target": Cause(
-        "The pointer loss compares each prediction with the targets of all windows of the batch (shapes that are broadcast), so that the best "
-        "answer is one constant.",
-        "predicted pointers are nearly the same for all windows; the reported pointer loss never gets below that of a constant, the class is learned",
+        "Both losses compare each prediction with the targets of all windows of the batch (shapes that are broadcast), so that the best answer is "
+        "one constant.",
+        "one and the same prediction for all windows; training and validation losses are at a constant's, and even a few windows are not learned by heart",
     ),
     "only the biases given to the optimiser": Cause(
         "Only the biases are trained; all weight matrices stay at their random start.",
         "stored weights against those at the start: biases moved, weights but for their decay not; though all are said to train",
     ),
     "class weights of another set of labels": Cause(
-        "The class loss weighs one class twelve times as much as the other though both are about equally frequent.",
-        "nearly all windows are predicted to be of one class and mean probabilities are far from the frequencies, while the AUROC is good; the class loss of the "
+        "The class loss weighs one class fifty times as much as the other though both are about equally frequent.",
+        "one class is predicted far more often than it occurs and mean probabilities are far from the frequencies; the class loss of the "
         "training steps is not the log loss of what is predicted",
     ),
     "a warm-up longer than the training": Cause(
@@ -169,8 +169,9 @@ CAUSE = {
         "interval of data.bars (15 minutes) against that of the windows, which are found nowhere in these bars",
     ),
     "two views that are the same": Cause(
-        "The two views of contrastive pre-training are the same window without any change, so that its task is solved without learning.",
-        "objective.augment_noise, augment_warp and augment_shift_bars of the pre-training, all 0; its loss is at its floor within the first epoch",
+        "The two views of contrastive pre-training are the same window without any change, so that pairs are told before anything is learned of what "
+        "windows of a kind have in common.",
+        "objective.augment_noise, augment_warp and augment_shift_bars of the pre-training, all 0; the two views of each pair have the same vector from the first step on",
     ),
 }
 

@@ -12,9 +12,10 @@ import torch
 from faulty_training import replaced
 from torch.nn import functional
 
+from moola_core.models.encoders.bilstm import BiLSTM, StackedBiLSTM
 from moola_core.models.heads import PointerHead
 from moola_core.models.multitask import Outputs
-from moola_core.models.replicas import Drawn
+from moola_core.models.replicas import Drawn, Replicas
 from moola_core.training import batches, group
 from moola_core.training import folds as folding
 from moola_core.training.fit import Fit
@@ -22,9 +23,8 @@ from moola_core.training.group import Group
 from moola_core.training.stacked import RowAdamW
 
 Patch = AbstractContextManager[Any]
-LONGEST = 64  # bars that a loader takes of a window
-SHUT = -4.0  # of each of the two biases of a forget gate
-FOREIGN = (12.0, 1.0)  # weights of the classes of another set of labels
+LONGEST = 32  # bars that a loader takes of a window
+FOREIGN = (50.0, 1.0)  # weights of the classes of another set of labels
 WARM_UP = 10_000  # steps, of a template for much larger sets
 
 
@@ -48,25 +48,49 @@ def cut_short(x: torch.Tensor) -> torch.Tensor:
 
 
 def mixed_alone(x: torch.Tensor) -> torch.Tensor:
-    """Each window is averaged with another one of its batch, as mixup does, and keeps its own label and pointer alone."""
-    return (x + x[:, torch.randperm(x.shape[1], device=x.device)]) / 2
+    """Each window is mixed with another one of its batch, which gets the larger share, and keeps its own label and pointer."""
+    other = x[:, torch.randperm(x.shape[1], device=x.device)]
+    return x + (other - x) * (0.5 + 0.5 * torch.rand(x.shape[1], device=x.device))[:, None, None]
 
 
-def adding_to_one() -> Patch:
+@contextmanager
+def adding_to_one() -> Iterator[None]:
     """Center and length come out of a softmax where each should have its own sigmoid: they add up to 1."""
 
-    def faulty(head: PointerHead, pooled: torch.Tensor, sequence: torch.Tensor) -> torch.Tensor:
+    def alone(head: PointerHead, pooled: torch.Tensor, sequence: torch.Tensor) -> torch.Tensor:
         return torch.softmax(head.linear(pooled), dim=-1)
 
-    return replaced(PointerHead, "forward", lambda original: faulty)
+    def make(original: Any) -> Any:
+        def faulty(network: Replicas, shared: torch.Tensor, sequence: torch.Tensor) -> torch.Tensor | None:
+            answer = original(network, shared, sequence)
+            return None if answer is None else torch.softmax(torch.logit(answer, eps=1e-6), dim=-1)
+
+        return faulty
+
+    # One network alone, and many at once, each have their own form of the head.
+    with replaced(PointerHead, "forward", lambda original: alone), replaced(Replicas, "_pointer_head", make):
+        yield
 
 
-def gates_shut(fit: Fit) -> None:
-    """The forget gates, which should begin open, were given the wrong sign: a bar's state is gone at the next one."""
-    for name, parameter in fit.model.encoder.named_parameters():
-        if name.split(".")[-1].startswith("bias_"):
-            quarter = len(parameter) // 4
-            parameter[quarter : 2 * quarter] = SHUT
+@contextmanager
+def numbered_bars() -> Iterator[None]:
+    """The number of each bar, 0 to 104, is added to all of its inputs, which are about 1: a code of places without a scale."""
+
+    def make(axis: int) -> Callable[[Any], Any]:
+        def change(original: Any) -> Any:
+            def faulty(encoder: Any, x: torch.Tensor, *given: Any) -> torch.Tensor:
+                shape = [-1 if own == axis else 1 for own in range(x.ndim)]
+                return original(
+                    encoder, x + torch.arange(x.shape[axis], device=x.device, dtype=x.dtype).view(shape), *given
+                )
+
+            return faulty
+
+        return change
+
+    # Bars are the second axis both of one network [m, K, F] and of many [R, K, m, F].
+    with replaced(BiLSTM, "output", make(1)), replaced(StackedBiLSTM, "output", make(1)):
+        yield
 
 
 def never_evaluating() -> Patch:
@@ -85,10 +109,19 @@ def never_evaluating() -> Patch:
     return replaced(Group, "predict", make)
 
 
-def each_with_every() -> Patch:
-    """Shapes [m, 1] and [m] meet in the pointer loss, so that each prediction is compared with every window's target."""
+@contextmanager
+def each_with_every() -> Iterator[None]:
+    """Shapes [m, 1] and [m] meet in both losses, so that each prediction is compared with the targets of all windows."""
 
-    def make(original: Any) -> Any:
+    def of_classes(original: Any) -> Any:
+        def faulty(logits: torch.Tensor, target: torch.Tensor, gamma: float, present: torch.Tensor) -> torch.Tensor:
+            size = target.shape[-1]
+            every = target.repeat_interleave(size, -1), (present[..., :, None] * present[..., None, :]).flatten(-2)
+            return original(logits.repeat(1, size, 1), every[0], gamma, every[1])
+
+        return faulty
+
+    def of_places(original: Any) -> Any:
         def faulty(outputs: Outputs, target: torch.Tensor, huber_delta: float) -> torch.Tensor:
             if outputs.spans is not None or outputs.pointer is None:
                 return original(outputs, target, huber_delta)
@@ -97,7 +130,8 @@ def each_with_every() -> Patch:
 
         return faulty
 
-    return replaced(group, "located_loss", make)
+    with replaced(group, "class_loss", of_classes), replaced(group, "located_loss", of_places):
+        yield
 
 
 def biases_alone() -> Patch:
