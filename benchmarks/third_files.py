@@ -89,7 +89,7 @@ def not_looked_at(bars: Frame, windows: Frame, rng: np.random.Generator) -> tupl
     time = bars["time"].astype("int64").to_numpy()
     step = np.median(np.diff(time))
     free = np.flatnonzero(time[length - 1 :] - time[: len(time) - length + 1] == (length - 1) * step)
-    at = np.sort(rng.choice(free, wanted, replace=False))
+    at = np.sort(rng.choice(np.setdiff1d(free, places(bars, windows)), wanted, replace=False))
     added = windows.iloc[np.zeros(wanted, int)].assign(
         window_id=[f"background_{i:04d}" for i in range(wanted)],
         label=sorted(windows["label"].unique())[0],
