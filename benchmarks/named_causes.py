@@ -145,3 +145,41 @@ NEW: dict[str, tuple[str, ...]] = {
         "setting transfer.schedule",
     ),
 }
+
+# The same for `third_kinds.py`, written before any of them was run.
+THIRD: dict[str, tuple[str, ...]] = {
+    "windows smoothed forwards and backwards": ("unlike_bars",),
+    "windows cut from bars sorted as text": ("unlike_bars", "open_step", "largest_bar", "windows_apart"),
+    "each class from another half of the time": ("class_by_time", "class_by_order", "class_runs"),
+    "open and close exchanged in one campaign": ("unlike_bars", "unlike_group", "open_step", "windows_apart"),
+    "candles fetched before they were complete": ("open_step", "body"),
+    "boxes that were never closed": ("pointer_at_edge", "same_pointer"),
+    "pointers continued as a series": ("span_movement", "neighbours_pointer"),
+    "unclear windows all put into one class": ("untold_group", "mended labels"),
+    "windows nobody looked at given a class": ("untold_group", "mended labels", "label_noise"),
+    "expansions marked in one class alone": ("pointer_by_group",),
+    "inputs clipped to between 0 and 1": (TRAINING,),
+    "bars after the thirty-second left out": (TRAINING,),
+    "windows mixed in pairs, labels not": ("by heart", TRAINING),
+    "center and length that add up to one": (TRAINING,),
+    "numbers of bars that drown the inputs": (TRAINING,),
+    "a network that is never put into evaluation mode": ("predicted_again", TRAINING),
+    "each prediction compared with every target": ("by heart", TRAINING),
+    "only the biases given to the optimiser": ("moved", "step_use", "by heart", TRAINING),
+    "class weights of another set of labels": ("first_loss", TRAINING),
+    "a warm-up longer than the training": ("moved", "step_use", "too_little_training", TRAINING),
+    "validation windows that are trained on": ("test_gap", TRAINING),
+    "class names in another order in testing": ("predicted_again", "test_gap", TRAINING),
+    "pre-training on fifteen-minute bars": (
+        "domain_shift",
+        "state_mismatch",
+        "frozen_bottleneck",
+        "setting transfer.checkpoint",
+    ),
+    "two views that are the same": (
+        "target_visible",
+        "learned_nothing",
+        "frozen_bottleneck",
+        "setting transfer.checkpoint",
+    ),
+}

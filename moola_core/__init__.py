@@ -16,6 +16,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from moola_core.host.threads import let_waiting_threads_sleep
+
+let_waiting_threads_sleep()  # before anything loads OpenMP, which reads it as it is loaded
+
 __version__ = "0.1.0"
 
 # Public name → the module that owns it.

@@ -47,3 +47,12 @@ def test_inside_every_library_has_one_thread_and_after_it_what_it_had(counts: li
 def test_a_process_that_shares_work_has_one_thread_in_every_library(counts: list[list[int]]) -> None:
     assert len(counts[3:]) == 2
     assert all(set(one) == {1} for one in counts[3:])
+
+
+@pytest.mark.parametrize("own", [None, "ACTIVE"])
+def test_waiting_threads_sleep_unless_the_user_has_said_how_they_wait(own: str | None) -> None:
+    free = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    given = free | ({"OMP_WAIT_POLICY": own} if own else {})
+    asked = [sys.executable, "-c", "import moola_core, os; print(os.environ['OMP_WAIT_POLICY'])"]
+    answer = subprocess.run(asked, env=given, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == (own or "PASSIVE")
