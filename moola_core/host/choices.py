@@ -6,7 +6,7 @@ import numpy as np
 
 from moola_core.host.engine import REPLICAS, Engine
 from moola_core.host.figures import Figures, Row, Shape
-from moola_core.specs import Finetune, Model
+from moola_core.specs import Finetune, Model, Pretrain
 
 # How far a step's gradient may be from the float32 one of a fit alone. Forms of the same arithmetic differ by 1e-6 to 1e-5, TF32 by about 5e-4;
 # bf16's 5e-3 and more is not taken unasked.
@@ -45,17 +45,38 @@ def admissible(row: Row, precision: str = AUTO) -> bool:
 
 def pretraining_precision(figures: Figures, model: Model) -> str:
     """The arithmetic in which this model's pre-training was fastest, among those that were measured to be close enough; empty where none was."""
-    wanted = [
+    same = (model.encoder, model.layers, model.hidden)
+    wanted = [row for row in _pretrainings(figures) if (row.shape.encoder, row.shape.layers, row.shape.hidden) == same]
+    return min(wanted, key=lambda row: row.step_s or np.inf).precision if wanted else ""
+
+
+def pretraining_row(figures: Figures, spec: Pretrain) -> Row | None:
+    """The measured pre-training that is nearest in work and batch, of the precision that it takes; None where none is near."""
+    model, batch = spec.model, spec.training.batch_size
+    work = model.layers * model.hidden * (model.hidden + 64)
+    rows = {
+        row: (
+            abs(np.log(row.shape.layers * row.shape.hidden * (row.shape.hidden + 64) / work)),
+            abs(np.log(row.shape.batch_size / batch)),
+        )
+        for row in _pretrainings(figures)
+        if row.shape.encoder == model.encoder
+    }
+    near = [row for row, (away, _) in rows.items() if away <= np.log(NEAR)]
+    return min(near, key=lambda row: (rows[row], row.step_s), default=None)
+
+
+def _pretrainings(figures: Figures) -> list[Row]:
+    """Those that were measured and whose numbers are close enough."""
+    return [
         row
         for row in figures.rows
         if row.engine == PRETRAINING
-        and (row.shape.encoder, row.shape.layers, row.shape.hidden) == (model.encoder, model.layers, model.hidden)
         and row.step_s is not None
         and not row.reason
         and row.error is not None
         and row.error <= PRETRAINING_TOLERANCE
     ]
-    return min(wanted, key=lambda row: row.step_s or np.inf).precision if wanted else ""
 
 
 def fastest(figures: Figures, spec: Finetune, window_bars: int, fits: int) -> Row | None:

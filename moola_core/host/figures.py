@@ -22,6 +22,7 @@ from moola_core.runs.files import write_text
 FORMAT = 1
 FOLDER = "host"
 CPU = "cpu"
+FIT = "a fit of {}"  # the name of the speed of a simple model
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,10 @@ class Figures:
     speeds: tuple[Speed, ...] = ()
     left_out: tuple[str, ...] = ()
     load: float = 0.0
+
+    def fit_s(self, estimator: str) -> float | None:
+        """Seconds of one fit of a simple model; None where it was not measured."""
+        return next((one.value for one in self.speeds if one.name == FIT.format(estimator)), None)
 
     def outdated(self, driver: str) -> str:
         """A sentence where the software has changed since, or the driver of the card; empty where the figures hold."""

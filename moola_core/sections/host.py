@@ -47,7 +47,10 @@ def blocks(figures: Figures) -> tuple[Block, ...]:
     if pretraining:
         columns = ("Network", "Arithmetic", "Windows a second", "Error", "Note")
         made.append(Table("Pre-training", columns, tuple(map(_pretraining, pretraining))))
-    made += [Text(f"{speed.name.capitalize()}: {speed.value:,.0f} {speed.unit}.") for speed in figures.speeds]
+    made += [
+        Text(f"{speed.name.capitalize()}: {speed.value:,.{0 if speed.value >= 100 else 2}f} {speed.unit}.")
+        for speed in figures.speeds
+    ]
     if figures.left_out:
         made.append(Text(f"{'; '.join(figures.left_out)}.", strong="Not measured, since the time was over:"))
     return tuple(made)

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from moola_core.host.choices import TOLERANCE, fastest, pretraining_precision, shape_of
+from moola_core.host.choices import PRETRAINING, TOLERANCE, fastest, pretraining_precision, pretraining_row, shape_of
 from moola_core.host.engine import REPLICAS, SEQUENTIAL
 from moola_core.host.figures import Figures, Hardware, Row
+from moola_core.presets import preset
+from moola_core.specs import change
 from moola_core.training.device import Device
 from moola_core.training.engine import choose_engine
 from tests.training.windows import make_spec
@@ -126,3 +128,24 @@ def test_pretraining_takes_the_fastest_arithmetic_that_is_close_enough():
     assert pretraining_precision(host("cuda", *rows), SPEC.model) == "tf32"
     assert pretraining_precision(host("cuda", *rows), make_spec(hidden=64).model) == ""
     assert fastest(host("cuda", *rows), SPEC, BARS, FITS) is None
+
+
+def test_a_pretraining_is_as_fast_as_the_nearest_that_was_measured():
+    def measured(hidden, batch, precision="float32", step_ms=10.0, error=0.0):
+        shape = replace(SHAPE, hidden=hidden, pointer="", batch_size=batch)
+        return Row(shape, PRETRAINING, "", precision, False, 1, 1, step_ms / 1000, error)
+
+    rows = (
+        measured(32, 64),
+        measured(32, 512),
+        measured(32, 512, "bf16", 5),
+        measured(128, 64),
+        measured(36, 512, "tf32", 1, error=0.5),
+    )
+    figures = host("cuda", ALONE, *rows)
+    asked = preset("quick").pretrain()
+    spec = change(asked, {"model.encoder": "bilstm", "model.layers": 1, "model.hidden": 36, "training.batch_size": 400})
+    assert pretraining_row(figures, spec) == rows[2]  # the faster of the two that are near
+    assert pretraining_row(figures, change(spec, {"training.batch_size": 90})) == rows[0]
+    assert pretraining_row(figures, change(spec, {"model.hidden": 400})) is None
+    assert pretraining_row(figures, change(spec, {"model.encoder": "tcn"})) is None

@@ -13,7 +13,7 @@ import pytest
 from moola_core.host import figures
 from moola_core.host.engine import REPLICAS, SEQUENTIAL
 from moola_core.launch import host
-from moola_core.launch.tuning import measure, steps
+from moola_core.launch.tuning import measure, simple_models, steps
 from moola_core.presets import preset
 from moola_core.specs import change
 
@@ -23,7 +23,7 @@ SMALL = {"model.hidden": 8, "training.batch_size": 8}
 
 @pytest.fixture
 def small(monkeypatch, device):
-    """One small network and short timings; no other processes, no pre-training, no features."""
+    """One small network and short timings; no other processes, no pre-training, no simple models, no features."""
     spec = steps.step_spec(change(preset("quick").finetune(), SMALL), device)
     shape = measure.shape_of(spec, steps.BARS)
     monkeypatch.setattr(measure, "presets_by_shape", lambda kind: {shape: spec})
@@ -32,6 +32,7 @@ def small(monkeypatch, device):
     monkeypatch.setattr(measure, "BUDGET_S", {True: 600.0})
     monkeypatch.setattr(measure, "_process_counts", lambda cores, quick: [])
     monkeypatch.setattr(measure.Measuring, "_features", lambda self: None)
+    monkeypatch.setattr(simple_models, "QUICK", {})
     return shape
 
 
@@ -40,6 +41,7 @@ def test_a_measuring_times_every_way_and_checks_its_numbers(small, device, tmp_p
     monkeypatch.setattr(measure, "pretrainings", lambda quick: {"quick": small_one})
     monkeypatch.setattr(measure, "_process_counts", lambda cores, quick: [2])
     monkeypatch.setattr(measure.Measuring, "_features", FEATURES)
+    monkeypatch.setattr(simple_models, "QUICK", {"extra_trees": 1.0})
     measured, path = measure.tune(tmp_path, host.hardware(device), True)
     assert figures.read(tmp_path, measured.hardware) == (measured, "") and path.is_file()
     assert {row.shape for row in measured.rows if row.engine != measure.PRETRAINING} == {small}
@@ -49,7 +51,9 @@ def test_a_measuring_times_every_way_and_checks_its_numbers(small, device, tmp_p
     assert all(row.memory_mb is not None and 0 <= row.memory_mb < 4000 for row in stacked)
     right = [row for row in measured.rows if row.precision == "float32"]
     assert all(row.step_s and row.error < 1e-3 and not row.reason for row in right)
-    assert measured.floors[small.title] > 0 and measured.speeds and not measured.outdated(host.driver())
+    assert (
+        measured.floors[small.title] > 0 and measured.fit_s("extra_trees") > 0 and not measured.outdated(host.driver())
+    )
 
 
 def test_a_way_with_wrong_numbers_or_that_fails_is_left_out_with_the_reason(small, device, tmp_path, monkeypatch):

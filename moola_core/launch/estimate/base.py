@@ -11,7 +11,7 @@ import numpy as np
 from moola_core.features.catalog import names
 from moola_core.host import figures as host
 from moola_core.host.busy import slower_by
-from moola_core.host.choices import fastest, shape_of
+from moola_core.host.choices import fastest, pretraining_row, shape_of
 from moola_core.host.engine import REPLICAS
 from moola_core.host.figures import Figures
 from moola_core.launch.devices import default_device
@@ -79,10 +79,7 @@ def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | 
     """
     windows, window_bars = size
     if not spec.is_network:
-        scale = windows / 174 * window_bars / DEFAULT_BARS
-        known = spec.estimator in MEASURED_FIT
-        fit_s = MEASURED_FIT.get(spec.estimator, OTHER_FIT)[0]
-        return Base(max(scale * fit_s * fits, 1e-3), TABLE if known else GUESS)
+        return _of_simple_model(spec.estimator, windows / 174 * window_bars / DEFAULT_BARS * fits, figures)
     steps = fits * epochs_of_fit(spec) * steps_of_epoch(spec, windows)
     side_by_side = min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
     row = fastest(figures, spec, window_bars, fits) if figures is not None else None
@@ -109,8 +106,34 @@ def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | 
     )
 
 
-def of_pretraining(spec: Pretrain, windows: int, epochs: int) -> Base:
+def _of_simple_model(estimator: str, fits: float, figures: Figures | None) -> Base:
+    """Of so many fits on 174 windows: as measured on this host, else as in the table where this host is as fast as it was in others."""
+    table_s = MEASURED_FIT.get(estimator, OTHER_FIT)[0]
+    known = {} if figures is None else {name: figures.fit_s(name) for name in MEASURED_FIT}
+    ratios = [np.log(seconds / MEASURED_FIT[name][0]) for name, seconds in known.items() if seconds]
+    if figures is None or not ratios:
+        return Base(max(fits * table_s, 1e-3), TABLE if estimator in MEASURED_FIT else GUESS)
+    fit_s = known.get(estimator) or table_s * float(np.exp(np.mean(ratios)))
+    source = (
+        TUNED if known.get(estimator) else f"{TABLE}, as fast as this host is" if estimator in MEASURED_FIT else GUESS
+    )
+    return Base(max(fits * fit_s / slower_by(figures.load), 1e-3), source, load=figures.load)
+
+
+def of_pretraining(spec: Pretrain, windows: int, epochs: int, figures: Figures | None = None) -> Base:
     """Of so many epochs of pre-training over so many windows."""
+    row = pretraining_row(figures, spec) if figures is not None else None
+    if row is not None and row.step_s:
+        assert figures is not None, "it has the row"
+        ratio = (
+            spec.model.layers
+            * spec.model.hidden
+            * (spec.model.hidden + 64)
+            * spec.sampling.window_bars
+            / (row.shape.work / row.shape.batch_size)
+        )
+        window_s = row.step_s / row.shape.batch_size * _next_to(ratio, 1.0) / slower_by(figures.load)
+        return Base(windows * epochs * window_s, TUNED, load=figures.load)
     batch_s = _step_s(spec.model, spec.sampling.window_bars, BARS_IN_A_STEP // DEFAULT_BARS)
     window_s = batch_s / (BARS_IN_A_STEP // DEFAULT_BARS) / THREADS_GAIN
     return Base(windows * epochs * window_s, TABLE)

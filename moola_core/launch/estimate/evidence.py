@@ -70,7 +70,7 @@ class Evidence:
 
     def pretraining(self, spec: Pretrain, bars: int, is_part: bool = False) -> tuple[Seconds, Base]:
         epochs = spec.training.epochs
-        known = base.of_pretraining(spec, windows_of(spec, bars), epochs)
+        known = base.of_pretraining(spec, windows_of(spec, bars), epochs, self.figures(spec.training.device))
         return total([self.around_of(spec, is_part, (epochs, epochs)), self.fits_of(spec, known)]), known
 
     def fits_of(self, spec: Finetune | Pretrain, known: Base) -> Seconds:

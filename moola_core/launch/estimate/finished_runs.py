@@ -45,7 +45,7 @@ class Finished:
         """What the estimate of it begins with."""
         facts = self.record.facts
         if isinstance(self.spec, Pretrain):
-            return base.of_pretraining(self.spec, facts.train or 0, self.made)
+            return base.of_pretraining(self.spec, facts.train or 0, self.made, figures)
         size = facts.windows or 0, facts.window_bars or base.DEFAULT_BARS
         return base.of_run(self.spec, size, self.made, figures, facts.engine)
 

@@ -119,7 +119,7 @@ def _of_fits(run: Run, record: Record, clock: _Clock, evidence: Evidence) -> Sec
 def _base(spec: Finetune | Pretrain, record: Record, count: int, evidence: Evidence) -> base.Base:
     facts = record.facts
     if isinstance(spec, Pretrain):
-        return base.of_pretraining(spec, facts.train or 0, count)
+        return base.of_pretraining(spec, facts.train or 0, count, evidence.figures(spec.training.device))
     size = facts.windows or 0, facts.window_bars or base.DEFAULT_BARS
     return base.of_run(spec, size, count, evidence.figures(spec.training.device), facts.engine)
 

@@ -20,7 +20,7 @@ from moola_core.host.choices import PRETRAINING, TOLERANCE, shape_of
 from moola_core.host.engine import ALONE, FORM, REPLICAS, SEQUENTIAL, Engine
 from moola_core.host.figures import Figures, Hardware, Row, Shape, Speed
 from moola_core.launch.host import alone, driver
-from moola_core.launch.tuning import steps
+from moola_core.launch.tuning import simple_models, steps
 from moola_core.market.demo import make_demo
 from moola_core.models.recurrence import available
 from moola_core.presets import PRESETS
@@ -32,7 +32,8 @@ from moola_core.training.processes import side_by_side
 
 BUDGET_S = {True: 22.0, False: 170.0}  # quick or not; starting and the last timing take the rest of 30 and 180
 LEAST_S = {True: 0.3, False: 0.6}  # of each timing
-PRETRAINING_S = {"cpu": 8.0, "cuda": 2.0}  # to make a trainer, check its gradient and time its steps
+# To make a trainer and time its steps: at all, and for each window of a batch.
+PRETRAINING_S = {"cpu": (1.5, 0.03), "cuda": (2.0, 0.0)}
 START_PROCESSES_S = 6.0  # before a second process takes its first step
 FIRST_COUNT = {"cpu": 5, "cuda": 25}
 MORE_COUNTS = {"cpu": (10,), "cuda": (50, 100, 200)}
@@ -88,10 +89,15 @@ class Measuring:
         shapes = [_Measured(shape, spec) for shape, spec in presets_by_shape(self.kind).items()]
         for own in shapes:
             self._alone(own)
-        if self.kind == "cpu":
-            self._side_by_side([own for own in shapes if own.right is not None])
-        best = {own: self._forms(own, FIRST_COUNT[self.kind]) for own in shapes if own.right is not None}
-        self._pretraining()
+        right = [own for own in shapes if own.right is not None]
+        if self.kind == "cpu":  # where many fits at once have never been the fastest
+            self._side_by_side(right)
+            self._simple_models()
+            self._pretraining()
+        best = {own: self._forms(own, FIRST_COUNT[self.kind]) for own in right}
+        if self.kind == "cuda":
+            self._simple_models()
+            self._pretraining()
         counts = MORE_COUNTS[self.kind][: 1 if self.quick else None]
         best = {own: self._counts(own, row, counts) for own, row in best.items()}
         for own, row in best.items():
@@ -223,11 +229,12 @@ class Measuring:
 
     def _pretraining(self) -> None:
         """Steps of the presets' pre-trainings, in each arithmetic, next to the gradient in float32."""
-        for title, spec in pretrainings(self.quick).items():
+        first_s, window_s = PRETRAINING_S[self.kind]
+        for title, spec in sorted(pretrainings(self.quick).items(), key=lambda one: one[1].training.batch_size):
             right: list[Tensor] = []
             for precision in ("float32",) if self.kind == "cpu" else ("float32", "tf32", "bf16"):
-                if not self._may(f"pre-training {title}, {precision}", PRETRAINING_S[self.kind]):
-                    return
+                if not self._may(f"pre-training {title}, {precision}", first_s + window_s * spec.training.batch_size):
+                    break
                 self._pretraining_row(spec, precision, right)
 
     def _pretraining_row(self, spec: Pretrain, precision: str, right: list[Tensor]) -> None:
@@ -245,6 +252,12 @@ class Measuring:
             return dataclasses.replace(blank, step_s=seconds, error=steps.error_of(right[-1], right[0]))
 
         self._kept(blank, measure)
+
+    def _simple_models(self) -> None:
+        """One fit of each, which takes the processor where networks are on a card too."""
+        for name, needs_s in (simple_models.QUICK if self.quick else simple_models.ALL).items():
+            if self._may(f"a fit of {name}", needs_s):
+                self.speeds.append(Speed(figures.FIT.format(name), simple_models.seconds_of_fit(name), "s"))
 
     def _features(self) -> None:
         """The features of labelled windows."""
