@@ -18,8 +18,9 @@ from moola_core.training.events import Emit
 from moola_core.training.folds import Fold, subsample_labels
 from moola_core.training.group import Group
 from moola_core.training.inputs import Inputs, Replicate
-from moola_core.training.processes import side_by_side
+from moola_core.training.processes import side_by_side, within
 from moola_core.training.replicas import fit_replicas, start_at
+from moola_core.training.threads import one_product_at_a_time
 
 
 def fit_replicate(
@@ -36,7 +37,7 @@ def fit_replicate(
     The same spec, inputs and fold give the same bits on a CPU, whatever else runs.
     """
     device = (device or resolve_device(spec.training)).using(ALONE)
-    with own_random_state(device), _one_thread(device), exact(device):
+    with own_random_state(device), _one_thread(device), one_product_at_a_time(), exact(device):
         (replicate,) = Group(spec, inputs, [fold], device, [start]).fit(emit)
     return replicate
 
@@ -88,7 +89,8 @@ def fit_all(
     if device.engine.name == REPLICAS:
         yield from fit_replicas(spec, inputs, folds, emit, device, starts)
         return
-    processes = min(spec.training.processes or device.engine.processes or min(2, os.cpu_count() or 1), len(folds))
+    asked = spec.training.processes or device.engine.processes or min(2, os.cpu_count() or 1)
+    processes = min(within(asked), len(folds))
     if device.kind == "cuda" or processes <= 1:
         for fold in folds:
             yield _fit(spec, inputs, device, starts, fold, emit)
