@@ -38,11 +38,9 @@ class Beside:
     runs: int = 1
     processes: int = 0
 
-    def of(self, spec: Finetune | Pretrain) -> Finetune | Pretrain:
+    def of(self, spec: Finetune) -> Finetune:
         """The spec of a run as it is carried out here."""
-        if self.runs == 1 or isinstance(spec, Pretrain):
-            return spec
-        return change(spec, {"training.processes": self.processes})
+        return spec if self.runs == 1 else change(spec, {"training.processes": self.processes})
 
 
 ONE_AFTER_ANOTHER = Beside()
@@ -67,13 +65,13 @@ class Part:
 def parts_of(study: Study, bars: int) -> list[Part]:
     """Every run of the study, those that others start from first; without pre-trainings where there are no bars."""
     parts, starts = [Part(first) for first in study.firsts()], dict[str, tuple[int, ...]]()
-    firsts = {repr(part.spec): (i,) for i, part in enumerate(parts)}
+    firsts: dict[str, tuple[int, ...]] = {repr(part.spec): (i,) for i, part in enumerate(parts)}
     for encoder, arms in study.pretrainings() if bars else ():
         count = study.pretraining_counts[encoder.sampling.labelled]
         starts |= dict.fromkeys(arms, tuple(range(len(parts), len(parts) + count)))
         parts += [Part(encoder)] * count
     for arm in study.arms:
-        before = starts.get(arm.name) or firsts.get(repr(study.first_of(arm.name)), ())
+        before = starts.get(arm.name, firsts.get(repr(study.first_of(arm.name)), ()))
         parts.append(Part(study.spec_of(arm.name, "encoder"), before))
     return parts
 
@@ -95,16 +93,16 @@ def beside_each_other(study: Study, size: Size, evidence: Evidence) -> Beside:
     if runs <= 1:
         return ONE_AFTER_ANOTHER
     several = Beside(runs, max(asked // runs, 1))
-    seconds = [seconds_of(several.of(part.spec), size, evidence).median for part in parts]
+    seconds = [seconds_of(part.spec, size, evidence, several).median for part in parts]
     together = makespan(seconds, [part.before for part in parts], runs)
     return several if sum(seconds) - together > WORTH_S else ONE_AFTER_ANOTHER
 
 
-def seconds_of(spec: Finetune | Pretrain, size: Size, evidence: Evidence) -> Seconds:
-    """Of one run of a study, as it is carried out."""
+def seconds_of(spec: Finetune | Pretrain, size: Size, evidence: Evidence, several: Beside) -> Seconds:
+    """Of one run of a study, where so many are carried out beside each other."""
     if isinstance(spec, Pretrain):
         return evidence.pretraining(spec, size.bars, is_part=True)[0]
-    return evidence.run(spec, size.windows, is_part=True)[0]
+    return evidence.run(several.of(spec), size.windows, is_part=True)[0]
 
 
 def all_of(parts: Sequence[Seconds], before: Sequence[Sequence[int]], runs: int) -> Seconds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from moola_core.training.device import use_threads
 from moola_core.training.processes import LATER, side_by_side, take_part
 
 Hear = Callable[[Any], None]
+Work = Callable[[str, Hear], tuple[str, MoolaError | None]]
 
 
 def carry_out(parts: Parts, ended: Callable[[], None]) -> None:
@@ -37,7 +38,7 @@ def carry_out(parts: Parts, ended: Callable[[], None]) -> None:
     if several.runs == 1:
         return
     tasks = _tasks(parts)
-    _rank(tasks, [beside.seconds_of(several.of(task.part.spec), size, evidence).median for task in tasks])
+    _rank(tasks, [beside.seconds_of(task.part.spec, size, evidence, several).median for task in tasks])
     agenda = _Agenda(made, sorted(tasks, key=lambda task: -task.rank), f"arm {study.against}")
     runs = min(several.runs, len(agenda.waiting))
     if runs <= 1:
@@ -45,7 +46,7 @@ def carry_out(parts: Parts, ended: Callable[[], None]) -> None:
     threads = max((os.cpu_count() or 1) // runs, 1)
     work = partial(_carry_out, made.execute, threads, several.processes)
     try:
-        with closing(side_by_side(work, agenda.items(), runs, partial(_pass_on, made))) as results:
+        with closing(_results(work, agenda, runs)) as results:
             for run_id, error in results:
                 agenda.end(run_id, error)
                 ended()
@@ -146,6 +147,10 @@ class _Agenda:
         self.over.add(what)
         if lost:
             self.lost.add(what)
+
+
+def _results(work: Work, agenda: _Agenda, runs: int) -> Generator[tuple[str, MoolaError | None]]:
+    yield from side_by_side(work, agenda.items(), runs, partial(_pass_on, agenda.made))
 
 
 def _carry_out(
