@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from moola_core.durations import expected_time
 from moola_core.investigation.known import Answer, Known
-from moola_core.launch.estimate import COMPARING, Evidence, beside
+from moola_core.launch.estimate import COMPARING, Evidence, concurrency
 from moola_core.launch.estimate.evidence import recent
 from moola_core.launch.estimate.ranges import NOTHING, Seconds, total
 from moola_core.registry import Registry
@@ -126,8 +126,8 @@ def _of_run(known: Known, spec: Finetune, evidence: Evidence) -> Seconds:
 
 def _of_study(known: Known, study: Study, evidence: Evidence) -> Seconds:
     """Of the runs that the study has to make, as many at a time as are carried out beside each other here."""
-    repeats, size = study.base.training.repeats, beside.Size(known.facts.windows, known.facts.bars)
-    several, parts = beside.beside_each_other(study, size, evidence), beside.parts_of(study, size.bars)
+    repeats, size = study.base.training.repeats, concurrency.Size(known.facts.windows, known.facts.bars)
+    several, parts = concurrency.concurrency_of(study, size, evidence), concurrency.parts_of(study, size.bars)
     before = {arm.name: min(known.fitted.get(kind_of_fit(study, arm.name), 0), repeats) for arm in study.arms}
     firsts = [min(known.fitted.get(kind_of_run(first), 0), repeats) for first in study.firsts()]
     held: dict[str, int] = {}  # pre-trainings of arms whose fits are there
@@ -141,11 +141,11 @@ def _of_study(known: Known, study: Study, evidence: Evidence) -> Seconds:
         if isinstance(part.spec, Pretrain):
             held[repr(part.spec)] -= 1
             is_there = held[repr(part.spec)] >= 0
-            seconds.append(NOTHING if is_there else beside.seconds_of(part.spec, size, evidence, several))
+            seconds.append(NOTHING if is_there else concurrency.seconds_of(part.spec, size, evidence, several))
         else:
             own, known_repeats = several.of(part.spec), fitted.pop(0)
             seconds.append(evidence.run(own, size.windows, is_part=True, before=known_repeats)[0])
-    return beside.all_of(seconds, [part.before for part in parts], several.runs)
+    return concurrency.all_of(seconds, [part.before for part in parts], several.runs)
 
 
 def kind_of_fit(study: Study, arm: str) -> str:

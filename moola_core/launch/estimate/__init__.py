@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from moola_core.launch.estimate import base, beside
+from moola_core.launch.estimate import base, concurrency
 from moola_core.launch.estimate.base import TUNED, parameters
 from moola_core.launch.estimate.evidence import WIDE, Evidence, windows_of
 from moola_core.launch.estimate.finished_runs import key_of
@@ -82,10 +82,10 @@ def estimate_study(spec: Study, windows: int, bars: int, store: Store) -> Estima
 
     Fits that the store holds already are taken over, and take no time. Runs that are carried out beside each other overlap.
     """
-    evidence, size = Evidence(store), beside.Size(windows, bars)
-    several, parts = beside.beside_each_other(spec, size, evidence), beside.parts_of(spec, bars)
-    seconds = [beside.seconds_of(part.spec, size, evidence, several) for part in parts]
-    runs = beside.all_of(seconds, [part.before for part in parts], several.runs)
+    evidence, size = Evidence(store), concurrency.Size(windows, bars)
+    several, parts = concurrency.concurrency_of(spec, size, evidence), concurrency.parts_of(spec, bars)
+    seconds = [concurrency.seconds_of(part.spec, size, evidence, several) for part in parts]
+    runs = concurrency.all_of(seconds, [part.before for part in parts], several.runs)
     sizes = [0, 0]
     for one in (part.spec for part in parts if isinstance(part.spec, Finetune)):
         fits = one.training.folds * one.training.repeats

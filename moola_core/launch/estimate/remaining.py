@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import MoolaError
-from moola_core.launch.estimate import COMPARING, LATEST_SHARE, base, beside, estimate_investigation
+from moola_core.launch.estimate import COMPARING, LATEST_SHARE, base, concurrency, estimate_investigation
 from moola_core.launch.estimate.evidence import Evidence
 from moola_core.launch.estimate.finished_runs import as_carried_out
 from moola_core.launch.estimate.ranges import NOTHING, Seconds, total
@@ -201,19 +201,19 @@ def _of_study(run: Run, record: Record, clock: _Clock, evidence: Evidence) -> Se
     if not windows:
         return None
     bars = record.facts.sizes.get("bars") or train * (spec.pretrain.sampling.stride_bars if spec.pretrain else 0)
-    size, parts = beside.Size(windows, bars), beside.parts_of(spec, bars)
-    several = beside.beside_each_other(spec, size, evidence)
+    size, parts = concurrency.Size(windows, bars), concurrency.parts_of(spec, bars)
+    several = concurrency.concurrency_of(spec, size, evidence)
     runs, left = _runs_of(spec, children, parts), []
     for part, run_of_it in zip(parts, runs, strict=True):
-        fresh = beside.seconds_of(part.spec, size, evidence, several)
+        fresh = concurrency.seconds_of(part.spec, size, evidence, several)
         left.append(_of_part(run_of_it, fresh, clock, evidence))
     for name in record.facts.untrained:  # arms are the last parts, in their order
         left[len(parts) - len(spec.arms) + [arm.name for arm in spec.arms].index(name)] = NOTHING
-    rest = beside.all_of(left, [part.before for part in parts], several.runs)
+    rest = concurrency.all_of(left, [part.before for part in parts], several.runs)
     return total([Seconds.about(*COMPARING), rest])
 
 
-def _runs_of(spec: Study, children: Mapping[str, Run], parts: Sequence[beside.Part]) -> list[Run | None]:
+def _runs_of(spec: Study, children: Mapping[str, Run], parts: Sequence[concurrency.StudyRun]) -> list[Run | None]:
     """The run of each part where it was made already: encoders in the order in which they were begun."""
     firsts: list[Run | None] = [children.get(name_of_first(first)) for first in spec.firsts()]
     encoders: list[Run | None] = [child for what, child in children.items() if what.startswith("encoder")]

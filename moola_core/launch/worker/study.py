@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
-from moola_core.launch.worker import ahead, beside, compare, diagnose
+from moola_core.launch.worker import ahead, compare, concurrent_runs, diagnose
 from moola_core.launch.worker.children import Children, Execute
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.labelled import load_labelled
-from moola_core.launch.worker.parts import Parts
 from moola_core.launch.worker.relay import ProgressCallback
+from moola_core.launch.worker.runs_of_arms import RunsOfArms
 from moola_core.runs.arms import untrained
 from moola_core.runs.store import Run
 from moola_core.specs import Arm, Diagnose, Pretrain, Study
@@ -26,14 +26,14 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     facts = replace(run.record.facts, untrained={})
     run.update(warnings=spec.notes, facts=facts)  # an interrupted study works out again which arms it leaves out
     made = Children(run, listen, execute, spec.name)
-    _tell(run, made)
+    _report_progress(run, made)
     arms: dict[str, Run] = {}
-    parts = Parts(made, FoldPretrainings(spec, run.store_root / "cache"))
+    parts = RunsOfArms(made, FoldPretrainings(spec, run.store_root / "cache"))
     cluster = side_by_side(run)
     if cluster is not None:
         _all_at_once(cluster, parts)
     else:
-        beside.carry_out(parts, lambda: _tell(run, made))
+        concurrent_runs.run_concurrently(parts, lambda: _report_progress(run, made))
     for arm in spec.arms:
         try:
             for before in parts.before(arm.name):
@@ -41,7 +41,7 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
             arms[arm.name] = made.done(parts.arm(arm.name).make())
         except MoolaError as error:
             _give_up(run, spec, arm, error)
-        _tell(run, made)
+        _report_progress(run, made)
     _refuse_unanswered(run, spec)
     placebos = {arm: twin for arm, twin in spec.placebos.items() if arm in arms and twin in arms}
     comparison = compare.build(spec.name, arms, spec.against, spec.margin, spec.seed, placebos)
@@ -59,14 +59,14 @@ def _write_shift(run: Run, pretrain: Pretrain) -> None:
         run.write_result("shift", {"why_not": str(error)})
 
 
-def _tell(run: Run, made: Children) -> None:
+def _report_progress(run: Run, made: Children) -> None:
     """How many arms are over, for whoever looks at the study's record."""
     spec, facts = run.spec, run.record.facts
     done = sum(arm.name in facts.untrained or made.is_over(f"arm {arm.name}") for arm in spec.arms)
     run.update(progress={"done": done, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
 
 
-def _all_at_once(cluster: RayLauncher, parts: Parts) -> None:
+def _all_at_once(cluster: RayLauncher, parts: RunsOfArms) -> None:
     """Carry out first what arms start from, then every arm, side by side on the cluster."""
     arms = parts.study.arms
     encoders = {arm.name: [part.make() for part in parts.before(arm.name)] for arm in arms}

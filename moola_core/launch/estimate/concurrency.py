@@ -24,7 +24,7 @@ USUAL = 2  # processes, where nothing was measured
 
 
 @dataclass(frozen=True)
-class Beside:
+class Concurrency:
     """How the runs of a study share this host.
 
     Attributes
@@ -43,7 +43,7 @@ class Beside:
         return spec if self.runs == 1 else change(spec, {"training.processes": self.processes})
 
 
-ONE_AFTER_ANOTHER = Beside()
+ONE_AFTER_ANOTHER = Concurrency()
 
 
 @dataclass(frozen=True)
@@ -55,28 +55,28 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Part:
+class StudyRun:
     """A run of a study, and the places of the parts that it starts from."""
 
     spec: Finetune | Pretrain
     before: tuple[int, ...] = ()
 
 
-def parts_of(study: Study, bars: int) -> list[Part]:
+def parts_of(study: Study, bars: int) -> list[StudyRun]:
     """Every run of the study, those that others start from first; without pre-trainings where there are no bars."""
-    parts, starts = [Part(first) for first in study.firsts()], dict[str, tuple[int, ...]]()
+    parts, starts = [StudyRun(first) for first in study.firsts()], dict[str, tuple[int, ...]]()
     firsts: dict[str, tuple[int, ...]] = {repr(part.spec): (i,) for i, part in enumerate(parts)}
     for encoder, arms in study.pretrainings() if bars else ():
         count = study.pretraining_counts[encoder.sampling.labelled]
         starts |= dict.fromkeys(arms, tuple(range(len(parts), len(parts) + count)))
-        parts += [Part(encoder)] * count
+        parts += [StudyRun(encoder)] * count
     for arm in study.arms:
         before = starts.get(arm.name, firsts.get(repr(study.first_of(arm.name)), ()))
-        parts.append(Part(study.spec_of(arm.name, "encoder"), before))
+        parts.append(StudyRun(study.spec_of(arm.name, "encoder"), before))
     return parts
 
 
-def beside_each_other(study: Study, size: Size, evidence: Evidence) -> Beside:
+def concurrency_of(study: Study, size: Size, evidence: Evidence) -> Concurrency:
     """How many runs of the study are carried out at a time on this host.
 
     As many as `training.processes` allows, as there are cores and memory for; one where several are not worth their start, and on a card.
@@ -92,13 +92,13 @@ def beside_each_other(study: Study, size: Size, evidence: Evidence) -> Beside:
     runs = min(runs, int(USABLE * psutil.virtual_memory().available / most))
     if runs <= 1:
         return ONE_AFTER_ANOTHER
-    several = Beside(runs, max(asked // runs, 1))
+    several = Concurrency(runs, max(asked // runs, 1))
     seconds = [seconds_of(part.spec, size, evidence, several).median for part in parts]
     together = makespan(seconds, [part.before for part in parts], runs)
     return several if sum(seconds) - together > WORTH_S else ONE_AFTER_ANOTHER
 
 
-def seconds_of(spec: Finetune | Pretrain, size: Size, evidence: Evidence, several: Beside) -> Seconds:
+def seconds_of(spec: Finetune | Pretrain, size: Size, evidence: Evidence, several: Concurrency) -> Seconds:
     """Of one run of a study, where so many are carried out beside each other."""
     if isinstance(spec, Pretrain):
         return evidence.pretraining(spec, size.bars, is_part=True)[0]

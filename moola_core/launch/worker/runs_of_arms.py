@@ -14,7 +14,7 @@ from moola_core.specs.study import name_of_first
 
 
 @dataclass(frozen=True)
-class Part:
+class ArmRun:
     """One run: what it is called among those of its study, its spec but for what it starts from, and how it is made if there is none."""
 
     what: str
@@ -22,27 +22,27 @@ class Part:
     make: Callable[[], Run]
 
 
-class Parts:
+class RunsOfArms:
     """The runs of a study's arms."""
 
     def __init__(self, made: Children, pretrainings: FoldPretrainings) -> None:
         self.made, self.pretrainings = made, pretrainings
         self.study: Study = pretrainings.study
 
-    def before(self, arm: str) -> list[Part]:
+    def before(self, arm: str) -> list[ArmRun]:
         """What the arm starts from: its pre-trainings, or the run whose fits its own start from; arms with the same ones share them."""
         first = self.study.first_of(arm)
         if first is None:
             return [self._encoder(spec) for spec in self.pretrainings.of(arm)]
         name = name_of_first(first)
-        return [Part(name, first, lambda: self.made.child(name, first, f"{self.made.title}: first"))]
+        return [ArmRun(name, first, lambda: self.made.child(name, first, f"{self.made.title}: first"))]
 
-    def arm(self, arm: str) -> Part:
+    def arm(self, arm: str) -> ArmRun:
         """The arm itself, whose run can be made once those that it starts from are done."""
-        return Part(f"arm {arm}", self.study.spec_of(arm, "encoder"), lambda: self._arm(arm))
+        return ArmRun(f"arm {arm}", self.study.spec_of(arm, "encoder"), lambda: self._arm(arm))
 
-    def _encoder(self, spec: Pretrain) -> Part:
-        return Part(self.made.encoder(spec), spec, lambda: self.made.encoder_of(spec))
+    def _encoder(self, spec: Pretrain) -> ArmRun:
+        return ArmRun(self.made.encoder(spec), spec, lambda: self.made.encoder_of(spec))
 
     def _arm(self, arm: str) -> Run:
         own = self.study.spec_of(arm, *_starts([part.make() for part in self.before(arm)]))

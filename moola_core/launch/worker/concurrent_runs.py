@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import MoolaError
-from moola_core.launch.estimate import beside
+from moola_core.launch.estimate import concurrency
 from moola_core.launch.estimate.evidence import Evidence
 from moola_core.launch.worker.children import Children, Execute
 from moola_core.launch.worker.ending import Terminated, state_and_sentence
-from moola_core.launch.worker.parts import Part, Parts
+from moola_core.launch.worker.runs_of_arms import ArmRun, RunsOfArms
 from moola_core.runs.store import Run, utcnow_iso
 from moola_core.training.device import use_threads
 from moola_core.training.processes import LATER, side_by_side, take_part
@@ -24,7 +24,7 @@ Hear = Callable[[Any], None]
 Work = Callable[[str, Hear], tuple[str, MoolaError | None]]
 
 
-def carry_out(parts: Parts, ended: Callable[[], None]) -> None:
+def run_concurrently(parts: RunsOfArms, ended: Callable[[], None]) -> None:
     """Carry out the runs of the study that are not done, where several at a time are worth it; which failed stands in `made.failed`.
 
     The record of each is that of a run of its own, and its numbers are those of one after another. Interrupted, those under way end as
@@ -33,12 +33,12 @@ def carry_out(parts: Parts, ended: Callable[[], None]) -> None:
     """
     made, study = parts.made, parts.study
     sizes, evidence = made.run.record.facts.sizes, Evidence(made.store)
-    size = beside.Size(sizes.get("windows", 0), sizes.get("bars", 0))
-    several = beside.beside_each_other(study, size, evidence)
+    size = concurrency.Size(sizes.get("windows", 0), sizes.get("bars", 0))
+    several = concurrency.concurrency_of(study, size, evidence)
     if several.runs == 1:
         return
     tasks = _tasks(parts)
-    _rank(tasks, [beside.seconds_of(task.part.spec, size, evidence, several).median for task in tasks])
+    _rank(tasks, [concurrency.seconds_of(task.part.spec, size, evidence, several).median for task in tasks])
     agenda = _Agenda(made, sorted(tasks, key=lambda task: -task.rank), f"arm {study.against}")
     runs = min(several.runs, len(agenda.waiting))
     if runs <= 1:
@@ -61,12 +61,12 @@ def carry_out(parts: Parts, ended: Callable[[], None]) -> None:
 class _Task:
     """A run of the study; before: what those are called that it waits for; rank: the higher, the earlier it begins."""
 
-    part: Part
+    part: ArmRun
     before: tuple[str, ...] = ()
     rank: float = 0.0
 
 
-def _tasks(parts: Parts) -> list[_Task]:
+def _tasks(parts: RunsOfArms) -> list[_Task]:
     """Every run once, behind those that it waits for; without an arm that cannot be made, which is told when its turn comes."""
     first: dict[str, _Task] = {}
     arms: list[_Task] = []
@@ -83,7 +83,7 @@ def _tasks(parts: Parts) -> list[_Task]:
 def _rank(tasks: list[_Task], seconds: list[float]) -> None:
     place = {task.part.what: i for i, task in enumerate(tasks)}
     before = [[place[what] for what in task.before] for task in tasks]
-    for task, rank in zip(tasks, beside.chains(seconds, before), strict=True):
+    for task, rank in zip(tasks, concurrency.chains(seconds, before), strict=True):
         task.rank = rank
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -12,12 +13,12 @@ import pytest
 from moola_core import studies
 from moola_core.errors import RunError
 from moola_core.launch import worker
-from moola_core.launch.estimate import beside as estimated
+from moola_core.launch.estimate import concurrency as estimated
 from moola_core.launch.local import LocalLauncher
-from moola_core.launch.worker import beside, study
+from moola_core.launch.worker import concurrent_runs, study
 from moola_core.launch.worker.children import Children
 from moola_core.launch.worker.held_out import FoldPretrainings
-from moola_core.launch.worker.parts import Parts
+from moola_core.launch.worker.runs_of_arms import RunsOfArms
 from moola_core.models.checkpoint import load_weights
 from moola_core.runs import Store, cancelling
 from moola_core.runs.liveness import identity
@@ -43,7 +44,7 @@ def store(tmp_path):
     return Store(tmp_path / "artifacts")
 
 
-def parts_of(spec, store, listen=None) -> Parts:
+def parts_of(spec, store, listen=None) -> RunsOfArms:
     """The parts of a study that runs."""
     run = store.create(spec)
     run.update(
@@ -51,7 +52,7 @@ def parts_of(spec, store, listen=None) -> Parts:
         process=identity(),
         facts=replace(run.record.facts, sizes={"bars": 20_000, "windows": 60}),
     )
-    return Parts(Children(run, listen, worker.execute, "own"), FoldPretrainings(spec, store.root / "cache"))
+    return RunsOfArms(Children(run, listen, worker.execute, "own"), FoldPretrainings(spec, store.root / "cache"))
 
 
 def best_weights(run) -> dict[str, np.ndarray]:
@@ -100,7 +101,7 @@ def test_a_failure_stays_with_its_run_and_an_arm_without_its_encoder_is_not_begu
     gone = spec.model_copy(update={"pretrain": change(spec.pretrain, {"data.bars": "gone.parquet"})})
     parts.study = parts.pretrainings.study = gone
     told: list[int] = []
-    beside.carry_out(parts, lambda: told.append(1))
+    concurrent_runs.run_concurrently(parts, lambda: told.append(1))
     made = parts.made
     states = {what: store.open(run).record.state for what, run in made.run.record.facts.children.items()}
     encoders = [what for what in states if what.startswith("encoder")]
@@ -112,18 +113,20 @@ def test_a_failure_stays_with_its_run_and_an_arm_without_its_encoder_is_not_begu
 
 def test_without_the_arm_that_all_are_compared_with_nothing_more_begins(spec, store, monkeypatch):
     parts = parts_of(spec, store)
-    tasks = beside._tasks(parts)
+    tasks = concurrent_runs._tasks(parts)
     names = [task.part.what for task in tasks]
     assert names[-3:] == ["arm from scratch", "arm frozen", "arm logistic on aggregates"] and len(names) == 5
-    agenda = beside._Agenda(parts.made, [tasks[2], tasks[0], tasks[1], tasks[3], tasks[4]], "arm from scratch")
+    agenda = concurrent_runs._Agenda(parts.made, [tasks[2], tasks[0], tasks[1], tasks[3], tasks[4]], "arm from scratch")
     items = agenda.items()
     first, _encoder = next(items), next(items)
-    assert store.open(os.path.basename(first)).record.name == "own: from scratch"
-    agenda.end(os.path.basename(first), RunError("broke."))
+    assert store.open(Path(first).name).record.name == "own: from scratch"
+    agenda.end(Path(first).name, RunError("broke."))
     assert agenda.needed is not None and list(items) == []
-    monkeypatch.setattr(beside, "side_by_side", lambda work, items, *_: ((os.path.basename(one), agenda.needed) for one in items))
+    monkeypatch.setattr(
+        concurrent_runs, "side_by_side", lambda work, items, *_: ((Path(one).name, agenda.needed) for one in items)
+    )
     with pytest.raises(RunError, match="broke"):
-        beside.carry_out(parts_of(spec, store), lambda: None)
+        concurrent_runs.run_concurrently(parts_of(spec, store), lambda: None)
 
 
 def test_an_interrupted_study_leaves_no_process_and_its_runs_go_on_to_the_same_numbers(spec, store, tmp_path):
@@ -133,7 +136,7 @@ def test_an_interrupted_study_leaves_no_process_and_its_runs_go_on_to_the_same_n
 
     parts, before = parts_of(spec, store, interrupt), set(psutil.Process().children())
     with pytest.raises(KeyboardInterrupt):
-        beside.carry_out(parts, lambda: None)
+        concurrent_runs.run_concurrently(parts, lambda: None)
     left = set(psutil.Process().children()) - before
     assert all("resource_tracker" in " ".join(one.cmdline()) for one in left)
     begun = [store.open(record.run_id) for record in store.runs() if record.kind != "study"]
