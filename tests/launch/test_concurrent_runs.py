@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,3 +165,46 @@ def test_a_part_in_a_process_of_its_own_is_cancelled_with_its_study_alone(spec, 
     assert cancelling.asked(child), "in the study's own process, whose runs have leases of their own"
     child.update(process=identity(os.getppid()))
     assert not cancelling.asked(child), "made of the study, not a part of it"
+
+
+STUDY = """
+import sys
+from moola_core.launch.estimate import concurrency
+from moola_core.launch.worker.__main__ import main
+
+if __name__ == "__main__":
+    concurrency.WORTH_S = 0.0
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("how", ["killed", pytest.param("cancelled", marks=pytest.mark.soak)])
+def test_a_study_whose_process_ends_leaves_nothing_behind_and_goes_on(spec, store, tmp_path, how):
+    run, script = store.create(spec), tmp_path / "study.py"
+    script.write_text(STUDY, encoding="utf-8")
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, str(script), str(run.folder)], stdout=log, stderr=log)
+    until = time.monotonic() + 120
+    while not list(store.runs_folder.glob("*/checkpoints/last.json")) and time.monotonic() < until:
+        time.sleep(0.02)
+    others = psutil.Process(process.pid).children()
+    assert len(others) >= 2, (tmp_path / "log").read_text(encoding="utf-8")
+    if how == "killed":
+        process.kill()
+    else:
+        LocalLauncher(store).cancel(run.id)
+    process.wait(30)
+    assert not psutil.wait_procs(others, timeout=10)[1]
+    states = {record.state for record in store.runs()}
+    assert states & {"lost"} and not states & {"cancelled"} if how == "killed" else states <= {"cancelled", "done"}
+    worker.resume(run)
+    ours = children_of(run)
+    assert run.record.state == "done" and {child.record.state for child in ours.values()} == {"done"} and len(ours) == 5
+    for child in ours.values():
+        epochs = [event["epoch"] for event in child.events() if event["type"] == "epoch" and event["fold"] is None]
+        assert child.record.kind != "pretrain" or sorted(epochs) == [1, 1, 2, 2]
+    encoder = next(child for what, child in ours.items() if what.startswith("encoder"))
+    other = Store(tmp_path / "other").create(encoder.spec)
+    worker.run(other)
+    assert equal(best_weights(encoder), best_weights(other))
