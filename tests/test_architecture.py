@@ -58,7 +58,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "training": ({"training", "host", "models", "features", "market", "metrics"}, {"torch"}),
     "training.folds": ({"training"}, {"sklearn"}),
     "training.terms": ({"training", "estimators", "models", "features"}, {"torch"}),
-    "training.baselines": ({"training", "estimators"}, set()),
+    "training.baselines": ({"training", "estimators", "host.threads"}, set()),
     "estimators": ({"estimators"}, {"scipy", "sklearn", "aeon", "skops"}),
     "runs": ({"runs", "features.catalog", "weight_files"}, {"pyarrow", "sqlite3"}),
     "runs.facts": (set(), {"pydantic"}),

@@ -11,14 +11,17 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMB
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread(kind: str | None = None) -> Iterator[None]:
     """Hold the libraries that are loaded to one thread in this thread; torch too, for scikit-learn may call the OpenMP that torch brought.
 
-    Models of a few hundred windows gain nothing from more, and on a busy host the threads of OpenMP wait for each other.
+    Models of a few hundred windows gain nothing from more, and on a busy host threads wait for each other (docs/LOG.md). Sums then have
+    one order too, whatever the host.
+
+    kind: ``"blas"`` for the products of NumPy and SciPy alone.
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1, user_api=kind):
         yield
 
 

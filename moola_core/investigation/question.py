@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from moola_core.durations import expected_time
 from moola_core.investigation.known import Answer, Known
-from moola_core.launch.estimate import COMPARING, Evidence
+from moola_core.launch.estimate import COMPARING, Evidence, concurrency
 from moola_core.launch.estimate.evidence import recent
-from moola_core.launch.estimate.ranges import Seconds, total
+from moola_core.launch.estimate.ranges import NOTHING, Seconds, total
 from moola_core.registry import Registry
 from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.store import Run
@@ -101,7 +101,7 @@ def seconds_of(known: Known, spec: Finetune) -> float:
 
 def seconds_of_study(known: Known, study: Study) -> float:
     """About how long a study takes on this host, less the fits and pre-trainings that the store holds already."""
-    return COMPARING_S + sum(part.median for part in _of_study(known, study, Evidence(known.store)))
+    return COMPARING_S + _of_study(known, study, Evidence(known.store)).median
 
 
 def with_range(known: Known, work: Work) -> Work:
@@ -109,7 +109,7 @@ def with_range(known: Known, work: Work) -> Work:
     evidence, parts = recent(known.store.root), [Seconds.about(*COMPARING)]
     for spec in work.specs.values():
         if isinstance(spec, Study):
-            parts += _of_study(known, spec, evidence)
+            parts.append(_of_study(known, spec, evidence))
         elif isinstance(spec, Finetune):
             parts.append(_of_run(known, spec, evidence))
         else:
@@ -124,23 +124,28 @@ def _of_run(known: Known, spec: Finetune, evidence: Evidence) -> Seconds:
     return evidence.run(spec, known.facts.windows, is_part=True, before=0)[0]
 
 
-def _of_study(known: Known, study: Study, evidence: Evidence) -> list[Seconds]:
-    """Of each run that the study has to make, and of its pre-trainings together."""
-    repeats, windows, bars = study.base.training.repeats, known.facts.windows, known.facts.bars
+def _of_study(known: Known, study: Study, evidence: Evidence) -> Seconds:
+    """Of the runs that the study has to make, as many at a time as are carried out beside each other here."""
+    repeats, size = study.base.training.repeats, concurrency.Size(known.facts.windows, known.facts.bars)
+    several, parts = concurrency.concurrency_of(study, size, evidence), concurrency.parts_of(study, size.bars)
     before = {arm.name: min(known.fitted.get(kind_of_fit(study, arm.name), 0), repeats) for arm in study.arms}
-    parts = [
-        evidence.run(study.spec_of(arm.name, "encoder"), windows, is_part=True, before=before[arm.name])[0]
-        for arm in study.arms
-    ]
-    for first in study.firsts():
-        held = min(known.fitted.get(kind_of_run(first), 0), repeats)
-        parts.append(evidence.run(first, windows, is_part=True, before=held)[0])
-    every: list[Pretrain] = []
+    firsts = [min(known.fitted.get(kind_of_run(first), 0), repeats) for first in study.firsts()]
+    held: dict[str, int] = {}  # pre-trainings of arms whose fits are there
     for encoder, arms in study.pretrainings():
         count = study.pretraining_counts[encoder.sampling.labelled]
-        held = min(count, before[arms[0]] * (study.base.training.folds if study.per_fold(arms[0]) else 1))
-        every += [encoder] * (count - held)
-    return parts + [evidence.pretraining(one, bars, is_part=True)[0] for one in every]
+        held[repr(encoder)] = min(
+            count, before[arms[0]] * (study.base.training.folds if study.per_fold(arms[0]) else 1)
+        )
+    fitted, seconds = [*firsts, *before.values()], list[Seconds]()
+    for part in parts:
+        if isinstance(part.spec, Pretrain):
+            held[repr(part.spec)] -= 1
+            is_there = held[repr(part.spec)] >= 0
+            seconds.append(NOTHING if is_there else concurrency.seconds_of(part.spec, size, evidence, several))
+        else:
+            own, known_repeats = several.of(part.spec), fitted.pop(0)
+            seconds.append(evidence.run(own, size.windows, is_part=True, before=known_repeats)[0])
+    return concurrency.all_of(seconds, [part.before for part in parts], several.runs)
 
 
 def kind_of_fit(study: Study, arm: str) -> str:

@@ -95,7 +95,8 @@ class LocalLauncher:
         if above is None or record.queue:
             return False
         parent = above.record
-        return parent.active and parent.process.get("pid") == record.process.get("pid")
+        own_pid = record.process.get("within", record.process.get("pid"))
+        return parent.active and parent.process.get("pid") == own_pid
 
 
 def start(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from moola_core.runs.files import write_text
+from moola_core.runs.liveness import carried_out_by
 from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run, utcnow_iso
 
@@ -20,7 +21,7 @@ def asked(run: Run) -> bool:
         return True
     process = run.record.process
     for above in ancestors(run):
-        if above.record.process != process:  # made of that run, not a part of it
+        if not carried_out_by(process, above.record.process):  # made of that run, not a part of it
             return False
         if (above.folder / WISH).is_file():
             return True

@@ -24,6 +24,7 @@ HEARTBEAT, BEAT_S = "heartbeat", 5.0
 # Of a process that cannot be asked from here: after these seconds without a sign of life it is doubtful, and after those it is given up.
 # A heartbeat that is old by the clock has to stay unchanged for `WATCH_S` too, for the clock may just have been set.
 DOUBTFUL_S, SILENT_S, WATCH_S, REBOOTED_S = 30.0, 600.0, 3 * BEAT_S, 60.0
+WITHIN_S = 5.0  # a process that shares the work of another one looks each second whether that one lives
 ENDED, RESUMABLE_NOTE = "Its process ended without a result.", "It can be resumed."
 
 
@@ -80,6 +81,18 @@ def alive(process: dict[str, Any]) -> bool:
         return False
 
 
+def carried_out_by(process: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
+    """Whether a run of `process` is carried out by `above`: by that process itself, or by one that it started to share its work.
+
+    The latter names the former's pid as `within`. Each run has a lease of its own, whoever carries it out.
+    """
+    if any(process.get(name) != above.get(name) for name in ("host", "boot", "namespace")):
+        return False
+    if process.get("within") is not None and process["within"] == above.get("pid"):
+        return True
+    return all(process.get(name) == above.get(name) for name in ("pid", "started", "ticks"))
+
+
 def _ticks(pid: int) -> int | None:
     """Field 22 of /proc/PID/stat; the second one is a name in brackets, which may hold anything."""
     try:
@@ -117,6 +130,9 @@ def settled(run: Run) -> Record:
         if -DOUBTFUL_S <= _quiet_s(run) <= SILENT_S or gone(run, record):
             break
         time.sleep(min(1.0, WATCH_S))
+    until = time.monotonic() + WITHIN_S
+    while record.active and _orphaned(record.process) and alive(record.process) and time.monotonic() < until:
+        time.sleep(0.1)
     return mark_lost(run, record)
 
 
@@ -148,6 +164,11 @@ def lease_held(run: Run, process: Mapping[str, Any]) -> bool | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def _orphaned(process: Mapping[str, Any]) -> bool:
+    """Whether a process that shared the work of another one has outlived it: it is about to end."""
+    return "within" in process and not elsewhere(process) and not psutil.pid_exists(int(process["within"]))
 
 
 def gone(run: Run, record: Record) -> bool:

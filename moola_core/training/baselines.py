@@ -10,12 +10,13 @@ from functools import partial
 import numpy as np
 
 from moola_core.estimators import ESTIMATORS, Estimator, TrainingWindows
+from moola_core.host.threads import one_thread
 from moola_core.specs import Finetune
 from moola_core.training import seeds
 from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold, subsample_labels
 from moola_core.training.inputs import Inputs, Replicate
-from moola_core.training.processes import side_by_side
+from moola_core.training.processes import side_by_side, within
 
 WORTH_S = 6.0  # that processes must save: to start them takes about half of it
 
@@ -29,9 +30,10 @@ def fit_baseline(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:
     fold = subsample_labels(fold, inputs.label, spec.training)
     rows = np.sort(np.r_[fold.train, fold.validation])
     seed = int(seeds.stream(spec.training.seed, fold.repeat, fold.fold, seeds.WEIGHTS).generate_state(1)[0])
-    estimator = make(spec, seed).fit(training_windows(spec, inputs, rows))
     assert inputs.prices is not None
-    predicted = estimator.predict(inputs.x[fold.test], inputs.prices[fold.test])
+    with one_thread():
+        estimator = make(spec, seed).fit(training_windows(spec, inputs, rows))
+        predicted = estimator.predict(inputs.x[fold.test], inputs.prices[fold.test])
     return Replicate(
         fold.repeat,
         fold.fold,
@@ -56,7 +58,7 @@ def fit_baselines(spec: Finetune, inputs: Inputs, folds: Sequence[Fold], emit: E
     seconds = 0.0
     for done, fold in enumerate(folds):
         left = len(folds) - done
-        processes = min(spec.training.processes or min(2, os.cpu_count() or 1), left)
+        processes = min(within(spec.training.processes or min(2, os.cpu_count() or 1)), left)
         # The second fit tells how long one takes; the first may have compiled what it calls.
         if done > 1 and processes > 1 and seconds * left * (1 - 1 / processes) > WORTH_S:
             yield from side_by_side(partial(_fit_and_tell, spec, inputs), folds[done:], processes, emit)

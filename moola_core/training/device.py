@@ -87,6 +87,11 @@ def own_random_state(device: Device) -> Iterator[None]:
         yield
 
 
+def use_threads(count: int) -> None:
+    """Let torch compute with so many threads of the CPU."""
+    torch.set_num_threads(count)
+
+
 def keep_freed_memory() -> None:
     """Let this process keep the memory that a step frees, for the next step to use.
 

@@ -18,7 +18,7 @@ from moola_core.training.events import Emit
 from moola_core.training.folds import Fold, subsample_labels
 from moola_core.training.group import Group
 from moola_core.training.inputs import Inputs, Replicate
-from moola_core.training.processes import side_by_side
+from moola_core.training.processes import side_by_side, within
 from moola_core.training.replicas import fit_replicas, start_at
 
 
@@ -88,7 +88,8 @@ def fit_all(
     if device.engine.name == REPLICAS:
         yield from fit_replicas(spec, inputs, folds, emit, device, starts)
         return
-    processes = min(spec.training.processes or device.engine.processes or min(2, os.cpu_count() or 1), len(folds))
+    asked = spec.training.processes or device.engine.processes or min(2, os.cpu_count() or 1)
+    processes = min(within(asked), len(folds))
     if device.kind == "cuda" or processes <= 1:
         for fold in folds:
             yield _fit(spec, inputs, device, starts, fold, emit)

@@ -11,8 +11,8 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass, field
 from multiprocessing import connection, reduction
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +24,28 @@ from moola_core.host.threads import one_thread, one_thread_from_start
 LOOK_S = 1.0
 END_S = 10.0
 Place = tuple[int, int]
+LATER = object()  # in place of an item: there is none now, and there will be when others are done
+_NOTHING = object()
 READY, EVENT, DONE, FAILED = "ready", "event", "done", "failed"
+
+
+def within(processes: int) -> int:
+    """So many processes, or the fewer that this one may start because it shares the work of another one."""
+    return min(processes, _share.get("processes", processes))
+
+
+def share() -> int:
+    """How many processes this one may use where it shares the work of another one; 0 elsewhere."""
+    return _share.get("processes", 0)
+
+
+def take_part(processes: int) -> None:
+    """Let this process, which shares the work of another one, start at most so many itself."""
+    _share["processes"] = processes
+    multiprocessing.current_process().daemon = processes <= 1  # a daemon may start none
+
+
+_share: dict[str, int] = {}
 
 
 def process_map(function: Callable[[Any], Any], items: Sequence[Any], processes: int = 2) -> Iterator[Any]:
@@ -32,7 +53,7 @@ def process_map(function: Callable[[Any], Any], items: Sequence[Any], processes:
 
     Closing the iterator ends them. Raises FailedRun when one of them is killed.
     """
-    processes = min(processes, os.cpu_count() or 1, len(items))
+    processes = within(min(processes, os.cpu_count() or 1, len(items)))
     if processes <= 1:
         yield from map(function, items)
         return
@@ -40,25 +61,24 @@ def process_map(function: Callable[[Any], Any], items: Sequence[Any], processes:
 
 
 def side_by_side(
-    function: Callable[..., Any], items: Sequence[Any], processes: int, emit: Callable[[Any], None] | None = None
+    function: Callable[..., Any], items: Iterable[Any], processes: int, emit: Callable[[Any], None] | None = None
 ) -> Iterator[Any]:
     """`function` of each item, as each is done, over so many processes; with `emit`, `function` is given one as its second argument.
 
+    Items are taken when a process is free; one that comes only when others are done is `LATER` until then.
     What `function` emits reaches `emit` in this process, in order and before the item's result. An error of `function` is raised
     here. Closing the iterator ends the processes. Raises FailedRun when one of them ends while there is work for it: as soon as it
     starts, while it imports, or later; and when it does nothing for ten minutes, because it was stopped or is stuck.
     """
     work = _Work()
     begin = work.add((function, emit is not None))
-    waiting = [work.add(item) for item in reversed(items)]
-    children: list[_Child] = []
+    count, children = min(processes, len(items)) if isinstance(items, Sized) else processes, list[_Child]()
     try:
-        for _ in range(min(processes, len(items))):
+        for _ in range(count):
             children.append(_start(work, begin))
-        working = list(children)
-        while working:
-            ready = connection.wait([child.line for child in working], LOOK_S)
-            for child in [child for child in working if child.line in ready or not child.process.is_alive()]:
+        crew = _Crew(work, iter(items), list(children))
+        while crew.working:
+            for child in crew.heard():
                 kind, value = _hear(child)
                 child.standstill.reset()
                 if kind == EVENT:
@@ -67,14 +87,11 @@ def side_by_side(
                     continue
                 if kind == FAILED:
                     _raise(*value)
-                if waiting:
-                    _send(child, waiting.pop())
-                else:  # it leaves, and how it does is no longer of interest
-                    working.remove(child)
-                    child.line.close()
+                crew.give(child)
                 if kind == DONE:
                     yield value
-            _refuse_standstill(working)
+            crew.give(*crew.free)
+            _refuse_standstill([child for child in crew.working if child not in crew.free])
     finally:
         _end(children)
         work.file.close()
@@ -124,6 +141,32 @@ class _Child:
     process: Any
     line: connection.Connection
     standstill: Watch
+
+
+@dataclass
+class _Crew:
+    """The processes that have not left, those of them that have nothing to do at the moment, and what is still to be given to them."""
+
+    work: _Work
+    waiting: Iterator[Any]
+    working: list[_Child]
+    free: list[_Child] = field(default_factory=list)
+
+    def heard(self) -> list[_Child]:
+        """Those that have something to say, or have died; waits for one."""
+        ready = connection.wait([child.line for child in self.working], LOOK_S)
+        return [child for child in self.working if child.line in ready or not child.process.is_alive()]
+
+    def give(self, *children: _Child) -> None:
+        """Each of them its next item; where there will be none it leaves, and how it does is no longer of interest."""
+        for child in children:
+            item = next(self.waiting, _NOTHING)
+            self.free = [one for one in self.free if one is not child] + ([child] if item is LATER else [])
+            if item is _NOTHING:
+                self.working.remove(child)
+                child.line.close()
+            elif item is not LATER:
+                _send(child, self.work.add(item))
 
 
 def _start(work: _Work, begin: Place) -> _Child:

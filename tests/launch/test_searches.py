@@ -22,7 +22,7 @@ from moola_core.errors import RunError, SpecError, StoreError
 from moola_core.features.matrix import window_matrix
 from moola_core.launch import worker
 from moola_core.launch.worker import search
-from moola_core.launch.worker.ending_early import EndedEarly
+from moola_core.launch.worker.ending import EndedEarly
 from moola_core.launch.worker.proposals import propose
 from moola_core.market.windows import load_windows
 from moola_core.presets import preset

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from moola_core.training import baselines
-from moola_core.training.baselines import fit_baselines
+from moola_core.training.baselines import fit_baseline, fit_baselines
 from tests.training.test_replicas import folds_of
 from tests.training.windows import make_inputs, make_spec
 
@@ -49,3 +50,16 @@ def test_short_fits_start_no_processes(monkeypatch):
     monkeypatch.setattr(baselines, "side_by_side", lambda *given: pytest.fail("it is not worth a process"))
     inputs, spec = priced(60), make_spec(estimator="logistic", folds=4, processes=2)
     assert len(list(fit_baselines(spec, inputs, folds_of(inputs, spec), lambda event: None))) == 4
+
+
+@pytest.mark.parametrize("estimator", ["logistic", "minirocket", "locate_then_classify"])
+def test_a_fit_has_the_same_numbers_whatever_the_threads_of_the_process(estimator):
+    inputs = priced(60)
+    spec = make_spec(estimator=estimator, folds=4)
+    fold, made = folds_of(inputs, spec)[0], []
+    for threads in (1, 4):
+        with threadpool_limits(threads, user_api="blas"):
+            made.append(fit_baseline(spec, inputs, fold))
+            assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {threads}
+    assert np.array_equal(made[0].probabilities, made[1].probabilities)
+    assert np.array_equal(made[0].start_pred, made[1].start_pred, equal_nan=True)

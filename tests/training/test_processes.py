@@ -20,7 +20,7 @@ from moola_core.host import standstill
 from moola_core.training import processes
 from moola_core.training.finetune import fit_all
 from moola_core.training.folds import make_folds
-from moola_core.training.processes import process_map, side_by_side
+from moola_core.training.processes import LATER, process_map, side_by_side
 from tests.training import side_work
 from tests.training.windows import make_inputs, make_spec
 
@@ -245,3 +245,25 @@ def test_fits_whose_process_was_stopped_and_continued_are_those_of_undisturbed_o
         np.testing.assert_array_equal(fit.probabilities, undisturbed.pop((fit.repeat, fit.fold)).probabilities)
     stopper.join()
     assert held and not undisturbed
+
+
+@pytest.mark.timeout(60)
+def test_what_waits_for_others_is_begun_once_they_are_done_and_a_process_without_work_waits():
+    done: list[float] = []
+
+    def items():
+        yield from (-1.0, -2.0)
+        while len(done) < 2:
+            yield LATER
+        yield -3.0
+
+    for value in side_by_side(abs, items(), 3):
+        done.append(value)
+    assert sorted(done[:2]) == [1.0, 2.0] and done[2:] == [3.0] and not beside()
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_shares_a_work_starts_no_more_than_its_part():
+    used = dict(process_map(side_work.processes_within, [1, 2], 2))
+    assert len(used[1]) == 1 and len(used[2]) == 2 and os.getpid() not in used[1] | used[2]
+    assert processes.share() == 0 and processes.within(5) == 5 and not beside()

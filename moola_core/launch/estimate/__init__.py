@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from moola_core.launch.estimate import base
+from moola_core.launch.estimate import base, concurrency
 from moola_core.launch.estimate.base import TUNED, parameters
 from moola_core.launch.estimate.evidence import WIDE, Evidence, windows_of
 from moola_core.launch.estimate.finished_runs import key_of
@@ -80,20 +80,18 @@ def estimate_pretraining(spec: Pretrain, bars: int, store: Store) -> Estimate:
 def estimate_study(spec: Study, windows: int, bars: int, store: Store) -> Estimate:
     """The estimate for all runs of a study; windows: how many take part, bars: of the pre-training.
 
-    Fits that the store holds already are taken over, and take no time.
+    Fits that the store holds already are taken over, and take no time. Runs that are carried out beside each other overlap.
     """
-    evidence, parts, sizes = Evidence(store), [Seconds.about(*COMPARING)], [0, 0]
-    runs: list[Finetune | Pretrain] = []
-    for one in (*spec.firsts(), *(spec.spec_of(arm.name, "encoder") for arm in spec.arms)):
-        runs.append(one)
-        parts.append(evidence.run(one, windows, is_part=True)[0])
+    evidence, size = Evidence(store), concurrency.Size(windows, bars)
+    several, parts = concurrency.concurrency_of(spec, size, evidence), concurrency.parts_of(spec, bars)
+    seconds = [concurrency.seconds_of(part.spec, size, evidence, several) for part in parts]
+    runs = concurrency.all_of(seconds, [part.before for part in parts], several.runs)
+    sizes = [0, 0]
+    for one in (part.spec for part in parts if isinstance(part.spec, Finetune)):
         fits = one.training.folds * one.training.repeats
         sizes = [sizes[0] + base.bytes_of(one, windows, fits), sizes[1] + fits]
-    for encoder, _ in spec.pretrainings() if bars else ():
-        runs.append(encoder)
-        times = spec.pretraining_counts[encoder.sampling.labelled]
-        parts += [evidence.pretraining(encoder, bars, is_part=True)[0]] * times
-    return Estimate.of(total(parts), (sizes[0], sizes[1]), _source_of_parts(evidence, runs))
+    source = _source_of_parts(evidence, [part.spec for part in parts])
+    return Estimate.of(total([Seconds.about(*COMPARING), runs]), (sizes[0], sizes[1]), source)
 
 
 def estimate_search(spec: Search, windows: int, store: Store) -> Estimate:

@@ -16,7 +16,7 @@ from moola_core.launch.estimate.ranges import Observed
 from moola_core.runs.fits import settings_of_fits
 from moola_core.runs.record import Record
 from moola_core.runs.store import Store
-from moola_core.specs import Finetune, Pretrain, settings
+from moola_core.specs import Finetune, Pretrain, change, settings
 
 MOST_READ = 300
 NO_FITS = ("preset", "data.", "training.seed", "training.repeats", "training.processes", "transfer.checkpoint")
@@ -47,7 +47,13 @@ class Finished:
         if isinstance(self.spec, Pretrain):
             return base.of_pretraining(self.spec, facts.train or 0, self.made, figures)
         size = facts.windows or 0, facts.window_bars or base.DEFAULT_BARS
-        return base.of_run(self.spec, size, self.made, figures, facts.engine)
+        return base.of_run(as_carried_out(self.spec, self.record), size, self.made, figures, facts.engine)
+
+
+def as_carried_out(spec: Finetune, record: Record) -> Finetune:
+    """The spec with the processes that its run had, where it shared this host with other runs of its study."""
+    processes = int(record.process.get("processes") or 0)
+    return change(spec, {"training.processes": processes}) if processes else spec
 
 
 def newest_finished(store: Store) -> list[Finished]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from moola_core.errors import MoolaError
-from moola_core.launch.estimate import COMPARING, LATEST_SHARE, base, estimate_investigation
+from moola_core.launch.estimate import COMPARING, LATEST_SHARE, base, concurrency, estimate_investigation
 from moola_core.launch.estimate.evidence import Evidence
+from moola_core.launch.estimate.finished_runs import as_carried_out
 from moola_core.launch.estimate.ranges import NOTHING, Seconds, total
 from moola_core.launch.estimate.searching import count_of, later_trials
 from moola_core.runs import event_file
@@ -121,7 +122,8 @@ def _base(spec: Finetune | Pretrain, record: Record, count: int, evidence: Evide
     if isinstance(spec, Pretrain):
         return base.of_pretraining(spec, facts.train or 0, count, evidence.figures(spec.training.device))
     size = facts.windows or 0, facts.window_bars or base.DEFAULT_BARS
-    return base.of_run(spec, size, count, evidence.figures(spec.training.device), facts.engine)
+    figures = evidence.figures(spec.training.device)
+    return base.of_run(as_carried_out(spec, record), size, count, figures, facts.engine)
 
 
 def _blended(fits: Seconds, took_s: float, made: float, to_make: int) -> Seconds:
@@ -198,23 +200,26 @@ def _of_study(run: Run, record: Record, clock: _Clock, evidence: Evidence) -> Se
     windows, train = _sizes(record, children.values())
     if not windows:
         return None
-    parts: list[Seconds] = [Seconds.about(*COMPARING)]
-    for arm in spec.arms:
-        if arm.name in record.facts.untrained:
-            continue
-        fresh = evidence.run(spec.spec_of(arm.name, "encoder"), windows, is_part=True)[0]
-        parts.append(_of_part(children.get(f"arm {arm.name}"), fresh, clock, evidence))
-    for first in spec.firsts():
-        fresh = evidence.run(first, windows, is_part=True)[0]
-        parts.append(_of_part(children.get(name_of_first(first)), fresh, clock, evidence))
-    encoders = [child for what, child in children.items() if what.startswith("encoder")]
-    unused = list(encoders)
-    for encoder, _ in spec.pretrainings():
-        bars = record.facts.sizes.get("bars") or train * encoder.sampling.stride_bars
-        fresh = evidence.pretraining(encoder, bars, is_part=True)[0]
-        for _ in range(spec.pretraining_counts[encoder.sampling.labelled]):
-            parts.append(_of_part(unused.pop(0) if unused else None, fresh, clock, evidence))
-    return total(parts)
+    bars = record.facts.sizes.get("bars") or train * (spec.pretrain.sampling.stride_bars if spec.pretrain else 0)
+    size, parts = concurrency.Size(windows, bars), concurrency.parts_of(spec, bars)
+    several = concurrency.concurrency_of(spec, size, evidence)
+    runs, left = _runs_of(spec, children, parts), []
+    for part, run_of_it in zip(parts, runs, strict=True):
+        fresh = concurrency.seconds_of(part.spec, size, evidence, several)
+        left.append(_of_part(run_of_it, fresh, clock, evidence))
+    for name in record.facts.untrained:  # arms are the last parts, in their order
+        left[len(parts) - len(spec.arms) + [arm.name for arm in spec.arms].index(name)] = NOTHING
+    rest = concurrency.all_of(left, [part.before for part in parts], several.runs)
+    return total([Seconds.about(*COMPARING), rest])
+
+
+def _runs_of(spec: Study, children: Mapping[str, Run], parts: Sequence[concurrency.StudyRun]) -> list[Run | None]:
+    """The run of each part where it was made already: encoders in the order in which they were begun."""
+    firsts: list[Run | None] = [children.get(name_of_first(first)) for first in spec.firsts()]
+    encoders: list[Run | None] = [child for what, child in children.items() if what.startswith("encoder")]
+    arms = [children.get(f"arm {arm.name}") for arm in spec.arms]
+    count = len(parts) - len(firsts) - len(arms)
+    return [*firsts, *(encoders + [None] * count)[:count], *arms]
 
 
 def _sizes(record: Record, children: Iterable[Run]) -> tuple[int, int]:

@@ -8,7 +8,6 @@ import numpy as np
 
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
-from moola_core.host.threads import one_thread
 from moola_core.market.demo import make_demo
 from moola_core.presets import preset
 from moola_core.specs import Features, change
@@ -47,5 +46,4 @@ def seconds_of_fit(name: str) -> float:
     inputs, spec = windows(), change(preset("quick").finetune(), {"estimator": name})
     rows = np.arange(len(inputs.label))
     fold = Fold(0, 0, rows[rows % FOLDS > 1], rows[rows % FOLDS == 1], rows[rows % FOLDS == 0], rows[:0])
-    with one_thread():
-        return min(fit_baseline(spec, inputs, fold).seconds for _ in range(1 + (name in COMPILES)))
+    return min(fit_baseline(spec, inputs, fold).seconds for _ in range(1 + (name in COMPILES)))

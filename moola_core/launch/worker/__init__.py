@@ -10,12 +10,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
-from moola_core.errors import FailedRun, MoolaError, RunError, from_system
+from moola_core.errors import FailedRun, MoolaError, RunError
 from moola_core.host.threads import one_thread
 from moola_core.launch import earlier, report_files
 from moola_core.launch.local import claim
@@ -33,15 +34,15 @@ from moola_core.launch.worker import (
     study,
 )
 from moola_core.launch.worker.disk_reserve import DiskReserve
-from moola_core.launch.worker.ending_early import EndedEarly
+from moola_core.launch.worker.ending import Terminated, sentence_of, state_and_sentence
 from moola_core.launch.worker.heartbeat import heartbeat, lease
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.runs import mirror, references
-from moola_core.runs.cancelling import asked
 from moola_core.runs.liveness import identity, settled
 from moola_core.runs.store import Run, utcnow_iso
 from moola_core.specs.choices import JOINED
 from moola_core.training.device import keep_freed_memory
+from moola_core.training.processes import share
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "scipy", "pydantic", "safetensors")
 PROJECT = Path(__file__).resolve().parents[3]
@@ -67,16 +68,12 @@ def _reported(run: Run) -> None:
 
 
 def _threads(run: Run) -> AbstractContextManager[None]:
-    """One thread for all but pre-training, whose steps are large, and what carries out other runs."""
-    return nullcontext() if run.spec.kind in MORE_THREADS else one_thread()
+    """One for every library; torch has more in pre-training, whose steps are large, and so in what carries out other runs."""
+    return one_thread("blas" if run.spec.kind in MORE_THREADS else None)
 
 
 def _cross_validated(run: Run) -> Callable[[Run, ProgressCallback | None], None]:
     return joined.work if run.spec.estimator == JOINED else finetune.work
-
-
-class Terminated(KeyboardInterrupt):
-    """A TERM from outside."""
 
 
 def run(run: Run, listen: ProgressCallback | None = None) -> None:
@@ -87,8 +84,7 @@ def run(run: Run, listen: ProgressCallback | None = None) -> None:
     a TERM that somebody asked for) it is cancelled; by any other TERM it is lost.
     """
     with lease(run) as held:
-        worker = os.environ.get("MOOLA_WORKER")
-        _carry_out(run, identity() | held | ({"worker": worker} if worker else {}), listen)
+        _carry_out(run, _process() | held, listen)
 
 
 def _carry_out(run: Run, process: dict[str, Any], listen: ProgressCallback | None) -> None:
@@ -114,7 +110,7 @@ def _carry_out(run: Run, process: dict[str, Any], listen: ProgressCallback | Non
             mirror.step(run)
         except BaseException as error:
             reserve.make()
-            state, sentence = _end(run, error)
+            state, sentence = state_and_sentence(run, error)
             # Not if it is done: then it was only its copying that was interrupted.
             end = {"state": state, "error": sentence, "ended": utcnow_iso(), "seconds": time.monotonic() - started}
             run.claim(("running",), process, **end)
@@ -122,18 +118,7 @@ def _carry_out(run: Run, process: dict[str, Any], listen: ProgressCallback | Non
             if isinstance(error, MoolaError | KeyboardInterrupt):
                 raise
             run.append_log(traceback.format_exc())
-            raise FailedRun(_sentence(error), where=f"run {run.id}", hint=f"See {run.folder / 'log.txt'}.") from error
-
-
-def _end(run: Run, error: BaseException) -> tuple[str, str]:
-    """The state and the sentence with which the run ends."""
-    if asked(run):
-        return "cancelled", "Cancelled."
-    if isinstance(error, EndedEarly):
-        return "cancelled", str(error)
-    if isinstance(error, Terminated):
-        return "lost", "Its process was terminated by the system. It can be resumed."
-    return "cancelled" if isinstance(error, KeyboardInterrupt) else "failed", _sentence(error)
+            raise FailedRun(sentence_of(error), where=f"run {run.id}", hint=f"See {run.folder / 'log.txt'}.") from error
 
 
 @contextmanager
@@ -169,17 +154,12 @@ def resume(interrupted: Run, listen: ProgressCallback | None = None) -> None:
     run(interrupted, listen)
 
 
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "Cancelled."
-    if isinstance(error, MoolaError):
-        return str(error)
-    if isinstance(error, OSError):
-        return str(from_system(error))
-    if isinstance(error, MemoryError):
-        return "Out of memory. Ask for a smaller model or batch, or for training.processes=1."
-    lines = str(error).strip().splitlines() or ["no message"]
-    return f"{type(error).__name__}: {lines[0]}. See its log for details."
+def _process() -> dict[str, Any]:
+    """This process; worker: of which device, within: the pid of the process whose work it shares, processes: how many it may use for that."""
+    process, above = identity(), parent_process()
+    if os.environ.get("MOOLA_WORKER"):
+        process["worker"] = os.environ["MOOLA_WORKER"]
+    return process | ({"within": above.pid, "processes": share()} if above is not None else {})
 
 
 def _host() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from moola_core.diagnostics.results.search import COMPLETE, FAILED, PRUNED, Best
 from moola_core.errors import CheckpointError, DataError, DeviceError, MoolaError, RunError, SpecError, StoreError
 from moola_core.host.engine import SEQUENTIAL
 from moola_core.launch.worker.children import Children, Execute
-from moola_core.launch.worker.ending_early import EndedEarly
+from moola_core.launch.worker.ending import EndedEarly
 from moola_core.launch.worker.labelled import check_unchanged
 from moola_core.launch.worker.relay import ProgressCallback
 from moola_core.metrics import METRICS

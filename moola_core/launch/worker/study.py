@@ -1,22 +1,20 @@
-"""A study: its pre-trainings, its arms one after another, each an ordinary run, and their comparison."""
+"""A study: its pre-trainings and its arms, each an ordinary run, several at a time on a CPU, and their comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.ray_jobs import RayLauncher, side_by_side
-from moola_core.launch.worker import ahead, compare, diagnose
+from moola_core.launch.worker import ahead, compare, concurrent_runs, diagnose
 from moola_core.launch.worker.children import Children, Execute
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.labelled import load_labelled
 from moola_core.launch.worker.relay import ProgressCallback
-from moola_core.runs import source_fits
+from moola_core.launch.worker.runs_of_arms import RunsOfArms
 from moola_core.runs.arms import untrained
 from moola_core.runs.store import Run
 from moola_core.specs import Arm, Diagnose, Pretrain, Study
-from moola_core.specs.study import name_of_first
 
 
 def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
@@ -28,20 +26,22 @@ def work(run: Run, listen: ProgressCallback | None, execute: Execute) -> None:
     facts = replace(run.record.facts, untrained={})
     run.update(warnings=spec.notes, facts=facts)  # an interrupted study works out again which arms it leaves out
     made = Children(run, listen, execute, spec.name)
-    run.update(progress={"done": 0, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
+    _report_progress(run, made)
     arms: dict[str, Run] = {}
-    pretrainings = FoldPretrainings(spec, run.store_root / "cache")
+    parts = RunsOfArms(made, FoldPretrainings(spec, run.store_root / "cache"))
     cluster = side_by_side(run)
     if cluster is not None:
-        _all_at_once(cluster, made, pretrainings)
-    for i, arm in enumerate(spec.arms):
+        _all_at_once(cluster, parts)
+    else:
+        concurrent_runs.run_concurrently(parts, lambda: _report_progress(run, made))
+    for arm in spec.arms:
         try:
-            before = [made.done(one) for one in _before(arm.name, made, pretrainings)]
-            own = spec.spec_of(arm.name, *_starts(before))
-            arms[arm.name] = made.get(f"arm {arm.name}", own, f"{spec.name}: {arm.name}")
+            for before in parts.before(arm.name):
+                made.done(before.make())
+            arms[arm.name] = made.done(parts.arm(arm.name).make())
         except MoolaError as error:
             _give_up(run, spec, arm, error)
-        run.update(progress={"done": i + 1, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
+        _report_progress(run, made)
     _refuse_unanswered(run, spec)
     placebos = {arm: twin for arm, twin in spec.placebos.items() if arm in arms and twin in arms}
     comparison = compare.build(spec.name, arms, spec.against, spec.margin, spec.seed, placebos)
@@ -59,32 +59,20 @@ def _write_shift(run: Run, pretrain: Pretrain) -> None:
         run.write_result("shift", {"why_not": str(error)})
 
 
-def _all_at_once(cluster: RayLauncher, made: Children, pretrainings: FoldPretrainings) -> None:
+def _report_progress(run: Run, made: Children) -> None:
+    """How many arms are over, for whoever looks at the study's record."""
+    spec, facts = run.spec, run.record.facts
+    done = sum(arm.name in facts.untrained or made.is_over(f"arm {arm.name}") for arm in spec.arms)
+    run.update(progress={"done": done, "total": len(spec.arms), "epochs": 1, "unit": "arms"})
+
+
+def _all_at_once(cluster: RayLauncher, parts: RunsOfArms) -> None:
     """Carry out first what arms start from, then every arm, side by side on the cluster."""
-    spec = pretrainings.study
-    encoders = {arm.name: list(_before(arm.name, made, pretrainings)) for arm in spec.arms}
+    arms = parts.study.arms
+    encoders = {arm.name: [part.make() for part in parts.before(arm.name)] for arm in arms}
     cluster.execute(list({run.id: run for own in encoders.values() for run in own}.values()))
-    ready = []
-    for arm in spec.arms:
-        if all(run.record.state == "done" for run in encoders[arm.name]):
-            arm_spec = spec.spec_of(arm.name, *_starts(encoders[arm.name]))
-            ready.append(made.child(f"arm {arm.name}", arm_spec, f"{spec.name}: {arm.name}"))
-    cluster.execute(ready)
-
-
-def _before(arm: str, made: Children, pretrainings: FoldPretrainings) -> Iterator[Run]:
-    """The runs that an arm starts from: its pre-trainings, or the one whose fits its own start from; arms with the same ones share them."""
-    first = pretrainings.study.first_of(arm)
-    if first is not None:
-        yield made.child(name_of_first(first), first, f"{made.title}: first")
-    yield from (made.encoder_of(one) for one in pretrainings.of(arm))
-
-
-def _starts(before: Sequence[Run]) -> list[str]:
-    """What the fits of an arm start from, as `transfer.checkpoint` names it: pre-trainings, or each fit of a fine-tuning run."""
-    if [run.record.kind for run in before] == ["finetune"]:
-        return source_fits.fits_of(before[0])
-    return [run.id for run in before]
+    ready = [name for name, own in encoders.items() if all(run.record.state == "done" for run in own)]
+    cluster.execute([parts.arm(name).make() for name in ready])
 
 
 def _give_up(run: Run, spec: Study, arm: Arm, error: MoolaError) -> None:

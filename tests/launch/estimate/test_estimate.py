@@ -136,6 +136,17 @@ def test_a_study_takes_about_the_sum_of_its_runs(store):
     assert bars[0] < bars[1]
 
 
+def test_runs_that_shared_the_host_do_not_make_one_alone_look_slow(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    beside = Store(tmp_path / "beside")
+    for seed in range(6):
+        finished(store, quick(seed=seed), 40.0, 34.0)
+        one = finished(beside, quick(seed=seed), 74.0, 68.0)
+        one.update(process={"within": 1, "processes": 1})
+    alone, other = (estimate(quick(), WINDOWS, one).seconds for one in (store, beside))
+    assert other == pytest.approx(alone, rel=0.05)
+
+
 def test_a_search_ends_with_its_budget(store):
     free = estimate_search(search_spec(quick(), trials=20), WINDOWS, store)
     held_to = estimate_search(search_spec(quick(), trials=20, budget_s=100.0), WINDOWS, store)
