@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from moola_core.diagnostics.doctor import suspects
 from moola_core.diagnostics.doctor.check import (
     CRITICAL,
     ERROR,
@@ -38,6 +39,7 @@ CAUSES = (
 SYMPTOMS = ("loss_at_chance", "constant_folds", "worse_than_majority", "simple_model", "pointers_no_better")
 UNUSUAL = ("unusual_data", "unusual_labels", "unusual_inputs", "unusual_network", "unusual_optimisation")
 SIMPLE = ("majority", "logistic")
+LEARNED = 0.5  # of the training loss's first value
 SIGNAL_AUROC = 0.55  # the baseline's lower bound above which the windows surely hold something
 CHANCE = 0.5
 OVERCONFIDENT = 4.5  # fitted temperature beyond which miscalibration is a fault, not usual for small data
@@ -78,13 +80,22 @@ def lost(case: Case) -> Outcome:
 def afresh(case: Case) -> dict | None:
     """The same model without planted faults, a network standardised and trained for long: when no single setting is at fault.
 
-    None where that changes nothing.
+    None where that changes nothing, and where the training loss has fallen with sound settings: what it is shown it has learned, so that it
+    is not for want of training that it fails on other windows.
     """
     changes = {f"faults.{name}": value for name, value in Faults().model_dump().items()}
     if case.model != "network":
         return fix_spec(case, changes) if case.spec is not None and case.spec.faults != Faults() else None
+    if case.spec is not None and case.spec.kind == "finetune" and learned(case) and not suspects.of_training(case.spec):
+        return None
     changes |= {"features.standardise": True, **trained_soundly(case.spec), "training.jitter_std": 0.0}
     return fix_spec(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
+
+
+def learned(case: Case) -> bool:
+    """Whether the training loss has fallen to half of where it began; false where it is not known."""
+    first, last = case.get("train_loss_first"), case.get("train_loss_last")
+    return first is not None and last is not None and last < LEARNED * first
 
 
 MORE: dict[Outcome, str] = {
