@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moola_core.diagnostics.vitals.evaluation import AGAIN_AWAY, predicted_again
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
 FIT = ["repeat", "fold"]
@@ -172,6 +173,10 @@ def stored_epoch(evidence: Evidence) -> Measured:
     """Distance of the stored networks' class loss on the validation windows from the one that training noted at the kept epoch; the mean over fits."""
     if not evidence.inner_again:
         raise NotKnown("It needs the networks of a run that predicts classes, and validation windows.")
+    if evidence.again is not None and predicted_again(evidence).value > AGAIN_AWAY:
+        raise NotKnown(
+            "The stored networks do not give the stored predictions, so their loss says nothing of the epoch."
+        )
     kept, rows = _kept(evidence), evidence.by_epoch
     rows = rows[rows["split"] == "validation"].set_index(["repeat", "fold", "epoch"])["loss_class"]
     noted = {fit: rows[(*fit, epoch)] for fit, epoch in kept.items() if (*fit, epoch) in rows.index}

@@ -20,6 +20,7 @@ from moola_core.models.checkpoint import Pretrained
 from moola_core.runs.folds import Folds
 from moola_core.runs.store import Run
 
+TOGETHER = 13  # windows that are asked about again at a time; a fold of 60 windows has 12
 SMALLEST = 1e-12  # a probability of 0 has no finite loss
 
 
@@ -59,14 +60,17 @@ def _or_none(read: Any) -> Any:
 
 
 def _again(run: Run, material: Labelled, folds: Folds) -> np.ndarray | None:
-    """Probabilities [n, C] of the first repeat's stored networks for the windows that each of them tests, nan for windows that none does."""
+    """Probabilities [n, C] of the first repeat's stored networks for the windows that each of them tests, nan for windows that none does.
+
+    They are asked last to first and a few at a time: what is said of a window does not depend on those that it is asked with.
+    """
     if not _tells_classes(run):
         return None
     probabilities = np.full((len(material.x), len(classes_of(run))), np.nan)
     for fit in _of_first_repeat(run, folds):
-        test = folds.rows(*fit).test
-        if len(test):
-            probabilities[test] = probabilities_of(run, fit, material.x[test])
+        test = folds.rows(*fit).test[::-1]
+        for part in np.split(test, range(TOGETHER, len(test), TOGETHER)) if len(test) else ():
+            probabilities[part] = probabilities_of(run, fit, material.x[part])
     return probabilities
 
 
