@@ -97,13 +97,15 @@ def test_where_experiments_have_decided_theirs_is_the_only_run():
     assert not any(one.spec for one in findings(SOUND, experiments=known_settings(0.6)).values())
 
 
-def test_an_encoder_that_holds_less_than_random_weights_is_left_out():
+def test_an_encoder_that_is_not_shown_to_hold_more_than_random_weights_is_left_out():
     spec = change(SOUND, {"transfer.checkpoint": "here.pt", "transfer.schedule": "frozen", "transfer.l2_sp": 3.0})
     facts = RULES["frozen_bottleneck"][0]
     own = examine(Case("finetune", facts, spec)).findings[0]
     assert own.check == "frozen_bottleneck" and parse(own.spec) == SOUND
     raw = {"probe_encoder": 0.66, "probe_random": 0.65, "probe_gap_random": {"value": 0.01, "low": -0.1, "high": 0.1}}
     raw |= {"probe_raw": 0.8, "probe_gap_raw": {"value": -0.14, "low": -0.2, "high": -0.05}}
+    assert parse(examine(Case("finetune", facts | raw, spec)).findings[0].spec) == SOUND
+    raw |= {"probe_random": 0.55, "probe_gap_random": {"value": 0.11, "low": 0.02, "high": 0.2}}
     own = examine(Case("finetune", facts | raw, spec)).findings[0]
     assert parse(own.spec).transfer.schedule == "full" and parse(own.spec).transfer.checkpoint == "here.pt"
     changed = {"schedule": "frozen", "encoder_differs": 3, "encoder_tensors": 9, "scale_differs": 0}

@@ -18,7 +18,7 @@ from moola_core.diagnostics.doctor.check import (
     register,
 )
 from moola_core.diagnostics.results import Finding, Interval
-from moola_core.diagnostics.results.interval import OPPOSED, Claim, exactly
+from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, Claim, exactly
 
 NARROW = 0.05  # trainable share of all parameters
 NOISY = 0.05
@@ -121,22 +121,22 @@ class FrozenBottleneck(Check):
                 else "It is not shown that the encoder passes on less than random weights do, yet nearly all of the network is fixed. "
             )
             + (
-                "Start from random weights, which pass on more, or from another encoder."
-                if below
-                else "Train the encoder too (full, at a lower rate), or start from another."
+                "Train the encoder too (full, at a lower rate), or start from another."
+                if claims[0].outcome == SUPPORTED
+                else "It is not shown to be of more use than random weights: start from these, or from another encoder."
             ),
-            self._fix(case, below),
+            self._fix(case, claims[0].outcome == SUPPORTED),
             "" if below or lost else "A frozen encoder with few trained parameters",
         )
         return self.resting_on(finding, claims)
 
     @staticmethod
-    def _fix(case: Case, below: bool) -> dict[str, Any] | None:
-        """An encoder that holds less than random weights is left out; one that holds more is trained."""
+    def _fix(case: Case, of_use: bool) -> dict[str, Any] | None:
+        """An encoder that holds more than random weights is trained; another is left out."""
         if case.kind != "finetune":
             return None
         sound = {"faults.noise_encoder": False}
-        return without_encoder(case, sound) if below else fix_spec(case, sound | {"transfer.schedule": "full"})
+        return fix_spec(case, sound | {"transfer.schedule": "full"}) if of_use else without_encoder(case, sound)
 
     def _reported(self, case: Case, share: float) -> Finding | None:
         if share >= NARROW:
