@@ -106,7 +106,7 @@ UNSEEN: dict[str, tuple[str, ...]] = {
     "all weights begin at zero": ("weight_size", TRAINING),
     "a schedule stepped at every batch": ("moved", "too_little_training", "step_use", TRAINING),
     "a step every sixteenth batch": ("moved", "too_little_training", TRAINING),
-    "softmax before a loss of logits": ("gradient_size", TRAINING),
+    "softmax before a loss of logits": ("gradient_size", "stored_epoch", TRAINING),
     "the epoch of the highest loss is kept": ("kept_epoch", TRAINING),
     "predictions written in another order": ("test_gap", "predicted_again", TRAINING),
     "weights carried over from fold to fold": ("first_loss", "ahead_of_trees", TRAINING),

@@ -18,7 +18,7 @@ from moola_core.diagnostics.doctor.check import (
     fix_spec,
     register,
 )
-from moola_core.diagnostics.doctor.optimisation import trained_soundly
+from moola_core.diagnostics.doctor.optimisation import learned, trained_soundly
 from moola_core.diagnostics.results import Finding, Interval
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Claim, Outcome, exactly
 from moola_core.specs import Faults
@@ -39,7 +39,6 @@ CAUSES = (
 SYMPTOMS = ("loss_at_chance", "constant_folds", "worse_than_majority", "simple_model", "pointers_no_better")
 UNUSUAL = ("unusual_data", "unusual_labels", "unusual_inputs", "unusual_network", "unusual_optimisation")
 SIMPLE = ("majority", "logistic")
-LEARNED = 0.5  # of the training loss's first value
 SIGNAL_AUROC = 0.55  # the baseline's lower bound above which the windows surely hold something
 CHANCE = 0.5
 OVERCONFIDENT = 4.5  # fitted temperature beyond which miscalibration is a fault, not usual for small data
@@ -92,12 +91,6 @@ def afresh(case: Case) -> dict | None:
             return None
     changes |= {"features.standardise": True, **trained_soundly(case.spec), "training.jitter_std": 0.0}
     return fix_spec(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
-
-
-def learned(case: Case) -> bool:
-    """Whether the training loss has fallen to half of where it began; false where it is not known."""
-    first, last = case.get("train_loss_first"), case.get("train_loss_last")
-    return first is not None and last is not None and last < LEARNED * first
 
 
 MORE: dict[Outcome, str] = {

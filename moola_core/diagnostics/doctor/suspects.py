@@ -123,7 +123,7 @@ def narrowed(
 
 def alone(
     order: Sequence[tuple[str, ...]],
-    found: tuple[str, ...],
+    culprit: tuple[str, ...],
     share: float,
     restored: Callable[[Sequence[tuple[str, ...]]], float | None],
 ) -> dict[tuple[str, ...], float]:
@@ -131,8 +131,8 @@ def alone(
 
     Narrowing down stops at the first that restores half; another may restore more, or as much.
     """
-    shares = {found: share}
-    for group in [one for one in order if one != found][:MOST_RIVALS]:
+    shares = {culprit: share}
+    for group in [one for one in order if one != culprit][:MOST_RIVALS]:
         own = restored([group])
         if own is None:
             break

@@ -163,9 +163,9 @@ def kept_epoch(evidence: Evidence) -> Measured:
 
 @sign(
     "optimisation",
-    "Stored weights against the kept epoch",
-    "The weights that are stored are those of the epoch that was kept, so they have its loss on the windows that selected it.",
-    "Look at how the weights of the best epoch are remembered: without a copy they go on to train. Then at what is loaded, averaged or rounded before they are stored.",
+    "Stored networks against the loss of the kept epoch",
+    "The networks that are stored are those of the epoch that was kept, so they have its log loss on the windows that selected it.",
+    "Look at how the weights of the best epoch are remembered: without a copy they go on to train. Then at whether the loss that is trained is the log loss of the outputs, as it is not where softmax is taken twice.",
     unit="nats",
     usual=(-np.inf, 0.01),
 )

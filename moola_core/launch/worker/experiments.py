@@ -56,7 +56,7 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
     names: tuple[str, ...] = ()
     restored, alone = None, None
     if gain is not None:
-        culprits, restored, alone = bench.found(order, gain, pairs)
+        culprits, restored, alone = bench.culprits(order, gain, pairs)
         names = tuple(name for group in culprits for name in group)
         bench.decided(culprits, pairs, {bench.repeats, *MORE_REPEATS})
     result = Experiments(
@@ -146,7 +146,7 @@ class _Bench:
                 self.as_usual(PRESETS[SHARPEST].finetune())
         return gain, ""
 
-    def found(
+    def culprits(
         self, order: Sequence[tuple[str, ...]], gain: MetricGain, pairs: suspects.Departures
     ) -> tuple[list[tuple[str, ...]], float | None, dict[str, float] | None]:
         """The culprits, what of the gain they restore, and what each suspect does alone, where others were tried next to one culprit."""
