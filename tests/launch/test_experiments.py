@@ -143,6 +143,17 @@ def test_pointers_of_known_settings_are_judged_on_the_known_market_too(tried):
     assert conclusions.unsound(tried("", center=1.4)[0]) is None, "better than usual is no fault"
 
 
+def test_the_sharpest_preset_is_fitted_only_where_its_time_is_left(tried):
+    result, fitted, _ = tried("")
+    assert fitted[-1].preset == "network" and not result.untried
+    spent = (
+        result.seconds - 1.0
+    )  # each of these fits takes a second, and this preset is known to take nine times as long as `quick`
+    result, fitted, _ = tried("", budget_s=spent + 1.2 * 9 - 0.1)
+    assert fitted[-1].preset != "network"
+    assert result.untried == ("the settings of network and no others on a demo market",)
+
+
 def test_pointers_of_a_real_fit_are_read_from_its_evaluation(run, monkeypatch):
     scores = {one.metric: one for one in experiments._pointers(run, "quick")}
     center = codec.restore(Evaluation, run.result("evaluation")).metrics["center_mae_bars"]["mean"]

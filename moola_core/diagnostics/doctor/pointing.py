@@ -7,6 +7,7 @@ from moola_core.diagnostics.doctor.check import ERROR, INFO, CannotJudge, Case, 
 from moola_core.diagnostics.doctor.outcome import CAUSES, UNUSUAL, afresh
 from moola_core.diagnostics.results import Finding, Interval
 from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, beats_constant
+from moola_core.specs import Finetune
 
 LOCATING = "locate_then_classify"
 
@@ -83,5 +84,5 @@ class PointersNoBetter(Check):
 
 def _sound(case: Case) -> bool:
     """Whether a network was trained with the settings of a sound preset."""
-    own = case.model == "network" and case.spec is not None and case.spec.kind == "finetune"
-    return own and not suspects.of_training(case.spec)
+    spec = case.spec
+    return case.model == "network" and isinstance(spec, Finetune) and not suspects.of_training(spec)
