@@ -2,9 +2,10 @@
 
     .venv/bin/python benchmarks/fixes.py --half counted [--budget] [--folder DIR]
 
-Reads what `benchmarks/kinds.py` wrote for that half (with --budget: after experiments), launches the first run that a finding above a note
+Reads what `benchmarks/kinds.py` wrote for that half (with --budget: after experiments; --rows: another such file), launches the first run that a finding above a note
 proposes, with the fault's code in place where the fault is code, and scores it as the faulty run was. Counted are faults that lower the
-score by more than the noise of healthy runs. Each fix is a run in the folder and is not made again.
+score by more than the noise of healthy runs. What was lost is what the healthy run of the same market and seed has more; next to it stands the share of what the mean of the healthy
+runs of other seeds has more, which a perfect fix need not reach. Each fix is a run in the folder and is not made again.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ def main() -> None:
     arguments.add_argument("--half", choices=tuple(MARKETS), default="choosing")
     arguments.add_argument("--budget", action="store_true")
     arguments.add_argument("--folder", type=Path, default=Path("artifacts/benchmark-kinds"))
+    arguments.add_argument("--rows", type=Path)
     given = arguments.parse_args()
-    path = given.folder / f"{given.half}{'-budget' if given.budget else ''}.jsonl"
+    path = given.rows or given.folder / f"{given.half}{'-budget' if given.budget else ''}.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     clarity = {market.name: market.clarity for market in MARKETS[given.half]}
     restored = []
     for row in rows:
-        healthy = [other["score"] for other in rows if other["kind"] is None and other["market"] == row["market"]]
-        metric = worse_in(row.get("score") or {}, healthy) if row["kind"] else None
+        same = [other for other in rows if other["kind"] is None and other["market"] == row["market"]]
+        metric = worse_in(row.get("score") or {}, [other["score"] for other in same]) if row["kind"] else None
         proposed = next(
             (
                 one
@@ -48,24 +50,27 @@ def main() -> None:
             ),
             None,
         )
-        if metric is None or proposed is None:
+        if metric is None:
             continue
-        share = share_restored(given.folder, row, proposed["spec"], clarity[row["market"]], healthy)
+        if proposed is None:
+            print(f"{row['kind']:<46} {'nothing proposed':<22} {metric}", flush=True)
+            continue
+        twin = next(other["score"] for other in same if other["trial"].endswith(row["trial"].rsplit("|", 1)[1]))
+        usual = (twin[metric], float(np.mean([other["score"][metric] for other in same])))
+        share = shares_restored(given.folder, row, proposed["spec"], clarity[row["market"]], metric, usual)
         print(f"{row['kind']:<46} {proposed['check']:<22} {metric:<16} {share}", flush=True)
-        if isinstance(share, float):
+        if not isinstance(share, str):
             restored.append(share)
-    done = np.array(restored)
-    print(
-        f"{len(done)} fixes: {np.mean(done >= ENOUGH):.2f} restore 90% or more, {np.mean(done < 0):.2f} make it worse"
-    )
+    for title, own in zip(("healthy run of its seed", "mean of healthy runs"), np.array(restored).T, strict=True):
+        print(
+            f"{len(own)} fixes, against the {title}: {np.sum(own >= ENOUGH)} restore 90% or more, {np.sum(own < 0)} make it worse"
+        )
 
 
-def share_restored(
-    folder: Path, row: dict[str, Any], spec: dict[str, Any], clarity: float, healthy: list[dict[str, float]]
-) -> float | str:
-    """What of the lost score is restored; why nothing can be said, where the run cannot be made."""
-    metric = worse_in(row["score"], healthy)
-    assert metric is not None
+def shares_restored(
+    folder: Path, row: dict[str, Any], spec: dict[str, Any], clarity: float, metric: str, usual: tuple[float, float]
+) -> tuple[float, ...] | str:
+    """What of the lost score is restored, against each of the `usual` scores; why nothing can be said, where the run cannot be made."""
     try:
         with BY_NAME[row["kind"]].patched():
             run = made(
@@ -76,9 +81,8 @@ def share_restored(
         after = score_of(run, clarity)[metric]
     except (MoolaError, KeyError) as error:
         return f"not made: {error}"
-    before, usual = row["score"][metric], float(np.mean([one[metric] for one in healthy]))
-    sign = BETTER[metric][0]
-    return round(sign * (after - before) / (sign * (usual - before)), 2)
+    before, sign = row["score"][metric], BETTER[metric][0]
+    return tuple(round(sign * (after - before) / (sign * (healthy - before)), 2) for healthy in usual)
 
 
 if __name__ == "__main__":

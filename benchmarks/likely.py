@@ -1,29 +1,34 @@
 """How probable it is that a finding of the doctor names the cause: learns the table of the product, and counts how well it is calibrated.
 
-    .venv/bin/python benchmarks/likely.py ROWS.jsonl [ROWS.jsonl ...] [--count ROWS.jsonl] [--write]
+    .venv/bin/python benchmarks/likely.py NAME=ROWS.jsonl[,ROWS.jsonl ...] ... [--first NAME=ROWS.jsonl ...] [--count ROWS.jsonl ...] [--write]
 
-ROWS.jsonl is what `benchmarks/kinds.py` writes. Each run with a planted fault is taken twice where experiments were made, without and with
-what they show. The findings of one kind are left out in turn (leave-one-group-out), so that no kind is judged by itself; --count judges the
-rows of other kinds, which nothing was learned from. Printed for the first finding of each run and for all: the expected calibration
-error over five bins of equal numbers, and the reliability table. --write writes the table of the product, learned from all ROWS.
+ROWS.jsonl is what `benchmarks/kinds.py` writes, NAME a set of kinds that was written by itself. Each run with a planted fault is taken twice where experiments were made, without and with
+what they show. --first: the rows of a set as it was judged for the first time, before the doctor learned anything from it; these are learned from as well, and what a set is counted on.
+
+Kinds of a new set are not like those that are known: the table is counted on one set after another, learned from the others alone (leave-one-set-out), for each of PENALTIES, and
+the penalty of the least log loss is taken. Each file of findings of a set weighs as much as those of another. Printed for the first finding of each run: the expected calibration
+error over five bins of equal numbers by set and over all of them, what a perfectly calibrated table would have by chance, and the reliability table. --count judges the rows of sets that nothing was learned
+from. --write writes the table of the product, learned from all sets.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from kinds import causes_of, parts_of
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
 from moola_core.diagnostics.doctor import likely
 from moola_core.diagnostics.results import Finding
 
 BINS = 5
+PENALTIES = (0.03, 0.1, 0.3, 1.0)  # inverse strength, as scikit-learn has it
+WEIGHT = 100.0  # of all findings of a file of a set together
 
 
 class Cases(NamedTuple):
@@ -65,40 +70,107 @@ def _judged(kind: str, findings: list[dict[str, Any]]) -> tuple[np.ndarray, np.n
     return traits, np.array([bool(set(parts_of(one)) & set(causes_of(kind))) for one in grave], bool)
 
 
+def learned(sets: Sequence[Cases], penalty: float) -> LogisticRegression:
+    """The regression on the findings of all sets, each of which weighs as much."""
+    weights = np.concatenate([np.full(len(own.hit), WEIGHT / len(own.hit)) for own in sets])
+    model = LogisticRegression(C=penalty, max_iter=3000)
+    return model.fit(
+        np.concatenate([own.traits for own in sets]), np.concatenate([own.hit for own in sets]), sample_weight=weights
+    )
+
+
+def calibration_error(p: np.ndarray, hit: np.ndarray) -> float:
+    """Expected calibration error over bins of equal numbers."""
+    bins = np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p)))
+    return float(sum(len(own) * abs(p[own].mean() - hit[own].mean()) for own in bins) / len(p))
+
+
+def by_chance(p: np.ndarray) -> float:
+    """The calibration error that these probabilities have on average if they are right."""
+    rng = np.random.default_rng(0)
+    return float(np.mean([calibration_error(p, rng.random(len(p)) < p) for _ in range(500)]))
+
+
 def show(title: str, p: np.ndarray, hit: np.ndarray) -> None:
     """The calibration error, and how often the cause was named where it was said to be how probable."""
     if not len(hit):
         return
-    bins = np.array_split(np.argsort(p), min(BINS, len(p)))
-    error = sum(len(own) * abs(p[own].mean() - hit[own].mean()) for own in bins) / len(p)
-    print(f"{title}: {len(p)} findings, named {hit.mean():.2f}, expected calibration error {error:.3f}")
+    bins = np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p)))
+    print(
+        f"{title}: {len(p)} findings, named {hit.mean():.2f}, expected calibration error {calibration_error(p, hit):.3f} "
+        f"(by chance {by_chance(p):.3f})"
+    )
     for own in bins:
         print(f"  said {p[own].mean():.2f}  named {hit[own].mean():.2f}  of {len(own)}")
 
 
+def left_out(
+    sets: Mapping[str, Sequence[Cases]], counted: Mapping[str, Cases], penalty: float
+) -> dict[str, np.ndarray]:
+    """The probabilities of each counted set's findings, learned from the other sets."""
+    probabilities = {}
+    for name, own in counted.items():
+        model = learned([cases for other, parts in sets.items() if other != name for cases in parts], penalty)
+        probabilities[name] = model.predict_proba(own.traits)[:, 1]
+    return probabilities
+
+
+def chosen(sets: Mapping[str, Sequence[Cases]], counted: Mapping[str, Cases]) -> float:
+    """The penalty of the least log loss over sets that were left out; prints the table."""
+    losses = {}
+    for penalty in PENALTIES:
+        p = left_out(sets, counted, penalty)
+        losses[penalty] = float(
+            np.mean([-np.log(np.where(own.hit, p[name], 1 - p[name])).mean() for name, own in counted.items()])
+        )
+        errors = {
+            name: calibration_error(p[name][own.place == 0], own.hit[own.place == 0]) for name, own in counted.items()
+        }
+        said = {name: p[name][own.place == 0].mean() for name, own in counted.items()}
+        text = ", ".join(
+            f"{name} {errors[name]:.2f} (said {said[name]:.2f}, named {own.hit[own.place == 0].mean():.2f})"
+            for name, own in counted.items()
+        )
+        print(f"C = {penalty:g}: log loss {losses[penalty]:.3f}; error of the first finding: {text}")
+    return min(losses, key=lambda penalty: losses[penalty])
+
+
+def named_files(texts: Sequence[str]) -> dict[str, Cases]:
+    """The findings of NAME=FILE[,FILE ...] by name."""
+    pairs = (text.split("=", 1) for text in texts)
+    return {name: cases_of([Path(path) for path in files.split(",")]) for name, files in pairs}
+
+
 def main() -> None:
-    """Learn, count, and write the table where asked."""
+    """Choose the penalty by sets that are left out, count, and write the table where asked."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("rows", type=Path, nargs="+")
+    arguments.add_argument("sets", nargs="+")
+    arguments.add_argument("--first", nargs="*", default=[])
     arguments.add_argument("--count", type=Path, nargs="*", default=[])
     arguments.add_argument("--write", action="store_true")
     given = arguments.parse_args()
-    own, model = cases_of(given.rows), LogisticRegression(C=1.0, max_iter=1000)
-    p = cross_val_predict(model, own.traits, own.hit, groups=own.kind, cv=LeaveOneGroupOut(), method="predict_proba")[
-        :, 1
-    ]
-    show("first findings, each kind left out", p[own.place == 0], own.hit[own.place == 0])
-    show("all findings, each kind left out", p, own.hit)
-    model.fit(own.traits, own.hit)
+    now, first = named_files(given.sets), named_files(given.first)
+    sets = {name: [own, *([first[name]] if name in first else [])] for name, own in now.items()}
+    counted = first or now
+    penalty = chosen(sets, counted)
+    print(f"C = {penalty:g}")
+    p = left_out(sets, counted, penalty)
+    for name, own in counted.items():
+        show(f"{name}, left out, first findings", p[name][own.place == 0], own.hit[own.place == 0])
+    place, hit = (np.concatenate([getattr(own, field) for own in counted.values()]) for field in ("place", "hit"))
+    every = np.concatenate(list(p.values()))
+    show("all sets, each left out, first findings", every[place == 0], hit[place == 0])
+    show("all sets, each left out, all findings", every, hit)
+    model = learned([cases for parts in sets.values() for cases in parts], penalty)
     if given.count:
         other = cases_of(given.count)
-        p = model.predict_proba(other.traits)[:, 1]
-        show("first findings of other kinds", p[other.place == 0], other.hit[other.place == 0])
-        show("all findings of other kinds", p, other.hit)
+        p_other = model.predict_proba(other.traits)[:, 1]
+        show("first findings of other kinds", p_other[other.place == 0], other.hit[other.place == 0])
+        show("all findings of other kinds", p_other, other.hit)
     if given.write:
         weights = dict(zip(likely.TRAITS, np.round(model.coef_[0], 4).tolist(), strict=True))
         table = {
-            "faults": len(set(own.kind)),
+            "faults": len({kind for parts in sets.values() for cases in parts for kind in cases.kind}),
             "intercept": round(float(model.intercept_[0]), 4),
             "weights": list(weights.values()),
         }

@@ -156,13 +156,13 @@ def raised(run: Run) -> list[tuple[str, str, str]]:
     return [(one.check, one.severity, one.title) for one in findings if one.severity != "info"]
 
 
-def on_known_market(folder: Path, count: int) -> dict[str, list[float]]:
-    """AUROC of `count` fits of each sound preset, by other seeds, on the market that is the same for everybody."""
-    path, values = folder / "known.parquet", {}
+def on_known_market(folder: Path, count: int) -> dict[str, dict[str, list[float]]]:
+    """AUROC and pointer errors of `count` fits of each sound preset, by other seeds, on the market that is the same for everybody."""
+    path = folder / "known.parquet"
+    values: dict[str, dict[str, list[float]]] = {metric: {name: [] for name in SOUND} for metric in known_market.LEVELS}
     folder.mkdir(parents=True, exist_ok=True)
     write_windows(known_market.windows(), path)
     for name in SOUND:
-        values[name] = []
         for seed in range(count):
             changes = {
                 "data.windows": str(path),
@@ -171,8 +171,15 @@ def on_known_market(folder: Path, count: int) -> dict[str, list[float]]:
                 "training.seed": seed,
             }
             run = made(Store(folder), change(preset(name).finetune(), changes), f"known {name} {seed}")
-            values[name].append(round(run.result("evaluation")["auroc_within_folds"]["value"], 4))
-            print(name, seed, values[name][-1], flush=True)
+            evaluation = run.result("evaluation")
+            for metric, own in values.items():
+                score = (
+                    evaluation["auroc_within_folds"]["value"]
+                    if metric == "auroc"
+                    else evaluation["metrics"][metric]["mean"]
+                )
+                own[name].append(round(score, 4))
+            print(name, seed, [own[name][-1] for own in values.values()], flush=True)
     return values
 
 
@@ -184,7 +191,7 @@ def main() -> None:
     arguments.add_argument("--folder", type=Path, default=Path("artifacts/benchmark-vitals"))
     given = arguments.parse_args()
     if given.part == "market":
-        table = {"auroc": on_known_market(given.folder, given.runs)}
+        table = on_known_market(given.folder, given.runs)
         known_market.TABLE.write_text(json.dumps(table) + "\n", encoding="utf-8")
         return
     if given.part == "reference":

@@ -54,7 +54,7 @@ from moola_core.diagnostics.results import (
     Verdict,
     WindowDifference,
 )
-from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
+from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain, UsualScore
 from moola_core.diagnostics.results.vitals import VitalSign
 from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.diagnostics.shift import shift
@@ -130,6 +130,7 @@ def make_experiments() -> Experiments:
             Interval(0.8, 0.74, 0.86),
             where="a demo market",
             usual=Interval(0.81, 0.72, 0.89),
+            pointers=(UsualScore("center_mae_bars", 15.3, Interval(15.4, 14.5, 16.4)),),
         ),
     )
     own = Experiments(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from moola_core.diagnostics.results import Diagnosis
-from moola_core.diagnostics.results.experiments import Experiment
-from moola_core.diagnostics.results.interval import Claim
+from moola_core.diagnostics.results.experiments import Experiment, UsualScore
+from moola_core.diagnostics.results.interval import Claim, Interval
 from moola_core.metrics import METRICS
 from moola_core.sections.blocks import Block, Command, Row, Table, Text
 from moola_core.sections.context import ReportContext
@@ -51,8 +51,9 @@ def _rows(one: Experiment) -> list[Row]:
     if not one.gains:
         own = one.auroc
         reach = f" ({own.low:.2f} to {own.high:.2f})" if own is not None and own.low < own.high else ""
-        usual = "" if one.usual is None else f"usual: {one.usual.low:.2f} to {one.usual.high:.2f}"
-        return [(*first, METRICS["auroc"].title, usual, "" if own is None else f"{own.value:.2f}{reach}", "")]
+        usual = "" if one.usual is None else _usual(one.usual)
+        ranking = (*first, METRICS["auroc"].title, usual, "" if own is None else f"{own.value:.2f}{reach}", "")
+        return [ranking, *(_of_pointers(score) for score in one.pointers or ())]
     return [
         (
             *(first if i == 0 else ("", "")),
@@ -63,3 +64,12 @@ def _rows(one: Experiment) -> list[Row]:
         )
         for i, gain in enumerate(one.gains)
     ]
+
+
+def _usual(usual: Interval) -> str:
+    return f"usual: {usual.low:.2f} to {usual.high:.2f}"
+
+
+def _of_pointers(score: UsualScore) -> Row:
+    """A line under that of the ranking."""
+    return ("", "", METRICS[score.metric].title, _usual(score.usual), f"{score.value:.2f}", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +83,43 @@ def test_without_time_what_was_narrowed_so_far_stands():
     left, share = suspects.narrowed(every, lambda groups: next(answers))
     assert left == every[:4] and share == 0.95
     assert suspects.narrowed(every, lambda groups: None) == (every, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("shares", "named"),
+    [
+        ({"columns": 0.5, "hidden": 0.9}, ["hidden"]),
+        ({"columns": 0.85, "hidden": 0.9}, ["hidden", "columns"]),
+        ({"columns": 0.9, "hidden": 0.4}, ["columns"]),
+        ({"columns": 0.45, "hidden": 0.4}, ["columns"]),
+    ],
+)
+def test_of_rivals_the_one_that_restores_most_is_named_and_others_that_restore_as_much(shares, named):
+    order = [("columns",), ("hidden",), ("dropout",)]
+    own = suspects.alone(order, ("columns",), shares["columns"], lambda groups: shares.get(groups[0][0], 0.0))
+    assert own == {(name,): share for name, share in (shares | {"dropout": 0.0}).items()}
+    assert suspects.as_good(own) == [(name,) for name in named]
+
+
+def test_rivals_are_tried_as_far_as_there_is_time():
+    order = [(name,) for name in "abcdefghij"]
+    answers = iter([0.2, None])
+    assert suspects.alone(order, ("b",), 0.7, lambda groups: next(answers)) == {("b",): 0.7, ("a",): 0.2}
+    assert len(suspects.alone(order, ("b",), 0.7, lambda groups: 0.1)) == 1 + suspects.MOST_RIVALS
+
+
+def test_the_conclusion_says_where_two_settings_restore_as_much():
+    both = {"model.hidden": [4, 32], "model.dropout": [0.9, 0.1], "training.epochs": [9, 20]}
+    own = result(
+        gained(both, 0.3, 0.1),
+        gained({name: both[name] for name in ("model.hidden", "model.dropout")}, 0.3, 0.1),
+        culprits=("model.hidden", "model.dropout"),
+        restored=0.6,
+        departures=both,
+    )
+    text = sentence(replace(own, alone={"model.hidden": 0.6, "model.dropout": 0.55, "training.epochs": 0.1}))
+    assert "model.hidden (4 → 32) 60%; model.dropout (0.9 → 0.1) 55%" in text and "do not tell" in text
+    assert "do not tell" not in sentence(own)
 
 
 def result(*experiments, culprits=(), restored=None, departures=None):

@@ -11,7 +11,7 @@ import pytest
 from moola_core.diagnostics import vitals
 from moola_core.diagnostics.results.vitals import STAGES
 from moola_core.diagnostics.vitals import ranges
-from moola_core.diagnostics.vitals.sign import SIGNS, Evidence, Measured, Sign
+from moola_core.diagnostics.vitals.sign import SIGNS, Evidence, Measured, NotKnown, Sign
 from moola_core.features.catalog import names
 from moola_core.features.matrix import window_matrix
 from moola_core.presets import preset
@@ -190,6 +190,30 @@ def test_a_kept_epoch_whose_loss_is_not_the_lowest_is_unusual(kept, unusual):
     events.append({"type": "replicate_finished", "values": {"best_epoch": kept}} | where)
     own = SIGNS["kept_epoch"].measure(Evidence(None, None, np.zeros((1, 1, 1)), (), SPEC, events=events))  # type: ignore[arg-type]
     assert own.value == pytest.approx(losses[kept - 1] - 0.5) and outside("kept_epoch", own) == unusual
+
+
+@pytest.mark.parametrize(("stored", "unusual"), [(0.5, False), (0.500001, False), (0.8, True), (0.3, True)])
+def test_stored_weights_that_are_not_those_of_the_kept_epoch_are_unusual(stored, unusual):
+    where = {"repeat": 0, "fold": 0}
+    losses = [0.9, 0.5, 0.8]
+    events = [
+        {"type": "epoch", "split": "validation", "epoch": i + 1, "values": {"loss": 1.0, "loss_class": loss}} | where
+        for i, loss in enumerate(losses)
+    ]
+    events.append({"type": "replicate_finished", "values": {"best_epoch": 2}} | where)
+    known = {"events": events, "inner_again": {(0, 0): stored}}
+    own = SIGNS["stored_epoch"].measure(Evidence(None, None, np.zeros((1, 1, 1)), (), SPEC, **known))  # type: ignore[arg-type]
+    assert own.value == pytest.approx(abs(stored - 0.5)) and outside("stored_epoch", own) == unusual
+    assert own.detail == f"{int(unusual)} of 1 fits differ"
+
+
+def test_where_the_stored_networks_do_not_give_the_predictions_their_epoch_is_not_judged(windows):
+    p = np.full((len(windows), 2), 0.5)
+    frame = pd.DataFrame({"repeat": 0, "fold": 0, "window_id": windows.window_id, "label": windows.label})
+    frame = frame.assign(**{f"p_{name}": 0.9 if i == 0 else 0.1 for i, name in enumerate(windows.classes)})
+    own = evidence_of(windows, predictions=frame, again=p, inner_again={(0, 0): 0.7})
+    with pytest.raises(NotKnown, match="do not give the stored predictions"):
+        SIGNS["stored_epoch"].measure(own)
 
 
 def test_every_sign_says_what_it_is_and_has_a_range():

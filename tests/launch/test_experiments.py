@@ -14,7 +14,7 @@ import moola_core as moola
 from moola_core.cli import main
 from moola_core.diagnostics.doctor import conclusions, known_market
 from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
-from moola_core.diagnostics.results.experiments import MetricGain
+from moola_core.diagnostics.results.experiments import MetricGain, UsualScore
 from moola_core.errors import RunError, SpecError
 from moola_core.launch import worker
 from moola_core.launch.worker import doctor, experiments
@@ -46,7 +46,7 @@ def run(store, demo_files):
 def tried(store, run, monkeypatch):
     """Experiments in which no fit is made: a run is better by 0.3 where its setting `cause` is the reference's, within `reach`."""
 
-    def settled(cause, reach=0.1, budget_s=600.0, seconds=1.0, only="", auroc=None):
+    def settled(cause, reach=0.1, budget_s=600.0, seconds=1.0, only="", auroc=None, center=2.0):
         good = preset("quick").finetune()
         done = []
 
@@ -68,7 +68,9 @@ def tried(store, run, monkeypatch):
             return Interval(value, value - 0.1, min(value + 0.1, 1.0))
 
         monkeypatch.setattr(experiments, "_auroc", auroc_of)
-        monkeypatch.setattr(known_market, "usual", lambda name: Interval(0.8, 0.75, 0.85))
+        monkeypatch.setattr(known_market, "usual", lambda name, metric="auroc": Interval(0.8, 0.75, 0.85))
+        errors = (UsualScore("center_mae_bars", center, Interval(2.0, 1.5, 2.5)),)
+        monkeypatch.setattr(experiments, "_pointers", lambda child, name: errors)
         asked = store.create(build(Diagnose, {"name": "doctor", "run": run.id, "budget_s": budget_s}))
         diagnosis = codec.restore(Diagnosis, run.result("doctor"))
         return experiments.settle(asked, run, diagnosis, Children(asked, None, execute, "experiment")), done, asked
@@ -82,8 +84,8 @@ def test_the_setting_that_restores_the_score_is_found(tried, cause):
     assert result.culprits == (f"training.{cause}",) and result.restored == pytest.approx(1.0)
     assert {f"training.{name}" for name in WRONG if name != "dropout"} < set(result.departures)
     assert all(spec.training.repeats == 1 and spec.training.seed == run_seed(fitted) for spec in fitted)
-    alone = fitted[-1]
-    assert getattr(alone.training, cause) == getattr(preset("quick").finetune().training, cause)
+    assert next(iter(result.alone)) == f"training.{cause}" and result.alone[f"training.{cause}"] == pytest.approx(1.0)
+    assert len(result.alone) > 1 and max([0.0, *list(result.alone.values())[1:]]) == 0.0, "others were tried alone too"
 
 
 def run_seed(specs):
@@ -93,7 +95,7 @@ def run_seed(specs):
 def test_more_repeats_are_fitted_only_where_one_does_not_decide(tried):
     result, fitted, _ = tried("weight_decay", reach=0.4)
     assert result.culprits == ("training.weight_decay",)
-    assert [spec.training.repeats for spec in fitted][:2] == [1, 2] and fitted[-1].training.repeats == 2
+    assert [spec.training.repeats for spec in fitted][:3] == [1, 1, 2] and fitted[-1].training.repeats == 2
 
 
 def test_where_no_setting_restores_it_other_windows_are_tried(tried):
@@ -106,9 +108,13 @@ def test_where_no_setting_restores_it_other_windows_are_tried(tried):
     assert len(np.unique(prices, axis=0)) == 8
     assert [spec.faults.shuffled_folds for spec in fitted if "by-heart" in spec.data.windows] == [True]
     on_market = [one for one in result.tried if one.where == "a demo market"]
-    assert [bool(one.changes) for one in on_market] == [False, True, False] and on_market[-1].usual is not None
+    assert [bool(one.changes) for one in on_market] == [False, False, True, False]
+    assert [one.usual is not None for one in on_market] == [True, False, False, True]
+    assert [fitted[i].preset for i in (0, -1)] == ["quick", "network"], (
+        "known settings first, the sharpest of them last"
+    )
     assert {Path(spec.data.windows).stem for spec in fitted} == {"windows", "by-heart", "demo", "random-order"}
-    assert [spec.training.repeats for spec in fitted[-2:]] == [5, 5], "as it is, and as the reference"
+    assert [spec.training.repeats for spec in fitted[-3:-1]] == [5, 5], "as it is, and as the reference"
 
 
 def test_a_setting_that_shows_on_a_known_market_alone_is_found_there(tried):
@@ -125,7 +131,35 @@ def test_known_settings_that_do_worse_than_usual_on_a_known_market_leave_the_tra
         spec for spec in fitted if Path(spec.data.windows).stem == "demo" and spec.model.dropout != WRONG["dropout"]
     )
     assert plain.training.learning_rate == preset("quick").finetune().training.learning_rate
+    assert len(fitted) == 1, "what is wrong with training is in every other fit too"
     assert conclusions.unsound(tried("", auroc={"demo": 0.76})[0]) is None
+
+
+def test_pointers_of_known_settings_are_judged_on_the_known_market_too(tried):
+    result, fitted, _ = tried("weight_decay", center=2.6)
+    assert "the center error is 2.60 bars" in result.conclusion and "1.50 to 2.50" in result.conclusion
+    assert not result.culprits and len(fitted) == 1
+    assert conclusions.unsound(tried("", center=2.4)[0]) is None
+    assert conclusions.unsound(tried("", center=1.4)[0]) is None, "better than usual is no fault"
+
+
+def test_the_sharpest_preset_is_fitted_only_where_its_time_is_left(tried):
+    result, fitted, _ = tried("")
+    assert fitted[-1].preset == "network" and not result.untried
+    spent = (
+        result.seconds - 1.0
+    )  # each of these fits takes a second, and this preset is known to take nine times as long as `quick`
+    result, fitted, _ = tried("", budget_s=spent + 1.2 * 9 - 0.1)
+    assert fitted[-1].preset != "network"
+    assert result.untried == ("the settings of network and no others on a demo market",)
+
+
+def test_pointers_of_a_real_fit_are_read_from_its_evaluation(run, monkeypatch):
+    scores = {one.metric: one for one in experiments._pointers(run, "quick")}
+    center = codec.restore(Evaluation, run.result("evaluation")).metrics["center_mae_bars"]["mean"]
+    assert set(scores) == {"center_mae_bars", "length_mae_bars"} and scores["center_mae_bars"].value == center
+    assert scores["center_mae_bars"].usual == known_market.usual("quick", "center_mae_bars")
+    assert experiments._pointers(run, "stones") == ()
 
 
 def test_labels_in_random_order_that_are_told_are_a_leak(tried):
@@ -154,7 +188,7 @@ def test_what_is_usual_on_the_known_market_is_a_prediction_interval(tmp_path, mo
         monkeypatch.setattr(known_market, "TABLE", table)
         own = known_market.usual("quick")
         inside.append(own.low <= fits[20] <= own.high)
-    assert np.mean(inside) == pytest.approx(known_market.LEVEL, abs=0.012)
+    assert np.mean(inside) == pytest.approx(known_market.LEVELS["auroc"], abs=0.012)
     assert known_market.usual("stones") is None
 
 
@@ -180,8 +214,8 @@ def test_settings_are_compared_with_the_last_healthy_run_on_the_same_windows(tri
 
 
 def test_nothing_is_begun_that_the_budget_does_not_reach(tried):
-    result, fitted, _ = tried("weight_decay", budget_s=700.0, seconds=300.0)
-    assert len(fitted) == 2 and result.untried and result.seconds == 600.0
+    result, fitted, _ = tried("weight_decay", budget_s=1000.0, seconds=300.0)
+    assert len(fitted) == 3 and result.untried and result.seconds == 900.0
     result, fitted, _ = tried("weight_decay", budget_s=0.001)
     assert not fitted and "no time" in result.conclusion and not result.culprits
 
@@ -223,6 +257,7 @@ def test_a_repair_that_surely_gains_is_the_cause_and_its_copy_can_be_launched(st
     better = MetricGain("auroc", 0.5, 0.8, Interval(0.3, 0.1, 0.5))
     monkeypatch.setattr(experiments, "gains_of_repair", lambda about, child: (better,))
     monkeypatch.setattr(experiments, "_auroc", lambda child: None)
+    monkeypatch.setattr(experiments, "_pointers", lambda child, name: ())
     asked = store.create(build(Diagnose, {"name": "doctor", "run": made.id, "budget_s": 600.0}))
     children = Children(asked, None, lambda child, listen: child.update(state="done", seconds=1.0), "experiment")
     found = experiments.settle(asked, made, codec.restore(Diagnosis, made.result("doctor")), children)

@@ -75,6 +75,7 @@ def test_a_pretraining_run_leaves_weights_result_and_a_way_on(store, demo_files)
     assert evidence.facts["encoder_differs"] == evidence.facts["scale_differs"] == 0 < evidence.facts["encoder_tensors"]
     readings, _ = vitals.measure(evidence)
     assert readings["predicted_again"].value < 1e-6 and readings["kept_epoch"].value == 0
+    assert readings["stored_epoch"].value < 1e-6
     start = encoder_of(tuned.spec, store.root)
     scaled = replace(start, mean=start.mean + 1, weights={name: value + 1 for name, value in start.weights.items()})
     assert vital_signs.as_started(tuned, scaled) == {

@@ -15,6 +15,7 @@ from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers
     outcome,
     pointing,
     pretraining,
+    proposed,
     study,
     tasks,
     transferring,
@@ -30,7 +31,6 @@ from moola_core.diagnostics.doctor.check import (
     fix_spec,
     register,
 )
-from moola_core.diagnostics.doctor.outcome import SYMPTOMS
 from moola_core.diagnostics.results import Diagnosis, Finding, NotJudged
 from moola_core.diagnostics.results.doctor import SEVERITIES
 
@@ -75,9 +75,8 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
     signs, slices = (tuple(case.get(name) or ()) for name in ("vital_signs", "weak_slices"))
     of_a_run = case.kind == "finetune" and not case.planned
     ordered = in_order(findings, after, likely_first=of_a_run)
-    if any(one.check == "experiments" and one.severity != INFO and one.spec is None for one in ordered):
-        # No setting takes back what is wrong with the code, the labels or the evaluation: to train anew is no fix of it.
-        ordered = tuple(dataclasses.replace(one, spec=None) if one.check in SYMPTOMS else one for one in ordered)
+    if of_a_run:
+        ordered = proposed.supported(ordered, case)
     remarks = tuple(one for one in ordered if of_a_run and one.severity == INFO and CHECKS[one.check].usual)
     grave = tuple(one for one in ordered if one not in remarks)
     return Diagnosis(

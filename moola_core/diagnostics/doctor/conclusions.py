@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
-from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
+from moola_core.diagnostics.doctor import known_market
+from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain, UsualScore
 from moola_core.diagnostics.results.interval import Interval
-from moola_core.metrics import METRICS
+from moola_core.metrics import METRICS, better
 
 CHANCE = 0.5
 BY_HEART = 0.9  # AUROC of windows that were trained on: below it the model does not fit even what it is shown
 HEART, MARKET, MENDED, SHUFFLED = "copies of each", "a demo market", "a mended copy", "labels in random order"
+JOIN = " and "  # between settings that are set back together, where they are one key
 SURER = 2.576 / 1.960  # how much wider an interval of 99% is than one of 95%
 
 
@@ -47,12 +50,30 @@ def forgets(result: Experiments) -> bool:
     return heart is not None and heart.auroc is not None and heart.auroc.high < BY_HEART
 
 
-def unsound(result: Experiments) -> Experiment | None:
-    """The fit of known settings to known windows, where it is worse than 99.5% of healthy ones; None else."""
-    for one in result.tried:
-        if one.usual is not None and one.auroc is not None and one.auroc.value < one.usual.low:
-            return one
-    return None
+class Unsound(NamedTuple):
+    """A fit of known settings to known windows, and a score of it that healthy fits do not have."""
+
+    fit: Experiment
+    score: UsualScore
+
+
+def unsound(result: Experiments) -> Unsound | None:
+    """The fit of known settings to known windows, where it is worse than nearly all healthy ones (99.5%, in its pointers 99.9%); None else."""
+    scores = [(one, score) for one in result.tried for score in next_to_usual(one)]
+    return next((Unsound(one, score) for one, score in scores if shortfall(score).low > 0), None)
+
+
+def next_to_usual(fit: Experiment) -> tuple[UsualScore, ...]:
+    """The scores of a fit of which it is known what is usual: the ranking first, then the pointers."""
+    own = () if fit.usual is None or fit.auroc is None else (UsualScore("auroc", fit.auroc.value, fit.usual),)
+    return (*own, *(fit.pointers or ()))
+
+
+def shortfall(score: UsualScore) -> Interval:
+    """By how much the score is worse than those of healthy fits."""
+    sign, usual = (1 if better(score.metric) == "higher" else -1), score.usual
+    ends = sorted(sign * (end - score.value) for end in (usual.low, usual.high))
+    return Interval(sign * (usual.value - score.value), *ends)
 
 
 def told_at_random(result: Experiments) -> Interval | None:
@@ -114,12 +135,14 @@ def _of_repair(tried: Experiment) -> str:
     )
 
 
-def _of_known_settings(worse: Experiment) -> str:
+def _of_known_settings(worse: Unsound) -> str:
     """What known settings do on known windows next to what they usually do."""
-    assert worse.auroc is not None and worse.usual is not None
+    metric, usual = METRICS[worse.score.metric], worse.score.usual
+    unit = " bars" if metric.unit == "bars" else ""
+    name = metric.title if metric.title.isupper() else metric.title.lower()
     return (
-        f"On {worse.where} with {worse.title} the AUROC is {worse.auroc.value:.2f}; 99% of healthy fits of the same have "
-        f"{worse.usual.low:.2f} to {worse.usual.high:.2f}. Neither your data nor your settings take part in that."
+        f"On {worse.fit.where} with {worse.fit.title} the {name} is {worse.score.value:.2f}{unit}; {known_market.LEVELS[metric.name]:.1%} of healthy fits of the same have "
+        f"{usual.low:.2f} to {usual.high:.2f}. Neither your data nor your settings take part in that."
     )
 
 
@@ -131,14 +154,29 @@ def _of_shuffled(leaked: Interval) -> str:
     )
 
 
+def equals(result: Experiments) -> bool:
+    """Whether the culprits are several of which each restores as much alone."""
+    groups = [group for group in result.alone or {} if set(group.split(JOIN)) <= set(result.culprits)]
+    return len(groups) > 1
+
+
+def _change_of(result: Experiments, name: str) -> str:
+    return f"{name} ({result.departures[name][0]} → {result.departures[name][1]})"
+
+
 def _of_settings(result: Experiments) -> str:
     """What the reference's settings gain together, and which of them does it."""
     together, alone = gain_of(result, result.departures), gain_of(result, result.culprits)
     place = f"On {result.where}, w" if result.where else "W"
     text = f"{place}ith the settings of {result.reference}: {words(together)}." if together else ""
-    names = " and ".join(
-        f"{name} ({result.departures[name][0]} → {result.departures[name][1]})" for name in result.culprits
-    )
+    names = " and ".join(_change_of(result, name) for name in result.culprits)
+    if equals(result):
+        each = "; ".join(
+            f"{' and '.join(_change_of(result, name) for name in group.split(JOIN))} {share:.0%}"
+            for group, share in (result.alone or {}).items()
+            if set(group.split(JOIN)) <= set(result.culprits)
+        )
+        return f"{text} Several settings restore much the same of it, each alone: {each}. Which of them it is these windows do not tell."
     if len(result.culprits) == len(result.departures):
         return f"{text} They differ in {names}."
     text += f" Of the {len(result.departures)} that differ, {names} alone restores {result.restored:.0%} of it"

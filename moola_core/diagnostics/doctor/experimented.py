@@ -7,9 +7,10 @@ from typing import Any
 from moola_core.diagnostics.doctor import conclusions
 from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.results import Finding
-from moola_core.diagnostics.results.experiments import Experiment, Experiments
+from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.results.interval import Claim, Interval
 from moola_core.diagnostics.results.weak_slices import MOST_WINDOWS
+from moola_core.metrics import METRICS
 from moola_core.specs import Data, Finetune
 
 EXCHANGED = "classes exchanged in"
@@ -58,12 +59,12 @@ class Experimented(Check):
             return self.resting_on(finding, [Claim("1 − AUROC of windows trained on", miss, 1 - conclusions.BY_HEART)])
         return None
 
-    def _training(self, result: Experiments, worse: Experiment, evidence: dict[str, object]) -> Finding:
-        assert worse.auroc is not None and worse.usual is not None
-        own, usual = worse.auroc.value, worse.usual
-        short = Interval(usual.value - own, usual.low - own, usual.high - own)
+    def _training(self, result: Experiments, worse: conclusions.Unsound, evidence: dict[str, object]) -> Finding:
+        title = METRICS[worse.score.metric].title
         finding = self.finding(ERROR, result.conclusion, evidence, TRAINING, title="Training itself is at fault")
-        return self.resting_on(finding, [Claim("shortfall of AUROC on a demo market", short)])
+        return self.resting_on(
+            finding, [Claim(f"shortfall of {title} on a demo market", conclusions.shortfall(worse.score))]
+        )
 
     def _repair(self, case: Case, result: Experiments, evidence: dict[str, object]) -> Finding:
         tried = conclusions.repair_of(result)
@@ -85,6 +86,10 @@ class Experimented(Check):
         changes = {name: result.departures[name][1] for name in result.culprits}
         one = len(changes) == 1 and alone is not None and alone.interval.low > 0
         advice = "Launch the run with this set back, and see whether the score returns with all repeats."
+        if conclusions.equals(result):
+            advice = "Launch the run with all of these set back; then give them their own values again one by one, with all repeats."
+        if result.alone:
+            evidence |= {"restored_alone": {name: round(share, 2) for name, share in result.alone.items()}}
         title = "A setting is at fault" if one else "Settings are at fault"
         finding = self.finding(ERROR, result.conclusion, evidence, advice, fix_spec(case, changes), title=title)
         return self.resting_on(finding, claims)

@@ -86,6 +86,7 @@ class SinglePosition(Check):
 
     id, title = "single_position", "A feature filled at one position only"
     kinds = ("finetune",)
+    after = ("unusual_data",)  # of wrong prices a column may hold nothing
     diagnostic = "features"
 
     def judge(self, case: Case) -> Finding | None:

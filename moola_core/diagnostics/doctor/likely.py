@@ -18,11 +18,25 @@ from moola_core.diagnostics.results.vitals import STAGES
 from moola_core.runs import codec
 
 TABLE = Path(__file__).with_name("likely.json")
+# Checks that judge how training or predictions came out, whatever the reason; others see what is wrong in data, settings, weights or folds themselves.
+OF_OUTCOME = (
+    "stopped_too_early",
+    "too_little_training",
+    "miscalibrated",
+    "label_noise",
+    "task_starved",
+    "sigma_never_moved",
+    "sigma_at_limit",
+    "pcgrad_idle",
+    "underpowered",
+    "weak_part",
+)
 # What a finding is, beyond what it says, that tells how often such findings name the cause. The first is a check that is none of these.
 TRAITS = (
     "settings, by experiments",
     "anything else, by experiments",
     "a symptom",
+    "a check of the outcome",
     *(f"unusual in {stage}" for stage in STAGES),
     "a warning",
     "explained",
@@ -55,6 +69,7 @@ def traits(grave: Sequence[Finding]) -> np.ndarray:
             one.check == "experiments" and bool(one.evidence.get("settings")),
             one.check == "experiments" and not one.evidence.get("settings"),
             one.check in SYMPTOMS,
+            one.check in OF_OUTCOME,
             *(one.check == f"unusual_{stage}" for stage in STAGES),
             one.severity == WARNING,
             bool(one.explained_by),

@@ -17,6 +17,7 @@ LEAST_MOVE = 0.03  # root mean square change of the weights over their size
 NO_MOVE = 0.002  # a loss that fell while the weights stayed where they were fell by luck
 LEAST_FALL = 0.02  # share of the class loss's first value
 LONG_EPOCHS, LONG_PATIENCE, FAST_RATE = 80, 20, 2e-3
+LEARNED = 0.5  # of the training loss's first value
 # What of the training is set back to a sound preset's where the cause may be any of it.
 OF_TRAINING = ("training.", "loss.")
 LONG = {"training.epochs": LONG_EPOCHS, "training.patience": LONG_PATIENCE, "training.learning_rate": FAST_RATE}
@@ -28,6 +29,12 @@ def trained_soundly(spec: Any) -> dict[str, Any]:
         return dict(LONG)
     pairs = suspects.departures(spec, suspects.reference_of(spec))
     return {name: sound for name, (_, sound) in pairs.items() if name.startswith(OF_TRAINING)} | LONG
+
+
+def learned(case: Case) -> bool:
+    """Whether the training loss has fallen to half of where it began; false where it is not known."""
+    first, last = case.get("train_loss_first"), case.get("train_loss_last")
+    return first is not None and last is not None and last < LEARNED * first
 
 
 @register

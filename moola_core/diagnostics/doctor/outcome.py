@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from moola_core.diagnostics.doctor import suspects
 from moola_core.diagnostics.doctor.check import (
     CRITICAL,
     ERROR,
@@ -17,7 +18,7 @@ from moola_core.diagnostics.doctor.check import (
     fix_spec,
     register,
 )
-from moola_core.diagnostics.doctor.optimisation import trained_soundly
+from moola_core.diagnostics.doctor.optimisation import learned, trained_soundly
 from moola_core.diagnostics.results import Finding, Interval
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Claim, Outcome, exactly
 from moola_core.specs import Faults
@@ -78,11 +79,16 @@ def lost(case: Case) -> Outcome:
 def afresh(case: Case) -> dict | None:
     """The same model without planted faults, a network standardised and trained for long: when no single setting is at fault.
 
-    None where that changes nothing.
+    None where that changes nothing. With sound settings also where healthy runs of these settings are not so far behind extra trees, so that it is not the settings, and where
+    the training loss has fallen: what it is shown it has learned, and it is not for want of training that it fails on other windows.
     """
     changes = {f"faults.{name}": value for name, value in Faults().model_dump().items()}
     if case.model != "network":
         return fix_spec(case, changes) if case.spec is not None and case.spec.faults != Faults() else None
+    if case.spec is not None and case.spec.kind == "finetune" and not suspects.of_training(case.spec):
+        behind = next((one.unusual for one in case.get("vital_signs") or () if one.name == "behind_trees"), False)
+        if behind or learned(case):
+            return None
     changes |= {"features.standardise": True, **trained_soundly(case.spec), "training.jitter_std": 0.0}
     return fix_spec(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from moola_core.presets import PRESETS
-from moola_core.specs import Finetune, change, settings_diff
+from moola_core.specs import Faults, Finetune, change, settings_diff
 
 # Presets that train healthy runs; `stones` and `october` are there to repeat what a plan or a run of before did.
 SOUND = ("recommended", "network", "quick")
@@ -28,6 +28,8 @@ KEPT = (
 )
 RESTORED = 0.5  # of what the reference gains: settings that restore less are not the cause, or not alone
 NEARLY_ALL = 0.9  # what restores so much leaves no room for another that restores more
+AS_MUCH = 0.1  # of what the reference gains: settings that restore so nearly the same are not told apart
+MOST_RIVALS = 6  # that are tried alone next to the one that was found
 Departures = dict[str, tuple[Any, Any]]
 
 
@@ -43,6 +45,20 @@ def departures(spec: Finetune, sound: Finetune) -> Departures:
     """The settings that differ, {name: (of the run, of the reference)}, but for those that a comparison needs to be equal."""
     differing = settings_diff(spec, sound)
     return {name: pair for name, pair in differing.items() if spec.reads(name) and not name.startswith(KEPT)}
+
+
+# What decides how training goes.
+OF_TRAINING = ("training.", "loss.", "model.", "transfer.", "features.standardise")
+
+
+def of_training(spec: Finetune) -> dict[str, Any]:
+    """Settings of training that are not those of a sound preset, with its values; a planted fault is among them, as it is no line of code."""
+    pairs = departures(spec, reference_of(spec))
+    planted = {f"faults.{name}": value for name, value in Faults().model_dump().items()}
+    own = {f"faults.{name}": value for name, value in spec.faults.model_dump().items()}
+    return {name: sound for name, (_, sound) in pairs.items() if name.startswith(OF_TRAINING)} | {
+        name: value for name, value in planted.items() if own[name] != value
+    }
 
 
 def suspected_first(names: Iterable[str], named: Sequence[str]) -> list[str]:
@@ -103,3 +119,28 @@ def narrowed(
         else:
             parts = min(2 * parts, len(left))
     return left, share
+
+
+def alone(
+    order: Sequence[tuple[str, ...]],
+    culprit: tuple[str, ...],
+    share: float,
+    restored: Callable[[Sequence[tuple[str, ...]]], float | None],
+) -> dict[tuple[str, ...], float]:
+    """What each suspect restores by itself, the most first: the one that was found, and others as far as there is time.
+
+    Narrowing down stops at the first that restores half; another may restore more, or as much.
+    """
+    shares = {culprit: share}
+    for group in [one for one in order if one != culprit][:MOST_RIVALS]:
+        own = restored([group])
+        if own is None:
+            break
+        shares[group] = own
+    return dict(sorted(shares.items(), key=lambda pair: -pair[1]))
+
+
+def as_good(shares: Mapping[tuple[str, ...], float]) -> list[tuple[str, ...]]:
+    """The suspects that restore at least half, and nearly as much as the one that restores the most."""
+    most = max(shares.values())
+    return [group for group, share in shares.items() if share >= max(RESTORED, most - AS_MUCH) or share == most]

@@ -109,6 +109,7 @@ class SigmaAtLimit(Check):
     id, title = "sigma_at_limit", "σ reached its limit"
     networks_only = True
     kinds = ("finetune",)
+    after = ("unusual_data", "unusual_labels")
     invalidates = ("σ ratio",)
     diagnostic = "balance"
 
@@ -216,7 +217,12 @@ class TaskStarved(Check):
     usual = True
     networks_only = True
     kinds = ("finetune",)
-    after = ("sigma_never_moved", "nothing_unfrozen")
+    after = (
+        "sigma_never_moved",
+        "nothing_unfrozen",
+        "unusual_data",
+        "unusual_labels",
+    )  # pointers that are told at once leave nothing to train
     diagnostic = "balance"
 
     def judge(self, case: Case) -> Finding | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from moola_core.diagnostics.doctor import suspects
 from moola_core.diagnostics.doctor.check import (
     CRITICAL,
     ERROR,
@@ -14,7 +18,7 @@ from moola_core.diagnostics.doctor.check import (
     register,
 )
 from moola_core.diagnostics.results import Finding, Interval
-from moola_core.diagnostics.results.interval import OPPOSED, Claim, exactly
+from moola_core.diagnostics.results.interval import OPPOSED, SUPPORTED, Claim, exactly
 
 NARROW = 0.05  # trainable share of all parameters
 NOISY = 0.05
@@ -24,6 +28,15 @@ FAR_AUC = 0.95
 def _gap_text(gap: dict[str, float]) -> str:
     """A difference of two probes with its interval."""
     return f"difference {gap['value']:+.3f}, 95% from {gap['low']:+.3f} to {gap['high']:+.3f}"
+
+
+def without_encoder(case: Case, more: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """The run from random weights, with nothing of the transfer left; None without a spec."""
+    if case.spec is None or case.spec.kind != "finetune":
+        return None
+    sound = suspects.reference_of(case.spec).transfer
+    start = {f"transfer.{name}": value for name, value in sound.model_dump().items()}
+    return fix_spec(case, start | dict(more or {}))
 
 
 def started(case: Case) -> None:
@@ -107,13 +120,23 @@ class FrozenBottleneck(Check):
                 if below or lost
                 else "It is not shown that the encoder passes on less than random weights do, yet nearly all of the network is fixed. "
             )
-            + "Train the encoder too (full, at a lower rate), or start from another.",
-            fix_spec(case, {"transfer.schedule": "full", "faults.noise_encoder": False})
-            if case.kind == "finetune"
-            else None,
+            + (
+                "Train the encoder too (full, at a lower rate), or start from another."
+                if claims[0].outcome == SUPPORTED
+                else "It is not shown to be of more use than random weights: start from these, or from another encoder."
+            ),
+            self._fix(case, claims[0].outcome == SUPPORTED),
             "" if below or lost else "A frozen encoder with few trained parameters",
         )
         return self.resting_on(finding, claims)
+
+    @staticmethod
+    def _fix(case: Case, of_use: bool) -> dict[str, Any] | None:
+        """An encoder that holds more than random weights is trained; another is left out."""
+        if case.kind != "finetune":
+            return None
+        sound = {"faults.noise_encoder": False}
+        return fix_spec(case, sound | {"transfer.schedule": "full"}) if of_use else without_encoder(case, sound)
 
     def _reported(self, case: Case, share: float) -> Finding | None:
         if share >= NARROW:
@@ -208,7 +231,8 @@ class NotAsStarted(Check):
             CRITICAL,
             f"In the first fit {' and '.join(parts)}.",
             {"encoder_differs": encoder, "scale_differs": scale},
-            "Look at how the checkpoint is loaded: names of the weights that match nothing, a scale that is fitted anew, an encoder that trains.",
+            "Look at how the checkpoint is loaded: names of the weights that match nothing, a scale that is fitted anew, an encoder that trains. Until then start from random weights.",
+            without_encoder(case),
         )
 
 

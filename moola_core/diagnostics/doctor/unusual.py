@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from moola_core.diagnostics.doctor.check import WARNING, CannotJudge, Case, Check, register
+from moola_core.diagnostics.doctor import suspects
+from moola_core.diagnostics.doctor.check import WARNING, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.doctor.outcome import CAUSES, SYMPTOMS
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.vitals import STAGES, VitalSign
 
+FOLDS = 5  # that leave each fit four fifths of the windows
 SHOWN = 4  # signs of a stage that the summary names
 UNSTEADY = ("too_little_training", "stopped_too_early", "sigma_at_limit")
 # Signs that a check explains where it has found something: they belong to its finding and raise none of their own.
@@ -47,9 +49,14 @@ class Unusual(Check):
                 "windows": list(next((one.windows for one in odd if one.windows), ())),
             },
             " ".join([odd[0].advice, *(f"{one.title}: {one.advice}" for one in odd[1:SHOWN])]),
+            self._fix(case, {one.name for one in odd}),
             title=f"Unusual in {STAGES[self.stage]}: {odd[0].title[0].lower()}{odd[0].title[1:]}",
         )
         return self.resting_on(finding, (one.claim for one in odd[:SHOWN]))
+
+    def _fix(self, case: Case, odd: set[str]) -> dict[str, Any] | None:
+        """A run with settings that may bring the signs `odd` about set back; None where there are none."""
+        return None
 
     @staticmethod
     def _sentence(one: VitalSign) -> str:
@@ -90,6 +97,9 @@ class UnusualNetwork(Unusual):
     networks_only = True
     after = (*CAUSES, "unusual_data", "unusual_labels", "unusual_inputs")
 
+    def _fix(self, case: Case, odd: set[str]) -> dict[str, Any] | None:
+        return _as_sound(case)
+
 
 @register
 class UnusualOptimisation(Unusual):
@@ -98,6 +108,9 @@ class UnusualOptimisation(Unusual):
     id, title, stage = "unusual_optimisation", "Unusual in the optimisation", "optimisation"
     networks_only = True
     after = (*CAUSES, "unusual_data", "unusual_labels", "unusual_inputs")
+
+    def _fix(self, case: Case, odd: set[str]) -> dict[str, Any] | None:
+        return _as_sound(case)
 
 
 @register
@@ -115,3 +128,15 @@ class UnusualEvaluation(Unusual):
         "unusual_network",
         "unusual_optimisation",
     )
+
+    def _fix(self, case: Case, odd: set[str]) -> dict[str, Any] | None:
+        training = getattr(case.spec, "training", None)
+        if "trained_share" not in odd or training is None:
+            return None
+        return fix_spec(case, {"training.folds": max(training.folds, FOLDS), "training.train_size": 1.0})
+
+
+def _as_sound(case: Case) -> dict[str, Any] | None:
+    """The run with its settings of training as a sound preset has them."""
+    changes = suspects.of_training(case.spec) if case.spec is not None else {}
+    return fix_spec(case, changes) if changes else None

@@ -23,13 +23,22 @@ class MetricGain:
 
 
 @dataclass(frozen=True)
+class UsualScore:
+    """A metric of a fit, and where nearly all healthy fits of the same settings to the same windows have it."""
+
+    metric: str
+    value: float
+    usual: Interval
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One fitting of the run with something changed.
 
     title: what was changed, in words; where: the windows, empty for the run's own; changes: settings that were set back, {name: [of the run, set to]}; run_id; gains: over the run as it is, empty where
     the windows are others; auroc: how well it ranks its own windows, None without classes; why_not: why it could not be fitted; mended:
     of a repair of the data, the windows that it concerns; file: the mended copy of the labels; usual: where 99% of healthy fits of these
-    settings to these windows have their AUROC, with its mean, None where that is not known.
+    settings to these windows have their AUROC, with its mean, None where that is not known; pointers: errors of the pointers next to the same.
     """
 
     title: str
@@ -42,6 +51,7 @@ class Experiment:
     mended: tuple[str, ...] = ()
     file: str = ""
     usual: Interval | None = None
+    pointers: tuple[UsualScore, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,8 @@ class Experiments:
     """Paired experiments on one run.
 
     reference: the preset that its settings were compared with; departures: {setting: [of the run, of the reference]}; culprits: the
-    settings that, set back alone, restore most of what the reference gains; restored: the share of it; metric, where: by which metric,
+    settings that, set back alone, restore most of what the reference gains; restored: the share of it; alone: what settings restore that were set back each by itself, the
+    most first, where others than the culprits were tried too; where two restore as much, both are culprits; metric, where: by which metric,
     and on which windows, empty for the run's own; seconds:
     of fitting; budget_s; repair: the title of the experiment that mended the data, where the score surely gains by it; untried: what there was no time for; conclusion: in a sentence or two.
     """
@@ -66,3 +77,4 @@ class Experiments:
     conclusion: str
     where: str = ""
     repair: str = ""
+    alone: dict[str, float] | None = None

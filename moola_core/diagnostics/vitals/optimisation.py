@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moola_core.diagnostics.vitals.evaluation import AGAIN_AWAY, predicted_again
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
 FIT = ["repeat", "fold"]
+STORED_AWAY = 0.01  # nats beyond which the stored weights are not those of the epoch; arithmetic differs by far less
 
 
 def _curves(evidence: Evidence, split: str, loss: str = "loss_class") -> list[np.ndarray]:
@@ -131,6 +133,15 @@ def step_use(evidence: Evidence) -> Measured:
     return _median([float(np.log10(max(value, 1e-9) / (rate * np.sqrt(max(steps, 1))))) for value in values])
 
 
+def _kept(evidence: Evidence) -> dict[tuple[int, int], int]:
+    """The epoch that each fit says it kept."""
+    return {
+        (e["repeat"], e["fold"]): e["values"]["best_epoch"]
+        for e in evidence.events
+        if e["type"] == "replicate_finished" and e["values"].get("best_epoch")
+    }
+
+
 @sign(
     "optimisation",
     "Loss of the kept epoch",
@@ -143,15 +154,35 @@ def kept_epoch(evidence: Evidence) -> Measured:
     """Validation loss of the kept epoch less the lowest of the fit; the median over fits."""
     if evidence.spec.training.monitor != "loss":
         raise NotKnown("The epoch is selected by another metric than the loss.")
-    kept = {
-        (e["repeat"], e["fold"]): e["values"]["best_epoch"]
-        for e in evidence.events
-        if e["type"] == "replicate_finished" and e["values"].get("best_epoch")
-    }
+    kept = _kept(evidence)
     rows = evidence.by_epoch
     rows = rows[rows["split"] == "validation"].set_index(["repeat", "fold", "epoch"])["loss"]
     above = [rows[(*fit, epoch)] - rows[fit].min() for fit, epoch in kept.items() if (*fit, epoch) in rows.index]
     return _median([float(value) for value in above])
+
+
+@sign(
+    "optimisation",
+    "Stored networks against the loss of the kept epoch",
+    "The networks that are stored are those of the epoch that was kept, so they have its log loss on the windows that selected it.",
+    "Look at how the weights of the best epoch are remembered: without a copy they go on to train. Then at whether the loss that is trained is the log loss of the outputs, as it is not where softmax is taken twice.",
+    unit="nats",
+    usual=(-np.inf, 0.01),
+)
+def stored_epoch(evidence: Evidence) -> Measured:
+    """Distance of the stored networks' class loss on the validation windows from the one that training noted at the kept epoch; the mean over fits."""
+    if not evidence.inner_again:
+        raise NotKnown("It needs the networks of a run that predicts classes, and validation windows.")
+    if evidence.again is not None and predicted_again(evidence).value > AGAIN_AWAY:
+        raise NotKnown(
+            "The stored networks do not give the stored predictions, so their loss says nothing of the epoch."
+        )
+    kept, rows = _kept(evidence), evidence.by_epoch
+    rows = rows[rows["split"] == "validation"].set_index(["repeat", "fold", "epoch"])["loss_class"]
+    noted = {fit: rows[(*fit, epoch)] for fit, epoch in kept.items() if (*fit, epoch) in rows.index}
+    off = {fit: abs(loss - noted[fit]) for fit, loss in evidence.inner_again.items() if fit in noted}
+    differ = sum(value > STORED_AWAY for value in off.values())
+    return Measured(float(np.mean(list(off.values()))), f"{differ} of {len(off)} fits differ")
 
 
 @sign(

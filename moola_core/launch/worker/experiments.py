@@ -7,33 +7,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from moola_core.diagnostics.comparison import arm_predictions, influences
 from moola_core.diagnostics.doctor import conclusions, known_market, suspects
-from moola_core.diagnostics.intervals import TWO_MODELS, estimate
-from moola_core.diagnostics.repairs import MOST, Repair, repairs
+from moola_core.diagnostics.repairs import Repair, repairs
 from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
 from moola_core.diagnostics.results.doctor import SEVERITIES
-from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
+from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain, UsualScore
 from moola_core.errors import MoolaError, RunError
 from moola_core.launch.worker import doctor
 from moola_core.launch.worker.children import Children
-from moola_core.launch.worker.differing import division
+from moola_core.launch.worker.gains import gains_of_repair, gains_over
 from moola_core.launch.worker.labelled import load_labelled
 from moola_core.market import frames
 from moola_core.market.windows import Windows
-from moola_core.metrics import better
+from moola_core.presets import PRESETS
 from moola_core.runs import codec
-from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Finetune, change, parse, settings_diff
 from moola_core.specs.choices import IMPORTED, JOINED
 
-JUDGED = ("auroc", "center_mae_bars")  # what of the class and of the pointers decides
-LEVEL = 1 - 0.05 / len(JUDGED) / 2  # each is looked at again with more repeats, which are much the same windows
-LEVEL_OF_REPAIRS = 1 - 0.05 / len(JUDGED) / MOST
+POINTERS = ("center_mae_bars", "length_mae_bars")  # judged on a known market, next to the ranking
 FEW, COPIES = 8, 10  # windows that are to be learned by heart, and how often each is in the file
+SHARPEST = "network"  # the preset whose healthy fits differ the least, and take the longest
 MORE_REPEATS = (3, 5)  # where the run's own do not decide and the budget allows it
 MORE_THAN_NOTES = tuple(name for name in SEVERITIES if name != "info")
 SPARE = 1.2  # a fitting may take so many times as long as those before
@@ -57,17 +52,11 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
     fixes = [parse(one.spec) for one in diagnosis.findings if one.spec is not None]
     named = [name for fix in fixes if isinstance(fix, Finetune) for name in settings_diff(about.spec, fix)]
     order = suspects.groups_of(suspects.suspected_first(pairs, named))
-    gain = bench.decided(order, pairs, {1, about.spec.training.repeats})
-    repair = "" if gain is not None else bench.mended(diagnosis)
-    if gain is None and not repair:
-        bench.by_heart()
-        gain = bench.on_a_known_market(order, pairs)
-        if gain is None and bench.as_usual(preset) and bench.blind():
-            gain = bench.decided(order, pairs, MORE_REPEATS)
+    gain, repair = bench.causes(order, pairs, preset, diagnosis)
     names: tuple[str, ...] = ()
-    restored = None
+    restored, alone = None, None
     if gain is not None:
-        culprits, restored = suspects.narrowed(order, bench.share_of(gain, pairs))
+        culprits, restored, alone = bench.culprits(order, gain, pairs)
         names = tuple(name for group in culprits for name in group)
         bench.decided(culprits, pairs, {bench.repeats, *MORE_REPEATS})
     result = Experiments(
@@ -83,6 +72,7 @@ def settle(run: Run, about: Run, diagnosis: Diagnosis, made: Children) -> Experi
         "",
         bench.place.where,
         repair,
+        alone,
     )
     return replace(result, conclusion=conclusions.sentence(result))
 
@@ -131,7 +121,42 @@ class _Bench:
         self.place = Place("", about.spec.data)
         self.repeats = 1  # with which settings are narrowed down: as many as decided that they matter
         fits = max(about.spec.training.folds * about.spec.training.repeats, 1)
+        self.market_seconds: dict[str, float] = {}  # what a fit of a preset to a known market took
         self.longest = about.spec.training.folds * (about.record.seconds or 0.0) / fits
+
+    def causes(
+        self, order: Sequence[tuple[str, ...]], pairs: suspects.Departures, preset: Finetune, diagnosis: Diagnosis
+    ) -> tuple[MetricGain | None, str]:
+        """The metric that surely gains with settings set back, or the repair by which the score does; neither where nothing is found.
+
+        What is wrong with training itself is in every fit, and a setting may seem to mend it: known settings are fitted to a known market
+        before any of the run's own are suspected.
+        """
+        if not self.as_usual(preset):
+            return None, ""
+        gain = self.decided(order, pairs, {1, self.about.spec.training.repeats})
+        repair = "" if gain is not None else self.mended(diagnosis)
+        if gain is not None or repair:
+            return gain, repair
+        self.by_heart()
+        gain = self.on_a_known_market(order, pairs)
+        if gain is None and self.blind():
+            gain = self.decided(order, pairs, MORE_REPEATS)
+            if gain is None and preset.is_network and preset.preset != SHARPEST:
+                self.as_usual(PRESETS[SHARPEST].finetune())
+        return gain, ""
+
+    def culprits(
+        self, order: Sequence[tuple[str, ...]], gain: MetricGain, pairs: suspects.Departures
+    ) -> tuple[list[tuple[str, ...]], float | None, dict[str, float] | None]:
+        """The culprits, what of the gain they restore, and what each suspect does alone, where others were tried next to one culprit."""
+        restored = self.share_of(gain, pairs)
+        culprits, share = suspects.narrowed(order, restored)
+        if len(culprits) > 1 or share is None or len(order) < 2:
+            return culprits, share, None
+        shares = suspects.alone(order, culprits[0], share, restored)
+        named = {conclusions.JOIN.join(group): own for group, own in shares.items()}
+        return suspects.as_good(shares), max(shares.values()), named
 
     def decided(
         self, groups: Sequence[tuple[str, ...]], pairs: suspects.Departures, repeats: Collection[int]
@@ -245,7 +270,11 @@ class _Bench:
         place = Place(conclusions.MARKET, self._kept_as(known_market.windows(), "demo"))
         title = f"the settings of {reference.preset} and no others"
         done = self._fitted(Experiment(title, {}, "", where=place.where, usual=usual), spec, place)
-        return done is None or done.auroc is None or done.auroc.value >= usual.low
+        if done is None or not done.run_id:
+            return True
+        pointers = _pointers(self.made.store.open(done.run_id), reference.preset)
+        self.tried[self.tried.index(done)] = full = replace(done, pointers=pointers)
+        return all(conclusions.shortfall(score).low <= 0 for score in conclusions.next_to_usual(full))
 
     def blind(self) -> bool:
         """Whether labels in random order are told no better than by chance, as they should; true where it was not tried.
@@ -277,7 +306,7 @@ class _Bench:
         if what in self._known:
             return self._known[what]
         begun = what in self.run.record.facts.children  # before an interruption: what is there takes no time any more
-        if not begun and self.seconds + SPARE * repeats * self.longest > self.budget_s:
+        if not begun and self.seconds + SPARE * repeats * self._lasts(planned, spec) > self.budget_s:
             known = not place.where or place.where == planned.title
             self.untried.append(planned.title if known else f"{planned.title} on {place.where}")
             return None
@@ -287,7 +316,9 @@ class _Bench:
             done = replace(planned, why_not=str(error))
         else:
             self.seconds += child.record.seconds or 0.0
-            self.longest = max(self.longest, (child.record.seconds or 0.0) / repeats)
+            took = (child.record.seconds or 0.0) / repeats
+            self.market_seconds |= {spec.preset: took} if planned.usual is not None else {}
+            self.longest = self.longest if planned.usual is not None else max(self.longest, took)
             done = replace(
                 planned,
                 run_id=child.id,
@@ -297,53 +328,17 @@ class _Bench:
         self._known[what] = done
         return self._keep(done)
 
+    def _lasts(self, planned: Experiment, spec: Finetune) -> float:
+        """Seconds that a repeat is taken to last: as the longest before it; of a preset on a known market by another one there."""
+        factors = known_market.TIMES_AS_LONG
+        if planned.usual is not None and spec.preset in factors:
+            others = [took / factors[name] for name, took in self.market_seconds.items() if name in factors]
+            return max(others) * factors[spec.preset] if others else self.longest
+        return self.longest
+
     def _keep(self, experiment: Experiment) -> Experiment:
         self.tried.append(experiment)
         return experiment
-
-
-def gains_over(about: Run, child: Run) -> tuple[MetricGain, ...]:
-    """What the child gains over as many repeats of the run, fold for fold; empty where their windows or folds are not the same."""
-    tables = _tables(about, child)
-    if division(tables["own"]) != division(tables["other"]):
-        return ()
-    return _gains(about, tables, LEVEL)
-
-
-def gains_of_repair(about: Run, child: Run) -> tuple[MetricGain, ...]:
-    """What the child, fitted to mended windows, gains over as many repeats of the run on those windows that both have.
-
-    Each is judged by its own labels. The classes divide the windows into folds, so the folds may differ.
-    """
-    tables = _tables(about, child)
-    both = set(tables["own"]["window_id"].astype(str)) & set(tables["other"]["window_id"].astype(str))
-    kept = {name: table[table["window_id"].astype(str).isin(both)] for name, table in tables.items()}
-    return _gains(about, kept, LEVEL_OF_REPAIRS)
-
-
-def _tables(about: Run, child: Run) -> dict[str, pd.DataFrame]:
-    """The predictions of both in the repeats of the child."""
-    first = range(child.spec.training.repeats)
-    both = {"own": about.predictions, "other": child.predictions}
-    return {name: table[table["repeat"].isin(first)] for name, table in both.items()}
-
-
-def _gains(about: Run, tables: dict[str, pd.DataFrame], level: float) -> tuple[MetricGain, ...]:
-    """What the other table gains over the own one, window by window."""
-    shared = shared_bars(about)
-    if shared is None:
-        return ()
-    names = sorted(tables["own"]["window_id"].astype(str).unique())
-    values = {name: influences(arm_predictions(table, shared, names)) for name, table in tables.items()}
-    gains = []
-    for metric in JUDGED:
-        if all(metric in one for one in values.values()):
-            sign = 1 if better(metric) == "higher" else -1
-            change_of = estimate(sign * (values["other"][metric] - values["own"][metric]), shared.of(names), TWO_MODELS)
-            if change_of is not None:
-                own, other = (float(np.nanmean(values[name][metric])) for name in ("own", "other"))
-                gains.append(MetricGain(metric, own, other, change_of.interval(level)))
-    return tuple(gains)
 
 
 def _auroc(run: Run) -> Interval | None:
@@ -361,3 +356,10 @@ def _copied(windows: Windows, rows: np.ndarray, copies: int) -> Windows:
         start_time=np.full(n, np.datetime64("NaT", "ns")),
         position=np.full(n, -1),
     )
+
+
+def _pointers(run: Run, preset: str) -> tuple[UsualScore, ...]:
+    """Errors of the run's pointers next to those of healthy fits of the preset."""
+    errors = run.result("evaluation")["metrics"]
+    usual = {metric: known_market.usual(preset, metric) for metric in POINTERS if metric in errors}
+    return tuple(UsualScore(name, errors[name]["mean"], own) for name, own in usual.items() if own is not None)

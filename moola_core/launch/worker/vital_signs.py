@@ -20,6 +20,9 @@ from moola_core.models.checkpoint import Pretrained
 from moola_core.runs.folds import Folds
 from moola_core.runs.store import Run
 
+TOGETHER = 13  # windows that are asked about again at a time; a fold of 60 windows has 12
+SMALLEST = 1e-12  # a probability of 0 has no finite loss
+
 
 def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: Mapping[str, Any]) -> vitals.Evidence:
     """What the signs are measured on; what an older or imported run does not hold is left out."""
@@ -44,6 +47,7 @@ def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: 
         facts=facts,
         probabilities=probabilities,
         again=_or_none(lambda: _again(run, material, folds)) if folds is not None else None,
+        inner_again=_or_none(lambda: _inner_losses(run, material, folds)) if folds is not None else None,
     )
 
 
@@ -56,16 +60,42 @@ def _or_none(read: Any) -> Any:
 
 
 def _again(run: Run, material: Labelled, folds: Folds) -> np.ndarray | None:
-    """Probabilities [n, C] of the first repeat's stored networks for the windows that each of them tests, nan for windows that none does."""
-    if not run.spec.is_network or run.spec.model.tasks == "pointers":
+    """Probabilities [n, C] of the first repeat's stored networks for the windows that each of them tests, nan for windows that none does.
+
+    They are asked last to first and a few at a time: what is said of a window does not depend on those that it is asked with.
+    """
+    if not _tells_classes(run):
         return None
     probabilities = np.full((len(material.x), len(classes_of(run))), np.nan)
-    kept = run.replicates()
-    for fit in folds:
-        test = folds.rows(*fit).test
-        if fit in kept and fit[0] == min(kept)[0] and len(test):
-            probabilities[test] = probabilities_of(run, fit, material.x[test])
+    for fit in _of_first_repeat(run, folds):
+        test = folds.rows(*fit).test[::-1]
+        for part in np.split(test, range(TOGETHER, len(test), TOGETHER)) if len(test) else ():
+            probabilities[part] = probabilities_of(run, fit, material.x[part])
     return probabilities
+
+
+def _inner_losses(run: Run, material: Labelled, folds: Folds) -> dict[tuple[int, int], float] | None:
+    """Class loss of the first repeat's stored networks on the windows that selected their epoch, by fit."""
+    if not _tells_classes(run):
+        return None
+    target = np.searchsorted(np.array(classes_of(run)), material.trainable.label.astype(str))
+    losses = {}
+    for fit in _of_first_repeat(run, folds):
+        rows = folds.rows(*fit).validation
+        if len(rows):
+            p = probabilities_of(run, fit, material.x[rows])
+            losses[fit] = float(-np.log(np.maximum(p[np.arange(len(rows)), target[rows]], SMALLEST)).mean())
+    return losses
+
+
+def _tells_classes(run: Run) -> bool:
+    return run.spec.is_network and run.spec.model.tasks != "pointers"
+
+
+def _of_first_repeat(run: Run, folds: Folds) -> list[tuple[int, int]]:
+    """The fits of the first repeat whose networks are stored."""
+    kept = run.replicates()
+    return [fit for fit in folds if fit in kept and fit[0] == min(kept)[0]]
 
 
 def as_started(run: Run, start: Pretrained) -> dict[str, int]:
