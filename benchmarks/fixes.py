@@ -61,7 +61,9 @@ def main() -> None:
         print(f"{row['kind']:<46} {proposed['check']:<22} {metric:<16} {share}", flush=True)
         if not isinstance(share, str):
             restored.append(share)
-    for title, own in zip(("healthy run of its seed", "mean of healthy runs"), np.array(restored).T, strict=True):
+    for title, own in zip(
+        ("healthy run of its seed", "mean of healthy runs"), np.array(restored).reshape(-1, 2).T, strict=True
+    ):
         print(
             f"{len(own)} fixes, against the {title}: {np.sum(own >= ENOUGH)} restore 90% or more, {np.sum(own < 0)} make it worse"
         )

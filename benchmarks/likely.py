@@ -5,8 +5,8 @@
 ROWS.jsonl is what `benchmarks/kinds.py` writes, NAME a set of kinds that was written by itself. Each run with a planted fault is taken twice where experiments were made, without and with
 what they show. --first: the rows of a set as it was judged for the first time, before the doctor learned anything from it; these are learned from as well, and what a set is counted on.
 
-Kinds of a new set are not like those that are known: the table is counted on one set after another, learned from the others alone (leave-one-set-out), for each of PENALTIES, and
-the penalty of the least log loss is taken. Each file of findings of a set weighs as much as those of another. Printed for the first finding of each run: the expected calibration
+Kinds of a new set are not like those that are known: the table is counted on one set after another, learned from the others alone (leave-one-set-out), for each of PENALTIES
+and SHIFTS of the intercept, those of the least log loss are taken. Each file of findings of a set weighs as much as those of another. Printed for the first finding of each run: the expected calibration
 error over five bins of equal numbers by set and over all of them, what a perfectly calibrated table would have by chance, and the reliability table. --count judges the rows of sets that nothing was learned
 from. --write writes the table of the product, learned from all sets.
 """
@@ -14,6 +14,7 @@ from. --write writes the table of the product, learned from all sets.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from kinds import causes_of, parts_of
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from moola_core.diagnostics.doctor import likely
@@ -28,6 +30,13 @@ from moola_core.diagnostics.results import Finding
 
 BINS = 5
 PENALTIES = (0.03, 0.1, 0.3, 1.0)  # inverse strength, as scikit-learn has it
+SHIFTS = (
+    0.0,
+    -0.25,
+    -0.5,
+    -0.75,
+    -1.0,
+)  # of the intercept: causes of new kinds are named less often than those of kinds that taught something
 WEIGHT = 100.0  # of all findings of a file of a set together
 
 
@@ -104,35 +113,40 @@ def show(title: str, p: np.ndarray, hit: np.ndarray) -> None:
         print(f"  said {p[own].mean():.2f}  named {hit[own].mean():.2f}  of {len(own)}")
 
 
+def said(model: LogisticRegression, traits: np.ndarray, shift: float) -> np.ndarray:
+    """Probabilities of findings, with the intercept moved by `shift`."""
+    return expit(model.decision_function(traits) + shift)
+
+
 def left_out(
-    sets: Mapping[str, Sequence[Cases]], counted: Mapping[str, Cases], penalty: float
+    sets: Mapping[str, Sequence[Cases]], counted: Mapping[str, Cases], penalty: float, shift: float
 ) -> dict[str, np.ndarray]:
     """The probabilities of each counted set's findings, learned from the other sets."""
     probabilities = {}
     for name, own in counted.items():
         model = learned([cases for other, parts in sets.items() if other != name for cases in parts], penalty)
-        probabilities[name] = model.predict_proba(own.traits)[:, 1]
+        probabilities[name] = said(model, own.traits, shift)
     return probabilities
 
 
-def chosen(sets: Mapping[str, Sequence[Cases]], counted: Mapping[str, Cases]) -> float:
-    """The penalty of the least log loss over sets that were left out; prints the table."""
+def chosen(sets: Mapping[str, Sequence[Cases]], counted: Mapping[str, Cases]) -> tuple[float, float]:
+    """The penalty and the shift of the least log loss over sets that were left out; prints the table."""
     losses = {}
-    for penalty in PENALTIES:
-        p = left_out(sets, counted, penalty)
-        losses[penalty] = float(
+    for penalty, shift in itertools.product(PENALTIES, SHIFTS):
+        p = left_out(sets, counted, penalty, shift)
+        losses[penalty, shift] = float(
             np.mean([-np.log(np.where(own.hit, p[name], 1 - p[name])).mean() for name, own in counted.items()])
         )
-        errors = {
-            name: calibration_error(p[name][own.place == 0], own.hit[own.place == 0]) for name, own in counted.items()
-        }
-        said = {name: p[name][own.place == 0].mean() for name, own in counted.items()}
+        first = {name: own.place == 0 for name, own in counted.items()}
         text = ", ".join(
-            f"{name} {errors[name]:.2f} (said {said[name]:.2f}, named {own.hit[own.place == 0].mean():.2f})"
+            f"{name} {calibration_error(p[name][first[name]], own.hit[first[name]]):.2f} "
+            f"(said {p[name][first[name]].mean():.2f}, named {own.hit[first[name]].mean():.2f})"
             for name, own in counted.items()
         )
-        print(f"C = {penalty:g}: log loss {losses[penalty]:.3f}; error of the first finding: {text}")
-    return min(losses, key=lambda penalty: losses[penalty])
+        print(
+            f"C = {penalty:g}, shift {shift:g}: log loss {losses[penalty, shift]:.3f}; error of the first finding: {text}"
+        )
+    return min(losses, key=lambda pair: losses[pair])
 
 
 def named_files(texts: Sequence[str]) -> dict[str, Cases]:
@@ -152,9 +166,9 @@ def main() -> None:
     now, first = named_files(given.sets), named_files(given.first)
     sets = {name: [own, *([first[name]] if name in first else [])] for name, own in now.items()}
     counted = first or now
-    penalty = chosen(sets, counted)
-    print(f"C = {penalty:g}")
-    p = left_out(sets, counted, penalty)
+    penalty, shift = chosen(sets, counted)
+    print(f"C = {penalty:g}, shift {shift:g}")
+    p = left_out(sets, counted, penalty, shift)
     for name, own in counted.items():
         show(f"{name}, left out, first findings", p[name][own.place == 0], own.hit[own.place == 0])
     place, hit = (np.concatenate([getattr(own, field) for own in counted.values()]) for field in ("place", "hit"))
@@ -164,14 +178,14 @@ def main() -> None:
     model = learned([cases for parts in sets.values() for cases in parts], penalty)
     if given.count:
         other = cases_of(given.count)
-        p_other = model.predict_proba(other.traits)[:, 1]
+        p_other = said(model, other.traits, shift)
         show("first findings of other kinds", p_other[other.place == 0], other.hit[other.place == 0])
         show("all findings of other kinds", p_other, other.hit)
     if given.write:
         weights = dict(zip(likely.TRAITS, np.round(model.coef_[0], 4).tolist(), strict=True))
         table = {
             "faults": len({kind for parts in sets.values() for cases in parts for kind in cases.kind}),
-            "intercept": round(float(model.intercept_[0]), 4),
+            "intercept": round(float(model.intercept_[0]) + shift, 4),
             "weights": list(weights.values()),
         }
         likely.TABLE.write_text(json.dumps(table) + "\n", encoding="utf-8")
