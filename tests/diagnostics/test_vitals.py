@@ -76,6 +76,9 @@ PLANTED = {
     "nothing_given": lambda w: replace(w, label=np.where(np.arange(len(w)) % 9, w.label, "#N/A")),
     "windows_apart": lambda w: partly(w, lambda prices: prices + 40 * (np.arange(105) % 2)[:, None]),
     "same_pointer": lambda w: replace(w, start=default(w.start, 50.0), end=default(w.end, 60.0)),
+    "pointer_steps": lambda w: filled_as_series(w),
+    "class_by_group": lambda w: replace(w, source=np.where(w.label == w.classes[0], "first", "second").astype(object)),
+    "class_by_marking": lambda w: replace(w, start=np.where(w.label == w.classes[0], w.start, np.nan)),
     "pointer_grid": lambda w: replace(w, start=w.start // 15 * 15, end=w.end // 15 * 15 + 14),
     "pointer_by_group": lambda w: replace(w, start=np.where(np.arange(len(w)) > len(w) / 2, 0, w.start)),
     "pointer_lag": moved_by(12),
@@ -96,6 +99,13 @@ def partly(windows, change):
     prices = windows.prices.copy()
     prices[::6] = change(prices[::6])
     return replace(windows, prices=prices)
+
+
+def filled_as_series(windows):
+    """Four rows in ten counted on from the row before."""
+    row = np.arange(len(windows))
+    step = np.where(row % 10 < 5, row % 10, 0)
+    return replace(windows, start=windows.start[row - step] + step, end=windows.end[row - step] + step)
 
 
 def default(values, value):
@@ -143,6 +153,18 @@ def test_one_group_with_a_lag_is_named(windows):
     )
     own = value("group_lag", evidence_of(mixed))
     assert own.value >= 12 and ("newest" in own.detail or "last half" in own.detail)
+
+
+def test_rows_of_windows_that_overlap_may_count_on(windows):
+    n = len(windows)
+    sliding = replace(
+        windows,
+        start_time=windows.start_time[0] + np.arange(n) * np.timedelta64(1, "m"),
+        start=np.arange(n, 0, -1) / 2,
+        end=np.arange(n, 0, -1) / 2 + 9,
+    )
+    with pytest.raises(NotKnown):
+        value("pointer_steps", evidence_of(sliding))
 
 
 def test_contradicting_twins_need_another_class(windows):

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from scipy.stats import binom, ks_2samp
 
+from moola_core.diagnostics.results.weak_slices import MOST_WINDOWS
 from moola_core.diagnostics.vitals.groups import parts
 from moola_core.diagnostics.vitals.pointing import LEAST, pointers_of
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
@@ -28,6 +29,30 @@ def same_pointer(evidence: Evidence) -> Measured:
     (pair, count) = Counter(zip(own.start.tolist(), own.end.tolist(), strict=True)).most_common(1)[0]
     rows = own.rows[(own.start == pair[0]) & (own.end == pair[1])]
     return Measured(count / len(own.rows), f"bars {pair[0]} to {pair[1]} in {count}", evidence.some(rows))
+
+
+@sign(
+    "labels",
+    "Pointers that count on from row to row",
+    "From one row of the file to the next an expansion may lie anywhere; where it moves by the same number of bars row after row, cells were filled in as a series or down.",
+    "Look at these rows in their order: which of them were labelled, and which filled in?",
+    usual=(-np.inf, 0.08),
+)
+def pointer_steps(evidence: Evidence) -> Measured:
+    """Share of the rows whose start and end lie as far from those of the row before as in most others; of rows that share no bars with it."""
+    own = evidence.every
+    both = own.has_pointer[1:] & own.has_pointer[:-1]
+    if not np.isnat(own.start_time).any():  # of windows that overlap the same expansion may well be marked
+        apart = np.abs(np.diff(own.start_time)).astype("timedelta64[ns]").astype(np.int64) / 1e9
+        both &= apart >= own.bars * own.interval_s
+    rows = np.flatnonzero(both)
+    if len(rows) < LEAST:
+        raise NotKnown(f"It needs {LEAST} rows that follow one with a pointer and share no bars with it.")
+    steps = list(zip(np.diff(own.start)[rows].tolist(), np.diff(own.end)[rows].tolist(), strict=True))
+    (step, count) = Counter(steps).most_common(1)[0]
+    same = [row + 1 for row, one in zip(rows, steps, strict=True) if one == step]
+    detail = f"start {step[0]:+g} and end {step[1]:+g} bars in {count} of {len(rows)}"
+    return Measured(count / len(rows), detail, tuple(own.window_id[same[:MOST_WINDOWS]].astype(str)))
 
 
 @sign(

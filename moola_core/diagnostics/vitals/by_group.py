@@ -1,0 +1,63 @@
+"""Vital signs of what a class goes with by the way the windows were collected: their grade, source or instrument, and whether they are marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import chi2_contingency
+
+from moola_core.diagnostics.vitals.groups import parts
+from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
+
+FAR = 300.0  # −log10 p that floats still hold
+TIMES = ("the ",)  # parts of the file's order and of time, which have signs of their own
+
+
+@sign(
+    "labels",
+    "Class against grade or source",
+    "Where one grade, source or instrument has the classes in other shares than the rest, how the windows were collected tells the class.",
+    "Look at how the classes of this group were assigned; compare them with those of the rest, and leave the group out if nobody looked at its windows.",
+    unit="−log10 p",
+    usual=(-np.inf, 6.0),
+)
+def class_by_group(evidence: Evidence) -> Measured:
+    """How surely a group has other shares of the classes than the rest, as −log10 of p times the groups."""
+    groups = [(name, mask) for name, mask in parts(evidence, hours=False) if not name.startswith(TIMES)]
+    if not groups:
+        raise NotKnown("The windows have no grades, sources or instruments that divide them.")
+    tried = [(_surprise(mask, evidence.target, len(groups)), name, mask) for name, mask in groups]
+    value, name, mask = max(tried, key=lambda one: one[0])
+    return Measured(value, f"{name}: {_shares(evidence, mask)}, elsewhere {_shares(evidence, ~mask)}", evidence.some(mask))
+
+
+@sign(
+    "labels",
+    "Class against missing pointers",
+    "Where the expansions of one class alone were marked, places are learned from that class, and whether there is a pointer tells the class.",
+    "Mark the expansions of the other class too, or let the model predict the class alone (model.tasks).",
+    unit="−log10 p",
+    usual=(-np.inf, 6.0),
+)
+def class_by_marking(evidence: Evidence) -> Measured:
+    """How surely windows without a pointer have other shares of the classes, as −log10 of p."""
+    marked = evidence.windows.has_pointer
+    if marked.all() or not marked.any():
+        return Measured(0.0)
+    detail = f"without a pointer {_shares(evidence, ~marked)}, with one {_shares(evidence, marked)}"
+    return Measured(_surprise(marked, evidence.target, 1), detail, evidence.some(~marked))
+
+
+def _surprise(mask: np.ndarray, target: np.ndarray, tried: int) -> float:
+    """−log10 of the p-value that classes [n] are distributed alike inside and outside of a mask [n], times how many were tried."""
+    classes = np.unique(target)
+    if len(classes) < 2:
+        raise NotKnown("All windows have one class.")
+    table = np.array([[(target[part] == one).sum() for one in classes] for part in (mask, ~mask)])
+    return float(np.clip(-np.log10(max(chi2_contingency(table).pvalue * tried, 1e-300)), 0.0, FAR))
+
+
+def _shares(evidence: Evidence, mask: np.ndarray) -> str:
+    names: Sequence[str] = np.unique(evidence.label).tolist()
+    return ", ".join(f"{name} {np.mean(evidence.label[mask] == name):.0%}" for name in names)
