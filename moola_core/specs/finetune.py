@@ -78,7 +78,7 @@ class Training(SpecModel):
         0,
         ge=0,
         le=64,
-        description="fits at a time on CPU, and at most so many pre-trainings of a study; 0 is what `moola tune` measured to be fastest, else two where there are two cores (of pre-trainings as many as cores and memory allow)",
+        description="fits at a time on CPU, and at most so many runs of a study; 0 is what `moola tune` measured to be fastest, else two where there are two cores (of runs as many as cores and memory allow)",
     )
 
 

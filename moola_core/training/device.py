@@ -87,9 +87,16 @@ def own_random_state(device: Device) -> Iterator[None]:
         yield
 
 
-def use_threads(count: int) -> None:
-    """Let torch compute with so many threads of the CPU."""
-    torch.set_num_threads(count)
+@contextmanager
+def torch_on_one_thread(device: Device) -> Iterator[None]:
+    """Hold torch to one thread of the CPU inside: sums then have one order, and two fits can run side by side."""
+    before = torch.get_num_threads()
+    if device.kind == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def keep_freed_memory() -> None:

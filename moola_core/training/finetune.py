@@ -6,13 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-import torch
-
 from moola_core.errors import DataError
 from moola_core.host.engine import ALONE, REPLICAS
 from moola_core.models.checkpoint import Pretrained
 from moola_core.specs import Finetune
-from moola_core.training.device import Device, exact, own_random_state, resolve_device
+from moola_core.training.device import Device, exact, own_random_state, resolve_device, torch_on_one_thread
 from moola_core.training.engine import choose_engine
 from moola_core.training.events import Emit
 from moola_core.training.folds import Fold, subsample_labels
@@ -36,7 +34,7 @@ def fit_replicate(
     The same spec, inputs and fold give the same bits on a CPU, whatever else runs.
     """
     device = (device or resolve_device(spec.training)).using(ALONE)
-    with own_random_state(device), _one_thread(device), exact(device):
+    with own_random_state(device), torch_on_one_thread(device), exact(device):
         (replicate,) = Group(spec, inputs, [fold], device, [start]).fit(emit)
     return replicate
 
@@ -50,20 +48,6 @@ def _check_sizes(spec: Finetune, inputs: Inputs, folds: Sequence[Fold]) -> None:
                 where="training.folds",
                 hint="Label more windows, ask for fewer folds, or set model.normalisation to layer or none.",
             )
-
-
-class _one_thread:
-    """Hold torch to one CPU thread inside: sums then have one order, and two fits can run side by side."""
-
-    def __init__(self, device: Device) -> None:
-        self.on, self.before = device.kind == "cpu", torch.get_num_threads()
-
-    def __enter__(self) -> None:
-        if self.on:
-            torch.set_num_threads(1)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_num_threads(self.before)
 
 
 def fit_all(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from moola_core import studies
 from moola_core.errors import RunError
@@ -165,6 +166,21 @@ def test_a_part_in_a_process_of_its_own_is_cancelled_with_its_study_alone(spec, 
     assert cancelling.asked(child), "in the study's own process, whose runs have leases of their own"
     child.update(process=identity(os.getppid()))
     assert not cancelling.asked(child), "made of the study, not a part of it"
+
+
+def test_pretrainings_of_a_study_use_one_thread_however_many_run_at_a_time(spec, store):
+    parts, used = parts_of(spec, store), []
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        part = parts.before("frozen")[0].make()
+        worker.run(part, lambda *_: used.append(torch.get_num_threads()))
+        assert set(used) == {1} and torch.get_num_threads() == 3
+        used.clear()
+        worker.run(store.create(part.spec), lambda *_: used.append(torch.get_num_threads()))
+        assert set(used) == {3}, "one that is asked for alone may use them all"
+    finally:
+        torch.set_num_threads(before)
 
 
 STUDY = """

@@ -29,7 +29,9 @@ def class_by_group(evidence: Evidence) -> Measured:
         raise NotKnown("The windows have no grades, sources or instruments that divide them.")
     tried = [(_surprise(mask, evidence.target, len(groups)), name, mask) for name, mask in groups]
     value, name, mask = max(tried, key=lambda one: one[0])
-    return Measured(value, f"{name}: {_shares(evidence, mask)}, elsewhere {_shares(evidence, ~mask)}", evidence.some(mask))
+    return Measured(
+        value, f"{name}: {_shares(evidence, mask)}, elsewhere {_shares(evidence, ~mask)}", evidence.some(mask)
+    )
 
 
 @sign(

@@ -52,7 +52,7 @@ def pointer_steps(evidence: Evidence) -> Measured:
     (step, count) = Counter(steps).most_common(1)[0]
     same = [row + 1 for row, one in zip(rows, steps, strict=True) if one == step]
     detail = f"start {step[0]:+g} and end {step[1]:+g} bars in {count} of {len(rows)}"
-    return Measured(count / len(rows), detail, tuple(own.window_id[same[:MOST_WINDOWS]].astype(str)))
+    return Measured(count / len(rows), detail, tuple(own.window_id[same[:MOST_WINDOWS]].astype(str).tolist()))
 
 
 @sign(

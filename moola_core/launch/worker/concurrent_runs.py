@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from moola_core.launch.worker.children import Children, Execute
 from moola_core.launch.worker.ending import Terminated, state_and_sentence
 from moola_core.launch.worker.runs_of_arms import ArmRun, RunsOfArms
 from moola_core.runs.store import Run, utcnow_iso
-from moola_core.training.device import use_threads
 from moola_core.training.processes import LATER, side_by_side, take_part
 
 Hear = Callable[[Any], None]
@@ -43,8 +41,7 @@ def run_concurrently(parts: RunsOfArms, ended: Callable[[], None]) -> None:
     runs = min(several.runs, len(agenda.waiting))
     if runs <= 1:
         return
-    threads = max((os.cpu_count() or 1) // runs, 1)
-    work = partial(_carry_out, made.execute, threads, several.processes)
+    work = partial(_carry_out, made.execute, several.processes)
     try:
         with closing(_results(work, agenda, runs)) as results:
             for run_id, error in results:
@@ -153,11 +150,8 @@ def _results(work: Work, agenda: _Agenda, runs: int) -> Generator[tuple[str, Moo
     yield from side_by_side(work, agenda.items(), runs, partial(_pass_on, agenda.made))
 
 
-def _carry_out(
-    execute: Execute, threads: int, processes: int, folder: str, emit: Hear
-) -> tuple[str, MoolaError | None]:
+def _carry_out(execute: Execute, processes: int, folder: str, emit: Hear) -> tuple[str, MoolaError | None]:
     """Carry out the run in this process; its id, and the error with which it failed."""
-    use_threads(threads)
     take_part(processes)
     run = Run(Path(folder))
     try:

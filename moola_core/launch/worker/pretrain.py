@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,12 @@ from moola_core.market.unlabelled import NOTHING
 from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.models.checkpoint import describe, load_weights, put_weights
 from moola_core.runs.facts import Facts
+from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run
 from moola_core.specs import Faults, Pretrain, Training
 from moola_core.specs.pretrain import SAW
 from moola_core.training import seeds
-from moola_core.training.device import Device, exact, resolve_device
+from moola_core.training.device import Device, exact, resolve_device, torch_on_one_thread
 from moola_core.training.folds import make_folds
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.evaluation import evaluate, representations
@@ -85,7 +87,7 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     run.keep_events(lambda event: (event.get("epoch") or 0) <= progress["done"])
     snapshot = start
     relay.begin()
-    with exact(device):
+    with exact(device), _threads(run, device):
         for snapshot in pretrain(trainer, start):
             keep(run, spec, material, snapshot)
             relay.finished()
@@ -95,7 +97,8 @@ def work(run: Run, listen: ProgressCallback | None) -> None:
     put_weights(trainer.network, snapshot.best_weights)
     parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
     run.update(facts=replace(facts, parameters=parameters, best_epoch=snapshot.best_epoch))
-    run.write_result("learned", learned(trainer, material, snapshot.best_epoch))
+    with _threads(run, device):
+        run.write_result("learned", learned(trainer, material, snapshot.best_epoch))
 
 
 def _device(run: Run) -> Device:
@@ -107,6 +110,12 @@ def _device(run: Run) -> Device:
         return replace(device, precision=began)
     figures = figures_of(run.store_root, device.kind) if spec.training.precision == "auto" else None
     return replace(device, precision=(figures and pretraining_precision(figures, spec.model)) or device.precision)
+
+
+def _threads(run: Run, device: Device) -> AbstractContextManager[None]:
+    """One thread for a part of a study, however many of its runs are carried out at a time: its numbers are then the same."""
+    above = next(ancestors(run), None)
+    return torch_on_one_thread(device) if above is not None and above.record.kind == "study" else nullcontext()
 
 
 def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> PretrainInputs:
