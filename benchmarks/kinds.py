@@ -19,6 +19,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -204,10 +205,13 @@ def row_of(folder: Path, trial: Trial, budget_s: float) -> dict[str, Any]:
     except MoolaError as error:
         return row | {"refused": str(error), "findings": []}
     row |= {"run": run.id, "score": score_of(run, trial.market.clarity)}
-    if kind is None:
-        return row | examined(run, budget_s)
-    with kind.patched():  # what is wrong with the code is wrong in experiments too
-        return row | examined(run, budget_s)
+    return row | asked_again(Store(folder), row, budget_s)
+
+
+def asked_again(store: Store, row: dict[str, Any], budget_s: float) -> dict[str, Any]:
+    """What the doctor says of the row's run now; what is wrong with the code is wrong in experiments too."""
+    with BY_NAME[row["kind"]].patched() if row["kind"] else nullcontext():
+        return examined(store.open(row["run"]), budget_s)
 
 
 def rows_of(folder: Path, half: str, again: bool, budget_s: float) -> list[dict[str, Any]]:
@@ -216,7 +220,7 @@ def rows_of(folder: Path, half: str, again: bool, budget_s: float) -> list[dict[
     rows = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()] if kept.is_file() else []
     if again:
         store = Store(folder)
-        rows = [row | examined(store.open(row["run"]), budget_s) if "run" in row else row for row in rows]
+        rows = [row | asked_again(store, row, budget_s) if "run" in row else row for row in rows]
         kept.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows), encoding="utf-8")
     done = {row["trial"] for row in rows}
     for trial in trials(half):
