@@ -9,6 +9,8 @@ from contextlib import contextmanager
 # Read by a library as it is loaded.
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
+LARGE_STEP = 30_000  # windows × hidden units of a step from which a recurrence gains by a second thread (docs/LOG.md)
+
 
 @contextmanager
 def one_thread(kind: str | None = None) -> Iterator[None]:
@@ -23,6 +25,11 @@ def one_thread(kind: str | None = None) -> Iterator[None]:
 
     with threadpool_limits(limits=1, user_api=kind):
         yield
+
+
+def several_threads_pay(recurrent: bool, hidden: int, batch_size: int) -> bool:
+    """Whether a step of pre-training is faster with several threads of torch; with small steps of a recurrence they mostly wait."""
+    return not recurrent or hidden * batch_size >= LARGE_STEP
 
 
 def let_waiting_threads_sleep() -> None:

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from moola_core.host.threads import several_threads_pay
+
 # As where nobody has set how many threads there are: torch first, as runs import it.
 SCRIPT = """
 import json, os, sys
@@ -56,3 +58,8 @@ def test_waiting_threads_sleep_unless_the_user_has_said_how_they_wait(own: str |
     asked = [sys.executable, "-c", "import moola_core, os; print(os.environ['OMP_WAIT_POLICY'])"]
     answer = subprocess.run(asked, env=given, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == (own or "PASSIVE")
+
+
+def test_small_steps_of_a_recurrence_take_one_thread():
+    assert not several_threads_pay(True, 32, 64) and several_threads_pay(True, 128, 1024)
+    assert several_threads_pay(False, 16, 16)

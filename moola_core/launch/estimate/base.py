@@ -12,8 +12,9 @@ from moola_core.features.catalog import names
 from moola_core.host import figures as host
 from moola_core.host.busy import slower_by
 from moola_core.host.choices import fastest, pretraining_row, shape_of
-from moola_core.host.engine import REPLICAS
-from moola_core.host.figures import Figures
+from moola_core.host.engine import REPLICAS, SEQUENTIAL
+from moola_core.host.figures import Figures, Shape
+from moola_core.host.threads import several_threads_pay
 from moola_core.launch.devices import default_device
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Model, Pretrain
@@ -32,7 +33,7 @@ MEASURED_FIT = {
     "locate_then_classify": (1.7, 183_000),
 }
 OTHER_FIT = (2.0, 300_000)  # a guess, for a model that nobody measured
-TERMS_S = 5.0  # the span statistics of a network, fitted before it
+TERMS_S = 0.5  # the span statistics of a network, fitted before it
 PCGRAD_COST = 1.6
 REPLICAS_COST = 1.7  # a step of a fit among others on a CPU, against one alone, from 1×96 on: docs/LOG.md, "Replicas"
 AFTER_PATIENCE = 0.3  # of the epochs: about where the best one lies; a fit ends `patience` epochs later
@@ -41,7 +42,12 @@ BARS_IN_A_STEP = 29 * DEFAULT_BARS
 THREADS_GAIN = 1.6  # two threads in one large step, against one
 # Seconds of a run that are no fits: reading, starting processes, evaluation, the doctor; as in the runs of two busy cores.
 # First of any run, then of each of its fits or epochs; a run whose fits are all taken over has only to gather and evaluate them.
-AROUND_S = {"network": (4.5, 0.1), "estimator": (2.2, 0.06), "pretrain": (3.0, 0.0), "taken over": (0.9, 0.12)}
+AROUND_S = {"network": (4.5, 0.1), "estimator": (3.0, 0.08), "pretrain": (3.0, 0.0), "taken over": (0.9, 0.12)}
+# The same of a run of a study, whose process has loaded everything before.
+AROUND_PART_S = {"network": (1.4, 0.08), "estimator": (0.5, 0.03), "pretrain": (2.3, 0.0), "taken over": (0.6, 0.06)}
+WORTH_S = (
+    6.0  # that processes must save for simple models to be fitted in several, and half of which it takes to start them
+)
 COMPILING_S = {"minirocket": 8.0}  # in a process that has fitted none before
 PART = "part"
 TABLE = "a table measured on two CPU cores"
@@ -79,7 +85,7 @@ def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | 
     """
     windows, window_bars = size
     if not spec.is_network:
-        return _of_simple_model(spec.estimator, windows / 174 * window_bars / DEFAULT_BARS * fits, figures)
+        return _of_simple_model(spec, windows / 174 * window_bars / DEFAULT_BARS, fits, figures)
     steps = fits * epochs_of_fit(spec) * steps_of_epoch(spec, windows)
     side_by_side = min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
     row = fastest(figures, spec, window_bars, fits) if figures is not None else None
@@ -93,7 +99,9 @@ def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | 
     else:
         at_once = (engine or spec.training.engine) == REPLICAS
         step_s, source = (
-            _from_table(spec, windows, window_bars) * (_replicas_cost(spec.model) if at_once else 1.0),
+            _from_table(spec, windows, window_bars)
+            * (_replicas_cost(spec.model) if at_once else 1.0)
+            * _times_the_table(figures, side_by_side),
             TABLE,
         )
         side_by_side = 1 if at_once else side_by_side
@@ -106,18 +114,23 @@ def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | 
     )
 
 
-def _of_simple_model(estimator: str, fits: float, figures: Figures | None) -> Base:
-    """Of so many fits on 174 windows: as measured on this host, else as in the table where this host is as fast as it was in others."""
-    table_s = MEASURED_FIT.get(estimator, OTHER_FIT)[0]
+def _of_simple_model(spec: Finetune, scale: float, fits: int, figures: Figures | None) -> Base:
+    """Of so many fits: as measured on this host, else as in the table where this host is as fast as it was in others.
+
+    scale: of the windows, 1 for those of the table.
+    """
+    estimator, table_s = spec.estimator, MEASURED_FIT.get(spec.estimator, OTHER_FIT)[0]
     known = {} if figures is None else {name: figures.fit_s(name) for name in MEASURED_FIT}
     ratios = [np.log(seconds / MEASURED_FIT[name][0]) for name, seconds in known.items() if seconds]
-    if figures is None or not ratios:
-        return Base(max(fits * table_s, 1e-3), TABLE if estimator in MEASURED_FIT else GUESS)
-    fit_s = known.get(estimator) or table_s * float(np.exp(np.mean(ratios)))
-    source = (
-        TUNED if known.get(estimator) else f"{TABLE}, as fast as this host is" if estimator in MEASURED_FIT else GUESS
-    )
-    return Base(max(fits * fit_s / slower_by(figures.load), 1e-3), source, load=figures.load)
+    fit_s, source, load = table_s, TABLE, 0.0
+    if figures is not None and ratios:
+        fit_s = (known.get(estimator) or table_s * float(np.exp(np.mean(ratios)))) / slower_by(figures.load)
+        source, load = TUNED if known.get(estimator) else f"{TABLE}, as fast as this host is", figures.load
+    if estimator not in MEASURED_FIT:
+        source = GUESS
+    seconds, processes = fits * scale * fit_s, min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
+    saved = max(fits - 2, 0) * scale * fit_s * (1 - 1 / processes)  # the first two tell how long one takes
+    return Base(max(seconds - (saved - WORTH_S / 2 if saved > WORTH_S else 0.0), 1e-3), source, load=load)
 
 
 def of_pretraining(spec: Pretrain, windows: int, epochs: int, figures: Figures | None = None) -> Base:
@@ -135,13 +148,35 @@ def of_pretraining(spec: Pretrain, windows: int, epochs: int, figures: Figures |
         window_s = row.step_s / row.shape.batch_size * _next_to(ratio, 1.0) / slower_by(figures.load)
         return Base(windows * epochs * window_s, TUNED, load=figures.load)
     batch_s = _step_s(spec.model, spec.sampling.window_bars, BARS_IN_A_STEP // DEFAULT_BARS)
-    window_s = batch_s / (BARS_IN_A_STEP // DEFAULT_BARS) / THREADS_GAIN
+    pays = several_threads_pay(spec.model.encoder == "bilstm", spec.model.hidden, spec.training.batch_size)
+    window_s = batch_s / (BARS_IN_A_STEP // DEFAULT_BARS) / (THREADS_GAIN if pays else 1.0)
     return Base(windows * epochs * window_s, TABLE)
+
+
+def _times_the_table(figures: Figures | None, processes: int) -> float:
+    """How many times as long as in the table the recurrent networks' steps take that were measured on this host; 1 where none were."""
+    rows = [
+        row
+        for row in (figures.rows if figures is not None else ())
+        if row.engine == SEQUENTIAL and row.shape.encoder == "bilstm" and row.step_s and row.precision == "float32"
+    ]
+    rows = [row for row in rows if row.processes == processes] or rows
+    if figures is None or not rows:
+        return 1.0
+    logs = [
+        np.log((row.step_s or 0.0) / _of_work(row.shape.layers, row.shape.hidden) / _share(row.shape)) for row in rows
+    ]
+    return float(np.exp(np.mean(logs))) / slower_by(figures.load)
+
+
+def _share(shape: Shape) -> float:
+    """The bars of its step, as a share of those of the table."""
+    return shape.batch_size * shape.window_bars / BARS_IN_A_STEP
 
 
 def around(key: tuple[str, ...], fits: int) -> float:
     """Seconds of a run of so many fits that are no fits; key: its kind of `AROUND_S`, whether it is a part, and the kind of its fits."""
-    first, each = AROUND_S[key[0]]
+    first, each = (AROUND_PART_S if key[1] == PART else AROUND_S)[key[0]]
     return first + each * fits + (COMPILING_S.get(key[2], 0.0) if key[0] != "taken over" and key[1] != PART else 0.0)
 
 
@@ -201,10 +236,13 @@ def _from_table(spec: Finetune, windows: int, window_bars: int) -> float:
 
 def _step_s(model: Model, window_bars: int, batch: int) -> float:
     """Seconds of one step, interpolated in the logarithm of its recurrent work."""
+    return _of_work(model.layers, model.hidden) * batch * window_bars / BARS_IN_A_STEP
+
+
+def _of_work(layers: int, hidden: int) -> float:
+    """Seconds of a step of the table's windows."""
     slope, offset = _line()
-    return float(
-        np.exp(offset + slope * np.log(_work(model.layers, model.hidden))) * batch * window_bars / BARS_IN_A_STEP
-    )
+    return float(np.exp(offset + slope * np.log(_work(layers, hidden))))
 
 
 @lru_cache(1)

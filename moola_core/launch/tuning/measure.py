@@ -28,6 +28,7 @@ from moola_core.specs import Features, Finetune, Pretrain
 from moola_core.training.capture import out_of_memory
 from moola_core.training.device import Device, exact
 from moola_core.training.memory import Peak
+from moola_core.training.pretraining.trainer import threads_of_step
 from moola_core.training.processes import side_by_side
 
 BUDGET_S = {True: 22.0, False: 170.0}  # quick or not; starting and the last timing take the rest of 30 and 180
@@ -245,7 +246,7 @@ class Measuring:
         device = Device(self.kind, self.hardware.name, precision)
 
         def measure() -> Row:
-            with exact(device):
+            with exact(device), threads_of_step(spec, device):
                 right.append(steps.first_gradient(spec, device))
                 step = steps.pretraining_step(steps.pretrainer(spec, device))
                 seconds = steps.timed(step, self.kind, LEAST_S[self.quick])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from moola_core.training.folds import make_folds
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.evaluation import evaluate, representations
 from moola_core.training.pretraining.sampling import Sample, nearness, sample
-from moola_core.training.pretraining.trainer import Pretrainer, Snapshot, pretrain
+from moola_core.training.pretraining.trainer import Pretrainer, Snapshot, pretrain, threads_of_step
 
 PROBE_REPEATS = 5
 MOMENT = "moment|"
@@ -113,9 +113,10 @@ def _device(run: Run) -> Device:
 
 
 def _threads(run: Run, device: Device) -> AbstractContextManager[None]:
-    """One thread for a part of a study, however many of its runs are carried out at a time: its numbers are then the same."""
+    """One thread for a part of a study, however many of its runs are carried out at a time: its numbers are then the same. Else as many as pay."""
     above = next(ancestors(run), None)
-    return torch_on_one_thread(device) if above is not None and above.record.kind == "study" else nullcontext()
+    in_study = above is not None and above.record.kind == "study"
+    return torch_on_one_thread(device) if in_study else threads_of_step(run.spec, device)
 
 
 def load_material(spec: Pretrain, cache: Path, device: str = "cpu") -> PretrainInputs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +14,26 @@ import torch
 from torch import Tensor
 
 from moola_core.errors import RunError
+from moola_core.host.threads import several_threads_pay
 from moola_core.models.checkpoint import put_weights, weights_of
+from moola_core.models.encoders import encoder_class
 from moola_core.specs import Pretrain
 from moola_core.training import seeds
-from moola_core.training.device import Device
+from moola_core.training.device import Device, torch_on_one_thread
 from moola_core.training.events import Emit, Event
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.objectives import make_objective
 from moola_core.training.pretraining.sampling import Sample
 
 LEAST_BATCH = 2
+
+
+def threads_of_step(spec: Pretrain, device: Device) -> AbstractContextManager[None]:
+    """One thread of the CPU where a step is too small for more."""
+    stacked = encoder_class(spec.model).stacked
+    recurrent = stacked is not None and stacked.recurrent
+    pays = several_threads_pay(recurrent, spec.model.hidden, spec.training.batch_size)
+    return nullcontext() if pays else torch_on_one_thread(device)
 
 
 @dataclass(frozen=True, eq=False)
