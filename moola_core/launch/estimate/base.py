@@ -51,6 +51,7 @@ WORTH_S = (
 COMPILING_S = {"minirocket": 8.0}  # in a process that has fitted none before
 PART = "part"
 TABLE = "a table measured on two CPU cores"
+SCALED = f"{TABLE}, as fast as this host is"
 TUNED = "this host's own figures (moola tune)"
 GUESS = "a guess: no run of this model is kept yet"
 
@@ -70,6 +71,11 @@ class Base:
     @property
     def from_host(self) -> bool:
         return self.source == TUNED
+
+    @property
+    def as_fast_as_host(self) -> bool:
+        """Whether it is the table's, scaled by what other work took on this host."""
+        return self.source == SCALED
 
 
 def figures_for(store: Store, device: str) -> Figures | None:
@@ -98,19 +104,18 @@ def of_run(spec: Finetune, size: tuple[int, int], fits: int, figures: Figures | 
         source, at_once, side_by_side = TUNED, row.engine == REPLICAS, 1
     else:
         at_once = (engine or spec.training.engine) == REPLICAS
-        step_s, source = (
-            _from_table(spec, windows, window_bars)
-            * (_replicas_cost(spec.model) if at_once else 1.0)
-            * _times_the_table(figures, side_by_side),
-            TABLE,
+        times = _times_the_table(figures, side_by_side)
+        step_s = (
+            _from_table(spec, windows, window_bars) * (_replicas_cost(spec.model) if at_once else 1.0) * (times or 1)
         )
+        source = SCALED if times else TABLE
         side_by_side = 1 if at_once else side_by_side
     terms_s = fits * TERMS_S / side_by_side if spec.model.adds_statistics else 0.0
     return Base(
         steps * step_s / side_by_side + terms_s,
         source,
         at_once,
-        figures.load if figures is not None and source == TUNED else 0.0,
+        figures.load if figures is not None and source != TABLE else 0.0,
     )
 
 
@@ -125,7 +130,7 @@ def _of_simple_model(spec: Finetune, scale: float, fits: int, figures: Figures |
     fit_s, source, load = table_s, TABLE, 0.0
     if figures is not None and ratios:
         fit_s = (known.get(estimator) or table_s * float(np.exp(np.mean(ratios)))) / slower_by(figures.load)
-        source, load = TUNED if known.get(estimator) else f"{TABLE}, as fast as this host is", figures.load
+        source, load = TUNED if known.get(estimator) else SCALED, figures.load
     if estimator not in MEASURED_FIT:
         source = GUESS
     seconds, processes = fits * scale * fit_s, min(spec.training.processes or min(2, os.cpu_count() or 1), fits)
@@ -153,8 +158,8 @@ def of_pretraining(spec: Pretrain, windows: int, epochs: int, figures: Figures |
     return Base(windows * epochs * window_s, TABLE)
 
 
-def _times_the_table(figures: Figures | None, processes: int) -> float:
-    """How many times as long as in the table the recurrent networks' steps take that were measured on this host; 1 where none were."""
+def _times_the_table(figures: Figures | None, processes: int) -> float | None:
+    """How many times as long as in the table the recurrent networks' steps take that were measured on this host; None where none were."""
     rows = [
         row
         for row in (figures.rows if figures is not None else ())
@@ -162,7 +167,7 @@ def _times_the_table(figures: Figures | None, processes: int) -> float:
     ]
     rows = [row for row in rows if row.processes == processes] or rows
     if figures is None or not rows:
-        return 1.0
+        return None
     logs = [
         np.log((row.step_s or 0.0) / _of_work(row.shape.layers, row.shape.hidden) / _share(row.shape)) for row in rows
     ]

@@ -25,7 +25,7 @@ from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Pretrain
 
 # Standard deviation of the logarithm of the fits' seconds before any run is known, by where the base comes from.
-UNSURE_TUNED, UNSURE, UNSURE_AROUND = 0.45, 0.8, 0.4
+UNSURE_TUNED, UNSURE_SCALED, UNSURE, UNSURE_AROUND = 0.35, 0.5, 0.8, 0.4
 UNSURE_BUSY = 0.3  # of the logarithm of how many times as long work takes on a busy host
 FRESH_S = 5.0  # evidence of a store is kept so long, where it is read again and again
 SAID = 1.3  # from so many times on it is said that the host is busy
@@ -75,7 +75,10 @@ class Evidence:
 
     def fits_of(self, spec: Finetune | Pretrain, known: Base) -> Seconds:
         """Of the fits or epochs that the base counts, corrected by those of finished runs."""
-        unsure = math.hypot(UNSURE_TUNED, UNSURE_BUSY * math.log1p(known.load)) if known.from_host else UNSURE
+        unsure = UNSURE
+        if known.from_host or known.as_fast_as_host:
+            own = UNSURE_TUNED if known.from_host else UNSURE_SCALED
+            unsure = math.hypot(own, UNSURE_BUSY * math.log1p(known.load))
         return self._now(corrected(known.fits_s, unsure, key_of(spec), self.offs(spec.training.device)))
 
     def around_of(self, spec: Finetune | Pretrain, is_part: bool, counts: tuple[int, int]) -> Seconds:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 TENTH = 1.2816  # standard deviations from the median to the 10% and the 90% point of a normal distribution
-NOISE = 0.3  # of the logarithm of seconds, between equal runs on one host, as if NOISE_RUNS had shown it
+NOISE = 0.2  # of the logarithm of seconds, between equal runs on one host, as if NOISE_RUNS had shown it
 NOISE_RUNS = 6
 # Of the variance of what the base is off by: what all work on this host shares, kinds of work, sizes of a kind, settings of a size.
 LEVELS = (0.4, 0.35, 0.17, 0.08)
