@@ -53,6 +53,14 @@ def quiet_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def runs_of_a_study_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To start processes takes longer than the small runs of a test; tests of runs side by side undo it."""
+    from moola_core.launch.estimate import concurrency
+
+    monkeypatch.setattr(concurrency, "WORTH_S", float("inf"))
+
+
+@pytest.fixture(autouse=True)
 def same_threads() -> Iterator[None]:
     """Nothing may leave torch with more threads than it had: on busy cores two of them take many times as long as one."""
     yield

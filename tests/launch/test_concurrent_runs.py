@@ -16,6 +16,7 @@ import torch
 
 from moola_core import studies
 from moola_core.errors import RunError
+from moola_core.host import threads
 from moola_core.launch import worker
 from moola_core.launch.estimate import concurrency as estimated
 from moola_core.launch.local import LocalLauncher
@@ -168,7 +169,8 @@ def test_a_part_in_a_process_of_its_own_is_cancelled_with_its_study_alone(spec, 
     assert not cancelling.asked(child), "made of the study, not a part of it"
 
 
-def test_pretrainings_of_a_study_use_one_thread_however_many_run_at_a_time(spec, store):
+def test_pretrainings_of_a_study_use_one_thread_however_many_run_at_a_time(spec, store, monkeypatch):
+    monkeypatch.setattr(threads, "LARGE_STEP", 0)
     parts, used = parts_of(spec, store), []
     before = torch.get_num_threads()
     torch.set_num_threads(3)
@@ -195,7 +197,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("how", ["killed", pytest.param("cancelled", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("how", ["killed", "cancelled"])
 def test_a_study_whose_process_ends_leaves_nothing_behind_and_goes_on(spec, store, tmp_path, how):
     run, script = store.create(spec), tmp_path / "study.py"
     script.write_text(STUDY, encoding="utf-8")

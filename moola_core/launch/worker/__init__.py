@@ -67,9 +67,9 @@ def _reported(run: Run) -> None:
     report_files.make(run)
 
 
-def _threads(run: Run) -> AbstractContextManager[None]:
+def _threads(kind: str) -> AbstractContextManager[None]:
     """One for every library; torch has more in pre-training, whose steps are large, and so in what carries out other runs."""
-    return one_thread("blas" if run.spec.kind in MORE_THREADS else None)
+    return one_thread("blas" if kind in MORE_THREADS else None)
 
 
 def _cross_validated(run: Run) -> Callable[[Run, ProgressCallback | None], None]:
@@ -95,7 +95,7 @@ def _carry_out(run: Run, process: dict[str, Any], listen: ProgressCallback | Non
         )
     keep_freed_memory()
     started = time.monotonic()
-    with _threads(run), DiskReserve(run) as reserve, heartbeat(run, process), _ending_on_term():
+    with _threads(record.kind), DiskReserve(run) as reserve, heartbeat(run, process), _ending_on_term():
         try:
             references.refuse_circle(run)
             run.sweep()

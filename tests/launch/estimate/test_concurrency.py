@@ -20,6 +20,14 @@ DATA = {"windows": "w.parquet", "bars": "b.parquet"}
 SIZE = concurrency.Size(200, 200_000)
 
 
+WORTH_S = concurrency.WORTH_S  # before `conftest.py` takes it away
+
+
+@pytest.fixture(autouse=True)
+def several_at_a_time_where_that_is_worth_it(monkeypatch):
+    monkeypatch.setattr(concurrency, "WORTH_S", WORTH_S)
+
+
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
