@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -136,11 +136,18 @@ def large_epsilon() -> Patch:
 @contextmanager
 def tested_in_training() -> Iterator[None]:
     """Every second window of a test fold is among its training windows too."""
+    with trained_on_too(lambda fold: fold.test[::2]):
+        yield
+
+
+@contextmanager
+def trained_on_too(rows: Callable[[folding.Fold], np.ndarray]) -> Iterator[None]:
+    """These rows of each fold are among its training windows too."""
 
     def make(original: Any) -> Any:
         def faulty(*given: Any) -> tuple[folding.Fold, ...]:
             folds = original(*given)
-            return tuple(dataclasses.replace(f, train=np.sort(np.r_[f.train, f.test[::2]])) for f in folds)
+            return tuple(dataclasses.replace(f, train=np.sort(np.r_[f.train, rows(f)])) for f in folds)
 
         return faulty
 

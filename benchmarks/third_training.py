@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from faulty_training import replaced
+from new_training import trained_on_too
 from torch.nn import functional
 
 from moola_core.models.encoders.bilstm import BiLSTM, StackedBiLSTM
@@ -17,7 +17,6 @@ from moola_core.models.heads import PointerHead
 from moola_core.models.multitask import Outputs
 from moola_core.models.replicas import Drawn, Replicas
 from moola_core.training import batches, group
-from moola_core.training import folds as folding
 from moola_core.training.fit import Fit
 from moola_core.training.group import Group
 from moola_core.training.stacked import RowAdamW
@@ -181,20 +180,8 @@ def endless_warm_up() -> Patch:
 @contextmanager
 def validation_in_training() -> Iterator[None]:
     """Validation windows were drawn from those of training and not taken out of them."""
-
-    def make(original: Any) -> Any:
-        def faulty(*given: Any) -> tuple[folding.Fold, ...]:
-            folds = original(*given)
-            return tuple(dataclasses.replace(f, train=np.sort(np.r_[f.train, f.validation])) for f in folds)
-
-        return faulty
-
-    folding._kept.clear()  # folds of a run without the fault are not to be taken, nor these by a later one
-    try:
-        with replaced(folding, "_made", make):
-            yield
-    finally:
-        folding._kept.clear()
+    with trained_on_too(lambda fold: fold.validation):
+        yield
 
 
 def names_in_other_order() -> Patch:

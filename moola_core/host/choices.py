@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from moola_core.host.engine import REPLICAS, Engine
-from moola_core.host.figures import Figures, Row, Shape
+from moola_core.host.figures import Figures, Row, Shape, work_of
 from moola_core.specs import Finetune, Model, Pretrain
 
 # How far a step's gradient may be from the float32 one of a fit alone. Forms of the same arithmetic differ by 1e-6 to 1e-5, TF32 by about 5e-4;
@@ -53,10 +53,10 @@ def pretraining_precision(figures: Figures, model: Model) -> str:
 def pretraining_row(figures: Figures, spec: Pretrain) -> Row | None:
     """The measured pre-training that is nearest in work and batch, of the precision that it takes; None where none is near."""
     model, batch = spec.model, spec.training.batch_size
-    work = model.layers * model.hidden * (model.hidden + 64)
+    work = work_of(model.layers, model.hidden)
     rows = {
         row: (
-            abs(np.log(row.shape.layers * row.shape.hidden * (row.shape.hidden + 64) / work)),
+            abs(np.log(work_of(row.shape.layers, row.shape.hidden) / work)),
             abs(np.log(row.shape.batch_size / batch)),
         )
         for row in _pretrainings(figures)

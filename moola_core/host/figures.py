@@ -56,6 +56,11 @@ class Hardware:
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def work_of(layers: int, hidden: int) -> int:
+    """About proportional to the arithmetic of a network for one bar."""
+    return layers * hidden * (hidden + 64)
+
+
 @dataclass(frozen=True)
 class Shape:
     """The shape of a network and its step.
@@ -87,7 +92,7 @@ class Shape:
     @property
     def work(self) -> float:
         """About proportional to the arithmetic of a step of this encoder."""
-        return self.layers * self.hidden * (self.hidden + 64) * self.batch_size * self.window_bars
+        return work_of(self.layers, self.hidden) * self.batch_size * self.window_bars
 
 
 @dataclass(frozen=True)

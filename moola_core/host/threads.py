@@ -9,6 +9,9 @@ from contextlib import contextmanager
 # Read by a library as it is loaded.
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
+WORTH_S = (
+    6.0  # that processes must save for simple models to be fitted in several: to start them takes about half of it
+)
 LARGE_STEP = 30_000  # windows × hidden units of a step from which a recurrence gains by a second thread (docs/LOG.md)
 
 

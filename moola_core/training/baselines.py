@@ -10,15 +10,13 @@ from functools import partial
 import numpy as np
 
 from moola_core.estimators import ESTIMATORS, Estimator, TrainingWindows
-from moola_core.host.threads import one_thread
+from moola_core.host.threads import WORTH_S, one_thread
 from moola_core.specs import Finetune
 from moola_core.training import seeds
 from moola_core.training.events import Emit, Event
 from moola_core.training.folds import Fold, subsample_labels
 from moola_core.training.inputs import Inputs, Replicate
 from moola_core.training.processes import side_by_side, within
-
-WORTH_S = 6.0  # that processes must save: to start them takes about half of it
 
 
 def fit_baseline(spec: Finetune, inputs: Inputs, fold: Fold) -> Replicate:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import chi2_contingency
 
-from moola_core.diagnostics.vitals.groups import parts
+from moola_core.diagnostics.vitals.groups import parts, surprise
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
-FAR = 300.0  # −log10 p that floats still hold
 TIMES = ("the ",)  # parts of the file's order and of time, which have signs of their own
 
 
@@ -27,7 +26,7 @@ def class_by_group(evidence: Evidence) -> Measured:
     groups = [(name, mask) for name, mask in parts(evidence, hours=False) if not name.startswith(TIMES)]
     if not groups:
         raise NotKnown("The windows have no grades, sources or instruments that divide them.")
-    tried = [(_surprise(mask, evidence.target, len(groups)), name, mask) for name, mask in groups]
+    tried = [(_of_classes(mask, evidence.target, len(groups)), name, mask) for name, mask in groups]
     value, name, mask = max(tried, key=lambda one: one[0])
     return Measured(
         value, f"{name}: {_shares(evidence, mask)}, elsewhere {_shares(evidence, ~mask)}", evidence.some(mask)
@@ -48,16 +47,16 @@ def class_by_marking(evidence: Evidence) -> Measured:
     if marked.all() or not marked.any():
         return Measured(0.0)
     detail = f"without a pointer {_shares(evidence, ~marked)}, with one {_shares(evidence, marked)}"
-    return Measured(_surprise(marked, evidence.target, 1), detail, evidence.some(~marked))
+    return Measured(_of_classes(marked, evidence.target, 1), detail, evidence.some(~marked))
 
 
-def _surprise(mask: np.ndarray, target: np.ndarray, tried: int) -> float:
+def _of_classes(mask: np.ndarray, target: np.ndarray, tried: int) -> float:
     """−log10 of the p-value that classes [n] are distributed alike inside and outside of a mask [n], times how many were tried."""
     classes = np.unique(target)
     if len(classes) < 2:
         raise NotKnown("All windows have one class.")
     table = np.array([[(target[part] == one).sum() for one in classes] for part in (mask, ~mask)])
-    return float(np.clip(-np.log10(max(chi2_contingency(table).pvalue * tried, 1e-300)), 0.0, FAR))
+    return surprise(chi2_contingency(table).pvalue, tried)
 
 
 def _shares(evidence: Evidence, mask: np.ndarray) -> str:

@@ -11,6 +11,7 @@ from moola_core.diagnostics.vitals.sign import Evidence, NotKnown
 
 LEAST = 12  # windows in a part, and in the rest
 HOURS = 6
+FAR = 300.0  # −log10 p that floats still hold
 
 
 def parts(evidence: Evidence, hours: bool = True) -> Iterator[tuple[str, np.ndarray]]:
@@ -38,6 +39,11 @@ def parts(evidence: Evidence, hours: bool = True) -> Iterator[tuple[str, np.ndar
 def _large(name: str, mask: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     if mask.sum() >= LEAST and (~mask).sum() >= LEAST:
         yield name, mask
+
+
+def surprise(p: float, tried: int = 1) -> float:
+    """−log10 of a p-value times how many were tried, within what floats hold."""
+    return float(np.clip(-np.log10(max(p * tried, 1e-300)), 0.0, FAR))
 
 
 def evidence_of_order(values: np.ndarray, target: np.ndarray) -> float:

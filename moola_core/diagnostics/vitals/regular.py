@@ -8,12 +8,11 @@ import numpy as np
 from scipy.stats import binom, ks_2samp
 
 from moola_core.diagnostics.results.weak_slices import MOST_WINDOWS
-from moola_core.diagnostics.vitals.groups import parts
+from moola_core.diagnostics.vitals.groups import FAR, parts, surprise
 from moola_core.diagnostics.vitals.pointing import LEAST, pointers_of
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
 GRIDS = (2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)  # bars or minutes that a tool or a person may round to
-FAR = 300.0  # −log10 p that floats still hold
 
 
 @sign(
@@ -115,5 +114,4 @@ def pointer_by_group(evidence: Evidence) -> Measured:
     if not tried:
         raise NotKnown("The windows cannot be divided: too few, or without times, grades and sources.")
     p, detail, inside = min(tried, key=lambda row: row[0])
-    value = float(np.clip(-np.log10(max(p * len(tried), 1e-300)), 0.0, FAR))
-    return Measured(value, detail, evidence.some(own.rows[inside]))
+    return Measured(surprise(p, len(tried)), detail, evidence.some(own.rows[inside]))

@@ -13,8 +13,8 @@ from moola_core.host import figures as host
 from moola_core.host.busy import slower_by
 from moola_core.host.choices import fastest, pretraining_row, shape_of
 from moola_core.host.engine import REPLICAS, SEQUENTIAL
-from moola_core.host.figures import Figures, Shape
-from moola_core.host.threads import several_threads_pay
+from moola_core.host.figures import Figures, Shape, work_of
+from moola_core.host.threads import WORTH_S, several_threads_pay
 from moola_core.launch.devices import default_device
 from moola_core.runs.store import Store
 from moola_core.specs import Finetune, Model, Pretrain
@@ -45,9 +45,6 @@ THREADS_GAIN = 1.6  # two threads in one large step, against one
 AROUND_S = {"network": (4.5, 0.1), "estimator": (3.0, 0.08), "pretrain": (3.0, 0.0), "taken over": (0.9, 0.12)}
 # The same of a run of a study, whose process has loaded everything before.
 AROUND_PART_S = {"network": (1.4, 0.08), "estimator": (0.5, 0.03), "pretrain": (2.3, 0.0), "taken over": (0.6, 0.06)}
-WORTH_S = (
-    6.0  # that processes must save for simple models to be fitted in several, and half of which it takes to start them
-)
 COMPILING_S = {"minirocket": 8.0}  # in a process that has fitted none before
 PART = "part"
 TABLE = "a table measured on two CPU cores"
@@ -143,13 +140,8 @@ def of_pretraining(spec: Pretrain, windows: int, epochs: int, figures: Figures |
     row = pretraining_row(figures, spec) if figures is not None else None
     if row is not None and row.step_s:
         assert figures is not None, "it has the row"
-        ratio = (
-            spec.model.layers
-            * spec.model.hidden
-            * (spec.model.hidden + 64)
-            * spec.sampling.window_bars
-            / (row.shape.work / row.shape.batch_size)
-        )
+        measured = work_of(row.shape.layers, row.shape.hidden) * row.shape.window_bars
+        ratio = work_of(spec.model.layers, spec.model.hidden) * spec.sampling.window_bars / measured
         window_s = row.step_s / row.shape.batch_size * _next_to(ratio, 1.0) / slower_by(figures.load)
         return Base(windows * epochs * window_s, TUNED, load=figures.load)
     batch_s = _step_s(spec.model, spec.sampling.window_bars, BARS_IN_A_STEP // DEFAULT_BARS)
@@ -229,8 +221,8 @@ def _next_to(work: float, measured: float) -> float:
 
 def _replicas_cost(model: Model) -> float:
     """A step of a fit among others on a CPU, against one alone: nothing more up to 1×32, the full cost from 1×96 on."""
-    least, most = (np.log(_work(1, hidden)) for hidden in (32, 96))
-    share = (np.log(_work(model.layers, model.hidden)) - least) / (most - least)
+    least, most = (np.log(work_of(1, hidden)) for hidden in (32, 96))
+    share = (np.log(work_of(model.layers, model.hidden)) - least) / (most - least)
     return float(1 + (REPLICAS_COST - 1) * np.clip(share, 0, 1))
 
 
@@ -247,16 +239,12 @@ def _step_s(model: Model, window_bars: int, batch: int) -> float:
 def _of_work(layers: int, hidden: int) -> float:
     """Seconds of a step of the table's windows."""
     slope, offset = _line()
-    return float(np.exp(offset + slope * np.log(_work(layers, hidden))))
+    return float(np.exp(offset + slope * np.log(work_of(layers, hidden))))
 
 
 @lru_cache(1)
 def _line() -> tuple[float, float]:
     """Slope and offset of the logarithm of a step's seconds over that of its work."""
-    work = np.log([_work(layers, hidden) for layers, hidden in MEASURED_STEP_S])
+    work = np.log([work_of(layers, hidden) for layers, hidden in MEASURED_STEP_S])
     slope, offset = np.polyfit(work, np.log(list(MEASURED_STEP_S.values())), 1)
     return float(slope), float(offset)
-
-
-def _work(layers: int, hidden: int) -> int:
-    return layers * hidden * (hidden + 64)
